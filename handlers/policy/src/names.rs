@@ -1,0 +1,104 @@
+//! Names that cross a trust boundary. Each is checked once, here, and cannot exist in a bad form afterwards.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of a repair: what `_REPAIR` holds in the Nagios configuration, a key of policy.json and of the gate's
+/// repairs.json, and a word of the SSH command. 1 to 64 characters of `[A-Za-z0-9_-]`, the first a letter or digit:
+/// nothing a shell, a path or an option parser could read as anything else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepairName(String);
+
+/// The identity of one repair, which makes asking for it twice harmless. 8 to 64 characters of the same alphabet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(String);
+
+/// A name that is not of the alphabet or the length its kind allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadName {
+    what: &'static str,
+    given: String,
+    least: usize,
+}
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: String = self.given.chars().take(64).flat_map(char::escape_default).collect();
+        write!(
+            f,
+            "'{shown}' is not a {}: it must be {} to 64 letters, digits, '_' or '-', a letter or digit first",
+            self.what, self.least
+        )
+    }
+}
+
+impl std::error::Error for BadName {}
+
+fn check(what: &'static str, least: usize, text: &str) -> Result<String, BadName> {
+    let in_alphabet = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let well_begun = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    if in_alphabet && well_begun && (least..=64).contains(&text.len()) {
+        Ok(text.to_owned())
+    } else {
+        Err(BadName { what, given: text.to_owned(), least })
+    }
+}
+
+impl FromStr for RepairName {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<RepairName, BadName> {
+        check("repair name", 1, text).map(RepairName)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<JobId, BadName> {
+        check("job id", 8, text).map(JobId)
+    }
+}
+
+macro_rules! is_text {
+    ($name:ty) => {
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+is_text!(RepairName);
+is_text!(JobId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_alphabet_is_a_name() {
+        for good in ["httpd", "power-cycle", "a", "X_1", &"a".repeat(64)] {
+            assert!(good.parse::<RepairName>().is_ok(), "{good}");
+        }
+        for bad in ["", "-x", "_x", "a b", "a;id", "../x", "a/b", "a.b", "a\n", "a\0", "é", "$NAME$", &"a".repeat(65)] {
+            assert!(bad.parse::<RepairName>().is_err(), "{bad:?}");
+        }
+        assert!("short".parse::<JobId>().is_err());
+        assert!("20261123-4f3a9c2b".parse::<JobId>().is_ok());
+    }
+
+    #[test]
+    fn a_refusal_shows_the_name_without_its_control_characters() {
+        let refusal = "a\x1b[31m\n".parse::<RepairName>().unwrap_err().to_string();
+        assert!(!refusal.contains(char::is_control), "{refusal}");
+    }
+}

@@ -1,0 +1,59 @@
+//! The one way out of every program: one write, an exit code in 0..3, whatever happens.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::panic::PanicHookInfo;
+use std::process::ExitCode;
+
+use crate::{Outcome, State, clean};
+
+/// Why a program has no verdict. All of them end as UNKNOWN (3), for Nagios would take any other code as CRITICAL.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// What `--help` or `--version` asked for; printed as it is.
+    #[error("{0}")]
+    Asked(String),
+    /// The command line, or a file it names, is wrong; said in one line, with the next step.
+    #[error("{0}")]
+    Usage(String),
+    /// Something that should not happen on a working machine.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Runs `run` on the arguments after the program's name and turns whatever comes of it into one write to stdout and
+/// an exit code in 0..3. `name` begins the line of a problem: `name: text`.
+///
+/// A panic ends here too, through the panic hook, so that it holds with `panic = "abort"` as well.
+pub fn guard(name: &'static str, run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>) -> ExitCode {
+    std::panic::set_hook(Box::new(move |info| panicked(name, info)));
+    let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let outcome = run(&argv).unwrap_or_else(|problem| unknown(name, problem));
+    say(&outcome.render());
+    ExitCode::from(outcome.state().code())
+}
+
+fn unknown(name: &str, problem: Problem) -> Outcome {
+    match problem {
+        Problem::Asked(text) => {
+            let mut lines = text.trim_end().lines();
+            let first = Outcome::new(State::Unknown, lines.next().unwrap_or_default());
+            lines.fold(first, Outcome::line)
+        }
+        Problem::Usage(text) | Problem::Internal(text) => Outcome::new(State::Unknown, format!("{name}: {text}")),
+    }
+}
+
+#[allow(clippy::exit, reason = "a panic must end as UNKNOWN (3), and with panic = abort the hook is the last code to run")]
+fn panicked(name: &str, info: &PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let what = info.payload_as_str().unwrap_or("no message");
+    say(format!("{name}: internal error, please report it: {} ({place})\n", clean(what)).as_bytes());
+    std::process::exit(i32::from(State::Unknown.code()));
+}
+
+/// A reader that has gone, or a full disk behind stdout, changes nothing about what was found: the code still tells.
+fn say(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+}

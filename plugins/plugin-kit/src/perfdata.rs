@@ -1,0 +1,95 @@
+//! One item of performance data, typed until it is printed: `'label'=value[UOM];[warn];[crit];[min];[max]`.
+
+use std::fmt;
+
+/// A number as perfdata prints it: seconds with microseconds, counts as integers. Never in the user's locale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// Printed with six decimals.
+    Decimal(f64),
+    /// Printed as it is.
+    Count(u64),
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // `U` is the guidelines' word for a value that could not be determined.
+            Number::Decimal(n) if !n.is_finite() => f.write_str("U"),
+            Number::Decimal(n) => write!(f, "{n:.6}"),
+            Number::Count(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+/// One labelled value. Thresholds and limits that are `None` print as empty fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Perfdata {
+    /// Any characters but `=` and control characters; quoted where the guidelines ask for it.
+    pub label: String,
+    /// The value, in `unit`.
+    pub value: Number,
+    /// Unit of measurement: empty, `s`, `%`, `B` or `c`.
+    pub unit: &'static str,
+    /// Warning threshold.
+    pub warn: Option<Number>,
+    /// Critical threshold.
+    pub crit: Option<Number>,
+    /// Smallest possible value.
+    pub min: Option<Number>,
+    /// Largest possible value.
+    pub max: Option<Number>,
+}
+
+impl Perfdata {
+    /// A value without thresholds or limits.
+    pub fn new(label: impl Into<String>, value: Number, unit: &'static str) -> Perfdata {
+        Perfdata { label: label.into(), value, unit, warn: None, crit: None, min: None, max: None }
+    }
+}
+
+impl fmt::Display for Perfdata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label: String = self.label.chars().filter(|c| *c != '=' && *c != '|' && !c.is_control()).collect();
+        if label.contains([' ', '\'']) {
+            write!(f, "'{}'", label.replace('\'', "''"))?;
+        } else {
+            f.write_str(&label)?;
+        }
+        write!(f, "={}{}", self.value, self.unit)?;
+        for field in [self.warn, self.crit, self.min, self.max] {
+            f.write_str(";")?;
+            if let Some(number) = field {
+                write!(f, "{number}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_as_check_http_always_did() {
+        let mut time = Perfdata::new("time", Number::Decimal(0.014128), "s");
+        time.min = Some(Number::Decimal(0.0));
+        time.max = Some(Number::Decimal(10.0));
+        assert_eq!(time.to_string(), "time=0.014128s;;;0.000000;10.000000");
+        let mut size = Perfdata::new("size", Number::Count(113), "B");
+        size.min = Some(Number::Count(0));
+        assert_eq!(size.to_string(), "size=113B;;;0;");
+    }
+
+    #[test]
+    fn labels_cannot_break_out_of_their_field() {
+        let item = Perfdata::new("it's=a|b\n", Number::Count(1), "");
+        assert_eq!(item.to_string(), "'it''sab'=1;;;;");
+    }
+
+    #[test]
+    fn no_number_is_printed_as_undetermined() {
+        assert_eq!(Perfdata::new("x", Number::Decimal(f64::NAN), "s").to_string(), "x=Us;;;;");
+    }
+}

@@ -1,0 +1,129 @@
+//! Threshold ranges, `[@]start:end`, as the plugin development guidelines define them.
+
+use std::str::FromStr;
+
+/// A threshold range in the unit of the value it is held against. Alerts outside its two ends, or inside with `@`;
+/// the ends themselves belong to the inside.
+///
+/// ```
+/// use plugin_kit::Range;
+/// let range: Range = "10:20".parse().unwrap();
+/// assert!(range.alerts(9.0) && !range.alerts(10.0) && !range.alerts(20.0) && range.alerts(21.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    start: f64,
+    end: f64,
+    alert_inside: bool,
+}
+
+/// Why a range cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRange {
+    /// An end that is no plain decimal number.
+    #[error("'{0}' is not a threshold range: '{1}' is not a number (write [@]start:end, like 10, 10:, ~:10 or @10:20)")]
+    NotANumber(String, String),
+    /// Start above end: no value could ever be inside.
+    #[error("'{0}' is not a threshold range: its start is above its end")]
+    Backwards(String),
+}
+
+impl Range {
+    /// Whether `value` lies where an alert is wanted. A value that is no number always alerts.
+    #[must_use]
+    pub fn alerts(&self, value: f64) -> bool {
+        value.is_nan() || (self.start <= value && value <= self.end) == self.alert_inside
+    }
+
+    /// The upper end; infinite when it was left out.
+    pub fn end(&self) -> f64 {
+        self.end
+    }
+}
+
+impl FromStr for Range {
+    type Err = BadRange;
+
+    /// `~` is minus infinity; a missing start is 0, a missing end infinity. An empty string never alerts below infinity
+    /// and above zero, which is how "no threshold" has always been written.
+    fn from_str(text: &str) -> Result<Range, BadRange> {
+        let (alert_inside, ends) = match text.strip_prefix('@') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (start, end) = ends.split_once(':').unwrap_or(("", ends));
+        let number = |word: &str| decimal(word).ok_or_else(|| BadRange::NotANumber(text.to_owned(), word.to_owned()));
+        let start = match start {
+            "" => 0.0,
+            "~" => f64::NEG_INFINITY,
+            word => number(word)?,
+        };
+        let end = if end.is_empty() { f64::INFINITY } else { number(end)? };
+        if start > end {
+            return Err(BadRange::Backwards(text.to_owned()));
+        }
+        Ok(Range { start, end, alert_inside })
+    }
+}
+
+/// A finite decimal number: Rust would also read `inf`, `nan` and `infinity`, which no threshold means.
+fn decimal(word: &str) -> Option<f64> {
+    let numeric = word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
+    word.parse::<f64>().ok().filter(|n| numeric && n.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn range(text: &str) -> Range {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_table_of_the_guidelines() {
+        for (text, inside, outside) in [
+            ("10", vec![0.0, 10.0], vec![-0.1, 10.1]),
+            ("10:", vec![10.0, 1e9], vec![9.9, -1.0]),
+            ("~:10", vec![-1e9, 10.0], vec![10.1]),
+            ("10:20", vec![10.0, 20.0], vec![9.9, 20.1]),
+        ] {
+            for value in inside {
+                assert!(!range(text).alerts(value), "{text} must not alert on {value}");
+            }
+            for value in outside {
+                assert!(range(text).alerts(value), "{text} must alert on {value}");
+            }
+        }
+        assert!(range("@10:20").alerts(10.0) && range("@10:20").alerts(20.0) && !range("@10:20").alerts(9.9));
+    }
+
+    #[test]
+    fn what_is_not_a_range_is_refused() {
+        for text in ["abc", "5;", "1,5", "nan", "inf", "0x10", "500ms", "1:2:3", "@", "~", "1 ", "20:10", "1:0", "-1"] {
+            let read = text.parse::<Range>();
+            assert_eq!(read.is_err(), text != "@", "{text}: {read:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn at_inverts_every_range(start in -1e6..1e6f64, width in 0.0..1e6f64, value in -3e6..3e6f64) {
+            let plain = range(&format!("{start}:{}", start + width));
+            let inverted = range(&format!("@{start}:{}", start + width));
+            prop_assert_ne!(plain.alerts(value), inverted.alerts(value));
+        }
+
+        #[test]
+        fn the_ends_are_inside(start in -1e6..1e6f64, width in 0.0..1e6f64) {
+            let read = range(&format!("{start}:{}", start + width));
+            prop_assert!(!read.alerts(start) && !read.alerts(start + width));
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,20}") {
+            let _ = text.parse::<Range>();
+        }
+    }
+}

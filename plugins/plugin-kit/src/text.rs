@@ -1,0 +1,42 @@
+//! What hostile text may not do to a line of plugin output.
+
+/// `text` as it may stand in a line for Nagios: `|` would begin perfdata, a newline another line, and control
+/// characters or bidirectional marks could disguise what is shown. `|` becomes `/`, the others a blank.
+pub fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '|' => '/',
+            c if c.is_control() || is_bidi_mark(c) || matches!(c, '\u{2028}' | '\u{2029}') => ' ',
+            c => c,
+        })
+        .collect()
+}
+
+/// The marks of Unicode's bidirectional algorithm (UAX #9), which reorder what a person reads.
+fn is_bidi_mark(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_server_says_cannot_add_perfdata_lines_or_colours() {
+        assert_eq!(clean("200 OK|time=9\n\x1b[31mCRITICAL"), "200 OK/time=9  [31mCRITICAL");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_dangerous_survives_and_nothing_else_changes(text in any::<String>()) {
+            let cleaned = clean(&text);
+            prop_assert!(!cleaned.chars().any(|c| c == '|' || c.is_control()));
+            prop_assert_eq!(cleaned.chars().count(), text.chars().count());
+            prop_assert_eq!(clean(&cleaned), cleaned.clone());
+            for (before, after) in text.chars().zip(cleaned.chars()) {
+                prop_assert!(before == after || after == ' ' || after == '/');
+            }
+        }
+    }
+}
