@@ -1,1 +1,29 @@
-//! To come.
+//! How a repaired host's gate is asked: one conversation, one login, several questions, one answer that can be believed.
+//!
+//! This crate knows the way to the gate and what a well-formed answer is. It does not know when a repair is due, what
+//! came of earlier ones, or what is done with the answer.
+
+mod answer;
+mod error;
+mod request;
+mod ssh;
+
+use std::time::Instant;
+
+pub use answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report, read_answer};
+pub use error::{Error, Phase};
+pub use request::Request;
+pub use ssh::{SshGate, SshTarget, connect};
+
+/// The gate of one host, ready to be asked.
+///
+/// Made for several ways of reaching it: libssh2 ([`SshGate`]), the `ssh` program, and whatever a test wants to pretend.
+pub trait Gate {
+    /// Asks one question and returns the gate's answer. Nothing but a framed answer that fits the question is one: not
+    /// an exit status, not other text.
+    ///
+    /// The deadline is absolute and holds for the whole question, whatever the other side does. A gate that failed to
+    /// answer must not be asked again over the same connection: implementors answer every further question with an
+    /// error of which [`Error::nothing_was_run`] is true.
+    fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error>;
+}

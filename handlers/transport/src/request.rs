@@ -1,0 +1,68 @@
+//! The questions a gate understands. Their text is the whole of what travels: no shell, no arguments, no quoting.
+
+use std::fmt;
+
+use policy::{JobId, RepairName};
+
+/// A question to a gate. Its [`Display`](fmt::Display) is the exact SSH exec command, single blanks, nothing else; the
+/// names it is made of cannot hold a blank, a quote or a leading dash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Run this repair, once: the same job asked for again is reported, not run again.
+    Repair {
+        /// Which of the gate's repairs.
+        name: RepairName,
+        /// The identity of this run.
+        job: JobId,
+    },
+    /// Run the commands that gather evidence for this repair; they change nothing.
+    Diagnose {
+        /// Which of the gate's repairs.
+        name: RepairName,
+    },
+    /// How is, or how was, this job?
+    Status {
+        /// The identity the repair was asked for with.
+        job: JobId,
+    },
+    /// Which repairs does this gate offer?
+    List,
+    /// Which version is this gate?
+    Version,
+}
+
+impl Request {
+    /// Whether sending this can start a repair, so that a lost answer means an unknown outcome.
+    pub fn may_change_the_host(&self) -> bool {
+        matches!(self, Request::Repair { .. })
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Request::Repair { name, job } => write!(f, "repair {name} {job}"),
+            Request::Diagnose { name } => write!(f, "diagnose {name}"),
+            Request::Status { job } => write!(f, "status {job}"),
+            Request::List => f.write_str("list"),
+            Request::Version => f.write_str("version"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_exactly_those_of_the_gate() {
+        let name: RepairName = "httpd".parse().unwrap();
+        let job: JobId = "20261123-4f3a9c2b".parse().unwrap();
+        let repair = Request::Repair { name: name.clone(), job: job.clone() };
+        assert_eq!(repair.to_string(), "repair httpd 20261123-4f3a9c2b");
+        assert_eq!(Request::Diagnose { name }.to_string(), "diagnose httpd");
+        assert_eq!(Request::Status { job }.to_string(), "status 20261123-4f3a9c2b");
+        assert_eq!(Request::List.to_string(), "list");
+        assert_eq!(Request::Version.to_string(), "version");
+    }
+}
