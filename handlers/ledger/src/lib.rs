@@ -1,1 +1,46 @@
-//! To come.
+//! What is known of repairs, and the right to start one.
+//!
+//! A repair is reserved in one transaction before anything is done: the history is read, the rules decide, and the
+//! reservation is written, or nothing is. A crash cannot give a reservation back. A ledger that cannot be read is an
+//! error and never "empty": then nothing is repaired.
+
+mod error;
+mod record;
+mod sqlite;
+
+use std::time::SystemTime;
+
+use policy::{Decision, Event, History, JobId, RepairName, Why};
+
+pub use error::Error;
+pub use record::{Claim, Outcome, Record, Refusal, Step};
+pub use sqlite::SqliteLedger;
+
+/// Where repairs are reserved and recorded. SQLite for one Nagios server; another store for several.
+pub trait Ledger {
+    /// Reserves `claim` if `decide` says so on the history at `now`, in one transaction. What it refuses is recorded.
+    fn reserve(
+        &mut self,
+        claim: &Claim<'_>,
+        now: SystemTime,
+        decide: &dyn Fn(&History) -> Decision,
+    ) -> Result<Result<RepairName, Why>, Error>;
+
+    /// The history that [`Ledger::reserve`] would decide on. Writes nothing.
+    fn history(&mut self, event: &Event, now: SystemTime) -> Result<History, Error>;
+
+    /// Notes something that happened within a running repair.
+    fn step(&mut self, job: &JobId, now: SystemTime, what: &str, text: &str) -> Result<(), Error>;
+
+    /// Ends a repair, which frees its host.
+    fn finish(&mut self, job: &JobId, now: SystemTime, outcome: Outcome, text: &str) -> Result<(), Error>;
+
+    /// The newest repairs, the newest first.
+    fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error>;
+
+    /// What happened within one repair, in order.
+    fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error>;
+
+    /// The newest refusals, the newest first.
+    fn refusals(&mut self, limit: u32) -> Result<Vec<Refusal>, Error>;
+}

@@ -1,0 +1,72 @@
+//! Why the ledger cannot be used. In every case nothing is repaired.
+
+use std::path::PathBuf;
+
+/// A ledger that cannot be trusted or written. The next step is in the message.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is not there, though it should be.
+    #[error("the ledger {0} does not exist yet; the first repair creates it")]
+    Missing(PathBuf),
+    /// The directory is missing or may not be written.
+    #[error("the ledger's directory {path} cannot be used: {why}; create it, owned by the user Nagios runs as, mode 0750")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// Somebody who is neither root nor us could have written it.
+    #[error(
+        "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history cannot be trusted; chown it or move it away"
+    )]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The user we run as.
+        us: u32,
+    },
+    /// Another program's database, or no database.
+    #[error(
+        "{0} is not a ledger of nagios-selfheal: it is never reset by itself; check the path in the policy, or move the file away"
+    )]
+    Foreign(PathBuf),
+    /// Written by a newer version of these programs.
+    #[error("the ledger {path} has schema {found}, newer than {known}, the newest that this program knows: upgrade the package")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// A value that this program never writes.
+    #[error(
+        "the ledger {path} holds a value that cannot be read: {what}; it is never reset by itself, move it away to begin anew"
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be read.
+        what: String,
+    },
+    /// Any other failure of the store: full or read-only disk, damage, a lock held for too long.
+    #[error("the ledger {path} cannot be used: {why}")]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        why: rusqlite::Error,
+    },
+    /// A job that is not on record, or has ended already.
+    #[error("the ledger {path} has no running job {job}")]
+    NoSuchJob {
+        /// The file.
+        path: PathBuf,
+        /// The job.
+        job: String,
+    },
+}

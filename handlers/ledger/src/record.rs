@@ -1,0 +1,96 @@
+//! What is on record.
+
+use std::time::{Duration, SystemTime};
+
+use policy::{Event, JobId};
+
+/// Somebody wants to repair.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The identity of the repair.
+    pub job: &'a JobId,
+    /// The event that calls for it.
+    pub event: &'a Event,
+    /// The longest the whole repair may take; after it, a worker that says nothing counts as dead.
+    pub lease: Duration,
+}
+
+/// How a repair ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A rung ran and its check is good.
+    Healed,
+    /// The ladder is spent and the fault is still there.
+    NotHealed,
+    /// No rung could be run: the fault is as it was.
+    CouldNotRun,
+    /// A repair may have run, nobody knows how it ended.
+    Unknown,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 4] = [Outcome::Healed, Outcome::NotHealed, Outcome::CouldNotRun, Outcome::Unknown];
+
+    /// The word of the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Healed => "healed",
+            Outcome::NotHealed => "not-healed",
+            Outcome::CouldNotRun => "could-not-run",
+            Outcome::Unknown => "unknown",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+/// A repair on record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its identity.
+    pub job: String,
+    /// The host's name in Nagios.
+    pub host: String,
+    /// The service's description; `None` for a repair of the host itself.
+    pub service: Option<String>,
+    /// The name of the repair.
+    pub repair: String,
+    /// The event that called for it, as Nagios' log writes it: `CRITICAL;SOFT;3`.
+    pub event: String,
+    /// When it was reserved.
+    pub reserved: SystemTime,
+    /// When it ended; `None` while it runs.
+    pub ended: Option<SystemTime>,
+    /// How it ended; `None` while it runs.
+    pub outcome: Option<Outcome>,
+    /// One sentence on how it ended.
+    pub text: String,
+}
+
+/// One note within a repair.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// When.
+    pub at: SystemTime,
+    /// A short word: `run`, `answer`, `verify`, `nagios`.
+    pub what: String,
+    /// For people.
+    pub text: String,
+}
+
+/// A repair that was refused when it was to be reserved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// When.
+    pub at: SystemTime,
+    /// The host's name in Nagios.
+    pub host: String,
+    /// The service's description.
+    pub service: Option<String>,
+    /// The word of [`policy::Why::code`].
+    pub why: String,
+    /// The sentence.
+    pub text: String,
+}

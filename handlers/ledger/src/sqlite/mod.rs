@@ -1,0 +1,207 @@
+//! The ledger of one Nagios server: a SQLite file, one immediate transaction per reservation.
+
+mod open;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use policy::{Decision, Event, History, JobId, RepairName, Why};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+use crate::{Claim, Error, Ledger, Outcome, Record, Refusal, Step};
+
+/// A ledger in a SQLite file.
+pub struct SqliteLedger {
+    store: Connection,
+    path: PathBuf,
+}
+
+impl SqliteLedger {
+    fn failed(path: &std::path::Path) -> impl Fn(rusqlite::Error) -> Error + '_ {
+        |why| Error::Store { path: path.to_owned(), why }
+    }
+}
+
+impl Ledger for SqliteLedger {
+    fn reserve(
+        &mut self,
+        claim: &Claim<'_>,
+        now: SystemTime,
+        decide: &dyn Fn(&History) -> Decision,
+    ) -> Result<Result<RepairName, Why>, Error> {
+        let failed = Self::failed(&self.path);
+        // Immediate: the write lock is taken before the history is read, so no one decides on what we are about to change.
+        let transaction = self.store.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let history = history(&transaction, claim.event, now).map_err(&failed)?;
+        let decision = decide(&history);
+        match &decision {
+            Decision::Repair(name) => insert_repair(&transaction, claim, name, now),
+            Decision::Stand(why) => insert_refusal(&transaction, claim, why, now),
+        }
+        .map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(match decision {
+            Decision::Repair(name) => Ok(name),
+            Decision::Stand(why) => Err(why),
+        })
+    }
+
+    fn history(&mut self, event: &Event, now: SystemTime) -> Result<History, Error> {
+        history(&self.store, event, now).map_err(Self::failed(&self.path))
+    }
+
+    fn step(&mut self, job: &JobId, now: SystemTime, what: &str, text: &str) -> Result<(), Error> {
+        self.store
+            .execute(
+                "INSERT INTO step (job, at, what, text) VALUES (?1, ?2, ?3, ?4)",
+                params![job.as_str(), millis(now), what, text],
+            )
+            .map_err(Self::failed(&self.path))?;
+        Ok(())
+    }
+
+    fn finish(&mut self, job: &JobId, now: SystemTime, outcome: Outcome, text: &str) -> Result<(), Error> {
+        let changed = self
+            .store
+            .execute(
+                "UPDATE repair SET ended = ?2, outcome = ?3, text = ?4 WHERE job = ?1 AND ended IS NULL",
+                params![job.as_str(), millis(now), outcome.as_str(), text],
+            )
+            .map_err(Self::failed(&self.path))?;
+        if changed == 1 { Ok(()) } else { Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() }) }
+    }
+
+    fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error> {
+        self.rows(
+            "SELECT job, host, service, repair, event, reserved, ended, outcome, text FROM repair ORDER BY reserved DESC, rowid DESC LIMIT ?1",
+            limit,
+            |row| {
+                let word: Option<String> = row.get(7)?;
+                Ok(Record {
+                    job: row.get(0)?,
+                    host: row.get(1)?,
+                    service: service(row.get(2)?),
+                    repair: row.get(3)?,
+                    event: row.get(4)?,
+                    reserved: time(row.get(5)?),
+                    ended: row.get::<_, Option<i64>>(6)?.map(time),
+                    outcome: word.as_deref().and_then(Outcome::from_word),
+                    text: row.get(8)?,
+                })
+            },
+        )
+    }
+
+    fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {
+        self.rows("SELECT at, what, text FROM step WHERE job = ?1 ORDER BY rowid", job.as_str(), |row| {
+            Ok(Step { at: time(row.get(0)?), what: row.get(1)?, text: row.get(2)? })
+        })
+    }
+
+    fn refusals(&mut self, limit: u32) -> Result<Vec<Refusal>, Error> {
+        self.rows("SELECT at, host, service, why, text FROM refusal ORDER BY at DESC, rowid DESC LIMIT ?1", limit, |row| {
+            Ok(Refusal {
+                at: time(row.get(0)?),
+                host: row.get(1)?,
+                service: service(row.get(2)?),
+                why: row.get(3)?,
+                text: row.get(4)?,
+            })
+        })
+    }
+}
+
+impl SqliteLedger {
+    fn rows<T>(
+        &self,
+        sql: &str,
+        key: impl rusqlite::ToSql,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let collect = || self.store.prepare(sql)?.query_map([key], read)?.collect::<rusqlite::Result<_>>();
+        collect().map_err(Self::failed(&self.path))
+    }
+}
+
+fn history(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<History> {
+    let (host, service) = (&event.host, event.service.as_deref().unwrap_or_default());
+    let ago = |at: i64| now.duration_since(time(at)).unwrap_or(Duration::ZERO);
+    let job_and_age = |row: &Row<'_>| Ok((row.get(0)?, ago(row.get(1)?)));
+    let same_event = match &event.problem_id {
+        Some(problem) => store
+            .query_row(
+                "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = ?4",
+                params![host, service, problem, event_text(event)],
+                |row| row.get(0),
+            )
+            .optional()?,
+        None => None,
+    };
+    let running = store
+        .query_row(
+            "SELECT job, reserved FROM repair WHERE host = ?1 AND ended IS NULL AND lease_until > ?2",
+            params![host, millis(now)],
+            job_and_age,
+        )
+        .optional()?;
+    // A repair whose worker died has no end: its lease is the latest it can have worked.
+    let last = store
+        .query_row(
+            "SELECT job, coalesce(ended, lease_until) AS over FROM repair WHERE host = ?1 AND service = ?2 ORDER BY over DESC LIMIT 1",
+            params![host, service],
+            job_and_age,
+        )
+        .optional()?;
+    Ok(History { same_event, running, last })
+}
+
+fn insert_repair(store: &Connection, claim: &Claim<'_>, name: &RepairName, now: SystemTime) -> rusqlite::Result<usize> {
+    let event = claim.event;
+    store.execute(
+        "INSERT INTO repair (job, host, service, repair, problem, event, reserved, lease_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            claim.job.as_str(),
+            event.host,
+            event.service.as_deref().unwrap_or_default(),
+            name.as_str(),
+            event.problem_id.as_deref().unwrap_or_default(),
+            event_text(event),
+            millis(now),
+            millis(now + claim.lease),
+        ],
+    )
+}
+
+fn insert_refusal(store: &Connection, claim: &Claim<'_>, why: &Why, now: SystemTime) -> rusqlite::Result<usize> {
+    let event = claim.event;
+    store.execute(
+        "INSERT INTO refusal (at, job, host, service, event, why, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            millis(now),
+            claim.job.as_str(),
+            event.host,
+            event.service.as_deref().unwrap_or_default(),
+            event_text(event),
+            why.code(),
+            why.to_string(),
+        ],
+    )
+}
+
+fn event_text(event: &Event) -> String {
+    format!("{};{};{}", event.state, event.state_type, event.attempt)
+}
+
+fn service(column: String) -> Option<String> {
+    (!column.is_empty()).then_some(column)
+}
+
+/// Milliseconds since 1970; a clock before that counts as 1970.
+fn millis(at: SystemTime) -> i64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn time(millis: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}

@@ -1,0 +1,103 @@
+//! Opening the ledger, or saying why it cannot be trusted.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::SqliteLedger;
+use crate::Error;
+
+/// Marks a SQLite file as ours ("SHL1"), see SQLite's `PRAGMA application_id`.
+const APPLICATION_ID: i64 = 0x5348_4c31;
+/// The schema this program writes.
+const SCHEMA: i64 = 1;
+/// How long a reservation waits for others; each holds the lock for a few milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(20);
+
+impl SqliteLedger {
+    /// Opens the ledger for writing; the first repair creates it, mode 0600.
+    pub fn open(path: &Path) -> Result<SqliteLedger, Error> {
+        match fs::symlink_metadata(path) {
+            Err(why) if why.kind() == ErrorKind::NotFound => create(path)?,
+            _ => {}
+        }
+        let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // A reservation must survive a power cut: that costs one fsync.
+        ledger.store.pragma_update(None, "synchronous", "FULL").map_err(SqliteLedger::failed(path))?;
+        Ok(ledger)
+    }
+
+    /// Opens an existing ledger for reading only.
+    pub fn open_read_only(path: &Path) -> Result<SqliteLedger, Error> {
+        match fs::symlink_metadata(path) {
+            Err(why) if why.kind() == ErrorKind::NotFound => Err(Error::Missing(path.to_owned())),
+            _ => SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY),
+        }
+    }
+
+    fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
+        check_owner(path)?;
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let store = Connection::open_with_flags(path, flags).map_err(SqliteLedger::failed(path))?;
+        store.busy_timeout(LOCK_WAIT).map_err(SqliteLedger::failed(path))?;
+        check_schema(&store, path)?;
+        Ok(SqliteLedger { store, path: PathBuf::from(path) })
+    }
+}
+
+/// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one and of two first
+/// repairs one wins. It belongs to whom its directory belongs to: root, trying a repair by hand, must not lock Nagios
+/// out of its own ledger.
+fn create(path: &Path) -> Result<(), Error> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let unusable = |why| Error::Directory { path: directory.to_owned(), why };
+    let draft = path.with_added_extension(format!("new-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(unusable)?;
+    let made = write_schema(&draft).map_err(SqliteLedger::failed(path)).and_then(|()| {
+        let (ours, theirs) = (file.metadata().map_err(unusable)?, fs::metadata(directory).map_err(unusable)?);
+        if ours.uid() == 0 && theirs.uid() != 0 {
+            fchown(&file, Some(theirs.uid()), Some(theirs.gid())).map_err(unusable)?;
+        }
+        match fs::hard_link(&draft, path) {
+            Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(unusable(why)),
+            _ => Ok(()),
+        }
+    });
+    fs::remove_file(&draft).map_err(unusable)?;
+    made
+}
+
+fn write_schema(draft: &Path) -> rusqlite::Result<()> {
+    let store = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // With a write-ahead log readers never hold up a reservation. Set once, it stays with the file.
+    store.pragma_update(None, "journal_mode", "WAL")?;
+    store.execute_batch(include_str!("schema.sql"))?;
+    store.pragma_update(None, "application_id", APPLICATION_ID)?;
+    store.pragma_update(None, "user_version", SCHEMA)?;
+    store.close().map_err(|(_, why)| why)
+}
+
+/// An empty file is no ledger either: whoever emptied it has also emptied the history.
+fn check_schema(store: &Connection, path: &Path) -> Result<(), Error> {
+    let number = |name| match store.pragma_query_value(None, name, |row| row.get::<_, i64>(0)) {
+        Err(why) if why.sqlite_error_code() == Some(ErrorCode::NotADatabase) => Err(Error::Foreign(path.to_owned())),
+        read => read.map_err(SqliteLedger::failed(path)),
+    };
+    match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, SCHEMA) => Ok(()),
+        (APPLICATION_ID, found) if found > SCHEMA => Err(Error::Newer { path: path.to_owned(), found, known: SCHEMA }),
+        _ => Err(Error::Foreign(path.to_owned())),
+    }
+}
+
+/// History that somebody else could write could make a repair bolder than the policy.
+fn check_owner(path: &Path) -> Result<(), Error> {
+    let unreadable = |why| Error::Directory { path: path.to_owned(), why };
+    let owner = fs::symlink_metadata(path).map_err(unreadable)?.uid();
+    let us = fs::metadata("/proc/self").map_err(unreadable)?.uid();
+    if owner == us || owner == 0 || us == 0 { Ok(()) } else { Err(Error::Owner { path: path.to_owned(), owner, us }) }
+}

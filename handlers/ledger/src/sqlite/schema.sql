@@ -1,0 +1,36 @@
+-- Times are milliseconds since 1970 (UTC). An event of a host has the empty string as its service.
+CREATE TABLE repair (
+    job         TEXT PRIMARY KEY,
+    host        TEXT NOT NULL,
+    service     TEXT NOT NULL,
+    repair      TEXT NOT NULL,
+    problem     TEXT NOT NULL,              -- $SERVICEPROBLEMID$, or empty
+    event       TEXT NOT NULL,              -- STATE;TYPE;ATTEMPT
+    reserved    INTEGER NOT NULL,
+    lease_until INTEGER NOT NULL,           -- after it, a worker that says nothing counts as dead
+    ended       INTEGER,
+    outcome     TEXT CHECK (outcome IN ('healed', 'not-healed', 'could-not-run', 'unknown')),
+    text        TEXT NOT NULL DEFAULT '',
+    CHECK ((ended IS NULL) = (outcome IS NULL))
+) STRICT;
+CREATE INDEX repair_by_object ON repair (host, service, reserved);
+CREATE INDEX repair_running ON repair (host) WHERE ended IS NULL;
+
+CREATE TABLE step (
+    job  TEXT NOT NULL REFERENCES repair (job),
+    at   INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX step_by_job ON step (job, at);
+
+CREATE TABLE refusal (
+    at      INTEGER NOT NULL,
+    job     TEXT NOT NULL,
+    host    TEXT NOT NULL,
+    service TEXT NOT NULL,
+    event   TEXT NOT NULL,
+    why     TEXT NOT NULL,
+    text    TEXT NOT NULL
+) STRICT;
+CREATE INDEX refusal_by_time ON refusal (at);

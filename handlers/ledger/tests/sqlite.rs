@@ -1,0 +1,202 @@
+//! The ledger on real files: one repair at a time per host, cooldown, and nothing believed that cannot be read.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use std::{fs, thread};
+
+use ledger::{Claim, Error, Ledger, Outcome, SqliteLedger};
+use policy::{Decision, Event, History, JobId, Policy, Rules, State, StateType, Why, decide};
+use tempfile::TempDir;
+
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("ledger.sqlite")
+    }
+
+    fn open(&self) -> SqliteLedger {
+        SqliteLedger::open(&self.path()).unwrap()
+    }
+}
+
+fn event(host: &str, problem: &str, attempt: u32) -> Event {
+    Event {
+        state: State::Critical,
+        state_type: StateType::Hard,
+        attempt,
+        max_attempts: Some(4),
+        host: host.into(),
+        service: Some("HTTP".into()),
+        host_state: Some(State::Up),
+        last_state: None,
+        downtime: 0,
+        host_downtime: 0,
+        problem_id: Some(problem.into()),
+        repair: Some("httpd".parse().unwrap()),
+    }
+}
+
+fn policy() -> Policy {
+    Policy { repairs: [("httpd".parse().unwrap(), Rules::with_ladder(vec![]))].into() }
+}
+
+fn job(n: u32) -> JobId {
+    format!("test-job-{n:04}").parse().unwrap()
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+}
+
+fn reserve(ledger: &mut SqliteLedger, n: u32, event: &Event, now: SystemTime) -> Result<(), Why> {
+    let (job, policy) = (job(n), policy());
+    let claim = Claim { job: &job, event, lease: Duration::from_secs(120) };
+    let granted = ledger.reserve(&claim, now, &|history: &History| -> Decision { decide(event, &policy, history) });
+    granted.unwrap().map(|name| assert_eq!(name.as_str(), "httpd"))
+}
+
+fn code(granted: Result<(), Why>) -> &'static str {
+    granted.map_or_else(|why| why.code(), |()| "repair")
+}
+
+#[test]
+fn one_repair_runs_on_a_host_then_it_cools_down() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "7", 4), at(0))), "repair");
+    let mut other = event("web1", "8", 4);
+    other.service = Some("HTTPS".into());
+    assert_eq!(code(reserve(&mut ledger, 2, &other, at(1))), "already-running");
+    assert_eq!(code(reserve(&mut ledger, 3, &event("web2", "9", 4), at(1))), "repair");
+
+    ledger.finish(&job(1), at(10), Outcome::Healed, "healed by httpd").unwrap();
+    assert_eq!(code(reserve(&mut ledger, 4, &other, at(11))), "repair");
+    ledger.finish(&job(4), at(12), Outcome::NotHealed, "").unwrap();
+    assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "10", 4), at(609))), "cooling-down");
+    assert_eq!(code(reserve(&mut ledger, 6, &event("web1", "10", 4), at(610))), "repair");
+
+    let refusals: Vec<String> = ledger.refusals(10).unwrap().into_iter().map(|refusal| refusal.why).collect();
+    assert_eq!(refusals, ["cooling-down", "already-running"]);
+    let newest = &ledger.records(1).unwrap()[0];
+    assert_eq!((newest.job.as_str(), newest.outcome, newest.event.as_str()), ("test-job-0006", None, "CRITICAL;HARD;4"));
+}
+
+#[test]
+fn the_same_event_is_answered_once_however_often_it_comes() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "7", 4), at(0))), "repair");
+    ledger.finish(&job(1), at(1), Outcome::Healed, "").unwrap();
+    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "7", 4), at(10_000))), "same-event");
+    assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "8", 4), at(10_000))), "repair");
+}
+
+#[test]
+fn a_dead_worker_frees_its_host_only_when_its_lease_is_over() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
+    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(119))), "already-running");
+    // From then on it counts as a repair that ended with its lease.
+    assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "2", 4), at(120))), "cooling-down");
+    assert_eq!(code(reserve(&mut ledger, 4, &event("web1", "2", 4), at(720))), "repair");
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_make_it_bolder() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(5000))), "repair");
+    ledger.finish(&job(1), at(5001), Outcome::Healed, "").unwrap();
+    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(0))), "cooling-down");
+}
+
+#[test]
+fn fifty_at_once_for_one_host_make_one_repair() {
+    let place = Place::new();
+    let workers: Vec<_> = (0..50)
+        .map(|n| {
+            let path = place.path();
+            thread::spawn(move || {
+                let mut ledger = SqliteLedger::open(&path).unwrap();
+                code(reserve(&mut ledger, n, &event("web1", &n.to_string(), 4), at(0)))
+            })
+        })
+        .collect();
+    let answers: Vec<&str> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+    assert_eq!(answers.iter().filter(|answer| **answer == "repair").count(), 1);
+    assert_eq!(answers.iter().filter(|answer| **answer == "already-running").count(), 49);
+    let drafts = fs::read_dir(place.dir.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("new-"));
+    assert_eq!(drafts.count(), 0);
+}
+
+#[test]
+fn steps_are_kept_in_order_and_an_ended_job_stays_ended() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    reserve(&mut ledger, 1, &event("web1", "1", 4), at(0)).unwrap();
+    ledger.step(&job(1), at(1), "run", "httpd").unwrap();
+    ledger.step(&job(1), at(2), "verify", "HTTP OK").unwrap();
+    let steps: Vec<String> = ledger.steps(&job(1)).unwrap().into_iter().map(|step| step.what).collect();
+    assert_eq!(steps, ["run", "verify"]);
+    ledger.finish(&job(1), at(3), Outcome::Healed, "").unwrap();
+    assert!(matches!(ledger.finish(&job(1), at(4), Outcome::Unknown, ""), Err(Error::NoSuchJob { .. })));
+    assert_eq!(ledger.records(1).unwrap()[0].outcome, Some(Outcome::Healed));
+}
+
+#[test]
+fn what_is_not_our_ledger_is_an_error_and_stays_as_it_was() {
+    let place = Place::new();
+    for content in [
+        &b"this is no database, and long enough to be sure of it ......................................................"[..],
+        &[0xff; 4096],
+    ] {
+        fs::write(place.path(), content).unwrap();
+        let refused = SqliteLedger::open(&place.path()).err().unwrap();
+        assert!(matches!(refused, Error::Foreign(_) | Error::Store { .. }), "{refused}");
+        assert_eq!(fs::read(place.path()).unwrap(), content);
+    }
+    fs::remove_file(place.path()).unwrap();
+    let other = rusqlite::Connection::open(place.path()).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Foreign(_))));
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let place = Place::new();
+    drop(place.open());
+    let newer = rusqlite::Connection::open(place.path()).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Newer { found: 99, .. })));
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    let place = Place::new();
+    let path = place.dir.path().join("missing/ledger.sqlite");
+    let refused = SqliteLedger::open(&path).err().unwrap().to_string();
+    assert!(refused.contains("/missing cannot be used"), "{refused}");
+}
+
+#[test]
+fn looking_creates_nothing() {
+    let place = Place::new();
+    assert!(matches!(SqliteLedger::open_read_only(&place.path()), Err(Error::Missing(_))));
+    assert!(!place.path().exists());
+    drop(place.open());
+    let mut reader = SqliteLedger::open_read_only(&place.path()).unwrap();
+    assert_eq!(reader.history(&event("web1", "1", 4), at(0)).unwrap(), History::default());
+    assert!(reader.step(&job(1), at(0), "x", "y").is_err());
+}
