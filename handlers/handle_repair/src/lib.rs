@@ -1,1 +1,13 @@
-//! To come.
+//! `handle_repair` and its worker: one story, two programs.
+//!
+//! The front ([`front`]) runs on every state change of every service. It reads the policy, decides, and nearly always
+//! stands still. When a repair is called for, it starts the worker ([`worker`]), which outlives Nagios' timeout:
+//! it reserves, repairs, verifies, records and tells Nagios.
+
+pub mod cli;
+pub mod config;
+mod explain;
+pub mod front;
+mod job;
+#[cfg(feature = "worker")]
+pub mod worker;

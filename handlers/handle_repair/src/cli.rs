@@ -1,0 +1,304 @@
+//! The command line of both programs. The only file that knows clap; what it returns is checked.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+use plugin_kit::Problem;
+use policy::{Event, JobId, State};
+
+/// Repairs what Nagios sees break: called by Nagios as an event handler, or by hand.
+///
+/// The three words are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or the $HOST...$ three without --service. An
+/// empty value, or a macro that Nagios left unexpanded, counts as not given.
+#[derive(Debug, Parser)]
+#[command(
+    name = "handle_repair",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes:
+  0  did what the policy says: repaired, handed to the background, or stood still
+  1  a repair ran and the fault is still there
+  2  could not run, or could not know
+  3  bad arguments or configuration; nothing was run
+
+Examples:
+  What would happen, and why?
+    handle_repair CRITICAL SOFT 3 --host web1 --service HTTP --repair httpd --dry-run --explain
+  Repair now and watch:
+    handle_repair CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --foreground"
+)]
+struct Words {
+    /// OK, WARNING, UNKNOWN or CRITICAL; for a host UP, DOWN or UNREACHABLE
+    #[arg(value_name = "STATE")]
+    state: String,
+    /// SOFT or HARD
+    #[arg(value_name = "STATETYPE")]
+    state_type: String,
+    /// The number of the check attempt
+    #[arg(value_name = "ATTEMPT")]
+    attempt: String,
+
+    /// The host's name in Nagios
+    #[arg(long, value_name = "NAME", help_heading = "The object")]
+    host: String,
+    /// Where the host is reached [default: its name]
+    #[arg(long, value_name = "ADDR", help_heading = "The object")]
+    address: Option<String>,
+    /// The service's description; without it the event is the host's own
+    #[arg(long, value_name = "DESC", help_heading = "The object")]
+    service: Option<String>,
+    /// The repair it opts in to, $_SERVICEREPAIR$; without one nothing is repaired
+    #[arg(long, value_name = "NAME", help_heading = "The object")]
+    repair: Option<String>,
+
+    /// $MAXSERVICEATTEMPTS$: with it the last SOFT attempt is known
+    #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
+    max_attempts: Option<String>,
+    /// $HOSTSTATE$: nothing is repaired on a host that is not UP
+    #[arg(long, value_name = "STATE", help_heading = "What else Nagios knows")]
+    host_state: Option<String>,
+    /// $LASTSERVICESTATE$
+    #[arg(long, value_name = "STATE", help_heading = "What else Nagios knows")]
+    last_state: Option<String>,
+    /// $SERVICEDOWNTIME$: the depth of downtime
+    #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
+    downtime: Option<String>,
+    /// $HOSTDOWNTIME$: the depth of the host's downtime
+    #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
+    host_downtime: Option<String>,
+    /// $SERVICEPROBLEMID$: the same event is then never answered twice
+    #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
+    problem_id: Option<String>,
+
+    /// The rules
+    #[arg(long, value_name = "FILE", default_value = "/etc/nagios-selfheal/policy.json", help_heading = "How to run")]
+    policy: PathBuf,
+    /// Say what would happen; run and write nothing
+    #[arg(long, help_heading = "How to run")]
+    dry_run: bool,
+    /// Say which rules led there
+    #[arg(long, help_heading = "How to run")]
+    explain: bool,
+    /// Wait for the repair and show its progress
+    #[arg(long, help_heading = "How to run")]
+    foreground: bool,
+
+    /// The identity the front gave this repair.
+    #[arg(long, hide = true, value_name = "ID")]
+    job: Option<String>,
+}
+
+/// One call, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What Nagios says.
+    pub event: Event,
+    /// Where the host is reached.
+    pub address: String,
+    /// The policy's file.
+    pub policy: PathBuf,
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Say which rules led there.
+    pub explain: bool,
+    /// Wait for the repair and show its progress.
+    pub foreground: bool,
+    /// The identity the front gave this repair.
+    pub job: Option<JobId>,
+}
+
+impl Call {
+    /// The words of a command with `{host}`, `{address}` and `{service}` filled in, each within its own word.
+    pub fn fill(&self, argv: &[String]) -> Vec<String> {
+        let service = self.event.service.as_deref().unwrap_or_default();
+        let fill =
+            |word: &String| fill(word, &[("{host}", &self.event.host), ("{address}", &self.address), ("{service}", service)]);
+        argv.iter().map(fill).collect()
+    }
+}
+
+/// Fills all place holders in one pass: what a value holds is never a place holder itself.
+fn fill(word: &str, values: &[(&str, &str)]) -> String {
+    let (mut filled, mut rest) = (String::new(), word);
+    while let Some(open) = rest.find('{') {
+        let (before, at) = rest.split_at(open);
+        filled.push_str(before);
+        match values.iter().find_map(|(name, value)| at.strip_prefix(name).map(|after| (value, after))) {
+            Some((value, after)) => {
+                filled.push_str(value);
+                rest = after;
+            }
+            None => {
+                filled.push('{');
+                rest = at.strip_prefix('{').unwrap_or_default();
+            }
+        }
+    }
+    filled + rest
+}
+
+/// Reads the arguments after the program's name.
+pub fn read(argv: &[OsString]) -> Result<Call, Problem> {
+    let name = OsString::from("handle_repair");
+    let words = Words::try_parse_from(std::iter::once(&name).chain(argv)).map_err(problem)?;
+    check(words).map_err(|what| Problem::Usage(format!("{what}; nothing was run")))
+}
+
+fn check(words: Words) -> Result<Call, String> {
+    let host = given(Some(words.host)).ok_or("--host is empty: give the host's name in Nagios")?;
+    let address = given(words.address).unwrap_or_else(|| host.clone());
+    let service = given(words.service);
+    for (option, value) in [("--host", Some(&host)), ("--address", Some(&address)), ("--service", service.as_ref())] {
+        if let Some(value) = value {
+            plain(option, value)?;
+        }
+    }
+    let read_state = if service.is_some() { State::of_service } else { State::of_host };
+    let event = Event {
+        state: read_state(&words.state).map_err(|bad| bad.to_string())?,
+        state_type: words.state_type.parse().map_err(|bad: policy::BadWord| bad.to_string())?,
+        attempt: number("the attempt", &words.attempt)?,
+        max_attempts: optional(words.max_attempts, |text| number("--max-attempts", text))?,
+        host_state: optional(words.host_state, |text| State::of_host(text).map_err(|bad| format!("--host-state: {bad}")))?,
+        last_state: optional(words.last_state, |text| read_state(text).map_err(|bad| format!("--last-state: {bad}")))?,
+        downtime: optional(words.downtime, |text| number("--downtime", text))?.unwrap_or(0),
+        host_downtime: optional(words.host_downtime, |text| number("--host-downtime", text))?.unwrap_or(0),
+        // Nagios says 0 when it counts no problem: that identifies nothing.
+        problem_id: given(words.problem_id).filter(|id| id != "0"),
+        repair: optional(words.repair, |text| text.parse().map_err(|bad: policy::BadName| format!("--repair: {bad}")))?,
+        host,
+        service,
+    };
+    let job = optional(words.job, |text| text.parse().map_err(|bad: policy::BadName| format!("--job: {bad}")))?;
+    let Words { policy, dry_run, explain, foreground, .. } = words;
+    Ok(Call { event, address, policy, dry_run, explain, foreground, job })
+}
+
+/// A value that Nagios really gave: not empty, and not a macro it left as it was (`$_SERVICEREPAIR$`).
+fn given(value: Option<String>) -> Option<String> {
+    value.filter(|text| {
+        let inner = text.strip_prefix('$').and_then(|rest| rest.strip_suffix('$'));
+        let macro_name = |name: &str| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        !text.is_empty() && !inner.is_some_and(macro_name)
+    })
+}
+
+fn optional<T>(value: Option<String>, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    given(value).as_deref().map(read).transpose()
+}
+
+fn number(what: &str, text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("{what} is '{}', which is no number", text.escape_debug()))
+}
+
+/// These become words of other programs' command lines and lines of Nagios' command file.
+fn plain(option: &str, value: &str) -> Result<(), String> {
+    if value.starts_with('-') || value.chars().any(|c| c.is_control() || c == ';') {
+        return Err(format!(
+            "{option} is '{}': it may not begin with '-' or hold ';' or control characters",
+            value.escape_debug()
+        ));
+    }
+    Ok(())
+}
+
+/// clap exits 2 on a wrong command line, which Nagios reads as CRITICAL: here it becomes one line and exit 3.
+fn problem(error: clap::Error) -> Problem {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+    let text = error.to_string();
+    if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+        return Problem::Asked(text);
+    }
+    let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let line = first.join(" ");
+    Problem::Usage(format!("{} (see --help); nothing was run", line.trim_start_matches("error: ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use policy::StateType;
+    use proptest::prelude::*;
+
+    fn read_text(text: &str) -> Result<Call, String> {
+        let argv: Vec<OsString> = text.split(' ').map(|word| if word == "''" { "".into() } else { word.into() }).collect();
+        read(&argv).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn a_call_as_commands_cfg_makes_it() {
+        let call = read_text(
+            "CRITICAL SOFT 3 --host web1 --address 192.0.2.1 --service HTTP --max-attempts 4 --host-state UP \
+             --last-state CRITICAL --downtime 0 --host-downtime 0 --problem-id 12 --repair httpd",
+        )
+        .unwrap();
+        assert_eq!((call.event.state, call.event.state_type, call.event.attempt), (State::Critical, StateType::Soft, 3));
+        assert_eq!((call.address.as_str(), call.event.max_attempts), ("192.0.2.1", Some(4)));
+        assert_eq!((call.event.problem_id.as_deref(), call.event.host_state), (Some("12"), Some(State::Up)));
+    }
+
+    #[test]
+    fn empty_and_unexpanded_macros_are_not_given() {
+        let call = read_text(
+            "CRITICAL SOFT 3 --host web1 --address '' --service HTTP --max-attempts $MAXSERVICEATTEMPTS$ --host-state '' \
+             --downtime $SERVICEDOWNTIME$ --problem-id 0 --repair $_SERVICEREPAIR$",
+        )
+        .unwrap();
+        assert_eq!((call.address.as_str(), call.event.max_attempts, call.event.host_state), ("web1", None, None));
+        assert_eq!((call.event.downtime, call.event.problem_id, call.event.repair), (0, None, None));
+        assert_eq!(read_text("DOWN HARD 1 --host web1 --service $SERVICEDESC$").unwrap().event.service, None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, wanted) in [
+            ("CRITICAL SOFT --host web1", "<ATTEMPT>"),
+            ("CRITICAL SOFT 3 4 --host web1", "'4'"),
+            ("CRITICAL SOFT 3", "--host"),
+            ("CRITICAL SOFT 3 --host ''", "--host"),
+            ("CRITICAL SOFT 3 --host $HOSTNAME$", "--host"),
+            ("CRITICAL SOFT x --host web1 --service HTTP", "'x'"),
+            ("CRITICAL SOFT -1 --host web1 --service HTTP", "'-1'"),
+            ("CRITICAL FIRM 3 --host web1 --service HTTP", "'FIRM'"),
+            ("critical SOFT 3 --host web1 --service HTTP", "'critical'"),
+            ("CRITICAL SOFT 3 --host web1", "'CRITICAL' is not a host state"),
+            ("DOWN SOFT 3 --host web1 --service HTTP", "'DOWN' is not a service state"),
+            ("CRITICAL SOFT 3 --host -oProxyCommand=x --service HTTP", "-o"),
+            ("CRITICAL SOFT 3 --host=-oProxyCommand=x --service HTTP", "--host"),
+            ("CRITICAL SOFT 3 --host web1 --service a;b", "--service"),
+            ("CRITICAL SOFT 3 --host web1 --service HTTP --repair a;id", "--repair"),
+            ("CRITICAL SOFT 3 --host web1 --service HTTP --host-state MAYBE", "--host-state"),
+            ("CRITICAL SOFT 3 --host web1 --service HTTP --max-attempts many", "--max-attempts"),
+            ("CRITICAL SOFT 3 --host web1 --servce HTTP", "--servce"),
+        ] {
+            let refusal = read_text(text).unwrap_err();
+            assert!(refusal.contains(wanted) && refusal.ends_with("nothing was run"), "{text}: {refusal}");
+            assert!(!refusal.contains('\n'), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn place_holders_are_filled_once_and_within_their_word() {
+        let call = read_text("CRITICAL SOFT 3 --host {address} --address 192.0.2.1 --service a'b").unwrap();
+        let argv = ["{host}:{address}", "-r", "{2,3}{", "{service}"].map(str::to_owned);
+        assert_eq!(call.fill(&argv), ["{address}:192.0.2.1", "-r", "{2,3}{", "a'b"]);
+    }
+
+    #[test]
+    fn help_fits_the_terminal() {
+        use clap::CommandFactory;
+        let help = Words::command().term_width(80).render_long_help().to_string();
+        for line in help.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_argument_panics(words in prop::collection::vec("\\PC{0,12}", 0..8)) {
+            let argv: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+            let _ = read(&argv);
+        }
+    }
+}

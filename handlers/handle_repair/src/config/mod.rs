@@ -1,0 +1,75 @@
+//! policy.json: the admin's rules and the places of things. Unknown keys are refused, defaults are safe and complete.
+
+mod file;
+mod span;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+pub use file::{Config, Ssh};
+pub use span::{BadSpan, Span};
+
+/// Why the policy cannot be used. Nothing is run then.
+#[derive(Debug, thiserror::Error)]
+pub enum BadPolicy {
+    /// Not there, or not for us.
+    #[error("cannot read the policy {path}: {why}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// Everybody could tell us what to run.
+    #[error("the policy {0} can be written by everybody: chmod o-w it")]
+    WritableByAll(PathBuf),
+    /// Not JSON, or not a policy.
+    #[error("{path}:{line}:{column}: {key}{what}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// The key it is about, like `repairs.httpd.cooldown: `, or empty.
+        key: String,
+        /// What is wrong there.
+        what: String,
+    },
+}
+
+/// Reads and checks a policy file.
+pub fn read(path: &Path) -> Result<Config, BadPolicy> {
+    let unreadable = |why| BadPolicy::Unreadable { path: path.to_owned(), why };
+    let mut file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.mode() & 0o002 != 0 {
+        return Err(BadPolicy::WritableByAll(path.to_owned()));
+    }
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(unreadable)?;
+    parse(&text, path)
+}
+
+fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let key = Some(error.path().to_string()).filter(|key| key != ".");
+        malformed(path, key, error.inner())
+    })?;
+    json.end().map_err(|error| malformed(path, None, &error))?;
+    Ok(config)
+}
+
+fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> BadPolicy {
+    let (line, column) = (error.line(), error.column());
+    // The place is told in front of the message, the way compilers do.
+    let what = error.to_string().replace(&format!(" at line {line} column {column}"), "");
+    let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
+    BadPolicy::Malformed { path: path.to_owned(), line, column, key, what }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+use super::*;
+use policy::{Act, State};
+use proptest::prelude::*;
+use std::time::Duration;
+
+fn read_text(text: &str) -> Result<Config, String> {
+    parse(text.as_bytes(), Path::new("policy.json")).map_err(|bad| bad.to_string())
+}
+
+#[test]
+fn the_smallest_policy_is_complete() {
+    let config =
+        read_text(r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http", "-H", "{address}"]}}}"#)
+            .unwrap();
+    let rules = config.policy.repairs.values().next().unwrap();
+    assert_eq!((rules.on.as_slice(), rules.soft_attempt), (&[State::Critical, State::Down][..], 3));
+    assert_eq!((rules.cooldown, rules.ladder[0].timeout), (Duration::from_secs(600), Duration::from_secs(90)));
+    assert_eq!(rules.ladder[0].verify, ["check_http", "-H", "{address}"]);
+    assert_eq!((config.ssh.user.as_str(), config.ssh.port, config.command_file), ("repair", 22, None));
+}
+
+#[test]
+fn a_rung_takes_from_its_repair_what_it_does_not_say() {
+    let config = read_text(
+        r#"{"repairs": {"x": {"verify": ["/a"], "timeout": "10s", "cooldown": "1h", "on": ["WARNING"], "soft_attempt": 1,
+            "ladder": [{"ssh": "soft"}, {"local": ["/usr/bin/ipmitool", "-H", "{host}"], "timeout": "5m", "verify": ["/b"]}]}}}"#,
+    )
+    .unwrap();
+    let rules = config.policy.repairs.values().next().unwrap();
+    assert_eq!(rules.ladder[0].timeout, Duration::from_secs(10));
+    assert_eq!((rules.ladder[1].timeout, rules.ladder[1].verify.as_slice()), (Duration::from_secs(300), &["/b".to_owned()][..]));
+    assert!(matches!(&rules.ladder[1].act, Act::Local(argv) if argv.len() == 3));
+    assert_eq!((rules.on.as_slice(), rules.soft_attempt, rules.cooldown.as_secs()), (&[State::Warning][..], 1, 3600));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let repair = |keys: &str| {
+        format!("{{\"repairs\": {{\"httpd\": {{\"ladder\": [{{\"ssh\": \"httpd\"}}], \"verify\": [\"/v\"]{keys}}}}}}}")
+    };
+    for (text, wanted) in [
+        ("".into(), "policy.json:1:0: EOF"),
+        ("{\n \"repairs\": {},\n}".into(), "policy.json:3:1: "),
+        ("{}".into(), "missing field `repairs`"),
+        ("[]".into(), "policy.json:1:"),
+        ("{\"repairs\": {}} x".into(), "trailing characters"),
+        ("{\"repairs\": {}, \"repair\": 1}".into(), "unknown field `repair`"),
+        ("{\"repairs\": {}, \"ledger\": 1}".into(), "ledger: invalid type"),
+        ("{\"repairs\": {}, \"ssh\": {\"port\": 70000}}".into(), "ssh.port: "),
+        ("{\"repairs\": {\"a b\": {}}}".into(), "'a b' is not a repair name"),
+        ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: its ladder has no rung"),
+        ("{\"repairs\": {\"x\": {\"ladder\": [{\"ssh\": \"a\"}]}}}".into(), "ladder[0]: it has no \"verify\""),
+        ("{\"repairs\": {\"x\": {\"ladder\": [{}], \"verify\": [\"/v\"]}}}".into(), "either \"ssh\" or \"local\""),
+        (
+            "{\"repairs\": {\"x\": {\"ladder\": [{\"local\": [\"sh\"]}], \"verify\": [\"/v\"]}}}".into(),
+            "'sh' is no absolute path",
+        ),
+        (repair(", \"cooldown\": \"10 minutes\""), "repairs.httpd.cooldown: '10 minutes' is not a duration"),
+        (repair(", \"cooldown\": 600"), "repairs.httpd.cooldown: invalid type: integer"),
+        (repair(", \"cooldwn\": \"10m\""), "unknown field `cooldwn`"),
+        (repair(", \"on\": [\"OK\"]"), "'OK' is no state to repair"),
+        (repair(", \"soft_attempt\": 0"), "soft_attempt is 0"),
+        (repair("}, \"httpd\": {\"ladder\": [{\"ssh\": \"b\"}], \"verify\": [\"/v\"]"), "'httpd' stands there twice"),
+        (repair("").replace("/v", "{adress}"), "nothing fills {adress}"),
+    ] {
+        let refusal = read_text(&text).expect_err(&text);
+        assert!(refusal.contains(wanted) && refusal.starts_with("policy.json:"), "{text}\n{refusal}");
+        assert!(!refusal.contains('\n'), "{refusal}");
+    }
+}
+
+#[test]
+fn braces_that_are_no_place_holders_stay() {
+    assert!(read_text(r#"{"repairs": {"x": {"ladder": [{"ssh": "a"}], "verify": ["/v", "-r", "a{2,3}{}", "{"]}}}"#).is_ok());
+}
+
+#[test]
+fn a_missing_file_and_one_that_everybody_may_write_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("policy.json");
+    assert!(matches!(read(&path), Err(BadPolicy::Unreadable { .. })));
+    std::fs::write(&path, r#"{"repairs": {}}"#).unwrap();
+    assert!(read(&path).is_ok());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(matches!(read(&path), Err(BadPolicy::WritableByAll(_))));
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "[\\[\\]{}\":,a-z0-9 \\n]{0,200}") {
+        let _ = read_text(&text);
+    }
+}

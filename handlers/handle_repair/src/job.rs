@@ -1,0 +1,24 @@
+//! The identity of a repair.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::{Duration, SystemTime};
+
+use policy::JobId;
+
+/// A new job id: the time in hexadecimal, so that jobs sort, then eight random bytes, so that no two are alike.
+pub fn new() -> io::Result<JobId> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let mut random = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut random)?;
+    let id = format!("{:x}-{:016x}", now.as_secs(), u64::from_ne_bytes(random));
+    id.parse().map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_two_are_alike() {
+        assert_ne!(super::new().unwrap(), super::new().unwrap());
+    }
+}

@@ -1,0 +1,162 @@
+//! The real hands: SSH, programs of this server, the ledger's notes and the progress on a terminal.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use ledger::{Ledger, SqliteLedger};
+use policy::{JobId, RepairName, Rung};
+use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request, SshGate, SshTarget};
+
+use super::check::{self, Ran};
+use super::climb::{Attempt, Check, GRACE, Hands};
+use crate::cli::Call;
+use crate::config::Config;
+
+/// Acts on the real world for one job.
+pub struct RealHands<'a> {
+    call: &'a Call,
+    config: &'a Config,
+    job: &'a JobId,
+    ledger: &'a mut SqliteLedger,
+    begun: Instant,
+    /// One login serves the whole ladder.
+    gate: Option<SshGate>,
+    /// What could not be recorded.
+    pub troubles: Vec<String>,
+}
+
+impl<'a> RealHands<'a> {
+    /// Hands for one job that began at `begun`.
+    pub fn new(
+        call: &'a Call,
+        config: &'a Config,
+        job: &'a JobId,
+        ledger: &'a mut SqliteLedger,
+        begun: Instant,
+    ) -> RealHands<'a> {
+        RealHands { call, config, job, ledger, begun, gate: None, troubles: Vec::new() }
+    }
+
+    /// Notes that Nagios was told.
+    pub fn note_nagios(&mut self) {
+        self.note("told", "Nagios");
+    }
+
+    fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+        let mut gate = match self.gate.take() {
+            Some(gate) => gate,
+            None => transport::connect(&self.target(), deadline)?,
+        };
+        let answer = gate.ask(request, deadline)?;
+        self.gate = Some(gate);
+        Ok(answer)
+    }
+
+    fn target(&self) -> SshTarget {
+        let ssh = &self.config.ssh;
+        let (host, address) = (&self.call.event.host, &self.call.address);
+        let mut target = SshTarget::new(host, address, &ssh.user, ssh.key.clone(), ssh.known_hosts.clone());
+        target.port = ssh.port;
+        target.passphrase_file.clone_from(&ssh.passphrase_file);
+        target
+    }
+
+    /// After a cut or a silence only the gate knows how the job stands: ask it until the job has ended, or the time has.
+    fn ask_how_it_stands(&mut self, job: &JobId, lost: &Error, deadline: Instant) -> Attempt {
+        let mut unclear = lost.to_string();
+        loop {
+            match self.ask(&Request::Status { job: job.clone() }, deadline) {
+                Ok(Answer::Job(report)) if report.state == JobState::Running => {
+                    unclear = format!("{lost}; the gate says it still runs")
+                }
+                Ok(Answer::Refused(refusal)) if refusal.reason == Reason::NoSuchJob => {
+                    return Attempt::NotRun(format!("{lost}; the gate says it never began"));
+                }
+                Ok(answer) => return judge(answer),
+                Err(_) => {}
+            }
+            if Instant::now() + POLL >= deadline {
+                return Attempt::Unknown(unclear);
+            }
+            thread::sleep(POLL);
+        }
+    }
+}
+
+/// How often the gate is asked how a job stands.
+const POLL: Duration = Duration::from_secs(1);
+
+fn judge(answer: Answer) -> Attempt {
+    match answer {
+        Answer::Job(report) => {
+            let text = told(&report);
+            match report.state {
+                JobState::Done => Attempt::Ran(text),
+                JobState::Failed | JobState::Timeout => Attempt::Failed(text),
+                JobState::Running | JobState::Unknown => Attempt::Unknown(text),
+            }
+        }
+        Answer::Refused(refusal) => Attempt::NotRun(format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text)),
+        other => Attempt::Unknown(format!("the gate answered another question: {other:?}")),
+    }
+}
+
+fn told(report: &JobReport) -> String {
+    let how = match (report.state, report.exit, report.signal) {
+        (JobState::Timeout, ..) => "was stopped at its timeout".to_owned(),
+        (JobState::Running, ..) => "still runs".to_owned(),
+        (JobState::Unknown, ..) => "has an unknown outcome".to_owned(),
+        (_, Some(code), _) => format!("exit {code}"),
+        (_, None, Some(signal)) => format!("signal {signal}"),
+        (_, None, None) => "ended".to_owned(),
+    };
+    let said = report.output.iter().rev().find(|line| !line.trim().is_empty());
+    let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+    format!("repair '{}' {how} after {:.1} s{said}", report.repair, report.seconds)
+}
+
+impl Hands for RealHands<'_> {
+    fn ssh(&mut self, name: &RepairName, job: &JobId, limit: Duration) -> Attempt {
+        let deadline = Instant::now() + limit;
+        match self.ask(&Request::Repair { name: name.clone(), job: job.clone() }, deadline) {
+            Ok(answer) => judge(answer),
+            Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
+            Err(why) => self.ask_how_it_stands(job, &why, deadline + GRACE),
+        }
+    }
+
+    fn local(&mut self, argv: &[String], limit: Duration) -> Attempt {
+        let argv = self.call.fill(argv);
+        let Some((program, arguments)) = argv.split_first() else { return Attempt::NotRun("there is no program to run".into()) };
+        match check::run(Path::new(program), arguments, limit) {
+            Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
+            Ok(Ran { status: None, .. }) => Attempt::Failed(format!("{program} was stopped after {} s", limit.as_secs())),
+            Ok(Ran { status: Some(status), line }) if status.success() => Attempt::Ran(format!("{program}: {line}")),
+            Ok(Ran { status: Some(status), line }) => {
+                Attempt::Failed(format!("{program} ended with {}: {line}", check::how(status)))
+            }
+        }
+    }
+
+    fn settle(&mut self, span: Duration) {
+        thread::sleep(span);
+    }
+
+    fn verify(&mut self, rung: &Rung) -> Check {
+        let beside_us = std::env::current_exe().ok().and_then(|us| us.parent().map(Path::to_owned));
+        let path: Vec<PathBuf> = beside_us.into_iter().chain(self.config.plugin_path.iter().cloned()).collect();
+        check::verify(&self.call.fill(&rung.verify), &path, check::limit(rung))
+    }
+
+    fn note(&mut self, what: &str, text: &str) {
+        if self.call.foreground && stderr().is_terminal() {
+            let line = format!("{:7.2} s  {what:<9} {}\n", self.begun.elapsed().as_secs_f64(), plugin_kit::clean(text));
+            let _ = stderr().write_all(line.as_bytes());
+        }
+        if let Err(why) = self.ledger.step(self.job, SystemTime::now(), what, text) {
+            self.troubles.push(format!("warning: not on record: {why}"));
+        }
+    }
+}

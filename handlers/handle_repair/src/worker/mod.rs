@@ -1,0 +1,122 @@
+//! The part that acts: reserves, climbs the ladder, records, tells Nagios. It outlives the front, and Nagios' timeout.
+
+mod check;
+mod climb;
+mod hands;
+mod nagios;
+mod syslog;
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant, SystemTime};
+
+use ledger::{Claim, Ledger, Outcome as Ended, SqliteLedger};
+use plugin_kit::{Outcome, Problem, State};
+use policy::{Decision, History, JobId, RepairName, Rules, decide};
+
+use crate::cli::{self, Call};
+use crate::config::{self, Config};
+use crate::{explain, front};
+use hands::RealHands;
+
+/// The story of one repair. In the background nobody reads what we print, so it is told to syslog as well.
+pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
+    let call = cli::read(argv)?;
+    let told = story(&call);
+    if !call.dry_run {
+        let line = match &told {
+            Ok(outcome) => String::from_utf8_lossy(&outcome.render()).lines().next().unwrap_or_default().to_owned(),
+            Err(problem) => format!("{}: {problem}", call.event.object()),
+        };
+        syslog::tell(&line);
+    }
+    told
+}
+
+fn story(call: &Call) -> Result<Outcome, Problem> {
+    let config = config::read(&call.policy).map_err(unusable)?;
+    if call.dry_run { rehearse(call, &config) } else { repair(call, &config) }
+}
+
+/// What would happen: reads the ledger and writes nothing.
+fn rehearse(call: &Call, config: &Config) -> Result<Outcome, Problem> {
+    let event = &call.event;
+    let history = match SqliteLedger::open_read_only(&config.ledger) {
+        Err(ledger::Error::Missing(_)) => History::default(),
+        opened => opened.and_then(|mut ledger| ledger.history(event, SystemTime::now())).map_err(unusable)?,
+    };
+    let verdict = match decide(event, &config.policy, &history) {
+        Decision::Stand(why) => front::stand_still(call, &why),
+        Decision::Repair(name) => {
+            let line = format!("WOULD REPAIR {} ({}) with {name}", event.object(), explain::event_text(event));
+            Outcome::new(State::Ok, line)
+        }
+    };
+    let detail = if call.explain { explain::lines(call, config, Some(&history)) } else { Vec::new() };
+    Ok(detail.into_iter().fold(verdict, Outcome::line))
+}
+
+fn repair(call: &Call, config: &Config) -> Result<Outcome, Problem> {
+    let job = call.job.clone().ok_or_else(|| Problem::Usage("--job is missing: handle_repair starts this program".into()))?;
+    let mut ledger = SqliteLedger::open(&config.ledger).map_err(unusable)?;
+    let detail = match (call.explain, ledger.history(&call.event, SystemTime::now())) {
+        (true, history) => explain::lines(call, config, Some(&history.map_err(unusable)?)),
+        (false, _) => Vec::new(),
+    };
+    let verdict = match reserve(&mut ledger, call, config, &job)? {
+        Decision::Stand(why) => front::stand_still(call, &why),
+        Decision::Repair(name) => {
+            let rules = config.policy.repairs.get(&name).ok_or_else(|| Problem::Internal(format!("no rules for {name}")))?;
+            act(&mut ledger, call, config, &job, &name, rules)
+        }
+    };
+    Ok(detail.into_iter().fold(verdict, Outcome::line))
+}
+
+fn reserve(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId) -> Result<Decision, Problem> {
+    let event = &call.event;
+    let rules = event.repair.as_ref().and_then(|name| config.policy.repairs.get(name));
+    let claim = Claim { job, event, lease: rules.map(longest).unwrap_or_default() };
+    let granted = ledger.reserve(&claim, SystemTime::now(), &|history| decide(event, &config.policy, history));
+    Ok(granted.map_err(unusable)?.map_or_else(Decision::Stand, Decision::Repair))
+}
+
+/// The longest a whole ladder can take; after it a worker that says nothing counts as dead.
+fn longest(rules: &Rules) -> Duration {
+    let rungs: Duration = rules.ladder.iter().map(|rung| rung.timeout + climb::GRACE + rung.settle + check::limit(rung)).sum();
+    rungs + Duration::from_secs(30)
+}
+
+/// Climbs the ladder, records how it ended and tells Nagios. The repair is over by then: what goes wrong with record
+/// or telling is said, and changes nothing about the verdict.
+fn act(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId, name: &RepairName, rules: &Rules) -> Outcome {
+    let begun = Instant::now();
+    let mut hands = RealHands::new(call, config, job, ledger, begun);
+    let ending = climb::climb(rules, job, &mut hands);
+    let object = call.event.object();
+    let took = begun.elapsed().as_secs_f64();
+    let (state, line) = match ending.outcome {
+        Ended::Healed => (State::Ok, format!("REPAIRED {object} with {name} in {took:.1} s: {}", ending.text)),
+        Ended::NotHealed => {
+            (State::Warning, format!("NOT REPAIRED {object}: {name} ran, the fault is still there: {}", ending.text))
+        }
+        Ended::CouldNotRun => (State::Critical, format!("COULD NOT REPAIR {object} with {name}: {}", ending.text)),
+        Ended::Unknown => (State::Critical, format!("OUTCOME UNKNOWN for {object}: {}", ending.text)),
+    };
+    let line = format!("{line} (job {job})");
+    let mut troubles = Vec::new();
+    if let Some(file) = &config.command_file {
+        match nagios::tell(file, &call.event, &line, ending.outcome == Ended::Healed, SystemTime::now()) {
+            Ok(()) => hands.note_nagios(),
+            Err(why) => troubles.push(format!("warning: {why}")),
+        }
+    }
+    troubles.extend(hands.troubles);
+    if let Err(why) = ledger.finish(job, SystemTime::now(), ending.outcome, &line) {
+        troubles.push(format!("warning: how it ended is not on record: {why}"));
+    }
+    troubles.into_iter().fold(Outcome::new(state, line), Outcome::line)
+}
+
+fn unusable(why: impl std::fmt::Display) -> Problem {
+    Problem::Usage(format!("{why}; nothing was run"))
+}

@@ -1,0 +1,120 @@
+//! Telling Nagios, through its external command file: a comment, and a forced check so that a recovery is seen at once.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use plugin_kit::clean;
+use policy::Event;
+use rustix::fs::OFlags;
+
+/// Why Nagios could not be told. The repair itself is not affected.
+#[derive(Debug, thiserror::Error)]
+pub enum Untold {
+    /// Nagios is not running, or reads commands from another place. The file is never created.
+    #[error("Nagios is not told: {path} is no named pipe; see command_file in nagios.cfg and check_external_commands")]
+    NoPipe {
+        /// The command file of the policy.
+        path: PathBuf,
+    },
+    /// Missing, not ours to write, or nobody reads it.
+    #[error("Nagios is not told: {path}: {why}")]
+    Unwritable {
+        /// The command file of the policy.
+        path: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
+}
+
+/// The longest comment; Nagios keeps it in memory and in its status file.
+const LONGEST: usize = 800;
+
+/// Writes a comment on the object and, when `recheck`, asks for a forced check of it.
+pub fn tell(file: &Path, event: &Event, text: &str, recheck: bool, now: SystemTime) -> Result<(), Untold> {
+    let unwritable = |why| Untold::Unwritable { path: file.to_owned(), why };
+    if !fs::metadata(file).map_err(unwritable)?.file_type().is_fifo() {
+        return Err(Untold::NoPipe { path: file.to_owned() });
+    }
+    // Without blocking: when Nagios has ended its pipe is still there, and a plain open would wait for ever.
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut pipe = OpenOptions::new().write(true).custom_flags(nonblocking).open(file).map_err(unwritable)?;
+    for command in commands(event, text, recheck, now) {
+        // One write each, below PIPE_BUF: commands of several writers do not mix.
+        pipe.write_all(command.as_bytes()).map_err(unwritable)?;
+    }
+    Ok(())
+}
+
+fn commands(event: &Event, text: &str, recheck: bool, now: SystemTime) -> Vec<String> {
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let comment: String = clean(text).chars().take(LONGEST).collect();
+    let (object, kind) = match &event.service {
+        Some(service) => (format!("{};{service}", event.host), "SVC"),
+        None => (event.host.clone(), "HOST"),
+    };
+    let mut commands = vec![format!("[{seconds}] ADD_{kind}_COMMENT;{object};0;nagios-selfheal;{comment}\n")];
+    if recheck {
+        commands.push(format!("[{seconds}] SCHEDULE_FORCED_{kind}_CHECK;{object};{seconds}\n"));
+    }
+    commands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(service: Option<&str>) -> Event {
+        Event {
+            state: policy::State::Critical,
+            state_type: policy::StateType::Hard,
+            attempt: 4,
+            max_attempts: None,
+            host: "web1".into(),
+            service: service.map(str::to_owned),
+            host_state: None,
+            last_state: None,
+            downtime: 0,
+            host_downtime: 0,
+            problem_id: None,
+            repair: None,
+        }
+    }
+
+    fn at_42() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(42)
+    }
+
+    #[test]
+    fn a_comment_and_a_forced_check() {
+        assert_eq!(
+            commands(&event(Some("HTTP")), "done", true, at_42()),
+            ["[42] ADD_SVC_COMMENT;web1;HTTP;0;nagios-selfheal;done\n", "[42] SCHEDULE_FORCED_SVC_CHECK;web1;HTTP;42\n"]
+        );
+        assert_eq!(commands(&event(None), "done", true, at_42())[1], "[42] SCHEDULE_FORCED_HOST_CHECK;web1;42\n");
+    }
+
+    #[test]
+    fn text_cannot_become_a_second_command_nor_a_long_one() {
+        let hostile = format!("x\n[1] SHUTDOWN_PROGRAM\n{}", "y".repeat(10_000));
+        let made = commands(&event(Some("HTTP")), &hostile, false, at_42());
+        assert_eq!((made.len(), made[0].matches('\n').count()), (1, 1));
+        assert!(made[0].len() < 4096);
+    }
+
+    #[test]
+    fn what_is_no_pipe_is_never_written_to_and_a_pipe_without_a_reader_does_not_block() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("nagios.cmd");
+        assert!(matches!(tell(&file, &event(None), "x", true, at_42()), Err(Untold::Unwritable { .. })));
+        assert!(!file.exists());
+        fs::write(&file, "").unwrap();
+        assert!(matches!(tell(&file, &event(None), "x", true, at_42()), Err(Untold::NoPipe { .. })));
+        assert_eq!(fs::read(&file).unwrap(), b"");
+        fs::remove_file(&file).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        assert!(matches!(tell(&file, &event(None), "x", true, at_42()), Err(Untold::Unwritable { .. })));
+    }
+}
