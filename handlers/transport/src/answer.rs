@@ -223,6 +223,11 @@ pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
     }
 }
 
+/// Whether a whole frame has arrived, so that there is nothing more to wait for.
+pub(crate) fn has_frame(stdout: &[u8]) -> bool {
+    stdout.split_inclusive(|b| *b == b'\n').any(|line| line.starts_with(FRAME) && line.ends_with(b"\n"))
+}
+
 fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
     let json = frame.strip_suffix(b"\n").ok_or("its frame is cut short")?;
     let frame = serde_json::from_slice(json).map_err(|e| format!("its frame is malformed ({})", clean(&e.to_string())))?;
@@ -334,4 +339,149 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
         shown.push('…');
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const REPORT: &str = r#"{"answer":"repair","host":"web1","job":"job-00001","repair":"httpd","state":"failed","exit":null,"signal":9,"seconds":1.5,"started":1795000000,"output":["a","b"]}"#;
+
+    fn request() -> Request {
+        Request::Repair { name: "httpd".parse().unwrap(), job: "job-00001".parse().unwrap() }
+    }
+
+    fn status() -> Request {
+        Request::Status { job: "job-00001".parse().unwrap() }
+    }
+
+    fn line(json: &str) -> Vec<u8> {
+        format!("SHN1 {json}\n").into_bytes()
+    }
+
+    fn why_not(request: &Request, json: &str) -> String {
+        read_answer(request, &line(json)).unwrap_err()
+    }
+
+    #[test]
+    fn a_job_is_read_whole() {
+        let Ok(Answer::Job(report)) = read_answer(&request(), &line(REPORT)) else { panic!() };
+        assert_eq!((report.state, report.exit, report.signal), (JobState::Failed, None, Some(9)));
+        assert_eq!((report.seconds, report.started, report.host.as_str()), (1.5, 1_795_000_000, "web1"));
+        assert_eq!(report.output, ["a", "b"]);
+    }
+
+    #[test]
+    fn every_word_of_the_contract_is_known() {
+        let list = r#"{"answer":"list","host":"h","repairs":["a","b"]}"#;
+        assert_eq!(read_answer(&Request::List, &line(list)), Ok(Answer::Repairs(vec!["a".into(), "b".into()])));
+        let version = r#"{"answer":"version","host":"h","version":"0.1.0"}"#;
+        assert_eq!(read_answer(&Request::Version, &line(version)), Ok(Answer::Version("0.1.0".into())));
+        let reports =
+            r#"{"answer":"diagnose","host":"h","repair":"httpd","reports":[{"run":["/bin/df","-h"],"exit":null,"output":[]}]}"#;
+        let diagnose = Request::Diagnose { name: "httpd".parse().unwrap() };
+        let Ok(Answer::Diagnosed(diagnosis)) = read_answer(&diagnose, &line(reports)) else { panic!() };
+        assert_eq!(diagnosis.reports[0].run, ["/bin/df", "-h"]);
+        for state in ["failed", "timeout", "running", "unknown"] {
+            let json = REPORT.replace("failed", state).replace("\"repair\",\"host\"", "\"status\",\"host\"");
+            assert!(read_answer(&status(), &line(&json)).is_ok(), "{state}");
+        }
+        for reason in ["bad-request", "unknown-repair", "busy", "cooldown", "budget", "held", "config", "state", "no-such-job"] {
+            let json = format!(r#"{{"answer":"refused","host":"h","reason":"{reason}","text":"t","retry_after":60}}"#);
+            let Ok(Answer::Refused(refusal)) = read_answer(&request(), &line(&json)) else { panic!("{reason}") };
+            assert_eq!((refusal.reason.as_str(), refusal.retry_after), (reason, Some(60.0)));
+        }
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_not_one() {
+        assert!(why_not(&status(), REPORT).contains("another question"));
+        assert!(why_not(&Request::List, REPORT).contains("another question"));
+        assert!(why_not(&request(), &REPORT.replace("job-00001", "job-00002")).contains("job-00002"));
+        assert!(why_not(&request(), &REPORT.replace("httpd", "sshd")).contains("sshd"));
+        let refused = r#"{"answer":"refused","host":"h","reason":"busy","text":"t","job":"job-00002"}"#;
+        assert!(why_not(&request(), refused).contains("job-00002"));
+        assert!(why_not(&Request::List, refused).contains("no job was asked for"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_believed() {
+        for (from, to) in [
+            ("\"failed\"", "\"better\""),
+            ("\"failed\"", "\"done\""),
+            ("\"seconds\":1.5", "\"seconds\":-1"),
+            ("\"seconds\":1.5", "\"seconds\":1e999"),
+            ("\"seconds\":1.5", "\"seconds\":\"1\""),
+            ("\"output\"", "\"outputs\""),
+            ("\"signal\":9", "\"signal\":9,\"extra\":0"),
+            ("\"signal\":9", "\"signal\":9,\"signal\":9"),
+            ("\"signal\":9", "\"signal\":9,\"answer\":\"repair\""),
+            ("\"httpd\"", "\"../httpd\""),
+            ("}", "} {}"),
+            ("}", ""),
+        ] {
+            let json = REPORT.replace(from, to);
+            assert_ne!(json, REPORT);
+            assert!(read_answer(&request(), &line(&json)).is_err(), "{json}");
+        }
+        assert!(why_not(&Request::List, r#"{"answer":"list","host":"h","repairs":["a b"]}"#).contains("a b"));
+    }
+
+    #[test]
+    fn exactly_one_frame_whole_and_at_the_beginning_of_a_line() {
+        let frame = line(REPORT);
+        let ok = |bytes: &[u8]| read_answer(&request(), bytes).is_ok();
+        assert!(ok(&[b"motd\n".as_slice(), &frame, b"bye"].concat()));
+        assert!(!ok(&[frame.as_slice(), &frame].concat()));
+        assert!(!ok(&[frame.as_slice(), b"SHN1 "].concat()));
+        assert!(!ok(&[b" ".as_slice(), &frame].concat()));
+        assert!(!ok(frame.strip_suffix(b"\n").unwrap()));
+        assert!(!ok(b""));
+    }
+
+    #[test]
+    fn text_is_safe_to_print() {
+        assert_eq!(clean("a\x1b[31m\n\u{202e}b\tc\u{9b}"), "a?[31m??b c?");
+        assert!(excerpt(&[b'x'; 5000]).chars().count() <= SHOWN + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic_or_are_believed_by_chance(bytes: Vec<u8>) {
+            let why = read_answer(&request(), &bytes).unwrap_err();
+            prop_assert!(!why.contains(char::is_control));
+            prop_assert!(why.len() < 1000);
+            let framed = [b"SHN1 ".as_slice(), &bytes, b"\n"].concat();
+            prop_assert!(read_answer(&request(), &framed).is_err());
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed_or_harmless(at in 0..REPORT.len(), byte: u8) {
+            let mut frame = line(REPORT);
+            frame[5 + at] = byte;
+            if let Ok(answer) = read_answer(&request(), &frame) {
+                let Answer::Job(report) = answer else { panic!("{answer:?}") };
+                prop_assert_eq!(report.job.as_str(), "job-00001");
+                prop_assert_eq!(report.repair.as_str(), "httpd");
+                prop_assert_ne!(report.state, JobState::Done);
+            }
+        }
+
+        #[test]
+        fn output_of_any_kind_comes_through_clean(output: Vec<String>) {
+            let json = REPORT.replace(r#"["a","b"]"#, &serde_json::to_string(&output).unwrap());
+            let Ok(Answer::Job(report)) = read_answer(&request(), &line(&json)) else { panic!() };
+            prop_assert_eq!(report.output.len(), output.len());
+            prop_assert!(report.output.iter().all(|line| !line.contains(is_unsafe)));
+        }
+
+        #[test]
+        fn every_prefix_of_an_answer_is_no_answer(end in 0..REPORT.len() + 6) {
+            prop_assert!(read_answer(&request(), &line(REPORT)[..end]).is_err());
+            prop_assert!(!has_frame(&line(REPORT)[..end]));
+            prop_assert!(has_frame(&line(REPORT)));
+        }
+    }
 }

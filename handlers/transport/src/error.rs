@@ -186,8 +186,8 @@ pub enum Error {
     },
     /// The host does not let us in.
     #[error(
-        "{user}@{host} ({address}) refused {key}: check its authorized_keys line and its sshd log; the host accepts \
-         {methods}; nothing was run"
+        "{user}@{host} ({address}) refused {key}: check the account, its authorized_keys line (from=, expiry-time=) and \
+         the log of its sshd; nothing was run"
     )]
     AuthRefused {
         /// Nagios' name of the host.
@@ -198,8 +198,6 @@ pub enum Error {
         user: String,
         /// The key that was offered.
         key: String,
-        /// The methods the host says it accepts.
-        methods: String,
     },
     /// The address is not known.
     #[error("address {address} of {host} cannot be looked up: {why}; nothing was run")]

@@ -5,7 +5,9 @@
 
 mod answer;
 mod error;
+pub mod known_hosts;
 mod request;
+mod resolve;
 mod ssh;
 
 use std::time::Instant;

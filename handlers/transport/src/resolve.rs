@@ -1,0 +1,102 @@
+//! From an address to a connected socket, before the deadline: every address of a name is tried.
+
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::sockopt;
+
+use crate::ssh::Clock;
+use crate::{Error, Phase};
+
+/// Connects to the first of the host's addresses that answers.
+pub(crate) fn connect(clock: &Clock, address: &str, port: u16) -> Result<TcpStream, Error> {
+    let all = addresses(clock, address, port)?;
+    let mut tries = Vec::new();
+    for (tried, address) in all.iter().enumerate() {
+        let left = clock.left(Phase::Connect)?;
+        // An address that swallows packets gets its share, so that the next one is still tried.
+        let share = left / u32::try_from(all.len() - tried).unwrap_or(u32::MAX);
+        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
+            Ok(socket) => return prepared(socket),
+            Err(e) => tries.push(format!("{address}: {e}")),
+        }
+    }
+    clock.left(Phase::Connect)?;
+    Err(Error::Connect { host: clock.host().into(), tries: tries.join("; ") })
+}
+
+/// No waiting for more to send; the kernel notices a link that was cut even while we have nothing to say.
+fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
+    let failed = |e: std::io::Error| Error::Local { why: format!("the socket cannot be prepared: {e}") };
+    socket.set_nodelay(true).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    // An old kernel may not know these; the conversation has its own keepalive and deadline.
+    let _ = sockopt::set_socket_keepalive(&socket, true);
+    let _ = sockopt::set_tcp_keepidle(&socket, Duration::from_secs(15));
+    let _ = sockopt::set_tcp_keepintvl(&socket, Duration::from_secs(10));
+    let _ = sockopt::set_tcp_keepcnt(&socket, 3);
+    Ok(socket)
+}
+
+fn addresses(clock: &Clock, address: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    if let Ok(ip) = address.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let failed = |why: String| Error::Resolve { host: clock.host().into(), address: address.into(), why };
+    let (tell, told) = sync_channel(1);
+    let name = address.to_owned();
+    // getaddrinfo(3) has no deadline of its own. A lookup that hangs is left behind with its thread.
+    thread::Builder::new()
+        .name("resolve".into())
+        .spawn(move || tell.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
+        .map_err(|e| Error::Local { why: format!("no thread for the name lookup: {e}") })?;
+    match told.recv_timeout(clock.left(Phase::Resolve)?) {
+        Ok(Ok(found)) if found.is_empty() => Err(failed("it has no address".into())),
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(e)) => Err(failed(e.to_string())),
+        Err(RecvTimeoutError::Timeout) => Err(clock.timeout(Phase::Resolve)),
+        Err(RecvTimeoutError::Disconnected) => Err(failed("the lookup ended without a result".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn clock(limit: Duration) -> Clock {
+        Clock::new("web1", Instant::now() + limit)
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_is_its_own_error() {
+        let error = connect(&clock(Duration::from_secs(20)), "no-such-host.invalid", 22).unwrap_err();
+        assert_eq!(error.code(), "resolve", "{error}");
+        assert!(error.nothing_was_run());
+    }
+
+    #[test]
+    fn a_closed_port_names_the_address() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let error = connect(&clock(Duration::from_secs(5)), "127.0.0.1", port).unwrap_err();
+        assert_eq!(error.code(), "connect");
+        assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_tried() {
+        // localhost is ::1 and 127.0.0.1 on most systems; only the second listens.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(connect(&clock(Duration::from_secs(5)), "localhost", port).is_ok());
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_tries_nothing() {
+        let past = Clock::new("web1", Instant::now());
+        assert_eq!(connect(&past, "127.0.0.1", 22).unwrap_err().code(), "timeout");
+    }
+}

@@ -1,0 +1,147 @@
+//! One absolute deadline for a whole conversation, and the watchdog that enforces it from outside.
+//!
+//! libssh2's own timeout is per call and adds up, and one call may go on for as long as a host keeps sending; only
+//! shutting the socket ends that.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::{Error, Phase};
+
+/// How long this question may take, and whose errors they are.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    host: String,
+    begun: Instant,
+    deadline: Instant,
+}
+
+impl Clock {
+    pub(crate) fn new(host: &str, deadline: Instant) -> Clock {
+        Clock { host: host.into(), begun: Instant::now(), deadline }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// What is left of the time, which is never nothing.
+    pub(crate) fn left(&self, phase: Phase) -> Result<Duration, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(self.timeout(phase)) } else { Ok(left) }
+    }
+
+    pub(crate) fn timeout(&self, phase: Phase) -> Error {
+        let within = self.deadline.saturating_duration_since(self.begun);
+        Error::Timeout { host: self.host.clone(), phase, within }
+    }
+}
+
+/// Shuts the socket when the deadline passes; stops when dropped.
+pub(crate) struct Watchdog {
+    order: Arc<(Mutex<Order>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Order {
+    Rest,
+    Until(Instant),
+    Stop,
+}
+
+impl Watchdog {
+    pub(crate) fn new(socket: &TcpStream) -> Result<Watchdog, Error> {
+        let failed = |e: std::io::Error| Error::Local { why: format!("no watchdog for the connection: {e}") };
+        let socket = socket.try_clone().map_err(failed)?;
+        let order = Arc::new((Mutex::new(Order::Rest), Condvar::new()));
+        let watched = Arc::clone(&order);
+        let builder = thread::Builder::new().name("ssh-deadline".into()).stack_size(64 * 1024);
+        let thread = builder.spawn(move || watch(&socket, &watched)).map_err(failed)?;
+        Ok(Watchdog { order, thread: Some(thread) })
+    }
+
+    /// From now on the socket lives until then.
+    pub(crate) fn until(&self, deadline: Instant) {
+        self.tell(Order::Until(deadline));
+    }
+
+    /// Between two questions there is no deadline.
+    pub(crate) fn rest(&self) {
+        self.tell(Order::Rest);
+    }
+
+    fn tell(&self, order: Order) {
+        *lock(&self.order.0) = order;
+        self.order.1.notify_one();
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.tell(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn watch(socket: &TcpStream, (order, changed): &(Mutex<Order>, Condvar)) {
+    let mut current = lock(order);
+    loop {
+        current = match *current {
+            Order::Stop => return,
+            Order::Rest => changed.wait(current).unwrap_or_else(PoisonError::into_inner),
+            Order::Until(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    let _ = socket.shutdown(Shutdown::Both);
+                    *current = Order::Rest;
+                    continue;
+                }
+                changed.wait_timeout(current, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+    }
+}
+
+fn lock(order: &Mutex<Order>) -> MutexGuard<'_, Order> {
+    order.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_read_that_nobody_answers_ends_at_the_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _other_side = listener.accept().unwrap();
+        let watchdog = Watchdog::new(&socket).unwrap();
+        let begun = Instant::now();
+        watchdog.until(begun + Duration::from_millis(100));
+        assert_eq!(socket.read(&mut [0]).unwrap(), 0);
+        assert!((100..5000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_watchdog_that_is_dropped_leaves_the_socket_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (other_side, _) = listener.accept().unwrap();
+        let watchdog = Watchdog::new(&socket).unwrap();
+        watchdog.until(Instant::now() + Duration::from_millis(50));
+        drop(watchdog);
+        other_side.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        assert!((&other_side).read(&mut [0]).is_err(), "the socket was shut");
+    }
+}

@@ -1,0 +1,178 @@
+//! libssh2 without blocking: every step is driven by poll(2) until it is done or the deadline has passed.
+
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
+use ssh2::{BlockDirections, ErrorCode, Session};
+
+use super::deadline::{Clock, Watchdog};
+use crate::answer::clean;
+use crate::{Error, Phase};
+
+/// Error numbers of libssh2.h that tell what to do.
+pub(crate) mod code {
+    pub(crate) const KEX_FAILURE: i32 = -5;
+    pub(crate) const SOCKET_SEND: i32 = -7;
+    pub(crate) const KEY_EXCHANGE_FAILURE: i32 = -8;
+    pub(crate) const SOCKET_DISCONNECT: i32 = -13;
+    pub(crate) const FILE: i32 = -16;
+    pub(crate) const METHOD_NONE: i32 = -17;
+    pub(crate) const AUTHENTICATION_FAILED: i32 = -18;
+    pub(crate) const PUBLICKEY_UNVERIFIED: i32 = -19;
+    pub(crate) const CHANNEL_FAILURE: i32 = -21;
+    pub(crate) const CHANNEL_REQUEST_DENIED: i32 = -22;
+    pub(crate) const CHANNEL_CLOSED: i32 = -26;
+    pub(crate) const AGAIN: i32 = -37;
+    pub(crate) const SOCKET_RECV: i32 = -43;
+    pub(crate) const KEYFILE_AUTH_FAILED: i32 = -48;
+}
+
+/// How often a silent host is asked whether it is still there, and for how long it may be silent.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// A session on a socket, with the clock of the question that is being asked.
+pub(crate) struct Wire {
+    pub(crate) session: Session,
+    socket: TcpStream,
+    watchdog: Watchdog,
+    clock: Clock,
+    heard: Instant,
+}
+
+impl Wire {
+    pub(crate) fn new(socket: TcpStream, clock: Clock) -> Result<Wire, Error> {
+        let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
+        let watchdog = Watchdog::new(&socket)?;
+        watchdog.until(clock.deadline());
+        let mut session = Session::new().map_err(|e| failed(e.to_string()))?;
+        session.set_tcp_stream(socket.try_clone().map_err(|e| failed(e.to_string()))?);
+        session.set_blocking(false);
+        session.set_keepalive(true, u32::try_from(KEEPALIVE.as_secs()).unwrap_or(10));
+        Ok(Wire { session, socket, watchdog, clock, heard: Instant::now() })
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.clock.host()
+    }
+
+    /// A new question begins, with its own deadline.
+    pub(crate) fn begin(&mut self, deadline: Instant) {
+        self.clock = Clock::new(self.clock.host(), deadline);
+        self.watchdog.until(deadline);
+        self.heard = Instant::now();
+    }
+
+    /// The question is answered; the connection may be idle for as long as it is needed.
+    pub(crate) fn rest(&self) {
+        self.watchdog.rest();
+    }
+
+    /// Repeats one libssh2 call until it is done. The error is for the caller to judge; waiting too long is not.
+    pub(crate) fn drive<T>(
+        &mut self,
+        phase: Phase,
+        mut step: impl FnMut(&mut Session) -> Result<T, ssh2::Error>,
+    ) -> Result<Result<T, Failure>, Error> {
+        loop {
+            match step(&mut self.session) {
+                Err(e) if number(&e) == code::AGAIN => self.wait(phase, None)?,
+                Err(e) => {
+                    // The watchdog's work looks like a cut link.
+                    self.clock.left(phase)?;
+                    return Ok(Err(Failure { number: number(&e), text: clean(e.message()) }));
+                }
+                Ok(done) => return Ok(Ok(done)),
+            }
+        }
+    }
+
+    /// Waits until the host has said something, or can be told something, but not beyond `until` or the deadline.
+    pub(crate) fn wait(&mut self, phase: Phase, until: Option<Instant>) -> Result<(), Error> {
+        let mut left = self.clock.left(phase)?.min(KEEPALIVE);
+        if let Some(until) = until {
+            left = left.min(until.saturating_duration_since(Instant::now()));
+        }
+        // Nagle's algorithm at the host and our delayed acknowledgement would stall each other for 40 ms.
+        let _ = sockopt::set_tcp_quickack(&self.socket, true);
+        let direction = match self.session.block_directions() {
+            BlockDirections::Outbound => PollFlags::OUT,
+            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+            BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
+        };
+        let mut watched = [PollFd::new(&self.socket, direction)];
+        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        match poll(&mut watched, Some(&timeout)) {
+            Ok(0) => self.keepalive(phase, direction),
+            Ok(_) => {
+                self.heard = Instant::now();
+                Ok(())
+            }
+            Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(e) => Err(Error::Local { why: format!("the connection cannot be watched: {e}") }),
+        }
+    }
+
+    /// A long repair is silent, a host that went away is too: ask, and give up on one that does not even answer that.
+    fn keepalive(&mut self, phase: Phase, direction: PollFlags) -> Result<(), Error> {
+        if !matches!(phase, Phase::Ask | Phase::Repair) {
+            return Ok(());
+        }
+        if self.heard.elapsed() >= SILENCE {
+            return Err(self.cut(phase, &format!("it did not answer for {SILENCE:?}")));
+        }
+        // libssh2 sends it when its interval is over; a packet that is half sent must be finished first.
+        if direction == PollFlags::IN {
+            let _ = self.session.keepalive_send();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cut(&self, phase: Phase, detail: &str) -> Error {
+        Error::Cut { host: self.host().into(), phase, detail: clean(detail) }
+    }
+
+    /// The error for a failure that has no special meaning in its phase.
+    pub(crate) fn error(&self, phase: Phase, failure: &Failure) -> Error {
+        let ended =
+            matches!(failure.number, code::SOCKET_SEND | code::SOCKET_DISCONNECT | code::SOCKET_RECV | code::CHANNEL_CLOSED)
+                || failure.text.starts_with("Waiting for");
+        if ended {
+            return self.cut(phase, &failure.text);
+        }
+        Error::Protocol { host: self.host().into(), phase, detail: failure.to_string() }
+    }
+
+    pub(crate) fn past(&self, phase: Phase) -> Result<(), Error> {
+        self.clock.left(phase).map(drop)
+    }
+}
+
+impl Drop for Wire {
+    /// libssh2 frees a session only after it has closed its channels, for which it waits if it can. On a socket that is
+    /// shut it cannot, so nothing here waits for the host.
+    fn drop(&mut self) {
+        let _ = self.session.disconnect(None, "done", None);
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+/// What libssh2 said went wrong.
+pub(crate) struct Failure {
+    pub(crate) number: i32,
+    text: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, libssh2 error {}", self.text, self.number)
+    }
+}
+
+fn number(error: &ssh2::Error) -> i32 {
+    match error.code() {
+        ErrorCode::Session(number) | ErrorCode::SFTP(number) => number,
+    }
+}

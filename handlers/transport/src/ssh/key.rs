@@ -1,0 +1,80 @@
+//! The private key and its passphrase, read through a descriptor that was checked first: nobody else may read them.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use ssh_key::{Algorithm, HashAlg, PrivateKey};
+
+use crate::{Error, SshTarget};
+
+/// More than any private key; what is longer is something else.
+const LONGEST: u64 = 64 * 1024;
+
+/// A private key as libssh2 wants it.
+pub(crate) struct Key {
+    /// The text of the file.
+    pub(crate) text: String,
+    /// Its passphrase, when it is encrypted.
+    pub(crate) passphrase: Option<String>,
+    /// How messages call it: file and, if it can be told, fingerprint.
+    pub(crate) shown: String,
+}
+
+/// Reads the target's key and, when the key is encrypted, its passphrase.
+pub(crate) fn read(target: &SshTarget) -> Result<Key, Error> {
+    let file = &target.key;
+    let unreadable = |why: String| Error::KeyFileUnreadable { file: file.clone(), why };
+    let text = read_private(file, unreadable)?;
+    let unusable = |why: &str| Error::KeyFileFormat { file: file.clone(), why: why.into() };
+    if !text.trim_start().starts_with("-----BEGIN") || !text.contains("PRIVATE KEY-----") {
+        return Err(unusable("it is not a private key in OpenSSH or PEM format; is it the .pub file?"));
+    }
+    // PEM files of old are read by libssh2 alone.
+    let parsed = PrivateKey::from_openssh(&text).ok();
+    if parsed.as_ref().is_some_and(|key| is_security_key(&key.algorithm())) {
+        return Err(unusable("it needs a security key, which only \"transport\": \"openssh\" can use"));
+    }
+    let encrypted = parsed.as_ref().map_or_else(|| text.contains("ENCRYPTED"), PrivateKey::is_encrypted);
+    let passphrase = if encrypted { Some(read_passphrase(target)?) } else { None };
+    let fingerprint = parsed.map(|key| format!(", {}", key.fingerprint(HashAlg::Sha256)));
+    let shown = format!("key {}{}", file.display(), fingerprint.unwrap_or_default());
+    Ok(Key { text, passphrase, shown })
+}
+
+fn is_security_key(algorithm: &Algorithm) -> bool {
+    matches!(algorithm, Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256)
+}
+
+fn read_passphrase(target: &SshTarget) -> Result<String, Error> {
+    let wrong = |why: String| Error::Passphrase { file: target.key.clone(), why };
+    let Some(file) = &target.passphrase_file else {
+        return Err(wrong("give its passphrase in a file of mode 0600, or use a key without one".into()));
+    };
+    let text = read_private(file, |why| wrong(format!("passphrase file {} cannot be read: {why}", file.display())))?;
+    // One newline at the end is the editor's, all else is the passphrase.
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(line.to_owned())
+}
+
+/// Reads a file only its owner may read, the owner being this user or root (ssh(1), FILES: a key "accessible by others"
+/// is ignored).
+fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<String, Error> {
+    let open = |why: String| Error::KeyFileOpen { file: file.to_owned(), why };
+    let mut handle = File::open(file).map_err(|e| unreadable(e.to_string()))?;
+    let facts = handle.metadata().map_err(|e| unreadable(e.to_string()))?;
+    if !facts.is_file() {
+        return Err(unreadable("it is not a plain file".into()));
+    }
+    if facts.mode() & 0o077 != 0 {
+        return Err(open(format!("may be used by others (mode {:04o}); chmod 600 it", facts.mode() & 0o7777)));
+    }
+    let me = rustix::process::geteuid().as_raw();
+    if facts.uid() != me && facts.uid() != 0 {
+        return Err(open(format!("belongs to user {}, not to this user ({me}) or root; chown it", facts.uid())));
+    }
+    let mut text = String::new();
+    handle.by_ref().take(LONGEST).read_to_string(&mut text).map_err(|e| unreadable(e.to_string()))?;
+    Ok(text)
+}

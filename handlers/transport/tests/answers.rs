@@ -1,0 +1,144 @@
+//! What a host may answer, and what is made of it: only a framed answer to our question is believed, whatever the exit
+//! status says, and nothing a host sends can hang, flood or deceive us.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Plan, ask, fails, repair, signal, soon};
+use rustix::process::Signal;
+use transport::{Answer, Error, Gate, JobState, Reason, Request};
+
+/// Asks for a repair of a host whose forced command is this script, and returns how it fails.
+fn not_believed(script: &str) -> Error {
+    let sshd = Plan::new().gate(script).start();
+    let error = fails(&sshd.target(), &repair());
+    assert_eq!(error.code(), "not-framed", "{error}");
+    assert!(!error.nothing_was_run(), "a repair may have run: {error}");
+    assert!(!error.to_string().contains(|c: char| c.is_control()), "{error:?}");
+    assert!(error.to_string().len() < 2000, "{error}");
+    error
+}
+
+const DONE: &str = r#"{"answer":"repair","host":"t","job":"20261123-4f3a9c2b","repair":"httpd","state":"done","exit":0,"signal":null,"seconds":0.1,"started":1,"output":["ok"]}"#;
+
+#[test]
+fn exit_status_zero_is_not_success() {
+    assert!(not_believed("exit 0").to_string().contains("empty"));
+    assert!(not_believed("echo all is well; exit 0").to_string().contains("all is well"));
+}
+
+#[test]
+fn an_exit_status_that_is_not_zero_does_not_spoil_the_answer() {
+    let sshd = Plan::new().gate(&format!("echo 'SHN1 {DONE}'; echo noise >&2; exit 2")).start();
+    let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(30));
+    let Ok(Answer::Job(report)) = answer else { panic!("{answer:?}") };
+    assert_eq!(report.state, JobState::Done);
+}
+
+#[test]
+fn other_lines_are_passed_over_but_a_second_frame_is_not() {
+    let sshd = Plan::new().gate(&format!("echo Welcome; echo 'SHN1 {DONE}'; echo bye; echo 'SHN1 x' >&2")).start();
+    assert!(ask(&sshd.target(), &repair(), Duration::from_secs(30)).0.is_ok());
+    let error = not_believed(&format!("echo 'SHN1 {DONE}'; echo 'SHN1 {DONE}'"));
+    assert!(error.to_string().contains("more than one"), "{error}");
+}
+
+#[test]
+fn garbage_and_somebody_elses_answer_are_not_believed() {
+    not_believed("head -c 5000 /dev/urandom");
+    not_believed("echo 'SHN1 {}'");
+    not_believed("echo 'SHN1 not json'");
+    not_believed(&format!("printf '%s' 'SHN1 {DONE}'"));
+    not_believed(&format!("echo 'SHN2 {DONE}'"));
+    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("4f3a9c2b", "00000000")));
+    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"httpd\"", "\"sshd\"")));
+    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"repair\",\"host\"", "\"status\",\"host\"")));
+    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"exit\":0", "\"exit\":1")));
+    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"started\"", "\"more\":1,\"started\"")));
+}
+
+#[test]
+fn a_missing_gate_shows_what_the_host_said() {
+    let error = not_believed("echo 'repair_gate: not found' >&2; exit 127").to_string();
+    assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
+}
+
+#[test]
+fn escape_sequences_do_not_reach_a_terminal() {
+    not_believed(r"printf '\033[2J\033]0;owned\007\302\233\342\200\256\n'; printf '\033[31m' >&2");
+    let tricky = DONE.replace("\"ok\"", r#""\\u001b[2Jred\\u202e""#);
+    let sshd = Plan::new().gate(&format!("printf 'SHN1 {tricky}\\n'")).start();
+    let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(30));
+    let Ok(Answer::Job(report)) = answer else { panic!("{answer:?}") };
+    assert_eq!(report.output, ["?[2Jred?"]);
+}
+
+#[test]
+fn ten_megabytes_of_stdout_are_not_an_answer() {
+    let error = not_believed(&format!("head -c 10000000 /dev/zero; echo; echo 'SHN1 {DONE}'"));
+    assert!(error.to_string().contains("256 KiB"), "{error}");
+    not_believed("yes");
+}
+
+#[test]
+fn five_megabytes_of_stderr_do_not_stop_the_answer() {
+    let sshd =
+        Plan::new().gate(&format!("head -c 5000000 /dev/zero >&2; echo 'SHN1 {DONE}'; head -c 5000000 /dev/zero >&2")).start();
+    let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(60));
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[test]
+fn a_command_that_was_killed_is_not_success() {
+    let error = not_believed("kill -9 $$");
+    assert!(error.to_string().contains("SIGKILL"), "{error}");
+}
+
+#[test]
+fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
+    let sshd = Plan::new().gate(&format!("sleep 30 & echo $! > daemon; echo 'SHN1 {DONE}'")).start();
+    let target = sshd.target();
+    let mut gate = transport::connect(&target, soon()).unwrap();
+    let begun = std::time::Instant::now();
+    assert!(gate.ask(&repair(), soon()).is_ok());
+    assert!(gate.ask(&repair(), soon()).is_ok(), "the same conversation goes on");
+    drop(gate);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    signal(sshd.wait_for("daemon").parse().unwrap(), Signal::KILL);
+}
+
+#[test]
+fn a_command_that_reads_its_input_finds_the_end() {
+    let sshd = Plan::new().gate(&format!("cat; echo 'SHN1 {DONE}'")).start();
+    assert!(ask(&sshd.target(), &repair(), Duration::from_secs(30)).0.is_ok());
+}
+
+#[test]
+fn a_refusal_is_an_answer() {
+    let refusal = r#"{"answer":"refused","host":"t","reason":"busy","text":"job other-job-1 is running","job":"20261123-4f3a9c2b","running":"other-job-1"}"#;
+    let sshd = Plan::new().gate(&format!("echo 'SHN1 {refusal}'; exit 3")).start();
+    let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(30));
+    let Ok(Answer::Refused(refusal)) = answer else { panic!("{answer:?}") };
+    assert_eq!(refusal.reason, Reason::Busy);
+    assert_eq!(refusal.running.unwrap().as_str(), "other-job-1");
+}
+
+#[test]
+fn a_question_that_changes_nothing_leaves_no_doubt() {
+    let sshd = Plan::new().gate("echo nonsense").start();
+    let error = fails(&sshd.target(), &Request::List);
+    assert!(error.nothing_was_run() && error.to_string().ends_with("nothing was run"), "{error}");
+}
+
+#[test]
+fn after_a_failure_the_conversation_is_over() {
+    let sshd = Plan::new().gate("echo nonsense").start();
+    let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
+    assert_eq!(gate.ask(&repair(), soon()).unwrap_err().code(), "not-framed");
+    let error = gate.ask(&repair(), soon()).unwrap_err();
+    assert_eq!((error.code(), error.nothing_was_run()), ("used-up", true));
+    assert_eq!(sshd.asked().len(), 1);
+}

@@ -1,0 +1,175 @@
+//! Host keys against a real sshd: what OpenSSH accepts is accepted, what it refuses is refused, and an honest host is
+//! never refused for a quirk of libssh2.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use common::{Plan, Sshd, ask, fails, keygen, public_key, repair};
+use transport::{Answer, Request, SshTarget};
+
+/// The target is trusted and answers.
+fn trusted(target: &SshTarget) {
+    let (answer, _) = ask(target, &Request::Version, Duration::from_secs(30));
+    assert_eq!(answer, Ok(Answer::Version("0.1.0".into())));
+}
+
+/// The target is refused with this code, and nothing ran there.
+fn refused(sshd: &Sshd, target: &SshTarget, code: &str) -> String {
+    let logins = |sshd: &Sshd| sshd.log().matches("Accepted publickey").count();
+    let before = (sshd.asked(), logins(sshd));
+    let error = fails(target, &repair());
+    assert_eq!(error.code(), code, "{error}");
+    assert!(error.nothing_was_run());
+    assert_eq!((sshd.asked(), logins(sshd)), before, "it was talked to");
+    error.to_string()
+}
+
+fn another_key(sshd: &Sshd, kind: &str) -> String {
+    keygen(kind, "", &sshd.path("other"));
+    public_key(&sshd.path("other.pub"))
+}
+
+#[test]
+fn the_recorded_host_is_trusted() {
+    trusted(&Plan::new().start().target());
+}
+
+#[test]
+fn another_host_with_the_same_address_is_refused() {
+    let sshd = Plan::new().start();
+    let line = format!("[web1]:{} {}\n", sshd.port, another_key(&sshd, "ed25519"));
+    let message = refused(&sshd, &sshd.target_with(&line), "host-key-mismatch");
+    assert!(message.contains("SHA256:") && message.contains("known_hosts"), "{message}");
+}
+
+#[test]
+fn a_host_nobody_recorded_is_not_even_connected_to() {
+    let sshd = Plan::new().start();
+    let connections = sshd.log().matches("Connection from").count();
+    let message = refused(&sshd, &sshd.target_with(&format!("web2 {}\n", sshd.host_key("ed25519"))), "host-key-unknown");
+    assert!(message.contains(&format!("ssh-keyscan -p {} 127.0.0.1", sshd.port)), "{message}");
+    assert_eq!(sshd.log().matches("Connection from").count(), connections);
+}
+
+#[test]
+fn missing_empty_and_unreadable_files_each_say_so() {
+    let sshd = Plan::new().start();
+    let mut target = sshd.target_with("# nothing yet\n\n");
+    let message = refused(&sshd, &target, "known-hosts-empty");
+    assert!(message.contains("holds no host key") && message.contains("ssh-keyscan"), "{message}");
+    target.known_hosts = vec![sshd.path("nowhere")];
+    assert!(refused(&sshd, &target, "known-hosts-empty").contains("does not exist"));
+    // A directory cannot be read by anybody, not even by root.
+    target.known_hosts = vec![sshd.path("known_hosts"), sshd.path("")];
+    refused(&sshd, &target, "known-hosts");
+}
+
+#[test]
+fn a_missing_system_file_does_not_matter_when_the_other_exists() {
+    let sshd = Plan::new().start();
+    let mut target = sshd.target();
+    target.known_hosts.insert(0, sshd.path("nowhere"));
+    trusted(&target);
+}
+
+#[test]
+fn a_revoked_key_is_refused_even_beside_a_plain_line() {
+    let sshd = Plan::new().start();
+    let (port, key) = (sshd.port, sshd.host_key("ed25519"));
+    for revoked in [format!("[web1]:{port}"), "*".into(), format!("[127.0.0.1]:{port}"), "127.0.0.1".into()] {
+        for lines in [
+            format!("[web1]:{port} {key}\n@revoked {revoked} {key}\n"),
+            format!("@revoked {revoked} {key}\n[web1]:{port} {key}\n"),
+        ] {
+            let message = refused(&sshd, &sshd.target_with(&lines), "host-key-revoked");
+            assert!(message.contains("known_hosts:"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_revoked_key_does_not_stand_in_for_the_recorded_one() {
+    let sshd = Plan::new().start();
+    let other = another_key(&sshd, "ed25519");
+    let lines = format!("[web1]:{0} {other}\n@revoked [web1]:{0} {1}\n", sshd.port, sshd.host_key("ed25519"));
+    refused(&sshd, &sshd.target_with(&lines), "host-key-revoked");
+}
+
+#[test]
+fn only_a_certificate_authority_points_to_the_other_transport() {
+    let sshd = Plan::new().start();
+    let line = format!("@cert-authority * {}\n", sshd.host_key("ed25519"));
+    assert!(refused(&sshd, &sshd.target_with(&line), "cert-authority-only").contains("openssh"));
+    trusted(&sshd.target_with(&format!("{line}[web1]:{} {}\n", sshd.port, sshd.host_key("ed25519"))));
+}
+
+#[test]
+fn hashed_names_are_found() {
+    let sshd = Plan::new().start();
+    let target = sshd.target();
+    let file = sshd.path("known_hosts");
+    let hashed = Command::new("ssh-keygen").arg("-H").arg("-f").arg(&file).output().unwrap();
+    assert!(hashed.status.success());
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("|1|") && !text.contains("web1"), "{text}");
+    trusted(&target);
+}
+
+#[test]
+fn wildcards_and_negations_count() {
+    let sshd = Plan::new().start();
+    let (port, key) = (sshd.port, sshd.host_key("ed25519"));
+    trusted(&sshd.target_with(&format!("[WEB?]:{port} {key}\n")));
+    trusted(&sshd.target_with(&format!("[db*]:*,[web*]:{port} {key} comment # more\n")));
+    refused(&sshd, &sshd.target_with(&format!("[web*]:{port},![web1]:{port} {key}\n")), "host-key-unknown");
+}
+
+#[test]
+fn the_address_counts_when_the_name_is_not_recorded() {
+    let sshd = Plan::new().start();
+    let (port, key) = (sshd.port, sshd.host_key("ed25519"));
+    trusted(&sshd.target_with(&format!("[127.0.0.1]:{port} {key}\n")));
+    let other = another_key(&sshd, "ed25519");
+    refused(&sshd, &sshd.target_with(&format!("[127.0.0.1]:{port} {key}\n[web1]:{port} {other}\n")), "host-key-mismatch");
+}
+
+#[test]
+fn malformed_lines_are_passed_over() {
+    let sshd = Plan::new().start();
+    let (port, key) = (sshd.port, sshd.host_key("ed25519"));
+    let junk = format!("[web1]:{port}\n[web1]:{port} ssh-ed25519\n@nonsense x y z\nssh-ed25519 AAAA\n|1|x|y z\n\u{1}\n");
+    trusted(&sshd.target_with(&format!("{junk}[web1]:{port} ssh-ed25519 AAAA!!\n\t [web1]:{port} \t {key}\r\n")));
+    let message = refused(&sshd, &sshd.target_with(&format!("[web1]:{port} ssh-ed25519 AAAA!!\n")), "host-key-unknown");
+    assert!(message.contains("known_hosts:1"), "{message}");
+}
+
+#[test]
+fn the_recorded_type_is_the_one_negotiated() {
+    let sshd = Plan::new().host_keys(&["rsa", "ecdsa", "ed25519"]).start();
+    for kind in ["rsa", "ecdsa", "ed25519"] {
+        trusted(&sshd.target_with(&format!("[web1]:{} {}\n", sshd.port, sshd.host_key(kind))));
+    }
+    trusted(&sshd.target());
+}
+
+#[test]
+fn a_host_with_an_rsa_key_only_is_trusted() {
+    trusted(&Plan::new().host_keys(&["rsa"]).start().target());
+    // Even one that signs with SHA-2 of the shorter kind only.
+    trusted(&Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms rsa-sha2-256").start().target());
+}
+
+#[test]
+fn a_host_cannot_talk_us_down_to_another_type() {
+    let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).config("HostKeyAlgorithms rsa-sha2-512").start();
+    let line = format!("[web1]:{} {}\n", sshd.port, sshd.host_key("ed25519"));
+    refused(&sshd, &sshd.target_with(&line), "no-common-algorithm");
+    // SHA-1 signatures are not taken either.
+    let old = Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms ssh-rsa").start();
+    refused(&old, &old.target(), "no-common-algorithm");
+}
