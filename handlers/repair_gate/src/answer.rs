@@ -1,0 +1,184 @@
+//! The one framed line a server believes: `SHN1 ` and one compact JSON object. Its shape is a contract with the
+//! transport on the Nagios server; a field that is not in it would make an honest answer unbelievable.
+
+use serde_json::{Value, json};
+
+use crate::excerpt::clean;
+use crate::record::{Record, State};
+use crate::request::Job;
+
+/// Why the gate stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    BadRequest,
+    UnknownRepair,
+    Busy,
+    Cooldown,
+    Budget,
+    Held,
+    Config,
+    State,
+    NoSuchJob,
+}
+
+impl Reason {
+    fn word(self) -> &'static str {
+        match self {
+            Reason::BadRequest => "bad-request",
+            Reason::UnknownRepair => "unknown-repair",
+            Reason::Busy => "busy",
+            Reason::Cooldown => "cooldown",
+            Reason::Budget => "budget",
+            Reason::Held => "held",
+            Reason::Config => "config",
+            Reason::State => "state",
+            Reason::NoSuchJob => "no-such-job",
+        }
+    }
+}
+
+/// A "no", with one sentence for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) text: String,
+    /// The job that is in the way.
+    pub(crate) running: Option<Job>,
+    /// Seconds until it may be asked again.
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl Refusal {
+    pub(crate) fn new(reason: Reason, text: impl Into<String>) -> Refusal {
+        Refusal { reason, text: text.into(), running: None, retry_after: None }
+    }
+}
+
+/// What one command of a diagnosis said.
+pub(crate) struct Report {
+    pub(crate) run: Vec<String>,
+    pub(crate) exit: Option<i32>,
+    pub(crate) output: Vec<String>,
+}
+
+/// What the gate answers.
+pub(crate) enum Answer {
+    Repair(Record, State),
+    Status(Record, State),
+    Diagnose { repair: String, reports: Vec<Report> },
+    List(Vec<String>),
+    Version,
+    Refused(Refusal, Option<Job>),
+}
+
+impl Answer {
+    /// The line, with its newline.
+    pub(crate) fn frame(&self, host: &str) -> String {
+        let mut object = match self {
+            Answer::Repair(record, state) => of_job("repair", record, *state),
+            Answer::Status(record, state) => of_job("status", record, *state),
+            Answer::Diagnose { repair, reports } => json!({
+                "answer": "diagnose", "repair": repair,
+                "reports": reports.iter().map(|r| json!({"run": r.run, "exit": r.exit, "output": r.output})).collect::<Vec<_>>(),
+            }),
+            Answer::List(names) => json!({"answer": "list", "repairs": names}),
+            Answer::Version => json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")}),
+            Answer::Refused(refusal, job) => of_refusal(refusal, job.as_ref()),
+        };
+        put(&mut object, "host", Some(json!(host)));
+        format!("SHN1 {object}\n")
+    }
+
+    /// The exit code: information only, and in 0..3.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Answer::Repair(_, State::Failed | State::Timeout) => 1,
+            Answer::Repair(_, State::Running | State::Unknown) => 2,
+            Answer::Refused(..) => 3,
+            _ => 0,
+        }
+    }
+
+    /// The same in a few words, for the system's log.
+    pub(crate) fn summary(&self) -> String {
+        match self {
+            Answer::Repair(record, state) | Answer::Status(record, state) => {
+                format!("{} after {:.3} s", state.word(), record.seconds)
+            }
+            Answer::Refused(refusal, _) => format!("refused, {}: {}", refusal.reason.word(), clean(&refusal.text, 300)),
+            _ => "answered".to_owned(),
+        }
+    }
+}
+
+fn of_job(answer: &str, record: &Record, state: State) -> Value {
+    json!({
+        "answer": answer, "job": record.job.as_str(), "repair": record.repair.as_str(), "state": state.word(),
+        "exit": record.exit, "signal": record.signal, "seconds": record.seconds, "started": record.started / 1000,
+        "output": record.output,
+    })
+}
+
+fn of_refusal(refusal: &Refusal, job: Option<&Job>) -> Value {
+    let mut object = json!({"answer": "refused", "reason": refusal.reason.word(), "text": clean(&refusal.text, 500)});
+    put(&mut object, "job", job.map(|job| json!(job.as_str())));
+    put(&mut object, "running", refusal.running.as_ref().map(|job| json!(job.as_str())));
+    put(&mut object, "retry_after", refusal.retry_after.map(|seconds| json!(seconds)));
+    object
+}
+
+fn put(object: &mut Value, key: &str, value: Option<Value>) {
+    if let (Some(map), Some(value)) = (object.as_object_mut(), value) {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    fn parsed(answer: &Answer) -> Value {
+        let line = answer.frame("web1");
+        assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
+        serde_json::from_str(line.strip_prefix("SHN1 ").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_repair_is_answered_with_the_fields_of_the_contract() {
+        let mut done = record("20261123-aa", State::Done, 5_999, Some(7_000));
+        (done.exit, done.seconds, done.output) = (Some(0), 1.001, vec!["a\"b".into()]);
+        assert_eq!(
+            parsed(&Answer::Repair(done, State::Done)),
+            json!({"answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd", "state": "done", "exit": 0,
+                "signal": null, "seconds": 1.001, "started": 5, "output": ["a\"b"]})
+        );
+    }
+
+    #[test]
+    fn a_refusal_carries_only_what_it_has_on_one_clean_line() {
+        let refusal = Refusal::new(Reason::State, "bad\nfile\x1b[0m");
+        assert_eq!(
+            parsed(&Answer::Refused(refusal, None)),
+            json!({"answer": "refused", "host": "web1", "reason": "state", "text": "bad file?[0m"})
+        );
+        let busy = Refusal { running: Job::new("20261123-bb"), retry_after: Some(7), ..Refusal::new(Reason::Busy, "x") };
+        let object = parsed(&Answer::Refused(busy, Job::new("20261123-aa")));
+        assert_eq!(
+            (&object["job"], &object["running"], &object["retry_after"]),
+            (&json!("20261123-aa"), &json!("20261123-bb"), &json!(7))
+        );
+    }
+
+    #[test]
+    fn exit_codes_tell_the_kind_of_answer() {
+        let of = |state| record("20261123-aa", state, 1, Some(2));
+        for (state, code) in [(State::Done, 0), (State::Failed, 1), (State::Timeout, 1), (State::Running, 2), (State::Unknown, 2)]
+        {
+            assert_eq!(Answer::Repair(of(state), state).code(), code);
+            assert_eq!(Answer::Status(of(state), state).code(), 0);
+        }
+        assert_eq!(Answer::Version.code(), 0);
+        assert_eq!(Answer::Refused(Refusal::new(Reason::Busy, ""), None).code(), 3);
+    }
+}

@@ -1,0 +1,104 @@
+//! The gate's own arguments, which the administrator wrote into authorized_keys. Nothing of the request is among them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What the gate is started for, and with which files.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Args {
+    pub(crate) config: PathBuf,
+    pub(crate) state: PathBuf,
+    pub(crate) wish: Wish,
+}
+
+/// The forced command itself, or one of the words for people.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Serve,
+    Check,
+    Sudoers(String),
+    Help,
+    Version,
+}
+
+pub(crate) const HELP: &str = "\
+repair_gate: runs, over SSH, one of the repairs its own file names; refuses everything else.
+
+Usage, in ~repair/.ssh/authorized_keys, as the forced command of the Nagios server's key:
+  restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAAA...
+
+  repair_gate [--config FILE] [--state DIR]            answer SSH_ORIGINAL_COMMAND, which is one of
+                                                       repair NAME JOB, diagnose NAME, status JOB, list, version
+  repair_gate [--config FILE] check                    say what is wrong with the file, or list its repairs
+  repair_gate [--config FILE] sudoers [USER]           print the sudoers file for USER (repair)
+  repair_gate --help | --version
+
+Options:
+  --config FILE   the repairs (/etc/nagios-selfheal/repairs.json); it and every directory above it must belong to root
+                  and be writable by nobody else. A file named 'hold' beside it stops all repairs.
+  --state DIR     records and lock (/var/lib/nagios-selfheal/gate); it must belong to the account the gate runs under
+
+Nothing is configured through the environment, which a client can send parts of.
+Exit code: 0 answered or done, 1 the repair failed, 2 it is running or its end is unknown, 3 refused.
+";
+
+/// Reads the arguments after the program's name.
+pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
+    let mut args = Args {
+        config: "/etc/nagios-selfheal/repairs.json".into(),
+        state: "/var/lib/nagios-selfheal/gate".into(),
+        wish: Wish::Serve,
+    };
+    let mut words = argv.iter().peekable();
+    while let Some(word) = words.next() {
+        if word == "sudoers" && args.wish == Wish::Serve {
+            let user = words.next_if(|user| !user.as_encoded_bytes().starts_with(b"-"));
+            args.wish = Wish::Sudoers(user.map_or("repair".into(), |user| user.display().to_string()));
+            continue;
+        }
+        let mut value = || words.next().map(PathBuf::from).ok_or(format!("{} needs a value", word.display()));
+        match (word.to_str().unwrap_or_default(), &args.wish) {
+            ("--config", _) => args.config = value()?,
+            ("--state", _) => args.state = value()?,
+            ("--help" | "-h", _) => args.wish = Wish::Help,
+            ("--version" | "-V", _) => args.wish = Wish::Version,
+            ("check", Wish::Serve) => args.wish = Wish::Check,
+            _ => return Err(format!("unknown argument '{}'; see repair_gate --help", word.display())),
+        }
+    }
+    match &args.wish {
+        Wish::Sudoers(user) if !crate::config::is_account(user) => Err(format!("'{user}' is not the name of an account")),
+        _ => Ok(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(line: &str) -> Result<Args, String> {
+        read(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn without_arguments_it_serves_with_the_packaged_paths() {
+        let args = reads("").unwrap();
+        assert_eq!(args.wish, Wish::Serve);
+        assert_eq!(args.config.to_str(), Some("/etc/nagios-selfheal/repairs.json"));
+        assert_eq!(args.state.to_str(), Some("/var/lib/nagios-selfheal/gate"));
+    }
+
+    #[test]
+    fn paths_and_words_are_read_and_everything_else_is_refused() {
+        let args = reads("--config /a --state /b check").unwrap();
+        assert_eq!((args.config.to_str(), args.state.to_str(), args.wish), (Some("/a"), Some("/b"), Wish::Check));
+        assert_eq!(reads("sudoers").unwrap().wish, Wish::Sudoers("repair".into()));
+        assert_eq!(reads("sudoers --config /a").unwrap().wish, Wish::Sudoers("repair".into()));
+        assert_eq!(reads("sudoers gate").unwrap().wish, Wish::Sudoers("gate".into()));
+        for bad in
+            ["--config", "--nonsense", "repair httpd 20261123-aa", "check check", "sudoers ALL", "sudoers a,b", "sudoers a b"]
+        {
+            assert!(reads(bad).is_err(), "{bad}");
+        }
+    }
+}

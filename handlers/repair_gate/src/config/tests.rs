@@ -1,0 +1,120 @@
+use super::*;
+use proptest::prelude::*;
+
+const GOOD: &str = r#"{"repairs": {"httpd": {"run": ["/usr/bin/systemctl", "restart", "httpd"], "as": "root", "timeout": "90s",
+    "cooldown": "2m", "budget": {"count": 5, "window": "1h"}, "diagnose": [["/usr/bin/journalctl", "-u", "httpd"]]}}}"#;
+
+fn complaint(text: &str) -> String {
+    parse(text).expect_err(text).to_string()
+}
+
+fn one(fields: &str) -> String {
+    format!(r#"{{"repairs": {{"x": {{"run": ["/bin/true"]{fields}}}}}}}"#)
+}
+
+#[test]
+fn a_complete_file_is_read() {
+    let repairs = parse(GOOD).unwrap();
+    let httpd = repairs.get(&Name::new("httpd").unwrap()).unwrap();
+    assert_eq!(httpd.run, ["/usr/bin/systemctl", "restart", "httpd"]);
+    assert_eq!((httpd.user.as_deref(), httpd.timeout, httpd.cooldown), (Some("root"), 90, 120));
+    assert_eq!(httpd.budget, Some(Budget { count: 5, window: 3600 }));
+    assert_eq!(httpd.diagnose, [["/usr/bin/journalctl", "-u", "httpd"]]);
+    assert_eq!(repairs.longest_memory(), 3600);
+}
+
+#[test]
+fn defaults_are_a_minute_and_the_own_account() {
+    let repairs = parse(&one("")).unwrap();
+    let x = repairs.get(&Name::new("x").unwrap()).unwrap();
+    assert_eq!((x.timeout, x.cooldown, x.budget, x.user.as_deref()), (60, 60, None, None));
+    assert!(x.diagnose.is_empty());
+}
+
+#[test]
+fn syntax_errors_name_line_and_column() {
+    assert!(complaint("{\n\"repairs\": }").starts_with(":2:12: expected value"), "{}", complaint("{\n\"repairs\": }"));
+    assert!(complaint("").starts_with(":1:0: "));
+    assert!(complaint(&format!("{GOOD} x")).contains("trailing characters"));
+    assert!(complaint(&"[".repeat(100_000)).contains("recursion limit"));
+    assert!(complaint("{\"repairs\": {},\n \"repairs\": {}}").starts_with(":2:2: the key \"repairs\" is here"));
+}
+
+#[test]
+fn errors_of_meaning_name_the_key() {
+    for (text, expected) in [
+        ("[]", "the whole file: must be an object"),
+        ("{}", "repairs: is missing"),
+        (r#"{"repairs": {}, "repair": {}}"#, "repair: unknown key"),
+        (r#"{"repairs": {"-x": {}}}"#, "repairs.-x: a name is"),
+        (r#"{"repairs": {"a b": {}}}"#, "repairs.a b: a name is"),
+        (r#"{"repairs": {"x": {}}}"#, "repairs.x.run: is missing"),
+        (r#"{"repairs": {"x": {"run": "/bin/true"}}}"#, "repairs.x.run: must be a list"),
+        (r#"{"repairs": {"x": {"run": []}}}"#, "repairs.x.run: a command has"),
+        (r#"{"repairs": {"x": {"run": ["true"]}}}"#, "repairs.x.run[0]: a program is named by its absolute path"),
+        (r#"{"repairs": {"x": {"run": ["/usr/../tmp/x"]}}}"#, "repairs.x.run[0]: a program"),
+        (r#"{"repairs": {"x": {"run": ["/"]}}}"#, "repairs.x.run[0]: a program"),
+        (r#"{"repairs": {"x": {"run": ["/bin/true", 1]}}}"#, "repairs.x.run[1]: must be a text"),
+        (r#"{"repairs": {"x": {"run": ["/bin/true", "a\u0000b"]}}}"#, "repairs.x.run[1]: a word has"),
+        (r#"{"repairs": {"x": {"run": ["/bin/true", ""]}}}"#, "repairs.x.run[1]: a word has"),
+        (&one(r#", "argv": []"#), "repairs.x.argv: unknown key; known are run, as"),
+        (&one(r#", "timeout": 60"#), "repairs.x.timeout: must be a text"),
+        (&one(r#", "timeout": "60""#), "repairs.x.timeout: must be a duration"),
+        (&one(r#", "timeout": "0s""#), "repairs.x.timeout: must be between"),
+        (&one(r#", "timeout": "2h""#), "repairs.x.timeout: must be between"),
+        (&one(r#", "cooldown": "+5s""#), "repairs.x.cooldown: must be a duration"),
+        (&one(r#", "cooldown": "-5s""#), "repairs.x.cooldown: must be a duration"),
+        (&one(r#", "cooldown": "99999999999999999999d""#), "repairs.x.cooldown: must be a duration"),
+        (&one(r#", "cooldown": "5 s""#), "repairs.x.cooldown: must be a duration"),
+        (&one(r#", "cooldown": "é""#), "repairs.x.cooldown: must be a duration"),
+        (&one(r#", "budget": 5"#), "repairs.x.budget: must be an object"),
+        (&one(r#", "budget": {"count": 5}"#), "repairs.x.budget.window: is missing"),
+        (&one(r#", "budget": {"count": 0, "window": "1h"}"#), "repairs.x.budget.count: must be a whole number"),
+        (&one(r#", "budget": {"count": 1.5, "window": "1h"}"#), "repairs.x.budget.count: must be a whole number"),
+        (&one(r#", "as": "ALL""#), "repairs.x.as: must be the name of an account"),
+        (&one(r#", "as": "root, bin""#), "repairs.x.as: must be the name"),
+        (&one(r##", "as": "#0""##), "repairs.x.as: must be the name"),
+        (&one(r#", "diagnose": ["/bin/true"]"#), "repairs.x.diagnose[0]: must be a list"),
+        (&one(r#", "diagnose": [["ps"]]"#), "repairs.x.diagnose[0][0]: a program"),
+        (r#"{"repairs": {"x": {"run": ["/bin/echo", "a b"], "as": "root"}}}"#, "repairs.x.run[1]: with \"as\""),
+        (r#"{"repairs": {"x": {"run": ["/bin/echo", "a\\b"], "as": "root"}}}"#, "repairs.x.run[1]: with \"as\""),
+    ] {
+        assert!(complaint(text).starts_with(&format!(": {expected}")), "{text}: {}", complaint(text));
+    }
+}
+
+#[test]
+fn a_strange_key_is_shown_bounded_and_without_control_characters() {
+    let complaint = complaint(&format!("{{\"\\u001b[31m{}\": 1}}", "k".repeat(10_000)));
+    assert!(complaint.len() < 200 && !complaint.contains(char::is_control), "{complaint}");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = parse(&text);
+        let _ = parse(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_or_still_holds_only_safe_commands(at in 0usize..GOOD.len(), with in "[\\[\\]{}\",:a-z0-9\\\\/. \n]{0,3}") {
+        let text = format!("{}{with}{}", &GOOD[..at], &GOOD[at + 1..]);
+        if let Ok(repairs) = parse(&text) {
+            for (_, repair) in repairs.iter() {
+                prop_assert!(repair.run[0].starts_with('/') && !repair.run[0].contains(".."));
+                prop_assert!(repair.timeout >= 1 && repair.timeout <= 3600);
+                prop_assert!(repair.diagnose.iter().all(|argv| argv[0].starts_with('/')));
+            }
+        }
+    }
+
+    #[test]
+    fn any_json_of_the_right_shape_is_read_without_panic(
+        name in "[a-z -]{0,3}", run in prop::collection::vec("[/a-z.\u{0}-\u{20}]{0,5}", 0..3), timeout in "[0-9]{0,20}[smhdx]?"
+    ) {
+        let text = serde_json::json!({"repairs": {name: {"run": run, "timeout": timeout}}}).to_string();
+        if let Ok(repairs) = parse(&text) {
+            prop_assert!(repairs.iter().all(|(_, repair)| is_plain_path(&repair.run[0])));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Finds a key that stands twice in one object. serde_json::Value silently keeps the last one, so that a reader of the
+//! file and the gate could each believe another half of it. Only for text that serde_json has accepted already.
+
+use std::collections::HashSet;
+
+/// A key that is there for the second time, and where that is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Duplicate {
+    pub(crate) key: String,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+/// The first key of valid JSON `text` that repeats one of its own object.
+///
+/// In valid JSON a string is a key exactly when a colon follows it, and it then belongs to the innermost open object;
+/// arrays need no bookkeeping.
+pub(crate) fn find(text: &str) -> Option<Duplicate> {
+    let bytes = text.as_bytes();
+    let mut open: Vec<HashSet<String>> = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'{' => open.push(HashSet::new()),
+            b'}' => drop(open.pop()),
+            b'"' => {
+                let end = end_of_string(bytes, at);
+                if followed_by_colon(bytes, end) {
+                    // Decoded, for "a" and "\u0061" are one key.
+                    let key: String = text.get(at..end).and_then(|raw| serde_json::from_str(raw).ok())?;
+                    if open.last_mut().is_some_and(|keys| !keys.insert(key.clone())) {
+                        let (line, column) = place(bytes, at);
+                        return Some(Duplicate { key, line, column });
+                    }
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The index behind the closing quote of the string that opens at `start`.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    loop {
+        match bytes.get(at) {
+            Some(b'\\') => at += 2,
+            Some(b'"') => return at + 1,
+            Some(_) => at += 1,
+            None => return bytes.len(),
+        }
+    }
+}
+
+fn followed_by_colon(bytes: &[u8], end: usize) -> bool {
+    bytes.iter().skip(end).find(|b| !b.is_ascii_whitespace()) == Some(&b':')
+}
+
+fn place(bytes: &[u8], at: usize) -> (usize, usize) {
+    let before = bytes.get(..at).unwrap_or_default();
+    let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|&&b| b != b'\n').count() + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_repeated_key_is_found_with_its_place() {
+        let found = find("{\n \"a\": {\"x\": 1},\n \"a\": 2}").unwrap();
+        assert_eq!((found.key.as_str(), found.line, found.column), ("a", 3, 2));
+        assert!(find(r#"{"a": 1, "\u0061": 2}"#).is_some());
+        assert!(find(r#"{"o": [{"k": 1}, {"k": 1, "k" : 2}]}"#).is_some());
+        assert!(find(r#"{"a\\": 1, "a\\": 2}"#).is_some());
+    }
+
+    #[test]
+    fn the_same_word_elsewhere_is_no_duplicate() {
+        for fine in [
+            r#"{"a": {"a": {"a": "a"}}, "b": ["a", "a", {"a": "}"}], "c": "\"a\": {"}"#,
+            r#"[{"a": 1}, {"a": 1}]"#,
+            r#""a""#,
+            r#"{"a": ":", "b": "a"}"#,
+        ] {
+            serde_json::from_str::<serde_json::Value>(fine).unwrap();
+            assert_eq!(find(fine), None, "{fine}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_put_in_twice_is_always_found(keys in prop::collection::hash_set(any::<String>(), 1..6), value in any::<String>()) {
+            let pair = |key: &String| format!("{}:{}", serde_json::json!(key), serde_json::json!({"k": [value, {}]}));
+            let mut pairs: Vec<String> = keys.iter().map(pair).collect();
+            let once = format!("{{{}}}", pairs.join(","));
+            prop_assert_eq!(find(&once), None);
+            pairs.push(pair(keys.iter().next().unwrap()));
+            let twice = format!("{{{}}}", pairs.join(" ,\n"));
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&twice).is_ok());
+            prop_assert!(find(&twice).is_some());
+        }
+    }
+}

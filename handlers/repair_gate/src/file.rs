@@ -1,0 +1,40 @@
+//! repairs.json on disk: read if it can be trusted, and shown to the administrator who asks `check`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::answer::{Reason, Refusal};
+use crate::config::{self, Repairs};
+use crate::{hold, trust};
+
+/// The repairs, if the file and every directory above it are root's alone and all of it is understood.
+pub(crate) fn load(path: &Path) -> Result<Repairs, Refusal> {
+    let text = trust::file(path, &[0]).and_then(|file| trust::text(file, path, config::LARGEST_FILE));
+    let text = text.map_err(|e| Refusal::new(Reason::Config, e.to_string()))?;
+    config::parse(&text).map_err(|e| Refusal::new(Reason::Config, format!("{}{e}", path.display())))
+}
+
+/// What `check` prints when the file is good: its repairs, and what will make one of them fail or unsafe.
+pub(crate) fn overview(config: &Path, repairs: &Repairs) -> String {
+    let mut text = String::new();
+    for (name, repair) in repairs.iter() {
+        let account = repair.user.as_deref().unwrap_or("the gate's account");
+        let command = repair.run.join(" ");
+        let _ = write!(text, "{name}: {command} (as {account}, timeout {} s, cooldown {} s", repair.timeout, repair.cooldown);
+        if let Some(budget) = repair.budget {
+            let _ = write!(text, ", at most {} in {} s", budget.count, budget.window);
+        }
+        let _ = writeln!(text, ", diagnose commands: {})", repair.diagnose.len());
+        for program in std::iter::once(&repair.run).chain(&repair.diagnose).filter_map(|argv| argv.first()) {
+            let found = fs::canonicalize(program).map_err(|e| trust::unusable(program.as_ref(), &e));
+            if let Err(e) = found.and_then(|real| trust::file(&real, &[0])) {
+                let _ = writeln!(text, "  warning: {e}");
+            }
+        }
+    }
+    if let Err(held) = hold::not_held(config) {
+        let _ = writeln!(text, "warning: {}", held.text);
+    }
+    text
+}

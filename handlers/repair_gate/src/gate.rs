@@ -1,0 +1,237 @@
+//! The story: read the request, look at the records and the file, run or refuse, put it on record, answer.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+use std::{env, thread};
+
+use crate::answer::{Answer, Reason, Refusal, Report};
+use crate::args::{self, Args, Wish};
+use crate::config::{Repair, Repairs};
+use crate::excerpt::clean;
+use crate::host::{self, Host};
+use crate::pace::{self, Now};
+use crate::record::{Record, State};
+use crate::request::{self, Job, Name, Request};
+use crate::run::{self, End, Limit, Ran};
+use crate::store::{Broken, Lock, Store};
+use crate::{Said, file, hold, sudoers, syslog};
+
+/// Everything the program does, as what it says.
+pub(crate) fn main(argv: &[OsString]) -> Said {
+    let args = match args::read(argv) {
+        Ok(args) => args,
+        // In authorized_keys this would be found by the server, so it gets an answer it can believe.
+        Err(text) => return said(&Answer::Refused(Refusal::new(Reason::Config, &text), None), format!("repair_gate: {text}\n")),
+    };
+    match &args.wish {
+        Wish::Serve => said(&serve(&args), String::new()),
+        Wish::Help => for_people(Ok(args::HELP.to_owned())),
+        Wish::Version => for_people(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION")))),
+        Wish::Check => for_people(file::load(&args.config).map(|repairs| file::overview(&args.config, &repairs))),
+        Wish::Sudoers(user) => for_people(file::load(&args.config).map(|repairs| sudoers::file(&repairs, user))),
+    }
+}
+
+fn said(answer: &Answer, stderr: String) -> Said {
+    Said { stdout: answer.frame(&host::name()), stderr, code: answer.code() }
+}
+
+fn for_people(text: Result<String, Refusal>) -> Said {
+    match text {
+        Ok(stdout) => Said { stdout, stderr: String::new(), code: 0 },
+        Err(refusal) => Said { stdout: String::new(), stderr: format!("repair_gate: {}\n", refusal.text), code: 3 },
+    }
+}
+
+/// Answers SSH_ORIGINAL_COMMAND, and tells the system's log who asked for what.
+fn serve(args: &Args) -> Answer {
+    let asked = env::var_os("SSH_ORIGINAL_COMMAND");
+    let peer = syslog::peer(env::var("SSH_CONNECTION").ok().as_deref());
+    let shown = clean(&asked.as_deref().unwrap_or_default().to_string_lossy(), 200);
+    let answer = match request::parse(asked.as_deref().map(OsStrExt::as_bytes)) {
+        Ok(request) => obey(args, request, &peer),
+        Err(bad) => Answer::Refused(Refusal::new(Reason::BadRequest, bad.text), bad.job),
+    };
+    let log = if answer.code() == 0 { syslog::info } else { syslog::warn };
+    log(&format!("{peer} asked '{shown}': {}", answer.summary()));
+    answer
+}
+
+fn obey(args: &Args, request: Request, peer: &str) -> Answer {
+    let (answer, job) = match request {
+        Request::Version => (Ok(Answer::Version), None),
+        Request::List => {
+            (file::load(&args.config).map(|all| Answer::List(all.iter().map(|(name, _)| name.to_string()).collect())), None)
+        }
+        Request::Diagnose(name) => (diagnose(args, &name), None),
+        Request::Status(job) => (status(args, &job), Some(job)),
+        Request::Repair(name, job) => (repair(args, &name, &job, peer), Some(job)),
+    };
+    answer.unwrap_or_else(|refusal| Answer::Refused(refusal, job))
+}
+
+impl From<Broken> for Refusal {
+    fn from(broken: Broken) -> Refusal {
+        Refusal::new(Reason::State, broken.to_string())
+    }
+}
+
+fn status(args: &Args, job: &Job) -> Result<Answer, Refusal> {
+    let host = look()?;
+    match Store::open(&args.state, host.uid)?.record(job)? {
+        Some(record) => {
+            let state = record.state_at(host::now(), &host.boot);
+            Ok(Answer::Status(record, state))
+        }
+        None => Err(Refusal::new(Reason::NoSuchJob, format!("job {job} is not known here; it has not run, or long ago"))),
+    }
+}
+
+fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<Answer, Refusal> {
+    let host = look()?;
+    let store = Store::open(&args.state, host.uid)?;
+    if let Some(known) = store.record(job)? {
+        return report(known, name, &host);
+    }
+    hold::not_held(&args.config)?;
+    let repairs = file::load(&args.config)?;
+    let repair = find(&repairs, name)?;
+    umask_is_sane(&host)?;
+    let _lock = match wait_for_turn(&store, job, &host)? {
+        Turn::Mine(lock) => lock,
+        Turn::Known(known) => return report(known, name, &host),
+    };
+    let now = host::now();
+    let records = store.prune(now.saturating_sub(pace::kept_for(repairs.longest_memory())))?;
+    // Asked again, now that nobody else can write: two calls with one job id may have come at the same time.
+    if let Some(known) = records.iter().find(|record| record.job == *job) {
+        return report(known.clone(), name, &host);
+    }
+    pace::may_run(&records, name, repair, &Now { millis: now, boot: &host.boot })?;
+    act(&store, name, repair, job, &host, peer)
+}
+
+/// Runs it between two records. The first is on disk before anything runs, so a crash cannot give the run back; if the
+/// second cannot be written the job stays "running" until its deadline and is "unknown" afterwards.
+fn act(store: &Store, name: &Name, repair: &Repair, job: &Job, host: &Host, peer: &str) -> Result<Answer, Refusal> {
+    let limit = Limit::of_repair(repair.timeout);
+    let started = host::now();
+    let deadline = started.saturating_add(limit.deadline());
+    let mut record = Record::beginning(job.clone(), name.clone(), started, deadline, host.boot.clone());
+    store.write(&record)?;
+    syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
+    complete(&mut record, run::run(&repair.run, account(repair, host), limit));
+    if let Err(e) = store.write(&record) {
+        syslog::warn(&format!("job {job} ended as {} but could not be put on record: {e}", record.state.word()));
+    }
+    let state = record.state;
+    Ok(Answer::Repair(record, state))
+}
+
+fn complete(record: &mut Record, ran: Ran) {
+    record.ended = Some(host::now().max(record.started));
+    (record.seconds, record.output) = (ran.seconds, ran.output);
+    record.state = match ran.end {
+        End::Exit(0) => State::Done,
+        End::Exit(_) | End::Signal(_) | End::NotStarted(_) => State::Failed,
+        End::TimedOut => State::Timeout,
+        End::Lost => State::Unknown,
+    };
+    match ran.end {
+        End::Exit(code) => record.exit = Some(code),
+        End::Signal(signal) => record.signal = Some(signal),
+        End::NotStarted(why) => record.output.push(clean(&why, 300)),
+        End::TimedOut | End::Lost => {}
+    }
+}
+
+/// A job that is known already is reported and never run again.
+fn report(known: Record, name: &Name, host: &Host) -> Result<Answer, Refusal> {
+    if known.repair != *name {
+        let text = format!("job {} is known, but as a run of {}; nothing was run", known.job, known.repair);
+        return Err(Refusal::new(Reason::BadRequest, text));
+    }
+    let state = known.state_at(host::now(), &host.boot);
+    Ok(Answer::Repair(known, state))
+}
+
+enum Turn {
+    Mine(Lock),
+    Known(Record),
+}
+
+/// The host's lock, or who has it. Another gate may hold it for a few milliseconds only, to refuse or before its record is
+/// written; that is waited out, so that a refusal can name the job that runs.
+fn wait_for_turn(store: &Store, job: &Job, host: &Host) -> Result<Turn, Refusal> {
+    for _ in 0..100 {
+        if let Some(lock) = store.try_lock("lock")? {
+            return Ok(Turn::Mine(lock));
+        }
+        let records = store.records()?;
+        if let Some(known) = records.iter().find(|record| record.job == *job) {
+            return Ok(Turn::Known(known.clone()));
+        }
+        let now = host::now();
+        if let Some(running) = records.iter().rev().find(|record| record.state_at(now, &host.boot) == State::Running) {
+            let text = format!("{} (job {}) is running; one repair at a time on a host", running.repair, running.job);
+            return Err(Refusal { running: Some(running.job.clone()), ..Refusal::new(Reason::Busy, text) });
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Err(Refusal::new(Reason::Busy, "another request holds the lock of this host; one repair at a time"))
+}
+
+/// Looks, and changes nothing; so it is allowed at any pace, but one at a time, and under a hold too.
+fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
+    let host = look()?;
+    let repairs = file::load(&args.config)?;
+    let repair = find(&repairs, name)?;
+    umask_is_sane(&host)?;
+    let store = Store::open(&args.state, host.uid)?;
+    let lock = (0..100).find_map(|_| match store.try_lock("diagnose") {
+        Ok(None) => {
+            thread::sleep(Duration::from_millis(20));
+            None
+        }
+        taken => Some(taken),
+    });
+    let Some(_lock) = lock.transpose()?.flatten() else {
+        return Err(Refusal::new(Reason::Busy, "another diagnosis is running; one at a time on a host"));
+    };
+    let reports = repair.diagnose.iter().map(|argv| look_with(argv, account(repair, &host))).collect();
+    Ok(Answer::Diagnose { repair: name.to_string(), reports })
+}
+
+fn look_with(argv: &[String], account: Option<&str>) -> Report {
+    let Ran { end, mut output, .. } = run::run(argv, account, Limit::DIAGNOSIS);
+    let (exit, remark) = match end {
+        End::Exit(code) => (Some(code), None),
+        End::Signal(signal) => (None, Some(format!("ended by signal {signal}"))),
+        End::TimedOut | End::Lost => (None, Some("stopped: it took too long".to_owned())),
+        End::NotStarted(why) => (None, Some(clean(&why, 300))),
+    };
+    output.extend(remark);
+    Report { run: argv.to_vec(), exit, output }
+}
+
+/// The account to change to, if it is not the gate's own already.
+fn account<'a>(repair: &'a Repair, host: &Host) -> Option<&'a str> {
+    repair.user.as_deref().filter(|account| !host.runs_as(account))
+}
+
+fn look() -> Result<Host, Refusal> {
+    Host::look().map_err(|text| Refusal::new(Reason::State, text))
+}
+
+fn find<'a>(repairs: &'a Repairs, name: &Name) -> Result<&'a Repair, Refusal> {
+    repairs.get(name).ok_or_else(|| Refusal::new(Reason::UnknownRepair, format!("this host has no repair named {name}")))
+}
+
+fn umask_is_sane(host: &Host) -> Result<(), Refusal> {
+    if host.careless_umask() {
+        let text = "the umask of this login lets everyone write to what a repair makes; set it to 022 (pam_umask, sshd)";
+        return Err(Refusal::new(Reason::Config, text));
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! What the gate must know of the machine it is on, read from /proc and /etc/passwd: a static binary has no NSS, and std
+//! has no getuid.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The machine and this process on it.
+pub(crate) struct Host {
+    /// Changes with every boot; a repair that was running before is not running now.
+    pub(crate) boot: String,
+    /// The account the gate runs under.
+    pub(crate) uid: u32,
+    /// What is taken away from the mode of new files; unknown on kernels before 4.7.
+    umask: Option<u32>,
+}
+
+impl Host {
+    /// Looks around. Not being able to know the account or the boot is an error.
+    pub(crate) fn look() -> Result<Host, String> {
+        let status = read("/proc/self/status")?;
+        let uid = field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
+        let boot = read("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        Ok(Host {
+            uid: uid.ok_or("/proc/self/status does not tell the account")?,
+            boot: if boot.is_empty() { return Err("the boot id is empty".into()) } else { boot },
+            umask: field(&status, "Umask:").and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
+        })
+    }
+
+    /// Whether files that a repair makes would be writable by everyone. std cannot set a umask, and sudo(8) adds 022 itself.
+    pub(crate) fn careless_umask(&self) -> bool {
+        self.umask.is_some_and(|mask| mask & 0o002 == 0)
+    }
+
+    /// Whether `account` is the one the gate already runs under.
+    pub(crate) fn runs_as(&self, account: &str) -> bool {
+        uid_of(account, &fs::read_to_string("/etc/passwd").unwrap_or_default()) == Some(self.uid)
+    }
+}
+
+/// The host's own name, as information for the reader of an answer.
+pub(crate) fn name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    crate::excerpt::clean(name.trim(), 100)
+}
+
+/// The account of that uid, or the number.
+pub(crate) fn account(uid: u32) -> String {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&number));
+    line.and_then(|line| line.split(':').next()).map_or(format!("uid {uid}"), |name| crate::excerpt::clean(name, 40))
+}
+
+/// Milliseconds since 1970. A clock before that is taken as 1970, which is "gone back" for every record.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn read(path: &str) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|e| format!("{path} cannot be read: {e}"))
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name))
+}
+
+fn uid_of(account: &str, passwd: &str) -> Option<u32> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(account)).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
+/// `seconds` since 1970 as people write it, in UTC.
+pub(crate) fn utc(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// The date that is `days` after 1970-01-01: whole 400-year cycles are cut off, then years and months are walked.
+fn civil(days: u64) -> (u64, u64, u64) {
+    const CYCLE: u64 = 146_097;
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut year = 1970 + days / CYCLE * 400;
+    let mut left = days % CYCLE;
+    while left >= 365 + u64::from(leap(year)) {
+        left -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if left < length {
+            break;
+        }
+        left -= length;
+        month += 1;
+    }
+    (year, month, left + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_date_1() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_827_696, "2000-02-29 12:34:56 UTC"),
+            (1_795_415_999, "2026-11-23 06:39:59 UTC"),
+            (4_107_542_399, "2100-02-28 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(utc(seconds), text);
+        }
+    }
+
+    #[test]
+    fn accounts_are_found_in_passwd() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nrepair:x:998:998::/:/bin/sh\n";
+        assert_eq!(uid_of("root", passwd), Some(0));
+        assert_eq!(uid_of("repair", passwd), Some(998));
+        assert_eq!(uid_of("nobody", passwd), None);
+        assert_eq!(uid_of("broken", passwd), None);
+    }
+
+    #[test]
+    fn the_machine_can_be_looked_at() {
+        let host = Host::look().unwrap();
+        assert!(host.boot.len() > 30 && host.umask.is_some());
+    }
+}

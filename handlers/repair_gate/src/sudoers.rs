@@ -1,0 +1,59 @@
+//! The sudoers(5) file that lets the gate's account run exactly the commands of repairs.json, and no others.
+
+use std::collections::BTreeSet;
+
+use crate::config::Repairs;
+use crate::run::Limit;
+
+/// The whole file for the account `gate`.
+pub(crate) fn file(repairs: &Repairs, gate: &str) -> String {
+    let mut lines = BTreeSet::new();
+    for (_, repair) in repairs.iter() {
+        let Some(account) = repair.user.as_deref().filter(|account| *account != gate) else { continue };
+        let looks = repair.diagnose.iter().map(|argv| Limit::DIAGNOSIS.around(argv));
+        for words in std::iter::once(Limit::of_repair(repair.timeout).around(&repair.run)).chain(looks) {
+            lines.insert(format!("{gate} ALL=({account}) NOPASSWD: NOSETENV: {}", escaped(&words)));
+        }
+    }
+    let mut text = String::from("# Made by `repair_gate sudoers` from repairs.json. Make it again when that file changes.\n");
+    // Old RHEL had requiretty on, and a forced command has no terminal.
+    text.push_str(&format!("Defaults:{gate} !requiretty\n"));
+    lines.into_iter().for_each(|line| text.extend([line.as_str(), "\n"]));
+    text
+}
+
+/// sudoers(5): in arguments `,`, `:`, `=` and `\` are escaped with a backslash, and so are the wildcards of fnmatch(3),
+/// which would otherwise stand for any argument. `config` lets no blank and no backslash through.
+fn escaped(words: &[String]) -> String {
+    let mut text = String::new();
+    for c in words.join(" ").chars() {
+        if matches!(c, ',' | ':' | '=' | '*' | '?' | '[' | ']') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    #[test]
+    fn every_command_is_there_whole_and_escaped() {
+        let repairs = parse(
+            r#"{"repairs": {"web": {"run": ["/usr/sbin/x", "--set=a:b,c", "*"], "as": "root", "timeout": "2m",
+            "diagnose": [["/usr/bin/journalctl", "-n", "50"]]}, "own": {"run": ["/bin/true"]},
+            "mine": {"run": ["/bin/true"], "as": "repair"}}}"#,
+        );
+        assert_eq!(
+            file(&repairs.unwrap(), "repair").lines().skip(1).collect::<Vec<_>>(),
+            [
+                "Defaults:repair !requiretty",
+                r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/bin/timeout --kill-after\=10 120 /usr/sbin/x --set\=a\:b\,c \*",
+                r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/bin/timeout --kill-after\=2 10 /usr/bin/journalctl -n 50",
+            ]
+        );
+    }
+}

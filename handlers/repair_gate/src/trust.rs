@@ -1,0 +1,101 @@
+//! Whose file is it? A file decides here what root will run, so it and every directory above it must belong to root (for
+//! the records: to root or the gate's account) and be writable by nobody else.
+
+use std::fmt;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+/// Why a path is not to be trusted, with the command that mends it where there is one.
+#[derive(Debug)]
+pub(crate) struct Untrusted {
+    path: PathBuf,
+    text: String,
+    /// Nothing is there, which for some files is an answer.
+    pub(crate) missing: bool,
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path.display(), self.text)
+    }
+}
+
+fn untrusted<T>(path: &Path, text: impl Into<String>) -> Result<T, Untrusted> {
+    Err(Untrusted { path: path.to_owned(), text: text.into(), missing: false })
+}
+
+/// An I/O error as a reason not to trust.
+pub(crate) fn unusable(path: &Path, e: &io::Error) -> Untrusted {
+    let missing = e.kind() == io::ErrorKind::NotFound;
+    Untrusted { path: path.to_owned(), text: format!("cannot be used: {e}"), missing }
+}
+
+/// That `path` is a directory which, with all above it, only the accounts of `owners` can change.
+///
+/// From the root down: once a directory is known to be theirs alone, nobody else can exchange what is in it, so the
+/// check of the next one cannot be raced. A symlink is refused, not followed; so is a sticky directory such as /tmp.
+pub(crate) fn directory(path: &Path, owners: &[u32]) -> Result<(), Untrusted> {
+    let mut so_far = PathBuf::new();
+    for part in path.components() {
+        if !matches!(part, Component::RootDir | Component::Normal(_)) {
+            return untrusted(path, "must be an absolute path without '..'");
+        }
+        so_far.push(part);
+        let found = fs::symlink_metadata(&so_far).map_err(|e| unusable(&so_far, &e))?;
+        if !found.is_dir() {
+            return untrusted(&so_far, "is not a directory (a symlink is not followed; name the real path)");
+        }
+        owned(&so_far, &found, owners)?;
+    }
+    if so_far.has_root() { Ok(()) } else { untrusted(path, "must be an absolute path") }
+}
+
+/// Opens a regular file that, with all above it, only the accounts of `owners` can change. It is opened once, and what is
+/// checked and read is that descriptor.
+pub(crate) fn file(path: &Path, owners: &[u32]) -> Result<File, Untrusted> {
+    let Some(above) = path.parent() else { return untrusted(path, "is not a file") };
+    directory(above, owners)?;
+    file_in_trusted(path, owners)
+}
+
+/// The same, for a file in a directory that [`directory`] has found good.
+pub(crate) fn file_in_trusted(path: &Path, owners: &[u32]) -> Result<File, Untrusted> {
+    let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
+    // Before opening, too: opening a fifo would wait for ever.
+    if !named.is_file() {
+        return untrusted(path, "is not a regular file (a symlink is not followed; name the real path)");
+    }
+    let file = File::open(path).map_err(|e| unusable(path, &e))?;
+    let opened = file.metadata().map_err(|e| unusable(path, &e))?;
+    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+        return untrusted(path, "was exchanged while it was opened");
+    }
+    owned(path, &opened, owners)?;
+    Ok(file)
+}
+
+fn owned(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Untrusted> {
+    if !owners.contains(&found.uid()) {
+        let whose = if owners == [0] { "root" } else { "root or the gate's account" };
+        return untrusted(path, format!("belongs to uid {}, not to {whose}: chown root '{}'", found.uid(), path.display()));
+    }
+    if found.mode() & 0o022 != 0 {
+        return untrusted(
+            path,
+            format!("can be written by others (mode {:04o}): chmod go-w '{}'", found.mode() & 0o7777, path.display()),
+        );
+    }
+    Ok(())
+}
+
+/// The whole text of an opened file, if it is at most `most` bytes of UTF-8.
+pub(crate) fn text(file: File, path: &Path, most: u64) -> Result<String, Untrusted> {
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|e| unusable(path, &e))?;
+    if bytes.len() as u64 > most {
+        return untrusted(path, format!("is larger than {most} bytes"));
+    }
+    String::from_utf8(bytes).or_else(|_| untrusted(path, "is not UTF-8"))
+}

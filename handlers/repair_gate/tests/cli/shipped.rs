@@ -1,0 +1,105 @@
+//! The files of nagios-config/ that belong to the gate: read by the gate, by sudo and by CFEngine, and at work.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::{JOB, Lab, wait_until};
+use serde_json::json;
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nagios-config").join(name)
+}
+
+#[test]
+fn the_shipped_repairs_are_understood_and_sudo_can_say_them() {
+    let lab = Lab::new();
+    lab.config_text(&fs::read_to_string(shipped("repairs.json")).unwrap());
+    let check = lab.people(&["check"]);
+    assert_eq!(check.status.code(), Some(0), "{check:?}");
+    assert_eq!(lab.ask("list").json["repairs"], json!(["httpd", "httpd-policy"]));
+    let sudoers = String::from_utf8(lab.people(&["sudoers"]).stdout).unwrap();
+    assert!(
+        sudoers.contains(r"NOPASSWD: NOSETENV: /usr/bin/timeout --kill-after\=10 60 /usr/bin/systemctl restart httpd.service")
+    );
+    fs::write(lab.path("sudoers"), &sudoers).unwrap();
+    lab.chmod("sudoers", 0o440);
+    assert!(Command::new("/usr/sbin/visudo").arg("-cf").arg(lab.path("sudoers")).status().unwrap().success());
+}
+
+#[test]
+fn the_shipped_policy_is_accepted_by_cfengine() {
+    let lab = Lab::new();
+    let output = Command::new("/usr/bin/cf-promises").arg("-f").arg(policy(&lab)).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// The policy below the lab: CFEngine reads def.json beside it, and wants both unwritable for others.
+fn policy(lab: &Lab) -> PathBuf {
+    fs::copy(shipped("cfengine/web_server.cf"), lab.path("web_server.cf")).unwrap();
+    lab.chmod("web_server.cf", 0o600);
+    lab.path("web_server.cf")
+}
+
+/// An Apache of the lab's own, on a free port; ended with everything it started.
+struct Apache<'a> {
+    lab: &'a Lab,
+    port: u16,
+}
+
+impl<'a> Apache<'a> {
+    fn set_up(lab: &'a Lab) -> Apache<'a> {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (dir, modules) = (lab.path(""), "/usr/lib/apache2/modules");
+        let dir = dir.display().to_string();
+        let dir = dir.trim_end_matches('/');
+        let conf = format!(
+            "ServerRoot {dir}\nServerName localhost\nPidFile {dir}/httpd.pid\nListen 127.0.0.1:{port}\nErrorLog {dir}/error.log\n\
+             LoadModule mpm_event_module {modules}/mod_mpm_event.so\nLoadModule authz_core_module {modules}/mod_authz_core.so\n\
+             User www-data\nGroup www-data\nDocumentRoot {dir}\n"
+        );
+        fs::write(lab.path("apache.conf"), conf).unwrap();
+        let start = format!("/usr/sbin/apache2 -f {dir}/apache.conf");
+        let def = json!({"vars": {"web_process": start, "web_start": format!("{start} -k start")}});
+        fs::write(lab.path("def.json"), def.to_string()).unwrap();
+        Apache { lab, port }
+    }
+
+    fn serves(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    }
+
+    /// SIGKILL to the whole group, and waits for init to have taken the dead away: until then Apache calls itself running.
+    fn kill(&self) {
+        let Ok(pid) = fs::read_to_string(self.lab.path("httpd.pid")) else { return };
+        let _ = Command::new("/bin/kill").args(["-KILL", "--", &format!("-{}", pid.trim())]).output();
+        wait_until("init takes the dead away", || !Path::new(&format!("/proc/{}", pid.trim())).exists());
+    }
+}
+
+impl Drop for Apache<'_> {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+fn the_shipped_policy_heals_a_killed_apache_and_leaves_a_healthy_one_alone() {
+    let lab = Lab::new();
+    let apache = Apache::set_up(&lab);
+    lab.repairs(
+        &json!({"httpd-policy": {"run": ["/usr/bin/cf-agent", "-KI", "-f", policy(&lab)], "as": "root", "cooldown": "0s"}}),
+    );
+    for round in 0..2 {
+        assert!(!apache.serves());
+        let answer = lab.ask(&format!("repair httpd-policy {JOB}{round}"));
+        assert!(answer.is("done").output().contains("it did not run and was started"), "{}", answer.json);
+        wait_until("apache serves", || apache.serves());
+        let pid = fs::read_to_string(lab.path("httpd.pid")).unwrap();
+        let again = lab.ask(&format!("repair httpd-policy {JOB}{round}again"));
+        assert!(again.is("done").output().contains("nothing was changed"), "{}", again.json);
+        assert_eq!(fs::read_to_string(lab.path("httpd.pid")).unwrap(), pid);
+        apache.kill();
+    }
+}

@@ -1,0 +1,217 @@
+//! A host of its own for every test: a file, a state directory and a marker that only a repair can make.
+#![allow(dead_code, reason = "each test program uses its own part of the lab")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub const GATE: &str = env!("CARGO_BIN_EXE_repair_gate");
+pub const JOB: &str = "20261123-00000001";
+
+/// A temporary host. It is below /run, for the gate trusts no file below a directory that everyone can write, as /tmp.
+pub struct Lab {
+    dir: TempDir,
+}
+
+/// What a gate said.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i32,
+    pub json: Value,
+    pub stderr: String,
+}
+
+impl Answer {
+    /// Checks all that holds for every answer: an exit code in 0..3, one framed line and nothing else.
+    pub fn of(output: &Output) -> Answer {
+        let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
+        assert!((0..=3).contains(&code), "{output:?}");
+        let stdout = String::from_utf8(output.stdout.clone()).expect("the answer is UTF-8");
+        assert!(stdout.ends_with('\n') && stdout.matches('\n').count() == 1, "not one line: {output:?}");
+        assert!(!stdout.trim_end().contains(char::is_control), "{stdout:?}");
+        let object = stdout.strip_prefix("SHN1 ").unwrap_or_else(|| panic!("not framed: {output:?}"));
+        let json = serde_json::from_str(object).expect("the answer is JSON");
+        Answer { code, json, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
+    pub fn text(&self, key: &str) -> &str {
+        self.json[key].as_str().unwrap_or_else(|| panic!("no {key}: {}", self.json))
+    }
+
+    pub fn output(&self) -> String {
+        let lines: Vec<&str> = self.json["output"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+        lines.join("\n")
+    }
+
+    /// It is a refusal for `reason`, with exit code 3.
+    #[track_caller]
+    pub fn refused(&self, reason: &str) -> &str {
+        assert_eq!(
+            (&self.json["answer"], &self.json["reason"], self.code),
+            (&json!("refused"), &json!(reason), 3),
+            "{}",
+            self.json
+        );
+        self.text("text")
+    }
+
+    /// It is an answer about a job in `state`.
+    #[track_caller]
+    pub fn is(&self, state: &str) -> &Answer {
+        assert_eq!(self.json["state"], json!(state), "{}", self.json);
+        self
+    }
+}
+
+impl Lab {
+    /// A host whose repair `touch` makes the marker.
+    pub fn new() -> Lab {
+        let me = fs::read_to_string("/proc/self/status").unwrap();
+        assert!(me.contains("\nUid:\t0\t0\t"), "these tests must run as root: the gate trusts only files of root's");
+        let dir = tempfile::Builder::new().prefix("repair_gate-").tempdir_in("/run").expect("a directory below /run");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let lab = Lab { dir };
+        lab.mkdir("etc", 0o755);
+        lab.mkdir("state", 0o700);
+        lab.repairs(&json!({"touch": {"run": ["/usr/bin/touch", lab.marker()], "cooldown": "0s"}}));
+        lab
+    }
+
+    /// A host with one repair, `x`, that runs `script`, and further fields.
+    pub fn with(script: &str, fields: &Value) -> Lab {
+        let lab = Lab::new();
+        let mut x = json!({"run": ["/bin/sh", "-c", script, "sh", lab.path("")], "cooldown": "0s"});
+        for (key, value) in fields.as_object().unwrap() {
+            x[key] = value.clone();
+        }
+        lab.repairs(&json!({"x": x}));
+        lab
+    }
+
+    fn mkdir(&self, name: &str, mode: u32) {
+        fs::create_dir(self.path(name)).unwrap();
+        self.chmod(name, mode);
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path("etc/repairs.json")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    pub fn marker(&self) -> PathBuf {
+        self.path("marker")
+    }
+
+    pub fn chmod(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    pub fn repairs(&self, repairs: &Value) {
+        self.config_text(&json!({"repairs": repairs}).to_string());
+    }
+
+    pub fn config_text(&self, text: &str) {
+        fs::write(self.config(), text).unwrap();
+        self.chmod("etc/repairs.json", 0o644);
+    }
+
+    /// The gate as sshd would start it, with a clean environment.
+    pub fn command(&self, request: Option<&[u8]>) -> Command {
+        let mut command = Command::new(GATE);
+        command.arg("--config").arg(self.config()).arg("--state").arg(self.state());
+        command.env_clear().env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
+        if let Some(request) = request {
+            command.env("SSH_ORIGINAL_COMMAND", OsStr::from_bytes(request));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn spawn(&self, request: &str) -> Child {
+        self.command(Some(request.as_bytes())).spawn().unwrap()
+    }
+
+    pub fn ask_bytes(&self, request: Option<&[u8]>) -> Answer {
+        Answer::of(&self.command(request).output().unwrap())
+    }
+
+    pub fn ask(&self, request: &str) -> Answer {
+        self.ask_bytes(Some(request.as_bytes()))
+    }
+
+    /// Asks for the repair `x` under that job id.
+    pub fn repair(&self, job: &str) -> Answer {
+        self.ask(&format!("repair x {job}"))
+    }
+
+    pub fn people(&self, words: &[&str]) -> Output {
+        Command::new(GATE).arg("--config").arg(self.config()).args(words).env_clear().output().unwrap()
+    }
+
+    /// Everything below the state directory, by name.
+    pub fn state_files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut dirs = vec![self.state()];
+        while let Some(dir) = dirs.pop() {
+            for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_dir() {
+                    dirs.push(entry.path());
+                }
+                found.push(entry.path().strip_prefix(self.state()).unwrap().display().to_string());
+            }
+        }
+        found.sort();
+        found
+    }
+
+    pub fn record_path(&self, job: &str) -> PathBuf {
+        self.state().join(format!("jobs/{job}.json"))
+    }
+
+    /// Changes one field of a record on disk.
+    pub fn edit_record(&self, job: &str, edit: impl FnOnce(&mut Value)) {
+        let mut record: Value = serde_json::from_str(&fs::read_to_string(self.record_path(job)).unwrap()).unwrap();
+        edit(&mut record);
+        fs::write(self.record_path(job), record.to_string()).unwrap();
+    }
+
+    /// How often the script has noted that it ran (`echo >> "$1/runs"`).
+    pub fn runs(&self) -> usize {
+        fs::read_to_string(self.path("runs")).map_or(0, |text| text.lines().count())
+    }
+}
+
+/// Waits until `ready`, and fails with `what` after ten seconds.
+#[track_caller]
+pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !ready() {
+        assert!(since.elapsed() < Duration::from_secs(10), "waited ten seconds: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether a process of that id is there (and is no zombie).
+pub fn alive(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// Which process ids have a file open at `path`.
+pub fn read_pid(path: &Path) -> String {
+    wait_until(&format!("{} is written", path.display()), || fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n')));
+    fs::read_to_string(path).unwrap().trim().to_owned()
+}
