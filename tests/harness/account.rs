@@ -1,0 +1,76 @@
+//! User accounts: nagios, which its package brings, and one for the gate, made and removed by the lab.
+
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::place::{run, system_program};
+
+/// The account that holds the gate in the lab.
+const REPAIR: &str = "selfheal-lab";
+
+/// A user of this machine.
+#[derive(Debug)]
+pub struct Account {
+    /// Its name.
+    pub name: &'static str,
+    /// Its user id.
+    pub uid: u32,
+    /// Its group's id.
+    pub gid: u32,
+    ours: bool,
+}
+
+/// Labs of one process share the account; the last one removes it.
+static USERS: Mutex<u32> = Mutex::new(0);
+
+impl Account {
+    /// The user Nagios runs as.
+    pub fn nagios() -> Account {
+        Account::of("nagios", false)
+    }
+
+    /// The unprivileged user of the gate. `*` as password: no password fits, and sshd without PAM does not take it for
+    /// a locked account as it would `!`.
+    pub fn repair() -> Account {
+        let mut users = USERS.lock().expect("no lab panicked while holding this");
+        if *users == 0 && !exists(REPAIR) {
+            let useradd = system_program(&["useradd"]);
+            run(Command::new(useradd).args(["--system", "--user-group", "--password", "*", "--shell", "/bin/sh"]).args([
+                "--no-create-home",
+                "--home-dir",
+                "/nonexistent",
+                REPAIR,
+            ]));
+        }
+        *users += 1;
+        Account::of(REPAIR, true)
+    }
+
+    fn of(name: &'static str, ours: bool) -> Account {
+        let id = |flag| run(Command::new("id").args([flag, name])).trim().parse().expect("a number from id");
+        Account { name, uid: id("-u"), gid: id("-g"), ours }
+    }
+
+    /// Both ids.
+    pub fn ids(&self) -> Option<(u32, u32)> {
+        Some((self.uid, self.gid))
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if !self.ours {
+            return;
+        }
+        if let Ok(mut users) = USERS.lock() {
+            *users -= 1;
+            if *users == 0 {
+                let _ = Command::new("userdel").arg(self.name).output();
+            }
+        }
+    }
+}
+
+fn exists(name: &str) -> bool {
+    Command::new("id").arg(name).output().is_ok_and(|done| done.status.success())
+}

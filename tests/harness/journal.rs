@@ -1,0 +1,84 @@
+//! What happened, in order: Nagios' log as it grows, and the ledger's records and steps.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use ledger::{Ledger, SqliteLedger};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happening {
+    /// When: a line of Nagios' log was seen, or the ledger's own time.
+    pub at: SystemTime,
+    /// `SOFT 1`, `HARD 4`, `reserved`, `run`, `ran`, `verified`, `told`, `healed`, ...
+    pub what: String,
+    /// The rest, for people.
+    pub text: String,
+}
+
+/// Reads both sources and gives out what is new.
+#[derive(Debug)]
+pub struct Journal {
+    log: PathBuf,
+    ledger: PathBuf,
+    read: usize,
+    told: HashSet<String>,
+}
+
+impl Journal {
+    /// A journal of one service's alerts and repairs, from now on.
+    pub fn new(log: &Path, ledger: &Path) -> Journal {
+        let mut journal = Journal { log: log.into(), ledger: ledger.into(), read: 0, told: HashSet::new() };
+        journal.news();
+        journal
+    }
+
+    /// What has happened since the last call, in order of time.
+    pub fn news(&mut self) -> Vec<Happening> {
+        let mut news = self.alerts();
+        news.extend(self.repairs());
+        news.sort_by_key(|happening| happening.at);
+        news
+    }
+
+    fn alerts(&mut self) -> Vec<Happening> {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let fresh = text.get(self.read..).unwrap_or_default();
+        // A line that is still being written is left for the next time.
+        let whole = fresh.rfind('\n').map_or(0, |end| end + 1);
+        self.read += whole;
+        fresh.get(..whole).unwrap_or_default().lines().filter_map(alert).collect()
+    }
+
+    fn repairs(&mut self) -> Vec<Happening> {
+        let Ok(mut ledger) = SqliteLedger::open_read_only(&self.ledger) else { return Vec::new() };
+        let mut all = Vec::new();
+        for record in ledger.records(100).unwrap_or_default() {
+            let about = |at, what: &str, text: String| Happening { at, what: what.into(), text };
+            all.push((
+                format!("{} reserved", record.job),
+                about(record.reserved, "reserved", format!("{} as job {}", record.repair, record.job)),
+            ));
+            let steps = record.job.parse().map(|job| ledger.steps(&job).unwrap_or_default()).unwrap_or_default();
+            for (n, step) in steps.into_iter().enumerate() {
+                all.push((format!("{} {n}", record.job), about(step.at, &step.what, step.text)));
+            }
+            if let (Some(at), Some(outcome)) = (record.ended, record.outcome) {
+                all.push((format!("{} ended", record.job), about(at, outcome.as_str(), record.text)));
+            }
+        }
+        all.retain(|(key, _)| self.told.insert(key.clone()));
+        all.into_iter().map(|(_, happening)| happening).collect()
+    }
+}
+
+/// `[time] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;1;output`
+fn alert(line: &str) -> Option<Happening> {
+    let (_, alert) = line.split_once("SERVICE ALERT: ")?;
+    let fields: Vec<&str> = alert.splitn(6, ';').collect();
+    let [_, _, state, state_type, attempt, output] = fields.as_slice() else { return None };
+    let what = if *state == "OK" { "OK".to_owned() } else { format!("{state_type} {attempt}") };
+    Some(Happening { at: SystemTime::now(), what, text: format!("{state}: {output}") })
+}

@@ -1,0 +1,19 @@
+//! A lab on one machine: a web server side with its own sshd, Apache, gate and CFEngine, and a monitor side with Nagios
+//! as the unprivileged user nagios. Everything listens on free loopback ports, lives in one directory, and ends with
+//! the test that started it.
+
+mod account;
+mod daemon;
+mod journal;
+mod monitor;
+mod place;
+mod wait;
+mod web;
+
+pub use account::Account;
+pub use daemon::Daemon;
+pub use journal::{Happening, Journal};
+pub use monitor::{Monitor, Nagios};
+pub use place::{Place, free_port, run, shipped, system_program};
+pub use wait::{until, within};
+pub use web::{Apache, Sshd, WebSide};

@@ -1,0 +1,243 @@
+//! The monitor side: the policy, the keys and the ledger, and Nagios as the user nagios.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use ledger::{Ledger, Record, SqliteLedger, Step};
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::daemon::Daemon;
+use crate::place::{Place, give, run, shipped, system_program};
+use crate::wait::until;
+use crate::web::WebSide;
+
+/// What the Nagios server has of ours: programs, policy, keys, ledger.
+#[derive(Debug)]
+pub struct Monitor {
+    directory: PathBuf,
+    /// The user Nagios runs as.
+    pub nagios: Account,
+    /// The event handler under test.
+    pub handler: PathBuf,
+    /// The check under test.
+    pub check: PathBuf,
+    /// policy.json.
+    pub policy: PathBuf,
+    /// The ledger.
+    pub ledger: PathBuf,
+    /// Nagios' external command file.
+    pub command_file: PathBuf,
+}
+
+impl Monitor {
+    /// Sets the monitor side up for the given web side: a policy that repairs `httpd` there.
+    pub fn new(place: &Place, web: &WebSide) -> Monitor {
+        let nagios = Account::nagios();
+        let directory = place.directory("monitor", nagios.ids());
+        for name in ["repair_worker", "check_http_openssl"] {
+            place.program(name);
+        }
+        let key = directory.join("id_ed25519");
+        fs::copy(web.key(), &key).expect("the key of the monitor");
+        give(&key, nagios.ids());
+        let monitor = Monitor {
+            handler: place.program("handle_repair"),
+            check: place.program("check_http"),
+            policy: directory.join("policy.json"),
+            ledger: directory.join("ledger.sqlite"),
+            command_file: directory.join("rw/nagios.cmd"),
+            nagios,
+            directory,
+        };
+        monitor.record_host_key(web, &web.host_key("ed25519"));
+        let policy = monitor.default_policy(web);
+        monitor.write_policy(&policy);
+        monitor
+    }
+
+    /// Records `key` as that of web1, and nothing else.
+    pub fn record_host_key(&self, web: &WebSide, key: &str) {
+        fs::write(self.directory.join("known_hosts"), format!("[web1]:{} {key}\n", web.sshd.port)).expect("known_hosts");
+    }
+
+    /// The lab's policy, to be changed and given to [`Monitor::write_policy`].
+    pub fn default_policy(&self, web: &WebSide) -> Value {
+        json!({
+            "ledger": self.ledger,
+            "command_file": self.command_file,
+            "ssh": {
+                "user": web.account.name,
+                "port": web.sshd.port,
+                "key": self.directory.join("id_ed25519"),
+                "known_hosts": [self.directory.join("known_hosts")],
+            },
+            "repairs": {"httpd": {
+                "ladder": [{"ssh": "httpd"}],
+                "verify": [self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "5"],
+                "timeout": "20s", "settle": "0s", "cooldown": "1s",
+            }},
+        })
+    }
+
+    /// Writes policy.json.
+    pub fn write_policy(&self, policy: &Value) {
+        fs::write(&self.policy, format!("{policy:#}\n")).expect("policy.json");
+    }
+
+    /// Calls the handler as Nagios would, as the user nagios, and waits for it.
+    pub fn call(&self, arguments: &str) -> Output {
+        let words = arguments.split_whitespace();
+        self.as_nagios(&self.handler).args(words).arg("--policy").arg(&self.policy).output().expect("the handler runs")
+    }
+
+    /// A command that runs as the user nagios.
+    pub fn as_nagios(&self, program: &Path) -> Command {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(program);
+        command.uid(self.nagios.uid).gid(self.nagios.gid).current_dir("/");
+        command
+    }
+
+    /// All repairs on record, the newest first.
+    pub fn records(&self) -> Vec<Record> {
+        SqliteLedger::open_read_only(&self.ledger).map(|mut ledger| ledger.records(1000).expect("records")).unwrap_or_default()
+    }
+
+    /// What happened within one repair.
+    pub fn steps(&self, job: &str) -> Vec<Step> {
+        let mut ledger = SqliteLedger::open_read_only(&self.ledger).expect("the ledger");
+        ledger.steps(&job.parse().expect("a job id")).expect("steps")
+    }
+}
+
+/// A running Nagios.
+#[derive(Debug)]
+pub struct Nagios {
+    /// nagios.log.
+    pub log: PathBuf,
+    status: PathBuf,
+    _daemon: Daemon,
+}
+
+impl Nagios {
+    /// Starts Nagios with the shipped commands and templates and one repairable service, checked every second.
+    pub fn start(place: &Place, monitor: &Monitor, web: &WebSide) -> Nagios {
+        Nagios::start_with_handler(place, monitor, web, "handle_repair")
+    }
+
+    /// The same with another command as the service's event handler.
+    pub fn start_with_handler(place: &Place, monitor: &Monitor, web: &WebSide, handler: &str) -> Nagios {
+        let directory = place.directory("monitor/nagios", monitor.nagios.ids());
+        for part in ["monitor/rw", "monitor/nagios/results"] {
+            place.directory(part, monitor.nagios.ids());
+        }
+        let port = web.apache.port;
+        place.file("monitor/nagios/commands.cfg", &commands(monitor), 0o644, None);
+        place.file("monitor/nagios/templates.cfg", &read_shipped("templates.cfg"), 0o644, None);
+        place.file("monitor/nagios/objects.cfg", &objects(port, handler), 0o644, None);
+        let config = place.file("monitor/nagios/nagios.cfg", &main_file(&directory, &monitor.command_file), 0o644, None);
+        let program = system_program(&["nagios4", "nagios"]);
+        run(Command::new(&program).arg("-v").arg(&config));
+        let daemon = Daemon::start(&place.at("monitor/nagios/nagios.out.log"), &program, &[&config]);
+        let nagios = Nagios { log: directory.join("nagios.log"), status: directory.join("status.dat"), _daemon: daemon };
+        until("Nagios' first OK of the service", Duration::from_secs(20), || {
+            (nagios.service("current_state")? == "0" && nagios.service("has_been_checked")? == "1").then_some(())
+        });
+        nagios
+    }
+
+    /// The lines of its log.
+    pub fn log_lines(&self) -> Vec<String> {
+        fs::read_to_string(&self.log).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// A field of the service in the status file.
+    pub fn service(&self, field: &str) -> Option<String> {
+        let status = fs::read_to_string(&self.status).ok()?;
+        let block = status.split("servicestatus {").nth(1)?;
+        let start = format!("\n\t{field}=");
+        block.split_once(&start)?.1.lines().next().map(str::to_owned)
+    }
+
+    /// The comments in the status file.
+    pub fn comments(&self) -> Vec<String> {
+        let status = fs::read_to_string(&self.status).unwrap_or_default();
+        status
+            .split("servicecomment {")
+            .skip(1)
+            .filter_map(|block| Some(block.split_once("comment_data=")?.1.lines().next()?.to_owned()))
+            .collect()
+    }
+}
+
+fn read_shipped(name: &str) -> String {
+    fs::read_to_string(shipped("nagios-config").join(name)).expect("a file of nagios-config")
+}
+
+/// The shipped commands, with the programs' and the policy's places moved into the lab.
+fn commands(monitor: &Monitor) -> String {
+    let handler = format!("{} --policy {}", monitor.handler.display(), monitor.policy.display());
+    read_shipped("commands.cfg")
+        .replace("/usr/bin/handle_repair", &handler)
+        .replace("/usr/libexec/nagios-selfheal/plugins/check_http", &monitor.check.display().to_string())
+}
+
+/// One service that is checked every second, and somebody to page.
+fn objects(port: u16, handler: &str) -> String {
+    let pager = "contact_name pager\n host_notification_commands page\n service_notification_commands page\n \
+                 host_notification_period always\n service_notification_period always\n \
+                 host_notification_options d,r\n service_notification_options c,r";
+    let always: String = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+        .map(|day| format!("\n {day} 00:00-24:00"))
+        .concat();
+    let periods = "check_period always\n notification_period always\n contacts pager";
+    let service = format!("check_command selfheal_check_http!-p {port} -t 5\n event_handler {handler}\n _REPAIR httpd");
+    [
+        ("command", "command_name page\n command_line /bin/true".to_owned()),
+        ("timeperiod", format!("timeperiod_name always\n alias always{always}")),
+        ("contact", pager.to_owned()),
+        ("host", format!("host_name web1\n address 127.0.0.1\n max_check_attempts 3\n {periods}")),
+        ("service", format!("use repairable-service\n host_name web1\n service_description HTTP\n {periods}\n {service}")),
+    ]
+    .map(|(kind, body)| format!("define {kind} {{\n {body}\n}}\n"))
+    .concat()
+}
+
+/// One second is the unit of all intervals; SOFT states and handler calls are logged; nothing outlives the lab.
+fn main_file(directory: &Path, command_file: &Path) -> String {
+    let at = |name: &str| directory.join(name).display().to_string();
+    let settings = [
+        ("log_file", at("nagios.log")),
+        ("cfg_file", at("commands.cfg")),
+        ("cfg_file", at("templates.cfg")),
+        ("cfg_file", at("objects.cfg")),
+        ("object_cache_file", at("objects.cache")),
+        ("status_file", at("status.dat")),
+        ("status_update_interval", "1".into()),
+        ("nagios_user", "nagios".into()),
+        ("nagios_group", "nagios".into()),
+        ("check_external_commands", "1".into()),
+        ("command_file", command_file.display().to_string()),
+        ("query_socket", at("nagios.qh")),
+        ("lock_file", at("nagios.lock")),
+        ("temp_file", at("nagios.tmp")),
+        ("temp_path", at("results")),
+        ("check_result_path", at("results")),
+        ("log_rotation_method", "n".into()),
+        ("use_syslog", "0".into()),
+        ("log_service_retries", "1".into()),
+        ("log_event_handlers", "1".into()),
+        ("log_external_commands", "1".into()),
+        ("interval_length", "1".into()),
+        ("enable_event_handlers", "1".into()),
+        ("event_handler_timeout", "30".into()),
+        ("retain_state_information", "0".into()),
+        ("illegal_macro_output_chars", "`~$&|'\"<>".into()),
+        ("enable_predictive_host_dependency_checks", "0".into()),
+        ("check_for_updates", "0".into()),
+    ];
+    settings.map(|(name, value)| format!("{name}={value}\n")).concat()
+}

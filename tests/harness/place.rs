@@ -1,0 +1,145 @@
+//! The directory of one lab, and where the programs under test come from.
+
+use std::ffi::OsStr;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, process, thread};
+
+/// A directory that only root can write, as the gate demands of every directory above its files, and that every user
+/// can enter. Removed at the end; when a test fails, its logs are printed first.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+}
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+impl Place {
+    /// A new directory below /var/lib. Needs root.
+    pub fn new() -> Place {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "the lab needs root (sshd, users, a directory of root's own): run it as root or with sudo"
+        );
+        let name = format!("nagios-selfheal-lab.{}.{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new("/var/lib").join(name);
+        fs::create_dir(&path).expect("a directory below /var/lib");
+        let place = Place { path };
+        set_mode(place.path(), 0o755);
+        place
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A path in it.
+    pub fn at(&self, relative: &str) -> PathBuf {
+        self.path.join(relative)
+    }
+
+    /// A new directory in it, with its owner.
+    pub fn directory(&self, relative: &str, owner: Option<(u32, u32)>) -> PathBuf {
+        let path = self.at(relative);
+        fs::create_dir_all(&path).expect("a directory of the lab");
+        set_mode(&path, 0o755);
+        give(&path, owner);
+        path
+    }
+
+    /// A new file in it, with its mode and owner.
+    pub fn file(&self, relative: &str, text: &str, mode: u32, owner: Option<(u32, u32)>) -> PathBuf {
+        let path = self.at(relative);
+        fs::write(&path, text).expect("a file of the lab");
+        set_mode(&path, mode);
+        give(&path, owner);
+        path
+    }
+
+    /// A program under test, copied to where every user can run it.
+    pub fn program(&self, name: &str) -> PathBuf {
+        let bin = self.directory("bin", None);
+        let copy = bin.join(name);
+        if !copy.exists() {
+            let built = programs().join(name);
+            fs::copy(&built, &copy).unwrap_or_else(|why| panic!("{}: {why}; `make build` makes it", built.display()));
+            set_mode(&copy, 0o755);
+        }
+        copy
+    }
+}
+
+impl Default for Place {
+    fn default() -> Place {
+        Place::new()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            print_logs(&self.path);
+        }
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the logs of a failed test belong beside its message")]
+fn print_logs(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            print_logs(&path);
+        } else if path.extension() == Some(OsStr::new("log")) {
+            eprintln!("---- {}\n{}", path.display(), fs::read_to_string(&path).unwrap_or_default());
+        }
+    }
+}
+
+/// Where `make build` puts the release programs; SELFHEAL_PROGRAMS names another place, such as an installed package's.
+fn programs() -> PathBuf {
+    let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release");
+    env::var_os("SELFHEAL_PROGRAMS").map_or_else(built, PathBuf::from)
+}
+
+/// A file that is shipped with the project, by its path from the top of the tree.
+pub fn shipped(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative)
+}
+
+/// A loopback port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// Where a system program is, looked for where Debian and the RPM distributions put it.
+pub fn system_program(names: &[&str]) -> PathBuf {
+    let places = ["/usr/sbin", "/usr/bin", "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"];
+    let all = names.iter().flat_map(|name| places.map(|place| Path::new(place).join(name)));
+    all.into_iter()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("{names:?} is not installed: `make test` installs what the tests need"))
+}
+
+/// Runs a command that must succeed and returns what it printed.
+pub fn run(command: &mut Command) -> String {
+    let done = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
+    let text = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{command:?}: {}\n{text}", done.status);
+    text
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the mode of a lab file");
+}
+
+pub(crate) fn give(path: &Path, owner: Option<(u32, u32)>) {
+    if let Some((user, group)) = owner {
+        chown(path, Some(user), Some(group)).expect("the owner of a lab file");
+    }
+}

@@ -1,0 +1,223 @@
+//! The web server side: an Apache that CFEngine keeps, and the gate behind a real sshd.
+
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::daemon::Daemon;
+use crate::place::{Place, free_port, run, set_mode, shipped, system_program};
+use crate::wait::until;
+
+/// A host to be repaired.
+#[derive(Debug)]
+pub struct WebSide {
+    directory: PathBuf,
+    /// The gate's unprivileged account, which also runs Apache here.
+    pub account: Account,
+    /// The web server.
+    pub apache: Apache,
+    /// Its way in.
+    pub sshd: Sshd,
+    /// repairs.json.
+    pub repairs: PathBuf,
+    gate: PathBuf,
+    policy_run: Vec<String>,
+}
+
+impl WebSide {
+    /// Sets the host up and starts it, Apache included.
+    pub fn start(place: &Place) -> WebSide {
+        let account = Account::repair();
+        let directory = place.directory("web", None);
+        place.directory("web/gate", account.ids());
+        let apache = Apache::new(place, &account);
+        let policy_run = cf_agent(place, &apache, &account);
+        for (file, kind) in [("host_ed25519", "ed25519"), ("host_rsa", "rsa"), ("key", "ed25519")] {
+            new_key(&directory.join(file), kind);
+        }
+        let gate = place.program("repair_gate");
+        let sshd = Sshd::start(place, &account);
+        let mut web = WebSide { repairs: directory.join("repairs.json"), directory, account, apache, sshd, gate, policy_run };
+        web.write_repairs(&web.default_repairs());
+        web.allow(&web.restrict_line());
+        web.apache.start(&web.account, &web.policy_run);
+        web
+    }
+
+    /// The private key that may ask the gate.
+    pub fn key(&self) -> PathBuf {
+        self.directory.join("key")
+    }
+
+    /// The host's public key of a type, without its comment.
+    pub fn host_key(&self, kind: &str) -> String {
+        let line = fs::read_to_string(self.directory.join(format!("host_{kind}.pub"))).expect("a public key");
+        line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The gate's command with the lab's paths.
+    pub fn gate_command(&self) -> String {
+        format!("{} --config {} --state {}", self.gate.display(), self.repairs.display(), self.directory.join("gate").display())
+    }
+
+    /// The packaged line of authorized_keys, with the lab's paths.
+    pub fn restrict_line(&self) -> String {
+        format!("restrict,command=\"{}\"", self.gate_command())
+    }
+
+    /// Lets the monitor's key in with these options.
+    pub fn allow(&self, options: &str) {
+        let key = fs::read_to_string(self.directory.join("key.pub")).expect("a public key");
+        let file = self.directory.join("authorized_keys");
+        fs::write(&file, format!("{options} {key}")).expect("authorized_keys");
+        set_mode(&file, 0o644);
+    }
+
+    /// Writes repairs.json, owned by root.
+    pub fn write_repairs(&self, repairs: &Value) {
+        fs::write(&self.repairs, format!("{repairs:#}\n")).expect("repairs.json");
+        set_mode(&self.repairs, 0o644);
+    }
+
+    /// The lab's repair: the shipped CFEngine policy, told where this Apache is.
+    pub fn default_repairs(&self) -> Value {
+        json!({"repairs": {"httpd": {"run": self.policy_run, "timeout": "15s", "cooldown": "1s"}}})
+    }
+
+    /// Where the gate's account may write.
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("gate")
+    }
+}
+
+/// An unprivileged cf-agent takes its work directory from the account's home; this variable, which CFEngine's own
+/// tests use, moves it into the lab. Without cf-promises in there it would run its failsafe policy and exit 0.
+fn cf_agent(place: &Place, apache: &Apache, account: &Account) -> Vec<String> {
+    let agent = system_program(&["cf-agent"]);
+    let work = place.directory("web/cfengine", account.ids());
+    for part in ["bin", "inputs", "state", "outputs"] {
+        place.directory(&format!("web/cfengine/{part}"), account.ids());
+    }
+    symlink(system_program(&["cf-promises"]), work.join("bin/cf-promises")).expect("a link to cf-promises");
+    let policy = fs::read_to_string(shipped("nagios-config/cfengine/web_server.cf")).expect("the shipped CFEngine policy");
+    let policy = place.file("web/cfengine/inputs/web_server.cf", &policy, 0o600, account.ids());
+    let (program, config) = (system_program(&["apache2"]), apache.config.display());
+    let vars = json!({"vars": {
+        "web_process": format!("{} -f {config}( |$)", program.display()),
+        "web_start": format!("{} -f {config} -k start", program.display()),
+    }});
+    place.file("web/cfengine/inputs/def.json", &vars.to_string(), 0o600, account.ids());
+    let words = ["/usr/bin/env".to_owned(), format!("CFENGINE_TEST_OVERRIDE_WORKDIR={}", work.display())];
+    let agent = [agent.display().to_string(), "-KI".to_owned(), "-f".to_owned(), policy.display().to_string()];
+    words.into_iter().chain(agent).collect()
+}
+
+/// A new key pair without a passphrase.
+fn new_key(path: &Path, kind: &str) {
+    run(Command::new(system_program(&["ssh-keygen"])).args(["-q", "-N", "", "-C", "lab", "-t", kind, "-f"]).arg(path));
+}
+
+/// A running sshd.
+#[derive(Debug)]
+pub struct Sshd {
+    /// Its port on loopback.
+    pub port: u16,
+    /// What it logs.
+    pub log: PathBuf,
+    _daemon: Daemon,
+}
+
+impl Sshd {
+    fn start(place: &Place, account: &Account) -> Sshd {
+        // sshd(8) wants its empty directory, which a package's service would have made.
+        fs::create_dir_all("/run/sshd").expect("/run/sshd");
+        let port = free_port();
+        let at = |name: &str| place.at("web").join(name).display().to_string();
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\n\
+             AllowUsers {}\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n\
+             MaxStartups 200\nLogLevel VERBOSE\n",
+            at("host_ed25519"),
+            at("host_rsa"),
+            at("authorized_keys"),
+            account.name,
+        );
+        let config = place.file("web/sshd_config", &config, 0o644, None);
+        let log = place.at("web/sshd.log");
+        let daemon =
+            Daemon::start(&log, &system_program(&["sshd"]), &["-D".as_ref(), "-e".as_ref(), "-f".as_ref(), config.as_os_str()]);
+        until("sshd listening", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
+        Sshd { port, log, _daemon: daemon }
+    }
+}
+
+/// An Apache of the lab, run by the gate's account on a high port.
+#[derive(Debug)]
+pub struct Apache {
+    /// Its port on loopback.
+    pub port: u16,
+    /// Its configuration file.
+    pub config: PathBuf,
+    pid_file: PathBuf,
+    log: PathBuf,
+    first: Option<Daemon>,
+}
+
+impl Apache {
+    fn new(place: &Place, account: &Account) -> Apache {
+        let directory = place.directory("web/apache", account.ids());
+        place.file("web/apache/index.html", "<h1>It works!</h1>\n", 0o644, None);
+        let port = free_port();
+        let at = |name: &str| directory.join(name).display().to_string();
+        let modules = ["mpm_event", "authz_core", "dir"]
+            .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+            .concat();
+        let config = format!(
+            "ServerRoot {0}\nServerName localhost\nListen 127.0.0.1:{port}\nDefaultRuntimeDir {0}\nPidFile {1}\nErrorLog {2}\n\
+             DocumentRoot {0}\nDirectoryIndex index.html\nMutex file:{0} default\n{modules}",
+            directory.display(),
+            at("httpd.pid"),
+            at("error.log"),
+        );
+        let config = place.file("web/apache/httpd.conf", &config, 0o644, None);
+        Apache { port, config, pid_file: directory.join("httpd.pid"), log: directory.join("start.log"), first: None }
+    }
+
+    /// Has `starter` start it as the given account, and waits until it answers.
+    fn start(&mut self, account: &Account, starter: &[String]) {
+        let setpriv = system_program(&["setpriv"]);
+        let ids = [format!("--reuid={}", account.uid), format!("--regid={}", account.gid)];
+        let words: Vec<String> = ids.into_iter().chain(["--clear-groups".to_owned()]).chain(starter.iter().cloned()).collect();
+        self.first = Some(Daemon::start(&self.log, &setpriv, &words));
+        until("Apache listening", Duration::from_secs(10), || self.is_listening().then_some(()));
+    }
+
+    /// Whether it takes connections.
+    pub fn is_listening(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    }
+
+    /// Kills it with all its children, as a crash would, and waits until they are gone.
+    pub fn kill(&self) {
+        let leader = self.leader().expect("a running Apache");
+        self.signal(Signal::KILL);
+        until("Apache gone", Duration::from_secs(5), || test_kill_process(leader).is_err().then_some(()));
+    }
+
+    /// Sends a signal to all its processes.
+    pub fn signal(&self, signal: Signal) {
+        let leader = self.leader().expect("a running Apache");
+        kill_process_group(leader, signal).expect("a signal to Apache");
+    }
+
+    fn leader(&self) -> Option<Pid> {
+        Pid::from_raw(fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()?)
+    }
+}
