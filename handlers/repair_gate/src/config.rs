@@ -169,8 +169,8 @@ fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let mut words = Vec::with_capacity(items.len());
     for (n, item) in items.iter().enumerate() {
         let word = item.string()?;
-        if word.is_empty() || word.len() > 1024 || word.chars().any(char::is_control) {
-            return Err(item.wrong("a word has 1 to 1024 bytes and no control characters"));
+        if word.is_empty() || word.chars().any(char::is_control) {
+            return Err(item.wrong("a word must not be empty or hold control characters"));
         }
         if n == 0 && !is_plain_path(word) {
             return Err(item.wrong("a program is named by its absolute path, without '.', '..' and '//'"));
@@ -182,8 +182,8 @@ fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
         }
         words.push(word.to_owned());
     }
-    if words.is_empty() || words.len() > 64 {
-        return Err(key.wrong("a command has 1 to 64 words"));
+    if words.is_empty() || words.len() > 64 || words.iter().map(String::len).sum::<usize>() > 2048 {
+        return Err(key.wrong("a command has 1 to 64 words and at most 2048 bytes"));
     }
     Ok(words)
 }

@@ -4,9 +4,8 @@
 use std::collections::VecDeque;
 
 const LINES_EACH_END: usize = 20;
-const CHARS: usize = 300;
-/// Bytes kept of a line: enough for CHARS characters of UTF-8.
-const BYTES: usize = CHARS * 4;
+/// Bytes, so that eight reports fit the 256 KiB a server reads of one answer, even if every byte needs an escape there.
+const LINE: usize = 300;
 
 /// Takes output piece by piece, keeps its two ends.
 #[derive(Default)]
@@ -26,7 +25,7 @@ impl Excerpt {
                 self.end_line();
             } else {
                 self.in_line = true;
-                if self.line.len() < BYTES {
+                if self.line.len() <= LINE {
                     self.line.push(byte);
                 }
             }
@@ -52,7 +51,7 @@ impl Excerpt {
         if self.in_line {
             self.end_line();
         }
-        let shown = |line: &Vec<u8>| clean(&String::from_utf8_lossy(line), CHARS);
+        let shown = |line: &Vec<u8>| clean(&String::from_utf8_lossy(line), LINE);
         let mut lines: Vec<String> = self.head.iter().map(shown).collect();
         if self.left_out > 0 {
             lines.push(format!("... {} lines not shown ...", self.left_out));
@@ -62,13 +61,16 @@ impl Excerpt {
     }
 }
 
-/// `text` on one line and at most `most` characters, with nothing in it that could move a cursor, colour a terminal or
-/// turn the reading direction around.
+/// `text` on one line and, but for the dots that tell of a cut, at most `most` bytes, with nothing in it that could move a
+/// cursor, colour a terminal or turn the reading direction around.
 pub(crate) fn clean(text: &str, most: usize) -> String {
-    let mut chars = text.trim_end_matches('\r').chars();
-    let mut cleaned: String = chars.by_ref().take(most).map(harmless).collect();
-    if chars.next().is_some() {
-        cleaned.push_str("...");
+    let mut cleaned = String::new();
+    for c in text.trim_end_matches('\r').chars().map(harmless) {
+        if cleaned.len() + c.len_utf8() > most {
+            cleaned.push_str("...");
+            break;
+        }
+        cleaned.push(c);
     }
     cleaned
 }
@@ -116,6 +118,13 @@ mod tests {
         assert_eq!(excerpt("a\x1b[31mb\x07\u{202e}c\u{9b}\td\0".as_bytes()), ["a?[31mb??c? d?"]);
     }
 
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        assert_eq!(excerpt(&[b'x'; 300]), ["x".repeat(300)]);
+        assert_eq!(excerpt(&[b'x'; 301]), ["x".repeat(300) + "..."]);
+        assert_eq!(excerpt("€".repeat(101).as_bytes()), ["€".repeat(100) + "..."]);
+    }
+
     proptest! {
         #[test]
         fn any_output_in_any_pieces_is_bounded_and_clean(
@@ -128,7 +137,7 @@ mod tests {
             let lines = excerpt.lines();
             prop_assert!(lines.len() <= 2 * LINES_EACH_END + 1);
             for line in lines {
-                prop_assert!(line.chars().count() <= CHARS + 3);
+                prop_assert!(line.len() <= LINE + 3);
                 prop_assert!(!line.contains(char::is_control));
             }
         }

@@ -81,7 +81,7 @@ fn status(args: &Args, job: &Job) -> Result<Answer, Refusal> {
     let host = look()?;
     match Store::open(&args.state, host.uid)?.record(job)? {
         Some(record) => {
-            let state = record.state_at(host::now(), &host.boot);
+            let (record, state) = seen(record, &host);
             Ok(Answer::Status(record, state))
         }
         None => Err(Refusal::new(Reason::NoSuchJob, format!("job {job} is not known here; it has not run, or long ago"))),
@@ -152,8 +152,15 @@ fn report(known: Record, name: &Name, host: &Host) -> Result<Answer, Refusal> {
         let text = format!("job {} is known, but as a run of {}; nothing was run", known.job, known.repair);
         return Err(Refusal::new(Reason::BadRequest, text));
     }
-    let state = known.state_at(host::now(), &host.boot);
+    let (known, state) = seen(known, host);
     Ok(Answer::Repair(known, state))
+}
+
+/// A record as it is to be read now.
+fn seen(record: Record, host: &Host) -> (Record, State) {
+    let now = host::now();
+    let (state, seconds) = (record.state_at(now, &host.boot), record.seconds_at(now));
+    (Record { seconds, ..record }, state)
 }
 
 enum Turn {

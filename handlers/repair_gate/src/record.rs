@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::request::{Job, Name};
 
-/// More than a record can need: 41 lines of 303 characters, each character at most 4 bytes.
-pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
+/// More than a record can need: 41 lines of 303 bytes, each byte at most two of JSON.
+pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
 /// What has become of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,14 @@ impl Record {
     pub(crate) fn state_at(&self, now: u64, boot: &str) -> State {
         let lost = self.state == State::Running && (self.boot != boot || now > self.deadline);
         if lost { State::Unknown } else { self.state }
+    }
+
+    /// How long it ran, or has been running.
+    pub(crate) fn seconds_at(&self, now: u64) -> f64 {
+        match u32::try_from(now.saturating_sub(self.started)) {
+            Ok(millis) if self.state == State::Running => f64::from(millis) / 1000.0,
+            _ => self.seconds,
+        }
     }
 
     /// The last moment at which it may have been running.

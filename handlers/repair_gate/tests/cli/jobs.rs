@@ -184,7 +184,7 @@ fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again()
     gate.kill().unwrap();
     gate.wait().unwrap();
     // Its repair may still be running, so nothing else may.
-    lab.ask(&format!("status {JOB}")).is("running");
+    assert!(lab.ask(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0);
     assert_eq!(lab.repair(JOB).is("running").code, 2);
     let busy = lab.repair(&other(1));
     assert!(busy.refused("busy").contains("lost its gate"));
@@ -379,6 +379,15 @@ fn a_diagnosis_runs_its_commands_and_changes_no_record() {
     assert_eq!(reports[2]["exit"], json!(127));
     lab.ask("diagnose y").refused("unknown-repair");
     assert_eq!(lab.state_files(), ["diagnose", "jobs"]);
+}
+
+#[test]
+fn the_largest_diagnosis_fits_what_a_server_reads() {
+    let worst = ["/bin/sh", "-c", "yes '\"\"\"\"\\\"' | tr -d '\\n' | head -c 100000 | fold -w 400; exit 0"];
+    let lab = Lab::with("exit 0", &json!({"diagnose": vec![worst; 8]}));
+    let output = lab.command(Some(b"diagnose x")).output().unwrap();
+    assert_eq!(Answer::of(&output).json["reports"].as_array().unwrap().len(), 8);
+    assert!((190_000..256 * 1024).contains(&output.stdout.len()), "{}", output.stdout.len());
 }
 
 #[test]
