@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use e2e::{Journal, Monitor, Nagios, Place, WebSide, until};
 use ledger::Outcome;
+use policy::{Decision, Event, History, Policy, Rules, State, decide};
 
 #[test]
 fn a_dead_apache_is_healed_once_before_hard() {
@@ -32,4 +33,40 @@ fn a_dead_apache_is_healed_once_before_hard() {
     until("the comment in Nagios", Duration::from_secs(10), || {
         nagios.comments().iter().any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd")).then_some(())
     });
+    assert!(!nagios.log_lines().iter().any(|line| line.contains("SERVICE NOTIFICATION")), "somebody was paged");
+    every_call_is_decided_the_same_way_from_the_log_alone(&nagios);
+}
+
+/// The decisions of a real run, replayed: `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.
+fn every_call_is_decided_the_same_way_from_the_log_alone(nagios: &Nagios) {
+    let rules = Rules::with_ladder(Vec::new());
+    let policy = Policy { repairs: [("httpd".parse().unwrap(), rules)].into() };
+    let lines = nagios.log_lines();
+    let calls = lines.iter().filter_map(|line| line.split_once("SERVICE EVENT HANDLER: web1;HTTP;"));
+    let decided: Vec<(String, bool)> = calls
+        .map(|(_, call)| {
+            let fields: Vec<&str> = call.split(';').collect();
+            let event = Event {
+                state: State::of_service(fields[0]).unwrap(),
+                state_type: fields[1].parse().unwrap(),
+                attempt: fields[2].parse().unwrap(),
+                max_attempts: Some(4),
+                host: "web1".into(),
+                service: Some("HTTP".into()),
+                host_state: Some(State::Up),
+                last_state: None,
+                downtime: 0,
+                host_downtime: 0,
+                problem_id: None,
+                repair: Some("httpd".parse().unwrap()),
+            };
+            let decision = decide(&event, &policy, &History::default());
+            (fields[..3].join(";"), matches!(decision, Decision::Repair(_)))
+        })
+        .collect();
+    let decided: Vec<(&str, bool)> = decided.iter().map(|(call, repairs)| (call.as_str(), *repairs)).collect();
+    assert_eq!(
+        decided,
+        [("CRITICAL;SOFT;1", false), ("CRITICAL;SOFT;2", false), ("CRITICAL;SOFT;3", true), ("OK;SOFT;4", false)]
+    );
 }

@@ -1,1 +1,271 @@
-//! To come.
+//! What goes wrong, on real sshd and the real gate: each fault has its message, its exit code and its record, comes
+//! within the deadline, and runs nothing where nothing should be run.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use e2e::{Monitor, Place, WebSide, free_port};
+use ledger::Outcome;
+use serde_json::{Value, json};
+
+const CALL: &str = "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
+
+/// A web side whose one repair leaves a mark, and a monitor without Nagios.
+struct Bed {
+    monitor: Monitor,
+    web: WebSide,
+    mark: std::path::PathBuf,
+    _place: Place,
+}
+
+/// What a call came to.
+struct Seen {
+    code: i32,
+    text: String,
+    took: Duration,
+}
+
+impl Bed {
+    fn new() -> Bed {
+        let place = Place::new();
+        let web = WebSide::start(&place);
+        let monitor = Monitor::new(&place, &web);
+        let mark = place.directory("marks", web.account.ids()).join("ran");
+        let bed = Bed { monitor, web, mark, _place: place };
+        bed.repair_is(&["/usr/bin/touch", bed.mark.to_str().unwrap()]);
+        bed
+    }
+
+    /// The gate's repair runs this program.
+    fn repair_is(&self, argv: &[&str]) {
+        self.web.write_repairs(&json!({"repairs": {"httpd": {"run": argv, "timeout": "2s", "cooldown": "1s"}}}));
+    }
+
+    fn policy(&self, change: impl Fn(&mut Value)) {
+        let mut policy = self.monitor.default_policy(&self.web);
+        policy["repairs"]["httpd"]["timeout"] = json!("4s");
+        change(&mut policy);
+        self.monitor.write_policy(&policy);
+    }
+
+    /// The monitor looks for the host's sshd at this port, and knows its key there.
+    fn sshd_is_at(&self, port: u16) {
+        let known = fs::read_to_string(self.monitor.known_hosts()).unwrap();
+        fs::write(self.monitor.known_hosts(), known.replace(&self.web.sshd.port.to_string(), &port.to_string())).unwrap();
+        self.policy(|policy| policy["ssh"]["port"] = json!(port));
+    }
+
+    fn call(&self, arguments: &str) -> Seen {
+        let begun = Instant::now();
+        let output = self.monitor.call(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "nothing on stderr, which Nagios does not read");
+        Seen { code: output.status.code().unwrap(), text, took: begun.elapsed() }
+    }
+
+    /// A fault before anything could be run: exit 2, on record, nothing done on the host.
+    fn could_not_run(&self, wanted: &str) {
+        let seen = self.call(CALL);
+        assert_eq!(seen.code, 2, "{}", seen.text);
+        assert!(seen.text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: "), "{}", seen.text);
+        assert!(seen.text.contains(wanted), "no '{wanted}' in: {}", seen.text);
+        assert!(seen.took < Duration::from_secs(12), "{:?}", seen.took);
+        assert!(!self.mark.exists(), "the repair was run");
+        let record = &self.monitor.records()[0];
+        assert_eq!(record.outcome, Some(Outcome::CouldNotRun));
+        assert!(record.text.contains(wanted), "{record:?}");
+    }
+}
+
+#[test]
+fn a_wrong_host_key_is_refused() {
+    let bed = Bed::new();
+    let other = bed.web.host_key("ecdsa");
+    let stranger = fs::read_to_string(bed.web.key().with_extension("pub")).unwrap();
+    bed.monitor.record_host_key(&bed.web, stranger.trim());
+    bed.could_not_run("host key of web1");
+    // The true key of another type is as good as the usual one.
+    bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
+    bed.monitor.record_host_key(&bed.web, &other);
+    assert_eq!(bed.call(CALL).code, 0);
+    assert!(bed.mark.exists());
+}
+
+#[test]
+fn an_unknown_host_is_refused_and_says_how_to_record_its_key() {
+    let bed = Bed::new();
+    bed.monitor.record_host_key(&bed.web, "");
+    bed.could_not_run("ssh-keyscan");
+}
+
+#[test]
+fn a_key_that_the_host_does_not_know_is_refused() {
+    let bed = Bed::new();
+    bed.web.allow("restrict,command=\"/bin/false\",from=\"192.0.2.99\"");
+    bed.could_not_run("refused");
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let bed = Bed::new();
+    fs::set_permissions(bed.monitor.key(), fs::Permissions::from_mode(0o644)).unwrap();
+    bed.could_not_run("id_ed25519");
+}
+
+#[test]
+fn a_host_without_sshd_is_named_as_such() {
+    let bed = Bed::new();
+    bed.sshd_is_at(free_port());
+    bed.could_not_run("cannot connect to web1");
+}
+
+#[test]
+fn an_sshd_that_accepts_and_says_nothing_costs_no_more_than_the_deadline() {
+    let bed = Bed::new();
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    bed.sshd_is_at(silent.local_addr().unwrap().port());
+    bed.could_not_run("no answer from web1");
+}
+
+#[test]
+fn a_gate_that_says_no_is_quoted() {
+    let bed = Bed::new();
+    bed.web.write_repairs(&json!({"repairs": {"other": {"run": ["/bin/true"]}}}));
+    bed.could_not_run("unknown-repair");
+}
+
+#[test]
+fn a_repairs_file_that_a_group_can_write_is_refused_by_the_gate() {
+    use std::os::unix::fs::PermissionsExt;
+    let bed = Bed::new();
+    fs::set_permissions(&bed.web.repairs, fs::Permissions::from_mode(0o664)).unwrap();
+    bed.could_not_run("repairs.json");
+}
+
+#[test]
+fn a_repair_that_fails_is_told_apart_from_one_that_does_not_help() {
+    let bed = Bed::new();
+    bed.repair_is(&["/bin/false"]);
+    let seen = bed.call(CALL);
+    assert_eq!(seen.code, 1, "{}", seen.text);
+    assert!(seen.text.starts_with("NOT REPAIRED web1/HTTP") && seen.text.contains("exit 1"), "{}", seen.text);
+    assert_eq!(bed.monitor.records()[0].outcome, Some(Outcome::NotHealed));
+
+    bed.web.apache.kill();
+    bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
+    bed.repair_is(&["/bin/true"]);
+    std::thread::sleep(Duration::from_millis(1100)); // the gate's own cooldown
+    let seen = bed.call(CALL);
+    assert_eq!(seen.code, 1, "{}", seen.text);
+    assert!(seen.text.contains("the fault is still there") && seen.text.contains("refused"), "{}", seen.text);
+}
+
+#[test]
+fn a_repair_that_hangs_is_stopped_by_the_gate() {
+    let bed = Bed::new();
+    bed.repair_is(&["/bin/sleep", "60"]);
+    let seen = bed.call(CALL);
+    assert_eq!(seen.code, 1, "{}", seen.text);
+    assert!(seen.text.contains("stopped at its timeout"), "{}", seen.text);
+}
+
+#[test]
+fn an_answer_that_is_not_the_gates_is_never_success() {
+    let bed = Bed::new();
+    for command in ["/bin/echo done", "/bin/true", "/bin/echo SHN1 {}"] {
+        bed.policy(|policy| {
+            policy["repairs"]["httpd"]["cooldown"] = json!("0s");
+            policy["repairs"]["httpd"]["verify"] = json!(["/bin/false"]);
+            policy["repairs"]["httpd"]["timeout"] = json!("1s");
+        });
+        bed.web.allow(&format!("restrict,command=\"{command}\""));
+        let seen = bed.call(CALL);
+        assert_eq!(seen.code, 2, "{command}: {}", seen.text);
+        assert!(seen.text.starts_with("OUTCOME UNKNOWN"), "{command}: {}", seen.text);
+        assert_eq!(bed.monitor.records()[0].outcome, Some(Outcome::Unknown));
+    }
+}
+
+#[test]
+fn a_second_call_while_one_runs_stands_still() {
+    let bed = Bed::new();
+    bed.repair_is(&["/bin/sleep", "1"]);
+    let background = CALL.replace(" --foreground", "");
+    let first = bed.call(&background);
+    assert_eq!(first.code, 0);
+    assert!(first.text.starts_with("HANDED OVER web1/HTTP"), "{}", first.text);
+    assert!(first.took < Duration::from_millis(500), "{:?}", first.took);
+    e2e::until("the first repair on record", Duration::from_secs(5), || (!bed.monitor.records().is_empty()).then_some(()));
+    let second = bed.call(CALL);
+    assert_eq!(second.code, 0);
+    assert!(second.text.starts_with("STANDS STILL") && second.text.contains("has been repairing"), "{}", second.text);
+    e2e::until("the first repair's end", Duration::from_secs(10), || bed.monitor.records()[0].outcome);
+    assert_eq!(bed.monitor.records().len(), 1);
+}
+
+#[test]
+fn bad_input_runs_and_writes_nothing() {
+    let bed = Bed::new();
+    let broken = bed.monitor.policy.with_file_name("broken.json");
+    fs::write(&broken, "{\"repairs\": {\"httpd\": {\"ladder\": 1}}}").unwrap();
+    for (arguments, wanted) in [
+        ("CRITICAL SOFT --host web1 --service HTTP", "ATTEMPT"),
+        ("CRITICAL SOFT three --host web1 --service HTTP", "'three'"),
+        ("CRITICAL FIRM 3 --host web1 --service HTTP", "'FIRM'"),
+        ("BROKEN SOFT 3 --host web1 --service HTTP", "'BROKEN'"),
+        ("CRITICAL SOFT 3 --host web1 --service HTTP --repair ../x", "'../x'"),
+        ("CRITICAL SOFT 3 --service HTTP", "--host"),
+        ("CRITICAL SOFT 3 --host web1 --service HTTP --repair nosuch", "no repair 'nosuch'"),
+    ] {
+        let seen = bed.call(arguments);
+        assert_eq!(seen.code, 3, "{arguments}: {}", seen.text);
+        assert!(seen.text.contains(wanted) && seen.text.lines().count() == 1, "{arguments}: {}", seen.text);
+    }
+    for (policy, wanted) in
+        [(broken.as_path(), "broken.json:1:"), (Path::new("/nonexistent/policy.json"), "/nonexistent/policy.json")]
+    {
+        let words = CALL.split_whitespace();
+        let output = bed.monitor.as_nagios(&bed.monitor.handler).args(words).arg("--policy").arg(policy).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains(wanted) && text.lines().count() == 1, "{text}");
+    }
+    assert!(!bed.monitor.ledger.exists(), "a call that was refused made a ledger");
+
+    fs::write(&bed.monitor.ledger, "this is no ledger").unwrap();
+    let seen = bed.call(CALL);
+    assert_eq!(seen.code, 3, "{}", seen.text);
+    assert!(seen.text.contains("ledger.sqlite") && seen.text.contains("nothing was run"), "{}", seen.text);
+    assert_eq!(fs::read_to_string(&bed.monitor.ledger).unwrap(), "this is no ledger");
+    assert!(!bed.mark.exists());
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_why_and_does_nothing() {
+    let bed = Bed::new();
+    let dry = |event: &str| {
+        let seen = bed.call(&format!("{event} --host web1 --service HTTP --repair httpd --dry-run --explain"));
+        assert_eq!(seen.code, 0, "{}", seen.text);
+        seen.text
+    };
+    for (event, first, why) in [
+        ("CRITICAL SOFT 3", "WOULD REPAIR web1/HTTP", "rung 1"),
+        ("CRITICAL HARD 4", "WOULD REPAIR web1/HTTP", "verified by"),
+        ("OK HARD 4", "STANDS STILL", "nothing to repair"),
+        ("WARNING HARD 4", "STANDS STILL", "repairs only CRITICAL"),
+        ("CRITICAL SOFT 1", "STANDS STILL", "too early"),
+        ("CRITICAL SOFT 3 --host-state DOWN", "STANDS STILL", "host is DOWN"),
+        ("CRITICAL SOFT 3 --downtime 1", "STANDS STILL", "service is in downtime"),
+        ("CRITICAL SOFT 3 --host-downtime 1", "STANDS STILL", "host is in downtime"),
+        ("CRITICAL SOFT 2 --max-attempts 3", "WOULD REPAIR", "the last before HARD"),
+    ] {
+        let text = dry(event);
+        assert!(text.starts_with(first) && text.contains(why), "{event}: {text}");
+    }
+    assert!(!bed.mark.exists() && !bed.monitor.ledger.exists());
+}

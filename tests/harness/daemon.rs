@@ -1,6 +1,7 @@
 //! A daemon of the lab, on the leash of `lab_init`.
 
 use std::fs::OpenOptions;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::{env, ffi};
@@ -19,6 +20,8 @@ impl Daemon {
             .arg(program)
             .args(arguments)
             .current_dir("/")
+            // Ctrl-C is for us alone: it must not end the init before what it holds.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a second descriptor of the log"))
             .stderr(log)

@@ -15,5 +15,5 @@ pub use daemon::Daemon;
 pub use journal::{Happening, Journal};
 pub use monitor::{Monitor, Nagios};
 pub use place::{Place, free_port, run, shipped, system_program};
-pub use wait::{until, within};
+pub use wait::{clean_up_when_interrupted, until, within};
 pub use web::{Apache, Sshd, WebSide};

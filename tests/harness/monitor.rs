@@ -60,7 +60,7 @@ impl Monitor {
 
     /// Records `key` as that of web1, and nothing else.
     pub fn record_host_key(&self, web: &WebSide, key: &str) {
-        fs::write(self.directory.join("known_hosts"), format!("[web1]:{} {key}\n", web.sshd.port)).expect("known_hosts");
+        fs::write(self.known_hosts(), format!("[web1]:{} {key}\n", web.sshd.port)).expect("known_hosts");
     }
 
     /// The lab's policy, to be changed and given to [`Monitor::write_policy`].
@@ -71,8 +71,8 @@ impl Monitor {
             "ssh": {
                 "user": web.account.name,
                 "port": web.sshd.port,
-                "key": self.directory.join("id_ed25519"),
-                "known_hosts": [self.directory.join("known_hosts")],
+                "key": self.key(),
+                "known_hosts": [self.known_hosts()],
             },
             "repairs": {"httpd": {
                 "ladder": [{"ssh": "httpd"}],
@@ -80,6 +80,16 @@ impl Monitor {
                 "timeout": "20s", "settle": "0s", "cooldown": "1s",
             }},
         })
+    }
+
+    /// The private key of the monitor.
+    pub fn key(&self) -> PathBuf {
+        self.directory.join("id_ed25519")
+    }
+
+    /// The recorded host keys.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.directory.join("known_hosts")
     }
 
     /// Writes policy.json.

@@ -8,12 +8,17 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process, thread};
 
+use crate::wait::interrupted;
+
 /// A directory that only root can write, as the gate demands of every directory above its files, and that every user
 /// can enter. Removed at the end; when a test fails, its logs are printed first.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
 }
+
+/// The beginning of every lab's directory name; the number of its process follows.
+const PREFIX: &str = "nagios-selfheal-lab";
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -24,7 +29,8 @@ impl Place {
             rustix::process::geteuid().is_root(),
             "the lab needs root (sshd, users, a directory of root's own): run it as root or with sudo"
         );
-        let name = format!("nagios-selfheal-lab.{}.{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        remove_abandoned();
+        let name = format!("{PREFIX}.{}.{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = Path::new("/var/lib").join(name);
         fs::create_dir(&path).expect("a directory below /var/lib");
         let place = Place { path };
@@ -81,10 +87,22 @@ impl Default for Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if thread::panicking() && !interrupted() {
             print_logs(&self.path);
         }
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes what a lab that was killed could not remove itself.
+fn remove_abandoned() {
+    for entry in fs::read_dir("/var/lib").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let mut parts = name.split('.');
+        let pid = (parts.next() == Some(PREFIX)).then(|| parts.next()).flatten();
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Waiting for something to become so, by looking often; never by sleeping long enough.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,14 +10,28 @@ pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) ->
     within(limit, look).unwrap_or_else(|| panic!("waited {limit:?} in vain for: {what}"))
 }
 
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C and TERM end a wait by unwinding, so that the lab is cleaned up on the way.
+pub fn clean_up_when_interrupted() {
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).expect("one handler of signals");
+}
+
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 /// Looks until there is something, or `limit` has passed.
 pub fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + limit;
+    let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return Some(found);
         }
-        if Instant::now() >= deadline {
+        if interrupted() {
+            resume_unwind(Box::new("interrupted"));
+        }
+        if begun.elapsed() >= limit {
             return None;
         }
         thread::sleep(Duration::from_millis(5));

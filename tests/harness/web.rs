@@ -39,7 +39,7 @@ impl WebSide {
         place.directory("web/gate", account.ids());
         let apache = Apache::new(place, &account);
         let policy_run = cf_agent(place, &apache, &account);
-        for (file, kind) in [("host_ed25519", "ed25519"), ("host_rsa", "rsa"), ("key", "ed25519")] {
+        for (file, kind) in [("host_ed25519", "ed25519"), ("host_ecdsa", "ecdsa"), ("key", "ed25519")] {
             new_key(&directory.join(file), kind);
         }
         let gate = place.program("repair_gate");
@@ -145,7 +145,7 @@ impl Sshd {
              AllowUsers {}\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n\
              MaxStartups 200\nLogLevel VERBOSE\n",
             at("host_ed25519"),
-            at("host_rsa"),
+            at("host_ecdsa"),
             at("authorized_keys"),
             account.name,
         );

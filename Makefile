@@ -1,0 +1,86 @@
+# make build    release programs, in target/release
+# make demo     a lab on this machine: Apache killed three times, healed three times (KEEP=1 leaves it running)
+# make test     all tests, against real Nagios, Apache, sshd and CFEngine; needs root or sudo
+# make bench    ratios to the originals, measured in the same run
+# make lint     formatting, clippy, documentation
+# make deny     licences, bans, duplicates and sources of all dependencies (needs cargo-deny)
+# make install  DESTDIR= PREFIX=/usr
+
+CARGO ?= cargo
+PREFIX ?= /usr
+DESTDIR ?=
+BINDIR = $(PREFIX)/bin
+LIBEXECDIR = $(PREFIX)/libexec/nagios-selfheal
+DATADIR = $(PREFIX)/share/nagios-selfheal
+
+# Our programs look for each other beside themselves, then here.
+export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
+
+# Everything that runs often, or on a repaired host of any age, is static: it starts in a fraction of the time and needs
+# no library. rustup brings the musl target; where there is no rustup the gate is linked statically against glibc, and
+# the others dynamically.
+MUSL = $(shell uname -m)-unknown-linux-musl
+GNU = $(shell uname -m)-unknown-linux-gnu
+CARGO_TARGET_DIR ?= target
+OUT = $(CARGO_TARGET_DIR)/release
+RELEASE = $(CARGO) build --release --locked
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo env PATH="$$PATH" HOME="$$HOME")
+
+.PHONY: all build static demo test bench lint deny install clean
+all: build
+
+build:
+	packaging/prerequisites build
+	$(RELEASE) -p handle_repair --bin repair_worker
+	$(RELEASE) -p check_http --no-default-features --features openssl --bin check_http_openssl
+	$(MAKE) static
+	@echo "The programs are in $(OUT)."
+
+static:
+	@if rustup target add $(MUSL) >/dev/null 2>&1 || [ -d "$$(rustc --print target-libdir --target $(MUSL))" ]; then \
+		set -ex; \
+		$(RELEASE) --target $(MUSL) -p check_http -p repair_gate; \
+		$(RELEASE) --target $(MUSL) -p handle_repair --no-default-features --bin handle_repair; \
+		install -m 755 $(CARGO_TARGET_DIR)/$(MUSL)/release/check_http $(CARGO_TARGET_DIR)/$(MUSL)/release/repair_gate \
+			$(CARGO_TARGET_DIR)/$(MUSL)/release/handle_repair $(OUT); \
+	else \
+		echo "no musl target here: the gate is linked statically against glibc, the others dynamically"; \
+		set -ex; \
+		$(RELEASE) -p check_http --bin check_http; \
+		$(RELEASE) -p handle_repair --no-default-features --bin handle_repair; \
+		RUSTFLAGS="-C target-feature=+crt-static" $(RELEASE) --target $(GNU) -p repair_gate; \
+		install -m 755 $(CARGO_TARGET_DIR)/$(GNU)/release/repair_gate $(OUT); \
+	fi
+
+demo: build
+	packaging/prerequisites test
+	$(CARGO) build -q --locked -p e2e --bins
+	$(SUDO) $(CARGO_TARGET_DIR)/debug/demo $(if $(KEEP),--keep)
+
+test: build
+	packaging/prerequisites test
+	$(SUDO) $(CARGO) test --locked --workspace
+
+bench: build
+	packaging/prerequisites test
+	$(CARGO) build -q --locked -p e2e --bins
+	$(SUDO) $(CARGO_TARGET_DIR)/debug/bench
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+deny:
+	$(CARGO) deny --locked check licenses bans sources
+
+install:
+	@[ -x $(OUT)/handle_repair ] || { echo "nothing to install: run 'make build' first" >&2; exit 1; }
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/plugins $(DESTDIR)$(DATADIR)
+	install -m 755 $(OUT)/handle_repair $(DESTDIR)$(BINDIR)
+	install -m 755 $(OUT)/repair_worker $(OUT)/repair_gate $(DESTDIR)$(LIBEXECDIR)
+	install -m 755 $(OUT)/check_http $(OUT)/check_http_openssl $(DESTDIR)$(LIBEXECDIR)/plugins
+	cd nagios-config && find . -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(DATADIR))/nagios-config/{} \;
+
+clean:
+	$(CARGO) clean

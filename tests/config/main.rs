@@ -1,0 +1,96 @@
+//! What is shipped in nagios-config/ is accepted by the programs that read it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::process::Command;
+
+use e2e::{Place, run, shipped, system_program};
+
+/// What every site has of its own and the shipped files count on: somebody to page, and a time to do it.
+const SITE: &str = "
+define command { \n command_name page \n command_line /bin/true \n }
+define contact { \n contact_name pager \n host_notification_commands page \n service_notification_commands page \n }
+define timeperiod { \n timeperiod_name always \n alias always \n monday 00:00-24:00 \n }
+define host { \n use repairable-host \n host_name power1 \n address 192.0.2.2 \n max_check_attempts 3 \n _REPAIR power-cycle \n }
+";
+
+#[test]
+fn nagios_accepts_the_object_files() {
+    let place = Place::new();
+    let site = place.file("site.cfg", SITE, 0o644, None);
+    let files =
+        ["commands.cfg", "templates.cfg", "services.cfg"].map(|name| shipped("nagios-config").join(name).canonicalize().unwrap());
+    let mut main_file =
+        format!("log_file={0}/nagios.log\nobject_cache_file={0}/cache\ncfg_file={1}\n", place.path().display(), site.display());
+    for file in files {
+        // Nagios reads them as its own user.
+        let copy = place.file(file.file_name().unwrap().to_str().unwrap(), &fs::read_to_string(&file).unwrap(), 0o644, None);
+        main_file += &format!("cfg_file={}\n", copy.display());
+    }
+    let main_file = place.file("nagios.cfg", &main_file, 0o644, None);
+    let said = run(Command::new(system_program(&["nagios4", "nagios"])).arg("-v").arg(main_file));
+    assert!(said.contains("Checked 2 services") || said.contains("Checked 1 services"), "{said}");
+    assert!(said.contains("Total Errors:   0"), "{said}");
+}
+
+#[test]
+fn no_command_line_is_cut_by_a_semicolon_or_goes_through_a_shell() {
+    let commands = fs::read_to_string(shipped("nagios-config/commands.cfg")).unwrap();
+    let lines: Vec<&str> = commands.lines().filter(|line| line.trim_start().starts_with("command_line")).collect();
+    assert_eq!(lines.len(), 3);
+    for line in lines {
+        // Nagios takes `;` for a comment and hands a line with these to /bin/sh; quotes it knows itself.
+        assert!(!line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']), "{line}");
+        for word in line.split_whitespace().filter(|word| word.contains('$') && !word.starts_with("$ARG")) {
+            assert!(word.starts_with('\'') && word.ends_with('\''), "{word} is not in single quotes");
+        }
+    }
+}
+
+#[test]
+fn the_handler_accepts_the_policy() {
+    let place = Place::new();
+    let policy = shipped("nagios-config/policy.json");
+    let call = [
+        "CRITICAL",
+        "HARD",
+        "4",
+        "--host",
+        "web1",
+        "--service",
+        "HTTP",
+        "--repair",
+        "httpd",
+        "--dry-run",
+        "--explain",
+        "--policy",
+    ];
+    place.program("repair_worker");
+    let said = run(Command::new(place.program("handle_repair")).args(call).arg(policy));
+    assert!(said.starts_with("WOULD REPAIR web1/HTTP") && said.contains("'httpd-policy'") && said.contains("rung 2"), "{said}");
+}
+
+#[test]
+fn the_gate_offers_every_repair_that_the_policy_asks_for() {
+    let place = Place::new();
+    let read = |name: &str| fs::read_to_string(shipped("nagios-config").join(name)).unwrap();
+    let gate_file = place.file("repairs.json", &read("repairs.json"), 0o644, None);
+    let gate = place.program("repair_gate");
+    run(Command::new(&gate).arg("--config").arg(&gate_file).arg("check"));
+    let policy: serde_json::Value = serde_json::from_str(&read("policy.json")).unwrap();
+    let repairs: serde_json::Value = serde_json::from_str(&read("repairs.json")).unwrap();
+    let rungs = policy["repairs"].as_object().unwrap().values().flat_map(|repair| repair["ladder"].as_array().unwrap());
+    let asked: Vec<&str> = rungs.filter_map(|rung| rung["ssh"].as_str()).collect();
+    assert!(!asked.is_empty());
+    for name in asked {
+        assert!(repairs["repairs"][name].is_object(), "the gate's file has no '{name}'");
+    }
+}
+
+#[test]
+fn cfengine_accepts_its_policy() {
+    run(Command::new(system_program(&["cf-promises"]))
+        .arg("-f")
+        .arg(shipped("nagios-config/cfengine/web_server.cf").canonicalize().unwrap()));
+}
