@@ -18,23 +18,17 @@ pub struct Source<'a> {
 }
 
 /// The names a host may be recorded under.
+/// In the order they are looked up: the first that has a key decides. A key revoked under any of them is refused.
 #[derive(Debug, Clone)]
-pub struct Names {
-    /// In the order they are looked up: the first that has a key decides.
-    tried: Vec<String>,
-    /// Every name of the host, with and without port: a key revoked under any of them is refused.
-    all: Vec<String>,
-}
+pub struct Names(Vec<String>);
 
 impl Names {
-    /// Nagios' name of the host first, then the address that is connected to; both as `[name]:port` when the port is not
-    /// the standard one. Names are compared in lower case, as ssh does.
+    /// Nagios' name of the host first, then the address that is connected to. When the port is not the standard one, both
+    /// as `[name]:port`, and only then without it. Names are compared in lower case. All as ssh does.
     pub fn new(host: &str, address: &str, port: u16) -> Names {
         let plain = [host.to_lowercase(), address.to_lowercase()];
-        let tried: Vec<String> =
-            if port == 22 { plain.to_vec() } else { plain.iter().map(|name| format!("[{name}]:{port}")).collect() };
-        let all = plain.into_iter().chain(tried.clone()).collect();
-        Names { tried, all }
+        let with_port = plain.iter().filter(|_| port != 22).map(|name| format!("[{name}]:{port}"));
+        Names(with_port.chain(plain.iter().cloned()).collect())
     }
 }
 
@@ -50,6 +44,8 @@ pub struct Recorded {
 #[derive(Debug, Clone, Default)]
 pub struct OnFile {
     keys: Vec<Recorded>,
+    /// The name they are recorded under.
+    name: Option<String>,
     revoked: Vec<Recorded>,
     authority: Option<String>,
     malformed: Vec<String>,
@@ -98,6 +94,7 @@ pub fn look_up(sources: &[Source<'_>], names: &Names) -> OnFile {
         }
     }
     let deciding = ranked.iter().map(|(rank, _)| *rank).min();
+    on_file.name = deciding.and_then(|rank| names.0.get(rank)).cloned();
     on_file.keys = ranked.into_iter().filter(|(rank, _)| Some(*rank) == deciding).map(|(_, key)| key).collect();
     on_file
 }
@@ -123,12 +120,11 @@ fn read_line(
     }
     on_file.lines += 1;
     let patterns: HostPatterns = field.parse().ok()?;
-    let wanted = if matches!(kind, Kind::Revoked) { &names.all } else { &names.tried };
     // A line that leaves the host out by name does not come back in by its address.
-    if matches!(kind, Kind::Plain | Kind::Authority) && names.tried.iter().any(|name| excludes(&patterns, name)) {
+    if matches!(kind, Kind::Plain | Kind::Authority) && names.0.iter().any(|name| excludes(&patterns, name)) {
         return None;
     }
-    let rank = wanted.iter().position(|name| covers(&patterns, name))?;
+    let rank = names.0.iter().position(|name| covers(&patterns, name))?;
     let Some(key) = read_key(fields.next(), fields.next(), &place) else {
         on_file.malformed.push(place());
         return None;
@@ -235,6 +231,16 @@ impl OnFile {
         shown.join(", ")
     }
 
+    /// The name the keys are recorded under, as it is looked up: with its port when that is not the standard one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where the first of the keys is revoked, if any is.
+    pub fn any_revoked(&self) -> Option<&str> {
+        self.keys.iter().find_map(|key| self.revoked_at(&key.blob))
+    }
+
     /// Where lines name this host but hold no readable key.
     pub fn malformed(&self) -> &[String] {
         &self.malformed
@@ -293,7 +299,9 @@ mod tests {
         let verdict = |text: &str, port| on_file(text, "Web1", "192.0.2.1", port).judge(&blob(A));
         assert_eq!(verdict(&format!("web1 {A}"), 22), Verdict::Trusted);
         assert_eq!(verdict(&format!("WEB1 {A}"), 22), Verdict::Trusted);
-        assert_eq!(verdict(&format!("web1 {A}"), 2222), Verdict::Other);
+        assert_eq!(verdict(&format!("web1 {A}"), 2222), Verdict::Trusted);
+        assert_eq!(verdict(&format!("web1 {A}\n[web1]:2222 {B}"), 2222), Verdict::Other);
+        assert_eq!(verdict(&format!("web1 {A}\n[192.0.2.1]:2222 {B}"), 2222), Verdict::Other);
         assert_eq!(verdict(&format!("[web1]:2222 {A}"), 2222), Verdict::Trusted);
         assert_eq!(verdict(&format!("[web1]:2222 {A}"), 22), Verdict::Other);
         assert_eq!(verdict(&format!("192.0.2.1 {A}"), 22), Verdict::Trusted);

@@ -5,7 +5,9 @@
 
 mod answer;
 mod error;
+mod heard;
 pub mod known_hosts;
+mod openssh;
 mod request;
 mod resolve;
 mod ssh;
@@ -14,6 +16,7 @@ use std::time::Instant;
 
 pub use answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report, read_answer};
 pub use error::{Error, Phase};
+pub use openssh::{OpenSsh, OpenSshGate};
 pub use request::Request;
 pub use ssh::{SshGate, SshTarget, connect};
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use policy::{JobId, RepairName};
 
+use crate::Phase;
+
 /// A question to a gate. Its [`Display`](fmt::Display) is the exact SSH exec command, single blanks, nothing else; the
 /// names it is made of cannot hold a blank, a quote or a leading dash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,11 @@ pub enum Request {
 }
 
 impl Request {
+    /// What is going on once this was sent.
+    pub(crate) fn phase(&self) -> Phase {
+        if self.may_change_the_host() { Phase::Repair } else { Phase::Ask }
+    }
+
     /// Whether sending this can start a repair, so that a lost answer means an unknown outcome.
     pub fn may_change_the_host(&self) -> bool {
         matches!(self, Request::Repair { .. })

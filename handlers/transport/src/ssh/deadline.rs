@@ -3,11 +3,11 @@
 //! libssh2's own timeout is per call and adds up, and one call may go on for as long as a host keeps sending; only
 //! shutting the socket ends that.
 
-use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::link::Link;
 use crate::{Error, Phase};
 
 /// How long this question may take, and whose errors they are.
@@ -56,13 +56,13 @@ enum Order {
 }
 
 impl Watchdog {
-    pub(crate) fn new(socket: &TcpStream) -> Result<Watchdog, Error> {
+    pub(crate) fn new(link: &Link) -> Result<Watchdog, Error> {
         let failed = |e: std::io::Error| Error::Local { why: format!("no watchdog for the connection: {e}") };
-        let socket = socket.try_clone().map_err(failed)?;
+        let link = link.try_clone().map_err(failed)?;
         let order = Arc::new((Mutex::new(Order::Rest), Condvar::new()));
         let watched = Arc::clone(&order);
         let builder = thread::Builder::new().name("ssh-deadline".into()).stack_size(64 * 1024);
-        let thread = builder.spawn(move || watch(&socket, &watched)).map_err(failed)?;
+        let thread = builder.spawn(move || watch(&link, &watched)).map_err(failed)?;
         Ok(Watchdog { order, thread: Some(thread) })
     }
 
@@ -91,7 +91,7 @@ impl Drop for Watchdog {
     }
 }
 
-fn watch(socket: &TcpStream, (order, changed): &(Mutex<Order>, Condvar)) {
+fn watch(link: &Link, (order, changed): &(Mutex<Order>, Condvar)) {
     let mut current = lock(order);
     loop {
         current = match *current {
@@ -100,7 +100,7 @@ fn watch(socket: &TcpStream, (order, changed): &(Mutex<Order>, Condvar)) {
             Order::Until(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
-                    let _ = socket.shutdown(Shutdown::Both);
+                    link.shutdown();
                     *current = Order::Rest;
                     continue;
                 }
@@ -117,7 +117,7 @@ fn lock(order: &Mutex<Order>) -> MutexGuard<'_, Order> {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -126,7 +126,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let _other_side = listener.accept().unwrap();
-        let watchdog = Watchdog::new(&socket).unwrap();
+        let watchdog = Watchdog::new(&Link::Tcp(socket.try_clone().unwrap())).unwrap();
         let begun = Instant::now();
         watchdog.until(begun + Duration::from_millis(100));
         assert_eq!(socket.read(&mut [0]).unwrap(), 0);
@@ -138,7 +138,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (other_side, _) = listener.accept().unwrap();
-        let watchdog = Watchdog::new(&socket).unwrap();
+        let watchdog = Watchdog::new(&Link::Tcp(socket.try_clone().unwrap())).unwrap();
         watchdog.until(Instant::now() + Duration::from_millis(50));
         drop(watchdog);
         other_side.set_read_timeout(Some(Duration::from_millis(200))).unwrap();

@@ -1,13 +1,13 @@
 //! libssh2 without blocking: every step is driven by poll(2) until it is done or the deadline has passed.
 
-use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use super::deadline::{Clock, Watchdog};
+use super::link::Link;
 use crate::answer::clean;
 use crate::{Error, Phase};
 
@@ -36,22 +36,23 @@ const SILENCE: Duration = Duration::from_secs(45);
 /// A session on a socket, with the clock of the question that is being asked.
 pub(crate) struct Wire {
     pub(crate) session: Session,
-    socket: TcpStream,
+    link: Link,
     watchdog: Watchdog,
     clock: Clock,
     heard: Instant,
+    abandoned: bool,
 }
 
 impl Wire {
-    pub(crate) fn new(socket: TcpStream, clock: Clock) -> Result<Wire, Error> {
+    pub(crate) fn new(link: Link, clock: Clock) -> Result<Wire, Error> {
         let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
-        let watchdog = Watchdog::new(&socket)?;
+        let watchdog = Watchdog::new(&link)?;
         watchdog.until(clock.deadline());
         let mut session = Session::new().map_err(|e| failed(e.to_string()))?;
-        session.set_tcp_stream(socket.try_clone().map_err(|e| failed(e.to_string()))?);
+        session.set_tcp_stream(link.handle().map_err(|e| failed(e.to_string()))?);
         session.set_blocking(false);
         session.set_keepalive(true, u32::try_from(KEEPALIVE.as_secs()).unwrap_or(10));
-        Ok(Wire { session, socket, watchdog, clock, heard: Instant::now() })
+        Ok(Wire { session, link, watchdog, clock, heard: Instant::now(), abandoned: false })
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -78,11 +79,11 @@ impl Wire {
     ) -> Result<Result<T, Failure>, Error> {
         loop {
             match step(&mut self.session) {
-                Err(e) if number(&e) == code::AGAIN => self.wait(phase, None)?,
+                Err(e) if again(&e) => self.wait(phase, None)?,
                 Err(e) => {
                     // The watchdog's work looks like a cut link.
                     self.clock.left(phase)?;
-                    return Ok(Err(Failure { number: number(&e), text: clean(e.message()) }));
+                    return Ok(Err(Failure::new(&e)));
                 }
                 Ok(done) => return Ok(Ok(done)),
             }
@@ -95,14 +96,13 @@ impl Wire {
         if let Some(until) = until {
             left = left.min(until.saturating_duration_since(Instant::now()));
         }
-        // Nagle's algorithm at the host and our delayed acknowledgement would stall each other for 40 ms.
-        let _ = sockopt::set_tcp_quickack(&self.socket, true);
+        self.link.quickack();
         let direction = match self.session.block_directions() {
             BlockDirections::Outbound => PollFlags::OUT,
             BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
             BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
         };
-        let mut watched = [PollFd::new(&self.socket, direction)];
+        let mut watched = [PollFd::from_borrowed_fd(self.link.as_fd(), direction)];
         let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         match poll(&mut watched, Some(&timeout)) {
             Ok(0) => self.keepalive(phase, direction),
@@ -146,7 +146,24 @@ impl Wire {
     }
 
     pub(crate) fn past(&self, phase: Phase) -> Result<(), Error> {
-        self.clock.left(phase).map(drop)
+        self.left(phase).map(drop)
+    }
+
+    pub(crate) fn left(&self, phase: Phase) -> Result<Duration, Error> {
+        self.clock.left(phase)
+    }
+
+    pub(crate) fn timeout(&self, phase: Phase) -> Error {
+        self.clock.timeout(phase)
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Somebody else holds the session and may never let go of it: from now on it is not touched.
+    pub(crate) fn abandon(&mut self) {
+        self.abandoned = true;
     }
 }
 
@@ -154,8 +171,10 @@ impl Drop for Wire {
     /// libssh2 frees a session only after it has closed its channels, for which it waits if it can. On a socket that is
     /// shut it cannot, so nothing here waits for the host.
     fn drop(&mut self) {
-        let _ = self.session.disconnect(None, "done", None);
-        let _ = self.socket.shutdown(Shutdown::Both);
+        if !self.abandoned {
+            let _ = self.session.disconnect(None, "done", None);
+        }
+        self.link.shutdown();
     }
 }
 
@@ -165,10 +184,28 @@ pub(crate) struct Failure {
     text: String,
 }
 
+impl Failure {
+    pub(crate) fn new(error: &ssh2::Error) -> Failure {
+        Failure { number: number(error), text: clean(error.message()) }
+    }
+
+    /// Whether this is the host's no to a key. Of the calls that end with the second number, only waiting for a reply has
+    /// to do with the connection.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.number == code::AUTHENTICATION_FAILED
+            || (self.number == code::PUBLICKEY_UNVERIFIED && !self.text.starts_with("Waiting for"))
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}, libssh2 error {}", self.text, self.number)
     }
+}
+
+/// Nothing is wrong: the host has to be waited for.
+pub(crate) fn again(error: &ssh2::Error) -> bool {
+    number(error) == code::AGAIN
 }
 
 fn number(error: &ssh2::Error) -> i32 {

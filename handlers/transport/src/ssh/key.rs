@@ -22,6 +22,17 @@ pub(crate) struct Key {
     pub(crate) shown: String,
 }
 
+/// Whether the `ssh` program can use the key without asking anybody: it reads the file itself, and knows more kinds.
+pub(crate) fn check(target: &SshTarget) -> Result<(), Error> {
+    let text = read_private(&target.key, |why| Error::KeyFileUnreadable { file: target.key.clone(), why })?;
+    let encrypted = PrivateKey::from_openssh(&text).map_or_else(|_| text.contains("ENCRYPTED"), |key| key.is_encrypted());
+    if encrypted {
+        let why = "the openssh transport has nobody to ask for a passphrase; load it into an agent, or use the built-in SSH";
+        return Err(Error::Passphrase { file: target.key.clone(), why: why.into() });
+    }
+    Ok(())
+}
+
 /// Reads the target's key and, when the key is encrypted, its passphrase.
 pub(crate) fn read(target: &SshTarget) -> Result<Key, Error> {
     let file = &target.key;

@@ -1,22 +1,25 @@
 //! The built-in way to a gate: libssh2, strict host keys, one deadline.
 
+mod agent;
 mod ask;
 mod deadline;
 mod io;
-mod key;
-mod session;
-mod target;
+pub(crate) mod key;
+mod link;
+pub(crate) mod session;
+pub(crate) mod target;
+mod via;
 
 use std::time::Instant;
 
 pub(crate) use deadline::Clock;
 pub use target::SshTarget;
 
-use crate::{Answer, Error, Gate, Request};
+use crate::{Answer, Error, Gate, Phase, Request};
 
 /// A logged-in connection to a gate. Dropping it never waits for the host.
 pub struct SshGate {
-    host: String,
+    target: SshTarget,
     /// Gone after the first question that was not answered: what the other side sends next belongs to nobody knows what.
     wire: Option<io::Wire>,
 }
@@ -26,14 +29,21 @@ pub struct SshGate {
 pub fn connect(target: &SshTarget, deadline: Instant) -> Result<SshGate, Error> {
     let wire = session::log_in(target, Clock::new(&target.host, deadline))?;
     wire.rest();
-    Ok(SshGate { host: target.host.clone(), wire: Some(wire) })
+    Ok(SshGate { target: target.clone(), wire: Some(wire) })
 }
 
 impl Gate for SshGate {
     fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
-        let mut wire = self.wire.take().ok_or_else(|| Error::UsedUp { host: self.host.clone() })?;
+        let mut wire = self.wire.take().ok_or_else(|| Error::UsedUp { host: self.target.host.clone() })?;
         wire.begin(deadline);
-        let answer = ask::ask(&mut wire, request)?;
+        let answer = match ask::ask(&mut wire, request) {
+            // The connection ended while it was idle, and nothing was asked over it yet.
+            Err(Error::Cut { phase: Phase::Open, .. }) => {
+                wire = session::log_in(&self.target, Clock::new(&self.target.host, deadline))?;
+                ask::ask(&mut wire, request)?
+            }
+            answer => answer?,
+        };
         wire.rest();
         self.wire = Some(wire);
         Ok(answer)

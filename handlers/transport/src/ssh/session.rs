@@ -5,10 +5,12 @@ use std::io::ErrorKind;
 
 use ssh2::MethodType;
 
+use super::agent::{self, Signed};
 use super::deadline::Clock;
 use super::io::{Failure, Wire, code};
 use super::key::{self, Key};
-use super::{SshTarget, target};
+use super::link::Link;
+use super::{SshTarget, target, via};
 use crate::known_hosts::{self, Names, OnFile, Source, Standing, Verdict};
 use crate::{Error, Phase, resolve};
 
@@ -26,16 +28,22 @@ pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
     target::check(target)?;
     let on_file = read_known_hosts(target)?;
     let wanted = algorithms(target, &on_file)?;
-    let key = key::read(target)?;
-    let socket = resolve::connect(&clock, &target.address, target.port)?;
-    let mut wire = Wire::new(socket, clock)?;
+    let key = if target.agent { None } else { Some(key::read(target)?) };
+    let link = match &target.via {
+        None => Link::Tcp(resolve::connect(&clock, &target.address, target.port)?),
+        Some(bastion) => Link::Tunnel(via::connect(&clock, bastion, target)?),
+    };
+    let mut wire = Wire::new(link, clock)?;
     handshake(&mut wire, target, &wanted)?;
     check_host_key(&wire, target, &on_file)?;
-    authenticate(&mut wire, target, &key)?;
+    match key {
+        Some(key) => authenticate(&mut wire, target, &key)?,
+        None => authenticate_by_agent(&mut wire, target)?,
+    }
     Ok(wire)
 }
 
-fn read_known_hosts(target: &SshTarget) -> Result<OnFile, Error> {
+pub(crate) fn read_known_hosts(target: &SshTarget) -> Result<OnFile, Error> {
     let mut texts = Vec::new();
     for file in &target.known_hosts {
         match fs::read(file) {
@@ -55,7 +63,7 @@ fn read_known_hosts(target: &SshTarget) -> Result<OnFile, Error> {
 }
 
 /// What the host is to prove itself with, or why there is no use in asking it.
-fn algorithms(target: &SshTarget, on_file: &OnFile) -> Result<String, Error> {
+pub(crate) fn algorithms(target: &SshTarget, on_file: &OnFile) -> Result<String, Error> {
     let host = target.host.clone();
     match on_file.standing() {
         Standing::Revoked(place) => return Err(Error::HostKeyRevoked { host, place }),
@@ -133,12 +141,18 @@ fn authenticate(wire: &mut Wire, target: &SshTarget, key: &Key) -> Result<(), Er
     }
 }
 
+fn authenticate_by_agent(wire: &mut Wire, target: &SshTarget) -> Result<(), Error> {
+    match agent::log_in(wire, target)? {
+        Signed::In => Ok(()),
+        Signed::Refused(keys) => Err(refused(target, &format!("the agent's {keys}"))),
+        Signed::Failed(failure) => Err(wire.error(Phase::Login, &failure)),
+    }
+}
+
 fn login_error(wire: &Wire, target: &SshTarget, key: &Key, failure: &Failure) -> Error {
     let file = target.key.clone();
     match failure.number {
-        code::AUTHENTICATION_FAILED => refused(target, &key.shown),
-        // Of the calls that end with this number, only waiting for a reply has to do with the connection.
-        code::PUBLICKEY_UNVERIFIED if !failure.to_string().starts_with("Waiting for") => refused(target, &key.shown),
+        _ if failure.is_refusal() => refused(target, &key.shown),
         code::KEYFILE_AUTH_FAILED | code::FILE | code::METHOD_NONE if key.passphrase.is_some() => {
             Error::Passphrase { file, why: format!("its passphrase is not the one on file, or the key is damaged ({failure})") }
         }

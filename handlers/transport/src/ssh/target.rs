@@ -22,8 +22,12 @@ pub struct SshTarget {
     pub passphrase_file: Option<PathBuf>,
     /// The files of recorded host keys; those that do not exist are passed over if another does.
     pub known_hosts: Vec<PathBuf>,
-    /// Let the ssh-agent of `SSH_AUTH_SOCK` sign, with the key whose public half is in `KEY.pub`, instead of reading `key`.
+    /// Let an ssh-agent sign, with the key whose public half is in `KEY.pub`, instead of reading `key`.
     pub agent: bool,
+    /// The agent's socket, if it is not the one `SSH_AUTH_SOCK` names.
+    pub agent_socket: Option<PathBuf>,
+    /// Reach the host through this one, which is logged in to first, with its own host key and account.
+    pub via: Option<Box<SshTarget>>,
 }
 
 impl SshTarget {
@@ -38,6 +42,8 @@ impl SshTarget {
             passphrase_file: None,
             known_hosts,
             agent: false,
+            agent_socket: None,
+            via: None,
         }
     }
 

@@ -1,0 +1,180 @@
+//! By an agent, and through a bastion: the same strictness, the same deadline.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+
+mod common;
+
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Plan, Sshd, ask, fails, free_port, keygen, repair, signal, soon};
+use rustix::process::Signal;
+use transport::{Answer, Gate, Request, SshTarget};
+
+struct Agent {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl Agent {
+    fn start(dir: &Path, keys: &[&Path]) -> Agent {
+        let socket = dir.join("agent");
+        let child = Command::new("ssh-agent")
+            .args(["-D", "-a"])
+            .arg(&socket)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("these tests need ssh-agent: install openssh-client");
+        let agent = Agent { child, socket };
+        let begun = Instant::now();
+        while !agent.socket.exists() && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for key in keys {
+            let added = Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &agent.socket).status().unwrap();
+            assert!(added.success());
+        }
+        agent
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn by_agent(sshd: &Sshd, socket: &Path) -> SshTarget {
+    SshTarget { agent: true, agent_socket: Some(socket.to_owned()), ..sshd.target() }
+}
+
+#[test]
+fn the_agent_signs_with_the_key_whose_public_half_is_named() {
+    for kind in ["ed25519", "rsa", "ecdsa"] {
+        let sshd = Plan::new().user_key(kind).start();
+        keygen("ed25519", "", &sshd.path("another"));
+        let agent = Agent::start(&sshd.path(""), &[&sshd.path("another"), &sshd.path("user")]);
+        std::fs::remove_file(sshd.path("user")).unwrap();
+        let mut gate = transport::connect(&by_agent(&sshd, &agent.socket), soon()).unwrap();
+        assert!(gate.ask(&repair(), soon()).is_ok(), "{kind}");
+        assert!(gate.ask(&Request::List, soon()).is_ok(), "{kind}");
+        // Only the named key was offered.
+        assert_eq!(sshd.log().matches("Failed publickey").count(), 0);
+    }
+}
+
+#[test]
+fn without_a_named_key_the_agents_keys_are_tried_in_turn() {
+    let sshd = Plan::new().start();
+    keygen("ed25519", "", &sshd.path("another"));
+    let agent = Agent::start(&sshd.path(""), &[&sshd.path("another"), &sshd.path("user")]);
+    let target = SshTarget { key: sshd.path("nameless"), ..by_agent(&sshd, &agent.socket) };
+    assert!(ask(&target, &repair(), Duration::from_secs(30)).0.is_ok());
+}
+
+#[test]
+fn an_agent_without_the_key_or_not_there_says_so() {
+    let sshd = Plan::new().start();
+    keygen("ed25519", "", &sshd.path("another"));
+    let agent = Agent::start(&sshd.path(""), &[&sshd.path("another")]);
+    let error = fails(&by_agent(&sshd, &agent.socket), &repair());
+    assert!(error.code() == "agent" && error.to_string().contains("does not hold"), "{error}");
+    let target = SshTarget { key: sshd.path("another"), ..by_agent(&sshd, &agent.socket) };
+    assert_eq!(fails(&target, &repair()).code(), "auth-refused");
+    assert_eq!(fails(&by_agent(&sshd, &sshd.path("no-agent")), &repair()).code(), "agent");
+    assert!(sshd.asked().is_empty());
+}
+
+#[test]
+fn an_agent_that_does_not_answer_does_not_hold_us() {
+    let sshd = Plan::new().start();
+    let _silent = UnixListener::bind(sshd.path("silent")).unwrap();
+    let limit = Duration::from_secs(2);
+    let (answer, took) = ask(&by_agent(&sshd, &sshd.path("silent")), &repair(), limit);
+    let error = answer.unwrap_err();
+    assert!(took < limit + Duration::from_secs(3), "it took {took:?}");
+    assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
+}
+
+/// A bastion that forwards and does nothing else, and the target behind it.
+fn behind_bastion() -> (Sshd, Sshd, SshTarget) {
+    let bastion = Plan::new().options("restrict,port-forwarding").start();
+    let sshd = Plan::new().start();
+    let target = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
+    (bastion, sshd, target)
+}
+
+#[test]
+fn a_bastion_is_passed_through() {
+    let (bastion, sshd, target) = behind_bastion();
+    let mut gate = transport::connect(&target, soon()).unwrap();
+    for _ in 0..3 {
+        assert!(gate.ask(&repair(), soon()).is_ok());
+    }
+    drop(gate);
+    assert_eq!(sshd.asked().len(), 3);
+    assert!(bastion.asked().is_empty(), "nothing runs on the bastion");
+    assert_eq!(bastion.log().matches("Accepted publickey").count(), 1);
+}
+
+#[test]
+fn ten_megabytes_pass_a_bastion_and_are_refused_here() {
+    let bastion = Plan::new().options("restrict,port-forwarding").start();
+    let sshd = Plan::new().gate("head -c 10000000 /dev/zero >&2; head -c 10000000 /dev/zero").start();
+    let target = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
+    assert_eq!(fails(&target, &repair()).code(), "not-framed");
+}
+
+#[test]
+fn host_keys_of_bastion_and_target_are_both_checked() {
+    let (bastion, sshd, target) = behind_bastion();
+    let mut wrong = target.clone();
+    wrong.via = Some(Box::new(bastion.target_with(&format!("[web1]:{} {}\n", bastion.port, sshd.host_key("ed25519")))));
+    let error = fails(&wrong, &repair());
+    assert!(error.code() == "host-key-mismatch" && error.to_string().contains(&bastion.port.to_string()), "{error}");
+    bastion.target();
+    let line = format!("[web1]:{} {}\n", sshd.port, bastion.host_key("ed25519"));
+    let wrong = SshTarget { via: target.via.clone(), ..sshd.target_with(&line) };
+    let error = fails(&wrong, &repair());
+    assert!(error.code() == "host-key-mismatch" && error.to_string().contains(&sshd.port.to_string()), "{error}");
+    assert!(sshd.asked().is_empty() && bastion.asked().is_empty());
+}
+
+#[test]
+fn a_bastion_that_may_not_forward_and_a_target_that_is_down_are_told_apart_from_refusals() {
+    let (_bastion, sshd, target) = behind_bastion();
+    let down = SshTarget { port: free_port(), ..target.clone() };
+    std::fs::write(&target.known_hosts[0], format!("[*]:* {}\n", sshd.host_key("ed25519"))).unwrap();
+    let error = fails(&down, &repair());
+    assert!(error.code() == "connect" && error.to_string().contains("through web1"), "{error}");
+    let strict = Plan::new().start();
+    let error = fails(&SshTarget { via: Some(Box::new(strict.target())), ..target }, &repair());
+    assert!(error.code() == "connect" && error.nothing_was_run(), "{error}");
+}
+
+#[test]
+fn a_bastion_that_stops_ends_at_the_deadline() {
+    let (bastion, sshd, target) = behind_bastion();
+    let mut gate = transport::connect(&target, soon()).unwrap();
+    assert_eq!(gate.ask(&Request::Version, soon()), Ok(Answer::Version("0.1.0".into())));
+    for child in children(bastion.pid()) {
+        signal(child, Signal::STOP);
+    }
+    let begun = Instant::now();
+    let error = gate.ask(&repair(), begun + Duration::from_secs(2)).unwrap_err();
+    drop(gate);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
+    for child in children(bastion.pid()) {
+        signal(child, Signal::KILL);
+    }
+    assert_eq!(sshd.asked(), ["version"]);
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
