@@ -135,11 +135,11 @@ pub struct Nagios {
 impl Nagios {
     /// Starts Nagios with the shipped commands and templates and one repairable service, checked every second.
     pub fn start(place: &Place, monitor: &Monitor, web: &WebSide) -> Nagios {
-        Nagios::start_with_handler(place, monitor, web, "handle_repair")
+        Nagios::start_with(place, monitor, web, "handle_repair", "")
     }
 
-    /// The same with another command as the service's event handler.
-    pub fn start_with_handler(place: &Place, monitor: &Monitor, web: &WebSide, handler: &str) -> Nagios {
+    /// The same with another command as the service's event handler, and with more objects.
+    pub fn start_with(place: &Place, monitor: &Monitor, web: &WebSide, handler: &str, more: &str) -> Nagios {
         let directory = place.directory("monitor/nagios", monitor.nagios.ids());
         for part in ["monitor/rw", "monitor/nagios/results"] {
             place.directory(part, monitor.nagios.ids());
@@ -147,7 +147,7 @@ impl Nagios {
         let port = web.apache.port;
         place.file("monitor/nagios/commands.cfg", &commands(monitor), 0o644, None);
         place.file("monitor/nagios/templates.cfg", &read_shipped("templates.cfg"), 0o644, None);
-        place.file("monitor/nagios/objects.cfg", &objects(port, handler), 0o644, None);
+        place.file("monitor/nagios/objects.cfg", &(objects(port, handler) + more), 0o644, None);
         let config = place.file("monitor/nagios/nagios.cfg", &main_file(&directory, &monitor.command_file), 0o644, None);
         let program = system_program(&["nagios4", "nagios"]);
         run(Command::new(&program).arg("-v").arg(&config));

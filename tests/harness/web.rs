@@ -28,7 +28,8 @@ pub struct WebSide {
     /// repairs.json.
     pub repairs: PathBuf,
     gate: PathBuf,
-    policy_run: Vec<String>,
+    /// The command of the lab's repair: cf-agent with the shipped policy.
+    pub policy_run: Vec<String>,
 }
 
 impl WebSide {
