@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::run::Limit;
+
 /// What the gate is started for, and with which files.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Args {
@@ -17,6 +19,8 @@ pub(crate) enum Wish {
     Serve,
     Check,
     Sudoers(String),
+    /// What sudo runs: a command, and for how long.
+    Within(Limit, Vec<String>),
     Help,
     Version,
 }
@@ -31,6 +35,8 @@ Usage, in ~repair/.ssh/authorized_keys, as the forced command of the Nagios serv
                                                        repair NAME JOB, diagnose NAME, status JOB, list, version
   repair_gate [--config FILE] check                    say what is wrong with the file, or list its repairs
   repair_gate [--config FILE] sudoers [USER]           print the sudoers file for USER (repair)
+  repair_gate within SECONDS GRACE PROGRAM...          run a command, and at the limit send its process group SIGTERM, then
+                                                       SIGKILL; the gate and sudo use this
   repair_gate --help | --version
 
 Options:
@@ -49,6 +55,10 @@ pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
         state: "/var/lib/nagios-selfheal/gate".into(),
         wish: Wish::Serve,
     };
+    if argv.first().is_some_and(|word| word == "within") {
+        args.wish = within(argv).ok_or("usage: repair_gate within SECONDS GRACE PROGRAM...")?;
+        return Ok(args);
+    }
     let mut words = argv.iter().peekable();
     while let Some(word) = words.next() {
         if word == "sudoers" && args.wish == Wish::Serve {
@@ -69,6 +79,16 @@ pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
     match &args.wish {
         Wish::Sudoers(user) if !crate::config::is_account(user) => Err(format!("'{user}' is not the name of an account")),
         _ => Ok(args),
+    }
+}
+
+fn within(argv: &[OsString]) -> Option<Wish> {
+    let words: Vec<String> = argv.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<_>>()?;
+    match words.as_slice() {
+        [_, seconds, grace, command @ ..] if !command.is_empty() => {
+            Some(Wish::Within(Limit { seconds: seconds.parse().ok()?, grace: grace.parse().ok()? }, command.to_vec()))
+        }
+        _ => None,
     }
 }
 

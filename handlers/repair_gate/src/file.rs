@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::answer::{Reason, Refusal};
 use crate::config::{self, Repairs};
-use crate::{hold, trust};
+use crate::{hold, run, trust};
 
 /// The repairs, if the file and every directory above it are root's alone and all of it is understood.
 pub(crate) fn load(path: &Path) -> Result<Repairs, Refusal> {
@@ -32,6 +32,13 @@ pub(crate) fn overview(config: &Path, repairs: &Repairs) -> String {
                 let _ = writeln!(text, "  warning: {e}");
             }
         }
+    }
+    // It is what sudo runs.
+    if repairs.iter().any(|(_, repair)| repair.user.is_some())
+        && let Err(e) =
+            run::gate().map_err(|e| e.to_string()).and_then(|gate| trust::file(gate.as_ref(), &[0]).map_err(|e| e.to_string()))
+    {
+        let _ = writeln!(text, "warning: {e}");
     }
     if let Err(held) = hold::not_held(config) {
         let _ = writeln!(text, "warning: {}", held.text);

@@ -15,7 +15,7 @@ use crate::record::{Record, State};
 use crate::request::{self, Job, Name, Request};
 use crate::run::{self, End, Limit, Ran};
 use crate::store::{Broken, Lock, Store};
-use crate::{Said, file, hold, sudoers, syslog};
+use crate::{Said, file, hold, sudoers, syslog, within};
 
 /// Everything the program does, as what it says.
 pub(crate) fn main(argv: &[OsString]) -> Said {
@@ -29,7 +29,12 @@ pub(crate) fn main(argv: &[OsString]) -> Said {
         Wish::Help => for_people(Ok(args::HELP.to_owned())),
         Wish::Version => for_people(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION")))),
         Wish::Check => for_people(file::load(&args.config).map(|repairs| file::overview(&args.config, &repairs))),
-        Wish::Sudoers(user) => for_people(file::load(&args.config).map(|repairs| sudoers::file(&repairs, user))),
+        Wish::Sudoers(user) => for_people(file::load(&args.config).and_then(|repairs| {
+            let gate =
+                run::gate().map_err(|e| Refusal::new(Reason::Config, format!("cannot tell where this program is: {e}")))?;
+            Ok(sudoers::file(&repairs, user, &gate))
+        })),
+        Wish::Within(limit, argv) => within::main(argv, *limit),
     }
 }
 

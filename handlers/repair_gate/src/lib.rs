@@ -6,7 +6,7 @@
 //!
 //! The pure parts: [`request`] (words), [`config`] (repairs.json), `pace` (may it run now?), `record`, `excerpt`,
 //! `sudoers`. The parts that touch the machine: `trust` (whose file is it), `store` (records and lock), `run`,
-//! `syslog`, `host`, `file` and `hold`. `gate` tells the story.
+//! `within`, `syslog`, `host`, `file` and `hold`. `gate` tells the story.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -30,8 +30,9 @@ mod store;
 mod sudoers;
 mod syslog;
 mod trust;
+mod within;
 
-/// What is printed, and where, and the exit code: 0..3, and nothing outside it.
+/// What is printed, and where, and the exit code: 0..3, and nothing outside it, but for `within`, which hands one on.
 pub(crate) struct Said {
     pub(crate) stdout: String,
     pub(crate) stderr: String,

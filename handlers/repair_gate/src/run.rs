@@ -1,5 +1,5 @@
-//! Runs one command: no shell, a clean environment, a time limit for its whole process group, bounded output. Returns
-//! when the command has ended, whatever it has left running.
+//! Runs one command: no shell, a clean environment, a time limit (kept by `within`), bounded output. Returns when the
+//! command has ended, whatever it has left running.
 
 use std::io::{self, PipeReader, PipeWriter, Read, pipe};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -10,20 +10,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::excerpt::Excerpt;
+use crate::within;
 
 /// A time limit, and how long after it SIGKILL follows SIGTERM. Seconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit {
     pub(crate) seconds: u64,
     pub(crate) grace: u64,
 }
 
-/// Beyond limit and grace, what timeout(1) may need to end.
+/// Beyond limit and grace, what `within` and sudo may need to end.
 const SLACK: u64 = 3;
 /// After the command has ended, its last output is in the pipe already; this is for the reader's scheduling.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 /// Given outright, for the default can be set through the environment (RUST_MIN_STACK).
-const STACK: usize = 256 * 1024;
+pub(crate) const STACK: usize = 256 * 1024;
 
 impl Limit {
     /// Of a repair: ten seconds to end cleanly once it is asked to.
@@ -44,12 +45,17 @@ impl Limit {
         (self.seconds + self.grace + SLACK + 2).saturating_mul(1000)
     }
 
-    /// `argv` under timeout(1), which is in its own process group with the command: it signals the group, as the account
-    /// the command runs under, which the gate may not and std cannot. This is the text that stands in sudoers.
-    pub(crate) fn around(self, argv: &[String]) -> Vec<String> {
-        let timeout = ["/usr/bin/timeout".into(), format!("--kill-after={}", self.grace), self.seconds.to_string()];
-        timeout.into_iter().chain(argv.iter().cloned()).collect()
+    /// `argv` under `within`, as the gate at `gate` has it run. This is the text that stands in sudoers.
+    pub(crate) fn around(self, gate: &str, argv: &[String]) -> Vec<String> {
+        let within = [gate.to_owned(), "within".to_owned(), self.seconds.to_string(), self.grace.to_string()];
+        within.into_iter().chain(argv.iter().cloned()).collect()
     }
+}
+
+/// Where this program is, for sudoers and for sudo. proc(5): the link of a program that was replaced while it runs says so.
+pub(crate) fn gate() -> io::Result<String> {
+    let path = std::env::current_exe()?.into_os_string().into_string().map_err(|_| io::ErrorKind::InvalidFilename)?;
+    Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
 /// How it ended.
@@ -72,26 +78,23 @@ pub(crate) struct Ran {
 
 /// Runs `argv` under `limit`, through sudo(8) when it is another `account`'s.
 pub(crate) fn run(argv: &[String], account: Option<&str>, limit: Limit) -> Ran {
-    let words = words(argv, account, limit);
     let begun = Instant::now();
-    let (end, output) = execute(&words, limit).unwrap_or_else(|e| (End::NotStarted(e.to_string()), Vec::new()));
+    let ran = gate().and_then(|gate| execute(&words(&gate, argv, account, limit), limit));
+    let (end, output) = ran.unwrap_or_else(|e| (End::NotStarted(e.to_string()), Vec::new()));
     let elapsed = begun.elapsed();
     Ran { end: named(end, elapsed, limit), seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0, output }
 }
 
-fn words(argv: &[String], account: Option<&str>, limit: Limit) -> Vec<String> {
+fn words(gate: &str, argv: &[String], account: Option<&str>, limit: Limit) -> Vec<String> {
     let sudo = account.map(|account| ["/usr/bin/sudo", "-n", "-u", account, "--"].map(str::to_owned));
-    sudo.into_iter().flatten().chain(limit.around(argv)).collect()
+    sudo.into_iter().flatten().chain(limit.around(gate, argv)).collect()
 }
 
-/// timeout(1): 124 when it had to stop the command, 137 or death by SIGKILL when it had to kill it. The command may end
-/// with the same codes by itself, but then before the time was over.
+/// `within` tells by an exit code that it had to stop the command. The command may end with the same code by itself, but
+/// then before the time was over.
 fn named(end: End, elapsed: Duration, limit: Limit) -> End {
     let over = elapsed >= Duration::from_secs(limit.seconds);
-    match end {
-        End::Exit(124 | 137) | End::Signal(9) if over => End::TimedOut,
-        end => end,
-    }
+    if over && end == End::Exit(i32::from(within::TIMED_OUT)) { End::TimedOut } else { end }
 }
 
 fn execute(words: &[String], limit: Limit) -> io::Result<(End, Vec<String>)> {
@@ -169,61 +172,23 @@ fn end_of(status: ExitStatus) -> End {
 mod tests {
     use super::*;
 
-    const SHORT: Limit = Limit { seconds: 1, grace: 1 };
-
-    fn shell(script: &str) -> Ran {
-        run(&["/bin/sh", "-c", script].map(str::to_owned), None, SHORT)
-    }
-
     #[test]
-    fn exit_codes_and_signals_are_told_apart() {
-        assert_eq!(shell("exit 0").end, End::Exit(0));
-        assert_eq!(shell("exit 3").end, End::Exit(3));
-        assert_eq!(shell("kill -TERM $$").end, End::Signal(15));
-        assert_eq!(shell("exit 124").end, End::Exit(124), "its own 124 is no timeout");
-        assert_eq!(shell("exit 137").end, End::Exit(137), "its own 137 is no timeout");
-    }
-
-    #[test]
-    fn a_timeout_is_called_one_whether_it_ended_or_was_killed() {
-        assert_eq!(shell("sleep 20").end, End::TimedOut);
-        let deaf = shell("trap '' TERM; while :; do sleep 0.1; done");
-        assert_eq!(deaf.end, End::TimedOut);
-        assert!(deaf.seconds >= 2.0, "{}", deaf.seconds);
-    }
-
-    #[test]
-    fn a_missing_program_is_a_failure_with_its_reason() {
-        let ran = run(&["/nonexistent/program".to_owned()], None, SHORT);
-        assert_eq!(ran.end, End::Exit(127));
-        assert!(ran.output.join(" ").contains("/nonexistent/program"), "{:?}", ran.output);
-    }
-
-    #[test]
-    fn the_surroundings_are_clean() {
-        let ran = shell("/usr/bin/env | sort; pwd; readlink /proc/self/fd/0");
-        let output = ran.output.join("\n");
-        assert_eq!(output, "LC_ALL=C\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nPWD=/\n/\n/dev/null");
-    }
-
-    #[test]
-    fn both_outputs_are_kept_in_their_order() {
-        assert_eq!(shell("echo out; echo err >&2; printf end").output, ["out", "err", "end"]);
-    }
-
-    #[test]
-    fn a_runaway_writer_costs_no_memory_and_is_stopped() {
-        let ran = shell("yes");
-        assert_eq!(ran.end, End::TimedOut);
-        assert_eq!(ran.output.len(), 41);
-    }
-
-    #[test]
-    fn another_account_goes_through_sudo_around_timeout() {
+    fn another_account_goes_through_sudo_around_the_time_limit() {
         let argv = ["/usr/bin/systemctl", "restart", "httpd"].map(str::to_owned);
         assert_eq!(
-            words(&argv, Some("root"), Limit::of_repair(60)).join(" "),
-            "/usr/bin/sudo -n -u root -- /usr/bin/timeout --kill-after=10 60 /usr/bin/systemctl restart httpd"
+            words("/gate", &argv, None, Limit::of_repair(60)).join(" "),
+            "/gate within 60 10 /usr/bin/systemctl restart httpd"
         );
+        assert_eq!(
+            words("/gate", &argv, Some("root"), Limit::of_repair(60)).join(" "),
+            "/usr/bin/sudo -n -u root -- /gate within 60 10 /usr/bin/systemctl restart httpd"
+        );
+    }
+
+    #[test]
+    fn its_own_124_is_no_timeout() {
+        let after = |seconds| named(End::Exit(124), Duration::from_secs(seconds), Limit::of_repair(60));
+        assert_eq!((after(59), after(60)), (End::Exit(124), End::TimedOut));
+        assert_eq!(named(End::Exit(0), Duration::from_secs(61), Limit::of_repair(60)), End::Exit(0));
     }
 }

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use crate::config::Repairs;
 use crate::run::Limit;
 
-/// The whole file for the account `gate`.
-pub(crate) fn file(repairs: &Repairs, gate: &str) -> String {
+/// The whole file, for the account `user` of the gate, which is at `gate`.
+pub(crate) fn file(repairs: &Repairs, user: &str, gate: &str) -> String {
     let mut lines = BTreeSet::new();
     for (_, repair) in repairs.iter() {
-        let Some(account) = repair.user.as_deref().filter(|account| *account != gate) else { continue };
-        let looks = repair.diagnose.iter().map(|argv| Limit::DIAGNOSIS.around(argv));
-        for words in std::iter::once(Limit::of_repair(repair.timeout).around(&repair.run)).chain(looks) {
-            lines.insert(format!("{gate} ALL=({account}) NOPASSWD: NOSETENV: {}", escaped(&words)));
+        let Some(account) = repair.user.as_deref().filter(|account| *account != user) else { continue };
+        let looks = repair.diagnose.iter().map(|argv| Limit::DIAGNOSIS.around(gate, argv));
+        for words in std::iter::once(Limit::of_repair(repair.timeout).around(gate, &repair.run)).chain(looks) {
+            lines.insert(format!("{user} ALL=({account}) NOPASSWD: NOSETENV: {}", escaped(&words)));
         }
     }
     let mut text = String::from("# Made by `repair_gate sudoers` from repairs.json. Make it again when that file changes.\n");
     // Old RHEL had requiretty on, and a forced command has no terminal.
-    text.push_str(&format!("Defaults:{gate} !requiretty\n"));
+    text.push_str(&format!("Defaults:{user} !requiretty\n"));
     lines.into_iter().for_each(|line| text.extend([line.as_str(), "\n"]));
     text
 }
@@ -48,11 +48,11 @@ mod tests {
             "mine": {"run": ["/bin/true"], "as": "repair"}}}"#,
         );
         assert_eq!(
-            file(&repairs.unwrap(), "repair").lines().skip(1).collect::<Vec<_>>(),
+            file(&repairs.unwrap(), "repair", "/usr/libexec/gate").lines().skip(1).collect::<Vec<_>>(),
             [
                 "Defaults:repair !requiretty",
-                r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/bin/timeout --kill-after\=10 120 /usr/sbin/x --set\=a\:b\,c \*",
-                r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/bin/timeout --kill-after\=2 10 /usr/bin/journalctl -n 50",
+                r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/libexec/gate within 10 2 /usr/bin/journalctl -n 50",
+                r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/libexec/gate within 120 10 /usr/sbin/x --set\=a\:b\,c \*",
             ]
         );
     }

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{JOB, Lab, wait_until};
+use crate::common::{GATE, JOB, Lab, wait_until};
 use serde_json::json;
 
 fn shipped(name: &str) -> PathBuf {
@@ -20,9 +20,9 @@ fn the_shipped_repairs_are_understood_and_sudo_can_say_them() {
     assert_eq!(check.status.code(), Some(0), "{check:?}");
     assert_eq!(lab.ask("list").json["repairs"], json!(["httpd", "httpd-policy"]));
     let sudoers = String::from_utf8(lab.people(&["sudoers"]).stdout).unwrap();
-    assert!(
-        sudoers.contains(r"NOPASSWD: NOSETENV: /usr/bin/timeout --kill-after\=10 60 /usr/bin/systemctl restart httpd.service")
-    );
+    let expected =
+        format!("repair ALL=(root) NOPASSWD: NOSETENV: {GATE} within 60 10 /usr/bin/systemctl restart httpd.service\n");
+    assert!(sudoers.contains(&expected), "{sudoers}");
     fs::write(lab.path("sudoers"), &sudoers).unwrap();
     lab.chmod("sudoers", 0o440);
     assert!(Command::new("/usr/sbin/visudo").arg("-cf").arg(lab.path("sudoers")).status().unwrap().success());

@@ -1,6 +1,8 @@
 //! A host of its own for every test: a file, a state directory and a marker that only a repair can make.
 #![allow(dead_code, reason = "each test program uses its own part of the lab")]
 
+pub mod installed;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

@@ -1,0 +1,158 @@
+//! `repair_gate within SECONDS GRACE PROGRAM...`: runs a command for so long and no longer. It stands between sudo and
+//! the command, under the account of the command, because only that account may signal it; and it goes on keeping the time
+//! when the gate has died.
+//!
+//! Not timeout(1): that is content when the program it started has ended, and leaves alone for ever what ignored SIGTERM in
+//! the same process group.
+
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{fs, process};
+
+use crate::Said;
+use crate::run::{Limit, STACK};
+
+/// How the command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Exit(u8),
+    Signal(i32),
+    /// Its group was stopped; told as exit code 124, as timeout(1) does.
+    TimedOut,
+}
+
+pub(crate) const TIMED_OUT: u8 = 124;
+const NOT_STARTED: u8 = 127;
+const KILL: &str = "/bin/kill";
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Ends as the command did: the exit code is handed on whole, for this is not what Nagios or the server sees.
+pub(crate) fn main(argv: &[String], limit: Limit) -> Said {
+    let (code, stderr) = match within(argv, limit) {
+        Ok(Outcome::Exit(code)) => (code, String::new()),
+        Ok(Outcome::TimedOut) => (TIMED_OUT, String::new()),
+        Ok(Outcome::Signal(signal)) => (die_of(signal), String::new()),
+        Err(e) => (NOT_STARTED, format!("cannot start {}: {e}\n", argv.first().map_or("", String::as_str))),
+    };
+    Said { stdout: String::new(), stderr, code }
+}
+
+/// Runs `argv` in a process group of its own, and at the limit sends that group SIGTERM, then SIGKILL to what is left.
+pub(crate) fn within(argv: &[String], limit: Limit) -> io::Result<Outcome> {
+    let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    // What could not be stopped must not be started.
+    fs::metadata(KILL).map_err(|e| io::Error::new(e.kind(), format!("{KILL}, which would stop it: {e}")))?;
+    let (started, group) = mpsc::channel::<u32>();
+    let (ended, end) = mpsc::channel::<()>();
+    // The clock is there before the command is.
+    let clock = thread::Builder::new().stack_size(STACK).spawn(move || {
+        let Ok(group) = group.recv() else { return false };
+        let over = end.recv_timeout(Duration::from_secs(limit.seconds)) == Err(RecvTimeoutError::Timeout);
+        if over {
+            stop(group, Duration::from_secs(limit.grace));
+        }
+        over
+    })?;
+    let mut child = Command::new(program).args(arguments).process_group(0).spawn()?;
+    let _ = started.send(child.id());
+    let status = child.wait()?;
+    let _ = ended.send(());
+    Ok(if clock.join().unwrap_or(false) { Outcome::TimedOut } else { outcome(status) })
+}
+
+fn outcome(status: ExitStatus) -> Outcome {
+    let code = status.code().map(|code| u8::try_from(code).unwrap_or(u8::MAX));
+    code.map_or(Outcome::Signal(status.signal().unwrap_or(0)), Outcome::Exit)
+}
+
+fn stop(group: u32, grace: Duration) {
+    signal("-TERM", group);
+    let until = Instant::now() + grace;
+    while anyone_in(group) {
+        if Instant::now() >= until {
+            signal("-KILL", group);
+            break;
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// std signals processes it started, one by one; a whole group is reached by kill(1).
+fn signal(name: &str, group: u32) {
+    let words = [name, "--", &format!("-{group}")];
+    let _ = Command::new(KILL).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+/// Whether a living process is in that group: proc(5), stat: `pid (name) state ppid pgrp ...`, of which the name may hold
+/// anything, brackets too.
+fn anyone_in(group: u32) -> bool {
+    let Ok(entries) = fs::read_dir("/proc") else { return true };
+    entries.flatten().any(|entry| {
+        let stat = fs::read(entry.path().join("stat")).unwrap_or_default();
+        let stat = String::from_utf8_lossy(&stat);
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let dead = matches!(fields.next(), Some("Z" | "X"));
+        !dead && fields.nth(1) == Some(&group.to_string())
+    })
+}
+
+/// Dies as the command died, so that sudo(8), which does the same, hands the signal on to the gate. This process becomes
+/// kill(1), which signals itself.
+fn die_of(signal: i32) -> u8 {
+    if Path::new(KILL).exists() {
+        let _ = Command::new(KILL).args([format!("-{signal}"), process::id().to_string()]).exec();
+    }
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> (Outcome, Duration) {
+        let begun = Instant::now();
+        let argv = ["/bin/sh", "-c", script].map(str::to_owned);
+        (within(&argv, Limit { seconds: 1, grace: 1 }).unwrap(), begun.elapsed())
+    }
+
+    #[test]
+    fn in_time_it_is_as_if_nobody_had_been_between() {
+        assert_eq!(shell("exit 3").0, Outcome::Exit(3));
+        assert_eq!(shell("exit 124").0, Outcome::Exit(124));
+        assert_eq!(shell("kill -SEGV $$").0, Outcome::Signal(11));
+        assert!(within(&["/nonexistent".to_owned()], Limit { seconds: 1, grace: 1 }).is_err());
+    }
+
+    #[test]
+    fn at_the_limit_the_group_is_asked_to_end_and_not_waited_for_longer_than_needed() {
+        let (outcome, took) = shell("sleep 61 & sleep 62");
+        assert_eq!(outcome, Outcome::TimedOut);
+        assert!(took < Duration::from_millis(1900), "{took:?}");
+    }
+
+    #[test]
+    fn what_ignores_sigterm_is_killed_even_when_its_parent_has_ended() {
+        let pid = tempfile::NamedTempFile::new().unwrap();
+        let deaf = format!("sh -c 'trap \"\" TERM; echo $$ > {}; while :; do sleep 0.1; done' & wait", pid.path().display());
+        let (outcome, took) = shell(&deaf);
+        assert_eq!(outcome, Outcome::TimedOut);
+        assert!(took >= Duration::from_secs(2), "{took:?}");
+        let pid = fs::read_to_string(pid.path()).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    }
+
+    #[test]
+    fn a_daemon_that_left_the_group_is_let_live() {
+        let pid = tempfile::NamedTempFile::new().unwrap();
+        let (outcome, _) = shell(&format!("setsid sh -c 'echo $$ > {}; exec sleep 5' & sleep 0.3", pid.path().display()));
+        assert_eq!(outcome, Outcome::Exit(0));
+        assert!(Path::new(&format!("/proc/{}", fs::read_to_string(pid.path()).unwrap().trim())).exists());
+    }
+}

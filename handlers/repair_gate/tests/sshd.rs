@@ -1,0 +1,262 @@
+//! The gate as it is installed, behind real sshd, sudo and OpenSSH's clients. These tests need root, and a kernel that lets
+//! them have a mount namespace and overlayfs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that cannot go on must stop, and say where"
+)]
+
+mod common;
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use common::installed::Installed;
+use common::{Answer, JOB, alive, read_pid, wait_until};
+use serde_json::json;
+
+/// The host, with `script` as what its repair `x` runs as root; `LAB` in it stands for the lab's directory.
+fn installed(script: &str) -> Installed {
+    let host = Installed::with(&json!({"x": {"run": ["/bin/sh", "LAB/script"], "as": "root", "cooldown": "0s", "timeout": "2s",
+        "diagnose": [["/usr/bin/id", "-un"]]}}));
+    let here = host.lab.path("").display().to_string();
+    fs::write(host.lab.path("script"), script.replace("LAB", here.trim_end_matches('/'))).unwrap();
+    host
+}
+
+#[track_caller]
+fn fails(output: &Output, what: &str) {
+    assert!(!output.status.success(), "{what} must not work: {output:?}");
+}
+
+#[test]
+fn the_packaged_line_lets_a_repair_through_as_root_and_reports_it() {
+    let host = installed("id -un; touch LAB/marker");
+    assert_eq!(host.ask("list").json["repairs"], json!(["x"]));
+    assert_eq!(host.ask("version").code, 0);
+    let answer = host.ask(&format!("repair x {JOB}"));
+    assert_eq!((answer.is("done").code, answer.output().as_str()), (0, "root"));
+    assert_eq!(fs::metadata(host.lab.marker()).unwrap().uid(), 0);
+    host.ask(&format!("status {JOB}")).is("done");
+    assert_eq!(host.ask("diagnose x").json["reports"][0]["output"], json!(["root"]));
+    let owner = fs::metadata(host.inside(&format!("/var/lib/nagios-selfheal/gate/jobs/{JOB}.json"))).unwrap();
+    assert_eq!((owner.uid(), owner.mode() & 0o777), (29990, 0o600));
+}
+
+#[test]
+fn every_request_is_one_line_of_the_systems_log_with_the_peers_address() {
+    let host = installed("exit 0");
+    host.ask("list");
+    assert!(host.logged().contains("127.0.0.1 asked 'list': answered"));
+    host.ask("id; rm -rf /");
+    let line = host.logged();
+    assert!(line.starts_with("<84>") && line.contains("asked 'id; rm -rf /': refused, bad-request"), "{line}");
+    host.ask(&format!("repair x {JOB}"));
+    assert!(host.logged().contains(&format!("127.0.0.1 asked for x, job {JOB}: it starts")));
+    assert!(host.logged().contains(&format!("asked 'repair x {JOB}': done after")));
+}
+
+#[test]
+fn shells_commands_and_logins_end_at_the_gate() {
+    let host = installed("touch LAB/marker");
+    let many = "x".repeat(100_000);
+    for request in [
+        &[][..],
+        &["id"],
+        &["/bin/sh"],
+        &["sh -c 'touch /tmp/x'"],
+        &["repair x 20261123-00000001; id"],
+        &["repair x 20261123-00000001\nid"],
+        &["repair x $(id)"],
+        &[" -oProxyCommand=id"],
+        &["x", "--config", "/tmp/x"],
+        &[&many],
+    ] {
+        let output = host.ssh(&[], request);
+        let answer = Answer::of(&output);
+        answer.refused("bad-request");
+        assert_eq!(answer.stderr, "");
+    }
+    assert!(!host.lab.marker().exists() && host.jobs().is_empty());
+}
+
+#[test]
+fn a_megabyte_of_request_does_nothing_and_the_next_one_is_served() {
+    let host = installed("touch LAB/marker");
+    let piece = format!("repair x {JOB} {}", "y".repeat(100_000));
+    let output = host.ssh(&[], &[piece.as_str(); 11]);
+    fails(&output, "a megabyte");
+    assert!(!host.lab.marker().exists() && host.jobs().is_empty());
+    assert_eq!(host.ask("list").code, 0);
+}
+
+#[test]
+fn files_cannot_be_copied_in_or_out() {
+    let host = installed("touch LAB/marker");
+    fs::write(host.lab.path("loot"), "put /etc/hostname LAB\nget /etc/passwd\nls\n").unwrap();
+    let (loot, drop) = (host.lab.path("loot"), host.lab.path("drop"));
+    let to = format!("repair@127.0.0.1:{}/in", drop.display());
+    for options in [&["-O"][..], &["-s"], &[]] {
+        fails(&host.client("/usr/bin/scp").args(options).arg(&loot).arg(&to).output().unwrap(), "scp to the host");
+        let from = host.client("/usr/bin/scp").args(options).arg("repair@127.0.0.1:/etc/passwd").arg(drop.join("out")).output();
+        fails(&from.unwrap(), "scp from the host");
+    }
+    fails(&host.client("/usr/bin/sftp").arg("-b").arg(&loot).arg("repair@127.0.0.1").output().unwrap(), "sftp");
+    for subsystem in ["sftp", "shell", "netconf"] {
+        let output = host.ssh(&["-s"], &[subsystem]);
+        assert!(!output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("passwd"), "{output:?}");
+    }
+    assert_eq!(fs::read_dir(drop).unwrap().count(), 0);
+    assert!(!host.lab.marker().exists() && host.jobs().is_empty());
+}
+
+#[test]
+fn nothing_is_forwarded_in_either_direction() {
+    let host = installed("exit 0");
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    target.set_nonblocking(true).unwrap();
+    let port = target.local_addr().unwrap().port();
+    fails(&host.ssh(&["-W", &format!("127.0.0.1:{port}")], &[]), "-W");
+    let socket = host.lab.path("drop/socket").display().to_string();
+    for forward in [format!("0:127.0.0.1:{port}"), format!("{socket}:127.0.0.1:{port}")] {
+        fails(&host.ssh(&["-N", "-o", "ExitOnForwardFailure=yes", "-R", &forward], &[]), &forward);
+    }
+    fails(&host.ssh(&["-N", "-o", "ExitOnForwardFailure=yes", "-w", "any"], &[]), "a tunnel device");
+
+    // -L is accepted by the client; what counts is that nothing comes out at the other end.
+    let local = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut client =
+        host.client("/usr/bin/ssh").args(["-N", "-L", &format!("{local}:127.0.0.1:{port}"), "repair@127.0.0.1"]).spawn().unwrap();
+    wait_until("the client listens", || std::net::TcpStream::connect(("127.0.0.1", local)).is_ok());
+    host.wait_for_log("refused local port forward");
+    client.kill().unwrap();
+    client.wait().unwrap();
+    assert!(target.accept().is_err(), "a connection came through");
+    assert!(!host.lab.path("drop/socket").exists());
+}
+
+#[test]
+fn there_is_no_terminal_no_agent_no_display_and_no_rc_file() {
+    let host = installed("exit 0");
+    fails(&host.ssh(&["-tt"], &["list"]), "a terminal");
+
+    let agent = Command::new("/usr/bin/ssh-agent").arg("-a").arg(host.lab.path("agent")).output().unwrap();
+    let text = String::from_utf8(agent.stdout).unwrap();
+    let pid = text.split("SSH_AGENT_PID=").nth(1).unwrap().split(';').next().unwrap();
+    let mut client = host.client("/usr/bin/ssh");
+    client.args(["-A", "repair@127.0.0.1", "list"]).env("SSH_AUTH_SOCK", host.lab.path("agent"));
+    assert_eq!(Answer::of(&client.output().unwrap()).code, 0);
+    let killed = Command::new("/bin/kill").arg(pid).status().unwrap();
+    assert!(killed.success());
+    host.wait_for_log("agent forwarding disabled");
+
+    let mut client = host.client("/usr/bin/ssh");
+    client.args(["-X", "repair@127.0.0.1", "list"]).env("DISPLAY", ":99");
+    assert_eq!(Answer::of(&client.output().unwrap()).code, 0);
+    assert!(!host.lab.path("drop/rc").exists(), "~/.ssh/rc was run");
+}
+
+#[test]
+fn what_a_client_sends_into_the_environment_changes_nothing() {
+    let host = installed("env > LAB/env");
+    let evil = [
+        ("RUST_MIN_STACK", "99999999999999"),
+        ("RUST_BACKTRACE", "full"),
+        ("SSH_CONNECTION", "6.6.6.6 1 6.6.6.6 2"),
+        ("HOME", "/tmp"),
+        ("TMPDIR", "/nonexistent"),
+        ("SUDO_ASKPASS", "/bin/true"),
+        ("LC_EVIL", "$(id)"),
+        ("REPAIR_GATE_CONFIG", "/tmp/x.json"),
+    ];
+    let mut client = host.client("/usr/bin/ssh");
+    for (name, value) in evil {
+        client.args(["-o", &format!("SetEnv=\"{name}={value}\"")]);
+    }
+    let answer = Answer::of(&client.args(["repair@127.0.0.1", &format!("repair x {JOB}")]).output().unwrap());
+    assert_eq!(answer.is("done").stderr, "");
+    assert!(host.logged().contains("127.0.0.1 asked"), "the peer is what sshd says");
+    let seen = fs::read_to_string(host.lab.path("env")).unwrap();
+    assert!(!seen.contains("EVIL") && !seen.contains("RUST") && !seen.contains("6.6.6.6") && !seen.contains("/tmp"), "{seen}");
+}
+
+#[test]
+fn sudo_lets_the_account_run_that_command_and_no_other() {
+    let host = installed("touch LAB/marker");
+    let script = host.lab.path("script").display().to_string();
+    let sudo = ["/usr/bin/sudo", "-n", "-u", "root", "--"];
+    let gate = "/usr/libexec/nagios-selfheal/repair_gate";
+    let good = [gate, "within", "2", "10", "/bin/sh", &script];
+    for bad in [
+        &["/bin/sh", &script][..],
+        &["/bin/sh"],
+        &[gate],
+        &[gate, "list"],
+        &[gate, "within", "2", "10", "/bin/sh"],
+        &[gate, "within", "2", "10", "/bin/sh", "-c", "id"],
+        &[gate, "within", "2", "10", "/bin/sh", &script, "more"],
+        &[gate, "within", "3", "10", "/bin/sh", &script],
+        &[gate, "within", "2", "10", "/bin/sh", "/etc/passwd"],
+        &[gate, "within", "10", "2", "/bin/sh", &script],
+        &["/usr/libexec/../bin/env", "id"],
+        &["/usr/bin/env", "id"],
+    ] {
+        fails(&host.as_repair(&[&sudo[..], bad].concat()), &bad.join(" "));
+    }
+    let another = ["/usr/bin/sudo", "-n", "-u", "daemon", "--"];
+    fails(&host.as_repair(&[&another[..], &good[..]].concat()), "another account");
+    let variable = ["/usr/bin/sudo", "-n", "LD_PRELOAD=/tmp/x"];
+    fails(&host.as_repair(&[&variable[..], &good[..]].concat()), "a variable");
+    assert!(!host.lab.marker().exists());
+    let output = host.as_repair(&[&sudo[..], &good[..]].concat());
+    assert!(output.status.success() && host.lab.marker().exists(), "{output:?}");
+}
+
+#[test]
+fn a_timeout_reaches_what_root_runs_and_its_grandchildren() {
+    let host = installed("sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait");
+    let answer = host.ask(&format!("repair x {JOB}"));
+    assert_eq!(answer.is("timeout").code, 1);
+    let pid = read_pid(&host.lab.path("pid"));
+    // The shell that led the group ended at SIGTERM; what is deaf is killed with the group all the same.
+    wait_until("the deaf grandchild is gone", || !alive(&pid));
+}
+
+#[test]
+fn a_client_that_is_killed_neither_stops_nor_loses_the_repair() {
+    let host = installed("touch LAB/begun; sleep 1; echo much; echo more >&2; touch LAB/marker");
+    let mut client = host.client("/usr/bin/ssh").args(["repair@127.0.0.1", &format!("repair x {JOB}")]).spawn().unwrap();
+    wait_until("it runs", || host.lab.path("begun").exists());
+    client.kill().unwrap();
+    client.wait().unwrap();
+    host.ask(&format!("status {JOB}")).is("running");
+    wait_until("it goes on", || host.lab.marker().exists());
+    wait_until("it is on record", || host.ask(&format!("status {JOB}")).json["state"] == json!("done"));
+    assert_eq!(host.ask(&format!("repair x {JOB}")).is("done").output(), "much\nmore");
+}
+
+#[test]
+fn a_daemon_left_behind_does_not_hold_the_session() {
+    let host = installed("sh -c 'echo $$ > LAB/pid; while :; do echo here; sleep 0.1; done' & sleep 0.2; echo started");
+    let since = Instant::now();
+    host.ask(&format!("repair x {JOB}")).is("done");
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    let pid = read_pid(&host.lab.path("pid"));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(alive(&pid), "the daemon was ended by SIGPIPE");
+    assert!(Command::new("/bin/kill").args(["-KILL", &pid]).status().unwrap().success());
+}
+
+#[test]
+fn a_repair_inherits_no_descriptor_of_the_gate_or_of_sshd() {
+    let host = installed("exec /bin/ls -l /proc/self/fd");
+    let output = host.ask(&format!("repair x {JOB}")).output();
+    let shown: Vec<&str> = output.lines().filter_map(|line| line.split(" -> ").nth(1)).collect();
+    assert_eq!(shown.len(), 4, "{output}");
+    assert_eq!(shown[0], "/dev/null");
+    assert!(shown[1].starts_with("pipe:") && shown[1] == shown[2] && shown[3].starts_with("/proc/"), "{output}");
+}
