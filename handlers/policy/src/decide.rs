@@ -60,10 +60,14 @@ pub enum Why {
     },
 }
 
+/// How long an event is remembered as answered. Nagios repeats a call within seconds; a problem id, however, comes again
+/// once Nagios was restarted without its retention file.
+pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
+
 /// What is known of earlier repairs at the moment of the decision, for the event's own object and host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// The job that answered an event with the same problem id, state type and attempt.
+    /// The job that, within [`SAME_EVENT_WITHIN`], answered an event with the same problem id, state type and attempt.
     pub same_event: Option<String>,
     /// The repair that runs on the host, whatever its service, and for how long.
     pub running: Option<(String, Duration)>,

@@ -8,7 +8,7 @@ mod event;
 mod names;
 mod rules;
 
-pub use decide::{Decision, History, Why, admit, consider, decide};
+pub use decide::{Decision, History, SAME_EVENT_WITHIN, Why, admit, consider, decide};
 pub use event::{BadWord, Event, State, StateType};
 pub use names::{BadName, JobId, RepairName};
 pub use rules::{Act, Policy, Rules, Rung};

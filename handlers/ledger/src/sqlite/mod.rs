@@ -5,7 +5,7 @@ mod open;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use policy::{Decision, Event, History, JobId, RepairName, Why};
+use policy::{Decision, Event, History, JobId, RepairName, SAME_EVENT_WITHIN, Why};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use crate::{Claim, Error, Ledger, Outcome, Record, Refusal, Step};
@@ -130,8 +130,8 @@ fn history(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resu
     let same_event = match &event.problem_id {
         Some(problem) => store
             .query_row(
-                "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = ?4",
-                params![host, service, problem, event_text(event)],
+                "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = ?4 AND reserved > ?5",
+                params![host, service, problem, event_text(event), millis(now) - span_millis(SAME_EVENT_WITHIN)],
                 |row| row.get(0),
             )
             .optional()?,
@@ -199,7 +199,11 @@ fn service(column: String) -> Option<String> {
 /// Milliseconds since 1970; a clock before that counts as 1970.
 fn millis(at: SystemTime) -> i64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    span_millis(since)
+}
+
+fn span_millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn time(millis: i64) -> SystemTime {
