@@ -1,1 +1,51 @@
-//! To come.
+//! check_http: one HTTP(S) conversation, one line for Nagios. A drop-in for monitoring-plugins' check_http 2.3.3.
+//!
+//! The story is [`run`]: read what is typed, check what it wishes, look at the server, judge, say. `cli` alone knows clap;
+//! `resolve`, `wire`, `tls` and `client` alone know the net; `judge` and what it calls are pure.
+
+mod age;
+mod argv;
+mod cert;
+mod cli;
+mod client;
+mod clock;
+mod date;
+mod fault;
+mod judge;
+mod legacy;
+mod look;
+mod place;
+mod posix;
+mod redirect;
+mod request;
+mod resolve;
+mod response;
+mod text;
+mod tls;
+mod wire;
+mod wish;
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use plugin_kit::{Outcome, Problem};
+
+use clock::Clock;
+use wish::Wish;
+
+/// The check on rustls. A peer that rustls refuses is handed to check_http_openssl.
+#[cfg(feature = "rustls")]
+pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
+    let wish = Wish::new(cli::read(argv)?)?;
+    let clock = Clock::start(Duration::ZERO, wish.timeout);
+    let no_openssl = |elapsed| legacy::hand_over(argv, elapsed);
+    Ok(look::look(&wish, &clock, tls::rustls::handshake, &no_openssl))
+}
+
+/// The check on OpenSSL, which takes what rustls refuses.
+#[cfg(feature = "openssl-tls")]
+pub fn run_openssl(argv: &[OsString]) -> Result<Outcome, Problem> {
+    let wish = Wish::new(cli::read(argv)?)?;
+    let clock = Clock::start(legacy::spent(), wish.timeout);
+    Ok(look::look(&wish, &clock, tls::openssl::handshake, &|_| String::new()))
+}

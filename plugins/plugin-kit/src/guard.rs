@@ -28,20 +28,16 @@ pub enum Problem {
 pub fn guard(name: &'static str, run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>) -> ExitCode {
     std::panic::set_hook(Box::new(move |info| panicked(name, info)));
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let outcome = run(&argv).unwrap_or_else(|problem| unknown(name, problem));
-    say(&outcome.render());
-    ExitCode::from(outcome.state().code())
-}
-
-fn unknown(name: &str, problem: Problem) -> Outcome {
-    match problem {
-        Problem::Asked(text) => {
-            let mut lines = text.trim_end().lines();
-            let first = Outcome::new(State::Unknown, lines.next().unwrap_or_default());
-            lines.fold(first, Outcome::line)
+    let (said, state) = match run(&argv) {
+        Ok(outcome) => (outcome.render(), outcome.state()),
+        // Help is our own text, and its `|` separates choices: it is not cleaned.
+        Err(Problem::Asked(text)) => (format!("{}\n", text.trim_end()).into_bytes(), State::Unknown),
+        Err(Problem::Usage(text) | Problem::Internal(text)) => {
+            (Outcome::new(State::Unknown, format!("{name}: {text}")).render(), State::Unknown)
         }
-        Problem::Usage(text) | Problem::Internal(text) => Outcome::new(State::Unknown, format!("{name}: {text}")),
-    }
+    };
+    say(&said);
+    ExitCode::from(state.code())
 }
 
 #[allow(clippy::exit, reason = "a panic must end as UNKNOWN (3), and with panic = abort the hook is the last code to run")]

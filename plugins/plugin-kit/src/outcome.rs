@@ -1,5 +1,6 @@
 //! What a program found, typed until the one write.
 
+use crate::text::clean_lines;
 use crate::{Perfdata, State, clean};
 
 /// A verdict with its text. Text is cleaned when it is rendered, so callers may put in what a server said.
@@ -9,18 +10,30 @@ pub struct Outcome {
     state: State,
     lines: Vec<String>,
     perfdata: Vec<Perfdata>,
-    long: Vec<u8>,
+    long: Option<String>,
 }
 
 impl Outcome {
     /// A verdict and its first line, whole: `HTTP OK: …`.
     pub fn new(state: State, line: impl Into<String>) -> Outcome {
-        Outcome { state, lines: vec![line.into()], perfdata: Vec::new(), long: Vec::new() }
+        Outcome { state, lines: vec![line.into()], perfdata: Vec::new(), long: None }
     }
 
     /// One more line of text, before the perfdata.
     pub fn line(mut self, line: impl Into<String>) -> Outcome {
         self.lines.push(line.into());
+        self
+    }
+
+    /// One more line of text, above all others.
+    pub fn above(mut self, line: impl Into<String>) -> Outcome {
+        self.lines.insert(0, line.into());
+        self
+    }
+
+    /// Makes the verdict no better than `state`.
+    pub fn at_least(mut self, state: State) -> Outcome {
+        self.state = self.state.worst(state);
         self
     }
 
@@ -30,9 +43,10 @@ impl Outcome {
         self
     }
 
-    /// Bytes printed as they are after everything else, from a new line on: a body a person asked to see.
-    pub fn long(mut self, bytes: impl Into<Vec<u8>>) -> Outcome {
-        self.long = bytes.into();
+    /// Text of several lines after everything else, from a new line on: a body or details a person asked to see.
+    /// Its newlines and tabs stay; the rest is cleaned as a line is, for Nagios reads perfdata behind a `|` here too.
+    pub fn long(mut self, text: impl Into<String>) -> Outcome {
+        self.long = Some(text.into());
         self
     }
 
@@ -51,12 +65,11 @@ impl Outcome {
             text.push_str(&items.join(" "));
         }
         text.push('\n');
-        let mut bytes = text.into_bytes();
-        if !self.long.is_empty() {
-            bytes.extend_from_slice(&self.long);
-            bytes.push(b'\n');
+        if let Some(long) = &self.long {
+            text.push_str(&clean_lines(long));
+            text.push('\n');
         }
-        bytes
+        text.into_bytes()
     }
 }
 
@@ -74,5 +87,11 @@ mod tests {
     #[test]
     fn a_newline_in_a_line_cannot_make_another() {
         assert_eq!(Outcome::new(State::Critical, "a\nb|c").line("d").render(), b"a b/c\nd\n");
+    }
+
+    #[test]
+    fn long_text_keeps_its_lines_and_nothing_that_could_pass_for_perfdata() {
+        let outcome = Outcome::new(State::Ok, "fine").long("a\r\n\tb|c\x1b[0m");
+        assert_eq!(outcome.render(), b"fine\na\n\tb/c [0m\n");
     }
 }

@@ -25,7 +25,8 @@ impl fmt::Display for Number {
 /// One labelled value. Thresholds and limits that are `None` print as empty fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Perfdata {
-    /// Any characters but `=` and control characters; quoted where the guidelines ask for it.
+    /// Any characters but `=` and control characters; quoted where the guidelines ask for it. An item without a label
+    /// prints nothing: the place of a value that is not there.
     pub label: String,
     /// The value, in `unit`.
     pub value: Number,
@@ -50,6 +51,9 @@ impl Perfdata {
 
 impl fmt::Display for Perfdata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.label.is_empty() {
+            return Ok(());
+        }
         let label: String = self.label.chars().filter(|c| *c != '=' && *c != '|' && !c.is_control()).collect();
         if label.contains([' ', '\'']) {
             write!(f, "'{}'", label.replace('\'', "''"))?;

@@ -3,13 +3,20 @@
 /// `text` as it may stand in a line for Nagios: `|` would begin perfdata, a newline another line, and control
 /// characters or bidirectional marks could disguise what is shown. `|` becomes `/`, the others a blank.
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '|' => '/',
-            c if c.is_control() || is_bidi_mark(c) || matches!(c, '\u{2028}' | '\u{2029}') => ' ',
-            c => c,
-        })
-        .collect()
+    text.chars().map(clean_char).collect()
+}
+
+/// As [`clean`], but newlines (of either kind) and tabs stay.
+pub(crate) fn clean_lines(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect()
+}
+
+fn clean_char(c: char) -> char {
+    match c {
+        '|' => '/',
+        c if c.is_control() || is_bidi_mark(c) || matches!(c, '\u{2028}' | '\u{2029}') => ' ',
+        c => c,
+    }
 }
 
 /// The marks of Unicode's bidirectional algorithm (UAX #9), which reorder what a person reads.

@@ -1,0 +1,344 @@
+//! The options as typed. The only file that knows clap; what the values mean is `wish`'s business.
+
+use std::ffi::OsString;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use plugin_kit::Problem;
+
+use crate::argv::{self, Known, Takes};
+
+const WHERE: &str = "Where to connect";
+const ASK: &str = "What to ask";
+const TLS: &str = "TLS and certificates";
+const EXPECT: &str = "What to expect";
+const LIMITS: &str = "Limits";
+const OUTPUT: &str = "Output";
+
+/// Every option, as typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "check_http",
+    about = "Checks an HTTP or HTTPS server and says in one line how it is.",
+    override_usage = "check_http -H NAME | -I ADDRESS [-p PORT] [-u PATH] [options]\n       \
+                      check_http -H NAME | -I ADDRESS -C DAYS[,DAYS] [options]",
+    after_help = EXAMPLES,
+    term_width = 80,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    args_override_self = true
+)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Cli {
+    /// Name of the site (its Host header), and where to connect unless -I says otherwise; an IPv6 address goes in brackets.
+    #[arg(short = 'H', long, value_name = "NAME[:PORT]", help_heading = WHERE)]
+    pub hostname: Option<OsString>,
+
+    /// Address or name to connect to; a value that begins with / is a unix socket.
+    #[arg(short = 'I', long = "IP-address", value_name = "ADDRESS", help_heading = WHERE)]
+    pub address: Option<OsString>,
+
+    /// Port [default: 80, with TLS 443].
+    #[arg(short, long, value_name = "PORT", help_heading = WHERE)]
+    pub port: Option<OsString>,
+
+    /// Use IPv4 only.
+    #[arg(short = '4', long = "use-ipv4", help_heading = WHERE)]
+    pub ipv4: bool,
+
+    /// Use IPv6 only.
+    #[arg(short = '6', long = "use-ipv6", help_heading = WHERE)]
+    pub ipv6: bool,
+
+    /// Path to ask for, sent as it is; a whole URL asks a plain proxy.
+    #[arg(short, long, visible_alias = "uri", value_name = "PATH", default_value = "/", hide_default_value = true, help_heading = ASK)]
+    pub url: OsString,
+
+    /// Method, sent as it is [default: GET, with -P POST].
+    #[arg(short = 'j', long, value_name = "METHOD", help_heading = ASK)]
+    pub method: Option<OsString>,
+
+    /// Body to send, URL-encoded already.
+    #[arg(short = 'P', long, value_name = "TEXT", action = ArgAction::Append, help_heading = ASK)]
+    pub post: Vec<OsString>,
+
+    /// Content-Type of the body of -P [default: application/x-www-form-urlencoded].
+    #[arg(short = 'T', long, value_name = "TYPE", help_heading = ASK)]
+    pub content_type: Option<OsString>,
+
+    /// One more header line, sent as it is; repeat for more. 'Host: x' replaces ours.
+    #[arg(short = 'k', long, value_name = "LINE", action = ArgAction::Append, help_heading = ASK)]
+    pub header: Vec<OsString>,
+
+    /// User-Agent to send.
+    #[arg(short = 'A', long, value_name = "TEXT", help_heading = ASK)]
+    pub useragent: Option<OsString>,
+
+    /// Name and password for Basic authentication.
+    #[arg(short = 'a', long, value_name = "USER:PASSWORD", help_heading = ASK)]
+    pub authorization: Option<OsString>,
+
+    /// Name and password for a proxy's Basic authentication.
+    #[arg(short = 'b', long, value_name = "USER:PASSWORD", help_heading = ASK)]
+    pub proxy_authorization: Option<OsString>,
+
+    /// Do not read the body: stop after the headers (the method stays).
+    #[arg(short = 'N', long, help_heading = ASK)]
+    pub no_body: bool,
+
+    /// Use TLS; VERSION 1, 1.1, 1.2 or 1.3 asks for that one alone, with + also for newer ones. Attach it: -S1.2 or --ssl=1.2+.
+    #[arg(short = 'S', long, value_name = "VERSION[+]", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = TLS)]
+    pub ssl: Option<OsString>,
+
+    /// Name the site of -H in the TLS handshake; servers of several sites need it.
+    #[arg(long, help_heading = TLS)]
+    pub sni: bool,
+
+    /// Check the certificate alone: WARNING from this many days before its end, CRITICAL from CRIT days (default 0).
+    #[arg(short = 'C', long, value_name = "DAYS[,CRIT]", help_heading = TLS)]
+    pub certificate: Option<OsString>,
+
+    /// With -C: check the page, too.
+    #[arg(long, help_heading = TLS)]
+    pub continue_after_certificate: bool,
+
+    /// Client certificate and its chain, PEM.
+    #[arg(short = 'J', long, value_name = "FILE", help_heading = TLS)]
+    pub client_cert: Option<OsString>,
+
+    /// Key of the client certificate, PEM.
+    #[arg(short = 'K', long, value_name = "FILE", help_heading = TLS)]
+    pub private_key: Option<OsString>,
+
+    /// Texts of which one must stand in the status line; then its code is not looked at [default: HTTP/1.].
+    #[arg(short, long, value_name = "TEXT[,TEXT]", help_heading = EXPECT)]
+    pub expect: Option<OsString>,
+
+    /// Text that must stand in the headers.
+    #[arg(short = 'd', long, value_name = "TEXT", help_heading = EXPECT)]
+    pub header_string: Option<OsString>,
+
+    /// Text that must stand in the body.
+    #[arg(short, long, value_name = "TEXT", action = ArgAction::Append, help_heading = EXPECT)]
+    pub string: Vec<OsString>,
+
+    /// POSIX extended regular expression that must match the body.
+    #[arg(short, long, visible_alias = "ereg", value_name = "REGEX", action = ArgAction::Append, help_heading = EXPECT)]
+    pub regex: Vec<OsString>,
+
+    /// The same, whatever the case of letters.
+    #[arg(short = 'R', long, value_name = "REGEX", action = ArgAction::Append, help_heading = EXPECT)]
+    pub eregi: Vec<OsString>,
+
+    /// Let the regular expressions that follow match across lines.
+    #[arg(short, long, action = ArgAction::Count, overrides_with = "linespan", help_heading = EXPECT)]
+    pub linespan: u8,
+
+    /// The regular expression must not match.
+    #[arg(long, help_heading = EXPECT)]
+    pub invert_regex: bool,
+
+    /// CRITICAL when the page was last modified longer ago (10s, 10m, 10h, 10d).
+    #[arg(short = 'M', long, value_name = "AGE", help_heading = EXPECT)]
+    pub max_age: Option<OsString>,
+
+    /// WARNING when fewer or more bytes than this came, headers included.
+    #[arg(short = 'm', long, value_name = "MIN[:MAX]", action = ArgAction::Append, help_heading = EXPECT)]
+    pub pagesize: Vec<OsString>,
+
+    /// What a redirect (3xx) is: ok, warning, critical, unknown; or follow it: follow, sticky (keep the address), stickyport (and
+    /// the port) [default: ok].
+    #[arg(short = 'f', long, value_name = "HOW", help_heading = EXPECT)]
+    pub onredirect: Option<OsString>,
+
+    /// Follow this many redirects at most [default: 15].
+    #[arg(long, value_name = "COUNT", help_heading = EXPECT)]
+    pub max_redirs: Option<OsString>,
+
+    /// WARNING when the whole run takes seconds outside this range.
+    #[arg(short, long, value_name = "RANGE", help_heading = LIMITS)]
+    pub warning: Option<OsString>,
+
+    /// CRITICAL when the whole run takes seconds outside this range.
+    #[arg(short, long, value_name = "RANGE", help_heading = LIMITS)]
+    pub critical: Option<OsString>,
+
+    /// CRITICAL when it is not done after this many seconds; 0: wait for ever [default: 10].
+    #[arg(short, long, value_name = "SECONDS", help_heading = LIMITS)]
+    pub timeout: Option<OsString>,
+
+    /// Add the times of connect, TLS, request, first byte and transfer to the performance data.
+    #[arg(short = 'E', long, help_heading = OUTPUT)]
+    pub extended_perfdata: bool,
+
+    /// Print the body below the result.
+    #[arg(short = 'B', long, help_heading = OUTPUT)]
+    pub show_body: bool,
+
+    /// Make the result an HTML link to the page.
+    #[arg(short = 'L', long, help_heading = OUTPUT)]
+    pub link: bool,
+
+    /// No HTML (undoes -L).
+    #[arg(short = 'n', long, overrides_with = "link", help_heading = OUTPUT)]
+    pub nohtml: bool,
+
+    /// Print the conversation below the result.
+    #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
+    pub verbose: u8,
+
+    /// Print this help.
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub help: bool,
+
+    /// Print the version.
+    #[arg(short = 'V', long, help_heading = OUTPUT)]
+    pub version: bool,
+
+    /// ADDRESS and NAME, if -I or -H is not given.
+    #[arg(value_name = "ADDRESS [NAME]", hide = true)]
+    pub operands: Vec<OsString>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  check_http -H www.example.org -w 1 -c 5
+      WARNING after one second, CRITICAL after five
+  check_http -H www.example.org -I 192.0.2.7 -S --sni -u /login -s 'Sign in'
+      that site on one of its servers, by TLS, with this text on its page
+  check_http -H www.example.org --sni -C 30,7
+      WARNING 30 days, CRITICAL 7 days before the certificate ends
+  check_http -H www.example.org -f follow -e ' 200 '
+      expects 200 at once: with -e no redirect is followed
+
+Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also help, version and
+errors in the command line). A RANGE is [@]START:END, as in 5, 1:5 or @0:1.";
+
+/// The options with what only their order tells.
+#[derive(Debug)]
+pub struct Typed {
+    /// The options.
+    pub cli: Cli,
+    /// An option that asks for TLS stands behind the last -H, and so sets the port back to 443.
+    pub tls_after_hostname: bool,
+    /// -4 and -6: the last one counts.
+    pub ipv6_last: bool,
+    /// -r and -R in their order.
+    pub patterns: Vec<TypedPattern>,
+}
+
+/// A regular expression with the options that stood before it.
+#[derive(Debug)]
+pub struct TypedPattern {
+    /// The expression.
+    pub text: OsString,
+    /// -R was seen, here or before.
+    pub ignore_case: bool,
+    /// -l was seen before.
+    pub linespan: bool,
+}
+
+/// Reads the command line, without the program's name.
+pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
+    let mut command = Cli::command();
+    let words = argv::normalise(argv, &known(&command)).map_err(|problem| Problem::Usage(problem.to_string()))?;
+    let words = std::iter::once(OsString::from("check_http")).chain(words);
+    let matches = command.try_get_matches_from_mut(words).map_err(|error| usage(&error))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
+    if cli.help {
+        return Err(Problem::Asked(command.render_help().to_string()));
+    }
+    if cli.version {
+        return Err(Problem::Asked(format!("check_http v{0} (nagios-selfheal {0})", env!("CARGO_PKG_VERSION"))));
+    }
+    let last = |id: &str| {
+        let typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+        matches.indices_of(id).filter(|_| typed).and_then(Iterator::max)
+    };
+    let tls = ["ssl", "certificate", "client_cert", "private_key"].into_iter().filter_map(last).max();
+    let tls_after_hostname = tls > last("hostname");
+    let ipv6_last = last("ipv6") > last("ipv4");
+    let patterns = patterns(&cli, &matches);
+    Ok(Typed { cli, tls_after_hostname, ipv6_last, patterns })
+}
+
+fn known(command: &clap::Command) -> Vec<Known> {
+    command
+        .get_arguments()
+        .filter_map(|arg| {
+            let takes = match arg.get_num_args() {
+                Some(range) if range.takes_values() && range.min_values() == 0 => Takes::Attached,
+                _ if arg.get_action().takes_values() => Takes::Value,
+                _ => Takes::Nothing,
+            };
+            let long = arg.get_long()?.to_owned();
+            let aliases = arg.get_all_aliases().unwrap_or_default().into_iter().map(str::to_owned);
+            Some(Known { short: arg.get_short(), long: std::iter::once(long).chain(aliases).collect(), takes })
+        })
+        .collect()
+}
+
+fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<TypedPattern> {
+    let places = |id: &str| matches.indices_of(id).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    let (regex, eregi) = (places("regex"), places("eregi"));
+    let linespan = if cli.linespan > 0 { places("linespan").into_iter().min() } else { None };
+    let mut typed: Vec<_> = regex.iter().zip(&cli.regex).chain(eregi.iter().zip(&cli.eregi)).collect();
+    typed.sort_by_key(|(place, _)| **place);
+    typed
+        .into_iter()
+        .map(|(place, text)| TypedPattern {
+            text: text.clone(),
+            ignore_case: eregi.iter().any(|insensitive| insensitive <= place),
+            linespan: linespan.is_some_and(|flag| flag < *place),
+        })
+        .collect()
+}
+
+/// clap's own complaint in one line. The words are normalised already, so there is little left to complain about.
+fn usage(error: &clap::Error) -> Problem {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    Problem::Usage(first.strip_prefix("error: ").unwrap_or(first).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(words: &str) -> Typed {
+        read(&words.split(' ').map(OsString::from).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn the_last_of_repeated_options_counts_where_it_always_did() {
+        let cli = typed("-H a -H b -u /x -u /y -k 1 -k 2 -P first -P second").cli;
+        assert_eq!(cli.hostname, Some("b".into()));
+        assert_eq!(cli.url, "/y");
+        assert_eq!(cli.header, ["1", "2"]);
+        assert_eq!(cli.post.first(), Some(&"first".into()));
+    }
+
+    #[test]
+    fn flags_bind_to_the_patterns_behind_them() {
+        let patterns = typed("-r a -R b -l -r c").patterns;
+        let seen: Vec<_> = patterns.iter().map(|p| (p.text.to_str().unwrap(), p.ignore_case, p.linespan)).collect();
+        assert_eq!(seen, [("a", false, false), ("b", true, false), ("c", true, true)]);
+    }
+
+    #[test]
+    fn the_place_of_the_tls_option_is_told() {
+        assert!(typed("-H h:8080 -S").tls_after_hostname);
+        assert!(!typed("-S -H h:8443").tls_after_hostname);
+        assert!(typed("-S1.2+ -H h:8443 -C 5").tls_after_hostname);
+    }
+
+    #[test]
+    fn help_fits_eighty_columns_and_names_every_option() {
+        let Err(Problem::Asked(help)) = read(&["-h".into()]) else { panic!("no help") };
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        for arg in Cli::command().get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(help.contains(&format!("--{arg}")), "{arg}");
+        }
+    }
+}

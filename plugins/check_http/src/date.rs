@@ -1,0 +1,100 @@
+//! Dates: as HTTP writes them, and as check_http has always shown them. Seconds since 1970, UTC, no time zones.
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const DAY: i64 = 86400;
+
+/// `Tue Dec 28 03:16:49 2027 +0000`, which is C's `%c %z`.
+pub fn shown(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
+    let (year, month, day) = civil(days);
+    let weekday = WEEKDAYS.get(days.rem_euclid(7) as usize).unwrap_or(&"");
+    let month = MONTHS.get(month as usize - 1).unwrap_or(&"");
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year} +0000")
+}
+
+/// One of the three forms of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`,
+/// `Sun Nov  6 08:49:37 1994`.
+pub fn read(text: &str) -> Option<i64> {
+    let words: Vec<&str> = text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
+    let (day, month, year, time) = match words.as_slice() {
+        [_, day, month, year, time, "GMT" | "UTC" | "+0000"] => (*day, *month, *year, *time),
+        [_, month, day, time, year] => (*day, *month, *year, *time),
+        _ => return None,
+    };
+    let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
+    let day = number(day).filter(|day| (1..=31).contains(day))?;
+    // Two digits are of this century or the last (RFC 9110: no more than 50 years in the future; 70 is what C does).
+    let year = match number(year)? {
+        short @ 0..70 => short + 2000,
+        short @ 70..100 => short + 1900,
+        year => Some(year).filter(|year| *year < 10_000)?,
+    };
+    let mut time = time.split(':').map(number);
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    let valid = time.next().is_none() && hour < 24 && minute < 60 && second <= 60;
+    valid.then(|| days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
+}
+
+fn number(word: &str) -> Option<i64> {
+    if word.len() <= 4 && word.bytes().all(|byte| byte.is_ascii_digit()) { word.parse().ok() } else { None }
+}
+
+/// Days since 1970 of a day of the Gregorian calendar; years begin in March, so that the leap day is the last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 1 - 719_468
+}
+
+/// Year, month and day of the day so many days after 1970-01-01.
+fn civil(since: i64) -> (i64, i64, i64) {
+    let mut year = 1970 + since.div_euclid(366);
+    while days(year + 1, 1, 1) <= since {
+        year += 1;
+    }
+    let mut month = 12;
+    while days(year, month, 1) > since {
+        month -= 1;
+    }
+    (year, month, since - days(year, month, 1) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_three_forms_of_http() {
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(read(text), Some(784_111_777), "{text}");
+        }
+        for text in
+            ["", "yesterday", "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 6x Nov 1994 08:49:37 GMT"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn shown_as_c_shows_it() {
+        assert_eq!(shown(0), "Thu Jan  1 00:00:00 1970 +0000");
+        assert_eq!(shown(1_829_963_809), "Tue Dec 28 03:16:49 2027 +0000");
+        assert_eq!(shown(951_782_400), "Tue Feb 29 00:00:00 2000 +0000");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_can_be_read(seconds in 0i64..253_402_300_799) {
+            let text = shown(seconds);
+            prop_assert_eq!(read(text.trim_end_matches(" +0000")), Some(seconds));
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,40}") {
+            read(&text);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What was wanted and what was seen become a verdict. Pure: no clock, no net, no files.
+
+use std::time::Duration;
+
+use plugin_kit::{Number, Outcome, Perfdata, State};
+
+use crate::client::{End, MAX_BODY, MAX_HEAD, Page};
+use crate::fault::Fault;
+use crate::place::Place;
+use crate::redirect::Nowhere;
+use crate::wish::{OnRedirect, Wish};
+use crate::{age, text};
+
+/// How long the parts of the last conversation took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// From the start of the run to the verdict.
+    pub total: Duration,
+    /// Name look-up and connect.
+    pub connect: Duration,
+    /// The TLS handshake, where there was one.
+    pub tls: Option<Duration>,
+}
+
+/// A page's verdict: the end, or a redirect to follow.
+#[derive(Debug)]
+pub enum Verdict {
+    /// That is how it is.
+    Done(Outcome),
+    /// The answer is elsewhere.
+    Follow,
+}
+
+/// Without -e, this must stand in the status line.
+const ANY_HTTP_1: &[u8] = b"HTTP/1.";
+/// As much of a text is shown when it is not found.
+const SHOWN_TEXT: usize = 26;
+const DOTS: &str = "...";
+
+/// The verdict on a page. `so_far` is what the certificates said.
+pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State) -> Verdict {
+    let status = text::of(&page.head.status_line);
+    if page.end == End::BadChunks {
+        return Verdict::Done(Outcome::new(
+            State::Unknown,
+            linked(wish, place, "HTTP UNKNOWN: Failed to unchunk message body".into()),
+        ));
+    }
+    let (mut state, message) = match status_line(wish, page) {
+        Ok(Status::Expected(message)) => (State::Ok, message),
+        Ok(Status::State(state)) => (state, status),
+        Ok(Status::Follow) => return Verdict::Follow,
+        Err(Unexpected::Response) => {
+            let port = if place.port == 80 { String::new() } else { format!(" on port {}", place.port) };
+            let line = format!("HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}");
+            let outcome = Outcome::new(State::Critical, linked(wish, place, line));
+            return Verdict::Done(if wish.show.body { outcome.long(format!("\n{}", body(page))) } else { outcome });
+        }
+        Err(Unexpected::Line(what)) => {
+            let line = format!("HTTP CRITICAL: Invalid Status{what} ({status})");
+            return Verdict::Done(Outcome::new(State::Critical, linked(wish, place, line)));
+        }
+    };
+    let mut complaints = Vec::new();
+    for (worse, complaint) in findings(wish, place, page) {
+        state = state.worst(worse);
+        complaints.push(complaint);
+    }
+    let seconds = times.total.as_secs_f64();
+    for (range, worse) in [(&wish.warning, State::Warning), (&wish.critical, State::Critical)] {
+        if range.is_some_and(|range| range.alerts(seconds)) {
+            state = state.worst(worse);
+        }
+    }
+    state = state.worst(so_far);
+    let complaints = if complaints.is_empty() { String::new() } else { format!(" - {}", complaints.join(", ")) };
+    let line = format!("HTTP {state}: {message}{complaints} - {} bytes in {seconds:.3} second response time ", page.received);
+    let outcome = Outcome::new(state, linked(wish, place, line));
+    let outcome = perfdata(wish, page, times).into_iter().fold(outcome, Outcome::perfdata);
+    Verdict::Done(if wish.show.body { outcome.long(body(page)) } else { outcome })
+}
+
+enum Status {
+    Expected(String),
+    State(State),
+    Follow,
+}
+
+enum Unexpected {
+    Response,
+    Line(&'static str),
+}
+
+fn status_line(wish: &Wish, page: &Page) -> Result<Status, Unexpected> {
+    let line = &page.head.status_line;
+    if let Some(expect) = &wish.page.expect {
+        let mut wanted = expect.split(|byte| *byte == b',').filter(|text| !text.is_empty());
+        if !wanted.any(|text| text::contains(line, text)) {
+            return Err(Unexpected::Response);
+        }
+        return Ok(Status::Expected(format!("Status line output matched \"{}\"", text::of(expect))));
+    }
+    if !text::contains(line, ANY_HTTP_1) {
+        return Err(Unexpected::Response);
+    }
+    let state = match page.head.code().ok_or(Unexpected::Line(" Line"))? {
+        500..600 => State::Critical,
+        400..500 => State::Warning,
+        300..400 => match wish.redirect {
+            OnRedirect::State(state) => state,
+            _ => return Ok(Status::Follow),
+        },
+        100..300 => State::Ok,
+        _ => return Err(Unexpected::Line("")),
+    };
+    Ok(Status::State(state))
+}
+
+/// What is wrong with the page, in the order it was always said.
+fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
+    let mut found = Vec::new();
+    let want = &wish.page;
+    let url = || place.shown();
+    found.extend(want.max_age.and_then(|seconds| age::judge(&page.head, seconds)));
+    if let Some(header) = want.header_string.as_ref().filter(|header| !text::contains(&page.head.header, header)) {
+        found.push((State::Critical, format!("header '{}' not found on '{}'", shortened(header), url())));
+    }
+    let searched = if page.body_cut { format!(" (only its first {} MiB are searched)", MAX_BODY >> 20) } else { String::new() };
+    if let Some(string) = want.string.as_ref().filter(|string| !text::contains(&page.body, string)) {
+        found.push((State::Critical, format!("string '{}' not found on '{}'{searched}", shortened(string), url())));
+    }
+    if let Some(pattern) = &want.pattern {
+        match (pattern.is_match(&page.body), want.invert_pattern) {
+            (false, false) => found.push((State::Critical, format!("pattern not found{searched}"))),
+            (true, true) => found.push((State::Critical, "pattern found".into())),
+            _ => {}
+        }
+    }
+    let size = want.size;
+    if size.max > 0 && page.received > size.max {
+        found.push((State::Warning, format!("page size {} too large", page.received)));
+    } else if page.received < size.min {
+        found.push((State::Warning, format!("page size {} too small", page.received)));
+    }
+    if let End::Short(missing) = page.end {
+        found.push((State::Critical, format!("body incomplete, {missing} bytes missing")));
+    }
+    found
+}
+
+fn shortened(text: &[u8]) -> String {
+    match text.get(..SHOWN_TEXT) {
+        Some(start) if text.len() > SHOWN_TEXT + DOTS.len() => text::of(start) + DOTS,
+        _ => text::of(text),
+    }
+}
+
+fn perfdata(wish: &Wish, page: &Page, times: Times) -> Vec<Perfdata> {
+    let seconds = |time: Duration| Number::Decimal(time.as_secs_f64());
+    let limit = Some(seconds(wish.timeout.unwrap_or_default()));
+    // Only a range's end has a place here; an open one has always been printed as 0.
+    let end = |range: &plugin_kit::Range| Number::Decimal(Some(range.end()).filter(|end| end.is_finite()).unwrap_or(0.0));
+    let mut time = Perfdata::new("time", seconds(times.total), "s");
+    time.warn = wish.warning.as_ref().map(end);
+    time.crit = wish.critical.as_ref().map(end);
+    time.min = Some(Number::Decimal(0.0));
+    time.max = limit;
+    let mut size = Perfdata::new("size", Number::Count(page.received), "B");
+    size.min = Some(Number::Count(0));
+    if wish.page.size.min > 0 {
+        size.warn = Some(Number::Count(wish.page.size.min));
+        size.crit = Some(Number::Count(0));
+    }
+    let mut items = vec![time, size];
+    if wish.show.extended {
+        let mut part = |label: &str, time: Option<Duration>| {
+            // Without TLS its place stays, empty.
+            let label = if time.is_some() { label } else { "" };
+            let mut item = Perfdata::new(label, seconds(time.unwrap_or_default()), "s");
+            item.max = limit;
+            items.push(item);
+        };
+        part("time_connect", Some(times.connect));
+        part("time_ssl", times.tls);
+        part("time_headers", Some(page.sending));
+        part("time_firstbyte", Some(page.first_byte));
+        part("time_transfer", Some(page.transfer));
+    }
+    items
+}
+
+fn body(page: &Page) -> String {
+    /// As much of a body is printed: Nagios keeps 8 KB, a person reads less.
+    const MAX_SHOWN: usize = 1 << 20;
+    match page.body.get(..MAX_SHOWN) {
+        Some(start) => format!("{}\n(only the first MiB of the body is shown)", text::of(start)),
+        None => text::of(&page.body),
+    }
+}
+
+/// The line as a link to its page, with -L.
+fn linked(wish: &Wish, place: &Place, line: String) -> String {
+    if wish.show.link { format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", place.shown()) } else { line }
+}
+
+/// The verdict when no page came.
+pub fn fault(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
+    let critical = |line: String| Outcome::new(State::Critical, linked(wish, place, line));
+    const NO_SOCKET: &str = "HTTP CRITICAL - Unable to open TCP socket";
+    match fault {
+        Fault::Timeout => {
+            let seconds = wish.timeout.unwrap_or_default().as_secs();
+            critical(format!("CRITICAL - Socket timeout after {seconds} seconds"))
+        }
+        Fault::Name(why) => critical((*why).into()).line(NO_SOCKET),
+        Fault::Connect(why) => match place.socket_path() {
+            Some(path) => critical(format!("connect to file socket {path}: {why}")),
+            None => critical(format!("connect to address {} and port {}: {why}", place.address, place.port)),
+        }
+        .line(NO_SOCKET),
+        Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
+        Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
+        Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
+        Fault::EndlessHeader => critical(format!("HTTP CRITICAL - Header of the response is larger than {} MiB", MAX_HEAD >> 20)),
+    }
+}
+
+/// The verdict on a redirect that leads nowhere.
+pub fn nowhere(wish: &Wish, place: &Place, Nowhere(state, text): &Nowhere) -> Outcome {
+    Outcome::new(*state, linked(wish, place, format!("HTTP {state} - {text}")))
+}
+
+/// The verdict when there is no end of redirects.
+pub fn too_deep(wish: &Wish, place: &Place) -> Outcome {
+    let line = format!("HTTP WARNING - maximum redirection depth {} exceeded - {}", wish.max_redirects, place.shown());
+    Outcome::new(State::Warning, linked(wish, place, line))
+}

@@ -1,0 +1,190 @@
+//! The look at a server: connect, shake hands, ask, follow redirects, and judge what came.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use plugin_kit::{Outcome, State};
+
+use crate::cert::Certificate;
+use crate::client::{self, Page, Question};
+use crate::clock::Clock;
+use crate::fault::Fault;
+use crate::judge::{self, Times, Verdict};
+use crate::place::Place;
+use crate::response::Head;
+use crate::tls::Handshake;
+use crate::wire::{Socket, Stream};
+use crate::wish::{OnRedirect, Wish};
+use crate::{redirect, request, resolve, text};
+
+/// Another program's try at a peer this one's TLS does not get along with. It comes back only with the reason why there
+/// is none.
+pub type HandOver<'a> = dyn Fn(Duration) -> String + 'a;
+
+/// Looks and judges.
+pub fn look(wish: &Wish, clock: &Clock, handshake: Handshake, hand_over: &HandOver<'_>) -> Outcome {
+    let mut looker = Looker { wish, clock, handshake, certificates: Vec::new(), tale: String::new() };
+    let (place, result) = looker.follow();
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(Fault::Tls(mut tls)) if tls.worth_openssl => {
+            let missing = hand_over(clock.elapsed());
+            tls.why = format!("{} ({missing})", tls.why);
+            judge::fault(wish, &place, &Fault::Tls(tls))
+        }
+        Err(fault) => judge::fault(wish, &place, &fault),
+    };
+    looker.complete(outcome)
+}
+
+struct Looker<'a> {
+    wish: &'a Wish,
+    clock: &'a Clock,
+    handshake: Handshake,
+    /// What was found of the certificates on the way.
+    certificates: Vec<(State, String)>,
+    /// What -v tells.
+    tale: String,
+}
+
+/// An open connection.
+struct Opened {
+    stream: Box<dyn Stream>,
+    chain: Vec<Vec<u8>>,
+    times: Times,
+}
+
+/// One step on the way to the answer.
+enum Step {
+    Done(Outcome),
+    Redirected(Head),
+}
+
+impl Looker<'_> {
+    /// Asks place after place until one has the answer. Tells which was the last.
+    fn follow(&mut self) -> (Place, Result<Outcome, Fault>) {
+        let mut place = self.wish.place.clone();
+        let mut depth = 0;
+        loop {
+            let head = match self.visit(&place) {
+                Ok(Step::Redirected(head)) => head,
+                Ok(Step::Done(outcome)) => return (place, Ok(outcome)),
+                Err(fault) => return (place, Err(fault)),
+            };
+            place = match redirect::next(&place, &head, self.wish.redirect) {
+                Ok(next) => next,
+                Err(nowhere) => {
+                    let outcome = judge::nowhere(self.wish, &place, &nowhere);
+                    return (place, Ok(outcome));
+                }
+            };
+            self.tell(|| format!("Redirection to {}", place.shown()));
+            depth += 1;
+            if depth > self.wish.max_redirects {
+                let outcome = judge::too_deep(self.wish, &place);
+                return (place, Ok(outcome));
+            }
+        }
+    }
+
+    fn visit(&mut self, place: &Place) -> Result<Step, Fault> {
+        let opened = self.open(place)?;
+        if let Some(days) = self.wish.certificate.filter(|_| place.tls) {
+            let verdict = Certificate::read_first(&opened.chain).map_or_else(
+                |why| (State::Critical, format!("CRITICAL - Cannot read the server's certificate: {why}")),
+                |certificate| certificate.judge(days, now()),
+            );
+            self.certificates.push(verdict);
+            if !self.wish.continue_after_certificate {
+                let mut stream = opened.stream;
+                stream.close();
+                return Ok(Step::Done(self.certificates_alone()));
+            }
+        }
+        let question = self.question(place);
+        self.tell(|| text::of(&request::bytes(&self.wish.request.without_secrets(), place, true)));
+        let page = client::ask(opened.stream, question)?;
+        self.tell_page(&page);
+        let times = Times { total: self.clock.elapsed(), ..opened.times };
+        Ok(match judge::page(self.wish, place, &page, times, self.worst_certificate()) {
+            Verdict::Done(outcome) => Step::Done(outcome),
+            Verdict::Follow => Step::Redirected(page.head),
+        })
+    }
+
+    fn open(&mut self, place: &Place) -> Result<Opened, Fault> {
+        let start = self.clock.elapsed();
+        let socket = match place.socket_path() {
+            Some(path) => Socket::to_path(path, self.clock)?,
+            None => {
+                let addresses = resolve::addresses(&place.address, place.port, self.wish.family, self.clock)?;
+                Socket::to_any(&addresses, self.clock)?
+            }
+        };
+        let connected = self.clock.elapsed();
+        let mut times = Times { connect: connected.saturating_sub(start), ..Times::default() };
+        if !place.tls {
+            return Ok(Opened { stream: Box::new(socket), chain: Vec::new(), times });
+        }
+        let name = place.host.as_deref().filter(|_| self.wish.tls.sni);
+        let secured = (self.handshake)(socket, &self.wish.tls, name)?;
+        times.tls = Some(self.clock.elapsed().saturating_sub(connected));
+        self.tell(|| format!("TLS: {}", secured.agreed));
+        Ok(Opened { stream: secured.stream, chain: secured.chain, times })
+    }
+
+    fn question(&self, place: &Place) -> Question {
+        let want = &self.wish.page;
+        let show = &self.wish.show;
+        Question {
+            bytes: request::bytes(&self.wish.request, place, self.is_trusted(place)),
+            method: request::method(&self.wish.request).to_vec(),
+            head_only: self.wish.request.no_body,
+            keep_body: want.string.is_some() || want.pattern.is_some() || show.body || show.verbose,
+        }
+    }
+
+    /// Credentials go where the user sent them, not where a server sends us: not to another host, not from TLS to plain text.
+    fn is_trusted(&self, place: &Place) -> bool {
+        let origin = &self.wish.place;
+        let pinned = matches!(self.wish.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
+        let same = place.name().eq_ignore_ascii_case(origin.name()) || (pinned && place.address == origin.address);
+        same && (place.tls || !origin.tls)
+    }
+
+    fn worst_certificate(&self) -> State {
+        self.certificates.iter().fold(State::Ok, |worst, (state, _)| worst.worst(*state))
+    }
+
+    fn certificates_alone(&mut self) -> Outcome {
+        let mut verdicts = std::mem::take(&mut self.certificates).into_iter();
+        let (state, line) = verdicts.next().unwrap_or((State::Unknown, String::new()));
+        verdicts.fold(Outcome::new(state, line), |outcome, (state, line)| outcome.line(line).at_least(state))
+    }
+
+    /// The verdict with those on the certificates above it, and the tale of -v below.
+    fn complete(self, outcome: Outcome) -> Outcome {
+        let worst = self.worst_certificate();
+        let above = self.certificates.into_iter().rev().fold(outcome, |outcome, (_, line)| outcome.above(line));
+        let outcome = above.at_least(worst);
+        if self.wish.show.verbose { outcome.long(self.tale.trim_end()) } else { outcome }
+    }
+
+    fn tell(&mut self, what: impl FnOnce() -> String) {
+        if self.wish.show.verbose {
+            self.tale.push_str(what().trim_end());
+            self.tale.push('\n');
+        }
+    }
+
+    fn tell_page(&mut self, page: &Page) {
+        self.tell(|| {
+            let [status, header, body] = [&page.head.status_line, &page.head.header, &page.body].map(|part| text::of(part));
+            format!("STATUS: {status}\n**** HEADER ****\n{header}\n**** CONTENT ****\n{body}")
+        });
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,335 @@
+//! POSIX extended regular expressions as users of check_http wrote them, on bytes and in linear time.
+//!
+//! The grammar is POSIX.1-2017 XBD 9.4 with the GNU escapes (`\b`, `\w`, …), in the C locale; it is translated to
+//! regex-syntax's own form and run by regex-automata. Back-references cannot be matched in linear time and are refused.
+
+mod bracket;
+
+use regex_automata::Input;
+use regex_automata::hybrid::dfa::DFA;
+use regex_automata::nfa::thompson;
+use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
+
+/// A compiled pattern.
+#[derive(Debug)]
+pub struct Pattern(DFA);
+
+/// Why a pattern is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's message says what it is")]
+pub enum BadPattern {
+    #[error("( without )")]
+    OpenGroup,
+    #[error("[ without ]")]
+    OpenBracket,
+    #[error("{{ without }}")]
+    OpenCount,
+    #[error("no count between {{ and }}")]
+    BadCount,
+    #[error("nothing to repeat before *, +, ? or {{")]
+    NothingToRepeat,
+    #[error("no such [:class:]")]
+    BadClass,
+    #[error("no such [.element.]")]
+    BadElement,
+    #[error("a range ends before it starts")]
+    BadRange,
+    #[error("backslash at the end")]
+    OpenEscape,
+    #[error("back-references such as \\1 are not supported")]
+    BackReference,
+    #[error("too big")]
+    TooBig,
+}
+
+/// POSIX's RE_DUP_MAX of the original's library: the largest count in `{n}`.
+const MAX_COUNT: u32 = 0x7fff;
+/// Groups nest no deeper: the parser follows them on the stack.
+const MAX_DEPTH: u32 = 200;
+/// A compiled pattern is no larger, so that `(a{999}){999}` is an error instead of all memory.
+const MAX_SIZE: usize = 8 << 20;
+
+impl Pattern {
+    /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and `$` match at every line
+    /// (POSIX's REG_NEWLINE).
+    pub fn new(pattern: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, BadPattern> {
+        let mut parser = Parser { rest: pattern, ignore_case, linespan, depth: 0 };
+        let hir = parser.alternatives()?;
+        let config =
+            thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_SIZE)).which_captures(thompson::WhichCaptures::None);
+        let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir).map_err(|_| BadPattern::TooBig)?;
+        let config = DFA::config().skip_cache_capacity_check(true).unicode_word_boundary(false);
+        DFA::builder().configure(config).build_from_nfa(nfa).map(Pattern).map_err(|_| BadPattern::TooBig)
+    }
+
+    /// Whether the pattern matches anywhere in `text`.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        let mut cache = self.0.create_cache();
+        let input = Input::new(text).earliest(true);
+        // The search cannot fail: no byte makes this automaton quit, and its cache may be cleared as often as it likes.
+        matches!(self.0.try_search_fwd(&mut cache, &input), Ok(Some(_)))
+    }
+}
+
+struct Parser<'p> {
+    rest: &'p [u8],
+    ignore_case: bool,
+    linespan: bool,
+    depth: u32,
+}
+
+impl Parser<'_> {
+    fn alternatives(&mut self) -> Result<Hir, BadPattern> {
+        let mut branches = vec![self.branch()?];
+        while self.take(b'|') {
+            branches.push(self.branch()?);
+        }
+        Ok(Hir::alternation(branches))
+    }
+
+    fn branch(&mut self) -> Result<Hir, BadPattern> {
+        let mut pieces = Vec::new();
+        while let Some(&next) = self.rest.first() {
+            if next == b'|' || (next == b')' && self.depth > 0) {
+                break;
+            }
+            let atom = self.atom()?;
+            // The original's library refuses to repeat a line's start; that it matches nothing, everyone agrees.
+            pieces.push(if next == b'^' { self.unrepeated(atom)? } else { self.repeated(atom)? });
+        }
+        Ok(Hir::concat(pieces))
+    }
+
+    fn atom(&mut self) -> Result<Hir, BadPattern> {
+        Ok(match self.next() {
+            Some(b'(') => self.group()?,
+            Some(b'[') => bracket::parse(self)?,
+            Some(b'.') => self.class_of_a_line(ClassBytes::empty(), true),
+            Some(b'^') => Hir::look(if self.linespan { Look::Start } else { Look::StartLF }),
+            Some(b'$') => Hir::look(if self.linespan { Look::End } else { Look::EndLF }),
+            Some(b'\\') => self.escape()?,
+            Some(b'*' | b'+' | b'?' | b'{') | None => return Err(BadPattern::NothingToRepeat),
+            Some(byte) => self.literal(byte),
+        })
+    }
+
+    fn group(&mut self) -> Result<Hir, BadPattern> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(BadPattern::TooBig);
+        }
+        let inside = self.alternatives()?;
+        self.depth -= 1;
+        if self.take(b')') { Ok(inside) } else { Err(BadPattern::OpenGroup) }
+    }
+
+    fn escape(&mut self) -> Result<Hir, BadPattern> {
+        Ok(match self.next().ok_or(BadPattern::OpenEscape)? {
+            b'w' => self.class(word(), false),
+            b'W' => self.class(word(), true),
+            b's' => self.class(bracket::named("space").ok_or(BadPattern::BadClass)?, false),
+            b'S' => self.class(bracket::named("space").ok_or(BadPattern::BadClass)?, true),
+            b'b' => Hir::look(Look::WordAscii),
+            b'B' => Hir::look(Look::WordAsciiNegate),
+            b'<' => Hir::look(Look::WordStartAscii),
+            b'>' => Hir::look(Look::WordEndAscii),
+            b'`' => Hir::look(Look::Start),
+            b'\'' => Hir::look(Look::End),
+            b'1'..=b'9' => return Err(BadPattern::BackReference),
+            byte => self.literal(byte),
+        })
+    }
+
+    fn literal(&self, byte: u8) -> Hir {
+        self.class(ClassBytes::new([ClassBytesRange::new(byte, byte)]), false)
+    }
+
+    fn class(&self, mut class: ClassBytes, negated: bool) -> Hir {
+        if self.ignore_case {
+            class.case_fold_simple();
+        }
+        if negated {
+            class.negate();
+        }
+        Hir::class(Class::Bytes(class))
+    }
+
+    /// As [`Parser::class`], but what is meant as "anything else" leaves out newlines unless -l was given.
+    fn class_of_a_line(&self, class: ClassBytes, negated: bool) -> Hir {
+        let mut class = class;
+        if negated && !self.linespan {
+            class.push(ClassBytesRange::new(b'\n', b'\n'));
+        }
+        self.class(class, negated)
+    }
+
+    fn unrepeated(&self, atom: Hir) -> Result<Hir, BadPattern> {
+        match self.rest.first() {
+            Some(b'*' | b'+' | b'?' | b'{') => Err(BadPattern::NothingToRepeat),
+            _ => Ok(atom),
+        }
+    }
+
+    fn repeated(&mut self, atom: Hir) -> Result<Hir, BadPattern> {
+        let mut atom = atom;
+        loop {
+            let (min, max) = match self.rest.first() {
+                Some(b'*') => (0, None),
+                Some(b'+') => (1, None),
+                Some(b'?') => (0, Some(1)),
+                Some(b'{') => {
+                    self.next();
+                    atom = repeat(atom, self.count()?);
+                    continue;
+                }
+                _ => return Ok(atom),
+            };
+            self.next();
+            atom = repeat(atom, (min, max));
+        }
+    }
+
+    /// What follows `{`: `n}`, `n,}`, `,m}` or `n,m}`.
+    fn count(&mut self) -> Result<(u32, Option<u32>), BadPattern> {
+        let min = self.number()?;
+        let bounds = if self.take(b',') {
+            (min.unwrap_or(0), self.number()?)
+        } else {
+            (min.ok_or(if self.rest.is_empty() { BadPattern::OpenCount } else { BadPattern::BadCount })?, min)
+        };
+        match self.next() {
+            Some(b'}') if bounds.1.is_none_or(|max| max >= bounds.0) => Ok(bounds),
+            Some(_) => Err(BadPattern::BadCount),
+            None => Err(BadPattern::OpenCount),
+        }
+    }
+
+    fn number(&mut self) -> Result<Option<u32>, BadPattern> {
+        let mut number = None;
+        while let Some(digit) = self.rest.first().filter(|byte| byte.is_ascii_digit()) {
+            let value = number.unwrap_or(0) * 10 + u32::from(digit - b'0');
+            if value > MAX_COUNT {
+                return Err(BadPattern::TooBig);
+            }
+            number = Some(value);
+            self.next();
+        }
+        Ok(number)
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let there = self.rest.first() == Some(&byte);
+        if there {
+            self.next();
+        }
+        there
+    }
+}
+
+fn repeat(atom: Hir, (min, max): (u32, Option<u32>)) -> Hir {
+    Hir::repetition(Repetition { min, max, greedy: true, sub: Box::new(atom) })
+}
+
+fn word() -> ClassBytes {
+    ClassBytes::new([(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')].map(|(a, z)| ClassBytesRange::new(a, z)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        Pattern::new(pattern.as_bytes(), false, false).unwrap().is_match(text.as_bytes())
+    }
+
+    #[test]
+    fn posix_and_gnu_syntax() {
+        for (pattern, yes, no) in [
+            ("a|b", "xb", "c"),
+            ("^b$", "a\nb\nc", "ab"),
+            ("a.c", "abc", "a\nc"),
+            ("a[^b]c", "axc", "a\nc"),
+            ("[]x]", "]", "a"),
+            ("[^]x]", "a", "]]"),
+            ("[a-]", "-", "b"),
+            ("[[:digit:]]{2,3}", "x12", "1x2"),
+            ("[[:space:]]", "\t", "x"),
+            ("[[=a=]][[.-.]]", "a-", "ab"),
+            ("(ab)+c", "ababc", "abab"),
+            ("\\bfoo\\b", "a foo b", "food"),
+            ("\\<foo", "a food", "afoo"),
+            ("\\d", "d", "1"),
+            ("a\\.b", "a.b", "axb"),
+            ("a)", "a)", "a"),
+            ("()", "", "\u{0}never"),
+            ("a{,2}b", "aab", "aa"),
+            ("x**", "", "never\u{0}"),
+        ] {
+            assert!(matches(pattern, yes), "{pattern} must match {yes:?}");
+            assert!(!matches(pattern, no) || no.contains('\0'), "{pattern} must not match {no:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_matched_as_bytes() {
+        let latin = Pattern::new(b"caf\xe9", false, false).unwrap();
+        assert!(latin.is_match(b"un caf\xe9 \xff"));
+        assert!(!latin.is_match("un café".as_bytes()));
+    }
+
+    #[test]
+    fn case_and_lines_are_as_asked() {
+        let pattern = |text: &str, i, l| Pattern::new(text.as_bytes(), i, l).unwrap();
+        assert!(pattern("[a-c]X", true, false).is_match(b"Bx"));
+        assert!(!pattern("[^a]", true, false).is_match(b"A"));
+        assert!(pattern("a.b", false, true).is_match(b"a\nb"));
+        assert!(!pattern("^b", false, true).is_match(b"a\nb"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for (pattern, problem) in [
+            ("(", BadPattern::OpenGroup),
+            ("*a", BadPattern::NothingToRepeat),
+            ("a|*b", BadPattern::NothingToRepeat),
+            ("{1}", BadPattern::NothingToRepeat),
+            ("^*", BadPattern::NothingToRepeat),
+            ("[[:alpha:]-z]", BadPattern::BadRange),
+            ("a{2", BadPattern::OpenCount),
+            ("a{x}", BadPattern::BadCount),
+            ("a{3,2}", BadPattern::BadCount),
+            ("a{99999}", BadPattern::TooBig),
+            ("((a{999}){999}){999}", BadPattern::TooBig),
+            ("[a", BadPattern::OpenBracket),
+            ("[[:foo:]]", BadPattern::BadClass),
+            ("[b-a]", BadPattern::BadRange),
+            ("[a-c-e]", BadPattern::BadRange),
+            ("a\\", BadPattern::OpenEscape),
+            ("(a)\\1", BadPattern::BackReference),
+        ] {
+            assert_eq!(Pattern::new(pattern.as_bytes(), false, false).err(), Some(problem), "{pattern}");
+        }
+        assert!(Pattern::new("(".repeat(100_000).as_bytes(), false, false).is_err());
+    }
+
+    #[test]
+    fn a_catastrophic_pattern_is_linear() {
+        assert!(!matches("(a*)*(a|aa)+$b", &"a".repeat(100_000)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_pattern_panics(pattern in "[]a\\-\\[^$.*+?(){},:=0-9|\\\\w]{0,12}", text in any::<Vec<u8>>()) {
+            if let Ok(pattern) = Pattern::new(pattern.as_bytes(), true, false) {
+                pattern.is_match(&text);
+            }
+        }
+    }
+}

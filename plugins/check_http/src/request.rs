@@ -1,0 +1,131 @@
+//! The bytes of a request, as check_http has always sent them: servers, their filters and their logs know them.
+
+use crate::place::Place;
+use crate::wish::Request;
+
+/// The request for `place`. Credentials are left out when it is not the place they were given for.
+pub fn bytes(request: &Request, place: &Place, with_credentials: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    let version = if place.host.is_some() { "HTTP/1.1" } else { "HTTP/1.0" };
+    for part in [method(request), b" ", &place.url, b" ", version.as_bytes(), b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+    line(&mut out, &[b"User-Agent: ", &request.useragent]);
+    line(&mut out, &[b"Connection: close"]);
+    let own_host = request.headers.iter().rposition(|header| header.starts_with(b"Host:"));
+    if let Some(host) = place.host_header() {
+        match own_host.and_then(|at| request.headers.get(at)) {
+            Some(header) => line(&mut out, &[header]),
+            None => line(&mut out, &[b"Host: ", host.as_bytes()]),
+        }
+    }
+    for (at, header) in request.headers.iter().enumerate() {
+        if own_host != Some(at) && (with_credentials || !is_credential(header)) {
+            line(&mut out, &[header]);
+        }
+    }
+    if with_credentials {
+        for (name, pair) in [("Authorization", &request.authorization), ("Proxy-Authorization", &request.proxy_authorization)] {
+            if let Some(pair) = pair {
+                line(&mut out, &[name.as_bytes(), b": Basic ", base64(pair).as_bytes()]);
+            }
+        }
+    }
+    if let Some(post) = &request.post {
+        let content_type = request.content_type.as_deref().unwrap_or(b"application/x-www-form-urlencoded");
+        line(&mut out, &[b"Content-Type: ", content_type]);
+        line(&mut out, &[b"Content-Length: ", post.len().to_string().as_bytes()]);
+    }
+    line(&mut out, &[]);
+    out.extend_from_slice(request.post.as_deref().unwrap_or_default());
+    out
+}
+
+/// The method: as asked for, else what fits.
+pub fn method(request: &Request) -> &[u8] {
+    match &request.method {
+        Some(method) => method,
+        None if request.post.is_some() => b"POST",
+        None => b"GET",
+    }
+}
+
+fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A line of -k that proves who we are.
+fn is_credential(header: &[u8]) -> bool {
+    let name = header.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+    ["authorization", "proxy-authorization", "cookie"].iter().any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()))
+}
+
+/// RFC 4648, section 4.
+pub fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter = |bits: u32| LETTERS.get(bits as usize & 63).map_or('=', |letter| char::from(*letter));
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            text.push(if place <= group.len() { letter(bits >> (18 - 6 * place)) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Place {
+        Place { tls: false, host: Some("h".into()), address: "h".into(), port: 80, virtual_port: 81, url: b"/x y".into() }
+    }
+
+    fn request(headers: &[&str]) -> Request {
+        Request {
+            useragent: b"ua".into(),
+            headers: headers.iter().map(|header| header.as_bytes().to_vec()).collect(),
+            authorization: Some(b"u:p".into()),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn lines_stand_where_they_always_stood() {
+        let mut request = request(&["Host: a", "X: 1", "Host: b"]);
+        request.post = Some(b"q=1".into());
+        let expected = "POST /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: b\r\nHost: a\r\nX: 1\r\n\
+                        Authorization: Basic dTpw\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                        Content-Length: 3\r\n\r\nq=1";
+        assert_eq!(crate::text::of(&bytes(&request, &place(), true)), expected);
+    }
+
+    #[test]
+    fn without_a_name_it_is_http_1_0() {
+        let place = Place { host: None, ..place() };
+        let text = crate::text::of(&bytes(&Request::default(), &place, true));
+        assert!(text.starts_with("GET /x y HTTP/1.0\r\n") && !text.contains("Host"));
+    }
+
+    #[test]
+    fn another_host_gets_no_credentials() {
+        let sent = bytes(&request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]), &place(), false);
+        assert_eq!(
+            crate::text::of(&sent),
+            "GET /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: h:81\r\nX: 1\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn base64_is_the_rfcs() {
+        for (plain, coded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy"), ("\u{ff}~", "w79+")]
+        {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+    }
+}

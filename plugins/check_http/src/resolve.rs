@@ -1,0 +1,173 @@
+//! Names to addresses, as the rest of the system resolves them and within the deadline.
+//!
+//! A static musl program knows /etc/hosts and DNS only. Where nsswitch.conf names more, `getent` is asked, which loads
+//! glibc's modules (sss, mdns, myhostname, …) for us.
+
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::fault::Fault;
+use crate::wish::Family;
+
+const NOT_KNOWN: &str = "Name or service not known";
+const TRY_AGAIN: &str = "Temporary failure in name resolution";
+const WRONG_FAMILY: &str = "Address family for hostname not supported";
+
+/// The addresses of `name`, in the order the system prefers.
+pub fn addresses(name: &str, port: u16, family: Option<Family>, clock: &Clock) -> Result<Vec<SocketAddr>, Fault> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        let fits = is_of(family, &address);
+        return if fits { Ok(vec![SocketAddr::new(address, port)]) } else { Err(Fault::Name(WRONG_FAMILY)) };
+    }
+    let name = name.to_owned();
+    let mut found = within(clock, move || look_up(&name, port, family))??;
+    found.retain(|address| is_of(family, &address.ip()));
+    if found.is_empty() { Err(Fault::Name(NOT_KNOWN)) } else { Ok(found) }
+}
+
+fn is_of(family: Option<Family>, address: &IpAddr) -> bool {
+    match family {
+        None => true,
+        Some(Family::V4) => address.is_ipv4(),
+        Some(Family::V6) => address.is_ipv6(),
+    }
+}
+
+/// Runs `work`, which may block longer than the run may take, beside us. A run that is over does not wait for it.
+fn within<T: Send + 'static>(clock: &Clock, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    let left = clock.left()?.unwrap_or(Duration::MAX);
+    let (answer, wait) = channel();
+    let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
+        // Nobody listens any more when the time is up.
+        let _ = answer.send(work());
+    });
+    if thread.is_err() {
+        return Err(Fault::Name(TRY_AGAIN));
+    }
+    wait.recv_timeout(left).map_err(|why| match why {
+        RecvTimeoutError::Timeout => Fault::Timeout,
+        RecvTimeoutError::Disconnected => Fault::Name(TRY_AGAIN),
+    })
+}
+
+fn look_up(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAddr>, Fault> {
+    if name.is_empty() || name.contains('\0') {
+        return Err(Fault::Name(NOT_KNOWN));
+    }
+    let order = if cfg!(target_env = "musl") { order() } else { Order::Libc };
+    match order {
+        Order::Libc => libc(name, port),
+        Order::Getent => getent(name, port, family),
+        Order::LibcThenGetent => libc(name, port).or_else(|_| getent(name, port, family)),
+    }
+}
+
+/// Whom to ask.
+#[derive(Debug, PartialEq, Eq)]
+enum Order {
+    Libc,
+    Getent,
+    LibcThenGetent,
+}
+
+fn order() -> Order {
+    std::fs::read_to_string("/etc/nsswitch.conf").map_or(Order::Libc, |text| order_of(&text))
+}
+
+/// What a nsswitch.conf(5) means for a program that knows files and DNS only.
+fn order_of(nsswitch: &str) -> Order {
+    let hosts = nsswitch.lines().find_map(|line| line.trim_start().strip_prefix("hosts:")).unwrap_or("dns files");
+    let hosts = hosts.split('#').next().unwrap_or_default();
+    let known = |word: &str| matches!(word, "files" | "dns");
+    let words: Vec<&str> = hosts.split_whitespace().collect();
+    if words.iter().filter(|word| !word.starts_with('[')).all(|word| known(word)) {
+        return Order::Libc;
+    }
+    // Files and DNS first, and no rule between them: what they find is what the system finds.
+    match words.as_slice() {
+        ["files", "dns", ..] => Order::LibcThenGetent,
+        _ => Order::Getent,
+    }
+}
+
+fn libc(name: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
+    match (name, port).to_socket_addrs() {
+        Ok(found) => Ok(found.collect()),
+        // std keeps getaddrinfo's code to itself; these are the texts of glibc and musl for EAI_AGAIN.
+        Err(why) if ["Temporary failure", "Try again"].iter().any(|text| why.to_string().contains(text)) => {
+            Err(Fault::Name(TRY_AGAIN))
+        }
+        Err(_) => Err(Fault::Name(NOT_KNOWN)),
+    }
+}
+
+fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAddr>, Fault> {
+    let database = match family {
+        None => "ahosts",
+        Some(Family::V4) => "ahostsv4",
+        Some(Family::V6) => "ahostsv6",
+    };
+    let mut command = Command::new("getent");
+    command.args(["--", database, name]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(mut child) = command.spawn() else { return libc(name, port) };
+    let mut text = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        // What cannot be read is no address.
+        let _ = stdout.take(64 << 10).read_to_string(&mut text);
+    }
+    let _ = child.wait();
+    let found = read_getent(&text, port);
+    if found.is_empty() { Err(Fault::Name(NOT_KNOWN)) } else { Ok(found) }
+}
+
+/// Lines of `getent ahosts`: address, socket type, name. Each address stands there once for every type.
+fn read_getent(text: &str, port: u16) -> Vec<SocketAddr> {
+    let streams = text.lines().filter(|line| line.split_whitespace().nth(1) == Some("STREAM"));
+    streams.filter_map(|line| Some(SocketAddr::new(line.split_whitespace().next()?.parse().ok()?, port))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn getent_is_asked_only_where_it_knows_more() {
+        for (hosts, expected) in [
+            ("hosts: files dns", Order::Libc),
+            ("passwd: files\nhosts:\tfiles dns # sss", Order::Libc),
+            ("", Order::Libc),
+            ("hosts: files dns myhostname", Order::LibcThenGetent),
+            ("hosts: files mdns4_minimal [NOTFOUND=return] dns", Order::Getent),
+            ("hosts: sss files dns", Order::Getent),
+            ("hosts: files [!UNAVAIL=return] dns resolve", Order::Getent),
+        ] {
+            assert_eq!(order_of(hosts), expected, "{hosts}");
+        }
+    }
+
+    #[test]
+    fn getent_lines_are_read() {
+        let text = "::1             STREAM localhost\n::1             DGRAM  \n127.0.0.1       STREAM \nrubbish\n";
+        let expected: Vec<SocketAddr> = vec!["[::1]:80".parse().unwrap(), "127.0.0.1:80".parse().unwrap()];
+        assert_eq!(read_getent(text, 80), expected);
+    }
+
+    #[test]
+    fn a_look_up_that_never_ends_ends_with_the_run() {
+        let clock = Clock::start(Duration::ZERO, Some(Duration::from_millis(50)));
+        let answer = within(&clock, || std::thread::sleep(Duration::from_secs(60)));
+        assert_eq!(answer, Err(Fault::Timeout));
+        assert!(clock.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn literals_need_no_look_up_and_keep_their_family() {
+        let clock = Clock::start(Duration::ZERO, None);
+        assert_eq!(addresses("::1", 80, None, &clock), Ok(vec!["[::1]:80".parse().unwrap()]));
+        assert_eq!(addresses("::1", 80, Some(Family::V4), &clock), Err(Fault::Name(WRONG_FAMILY)));
+    }
+}

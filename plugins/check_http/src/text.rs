@@ -1,0 +1,58 @@
+//! Bytes from the net as text for a person. What is dangerous in them is cleaned later, when they are printed.
+
+/// `bytes` as text: as UTF-8 where they are UTF-8, else as latin-1, so that no byte is lost or refused.
+pub fn of(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
+}
+
+/// Whether `needle` stands in `hay`. An empty needle stands everywhere.
+pub fn contains(hay: &[u8], needle: &[u8]) -> bool {
+    find(hay, needle).is_some()
+}
+
+/// Where `needle` first stands in `hay`.
+pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
+    let (Some(&first), Some(last)) = (needle.first(), hay.len().checked_sub(needle.len())) else {
+        return needle.is_empty().then_some(0);
+    };
+    let mut from = 0;
+    // Looking for the first byte alone is what the compiler makes fast.
+    while let Some(step) = hay.get(from..=last)?.iter().position(|byte| *byte == first) {
+        if hay.get(from + step..)?.starts_with(needle) {
+            return Some(from + step);
+        }
+        from += step + 1;
+    }
+    None
+}
+
+/// The system's word for an error, without the number std appends.
+pub fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_as_utf8_or_as_latin1() {
+        assert_eq!(of("é".as_bytes()), "é");
+        assert_eq!(of(b"caf\xe9"), "café");
+    }
+
+    #[test]
+    fn needles_are_found() {
+        for (hay, needle, expected) in [
+            ("abcabd", "abd", Some(3)),
+            ("ab", "abc", None),
+            ("", "", Some(0)),
+            ("aab", "ab", Some(1)),
+            ("x", "x", Some(0)),
+            ("xy", "z", None),
+        ] {
+            assert_eq!(find(hay.as_bytes(), needle.as_bytes()), expected, "{hay} {needle}");
+        }
+    }
+}

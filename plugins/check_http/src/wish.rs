@@ -1,0 +1,479 @@
+//! What the command line asks for, checked: typed words become values that cannot be wrong any more.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::Duration;
+
+use plugin_kit::{Problem, Range, State};
+
+use crate::cli::{Cli, Typed};
+use crate::place::Place;
+use crate::posix::Pattern;
+
+/// Everything wanted of one run.
+#[derive(Debug)]
+pub struct Wish {
+    /// Whom to ask first.
+    pub place: Place,
+    /// Only addresses of this kind.
+    pub family: Option<Family>,
+    /// How to speak TLS, where it is spoken.
+    pub tls: TlsWish,
+    /// What the request says.
+    pub request: Request,
+    /// What the page has to be.
+    pub page: PageWish,
+    /// What becomes of a redirect.
+    pub redirect: OnRedirect,
+    /// How many redirects are followed.
+    pub max_redirects: u32,
+    /// Days a certificate must still be good for.
+    pub certificate: Option<Days>,
+    /// Whether the page is looked at after the certificate.
+    pub continue_after_certificate: bool,
+    /// Ranges of the run time.
+    pub warning: Option<Range>,
+    /// The same, for CRITICAL.
+    pub critical: Option<Range>,
+    /// The whole run's limit.
+    pub timeout: Option<Duration>,
+    /// What is printed.
+    pub show: Show,
+}
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// -4
+    V4,
+    /// -6
+    V6,
+}
+
+/// A version of TLS; SSL 2 and 3 are gone for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.0
+    V1_0,
+    /// TLS 1.1
+    V1_1,
+    /// TLS 1.2
+    V1_2,
+    /// TLS 1.3
+    V1_3,
+}
+
+/// How to speak TLS.
+#[derive(Debug, Clone, Default)]
+pub struct TlsWish {
+    /// The oldest version allowed.
+    pub oldest: Option<TlsVersion>,
+    /// The newest version allowed.
+    pub newest: Option<TlsVersion>,
+    /// Whether the handshake names the site.
+    pub sni: bool,
+    /// Client certificate and key: files in PEM.
+    pub client: Option<(OsString, OsString)>,
+}
+
+/// What the request says.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// -j
+    pub method: Option<Vec<u8>>,
+    /// -A, or ours.
+    pub useragent: Vec<u8>,
+    /// -k
+    pub headers: Vec<Vec<u8>>,
+    /// -a
+    pub authorization: Option<Vec<u8>>,
+    /// -b
+    pub proxy_authorization: Option<Vec<u8>>,
+    /// -P
+    pub post: Option<Vec<u8>>,
+    /// -T
+    pub content_type: Option<Vec<u8>>,
+    /// -N
+    pub no_body: bool,
+}
+
+/// What the page has to be.
+#[derive(Debug, Default)]
+pub struct PageWish {
+    /// -e as typed.
+    pub expect: Option<Vec<u8>>,
+    /// -d
+    pub header_string: Option<Vec<u8>>,
+    /// -s
+    pub string: Option<Vec<u8>>,
+    /// -r or -R
+    pub pattern: Option<Pattern>,
+    /// Whether the pattern must not match.
+    pub invert_pattern: bool,
+    /// -M, in seconds.
+    pub max_age: Option<u64>,
+    /// -m
+    pub size: Size,
+}
+
+/// Bounds of the number of bytes; 0 is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// The least.
+    pub min: u64,
+    /// The most.
+    pub max: u64,
+}
+
+/// What becomes of a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRedirect {
+    /// It is a result.
+    State(State),
+    /// It is followed to its host and port.
+    Follow,
+    /// It is followed, at the same address.
+    Sticky,
+    /// It is followed, at the same address and port.
+    StickyPort,
+}
+
+/// Days before a certificate's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days {
+    /// WARNING from here on.
+    pub warning: u32,
+    /// CRITICAL from here on.
+    pub critical: u32,
+}
+
+/// What is printed beyond the line.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Show {
+    /// -E
+    pub extended: bool,
+    /// -B
+    pub body: bool,
+    /// -L
+    pub link: bool,
+    /// -v
+    pub verbose: bool,
+}
+
+const USERAGENT: &str = concat!("check_http/v", env!("CARGO_PKG_VERSION"), " (nagios-selfheal ", env!("CARGO_PKG_VERSION"), ")");
+
+impl Request {
+    /// The request as it may be shown to people.
+    pub fn without_secrets(&self) -> Request {
+        let hidden = |secret: &Option<Vec<u8>>| secret.as_ref().map(|_| b"hidden".to_vec());
+        Request {
+            authorization: hidden(&self.authorization),
+            proxy_authorization: hidden(&self.proxy_authorization),
+            ..self.clone()
+        }
+    }
+}
+
+impl Wish {
+    /// Checks what was typed.
+    pub fn new(typed: Typed) -> Result<Wish, Problem> {
+        let place = place(&typed)?;
+        let tls = tls(&typed.cli)?;
+        let pattern = pattern(&typed)?;
+        let cli = typed.cli;
+        let critical = range("-c", cli.critical.as_deref())?;
+        let redirect = on_redirect(cli.onredirect.as_deref())?;
+        Ok(Wish {
+            family: match (cli.ipv4, cli.ipv6) {
+                (false, false) => None,
+                _ if typed.ipv6_last => Some(Family::V6),
+                _ => Some(Family::V4),
+            },
+            certificate: cli.certificate.as_deref().map(days).transpose()?,
+            continue_after_certificate: cli.continue_after_certificate,
+            warning: range("-w", cli.warning.as_deref())?,
+            timeout: timeout(cli.timeout.as_deref(), critical)?,
+            critical,
+            redirect,
+            max_redirects: match cli.max_redirs.as_deref() {
+                None => 15,
+                Some(text) => {
+                    integer(text).ok_or_else(|| usage("Invalid max_redirs count", text))?.try_into().unwrap_or(u32::MAX)
+                }
+            },
+            show: Show { extended: cli.extended_perfdata, body: cli.show_body, link: cli.link, verbose: cli.verbose > 0 },
+            page: PageWish {
+                expect: cli.expect.map(OsString::into_vec),
+                header_string: cli.header_string.map(OsString::into_vec).filter(|text| !text.is_empty()),
+                string: cli.string.into_iter().next_back().map(OsString::into_vec).filter(|text| !text.is_empty()),
+                pattern,
+                invert_pattern: cli.invert_regex,
+                max_age: cli.max_age.as_deref().map(age).transpose()?,
+                size: size(&cli.pagesize)?,
+            },
+            request: Request {
+                method: cli.method.map(OsString::into_vec),
+                useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
+                headers: cli.header.into_iter().map(OsString::into_vec).collect(),
+                authorization: cli.authorization.map(OsString::into_vec),
+                proxy_authorization: cli.proxy_authorization.map(OsString::into_vec),
+                post: cli.post.into_iter().next().map(OsString::into_vec),
+                content_type: cli.content_type.map(OsString::into_vec),
+                no_body: cli.no_body,
+            },
+            place,
+            tls,
+        })
+    }
+}
+
+/// A complaint in the words of the original: `what - value`.
+fn usage(what: &str, value: &OsStr) -> Problem {
+    Problem::Usage(format!("{what} - {}", value.to_string_lossy()))
+}
+
+/// A whole number as scripts have always been allowed to write it: blanks around it, nothing else.
+fn integer(text: &OsStr) -> Option<u64> {
+    let text = text.to_str()?.trim();
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// A name or address must be text: neither DNS nor a Host header knows anything else.
+fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
+    value.to_str().map(str::to_owned).ok_or_else(|| usage(&format!("Invalid {option}, not UTF-8"), value))
+}
+
+fn place(typed: &Typed) -> Result<Place, Problem> {
+    let cli = &typed.cli;
+    let mut operands = cli.operands.iter();
+    let address = cli.address.as_ref().or_else(|| operands.next());
+    let host = cli.hostname.as_ref().or_else(|| operands.next());
+    let host = host.map(|name| text("host name", name)).transpose()?;
+    let address = address.map(|name| text("address", name)).transpose()?;
+    let port = cli.port.as_deref().map(port).transpose()?;
+    let is_tls = cli.ssl.is_some() || cli.certificate.is_some() || cli.client_cert.is_some() || cli.private_key.is_some();
+    let (host, host_port) = match host {
+        Some(name) if cli.hostname.is_some() => {
+            let (name, port) = Place::split_host(&name).ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
+            (Some(name), port)
+        }
+        other => (other, None),
+    };
+    let port = port.or(host_port.filter(|_| !typed.tls_after_hostname)).unwrap_or(if is_tls { 443 } else { 80 });
+    let address = match (address, &host) {
+        (Some(address), _) => Place::without_brackets(&address).to_owned(),
+        (None, Some(host)) => Place::without_brackets(host).to_owned(),
+        (None, None) => return Err(Problem::Usage("You must specify a server address or host name".into())),
+    };
+    Ok(Place { tls: is_tls, host, address, port, virtual_port: host_port.unwrap_or(port), url: cli.url.as_bytes().to_vec() })
+}
+
+fn port(text: &OsStr) -> Result<u16, Problem> {
+    integer(text).and_then(|port| u16::try_from(port).ok()).ok_or_else(|| usage("Invalid port number", text))
+}
+
+fn tls(cli: &Cli) -> Result<TlsWish, Problem> {
+    for file in [&cli.client_cert, &cli.private_key].into_iter().flatten() {
+        std::fs::File::open(file).map_err(|_| usage("file does not exist or is not readable", file))?;
+    }
+    if cli.client_cert.is_some() && cli.private_key.is_none() {
+        return Err(Problem::Usage("If you use a client certificate you must also specify a private key file".into()));
+    }
+    let (oldest, newest) = versions(cli.ssl.as_deref().unwrap_or_default())?;
+    Ok(TlsWish { oldest, newest, sni: cli.sni, client: cli.client_cert.clone().zip(cli.private_key.clone()) })
+}
+
+fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
+    let word = text.to_str().unwrap_or("?");
+    let exact = match word.trim_end_matches('+') {
+        "" if word.is_empty() => return Ok((None, None)),
+        "1" | "1.0" => TlsVersion::V1_0,
+        "1.1" => TlsVersion::V1_1,
+        "1.2" => TlsVersion::V1_2,
+        "1.3" => TlsVersion::V1_3,
+        old @ ("2" | "3") => {
+            return Err(Problem::Usage(format!(
+                "SSL protocol version {old} is not supported: it is broken, no library speaks it"
+            )));
+        }
+        _ => {
+            return Err(Problem::Usage(
+                "Invalid option - Valid SSL/TLS versions: 1, 1.1, 1.2, 1.3 (with optional '+' suffix)".into(),
+            ));
+        }
+    };
+    Ok((Some(exact), Some(exact).filter(|_| !word.ends_with('+'))))
+}
+
+fn pattern(typed: &Typed) -> Result<Option<Pattern>, Problem> {
+    // Like the original, the last one counts; but a broken one is an error wherever it stands.
+    let mut last = None;
+    for typed in &typed.patterns {
+        let pattern = Pattern::new(typed.text.as_bytes(), typed.ignore_case, typed.linespan)
+            .map_err(|problem| Problem::Usage(format!("Could Not Compile Regular Expression: {problem}")))?;
+        last = Some(pattern);
+    }
+    let is_empty = typed.patterns.last().is_some_and(|typed| typed.text.is_empty());
+    Ok(last.filter(|_| !is_empty))
+}
+
+fn on_redirect(text: Option<&OsStr>) -> Result<OnRedirect, Problem> {
+    let Some(text) = text else { return Ok(OnRedirect::State(State::Ok)) };
+    Ok(match text.as_bytes() {
+        b"ok" => OnRedirect::State(State::Ok),
+        b"warning" => OnRedirect::State(State::Warning),
+        b"critical" => OnRedirect::State(State::Critical),
+        b"unknown" => OnRedirect::State(State::Unknown),
+        b"follow" => OnRedirect::Follow,
+        b"sticky" => OnRedirect::Sticky,
+        b"stickyport" => OnRedirect::StickyPort,
+        _ => return Err(usage("Invalid onredirect option", text)),
+    })
+}
+
+fn range(option: &str, text: Option<&OsStr>) -> Result<Option<Range>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let range = text.to_string_lossy().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))?;
+    Ok(Some(range))
+}
+
+/// The time limit; a critical range that ends behind it moves it, or it could never be seen to be passed.
+fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
+    let seconds = match text {
+        None => 10,
+        Some(text) => integer(text)
+            .filter(|seconds| *seconds <= u64::from(u32::MAX))
+            .ok_or_else(|| usage("Timeout interval must be a positive integer", text))?,
+    };
+    let end = critical.map(|range| range.end()).filter(|end| end.is_finite() && *end > seconds as f64 && *end < 1e9);
+    let seconds = end.map_or(seconds, |end| end as u64 + 1);
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+}
+
+fn days(text: &OsStr) -> Result<Days, Problem> {
+    let number = |word: &str| integer(OsStr::new(word)).and_then(|days| u32::try_from(days).ok());
+    let read = || {
+        let (warning, critical) = match text.to_str()?.split_once(',') {
+            None => (text.to_str()?, "0"),
+            Some((warning, "")) => (warning, "0"),
+            Some(both) => both,
+        };
+        Some(Days { warning: number(warning).filter(|_| !warning.is_empty())?, critical: number(critical)? })
+    };
+    read().ok_or_else(|| usage("Invalid certificate expiration period", text))
+}
+
+/// `90`, `90s`, `10m`, `10h`, `10d`.
+fn age(text: &OsStr) -> Result<u64, Problem> {
+    let read = || {
+        let word = text.to_str()?.trim();
+        let (number, unit) = match word.char_indices().next_back()? {
+            (_, '0'..='9') => (word, 1),
+            (at, 's') => (word.get(..at)?, 1),
+            (at, 'm') => (word.get(..at)?, 60),
+            (at, 'h') => (word.get(..at)?, 3600),
+            (at, 'd') => (word.get(..at)?, 86400),
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(unit)
+    };
+    read().ok_or_else(|| usage("unparsable max-age", text))
+}
+
+/// `MIN` or `MIN:MAX`. A later `MIN` keeps the MAX of an earlier `MIN:MAX`, as it always did.
+fn size(typed: &[OsString]) -> Result<Size, Problem> {
+    let mut size = Size::default();
+    for text in typed {
+        let number = |word: &str| word.trim().parse::<u64>().ok();
+        let read = || {
+            Some(match text.to_str()?.split_once(':') {
+                None => Size { min: number(text.to_str()?)?, max: size.max },
+                Some((min, max)) => Size { min: number(min)?, max: number(max)? },
+            })
+        };
+        size = read().ok_or_else(|| usage("Bad format: try \"-m min:max\"", text))?;
+    }
+    Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    fn wish(words: &str) -> Result<Wish, String> {
+        let typed = cli::read(&words.split(' ').map(OsString::from).collect::<Vec<_>>()).map_err(|p| p.to_string())?;
+        Wish::new(typed).map_err(|problem| problem.to_string())
+    }
+
+    fn address_and_ports(words: &str) -> (String, u16, u16) {
+        let place = wish(words).unwrap().place;
+        (place.address, place.port, place.virtual_port)
+    }
+
+    #[test]
+    fn ports_follow_the_order_of_the_line() {
+        assert_eq!(address_and_ports("-H h"), ("h".into(), 80, 80));
+        assert_eq!(address_and_ports("-H h:8080"), ("h".into(), 8080, 8080));
+        assert_eq!(address_and_ports("-H h:8080 -p 90"), ("h".into(), 90, 8080));
+        assert_eq!(address_and_ports("-p 90 -H h:8080"), ("h".into(), 90, 8080));
+        assert_eq!(address_and_ports("-H h:8080 -S"), ("h".into(), 443, 8080));
+        assert_eq!(address_and_ports("-S -H h:8443"), ("h".into(), 8443, 8443));
+        assert_eq!(address_and_ports("-H [::1]:8080"), ("::1".into(), 8080, 8080));
+        assert_eq!(address_and_ports("-I [::1] -H h"), ("::1".into(), 80, 80));
+        assert_eq!(address_and_ports("-H h extra"), ("extra".into(), 80, 80));
+        assert_eq!(address_and_ports("addr name"), ("addr".into(), 80, 80));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_the_originals_words() {
+        for (words, complaint) in [
+            ("-H h -p abc", "Invalid port number - abc"),
+            ("-H h -p 99999", "Invalid port number - 99999"),
+            ("-H h -t 5.5", "Timeout interval must be a positive integer - 5.5"),
+            ("-H h -C abc", "Invalid certificate expiration period - abc"),
+            ("-H h -C 1,2,3", "Invalid certificate expiration period - 1,2,3"),
+            ("-H h -f foo", "Invalid onredirect option - foo"),
+            ("-H h --max-redirs x", "Invalid max_redirs count - x"),
+            ("-H h -J /nope", "file does not exist or is not readable - /nope"),
+            ("-H h -M x", "unparsable max-age - x"),
+            ("-H h -m :", "Bad format: try \"-m min:max\" - :"),
+        ] {
+            assert_eq!(wish(words).err().as_deref(), Some(complaint), "{words}");
+        }
+    }
+
+    #[test]
+    fn tls_versions_are_exact() {
+        use TlsVersion::{V1_0, V1_2, V1_3};
+        for (words, expected) in [
+            ("-H h -S", (None, None)),
+            ("-H h -S1", (Some(V1_0), Some(V1_0))),
+            ("-H h -S1.2+", (Some(V1_2), None)),
+            ("-H h -S1.3", (Some(V1_3), Some(V1_3))),
+        ] {
+            let tls = wish(words).unwrap().tls;
+            assert_eq!((tls.oldest, tls.newest), expected, "{words}");
+        }
+        for words in ["-H h -S1.4", "-H h -S2", "-H h -S3+", "-H h -S+", "-H h -Sx"] {
+            assert!(wish(words).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_critical_range_beyond_the_timeout_moves_it() {
+        let seconds = |words: &str| wish(words).unwrap().timeout.map(|limit| limit.as_secs());
+        assert_eq!(seconds("-H h"), Some(10));
+        assert_eq!(seconds("-H h -c 20"), Some(21));
+        assert_eq!(seconds("-H h -c @5:30"), Some(31));
+        assert_eq!(seconds("-H h -c 10:"), Some(10));
+        assert_eq!(seconds("-H h -t 0"), None);
+    }
+
+    #[test]
+    fn a_plain_minimum_keeps_the_maximum_before_it() {
+        assert_eq!(size(&["10:20".into(), "5".into()]).unwrap(), Size { min: 5, max: 20 });
+        assert_eq!(size(&["5".into(), "10:20".into()]).unwrap(), Size { min: 10, max: 20 });
+    }
+}
