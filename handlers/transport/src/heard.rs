@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::answer::{excerpt, has_frame, read_answer};
+use crate::frame::{has_frame, read_answer};
+use crate::text::excerpt;
 use crate::{Answer, Error, Phase, Request};
 
 /// More than any gate says: it bounds its own output far below.

@@ -5,17 +5,21 @@
 
 mod answer;
 mod error;
+mod frame;
 mod heard;
 pub mod known_hosts;
 mod openssh;
+mod pattern;
 mod request;
 mod resolve;
 mod ssh;
+mod text;
 
 use std::time::Instant;
 
-pub use answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report, read_answer};
+pub use answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report};
 pub use error::{Error, Phase};
+pub use frame::read_answer;
 pub use openssh::{OpenSsh, OpenSshGate};
 pub use request::Request;
 pub use ssh::{SshGate, SshTarget, connect};

@@ -173,3 +173,26 @@ fn a_host_cannot_talk_us_down_to_another_type() {
     let old = Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms ssh-rsa").start();
     refused(&old, &old.target(), "no-common-algorithm");
 }
+
+/// CVE-2023-48795: without strict key exchange, somebody in between may drop packets unseen.
+#[test]
+fn the_key_exchange_is_strict_and_fast() {
+    let sshd = Plan::new().start();
+    trusted(&sshd.target());
+    let log = sshd.log();
+    assert!(log.contains("resetting read seqnr"), "sshd says so when strict key exchange is agreed");
+    assert!(log.contains("kex: algorithm: curve25519-sha256"));
+    assert!(log.contains("cipher: aes128-gcm@openssh.com"));
+}
+
+#[test]
+fn a_host_cannot_talk_us_down_to_weak_algorithms() {
+    for weak in [
+        "KexAlgorithms diffie-hellman-group14-sha1,diffie-hellman-group1-sha1",
+        "Ciphers aes128-cbc,3des-cbc",
+        "Ciphers aes128-ctr\nMACs hmac-sha1,hmac-md5",
+    ] {
+        let sshd = Plan::new().config(weak).start();
+        refused(&sshd, &sshd.target(), "no-common-algorithm");
+    }
+}

@@ -1,8 +1,8 @@
 //! What a run of `ssh` means. Its exit code does not tell: 255 is a refused connection, an unknown host key, a remote
 //! command that was killed, or one that exited with 255. Its own log does.
 
-use crate::answer::{clean, excerpt};
 use crate::ssh::Clock;
+use crate::text::{clean, excerpt};
 use crate::{Answer, Error, Phase, Request, SshTarget};
 
 use super::run::Ran;

@@ -15,7 +15,6 @@ const FIXED: &[&str] = &[
     "IdentitiesOnly=yes",
     "PreferredAuthentications=publickey",
     "ConnectionAttempts=1",
-    "ServerAliveInterval=10",
     "ServerAliveCountMax=4",
     "ClearAllForwardings=yes",
     "ForwardAgent=no",
@@ -45,6 +44,7 @@ pub(super) fn options(
         let files: Vec<_> = files.into_iter().map(|file| format!("\"{file}\"")).collect();
         option(format!("UserKnownHostsFile={}", if files.is_empty() { "/dev/null".into() } else { files.join(" ") }));
     }
+    option(format!("ServerAliveInterval={}", target.keepalive.as_secs().max(2)));
     if let Some(alias) = alias {
         option(format!("HostKeyAlias={alias}"));
     }
@@ -71,7 +71,7 @@ fn proxy_command(how: &OpenSsh, target: &SshTarget, bastion: &SshTarget, words: 
 
 /// A path that means itself: ssh expands '%', '~' and '${' in many options, and splits at blanks and quotes in some.
 fn plain(path: &Path) -> Result<&str, Error> {
-    let bad = |why| Error::BadTarget { what: "path", shown: crate::answer::clean(&path.display().to_string()), why };
+    let bad = |why| Error::BadTarget { what: "path", shown: crate::text::clean(&path.display().to_string()), why };
     let text = path.to_str().ok_or_else(|| bad("ssh needs it in UTF-8"))?;
     if !text.starts_with('/') {
         return Err(bad("it must be absolute"));

@@ -6,8 +6,8 @@ use std::time::Instant;
 use ssh2::Channel;
 
 use super::io::{Wire, again, code};
-use crate::answer::excerpt;
 use crate::heard::{GRACE, Heard};
+use crate::text::excerpt;
 use crate::{Answer, Error, Phase, Request};
 
 /// Asks, and believes only the frame.

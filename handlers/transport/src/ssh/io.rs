@@ -8,7 +8,7 @@ use ssh2::{BlockDirections, ErrorCode, Session};
 
 use super::deadline::{Clock, Watchdog};
 use super::link::Link;
-use crate::answer::clean;
+use crate::text::clean;
 use crate::{Error, Phase};
 
 /// Error numbers of libssh2.h that tell what to do.
@@ -29,9 +29,8 @@ pub(crate) mod code {
     pub(crate) const KEYFILE_AUTH_FAILED: i32 = -48;
 }
 
-/// How often a silent host is asked whether it is still there, and for how long it may be silent.
-const KEEPALIVE: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_secs(45);
+/// So many questions whether it is still there may a host leave without a sign of life.
+const UNANSWERED: u32 = 4;
 
 /// A session on a socket, with the clock of the question that is being asked.
 pub(crate) struct Wire {
@@ -40,19 +39,21 @@ pub(crate) struct Wire {
     watchdog: Watchdog,
     clock: Clock,
     heard: Instant,
+    keepalive: Duration,
     abandoned: bool,
 }
 
 impl Wire {
-    pub(crate) fn new(link: Link, clock: Clock) -> Result<Wire, Error> {
+    pub(crate) fn new(link: Link, clock: Clock, keepalive: Duration) -> Result<Wire, Error> {
         let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
         let watchdog = Watchdog::new(&link)?;
         watchdog.until(clock.deadline());
         let mut session = Session::new().map_err(|e| failed(e.to_string()))?;
         session.set_tcp_stream(link.handle().map_err(|e| failed(e.to_string()))?);
         session.set_blocking(false);
-        session.set_keepalive(true, u32::try_from(KEEPALIVE.as_secs()).unwrap_or(10));
-        Ok(Wire { session, link, watchdog, clock, heard: Instant::now(), abandoned: false })
+        let keepalive = Duration::from_secs(keepalive.as_secs().max(2));
+        session.set_keepalive(true, u32::try_from(keepalive.as_secs()).unwrap_or(u32::MAX));
+        Ok(Wire { session, link, watchdog, clock, heard: Instant::now(), keepalive, abandoned: false })
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -92,7 +93,7 @@ impl Wire {
 
     /// Waits until the host has said something, or can be told something, but not beyond `until` or the deadline.
     pub(crate) fn wait(&mut self, phase: Phase, until: Option<Instant>) -> Result<(), Error> {
-        let mut left = self.clock.left(phase)?.min(KEEPALIVE);
+        let mut left = self.clock.left(phase)?.min(self.keepalive);
         if let Some(until) = until {
             left = left.min(until.saturating_duration_since(Instant::now()));
         }
@@ -120,8 +121,9 @@ impl Wire {
         if !matches!(phase, Phase::Ask | Phase::Repair) {
             return Ok(());
         }
-        if self.heard.elapsed() >= SILENCE {
-            return Err(self.cut(phase, &format!("it did not answer for {SILENCE:?}")));
+        let silence = self.keepalive * (UNANSWERED + 1);
+        if self.heard.elapsed() >= silence {
+            return Err(self.cut(phase, &format!("it gave no sign of life for {silence:?}")));
         }
         // libssh2 sends it when its interval is over; a packet that is half sent must be finished first.
         if direction == PollFlags::IN {

@@ -33,7 +33,7 @@ pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
         None => Link::Tcp(resolve::connect(&clock, &target.address, target.port)?),
         Some(bastion) => Link::Tunnel(via::connect(&clock, bastion, target)?),
     };
-    let mut wire = Wire::new(link, clock)?;
+    let mut wire = Wire::new(link, clock, target.keepalive)?;
     handshake(&mut wire, target, &wanted)?;
     check_host_key(&wire, target, &on_file)?;
     match key {

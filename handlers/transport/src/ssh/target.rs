@@ -1,9 +1,10 @@
 //! Where a gate is and how to get in.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::Error;
-use crate::answer::clean;
+use crate::text::clean;
 
 /// Where a gate is and how to get in.
 #[derive(Debug, Clone)]
@@ -26,6 +27,9 @@ pub struct SshTarget {
     pub agent: bool,
     /// The agent's socket, if it is not the one `SSH_AUTH_SOCK` names.
     pub agent_socket: Option<PathBuf>,
+    /// How often a host that says nothing during a long repair is asked whether it is still there. After four questions
+    /// without a sign of life the connection counts as cut. Whole seconds, at least two.
+    pub keepalive: Duration,
     /// Reach the host through this one, which is logged in to first, with its own host key and account.
     pub via: Option<Box<SshTarget>>,
 }
@@ -43,6 +47,7 @@ impl SshTarget {
             known_hosts,
             agent: false,
             agent_socket: None,
+            keepalive: Duration::from_secs(10),
             via: None,
         }
     }

@@ -15,6 +15,9 @@ use super::io::{Wire, code};
 use super::session::log_in;
 use crate::{Error, Phase};
 
+/// How often an idle tunnel looks whether a keepalive is due.
+const TICK: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
 /// A connection to the target's address as the bastion sees it.
 pub(crate) fn connect(clock: &Clock, bastion: &SshTarget, target: &SshTarget) -> Result<UnixStream, Error> {
     let mut wire = log_in(bastion, Clock::new(&bastion.host, clock.deadline()))?;
@@ -79,7 +82,7 @@ impl Pump {
         let far = PollFlags::IN | when(!self.up.is_empty(), PollFlags::OUT);
         let near = when(self.up.is_empty(), PollFlags::IN) | when(!self.down.is_empty(), PollFlags::OUT);
         let mut watched = [PollFd::from_borrowed_fd(link.as_fd(), far), PollFd::new(&self.socket, near)];
-        match poll(&mut watched, Some(&Timespec { tv_sec: 10, tv_nsec: 0 })) {
+        match poll(&mut watched, Some(&TICK)) {
             Ok(0) => {
                 let _ = self.wire.session.keepalive_send();
                 true

@@ -1,0 +1,313 @@
+//! The framed answer: which bytes from a host are believed. Pure; a hostile host may send anything.
+//!
+//! A gate writes exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, an rc file's chatter) are passed
+//! over; two frames, an unknown shape, or an answer to another question are not an answer.
+
+use policy::{JobId, RepairName};
+use serde::Deserialize;
+
+use crate::Request;
+use crate::answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report};
+use crate::text::{clean, excerpt};
+
+/// What begins the one line of a gate's answer.
+const FRAME: &[u8] = b"SHN1 ";
+
+/// The JSON of a frame. Unknown members and unknown values are errors: what is not understood is not believed.
+#[derive(Deserialize)]
+#[serde(tag = "answer", rename_all = "lowercase")]
+enum Frame {
+    Repair(JobFrame),
+    Status(JobFrame),
+    Diagnose(DiagnoseFrame),
+    List(ListFrame),
+    Version(VersionFrame),
+    Refused(RefusedFrame),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobFrame {
+    host: String,
+    job: String,
+    repair: String,
+    state: JobState,
+    exit: Option<i32>,
+    signal: Option<i32>,
+    seconds: f64,
+    started: i64,
+    output: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiagnoseFrame {
+    host: String,
+    repair: String,
+    reports: Vec<Report>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListFrame {
+    #[serde(rename = "host")]
+    _host: String,
+    repairs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VersionFrame {
+    #[serde(rename = "host")]
+    _host: String,
+    version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedFrame {
+    host: String,
+    reason: Reason,
+    text: String,
+    job: Option<String>,
+    running: Option<String>,
+    retry_after: Option<f64>,
+}
+
+/// Finds the one frame in what the gate's side wrote to stdout and reads it as the answer to `request`. The error is why
+/// there is none, for a reader: one line, cleaned and short.
+pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
+    let mut frames = stdout.split_inclusive(|b| *b == b'\n').filter_map(|line| line.strip_prefix(FRAME));
+    let (first, second) = (frames.next(), frames.next());
+    match (first, second) {
+        (Some(frame), None) => parse(request, frame),
+        (Some(_), Some(_)) => Err("it holds more than one frame".into()),
+        (None, _) if stdout.is_empty() => Err("it is empty".into()),
+        (None, _) => Err(format!("it is not framed: '{}'", excerpt(stdout))),
+    }
+}
+
+/// Whether a whole frame has arrived, so that there is nothing more to wait for.
+pub(crate) fn has_frame(stdout: &[u8]) -> bool {
+    stdout.split_inclusive(|b| *b == b'\n').any(|line| line.starts_with(FRAME) && line.ends_with(b"\n"))
+}
+
+fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
+    let json = frame.strip_suffix(b"\n").ok_or("its frame is cut short")?;
+    let frame = serde_json::from_slice(json).map_err(|e| format!("its frame is malformed ({})", clean(&e.to_string())))?;
+    match (request, frame) {
+        (Request::Repair { name, job }, Frame::Repair(frame)) => {
+            let report = job_report(frame, job)?;
+            same("repair", name.as_str(), report.repair.as_str())?;
+            Ok(Answer::Job(report))
+        }
+        (Request::Status { job }, Frame::Status(frame)) => Ok(Answer::Job(job_report(frame, job)?)),
+        (Request::Diagnose { name }, Frame::Diagnose(frame)) => diagnosis(frame, name),
+        (Request::List, Frame::List(frame)) => repairs(frame),
+        (Request::Version, Frame::Version(frame)) => Ok(Answer::Version(clean(&frame.version))),
+        (_, Frame::Refused(frame)) => refusal(frame, request),
+        _ => Err("it answers another question".into()),
+    }
+}
+
+fn same(what: &str, asked: &str, given: &str) -> Result<(), String> {
+    if asked == given { Ok(()) } else { Err(format!("it is about {what} '{}', not '{asked}'", excerpt(given.as_bytes()))) }
+}
+
+fn job_report(frame: JobFrame, asked: &JobId) -> Result<JobReport, String> {
+    same("job", asked.as_str(), &frame.job)?;
+    if frame.state == JobState::Done && (frame.exit != Some(0) || frame.signal.is_some()) {
+        return Err("it contradicts itself: done, but not with exit code 0".into());
+    }
+    if !frame.seconds.is_finite() || frame.seconds < 0.0 {
+        return Err("its 'seconds' is not a duration".into());
+    }
+    Ok(JobReport {
+        job: asked.clone(),
+        repair: name(&frame.repair)?,
+        state: frame.state,
+        exit: frame.exit,
+        signal: frame.signal,
+        seconds: frame.seconds,
+        started: frame.started,
+        output: clean_all(&frame.output),
+        host: clean(&frame.host),
+    })
+}
+
+fn diagnosis(frame: DiagnoseFrame, asked: &RepairName) -> Result<Answer, String> {
+    same("repair", asked.as_str(), &frame.repair)?;
+    let cleaned = |r: Report| Report { run: clean_all(&r.run), exit: r.exit, output: clean_all(&r.output) };
+    let reports = frame.reports.into_iter().map(cleaned).collect();
+    Ok(Answer::Diagnosed(Diagnosis { repair: asked.clone(), reports, host: clean(&frame.host) }))
+}
+
+fn repairs(frame: ListFrame) -> Result<Answer, String> {
+    frame.repairs.iter().try_for_each(|repair| name(repair).map(drop))?;
+    Ok(Answer::Repairs(frame.repairs))
+}
+
+fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
+    // A gate that could not make out the job cannot name it; one that names another job answers somebody else.
+    let job = match (request, frame.job) {
+        (Request::Repair { job, .. } | Request::Status { job }, Some(given)) => {
+            same("job", job.as_str(), &given)?;
+            Some(job.clone())
+        }
+        (_, Some(given)) => return Err(format!("it is about job '{}', and no job was asked for", excerpt(given.as_bytes()))),
+        (_, None) => None,
+    };
+    let running = frame.running.map(|job| job.parse::<JobId>().map_err(|e| e.to_string())).transpose()?;
+    if frame.retry_after.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
+        return Err("its 'retry_after' is not a duration".into());
+    }
+    let (reason, text, retry_after) = (frame.reason, clean(&frame.text), frame.retry_after);
+    Ok(Answer::Refused(Refusal { reason, text, job, running, retry_after, host: clean(&frame.host) }))
+}
+
+fn name(text: &str) -> Result<RepairName, String> {
+    text.parse().map_err(|e: policy::BadName| e.to_string())
+}
+
+fn clean_all(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|line| clean(line)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const REPORT: &str = r#"{"answer":"repair","host":"web1","job":"job-00001","repair":"httpd","state":"failed","exit":null,"signal":9,"seconds":1.5,"started":1795000000,"output":["a","b"]}"#;
+
+    fn request() -> Request {
+        Request::Repair { name: "httpd".parse().unwrap(), job: "job-00001".parse().unwrap() }
+    }
+
+    fn status() -> Request {
+        Request::Status { job: "job-00001".parse().unwrap() }
+    }
+
+    fn line(json: &str) -> Vec<u8> {
+        format!("SHN1 {json}\n").into_bytes()
+    }
+
+    fn why_not(request: &Request, json: &str) -> String {
+        read_answer(request, &line(json)).unwrap_err()
+    }
+
+    #[test]
+    fn a_job_is_read_whole() {
+        let Ok(Answer::Job(report)) = read_answer(&request(), &line(REPORT)) else { panic!() };
+        assert_eq!((report.state, report.exit, report.signal), (JobState::Failed, None, Some(9)));
+        assert_eq!((report.seconds, report.started, report.host.as_str()), (1.5, 1_795_000_000, "web1"));
+        assert_eq!(report.output, ["a", "b"]);
+    }
+
+    #[test]
+    fn every_word_of_the_contract_is_known() {
+        let list = r#"{"answer":"list","host":"h","repairs":["a","b"]}"#;
+        assert_eq!(read_answer(&Request::List, &line(list)), Ok(Answer::Repairs(vec!["a".into(), "b".into()])));
+        let version = r#"{"answer":"version","host":"h","version":"0.1.0"}"#;
+        assert_eq!(read_answer(&Request::Version, &line(version)), Ok(Answer::Version("0.1.0".into())));
+        let reports =
+            r#"{"answer":"diagnose","host":"h","repair":"httpd","reports":[{"run":["/bin/df","-h"],"exit":null,"output":[]}]}"#;
+        let diagnose = Request::Diagnose { name: "httpd".parse().unwrap() };
+        let Ok(Answer::Diagnosed(diagnosis)) = read_answer(&diagnose, &line(reports)) else { panic!() };
+        assert_eq!(diagnosis.reports[0].run, ["/bin/df", "-h"]);
+        for state in ["failed", "timeout", "running", "unknown"] {
+            let json = REPORT.replace("failed", state).replace("\"repair\",\"host\"", "\"status\",\"host\"");
+            assert!(read_answer(&status(), &line(&json)).is_ok(), "{state}");
+        }
+        for reason in ["bad-request", "unknown-repair", "busy", "cooldown", "budget", "held", "config", "state", "no-such-job"] {
+            let json = format!(r#"{{"answer":"refused","host":"h","reason":"{reason}","text":"t","retry_after":60}}"#);
+            let Ok(Answer::Refused(refusal)) = read_answer(&request(), &line(&json)) else { panic!("{reason}") };
+            assert_eq!((refusal.reason.as_str(), refusal.retry_after), (reason, Some(60.0)));
+        }
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_not_one() {
+        assert!(why_not(&status(), REPORT).contains("another question"));
+        assert!(why_not(&Request::List, REPORT).contains("another question"));
+        assert!(why_not(&request(), &REPORT.replace("job-00001", "job-00002")).contains("job-00002"));
+        assert!(why_not(&request(), &REPORT.replace("httpd", "sshd")).contains("sshd"));
+        let refused = r#"{"answer":"refused","host":"h","reason":"busy","text":"t","job":"job-00002"}"#;
+        assert!(why_not(&request(), refused).contains("job-00002"));
+        assert!(why_not(&Request::List, refused).contains("no job was asked for"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_believed() {
+        for (from, to) in [
+            ("\"failed\"", "\"better\""),
+            ("\"failed\"", "\"done\""),
+            ("\"seconds\":1.5", "\"seconds\":-1"),
+            ("\"seconds\":1.5", "\"seconds\":1e999"),
+            ("\"seconds\":1.5", "\"seconds\":\"1\""),
+            ("\"output\"", "\"outputs\""),
+            ("\"signal\":9", "\"signal\":9,\"extra\":0"),
+            ("\"signal\":9", "\"signal\":9,\"signal\":9"),
+            ("\"signal\":9", "\"signal\":9,\"answer\":\"repair\""),
+            ("\"httpd\"", "\"../httpd\""),
+            ("}", "} {}"),
+            ("}", ""),
+        ] {
+            let json = REPORT.replace(from, to);
+            assert_ne!(json, REPORT);
+            assert!(read_answer(&request(), &line(&json)).is_err(), "{json}");
+        }
+        assert!(why_not(&Request::List, r#"{"answer":"list","host":"h","repairs":["a b"]}"#).contains("a b"));
+    }
+
+    #[test]
+    fn exactly_one_frame_whole_and_at_the_beginning_of_a_line() {
+        let frame = line(REPORT);
+        let ok = |bytes: &[u8]| read_answer(&request(), bytes).is_ok();
+        assert!(ok(&[b"motd\n".as_slice(), &frame, b"bye"].concat()));
+        assert!(!ok(&[frame.as_slice(), &frame].concat()));
+        assert!(!ok(&[frame.as_slice(), b"SHN1 "].concat()));
+        assert!(!ok(&[b" ".as_slice(), &frame].concat()));
+        assert!(!ok(frame.strip_suffix(b"\n").unwrap()));
+        assert!(!ok(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic_or_are_believed_by_chance(bytes: Vec<u8>) {
+            let why = read_answer(&request(), &bytes).unwrap_err();
+            prop_assert!(!why.contains(char::is_control));
+            prop_assert!(why.len() < 1000);
+            let framed = [b"SHN1 ".as_slice(), &bytes, b"\n"].concat();
+            prop_assert!(read_answer(&request(), &framed).is_err());
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed_or_harmless(at in 0..REPORT.len(), byte: u8) {
+            let mut frame = line(REPORT);
+            frame[5 + at] = byte;
+            if let Ok(answer) = read_answer(&request(), &frame) {
+                let Answer::Job(report) = answer else { panic!("{answer:?}") };
+                prop_assert_eq!(report.job.as_str(), "job-00001");
+                prop_assert_eq!(report.repair.as_str(), "httpd");
+                prop_assert_ne!(report.state, JobState::Done);
+            }
+        }
+
+        #[test]
+        fn output_of_any_kind_comes_through_clean(output: Vec<String>) {
+            let json = REPORT.replace(r#"["a","b"]"#, &serde_json::to_string(&output).unwrap());
+            let Ok(Answer::Job(report)) = read_answer(&request(), &line(&json)) else { panic!() };
+            prop_assert_eq!(report.output.len(), output.len());
+            prop_assert!(report.output.iter().all(|line| !line.contains(crate::text::is_unsafe)));
+        }
+
+        #[test]
+        fn every_prefix_of_an_answer_is_no_answer(end in 0..REPORT.len() + 6) {
+            prop_assert!(read_answer(&request(), &line(REPORT)[..end]).is_err());
+            prop_assert!(!has_frame(&line(REPORT)[..end]));
+            prop_assert!(has_frame(&line(REPORT)));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Text from a host, made safe to log and to print.
+
+/// How much of a bad answer is shown to a reader.
+const SHOWN: usize = 160;
+
+/// Text from a host, safe to log and to print on a terminal: no control characters (which end lines, begin escape
+/// sequences), nothing that reorders what is read.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c == '\t' {
+                ' '
+            } else if is_unsafe(c) {
+                '?'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The beginning of what a host sent, cleaned, for a message.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    let head = bytes.get(..SHOWN * 4).unwrap_or(bytes);
+    let text = String::from_utf8_lossy(head);
+    let mut shown: String = clean(text.trim()).chars().take(SHOWN).collect();
+    if text.trim().chars().count() > SHOWN || head.len() < bytes.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_safe_to_print() {
+        assert_eq!(clean("a\x1b[31m\n\u{202e}b\tc\u{9b}"), "a?[31m??b c?");
+        assert!(excerpt(&[b'x'; 5000]).chars().count() <= SHOWN + 1);
+    }
+}
