@@ -20,7 +20,7 @@ use std::time::Instant;
 pub use answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report};
 pub use error::{Error, Phase};
 pub use frame::read_answer;
-pub use openssh::{OpenSsh, OpenSshGate};
+pub use openssh::{OpenSsh, OpenSshGate, Way};
 pub use request::Request;
 pub use ssh::{SshGate, SshTarget, connect};
 

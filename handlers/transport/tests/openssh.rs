@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{GOOD_GATE, Plan, free_port, keygen, public_key, repair, signal};
 use rustix::process::Signal;
-use transport::{Answer, Error, Gate, OpenSsh, Request, SshTarget};
+use transport::{Answer, Error, Gate, OpenSsh, Request, SshTarget, Way};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -55,7 +55,8 @@ fn other_unknown_and_revoked_hosts_are_refused() {
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     keygen("ed25519", "", &sshd.path("other"));
     let other = public_key(&sshd.path("other.pub"));
-    refused(&sshd.target_with(&format!("[web1]:{port} {other}\n")), "host-key-mismatch");
+    let error = refused(&sshd.target_with(&format!("[web1]:{port} {other}\n")), "host-key-mismatch");
+    assert!(error.to_string().contains("SHA256:"), "{error}");
     refused(&sshd.target_with(&format!("[web2]:{port} {key}\n")), "host-key-unknown");
     refused(&sshd.target_with(&format!("[web1]:{port} {key}\n@revoked * {key}\n")), "host-key-revoked");
     refused(&sshd.target_with(&format!("[web1]:{port} {key}\n@revoked 127.0.0.1 {key}\n")), "host-key-revoked");
@@ -88,13 +89,23 @@ fn a_host_certificate_is_trusted_by_its_authority() {
 }
 
 #[test]
+fn both_ways_are_one_kind_of_gate() {
+    let sshd = Plan::new().start();
+    for way in [Way::BuiltIn, Way::OpenSsh(OpenSsh::default())] {
+        let deadline = Instant::now() + LONG;
+        let mut gate = way.connect(&sshd.target(), deadline).unwrap();
+        assert!(gate.ask(&repair(), deadline).is_ok() && gate.ask(&Request::List, deadline).is_ok(), "{way:?}");
+    }
+}
+
+#[test]
 fn a_user_certificate_lets_us_in() {
     let dir = tempfile::tempdir().unwrap();
     keygen("ed25519", "", &dir.path().join("ca"));
     let config = format!("TrustedUserCAKeys {}", dir.path().join("ca.pub").display());
     let sshd = Plan::new().config(&config).start();
     keygen("ed25519", "", &sshd.path("visitor"));
-    let gate = format!("force-command={}", sshd.path("gate").display());
+    let gate = format!("force-command=exec {}", sshd.path("gate").display());
     sign(&dir.path().join("ca"), &["-V", "+5m", "-O", "clear", "-O", &gate, "-n", &common::me()], &sshd.path("visitor.pub"));
     let target = SshTarget { key: sshd.path("visitor"), ..sshd.target() };
     trusted(&target);

@@ -48,8 +48,8 @@ fn before_login(log: &str, said: &str, target: &SshTarget, clock: &Clock) -> Err
         Error::HostKeyMismatch {
             host,
             address,
-            presented: "another one".into(),
-            recorded: "the one of this host".into(),
+            presented: log.split_whitespace().find(|word| word.starts_with("SHA256:")).map_or("another one".into(), clean),
+            recorded: "another key".into(),
             files: target.files(),
         }
     } else if has(&["Host key verification failed"]) {

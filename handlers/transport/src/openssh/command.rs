@@ -46,7 +46,11 @@ pub(super) fn options(
     }
     option(format!("ServerAliveInterval={}", target.keepalive.as_secs().max(2)));
     if let Some(alias) = alias {
-        option(format!("HostKeyAlias={alias}"));
+        if alias.contains(['"', '\\']) {
+            let shown = crate::text::clean(alias);
+            return Err(Error::BadTarget { what: "host name", shown, why: "it holds a quote, and ssh cannot look it up" });
+        }
+        option(format!("HostKeyAlias=\"{alias}\""));
     }
     match &target.agent_socket {
         _ if !target.agent => option("IdentityAgent=none".into()),
@@ -94,7 +98,7 @@ mod tests {
     fn files_keep_their_blanks_and_nothing_else_is_expanded() {
         let words = options(&OpenSsh::default(), &target(), Some("web1"), None).unwrap();
         assert!(words.contains(&"/etc/k y".into()) && words.contains(&"UserKnownHostsFile=\"/a b\" \"/c\"".into()), "{words:?}");
-        assert!(words.contains(&"HostKeyAlias=web1".into()) && words.contains(&"IdentityAgent=none".into()));
+        assert!(words.contains(&"HostKeyAlias=\"web1\"".into()) && words.contains(&"IdentityAgent=none".into()));
         for bad in ["relative", "/a%h", "/a${HOME}", "/a\"b", "/a\nb", "/~x"] {
             let target = SshTarget { key: bad.into(), ..target() };
             assert_eq!(options(&OpenSsh::default(), &target, None, None).unwrap_err().code(), "bad-target", "{bad}");

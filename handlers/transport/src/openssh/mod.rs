@@ -75,6 +75,26 @@ impl OpenSsh {
     }
 }
 
+/// The ways to a host's gate: what `"transport"` chooses.
+#[derive(Debug, Clone, Default)]
+pub enum Way {
+    /// libssh2, in this process.
+    #[default]
+    BuiltIn,
+    /// The `ssh` program.
+    OpenSsh(OpenSsh),
+}
+
+impl Way {
+    /// Reaches the target this way; for the `ssh` program, gets ready to.
+    pub fn connect(&self, target: &SshTarget, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
+        Ok(match self {
+            Way::BuiltIn => Box::new(crate::connect(target, deadline)?),
+            Way::OpenSsh(how) => Box::new(how.gate(target)?),
+        })
+    }
+}
+
 impl Gate for OpenSshGate {
     fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
         let clock = Clock::new(&self.target.host, deadline);

@@ -79,7 +79,8 @@ impl SshTarget {
 /// Refuses what some program on the way could read as an option, a second line or a pattern.
 pub(crate) fn check(target: &SshTarget) -> Result<(), Error> {
     let address = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
-    let account = |c: char| c.is_ascii_graphic() && !matches!(c, '\'' | '"' | '`' | '$' | '\\' | ';' | '&' | '|' | '<' | '>');
+    let account =
+        |c: char| c.is_ascii_graphic() && !matches!(c, '\'' | '"' | '`' | '$' | '%' | '\\' | ';' | '&' | '|' | '<' | '>');
     let bad = |what, value: &str, why| Err(Error::BadTarget { what, shown: clean(value), why });
     for (what, value) in [("host name", &target.host), ("address", &target.address), ("user", &target.user)] {
         if value.is_empty() || value.len() > 255 {

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -37,6 +37,8 @@ pub struct Plan {
     options: String,
     config: String,
     gate: String,
+    namespace: Option<String>,
+    address: String,
 }
 
 impl Plan {
@@ -48,7 +50,16 @@ impl Plan {
             options: "restrict".into(),
             config: String::new(),
             gate: GOOD_GATE.into(),
+            namespace: None,
+            address: "127.0.0.1".into(),
         }
+    }
+
+    /// Runs in this network namespace, at this address.
+    pub fn inside(mut self, namespace: &str, address: &str) -> Plan {
+        self.namespace = Some(namespace.into());
+        self.address = address.into();
+        self
     }
 
     pub fn host_keys(mut self, kinds: &[&'static str]) -> Plan {
@@ -96,7 +107,8 @@ impl Plan {
         fs::write(at("gate"), script).unwrap();
         fs::set_permissions(at("gate"), fs::Permissions::from_mode(0o755)).unwrap();
         let public = fs::read_to_string(at("user.pub")).unwrap();
-        let line = format!("{},command=\"{}\" {public}", self.options, at("gate").display());
+        // Not every login shell replaces itself with its last command.
+        let line = format!("{},command=\"exec {}\" {public}", self.options, at("gate").display());
         fs::write(at("authorized_keys"), line).unwrap();
         if rustix::process::geteuid().is_root() {
             // sshd's privilege separation insists on it, and a machine without a running sshd has none.
@@ -105,11 +117,47 @@ impl Plan {
         for _ in 0..5 {
             let port = free_port();
             fs::write(at("sshd_config"), self.sshd_config(dir.path(), port)).unwrap();
-            if let Some(child) = start_sshd(dir.path(), port) {
-                return Sshd { dir, port, child, host_keys: self.host_keys.clone() };
+            if let Some(child) = self.run(dir.path(), port) {
+                return Sshd { dir, port, child, host_keys: self.host_keys, address: self.address };
             }
         }
         panic!("sshd does not start: {}", fs::read_to_string(at("log")).unwrap_or_default());
+    }
+
+    fn run(&self, dir: &Path, port: u16) -> Option<Child> {
+        let log = fs::File::create(dir.join("log")).unwrap();
+        let sshd = ["/usr/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|path| Path::new(path).exists());
+        let sshd = sshd.expect("these tests need OpenSSH's sshd: install openssh-server");
+        let mut command = Command::new(self.namespace.as_ref().map_or(sshd, |_| "ip"));
+        if let Some(namespace) = &self.namespace {
+            // ip becomes sshd, so the process is the same.
+            command.args(["netns", "exec", namespace, sshd]);
+        }
+        let mut child = command
+            .args(["-D", "-e", "-f"])
+            .arg(dir.join("sshd_config"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        for _ in 0..500 {
+            if child.try_wait().unwrap().is_some() {
+                return None;
+            }
+            if let Ok(mut socket) = TcpStream::connect((self.address.as_str(), port)) {
+                // Only a banner is sshd: the port may be somebody else's.
+                socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                let mut banner = [0; 4];
+                if socket.read_exact(&mut banner).is_ok() && &banner == b"SSH-" {
+                    return Some(child);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        None
     }
 
     fn sshd_config(&self, dir: &Path, port: u16) -> String {
@@ -118,42 +166,12 @@ impl Plan {
         // The first value of an option counts, so a test's own lines come first. Password root is '*', not '!', which
         // sshd takes for locked without PAM. SHLVL keeps bash from reading the user's .bashrc, as it does below sshd.
         format!(
-            "{}\nListenAddress 127.0.0.1\nPort {port}\n{keys}PidFile none\nUsePAM no\nStrictModes no\n\
+            "{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\nStrictModes no\n\
              PermitRootLogin forced-commands-only\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
              AuthorizedKeysFile {dir}/authorized_keys\nLogLevel DEBUG1\nUseDNS no\nMaxStartups 100\nSetEnv SHLVL=9\n",
-            self.config
+            self.config, self.address
         )
     }
-}
-
-fn start_sshd(dir: &Path, port: u16) -> Option<Child> {
-    let log = fs::File::create(dir.join("log")).unwrap();
-    let sshd = ["/usr/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|path| Path::new(path).exists());
-    let mut child = Command::new(sshd.expect("these tests need OpenSSH's sshd: install openssh-server"))
-        .args(["-D", "-e", "-f"])
-        .arg(dir.join("sshd_config"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    for _ in 0..500 {
-        if child.try_wait().unwrap().is_some() {
-            return None;
-        }
-        if let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-            // Only a banner is sshd: the port may be somebody else's.
-            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-            let mut banner = [0; 4];
-            if socket.read_exact(&mut banner).is_ok() && &banner == b"SSH-" {
-                return Some(child);
-            }
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    None
 }
 
 /// A port nobody listens on.
@@ -182,6 +200,7 @@ pub struct Sshd {
     pub port: u16,
     child: Child,
     host_keys: Vec<&'static str>,
+    address: String,
 }
 
 impl Sshd {
@@ -205,7 +224,7 @@ impl Sshd {
         fs::write(self.path("known_hosts"), known_hosts).unwrap();
         SshTarget {
             port: self.port,
-            ..SshTarget::new("web1", "127.0.0.1", &me(), self.path("user"), vec![self.path("known_hosts")])
+            ..SshTarget::new("web1", &self.address, &me(), self.path("user"), vec![self.path("known_hosts")])
         }
     }
 

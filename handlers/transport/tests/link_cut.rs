@@ -1,0 +1,130 @@
+//! A real link that is cut: the host is in a network namespace, and the cable is pulled. Nothing comes any more, not even
+//! an acknowledgement, and nothing that is sent arrives.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+
+mod common;
+
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{GOOD_GATE, Plan, repair, signal, soon};
+use rustix::process::Signal;
+use transport::{Error, Gate, Phase, Request, SshTarget};
+
+const LIMIT: Duration = Duration::from_secs(4);
+const SLACK: Duration = Duration::from_secs(3);
+
+/// A namespace with one cable to it.
+struct Cable {
+    name: String,
+    address: String,
+}
+
+fn ip(words: &str) {
+    let ran = Command::new("ip").args(words.split(' ')).output().expect("these tests need ip: install iproute2");
+    assert!(ran.status.success(), "ip {words}: {} (are you root?)", String::from_utf8_lossy(&ran.stderr));
+}
+
+impl Cable {
+    /// `octet` keeps the tests of this file apart.
+    fn lay(octet: u8) -> Cable {
+        let name = format!("shn{}-{octet}", std::process::id() % 100_000);
+        let here = format!("198.18.{octet}.1/24");
+        let address = format!("198.18.{octet}.2");
+        ip(&format!("netns add {name}"));
+        let cable = Cable { name, address };
+        let (name, far) = (&cable.name, format!("{}f", cable.name));
+        ip(&format!("link add {name} type veth peer name {far} netns {name}"));
+        ip(&format!("addr add {here} dev {name}"));
+        ip(&format!("link set {name} up"));
+        ip(&format!("-n {name} addr add {}/24 dev {far}", cable.address));
+        ip(&format!("-n {name} link set {far} up"));
+        cable
+    }
+
+    /// Packets vanish on the way: this side notices nothing.
+    fn cut(&self) {
+        ip(&format!("-n {0} link set {0}f down", self.name));
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::new().inside(&self.name, &self.address)
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
+    }
+}
+
+fn timeout(error: &Error) -> Option<Phase> {
+    if let Error::Timeout { phase, .. } = error { Some(*phase) } else { None }
+}
+
+#[test]
+#[ignore = "needs: root, iproute2"]
+fn a_cable_that_is_out_before_the_repair_means_that_nothing_was_run() {
+    let cable = Cable::lay(1);
+    let sshd = cable.plan().start();
+    assert!(common::ask(&sshd.target(), &repair(), Duration::from_secs(30)).0.is_ok());
+    cable.cut();
+    let (answer, took) = common::ask(&sshd.target(), &repair(), LIMIT);
+    let error = answer.unwrap_err();
+    assert!(matches!(error.code(), "connect" | "timeout") && error.nothing_was_run(), "{error}");
+    assert!(took < LIMIT + SLACK, "{took:?}");
+}
+
+#[test]
+#[ignore = "needs: root, iproute2"]
+fn a_cable_pulled_during_the_repair_leaves_the_outcome_unknown() {
+    let cable = Cable::lay(2);
+    let sshd = cable.plan().gate("echo $$ > pid; exec sleep 60").start();
+    for keepalive in [Duration::from_secs(2), Duration::from_secs(10)] {
+        let target = SshTarget { keepalive, ..sshd.target() };
+        let mut gate = transport::connect(&target, soon()).unwrap();
+        let begun = Instant::now();
+        let error = thread::scope(|scope| {
+            let cutter = scope.spawn(|| {
+                let pid = sshd.wait_for("pid");
+                cable.cut();
+                pid
+            });
+            let error = gate.ask(&repair(), begun + LIMIT).unwrap_err();
+            signal(cutter.join().unwrap().parse().unwrap(), Signal::KILL);
+            error
+        });
+        drop(gate);
+        assert!(begun.elapsed() < LIMIT + SLACK, "{:?}", begun.elapsed());
+        assert_eq!((timeout(&error), error.nothing_was_run()), (Some(Phase::Repair), false), "{error}");
+        std::fs::remove_file(sshd.path("pid")).unwrap();
+        ip(&format!("-n {0} link set {0}f up", cable.name));
+    }
+}
+
+#[test]
+#[ignore = "needs: root, iproute2"]
+fn a_cable_pulled_while_keys_are_exchanged_or_between_questions_means_that_nothing_was_run() {
+    let cable = Cable::lay(3);
+    let sshd = cable.plan().gate(GOOD_GATE).start();
+    let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
+    assert!(gate.ask(&Request::Version, soon()).is_ok());
+    // Stopped, sshd takes the connection but does not get to answer.
+    signal(sshd.pid(), Signal::STOP);
+    thread::scope(|scope| {
+        let begun = Instant::now();
+        let early = scope.spawn(|| common::ask(&sshd.target(), &repair(), LIMIT));
+        thread::sleep(Duration::from_millis(500));
+        cable.cut();
+        signal(sshd.pid(), Signal::CONT);
+        let error = gate.ask(&repair(), begun + LIMIT).unwrap_err();
+        assert!(error.nothing_was_run() && begun.elapsed() < LIMIT + SLACK, "{error}");
+        let (answer, took) = early.join().unwrap();
+        let error = answer.unwrap_err();
+        assert_eq!(timeout(&error), Some(Phase::Handshake), "{error}");
+        assert!(took < LIMIT + SLACK, "{took:?}");
+    });
+    assert_eq!(sshd.asked(), ["version"]);
+}
