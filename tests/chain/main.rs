@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use e2e::{Journal, Monitor, Nagios, Place, WebSide, until};
 use ledger::Outcome;
-use policy::{Decision, Event, History, Policy, Rules, State, decide};
+use policy::{Decision, Event, Fleet, History, Policy, Rules, State, decide};
 
 #[test]
 fn a_dead_apache_is_healed_once_before_hard() {
@@ -40,7 +40,7 @@ fn a_dead_apache_is_healed_once_before_hard() {
 /// The decisions of a real run, replayed: `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.
 fn every_call_is_decided_the_same_way_from_the_log_alone(nagios: &Nagios) {
     let rules = Rules::with_ladder(Vec::new());
-    let policy = Policy { repairs: [("httpd".parse().unwrap(), rules)].into() };
+    let policy = Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() };
     let lines = nagios.log_lines();
     let calls = lines.iter().filter_map(|line| line.split_once("SERVICE EVENT HANDLER: web1;HTTP;"));
     let decided: Vec<(String, bool)> = calls

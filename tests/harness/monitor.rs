@@ -68,6 +68,7 @@ impl Monitor {
         json!({
             "ledger": self.ledger,
             "command_file": self.command_file,
+            "fleet": {"started": {"count": 10_000, "per": "1h"}},
             "ssh": {
                 "user": web.account.name,
                 "port": web.sshd.port,
@@ -77,7 +78,9 @@ impl Monitor {
             "repairs": {"httpd": {
                 "ladder": [{"ssh": "httpd"}],
                 "verify": [self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "5"],
-                "timeout": "20s", "settle": "0s", "cooldown": "1s",
+                "timeout": "20s", "settle": "0s",
+                // Apache is killed on purpose, again and again: no limit of real life may end that.
+                "cooldown": "1s", "healthy_for": "0s", "window": {"count": 10_000, "per": "1h"},
             }},
         })
     }

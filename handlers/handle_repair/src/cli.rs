@@ -7,6 +7,8 @@ use clap::Parser;
 use plugin_kit::Problem;
 use policy::{Event, JobId, State};
 
+use crate::config::{Config, Way};
+
 /// Repairs what Nagios sees break: called by Nagios as an event handler, or by hand.
 ///
 /// The three words are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or the $HOST...$ three without --service. An
@@ -117,6 +119,16 @@ impl Call {
         let fill =
             |word: &String| fill(word, &[("{host}", &self.event.host), ("{address}", &self.address), ("{service}", service)]);
         argv.iter().map(fill).collect()
+    }
+}
+
+impl Call {
+    /// How the gate of a rung is reached: the host's own, or that of the host `at`.
+    pub fn way(&self, config: &Config, at: Option<&str>) -> Way {
+        match at {
+            Some(other) => config.reach.way(other, None),
+            None => config.reach.way(&self.event.host, Some(&self.address)),
+        }
     }
 }
 

@@ -1,11 +1,9 @@
 //! The reasons behind a decision, one line each, for `--explain`.
 
-use std::time::Duration;
-
-use policy::{Act, Event, History, Rules, Rung, State};
+use policy::{Act, Event, Fleet, History, Rules, Rung, Span, State};
 
 use crate::cli::Call;
-use crate::config::{Config, Ssh};
+use crate::config::{Config, Way};
 
 /// `CRITICAL;SOFT;3`, as Nagios' log writes it.
 pub fn event_text(event: &Event) -> String {
@@ -19,12 +17,16 @@ pub fn lines(call: &Call, config: &Config, history: Option<&History>) -> Vec<Str
     let mut lines = vec![row("event", event_line(event)), row("policy", policy_line(call, config))];
     let Some(rules) = rules else { return lines };
     lines.push(row("trigger", trigger(event, rules)));
-    lines.push(row(
-        "history",
-        history.map_or_else(|| "not asked: the event alone decides".to_owned(), |known| past(event, rules, known)),
-    ));
+    match history {
+        None => lines.push(row("history", "not asked: the event alone decides".to_owned())),
+        Some(known) => {
+            lines.push(row("history", past(event, known)));
+            lines.push(row("limits", limits(rules, known)));
+            lines.push(row("fleet", fleet(&config.policy.fleet, known)));
+        }
+    }
     for (n, rung) in rules.ladder.iter().enumerate() {
-        lines.push(row(&format!("rung {}", n + 1), rung_line(call, &config.ssh, rung)));
+        lines.push(row(&format!("rung {}", n + 1), rung_line(call, config, rung)));
     }
     lines
 }
@@ -72,28 +74,61 @@ fn trigger(event: &Event, rules: &Rules) -> String {
     format!("repairs {}{soft} and when HARD", on.join(" or "))
 }
 
-fn past(event: &Event, rules: &Rules, known: &History) -> String {
+fn past(event: &Event, known: &History) -> String {
     let running = match &known.running {
-        Some((job, since)) => format!("job {job} has been running on {} for {}", event.host, seconds(*since)),
+        Some((job, since)) => format!("job {job} has been running on {} for {}", event.host, Span(*since)),
         None => format!("no repair runs on {}", event.host),
     };
-    let last = match &known.last {
-        Some((job, ago)) => format!("job {job} ended {} ago", seconds(*ago)),
+    let last = match known.repairs.first() {
+        Some(past) => format!("job {} ended {} ago", past.job, Span(past.ended)),
         None => "never repaired before".to_owned(),
     };
-    format!("{running}; {last}; the cooldown is {}", seconds(rules.cooldown))
+    let now = match &known.now {
+        Some(now) => format!("; Nagios' status file says {}", now.state),
+        None => String::new(),
+    };
+    format!("{running}; {last}{now}")
 }
 
-fn rung_line(call: &Call, ssh: &Ssh, rung: &Rung) -> String {
+fn limits(rules: &Rules, known: &History) -> String {
+    let limits = &rules.limits;
+    format!(
+        "cooldown {}; {} of {} repairs of this incident, {} of {} without effect; at most {} in {}",
+        Span(limits.cooldown),
+        known.incident(limits).len(),
+        limits.per_incident,
+        known.ineffective(limits),
+        limits.breaker,
+        limits.window.count,
+        Span(limits.window.per),
+    )
+}
+
+fn fleet(fleet: &Fleet, known: &History) -> String {
+    let now = &known.fleet;
+    let share = match now.share {
+        Some((troubled, of)) => format!("{troubled} of {of} objects in trouble, at most {} %", fleet.share),
+        None => "the share in trouble is not known without status_file".to_owned(),
+    };
+    let (running, started) = (fleet.running, fleet.started);
+    format!(
+        "{} of {running} running; {} of {} started in {}; {share}",
+        now.running,
+        now.started,
+        started.count,
+        Span(started.per)
+    )
+}
+
+fn rung_line(call: &Call, config: &Config, rung: &Rung) -> String {
     let act = match &rung.act {
-        Act::Ssh(name) => format!("asks the gate of {}@{} port {} for '{name}'", ssh.user, call.address, ssh.port),
+        Act::Ssh { repair, at } => {
+            let Way { user, address, port, via, .. } = call.way(config, at.as_deref());
+            let via = via.map(|via| format!(" through {}", via.host)).unwrap_or_default();
+            format!("asks the gate of {user}@{address} port {port}{via} for '{repair}'")
+        }
         Act::Local(argv) => format!("runs {}", call.fill(argv).join(" ")),
     };
-    let limit = seconds(rung.timeout);
-    format!("{act}, at most {limit}; waits {}; is verified by {}", seconds(rung.settle), call.fill(&rung.verify).join(" "))
-}
-
-fn seconds(span: Duration) -> String {
-    let text = format!("{:.1}", span.as_secs_f64());
-    format!("{} s", text.trim_end_matches(".0"))
+    let limit = Span(rung.timeout);
+    format!("{act}, at most {limit}; waits {}; is verified by {}", Span(rung.settle), call.fill(&rung.verify).join(" "))
 }

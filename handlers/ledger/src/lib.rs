@@ -8,7 +8,7 @@ mod error;
 mod record;
 mod sqlite;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use policy::{Decision, Event, History, JobId, RepairName, Why};
 
@@ -18,16 +18,17 @@ pub use sqlite::SqliteLedger;
 
 /// Where repairs are reserved and recorded. SQLite for one Nagios server; another store for several.
 pub trait Ledger {
-    /// Reserves `claim` if `decide` says so on the history at `now`, in one transaction. What it refuses is recorded.
+    /// Reserves `claim` if `decide` says so on the history, in one transaction. What it refuses is recorded. Others may
+    /// be at it, so the time is asked for when our turn has come.
     fn reserve(
         &mut self,
         claim: &Claim<'_>,
-        now: SystemTime,
+        clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Why>, Error>;
 
     /// The history that [`Ledger::reserve`] would decide on. Writes nothing.
-    fn history(&mut self, event: &Event, now: SystemTime) -> Result<History, Error>;
+    fn history(&mut self, event: &Event, fleet_window: Duration, now: SystemTime) -> Result<History, Error>;
 
     /// Notes something that happened within a running repair.
     fn step(&mut self, job: &JobId, now: SystemTime, what: &str, text: &str) -> Result<(), Error>;

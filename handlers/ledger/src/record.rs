@@ -13,6 +13,8 @@ pub struct Claim<'a> {
     pub event: &'a Event,
     /// The longest the whole repair may take; after it, a worker that says nothing counts as dead.
     pub lease: Duration,
+    /// How far back the policy counts the repairs of the whole fleet.
+    pub fleet_window: Duration,
 }
 
 /// How a repair ended.

@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 use std::{fs, thread};
 
 use ledger::{Claim, Error, Ledger, Outcome, SqliteLedger};
-use policy::{Decision, Event, History, JobId, Policy, Rules, State, StateType, Why, decide};
+use policy::{Decision, Event, Fleet, History, JobId, Policy, Rules, State, StateType, Why, decide};
 use tempfile::TempDir;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 struct Place {
     dir: TempDir,
@@ -46,7 +48,7 @@ fn event(host: &str, problem: &str, attempt: u32) -> Event {
 }
 
 fn policy() -> Policy {
-    Policy { repairs: [("httpd".parse().unwrap(), Rules::with_ladder(vec![]))].into() }
+    Policy { repairs: [("httpd".parse().unwrap(), Rules::with_ladder(vec![]))].into(), fleet: Fleet::default() }
 }
 
 fn job(n: u32) -> JobId {
@@ -59,8 +61,8 @@ fn at(seconds: u64) -> SystemTime {
 
 fn reserve(ledger: &mut SqliteLedger, n: u32, event: &Event, now: SystemTime) -> Result<(), Why> {
     let (job, policy) = (job(n), policy());
-    let claim = Claim { job: &job, event, lease: Duration::from_secs(120) };
-    let granted = ledger.reserve(&claim, now, &|history: &History| -> Decision { decide(event, &policy, history) });
+    let claim = Claim { job: &job, event, lease: Duration::from_secs(120), fleet_window: HOUR };
+    let granted = ledger.reserve(&claim, &|| now, &|history: &History| -> Decision { decide(event, &policy, history) });
     granted.unwrap().map(|name| assert_eq!(name.as_str(), "httpd"))
 }
 
@@ -200,6 +202,6 @@ fn looking_creates_nothing() {
     assert!(!place.path().exists());
     drop(place.open());
     let mut reader = SqliteLedger::open_read_only(&place.path()).unwrap();
-    assert_eq!(reader.history(&event("web1", "1", 4), at(0)).unwrap(), History::default());
+    assert_eq!(reader.history(&event("web1", "1", 4), HOUR, at(0)).unwrap(), History::default());
     assert!(reader.step(&job(1), at(0), "x", "y").is_err());
 }

@@ -1,9 +1,6 @@
 //! The rules themselves, in the order in which a person would ask them. The first that says no is the answer.
 
-use std::fmt;
-use std::time::Duration;
-
-use crate::{Event, Policy, RepairName, Rules, State, StateType};
+use crate::{Event, Fleet, History, Limits, Policy, RepairName, Rules, State, StateType, Why};
 
 /// What is to be done about an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,69 +12,10 @@ pub enum Decision {
     Stand(Why),
 }
 
-/// Why nothing is done. Each is a sentence for the admin who asks "why did it not repair?".
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
-    /// The object did not opt in.
-    NoRepairNamed,
-    /// The policy has no repair of that name.
-    UnknownRepair(RepairName),
-    /// OK or UP.
-    Recovered(State),
-    /// A state that the rules do not repair.
-    StateNotCovered(State, Vec<State>),
-    /// Nagios is not sure enough yet.
-    TooEarly {
-        /// The SOFT attempt of the event.
-        attempt: u32,
-        /// The SOFT attempt that is waited for; `None` when only HARD is left, for `max_check_attempts` is 1.
-        needed: Option<u32>,
-    },
-    /// The host itself is not there: a repair could not reach it and would not help.
-    HostNotUp(State),
-    /// The service is in a planned downtime.
-    ServiceDowntime,
-    /// The host is in a planned downtime.
-    HostDowntime,
-    /// This very event was answered before: Nagios hands a dead worker's job to another one.
-    SameEvent {
-        /// The job that answered it.
-        job: String,
-    },
-    /// A repair is running on this host.
-    AlreadyRunning {
-        /// Its job.
-        job: String,
-        /// How long it has been running.
-        since: Duration,
-    },
-    /// This object was repaired a short time ago.
-    CoolingDown {
-        /// The job of that repair.
-        job: String,
-        /// When another one is allowed, from now.
-        left: Duration,
-    },
-}
-
-/// How long an event is remembered as answered. Nagios repeats a call within seconds; a problem id, however, comes again
-/// once Nagios was restarted without its retention file.
-pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
-
-/// What is known of earlier repairs at the moment of the decision, for the event's own object and host.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct History {
-    /// The job that, within [`SAME_EVENT_WITHIN`], answered an event with the same problem id, state type and attempt.
-    pub same_event: Option<String>,
-    /// The repair that runs on the host, whatever its service, and for how long.
-    pub running: Option<(String, Duration)>,
-    /// The last repair of this host and service, and how long ago it ended.
-    pub last: Option<(String, Duration)>,
-}
-
 /// The whole decision.
 pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
-    match consider(event, policy).and_then(|(name, rules)| admit(rules, history).map(|()| name)) {
+    let granted = consider(event, policy).and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
+    match granted {
         Ok(name) => Decision::Repair(name.clone()),
         Err(why) => Decision::Stand(why),
     }
@@ -125,64 +63,70 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Why> {
 }
 
 /// The part that history decides. It can only say no: more history never makes it bolder.
-pub fn admit(rules: &Rules, history: &History) -> Result<(), Why> {
+pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Why> {
+    as_it_is_now(history)?;
+    if let Some(pause) = &history.paused {
+        return Err(Why::Paused { by: pause.by.clone(), reason: pause.reason.clone(), left: pause.left });
+    }
     if let Some(job) = &history.same_event {
         return Err(Why::SameEvent { job: job.clone() });
     }
     if let Some((job, since)) = &history.running {
         return Err(Why::AlreadyRunning { job: job.clone(), since: *since });
     }
-    match &history.last {
-        Some((job, ago)) if *ago < rules.cooldown => Err(Why::CoolingDown { job: job.clone(), left: rules.cooldown - *ago }),
+    within_limits(limits, history)?;
+    within_fleet(fleet, history)
+}
+
+/// What has changed since the event, as far as Nagios' status file is known.
+fn as_it_is_now(history: &History) -> Result<(), Why> {
+    match &history.now {
+        Some(now) if now.state.is_good() => Err(Why::Recovered(now.state)),
+        Some(now) if now.acknowledged => Err(Why::Acknowledged),
+        Some(now) if now.flapping => Err(Why::Flapping),
         _ => Ok(()),
     }
 }
 
-impl Why {
-    /// A short word for the record, the same for every occurrence.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Why::NoRepairNamed => "no-repair-named",
-            Why::UnknownRepair(_) => "unknown-repair",
-            Why::Recovered(_) => "recovered",
-            Why::StateNotCovered(..) => "state-not-covered",
-            Why::TooEarly { .. } => "too-early",
-            Why::HostNotUp(_) => "host-not-up",
-            Why::ServiceDowntime => "service-downtime",
-            Why::HostDowntime => "host-downtime",
-            Why::SameEvent { .. } => "same-event",
-            Why::AlreadyRunning { .. } => "already-running",
-            Why::CoolingDown { .. } => "cooling-down",
+fn within_limits(limits: &Limits, history: &History) -> Result<(), Why> {
+    if let Some(last) = history.repairs.iter().find(|past| past.ended < limits.cooldown) {
+        return Err(Why::CoolingDown { job: last.job.clone(), left: limits.cooldown - last.ended });
+    }
+    let until_healthy = limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
+    let ineffective = history.ineffective(limits);
+    if ineffective >= limits.breaker {
+        return Err(Why::BreakerOpen { ineffective, left: until_healthy });
+    }
+    let spent = count(history.incident(limits).len());
+    if spent >= limits.per_incident {
+        return Err(Why::IncidentBudget { spent, left: until_healthy });
+    }
+    let window: Vec<_> = history.repairs.iter().filter(|past| past.began < limits.window.per).collect();
+    let spent = count(window.len());
+    if spent >= limits.window.count {
+        let oldest = window.last().map(|past| past.began).unwrap_or_default();
+        return Err(Why::WindowBudget { spent, left: limits.window.per.saturating_sub(oldest) });
+    }
+    Ok(())
+}
+
+fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Why> {
+    let now = &history.fleet;
+    if now.running >= fleet.running {
+        return Err(Why::FleetRunning(now.running));
+    }
+    if now.started >= fleet.started.count {
+        return Err(Why::FleetStarted { started: now.started, left: fleet.started.per.saturating_sub(now.oldest_start) });
+    }
+    match now.share {
+        // One object in trouble is never "too many", however few there are.
+        Some((troubled, of)) if troubled > 1 && u64::from(troubled) * 100 > u64::from(of) * u64::from(fleet.share) => {
+            Err(Why::FleetShare { troubled, of, allowed: fleet.share })
         }
+        _ => Ok(()),
     }
 }
 
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Why::NoRepairNamed => f.write_str("no repair is named for it: add a line '_REPAIR NAME' to its definition to opt in"),
-            Why::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
-            Why::Recovered(state) => write!(f, "it is {state}, there is nothing to repair"),
-            Why::StateNotCovered(state, on) => {
-                let on: Vec<String> = on.iter().map(State::to_string).collect();
-                write!(f, "it is {state}, and the policy repairs only {}", on.join(", "))
-            }
-            Why::TooEarly { attempt, needed: Some(needed) } => {
-                write!(f, "SOFT attempt {attempt} is too early: it repairs from SOFT {needed} on, or when HARD")
-            }
-            Why::TooEarly { attempt, needed: None } => {
-                write!(f, "SOFT attempt {attempt} is too early: with max_check_attempts 1 it repairs only when HARD")
-            }
-            Why::HostNotUp(state) => write!(f, "the host is {state}: a repair could not reach it"),
-            Why::ServiceDowntime => f.write_str("the service is in downtime, until that ends"),
-            Why::HostDowntime => f.write_str("the host is in downtime, until that ends"),
-            Why::SameEvent { job } => write!(f, "job {job} has answered this very event"),
-            Why::AlreadyRunning { job, since } => {
-                write!(f, "job {job} has been repairing on this host for {} s", since.as_secs())
-            }
-            Why::CoolingDown { job, left } => {
-                write!(f, "cooling down after job {job}: allowed again in {} s", left.as_secs_f64().ceil())
-            }
-        }
-    }
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -5,10 +5,14 @@
 
 mod decide;
 mod event;
+mod history;
 mod names;
 mod rules;
+mod why;
 
-pub use decide::{Decision, History, SAME_EVENT_WITHIN, Why, admit, consider, decide};
+pub use decide::{Decision, admit, consider, decide};
 pub use event::{BadWord, Event, State, StateType};
+pub use history::{FleetNow, History, ObjectNow, Past, PastOutcome, Pause, SAME_EVENT_WITHIN};
 pub use names::{BadName, JobId, RepairName};
-pub use rules::{Act, Policy, Rules, Rung};
+pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung};
+pub use why::{Span, Why};

@@ -1,28 +1,88 @@
-//! What the admin allows: the rules for each repair, checked and complete.
+//! What the admin allows: the rules for each repair and for all together, checked and complete.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{RepairName, State};
 
-/// All repairs by name. Read from policy.json by the program; this crate knows no files.
+/// All repairs by name, and what holds for all of them together. Read from policy.json by the program; this crate knows
+/// no files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// The rules of each repair.
     pub repairs: BTreeMap<RepairName, Rules>,
+    /// What holds for all of them together.
+    pub fleet: Fleet,
 }
 
-/// When a repair may run, and the ladder of what it then does.
+/// When a repair may run, how often, and the ladder of what it then does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The states that call for it.
     pub on: Vec<State>,
     /// The SOFT attempt from which on it runs; the last SOFT attempt when `max_check_attempts` leaves fewer.
     pub soft_attempt: u32,
-    /// The time after a repair of the same object in which it is not repaired again.
-    pub cooldown: Duration,
+    /// How often it may run for one object.
+    pub limits: Limits,
     /// The rungs, tried in order until one is verified.
     pub ladder: Vec<Rung>,
+}
+
+/// So many within such a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How many.
+    pub count: u32,
+    /// Within how long, up to now.
+    pub per: Duration,
+}
+
+/// How often one object may be repaired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The time after a repair in which the object is not repaired again.
+    pub cooldown: Duration,
+    /// How many repairs one incident may have.
+    pub per_incident: u32,
+    /// How many repairs a longer time may have, whatever the incidents.
+    pub window: Quota,
+    /// A fault that comes back within this time after a success shows that the repair did not help.
+    pub relapse: Duration,
+    /// So many repairs of one incident that did not help open the breaker.
+    pub breaker: u32,
+    /// An incident is over, and the breaker closed, after so long without a fault.
+    pub healthy_for: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            cooldown: Duration::from_secs(600),
+            per_incident: 3,
+            window: Quota { count: 6, per: Duration::from_secs(24 * 3600) },
+            relapse: Duration::from_secs(15 * 60),
+            breaker: 3,
+            healthy_for: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// What all repairs together may do. Many faults at once have a cause that no restart of a single service mends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fleet {
+    /// How many repairs may run at once.
+    pub running: u32,
+    /// How many may be started.
+    pub started: Quota,
+    /// The percentage of the objects with a repair that may be in trouble; above it nothing is repaired. Known only when
+    /// Nagios' status file is.
+    pub share: u32,
+}
+
+impl Default for Fleet {
+    fn default() -> Fleet {
+        Fleet { running: 5, started: Quota { count: 20, per: Duration::from_secs(3600) }, share: 50 }
+    }
 }
 
 /// One thing to try, and how it is known to have worked.
@@ -36,20 +96,27 @@ pub struct Rung {
     pub settle: Duration,
     /// The check that proves it: a program and its arguments, exit code 0 for healed.
     pub verify: Vec<String>,
+    /// How many good results in a row prove it, a second apart.
+    pub good_results: u32,
 }
 
 /// What a rung does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// The repair of this name at the host's own gate.
-    Ssh(RepairName),
+    /// The repair of this name at a gate: the host's own, or that of another host (a hypervisor, a load balancer).
+    Ssh {
+        /// The gate's name for it.
+        repair: RepairName,
+        /// The other host.
+        at: Option<String>,
+    },
     /// A program on the Nagios server and its arguments.
     Local(Vec<String>),
 }
 
 impl Rules {
-    /// The rules of the design: CRITICAL or DOWN, at SOFT 3 or later, ten minutes between two repairs.
+    /// The rules of the design: CRITICAL or DOWN, at SOFT 3 or later, within the default limits.
     pub fn with_ladder(ladder: Vec<Rung>) -> Rules {
-        Rules { on: vec![State::Critical, State::Down], soft_attempt: 3, cooldown: Duration::from_secs(600), ladder }
+        Rules { on: vec![State::Critical, State::Down], soft_attempt: 3, limits: Limits::default(), ladder }
     }
 }

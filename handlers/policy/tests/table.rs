@@ -4,21 +4,25 @@
 
 use std::time::Duration;
 
-use policy::{Act, Decision, Event, History, Policy, Rules, Rung, State, StateType, Why, decide};
+use policy::{
+    Act, Decision, Event, Fleet, FleetNow, History, ObjectNow, Past, PastOutcome, Pause, Policy, Rules, Rung, State, StateType,
+    Why, decide,
+};
 use proptest::prelude::*;
 
 fn rules() -> Rules {
     let rung = Rung {
-        act: Act::Ssh("httpd".parse().unwrap()),
+        act: Act::Ssh { repair: "httpd".parse().unwrap(), at: None },
         timeout: Duration::from_secs(60),
         settle: Duration::ZERO,
         verify: vec!["check_http".into()],
+        good_results: 1,
     };
     Rules::with_ladder(vec![rung])
 }
 
 fn policy() -> Policy {
-    Policy { repairs: [("httpd".parse().unwrap(), rules())].into() }
+    Policy { repairs: [("httpd".parse().unwrap(), rules())].into(), fleet: Fleet::default() }
 }
 
 /// An event written as Nagios' log writes it: `CRITICAL;SOFT;3/4`.
@@ -105,9 +109,73 @@ fn each_reason_to_stand_still_is_its_own() {
     assert_eq!(verdict(&hard, &same), "same-event");
     let running = History { running: Some(("j".into(), Duration::from_secs(5))), ..History::default() };
     assert_eq!(verdict(&hard, &running), "already-running");
-    let ended = |ago| History { last: Some(("j".into(), Duration::from_secs(ago))), ..History::default() };
-    assert_eq!(verdict(&hard, &ended(599)), "cooling-down");
-    assert_eq!(verdict(&hard, &ended(600)), "repair");
+    assert_eq!(verdict(&hard, &after(&[(599, PastOutcome::Healed)])), "cooling-down");
+    assert_eq!(verdict(&hard, &after(&[(600, PastOutcome::Healed)])), "repair");
+    let paused = Pause { by: "ann".into(), reason: "change 42".into(), left: None };
+    assert_eq!(verdict(&hard, &History { paused: Some(paused), ..History::default() }), "paused");
+
+    let now = |change: fn(&mut ObjectNow)| {
+        let mut now = ObjectNow { state: State::Critical, acknowledged: false, flapping: false };
+        change(&mut now);
+        verdict(&hard, &History { now: Some(now), ..History::default() })
+    };
+    assert_eq!(now(|_| ()), "repair");
+    assert_eq!(now(|now| now.acknowledged = true), "acknowledged");
+    assert_eq!(now(|now| now.flapping = true), "flapping");
+    assert_eq!(now(|now| now.state = State::Ok), "recovered");
+}
+
+/// A history of repairs that ended so many seconds ago, the newest first.
+fn after(repairs: &[(u64, PastOutcome)]) -> History {
+    let past = |(ended, outcome): &(u64, PastOutcome)| Past {
+        job: "j".into(),
+        began: Duration::from_secs(ended + 5),
+        ended: Duration::from_secs(*ended),
+        outcome: *outcome,
+    };
+    History { repairs: repairs.iter().map(past).collect(), ..History::default() }
+}
+
+#[test]
+fn repairs_that_do_not_help_come_to_an_end() {
+    use PastOutcome::{Failed, Healed, NotRun};
+    let hard = event("CRITICAL;HARD;4/4");
+    for (repairs, wanted) in [
+        (vec![(700, Failed), (1400, Failed)], "repair"),
+        (vec![(700, Failed), (1400, Failed), (2100, Failed)], "breaker-open"),
+        // Successes after which the fault comes back each time are no successes.
+        (vec![(700, Healed), (1400, Healed), (2100, Healed)], "breaker-open"),
+        // These lasted longer than a relapse, and still it is the third repair of one incident.
+        (vec![(1000, Healed), (2500, Healed), (4500, Healed)], "incident-budget"),
+        (vec![(700, NotRun), (1400, NotRun), (2100, NotRun)], "incident-budget"),
+        // An hour without a fault begins a new incident.
+        (vec![(3600, Failed), (4400, Failed), (5100, Failed)], "repair"),
+        // Six in a day are enough, whatever the incidents.
+        (
+            vec![(4000, Healed), (8000, Healed), (12_000, Healed), (16_000, Healed), (20_000, Healed), (24_000, Healed)],
+            "window-budget",
+        ),
+        (vec![(4000, Healed), (8000, Healed), (12_000, Healed), (16_000, Healed), (20_000, Healed), (90_000, Healed)], "repair"),
+    ] {
+        assert_eq!(verdict(&hard, &after(&repairs)), wanted, "{repairs:?}");
+    }
+}
+
+#[test]
+fn many_faults_at_once_have_another_cause() {
+    let hard = event("CRITICAL;HARD;4/4");
+    let fleet = |change: fn(&mut FleetNow)| {
+        let mut now = FleetNow::default();
+        change(&mut now);
+        verdict(&hard, &History { fleet: now, ..History::default() })
+    };
+    assert_eq!(fleet(|now| now.running = 4), "repair");
+    assert_eq!(fleet(|now| now.running = 5), "fleet-running");
+    assert_eq!(fleet(|now| now.started = 19), "repair");
+    assert_eq!(fleet(|now| now.started = 20), "fleet-started");
+    assert_eq!(fleet(|now| now.share = Some((50, 100))), "repair");
+    assert_eq!(fleet(|now| now.share = Some((51, 100))), "fleet-share");
+    assert_eq!(fleet(|now| now.share = Some((1, 1))), "repair");
 }
 
 #[test]
@@ -124,6 +192,10 @@ fn a_host_event_is_repaired_though_the_host_is_down() {
 #[test]
 fn every_refusal_reads_as_a_sentence() {
     let left = Duration::from_millis(90_500);
+    assert_eq!(
+        Why::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
+        "the breaker is open, for 3 repairs of this incident did not help: it closes after 50 min without a fault"
+    );
     assert_eq!(Why::CoolingDown { job: "j".into(), left }.to_string(), "cooling down after job j: allowed again in 91 s");
     assert_eq!(
         Why::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
@@ -146,12 +218,20 @@ prop_compose! {
 
 prop_compose! {
     fn any_history()(
-        same in any::<bool>(), running in prop::option::of(0..1000u64), last in prop::option::of(0..2000u64),
+        same in any::<bool>(), running in prop::option::of(0..1000u64), refused in prop::collection::vec(0..20_000u64, 0..6),
+        repairs in prop::collection::vec((0..100_000u64, 0..3usize), 0..8), fleet_running in 0..8u32, started in 0..30u32,
     ) -> History {
-        let ago = |seconds: u64| ("j".to_owned(), Duration::from_secs(seconds));
-        History { same_event: same.then(|| "j".into()), running: running.map(ago), last: last.map(ago) }
+        let mut repairs: Vec<_> = repairs.into_iter().map(|(ended, n)| (ended, OUTCOMES[n])).collect();
+        repairs.sort_by_key(|(ended, _)| *ended);
+        let mut refused: Vec<Duration> = refused.into_iter().map(Duration::from_secs).collect();
+        refused.sort();
+        let fleet = FleetNow { running: fleet_running, started, ..FleetNow::default() };
+        let running = running.map(|seconds| ("j".to_owned(), Duration::from_secs(seconds)));
+        History { same_event: same.then(|| "j".into()), running, refused, fleet, ..after(&repairs) }
     }
 }
+
+const OUTCOMES: [PastOutcome; 3] = [PastOutcome::Healed, PastOutcome::Failed, PastOutcome::NotRun];
 
 proptest! {
     #[test]
@@ -165,9 +245,29 @@ proptest! {
     }
 
     #[test]
-    fn more_history_never_makes_it_bolder(event in any_event(), history in any_history()) {
+    fn more_history_never_makes_it_bolder(
+        event in any_event(), history in any_history(), ended in 0..100_000u64, outcome in 0..3usize, refused in 0..20_000u64,
+    ) {
+        let mut more = history.clone();
+        more.repairs.extend(after(&[(ended, OUTCOMES[outcome])]).repairs);
+        more.repairs.sort_by_key(|past| past.ended);
+        more.refused.push(Duration::from_secs(refused));
+        more.refused.sort();
+        more.fleet.started += 1;
+        if let Decision::Repair(_) = decide(&event, &policy(), &more) {
+            prop_assert!(matches!(decide(&event, &policy(), &history), Decision::Repair(_)));
+        }
+    }
+
+    #[test]
+    fn no_limit_is_ever_exceeded(event in any_event(), history in any_history()) {
+        let limits = rules().limits;
         if let Decision::Repair(_) = decide(&event, &policy(), &history) {
-            prop_assert!(matches!(decide(&event, &policy(), &History::default()), Decision::Repair(_)));
+            prop_assert!(history.running.is_none() && history.same_event.is_none());
+            prop_assert!(history.repairs.iter().all(|past| past.ended >= limits.cooldown));
+            prop_assert!(history.incident(&limits).len() < 3);
+            prop_assert!(history.repairs.iter().filter(|past| past.began < limits.window.per).count() < 6);
+            prop_assert!(history.fleet.running < 5 && history.fleet.started < 20);
         }
     }
 

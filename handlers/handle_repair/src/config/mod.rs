@@ -1,15 +1,19 @@
 //! policy.json: the admin's rules and the places of things. Unknown keys are refused, defaults are safe and complete.
 
 mod file;
+mod repairs;
 mod span;
+mod ssh;
+mod unique;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-pub use file::{Config, Ssh};
+pub use file::{Config, WatchService};
 pub use span::{BadSpan, Span};
+pub use ssh::{Reach, Transport, Way};
 
 /// Why the policy cannot be used. Nothing is run then.
 #[derive(Debug, thiserror::Error)]

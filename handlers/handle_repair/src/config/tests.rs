@@ -14,9 +14,10 @@ fn the_smallest_policy_is_complete() {
             .unwrap();
     let rules = config.policy.repairs.values().next().unwrap();
     assert_eq!((rules.on.as_slice(), rules.soft_attempt), (&[State::Critical, State::Down][..], 3));
-    assert_eq!((rules.cooldown, rules.ladder[0].timeout), (Duration::from_secs(600), Duration::from_secs(90)));
+    assert_eq!((rules.limits.cooldown, rules.ladder[0].timeout), (Duration::from_secs(600), Duration::from_secs(90)));
+    let way = config.reach.way("web1", None);
     assert_eq!(rules.ladder[0].verify, ["check_http", "-H", "{address}"]);
-    assert_eq!((config.ssh.user.as_str(), config.ssh.port, config.command_file), ("repair", 22, None));
+    assert_eq!((way.user.as_str(), way.port, config.command_file), ("repair", 22, None));
 }
 
 #[test]
@@ -30,7 +31,26 @@ fn a_rung_takes_from_its_repair_what_it_does_not_say() {
     assert_eq!(rules.ladder[0].timeout, Duration::from_secs(10));
     assert_eq!((rules.ladder[1].timeout, rules.ladder[1].verify.as_slice()), (Duration::from_secs(300), &["/b".to_owned()][..]));
     assert!(matches!(&rules.ladder[1].act, Act::Local(argv) if argv.len() == 3));
-    assert_eq!((rules.on.as_slice(), rules.soft_attempt, rules.cooldown.as_secs()), (&[State::Warning][..], 1, 3600));
+    assert_eq!((rules.on.as_slice(), rules.soft_attempt, rules.limits.cooldown.as_secs()), (&[State::Warning][..], 1, 3600));
+}
+
+#[test]
+fn every_limit_can_be_set() {
+    let config = read_text(
+        r#"{"fleet": {"running": 2, "started": {"count": 7, "per": "2h"}, "share": 10},
+            "check_repairs": {"host": "mon", "service": "Repairs"}, "status_file": "/s",
+            "repairs": {"x": {"verify": ["/a"], "good_results": 3, "per_incident": 1, "window": {"count": 2, "per": "7d"},
+            "relapse": "5m", "breaker": 2, "healthy_for": "2h",
+            "ladder": [{"ssh": "power-cycle", "at": "hypervisor1"}, {"ssh": "a", "good_results": 1}]}}}"#,
+    )
+    .unwrap();
+    let rules = config.policy.repairs.values().next().unwrap();
+    assert_eq!((rules.limits.per_incident, rules.limits.breaker, rules.limits.window.count), (1, 2, 2));
+    assert_eq!((rules.limits.relapse.as_secs(), rules.limits.healthy_for.as_secs()), (300, 7200));
+    assert!(matches!(&rules.ladder[0].act, Act::Ssh { at: Some(at), .. } if at == "hypervisor1"));
+    assert_eq!((rules.ladder[0].good_results, rules.ladder[1].good_results), (3, 1));
+    assert_eq!((config.policy.fleet.running, config.policy.fleet.started.count, config.policy.fleet.share), (2, 7, 10));
+    assert_eq!(config.check_repairs.unwrap().service, "Repairs");
 }
 
 #[test]
@@ -60,6 +80,10 @@ fn what_is_wrong_is_named_with_its_place() {
         (repair(", \"cooldwn\": \"10m\""), "unknown field `cooldwn`"),
         (repair(", \"on\": [\"OK\"]"), "'OK' is no state to repair"),
         (repair(", \"soft_attempt\": 0"), "soft_attempt is 0"),
+        (repair(", \"window\": {\"count\": 1}"), "repairs.httpd.window: missing field `per`"),
+        (repair(", \"good_results\": 0"), "good_results is not within"),
+        ("{\"repairs\": {}, \"fleet\": {\"runing\": 1}}".into(), "fleet.runing: unknown field `runing`"),
+        ("{\"repairs\": {}, \"hosts\": {\"a\": {\"transport\": \"telnet\"}}}".into(), "hosts.a.transport: unknown variant"),
         (repair("}, \"httpd\": {\"ladder\": [{\"ssh\": \"b\"}], \"verify\": [\"/v\"]"), "'httpd' stands there twice"),
         (repair("").replace("/v", "{adress}"), "nothing fills {adress}"),
     ] {

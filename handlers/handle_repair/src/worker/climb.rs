@@ -11,6 +11,9 @@ use policy::{Act, JobId, RepairName, Rules, Rung};
 /// How long, after a rung's own time, a lost answer is asked for.
 pub const GRACE: Duration = Duration::from_secs(10);
 
+/// The pause between two results when several good ones in a row are wanted.
+pub const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
+
 /// What acting came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attempt {
@@ -35,8 +38,10 @@ pub struct Check {
 
 /// What the ladder needs of the world.
 pub trait Hands {
-    /// Asks the host's gate for a repair.
-    fn ssh(&mut self, name: &RepairName, job: &JobId, limit: Duration) -> Attempt;
+    /// Keeps what the gate finds before anything is changed: a restart destroys evidence. Returns its first lines.
+    fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
+    /// Asks a gate for a repair: the host's own, or that of the host `at`.
+    fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt;
     /// Runs a program on this server.
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt;
     /// Waits.
@@ -54,43 +59,61 @@ pub struct Ending {
     pub outcome: Outcome,
     /// Why, for people.
     pub text: String,
+    /// The first lines of what was found before anything was changed.
+    pub evidence: Vec<String>,
 }
 
 /// Climbs until a rung is verified, or none is left.
 pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Ending {
+    let evidence = look_first(rules, hands);
+    let ended = |outcome, text| Ending { outcome, text, evidence: evidence.clone() };
     let mut ran = false;
     let mut last = String::new();
     for (n, rung) in rules.ladder.iter().enumerate() {
         let (number, of) = (n + 1, rules.ladder.len());
         hands.note("run", &format!("rung {number} of {of}: {}", name_of(&rung.act)));
         let attempt = take(rung, job, number, hands);
-        let (what, text) = match &attempt {
-            Attempt::Ran(text) => ("ran", text),
-            Attempt::Failed(text) => ("failed", text),
-            Attempt::NotRun(text) => ("not run", text),
-            Attempt::Unknown(text) => ("unknown", text),
-        };
-        hands.note(what, text);
+        note_attempt(&attempt, hands);
         ran |= matches!(attempt, Attempt::Ran(_) | Attempt::Failed(_));
         last = match attempt {
             Attempt::NotRun(text) | Attempt::Failed(text) => text,
             Attempt::Ran(_) => match verified(rung, hands) {
-                Ok(text) => return Ending { outcome: Outcome::Healed, text },
+                Ok(text) => return ended(Outcome::Healed, text),
                 Err(text) => text,
             },
             // Nobody may repair again on top of a repair that perhaps still runs.
             Attempt::Unknown(text) => match verified(rung, hands) {
-                Ok(text) => return Ending { outcome: Outcome::Healed, text },
-                Err(check) => return Ending { outcome: Outcome::Unknown, text: format!("{text}; its check says: {check}") },
+                Ok(text) => return ended(Outcome::Healed, text),
+                Err(check) => return ended(Outcome::Unknown, format!("{text}; its check says: {check}")),
             },
         };
     }
-    Ending { outcome: if ran { Outcome::NotHealed } else { Outcome::CouldNotRun }, text: last }
+    ended(if ran { Outcome::NotHealed } else { Outcome::CouldNotRun }, last)
+}
+
+/// Evidence is gathered at the gate that is asked first.
+fn look_first(rules: &Rules, hands: &mut dyn Hands) -> Vec<String> {
+    let first = rules.ladder.iter().find_map(|rung| match &rung.act {
+        Act::Ssh { repair, at } => Some((repair, at.as_deref(), rung.timeout)),
+        Act::Local(_) => None,
+    });
+    first.map(|(repair, at, limit)| hands.diagnose(repair, at, limit)).unwrap_or_default()
+}
+
+fn note_attempt(attempt: &Attempt, hands: &mut dyn Hands) {
+    let (what, text) = match attempt {
+        Attempt::Ran(text) => ("ran", text),
+        Attempt::Failed(text) => ("failed", text),
+        Attempt::NotRun(text) => ("not run", text),
+        Attempt::Unknown(text) => ("unknown", text),
+    };
+    hands.note(what, text);
 }
 
 fn name_of(act: &Act) -> String {
     match act {
-        Act::Ssh(name) => format!("ssh {name}"),
+        Act::Ssh { repair, at: None } => format!("ssh {repair}"),
+        Act::Ssh { repair, at: Some(at) } => format!("ssh {repair} at {at}"),
         Act::Local(argv) => format!("local {}", argv.join(" ")),
     }
 }
@@ -98,19 +121,30 @@ fn name_of(act: &Act) -> String {
 fn take(rung: &Rung, job: &JobId, number: usize, hands: &mut dyn Hands) -> Attempt {
     match &rung.act {
         // Every rung is a job of its own to the gate, which runs a job only once.
-        Act::Ssh(name) => match format!("{job}-{number}").parse() {
-            Ok(rung_job) => hands.ssh(name, &rung_job, rung.timeout),
+        Act::Ssh { repair, at } => match format!("{job}-{number}").parse() {
+            Ok(rung_job) => hands.ssh(repair, at.as_deref(), &rung_job, rung.timeout),
             Err(bad) => Attempt::NotRun(bad.to_string()),
         },
         Act::Local(argv) => hands.local(argv, rung.timeout),
     }
 }
 
+/// The rung's check, as often in a row as the policy wants it to be good; the first bad result ends it.
 fn verified(rung: &Rung, hands: &mut dyn Hands) -> Result<String, String> {
     hands.settle(rung.settle);
-    let check = hands.verify(rung);
-    hands.note("verified", &format!("{}: {}", check.state, check.text));
-    if check.state == State::Ok { Ok(check.text) } else { Err(check.text) }
+    let mut good = String::new();
+    for n in 0..rung.good_results {
+        if n > 0 {
+            hands.settle(BETWEEN_CHECKS);
+        }
+        let check = hands.verify(rung);
+        hands.note("verified", &format!("{}: {}", check.state, check.text));
+        if check.state != State::Ok {
+            return Err(check.text);
+        }
+        good = check.text;
+    }
+    Ok(good)
 }
 
 #[cfg(test)]
@@ -127,7 +161,11 @@ mod tests {
     }
 
     impl Hands for Scripted {
-        fn ssh(&mut self, name: &RepairName, job: &JobId, _: Duration) -> Attempt {
+        fn diagnose(&mut self, _: &RepairName, _: Option<&str>, _: Duration) -> Vec<String> {
+            vec!["evidence".into()]
+        }
+
+        fn ssh(&mut self, name: &RepairName, _: Option<&str>, job: &JobId, _: Duration) -> Attempt {
             self.asked.push(format!("ssh {name} {job}"));
             self.attempts.pop_front().unwrap()
         }
@@ -150,14 +188,30 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        let rung =
-            |act| Rung { act, timeout: Duration::from_secs(9), settle: Duration::from_secs(2), verify: vec!["check".into()] };
-        Rules::with_ladder(vec![rung(Act::Ssh("soft".parse().unwrap())), rung(Act::Local(vec!["/bin/hard".into()]))])
+        let rung = |act| Rung {
+            act,
+            timeout: Duration::from_secs(9),
+            settle: Duration::from_secs(2),
+            verify: vec!["check".into()],
+            good_results: 1,
+        };
+        Rules::with_ladder(vec![
+            rung(Act::Ssh { repair: "soft".parse().unwrap(), at: None }),
+            rung(Act::Local(vec!["/bin/hard".into()])),
+        ])
     }
 
     fn run(attempts: impl Into<VecDeque<Attempt>>, checks: impl Into<VecDeque<State>>) -> (Ending, Vec<String>) {
+        run_with(&rules(), attempts, checks)
+    }
+
+    fn run_with(
+        rules: &Rules,
+        attempts: impl Into<VecDeque<Attempt>>,
+        checks: impl Into<VecDeque<State>>,
+    ) -> (Ending, Vec<String>) {
         let mut hands = Scripted { attempts: attempts.into(), checks: checks.into(), asked: Vec::new() };
-        let ending = climb(&rules(), &"job-00001".parse().unwrap(), &mut hands);
+        let ending = climb(rules, &"job-00001".parse().unwrap(), &mut hands);
         assert!(hands.attempts.is_empty() && hands.checks.is_empty(), "not asked for all that was expected: {:?}", hands.asked);
         (ending, hands.asked)
     }
@@ -178,6 +232,18 @@ mod tests {
         let (ending, asked) = run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Critical, State::Ok]);
         assert_eq!(ending.outcome, Outcome::Healed);
         assert_eq!(asked[3], "local /bin/hard");
+    }
+
+    #[test]
+    fn several_good_results_in_a_row_can_be_asked_for() {
+        let mut rules = rules();
+        rules.ladder.iter_mut().for_each(|rung| rung.good_results = 2);
+        let ran = || Attempt::Ran(text("ok"));
+        let (ending, asked) = run_with(&rules, [ran()], [State::Ok, State::Ok]);
+        assert_eq!(ending.outcome, Outcome::Healed);
+        assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check", "settle 1", "verify check"]);
+        let (ending, _) = run_with(&rules, [ran(), ran()], [State::Ok, State::Critical, State::Critical]);
+        assert_eq!((ending.outcome, ending.evidence), (Outcome::NotHealed, vec!["evidence".to_owned()]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The real hands: SSH, programs of this server, the ledger's notes and the progress on a terminal.
+//! The real hands: gates, programs of this server, the ledger's notes and the progress on a terminal.
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -7,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, SqliteLedger};
 use policy::{JobId, RepairName, Rung};
-use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request, SshGate, SshTarget};
+use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request};
 
 use super::check::{self, Ran};
 use super::climb::{Attempt, Check, GRACE, Hands};
+use super::reach;
 use crate::cli::Call;
 use crate::config::Config;
 
@@ -21,11 +23,16 @@ pub struct RealHands<'a> {
     job: &'a JobId,
     ledger: &'a mut SqliteLedger,
     begun: Instant,
-    /// One login serves the whole ladder.
-    gate: Option<SshGate>,
+    /// One login to each host serves the whole ladder.
+    gates: HashMap<Option<String>, Box<dyn Gate>>,
     /// What could not be recorded.
     pub troubles: Vec<String>,
 }
+
+/// How often the gate is asked how a job stands.
+const POLL: Duration = Duration::from_secs(1);
+/// How many lines of evidence people are told; the ledger has all of them.
+const EVIDENCE_TOLD: usize = 5;
 
 impl<'a> RealHands<'a> {
     /// Hands for one job that began at `begun`.
@@ -36,7 +43,7 @@ impl<'a> RealHands<'a> {
         ledger: &'a mut SqliteLedger,
         begun: Instant,
     ) -> RealHands<'a> {
-        RealHands { call, config, job, ledger, begun, gate: None, troubles: Vec::new() }
+        RealHands { call, config, job, ledger, begun, gates: HashMap::new(), troubles: Vec::new() }
     }
 
     /// Notes that Nagios was told.
@@ -44,38 +51,31 @@ impl<'a> RealHands<'a> {
         self.note("told", "Nagios");
     }
 
-    fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
-        let mut gate = match self.gate.take() {
+    fn ask(&mut self, at: Option<&str>, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+        let key = at.map(str::to_owned);
+        let mut gate = match self.gates.remove(&key) {
             Some(gate) => gate,
-            None => transport::connect(&self.target(), deadline)?,
+            None => reach::gate(&self.call.way(self.config, at), deadline)?,
         };
+        // A gate that failed to answer is not asked again over the same connection.
         let answer = gate.ask(request, deadline)?;
-        self.gate = Some(gate);
+        self.gates.insert(key, gate);
         Ok(answer)
     }
 
-    fn target(&self) -> SshTarget {
-        let ssh = &self.config.ssh;
-        let (host, address) = (&self.call.event.host, &self.call.address);
-        let mut target = SshTarget::new(host, address, &ssh.user, ssh.key.clone(), ssh.known_hosts.clone());
-        target.port = ssh.port;
-        target.passphrase_file.clone_from(&ssh.passphrase_file);
-        target
-    }
-
     /// After a cut or a silence only the gate knows how the job stands: ask it until the job has ended, or the time has.
-    fn ask_how_it_stands(&mut self, job: &JobId, lost: &Error, deadline: Instant) -> Attempt {
+    fn ask_how_it_stands(&mut self, at: Option<&str>, job: &JobId, lost: &Error, deadline: Instant) -> Attempt {
         let mut unclear = lost.to_string();
         loop {
-            match self.ask(&Request::Status { job: job.clone() }, deadline) {
+            match self.ask(at, &Request::Status { job: job.clone() }, deadline) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
-                    unclear = format!("{lost}; the gate says it still runs")
+                    unclear = format!("{lost}; the gate says it still runs");
                 }
                 Ok(Answer::Refused(refusal)) if refusal.reason == Reason::NoSuchJob => {
                     return Attempt::NotRun(format!("{lost}; the gate says it never began"));
                 }
-                Ok(answer) => return judge(answer),
-                Err(_) => {}
+                Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
+                Ok(_) | Err(_) => {}
             }
             if Instant::now() + POLL >= deadline {
                 return Attempt::Unknown(unclear);
@@ -84,9 +84,6 @@ impl<'a> RealHands<'a> {
         }
     }
 }
-
-/// How often the gate is asked how a job stands.
-const POLL: Duration = Duration::from_secs(1);
 
 fn judge(answer: Answer) -> Attempt {
     match answer {
@@ -103,7 +100,8 @@ fn judge(answer: Answer) -> Attempt {
     }
 }
 
-fn told(report: &JobReport) -> String {
+/// A job's report as one line.
+pub fn told(report: &JobReport) -> String {
     let how = match (report.state, report.exit, report.signal) {
         (JobState::Timeout, ..) => "was stopped at its timeout".to_owned(),
         (JobState::Running, ..) => "still runs".to_owned(),
@@ -118,18 +116,32 @@ fn told(report: &JobReport) -> String {
 }
 
 impl Hands for RealHands<'_> {
-    fn ssh(&mut self, name: &RepairName, job: &JobId, limit: Duration) -> Attempt {
+    fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
+        let asked = self.ask(at, &Request::Diagnose { name: name.clone() }, Instant::now() + limit);
+        let Ok(Answer::Diagnosed(diagnosis)) = asked else { return Vec::new() };
+        let mut evidence = Vec::new();
+        for report in diagnosis.reports {
+            self.note("found", &format!("{}: {}", report.run.join(" "), report.output.join(" / ")));
+            evidence.extend(report.output.into_iter().filter(|line| !line.trim().is_empty()).take(EVIDENCE_TOLD));
+        }
+        evidence.truncate(EVIDENCE_TOLD);
+        evidence
+    }
+
+    fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt {
         let deadline = Instant::now() + limit;
-        match self.ask(&Request::Repair { name: name.clone(), job: job.clone() }, deadline) {
+        match self.ask(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline) {
             Ok(answer) => judge(answer),
             Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
-            Err(why) => self.ask_how_it_stands(job, &why, deadline + GRACE),
+            Err(why) => self.ask_how_it_stands(at, job, &why, deadline + GRACE),
         }
     }
 
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt {
         let argv = self.call.fill(argv);
-        let Some((program, arguments)) = argv.split_first() else { return Attempt::NotRun("there is no program to run".into()) };
+        let Some((program, arguments)) = argv.split_first() else {
+            return Attempt::NotRun("there is no program to run".into());
+        };
         match check::run(Path::new(program), arguments, limit) {
             Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
             Ok(Ran { status: None, .. }) => Attempt::Failed(format!("{program} was stopped after {} s", limit.as_secs())),
@@ -145,8 +157,9 @@ impl Hands for RealHands<'_> {
     }
 
     fn verify(&mut self, rung: &Rung) -> Check {
-        let beside_us = std::env::current_exe().ok().and_then(|us| us.parent().map(Path::to_owned));
-        let path: Vec<PathBuf> = beside_us.into_iter().chain(self.config.plugin_path.iter().cloned()).collect();
+        let us = std::env::current_exe().ok();
+        let beside = us.as_deref().and_then(Path::parent).map(|dir| vec![dir.to_owned(), dir.join("plugins")]);
+        let path: Vec<PathBuf> = beside.into_iter().flatten().chain(self.config.plugin_path.iter().cloned()).collect();
         check::verify(&self.call.fill(&rung.verify), &path, check::limit(rung))
     }
 

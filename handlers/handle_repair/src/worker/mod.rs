@@ -4,6 +4,8 @@ mod check;
 mod climb;
 mod hands;
 mod nagios;
+mod reach;
+mod status;
 mod syslog;
 
 use std::ffi::OsString;
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Claim, Ledger, Outcome as Ended, SqliteLedger};
 use plugin_kit::{Outcome, Problem, State};
-use policy::{Decision, History, JobId, RepairName, Rules, decide};
+use policy::{Decision, FleetNow, History, JobId, RepairName, Rules, Rung, decide};
 
 use crate::cli::{self, Call};
 use crate::config::{self, Config};
@@ -42,8 +44,9 @@ fn rehearse(call: &Call, config: &Config) -> Result<Outcome, Problem> {
     let event = &call.event;
     let history = match SqliteLedger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(_)) => History::default(),
-        opened => opened.and_then(|mut ledger| ledger.history(event, SystemTime::now())).map_err(unusable)?,
+        opened => opened.and_then(|mut ledger| past(&mut ledger, call, config)).map_err(unusable)?,
     };
+    let history = with_status(history, call, config)?;
     let verdict = match decide(event, &config.policy, &history) {
         Decision::Stand(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
@@ -58,10 +61,11 @@ fn rehearse(call: &Call, config: &Config) -> Result<Outcome, Problem> {
 fn repair(call: &Call, config: &Config) -> Result<Outcome, Problem> {
     let job = call.job.clone().ok_or_else(|| Problem::Usage("--job is missing: handle_repair starts this program".into()))?;
     let mut ledger = SqliteLedger::open(&config.ledger).map_err(unusable)?;
-    let detail = match (call.explain, ledger.history(&call.event, SystemTime::now())) {
-        (true, history) => explain::lines(call, config, Some(&history.map_err(unusable)?)),
-        (false, _) => Vec::new(),
-    };
+    let mut detail = Vec::new();
+    if call.explain {
+        let history = with_status(past(&mut ledger, call, config).map_err(unusable)?, call, config)?;
+        detail = explain::lines(call, config, Some(&history));
+    }
     let verdict = match reserve(&mut ledger, call, config, &job)? {
         Decision::Stand(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
@@ -72,18 +76,39 @@ fn repair(call: &Call, config: &Config) -> Result<Outcome, Problem> {
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
+fn past(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<History, ledger::Error> {
+    ledger.history(&call.event, config.policy.fleet.started.per, SystemTime::now())
+}
+
+/// Adds what Nagios' status file says, where the policy names it. A file that cannot be read stands still: whether
+/// somebody is at it already cannot be known.
+fn with_status(history: History, call: &Call, config: &Config) -> Result<History, Problem> {
+    let Some(file) = &config.status_file else { return Ok(history) };
+    let (now, share) = status::read(file, &call.event).map_err(unusable)?;
+    Ok(History { now: Some(now), fleet: FleetNow { share: Some(share), ..history.fleet }, ..history })
+}
+
 fn reserve(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId) -> Result<Decision, Problem> {
     let event = &call.event;
     let rules = event.repair.as_ref().and_then(|name| config.policy.repairs.get(name));
-    let claim = Claim { job, event, lease: rules.map(longest).unwrap_or_default() };
-    let granted = ledger.reserve(&claim, SystemTime::now(), &|history| decide(event, &config.policy, history));
+    let lease = rules.map(longest).unwrap_or_default();
+    let claim = Claim { job, event, lease, fleet_window: config.policy.fleet.started.per };
+    // Read before the ledger is locked: it can be large, and others wait.
+    let seen = with_status(History::default(), call, config)?;
+    let granted = ledger.reserve(&claim, &SystemTime::now, &|known| {
+        let fleet = FleetNow { share: seen.fleet.share, ..known.fleet.clone() };
+        decide(event, &config.policy, &History { now: seen.now, fleet, ..known.clone() })
+    });
     Ok(granted.map_err(unusable)?.map_or_else(Decision::Stand, Decision::Repair))
 }
 
 /// The longest a whole ladder can take; after it a worker that says nothing counts as dead.
 fn longest(rules: &Rules) -> Duration {
-    let rungs: Duration = rules.ladder.iter().map(|rung| rung.timeout + climb::GRACE + rung.settle + check::limit(rung)).sum();
-    rungs + Duration::from_secs(30)
+    let checks = |rung: &Rung| (check::limit(rung) + climb::BETWEEN_CHECKS) * rung.good_results;
+    let rungs: Duration = rules.ladder.iter().map(|rung| rung.timeout + climb::GRACE + rung.settle + checks(rung)).sum();
+    // Evidence is gathered within the first rung's time once more.
+    let evidence = rules.ladder.first().map(|rung| rung.timeout).unwrap_or_default();
+    evidence + rungs + Duration::from_secs(30)
 }
 
 /// Climbs the ladder, records how it ended and tells Nagios. The repair is over by then: what goes wrong with record
@@ -105,7 +130,14 @@ fn act(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId, nam
     let line = format!("{line} (job {job})");
     let mut troubles = Vec::new();
     if let Some(file) = &config.command_file {
-        match nagios::tell(file, &call.event, &line, ending.outcome == Ended::Healed, SystemTime::now()) {
+        let healed = ending.outcome == Ended::Healed;
+        let text = if healed || ending.evidence.is_empty() {
+            line.clone()
+        } else {
+            format!("{line}; before: {}", ending.evidence.join(" / "))
+        };
+        let news = nagios::News { event: &call.event, text: &text, healed, watch: config.check_repairs.as_ref() };
+        match nagios::tell(file, news, SystemTime::now()) {
             Ok(()) => hands.note_nagios(),
             Err(why) => troubles.push(format!("warning: {why}")),
         }

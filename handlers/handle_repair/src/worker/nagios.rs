@@ -10,6 +10,8 @@ use plugin_kit::clean;
 use policy::Event;
 use rustix::fs::OFlags;
 
+use crate::config::WatchService;
+
 /// Why Nagios could not be told. The repair itself is not affected.
 #[derive(Debug, thiserror::Error)]
 pub enum Untold {
@@ -32,8 +34,21 @@ pub enum Untold {
 /// The longest comment; Nagios keeps it in memory and in its status file.
 const LONGEST: usize = 800;
 
-/// Writes a comment on the object and, when `recheck`, asks for a forced check of it.
-pub fn tell(file: &Path, event: &Event, text: &str, recheck: bool, now: SystemTime) -> Result<(), Untold> {
+/// What Nagios is told after a repair.
+#[derive(Debug, Clone, Copy)]
+pub struct News<'a> {
+    /// The object that was to be repaired.
+    pub event: &'a Event,
+    /// The comment it gets.
+    pub text: &'a str,
+    /// Healed: a forced check, so that the recovery is seen at once. Else people are told, by the service that is given.
+    pub healed: bool,
+    /// The passive service that is set CRITICAL when it is not healed.
+    pub watch: Option<&'a WatchService>,
+}
+
+/// Writes the commands into Nagios' command file.
+pub fn tell(file: &Path, news: News<'_>, now: SystemTime) -> Result<(), Untold> {
     let unwritable = |why| Untold::Unwritable { path: file.to_owned(), why };
     if !fs::metadata(file).map_err(unwritable)?.file_type().is_fifo() {
         return Err(Untold::NoPipe { path: file.to_owned() });
@@ -41,23 +56,25 @@ pub fn tell(file: &Path, event: &Event, text: &str, recheck: bool, now: SystemTi
     // Without blocking: when Nagios has ended its pipe is still there, and a plain open would wait for ever.
     let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut pipe = OpenOptions::new().write(true).custom_flags(nonblocking).open(file).map_err(unwritable)?;
-    for command in commands(event, text, recheck, now) {
+    for command in commands(news, now) {
         // One write each, below PIPE_BUF: commands of several writers do not mix.
         pipe.write_all(command.as_bytes()).map_err(unwritable)?;
     }
     Ok(())
 }
 
-fn commands(event: &Event, text: &str, recheck: bool, now: SystemTime) -> Vec<String> {
+fn commands(news: News<'_>, now: SystemTime) -> Vec<String> {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let comment: String = clean(text).chars().take(LONGEST).collect();
-    let (object, kind) = match &event.service {
-        Some(service) => (format!("{};{service}", event.host), "SVC"),
-        None => (event.host.clone(), "HOST"),
+    let text: String = clean(news.text).chars().take(LONGEST).collect();
+    let (object, kind) = match &news.event.service {
+        Some(service) => (format!("{};{service}", news.event.host), "SVC"),
+        None => (news.event.host.clone(), "HOST"),
     };
-    let mut commands = vec![format!("[{seconds}] ADD_{kind}_COMMENT;{object};0;nagios-selfheal;{comment}\n")];
-    if recheck {
+    let mut commands = vec![format!("[{seconds}] ADD_{kind}_COMMENT;{object};0;nagios-selfheal;{text}\n")];
+    if news.healed {
         commands.push(format!("[{seconds}] SCHEDULE_FORCED_{kind}_CHECK;{object};{seconds}\n"));
+    } else if let Some(WatchService { host, service }) = news.watch {
+        commands.push(format!("[{seconds}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;{text}\n"));
     }
     commands
 }
@@ -87,19 +104,34 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(42)
     }
 
+    fn news<'a>(event: &'a Event, text: &'a str, healed: bool) -> News<'a> {
+        News { event, text, healed, watch: None }
+    }
+
     #[test]
-    fn a_comment_and_a_forced_check() {
+    fn a_success_is_a_comment_and_a_forced_check() {
+        let service = event(Some("HTTP"));
         assert_eq!(
-            commands(&event(Some("HTTP")), "done", true, at_42()),
+            commands(news(&service, "done", true), at_42()),
             ["[42] ADD_SVC_COMMENT;web1;HTTP;0;nagios-selfheal;done\n", "[42] SCHEDULE_FORCED_SVC_CHECK;web1;HTTP;42\n"]
         );
-        assert_eq!(commands(&event(None), "done", true, at_42())[1], "[42] SCHEDULE_FORCED_HOST_CHECK;web1;42\n");
+        assert_eq!(commands(news(&event(None), "done", true), at_42())[1], "[42] SCHEDULE_FORCED_HOST_CHECK;web1;42\n");
+    }
+
+    #[test]
+    fn giving_up_is_a_comment_and_a_critical_service() {
+        let watch = WatchService { host: "mon".into(), service: "Repairs".into() };
+        let service = event(Some("HTTP"));
+        let told = commands(News { watch: Some(&watch), ..news(&service, "not healed", false) }, at_42());
+        assert_eq!(told[1], "[42] PROCESS_SERVICE_CHECK_RESULT;mon;Repairs;2;not healed\n");
+        assert_eq!(commands(news(&service, "not healed", false), at_42()).len(), 1);
     }
 
     #[test]
     fn text_cannot_become_a_second_command_nor_a_long_one() {
         let hostile = format!("x\n[1] SHUTDOWN_PROGRAM\n{}", "y".repeat(10_000));
-        let made = commands(&event(Some("HTTP")), &hostile, false, at_42());
+        let service = event(Some("HTTP"));
+        let made = commands(news(&service, &hostile, false), at_42());
         assert_eq!((made.len(), made[0].matches('\n').count()), (1, 1));
         assert!(made[0].len() < 4096);
     }
@@ -108,13 +140,15 @@ mod tests {
     fn what_is_no_pipe_is_never_written_to_and_a_pipe_without_a_reader_does_not_block() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("nagios.cmd");
-        assert!(matches!(tell(&file, &event(None), "x", true, at_42()), Err(Untold::Unwritable { .. })));
+        let host = event(None);
+        let tell = || tell(&file, news(&host, "x", true), at_42());
+        assert!(matches!(tell(), Err(Untold::Unwritable { .. })));
         assert!(!file.exists());
         fs::write(&file, "").unwrap();
-        assert!(matches!(tell(&file, &event(None), "x", true, at_42()), Err(Untold::NoPipe { .. })));
+        assert!(matches!(tell(), Err(Untold::NoPipe { .. })));
         assert_eq!(fs::read(&file).unwrap(), b"");
         fs::remove_file(&file).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
-        assert!(matches!(tell(&file, &event(None), "x", true, at_42()), Err(Untold::Unwritable { .. })));
+        assert!(matches!(tell(), Err(Untold::Unwritable { .. })));
     }
 }

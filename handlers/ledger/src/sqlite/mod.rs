@@ -1,12 +1,14 @@
 //! The ledger of one Nagios server: a SQLite file, one immediate transaction per reservation.
 
 mod open;
+mod past;
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use policy::{Decision, Event, History, JobId, RepairName, SAME_EVENT_WITHIN, Why};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use policy::{Decision, Event, History, JobId, RepairName, Why};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use crate::{Claim, Error, Ledger, Outcome, Record, Refusal, Step};
 
@@ -26,13 +28,16 @@ impl Ledger for SqliteLedger {
     fn reserve(
         &mut self,
         claim: &Claim<'_>,
-        now: SystemTime,
+        clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Why>, Error> {
+        // Handlers queue here, in the kernel and in order; SQLite's own waiting is by sleeping and looking again.
+        let _turn = self.turn()?;
         let failed = Self::failed(&self.path);
         // Immediate: the write lock is taken before the history is read, so no one decides on what we are about to change.
         let transaction = self.store.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        let history = history(&transaction, claim.event, now).map_err(&failed)?;
+        let now = clock();
+        let history = past::history(&transaction, claim.event, claim.fleet_window, now).map_err(&failed)?;
         let decision = decide(&history);
         match &decision {
             Decision::Repair(name) => insert_repair(&transaction, claim, name, now),
@@ -46,8 +51,8 @@ impl Ledger for SqliteLedger {
         })
     }
 
-    fn history(&mut self, event: &Event, now: SystemTime) -> Result<History, Error> {
-        history(&self.store, event, now).map_err(Self::failed(&self.path))
+    fn history(&mut self, event: &Event, fleet_window: Duration, now: SystemTime) -> Result<History, Error> {
+        past::history(&self.store, event, fleet_window, now).map_err(Self::failed(&self.path))
     }
 
     fn step(&mut self, job: &JobId, now: SystemTime, what: &str, text: &str) -> Result<(), Error> {
@@ -112,6 +117,14 @@ impl Ledger for SqliteLedger {
 }
 
 impl SqliteLedger {
+    fn turn(&self) -> Result<File, Error> {
+        let directory = open::directory_of(&self.path);
+        let unusable = |why| Error::Directory { path: directory.to_owned(), why };
+        let turn = File::open(directory).map_err(unusable)?;
+        turn.lock().map_err(unusable)?;
+        Ok(turn)
+    }
+
     fn rows<T>(
         &self,
         sql: &str,
@@ -121,38 +134,6 @@ impl SqliteLedger {
         let collect = || self.store.prepare(sql)?.query_map([key], read)?.collect::<rusqlite::Result<_>>();
         collect().map_err(Self::failed(&self.path))
     }
-}
-
-fn history(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<History> {
-    let (host, service) = (&event.host, event.service.as_deref().unwrap_or_default());
-    let ago = |at: i64| now.duration_since(time(at)).unwrap_or(Duration::ZERO);
-    let job_and_age = |row: &Row<'_>| Ok((row.get(0)?, ago(row.get(1)?)));
-    let same_event = match &event.problem_id {
-        Some(problem) => store
-            .query_row(
-                "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = ?4 AND reserved > ?5",
-                params![host, service, problem, event_text(event), millis(now) - span_millis(SAME_EVENT_WITHIN)],
-                |row| row.get(0),
-            )
-            .optional()?,
-        None => None,
-    };
-    let running = store
-        .query_row(
-            "SELECT job, reserved FROM repair WHERE host = ?1 AND ended IS NULL AND lease_until > ?2",
-            params![host, millis(now)],
-            job_and_age,
-        )
-        .optional()?;
-    // A repair whose worker died has no end: its lease is the latest it can have worked.
-    let last = store
-        .query_row(
-            "SELECT job, coalesce(ended, lease_until) AS over FROM repair WHERE host = ?1 AND service = ?2 ORDER BY over DESC LIMIT 1",
-            params![host, service],
-            job_and_age,
-        )
-        .optional()?;
-    Ok(History { same_event, running, last })
 }
 
 fn insert_repair(store: &Connection, claim: &Claim<'_>, name: &RepairName, now: SystemTime) -> rusqlite::Result<usize> {
@@ -174,6 +155,7 @@ fn insert_repair(store: &Connection, claim: &Claim<'_>, name: &RepairName, now: 
 
 fn insert_refusal(store: &Connection, claim: &Claim<'_>, why: &Why, now: SystemTime) -> rusqlite::Result<usize> {
     let event = claim.event;
+    store.execute("DELETE FROM refusal WHERE at < ?1", [millis(now) - span_millis(REFUSALS_KEPT)])?;
     store.execute(
         "INSERT INTO refusal (at, job, host, service, event, why, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
@@ -187,6 +169,9 @@ fn insert_refusal(store: &Connection, claim: &Claim<'_>, why: &Why, now: SystemT
         ],
     )
 }
+
+/// How long refusals are kept; repairs are kept for ever.
+const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 fn event_text(event: &Event) -> String {
     format!("{};{};{}", event.state, event.state_type, event.attempt)

@@ -49,11 +49,16 @@ impl SqliteLedger {
     }
 }
 
+/// The directory a file is in.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one and of two first
 /// repairs one wins. It belongs to whom its directory belongs to: root, trying a repair by hand, must not lock Nagios
 /// out of its own ledger.
 fn create(path: &Path) -> Result<(), Error> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
     let draft = path.with_added_extension(format!("new-{}-{:?}", std::process::id(), std::thread::current().id()));
     let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(unusable)?;

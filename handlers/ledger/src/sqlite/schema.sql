@@ -15,6 +15,7 @@ CREATE TABLE repair (
 ) STRICT;
 CREATE INDEX repair_by_object ON repair (host, service, reserved);
 CREATE INDEX repair_running ON repair (host) WHERE ended IS NULL;
+CREATE INDEX repair_by_time ON repair (reserved);
 
 CREATE TABLE step (
     job  TEXT NOT NULL REFERENCES repair (job),
@@ -34,3 +35,15 @@ CREATE TABLE refusal (
     text    TEXT NOT NULL
 ) STRICT;
 CREATE INDEX refusal_by_time ON refusal (at);
+CREATE INDEX refusal_by_object ON refusal (host, service, at);
+
+-- Empty host and service: the whole system; empty service: the whole host.
+CREATE TABLE pause (
+    host    TEXT NOT NULL,
+    service TEXT NOT NULL,
+    by_whom TEXT NOT NULL,
+    reason  TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    until   INTEGER,                        -- NULL: until it is resumed
+    PRIMARY KEY (host, service)
+) STRICT;

@@ -1,0 +1,145 @@
+//! The repairs of policy.json: what is written, and the rules it comes to.
+
+use std::time::Duration;
+
+use policy::{Act, Limits, RepairName, Rules, Rung, State};
+use serde::Deserialize;
+
+use super::Span;
+use super::file::QuotaKeys;
+
+/// A repair as it is written: what rungs do not say themselves is taken from here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RepairKeys {
+    ladder: Vec<RungKeys>,
+    verify: Option<Vec<String>>,
+    good_results: Option<u32>,
+    timeout: Option<Span>,
+    settle: Option<Span>,
+    on: Option<Vec<String>>,
+    soft_attempt: Option<u32>,
+    cooldown: Option<Span>,
+    per_incident: Option<u32>,
+    window: Option<QuotaKeys>,
+    relapse: Option<Span>,
+    breaker: Option<u32>,
+    healthy_for: Option<Span>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RungKeys {
+    ssh: Option<String>,
+    at: Option<String>,
+    local: Option<Vec<String>>,
+    verify: Option<Vec<String>>,
+    good_results: Option<u32>,
+    timeout: Option<Span>,
+    settle: Option<Span>,
+}
+
+/// How long a rung may take, connection and answer included. The gate's own default is a minute.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a repaired service may take to answer again.
+const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
+
+/// A repair of the policy, checked.
+#[derive(Deserialize)]
+#[serde(try_from = "RepairKeys")]
+pub(super) struct Repair(pub Rules);
+
+impl TryFrom<RepairKeys> for Repair {
+    type Error = String;
+
+    fn try_from(keys: RepairKeys) -> Result<Repair, String> {
+        if keys.ladder.is_empty() {
+            return Err("its ladder has no rung: nothing would ever be repaired".into());
+        }
+        let rungs = keys.ladder.iter().enumerate();
+        let ladder: Result<Vec<Rung>, String> =
+            rungs.map(|(n, rung)| rung_of(rung, &keys).map_err(|why| format!("ladder[{n}]: {why}"))).collect();
+        let mut rules = Rules::with_ladder(ladder?);
+        if let Some(words) = &keys.on {
+            rules.on = words.iter().map(|word| bad_state(word)).collect::<Result<_, _>>()?;
+        }
+        if let Some(attempt) = keys.soft_attempt {
+            rules.soft_attempt = Some(attempt).filter(|n| *n > 0).ok_or("soft_attempt is 0: attempts are counted from 1")?;
+        }
+        rules.limits = limits(keys);
+        Ok(Repair(rules))
+    }
+}
+
+fn limits(keys: RepairKeys) -> Limits {
+    let safe = Limits::default();
+    let span = |given: Option<Span>, default| given.map_or(default, |span| span.0);
+    Limits {
+        cooldown: span(keys.cooldown, safe.cooldown),
+        per_incident: keys.per_incident.unwrap_or(safe.per_incident),
+        window: keys.window.map_or(safe.window, Into::into),
+        relapse: span(keys.relapse, safe.relapse),
+        breaker: keys.breaker.unwrap_or(safe.breaker),
+        healthy_for: span(keys.healthy_for, safe.healthy_for),
+    }
+}
+
+/// The states that can call for a repair: all but the good ones.
+fn bad_state(word: &str) -> Result<State, String> {
+    let state = State::of_service(word).or_else(|_| State::of_host(word));
+    match state {
+        Ok(state) if !state.is_good() => Ok(state),
+        _ => {
+            let word = word.escape_debug();
+            Err(format!("on: '{word}' is no state to repair: one of CRITICAL, WARNING, UNKNOWN, DOWN, UNREACHABLE"))
+        }
+    }
+}
+
+fn rung_of(rung: &RungKeys, repair: &RepairKeys) -> Result<Rung, String> {
+    let verify = rung.verify.as_ref().or(repair.verify.as_ref());
+    let verify =
+        verify.filter(|argv| !argv.is_empty()).ok_or("it has no \"verify\": a repair that is not checked is no repair")?;
+    let good_results = rung.good_results.or(repair.good_results).unwrap_or(1);
+    Ok(Rung {
+        act: act_of(rung)?,
+        verify: checked_words("verify", verify)?,
+        good_results: Some(good_results).filter(|n| (1..=60).contains(n)).ok_or("good_results is not within 1 and 60")?,
+        timeout: rung.timeout.or(repair.timeout).map_or(DEFAULT_TIMEOUT, |span| span.0),
+        settle: rung.settle.or(repair.settle).map_or(DEFAULT_SETTLE, |span| span.0),
+    })
+}
+
+fn act_of(rung: &RungKeys) -> Result<Act, String> {
+    match (&rung.ssh, &rung.local, &rung.at) {
+        (Some(name), None, at) => {
+            let repair: RepairName = name.parse().map_err(|bad: policy::BadName| bad.to_string())?;
+            Ok(Act::Ssh { repair, at: at.clone() })
+        }
+        (None, Some(argv), None) => {
+            let program = argv.first().ok_or("local names no program")?;
+            if !program.starts_with('/') {
+                return Err(format!("local: '{}' is no absolute path", program.escape_debug()));
+            }
+            Ok(Act::Local(checked_words("local", argv)?))
+        }
+        (None, Some(_), Some(_)) => Err("\"at\" names another host's gate, which a local program has none of".into()),
+        _ => Err("give it either \"ssh\" or \"local\"".into()),
+    }
+}
+
+/// The words of a command: no NUL, and no place holder that nothing fills.
+fn checked_words(key: &str, argv: &[String]) -> Result<Vec<String>, String> {
+    for word in argv {
+        if word.contains('\0') {
+            return Err(format!("{key}: a word holds a NUL byte"));
+        }
+        for inner in word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(inner, _)| inner) {
+            let a_name = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            if a_name && !["host", "address", "service"].contains(&inner) {
+                return Err(format!("{key}: nothing fills {{{inner}}}: there are {{host}}, {{address}} and {{service}}"));
+            }
+        }
+    }
+    Ok(argv.to_vec())
+}

@@ -1,0 +1,110 @@
+//! The history a decision needs, read from the ledger. Times become ages.
+
+use std::time::{Duration, SystemTime};
+
+use policy::{Event, FleetNow, History, Past, PastOutcome, Pause, SAME_EVENT_WITHIN};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{event_text, millis, span_millis, time};
+
+/// More repairs or refusals of one object than any limit can ask about.
+const ENOUGH: u32 = 1000;
+
+/// What is known at `now` of the event's object and of the fleet; `fleet_window` is the policy's.
+pub(super) fn history(store: &Connection, event: &Event, fleet_window: Duration, now: SystemTime) -> rusqlite::Result<History> {
+    Ok(History {
+        paused: paused(store, event, now)?,
+        same_event: same_event(store, event, now)?,
+        running: running(store, event, now)?,
+        repairs: repairs(store, event, now)?,
+        refused: refused(store, event, now)?,
+        fleet: fleet(store, fleet_window, now)?,
+        now: None,
+    })
+}
+
+/// A time that lies ahead, because the clock was set back, counts as just now: that makes nothing bolder.
+fn age(at: i64, now: SystemTime) -> Duration {
+    now.duration_since(time(at)).unwrap_or(Duration::ZERO)
+}
+
+fn object(event: &Event) -> (&str, &str) {
+    (&event.host, event.service.as_deref().unwrap_or_default())
+}
+
+fn paused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<Pause>> {
+    let (host, service) = object(event);
+    let until = |row: &Row<'_>| row.get::<_, Option<i64>>(2);
+    store
+        .query_row(
+            "SELECT by_whom, reason, until FROM pause WHERE host IN ('', ?1) AND service IN ('', ?2) AND (until IS NULL OR until > ?3) \
+             ORDER BY until IS NOT NULL, until DESC LIMIT 1",
+            params![host, service, millis(now)],
+            |row| {
+                let left = until(row)?.map(|until| time(until).duration_since(now).unwrap_or(Duration::ZERO));
+                Ok(Pause { by: row.get(0)?, reason: row.get(1)?, left })
+            },
+        )
+        .optional()
+}
+
+fn same_event(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<String>> {
+    let Some(problem) = &event.problem_id else { return Ok(None) };
+    let (host, service) = object(event);
+    store
+        .query_row(
+            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = ?4 AND reserved > ?5",
+            params![host, service, problem, event_text(event), millis(now) - span_millis(SAME_EVENT_WITHIN)],
+            |row| row.get(0),
+        )
+        .optional()
+}
+
+fn running(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<(String, Duration)>> {
+    store
+        .query_row(
+            "SELECT job, reserved FROM repair WHERE host = ?1 AND ended IS NULL AND lease_until > ?2",
+            params![event.host, millis(now)],
+            |row| Ok((row.get(0)?, age(row.get(1)?, now))),
+        )
+        .optional()
+}
+
+/// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody knows what it did.
+fn repairs(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Vec<Past>> {
+    let (host, service) = object(event);
+    store
+        .prepare(
+            "SELECT job, reserved, coalesce(ended, lease_until) AS over, outcome FROM repair \
+             WHERE host = ?1 AND service = ?2 ORDER BY over DESC LIMIT ?3",
+        )?
+        .query_map(params![host, service, ENOUGH], |row| {
+            let outcome = match row.get::<_, Option<String>>(3)?.as_deref() {
+                Some("healed") => PastOutcome::Healed,
+                Some("could-not-run") => PastOutcome::NotRun,
+                _ => PastOutcome::Failed,
+            };
+            Ok(Past { job: row.get(0)?, began: age(row.get(1)?, now), ended: age(row.get(2)?, now), outcome })
+        })?
+        .collect()
+}
+
+/// A call that Nagios merely repeated is no sign of new trouble.
+fn refused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Vec<Duration>> {
+    let (host, service) = object(event);
+    store
+        .prepare("SELECT at FROM refusal WHERE host = ?1 AND service = ?2 AND why <> 'same-event' ORDER BY at DESC LIMIT ?3")?
+        .query_map(params![host, service, ENOUGH], |row| Ok(age(row.get(0)?, now)))?
+        .collect()
+}
+
+fn fleet(store: &Connection, window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
+    let running = "SELECT count(*) FROM repair WHERE ended IS NULL AND lease_until > ?1";
+    let started = "SELECT count(*), min(reserved) FROM repair WHERE reserved > ?1";
+    let running = store.query_row(running, [millis(now)], |row| row.get(0))?;
+    store.query_row(started, [millis(now) - span_millis(window)], |row| {
+        let oldest: Option<i64> = row.get(1)?;
+        let oldest_start = oldest.map(|at| age(at, now)).unwrap_or_default();
+        Ok(FleetNow { running, started: row.get(0)?, oldest_start, share: None })
+    })
+}

@@ -1,0 +1,209 @@
+//! The reasons to do nothing. Each is a sentence for the admin who asks "why did it not repair?".
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::{RepairName, State};
+
+/// Why nothing is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The object did not opt in.
+    NoRepairNamed,
+    /// The policy has no repair of that name.
+    UnknownRepair(RepairName),
+    /// OK or UP.
+    Recovered(State),
+    /// A state that the rules do not repair.
+    StateNotCovered(State, Vec<State>),
+    /// Nagios is not sure enough yet.
+    TooEarly {
+        /// The SOFT attempt of the event.
+        attempt: u32,
+        /// The SOFT attempt that is waited for; `None` when only HARD is left, for `max_check_attempts` is 1.
+        needed: Option<u32>,
+    },
+    /// The host itself is not there: a repair could not reach it and would not help.
+    HostNotUp(State),
+    /// The service is in a planned downtime.
+    ServiceDowntime,
+    /// The host is in a planned downtime.
+    HostDowntime,
+    /// Somebody is at it.
+    Acknowledged,
+    /// Nagios sees it flapping.
+    Flapping,
+    /// Somebody paused the system, the host or the service.
+    Paused {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// For how long still.
+        left: Option<Duration>,
+    },
+    /// This very event was answered before: Nagios hands a dead worker's job to another one.
+    SameEvent {
+        /// The job that answered it.
+        job: String,
+    },
+    /// A repair is running on this host.
+    AlreadyRunning {
+        /// Its job.
+        job: String,
+        /// How long it has been running.
+        since: Duration,
+    },
+    /// This object was repaired a short time ago.
+    CoolingDown {
+        /// The job of that repair.
+        job: String,
+        /// When another one is allowed, from now.
+        left: Duration,
+    },
+    /// The repairs of this object do not help.
+    BreakerOpen {
+        /// How many did not.
+        ineffective: u32,
+        /// When it closes, from now, if there is no more trouble until then.
+        left: Duration,
+    },
+    /// This incident has had its repairs.
+    IncidentBudget {
+        /// How many.
+        spent: u32,
+        /// When the incident is over, from now, if there is no more trouble until then.
+        left: Duration,
+    },
+    /// This object has had the repairs of its window.
+    WindowBudget {
+        /// How many.
+        spent: u32,
+        /// When another one is allowed, from now.
+        left: Duration,
+    },
+    /// As many repairs run as may at once.
+    FleetRunning(u32),
+    /// As many repairs were started as may be.
+    FleetStarted {
+        /// How many.
+        started: u32,
+        /// When another one is allowed, from now.
+        left: Duration,
+    },
+    /// So much is in trouble that the cause lies elsewhere.
+    FleetShare {
+        /// So many objects are in trouble.
+        troubled: u32,
+        /// Of so many.
+        of: u32,
+        /// The percentage that may be.
+        allowed: u32,
+    },
+}
+
+impl Why {
+    /// A short word for the record, the same for every occurrence.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Why::NoRepairNamed => "no-repair-named",
+            Why::UnknownRepair(_) => "unknown-repair",
+            Why::Recovered(_) => "recovered",
+            Why::StateNotCovered(..) => "state-not-covered",
+            Why::TooEarly { .. } => "too-early",
+            Why::HostNotUp(_) => "host-not-up",
+            Why::ServiceDowntime => "service-downtime",
+            Why::HostDowntime => "host-downtime",
+            Why::Acknowledged => "acknowledged",
+            Why::Flapping => "flapping",
+            Why::Paused { .. } => "paused",
+            Why::SameEvent { .. } => "same-event",
+            Why::AlreadyRunning { .. } => "already-running",
+            Why::CoolingDown { .. } => "cooling-down",
+            Why::BreakerOpen { .. } => "breaker-open",
+            Why::IncidentBudget { .. } => "incident-budget",
+            Why::WindowBudget { .. } => "window-budget",
+            Why::FleetRunning(_) => "fleet-running",
+            Why::FleetStarted { .. } => "fleet-started",
+            Why::FleetShare { .. } => "fleet-share",
+        }
+    }
+
+    /// Whether only a limit was in the way that passes by itself, so that the repair is to be offered again.
+    pub fn passes(&self) -> bool {
+        matches!(
+            self,
+            Why::HostNotUp(_)
+                | Why::AlreadyRunning { .. }
+                | Why::CoolingDown { .. }
+                | Why::FleetRunning(_)
+                | Why::FleetStarted { .. }
+                | Why::FleetShare { .. }
+        )
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::NoRepairNamed => f.write_str("no repair is named for it: add a line '_REPAIR NAME' to its definition to opt in"),
+            Why::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
+            Why::Recovered(state) => write!(f, "it is {state}, there is nothing to repair"),
+            Why::StateNotCovered(state, on) => {
+                let on: Vec<String> = on.iter().map(State::to_string).collect();
+                write!(f, "it is {state}, and the policy repairs only {}", on.join(", "))
+            }
+            Why::TooEarly { attempt, needed: Some(needed) } => {
+                write!(f, "SOFT attempt {attempt} is too early: it repairs from SOFT {needed} on, or when HARD")
+            }
+            Why::TooEarly { attempt, needed: None } => {
+                write!(f, "SOFT attempt {attempt} is too early: with max_check_attempts 1 it repairs only when HARD")
+            }
+            Why::HostNotUp(state) => write!(f, "the host is {state}: a repair could not reach it"),
+            Why::ServiceDowntime => f.write_str("the service is in downtime, until that ends"),
+            Why::HostDowntime => f.write_str("the host is in downtime, until that ends"),
+            Why::Acknowledged => {
+                f.write_str("the problem is acknowledged: somebody is at it, until the acknowledgement is removed")
+            }
+            Why::Flapping => f.write_str("it is flapping, until Nagios says that it has stopped"),
+            Why::Paused { by, reason, left: Some(left) } => write!(f, "paused by {by} for another {}: {reason}", Span(*left)),
+            Why::Paused { by, reason, left: None } => write!(f, "paused by {by} until it is resumed: {reason}"),
+            Why::SameEvent { job } => write!(f, "job {job} has answered this very event"),
+            Why::AlreadyRunning { job, since } => write!(f, "job {job} has been repairing on this host for {}", Span(*since)),
+            Why::CoolingDown { job, left } => write!(f, "cooling down after job {job}: allowed again in {}", Span(*left)),
+            Why::BreakerOpen { ineffective, left } => write!(
+                f,
+                "the breaker is open, for {ineffective} repairs of this incident did not help: it closes after {} without a fault",
+                Span(*left)
+            ),
+            Why::IncidentBudget { spent, left } => {
+                write!(f, "this incident has had its {spent} repairs: it is over after {} without a fault", Span(*left))
+            }
+            Why::WindowBudget { spent, left } => write!(f, "it has had its {spent} repairs: allowed again in {}", Span(*left)),
+            Why::FleetRunning(running) => write!(f, "{running} repairs are running, as many as may at once"),
+            Why::FleetStarted { started, left } => {
+                write!(f, "{started} repairs have been started, as many as may be: allowed again in {}", Span(*left))
+            }
+            Why::FleetShare { troubled, of, allowed } => write!(
+                f,
+                "{troubled} of {of} objects are in trouble, more than the {allowed} % that may be: the cause lies elsewhere"
+            ),
+        }
+    }
+}
+
+/// A duration for people: `90 s`, `12 min`, `3.5 h`, rounded up.
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64().ceil();
+        if seconds <= 120.0 {
+            write!(f, "{seconds} s")
+        } else if seconds <= 7200.0 {
+            write!(f, "{} min", (seconds / 60.0).ceil())
+        } else {
+            write!(f, "{} h", (seconds / 360.0).ceil() / 10.0)
+        }
+    }
+}
