@@ -101,11 +101,11 @@ fn files_cannot_be_copied_in_or_out() {
     let (loot, drop) = (host.lab.path("loot"), host.lab.path("drop"));
     let to = format!("repair@127.0.0.1:{}/in", drop.display());
     for options in [&["-O"][..], &["-s"], &[]] {
-        fails(&host.client("/usr/bin/scp").args(options).arg(&loot).arg(&to).output().unwrap(), "scp to the host");
-        let from = host.client("/usr/bin/scp").args(options).arg("repair@127.0.0.1:/etc/passwd").arg(drop.join("out")).output();
-        fails(&from.unwrap(), "scp from the host");
+        fails(&host.run(host.client("/usr/bin/scp").args(options).arg(&loot).arg(&to)), "scp to the host");
+        let from = host.run(host.client("/usr/bin/scp").args(options).arg("repair@127.0.0.1:/etc/passwd").arg(drop.join("out")));
+        fails(&from, "scp from the host");
     }
-    fails(&host.client("/usr/bin/sftp").arg("-b").arg(&loot).arg("repair@127.0.0.1").output().unwrap(), "sftp");
+    fails(&host.run(host.client("/usr/bin/sftp").arg("-b").arg(&loot).arg("repair@127.0.0.1")), "sftp");
     for subsystem in ["sftp", "shell", "netconf"] {
         let output = host.ssh(&["-s"], &[subsystem]);
         assert!(!output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("passwd"), "{output:?}");
@@ -149,14 +149,15 @@ fn there_is_no_terminal_no_agent_no_display_and_no_rc_file() {
     let pid = text.split("SSH_AGENT_PID=").nth(1).unwrap().split(';').next().unwrap();
     let mut client = host.client("/usr/bin/ssh");
     client.args(["-A", "repair@127.0.0.1", "list"]).env("SSH_AUTH_SOCK", host.lab.path("agent"));
-    assert_eq!(Answer::of(&client.output().unwrap()).code, 0);
+    assert_eq!(Answer::of(&host.run(&mut client)).code, 0);
     let killed = Command::new("/bin/kill").arg(pid).status().unwrap();
     assert!(killed.success());
     host.wait_for_log("agent forwarding disabled");
 
     let mut client = host.client("/usr/bin/ssh");
-    client.args(["-X", "repair@127.0.0.1", "list"]).env("DISPLAY", ":99");
-    assert_eq!(Answer::of(&client.output().unwrap()).code, 0);
+    client.args(["-Y", "-v", "repair@127.0.0.1", "list"]).env("DISPLAY", ":99");
+    let answer = Answer::of(&host.run(&mut client));
+    assert!(answer.stderr.contains("X11 forwarding disabled"), "{}", answer.stderr);
     assert!(!host.lab.path("drop/rc").exists(), "~/.ssh/rc was run");
 }
 
@@ -177,7 +178,7 @@ fn what_a_client_sends_into_the_environment_changes_nothing() {
     for (name, value) in evil {
         client.args(["-o", &format!("SetEnv=\"{name}={value}\"")]);
     }
-    let answer = Answer::of(&client.args(["repair@127.0.0.1", &format!("repair x {JOB}")]).output().unwrap());
+    let answer = Answer::of(&host.run(client.args(["repair@127.0.0.1", &format!("repair x {JOB}")])));
     assert_eq!(answer.is("done").stderr, "");
     assert!(host.logged().contains("127.0.0.1 asked"), "the peer is what sshd says");
     let seen = fs::read_to_string(host.lab.path("env")).unwrap();

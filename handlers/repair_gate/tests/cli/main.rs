@@ -10,6 +10,7 @@
 mod common;
 
 mod jobs;
+mod races;
 mod shipped;
 mod trust;
 mod words;

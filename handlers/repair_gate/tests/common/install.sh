@@ -30,6 +30,8 @@ echo "touch $lab/drop/rc" > "$home/.ssh/rc"
 echo "REPAIR_GATE_STATE=/tmp" > "$home/.ssh/environment"
 chown repair: "$home/.ssh/rc" "$home/.ssh/environment"
 
+# The overlay hides what is mounted below /dev, and without it a terminal would be refused for the wrong reason.
+mount -t devpts -o ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
 rm -f /dev/log
 ln -s "$lab/log" /dev/log
 mkdir -p /run/sshd

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -53,9 +53,22 @@ impl Installed {
         command
     }
 
+    /// Runs a client, for half a minute at most.
+    pub fn run(&self, client: &mut Command) -> Output {
+        let mut client = client.spawn().unwrap();
+        let begun = Instant::now();
+        while client.try_wait().unwrap().is_none() {
+            if begun.elapsed() > Duration::from_secs(30) {
+                client.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        client.wait_with_output().unwrap()
+    }
+
     /// `ssh` with options, and then the request.
     pub fn ssh(&self, options: &[&str], request: &[&str]) -> Output {
-        self.client("/usr/bin/ssh").args(options).arg("repair@127.0.0.1").args(request).output().unwrap()
+        self.run(self.client("/usr/bin/ssh").args(options).arg("repair@127.0.0.1").args(request))
     }
 
     pub fn ask(&self, request: &str) -> Answer {

@@ -1,0 +1,80 @@
+//! Files that are exchanged while the gate looks at them, as fast as a thread can. In the field only root or the gate's own
+//! account could do so; here root does, to see that what is checked is what is read.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{JOB, Lab};
+use serde_json::json;
+
+/// Ends the exchange, also when the test fails meanwhile.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// While `ask` runs again and again, `path` is by turns the honest file and a symlink to `evil`, and at times nothing.
+fn while_exchanged(path: &Path, evil: &Path, ask: impl Fn()) {
+    let honest = path.with_extension("honest");
+    let link = path.with_extension("link");
+    fs::copy(path, &honest).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                symlink(evil, &link).unwrap();
+                fs::rename(&link, path).unwrap();
+                let copy = path.with_extension("copy");
+                fs::hard_link(&honest, &copy).unwrap();
+                fs::rename(&copy, path).unwrap();
+                // rename(2) onto another name of the same file does nothing.
+                let _ = fs::remove_file(&copy);
+            }
+        });
+        let _over = Over(&over);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(2) {
+            ask();
+        }
+    });
+}
+
+#[test]
+fn a_file_raced_against_a_symlink_is_never_the_evil_one() {
+    let lab = Lab::new();
+    fs::create_dir(lab.path("elsewhere")).unwrap();
+    let evil = lab.path("elsewhere/evil.json");
+    fs::write(&evil, json!({"repairs": {"evil": {"run": ["/usr/bin/touch", lab.path("evil-ran")]}}}).to_string()).unwrap();
+    while_exchanged(&lab.config(), &evil, || {
+        let list = lab.ask("list");
+        assert!(list.json["repairs"] == json!(["touch"]) || list.json["reason"] == json!("config"), "{}", list.json);
+        let repair = lab.ask("repair evil 20261123-evil");
+        assert!(repair.json["reason"] == json!("unknown-repair") || repair.json["reason"] == json!("config"), "{}", repair.json);
+    });
+    assert!(!lab.path("evil-ran").exists());
+}
+
+#[test]
+fn a_record_raced_against_a_symlink_is_reported_truly_or_not_at_all() {
+    let lab = Lab::with("echo ran >> \"$1/runs\"; exit 3", &json!({}));
+    lab.repair(JOB).is("failed");
+    fs::create_dir(lab.path("elsewhere")).unwrap();
+    let evil = lab.path("elsewhere/evil.json");
+    let record = fs::read_to_string(lab.record_path(JOB)).unwrap();
+    fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0")).unwrap();
+    // The names used for the exchange lie beside the record, where the gate knows no such files; so it is asked for that one.
+    while_exchanged(&lab.record_path(JOB), &evil, || {
+        let status = lab.ask(&format!("status {JOB}"));
+        assert!(status.json["state"] == json!("failed") || status.json["reason"] == json!("state"), "{}", status.json);
+        let repair = lab.repair(JOB);
+        assert!(repair.json["state"] == json!("failed") || repair.json["reason"] == json!("state"), "{}", repair.json);
+    });
+    assert_eq!(lab.runs(), 1);
+}
