@@ -1,0 +1,121 @@
+//! Every sequence of handler calls recorded from real engines (Nagios 4.4.6 and Icinga 2.13.6), with the decisions that
+//! are expected and why, in sequences.txt. One check a minute; a repair ends at once and does not help, so that what
+//! follows is decided by the limits alone.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use policy::{
+    Act, Decision, Event, Fleet, History, Past, PastOutcome, Policy, Rules, Rung, SAME_EVENT_WITHIN, State, decide,
+};
+
+const TABLE: &str = include_str!("sequences.txt");
+
+fn policy() -> Policy {
+    let act = Act::Ssh { repair: "fix".parse().unwrap(), at: None };
+    let rung = Rung { act, timeout: Duration::ZERO, settle: Duration::ZERO, verify: Vec::new(), good_results: 1 };
+    Policy { repairs: [("fix".parse().unwrap(), Rules::with_ladder(vec![rung]))].into(), fleet: Fleet::default() }
+}
+
+/// What a ledger would know: for each object the minutes of its repairs with their events, and of its refusals.
+#[derive(Default)]
+struct Known {
+    repairs: Vec<(u64, String)>,
+    refused: Vec<u64>,
+}
+
+impl Known {
+    fn history(&self, minute: u64, event: &str) -> History {
+        let age = |at: u64| Duration::from_secs(60 * (minute - at));
+        let past = |(at, _): &(u64, String)| Past {
+            job: format!("repaired-at-{at}"),
+            began: age(*at),
+            ended: age(*at),
+            outcome: PastOutcome::Failed,
+        };
+        let same = self.repairs.iter().find(|(at, known)| known == event && age(*at) < SAME_EVENT_WITHIN);
+        History {
+            same_event: same.map(|(at, _)| format!("repaired-at-{at}")),
+            repairs: self.repairs.iter().rev().map(past).collect(),
+            refused: self.refused.iter().rev().map(|at| age(*at)).collect(),
+            ..History::default()
+        }
+    }
+}
+
+/// `host DOWN SOFT 1/3 host=DOWN downtime p1` as an event.
+fn event(words: &[&str]) -> Event {
+    let of_host = words[0] == "host";
+    let words = if of_host { &words[1..] } else { words };
+    let [state, state_type, attempts, rest @ ..] = words else { panic!("{words:?}") };
+    let (attempt, max) = attempts.split_once('/').unwrap();
+    let has = |word: &str| u32::from(rest.contains(&word));
+    Event {
+        state: if of_host { State::of_host(state) } else { State::of_service(state) }.unwrap(),
+        state_type: state_type.parse().unwrap(),
+        attempt: attempt.parse().unwrap(),
+        max_attempts: max.parse().ok(),
+        host: "h1".into(),
+        service: (!of_host).then(|| "S".into()),
+        host_state: rest.iter().find_map(|word| word.strip_prefix("host=")).map(|word| State::of_host(word).unwrap()),
+        last_state: None,
+        downtime: has("downtime"),
+        host_downtime: has("host-downtime"),
+        problem_id: rest.iter().find_map(|word| word.strip_prefix('p')).map(str::to_owned),
+        repair: "fix".parse().ok(),
+    }
+}
+
+/// The decision about each line of a scenario, in order.
+fn decisions(scenario: &str) -> Vec<String> {
+    let mut known: HashMap<bool, Known> = HashMap::new();
+    let calls = scenario.lines().filter(|line| !line.starts_with(['#', '>']));
+    let decide_line = |(minute, line): (usize, &str)| {
+        let (call, _) = line.split_once(" = ").unwrap();
+        let words: Vec<&str> = call.split_whitespace().collect();
+        let (event, minute) = (event(&words), minute as u64);
+        let object = known.entry(event.service.is_some()).or_default();
+        match decide(&event, &policy(), &object.history(minute, call.trim())) {
+            Decision::Repair(_) => {
+                object.repairs.push((minute, call.trim().to_owned()));
+                "REPAIR".to_owned()
+            }
+            Decision::Stand(why) => {
+                if matches!(why.code(), "cooling-down" | "breaker-open" | "incident-budget" | "window-budget") {
+                    object.refused.push(minute);
+                }
+                why.code().to_owned()
+            }
+        }
+    };
+    calls.enumerate().map(decide_line).collect()
+}
+
+#[test]
+fn every_recorded_sequence_is_decided_as_the_table_says() {
+    let scenarios: Vec<&str> = TABLE.split("\n\n").map(str::trim).filter(|text| text.starts_with('#')).collect();
+    assert!(scenarios.len() > 50, "the table was cut: {}", scenarios.len());
+    let mut wrong = String::new();
+    for scenario in scenarios {
+        assert!(scenario.contains("\n> "), "no reason is given: {scenario}");
+        let calls = scenario.lines().filter(|line| !line.starts_with(['#', '>']));
+        for (line, decided) in calls.zip(decisions(scenario)) {
+            let (call, expected) = line.split_once(" = ").unwrap();
+            if expected.trim() != decided {
+                wrong += &format!("{}\n{call} = {decided}\n", scenario.lines().next().unwrap());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "decided otherwise than written:\n{wrong}");
+}
+
+#[test]
+fn no_recorded_sequence_repairs_what_is_well_or_down() {
+    for line in TABLE.lines().filter(|line| line.ends_with("= REPAIR")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert!(["CRITICAL", "host"].contains(&words[0]), "{line}");
+        assert!(!line.contains("host=") && !line.contains("downtime"), "{line}");
+    }
+}
