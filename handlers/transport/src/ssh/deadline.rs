@@ -3,11 +3,12 @@
 //! libssh2's own timeout is per call and adds up, and one call may go on for as long as a host keeps sending; only
 //! shutting the socket ends that.
 
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::link::Link;
 use crate::{Error, Phase};
 
 /// How long this question may take, and whose errors they are.
@@ -56,7 +57,7 @@ enum Order {
 }
 
 impl Watchdog {
-    pub(crate) fn new(link: &Link) -> Result<Watchdog, Error> {
+    pub(crate) fn new(link: &UnixStream) -> Result<Watchdog, Error> {
         let failed = |e: std::io::Error| Error::Local { why: format!("no watchdog for the connection: {e}") };
         let link = link.try_clone().map_err(failed)?;
         let order = Arc::new((Mutex::new(Order::Rest), Condvar::new()));
@@ -91,7 +92,7 @@ impl Drop for Watchdog {
     }
 }
 
-fn watch(link: &Link, (order, changed): &(Mutex<Order>, Condvar)) {
+fn watch(link: &UnixStream, (order, changed): &(Mutex<Order>, Condvar)) {
     let mut current = lock(order);
     loop {
         current = match *current {
@@ -100,7 +101,7 @@ fn watch(link: &Link, (order, changed): &(Mutex<Order>, Condvar)) {
             Order::Until(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
-                    link.shutdown();
+                    let _ = link.shutdown(Shutdown::Both);
                     *current = Order::Rest;
                     continue;
                 }
@@ -117,16 +118,13 @@ fn lock(order: &Mutex<Order>) -> MutexGuard<'_, Order> {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::net::{TcpListener, TcpStream};
 
     use super::*;
 
     #[test]
     fn a_read_that_nobody_answers_ends_at_the_deadline() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let _other_side = listener.accept().unwrap();
-        let watchdog = Watchdog::new(&Link::Tcp(socket.try_clone().unwrap())).unwrap();
+        let (mut socket, _other_side) = UnixStream::pair().unwrap();
+        let watchdog = Watchdog::new(&socket).unwrap();
         let begun = Instant::now();
         watchdog.until(begun + Duration::from_millis(100));
         assert_eq!(socket.read(&mut [0]).unwrap(), 0);
@@ -135,10 +133,8 @@ mod tests {
 
     #[test]
     fn a_watchdog_that_is_dropped_leaves_the_socket_alone() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (other_side, _) = listener.accept().unwrap();
-        let watchdog = Watchdog::new(&Link::Tcp(socket.try_clone().unwrap())).unwrap();
+        let (socket, other_side) = UnixStream::pair().unwrap();
+        let watchdog = Watchdog::new(&socket).unwrap();
         watchdog.until(Instant::now() + Duration::from_millis(50));
         drop(watchdog);
         other_side.set_read_timeout(Some(Duration::from_millis(200))).unwrap();

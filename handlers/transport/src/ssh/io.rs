@@ -1,13 +1,14 @@
 //! libssh2 without blocking: every step is driven by poll(2) until it is done or the deadline has passed.
 
-use std::os::fd::AsFd;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use super::deadline::{Clock, Watchdog};
-use super::link::Link;
+use super::pump::{self, Allowance, Far};
 use crate::text::clean;
 use crate::{Error, Phase};
 
@@ -29,13 +30,18 @@ pub(crate) mod code {
     pub(crate) const KEYFILE_AUTH_FAILED: i32 = -48;
 }
 
+/// What a host may send before it has let us in: keys and a banner are a few KiB.
+const LOGIN_MOST: usize = 1024 * 1024;
+/// What a host may send for one question, most of it stderr that is read and forgotten.
+const QUESTION_MOST: usize = 32 * 1024 * 1024;
 /// So many questions whether it is still there may a host leave without a sign of life.
 const UNANSWERED: u32 = 4;
 
 /// A session on a socket, with the clock of the question that is being asked.
 pub(crate) struct Wire {
     pub(crate) session: Session,
-    link: Link,
+    link: UnixStream,
+    allowance: Allowance,
     watchdog: Watchdog,
     clock: Clock,
     heard: Instant,
@@ -44,16 +50,19 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(link: Link, clock: Clock, keepalive: Duration) -> Result<Wire, Error> {
+    pub(super) fn new(far: impl Far, clock: Clock, keepalive: Duration) -> Result<Wire, Error> {
+        let allowance = Allowance::default();
+        allowance.set(LOGIN_MOST);
+        let link = pump::start(far, &allowance)?;
         let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
         let watchdog = Watchdog::new(&link)?;
         watchdog.until(clock.deadline());
         let mut session = Session::new().map_err(|e| failed(e.to_string()))?;
-        session.set_tcp_stream(link.handle().map_err(|e| failed(e.to_string()))?);
+        session.set_tcp_stream(link.try_clone().map_err(|e| failed(e.to_string()))?);
         session.set_blocking(false);
         let keepalive = Duration::from_secs(keepalive.as_secs().max(2));
         session.set_keepalive(true, u32::try_from(keepalive.as_secs()).unwrap_or(u32::MAX));
-        Ok(Wire { session, link, watchdog, clock, heard: Instant::now(), keepalive, abandoned: false })
+        Ok(Wire { session, link, allowance, watchdog, clock, heard: Instant::now(), keepalive, abandoned: false })
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -65,6 +74,17 @@ impl Wire {
         self.clock = Clock::new(self.clock.host(), deadline);
         self.watchdog.until(deadline);
         self.heard = Instant::now();
+        self.allow(QUESTION_MOST);
+    }
+
+    /// Whether the host was hung up on because it sent too much.
+    pub(crate) fn flooded(&self) -> bool {
+        self.allowance.spent()
+    }
+
+    /// So much may the host send from now on.
+    pub(crate) fn allow(&self, bytes: usize) {
+        self.allowance.set(bytes);
     }
 
     /// The question is answered; the connection may be idle for as long as it is needed.
@@ -97,13 +117,12 @@ impl Wire {
         if let Some(until) = until {
             left = left.min(until.saturating_duration_since(Instant::now()));
         }
-        self.link.quickack();
         let direction = match self.session.block_directions() {
             BlockDirections::Outbound => PollFlags::OUT,
             BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
             BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
         };
-        let mut watched = [PollFd::from_borrowed_fd(self.link.as_fd(), direction)];
+        let mut watched = [PollFd::new(&self.link, direction)];
         let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         match poll(&mut watched, Some(&timeout)) {
             Ok(0) => self.keepalive(phase, direction),
@@ -133,14 +152,15 @@ impl Wire {
     }
 
     pub(crate) fn cut(&self, phase: Phase, detail: &str) -> Error {
+        let detail = if self.flooded() { "it sent more than any host has to say" } else { detail };
         Error::Cut { host: self.host().into(), phase, detail: clean(detail) }
     }
 
     /// The error for a failure that has no special meaning in its phase.
     pub(crate) fn error(&self, phase: Phase, failure: &Failure) -> Error {
-        let ended =
-            matches!(failure.number, code::SOCKET_SEND | code::SOCKET_DISCONNECT | code::SOCKET_RECV | code::CHANNEL_CLOSED)
-                || failure.text.starts_with("Waiting for");
+        let ended = self.flooded()
+            || matches!(failure.number, code::SOCKET_SEND | code::SOCKET_DISCONNECT | code::SOCKET_RECV | code::CHANNEL_CLOSED)
+            || failure.text.starts_with("Waiting for");
         if ended {
             return self.cut(phase, &failure.text);
         }
@@ -159,7 +179,7 @@ impl Wire {
         self.clock.timeout(phase)
     }
 
-    pub(crate) fn link(&self) -> &Link {
+    pub(crate) fn link(&self) -> &UnixStream {
         &self.link
     }
 
@@ -176,7 +196,7 @@ impl Drop for Wire {
         if !self.abandoned {
             let _ = self.session.disconnect(None, "done", None);
         }
-        self.link.shutdown();
+        let _ = self.link.shutdown(Shutdown::Both);
     }
 }
 

@@ -5,7 +5,7 @@ mod ask;
 mod deadline;
 mod io;
 pub(crate) mod key;
-mod link;
+mod pump;
 pub(crate) mod session;
 pub(crate) mod target;
 mod via;

@@ -9,7 +9,6 @@ use super::agent::{self, Signed};
 use super::deadline::Clock;
 use super::io::{Failure, Wire, code};
 use super::key::{self, Key};
-use super::link::Link;
 use super::{SshTarget, target, via};
 use crate::known_hosts::{self, Names, OnFile, Source, Standing, Verdict};
 use crate::{Error, Phase, resolve};
@@ -29,11 +28,10 @@ pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
     let on_file = read_known_hosts(target)?;
     let wanted = algorithms(target, &on_file)?;
     let key = if target.agent { None } else { Some(key::read(target)?) };
-    let link = match &target.via {
-        None => Link::Tcp(resolve::connect(&clock, &target.address, target.port)?),
-        Some(bastion) => Link::Tunnel(via::connect(&clock, bastion, target)?),
+    let mut wire = match &target.via {
+        None => Wire::new(resolve::connect(&clock, &target.address, target.port)?, clock, target.keepalive)?,
+        Some(bastion) => Wire::new(via::connect(&clock, bastion, target)?, clock, target.keepalive)?,
     };
-    let mut wire = Wire::new(link, clock, target.keepalive)?;
     handshake(&mut wire, target, &wanted)?;
     check_host_key(&wire, target, &on_file)?;
     match key {
@@ -106,7 +104,7 @@ fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Result<(), Er
     }
     match wire.drive(Phase::Handshake, |session| session.handshake())? {
         Ok(()) => Ok(()),
-        Err(e) if matches!(e.number, code::KEX_FAILURE | code::METHOD_NONE | code::KEY_EXCHANGE_FAILURE) => {
+        Err(e) if !wire.flooded() && matches!(e.number, code::KEX_FAILURE | code::METHOD_NONE | code::KEY_EXCHANGE_FAILURE) => {
             Err(no_agreement(e.to_string()))
         }
         Err(e) => Err(wire.error(Phase::Handshake, &e)),
