@@ -67,9 +67,13 @@ pub enum End {
 /// As much of a body is kept and searched; what comes behind it is counted.
 pub const MAX_BODY: usize = 16 << 20;
 /// No server needs a larger head.
-pub const MAX_HEAD: usize = 1 << 20;
-/// Read at once. A page of memory costs more than a read.
-const PIECE: usize = 16 << 10;
+const MAX_HEAD: usize = 1 << 20;
+/// Nor more interim answers.
+const MAX_INTERIM: u32 = 100;
+/// Read at once, first. Most answers are small, and touching a page of memory costs as much as a read.
+const PIECE: usize = 4 << 10;
+/// Read at once when the first piece was full.
+const LARGE_PIECE: usize = 64 << 10;
 
 /// Sends the question and reads the answer.
 pub fn ask(stream: Box<dyn Stream>, question: Question) -> Result<Page, Fault> {
@@ -140,9 +144,11 @@ struct Line {
     raw: Vec<u8>,
     /// The head as it comes.
     head: Vec<u8>,
+    interim: u32,
     framing: Option<Framing>,
-    /// What ureq has not taken yet.
+    /// What is ready for ureq, and how much of it it has taken.
     ready: Vec<u8>,
+    taken: usize,
     ended: bool,
     asked: Option<Instant>,
 }
@@ -156,8 +162,10 @@ impl Line {
             buffers: LazyBuffers::new(PIECE, 1 << 10),
             raw: vec![0; PIECE],
             head: Vec::new(),
+            interim: 0,
             framing: None,
             ready: Vec::new(),
+            taken: 0,
             ended: false,
             asked: None,
         }
@@ -169,7 +177,9 @@ impl Line {
 
     /// Reads until there is something for ureq, or nothing more will come.
     fn advance(&mut self) -> Result<(), Fault> {
-        while self.ready.is_empty() && !self.ended {
+        while self.taken == self.ready.len() && !self.ended {
+            self.ready.clear();
+            self.taken = 0;
             let count = self.receive()?;
             let raw = std::mem::take(&mut self.raw);
             let bytes = raw.get(..count).unwrap_or_default();
@@ -178,6 +188,9 @@ impl Line {
                 Some(_) => self.take_body(bytes),
             }
             self.raw = raw;
+            if count == PIECE {
+                self.raw.resize(LARGE_PIECE, 0);
+            }
         }
         Ok(())
     }
@@ -208,25 +221,31 @@ impl Line {
     }
 
     fn take_head(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let known = self.head.len();
+        let mut known = self.head.len();
         self.head.extend_from_slice(bytes);
         self.ended = bytes.is_empty();
-        let end = match head_end(&self.head, known) {
-            Some(end) => end,
-            None if self.ended => self.head.len(),
-            None if self.head.len() > MAX_HEAD => return Err(Fault::EndlessHeader),
-            None => return Ok(()),
-        };
-        let rest = self.head.split_off(end);
-        let head = Head::new(&self.head);
-        if head.is_interim() && !self.ended && may_be_head(&rest) {
+        loop {
+            let end = match head_end(&self.head, known) {
+                Some(end) => end,
+                None if self.ended => self.head.len(),
+                None if self.head.len() > MAX_HEAD => return Err(Fault::Endless("Header of the response is larger than 1 MiB")),
+                None => return Ok(()),
+            };
+            let rest = self.head.split_off(end);
+            let head = Head::new(&self.head);
+            if !head.is_interim() || self.ended || !may_be_head(&rest) {
+                self.begin_body(head, &rest);
+                return Ok(());
+            }
             // The answer proper follows; should the peer close instead, or say something else, this one was it.
             self.seen().head = head;
-            self.head.clear();
-            return if rest.is_empty() { Ok(()) } else { self.take_head(&rest) };
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(Fault::Endless("More than 100 interim answers (1xx) came before the answer"));
+            }
+            self.head = rest;
+            known = 0;
         }
-        self.begin_body(head, &rest);
-        Ok(())
     }
 
     fn begin_body(&mut self, head: Head, rest: &[u8]) {
@@ -299,11 +318,12 @@ impl Transport for Line {
             return Err(ureq::Error::Io(ErrorKind::Other.into()));
         }
         let space = self.buffers.input_append_buf();
-        let count = space.len().min(self.ready.len());
-        if let (Some(to), Some(from)) = (space.get_mut(..count), self.ready.get(..count)) {
+        let ready = self.ready.get(self.taken..).unwrap_or_default();
+        let count = space.len().min(ready.len());
+        if let (Some(to), Some(from)) = (space.get_mut(..count), ready.get(..count)) {
             to.copy_from_slice(from);
         }
-        self.ready.drain(..count);
+        self.taken += count;
         self.buffers.input_appended(count);
         Ok(count > 0)
     }

@@ -17,8 +17,8 @@ pub enum Fault {
     NoData,
     /// Reading failed before the first byte.
     Receive(String),
-    /// More header than any server needs.
-    EndlessHeader,
+    /// There is more of something than any server needs; what and how much.
+    Endless(&'static str),
 }
 
 /// Why TLS could not be agreed on.

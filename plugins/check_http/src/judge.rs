@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plugin_kit::{Number, Outcome, Perfdata, State};
 
-use crate::client::{End, MAX_BODY, MAX_HEAD, Page};
+use crate::client::{End, MAX_BODY, Page};
 use crate::fault::Fault;
 use crate::place::Place;
 use crate::redirect::Nowhere;
@@ -221,7 +221,7 @@ pub fn fault(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
         Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
         Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
         Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
-        Fault::EndlessHeader => critical(format!("HTTP CRITICAL - Header of the response is larger than {} MiB", MAX_HEAD >> 20)),
+        Fault::Endless(what) => critical(format!("HTTP CRITICAL - {what}")),
     }
 }
 

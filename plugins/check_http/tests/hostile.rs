@@ -1,0 +1,97 @@
+//! Servers that mean harm: always one verdict in time, in little memory, on a line that says no more than it should.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+
+mod support;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::{Server, Step};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
+const HEAD: &str = "HTTP/1.1 200 OK\r\n";
+
+/// Runs to the end, watching the memory: exit code, text, peak in KiB.
+fn watched(server: &Server, options: &[&str]) -> (Option<i32>, String, u64) {
+    let port = server.port.to_string();
+    let start = Instant::now();
+    let mut child = Command::new(PROGRAM)
+        .args(["-I", "127.0.0.1", "-p", &port, "-t", "3"])
+        .args(options)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status_file = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        let status = std::fs::read_to_string(&status_file).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+        peak = peak.max(kib.unwrap_or(0));
+        assert!(start.elapsed() < Duration::from_secs(5), "it is still running");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut text).unwrap();
+    (status.code(), text, peak)
+}
+
+fn endless(head: &str, forever: &str) -> Server {
+    let forever = forever.repeat(1 + 65536 / forever.len());
+    Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Repeat(forever.into())]])
+}
+
+#[test]
+fn endless_answers_end() {
+    for (head, forever, code, text) in [
+        ("", "x", 2, "Header of the response is larger than 1 MiB"),
+        (HEAD, "X: y\r\n", 2, "Header of the response is larger than 1 MiB"),
+        ("HTTP/1.1 200 OK\r\nX: y\r\n\r\n", "x", 2, "Socket timeout after 3 seconds"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", "x", 2, "Socket timeout after 3 seconds"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n", 2, "Socket timeout after 3 seconds"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5", 3, "Failed to unchunk message body"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", 3, "Failed to unchunk message body"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim answers"),
+    ] {
+        let (exit, said, peak) = watched(&endless(head, forever), &["-s", "needle", "-B"]);
+        assert!(exit == Some(code) && said.contains(text), "{head:?} {forever:?}: {exit:?} {said:.200}");
+        assert!(peak < 64 << 10, "{head:?} {forever:?}: {peak} KiB");
+    }
+}
+
+#[test]
+fn a_page_larger_than_is_searched_says_so() {
+    let length = 40 << 20;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    let server = Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Say(vec![b'x'; length])]]);
+    let (exit, said, peak) = watched(&server, &["-s", "needle", "-r", "needle"]);
+    assert!(exit == Some(2) && said.contains("(only its first 16 MiB are searched)"), "{said:.300}");
+    assert!(said.contains(&length.to_string()[..3]) && peak < 64 << 10, "{peak} KiB");
+}
+
+#[test]
+fn drops_of_an_answer_cost_the_time_limit_and_no_more() {
+    let drops = (0..100).flat_map(|_| [Step::Say(b"X".to_vec()), Step::Wait(Duration::from_millis(100))]);
+    let steps = [Step::Hear, Step::Say(HEAD.into())].into_iter().chain(drops).collect();
+    let (exit, said, _) = watched(&Server::doing(vec![steps]), &[]);
+    assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+}
+
+#[test]
+fn a_handshake_that_stops_costs_the_time_limit_and_no_more() {
+    let server = Server::doing(vec![vec![Step::Wait(Duration::from_secs(30))]]);
+    let (exit, said, _) = watched(&server, &["-S"]);
+    assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+}
+
+#[test]
+fn what_the_server_says_cannot_forge_a_result() {
+    let server = Server::answering(&["HTTP/1.1 500 \x1b[2K|time=0\x07\0 \u{202e}x\r\nX: y\r\n\r\na|b\nc\x1b"]);
+    let (exit, said, _) = watched(&server, &["-B"]);
+    assert_eq!(exit, Some(2));
+    assert_eq!(said.matches('|').count(), 1, "{said:?}");
+    assert!(said.chars().all(|c| !c.is_control() || c == '\n') && !said.contains('\u{202e}'), "{said:?}");
+}

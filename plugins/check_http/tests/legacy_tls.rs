@@ -1,0 +1,72 @@
+//! Peers that rustls refuses: check_http hands over to check_http_openssl, within the same time limit.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+
+mod support;
+#[path = "support/tls.rs"]
+mod tls;
+
+use std::time::Duration;
+
+use support::{Server, Step};
+use tls::{Certificate, TlsServer};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
+/// Built beside it, where it is looked for first.
+const OTHER_HALF: &str = env!("CARGO_BIN_EXE_check_http_openssl");
+
+fn rsa(bits: u32) -> Certificate {
+    Certificate::with("old.example", 60, &["-newkey", &format!("rsa:{bits}"), "-sha1"])
+}
+
+#[test]
+fn what_the_original_talks_to_answers() {
+    let certificate = rsa(2048);
+    for server in [
+        &["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..],
+        &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
+        &["-tls1_2", "-cipher", "AES128-SHA"],
+        &["-tls1_2", "-cipher", "DHE-RSA-AES128-SHA"],
+        &["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA"],
+    ] {
+        let server_with = TlsServer::new(&certificate, server);
+        let run = server_with.run(PROGRAM, &["-S"]);
+        assert_eq!(run.code, Some(0), "{server:?}: {}", run.text);
+        assert!(run.text.starts_with("HTTP OK: HTTP/1.0 200 ok"), "{}", run.text);
+    }
+}
+
+#[test]
+fn old_versions_can_be_asked_for() {
+    let server = TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
+    assert_eq!(server.run(PROGRAM, &["-S1"]).code, Some(0));
+    assert_eq!(server.run(PROGRAM, &["-S1+"]).code, Some(0));
+    assert_eq!(server.run(PROGRAM, &["-S1.2"]).code, Some(2));
+    let verdict = server.run(PROGRAM, &["-C", "10"]);
+    assert!(verdict.code == Some(0) && verdict.text.starts_with("OK - Certificate 'old.example'"), "{}", verdict.text);
+}
+
+#[test]
+fn small_keys_are_no_obstacle() {
+    let server = TlsServer::new(&rsa(1024), &["-cipher", "ALL:@SECLEVEL=0"]);
+    let run = server.run(PROGRAM, &["-S"]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
+#[test]
+fn the_two_halves_share_the_time_limit() {
+    // A fatal alert after 1.2 s sends check_http to its other half, which is left hanging: 2 s in all.
+    let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();
+    let refuses = vec![Step::Wait(Duration::from_millis(1200)), Step::Say(alert)];
+    let hangs = vec![Step::Wait(Duration::from_secs(30))];
+    let server = Server::doing(vec![refuses, hangs]);
+    let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-S", "-t", "2"]);
+    assert_eq!((run.code, run.text.as_str()), (Some(2), "CRITICAL - Socket timeout after 2 seconds\n"));
+    assert!(run.time < Duration::from_millis(2900), "{:?}", run.time);
+}
+
+#[test]
+fn the_other_half_is_a_check_http_of_its_own() {
+    let server = Server::answering(&["HTTP/1.1 200 OK\r\n\r\n"]);
+    let run = server.run(OTHER_HALF, &["-I", "127.0.0.1", "-p", "PORT"]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}

@@ -1,0 +1,177 @@
+//! A server that says what a test tells it to, on a socket of its own, and a program run against it.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What a server does with a connection, step by step.
+#[derive(Clone)]
+pub enum Step {
+    /// Reads the request, body included.
+    Hear,
+    /// Says this.
+    Say(Vec<u8>),
+    /// Says this for ever, or until nobody listens.
+    Repeat(Vec<u8>),
+    /// Does nothing for so long.
+    Wait(Duration),
+}
+
+/// `PORT` in an answer or an argument stands for the server's port.
+const PORT: &str = "PORT";
+
+pub struct Server {
+    pub port: u16,
+    requests: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Server {
+    /// Answers the first connection with the first of `answers`, and so on; the last again and again. Closes behind each.
+    pub fn answering<A: AsRef<[u8]>>(answers: &[A]) -> Server {
+        let steps = answers.iter().map(|answer| vec![Step::Hear, Step::Say(answer.as_ref().to_vec())]);
+        Server::doing(steps.collect())
+    }
+
+    /// Does with each connection what its list says; with further ones what the last says.
+    pub fn doing(lists: Vec<Vec<Step>>) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for (count, connection) in listener.incoming().enumerate() {
+                let Ok(connection) = connection else { return };
+                let steps = lists[count.min(lists.len() - 1)].clone();
+                let heard = Arc::clone(&heard);
+                std::thread::spawn(move || serve(connection, &steps, &heard, port));
+            }
+        });
+        Server { port, requests }
+    }
+
+    /// What was asked, as text, with the port masked.
+    pub fn requests(&self) -> Vec<String> {
+        let port = self.port.to_string();
+        let requests = self.requests.lock().unwrap();
+        requests.iter().map(|request| String::from_utf8_lossy(request).replace(&port, PORT)).collect()
+    }
+
+    /// Runs `program` against this server. `PORT` in an argument becomes the port.
+    pub fn run<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[S]) -> Run {
+        let port = self.port.to_string();
+        let args: Vec<_> = args.iter().map(|arg| with_port(arg.as_ref(), &port)).collect();
+        let mut run = run(program, &args);
+        run.text = run.text.replace(&port, PORT);
+        run
+    }
+}
+
+fn with_port(text: &OsStr, port: &str) -> std::ffi::OsString {
+    text.to_str().map_or_else(|| text.to_owned(), |text| text.replace(PORT, port).into())
+}
+
+fn serve(mut connection: TcpStream, steps: &[Step], heard: &Mutex<Vec<Vec<u8>>>, port: u16) {
+    connection.set_nodelay(true).unwrap();
+    for step in steps {
+        let done = match step {
+            Step::Hear => hear(&mut connection).map(|request| heard.lock().unwrap().push(request)),
+            Step::Say(bytes) => {
+                let short = bytes.len() < 65536;
+                let text = if short { replaced(bytes, PORT.as_bytes(), port.to_string().as_bytes()) } else { bytes.clone() };
+                connection.write_all(&text).ok()
+            }
+            Step::Repeat(bytes) => {
+                while connection.write_all(bytes).is_ok() {}
+                None
+            }
+            Step::Wait(time) => {
+                std::thread::sleep(*time);
+                Some(())
+            }
+        };
+        if done.is_none() {
+            return;
+        }
+    }
+    // What was not read would turn the end into a reset.
+    let _ = connection.shutdown(std::net::Shutdown::Write);
+    let _ = connection.set_read_timeout(Some(Duration::from_millis(200)));
+    let _ = connection.read_to_end(&mut Vec::new());
+}
+
+fn hear(connection: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut piece = [0; 65536];
+    loop {
+        let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+            if body.len() >= length.unwrap_or(0) {
+                return Some(request);
+            }
+        }
+        match connection.read(&mut piece) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => request.extend_from_slice(&piece[..count]),
+        }
+    }
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// How a program ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its exit code; `None` when a signal killed it.
+    pub code: Option<i32>,
+    /// What it said, times masked.
+    pub text: String,
+    /// What it said where Nagios does not look.
+    pub stderr: String,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// Runs a program with the locale and the environment Nagios gives it: hardly any.
+pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Run {
+    let start = Instant::now();
+    let output = Command::new(program).args(args).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).output().unwrap();
+    Run {
+        code: output.status.code(),
+        text: masked(&String::from_utf8_lossy(&output.stdout)),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        time: start.elapsed(),
+    }
+}
+
+/// The text with every decimal number that is a measured time as `T`.
+pub fn masked(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, number) = rest.split_at(at);
+        out.push_str(before);
+        let end = number.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(number.len());
+        let (number, after) = number.split_at(end);
+        let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let is_time = (decimals == 3 && after.starts_with(" second")) || (decimals == 6 && after.starts_with('s'));
+        out.push_str(if is_time { "T" } else { number });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}

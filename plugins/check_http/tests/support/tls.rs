@@ -1,0 +1,100 @@
+//! `openssl s_server`, and certificates for it.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::ffi::OsStr;
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::support::{self, Run};
+
+/// A certificate that signs itself, and its key, in files that go with it.
+pub struct Certificate {
+    folder: tempfile::TempDir,
+}
+
+impl Certificate {
+    pub fn new(name: &str, days: u32) -> Certificate {
+        Certificate::with(name, days, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    }
+
+    pub fn with(name: &str, days: u32, key: &[&str]) -> Certificate {
+        let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-nodes", "-days", &days.to_string(), "-subj", &format!("/CN={name}")])
+            .args(["-addext", &format!("subjectAltName=DNS:{name}")])
+            .args(key)
+            .args(["-out", &certificate.certificate(), "-keyout", &certificate.key()])
+            .stderr(Stdio::null())
+            .status()
+            .expect("openssl must be installed");
+        assert!(made.success());
+        certificate
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn certificate(&self) -> String {
+        self.file("certificate.pem").display().to_string()
+    }
+
+    pub fn key(&self) -> String {
+        self.file("key.pem").display().to_string()
+    }
+}
+
+pub struct TlsServer {
+    child: Child,
+    pub port: u16,
+}
+
+impl TlsServer {
+    pub fn new(certificate: &Certificate, options: &[&str]) -> TlsServer {
+        // A port that is free now may be taken the next moment: then another is tried.
+        for _ in 0..20 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut child = Command::new("openssl")
+                .args(["s_server", "-quiet", "-www", "-accept", &port.to_string()])
+                .args(["-cert", &certificate.certificate(), "-key", &certificate.key()])
+                .args(options)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("openssl must be installed");
+            for _ in 0..200 {
+                if child.try_wait().unwrap().is_some() {
+                    break;
+                }
+                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return TlsServer { child, port };
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        panic!("no TLS server with {options:?}");
+    }
+
+    /// A server that shows another certificate to who names it.
+    pub fn naming(certificate: &Certificate, name: &str, other: &Certificate) -> TlsServer {
+        TlsServer::new(certificate, &["-servername", name, "-cert2", &other.certificate(), "-key2", &other.key()])
+    }
+
+    /// Runs `program` against this server.
+    pub fn run(&self, program: impl AsRef<OsStr>, options: &[&str]) -> Run {
+        let port = self.port.to_string();
+        support::run(program, &[&["-I", "127.0.0.1", "-p", &port], options].concat())
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,93 @@
+//! TLS against real servers: `openssl s_server` with certificates made for the test.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+
+mod support;
+#[path = "support/tls.rs"]
+mod tls;
+
+use std::time::Duration;
+
+use support::{Server, Step, run};
+use tls::{Certificate, TlsServer};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
+
+#[test]
+fn pages_come_over_tls_1_2_and_1_3() {
+    let certificate = Certificate::new("h.example", 60);
+    for (server, options, code) in
+        [(&["-tls1_3"][..], &["-S"][..], 0), (&["-tls1_2"], &["-S1.2"], 0), (&["-tls1_3"], &["-S1.3"], 0), (&[], &["-S1.2+"], 0)]
+    {
+        let server = TlsServer::new(&certificate, server);
+        let run = server.run(PROGRAM, options);
+        assert_eq!(run.code, Some(code), "{options:?}: {}", run.text);
+        assert!(run.text.starts_with("HTTP OK: HTTP/1.0 200 ok - "), "{}", run.text);
+    }
+}
+
+#[test]
+fn a_certificate_is_judged_by_its_days() {
+    let server = TlsServer::new(&Certificate::new("h.example", 19), &[]);
+    // The nineteenth day ends with the second the certificate was made in.
+    for (days, code, start) in [
+        ("10", 0, "OK - Certificate 'h.example' will expire on "),
+        ("30", 1, "WARNING - Certificate 'h.example' expires in 1"),
+        ("30,20", 2, "CRITICAL - Certificate 'h.example' expires in 1"),
+    ] {
+        let run = server.run(PROGRAM, &["-C", days]);
+        assert_eq!(run.code, Some(code), "{}", run.text);
+        assert!(run.text.starts_with(start) && run.text.lines().count() == 1, "{}", run.text);
+    }
+}
+
+#[test]
+fn certificate_and_page_are_judged_together_on_request() {
+    let server = TlsServer::new(&Certificate::new("h.example", 5), &[]);
+    let run = server.run(PROGRAM, &["-C", "30", "--continue-after-certificate"]);
+    assert_eq!(run.code, Some(1), "{}", run.text);
+    let lines: Vec<&str> = run.text.lines().collect();
+    assert!(lines[0].starts_with("WARNING - Certificate 'h.example' expires in "), "{}", run.text);
+    assert!(lines[1].starts_with("HTTP WARNING: HTTP/1.0 200 ok"), "{}", run.text);
+}
+
+#[test]
+fn the_site_is_named_when_asked() {
+    let server =
+        TlsServer::naming(&Certificate::new("default.example", 60), "other.example", &Certificate::new("other.example", 60));
+    let named = server.run(PROGRAM, &["-H", "other.example", "--sni", "-C", "1"]);
+    assert!(named.text.contains("'other.example'"), "{}", named.text);
+    let unnamed = server.run(PROGRAM, &["-H", "other.example", "-C", "1"]);
+    assert!(unnamed.text.contains("'default.example'"), "{}", unnamed.text);
+}
+
+#[test]
+fn a_client_shows_its_certificate() {
+    let server = TlsServer::new(&Certificate::new("h.example", 60), &["-Verify", "1"]);
+    let ours = Certificate::new("monitor", 60);
+    let with = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
+    assert_eq!(with.code, Some(0), "{}", with.text);
+    let without = server.run(PROGRAM, &["-S"]);
+    assert_eq!((without.code, without.text.as_str()), (Some(2), "HTTP CRITICAL - No data received from host\n"));
+}
+
+#[test]
+fn a_peer_without_tls_is_critical_at_once() {
+    let steps = vec![Step::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), Step::Wait(Duration::from_secs(1))];
+    let server = Server::doing(vec![steps]);
+    let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-S"]);
+    assert!(run.code == Some(2) && run.time < Duration::from_secs(1));
+    assert!(run.text.starts_with("CRITICAL - Cannot make SSL connection.\n"), "{}", run.text);
+}
+
+#[test]
+fn without_its_openssl_half_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("check_http");
+    std::fs::copy(PROGRAM, &alone).unwrap();
+    let server = TlsServer::new(&Certificate::new("h.example", 60), &["-tls1_2", "-cipher", "AES128-SHA"]);
+    let refused = server.run(&alone, &["-S"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.text.contains("check_http_openssl, which could try older TLS, is not installed"), "{}", refused.text);
+    let too_old = run(&alone, &["-S3", "-H", "h"]);
+    assert_eq!(too_old.code, Some(3), "{}", too_old.text);
+}
