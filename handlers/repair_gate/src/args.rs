@@ -26,26 +26,35 @@ pub(crate) enum Wish {
 }
 
 pub(crate) const HELP: &str = "\
-repair_gate: runs, over SSH, one of the repairs its own file names; refuses everything else.
+repair_gate: runs, over SSH, one of the repairs its own file names, and refuses
+everything else.
 
-Usage, in ~repair/.ssh/authorized_keys, as the forced command of the Nagios server's key:
+Usage, in authorized_keys of the account 'repair', as the forced command of the
+Nagios server's key:
   restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAAA...
 
-  repair_gate [--config FILE] [--state DIR]            answer SSH_ORIGINAL_COMMAND, which is one of
-                                                       repair NAME JOB, diagnose NAME, status JOB, list, version
-  repair_gate [--config FILE] check                    say what is wrong with the file, or list its repairs
-  repair_gate [--config FILE] sudoers [USER]           print the sudoers file for USER (repair)
-  repair_gate within SECONDS GRACE PROGRAM...          run a command, and at the limit send its process group SIGTERM, then
-                                                       SIGKILL; the gate and sudo use this
+  repair_gate [--config FILE] [--state DIR]
+      answers SSH_ORIGINAL_COMMAND, which is one of
+      repair NAME JOB, diagnose NAME, status JOB, list, version
+  repair_gate [--config FILE] check
+      says what is wrong with the file, or lists its repairs
+  repair_gate [--config FILE] sudoers [USER]
+      prints the sudoers file for the account USER (repair)
+  repair_gate within SECONDS GRACE PROGRAM...
+      runs a program; at the limit its process group gets SIGTERM, then SIGKILL;
+      the gate runs every repair so, and sudo is told to
   repair_gate --help | --version
 
 Options:
-  --config FILE   the repairs (/etc/nagios-selfheal/repairs.json); it and every directory above it must belong to root
-                  and be writable by nobody else. A file named 'hold' beside it stops all repairs.
-  --state DIR     records and lock (/var/lib/nagios-selfheal/gate); it must belong to the account the gate runs under
+  --config FILE   the repairs (/etc/nagios-selfheal/repairs.json); it and every
+                  directory above it must belong to root and be writable by
+                  nobody else. A file 'hold' beside it stops all repairs.
+  --state DIR     records and lock (/var/lib/nagios-selfheal/gate); it must
+                  belong to the account the gate runs under, mode 0700
 
 Nothing is configured through the environment, which a client can send parts of.
-Exit code: 0 answered or done, 1 the repair failed, 2 it is running or its end is unknown, 3 refused.
+Exit code: 0 answered or done, 1 the repair failed, 2 it is running or nobody
+knows how it ended, 3 refused; 'within' hands on the program's.
 ";
 
 /// Reads the arguments after the program's name.

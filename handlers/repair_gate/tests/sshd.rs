@@ -218,6 +218,24 @@ fn sudo_lets_the_account_run_that_command_and_no_other() {
 }
 
 #[test]
+fn without_the_sudoers_file_a_repair_fails_and_says_why() {
+    let host = installed("touch LAB/marker");
+    fs::remove_file(host.inside("/etc/sudoers.d/nagios-selfheal")).unwrap();
+    let answer = host.ask(&format!("repair x {JOB}"));
+    assert!(answer.is("failed").output().contains("sudo: a password is required"), "{}", answer.json);
+    assert!(!host.lab.marker().exists());
+}
+
+#[test]
+fn exit_codes_and_signals_come_through_sudo() {
+    let host = installed("exit 5");
+    assert_eq!(host.ask(&format!("repair x {JOB}")).is("failed").json["exit"], json!(5));
+    fs::write(host.lab.path("script"), "kill -SEGV $$").unwrap();
+    let answer = host.ask("repair x 20261123-signal");
+    assert_eq!((&answer.is("failed").json["signal"], &answer.json["exit"]), (&json!(11), &json!(null)));
+}
+
+#[test]
 fn a_timeout_reaches_what_root_runs_and_its_grandchildren() {
     let host = installed("sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait");
     let answer = host.ask(&format!("repair x {JOB}"));

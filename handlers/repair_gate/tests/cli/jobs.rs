@@ -70,6 +70,17 @@ fn a_repair_deaf_to_sigterm_is_killed_after_the_grace() {
 }
 
 #[test]
+fn the_timeout_is_kept_even_when_the_gate_has_died() {
+    let lab = Lab::with("echo $$ > \"$1/pid\"; sleep 60", &json!({"timeout": "1s"}));
+    let mut gate = lab.spawn(&format!("repair x {JOB}"));
+    let pid = read_pid(&lab.path("pid"));
+    gate.kill().unwrap();
+    gate.wait().unwrap();
+    assert!(alive(&pid));
+    wait_until("the repair was stopped", || !alive(&pid));
+}
+
+#[test]
 fn its_own_124_and_137_are_failures_and_no_timeouts() {
     for code in [124, 137] {
         let lab = Lab::with(&format!("exit {code}"), &json!({}));

@@ -212,7 +212,7 @@ pub fn alive(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-/// Which process ids have a file open at `path`.
+/// The process id that a script has written to `path`.
 pub fn read_pid(path: &Path) -> String {
     wait_until(&format!("{} is written", path.display()), || fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n')));
     fs::read_to_string(path).unwrap().trim().to_owned()
