@@ -6,7 +6,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -227,8 +227,26 @@ fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
     }
 }
 
+/// The same with a link that is closed, by a restarted sshd, a firewall, a full table of sessions.
+#[test]
+fn a_link_that_is_closed_after_any_number_of_bytes_is_cut() {
+    let sshd = Plan::new().start();
+    let target = sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
+    for bytes in (0..3000).step_by(100) {
+        let (port, _) = link(sshd.port, bytes, Duration::ZERO);
+        match ask(&SshTarget { port, ..target.clone() }, &repair(), Duration::from_secs(30)).0 {
+            Ok(_) => assert!(bytes > 1500),
+            Err(error) => assert_eq!(error.code(), "cut", "{bytes} bytes: {error}"),
+        }
+    }
+}
+
 /// The port of a proxy for this one, and how many bytes of the host's it has passed on.
 fn dying_link(port: u16, most: usize) -> (u16, Arc<AtomicUsize>) {
+    link(port, most, LIMIT + SLACK)
+}
+
+fn link(port: u16, most: usize, silence: Duration) -> (u16, Arc<AtomicUsize>) {
     let listener = listen();
     let here = listener.local_addr().unwrap().port();
     let passed = Arc::new(AtomicUsize::new(0));
@@ -248,7 +266,8 @@ fn dying_link(port: u16, most: usize) -> (u16, Arc<AtomicUsize>) {
                 break;
             }
         }
-        thread::sleep(LIMIT + SLACK);
+        thread::sleep(silence);
+        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
     });
     (here, passed)
 }

@@ -61,6 +61,9 @@ fn other_unknown_and_revoked_hosts_are_refused() {
     refused(&sshd.target_with(&format!("[web1]:{port} {key}\n@revoked * {key}\n")), "host-key-revoked");
     refused(&sshd.target_with(&format!("[web1]:{port} {key}\n@revoked 127.0.0.1 {key}\n")), "host-key-revoked");
     refused(&sshd.target_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")), "host-key-revoked");
+    // ssh looks under one name, and would take the key that is revoked under the other.
+    let lines = format!("[web1]:{port} {key}\n[web1]:{port} {other}\n@revoked 127.0.0.1 {key}\n");
+    refused(&sshd.target_with(&lines), "host-key-revoked");
     assert!(sshd.asked().is_empty());
 }
 
@@ -158,6 +161,7 @@ fn a_slow_repair_has_an_unknown_outcome() {
     let error = answer.unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", false), "{error}");
     assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(processes_about(&format!("\0-p\0{}\0", sshd.port)), 0, "ssh is still there");
     signal(sshd.wait_for("pid").parse().unwrap(), Signal::KILL);
 }
 

@@ -5,18 +5,17 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
 use super::deadline::{Clock, Watchdog};
-use super::pump::{self, Allowance, Far};
+use super::pump::{self, Far, Intake};
 use crate::text::clean;
 use crate::{Error, Phase};
 
 /// Error numbers of libssh2.h that tell what to do.
 pub(crate) mod code {
-    pub(crate) const KEX_FAILURE: i32 = -5;
     pub(crate) const SOCKET_SEND: i32 = -7;
-    pub(crate) const KEY_EXCHANGE_FAILURE: i32 = -8;
     pub(crate) const SOCKET_DISCONNECT: i32 = -13;
     pub(crate) const FILE: i32 = -16;
     pub(crate) const METHOD_NONE: i32 = -17;
@@ -41,7 +40,7 @@ const UNANSWERED: u32 = 4;
 pub(crate) struct Wire {
     pub(crate) session: Session,
     link: UnixStream,
-    allowance: Allowance,
+    intake: Intake,
     watchdog: Watchdog,
     clock: Clock,
     heard: Instant,
@@ -51,9 +50,9 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(super) fn new(far: impl Far, clock: Clock, keepalive: Duration) -> Result<Wire, Error> {
-        let allowance = Allowance::default();
-        allowance.set(LOGIN_MOST);
-        let link = pump::start(far, &allowance)?;
+        let intake = Intake::default();
+        intake.allow(LOGIN_MOST);
+        let link = pump::start(far, &intake)?;
         let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
         let watchdog = Watchdog::new(&link)?;
         watchdog.until(clock.deadline());
@@ -62,7 +61,7 @@ impl Wire {
         session.set_blocking(false);
         let keepalive = Duration::from_secs(keepalive.as_secs().max(2));
         session.set_keepalive(true, u32::try_from(keepalive.as_secs()).unwrap_or(u32::MAX));
-        Ok(Wire { session, link, allowance, watchdog, clock, heard: Instant::now(), keepalive, abandoned: false })
+        Ok(Wire { session, link, intake, watchdog, clock, heard: Instant::now(), keepalive, abandoned: false })
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -79,12 +78,24 @@ impl Wire {
 
     /// Whether the host was hung up on because it sent too much.
     pub(crate) fn flooded(&self) -> bool {
-        self.allowance.spent()
+        self.intake.spent()
+    }
+
+    /// The first bytes the host sent.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        self.intake.head()
+    }
+
+    /// Whether the host has hung up, or was hung up on.
+    pub(crate) fn ended(&self) -> bool {
+        let mut watched = [PollFd::new(&self.link, PollFlags::empty())];
+        // What it said before may still be unread, so a read would not tell.
+        matches!(poll(&mut watched, Some(&Timespec::default())), Ok(1..))
     }
 
     /// So much may the host send from now on.
     pub(crate) fn allow(&self, bytes: usize) {
-        self.allowance.set(bytes);
+        self.intake.allow(bytes);
     }
 
     /// The question is answered; the connection may be idle for as long as it is needed.
@@ -130,7 +141,7 @@ impl Wire {
                 self.heard = Instant::now();
                 Ok(())
             }
-            Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(Errno::INTR) => Ok(()),
             Err(e) => Err(Error::Local { why: format!("the connection cannot be watched: {e}") }),
         }
     }
@@ -158,7 +169,7 @@ impl Wire {
 
     /// The error for a failure that has no special meaning in its phase.
     pub(crate) fn error(&self, phase: Phase, failure: &Failure) -> Error {
-        let ended = self.flooded()
+        let ended = self.ended()
             || matches!(failure.number, code::SOCKET_SEND | code::SOCKET_DISCONNECT | code::SOCKET_RECV | code::CHANNEL_CLOSED)
             || failure.text.starts_with("Waiting for");
         if ended {

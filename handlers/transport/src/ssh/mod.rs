@@ -4,6 +4,7 @@ mod agent;
 mod ask;
 mod deadline;
 mod io;
+mod kexinit;
 pub(crate) mod key;
 mod pump;
 pub(crate) mod session;
@@ -22,6 +23,8 @@ pub struct SshGate {
     target: SshTarget,
     /// Gone after the first question that was not answered: what the other side sends next belongs to nobody knows what.
     wire: Option<io::Wire>,
+    /// Whether it has served a question, so that it may have died since.
+    used: bool,
 }
 
 /// Reaches the host and logs in. Every step, from name lookup to login, is over by `deadline`; a host whose key is not
@@ -29,7 +32,7 @@ pub struct SshGate {
 pub fn connect(target: &SshTarget, deadline: Instant) -> Result<SshGate, Error> {
     let wire = session::log_in(target, Clock::new(&target.host, deadline))?;
     wire.rest();
-    Ok(SshGate { target: target.clone(), wire: Some(wire) })
+    Ok(SshGate { target: target.clone(), wire: Some(wire), used: false })
 }
 
 impl Gate for SshGate {
@@ -37,15 +40,15 @@ impl Gate for SshGate {
         let mut wire = self.wire.take().ok_or_else(|| Error::UsedUp { host: self.target.host.clone() })?;
         wire.begin(deadline);
         let answer = match ask::ask(&mut wire, request) {
-            // The connection ended while it was idle, and nothing was asked over it yet.
-            Err(Error::Cut { phase: Phase::Open, .. }) => {
+            // The connection ended while it was idle; nothing of this question was sent.
+            Err(Error::Cut { phase: Phase::Open, .. }) if self.used => {
                 wire = session::log_in(&self.target, Clock::new(&self.target.host, deadline))?;
                 ask::ask(&mut wire, request)?
             }
             answer => answer?,
         };
         wire.rest();
-        self.wire = Some(wire);
+        (self.wire, self.used) = (Some(wire), true);
         Ok(answer)
     }
 }

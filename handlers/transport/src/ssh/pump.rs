@@ -7,13 +7,14 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 
+use super::kexinit::HEAD;
 use crate::Error;
 
 /// How often an idle carrier looks after its far end.
@@ -41,34 +42,42 @@ impl Far for TcpStream {
     }
 }
 
-/// How many bytes a host may still send; shared with whoever sets it.
+/// How many bytes a host may still send, and how it began; shared with whoever decides.
 #[derive(Clone, Default)]
-pub(super) struct Allowance(Arc<AtomicUsize>);
+pub(super) struct Intake(Arc<(AtomicUsize, Mutex<Vec<u8>>)>);
 
-impl Allowance {
+impl Intake {
     /// From now on so many, whatever was left.
-    pub(super) fn set(&self, bytes: usize) {
-        self.0.store(bytes, Ordering::Relaxed);
+    pub(super) fn allow(&self, bytes: usize) {
+        self.0.0.store(bytes, Ordering::Relaxed);
     }
 
     /// Whether the host has sent all it may.
     pub(super) fn spent(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
+        self.0.0.load(Ordering::Relaxed) == 0
     }
 
-    fn spend(&self, bytes: usize) {
-        let rest = |left: usize| Some(left.saturating_sub(bytes));
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+    /// The first bytes the host sent.
+    pub(super) fn head(&self) -> Vec<u8> {
+        self.0.1.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let rest = |left: usize| Some(left.saturating_sub(bytes.len()));
+        let _ = self.0.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        let mut head = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = HEAD.saturating_sub(head.len()).min(bytes.len());
+        head.extend_from_slice(bytes.get(..room).unwrap_or_default());
     }
 }
 
 /// A socket that leads to `far` until it is shut, the host ends, or has sent more than it is allowed.
-pub(super) fn start(far: impl Far, allowance: &Allowance) -> Result<UnixStream, Error> {
+pub(super) fn start(far: impl Far, intake: &Intake) -> Result<UnixStream, Error> {
     let failed = |e: io::Error| Error::Local { why: format!("no socket or thread to carry the connection: {e}") };
     let (ours, near) = UnixStream::pair().map_err(failed)?;
     ours.set_nonblocking(true).and_then(|()| near.set_nonblocking(true)).map_err(failed)?;
-    let (up, down, buffer, allowance) = (Vec::new(), Vec::new(), vec![0; 32 * 1024], allowance.clone());
-    let pump = Pump { far, near, up, down, buffer, allowance };
+    let (up, down, buffer, intake) = (Vec::new(), Vec::new(), vec![0; 32 * 1024], intake.clone());
+    let pump = Pump { far, near, up, down, buffer, intake };
     let builder = thread::Builder::new().name("ssh-carrier".into()).stack_size(256 * 1024);
     builder.spawn(move || pump.run()).map_err(failed)?;
     Ok(ours)
@@ -81,7 +90,7 @@ struct Pump<F> {
     up: Vec<u8>,
     down: Vec<u8>,
     buffer: Vec<u8>,
-    allowance: Allowance,
+    intake: Intake,
 }
 
 impl<F: Far> Pump<F> {
@@ -102,8 +111,8 @@ impl<F: Far> Pump<F> {
         moved |= write(&mut self.far, &mut self.up)?;
         if self.down.is_empty() {
             moved |= read(&mut self.far, &mut self.buffer, &mut self.down)?;
-            self.allowance.spend(self.down.len());
-            if self.allowance.spent() {
+            self.intake.take(&self.down);
+            if self.intake.spent() {
                 return None;
             }
         }
@@ -163,16 +172,16 @@ mod tests {
 
     use super::*;
 
-    fn carried(allowed: usize) -> (UnixStream, TcpStream, Allowance) {
+    fn carried(allowed: usize) -> (UnixStream, TcpStream, Intake) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         far.set_nonblocking(true).unwrap();
-        let allowance = Allowance::default();
-        allowance.set(allowed);
-        let near = start(far, &allowance).unwrap();
+        let intake = Intake::default();
+        intake.allow(allowed);
+        let near = start(far, &intake).unwrap();
         near.set_nonblocking(false).unwrap();
         near.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        (near, listener.accept().unwrap().0, allowance)
+        (near, listener.accept().unwrap().0, intake)
     }
 
     #[test]
@@ -197,12 +206,12 @@ mod tests {
 
     #[test]
     fn a_host_that_sends_more_than_it_may_is_hung_up_on() {
-        let (mut near, mut host, allowance) = carried(1000);
+        let (mut near, mut host, intake) = carried(1000);
         host.write_all(&[1; 999]).unwrap();
         near.read_exact(&mut [0; 999]).unwrap();
-        assert!(!allowance.spent());
+        assert!(!intake.spent());
         host.write_all(&[1; 2]).unwrap();
         assert_eq!(near.read(&mut [0]).unwrap(), 0);
-        assert!(allowance.spent());
+        assert!(intake.spent());
     }
 }

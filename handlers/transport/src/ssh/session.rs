@@ -8,6 +8,7 @@ use ssh2::MethodType;
 use super::agent::{self, Signed};
 use super::deadline::Clock;
 use super::io::{Failure, Wire, code};
+use super::kexinit;
 use super::key::{self, Key};
 use super::{SshTarget, target, via};
 use crate::known_hosts::{self, Names, OnFile, Source, Standing, Verdict};
@@ -102,13 +103,12 @@ fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Result<(), Er
     ] {
         session.method_pref(method, names).map_err(|e| no_agreement(e.message().into()))?;
     }
-    match wire.drive(Phase::Handshake, |session| session.handshake())? {
-        Ok(()) => Ok(()),
-        Err(e) if !wire.flooded() && matches!(e.number, code::KEX_FAILURE | code::METHOD_NONE | code::KEY_EXCHANGE_FAILURE) => {
-            Err(no_agreement(e.to_string()))
-        }
-        Err(e) => Err(wire.error(Phase::Handshake, &e)),
-    }
+    let Err(failure) = wire.drive(Phase::Handshake, |session| session.handshake())? else { return Ok(()) };
+    let asked = [("key exchanges", KEX, 0), ("host keys", wanted, 1), ("ciphers", CIPHERS, 2), ("MACs", MACS, 4)];
+    Err(match kexinit::disagreement(&wire.head(), &asked) {
+        Some(detail) => no_agreement(detail),
+        None => wire.error(Phase::Handshake, &failure),
+    })
 }
 
 fn check_host_key(wire: &Wire, target: &SshTarget, on_file: &OnFile) -> Result<(), Error> {
