@@ -19,12 +19,15 @@ export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 # Everything that runs often, or on a repaired host of any age, is static: it starts in a fraction of the time and needs
 # no library. rustup brings the musl target; where there is no rustup the gate is linked statically against glibc, and
 # the others dynamically.
-MUSL = $(shell uname -m)-unknown-linux-musl
-GNU = $(shell uname -m)-unknown-linux-gnu
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+MUSL := $(subst -gnu,-musl,$(HOST))
 CARGO_TARGET_DIR ?= target
 OUT = $(CARGO_TARGET_DIR)/release
 RELEASE = $(CARGO) build --release --locked
-SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo env PATH="$$PATH" HOME="$$HOME")
+
+# The tests start sshd and use a directory of root's own. They are built as you and run as root.
+AS_ROOT = $(CURDIR)/packaging/as-root
+export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 
 .PHONY: all build static demo test bench lint deny install clean
 all: build
@@ -48,23 +51,23 @@ static:
 		set -ex; \
 		$(RELEASE) -p check_http --bin check_http; \
 		$(RELEASE) -p handle_repair --no-default-features --bin handle_repair; \
-		RUSTFLAGS="-C target-feature=+crt-static" $(RELEASE) --target $(GNU) -p repair_gate; \
-		install -m 755 $(CARGO_TARGET_DIR)/$(GNU)/release/repair_gate $(OUT); \
+		RUSTFLAGS="-C target-feature=+crt-static" $(RELEASE) --target $(HOST) -p repair_gate; \
+		install -m 755 $(CARGO_TARGET_DIR)/$(HOST)/release/repair_gate $(OUT); \
 	fi
 
 demo: build
 	packaging/prerequisites test
 	$(CARGO) build -q --locked -p e2e --bins
-	$(SUDO) $(CARGO_TARGET_DIR)/debug/demo $(if $(KEEP),--keep)
+	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/demo $(if $(KEEP),--keep)
 
 test: build
 	packaging/prerequisites test
-	$(SUDO) $(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --config 'target."cfg(all())".runner = "$(AS_ROOT)"'
 
 bench: build
 	packaging/prerequisites test
 	$(CARGO) build -q --locked -p e2e --bins
-	$(SUDO) $(CARGO_TARGET_DIR)/debug/bench
+	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
 
 lint:
 	$(CARGO) fmt --all --check

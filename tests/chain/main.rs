@@ -25,8 +25,14 @@ fn a_dead_apache_is_healed_once_before_hard() {
     assert_eq!(seen.iter().filter(|what| what.starts_with("SOFT")).collect::<Vec<_>>(), ["SOFT 1", "SOFT 2", "SOFT 3"]);
     assert!(!seen.iter().any(|what| what.starts_with("HARD")), "{seen:?}");
 
+    // The recovery is a call as well: it and whatever might follow have had their time.
+    until("the call of the recovery", Duration::from_secs(10), || {
+        nagios.log_lines().iter().any(|line| line.contains("SERVICE EVENT HANDLER: web1;HTTP;OK;SOFT;4")).then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(2));
     let records = monitor.records();
     assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!(web.jobs().len(), 1, "the gate was asked for more than one repair");
     assert_eq!((records[0].event.as_str(), records[0].outcome), ("CRITICAL;SOFT;3", Some(Outcome::Healed)));
     let order = |what: &str| seen.iter().position(|seen| seen == what).unwrap();
     assert!(order("SOFT 3") <= order("reserved") && order("verified") < order("OK"), "{seen:?}");
@@ -35,6 +41,31 @@ fn a_dead_apache_is_healed_once_before_hard() {
     });
     assert!(!nagios.log_lines().iter().any(|line| line.contains("SERVICE NOTIFICATION")), "somebody was paged");
     every_call_is_decided_the_same_way_from_the_log_alone(&nagios);
+}
+
+/// Nobody is helped by the same repair again and again: HARD comes while the cooldown holds.
+#[test]
+fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
+    let place = Place::new();
+    let web = WebSide::start(&place);
+    let monitor = Monitor::new(&place, &web);
+    let mut policy = monitor.default_policy(&web);
+    policy["repairs"]["httpd"]["cooldown"] = serde_json::json!("10m");
+    monitor.write_policy(&policy);
+    web.write_repairs(&serde_json::json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}));
+    let nagios = Nagios::start(&place, &monitor, &web);
+
+    web.apache.kill();
+    until("the call at HARD", Duration::from_secs(30), || {
+        nagios.log_lines().iter().any(|line| line.contains("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;4")).then_some(())
+    });
+    until("the comment in Nagios", Duration::from_secs(10), || {
+        nagios.comments().iter().any(|comment| comment.starts_with("NOT REPAIRED web1/HTTP")).then_some(())
+    });
+    until("the refusal on record", Duration::from_secs(10), || {
+        monitor.refusals().iter().any(|refusal| refusal.why == "cooling-down").then_some(())
+    });
+    assert_eq!((monitor.records().len(), web.jobs().len()), (1, 1));
 }
 
 /// The decisions of a real run, replayed: `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.

@@ -35,11 +35,12 @@ fn main() -> ExitCode {
     let failed = healed.iter().filter(|round| round.is_none()).count();
     let healed: Vec<Healed> = healed.into_iter().flatten().collect();
     screen.table(&healed);
-    screen.say(&format!("\nHealed {} of {ROUNDS}, before anybody was paged.", healed.len()));
+    let pages = nagios.log_lines().iter().filter(|line| line.contains("SERVICE NOTIFICATION")).count();
+    screen.say(&format!("\nHealed {} of {ROUNDS}; Nagios paged somebody {pages} times.", healed.len()));
     if keep {
         wait_for_enter(&place, &web, &monitor, &nagios, &screen);
     }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 && pages == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The times of one round, from the kill on.
@@ -102,7 +103,7 @@ fn wait_for_enter(place: &Place, web: &WebSide, monitor: &Monitor, nagios: &Nagi
   Kill Apache again:           pkill -KILL -u {} apache2
   Watch Nagios:                tail -f {}
   Watch sshd and the gate:     tail -f {}
-  The record:                  sqlite3 {} 'SELECT * FROM repair'",
+  The record (with sqlite3):   sqlite3 {} 'SELECT * FROM repair'",
         place.path().display(),
         monitor.check.display(),
         web.apache.port,

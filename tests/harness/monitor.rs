@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use ledger::{Ledger, Record, SqliteLedger, Step};
+use ledger::{Ledger, Record, Refusal, SqliteLedger, Step};
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -117,6 +117,12 @@ impl Monitor {
     /// All repairs on record, the newest first.
     pub fn records(&self) -> Vec<Record> {
         SqliteLedger::open_read_only(&self.ledger).map(|mut ledger| ledger.records(1000).expect("records")).unwrap_or_default()
+    }
+
+    /// All refusals on record, the newest first.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        let mut ledger = SqliteLedger::open_read_only(&self.ledger).expect("the ledger");
+        ledger.refusals(1000).expect("refusals")
     }
 
     /// What happened within one repair.

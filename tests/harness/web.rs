@@ -92,9 +92,10 @@ impl WebSide {
         json!({"repairs": {"httpd": {"run": self.policy_run, "timeout": "15s", "cooldown": "1s"}}})
     }
 
-    /// Where the gate's account may write.
-    pub fn state(&self) -> PathBuf {
-        self.directory.join("gate")
+    /// The gate's own records of the jobs it was asked for.
+    pub fn jobs(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.directory.join("gate/jobs")).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json")).collect()
     }
 }
 

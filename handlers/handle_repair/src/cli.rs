@@ -185,7 +185,9 @@ fn check(words: Words) -> Result<Call, String> {
         service,
     };
     let job = optional(words.job, |text| text.parse().map_err(|bad: policy::BadName| format!("--job: {bad}")))?;
-    let Words { policy, dry_run, explain, foreground, .. } = words;
+    // Made whole here: the worker leaves the directory it was called in.
+    let policy = std::path::absolute(&words.policy).map_err(|why| format!("--policy: {why}"))?;
+    let Words { dry_run, explain, foreground, .. } = words;
     Ok(Call { event, address, policy, dry_run, explain, foreground, job })
 }
 

@@ -84,7 +84,12 @@ fn past(event: &Event, known: &History) -> String {
         None => "never repaired before".to_owned(),
     };
     let now = match &known.now {
-        Some(now) => format!("; Nagios' status file says {}", now.state),
+        Some(now) => {
+            let state = now.state.map_or("nothing newer".to_owned(), |state| state.to_string());
+            let acknowledged = if now.acknowledged { ", acknowledged" } else { "" };
+            let flapping = if now.flapping { ", flapping" } else { "" };
+            format!("; Nagios' status file says {state}{acknowledged}{flapping}")
+        }
         None => String::new(),
     };
     format!("{running}; {last}{now}")

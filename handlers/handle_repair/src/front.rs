@@ -65,7 +65,7 @@ fn become_worker(job: &JobId, argv: &[OsString]) -> Result<(), String> {
 fn worker_command(job: &JobId, argv: &[OsString], run: impl Fn(&mut Command) -> io::Result<()>) -> Result<(), String> {
     let places = worker_places(env::current_exe().ok().as_deref());
     for place in &places {
-        match run(Command::new(place).arg(format!("--job={job}")).args(argv).current_dir("/")) {
+        match run(Command::new(place).arg(format!("--job={job}")).args(argv)) {
             Ok(()) => return Ok(()),
             Err(why) if why.kind() == io::ErrorKind::NotFound => {}
             Err(why) => return Err(format!("cannot start {}: {why}", place.display())),

@@ -43,15 +43,16 @@ pub enum Error {
         /// Ours.
         known: i64,
     },
-    /// A value that this program never writes.
-    #[error(
-        "the ledger {path} holds a value that cannot be read: {what}; it is never reset by itself, move it away to begin anew"
-    )]
-    Malformed {
+    /// Others could have changed it.
+    #[error("the ledger {0} can be written by others: its history cannot be trusted; look at it, then chmod go-w it")]
+    Writable(PathBuf),
+    /// Somebody has held the lock for too long.
+    #[error("the ledger {path} has been locked by others for {} s: nothing is decided; is a stopped repair_worker holding it?", .waited.as_secs())]
+    Busy {
         /// The file.
         path: PathBuf,
-        /// What cannot be read.
-        what: String,
+        /// How long we have waited.
+        waited: std::time::Duration,
     },
     /// Any other failure of the store: full or read-only disk, damage, a lock held for too long.
     #[error("the ledger {path} cannot be used: {why}")]

@@ -39,6 +39,9 @@ pub trait Ledger {
     /// The newest repairs, the newest first.
     fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error>;
 
+    /// Repairs of a host that are running by the record, while their worker is dead.
+    fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error>;
+
     /// What happened within one repair, in order.
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error>;
 

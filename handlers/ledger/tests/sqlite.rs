@@ -106,7 +106,7 @@ fn the_same_event_is_answered_once_however_often_it_comes() {
 }
 
 #[test]
-fn a_dead_worker_frees_its_host_only_when_its_lease_is_over() {
+fn a_worker_that_says_nothing_frees_its_host_when_its_lease_is_over() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
@@ -122,7 +122,44 @@ fn a_clock_that_goes_back_does_not_make_it_bolder() {
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(5000))), "repair");
     ledger.finish(&job(1), at(5001), Outcome::Healed, "").unwrap();
-    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(0))), "cooling-down");
+    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(0))), "clock-went-back");
+    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(4999))), "cooling-down");
+}
+
+#[test]
+fn what_could_not_be_run_is_no_answer_and_starts_no_cooldown() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "7", 4), at(0))), "repair");
+    ledger.finish(&job(1), at(1), Outcome::CouldNotRun, "").unwrap();
+    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "7", 4), at(2))), "repair");
+}
+
+#[test]
+fn a_worker_that_died_is_known_at_once() {
+    let place = Place::new();
+    let mut worker = place.open();
+    assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
+    let mut next = place.open();
+    assert!(next.abandoned("web1").unwrap().is_empty());
+    // The kernel frees the lock of a process that ends, however it ends; dropping the ledger does the same here.
+    drop(worker);
+    let abandoned = next.abandoned("web1").unwrap();
+    assert_eq!(abandoned.iter().map(|record| record.job.as_str()).collect::<Vec<_>>(), ["test-job-0001"]);
+    assert!(next.abandoned("web2").unwrap().is_empty());
+    next.finish(&job(1), at(5), Outcome::Unknown, "its worker died").unwrap();
+    assert!(next.abandoned("web1").unwrap().is_empty());
+    assert_eq!(code(reserve(&mut next, 2, &event("web1", "2", 4), at(10))), "cooling-down");
+    assert_eq!(fs::read_dir(place.dir.path().join("ledger.sqlite.jobs")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_ledger_that_others_can_write_is_not_believed() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    drop(place.open());
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Writable(_))));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The rules themselves, in the order in which a person would ask them. The first that says no is the answer.
 
-use crate::{Event, Fleet, History, Limits, Policy, RepairName, Rules, State, StateType, Why};
+use crate::history::count;
+use crate::{Event, Fleet, History, Limits, ObjectNow, Past, PastOutcome, Policy, RepairName, Rules, State, StateType, Why};
 
 /// What is to be done about an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,9 @@ pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Wh
     if let Some(job) = &history.same_event {
         return Err(Why::SameEvent { job: job.clone() });
     }
+    if let Some((job, ahead)) = &history.ahead {
+        return Err(Why::ClockWentBack { job: job.clone(), ahead: *ahead });
+    }
     if let Some((job, since)) = &history.running {
         return Err(Why::AlreadyRunning { job: job.clone(), since: *since });
     }
@@ -81,15 +85,17 @@ pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Wh
 /// What has changed since the event, as far as Nagios' status file is known.
 fn as_it_is_now(history: &History) -> Result<(), Why> {
     match &history.now {
-        Some(now) if now.state.is_good() => Err(Why::Recovered(now.state)),
-        Some(now) if now.acknowledged => Err(Why::Acknowledged),
-        Some(now) if now.flapping => Err(Why::Flapping),
+        Some(ObjectNow { state: Some(state), .. }) if state.is_good() => Err(Why::Recovered(*state)),
+        Some(ObjectNow { acknowledged: true, .. }) => Err(Why::Acknowledged),
+        Some(ObjectNow { flapping: true, .. }) => Err(Why::Flapping),
         _ => Ok(()),
     }
 }
 
 fn within_limits(limits: &Limits, history: &History) -> Result<(), Why> {
-    if let Some(last) = history.repairs.iter().find(|past| past.ended < limits.cooldown) {
+    // What could not be run has changed nothing: it starts no cooldown and spends no budget.
+    let ran = |past: &&Past| past.outcome != PastOutcome::NotRun;
+    if let Some(last) = history.repairs.iter().filter(ran).find(|past| past.ended < limits.cooldown) {
         return Err(Why::CoolingDown { job: last.job.clone(), left: limits.cooldown - last.ended });
     }
     let until_healthy = limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
@@ -97,14 +103,14 @@ fn within_limits(limits: &Limits, history: &History) -> Result<(), Why> {
     if ineffective >= limits.breaker {
         return Err(Why::BreakerOpen { ineffective, left: until_healthy });
     }
-    let spent = count(history.incident(limits).len());
+    let spent = history.spent(limits);
     if spent >= limits.per_incident {
         return Err(Why::IncidentBudget { spent, left: until_healthy });
     }
-    let window: Vec<_> = history.repairs.iter().filter(|past| past.began < limits.window.per).collect();
-    let spent = count(window.len());
+    let window = history.repairs.iter().filter(ran).filter(|past| past.began < limits.window.per);
+    let spent = count(window.clone());
     if spent >= limits.window.count {
-        let oldest = window.last().map(|past| past.began).unwrap_or_default();
+        let oldest = window.map(|past| past.began).max().unwrap_or_default();
         return Err(Why::WindowBudget { spent, left: limits.window.per.saturating_sub(oldest) });
     }
     Ok(())
@@ -125,8 +131,4 @@ fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Why> {
         }
         _ => Ok(()),
     }
-}
-
-fn count(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -1,7 +1,13 @@
 //! What Nagios says when it calls the event handler.
 
-use std::fmt;
-use std::str::FromStr;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use core::fmt;
+use core::str::FromStr;
 
 /// The state of a service (`$SERVICESTATE$`) or of a host (`$HOSTSTATE$`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,7 +112,7 @@ impl fmt::Display for BadWord {
     }
 }
 
-impl std::error::Error for BadWord {}
+impl core::error::Error for BadWord {}
 
 fn one_of<T: Copy + fmt::Display>(word: &str, wanted: &'static str, all: &[T]) -> Result<T, BadWord> {
     let words: Vec<String> = all.iter().map(T::to_string).collect();

@@ -1,6 +1,9 @@
 //! What is known at the moment of the decision. All times are ages: how long ago, seen from now.
 
-use std::time::Duration;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use core::time::Duration;
 
 use crate::{Limits, State};
 
@@ -15,6 +18,8 @@ pub struct History {
     pub paused: Option<Pause>,
     /// The job that, within [`SAME_EVENT_WITHIN`], answered an event with the same problem id, state type and attempt.
     pub same_event: Option<String>,
+    /// A repair of this object that began or ended after now, and how far ahead that is.
+    pub ahead: Option<(String, Duration)>,
     /// The repair that runs on the host, whatever its service, and for how long.
     pub running: Option<(String, Duration)>,
     /// Earlier repairs of this object, the newest first.
@@ -78,8 +83,8 @@ pub struct FleetNow {
 /// What Nagios' status file says of the object now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectNow {
-    /// Its state.
-    pub state: State,
+    /// Its state, if it was checked since the event; the file is only written every few seconds.
+    pub state: Option<State>,
     /// Somebody has acknowledged the problem.
     pub acknowledged: bool,
     /// Nagios sees it flapping.
@@ -88,7 +93,7 @@ pub struct ObjectNow {
 
 impl History {
     /// The repairs of the incident that is still going on: back in time, as long as no gap between two signs of trouble
-    /// is as long as `healthy_for`.
+    /// is as long as `healthy_for`. Some of them may not have been run.
     pub fn incident(&self, limits: &Limits) -> &[Past] {
         let mut trouble = Duration::ZERO;
         let mut count = 0;
@@ -126,6 +131,11 @@ impl History {
         self.refused.iter().any(|at| *at < past.ended && past.ended - *at < limits.relapse)
     }
 
+    /// How many repairs of the incident were run, or may have been.
+    pub fn spent(&self, limits: &Limits) -> u32 {
+        count(self.incident(limits).iter())
+    }
+
     /// How long ago the last sign of trouble was.
     pub fn last_trouble(&self) -> Option<Duration> {
         let repair = self.repairs.first().map(|past| past.ended);
@@ -133,8 +143,15 @@ impl History {
     }
 }
 
+/// How many of these were run, or may have been.
+pub(crate) fn count<'a>(repairs: impl Iterator<Item = &'a Past>) -> u32 {
+    u32::try_from(repairs.filter(|past| past.outcome != PastOutcome::NotRun).count()).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::format;
+
     use super::*;
 
     fn minutes(n: u64) -> Duration {

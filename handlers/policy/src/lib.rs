@@ -1,7 +1,13 @@
 //! The decision: an [`Event`] of Nagios, the [`Policy`] and what is known of earlier repairs make a [`Decision`].
 //!
-//! Pure: no clock, no files, no sockets, which the empty dependency list of the manifest proves. Time and history are
-//! arguments. When in doubt, it stands still.
+//! Pure: no clock, no files, no sockets, which `no_std` and the empty dependency list of the manifest prove. Time and
+//! history are arguments. When in doubt, it stands still.
+
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod decide;
 mod event;

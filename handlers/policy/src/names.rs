@@ -1,7 +1,10 @@
 //! Names that cross a trust boundary. Each is checked once, here, and cannot exist in a bad form afterwards.
 
-use std::fmt;
-use std::str::FromStr;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use core::fmt;
+use core::str::FromStr;
 
 /// The name of a repair: what `_REPAIR` holds in the Nagios configuration, a key of policy.json and of the gate's
 /// repairs.json, and a word of the SSH command. 1 to 64 characters of `[A-Za-z0-9_-]`, the first a letter or digit:
@@ -32,7 +35,7 @@ impl fmt::Display for BadName {
     }
 }
 
-impl std::error::Error for BadName {}
+impl core::error::Error for BadName {}
 
 fn check(what: &'static str, least: usize, text: &str) -> Result<String, BadName> {
     let in_alphabet = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -82,6 +85,8 @@ is_text!(JobId);
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]

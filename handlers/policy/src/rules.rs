@@ -1,7 +1,11 @@
 //! What the admin allows: the rules for each repair and for all together, checked and complete.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
 
 use crate::{RepairName, State};
 

@@ -1,7 +1,11 @@
 //! The reasons to do nothing. Each is a sentence for the admin who asks "why did it not repair?".
 
-use std::fmt;
-use std::time::Duration;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use core::fmt;
+use core::time::Duration;
 
 use crate::{RepairName, State};
 
@@ -46,6 +50,13 @@ pub enum Why {
     SameEvent {
         /// The job that answered it.
         job: String,
+    },
+    /// The ledger holds a time that has not come yet: the clock was set back, or was wrong then.
+    ClockWentBack {
+        /// The job of that time.
+        job: String,
+        /// How far ahead it is.
+        ahead: Duration,
     },
     /// A repair is running on this host.
     AlreadyRunning {
@@ -118,6 +129,7 @@ impl Why {
             Why::Flapping => "flapping",
             Why::Paused { .. } => "paused",
             Why::SameEvent { .. } => "same-event",
+            Why::ClockWentBack { .. } => "clock-went-back",
             Why::AlreadyRunning { .. } => "already-running",
             Why::CoolingDown { .. } => "cooling-down",
             Why::BreakerOpen { .. } => "breaker-open",
@@ -169,6 +181,12 @@ impl fmt::Display for Why {
             Why::Paused { by, reason, left: Some(left) } => write!(f, "paused by {by} for another {}: {reason}", Span(*left)),
             Why::Paused { by, reason, left: None } => write!(f, "paused by {by} until it is resumed: {reason}"),
             Why::SameEvent { job } => write!(f, "job {job} has answered this very event"),
+            Why::ClockWentBack { job, ahead } => write!(
+                f,
+                "the clock is {} behind job {job} of the ledger: allowed again when it has caught up; if it was wrong then, \
+                 delete that job's row",
+                Span(*ahead)
+            ),
             Why::AlreadyRunning { job, since } => write!(f, "job {job} has been repairing on this host for {}", Span(*since)),
             Why::CoolingDown { job, left } => write!(f, "cooling down after job {job}: allowed again in {}", Span(*left)),
             Why::BreakerOpen { ineffective, left } => write!(
@@ -197,13 +215,14 @@ pub struct Span(pub Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs_f64().ceil();
-        if seconds <= 120.0 {
-            write!(f, "{seconds} s")
-        } else if seconds <= 7200.0 {
-            write!(f, "{} min", (seconds / 60.0).ceil())
-        } else {
-            write!(f, "{} h", (seconds / 360.0).ceil() / 10.0)
+        let seconds = self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0);
+        match seconds {
+            0..=120 => write!(f, "{seconds} s"),
+            121..=7200 => write!(f, "{} min", seconds.div_ceil(60)),
+            _ => {
+                let tenths = seconds.div_ceil(360);
+                write!(f, "{}.{} h", tenths / 10, tenths % 10)
+            }
         }
     }
 }

@@ -7,9 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use policy::{
-    Act, Decision, Event, Fleet, History, Past, PastOutcome, Policy, Rules, Rung, SAME_EVENT_WITHIN, State, decide,
-};
+use policy::{Act, Decision, Event, Fleet, History, Past, PastOutcome, Policy, Rules, Rung, SAME_EVENT_WITHIN, State, decide};
 
 const TABLE: &str = include_str!("sequences.txt");
 

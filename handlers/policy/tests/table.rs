@@ -111,18 +111,20 @@ fn each_reason_to_stand_still_is_its_own() {
     assert_eq!(verdict(&hard, &running), "already-running");
     assert_eq!(verdict(&hard, &after(&[(599, PastOutcome::Healed)])), "cooling-down");
     assert_eq!(verdict(&hard, &after(&[(600, PastOutcome::Healed)])), "repair");
+    let ahead = History { ahead: Some(("j".into(), Duration::from_secs(90))), ..History::default() };
+    assert_eq!(verdict(&hard, &ahead), "clock-went-back");
     let paused = Pause { by: "ann".into(), reason: "change 42".into(), left: None };
     assert_eq!(verdict(&hard, &History { paused: Some(paused), ..History::default() }), "paused");
 
     let now = |change: fn(&mut ObjectNow)| {
-        let mut now = ObjectNow { state: State::Critical, acknowledged: false, flapping: false };
+        let mut now = ObjectNow { state: Some(State::Critical), acknowledged: false, flapping: false };
         change(&mut now);
         verdict(&hard, &History { now: Some(now), ..History::default() })
     };
     assert_eq!(now(|_| ()), "repair");
     assert_eq!(now(|now| now.acknowledged = true), "acknowledged");
     assert_eq!(now(|now| now.flapping = true), "flapping");
-    assert_eq!(now(|now| now.state = State::Ok), "recovered");
+    assert_eq!(now(|now| now.state = Some(State::Ok)), "recovered");
 }
 
 /// A history of repairs that ended so many seconds ago, the newest first.
@@ -147,7 +149,9 @@ fn repairs_that_do_not_help_come_to_an_end() {
         (vec![(700, Healed), (1400, Healed), (2100, Healed)], "breaker-open"),
         // These lasted longer than a relapse, and still it is the third repair of one incident.
         (vec![(1000, Healed), (2500, Healed), (4500, Healed)], "incident-budget"),
-        (vec![(700, NotRun), (1400, NotRun), (2100, NotRun)], "incident-budget"),
+        // What could not be run has changed nothing.
+        (vec![(1, NotRun), (1400, NotRun), (2100, NotRun)], "repair"),
+        (vec![(1, NotRun), (50, Failed)], "cooling-down"),
         // An hour without a fault begins a new incident.
         (vec![(3600, Failed), (4400, Failed), (5100, Failed)], "repair"),
         // Six in a day are enough, whatever the incidents.
@@ -264,9 +268,10 @@ proptest! {
         let limits = rules().limits;
         if let Decision::Repair(_) = decide(&event, &policy(), &history) {
             prop_assert!(history.running.is_none() && history.same_event.is_none());
-            prop_assert!(history.repairs.iter().all(|past| past.ended >= limits.cooldown));
-            prop_assert!(history.incident(&limits).len() < 3);
-            prop_assert!(history.repairs.iter().filter(|past| past.began < limits.window.per).count() < 6);
+            let ran: Vec<&Past> = history.repairs.iter().filter(|past| past.outcome != PastOutcome::NotRun).collect();
+            prop_assert!(ran.iter().all(|past| past.ended >= limits.cooldown));
+            prop_assert!(history.spent(&limits) < 3 && history.ineffective(&limits) < 3);
+            prop_assert!(ran.iter().filter(|past| past.began < limits.window.per).count() < 6);
             prop_assert!(history.fleet.running < 5 && history.fleet.started < 20);
         }
     }

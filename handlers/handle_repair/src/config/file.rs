@@ -1,6 +1,6 @@
 //! The shape of policy.json.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use policy::{Fleet, Policy, Quota};
 use serde::Deserialize;
@@ -38,6 +38,14 @@ pub struct WatchService {
     pub host: String,
     /// Its description.
     pub service: String,
+}
+
+impl Config {
+    /// All places it names.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];
+        files.into_iter().flatten().chain(&self.plugin_path).map(PathBuf::as_path).chain(self.reach.paths())
+    }
 }
 
 /// policy.json as it is written.

@@ -6,7 +6,7 @@ mod span;
 mod ssh;
 mod unique;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,22 @@ pub enum BadPolicy {
     /// Everybody could tell us what to run.
     #[error("the policy {0} can be written by everybody: chmod o-w it")]
     WritableByAll(PathBuf),
+    /// Programs are started from any directory.
+    #[error("{path}: '{}' is no absolute path", .place.display())]
+    Relative {
+        /// The file.
+        path: PathBuf,
+        /// The place it names.
+        place: PathBuf,
+    },
+    /// Somebody else could tell us what to run.
+    #[error("the policy {path} belongs to uid {owner}, not to root or us: chown root it")]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
     /// Not JSON, or not a policy.
     #[error("{path}:{line}:{column}: {key}{what}")]
     Malformed {
@@ -49,8 +65,14 @@ pub enum BadPolicy {
 pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     let unreadable = |why| BadPolicy::Unreadable { path: path.to_owned(), why };
     let mut file = File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.mode() & 0o002 != 0 {
+    let found = file.metadata().map_err(unreadable)?;
+    if found.mode() & 0o002 != 0 {
         return Err(BadPolicy::WritableByAll(path.to_owned()));
+    }
+    let us = fs::metadata("/proc/self").map_err(unreadable)?.uid();
+    // Root trying a policy by hand may read anybody's.
+    if found.uid() != 0 && found.uid() != us && us != 0 {
+        return Err(BadPolicy::Owner { path: path.to_owned(), owner: found.uid() });
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text).map_err(unreadable)?;
@@ -64,7 +86,11 @@ fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
         malformed(path, key, error.inner())
     })?;
     json.end().map_err(|error| malformed(path, None, &error))?;
-    Ok(config)
+    let relative = config.paths().find(|place| !place.is_absolute()).map(Path::to_owned);
+    match relative {
+        Some(place) => Err(BadPolicy::Relative { path: path.to_owned(), place }),
+        None => Ok(config),
+    }
 }
 
 fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> BadPolicy {

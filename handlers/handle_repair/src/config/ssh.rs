@@ -1,7 +1,7 @@
 //! How hosts are reached: what holds for all, and what a single host does otherwise.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -71,6 +71,15 @@ const LONGEST_CHAIN: usize = 4;
 impl Reach {
     pub(super) fn new(all: SshKeys, hosts: BTreeMap<String, SshKeys>) -> Reach {
         Reach { all, hosts }
+    }
+
+    /// All places it names.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let all = self.hosts.values().chain([&self.all]);
+        all.flat_map(|keys| {
+            let files = [&keys.key, &keys.passphrase_file, &keys.config].into_iter().flatten();
+            files.chain(keys.known_hosts.iter().flatten()).map(PathBuf::as_path)
+        })
     }
 
     /// How `host` is reached; `address` is what Nagios knows, unless the policy says otherwise.

@@ -63,6 +63,8 @@ fn what_is_wrong_is_named_with_its_place() {
         ("{\n \"repairs\": {},\n}".into(), "policy.json:3:1: "),
         ("{}".into(), "missing field `repairs`"),
         ("[]".into(), "policy.json:1:"),
+        ("{\"repairs\": {}, \"ledger\": \"ledger.sqlite\"}".into(), "'ledger.sqlite' is no absolute path"),
+        ("{\"repairs\": {}, \"hosts\": {\"a\": {\"key\": \"k\"}}}".into(), "'k' is no absolute path"),
         ("{\"repairs\": {}} x".into(), "trailing characters"),
         ("{\"repairs\": {}, \"repair\": 1}".into(), "unknown field `repair`"),
         ("{\"repairs\": {}, \"ledger\": 1}".into(), "ledger: invalid type"),

@@ -12,6 +12,7 @@ use policy::Rung;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::climb::Check;
+use crate::config::Config;
 
 /// How much of a program's output is kept: its first line is what matters.
 const KEPT: u64 = 8192;
@@ -29,31 +30,44 @@ pub fn limit(rung: &Rung) -> Duration {
     rung.timeout.max(Duration::from_secs(15))
 }
 
-/// Runs a verify command: its exit code is a Nagios state, and whatever is none is no proof of health.
+/// Where verify commands are looked for: among our own programs first.
+pub fn places(config: &Config) -> Vec<PathBuf> {
+    let us = std::env::current_exe().ok();
+    let beside = us.as_deref().and_then(Path::parent).map(|directory| [directory.to_owned(), directory.join("plugins")]);
+    beside.into_iter().flatten().chain(config.plugin_path.iter().cloned()).collect()
+}
+
+/// Runs a verify command: its exit code is a Nagios state. Whatever is none proves nothing, neither health nor fault.
 pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> Check {
-    let critical = |text| Check { state: State::Critical, text };
-    let Some((program, arguments)) = argv.split_first() else {
-        return critical("there is no verify command".into());
-    };
-    let Some(program) = find(program, plugin_path) else {
-        let places: Vec<String> = plugin_path.iter().map(|place| place.display().to_string()).collect();
-        return critical(format!("the verify command '{program}' is in none of {}", places.join(", ")));
+    let unknown = |text| Check { state: State::Unknown, text };
+    let (program, arguments) = match find(argv, plugin_path) {
+        Ok(found) => found,
+        Err(why) => return unknown(why),
     };
     match run(&program, arguments, limit) {
-        Err(why) => critical(format!("cannot run {}: {why}", program.display())),
-        Ok(Ran { status: None, .. }) => critical(format!("{} did not end within {} s", program.display(), limit.as_secs())),
-        Ok(Ran { status: Some(status), line }) => {
-            Check { state: status.code().and_then(State::from_code).unwrap_or(State::Critical), text: line }
-        }
+        Err(why) => unknown(format!("cannot run {}: {why}", program.display())),
+        Ok(Ran { status: None, .. }) => unknown(format!("{} did not end within {} s", program.display(), limit.as_secs())),
+        Ok(Ran { status: Some(status), line }) => match status.code().and_then(State::from_code) {
+            Some(state) => Check { state, text: line },
+            None => unknown(format!("{} ended with {}: {line}", program.display(), how(status))),
+        },
     }
 }
 
-/// A name without a slash is looked for in the plugin directories alone, never in `PATH`.
-fn find(program: &str, plugin_path: &[PathBuf]) -> Option<PathBuf> {
+/// The program of a command and its arguments. A name without a slash is looked for in the plugin directories alone,
+/// never in `PATH`.
+pub fn find<'a>(argv: &'a [String], plugin_path: &[PathBuf]) -> Result<(PathBuf, &'a [String]), String> {
+    let (program, arguments) = argv.split_first().ok_or("there is no verify command")?;
     if program.contains('/') {
-        return Some(program.into());
+        return if Path::new(program).is_file() {
+            Ok((program.into(), arguments))
+        } else {
+            Err(format!("there is no {program}"))
+        };
     }
-    plugin_path.iter().map(|directory| directory.join(program)).find(|place| place.is_file())
+    let found = plugin_path.iter().map(|directory| directory.join(program)).find(|place| place.is_file());
+    let places = || plugin_path.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
+    found.map(|place| (place, arguments)).ok_or_else(|| format!("the verify command '{program}' is in none of {}", places()))
 }
 
 /// Runs a program to its end or its limit, and leaves none of its children behind at the limit.
@@ -133,18 +147,18 @@ mod tests {
         let warning = check("echo 'HTTP WARNING: slow |time=1s'; echo more; exit 1", long);
         assert_eq!((warning.state, warning.text.as_str()), (State::Warning, "HTTP WARNING: slow"));
         assert_eq!(check("exit 0", long).state, State::Ok);
-        // Codes that are no state, and signals, prove nothing.
-        assert_eq!(check("exit 42", long).state, State::Critical);
-        assert_eq!(check("kill -9 $$", long).state, State::Critical);
-        assert_eq!(verify(&["/nonexistent".into()], &[], long).state, State::Critical);
-        assert_eq!(verify(&["sh".into()], &["/nonexistent".into()], long).state, State::Critical);
+        // Codes that are no state, signals, and what cannot be run prove nothing.
+        assert_eq!(check("exit 42", long).state, State::Unknown);
+        assert_eq!(check("kill -9 $$", long).state, State::Unknown);
+        assert_eq!(verify(&["/nonexistent".into()], &[], long).state, State::Unknown);
+        assert_eq!(verify(&["sh".into()], &["/nonexistent".into()], long).state, State::Unknown);
     }
 
     #[test]
     fn a_command_that_hangs_is_stopped_with_its_children() {
         let begun = Instant::now();
         let stopped = check("sleep 60 & sleep 60", Duration::from_millis(200));
-        assert_eq!(stopped.state, State::Critical);
+        assert_eq!(stopped.state, State::Unknown);
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
 

@@ -23,6 +23,9 @@ pub enum Attempt {
     Failed(String),
     /// It is certain that nothing was run.
     NotRun(String),
+    /// The gate says no, and means it: held for maintenance, busy, cooling down, not to be trusted. A stronger rung
+    /// would be the wrong answer to that.
+    Refused(String),
     /// It may have run.
     Unknown(String),
 }
@@ -30,7 +33,7 @@ pub enum Attempt {
 /// What a verify command said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
-    /// Its exit code as a state.
+    /// Its exit code as a state. UNKNOWN also when it could not be run or did not end: then nobody knows.
     pub state: State,
     /// Its first line.
     pub text: String,
@@ -38,7 +41,8 @@ pub struct Check {
 
 /// What the ladder needs of the world.
 pub trait Hands {
-    /// Keeps what the gate finds before anything is changed: a restart destroys evidence. Returns its first lines.
+    /// Keeps what the gate finds before anything is changed: a restart destroys evidence. Returns its first lines. A host
+    /// that cannot be reached for that is not tried again for the rung itself.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
     /// Asks a gate for a repair: the host's own, or that of the host `at`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt;
@@ -63,37 +67,59 @@ pub struct Ending {
     pub evidence: Vec<String>,
 }
 
-/// Climbs until a rung is verified, or none is left.
+/// Climbs until a rung is verified, or none is left, or going on would be wrong.
 pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Ending {
     let evidence = look_first(rules, hands);
-    let ended = |outcome, text| Ending { outcome, text, evidence: evidence.clone() };
     let mut ran = false;
     let mut last = String::new();
     for (n, rung) in rules.ladder.iter().enumerate() {
-        let (number, of) = (n + 1, rules.ladder.len());
-        hands.note("run", &format!("rung {number} of {of}: {}", name_of(&rung.act)));
+        let number = n + 1;
+        hands.note("run", &format!("rung {number} of {}: {}", rules.ladder.len(), name_of(&rung.act)));
         let attempt = take(rung, job, number, hands);
         note_attempt(&attempt, hands);
         ran |= matches!(attempt, Attempt::Ran(_) | Attempt::Failed(_));
-        last = match attempt {
-            Attempt::NotRun(text) | Attempt::Failed(text) => text,
-            Attempt::Ran(_) => match verified(rung, hands) {
-                Ok(text) => return ended(Outcome::Healed, text),
-                Err(text) => text,
-            },
-            // Nobody may repair again on top of a repair that perhaps still runs.
-            Attempt::Unknown(text) => match verified(rung, hands) {
-                Ok(text) => return ended(Outcome::Healed, text),
-                Err(check) => return ended(Outcome::Unknown, format!("{text}; its check says: {check}")),
-            },
-        };
+        match judge(attempt, rung, ran, hands) {
+            Step::End(outcome, text) => return Ending { outcome, text, evidence },
+            Step::Next(text) => last = text,
+        }
     }
-    ended(if ran { Outcome::NotHealed } else { Outcome::CouldNotRun }, last)
+    Ending { outcome: unhealed(ran), text: last, evidence }
+}
+
+/// What follows from one rung.
+enum Step {
+    End(Outcome, String),
+    Next(String),
+}
+
+fn unhealed(ran: bool) -> Outcome {
+    if ran { Outcome::NotHealed } else { Outcome::CouldNotRun }
+}
+
+/// The check decides, never the exit status, in both directions. A check that cannot tell ends the climb: a stronger
+/// rung must not be reached because a check is broken.
+fn judge(attempt: Attempt, rung: &Rung, ran: bool, hands: &mut dyn Hands) -> Step {
+    let settle = if matches!(attempt, Attempt::Failed(_)) { Duration::ZERO } else { rung.settle };
+    let said = match &attempt {
+        Attempt::NotRun(text) => return Step::Next(text.clone()),
+        Attempt::Refused(text) => return Step::End(unhealed(ran), text.clone()),
+        Attempt::Ran(text) | Attempt::Failed(text) | Attempt::Unknown(text) => text,
+    };
+    let check = verified(rung, settle, hands);
+    let both = format!("{said}; its check says: {}", check.text);
+    match (check.state, &attempt) {
+        (State::Ok, _) => Step::End(Outcome::Healed, check.text),
+        (State::Unknown, _) => Step::End(Outcome::Unknown, format!("{said}; its check cannot tell: {}", check.text)),
+        // Nobody may repair again on top of a repair that perhaps still runs.
+        (_, Attempt::Unknown(_)) => Step::End(Outcome::Unknown, both),
+        (_, Attempt::Failed(_)) => Step::Next(both),
+        _ => Step::Next(check.text),
+    }
 }
 
 /// Evidence is gathered at the gate that is asked first.
 fn look_first(rules: &Rules, hands: &mut dyn Hands) -> Vec<String> {
-    let first = rules.ladder.iter().find_map(|rung| match &rung.act {
+    let first = rules.ladder.first().and_then(|rung| match &rung.act {
         Act::Ssh { repair, at } => Some((repair, at.as_deref(), rung.timeout)),
         Act::Local(_) => None,
     });
@@ -105,6 +131,7 @@ fn note_attempt(attempt: &Attempt, hands: &mut dyn Hands) {
         Attempt::Ran(text) => ("ran", text),
         Attempt::Failed(text) => ("failed", text),
         Attempt::NotRun(text) => ("not run", text),
+        Attempt::Refused(text) => ("refused", text),
         Attempt::Unknown(text) => ("unknown", text),
     };
     hands.note(what, text);
@@ -129,22 +156,24 @@ fn take(rung: &Rung, job: &JobId, number: usize, hands: &mut dyn Hands) -> Attem
     }
 }
 
-/// The rung's check, as often in a row as the policy wants it to be good; the first bad result ends it.
-fn verified(rung: &Rung, hands: &mut dyn Hands) -> Result<String, String> {
-    hands.settle(rung.settle);
-    let mut good = String::new();
-    for n in 0..rung.good_results {
-        if n > 0 {
-            hands.settle(BETWEEN_CHECKS);
-        }
-        let check = hands.verify(rung);
-        hands.note("verified", &format!("{}: {}", check.state, check.text));
+/// The rung's check, as often in a row as the policy wants it to be good; the first result that is not ends it.
+fn verified(rung: &Rung, settle: Duration, hands: &mut dyn Hands) -> Check {
+    hands.settle(settle);
+    let mut check = check_once(rung, hands);
+    for _ in 1..rung.good_results {
         if check.state != State::Ok {
-            return Err(check.text);
+            break;
         }
-        good = check.text;
+        hands.settle(BETWEEN_CHECKS);
+        check = check_once(rung, hands);
     }
-    Ok(good)
+    check
+}
+
+fn check_once(rung: &Rung, hands: &mut dyn Hands) -> Check {
+    let check = hands.verify(rung);
+    hands.note("verified", &format!("{}: {}", check.state, check.text));
+    check
 }
 
 #[cfg(test)]
@@ -248,15 +277,34 @@ mod tests {
 
     #[test]
     fn a_warning_is_not_healed() {
-        let (ending, _) = run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Warning, State::Unknown]);
+        let (ending, _) = run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Warning, State::Critical]);
         assert_eq!(ending.outcome, Outcome::NotHealed);
     }
 
     #[test]
-    fn a_rung_that_failed_is_not_verified() {
-        let (ending, asked) = run([Attempt::Failed(text("exit 1")), Attempt::Failed(text("exit 2"))], []);
-        assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::NotHealed, "exit 2"));
-        assert_eq!(asked.len(), 2);
+    fn a_check_that_cannot_tell_does_not_lead_to_a_stronger_rung() {
+        let (ending, asked) = run([Attempt::Ran(text("ok"))], [State::Unknown]);
+        assert_eq!(ending.outcome, Outcome::Unknown);
+        assert!(!asked.iter().any(|step| step.starts_with("local")));
+    }
+
+    #[test]
+    fn a_rung_that_failed_is_checked_at_once_before_the_next_one() {
+        let failed = || Attempt::Failed(text("exit 1"));
+        let (ending, asked) = run([failed(), failed()], [State::Critical, State::Critical]);
+        assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::NotHealed, "exit 1; its check says: the check's line"));
+        assert_eq!(asked.iter().filter(|step| *step == "settle 0").count(), 2);
+        let (ending, _) = run([failed()], [State::Ok]);
+        assert_eq!(ending.outcome, Outcome::Healed);
+    }
+
+    #[test]
+    fn a_gate_that_means_no_ends_the_climb() {
+        let (ending, asked) = run([Attempt::Refused(text("held for maintenance"))], []);
+        assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::CouldNotRun, "held for maintenance"));
+        assert_eq!(asked.len(), 1);
+        let (ending, _) = run([Attempt::Failed(text("exit 1")), Attempt::Refused(text("busy"))], [State::Critical]);
+        assert_eq!(ending.outcome, Outcome::NotHealed);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use ledger::{Ledger, SqliteLedger};
+use ledger::{Ledger, Outcome, SqliteLedger};
 use policy::{JobId, RepairName, Rung};
 use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request};
 
@@ -25,10 +25,14 @@ pub struct RealHands<'a> {
     begun: Instant,
     /// One login to each host serves the whole ladder.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
+    /// A host that could not be reached to look is not tried again for the repair that follows.
+    unreached: Option<(Option<String>, Error)>,
     /// What could not be recorded.
     pub troubles: Vec<String>,
 }
 
+/// How long looking for evidence may hold up a repair, once the host is reached.
+pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
 /// How often the gate is asked how a job stands.
 const POLL: Duration = Duration::from_secs(1);
 /// How many lines of evidence people are told; the ledger has all of them.
@@ -43,12 +47,14 @@ impl<'a> RealHands<'a> {
         ledger: &'a mut SqliteLedger,
         begun: Instant,
     ) -> RealHands<'a> {
-        RealHands { call, config, job, ledger, begun, gates: HashMap::new(), troubles: Vec::new() }
+        RealHands { call, config, job, ledger, begun, gates: HashMap::new(), unreached: None, troubles: Vec::new() }
     }
 
-    /// Notes that Nagios was told.
-    pub fn note_nagios(&mut self) {
-        self.note("told", "Nagios");
+    /// Records how the repair ended, which frees the host.
+    pub fn finish(&mut self, outcome: Outcome, text: &str) {
+        if let Err(why) = self.ledger.finish(self.job, SystemTime::now(), outcome, text) {
+            self.troubles.push(format!("warning: how it ended is not on record: {why}"));
+        }
     }
 
     fn ask(&mut self, at: Option<&str>, request: &Request, deadline: Instant) -> Result<Answer, Error> {
@@ -64,21 +70,21 @@ impl<'a> RealHands<'a> {
     }
 
     /// After a cut or a silence only the gate knows how the job stands: ask it until the job has ended, or the time has.
+    /// "No such job" is believed only when it is the last word: a gate may be slow to begin.
     fn ask_how_it_stands(&mut self, at: Option<&str>, job: &JobId, lost: &Error, deadline: Instant) -> Attempt {
-        let mut unclear = lost.to_string();
         loop {
-            match self.ask(at, &Request::Status { job: job.clone() }, deadline) {
+            let last = match self.ask(at, &Request::Status { job: job.clone() }, deadline) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
-                    unclear = format!("{lost}; the gate says it still runs");
-                }
-                Ok(Answer::Refused(refusal)) if refusal.reason == Reason::NoSuchJob => {
-                    return Attempt::NotRun(format!("{lost}; the gate says it never began"));
+                    Attempt::Unknown(format!("{lost}; the gate says it still runs"))
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
-                Ok(_) | Err(_) => {}
-            }
+                Ok(Answer::Refused(refusal)) if refusal.reason == Reason::NoSuchJob => {
+                    Attempt::NotRun(format!("{lost}; the gate says it never began"))
+                }
+                Ok(_) | Err(_) => Attempt::Unknown(lost.to_string()),
+            };
             if Instant::now() + POLL >= deadline {
-                return Attempt::Unknown(unclear);
+                return last;
             }
             thread::sleep(POLL);
         }
@@ -95,7 +101,14 @@ fn judge(answer: Answer) -> Attempt {
                 JobState::Running | JobState::Unknown => Attempt::Unknown(text),
             }
         }
-        Answer::Refused(refusal) => Attempt::NotRun(format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text)),
+        Answer::Refused(refusal) => {
+            let text = format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text);
+            match refusal.reason {
+                // This host merely has no such repair; it may have the next one.
+                Reason::UnknownRepair => Attempt::NotRun(text),
+                _ => Attempt::Refused(text),
+            }
+        }
         other => Attempt::Unknown(format!("the gate answered another question: {other:?}")),
     }
 }
@@ -117,7 +130,14 @@ pub fn told(report: &JobReport) -> String {
 
 impl Hands for RealHands<'_> {
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
-        let asked = self.ask(at, &Request::Diagnose { name: name.clone() }, Instant::now() + limit);
+        match reach::gate(&self.call.way(self.config, at), Instant::now() + limit) {
+            Ok(gate) => drop(self.gates.insert(at.map(str::to_owned), gate)),
+            Err(why) => {
+                self.unreached = Some((at.map(str::to_owned), why));
+                return Vec::new();
+            }
+        }
+        let asked = self.ask(at, &Request::Diagnose { name: name.clone() }, Instant::now() + limit.min(EVIDENCE_TIME));
         let Ok(Answer::Diagnosed(diagnosis)) = asked else { return Vec::new() };
         let mut evidence = Vec::new();
         for report in diagnosis.reports {
@@ -130,6 +150,9 @@ impl Hands for RealHands<'_> {
 
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt {
         let deadline = Instant::now() + limit;
+        if let Some((_, why)) = self.unreached.take_if(|(host, _)| host.as_deref() == at) {
+            return Attempt::NotRun(why.to_string());
+        }
         match self.ask(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline) {
             Ok(answer) => judge(answer),
             Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
@@ -144,7 +167,8 @@ impl Hands for RealHands<'_> {
         };
         match check::run(Path::new(program), arguments, limit) {
             Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
-            Ok(Ran { status: None, .. }) => Attempt::Failed(format!("{program} was stopped after {} s", limit.as_secs())),
+            // Stopping it here stops nothing that it has set going elsewhere.
+            Ok(Ran { status: None, .. }) => Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs())),
             Ok(Ran { status: Some(status), line }) if status.success() => Attempt::Ran(format!("{program}: {line}")),
             Ok(Ran { status: Some(status), line }) => {
                 Attempt::Failed(format!("{program} ended with {}: {line}", check::how(status)))
@@ -157,10 +181,7 @@ impl Hands for RealHands<'_> {
     }
 
     fn verify(&mut self, rung: &Rung) -> Check {
-        let us = std::env::current_exe().ok();
-        let beside = us.as_deref().and_then(Path::parent).map(|dir| vec![dir.to_owned(), dir.join("plugins")]);
-        let path: Vec<PathBuf> = beside.into_iter().flatten().chain(self.config.plugin_path.iter().cloned()).collect();
-        check::verify(&self.call.fill(&rung.verify), &path, check::limit(rung))
+        check::verify(&self.call.fill(&rung.verify), &check::places(self.config), check::limit(rung))
     }
 
     fn note(&mut self, what: &str, text: &str) {

@@ -1,5 +1,6 @@
 //! The part that acts: reserves, climbs the ladder, records, tells Nagios. It outlives the front, and Nagios' timeout.
 
+mod abandoned;
 mod check;
 mod climb;
 mod hands;
@@ -13,43 +14,54 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Claim, Ledger, Outcome as Ended, SqliteLedger};
 use plugin_kit::{Outcome, Problem, State};
-use policy::{Decision, FleetNow, History, JobId, RepairName, Rules, Rung, decide};
+use policy::{Act, Decision, FleetNow, History, JobId, RepairName, Rules, Rung, decide};
 
 use crate::cli::{self, Call};
 use crate::config::{self, Config};
 use crate::{explain, front};
+use climb::{Ending, Hands};
 use hands::RealHands;
 
 /// The story of one repair. In the background nobody reads what we print, so it is told to syslog as well.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
+    let called = SystemTime::now();
     let call = cli::read(argv)?;
-    let told = story(&call);
-    if !call.dry_run {
-        let line = match &told {
-            Ok(outcome) => String::from_utf8_lossy(&outcome.render()).lines().next().unwrap_or_default().to_owned(),
-            Err(problem) => format!("{}: {problem}", call.event.object()),
-        };
-        syslog::tell(&line);
+    // We outlive whoever called us: no directory of theirs is to be held.
+    let _ = std::env::set_current_dir("/");
+    let config = config::read(&call.policy).map_err(unusable);
+    let told = match &config {
+        Ok(config) if call.dry_run => return rehearse(&call, config, called),
+        Ok(config) => repair(&call, config, called).inspect_err(|problem| cry(&call, config, problem)),
+        Err(problem) => Err(Problem::Usage(problem.to_string())),
+    };
+    match &told {
+        Ok(outcome) => String::from_utf8_lossy(&outcome.render()).lines().for_each(syslog::tell),
+        Err(problem) => syslog::tell(&format!("{}: {problem}", call.event.object())),
     }
     told
 }
 
-fn story(call: &Call) -> Result<Outcome, Problem> {
-    let config = config::read(&call.policy).map_err(unusable)?;
-    if call.dry_run { rehearse(call, &config) } else { repair(call, &config) }
+/// Nothing could be decided: in the background, a comment in Nagios is how anybody hears of it.
+fn cry(call: &Call, config: &Config, problem: &Problem) {
+    if let Some(file) = config.command_file.as_ref().filter(|_| !call.foreground) {
+        let text = format!("COULD NOT REPAIR {}: {problem}", call.event.object());
+        let news = nagios::News { event: &call.event, text: &text, healed: false, watch: config.check_repairs.as_ref() };
+        let _ = nagios::tell(file, news, SystemTime::now());
+    }
 }
 
 /// What would happen: reads the ledger and writes nothing.
-fn rehearse(call: &Call, config: &Config) -> Result<Outcome, Problem> {
+fn rehearse(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome, Problem> {
     let event = &call.event;
     let history = match SqliteLedger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(_)) => History::default(),
         opened => opened.and_then(|mut ledger| past(&mut ledger, call, config)).map_err(unusable)?,
     };
-    let history = with_status(history, call, config)?;
+    let history = with_status(history, call, config, called)?;
     let verdict = match decide(event, &config.policy, &history) {
         Decision::Stand(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
+            verifiable(call, config, &name)?;
             let line = format!("WOULD REPAIR {} ({}) with {name}", event.object(), explain::event_text(event));
             Outcome::new(State::Ok, line)
         }
@@ -58,15 +70,19 @@ fn rehearse(call: &Call, config: &Config) -> Result<Outcome, Problem> {
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
-fn repair(call: &Call, config: &Config) -> Result<Outcome, Problem> {
+fn repair(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome, Problem> {
     let job = call.job.clone().ok_or_else(|| Problem::Usage("--job is missing: handle_repair starts this program".into()))?;
+    if let Some(name) = &call.event.repair {
+        verifiable(call, config, name)?;
+    }
     let mut ledger = SqliteLedger::open(&config.ledger).map_err(unusable)?;
+    abandoned::close(&mut ledger, call, config).map_err(unusable)?;
     let mut detail = Vec::new();
     if call.explain {
-        let history = with_status(past(&mut ledger, call, config).map_err(unusable)?, call, config)?;
+        let history = with_status(past(&mut ledger, call, config).map_err(unusable)?, call, config, called)?;
         detail = explain::lines(call, config, Some(&history));
     }
-    let verdict = match reserve(&mut ledger, call, config, &job)? {
+    let verdict = match reserve(&mut ledger, call, config, &job, called)? {
         Decision::Stand(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
             let rules = config.policy.repairs.get(&name).ok_or_else(|| Problem::Internal(format!("no rules for {name}")))?;
@@ -76,25 +92,40 @@ fn repair(call: &Call, config: &Config) -> Result<Outcome, Problem> {
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
+/// A repair whose effect nobody could check is not begun.
+fn verifiable(call: &Call, config: &Config, name: &RepairName) -> Result<(), Problem> {
+    let rungs = config.policy.repairs.get(name).into_iter().flat_map(|rules| &rules.ladder);
+    for rung in rungs {
+        check::find(&call.fill(&rung.verify), &check::places(config)).map_err(unusable)?;
+    }
+    Ok(())
+}
+
 fn past(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<History, ledger::Error> {
     ledger.history(&call.event, config.policy.fleet.started.per, SystemTime::now())
 }
 
 /// Adds what Nagios' status file says, where the policy names it. A file that cannot be read stands still: whether
 /// somebody is at it already cannot be known.
-fn with_status(history: History, call: &Call, config: &Config) -> Result<History, Problem> {
+fn with_status(history: History, call: &Call, config: &Config, called: SystemTime) -> Result<History, Problem> {
     let Some(file) = &config.status_file else { return Ok(history) };
-    let (now, share) = status::read(file, &call.event).map_err(unusable)?;
+    let (now, share) = status::read(file, &call.event, called).map_err(unusable)?;
     Ok(History { now: Some(now), fleet: FleetNow { share: Some(share), ..history.fleet }, ..history })
 }
 
-fn reserve(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId) -> Result<Decision, Problem> {
+fn reserve(
+    ledger: &mut SqliteLedger,
+    call: &Call,
+    config: &Config,
+    job: &JobId,
+    called: SystemTime,
+) -> Result<Decision, Problem> {
     let event = &call.event;
     let rules = event.repair.as_ref().and_then(|name| config.policy.repairs.get(name));
     let lease = rules.map(longest).unwrap_or_default();
     let claim = Claim { job, event, lease, fleet_window: config.policy.fleet.started.per };
     // Read before the ledger is locked: it can be large, and others wait.
-    let seen = with_status(History::default(), call, config)?;
+    let seen = with_status(History::default(), call, config, called)?;
     let granted = ledger.reserve(&claim, &SystemTime::now, &|known| {
         let fleet = FleetNow { share: seen.fleet.share, ..known.fleet.clone() };
         decide(event, &config.policy, &History { now: seen.now, fleet, ..known.clone() })
@@ -105,48 +136,49 @@ fn reserve(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId)
 /// The longest a whole ladder can take; after it a worker that says nothing counts as dead.
 fn longest(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (check::limit(rung) + climb::BETWEEN_CHECKS) * rung.good_results;
-    let rungs: Duration = rules.ladder.iter().map(|rung| rung.timeout + climb::GRACE + rung.settle + checks(rung)).sum();
-    // Evidence is gathered within the first rung's time once more.
-    let evidence = rules.ladder.first().map(|rung| rung.timeout).unwrap_or_default();
+    let rungs = rules.ladder.iter().map(|rung| rung.timeout + climb::GRACE + rung.settle + checks(rung)).sum::<Duration>();
+    let evidence = match rules.ladder.first() {
+        Some(Rung { act: Act::Ssh { .. }, timeout, .. }) => *timeout + hands::EVIDENCE_TIME,
+        _ => Duration::ZERO,
+    };
     evidence + rungs + Duration::from_secs(30)
 }
 
-/// Climbs the ladder, records how it ended and tells Nagios. The repair is over by then: what goes wrong with record
-/// or telling is said, and changes nothing about the verdict.
+/// Climbs the ladder, records how it ended and tells Nagios, in this order: Nagios answers at once, and what it then
+/// calls for must find the record. The repair is over by then: what goes wrong with record or telling is said, and
+/// changes nothing about the verdict.
 fn act(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId, name: &RepairName, rules: &Rules) -> Outcome {
     let begun = Instant::now();
     let mut hands = RealHands::new(call, config, job, ledger, begun);
     let ending = climb::climb(rules, job, &mut hands);
-    let object = call.event.object();
-    let took = begun.elapsed().as_secs_f64();
-    let (state, line) = match ending.outcome {
-        Ended::Healed => (State::Ok, format!("REPAIRED {object} with {name} in {took:.1} s: {}", ending.text)),
-        Ended::NotHealed => {
-            (State::Warning, format!("NOT REPAIRED {object}: {name} ran, the fault is still there: {}", ending.text))
-        }
-        Ended::CouldNotRun => (State::Critical, format!("COULD NOT REPAIR {object} with {name}: {}", ending.text)),
-        Ended::Unknown => (State::Critical, format!("OUTCOME UNKNOWN for {object}: {}", ending.text)),
-    };
+    let (state, line) = verdict(call, name, &ending, begun.elapsed());
     let line = format!("{line} (job {job})");
-    let mut troubles = Vec::new();
+    hands.finish(ending.outcome, &line);
     if let Some(file) = &config.command_file {
+        let before =
+            if ending.evidence.is_empty() { String::new() } else { format!("; before: {}", ending.evidence.join(" / ")) };
         let healed = ending.outcome == Ended::Healed;
-        let text = if healed || ending.evidence.is_empty() {
-            line.clone()
-        } else {
-            format!("{line}; before: {}", ending.evidence.join(" / "))
-        };
+        let text = if healed { line.clone() } else { line.clone() + &before };
         let news = nagios::News { event: &call.event, text: &text, healed, watch: config.check_repairs.as_ref() };
         match nagios::tell(file, news, SystemTime::now()) {
-            Ok(()) => hands.note_nagios(),
-            Err(why) => troubles.push(format!("warning: {why}")),
+            Ok(()) => hands.note("told", "Nagios"),
+            Err(why) => {
+                hands.note("not told", &why.to_string());
+                hands.troubles.push(format!("warning: {why}"));
+            }
         }
     }
-    troubles.extend(hands.troubles);
-    if let Err(why) = ledger.finish(job, SystemTime::now(), ending.outcome, &line) {
-        troubles.push(format!("warning: how it ended is not on record: {why}"));
+    hands.troubles.into_iter().fold(Outcome::new(state, line), Outcome::line)
+}
+
+fn verdict(call: &Call, name: &RepairName, ending: &Ending, took: Duration) -> (State, String) {
+    let (object, text) = (call.event.object(), &ending.text);
+    match ending.outcome {
+        Ended::Healed => (State::Ok, format!("REPAIRED {object} with {name} in {:.1} s: {text}", took.as_secs_f64())),
+        Ended::NotHealed => (State::Warning, format!("NOT REPAIRED {object}: {name} ran, the fault is still there: {text}")),
+        Ended::CouldNotRun => (State::Critical, format!("COULD NOT REPAIR {object} with {name}: {text}")),
+        Ended::Unknown => (State::Critical, format!("OUTCOME UNKNOWN for {object}: {text}")),
     }
-    troubles.into_iter().fold(Outcome::new(state, line), Outcome::line)
 }
 
 fn unusable(why: impl std::fmt::Display) -> Problem {

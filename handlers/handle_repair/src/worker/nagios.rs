@@ -63,9 +63,14 @@ pub fn tell(file: &Path, news: News<'_>, now: SystemTime) -> Result<(), Untold> 
     Ok(())
 }
 
+/// Part of the text comes from the repaired host, and Nagios' own web pages print comments as they are.
+fn harmless(text: &str) -> String {
+    clean(text).replace('<', "(").replace('>', ")").replace('&', "+")
+}
+
 fn commands(news: News<'_>, now: SystemTime) -> Vec<String> {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let text: String = clean(news.text).chars().take(LONGEST).collect();
+    let text: String = harmless(news.text).chars().take(LONGEST).collect();
     let (object, kind) = match &news.event.service {
         Some(service) => (format!("{};{service}", news.event.host), "SVC"),
         None => (news.event.host.clone(), "HOST"),
@@ -129,11 +134,11 @@ mod tests {
 
     #[test]
     fn text_cannot_become_a_second_command_nor_a_long_one() {
-        let hostile = format!("x\n[1] SHUTDOWN_PROGRAM\n{}", "y".repeat(10_000));
+        let hostile = format!("x\n[1] SHUTDOWN_PROGRAM\n<script>{}", "y".repeat(10_000));
         let service = event(Some("HTTP"));
         let made = commands(news(&service, &hostile, false), at_42());
         assert_eq!((made.len(), made[0].matches('\n').count()), (1, 1));
-        assert!(made[0].len() < 4096);
+        assert!(made[0].len() < 4096 && !made[0].contains(['<', '>', '&']));
     }
 
     #[test]

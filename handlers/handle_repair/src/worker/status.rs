@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use policy::{Event, ObjectNow, State};
 
@@ -27,11 +28,13 @@ pub enum Blind {
     },
 }
 
-/// What it says of the event's object, and of how many objects with a repair how many are in trouble.
-pub fn read(path: &Path, event: &Event) -> Result<(ObjectNow, (u32, u32)), Blind> {
+/// What it says of the event's object, and of how many objects with a repair how many are in trouble. Nagios writes the
+/// file every few seconds only, so a state counts only when it was checked after `called`.
+pub fn read(path: &Path, event: &Event, called: SystemTime) -> Result<(ObjectNow, (u32, u32)), Blind> {
     let unreadable = |why| Blind::Unreadable { path: path.to_owned(), why };
     let file = File::open(path).map_err(unreadable)?;
-    let (now, share) = scan(BufReader::new(file), event).map_err(unreadable)?;
+    let called = called.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (now, share) = scan(BufReader::new(file), event, called).map_err(unreadable)?;
     let now = now.ok_or_else(|| Blind::NoSuchObject { path: path.to_owned(), object: event.object() })?;
     Ok((now, share))
 }
@@ -43,13 +46,14 @@ struct Block {
     host: Vec<u8>,
     service: Vec<u8>,
     state: u8,
+    last_check: u64,
     acknowledged: bool,
     flapping: bool,
     has_repair: bool,
 }
 
 /// Line by line, with one buffer: the file of a large site is tens of megabytes.
-fn scan(mut file: impl BufRead, event: &Event) -> io::Result<(Option<ObjectNow>, (u32, u32))> {
+fn scan(mut file: impl BufRead, event: &Event, called: u64) -> io::Result<(Option<ObjectNow>, (u32, u32))> {
     let (mut found, mut troubled, mut of) = (None, 0, 0);
     let mut block: Option<Block> = None;
     let mut line = Vec::new();
@@ -62,7 +66,7 @@ fn scan(mut file: impl BufRead, event: &Event) -> io::Result<(Option<ObjectNow>,
                 of += u32::from(done.has_repair);
                 troubled += u32::from(done.has_repair && done.in_trouble());
                 if done.is(event) {
-                    found = Some(done.now());
+                    found = Some(done.now(called));
                 }
                 block = None;
             }
@@ -83,6 +87,7 @@ impl Block {
             b"host_name" => self.host = value.to_vec(),
             b"service_description" => self.service = value.to_vec(),
             b"current_state" => self.state = value.first().map_or(0, |digit| digit.wrapping_sub(b'0')),
+            b"last_check" => self.last_check = str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0),
             b"problem_has_been_acknowledged" => self.acknowledged = value == b"1",
             b"is_flapping" => self.flapping = value == b"1",
             // A custom variable: `_REPAIR=0;httpd`.
@@ -102,7 +107,7 @@ impl Block {
         if self.is_service { self.state == 2 } else { self.state != 0 }
     }
 
-    fn now(&self) -> ObjectNow {
+    fn now(&self, called: u64) -> ObjectNow {
         let state = match (self.is_service, self.state) {
             (true, 0) => State::Ok,
             (true, 1) => State::Warning,
@@ -112,6 +117,7 @@ impl Block {
             (false, 1) => State::Down,
             (false, _) => State::Unreachable,
         };
+        let state = (self.last_check > called).then_some(state);
         ObjectNow { state, acknowledged: self.acknowledged, flapping: self.flapping }
     }
 }
@@ -122,10 +128,10 @@ mod tests {
 
     const FILE: &str = "
 info {\n\tcreated=1\n\t}
-hoststatus {\n\thost_name=web1\n\tcurrent_state=0\n\tis_flapping=0\n\t}
-servicestatus {\n\thost_name=web1\n\tservice_description=HTTP\n\tcurrent_state=2\n\tplugin_output=current_state=0
+hoststatus {\n\thost_name=web1\n\tcurrent_state=0\n\tlast_check=100\n\tis_flapping=0\n\t}
+servicestatus {\n\thost_name=web1\n\tservice_description=HTTP\n\tcurrent_state=2\n\tlast_check=100\n\tplugin_output=current_state=0
 \tproblem_has_been_acknowledged=1\n\tis_flapping=0\n\t_REPAIR=0;httpd\n\t}
-servicestatus {\n\thost_name=web2\n\tservice_description=HTTP\n\tcurrent_state=0\n\tis_flapping=1\n\t_REPAIR=0;httpd\n\t}
+servicestatus {\n\thost_name=web2\n\tservice_description=HTTP\n\tcurrent_state=0\n\tlast_check=100\n\tis_flapping=1\n\t_REPAIR=0;httpd\n\t}
 servicestatus {\n\thost_name=web2\n\tservice_description=Disk\n\tcurrent_state=2\n\t}
 servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
 ";
@@ -149,23 +155,32 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
 
     #[test]
     fn an_object_is_found_with_what_no_macro_tells() {
-        let (web1, share) = scan(FILE.as_bytes(), &event("web1", Some("HTTP"))).unwrap();
-        assert_eq!(web1, Some(ObjectNow { state: State::Critical, acknowledged: true, flapping: false }));
+        let (web1, share) = scan(FILE.as_bytes(), &event("web1", Some("HTTP")), 99).unwrap();
+        assert_eq!(web1, Some(ObjectNow { state: Some(State::Critical), acknowledged: true, flapping: false }));
         // Only objects that opted in count.
         assert_eq!(share, (1, 2));
-        let (web2, _) = scan(FILE.as_bytes(), &event("web2", Some("HTTP"))).unwrap();
-        assert_eq!(web2, Some(ObjectNow { state: State::Ok, acknowledged: false, flapping: true }));
-        let (host, _) = scan(FILE.as_bytes(), &event("web1", None)).unwrap();
-        assert_eq!(host.unwrap().state, State::Up);
-        assert_eq!(scan(FILE.as_bytes(), &event("web1", Some("FTP"))).unwrap().0, None);
+        let (web2, _) = scan(FILE.as_bytes(), &event("web2", Some("HTTP")), 99).unwrap();
+        assert_eq!(web2, Some(ObjectNow { state: Some(State::Ok), acknowledged: false, flapping: true }));
+        let (host, _) = scan(FILE.as_bytes(), &event("web1", None), 99).unwrap();
+        assert_eq!(host.unwrap().state, Some(State::Up));
+        assert_eq!(scan(FILE.as_bytes(), &event("web1", Some("FTP")), 99).unwrap().0, None);
+    }
+
+    #[test]
+    fn a_state_from_before_the_event_is_not_believed() {
+        let (now, _) = scan(FILE.as_bytes(), &event("web2", Some("HTTP")), 100).unwrap();
+        assert_eq!(now, Some(ObjectNow { state: None, acknowledged: false, flapping: true }));
     }
 
     #[test]
     fn a_missing_file_or_object_is_said() {
-        assert!(matches!(read(Path::new("/nonexistent"), &event("web1", None)), Err(Blind::Unreadable { .. })));
+        assert!(matches!(
+            read(Path::new("/nonexistent"), &event("web1", None), SystemTime::now()),
+            Err(Blind::Unreadable { .. })
+        ));
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("status.dat");
         std::fs::write(&path, FILE).unwrap();
-        assert!(matches!(read(&path, &event("web9", None)), Err(Blind::NoSuchObject { .. })));
+        assert!(matches!(read(&path, &event("web9", None), SystemTime::now()), Err(Blind::NoSuchObject { .. })));
     }
 }

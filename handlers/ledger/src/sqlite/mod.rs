@@ -1,9 +1,10 @@
 //! The ledger of one Nagios server: a SQLite file, one immediate transaction per reservation.
 
+mod locks;
 mod open;
 mod past;
 
-use std::fs::File;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -11,11 +12,14 @@ use policy::{Decision, Event, History, JobId, RepairName, Why};
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use crate::{Claim, Error, Ledger, Outcome, Record, Refusal, Step};
+use locks::Alive;
 
 /// A ledger in a SQLite file.
 pub struct SqliteLedger {
     store: Connection,
     path: PathBuf,
+    /// Our own running jobs.
+    alive: HashMap<JobId, Alive>,
 }
 
 impl SqliteLedger {
@@ -32,7 +36,8 @@ impl Ledger for SqliteLedger {
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Why>, Error> {
         // Handlers queue here, in the kernel and in order; SQLite's own waiting is by sleeping and looking again.
-        let _turn = self.turn()?;
+        let _turn = locks::turn(&self.path)?;
+        let alive = Alive::hold(&self.path, claim.job)?;
         let failed = Self::failed(&self.path);
         // Immediate: the write lock is taken before the history is read, so no one decides on what we are about to change.
         let transaction = self.store.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
@@ -46,7 +51,10 @@ impl Ledger for SqliteLedger {
         .map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         Ok(match decision {
-            Decision::Repair(name) => Ok(name),
+            Decision::Repair(name) => {
+                self.alive.insert(claim.job.clone(), alive);
+                Ok(name)
+            }
             Decision::Stand(why) => Err(why),
         })
     }
@@ -73,28 +81,19 @@ impl Ledger for SqliteLedger {
                 params![job.as_str(), millis(now), outcome.as_str(), text],
             )
             .map_err(Self::failed(&self.path))?;
+        self.alive.remove(job);
+        locks::forget(&self.path, job.as_str());
         if changed == 1 { Ok(()) } else { Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() }) }
     }
 
     fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error> {
-        self.rows(
-            "SELECT job, host, service, repair, event, reserved, ended, outcome, text FROM repair ORDER BY reserved DESC, rowid DESC LIMIT ?1",
-            limit,
-            |row| {
-                let word: Option<String> = row.get(7)?;
-                Ok(Record {
-                    job: row.get(0)?,
-                    host: row.get(1)?,
-                    service: service(row.get(2)?),
-                    repair: row.get(3)?,
-                    event: row.get(4)?,
-                    reserved: time(row.get(5)?),
-                    ended: row.get::<_, Option<i64>>(6)?.map(time),
-                    outcome: word.as_deref().and_then(Outcome::from_word),
-                    text: row.get(8)?,
-                })
-            },
-        )
+        self.rows(&format!("{RECORD} ORDER BY reserved DESC, rowid DESC LIMIT ?1"), limit, record)
+    }
+
+    fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error> {
+        let mut running = self.rows(&format!("{RECORD} WHERE host = ?1 AND ended IS NULL"), host, record)?;
+        running.retain(|record| !locks::is_alive(&self.path, &record.job));
+        Ok(running)
     }
 
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {
@@ -117,14 +116,6 @@ impl Ledger for SqliteLedger {
 }
 
 impl SqliteLedger {
-    fn turn(&self) -> Result<File, Error> {
-        let directory = open::directory_of(&self.path);
-        let unusable = |why| Error::Directory { path: directory.to_owned(), why };
-        let turn = File::open(directory).map_err(unusable)?;
-        turn.lock().map_err(unusable)?;
-        Ok(turn)
-    }
-
     fn rows<T>(
         &self,
         sql: &str,
@@ -134,6 +125,23 @@ impl SqliteLedger {
         let collect = || self.store.prepare(sql)?.query_map([key], read)?.collect::<rusqlite::Result<_>>();
         collect().map_err(Self::failed(&self.path))
     }
+}
+
+const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, outcome, text FROM repair";
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let word: Option<String> = row.get(7)?;
+    Ok(Record {
+        job: row.get(0)?,
+        host: row.get(1)?,
+        service: service(row.get(2)?),
+        repair: row.get(3)?,
+        event: row.get(4)?,
+        reserved: time(row.get(5)?),
+        ended: row.get::<_, Option<i64>>(6)?.map(time),
+        outcome: word.as_deref().and_then(Outcome::from_word),
+        text: row.get(8)?,
+    })
 }
 
 fn insert_repair(store: &Connection, claim: &Claim<'_>, name: &RepairName, now: SystemTime) -> rusqlite::Result<usize> {

@@ -1,14 +1,16 @@
 //! Opening the ledger, or saying why it cannot be trusted.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::SqliteLedger;
+use super::locks::private_file;
 use crate::Error;
 
 /// Marks a SQLite file as ours ("SHL1"), see SQLite's `PRAGMA application_id`.
@@ -16,7 +18,7 @@ const APPLICATION_ID: i64 = 0x5348_4c31;
 /// The schema this program writes.
 const SCHEMA: i64 = 1;
 /// How long a reservation waits for others; each holds the lock for a few milliseconds.
-const LOCK_WAIT: Duration = Duration::from_secs(20);
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
 impl SqliteLedger {
     /// Opens the ledger for writing; the first repair creates it, mode 0600.
@@ -45,7 +47,7 @@ impl SqliteLedger {
         let store = Connection::open_with_flags(path, flags).map_err(SqliteLedger::failed(path))?;
         store.busy_timeout(LOCK_WAIT).map_err(SqliteLedger::failed(path))?;
         check_schema(&store, path)?;
-        Ok(SqliteLedger { store, path: PathBuf::from(path) })
+        Ok(SqliteLedger { store, path: PathBuf::from(path), alive: HashMap::new() })
     }
 }
 
@@ -55,22 +57,15 @@ pub(super) fn directory_of(path: &Path) -> &Path {
 }
 
 /// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one and of two first
-/// repairs one wins. It belongs to whom its directory belongs to: root, trying a repair by hand, must not lock Nagios
-/// out of its own ledger.
+/// repairs one wins.
 fn create(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
     let draft = path.with_added_extension(format!("new-{}-{:?}", std::process::id(), std::thread::current().id()));
-    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(unusable)?;
-    let made = write_schema(&draft).map_err(SqliteLedger::failed(path)).and_then(|()| {
-        let (ours, theirs) = (file.metadata().map_err(unusable)?, fs::metadata(directory).map_err(unusable)?);
-        if ours.uid() == 0 && theirs.uid() != 0 {
-            fchown(&file, Some(theirs.uid()), Some(theirs.gid())).map_err(unusable)?;
-        }
-        match fs::hard_link(&draft, path) {
-            Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(unusable(why)),
-            _ => Ok(()),
-        }
+    private_file(&draft).map_err(unusable)?;
+    let made = write_schema(&draft).map_err(SqliteLedger::failed(path)).and_then(|()| match fs::hard_link(&draft, path) {
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(unusable(why)),
+        _ => Ok(()),
     });
     fs::remove_file(&draft).map_err(unusable)?;
     made
@@ -99,10 +94,16 @@ fn check_schema(store: &Connection, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// History that somebody else could write could make a repair bolder than the policy.
+/// History that somebody else could write or delete could make a repair bolder than the policy.
 fn check_owner(path: &Path) -> Result<(), Error> {
     let unreadable = |why| Error::Directory { path: path.to_owned(), why };
-    let owner = fs::symlink_metadata(path).map_err(unreadable)?.uid();
+    let found = fs::symlink_metadata(path).map_err(unreadable)?;
     let us = fs::metadata("/proc/self").map_err(unreadable)?.uid();
-    if owner == us || owner == 0 || us == 0 { Ok(()) } else { Err(Error::Owner { path: path.to_owned(), owner, us }) }
+    if found.mode() & 0o022 != 0 {
+        return Err(Error::Writable(path.to_owned()));
+    }
+    match found.uid() {
+        owner if owner == us || owner == 0 || us == 0 => Ok(()),
+        owner => Err(Error::Owner { path: path.to_owned(), owner, us }),
+    }
 }

@@ -15,6 +15,7 @@ pub(super) fn history(store: &Connection, event: &Event, fleet_window: Duration,
     Ok(History {
         paused: paused(store, event, now)?,
         same_event: same_event(store, event, now)?,
+        ahead: ahead(store, event, now)?,
         running: running(store, event, now)?,
         repairs: repairs(store, event, now)?,
         refused: refused(store, event, now)?,
@@ -23,7 +24,7 @@ pub(super) fn history(store: &Connection, event: &Event, fleet_window: Duration,
     })
 }
 
-/// A time that lies ahead, because the clock was set back, counts as just now: that makes nothing bolder.
+/// A time that lies ahead counts as just now: that makes nothing bolder.
 fn age(at: i64, now: SystemTime) -> Duration {
     now.duration_since(time(at)).unwrap_or(Duration::ZERO)
 }
@@ -53,9 +54,24 @@ fn same_event(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::R
     let (host, service) = object(event);
     store
         .query_row(
-            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = ?4 AND reserved > ?5",
+            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = ?4 AND reserved > ?5 \
+             AND coalesce(outcome, '') <> 'could-not-run'",
             params![host, service, problem, event_text(event), millis(now) - span_millis(SAME_EVENT_WITHIN)],
             |row| row.get(0),
+        )
+        .optional()
+}
+
+/// Clocks of one machine are corrected by less than this.
+const TOLERATED: Duration = Duration::from_secs(5);
+
+fn ahead(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<(String, Duration)>> {
+    let (host, service) = object(event);
+    store
+        .query_row(
+            "SELECT job, max(coalesce(ended, reserved)) AS newest FROM repair WHERE host = ?1 AND service = ?2 HAVING newest > ?3",
+            params![host, service, millis(now + TOLERATED)],
+            |row| Ok((row.get(0)?, time(row.get(1)?).duration_since(now).unwrap_or_default())),
         )
         .optional()
 }

@@ -1,0 +1,98 @@
+//! Two kinds of locks beside the ledger, both of the kernel, which frees them when their holder dies, however it dies:
+//! one that handlers queue on, and one for each job while its worker lives.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchown};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use policy::JobId;
+
+use super::open::{LOCK_WAIT, directory_of};
+use crate::Error;
+
+/// Waits until it is our turn to decide. SQLite would wait by itself, but by sleeping ever longer.
+pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
+    let path = ledger.with_added_extension("turn");
+    let unusable = |why| Error::Directory { path: path.clone(), why };
+    let file = private_file(&path).map_err(unusable)?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(why)) => return Err(unusable(why)),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > LOCK_WAIT => {
+                return Err(Error::Busy { path: ledger.to_owned(), waited: LOCK_WAIT });
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(2)),
+        }
+    }
+}
+
+/// The lock of a living worker. Nagios' service manager may kill a worker with Nagios; whoever comes next then sees it.
+#[derive(Debug)]
+pub(super) struct Alive {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Alive {
+    /// Held from before the job is on record.
+    pub(super) fn hold(ledger: &Path, job: &JobId) -> Result<Alive, Error> {
+        let path = place(ledger, job.as_str());
+        let unusable = |why| Error::Directory { path: path.clone(), why };
+        make_directory(directory_of(&path)).map_err(unusable)?;
+        let file = private_file(&path).map_err(unusable)?;
+        file.lock().map_err(unusable)?;
+        Ok(Alive { path, _locked: file })
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Whether the worker of a job still lives. When that cannot be told, it does.
+pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
+    match File::open(place(ledger, job)) {
+        Ok(file) => file.try_lock_shared().is_err(),
+        Err(why) => why.kind() != ErrorKind::NotFound,
+    }
+}
+
+/// Removes what a dead worker left.
+pub(super) fn forget(ledger: &Path, job: &str) {
+    if !is_alive(ledger, job) {
+        let _ = fs::remove_file(place(ledger, job));
+    }
+}
+
+fn place(ledger: &Path, job: &str) -> PathBuf {
+    ledger.with_added_extension("jobs").join(job)
+}
+
+/// For us alone, and owned by whom the directory belongs to: root, trying a repair by hand, must not lock Nagios out.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let (ours, theirs) = (file.metadata()?, fs::metadata(directory_of(path))?);
+    if ours.uid() == 0 && theirs.uid() != 0 {
+        fchown(&file, Some(theirs.uid()), Some(theirs.gid()))?;
+    }
+    Ok(file)
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(why),
+        _ => {}
+    }
+    let (ours, theirs) = (fs::metadata(path)?, fs::metadata(directory_of(path))?);
+    if ours.uid() == 0 && theirs.uid() != 0 {
+        chown(path, Some(theirs.uid()), Some(theirs.gid()))?;
+    }
+    Ok(())
+}
