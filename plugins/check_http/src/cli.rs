@@ -6,6 +6,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use plugin_kit::Problem;
 
 use crate::argv::{self, Known, Takes};
+use crate::extra_opts;
 
 const WHERE: &str = "Where to connect";
 const ASK: &str = "What to ask";
@@ -53,7 +54,8 @@ pub struct Cli {
     #[arg(short, long, visible_alias = "uri", value_name = "PATH", default_value = "/", hide_default_value = true, help_heading = ASK)]
     pub url: OsString,
 
-    /// Method, sent as it is [default: GET, with -P POST].
+    /// Method, sent as it is [default: GET, with -P POST]. With -S and -H, CONNECT or CONNECT:METHOD goes through the proxy
+    /// at -I and -p.
     #[arg(short = 'j', long, value_name = "METHOD", help_heading = ASK)]
     pub method: Option<OsString>,
 
@@ -186,6 +188,11 @@ pub struct Cli {
     #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
 
+    /// Put the options of an ini file's section in front of this line [default: section check_http of
+    /// monitoring-plugins.ini, in $NAGIOS_CONFIG_PATH or /etc]; @- reads standard input.
+    #[arg(long, value_name = "[SECTION][@FILE]", help_heading = OUTPUT)]
+    pub extra_opts: Option<OsString>,
+
     /// Print this help.
     #[arg(short, long, help_heading = OUTPUT)]
     pub help: bool,
@@ -218,6 +225,8 @@ errors in the command line). A RANGE is [@]START:END, as in 5, 1:5 or @0:1.";
 pub struct Typed {
     /// The options.
     pub cli: Cli,
+    /// The same as words, in the form every program of ours reads the same way, with --extra-opts resolved.
+    pub words: Vec<OsString>,
     /// An option that asks for TLS stands behind the last -H, and so sets the port back to 443.
     pub tls_after_hostname: bool,
     /// -4 and -6: the last one counts.
@@ -240,9 +249,13 @@ pub struct TypedPattern {
 /// Reads the command line, without the program's name.
 pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
     let mut command = Cli::command();
-    let words = argv::normalise(argv, &known(&command)).map_err(|problem| Problem::Usage(problem.to_string()))?;
-    let words = std::iter::once(OsString::from("check_http")).chain(words);
-    let matches = command.try_get_matches_from_mut(words).map_err(|error| usage(&error))?;
+    let known = known(&command);
+    let takes_value =
+        |name: &str| known.iter().any(|option| option.takes == Takes::Value && option.long.iter().any(|long| long == name));
+    let argv = extra_opts::expand(argv, takes_value)?;
+    let words = argv::normalise(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
+    let line = std::iter::once(OsString::from("check_http")).chain(words.iter().cloned());
+    let matches = command.try_get_matches_from_mut(line).map_err(|error| usage(&error))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     if cli.help {
         return Err(Problem::Asked(command.render_help().to_string()));
@@ -260,7 +273,7 @@ pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
     let patterns = patterns(&cli, &matches);
     // The process is about to end: taking clap's tables apart would cost an eighth of the whole run.
     std::mem::forget((command, matches));
-    Ok(Typed { cli, tls_after_hostname, ipv6_last, patterns })
+    Ok(Typed { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
 
 fn known(command: &clap::Command) -> Vec<Known> {

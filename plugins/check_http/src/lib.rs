@@ -10,6 +10,7 @@ mod cli;
 mod client;
 mod clock;
 mod date;
+mod extra_opts;
 mod fault;
 mod judge;
 mod legacy;
@@ -22,6 +23,7 @@ mod resolve;
 mod response;
 mod text;
 mod tls;
+mod tunnel;
 mod wire;
 mod wish;
 
@@ -36,10 +38,12 @@ use wish::Wish;
 /// The check on rustls. A peer that rustls refuses is handed to check_http_openssl.
 #[cfg(feature = "rustls")]
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
-    let wish = Wish::new(cli::read(argv)?)?;
+    let typed = cli::read(argv)?;
+    let words = typed.words.clone();
+    let wish = Wish::new(typed)?;
     let clock = Clock::start(Duration::ZERO, wish.timeout);
-    let no_openssl = |elapsed| legacy::hand_over(argv, elapsed);
-    Ok(look::look(&wish, &clock, tls::rustls::handshake, &no_openssl))
+    let hand_over = |elapsed| legacy::hand_over(&words, elapsed);
+    Ok(look::look(&wish, &clock, tls::rustls::handshake, &hand_over))
 }
 
 /// The check on OpenSSL, which takes what rustls refuses.

@@ -14,7 +14,7 @@ use crate::response::Head;
 use crate::tls::Handshake;
 use crate::wire::{Socket, Stream};
 use crate::wish::{OnRedirect, Wish};
-use crate::{redirect, request, resolve, text};
+use crate::{redirect, request, resolve, text, tunnel};
 
 /// Another program's try at a peer this one's TLS does not get along with. It comes back only with the reason why there
 /// is none.
@@ -113,7 +113,7 @@ impl Looker<'_> {
 
     fn open(&mut self, place: &Place) -> Result<Opened, Fault> {
         let start = self.clock.elapsed();
-        let socket = match place.socket_path() {
+        let mut socket = match place.socket_path() {
             Some(path) => Socket::to_path(path, self.clock)?,
             None => {
                 let addresses = resolve::addresses(&place.address, place.port, self.wish.family, self.clock)?;
@@ -122,6 +122,9 @@ impl Looker<'_> {
         };
         let connected = self.clock.elapsed();
         let mut times = Times { connect: connected.saturating_sub(start), ..Times::default() };
+        if place.tunnel {
+            tunnel::open(&mut socket, &self.wish.request, place)?;
+        }
         if !place.tls {
             return Ok(Opened { stream: Box::new(socket), chain: Vec::new(), times });
         }

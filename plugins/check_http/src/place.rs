@@ -15,6 +15,8 @@ pub struct Place {
     pub virtual_port: u16,
     /// What is asked for, as it goes into the request line.
     pub url: Vec<u8>,
+    /// Address and port are a proxy's, which connects to host and virtual port.
+    pub tunnel: bool,
 }
 
 impl Place {
@@ -35,7 +37,8 @@ impl Place {
 
     /// The URL as messages show it, always with its port.
     pub fn shown(&self) -> String {
-        format!("{}://{}:{}{}", self.scheme(), self.name(), self.port, crate::text::of(&self.url))
+        let port = if self.tunnel { self.virtual_port } else { self.port };
+        format!("{}://{}:{port}{}", self.scheme(), self.name(), crate::text::of(&self.url))
     }
 
     /// The Host header's value: the port only when it is not the scheme's own. `None` without a name.

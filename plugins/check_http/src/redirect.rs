@@ -29,14 +29,15 @@ pub fn next(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowher
         }
         None => (place.tls, location.as_slice()),
     };
-    let pinned = matches!(how, OnRedirect::Sticky | OnRedirect::StickyPort);
+    let pinned = place.tunnel || matches!(how, OnRedirect::Sticky | OnRedirect::StickyPort);
     let address_of = |host: &str| if pinned { place.address.clone() } else { Place::without_brackets(host).to_owned() };
     let Some(authority) = rest.strip_prefix(b"//") else {
         // Even the same host may be elsewhere than -I says: only sticky keeps the address.
         let address = if place.host.is_some() { address_of(place.name()) } else { place.address.clone() };
         let host = Some(place.name().to_owned());
         let url = relative(&place.url, rest);
-        return loop_or(place, Place { url, address, host, virtual_port: place.port, ..place.clone() });
+        let virtual_port = if place.tunnel { place.virtual_port } else { place.port };
+        return loop_or(place, Place { url, address, host, virtual_port, ..place.clone() });
     };
     let end = authority.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(authority.len());
     let (authority, path) = authority.split_at(end);
@@ -48,8 +49,9 @@ pub fn next(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowher
         Nowhere(State::Unknown, format!("{complaint} - {scheme}://{authority}{}", text::of(&url)))
     })?;
     let address = address_of(&host);
-    let port = if how == OnRedirect::StickyPort { place.port } else { port };
-    loop_or(place, Place { tls, host: Some(host), address, port, virtual_port: port, url })
+    let port = if how == OnRedirect::StickyPort && !place.tunnel { place.port } else { port };
+    let connect_port = if place.tunnel { place.port } else { port };
+    loop_or(place, Place { tls, host: Some(host), address, port: connect_port, virtual_port: port, url, tunnel: place.tunnel })
 }
 
 /// A redirect to the very same place will never end. Where the address is pinned to another than the name's, it is tried:
@@ -149,6 +151,7 @@ mod tests {
             port: 8080,
             virtual_port: 8080,
             url: b"/dir/page?q=a/b".into(),
+            tunnel: false,
         }
     }
 
@@ -189,6 +192,15 @@ mod tests {
         assert_eq!(to("/y", OnRedirect::Follow), Ok(("http://h:8080/y".into(), "h".into())));
         assert_eq!(to("/y", OnRedirect::Sticky), Ok(("http://h:8080/y".into(), "10.0.0.1".into())));
         assert_eq!(to("http://[::1]/", OnRedirect::Follow).map(|(_, address)| address), Ok("::1".into()));
+    }
+
+    #[test]
+    fn a_tunnel_goes_on_through_its_proxy() {
+        let place = Place { tls: true, port: 3128, virtual_port: 443, tunnel: true, ..place() };
+        let head = Head::new(b"HTTP/1.1 302 F\r\nLocation: https://x:444/y\r\n");
+        let next = next(&place, &head, OnRedirect::Follow).unwrap();
+        assert_eq!((next.address.as_str(), next.port, next.virtual_port), ("10.0.0.1", 3128, 444));
+        assert_eq!(next.shown(), "https://x:444/y");
     }
 
     #[test]

@@ -25,11 +25,9 @@ pub fn bytes(request: &Request, place: &Place, with_credentials: bool) -> Vec<u8
         }
     }
     if with_credentials {
-        for (name, pair) in [("Authorization", &request.authorization), ("Proxy-Authorization", &request.proxy_authorization)] {
-            if let Some(pair) = pair {
-                line(&mut out, &[name.as_bytes(), b": Basic ", base64(pair).as_bytes()]);
-            }
-        }
+        basic(&mut out, "Authorization", request.authorization.as_deref());
+        // Through a tunnel this would tell the site what is the proxy's alone.
+        basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref().filter(|_| !place.tunnel));
     }
     if let Some(post) = &request.post {
         let content_type = request.content_type.as_deref().unwrap_or(b"application/x-www-form-urlencoded");
@@ -39,6 +37,28 @@ pub fn bytes(request: &Request, place: &Place, with_credentials: bool) -> Vec<u8
     line(&mut out, &[]);
     out.extend_from_slice(request.post.as_deref().unwrap_or_default());
     out
+}
+
+/// The request for a tunnel to `place`, with nothing in it that is meant for the site alone.
+pub fn connect(request: &Request, place: &Place) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    let target = format!("{}:{}", place.name(), place.virtual_port);
+    line(&mut out, &[b"CONNECT ", target.as_bytes(), b" HTTP/1.1"]);
+    line(&mut out, &[b"User-Agent: ", &request.useragent]);
+    basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
+    for header in request.headers.iter().filter(|header| !header.starts_with(b"Host:") && !is_credential(header)) {
+        line(&mut out, &[header]);
+    }
+    line(&mut out, &[b"Proxy-Connection: keep-alive"]);
+    line(&mut out, &[b"Host: ", place.host_header().unwrap_or(target).as_bytes()]);
+    line(&mut out, &[]);
+    out
+}
+
+fn basic(out: &mut Vec<u8>, name: &str, pair: Option<&[u8]>) {
+    if let Some(pair) = pair {
+        line(out, &[name.as_bytes(), b": Basic ", base64(pair).as_bytes()]);
+    }
 }
 
 /// The method: as asked for, else what fits.
@@ -82,7 +102,15 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place { tls: false, host: Some("h".into()), address: "h".into(), port: 80, virtual_port: 81, url: b"/x y".into() }
+        Place {
+            tls: false,
+            host: Some("h".into()),
+            address: "h".into(),
+            port: 80,
+            virtual_port: 81,
+            url: b"/x y".into(),
+            tunnel: false,
+        }
     }
 
     fn request(headers: &[&str]) -> Request {
@@ -118,6 +146,19 @@ mod tests {
             crate::text::of(&sent),
             "GET /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: h:81\r\nX: 1\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn a_tunnel_keeps_both_sides_secrets_apart() {
+        let mut request = request(&["Cookie: s", "X: 1"]);
+        request.proxy_authorization = Some(b"p:q".into());
+        let place = Place { tunnel: true, ..place() };
+        let asked = crate::text::of(&connect(&request, &place));
+        let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\nProxy-Authorization: Basic cDpx\r\nX: 1\r\n\
+                        Proxy-Connection: keep-alive\r\nHost: h:81\r\n\r\n";
+        assert_eq!(asked, expected);
+        let inside = crate::text::of(&bytes(&request, &place, true));
+        assert!(inside.contains("Authorization: Basic dTpw") && !inside.contains("Proxy-"), "{inside}");
     }
 
     #[test]

@@ -213,7 +213,10 @@ impl Wish {
                 size: size(&cli.pagesize)?,
             },
             request: Request {
-                method: cli.method.map(OsString::into_vec),
+                method: cli.method.map(|method| match inner_method(&method).filter(|_| place.tunnel) {
+                    Some(inner) => inner.to_vec(),
+                    None => method.into_vec(),
+                }),
                 useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
                 headers: cli.header.into_iter().map(OsString::into_vec).collect(),
                 authorization: cli.authorization.map(OsString::into_vec),
@@ -266,7 +269,18 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
         (None, Some(host)) => Place::without_brackets(host).to_owned(),
         (None, None) => return Err(Problem::Usage("You must specify a server address or host name".into())),
     };
-    Ok(Place { tls: is_tls, host, address, port, virtual_port: host_port.unwrap_or(port), url: cli.url.as_bytes().to_vec() })
+    // With -S and -H, -j CONNECT asks a proxy for the way and the site for the page.
+    let tunnel = is_tls && host.is_some() && cli.method.as_deref().is_some_and(|method| inner_method(method).is_some());
+    let virtual_port = host_port.unwrap_or(if tunnel { 443 } else { port });
+    Ok(Place { tls: is_tls, host, address, port, virtual_port, url: cli.url.as_bytes().to_vec(), tunnel })
+}
+
+/// The method behind `CONNECT` or in `CONNECT:POST`; `None` for other methods.
+fn inner_method(method: &OsStr) -> Option<&[u8]> {
+    match method.as_bytes().strip_prefix(b"CONNECT")? {
+        b"" | b":" => Some(b"GET"),
+        rest => rest.strip_prefix(b":"),
+    }
 }
 
 fn port(text: &OsStr) -> Result<u16, Problem> {

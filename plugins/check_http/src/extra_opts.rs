@@ -1,0 +1,166 @@
+//! `--extra-opts=[SECTION][@FILE]`: options from an ini file, put in front of the command line so that the line wins.
+//!
+//! The file format and the places it is looked for are those of monitoring-plugins, found by running it.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use plugin_kit::Problem;
+
+use crate::text;
+
+const OPTION: &[u8] = b"--extra-opts";
+const DEFAULT_SECTION: &str = "check_http";
+const STANDARD_PLACES: [&str; 11] = [
+    "/usr/local/etc/monitoring-plugins/monitoring-plugins.ini",
+    "/usr/local/etc/monitoring-plugins.ini",
+    "/etc/monitoring-plugins/monitoring-plugins.ini",
+    "/etc/monitoring-plugins.ini",
+    "/etc/nagios/plugins.ini",
+    "/usr/local/nagios/etc/plugins.ini",
+    "/usr/local/etc/nagios/plugins.ini",
+    "/etc/opt/nagios/plugins.ini",
+    "/etc/nagios-plugins.ini",
+    "/usr/local/etc/nagios-plugins.ini",
+    "/etc/opt/nagios-plugins.ini",
+];
+const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"];
+/// No file of options is longer; a device that never ends is none.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The command line with every --extra-opts replaced by what its file says. `takes_value` knows the long options.
+pub fn expand(argv: &[OsString], takes_value: impl Fn(&str) -> bool) -> Result<Vec<OsString>, Problem> {
+    let mut options = Vec::new();
+    let mut line = Vec::new();
+    let mut words = argv.iter().peekable();
+    while let Some(word) = words.next() {
+        match word.as_bytes().strip_prefix(OPTION) {
+            Some(b"") => {
+                let next = words.next_if(|next| !next.as_bytes().starts_with(b"-"));
+                options.extend(load(next.map_or(&[], |next| next.as_bytes()), &takes_value)?);
+            }
+            Some([b'=', which @ ..]) => options.extend(load(which, &takes_value)?),
+            _ => line.push(word.clone()),
+        }
+    }
+    options.append(&mut line);
+    Ok(options)
+}
+
+fn load(which: &[u8], takes_value: &impl Fn(&str) -> bool) -> Result<Vec<OsString>, Problem> {
+    let at = which.iter().position(|byte| *byte == b'@').unwrap_or(which.len());
+    let (section, file) = which.split_at(at);
+    let section = if section.is_empty() { DEFAULT_SECTION.into() } else { text::of(section) };
+    let path = match file.strip_prefix(b"@") {
+        None | Some(b"") => standard_file()?,
+        Some(name) => PathBuf::from(OsStr::from_bytes(name)),
+    };
+    let content = read(&path).map_err(|why| Problem::Usage(format!("Can't read config file: {}", text::plain(&why))))?;
+    let options = section_of(&content, &section, takes_value)
+        .map_err(|line| Problem::Usage(format!("Config file error: line {line} of '{}'", path.display())))?;
+    options.ok_or_else(|| Problem::Usage(format!("Invalid section '{section}' in config file '{}'", path.display())))
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(MAX_FILE).read_to_end(&mut content)?;
+    } else {
+        std::fs::File::open(path)?.take(MAX_FILE).read_to_end(&mut content)?;
+    }
+    Ok(content)
+}
+
+fn standard_file() -> Result<PathBuf, Problem> {
+    if let Some(file) = std::env::var_os("MP_CONFIG_FILE") {
+        return Ok(file.into());
+    }
+    let folders = std::env::var_os("NAGIOS_CONFIG_PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&folders).flat_map(|folder| FILE_NAMES.map(|name| folder.join(name)));
+    let standard = STANDARD_PLACES.iter().map(PathBuf::from);
+    folders
+        .chain(standard)
+        .find(|path| path.exists())
+        .ok_or_else(|| Problem::Usage("Cannot find config file in any standard location.".into()))
+}
+
+/// The options of every section of this name; `None` if there is none. An error is the number of the line.
+fn section_of(content: &[u8], wanted: &str, takes_value: &impl Fn(&str) -> bool) -> Result<Option<Vec<OsString>>, usize> {
+    let mut found: Option<Vec<OsString>> = None;
+    let mut inside = false;
+    let mut any_section = false;
+    for (number, line) in content.split(|byte| *byte == b'\n').enumerate() {
+        match line.trim_ascii() {
+            [] | [b'#' | b';', ..] => {}
+            [b'[', name @ .., b']'] => {
+                any_section = true;
+                inside = name.trim_ascii() == wanted.as_bytes();
+                if inside {
+                    found.get_or_insert_default();
+                }
+            }
+            line => {
+                let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0 && any_section);
+                let (key, value) = line.split_at(equals.ok_or(number + 1)?);
+                if let Some(options) = found.as_mut().filter(|_| inside) {
+                    let value = value.get(1..).unwrap_or_default().trim_ascii();
+                    options.push(option(key.trim_ascii_end(), value, takes_value));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// `key=value` as a word of a command line; a flag has an empty value.
+fn option(key: &[u8], value: &[u8], takes_value: &impl Fn(&str) -> bool) -> OsString {
+    let word = match key {
+        [letter] => [b"-", &[*letter][..], value].concat(),
+        _ if value.is_empty() && !takes_value(&text::of(key)) => [b"--", key].concat(),
+        _ => [b"--", key, b"=", value].concat(),
+    };
+    OsString::from_vec(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(content: &str) -> Result<Option<Vec<String>>, usize> {
+        let read = section_of(content.as_bytes(), "check_http", &|key| key == "url")?;
+        Ok(read.map(|words| words.iter().map(|word| word.to_string_lossy().into_owned()).collect()))
+    }
+
+    #[test]
+    fn a_section_becomes_words() {
+        let content =
+            "# all\n[other]\nport=1\n[check_http]\n url = /a b \nsni=\nurl=\nS=1.2+\n;end\n[ check_http ]\r\nk=A: b\r\n";
+        let words = ["--url=/a b", "--sni", "--url=", "-S1.2+", "-kA: b"].map(str::to_owned).to_vec();
+        assert_eq!(section(content), Ok(Some(words)));
+    }
+
+    #[test]
+    fn what_is_no_ini_file_is_refused() {
+        assert_eq!(section("[other]\n"), Ok(None));
+        assert_eq!(section("[check_http]\nsni\n"), Err(2));
+        assert_eq!(section("a=b\n[check_http]\n"), Err(1));
+        assert_eq!(section("[check_http]x\n"), Err(1));
+        assert_eq!(section("[check_http]\n=x\n"), Err(2));
+    }
+
+    #[test]
+    fn the_files_options_stand_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.ini");
+        std::fs::write(&file, "[check_http]\nurl=/ini\n[b]\nurl=/b\n").unwrap();
+        let argv = |first: &str| ["-u", "/line", first].map(OsString::from);
+        let expanded = expand(&argv(&format!("--extra-opts=@{}", file.display())), |_| true).unwrap();
+        assert_eq!(expanded, ["--url=/ini", "-u", "/line"]);
+        let expanded = expand(&argv(&format!("--extra-opts=b@{}", file.display())), |_| true).unwrap();
+        assert_eq!(expanded, ["--url=/b", "-u", "/line"]);
+        let refused = expand(&argv("--extra-opts=@/no/such/file"), |_| true).map_err(|problem| problem.to_string());
+        assert_eq!(refused, Err("Can't read config file: No such file or directory".into()));
+    }
+}
