@@ -10,9 +10,11 @@ use e2e::{Place, run, shipped, system_program};
 /// What every site has of its own and the shipped files count on: somebody to page, and a time to do it.
 const SITE: &str = "
 define command { \n command_name page \n command_line /bin/true \n }
-define contact { \n contact_name pager \n host_notification_commands page \n service_notification_commands page \n }
+define contact { \n contact_name pager \n host_notification_period always \n service_notification_period always \n host_notification_options d,r \n service_notification_options c,r \n host_notification_commands page \n service_notification_commands page \n }
 define timeperiod { \n timeperiod_name always \n alias always \n monday 00:00-24:00 \n }
-define host { \n use repairable-host \n host_name power1 \n address 192.0.2.2 \n max_check_attempts 3 \n _REPAIR power-cycle \n }
+define host { \n name generic-host \n check_period always \n notification_period always \n contacts pager \n register 0 \n }
+define service { \n name generic-service \n check_period always \n notification_period always \n contacts pager \n register 0 \n }
+define host { \n use repairable-host,generic-host \n host_name power1 \n address 192.0.2.2 \n max_check_attempts 3 \n _REPAIR power-cycle \n }
 ";
 
 #[test]
@@ -21,8 +23,11 @@ fn nagios_accepts_the_object_files() {
     let site = place.file("site.cfg", SITE, 0o644, None);
     let files =
         ["commands.cfg", "templates.cfg", "services.cfg"].map(|name| shipped("nagios-config").join(name).canonicalize().unwrap());
-    let mut main_file =
-        format!("log_file={0}/nagios.log\nobject_cache_file={0}/cache\ncfg_file={1}\n", place.path().display(), site.display());
+    let mut main_file = format!(
+        "log_file={0}/nagios.log\nobject_cache_file={0}/cache\nillegal_macro_output_chars=`~$&|'\"<>\ncfg_file={1}\n",
+        place.path().display(),
+        site.display()
+    );
     for file in files {
         // Nagios reads them as its own user.
         let copy = place.file(file.file_name().unwrap().to_str().unwrap(), &fs::read_to_string(&file).unwrap(), 0o644, None);
@@ -30,8 +35,10 @@ fn nagios_accepts_the_object_files() {
     }
     let main_file = place.file("nagios.cfg", &main_file, 0o644, None);
     let said = run(Command::new(system_program(&["nagios4", "nagios"])).arg("-v").arg(main_file));
-    assert!(said.contains("Checked 2 services") || said.contains("Checked 1 services"), "{said}");
-    assert!(said.contains("Total Errors:   0"), "{said}");
+    assert!(said.contains("Checked 1 services"), "{said}");
+    // power1 has no service, which Nagios finds odd; anything else, such as a missing contact, would be a mistake.
+    let warnings: Vec<&str> = said.lines().filter(|line| line.starts_with("Warning:") && !line.contains("'power1'")).collect();
+    assert!(warnings.is_empty() && said.contains("Total Errors:   0"), "{said}");
 }
 
 #[test]
