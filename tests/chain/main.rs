@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use e2e::{Journal, Monitor, Nagios, Place, WebSide, until};
+use e2e::{Journal, Monitor, Nagios, Place, WebSide, system_program, until};
 use ledger::Outcome;
 use policy::{Decision, Event, Fleet, History, Policy, Rules, State, decide};
+use rustix::process::Signal;
+use serde_json::json;
 
 #[test]
 fn a_dead_apache_is_healed_once_before_hard() {
@@ -50,9 +52,9 @@ fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
     let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
     let mut policy = monitor.default_policy(&web);
-    policy["repairs"]["httpd"]["cooldown"] = serde_json::json!("10m");
+    policy["repairs"]["httpd"]["cooldown"] = json!("10m");
     monitor.write_policy(&policy);
-    web.write_repairs(&serde_json::json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}));
+    web.write_repairs(&json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}));
     let nagios = Nagios::start(&place, &monitor, &web);
 
     web.apache.kill();
@@ -66,6 +68,81 @@ fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
         monitor.refusals().iter().any(|refusal| refusal.why == "cooling-down").then_some(())
     });
     assert_eq!((monitor.records().len(), web.jobs().len()), (1, 1));
+}
+
+/// A hung server is there and does not answer: a reload does nothing for it, a restart does.
+#[test]
+fn a_hung_apache_is_healed_by_the_second_rung() {
+    let place = Place::new();
+    let web = WebSide::start(&place);
+    let monitor = Monitor::new(&place, &web);
+    web.write_repairs(&reload_and_restart(&place, &web));
+    let mut policy = monitor.default_policy(&web);
+    policy["repairs"]["httpd"]["ladder"] = json!([{"ssh": "reload"}, {"ssh": "restart"}]);
+    monitor.write_policy(&policy);
+    let nagios = Nagios::start(&place, &monitor, &web);
+
+    web.apache.signal(Signal::STOP);
+    until("the comment in Nagios", Duration::from_secs(60), || {
+        nagios.comments().iter().any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd")).then_some(())
+    });
+    let steps: Vec<String> = monitor.steps(&monitor.records()[0].job).into_iter().map(|step| step.what).collect();
+    assert_eq!(steps[..7], ["found", "run", "ran", "verified", "run", "ran", "verified"], "{steps:?}");
+    assert_eq!(monitor.records()[0].outcome, Some(Outcome::Healed));
+    until("OK in Nagios", Duration::from_secs(10), || (nagios.service("current_state")? == "0").then_some(()));
+}
+
+/// What no restart mends is handed to people, with what was found, and left alone however often Nagios calls.
+#[test]
+fn an_apache_with_a_broken_configuration_is_handed_to_people() {
+    let place = Place::new();
+    let web = WebSide::start(&place);
+    let monitor = Monitor::new(&place, &web);
+    web.write_repairs(&reload_and_restart(&place, &web));
+    let mut policy = monitor.default_policy(&web);
+    policy["repairs"]["httpd"] = json!({
+        "ladder": [{"ssh": "reload"}, {"ssh": "restart"}], "settle": "0s", "verify": policy["repairs"]["httpd"]["verify"],
+    });
+    policy["check_repairs"] = json!({"host": "web1", "service": "Repairs"});
+    monitor.write_policy(&policy);
+    let nagios = Nagios::start_with(&place, &monitor, &web, "handle_repair", PASSIVE);
+
+    std::fs::copy(&web.apache.config, web.apache.config.with_file_name("kept.conf")).unwrap();
+    std::fs::write(&web.apache.config, "ThisIsNoDirective on\n").unwrap();
+    web.apache.kill();
+    let comment = until("the comment in Nagios", Duration::from_secs(60), || {
+        nagios.comments().into_iter().find(|comment| comment.starts_with("NOT REPAIRED web1/HTTP"))
+    });
+    assert!(comment.contains("; before: ") && comment.contains("ErrorLog"), "what was found first is not told: {comment}");
+    until("the passive service", Duration::from_secs(10), || {
+        nagios
+            .log_lines()
+            .iter()
+            .any(|line| line.contains("SERVICE ALERT: web1;Repairs;CRITICAL;HARD;1;NOT REPAIRED"))
+            .then_some(())
+    });
+    for _ in 0..20 {
+        monitor.call("CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground");
+    }
+    assert_eq!(monitor.records().len(), 1);
+    assert_eq!(web.jobs().len(), 2, "one job for each rung");
+}
+
+const PASSIVE: &str = "define command {\n command_name none\n command_line /bin/true\n}
+define service {\n host_name web1\n service_description Repairs\n check_command none\n active_checks_enabled 0
+ check_period always\n notification_period always\n contacts pager\n max_check_attempts 1\n}\n";
+
+/// The gate's repairs for an Apache that may hang: the second one does not ask it nicely.
+fn reload_and_restart(place: &Place, web: &WebSide) -> serde_json::Value {
+    let apache = system_program(&["apache2"]).display().to_string();
+    let config = web.apache.config.display().to_string();
+    let script = format!("pkill -KILL -f {config}\nsleep 0.2\nexec {apache} -f {config} -k start\n");
+    let script = place.file("web/restart.sh", &script, 0o755, None);
+    json!({"repairs": {
+        "reload": {"run": [apache, "-f", config, "-k", "graceful"], "timeout": "5s", "cooldown": "0s",
+            "diagnose": [["/usr/bin/grep", "ErrorLog", web.apache.config.with_file_name("kept.conf")]]},
+        "restart": {"run": ["/bin/sh", script], "timeout": "10s", "cooldown": "0s"},
+    }})
 }
 
 /// The decisions of a real run, replayed: `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.

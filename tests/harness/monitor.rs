@@ -77,7 +77,7 @@ impl Monitor {
             },
             "repairs": {"httpd": {
                 "ladder": [{"ssh": "httpd"}],
-                "verify": [self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "5"],
+                "verify": [self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "2"],
                 "timeout": "20s", "settle": "0s",
                 // Apache is killed on purpose, again and again: no limit of real life may end that.
                 "cooldown": "1s", "healthy_for": "0s", "window": {"count": 10_000, "per": "1h"},
@@ -213,7 +213,7 @@ fn objects(port: u16, handler: &str) -> String {
         .map(|day| format!("\n {day} 00:00-24:00"))
         .concat();
     let periods = "check_period always\n notification_period always\n contacts pager";
-    let service = format!("check_command selfheal_check_http!-p {port} -t 5\n event_handler {handler}\n _REPAIR httpd");
+    let service = format!("check_command selfheal_check_http!-p {port} -t 2\n event_handler {handler}\n _REPAIR httpd");
     [
         ("command", "command_name page\n command_line /bin/true".to_owned()),
         ("timeperiod", format!("timeperiod_name always\n alias always{always}")),
