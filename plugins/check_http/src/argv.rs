@@ -51,51 +51,50 @@ pub enum BadArgument {
     ShortNeedsValue(char),
 }
 
-/// The long names of check_http 2.3.3. A prefix that is unique among these keeps its meaning, whatever options came since.
-const FIRST_NAMES: [&str; 43] = [
+/// The long names of check_http 2.3.3, in the order its complaints list them. A prefix that is unique among these keeps its meaning, whatever options came since.
+const FIRST_NAMES: [&str; 42] = [
     "help",
     "version",
     "verbose",
-    "extra-opts",
-    "hostname",
-    "IP-address",
-    "port",
-    "use-ipv4",
-    "use-ipv6",
+    "link",
+    "nohtml",
     "ssl",
     "sni",
-    "certificate",
-    "continue-after-certificate",
-    "client-cert",
-    "private-key",
-    "expect",
+    "post",
+    "method",
+    "IP-address",
+    "url",
+    "port",
+    "authorization",
+    "proxy-authorization",
+    "hostname",
     "header-string",
     "string",
-    "url",
-    "method",
-    "post",
-    "content-type",
-    "no-body",
-    "max-age",
-    "linespan",
+    "expect",
     "regex",
     "ereg",
     "eregi",
-    "invert-regex",
-    "authorization",
-    "proxy-authorization",
+    "linespan",
+    "onredirect",
+    "critical",
+    "warning",
+    "timeout",
+    "certificate",
+    "client-cert",
+    "private-key",
+    "continue-after-certificate",
     "useragent",
     "header",
+    "no-body",
+    "max-age",
+    "content-type",
+    "pagesize",
+    "invert-regex",
+    "use-ipv4",
+    "use-ipv6",
     "extended-perfdata",
     "show-body",
-    "link",
-    "nohtml",
-    "onredirect",
     "max-redirs",
-    "pagesize",
-    "warning",
-    "critical",
-    "timeout",
 ];
 
 /// Old spellings, rewritten wherever they stand as a whole word, even as the value of another option.
@@ -147,11 +146,12 @@ fn complete(name: &str, known: &[Known]) -> Result<(String, Takes), BadArgument>
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
         return Ok(chosen(option));
     }
-    let mut first: Vec<_> = all().filter(|(long, _)| long.starts_with(name) && FIRST_NAMES.contains(long)).collect();
-    if first.is_empty() {
-        first = all().filter(|(long, _)| long.starts_with(name)).collect();
+    let first = FIRST_NAMES.iter().filter(|first| first.starts_with(name));
+    let mut meant: Vec<_> = first.filter_map(|first| all().find(|(long, _)| long == first)).collect();
+    if meant.is_empty() {
+        meant = all().filter(|(long, _)| long.starts_with(name)).collect();
     }
-    match first.as_slice() {
+    match meant.as_slice() {
         [] => Err(BadArgument::Unrecognized(name.to_owned())),
         [(_, option), rest @ ..] if rest.iter().all(|(_, other)| other.long == option.long) => Ok(chosen(option)),
         several => {
@@ -255,7 +255,7 @@ mod tests {
         for (words, expected) in [
             (&["--zz"][..], "unrecognized option '--zz'"),
             (&["-Z"], "invalid option -- 'Z'"),
-            (&["--s", "x"], "option '--s' is ambiguous; possibilities: '--ssl' '--string' '--sni'"),
+            (&["--s", "x"], "option '--s' is ambiguous; possibilities: '--ssl' '--sni' '--string'"),
             (&["--sni=1"], "option '--sni' doesn't allow an argument"),
             (&["--hostname"], "option '--hostname' requires an argument"),
             (&["-H"], "option requires an argument -- 'H'"),

@@ -248,6 +248,9 @@ pub struct TypedPattern {
 
 /// Reads the command line, without the program's name.
 pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
+    if argv.is_empty() {
+        return Err(Problem::Usage("Could not parse arguments".into()));
+    }
     let mut command = Cli::command();
     let known = known(&command);
     let takes_value =

@@ -169,7 +169,7 @@ impl Looker<'_> {
         let worst = self.worst_certificate();
         let above = self.certificates.into_iter().rev().fold(outcome, |outcome, (_, line)| outcome.above(line));
         let outcome = above.at_least(worst);
-        if self.wish.show.verbose { outcome.long(self.tale.trim_end()) } else { outcome }
+        if self.tale.is_empty() { outcome } else { outcome.long(self.tale.trim_end()) }
     }
 
     fn tell(&mut self, what: impl FnOnce() -> String) {

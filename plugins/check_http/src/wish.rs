@@ -219,8 +219,8 @@ impl Wish {
                 }),
                 useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
                 headers: cli.header.into_iter().map(OsString::into_vec).collect(),
-                authorization: cli.authorization.map(OsString::into_vec),
-                proxy_authorization: cli.proxy_authorization.map(OsString::into_vec),
+                authorization: cli.authorization.map(OsString::into_vec).filter(|pair| !pair.is_empty()),
+                proxy_authorization: cli.proxy_authorization.map(OsString::into_vec).filter(|pair| !pair.is_empty()),
                 post: cli.post.into_iter().next().map(OsString::into_vec),
                 content_type: cli.content_type.map(OsString::into_vec),
                 no_body: cli.no_body,
@@ -239,7 +239,7 @@ fn usage(what: &str, value: &OsStr) -> Problem {
 /// A whole number as scripts have always been allowed to write it: blanks around it, nothing else.
 fn integer(text: &OsStr) -> Option<u64> {
     let text = text.to_str()?.trim();
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// A name or address must be text: neither DNS nor a Host header knows anything else.
@@ -366,16 +366,14 @@ fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Durat
 }
 
 fn days(text: &OsStr) -> Result<Days, Problem> {
-    let number = |word: &str| integer(OsStr::new(word)).and_then(|days| u32::try_from(days).ok());
-    let read = || {
-        let (warning, critical) = match text.to_str()?.split_once(',') {
-            None => (text.to_str()?, "0"),
-            Some((warning, "")) => (warning, "0"),
-            Some(both) => both,
-        };
-        Some(Days { warning: number(warning).filter(|_| !warning.is_empty())?, critical: number(critical)? })
+    let number = |word: &str| {
+        let days = integer(OsStr::new(word)).and_then(|days| u32::try_from(days).ok());
+        days.ok_or_else(|| usage("Invalid certificate expiration period", OsStr::new(word)))
     };
-    read().ok_or_else(|| usage("Invalid certificate expiration period", text))
+    let typed = text.to_string_lossy();
+    let (warning, critical) = typed.split_once(',').unwrap_or((&typed, ""));
+    let critical = if critical.is_empty() { "0" } else { critical };
+    Ok(Days { warning: number(warning)?, critical: number(critical)? })
 }
 
 /// `90`, `90s`, `10m`, `10h`, `10d`.
@@ -447,7 +445,7 @@ mod tests {
             ("-H h -p 99999", "Invalid port number - 99999"),
             ("-H h -t 5.5", "Timeout interval must be a positive integer - 5.5"),
             ("-H h -C abc", "Invalid certificate expiration period - abc"),
-            ("-H h -C 1,2,3", "Invalid certificate expiration period - 1,2,3"),
+            ("-H h -C 1,2,3", "Invalid certificate expiration period - 2,3"),
             ("-H h -f foo", "Invalid onredirect option - foo"),
             ("-H h --max-redirs x", "Invalid max_redirs count - x"),
             ("-H h -J /nope", "file does not exist or is not readable - /nope"),

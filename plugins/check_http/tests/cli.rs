@@ -165,7 +165,7 @@ fn errors_of_the_command_line_are_unknown_and_one_line_on_stdout() {
         (&["--no-such-option"][..], "check_http: unrecognized option '--no-such-option'\n"),
         (&["-H"], "check_http: option requires an argument -- 'H'\n"),
         (&["-H", "h", "-p", "x"], "check_http: Invalid port number - x\n"),
-        (&[], "check_http: You must specify a server address or host name\n"),
+        (&["-v"], "check_http: You must specify a server address or host name\n"),
     ] {
         let run = support::run(PROGRAM, options);
         assert_eq!((run.code, run.text.as_str(), run.stderr.as_str()), (Some(3), text, ""), "{options:?}");
@@ -201,4 +201,45 @@ fn details_stand_below_the_result() {
         assert!(lines.contains(&expected), "{expected}: {}", run.text);
     }
     assert!(!run.text.contains("dXNlcjpzZWNyZXQ"), "the password stands there: {}", run.text);
+}
+
+#[test]
+fn a_complete_answer_on_an_open_connection_is_complete() {
+    for answer in
+        [OK, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", "HTTP/1.1 304 NM\r\nX: y\r\n\r\n"]
+    {
+        let steps = vec![Step::Hear, Step::Say(answer.into()), Step::Wait(Duration::from_secs(30))];
+        let run = Server::doing(vec![steps]).run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT"]);
+        assert!(run.code == Some(0) && run.time < Duration::from_secs(3), "{}", run.text);
+    }
+}
+
+#[test]
+fn the_locale_changes_nothing() {
+    let server = Server::answering(&[OK]);
+    let port = server.port.to_string();
+    let mut command = std::process::Command::new(PROGRAM);
+    command.args(["-I", "127.0.0.1", "-p", &port, "-w", "9.5"]).env("LC_ALL", "de_DE.UTF-8").env("LC_NUMERIC", "de_DE.UTF-8");
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(0) && !text.contains(',') && text.contains(";9.500000;"), "{text}");
+}
+
+#[test]
+fn a_proxy_that_refuses_is_quoted() {
+    let server = Server::answering(&["HTTP/1.1 403 Forbidden\r\n\r\n"]);
+    let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-H", "h", "-S", "-j", "CONNECT", "-b", "u:p"]);
+    let expected = "CRITICAL - Cannot make SSL connection.\nthe proxy refused CONNECT: HTTP/1.1 403 Forbidden\n";
+    assert_eq!((run.code, run.text.as_str()), (Some(2), expected));
+    assert!(server.requests()[0].starts_with("CONNECT h:443 HTTP/1.1\r\n"), "{:?}", server.requests());
+}
+
+#[test]
+fn options_come_from_a_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plugins.ini");
+    std::fs::write(&file, "[check_http]\nurl = /from-the-file\nstring=nope\n").unwrap();
+    let (run, requests) = check(&[OK], &[&format!("--extra-opts=@{}", file.display()), "-s", "hi"]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    assert!(requests[0].starts_with("GET /from-the-file HTTP/1.0"), "{requests:?}");
 }

@@ -1,0 +1,124 @@
+//! Several hundred command lines, ours beside monitoring-plugins' check_http 2.3.3: the same request, exit code and text, or
+//! a quirk that `tests/quirks.md` names. Without the original (Debian: monitoring-plugins-basic) this is red, not skipped.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+
+mod cases;
+#[path = "../../../plugins/check_http/tests/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cases::Case;
+use support::{Run, Server};
+
+const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
+const QUIRKS: &str = include_str!("../../quirks.md");
+
+/// Our program, built now: cargo builds no other package's programs for a test.
+fn ours() -> PathBuf {
+    let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "check_http", "--bin", "check_http"]).status();
+    assert!(built.unwrap().success());
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent).unwrap().join("check_http");
+    assert!(program.is_file(), "{}", program.display());
+    program
+}
+
+/// What a program did: its code, its text, and what it asked.
+#[derive(Debug, PartialEq, Eq)]
+struct Did {
+    code: Option<i32>,
+    text: String,
+    requests: Vec<String>,
+}
+
+fn did(program: &Path, case: &Case) -> Did {
+    let server = Server::answering(&case.answers);
+    let alone = case.args.first().is_some_and(|word| word == "alone");
+    let mut args: Vec<String> = if alone { vec![] } else { ["-I", "127.0.0.1", "-p", "PORT"].map(String::from).to_vec() };
+    args.extend(case.args.iter().skip(usize::from(alone)).cloned());
+    let run = server.run(program, &args);
+    let requests = server.requests().iter().map(|request| unnamed(request)).collect();
+    Did { code: run.code, text: unnamed(&comparable(&run)), requests }
+}
+
+/// A text without the name and version of its program.
+fn unnamed(text: &str) -> String {
+    let ours = format!("v{0} (nagios-selfheal {0})", env!("CARGO_PKG_VERSION"));
+    text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
+}
+
+/// Errors of the command line: the original says getopt's on stderr and its own in front of its help, we say either in one
+/// line. Of a bad pattern only that it is one is compared, of help only that it is.
+fn comparable(run: &Run) -> String {
+    let complaint = run.stderr.lines().next().unwrap_or_default();
+    if let Some((_, complaint)) = complaint.split_once("/check_http: ") {
+        return format!("check_http: {complaint}\n");
+    }
+    let first = run.text.lines().next().unwrap_or_default();
+    if run.code == Some(3) && run.text.contains("Could Not Compile Regular Expression") {
+        return "bad pattern".into();
+    }
+    if run.code == Some(3) && run.text.contains("\nExamples:\n") {
+        return "help".into();
+    }
+    if run.text.contains("\nUsage:\n") { format!("{first}\n") } else { run.text.clone() }
+}
+
+/// What is wrong about a case, if anything.
+fn difference(case: &Case, ours: &Path) -> Option<String> {
+    let (theirs, ours) = (did(Path::new(ORIGINAL), case), did(ours, case));
+    let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();
+    let what = format!("{:?} on {answer:?}", case.args);
+    match (theirs == ours, case.quirk) {
+        _ if !ours.code.is_some_and(|code| (0..=3).contains(&code)) => Some(format!("{what}: {ours:?}")),
+        (false, None) => Some(format!("{what}:\n  original {theirs:?}\n  ours     {ours:?}")),
+        (true, Some(quirk)) => Some(format!("{what}: no difference, though quirk '{quirk}' says so")),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_command_line_does_what_it_did() {
+    assert!(Path::new(ORIGINAL).is_file(), "{ORIGINAL} is missing: install monitoring-plugins-basic");
+    let ours = ours();
+    let cases = cases::all();
+    assert!(cases.len() > 800, "{}", cases.len());
+    let next = AtomicUsize::new(0);
+    let red = Mutex::new(Vec::new());
+    // Most of a case is waiting: more at a time than there are processors.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    red.lock().unwrap().extend(difference(case, &ours));
+                }
+            });
+        }
+    });
+    let red = red.into_inner().unwrap();
+    assert!(red.is_empty(), "{} of {} differ:\n{}", red.len(), cases.len(), red.join("\n"));
+}
+
+#[test]
+fn quirks_are_listed_and_tested() {
+    let listed: BTreeSet<&str> = QUIRKS.lines().filter_map(|line| line.strip_prefix("### ")).map(str::trim).collect();
+    let used: BTreeSet<&str> = cases::all().iter().filter_map(|case| case.quirk).collect();
+    let missing: Vec<_> = used.difference(&listed).collect();
+    assert!(missing.is_empty(), "not in quirks.md: {missing:?}");
+    // A quirk no case shows names the test that does.
+    for name in listed.difference(&used) {
+        let section = QUIRKS.split("### ").find(|section| section.starts_with(name)).unwrap();
+        assert!(section.contains("Test: `"), "{name} names no test");
+        for test in section.split("Test: `").skip(1).filter_map(|rest| rest.split('`').next()) {
+            let (file, function) = test.split_once("::").unwrap_or_else(|| panic!("{test}: write file::function"));
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(file);
+            let source = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+            assert!(source.contains(&format!("fn {function}(")), "{test} does not exist");
+        }
+    }
+}
