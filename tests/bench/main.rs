@@ -5,7 +5,7 @@ use std::env;
 use std::io::{Write, stdout};
 use std::time::{Duration, SystemTime};
 
-use e2e::{Account, Journal, Monitor, Nagios, Place, WebSide, clean_up_when_interrupted, within};
+use e2e::{Account, Journal, Monitor, Nagios, Place, Watch, WebSide, clean_up_when_interrupted, within};
 
 /// Blocks of rounds, ours and theirs in turn, so that a machine that slows down slows both.
 const BLOCKS: usize = 2;
@@ -42,8 +42,8 @@ fn measure(rounds: usize, classic: bool) -> Vec<Times> {
     let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
     let nagios = if classic {
-        let handler = classic_handler(&place, &web, &monitor);
-        Nagios::start_with(&place, &monitor, &web, "classic", &handler)
+        let more = classic_handler(&place, &web, &monitor);
+        Nagios::start_with(&place, &monitor, &web, &Watch { handler: "classic", more, ..Watch::default() })
     } else {
         Nagios::start(&place, &monitor, &web)
     };

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use e2e::{Journal, Monitor, Nagios, Place, WebSide, system_program, until};
+use e2e::{Journal, Monitor, Nagios, Place, Watch, WebSide, system_program, until};
 use ledger::Outcome;
 use policy::{Decision, Event, Fleet, History, Policy, Rules, State, decide};
 use rustix::process::Signal;
@@ -15,12 +15,13 @@ fn a_dead_apache_is_healed_once_before_hard() {
     let place = Place::new();
     let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
-    let nagios = Nagios::start(&place, &monitor, &web);
+    // Time enough between SOFT 3 and HARD for a repair on a machine that is busy with other tests.
+    let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { retry_interval: 4, ..Watch::default() });
     let mut journal = Journal::new(&nagios.log, &monitor.ledger);
 
     web.apache.kill();
     let mut seen = Vec::new();
-    until("OK in Nagios", Duration::from_secs(30), || {
+    until("OK in Nagios", Duration::from_secs(60), || {
         seen.extend(journal.news().into_iter().map(|happening| happening.what));
         seen.iter().any(|what| what == "OK").then_some(())
     });
@@ -105,7 +106,7 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
     });
     policy["check_repairs"] = json!({"host": "web1", "service": "Repairs"});
     monitor.write_policy(&policy);
-    let nagios = Nagios::start_with(&place, &monitor, &web, "handle_repair", PASSIVE);
+    let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { more: PASSIVE.to_owned(), ..Watch::default() });
 
     std::fs::copy(&web.apache.config, web.apache.config.with_file_name("kept.conf")).unwrap();
     std::fs::write(&web.apache.config, "ThisIsNoDirective on\n").unwrap();

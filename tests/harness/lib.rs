@@ -13,7 +13,7 @@ mod web;
 pub use account::Account;
 pub use daemon::Daemon;
 pub use journal::{Happening, Journal};
-pub use monitor::{Monitor, Nagios};
+pub use monitor::{Monitor, Nagios, Watch};
 pub use place::{Place, free_port, run, shipped, system_program};
 pub use wait::{clean_up_when_interrupted, until, within};
 pub use web::{Apache, Sshd, WebSide};

@@ -132,6 +132,23 @@ impl Monitor {
     }
 }
 
+/// How the one service is watched.
+#[derive(Debug)]
+pub struct Watch {
+    /// The command that is its event handler.
+    pub handler: &'static str,
+    /// Seconds between the checks of a SOFT problem.
+    pub retry_interval: u32,
+    /// More object definitions.
+    pub more: String,
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch { handler: "handle_repair", retry_interval: 1, more: String::new() }
+    }
+}
+
 /// A running Nagios.
 #[derive(Debug)]
 pub struct Nagios {
@@ -144,11 +161,11 @@ pub struct Nagios {
 impl Nagios {
     /// Starts Nagios with the shipped commands and templates and one repairable service, checked every second.
     pub fn start(place: &Place, monitor: &Monitor, web: &WebSide) -> Nagios {
-        Nagios::start_with(place, monitor, web, "handle_repair", "")
+        Nagios::start_with(place, monitor, web, &Watch::default())
     }
 
-    /// The same with another command as the service's event handler, and with more objects.
-    pub fn start_with(place: &Place, monitor: &Monitor, web: &WebSide, handler: &str, more: &str) -> Nagios {
+    /// The same, watched otherwise.
+    pub fn start_with(place: &Place, monitor: &Monitor, web: &WebSide, watch: &Watch) -> Nagios {
         let directory = place.directory("monitor/nagios", monitor.nagios.ids());
         for part in ["monitor/rw", "monitor/nagios/results"] {
             place.directory(part, monitor.nagios.ids());
@@ -156,7 +173,7 @@ impl Nagios {
         let port = web.apache.port;
         place.file("monitor/nagios/commands.cfg", &commands(monitor), 0o644, None);
         place.file("monitor/nagios/templates.cfg", &read_shipped("templates.cfg"), 0o644, None);
-        place.file("monitor/nagios/objects.cfg", &(objects(port, handler) + more), 0o644, None);
+        place.file("monitor/nagios/objects.cfg", &objects(port, watch), 0o644, None);
         let config = place.file("monitor/nagios/nagios.cfg", &main_file(&directory, &monitor.command_file), 0o644, None);
         let program = system_program(&["nagios4", "nagios"]);
         run(Command::new(&program).arg("-v").arg(&config));
@@ -205,7 +222,8 @@ fn commands(monitor: &Monitor) -> String {
 }
 
 /// One service that is checked every second, and somebody to page.
-fn objects(port: u16, handler: &str) -> String {
+fn objects(port: u16, watch: &Watch) -> String {
+    let Watch { handler, retry_interval, more } = watch;
     let pager = "contact_name pager\n host_notification_commands page\n service_notification_commands page\n \
                  host_notification_period always\n service_notification_period always\n \
                  host_notification_options d,r\n service_notification_options c,r";
@@ -213,7 +231,9 @@ fn objects(port: u16, handler: &str) -> String {
         .map(|day| format!("\n {day} 00:00-24:00"))
         .concat();
     let periods = "check_period always\n notification_period always\n contacts pager";
-    let service = format!("check_command selfheal_check_http!-p {port} -t 2\n event_handler {handler}\n _REPAIR httpd");
+    let service = format!(
+        "check_command selfheal_check_http!-p {port} -t 2\n event_handler {handler}\n retry_interval {retry_interval}\n _REPAIR httpd"
+    );
     [
         ("command", "command_name page\n command_line /bin/true".to_owned()),
         ("timeperiod", format!("timeperiod_name always\n alias always{always}")),
@@ -223,6 +243,7 @@ fn objects(port: u16, handler: &str) -> String {
     ]
     .map(|(kind, body)| format!("define {kind} {{\n {body}\n}}\n"))
     .concat()
+        + more
 }
 
 /// One second is the unit of all intervals; SOFT states and handler calls are logged; nothing outlives the lab.
