@@ -61,7 +61,8 @@ fn cooled_down(last: &Record, cooldown: u64, now: &Now<'_>) -> Result<(), Refusa
     let left = seconds(over.max(last.started).saturating_sub(now.millis));
     let text = if last.started > now.millis {
         format!(
-            "job {} of {} was started in the future, so the clock has gone back; its cooldown counts as running, for {left} s",
+            "job {} of {} was started in the future, so the clock has gone back; its cooldown counts as running for {left} s, \
+             unless a person removes its record",
             last.job, last.repair
         )
     } else {

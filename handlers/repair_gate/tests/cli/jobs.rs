@@ -131,8 +131,11 @@ fn of_fifty_gates_at_once_exactly_one_runs() {
     assert_eq!(done.len(), 1);
     let winner = &done[0].json["job"];
     for answer in answers.iter().filter(|answer| answer.json["job"] != *winner) {
-        answer.refused("busy");
-        assert_eq!(&answer.json["running"], winner, "the others are told which job runs");
+        // On a loaded machine one may come so late that the winner has ended.
+        if answer.json["reason"] != json!("cooldown") {
+            answer.refused("busy");
+            assert_eq!(&answer.json["running"], winner, "the others are told which job runs");
+        }
     }
 }
 

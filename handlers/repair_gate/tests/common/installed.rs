@@ -20,6 +20,16 @@ pub struct Installed {
     log: Receiver<String>,
 }
 
+/// A client that stays until it is ended, at the latest when the test is over.
+pub struct Client(pub Child);
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Installed {
     /// Starts it with these repairs; `LAB` in them stands for its directory, of which `drop` is writable by everyone.
     pub fn with(repairs: &Value) -> Installed {
