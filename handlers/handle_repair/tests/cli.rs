@@ -1,0 +1,118 @@
+//! The front as a process: whatever is done to it, it ends in 0..3, says one line, and leaves stderr alone.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const POLICY: &str = r#"{"repairs": {"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"], "settle": "0s"}}}"#;
+
+struct Site {
+    dir: TempDir,
+}
+
+impl Site {
+    fn new() -> Site {
+        let site = Site { dir: tempfile::tempdir().unwrap() };
+        let ledger = site.dir.path().join("ledger.sqlite");
+        let policy = POLICY.replacen('{', &format!("{{\"ledger\": {ledger:?}, "), 1);
+        fs::write(site.policy(), policy).unwrap();
+        site
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.dir.path().join("policy.json")
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_handle_repair"));
+        command.args(words.split_whitespace()).arg("--policy").arg(self.policy());
+        command
+    }
+
+    fn call(&self, words: &str) -> (i32, String) {
+        let Output { status, stdout, stderr } = self.command(words).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&stderr), "", "{words}");
+        (status.code().unwrap(), String::from_utf8_lossy(&stdout).into_owned())
+    }
+}
+
+const FAULT: &str = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd";
+
+#[test]
+fn a_local_ladder_runs_in_the_foreground_and_then_cools_down() {
+    let site = Site::new();
+    let (code, text) = site.call(&format!("{FAULT} --foreground"));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with("REPAIRED web1/HTTP with httpd in "), "{text}");
+    let (code, text) = site.call(&format!("{FAULT} --foreground"));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with("STANDS STILL web1/HTTP (CRITICAL;HARD;4): cooling down after job "), "{text}");
+}
+
+#[test]
+fn a_relative_policy_is_found_by_the_worker_too() {
+    let site = Site::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_handle_repair"));
+    command.args(FAULT.split(' ')).args(["--foreground", "--policy", "policy.json"]).current_dir(site.dir.path());
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_full_disk_behind_stdout_and_a_closed_stdout_change_no_exit_code() {
+    let site = Site::new();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    assert_eq!(site.command("OK HARD 1 --host web1 --service HTTP").stdout(full).status().unwrap().code(), Some(0));
+    let mut child = site.command("BROKEN HARD 1 --host web1 --service HTTP").stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn arguments_that_are_no_text_are_a_usage_error() {
+    let site = Site::new();
+    let output = site.command("CRITICAL HARD 4 --service HTTP --host").arg(OsStr::from_bytes(b"web\xff")).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("nothing was run\n"));
+}
+
+#[test]
+fn a_missing_worker_is_named_and_nothing_is_run() {
+    let site = Site::new();
+    let alone = site.dir.path().join("bin/handle_repair");
+    fs::create_dir(alone.parent().unwrap()).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_handle_repair"), &alone).unwrap();
+    let output = Command::new(&alone).args(FAULT.split(' ')).arg("--policy").arg(site.policy()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("the worker is not installed: looked for") && text.contains("bin/repair_worker"), "{text}");
+}
+
+/// A child that kept Nagios' pipe would stall the Nagios worker that reads it, and its other checks with it.
+#[test]
+fn the_background_keeps_nothing_of_ours_open() {
+    let site = Site::new();
+    let policy = fs::read_to_string(site.policy()).unwrap().replace("[\"/bin/true\"]}], ", "[\"/bin/sleep\", \"3\"]}], ");
+    fs::write(site.policy(), policy).unwrap();
+    let begun = Instant::now();
+    let (code, text) = site.call(FAULT);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with("HANDED OVER web1/HTTP: job "), "{text}");
+    // `output` reads until nobody holds the pipes any more.
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn help_and_version_are_for_people() {
+    let site = Site::new();
+    let (_, help) = site.call("--help");
+    assert!(help.contains("Exit codes:") && help.contains("Examples:"), "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    assert!(site.call("--version").1.starts_with("handle_repair "));
+}
