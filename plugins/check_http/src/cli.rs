@@ -50,6 +50,14 @@ pub struct Cli {
     #[arg(short = '6', long = "use-ipv6", help_heading = WHERE)]
     pub ipv6: bool,
 
+    /// Connect from this address.
+    #[arg(long, value_name = "ADDRESS", help_heading = WHERE)]
+    pub source_address: Option<OsString>,
+
+    /// Begin with the PROXY line (version 1) that servers behind HAProxy expect.
+    #[arg(long, help_heading = WHERE)]
+    pub haproxy_protocol: bool,
+
     /// Path to ask for, sent as it is; a whole URL asks a plain proxy.
     #[arg(short, long, visible_alias = "uri", value_name = "PATH", default_value = "/", hide_default_value = true, help_heading = ASK)]
     pub url: OsString,
@@ -83,6 +91,18 @@ pub struct Cli {
     #[arg(short = 'b', long, value_name = "USER:PASSWORD", help_heading = ASK)]
     pub proxy_authorization: Option<OsString>,
 
+    /// As -a, read from the first line of a file: no other user sees it in a list of processes.
+    #[arg(long, value_name = "FILE", help_heading = ASK)]
+    pub authorization_file: Option<OsString>,
+
+    /// As -b, read from the first line of a file.
+    #[arg(long, value_name = "FILE", help_heading = ASK)]
+    pub proxy_authorization_file: Option<OsString>,
+
+    /// Speak this version of HTTP: 1.0 or 1.1 [default: 1.1 with -H, else 1.0].
+    #[arg(long, value_name = "VERSION", help_heading = ASK)]
+    pub http_version: Option<OsString>,
+
     /// Do not read the body: stop after the headers (the method stays).
     #[arg(short = 'N', long, help_heading = ASK)]
     pub no_body: bool,
@@ -115,9 +135,21 @@ pub struct Cli {
     #[arg(short, long, value_name = "TEXT[,TEXT]", help_heading = EXPECT)]
     pub expect: Option<OsString>,
 
+    /// With -e and -f follow: expect it of the answer behind the redirects.
+    #[arg(long, help_heading = EXPECT)]
+    pub expect_after_redirects: bool,
+
+    /// What status codes are, the first that fits: 401=ok,4xx=critical.
+    #[arg(long, value_name = "CODE=STATE,...", help_heading = EXPECT)]
+    pub status: Option<OsString>,
+
     /// Text that must stand in the headers.
     #[arg(short = 'd', long, value_name = "TEXT", help_heading = EXPECT)]
     pub header_string: Option<OsString>,
+
+    /// Regular expression that must match the headers, whatever the case of letters.
+    #[arg(long, value_name = "REGEX", help_heading = EXPECT)]
+    pub header_regex: Option<OsString>,
 
     /// Text that must stand in the body.
     #[arg(short, long, value_name = "TEXT", action = ArgAction::Append, help_heading = EXPECT)]
@@ -138,6 +170,14 @@ pub struct Cli {
     /// The regular expression must not match.
     #[arg(long, help_heading = EXPECT)]
     pub invert_regex: bool,
+
+    /// Every -s, -r and -R must hold, not only the last of each.
+    #[arg(long, help_heading = EXPECT)]
+    pub match_all: bool,
+
+    /// State when a regular expression is not satisfied: critical or warning [default: critical].
+    #[arg(long, value_name = "STATE", help_heading = EXPECT)]
+    pub state_regex: Option<OsString>,
 
     /// CRITICAL when the page was last modified longer ago (10s, 10m, 10h, 10d).
     #[arg(short = 'M', long, value_name = "AGE", help_heading = EXPECT)]
@@ -168,9 +208,17 @@ pub struct Cli {
     #[arg(short, long, value_name = "SECONDS", help_heading = LIMITS)]
     pub timeout: Option<OsString>,
 
+    /// State when the time is up [default: critical].
+    #[arg(long, value_name = "STATE", help_heading = LIMITS)]
+    pub timeout_result: Option<OsString>,
+
     /// Add the times of connect, TLS, request, first byte and transfer to the performance data.
     #[arg(short = 'E', long, help_heading = OUTPUT)]
     pub extended_perfdata: bool,
+
+    /// Print performance data when no page came, too.
+    #[arg(long, help_heading = OUTPUT)]
+    pub always_perfdata: bool,
 
     /// Print the body below the result.
     #[arg(short = 'B', long, help_heading = OUTPUT)]

@@ -8,7 +8,7 @@ use crate::client::{End, MAX_BODY, Page};
 use crate::fault::Fault;
 use crate::place::Place;
 use crate::redirect::Nowhere;
-use crate::wish::{OnRedirect, Wish};
+use crate::wish::{OnRedirect, PatternState, Wish};
 use crate::{age, text};
 
 /// How long the parts of the last conversation took.
@@ -93,6 +93,11 @@ enum Unexpected {
 
 fn status_line(wish: &Wish, page: &Page) -> Result<Status, Unexpected> {
     let line = &page.head.status_line;
+    let code = page.head.code();
+    let follows = !matches!(wish.redirect, OnRedirect::State(_));
+    if wish.page.expect_after_redirects && follows && code.is_some_and(|code| (300..400).contains(&code)) {
+        return Ok(Status::Follow);
+    }
     if let Some(expect) = &wish.page.expect {
         let mut wanted = expect.split(|byte| *byte == b',').filter(|text| !text.is_empty());
         if !wanted.any(|text| text::contains(line, text)) {
@@ -103,7 +108,11 @@ fn status_line(wish: &Wish, page: &Page) -> Result<Status, Unexpected> {
     if !text::contains(line, ANY_HTTP_1) {
         return Err(Unexpected::Response);
     }
-    let state = match page.head.code().ok_or(Unexpected::Line(" Line"))? {
+    let code = code.ok_or(Unexpected::Line(" Line"))?;
+    if let Some(wanted) = wish.page.codes.iter().find(|wanted| (wanted.first..=wanted.last).contains(&code)) {
+        return Ok(Status::State(wanted.state));
+    }
+    let state = match code {
         500..600 => State::Critical,
         400..500 => State::Warning,
         300..400 => match wish.redirect {
@@ -126,13 +135,20 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
         found.push((State::Critical, format!("header '{}' not found on '{}'", shortened(header), url())));
     }
     let searched = if page.body_cut { format!(" (only its first {} MiB are searched)", MAX_BODY >> 20) } else { String::new() };
-    if let Some(string) = want.string.as_ref().filter(|string| !text::contains(&page.body, string)) {
+    if want.header_pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&page.head.header)) {
+        found.push((State::Critical, "header pattern not found".into()));
+    }
+    for string in want.strings.iter().filter(|string| !text::contains(&page.body, string)) {
         found.push((State::Critical, format!("string '{}' not found on '{}'{searched}", shortened(string), url())));
     }
-    if let Some(pattern) = &want.pattern {
+    let unsatisfied = match want.pattern_state {
+        PatternState::Critical => State::Critical,
+        PatternState::Warning => State::Warning,
+    };
+    for pattern in &want.patterns {
         match (pattern.is_match(&page.body), want.invert_pattern) {
-            (false, false) => found.push((State::Critical, format!("pattern not found{searched}"))),
-            (true, true) => found.push((State::Critical, "pattern found".into())),
+            (false, false) => found.push((unsatisfied, format!("pattern not found{searched}"))),
+            (true, true) => found.push((unsatisfied, "pattern found".into())),
             _ => {}
         }
     }
@@ -204,13 +220,23 @@ fn linked(wish: &Wish, place: &Place, line: String) -> String {
 }
 
 /// The verdict when no page came.
-pub fn fault(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
+pub fn fault(wish: &Wish, place: &Place, fault: &Fault, elapsed: Duration) -> Outcome {
+    let outcome = described(wish, place, fault);
+    if !wish.show.always_perfdata {
+        return outcome;
+    }
+    let times = Times { total: elapsed, ..Times::default() };
+    perfdata(wish, &Page::default(), times).into_iter().take(2).fold(outcome, Outcome::perfdata)
+}
+
+fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
     let critical = |line: String| Outcome::new(State::Critical, linked(wish, place, line));
     const NO_SOCKET: &str = "HTTP CRITICAL - Unable to open TCP socket";
     match fault {
         Fault::Timeout => {
             let seconds = wish.timeout.unwrap_or_default().as_secs();
-            critical(format!("CRITICAL - Socket timeout after {seconds} seconds"))
+            let state = wish.timeout_state;
+            Outcome::new(state, linked(wish, place, format!("{state} - Socket timeout after {seconds} seconds")))
         }
         Fault::Name(why) => critical((*why).into()).line(NO_SOCKET),
         Fault::Connect(why) => match place.socket_path() {

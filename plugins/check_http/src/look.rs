@@ -1,5 +1,6 @@
 //! The look at a server: connect, shake hands, ask, follow redirects, and judge what came.
 
+use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plugin_kit::{Outcome, State};
@@ -29,9 +30,9 @@ pub fn look(wish: &Wish, clock: &Clock, handshake: Handshake, hand_over: &HandOv
         Err(Fault::Tls(mut tls)) if tls.worth_openssl => {
             let missing = hand_over(clock.elapsed());
             tls.why = format!("{} ({missing})", tls.why);
-            judge::fault(wish, &place, &Fault::Tls(tls))
+            judge::fault(wish, &place, &Fault::Tls(tls), clock.elapsed())
         }
-        Err(fault) => judge::fault(wish, &place, &fault),
+        Err(fault) => judge::fault(wish, &place, &fault, clock.elapsed()),
     };
     looker.complete(outcome)
 }
@@ -117,11 +118,14 @@ impl Looker<'_> {
             Some(path) => Socket::to_path(path, self.clock)?,
             None => {
                 let addresses = resolve::addresses(&place.address, place.port, self.wish.family, self.clock)?;
-                Socket::to_any(&addresses, self.clock)?
+                Socket::to_any(&addresses, self.wish.source, self.clock)?
             }
         };
         let connected = self.clock.elapsed();
         let mut times = Times { connect: connected.saturating_sub(start), ..Times::default() };
+        if self.wish.haproxy {
+            socket.write_all(socket.haproxy_line().as_bytes()).map_err(|why| Fault::Connect(text::plain(&why)))?;
+        }
         if place.tunnel {
             tunnel::open(&mut socket, &self.wish.request, place)?;
         }
@@ -142,7 +146,7 @@ impl Looker<'_> {
             bytes: request::bytes(&self.wish.request, place, self.is_trusted(place)),
             method: request::method(&self.wish.request).to_vec(),
             head_only: self.wish.request.no_body,
-            keep_body: want.string.is_some() || want.pattern.is_some() || show.body || show.verbose,
+            keep_body: !want.strings.is_empty() || !want.patterns.is_empty() || show.body || show.verbose,
         }
     }
 

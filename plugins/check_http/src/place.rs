@@ -30,6 +30,11 @@ impl Place {
         self.host.as_deref().unwrap_or(&self.address)
     }
 
+    /// The same place, with its address for a name if it has none.
+    pub fn named(&self) -> Place {
+        Place { host: Some(self.name().to_owned()), ..self.clone() }
+    }
+
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }

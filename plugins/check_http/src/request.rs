@@ -1,19 +1,26 @@
 //! The bytes of a request, as check_http has always sent them: servers, their filters and their logs know them.
 
 use crate::place::Place;
-use crate::wish::Request;
+use crate::wish::{HttpVersion, Request};
 
 /// The request for `place`. Credentials are left out when it is not the place they were given for.
 pub fn bytes(request: &Request, place: &Place, with_credentials: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    let version = if place.host.is_some() { "HTTP/1.1" } else { "HTTP/1.0" };
+    let version = match request.version {
+        Some(HttpVersion::V1_0) => "HTTP/1.0",
+        Some(HttpVersion::V1_1) => "HTTP/1.1",
+        None if place.host.is_some() => "HTTP/1.1",
+        None => "HTTP/1.0",
+    };
     for part in [method(request), b" ", &place.url, b" ", version.as_bytes(), b"\r\n"] {
         out.extend_from_slice(part);
     }
     line(&mut out, &[b"User-Agent: ", &request.useragent]);
     line(&mut out, &[b"Connection: close"]);
     let own_host = request.headers.iter().rposition(|header| header.starts_with(b"Host:"));
-    if let Some(host) = place.host_header() {
+    // HTTP/1.1 must have one (RFC 9112, section 3.2), be it an address.
+    let named = (request.version == Some(HttpVersion::V1_1)).then(|| place.named());
+    if let Some(host) = named.as_ref().unwrap_or(place).host_header() {
         match own_host.and_then(|at| request.headers.get(at)) {
             Some(header) => line(&mut out, &[header]),
             None => line(&mut out, &[b"Host: ", host.as_bytes()]),
@@ -137,6 +144,14 @@ mod tests {
         let place = Place { host: None, ..place() };
         let text = crate::text::of(&bytes(&Request::default(), &place, true));
         assert!(text.starts_with("GET /x y HTTP/1.0\r\n") && !text.contains("Host"));
+    }
+
+    #[test]
+    fn the_version_is_the_one_asked_for() {
+        let place = Place { host: None, address: "::1".into(), ..place() };
+        let request = Request { version: Some(HttpVersion::V1_1), ..Request::default() };
+        let text = crate::text::of(&bytes(&request, &place, true));
+        assert!(text.starts_with("GET /x y HTTP/1.1\r\n") && text.contains("\r\nHost: [::1]:81\r\n"), "{text}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The connection: TCP or a unix socket, never blocking longer than the deadline.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,8 @@ impl Stream for Socket {}
 
 impl Socket {
     /// Connects to the first of `addresses` that answers. One after another, but none waits long for the one before.
-    pub fn to_any(addresses: &[SocketAddr], clock: &Clock) -> Result<Socket, Fault> {
+    /// `source` is the address to connect from, if that matters.
+    pub fn to_any(addresses: &[SocketAddr], source: Option<IpAddr>, clock: &Clock) -> Result<Socket, Fault> {
         let mut waiting = alternate(addresses).into_iter();
         let mut pending: Vec<OwnedFd> = Vec::new();
         let mut last_error = Errno::HOSTUNREACH;
@@ -40,7 +41,7 @@ impl Socket {
         loop {
             while pending.is_empty() || Instant::now() >= next_start {
                 let Some(address) = waiting.next() else { break };
-                match start(&address) {
+                match start(&address, source) {
                     Ok(fd) => pending.push(fd),
                     Err(why) => last_error = why,
                 }
@@ -77,6 +78,18 @@ impl Socket {
         connect().map_err(|why: Errno| Fault::Connect(said(why)))
     }
 
+    /// The line that tells a server behind HAProxy who connects (the PROXY protocol, version 1).
+    pub fn haproxy_line(&self) -> String {
+        let end = |address: Result<net::SocketAddrAny, Errno>| address.ok().and_then(|end| SocketAddr::try_from(end).ok());
+        match (end(net::getsockname(&self.fd)), end(net::getpeername(&self.fd).and_then(|end| end.ok_or(Errno::NOTCONN)))) {
+            (Some(us), Some(them)) => {
+                let family = if us.is_ipv4() { "TCP4" } else { "TCP6" };
+                format!("PROXY {family} {} {} {} {}\r\n", us.ip(), them.ip(), us.port(), them.port())
+            }
+            _ => "PROXY UNKNOWN\r\n".to_owned(),
+        }
+    }
+
     fn ready(&self, flags: PollFlags) -> io::Result<()> {
         let left = self.clock.left()?;
         match wait(std::slice::from_ref(&self.fd), flags, left)? {
@@ -110,12 +123,15 @@ impl Write for Socket {
 }
 
 /// Begins to connect; the socket tells later, when it can be written to, how that went.
-fn start(address: &SocketAddr) -> Result<OwnedFd, Errno> {
+fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
     // Small writes must not wait for the peer's delayed acknowledgement: 40 ms a time.
     sockopt::set_tcp_nodelay(&fd, true)?;
+    if let Some(source) = source {
+        net::bind(&fd, &SocketAddr::new(source, 0))?;
+    }
     match net::connect(&fd, address) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
         Err(why) => Err(why),
@@ -199,8 +215,8 @@ mod tests {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let addresses = [closed, server.local_addr().unwrap()];
-        assert!(Socket::to_any(&addresses, &clock(Duration::from_secs(5))).is_ok());
-        let refused = Socket::to_any(&[closed], &clock(Duration::from_secs(5)));
+        assert!(Socket::to_any(&addresses, None, &clock(Duration::from_secs(5))).is_ok());
+        let refused = Socket::to_any(&[closed], None, &clock(Duration::from_secs(5)));
         assert_eq!(refused.err(), Some(Fault::Connect("Connection refused".into())));
     }
 
@@ -208,7 +224,7 @@ mod tests {
     fn a_silent_peer_costs_the_deadline_and_no_more() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let clock = clock(Duration::from_millis(80));
-        let mut socket = Socket::to_any(&[server.local_addr().unwrap()], &clock).unwrap();
+        let mut socket = Socket::to_any(&[server.local_addr().unwrap()], None, &clock).unwrap();
         let error = socket.read(&mut [0; 10]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(clock.elapsed() < Duration::from_secs(2));

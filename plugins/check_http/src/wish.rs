@@ -1,6 +1,7 @@
 //! What the command line asks for, checked: typed words become values that cannot be wrong any more.
 
 use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
@@ -37,6 +38,12 @@ pub struct Wish {
     pub critical: Option<Range>,
     /// The whole run's limit.
     pub timeout: Option<Duration>,
+    /// What it is when that passes.
+    pub timeout_state: State,
+    /// Where to connect from.
+    pub source: Option<IpAddr>,
+    /// Whether to begin with HAProxy's line.
+    pub haproxy: bool,
     /// What is printed.
     pub show: Show,
 }
@@ -95,6 +102,17 @@ pub struct Request {
     pub content_type: Option<Vec<u8>>,
     /// -N
     pub no_body: bool,
+    /// The version of HTTP, where it is not to depend on -H.
+    pub version: Option<HttpVersion>,
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.0
+    V1_0,
+    /// HTTP/1.1
+    V1_1,
 }
 
 /// What the page has to be.
@@ -102,18 +120,47 @@ pub struct Request {
 pub struct PageWish {
     /// -e as typed.
     pub expect: Option<Vec<u8>>,
+    /// Whether redirects are followed before -e is looked at.
+    pub expect_after_redirects: bool,
+    /// --status
+    pub codes: Vec<Code>,
     /// -d
     pub header_string: Option<Vec<u8>>,
-    /// -s
-    pub string: Option<Vec<u8>>,
-    /// -r or -R
-    pub pattern: Option<Pattern>,
+    /// --header-regex
+    pub header_pattern: Option<Pattern>,
+    /// -s: the last, or all with --match-all.
+    pub strings: Vec<Vec<u8>>,
+    /// -r and -R: the last, or all with --match-all.
+    pub patterns: Vec<Pattern>,
+    /// What a page is that does not satisfy a pattern.
+    pub pattern_state: PatternState,
     /// Whether the pattern must not match.
     pub invert_pattern: bool,
     /// -M, in seconds.
     pub max_age: Option<u64>,
     /// -m
     pub size: Size,
+}
+
+/// What a status code is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The first code it is about.
+    pub first: u16,
+    /// The last one.
+    pub last: u16,
+    /// What they are.
+    pub state: State,
+}
+
+/// The states --state-regex knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PatternState {
+    /// CRITICAL
+    #[default]
+    Critical,
+    /// WARNING
+    Warning,
 }
 
 /// Bounds of the number of bytes; 0 is none.
@@ -159,6 +206,8 @@ pub struct Show {
     pub link: bool,
     /// -v
     pub verbose: bool,
+    /// --always-perfdata
+    pub always_perfdata: bool,
 }
 
 const USERAGENT: &str = concat!("check_http/v", env!("CARGO_PKG_VERSION"), " (nagios-selfheal ", env!("CARGO_PKG_VERSION"), ")");
@@ -180,7 +229,7 @@ impl Wish {
     pub fn new(typed: Typed) -> Result<Wish, Problem> {
         let place = place(&typed)?;
         let tls = tls(&typed.cli)?;
-        let pattern = pattern(&typed)?;
+        let patterns = patterns(&typed)?;
         let cli = typed.cli;
         let critical = range("-c", cli.critical.as_deref())?;
         let redirect = on_redirect(cli.onredirect.as_deref())?;
@@ -194,6 +243,9 @@ impl Wish {
             continue_after_certificate: cli.continue_after_certificate,
             warning: range("-w", cli.warning.as_deref())?,
             timeout: timeout(cli.timeout.as_deref(), critical)?,
+            timeout_state: cli.timeout_result.as_deref().map_or(Ok(State::Critical), |text| state("timeout-result", text))?,
+            source: cli.source_address.as_deref().map(source).transpose()?,
+            haproxy: cli.haproxy_protocol,
             critical,
             redirect,
             max_redirects: match cli.max_redirs.as_deref() {
@@ -202,12 +254,26 @@ impl Wish {
                     integer(text).ok_or_else(|| usage("Invalid max_redirs count", text))?.try_into().unwrap_or(u32::MAX)
                 }
             },
-            show: Show { extended: cli.extended_perfdata, body: cli.show_body, link: cli.link, verbose: cli.verbose > 0 },
+            show: Show {
+                extended: cli.extended_perfdata,
+                body: cli.show_body,
+                link: cli.link,
+                verbose: cli.verbose > 0,
+                always_perfdata: cli.always_perfdata,
+            },
             page: PageWish {
                 expect: cli.expect.map(OsString::into_vec),
+                expect_after_redirects: cli.expect_after_redirects,
+                codes: cli.status.as_deref().map(codes).transpose()?.unwrap_or_default(),
                 header_string: cli.header_string.map(OsString::into_vec).filter(|text| !text.is_empty()),
-                string: cli.string.into_iter().next_back().map(OsString::into_vec).filter(|text| !text.is_empty()),
-                pattern,
+                header_pattern: cli.header_regex.as_deref().map(header_pattern).transpose()?,
+                strings: last_or_all(cli.string, cli.match_all)
+                    .into_iter()
+                    .map(OsString::into_vec)
+                    .filter(|text| !text.is_empty())
+                    .collect(),
+                patterns,
+                pattern_state: pattern_state(cli.state_regex.as_deref())?,
                 invert_pattern: cli.invert_regex,
                 max_age: cli.max_age.as_deref().map(age).transpose()?,
                 size: size(&cli.pagesize)?,
@@ -219,11 +285,12 @@ impl Wish {
                 }),
                 useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
                 headers: cli.header.into_iter().map(OsString::into_vec).collect(),
-                authorization: cli.authorization.map(OsString::into_vec).filter(|pair| !pair.is_empty()),
-                proxy_authorization: cli.proxy_authorization.map(OsString::into_vec).filter(|pair| !pair.is_empty()),
+                authorization: credentials(cli.authorization, cli.authorization_file)?,
+                proxy_authorization: credentials(cli.proxy_authorization, cli.proxy_authorization_file)?,
                 post: cli.post.into_iter().next().map(OsString::into_vec),
                 content_type: cli.content_type.map(OsString::into_vec),
                 no_body: cli.no_body,
+                version: cli.http_version.as_deref().map(http_version).transpose()?,
             },
             place,
             tls,
@@ -320,16 +387,87 @@ fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Pr
     Ok((Some(exact), Some(exact).filter(|_| !word.ends_with('+'))))
 }
 
-fn pattern(typed: &Typed) -> Result<Option<Pattern>, Problem> {
-    // Like the original, the last one counts; but a broken one is an error wherever it stands.
-    let mut last = None;
+fn patterns(typed: &Typed) -> Result<Vec<Pattern>, Problem> {
+    let mut patterns = Vec::new();
     for typed in &typed.patterns {
-        let pattern = Pattern::new(typed.text.as_bytes(), typed.ignore_case, typed.linespan)
-            .map_err(|problem| Problem::Usage(format!("Could Not Compile Regular Expression: {problem}")))?;
-        last = Some(pattern);
+        patterns.push(compiled(typed.text.as_bytes(), typed.ignore_case, typed.linespan)?);
     }
-    let is_empty = typed.patterns.last().is_some_and(|typed| typed.text.is_empty());
-    Ok(last.filter(|_| !is_empty))
+    // Like the original: an empty one, as the last, is none at all.
+    if typed.patterns.last().is_some_and(|typed| typed.text.is_empty()) {
+        patterns.clear();
+    }
+    Ok(last_or_all(patterns, typed.cli.match_all))
+}
+
+fn header_pattern(text: &OsStr) -> Result<Pattern, Problem> {
+    compiled(text.as_bytes(), true, false)
+}
+
+fn compiled(text: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, Problem> {
+    Pattern::new(text, ignore_case, linespan)
+        .map_err(|problem| Problem::Usage(format!("Could Not Compile Regular Expression: {problem}")))
+}
+
+/// Of repeated options the last counts, unless all were asked for.
+fn last_or_all<T>(mut typed: Vec<T>, all: bool) -> Vec<T> {
+    if !all {
+        typed.drain(..typed.len().saturating_sub(1));
+    }
+    typed
+}
+
+fn pattern_state(text: Option<&OsStr>) -> Result<PatternState, Problem> {
+    match text.map(|text| text.to_string_lossy().to_ascii_lowercase()).as_deref() {
+        None | Some("critical") => Ok(PatternState::Critical),
+        Some("warning") => Ok(PatternState::Warning),
+        Some(other) => Err(Problem::Usage(format!("Invalid state-regex option - {other}"))),
+    }
+}
+
+/// A state by its name or its exit code.
+fn state(option: &str, text: &OsStr) -> Result<State, Problem> {
+    let word = text.to_string_lossy().to_ascii_uppercase();
+    let by_code = || word.parse().ok().and_then(State::from_code);
+    word.parse().ok().or_else(by_code).ok_or_else(|| usage(&format!("Invalid {option} option"), text))
+}
+
+/// `401=ok,4xx=critical`
+fn codes(text: &OsStr) -> Result<Vec<Code>, Problem> {
+    let code = |item: &str| {
+        let (codes, to) = item.split_once('=')?;
+        let (first, last) = match codes.trim().to_ascii_lowercase().strip_suffix("xx") {
+            Some(class) => class.parse::<u16>().ok().map(|class| (class * 100, class * 100 + 99))?,
+            None => codes.trim().parse().ok().map(|code| (code, code))?,
+        };
+        let state = state("status", OsStr::new(to.trim())).ok()?;
+        (100..600).contains(&first).then_some(Code { first, last, state })
+    };
+    let typed = text.to_string_lossy();
+    typed.split(',').map(|item| code(item).ok_or_else(|| usage("Invalid status option", OsStr::new(item)))).collect()
+}
+
+fn http_version(text: &OsStr) -> Result<HttpVersion, Problem> {
+    match text.to_str() {
+        Some("1.0") => Ok(HttpVersion::V1_0),
+        Some("1.1") => Ok(HttpVersion::V1_1),
+        _ => Err(usage("Invalid http-version option, this program speaks 1.0 and 1.1", text)),
+    }
+}
+
+fn source(text: &OsStr) -> Result<IpAddr, Problem> {
+    text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| usage("Invalid source address", text))
+}
+
+/// What was typed, or the first line of a file; nothing of it in messages.
+fn credentials(typed: Option<OsString>, file: Option<OsString>) -> Result<Option<Vec<u8>>, Problem> {
+    let pair = match file {
+        None => typed.map(OsString::into_vec),
+        Some(file) => {
+            let content = std::fs::read(&file).map_err(|_| usage("file does not exist or is not readable", &file))?;
+            Some(content.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end().to_vec())
+        }
+    };
+    Ok(pair.filter(|pair| !pair.is_empty()))
 }
 
 fn on_redirect(text: Option<&OsStr>) -> Result<OnRedirect, Problem> {
@@ -481,6 +619,35 @@ mod tests {
         assert_eq!(seconds("-H h -c @5:30"), Some(31));
         assert_eq!(seconds("-H h -c 10:"), Some(10));
         assert_eq!(seconds("-H h -t 0"), None);
+    }
+
+    #[test]
+    fn codes_and_states_are_read() {
+        let read = wish("-H h --status 401=ok,4xx=CRITICAL,503=1 --timeout-result unknown").unwrap();
+        let expected = [(401, 401, State::Ok), (400, 499, State::Critical), (503, 503, State::Warning)];
+        assert_eq!(read.page.codes, expected.map(|(first, last, state)| Code { first, last, state }));
+        assert_eq!(read.timeout_state, State::Unknown);
+        for words in
+            ["--status 4x=ok", "--status 99=ok", "--status 200", "--timeout-result x", "--state-regex ok", "--http-version 2"]
+        {
+            assert!(wish(&format!("-H h {words}")).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_last_text_counts_or_all_do() {
+        assert_eq!(wish("-H h -s a -s b").unwrap().page.strings, [b"b".to_vec()]);
+        let all = wish("-H h -s a -s b -r c -R d --match-all").unwrap().page;
+        assert_eq!((all.strings.len(), all.patterns.len()), (2, 2));
+    }
+
+    #[test]
+    fn credentials_come_from_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "user:secret\nrest").unwrap();
+        let read = wish(&format!("-H h --authorization-file {}", file.path().display())).unwrap();
+        assert_eq!(read.request.authorization.as_deref(), Some(&b"user:secret"[..]));
+        assert!(wish("-H h --authorization-file /no/such/file").is_err());
     }
 
     #[test]

@@ -1,0 +1,126 @@
+//! Options that check_http 2.3.3 does not have: check_curl's, and those its users asked for.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Run, Server, Step};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
+const OK: &str = "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello";
+
+fn check(answers: &[&str], options: &[&str]) -> (Run, Vec<String>) {
+    let server = Server::answering(answers);
+    let run = server.run(PROGRAM, &[&["-I", "127.0.0.1", "-p", "PORT"], options].concat());
+    (run, server.requests())
+}
+
+#[track_caller]
+fn ends(answer: &str, options: &[&str], code: i32, text: &str) {
+    let (run, _) = check(&[answer], options);
+    assert!(run.code == Some(code) && run.text.contains(text), "{options:?}: {run:?}");
+}
+
+#[test]
+fn a_pattern_may_be_a_warning() {
+    ends(OK, &["-r", "nope", "--state-regex", "warning"], 1, "HTTP WARNING: HTTP/1.1 200 OK - pattern not found");
+    ends(OK, &["-r", "hello", "--invert-regex", "--state-regex", "WARNING"], 1, "pattern found");
+    ends(OK, &["-r", "nope", "--state-regex=critical"], 2, "pattern not found");
+}
+
+#[test]
+fn status_codes_may_mean_something_else() {
+    let unauthorized = "HTTP/1.1 401 Unauthorized\r\n\r\n";
+    ends(unauthorized, &["--status", "401=ok,4xx=critical"], 0, "HTTP OK: HTTP/1.1 401 Unauthorized");
+    ends("HTTP/1.1 404 NF\r\n\r\n", &["--status", "401=ok,4xx=critical"], 2, "HTTP CRITICAL: HTTP/1.1 404 NF");
+    ends(OK, &["--status", "401=ok"], 0, "HTTP OK");
+    ends(
+        "HTTP/1.1 301 M\r\nLocation: /\r\n\r\n",
+        &["-f", "follow", "--status", "301=warning"],
+        1,
+        "HTTP WARNING: HTTP/1.1 301 M",
+    );
+}
+
+#[test]
+fn every_text_counts_when_all_must_match() {
+    ends(OK, &["-s", "nope", "-s", "hello"], 0, "HTTP OK");
+    ends(OK, &["-s", "nope", "-s", "hello", "--match-all"], 2, "string 'nope' not found");
+    ends(OK, &["-r", "^h", "-r", "o$", "-s", "ell", "--match-all"], 0, "HTTP OK");
+    ends(OK, &["-r", "x", "-r", "o$", "--match-all"], 2, "pattern not found");
+}
+
+#[test]
+fn headers_are_matched_whatever_their_case() {
+    ends(OK, &["--header-regex", "^server: *X"], 0, "HTTP OK");
+    ends(OK, &["--header-regex", "^nope:"], 2, "header pattern not found");
+}
+
+#[test]
+fn the_expected_status_may_stand_behind_redirects() {
+    let away = "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n";
+    let options = ["-f", "sticky", "-e", "200", "--expect-after-redirects"];
+    let (run, requests) = check(&[away, OK], &options);
+    assert!(run.code == Some(0) && run.text.contains("Status line output matched \"200\""), "{run:?}");
+    assert_eq!(requests.len(), 2);
+    let (run, _) = check(&[away, "HTTP/1.1 500 Bad\r\n\r\n"], &options);
+    assert_eq!(run.code, Some(2), "{run:?}");
+}
+
+#[test]
+fn the_time_limit_may_mean_something_else() {
+    let silent = || Server::doing(vec![vec![Step::Wait(Duration::from_secs(20))]]);
+    for (state, code, word) in [("unknown", 3, "UNKNOWN"), ("1", 1, "WARNING"), ("OK", 0, "OK")] {
+        let run = silent().run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-t", "1", "--timeout-result", state]);
+        assert_eq!((run.code, run.text), (Some(code), format!("{word} - Socket timeout after 1 seconds\n")));
+    }
+}
+
+#[test]
+fn perfdata_may_stand_on_failures_too() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let run = support::run(PROGRAM, &["-I", "127.0.0.1", "-p", &port, "--always-perfdata"]);
+    let expected = "HTTP CRITICAL - Unable to open TCP socket|time=Ts;;;0.000000;10.000000 size=0B;;;0;\n";
+    assert!(run.code == Some(2) && run.text.ends_with(expected), "{run:?}");
+}
+
+#[test]
+fn the_version_of_http_may_be_chosen() {
+    let (_, requests) = check(&[OK], &["--http-version", "1.1"]);
+    assert!(requests[0].starts_with("GET / HTTP/1.1\r\n") && requests[0].contains("\r\nHost: 127.0.0.1:PORT\r\n"));
+    let (_, requests) = check(&[OK], &["--http-version", "1.0", "-H", "h"]);
+    assert!(requests[0].starts_with("GET / HTTP/1.0\r\n") && requests[0].contains("\r\nHost: h:PORT\r\n"));
+    let run = support::run(PROGRAM, &["-H", "h", "--http-version", "2"]);
+    assert!(run.code == Some(3) && run.text.contains("this program speaks 1.0 and 1.1"), "{run:?}");
+}
+
+#[test]
+fn servers_behind_haproxy_are_greeted() {
+    let server = Server::answering(&[OK]);
+    let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "--haproxy-protocol", "--source-address", "127.0.0.1"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let request = server.requests().concat();
+    let words: Vec<&str> = request.lines().next().unwrap().split(' ').collect();
+    assert_eq!((&words[..4], words[5]), (&["PROXY", "TCP4", "127.0.0.1", "127.0.0.1"][..], "PORT"), "{request}");
+}
+
+#[test]
+fn passwords_may_stay_in_files() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "u:p\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let (_, requests) = check(&[OK], &["--authorization-file", path, "--proxy-authorization-file", path]);
+    assert!(requests[0].contains("\r\nAuthorization: Basic dTpw\r\nProxy-Authorization: Basic dTpw\r\n"), "{requests:?}");
+}
+
+#[test]
+fn credentials_do_not_follow_to_another_host() {
+    let elsewhere = Server::answering(&[OK]);
+    let away = format!("HTTP/1.1 302 F\r\nLocation: http://localhost:{}/\r\n\r\n", elsewhere.port);
+    let (run, requests) = check(&[&away], &["-f", "follow", "-a", "u:p", "-b", "q:r", "-k", "Cookie: secret", "-k", "X: y"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(requests[0].contains("Authorization: Basic dTpw") && requests[0].contains("Cookie: secret"));
+    let there = elsewhere.requests().concat();
+    assert!(there.contains("X: y") && !there.contains("uthorization") && !there.contains("secret"), "{there}");
+}
