@@ -1,110 +1,26 @@
-//! `make bench`, the loop: from the kill to OK in Nagios, with our handler and with the classic shell handler that acts
-//! on SOFT 3, runs CFEngine over ssh and asks for a forced check. Both in the same lab, in turn.
+//! `make bench`: what one process costs, and how long healing takes, ours against the original in the same run.
+
+mod cost;
+mod heal;
 
 use std::env;
 use std::io::{Write, stdout};
-use std::time::{Duration, SystemTime};
 
-use e2e::{Account, Journal, Monitor, Nagios, Place, Watch, WebSide, clean_up_when_interrupted, within};
-
-/// Blocks of rounds, ours and theirs in turn, so that a machine that slows down slows both.
-const BLOCKS: usize = 2;
+use e2e::clean_up_when_interrupted;
 
 fn main() {
-    clean_up_when_interrupted();
-    let rounds: usize = env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(5);
-    let (mut ours, mut classic) = (Vec::new(), Vec::new());
-    for _ in 0..BLOCKS {
-        ours.extend(measure(rounds, false));
-        classic.extend(measure(rounds, true));
-    }
-    say(&format!("{:<34}{:>8}{:>8}{:>8}", "seconds, Apache killed to", "min", "median", "max"));
-    let pick = |all: &[Times], which: fn(&Times) -> f64| all.iter().map(which).collect::<Vec<f64>>();
-    let rows = [
-        ("OK in Nagios, handle_repair", pick(&ours, |times| times.ok)),
-        ("OK in Nagios, shell handler", pick(&classic, |times| times.ok)),
-        ("from SOFT 3 on, handle_repair", pick(&ours, |times| times.ok - times.soft_3)),
-        ("from SOFT 3 on, shell handler", pick(&classic, |times| times.ok - times.soft_3)),
-    ];
-    let medians: Vec<f64> = rows.into_iter().map(|(name, times)| row(name, times)).collect();
-    if let [our_whole, their_whole, our_part, their_part] = medians.as_slice() {
-        say(&format!("ratio of the medians: {:.2} whole, {:.2} from SOFT 3 on", our_whole / their_whole, our_part / their_part));
-    }
-}
-
-struct Times {
-    soft_3: f64,
-    ok: f64,
-}
-
-fn measure(rounds: usize, classic: bool) -> Vec<Times> {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    let nagios = if classic {
-        let more = classic_handler(&place, &web, &monitor);
-        Nagios::start_with(&place, &monitor, &web, &Watch { handler: "classic", more, ..Watch::default() })
-    } else {
-        Nagios::start(&place, &monitor, &web)
-    };
-    let mut journal = Journal::new(&nagios.log, &monitor.ledger);
-    (0..rounds).filter_map(|_| one_round(&web, &mut journal)).collect()
-}
-
-fn one_round(web: &WebSide, journal: &mut Journal) -> Option<Times> {
-    journal.news();
-    let killed = SystemTime::now();
-    web.apache.kill();
-    let mut times = Times { soft_3: 0.0, ok: 0.0 };
-    within(Duration::from_secs(30), || {
-        for news in journal.news() {
-            let after = news.at.duration_since(killed).unwrap_or_default().as_secs_f64();
-            match news.what.as_str() {
-                "SOFT 3" => times.soft_3 = after,
-                "OK" => times.ok = after,
-                _ => {}
-            }
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["once", argv @ ..] => cost::once(&argv.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        _ => {
+            clean_up_when_interrupted();
+            let rounds = words.first().and_then(|word| word.parse().ok());
+            cost::compare(rounds.unwrap_or(60));
+            say("");
+            heal::compare(rounds.unwrap_or(5).min(5));
         }
-        (times.ok > 0.0).then_some(())
-    })?;
-    // Kills come at another moment of Nagios' second each time.
-    let pause = Duration::from_millis(1500);
-    let begun = SystemTime::now();
-    within(pause, || (begun.elapsed().unwrap_or_default() >= pause).then_some(()));
-    Some(times)
-}
-
-/// The handler of the article with what its readers added: strict host keys, and a forced check afterwards. Returns
-/// the Nagios command that calls it.
-fn classic_handler(place: &Place, web: &WebSide, monitor: &Monitor) -> String {
-    // ssh takes a name of known_hosts from the command line; the lab records the host as web1.
-    let ssh = format!(
-        "ssh -F /dev/null -n -T -i {} -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile={} \
-         -o HostKeyAlias='[web1]:{port}' -o LogLevel=ERROR -p {port} {}@127.0.0.1 heal",
-        monitor.key().display(),
-        monitor.known_hosts().display(),
-        web.account.name,
-        port = web.sshd.port,
-    );
-    let script = format!(
-        "#!/bin/sh\ncase \"$1;$2;$3\" in\n'CRITICAL;SOFT;3' | 'CRITICAL;HARD;'*)\n    {ssh} >/dev/null 2>&1\n    now=$(date +%s)\n    \
-         printf '[%s] SCHEDULE_FORCED_SVC_CHECK;web1;HTTP;%s\\n' \"$now\" \"$now\" > {}\n    ;;\nesac\nexit 0\n",
-        monitor.command_file.display()
-    );
-    let script = place.file("classic.sh", &script, 0o755, Account::nagios().ids());
-    web.allow(&format!("restrict,command=\"{}\"", web.policy_run.join(" ")));
-    format!(
-        "define command {{\n command_name classic\n \
-         command_line {} '$SERVICESTATE$' '$SERVICESTATETYPE$' '$SERVICEATTEMPT$'\n}}\n",
-        script.display()
-    )
-}
-
-fn row(name: &str, mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    let (Some(min), Some(median), Some(max)) = (times.first(), times.get(times.len() / 2), times.last()) else { return f64::NAN };
-    say(&format!("{name:<34}{min:>8.2}{median:>8.2}{max:>8.2}"));
-    *median
+    }
 }
 
 fn say(line: &str) {

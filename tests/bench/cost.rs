@@ -1,0 +1,131 @@
+//! What one process costs: ours and the original in turn, as ratios of the medians.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use e2e::{Daemon, Monitor, Place, WebSide, free_port, run, system_program, until};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use crate::say;
+
+/// What one run has cost.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    cpu: f64,
+    wall: f64,
+    rss: f64,
+}
+
+/// `bench once PROGRAM [ARGUMENT...]`: runs it and prints CPU and wall time in microseconds and peak memory in KiB. A
+/// process of its own, because the system adds up what all children of one have cost.
+pub fn once(argv: &[String]) {
+    let begun = Instant::now();
+    let (program, arguments) = argv.split_first().expect("a program to measure");
+    let status = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let wall = begun.elapsed().as_micros();
+    status.expect("the measured program starts");
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
+    let cpu = used.user_time().num_microseconds() + used.system_time().num_microseconds();
+    say(&format!("{cpu} {wall} {}", used.max_rss()));
+}
+
+fn measure(argv: &[String]) -> Cost {
+    let us = env::current_exe().expect("our own path");
+    let said = run(Command::new(us).arg("once").args(argv));
+    let numbers: Vec<f64> = said.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+    let [cpu, wall, rss] = numbers.as_slice() else { panic!("{said}") };
+    Cost { cpu: *cpu, wall: *wall, rss: *rss }
+}
+
+/// Two commands that do the same.
+struct Pair {
+    name: &'static str,
+    ours: Vec<String>,
+    theirs: Vec<String>,
+}
+
+fn words(program: &Path, arguments: &str) -> Vec<String> {
+    [program.display().to_string()].into_iter().chain(arguments.split_whitespace().map(str::to_owned)).collect()
+}
+
+/// Prints a table of the ratios, for what Nagios does thousands of times a minute.
+pub fn compare(rounds: usize) {
+    let place = Place::new();
+    let web = WebSide::start(&place);
+    let monitor = Monitor::new(&place, &web);
+    place.file("web/apache/large.html", &format!("{}needle\n", "hay ".repeat(256 * 1024)), 0o644, None);
+    let (tls, tls_port) = tls_server(&place);
+    say(&format!("{:<34}{:>8}{:>8}{:>8}   (ratios of the medians of {rounds})", "ours / the original", "CPU", "wall", "memory"));
+    for pair in handler_pairs(&place, &monitor).into_iter().chain(check_pairs(&monitor, &web, tls_port)) {
+        row(&pair, rounds);
+    }
+    drop(tls);
+}
+
+fn row(pair: &Pair, rounds: usize) {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        ours.push(measure(&pair.ours));
+        theirs.push(measure(&pair.theirs));
+    }
+    let ratio = |which: fn(&Cost) -> f64| median(&ours, which) / median(&theirs, which);
+    say(&format!(
+        "{:<34}{:>8.2}{:>8.2}{:>8.2}",
+        pair.name,
+        ratio(|cost| cost.cpu),
+        ratio(|cost| cost.wall),
+        ratio(|cost| cost.rss)
+    ));
+}
+
+fn median(costs: &[Cost], which: fn(&Cost) -> f64) -> f64 {
+    let mut all: Vec<f64> = costs.iter().map(which).collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A handler call that decides to do nothing, against a dash script with the same conditions, and against `true`.
+fn handler_pairs(place: &Place, monitor: &Monitor) -> Vec<Pair> {
+    let script = "#!/bin/dash\ncase \"$1;$2;$3\" in\n'CRITICAL;SOFT;3' | 'CRITICAL;HARD;'*) exec /bin/false ;;\nesac\nexit 0\n";
+    let script = place.file("nothing.sh", script, 0o755, None);
+    let call =
+        "OK HARD 1 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --max-attempts 4 --host-state UP --downtime 0";
+    let ours = words(&monitor.handler, &format!("{call} --policy {}", monitor.policy.display()));
+    vec![
+        Pair { name: "handler, nothing to do / dash", ours: ours.clone(), theirs: words(&script, "OK HARD 1") },
+        Pair { name: "handler, nothing to do / true", ours, theirs: words(&system_program(&["true"]), "") },
+    ]
+}
+
+fn check_pairs(monitor: &Monitor, web: &WebSide, tls_port: u16) -> Vec<Pair> {
+    let original = system_program(&["check_http"]);
+    let port = web.apache.port;
+    let cases = [
+        ("check_http, HTTP", format!("-H localhost -I 127.0.0.1 -p {port}")),
+        ("check_http, HTTPS", format!("-H localhost -I 127.0.0.1 -p {tls_port} -S")),
+        ("check_http, certificate", format!("-H localhost -I 127.0.0.1 -p {tls_port} -S -C 1")),
+        ("check_http, refused", format!("-H localhost -I 127.0.0.1 -p {}", free_port())),
+        ("check_http, 1 MB and a pattern", format!("-H localhost -I 127.0.0.1 -p {port} -u /large.html -r n[e]+dle")),
+    ];
+    cases
+        .into_iter()
+        .map(|(name, call)| Pair { name, ours: words(&monitor.check, &call), theirs: words(&original, &call) })
+        .collect()
+}
+
+/// A TLS server that answers every request with a page.
+fn tls_server(place: &Place) -> (Daemon, u16) {
+    let openssl: PathBuf = system_program(&["openssl"]);
+    let (key, cert) = (place.at("tls.key"), place.at("tls.pem"));
+    let request = "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost";
+    run(Command::new(&openssl).args(request.split(' ')).arg("-keyout").arg(&key).arg("-out").arg(&cert));
+    let port = free_port();
+    let server = format!("s_server -accept 127.0.0.1:{port} -key {} -cert {} -www -quiet", key.display(), cert.display());
+    let arguments: Vec<&str> = server.split(' ').collect();
+    let daemon = Daemon::start(&place.at("tls.log"), &openssl, &arguments);
+    until("the TLS server listening", Duration::from_secs(10), || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    (daemon, port)
+}
