@@ -68,7 +68,9 @@ test: build
 bench: build
 	packaging/prerequisites test
 	$(CARGO) build -q --locked -p e2e --bins
+	$(CARGO) build -q --release --locked -p transport --example dispatch
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
+	$(AS_ROOT) $(OUT)/examples/dispatch
 
 lint:
 	$(CARGO) fmt --all --check
