@@ -3,89 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod bed;
+mod kills;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use e2e::{Monitor, Place, WebSide, free_port, run};
+use bed::{Bed, CALL};
+use e2e::{free_port, run};
 use ledger::Outcome;
 use serde_json::{Value, json};
-
-const CALL: &str = "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
-
-/// A web side whose one repair leaves a mark, and a monitor without Nagios.
-struct Bed {
-    monitor: Monitor,
-    web: WebSide,
-    mark: std::path::PathBuf,
-    _place: Place,
-}
-
-/// What a call came to.
-struct Seen {
-    code: i32,
-    text: String,
-    took: Duration,
-}
-
-impl Bed {
-    fn new() -> Bed {
-        let place = Place::new();
-        let web = WebSide::start(&place);
-        let monitor = Monitor::new(&place, &web);
-        let mark = place.directory("marks", web.account.ids()).join("ran");
-        let bed = Bed { monitor, web, mark, _place: place };
-        bed.repair_is(&["/usr/bin/touch", bed.mark.to_str().unwrap()]);
-        bed
-    }
-
-    /// The gate's repair runs this program.
-    fn repair_is(&self, argv: &[&str]) {
-        self.web.write_repairs(&json!({"repairs": {"httpd": {"run": argv, "timeout": "2s", "cooldown": "1s"}}}));
-    }
-
-    fn wait_for_the_gates_cooldown(&self) {
-        std::thread::sleep(Duration::from_millis(1100));
-    }
-
-    fn policy(&self, change: impl Fn(&mut Value)) {
-        let mut policy = self.monitor.default_policy(&self.web);
-        policy["repairs"]["httpd"]["timeout"] = json!("4s");
-        change(&mut policy);
-        self.monitor.write_policy(&policy);
-    }
-
-    /// The monitor looks for the host's sshd at this port, and knows its key there.
-    fn sshd_is_at(&self, port: u16) {
-        let known = fs::read_to_string(self.monitor.known_hosts()).unwrap();
-        fs::write(self.monitor.known_hosts(), known.replace(&self.web.sshd.port.to_string(), &port.to_string())).unwrap();
-        self.policy(|policy| policy["ssh"]["port"] = json!(port));
-    }
-
-    fn call(&self, arguments: &str) -> Seen {
-        let begun = Instant::now();
-        let output = self.monitor.call(arguments);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "nothing on stderr, which Nagios does not read");
-        Seen { code: output.status.code().unwrap(), text, took: begun.elapsed() }
-    }
-
-    /// A fault before anything could be run: exit 2, on record, nothing done on the host.
-    fn could_not_run(&self, wanted: &str) {
-        let seen = self.call(CALL);
-        assert_eq!(seen.code, 2, "{}", seen.text);
-        assert!(seen.text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: "), "{}", seen.text);
-        assert!(seen.text.contains(wanted), "no '{wanted}' in: {}", seen.text);
-        assert!(seen.took < Duration::from_secs(12), "{:?}", seen.took);
-        assert!(!self.mark.exists(), "the repair was run");
-        let record = &self.monitor.records()[0];
-        assert_eq!(record.outcome, Some(Outcome::CouldNotRun));
-        assert!(record.text.contains(wanted), "{record:?}");
-    }
-}
 
 #[test]
 fn a_wrong_host_key_is_refused() {

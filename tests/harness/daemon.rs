@@ -1,10 +1,12 @@
 //! A daemon of the lab, on the leash of `lab_init`.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::{env, ffi};
+
+use rustix::process::Pid;
 
 /// A running program. It ends with this value, and everything it started with it.
 #[derive(Debug)]
@@ -29,6 +31,27 @@ impl Daemon {
             .expect("lab_init starts");
         Daemon { init }
     }
+}
+
+impl Daemon {
+    /// The processes of this name that the program itself has started, not the program.
+    pub fn descendants_named(&self, name: &str) -> Vec<Pid> {
+        let of = |parent: u32| children(parent).into_iter();
+        let program = of(self.init.id()).collect::<Vec<_>>();
+        let mut found: Vec<u32> = program.iter().flat_map(|pid| of(*pid)).collect();
+        let mut next = 0;
+        while let Some(pid) = found.get(next).copied() {
+            found.extend(of(pid));
+            next += 1;
+        }
+        let is_it = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
+        found.into_iter().filter(is_it).filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
+    }
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 impl Drop for Daemon {

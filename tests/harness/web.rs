@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -133,7 +133,7 @@ pub struct Sshd {
     pub port: u16,
     /// What it logs.
     pub log: PathBuf,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl Sshd {
@@ -156,7 +156,16 @@ impl Sshd {
         let daemon =
             Daemon::start(&log, &system_program(&["sshd"]), &["-D".as_ref(), "-e".as_ref(), "-f".as_ref(), config.as_os_str()]);
         until("sshd listening", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
-        Sshd { port, log, _daemon: daemon }
+        Sshd { port, log, daemon }
+    }
+}
+
+impl Sshd {
+    /// Kills every session, but not the daemon that listens.
+    pub fn kill_sessions(&self) {
+        for pid in self.daemon.descendants_named("sshd") {
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 
