@@ -27,9 +27,14 @@ impl Certificate {
         Ok(Certificate { common_name, not_after: i64::try_from(not_after).unwrap_or(i64::MAX) })
     }
 
-    /// Reads the peer's own certificate: the first it sent.
-    pub fn read_first(chain: &[Vec<u8>]) -> Result<Certificate, String> {
-        Certificate::read(chain.first().ok_or("it sent none")?)
+    /// Reads the peer's own certificate, the first it sent; or of all it sent the one that ends first.
+    pub fn read_of(chain: &[Vec<u8>], whole: bool) -> Result<Certificate, String> {
+        let first = Certificate::read(chain.first().ok_or("it sent none")?)?;
+        let others = chain.iter().skip(1).filter(|_| whole).map(|der| Certificate::read(der));
+        others.into_iter().try_fold(first, |soonest, other| {
+            let other = other?;
+            Ok(if other.not_after < soonest.not_after { other } else { soonest })
+        })
     }
 
     /// State and text, in the words of check_http.

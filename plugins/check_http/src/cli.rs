@@ -123,6 +123,10 @@ pub struct Cli {
     #[arg(long, help_heading = TLS)]
     pub continue_after_certificate: bool,
 
+    /// With -C: judge the certificate of the chain that ends first, not only the server's own.
+    #[arg(long, help_heading = TLS)]
+    pub certificate_chain: bool,
+
     /// Client certificate and its chain, PEM.
     #[arg(short = 'J', long, value_name = "FILE", help_heading = TLS)]
     pub client_cert: Option<OsString>,
@@ -130,6 +134,14 @@ pub struct Cli {
     /// Key of the client certificate, PEM.
     #[arg(short = 'K', long, value_name = "FILE", help_heading = TLS)]
     pub private_key: Option<OsString>,
+
+    /// Verify chain and name of the server's certificate (implies -S and --sni).
+    #[arg(short = 'D', long, help_heading = TLS)]
+    pub verify_cert: bool,
+
+    /// Verify against the authorities of this file, PEM (implies -D).
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
+    pub ca_cert: Option<OsString>,
 
     /// Texts of which one must stand in the status line; then its code is not looked at [default: HTTP/1.].
     #[arg(short, long, value_name = "TEXT[,TEXT]", help_heading = EXPECT)]
@@ -318,7 +330,7 @@ pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
         let typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
         matches.indices_of(id).filter(|_| typed).and_then(Iterator::max)
     };
-    let tls = ["ssl", "certificate", "client_cert", "private_key"].into_iter().filter_map(last).max();
+    let tls = ["ssl", "certificate", "client_cert", "private_key", "verify_cert", "ca_cert"].into_iter().filter_map(last).max();
     let tls_after_hostname = tls > last("hostname");
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);

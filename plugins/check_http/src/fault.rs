@@ -13,6 +13,8 @@ pub enum Fault {
     Connect(String),
     /// TLS could not be agreed on.
     Tls(TlsFault),
+    /// The certificate is not to be trusted, and that was asked.
+    Untrusted(TlsFault),
     /// The connection ended before the first byte.
     NoData,
     /// Reading failed before the first byte.
@@ -28,6 +30,24 @@ pub struct TlsFault {
     pub why: String,
     /// Whether OpenSSL may come to terms with this peer.
     pub worth_openssl: bool,
+}
+
+impl Fault {
+    /// Asks OpenSSL where that may help. It comes back only if it cannot be asked, with the reason, which is added.
+    pub fn openssl_missing(self, why: impl FnOnce() -> String) -> Fault {
+        match self {
+            Fault::Tls(tls) if tls.worth_openssl => {
+                let why = format!("{} ({})", tls.why, why());
+                Fault::Tls(TlsFault { why, worth_openssl: false })
+            }
+            Fault::Untrusted(tls) if tls.worth_openssl => {
+                // Only a second opinion, which may be missing without a word.
+                let _ = why();
+                Fault::Untrusted(tls)
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<TimedOut> for Fault {

@@ -245,6 +245,9 @@ fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
         }
         .line(NO_SOCKET),
         Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
+        Fault::Untrusted(tls) => {
+            critical(format!("CRITICAL - Certificate of '{}' is not to be trusted: {}", place.name(), tls.why))
+        }
         Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
         Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
         Fault::Endless(what) => critical(format!("HTTP CRITICAL - {what}")),

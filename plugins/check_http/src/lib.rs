@@ -5,6 +5,7 @@
 
 mod age;
 mod argv;
+mod authorities;
 mod cert;
 mod cli;
 mod client;

@@ -27,12 +27,10 @@ pub fn look(wish: &Wish, clock: &Clock, handshake: Handshake, hand_over: &HandOv
     let (place, result) = looker.follow();
     let outcome = match result {
         Ok(outcome) => outcome,
-        Err(Fault::Tls(mut tls)) if tls.worth_openssl => {
-            let missing = hand_over(clock.elapsed());
-            tls.why = format!("{} ({missing})", tls.why);
-            judge::fault(wish, &place, &Fault::Tls(tls), clock.elapsed())
+        Err(fault) => {
+            let fault = fault.openssl_missing(|| hand_over(clock.elapsed()));
+            judge::fault(wish, &place, &fault, clock.elapsed())
         }
-        Err(fault) => judge::fault(wish, &place, &fault, clock.elapsed()),
     };
     looker.complete(outcome)
 }
@@ -90,7 +88,7 @@ impl Looker<'_> {
     fn visit(&mut self, place: &Place) -> Result<Step, Fault> {
         let opened = self.open(place)?;
         if let Some(days) = self.wish.certificate.filter(|_| place.tls) {
-            let verdict = Certificate::read_first(&opened.chain).map_or_else(
+            let verdict = Certificate::read_of(&opened.chain, self.wish.certificate_chain).map_or_else(
                 |why| (State::Critical, format!("CRITICAL - Cannot read the server's certificate: {why}")),
                 |certificate| certificate.judge(days, now()),
             );
@@ -132,7 +130,8 @@ impl Looker<'_> {
         if !place.tls {
             return Ok(Opened { stream: Box::new(socket), chain: Vec::new(), times });
         }
-        let name = place.host.as_deref().filter(|_| self.wish.tls.sni);
+        let name = Some(Place::without_brackets(place.name())).filter(|_| self.wish.tls.sni && place.host.is_some());
+        let name = name.or(Some(place.address.as_str()).filter(|_| self.wish.tls.authorities.is_some()));
         let secured = (self.handshake)(socket, &self.wish.tls, name)?;
         times.tls = Some(self.clock.elapsed().saturating_sub(connected));
         self.tell(|| format!("TLS: {}", secured.agreed));

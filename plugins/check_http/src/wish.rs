@@ -3,10 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use plugin_kit::{Problem, Range, State};
 
+use crate::authorities;
 use crate::cli::{Cli, Typed};
 use crate::place::Place;
 use crate::posix::Pattern;
@@ -30,6 +32,8 @@ pub struct Wish {
     pub max_redirects: u32,
     /// Days a certificate must still be good for.
     pub certificate: Option<Days>,
+    /// Whether the whole chain is judged, not only the server's own certificate.
+    pub certificate_chain: bool,
     /// Whether the page is looked at after the certificate.
     pub continue_after_certificate: bool,
     /// Ranges of the run time.
@@ -81,6 +85,8 @@ pub struct TlsWish {
     pub sni: bool,
     /// Client certificate and key: files in PEM.
     pub client: Option<(OsString, OsString)>,
+    /// The file of the authorities that the server's certificate is verified against, if it is.
+    pub authorities: Option<PathBuf>,
 }
 
 /// What the request says.
@@ -240,6 +246,7 @@ impl Wish {
                 _ => Some(Family::V4),
             },
             certificate: cli.certificate.as_deref().map(days).transpose()?,
+            certificate_chain: cli.certificate_chain,
             continue_after_certificate: cli.continue_after_certificate,
             warning: range("-w", cli.warning.as_deref())?,
             timeout: timeout(cli.timeout.as_deref(), critical)?,
@@ -322,7 +329,8 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     let host = host.map(|name| text("host name", name)).transpose()?;
     let address = address.map(|name| text("address", name)).transpose()?;
     let port = cli.port.as_deref().map(port).transpose()?;
-    let is_tls = cli.ssl.is_some() || cli.certificate.is_some() || cli.client_cert.is_some() || cli.private_key.is_some();
+    let files = [&cli.certificate, &cli.client_cert, &cli.private_key, &cli.ca_cert];
+    let is_tls = cli.ssl.is_some() || cli.verify_cert || files.into_iter().any(Option::is_some);
     let (host, host_port) = match host {
         Some(name) if cli.hostname.is_some() => {
             let (name, port) = Place::split_host(&name).ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
@@ -355,14 +363,23 @@ fn port(text: &OsStr) -> Result<u16, Problem> {
 }
 
 fn tls(cli: &Cli) -> Result<TlsWish, Problem> {
-    for file in [&cli.client_cert, &cli.private_key].into_iter().flatten() {
+    for file in [&cli.client_cert, &cli.private_key, &cli.ca_cert].into_iter().flatten() {
         std::fs::File::open(file).map_err(|_| usage("file does not exist or is not readable", file))?;
     }
     if cli.client_cert.is_some() && cli.private_key.is_none() {
         return Err(Problem::Usage("If you use a client certificate you must also specify a private key file".into()));
     }
     let (oldest, newest) = versions(cli.ssl.as_deref().unwrap_or_default())?;
-    Ok(TlsWish { oldest, newest, sni: cli.sni, client: cli.client_cert.clone().zip(cli.private_key.clone()) })
+    let authorities = match &cli.ca_cert {
+        Some(file) => Some(PathBuf::from(file)),
+        None if cli.verify_cert => {
+            let none = "No certificates of authorities are installed: name their file with --ca-cert";
+            Some(authorities::bundle().ok_or_else(|| Problem::Usage(none.into()))?)
+        }
+        None => None,
+    };
+    let client = cli.client_cert.clone().zip(cli.private_key.clone());
+    Ok(TlsWish { oldest, newest, sni: cli.sni || authorities.is_some(), client, authorities })
 }
 
 fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {

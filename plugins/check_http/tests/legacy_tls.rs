@@ -70,3 +70,15 @@ fn the_other_half_is_a_check_http_of_its_own() {
     let run = server.run(OTHER_HALF, &["-I", "127.0.0.1", "-p", "PORT"]);
     assert_eq!(run.code, Some(0), "{}", run.text);
 }
+
+#[test]
+fn openssl_has_the_last_word_on_trust() {
+    // rustls takes no certificate as its own authority; OpenSSL, and so check_curl, does.
+    let certificate = Certificate::new("h.example", 60);
+    let server = TlsServer::new(&certificate, &[]);
+    let trusted = server.run(PROGRAM, &["-H", "h.example", "--ca-cert", &certificate.certificate()]);
+    assert_eq!(trusted.code, Some(0), "{}", trusted.text);
+    let other_name = server.run(PROGRAM, &["-H", "x.example", "--ca-cert", &certificate.certificate()]);
+    assert_eq!(other_name.code, Some(2), "{}", other_name.text);
+    assert!(other_name.text.contains("'x.example' is not to be trusted: "), "{}", other_name.text);
+}

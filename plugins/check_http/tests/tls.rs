@@ -91,3 +91,37 @@ fn without_its_openssl_half_it_says_so() {
     let too_old = run(&alone, &["-S3", "-H", "h"]);
     assert_eq!(too_old.code, Some(3), "{}", too_old.text);
 }
+
+#[test]
+fn chain_and_name_are_verified_on_request() {
+    let authority = Certificate::new("authority", 60);
+    let (ca, other) = (authority.certificate(), Certificate::new("other", 60));
+    let server = TlsServer::new(&Certificate::signed("DNS:h.example,IP:127.0.0.1", 60, &authority), &[]);
+    for trusted in [&["-H", "h.example", "--ca-cert", &ca][..], &["--ca-cert", &ca], &["-D", "-H", "h.example", "--ca-cert", &ca]]
+    {
+        let run = server.run(PROGRAM, trusted);
+        assert_eq!(run.code, Some(0), "{trusted:?}: {}", run.text);
+    }
+    for refused in [
+        &["-H", "wrong.example", "--ca-cert", &ca][..],
+        &["-H", "h.example", "--ca-cert", &other.certificate()],
+        &["-H", "h.example", "-D"],
+        &["-H", "wrong.example", "--ca-cert", &ca, "-C", "1"],
+    ] {
+        let run = server.run(PROGRAM, refused);
+        assert_eq!(run.code, Some(2), "{refused:?}: {}", run.text);
+        assert!(run.text.contains("is not to be trusted: ") && run.text.lines().count() == 1, "{}", run.text);
+    }
+    let unverified = server.run(PROGRAM, &["-H", "wrong.example", "-S"]);
+    assert_eq!(unverified.code, Some(0), "{}", unverified.text);
+}
+
+#[test]
+fn the_whole_chain_is_judged_on_request() {
+    let authority = Certificate::new("authority", 5);
+    let certificate = Certificate::signed("DNS:h.example", 90, &authority);
+    let server = TlsServer::new(&certificate, &["-cert_chain", &authority.certificate()]);
+    assert_eq!(server.run(PROGRAM, &["-C", "30"]).code, Some(0));
+    let whole = server.run(PROGRAM, &["-C", "30", "--certificate-chain"]);
+    assert!(whole.code == Some(1) && whole.text.starts_with("WARNING - Certificate 'authority' expires in"), "{}", whole.text);
+}

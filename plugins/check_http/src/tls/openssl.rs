@@ -1,10 +1,12 @@
 //! TLS by OpenSSL at security level 0: whatever a peer speaks, from TLS 1.0 on, with ciphers and keys of any age.
 //!
-//! Nothing is verified here, so nothing is lost by talking to the weakest of them; that they still answer is the question.
+//! Unless verification is asked for, nothing is lost by talking to the weakest of them: that they answer is the question.
 
 use std::io::ErrorKind;
 
 use openssl::ssl::{HandshakeError, Ssl, SslContext, SslFiletype, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion};
+
+use openssl::x509::X509VerifyResult;
 
 use super::Secured;
 use crate::fault::{Fault, TlsFault};
@@ -16,7 +18,17 @@ pub fn handshake(socket: Socket, wish: &TlsWish, name: Option<&str>) -> Result<S
     let context = context(wish)?;
     let mut ssl = Ssl::new(&context).map_err(|why| refused(&why))?;
     if let Some(name) = name {
-        ssl.set_hostname(name).map_err(|why| refused(&why))?;
+        let address = name.parse::<std::net::IpAddr>().ok();
+        if address.is_none() {
+            ssl.set_hostname(name).map_err(|why| refused(&why))?;
+        }
+        if wish.authorities.is_some() {
+            let expected = match address {
+                Some(address) => ssl.param_mut().set_ip(address),
+                None => ssl.param_mut().set_host(name),
+            };
+            expected.map_err(|why| refused(&why))?;
+        }
     }
     let stream = ssl.connect(socket).map_err(interrupted)?;
     let ssl = stream.ssl();
@@ -33,9 +45,19 @@ fn context(wish: &TlsWish) -> Result<SslContext, Fault> {
     // Not SslConnector: that would load the system's authorities, which takes longer than all the rest.
     let build = || {
         let mut builder = SslContext::builder(SslMethod::tls_client())?;
-        builder.set_security_level(0);
-        builder.set_cipher_list("ALL:COMPLEMENTOFALL:@SECLEVEL=0")?;
-        builder.set_verify(SslVerifyMode::NONE);
+        match &wish.authorities {
+            Some(file) => {
+                // What is to be trusted has to be worth it: 80 bits (SSL_CTX_set_security_level(3)).
+                builder.set_security_level(1);
+                builder.set_ca_file(file)?;
+                builder.set_verify(SslVerifyMode::PEER);
+            }
+            None => {
+                builder.set_security_level(0);
+                builder.set_cipher_list("ALL:COMPLEMENTOFALL:@SECLEVEL=0")?;
+                builder.set_verify(SslVerifyMode::NONE);
+            }
+        }
         builder.set_options(SslOptions::NO_TICKET | SslOptions::ALLOW_UNSAFE_LEGACY_RENEGOTIATION | legacy_server());
         builder.set_min_proto_version(Some(wish.oldest.map_or(SslVersion::TLS1, version)))?;
         builder.set_max_proto_version(wish.newest.map(version))?;
@@ -73,10 +95,16 @@ impl Stream for SslStream<Socket> {
 }
 
 fn interrupted(error: HandshakeError<Socket>) -> Fault {
-    let error = match error {
+    let stream = match error {
         HandshakeError::SetupFailure(why) => return refused(&why),
-        HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream) => stream.into_error(),
+        HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream) => stream,
     };
+    let verified = stream.ssl().verify_result();
+    if stream.ssl().verify_mode() == SslVerifyMode::PEER && verified != X509VerifyResult::OK {
+        let why = verified.error_string().to_owned();
+        return Fault::Untrusted(TlsFault { why, worth_openssl: false });
+    }
+    let error = stream.into_error();
     match (error.io_error(), error.ssl_error()) {
         (Some(why), _) if why.kind() == ErrorKind::TimedOut => Fault::Timeout,
         (_, Some(stack)) if !stack.errors().is_empty() => refused(stack),

@@ -1,6 +1,7 @@
 //! TLS by rustls: 1.2 and 1.3 with the ciphers of today.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
@@ -9,7 +10,9 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, SignatureScheme, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureScheme, StreamOwned,
+};
 
 use super::Secured;
 use crate::fault::{Fault, TlsFault};
@@ -44,12 +47,15 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
         return Err(only_openssl("TLS 1.0 and 1.1 are left to OpenSSL".into()));
     }
     let provider = Arc::new(ring::default_provider());
-    let accept = Arc::new(AcceptAnything(ring::default_provider().signature_verification_algorithms.supported_schemes()));
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&versions)
-        .map_err(refused)?
-        .dangerous()
-        .with_custom_certificate_verifier(accept);
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions).map_err(refused)?;
+    let builder = match &wish.authorities {
+        Some(file) => builder.with_root_certificates(roots(file)?),
+        None => {
+            let accept = AcceptAnything(provider.signature_verification_algorithms.supported_schemes());
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(accept))
+        }
+    };
     let mut config = match &wish.client {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
@@ -64,6 +70,15 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
     config.resumption = Resumption::disabled();
     config.enable_sni = wish.sni;
     Ok(config)
+}
+
+/// The authorities of a file. Of a system's there are always some that make no sense to a library; the others count.
+fn roots(file: &Path) -> Result<RootCertStore, Fault> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).into_iter().flatten().flatten() {
+        let _ = roots.add(certificate);
+    }
+    if roots.is_empty() { Err(only_openssl(format!("no certificates in {}", file.display()))) } else { Ok(roots) }
 }
 
 impl Stream for StreamOwned<ClientConnection, Socket> {
@@ -124,6 +139,10 @@ fn interrupted(error: std::io::Error) -> Fault {
 }
 
 fn refused(error: Error) -> Fault {
+    if let Error::InvalidCertificate(why) = &error {
+        // OpenSSL is less strict: names without subjectAltName, a server's own certificate as its authority.
+        return Fault::Untrusted(TlsFault { why: why.to_string(), worth_openssl: true });
+    }
     // Not TLS at all: OpenSSL would not understand it either.
     let not_tls = matches!(error, Error::InvalidMessage(InvalidMessage::InvalidContentType));
     Fault::Tls(TlsFault { why: error.to_string(), worth_openssl: !not_tls })

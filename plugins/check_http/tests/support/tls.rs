@@ -33,6 +33,22 @@ impl Certificate {
         certificate
     }
 
+    /// One that `authority` signs, for the name or address in `subject` (`DNS:name`, `IP:address`).
+    pub fn signed(subject: &str, days: u32, authority: &Certificate) -> Certificate {
+        let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-nodes", "-days", &days.to_string(), "-subj", "/CN=leaf"])
+            .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+            .args(["-addext", &format!("subjectAltName={subject}"), "-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-CA", &authority.certificate(), "-CAkey", &authority.key()])
+            .args(["-out", &certificate.certificate(), "-keyout", &certificate.key()])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success());
+        certificate
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
