@@ -54,6 +54,14 @@ pub struct Cli {
     #[arg(long, value_name = "ADDRESS", help_heading = WHERE)]
     pub source_address: Option<OsString>,
 
+    /// Ask through this HTTP proxy: [http://][user:password@]host[:port].
+    #[arg(short = 'x', long, value_name = "URL", help_heading = WHERE)]
+    pub proxy: Option<OsString>,
+
+    /// With -x: hosts and domains to ask without it; * is all.
+    #[arg(long, value_name = "NAME,...", help_heading = WHERE)]
+    pub noproxy: Option<OsString>,
+
     /// Begin with the PROXY line (version 1) that servers behind HAProxy expect.
     #[arg(long, help_heading = WHERE)]
     pub haproxy_protocol: bool,

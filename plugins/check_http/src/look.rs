@@ -11,10 +11,11 @@ use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::judge::{self, Times, Verdict};
 use crate::place::Place;
+use crate::request::Reader;
 use crate::response::Head;
 use crate::tls::Handshake;
 use crate::wire::{Socket, Stream};
-use crate::wish::{OnRedirect, Wish};
+use crate::wish::{OnRedirect, Proxy, Wish};
 use crate::{redirect, request, resolve, text, tunnel};
 
 /// Another program's try at a peer this one's TLS does not get along with. It comes back only with the reason why there
@@ -100,7 +101,8 @@ impl Looker<'_> {
             }
         }
         let question = self.question(place);
-        self.tell(|| text::of(&request::bytes(&self.wish.request.without_secrets(), place, true)));
+        let shown = request::bytes(&self.wish.request.without_secrets(), place, self.reader(place), self.is_trusted(place));
+        self.tell(|| text::of(&shown));
         let page = client::ask(opened.stream, question)?;
         self.tell_page(&page);
         let times = Times { total: self.clock.elapsed(), ..opened.times };
@@ -115,8 +117,15 @@ impl Looker<'_> {
         let mut socket = match place.socket_path() {
             Some(path) => Socket::to_path(path, self.clock)?,
             None => {
-                let addresses = resolve::addresses(&place.address, place.port, self.wish.family, self.clock)?;
-                Socket::to_any(&addresses, self.wish.source, self.clock)?
+                let (name, port) = match self.proxy(place) {
+                    Some(proxy) => (&proxy.address, proxy.port),
+                    None => (&place.address, place.port),
+                };
+                let addresses = resolve::addresses(name, port, self.wish.family, self.clock)?;
+                Socket::to_any(&addresses, self.wish.source, self.clock).map_err(|fault| match (fault, self.proxy(place)) {
+                    (Fault::Connect(why), Some(_)) => Fault::Connect(format!("{why} (at the proxy {name}:{port})")),
+                    (fault, _) => fault,
+                })?
             }
         };
         let connected = self.clock.elapsed();
@@ -124,7 +133,7 @@ impl Looker<'_> {
         if self.wish.haproxy {
             socket.write_all(socket.haproxy_line().as_bytes()).map_err(|why| Fault::Connect(text::plain(&why)))?;
         }
-        if place.tunnel {
+        if self.reader(place) == Reader::SiteBehindTunnel {
             tunnel::open(&mut socket, &self.wish.request, place)?;
         }
         if !place.tls {
@@ -138,11 +147,25 @@ impl Looker<'_> {
         Ok(Opened { stream: secured.stream, chain: secured.chain, times })
     }
 
+    /// The proxy on the way to a place.
+    fn proxy(&self, place: &Place) -> Option<&Proxy> {
+        self.wish.proxy.as_ref().filter(|proxy| !place.tunnel && !proxy.spares(place.name()))
+    }
+
+    fn reader(&self, place: &Place) -> Reader {
+        match self.proxy(place) {
+            Some(_) if place.tls => Reader::SiteBehindTunnel,
+            Some(_) => Reader::Proxy,
+            None if place.tunnel => Reader::SiteBehindTunnel,
+            None => Reader::Site,
+        }
+    }
+
     fn question(&self, place: &Place) -> Question {
         let want = &self.wish.page;
         let show = &self.wish.show;
         Question {
-            bytes: request::bytes(&self.wish.request, place, self.is_trusted(place)),
+            bytes: request::bytes(&self.wish.request, place, self.reader(place), self.is_trusted(place)),
             method: request::method(&self.wish.request).to_vec(),
             head_only: self.wish.request.no_body,
             keep_body: !want.strings.is_empty() || !want.patterns.is_empty() || show.body || show.verbose,

@@ -3,24 +3,41 @@
 use crate::place::Place;
 use crate::wish::{HttpVersion, Request};
 
+/// Who reads a request first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The site, or a proxy that the user addressed as if it were one.
+    Site,
+    /// The site at the end of a tunnel.
+    SiteBehindTunnel,
+    /// A proxy, which wants the whole URL (RFC 9112, section 3.2.2).
+    Proxy,
+}
+
 /// The request for `place`. Credentials are left out when it is not the place they were given for.
-pub fn bytes(request: &Request, place: &Place, with_credentials: bool) -> Vec<u8> {
+pub fn bytes(request: &Request, place: &Place, reader: Reader, with_credentials: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
+    let named = place.named();
+    let place = if reader == Reader::Proxy { &named } else { place };
     let version = match request.version {
         Some(HttpVersion::V1_0) => "HTTP/1.0",
         Some(HttpVersion::V1_1) => "HTTP/1.1",
         None if place.host.is_some() => "HTTP/1.1",
         None => "HTTP/1.0",
     };
-    for part in [method(request), b" ", &place.url, b" ", version.as_bytes(), b"\r\n"] {
+    let site = match (reader, place.host_header()) {
+        (Reader::Proxy, Some(host)) => format!("{}://{host}", place.scheme()),
+        _ => String::new(),
+    };
+    for part in [method(request), b" ", site.as_bytes(), &place.url, b" ", version.as_bytes(), b"\r\n"] {
         out.extend_from_slice(part);
     }
     line(&mut out, &[b"User-Agent: ", &request.useragent]);
     line(&mut out, &[b"Connection: close"]);
     let own_host = request.headers.iter().rposition(|header| header.starts_with(b"Host:"));
     // HTTP/1.1 must have one (RFC 9112, section 3.2), be it an address.
-    let named = (request.version == Some(HttpVersion::V1_1)).then(|| place.named());
-    if let Some(host) = named.as_ref().unwrap_or(place).host_header() {
+    let must_be_named = request.version == Some(HttpVersion::V1_1);
+    if let Some(host) = if must_be_named { named.host_header() } else { place.host_header() } {
         match own_host.and_then(|at| request.headers.get(at)) {
             Some(header) => line(&mut out, &[header]),
             None => line(&mut out, &[b"Host: ", host.as_bytes()]),
@@ -33,8 +50,10 @@ pub fn bytes(request: &Request, place: &Place, with_credentials: bool) -> Vec<u8
     }
     if with_credentials {
         basic(&mut out, "Authorization", request.authorization.as_deref());
-        // Through a tunnel this would tell the site what is the proxy's alone.
-        basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref().filter(|_| !place.tunnel));
+    }
+    // Through a tunnel this would tell the site what is the proxy's alone.
+    if reader == Reader::Proxy || (with_credentials && reader == Reader::Site) {
+        basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
     }
     if let Some(post) = &request.post {
         let content_type = request.content_type.as_deref().unwrap_or(b"application/x-www-form-urlencoded");
@@ -136,13 +155,13 @@ mod tests {
         let expected = "POST /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: b\r\nHost: a\r\nX: 1\r\n\
                         Authorization: Basic dTpw\r\nContent-Type: application/x-www-form-urlencoded\r\n\
                         Content-Length: 3\r\n\r\nq=1";
-        assert_eq!(crate::text::of(&bytes(&request, &place(), true)), expected);
+        assert_eq!(crate::text::of(&bytes(&request, &place(), Reader::Site, true)), expected);
     }
 
     #[test]
     fn without_a_name_it_is_http_1_0() {
         let place = Place { host: None, ..place() };
-        let text = crate::text::of(&bytes(&Request::default(), &place, true));
+        let text = crate::text::of(&bytes(&Request::default(), &place, Reader::Site, true));
         assert!(text.starts_with("GET /x y HTTP/1.0\r\n") && !text.contains("Host"));
     }
 
@@ -150,17 +169,25 @@ mod tests {
     fn the_version_is_the_one_asked_for() {
         let place = Place { host: None, address: "::1".into(), ..place() };
         let request = Request { version: Some(HttpVersion::V1_1), ..Request::default() };
-        let text = crate::text::of(&bytes(&request, &place, true));
+        let text = crate::text::of(&bytes(&request, &place, Reader::Site, true));
         assert!(text.starts_with("GET /x y HTTP/1.1\r\n") && text.contains("\r\nHost: [::1]:81\r\n"), "{text}");
     }
 
     #[test]
     fn another_host_gets_no_credentials() {
-        let sent = bytes(&request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]), &place(), false);
+        let sent = bytes(&request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]), &place(), Reader::Site, false);
         assert_eq!(
             crate::text::of(&sent),
             "GET /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: h:81\r\nX: 1\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn a_proxy_reads_the_whole_url() {
+        let request = Request { proxy_authorization: Some(b"p:q".into()), ..Request::default() };
+        let text = crate::text::of(&bytes(&request, &place(), Reader::Proxy, false));
+        assert!(text.starts_with("GET http://h:81/x y HTTP/1.1\r\n"), "{text}");
+        assert!(text.contains("\r\nHost: h:81\r\nProxy-Authorization: Basic cDpx\r\n"), "{text}");
     }
 
     #[test]
@@ -172,7 +199,7 @@ mod tests {
         let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\nProxy-Authorization: Basic cDpx\r\nX: 1\r\n\
                         Proxy-Connection: keep-alive\r\nHost: h:81\r\n\r\n";
         assert_eq!(asked, expected);
-        let inside = crate::text::of(&bytes(&request, &place, true));
+        let inside = crate::text::of(&bytes(&request, &place, Reader::SiteBehindTunnel, true));
         assert!(inside.contains("Authorization: Basic dTpw") && !inside.contains("Proxy-"), "{inside}");
     }
 

@@ -124,3 +124,27 @@ fn credentials_do_not_follow_to_another_host() {
     let there = elsewhere.requests().concat();
     assert!(there.contains("X: y") && !there.contains("uthorization") && !there.contains("secret"), "{there}");
 }
+
+#[test]
+fn pages_come_through_a_proxy() {
+    let proxy = Server::answering(&[OK]);
+    let url = format!("http://u:p@127.0.0.1:{}", proxy.port);
+    let run = support::run(PROGRAM, &["-H", "far.example:81", "-u", "/x", "-x", &url]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let asked = proxy.requests().concat();
+    assert!(asked.starts_with("GET http://far.example:81/x HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("\r\nProxy-Authorization: Basic dTpw\r\n"), "{asked}");
+    let refusing = Server::answering(&["HTTP/1.1 407 Who are you\r\n\r\n"]);
+    let run = support::run(PROGRAM, &["-H", "far.example", "-S", "-x", &format!("127.0.0.1:{}", refusing.port)]);
+    assert!(run.code == Some(2) && run.text.contains("the proxy refused CONNECT: HTTP/1.1 407 Who are you"), "{run:?}");
+    assert!(refusing.requests()[0].starts_with("CONNECT far.example:443 HTTP/1.1\r\n"));
+}
+
+#[test]
+fn hosts_may_be_spared_the_proxy() {
+    let server = Server::answering(&[OK]);
+    let port = server.port.to_string();
+    let run = support::run(PROGRAM, &["-H", "localhost", "-p", &port, "-x", "127.0.0.1:1", "--noproxy", "localhost"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(server.requests()[0].starts_with("GET / HTTP/1.1\r\n"));
+}
