@@ -64,8 +64,8 @@ pub enum Error {
     },
     /// No host key on file for this host.
     #[error(
-        "no host key of {host} is recorded in {files}: record it at a time you trust, with `repairctl trust {host}` or \
-         `{keyscan}`, after comparing its fingerprint; nothing was run"
+        "no host key of {host} is recorded in {files}: record it at a time you trust, with `{keyscan}`, after \
+         comparing its fingerprint; nothing was run"
     )]
     HostKeyUnknown {
         /// Nagios' name of the host.
@@ -121,8 +121,8 @@ pub enum Error {
     },
     /// None of the known_hosts files exists, or none holds a single key.
     #[error(
-        "{files} {state}: record host keys at a time you trust, with `repairctl trust {host}` or `{keyscan}`, after \
-         comparing the fingerprint; nothing was run"
+        "{files} {state}: record the key of {host} at a time you trust, with `{keyscan}`, after comparing the \
+         fingerprint; nothing was run"
     )]
     KnownHostsEmpty {
         /// Nagios' name of the host.
