@@ -16,9 +16,9 @@ use common::{GOOD_GATE, Plan, Sshd, ask, free_port, repair, signal, soon};
 use rustix::process::Signal;
 use transport::{Error, Gate, Phase, Request, SshTarget};
 
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(4);
 /// For a slow machine; a hang lasts far longer.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(5);
 
 /// The conversation fails within its deadline.
 fn in_time(target: &SshTarget) -> Error {

@@ -157,10 +157,10 @@ fn processes_about(what: &str) -> usize {
 #[test]
 fn a_slow_repair_has_an_unknown_outcome() {
     let sshd = Plan::new().gate("echo $$ > pid; exec sleep 60").start();
-    let (answer, took) = ask(&sshd.target(), &repair(), Duration::from_secs(2));
+    let (answer, took) = ask(&sshd.target(), &repair(), Duration::from_secs(6));
     let error = answer.unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", false), "{error}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(11), "{took:?}");
     assert_eq!(processes_about(&format!("\0-p\0{}\0", sshd.port)), 0, "ssh is still there");
     signal(sshd.wait_for("pid").parse().unwrap(), Signal::KILL);
 }

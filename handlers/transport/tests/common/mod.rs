@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -141,11 +141,13 @@ impl Plan {
             .stderr(log)
             .spawn()
             .unwrap();
-        for _ in 0..500 {
+        let address = SocketAddr::new(self.address.parse().unwrap(), port);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
             if child.try_wait().unwrap().is_some() {
                 return None;
             }
-            if let Ok(mut socket) = TcpStream::connect((self.address.as_str(), port)) {
+            if let Ok(mut socket) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
                 // Only a banner is sshd: the port may be somebody else's.
                 socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                 let mut banner = [0; 4];
@@ -287,7 +289,7 @@ pub fn repair() -> Request {
 
 /// A deadline for what should simply work, on a slow machine too.
 pub fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(30)
+    Instant::now() + Duration::from_secs(60)
 }
 
 /// Connects and asks one question, both within `limit`, and says how long that took.
@@ -300,7 +302,7 @@ pub fn ask(target: &SshTarget, request: &Request, limit: Duration) -> (Result<An
 
 /// The error of a conversation that must fail.
 pub fn fails(target: &SshTarget, request: &Request) -> Error {
-    match ask(target, request, Duration::from_secs(30)).0 {
+    match ask(target, request, Duration::from_secs(60)).0 {
         Err(error) => error,
         Ok(answer) => panic!("believed {answer:?}"),
     }
