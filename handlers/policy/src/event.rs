@@ -152,6 +152,24 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event of which no more is known than this.
+    pub fn new(host: &str, service: Option<&str>, state: State, state_type: StateType, attempt: u32) -> Event {
+        Event {
+            state,
+            state_type,
+            attempt,
+            max_attempts: None,
+            host: host.to_owned(),
+            service: service.map(ToOwned::to_owned),
+            host_state: None,
+            last_state: None,
+            downtime: 0,
+            host_downtime: 0,
+            problem_id: None,
+            repair: None,
+        }
+    }
+
     /// `host` or `host/service`, for people.
     pub fn object(&self) -> String {
         match &self.service {

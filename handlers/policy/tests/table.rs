@@ -32,18 +32,11 @@ fn event(text: &str) -> Event {
     let (state, state_type) = (State::of_service(next()).unwrap(), next().parse().unwrap());
     let (attempt, max) = next().split_once('/').unwrap();
     Event {
-        state,
-        state_type,
-        attempt: attempt.parse().unwrap(),
         max_attempts: Some(max.parse().unwrap()),
-        host: "web1".into(),
-        service: Some("HTTP".into()),
         host_state: Some(State::Up),
-        last_state: None,
-        downtime: 0,
-        host_downtime: 0,
         problem_id: Some("1".into()),
         repair: Some("httpd".parse().unwrap()),
+        ..Event::new("web1", Some("HTTP"), state, state_type, attempt.parse().unwrap())
     }
 }
 
