@@ -107,6 +107,10 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", help_heading = ASK)]
     pub proxy_authorization_file: Option<OsString>,
 
+    /// Take compressed bodies (gzip, deflate) and look at what is in them.
+    #[arg(long, help_heading = ASK)]
+    pub enable_automatic_decompression: bool,
+
     /// Speak this version of HTTP: 1.0 or 1.1 [default: 1.1 with -H, else 1.0].
     #[arg(long, value_name = "VERSION", help_heading = ASK)]
     pub http_version: Option<OsString>,

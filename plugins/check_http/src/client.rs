@@ -15,6 +15,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 
 use crate::fault::Fault;
+use crate::inflate;
 use crate::response::{self, Framing, Head, head_end};
 use crate::wire::Stream;
 
@@ -29,6 +30,8 @@ pub struct Question {
     pub head_only: bool,
     /// Whether the body is looked at, or only counted.
     pub keep_body: bool,
+    /// Whether it is taken out of its compression.
+    pub inflated: bool,
 }
 
 /// What came.
@@ -40,6 +43,8 @@ pub struct Page {
     pub body: Vec<u8>,
     /// More came than is kept.
     pub body_cut: bool,
+    /// It was compressed, and cannot be read.
+    pub damaged: bool,
     /// Every byte that came, framing included.
     pub received: u64,
     /// How it ended.
@@ -77,7 +82,7 @@ const LARGE_PIECE: usize = 64 << 10;
 
 /// Sends the question and reads the answer.
 pub fn ask(stream: Box<dyn Stream>, question: Question) -> Result<Page, Fault> {
-    let keep_body = question.keep_body;
+    let (keep_body, inflated) = (question.keep_body, question.inflated);
     let seen = Arc::new(Mutex::new(Seen::default()));
     let line = Line::new(stream, question, Arc::clone(&seen));
     let page = run(line, keep_body);
@@ -86,13 +91,16 @@ pub fn ask(stream: Box<dyn Stream>, question: Question) -> Result<Page, Fault> {
         return Err(fault);
     }
     let mut page = page.map_err(|why| Fault::Receive(why.to_string()))?;
-    response::blank_nuls(&mut page.body);
     page.head = std::mem::take(&mut seen.head);
     page.received = seen.received;
     page.end = seen.end;
     page.first_byte = seen.first_byte;
     page.sending = seen.sending;
     page.transfer = seen.last_byte;
+    if inflated {
+        page.damaged = inflate::inflate(&mut page).is_err() && page.end == End::Complete;
+    }
+    response::blank_nuls(&mut page.body);
     Ok(page)
 }
 

@@ -158,6 +158,9 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
     } else if page.received < size.min {
         found.push((State::Warning, format!("page size {} too small", page.received)));
     }
+    if page.damaged {
+        found.push((State::Critical, "body cannot be decompressed".into()));
+    }
     if let End::Short(missing) = page.end {
         found.push((State::Critical, format!("body incomplete, {missing} bytes missing")));
     }

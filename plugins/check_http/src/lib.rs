@@ -13,6 +13,7 @@ mod clock;
 mod date;
 mod extra_opts;
 mod fault;
+mod inflate;
 mod judge;
 mod legacy;
 mod look;

@@ -164,11 +164,13 @@ impl Looker<'_> {
     fn question(&self, place: &Place) -> Question {
         let want = &self.wish.page;
         let show = &self.wish.show;
+        let looked_at = !want.strings.is_empty() || !want.patterns.is_empty() || show.body || show.verbose;
         Question {
             bytes: request::bytes(&self.wish.request, place, self.reader(place), self.is_trusted(place)),
             method: request::method(&self.wish.request).to_vec(),
             head_only: self.wish.request.no_body,
-            keep_body: !want.strings.is_empty() || !want.patterns.is_empty() || show.body || show.verbose,
+            keep_body: looked_at,
+            inflated: looked_at && self.wish.request.compressed,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The bytes of a request, as check_http has always sent them: servers, their filters and their logs know them.
 
+use crate::inflate;
 use crate::place::Place;
 use crate::wish::{HttpVersion, Request};
 
@@ -42,6 +43,9 @@ pub fn bytes(request: &Request, place: &Place, reader: Reader, with_credentials:
             Some(header) => line(&mut out, &[header]),
             None => line(&mut out, &[b"Host: ", host.as_bytes()]),
         }
+    }
+    if request.compressed {
+        line(&mut out, &[inflate::ACCEPTED.as_bytes()]);
     }
     for (at, header) in request.headers.iter().enumerate() {
         if own_host != Some(at) && (with_credentials || !is_credential(header)) {

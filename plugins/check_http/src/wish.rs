@@ -135,6 +135,8 @@ pub struct Request {
     pub content_type: Option<Vec<u8>>,
     /// -N
     pub no_body: bool,
+    /// Whether compressed bodies are taken and read.
+    pub compressed: bool,
     /// The version of HTTP, where it is not to depend on -H.
     pub version: Option<HttpVersion>,
 }

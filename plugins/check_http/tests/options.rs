@@ -148,3 +148,23 @@ fn hosts_may_be_spared_the_proxy() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(server.requests()[0].starts_with("GET / HTTP/1.1\r\n"));
 }
+
+#[test]
+fn compressed_bodies_are_read_on_request() {
+    // "hello" as gzip makes it.
+    let body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcbH\xcd\xc9\xc9\x07\0\x86\xa6\x106\x05\0\0\0";
+    let answer = [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n", &body[..]].concat();
+    let server = Server::answering(&[answer]);
+    let options = ["-I", "127.0.0.1", "-p", "PORT", "-s", "hello"];
+    assert_eq!(server.run(PROGRAM, &options).code, Some(2));
+    let run = server.run(PROGRAM, &[&options[..], &["--enable-automatic-decompression"]].concat());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(server.requests()[1].contains("\r\nAccept-Encoding: gzip, deflate\r\n"));
+    let broken = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nno gzip";
+    ends(
+        broken,
+        &["-s", "x", "--enable-automatic-decompression"],
+        2,
+        "string 'x' not found on 'http://127.0.0.1:PORT/', body cannot be decompressed",
+    );
+}

@@ -88,6 +88,7 @@ impl Wish {
                 post: cli.post.into_iter().next().map(OsString::into_vec),
                 content_type: cli.content_type.map(OsString::into_vec),
                 no_body: cli.no_body,
+                compressed: cli.enable_automatic_decompression,
                 version: cli.http_version.as_deref().map(http_version).transpose()?,
             },
             place,
