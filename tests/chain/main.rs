@@ -155,19 +155,11 @@ fn every_call_is_decided_the_same_way_from_the_log_alone(nagios: &Nagios) {
     let decided: Vec<(String, bool)> = calls
         .map(|(_, call)| {
             let fields: Vec<&str> = call.split(';').collect();
+            let (state, state_type) = (State::of_service(fields[0]).unwrap(), fields[1].parse().unwrap());
             let event = Event {
-                state: State::of_service(fields[0]).unwrap(),
-                state_type: fields[1].parse().unwrap(),
-                attempt: fields[2].parse().unwrap(),
                 max_attempts: Some(4),
-                host: "web1".into(),
-                service: Some("HTTP".into()),
-                host_state: Some(State::Up),
-                last_state: None,
-                downtime: 0,
-                host_downtime: 0,
-                problem_id: None,
                 repair: Some("httpd".parse().unwrap()),
+                ..Event::new("web1", Some("HTTP"), state, state_type, fields[2].parse().unwrap())
             };
             let decision = decide(&event, &policy, &History::default());
             (fields[..3].join(";"), matches!(decision, Decision::Repair(_)))

@@ -32,18 +32,9 @@ impl Place {
 
 fn event(host: &str, problem: &str, attempt: u32) -> Event {
     Event {
-        state: State::Critical,
-        state_type: StateType::Hard,
-        attempt,
-        max_attempts: Some(4),
-        host: host.into(),
-        service: Some("HTTP".into()),
-        host_state: Some(State::Up),
-        last_state: None,
-        downtime: 0,
-        host_downtime: 0,
         problem_id: Some(problem.into()),
         repair: Some("httpd".parse().unwrap()),
+        ..Event::new(host, Some("HTTP"), State::Critical, StateType::Hard, attempt)
     }
 }
 

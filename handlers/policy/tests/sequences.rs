@@ -50,19 +50,16 @@ fn event(words: &[&str]) -> Event {
     let [state, state_type, attempts, rest @ ..] = words else { panic!("{words:?}") };
     let (attempt, max) = attempts.split_once('/').unwrap();
     let has = |word: &str| u32::from(rest.contains(&word));
+    let state = if of_host { State::of_host(state) } else { State::of_service(state) }.unwrap();
+    let service = (!of_host).then_some("S");
     Event {
-        state: if of_host { State::of_host(state) } else { State::of_service(state) }.unwrap(),
-        state_type: state_type.parse().unwrap(),
-        attempt: attempt.parse().unwrap(),
         max_attempts: max.parse().ok(),
-        host: "h1".into(),
-        service: (!of_host).then(|| "S".into()),
         host_state: rest.iter().find_map(|word| word.strip_prefix("host=")).map(|word| State::of_host(word).unwrap()),
-        last_state: None,
         downtime: has("downtime"),
         host_downtime: has("host-downtime"),
         problem_id: rest.iter().find_map(|word| word.strip_prefix('p')).map(str::to_owned),
         repair: "fix".parse().ok(),
+        ..Event::new("h1", service, state, state_type.parse().unwrap(), attempt.parse().unwrap())
     }
 }
 

@@ -89,20 +89,7 @@ mod tests {
     use super::*;
 
     fn event(service: Option<&str>) -> Event {
-        Event {
-            state: policy::State::Critical,
-            state_type: policy::StateType::Hard,
-            attempt: 4,
-            max_attempts: None,
-            host: "web1".into(),
-            service: service.map(str::to_owned),
-            host_state: None,
-            last_state: None,
-            downtime: 0,
-            host_downtime: 0,
-            problem_id: None,
-            repair: None,
-        }
+        Event::new("web1", service, policy::State::Critical, policy::StateType::Hard, 4)
     }
 
     fn at_42() -> SystemTime {

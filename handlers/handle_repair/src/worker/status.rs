@@ -137,20 +137,7 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
 ";
 
     fn event(host: &str, service: Option<&str>) -> Event {
-        Event {
-            state: State::Critical,
-            state_type: policy::StateType::Hard,
-            attempt: 1,
-            max_attempts: None,
-            host: host.into(),
-            service: service.map(str::to_owned),
-            host_state: None,
-            last_state: None,
-            downtime: 0,
-            host_downtime: 0,
-            problem_id: None,
-            repair: None,
-        }
+        Event::new(host, service, State::Critical, policy::StateType::Hard, 1)
     }
 
     #[test]
