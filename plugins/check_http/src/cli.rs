@@ -203,6 +203,10 @@ pub struct Cli {
     #[arg(long, value_name = "STATE", help_heading = EXPECT)]
     pub state_regex: Option<OsString>,
 
+    /// What must hold in a body of JSON: a pointer alone, or compared: '/status=="up"', '/queue/depth<20'. Repeat for more.
+    #[arg(long, value_name = "POINTER[OP VALUE]", action = ArgAction::Append, help_heading = EXPECT)]
+    pub json: Vec<OsString>,
+
     /// CRITICAL when the page was last modified longer ago (10s, 10m, 10h, 10d).
     #[arg(short = 'M', long, value_name = "AGE", help_heading = EXPECT)]
     pub max_age: Option<OsString>,
@@ -239,6 +243,10 @@ pub struct Cli {
     /// Add the times of connect, TLS, request, first byte and transfer to the performance data.
     #[arg(short = 'E', long, help_heading = OUTPUT)]
     pub extended_perfdata: bool,
+
+    /// Add the number at this place of a body of JSON to the performance data. Repeat for more.
+    #[arg(long, value_name = "POINTER", action = ArgAction::Append, help_heading = OUTPUT)]
+    pub json_perfdata: Vec<OsString>,
 
     /// Print performance data when no page came, too.
     #[arg(long, help_heading = OUTPUT)]

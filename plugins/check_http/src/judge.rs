@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::place::Place;
 use crate::redirect::Nowhere;
 use crate::wish::{OnRedirect, PatternState, Wish};
-use crate::{age, text};
+use crate::{age, json, text};
 
 /// How long the parts of the last conversation took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -152,6 +152,7 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
             _ => {}
         }
     }
+    found.extend(json::complaints(&page.body, &want.json).into_iter().map(|complaint| (State::Critical, complaint)));
     let size = want.size;
     if size.max > 0 && page.received > size.max {
         found.push((State::Warning, format!("page size {} too large", page.received)));
@@ -205,6 +206,7 @@ fn perfdata(wish: &Wish, page: &Page, times: Times) -> Vec<Perfdata> {
         part("time_firstbyte", Some(page.first_byte));
         part("time_transfer", Some(page.transfer));
     }
+    items.extend(json::perfdata(&page.body, &wish.page.json_perfdata));
     items
 }
 

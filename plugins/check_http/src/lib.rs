@@ -14,6 +14,7 @@ mod date;
 mod extra_opts;
 mod fault;
 mod inflate;
+mod json;
 mod judge;
 mod legacy;
 mod look;

@@ -164,7 +164,8 @@ impl Looker<'_> {
     fn question(&self, place: &Place) -> Question {
         let want = &self.wish.page;
         let show = &self.wish.show;
-        let looked_at = !want.strings.is_empty() || !want.patterns.is_empty() || show.body || show.verbose;
+        let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
+        let looked_at = json || !want.strings.is_empty() || !want.patterns.is_empty() || show.body || show.verbose;
         Question {
             bytes: request::bytes(&self.wish.request, place, self.reader(place), self.is_trusted(place)),
             method: request::method(&self.wish.request).to_vec(),

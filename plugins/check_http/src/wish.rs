@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use plugin_kit::{Range, State};
 
+use crate::json::Assertion;
 use crate::place::Place;
 use crate::posix::Pattern;
 
@@ -171,6 +172,10 @@ pub struct PageWish {
     pub pattern_state: PatternState,
     /// Whether the pattern must not match.
     pub invert_pattern: bool,
+    /// --json
+    pub json: Vec<Assertion>,
+    /// --json-perfdata
+    pub json_perfdata: Vec<String>,
     /// -M, in seconds.
     pub max_age: Option<u64>,
     /// -m

@@ -168,3 +168,13 @@ fn compressed_bodies_are_read_on_request() {
         "string 'x' not found on 'http://127.0.0.1:PORT/', body cannot be decompressed",
     );
 }
+
+#[test]
+fn a_body_of_json_is_asked_for_what_it_says() {
+    let answer = "HTTP/1.1 200 OK\r\nX: y\r\n\r\n{\"status\":\"up\",\"depth\":17}";
+    let (run, _) = check(&[answer], &["--json", "/status==\"up\"", "--json", "/depth<20", "--json-perfdata", "/depth"]);
+    assert!(run.code == Some(0) && run.text.ends_with(" depth=17;;;;\n"), "{run:?}");
+    ends(answer, &["--json", "/status==\"down\""], 2, "200 OK - JSON: not /status==\"down\" (\"up\") - ");
+    let run = support::run(PROGRAM, &["-H", "h", "--json", "/status==up"]);
+    assert!(run.code == Some(3) && run.text.contains("a text goes in quotes"), "{run:?}");
+}

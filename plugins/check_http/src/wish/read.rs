@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use plugin_kit::{Problem, State};
 
 use super::values::{
-    age, codes, credentials, days, http_version, inner_method, integer, on_redirect, pattern_state, port, proxy, range, size,
-    source, state, text, timeout, usage, versions,
+    age, assertion, codes, credentials, days, http_version, inner_method, integer, on_redirect, pattern_state, port, proxy,
+    range, size, source, state, text, timeout, usage, versions,
 };
 use super::{Family, PageWish, Request, Show, TlsWish, Wish};
 use crate::authorities;
@@ -71,6 +71,12 @@ impl Wish {
                     .filter(|text| !text.is_empty())
                     .collect(),
                 patterns,
+                json: cli.json.iter().map(|text| assertion(text)).collect::<Result<_, _>>()?,
+                json_perfdata: cli
+                    .json_perfdata
+                    .iter()
+                    .map(|pointer| text("json-perfdata", pointer))
+                    .collect::<Result<_, _>>()?,
                 pattern_state: pattern_state(cli.state_regex.as_deref())?,
                 invert_pattern: cli.invert_regex,
                 max_age: cli.max_age.as_deref().map(age).transpose()?,

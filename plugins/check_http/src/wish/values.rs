@@ -8,6 +8,7 @@ use std::time::Duration;
 use plugin_kit::{Problem, Range, State};
 
 use super::{Code, Days, HttpVersion, OnRedirect, PatternState, Proxy, Size, TlsVersion};
+use crate::json::Assertion;
 use crate::place::Place;
 
 /// A whole number as scripts have always been allowed to write it: blanks around it, nothing else.
@@ -189,6 +190,10 @@ pub(super) fn inner_method(method: &OsStr) -> Option<&[u8]> {
 
 pub(super) fn port(text: &OsStr) -> Result<u16, Problem> {
     integer(text).and_then(|port| u16::try_from(port).ok()).ok_or_else(|| usage("Invalid port number", text))
+}
+
+pub(super) fn assertion(typed: &OsStr) -> Result<Assertion, Problem> {
+    text("json", typed)?.parse().map_err(|why| usage(&format!("Invalid json option, {why}"), typed))
 }
 
 /// `[http://][USER:PASSWORD@]HOST[:PORT]`, and the hosts that are asked without it.
