@@ -18,8 +18,12 @@ use support::{Run, Server};
 const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 const QUIRKS: &str = include_str!("../../quirks.md");
 
-/// Our program, built now: cargo builds no other package's programs for a test.
+/// Our program: the one `CHECK_HTTP` names (a release, as it is packaged), else one built now, for cargo builds no other
+/// package's programs for a test.
 fn ours() -> PathBuf {
+    if let Some(program) = std::env::var_os("CHECK_HTTP") {
+        return program.into();
+    }
     let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "check_http", "--bin", "check_http"]).status();
     assert!(built.unwrap().success());
     let test = std::env::current_exe().unwrap();
