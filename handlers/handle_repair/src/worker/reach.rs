@@ -8,14 +8,11 @@ use crate::config::{Transport, Way};
 
 /// Reaches the gate of a host.
 pub fn gate(way: &Way, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
-    let target = target(way);
-    Ok(match way.transport {
-        Transport::Ssh2 => Box::new(transport::connect(&target, deadline)?),
-        Transport::Openssh => {
-            let openssh = OpenSsh { config: way.config.clone(), ..OpenSsh::default() };
-            Box::new(openssh.gate(&target)?)
-        }
-    })
+    let by = match way.transport {
+        Transport::Ssh2 => transport::Way::BuiltIn,
+        Transport::Openssh => transport::Way::OpenSsh(OpenSsh { config: way.config.clone(), ..OpenSsh::default() }),
+    };
+    by.connect(&target(way), deadline)
 }
 
 fn target(way: &Way) -> SshTarget {

@@ -142,7 +142,8 @@ impl Wire {
                 Ok(())
             }
             Err(Errno::INTR) => Ok(()),
-            Err(e) => Err(Error::Local { why: format!("the connection cannot be watched: {e}") }),
+            // A repair may have been asked for by now: this must not say that nothing was run.
+            Err(e) => Err(self.cut(phase, &format!("it cannot be watched any more: {e}"))),
         }
     }
 
