@@ -355,7 +355,7 @@ pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
     // The process is about to end: taking clap's tables apart would cost an eighth of the whole run.
-    std::mem::forget((command, matches));
+    std::mem::forget((command, matches, known));
     Ok(Typed { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
 
