@@ -221,7 +221,8 @@ impl fmt::Display for Span {
             121..=7200 => write!(f, "{} min", seconds.div_ceil(60)),
             _ => {
                 let tenths = seconds.div_ceil(360);
-                write!(f, "{}.{} h", tenths / 10, tenths % 10)
+                let rest = tenths % 10;
+                if rest == 0 { write!(f, "{} h", tenths / 10) } else { write!(f, "{}.{rest} h", tenths / 10) }
             }
         }
     }
