@@ -26,7 +26,7 @@ OUT = $(CARGO_TARGET_DIR)/release
 RELEASE = $(CARGO) build --release --locked
 
 # The tests start sshd and use a directory of root's own. They are built as you and run as root, so what is ignored
-# elsewhere because it needs root runs here.
+# elsewhere because it needs root runs here. The feature builds check_http_openssl as well, which legacy TLS is tested with.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 
@@ -63,7 +63,7 @@ demo: build
 
 test: build
 	packaging/prerequisites test
-	$(CARGO) test --locked --workspace --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
+	$(CARGO) test --locked --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
 
 bench: build
 	packaging/prerequisites test
@@ -74,7 +74,7 @@ bench: build
 
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --features check_http/openssl --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 deny:

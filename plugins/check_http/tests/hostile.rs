@@ -28,7 +28,9 @@ fn watched(server: &Server, options: &[&str]) -> (Option<i32>, String, u64) {
             break status;
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        // Before its exec the child still has our own memory.
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).filter(|_| status.starts_with("Name:\tcheck_http\n"));
         let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
         peak = peak.max(kib.unwrap_or(0));
         assert!(start.elapsed() < Duration::from_secs(5), "it is still running");
