@@ -1,6 +1,7 @@
 # make build    release programs, in target/release
 # make demo     a lab on this machine: Apache killed three times, healed three times (KEEP=1 leaves it running)
 # make test     all tests, against real Nagios, Apache, sshd and CFEngine; needs root or sudo
+# make fuzz     fuzz targets, FUZZ_SECONDS=60 each (needs nightly Rust and cargo-fuzz)
 # make bench    ratios to the originals, measured in the same run
 # make lint     formatting, clippy, documentation
 # make deny     licences, bans, duplicates and sources of all dependencies (needs cargo-deny)
@@ -30,7 +31,7 @@ RELEASE = $(CARGO) build --release --locked
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 
-.PHONY: all build static demo test bench lint deny install clean
+.PHONY: all build static demo test fuzz bench lint deny install clean
 all: build
 
 build:
@@ -71,6 +72,20 @@ bench: build
 	$(CARGO) build -q --release --locked -p transport --example dispatch
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
 	$(AS_ROOT) $(OUT)/examples/dispatch
+
+# What is found besides the committed corpus stays in tests/fuzz/target; an input that breaks something, in tests/fuzz/artifacts.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
+FUZZ_TARGET_DIR ?= tests/fuzz/target
+fuzz:
+	packaging/prerequisites fuzz
+	$(CARGO) +nightly fuzz build --fuzz-dir tests/fuzz --target-dir $(FUZZ_TARGET_DIR)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(FUZZ_TARGET_DIR)/found/$$target; \
+		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz --target-dir $(FUZZ_TARGET_DIR) $$target \
+			$(FUZZ_TARGET_DIR)/found/$$target tests/fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=30 -print_final_stats=1; \
+	done
 
 lint:
 	$(CARGO) fmt --all --check

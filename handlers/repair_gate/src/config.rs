@@ -92,7 +92,7 @@ impl Repairs {
 pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {
-        let text = format!("the key {:?} is here for the second time", double.key);
+        let text = format!("the key \"{}\" is here for the second time", shown(&double.key));
         return Err(BadConfig { place: Place::Text { line: double.line, column: double.column }, text });
     }
     let top = Key::top(&whole).object(&["repairs"])?;
@@ -271,9 +271,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Key paths are shown to people; a strange key must not bring control characters or a megabyte along.
+/// Keys are shown to people; a strange one must not bring control characters or a megabyte along.
+fn shown(key: &str) -> String {
+    key.chars().take(80).flat_map(char::escape_debug).collect()
+}
+
 fn join(path: &str, name: &str) -> String {
-    let name: String = name.chars().take(80).flat_map(char::escape_debug).collect();
+    let name = shown(name);
     if path.is_empty() { name } else { format!("{path}.{name}") }
 }
 

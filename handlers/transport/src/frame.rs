@@ -94,7 +94,8 @@ pub(crate) fn has_frame(stdout: &[u8]) -> bool {
 
 fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
     let json = frame.strip_suffix(b"\n").ok_or("its frame is cut short")?;
-    let frame = serde_json::from_slice(json).map_err(|e| format!("its frame is malformed ({})", clean(&e.to_string())))?;
+    let frame =
+        serde_json::from_slice(json).map_err(|e| format!("its frame is malformed ({})", excerpt(e.to_string().as_bytes())))?;
     match (request, frame) {
         (Request::Repair { name, job }, Frame::Repair(frame)) => {
             let report = job_report(frame, job)?;
@@ -259,6 +260,8 @@ mod tests {
             assert!(read_answer(&request(), &line(&json)).is_err(), "{json}");
         }
         assert!(why_not(&Request::List, r#"{"answer":"list","host":"h","repairs":["a b"]}"#).contains("a b"));
+        let why = why_not(&request(), &REPORT.replace("failed", &"x".repeat(100_000)));
+        assert!(why.contains("unknown variant") && why.len() < 1000, "{} bytes", why.len());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use policy::{Fleet, Policy, Quota};
+use policy::{Fleet, Policy, Quota, RepairName};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
@@ -52,7 +52,7 @@ impl Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
-    repairs: Unique<Repair>,
+    repairs: Unique<RepairName, Repair>,
     #[serde(default, deserialize_with = "fleet")]
     fleet: Fleet,
     ledger: Option<PathBuf>,
@@ -63,7 +63,7 @@ struct Keys {
     #[serde(default)]
     ssh: super::ssh::SshKeys,
     #[serde(default)]
-    hosts: std::collections::BTreeMap<String, super::ssh::SshKeys>,
+    hosts: Unique<String, super::ssh::SshKeys>,
 }
 
 const DEFAULT_LEDGER: &str = "/var/lib/nagios-selfheal/ledger.sqlite";
@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for Config {
             status_file: keys.status_file,
             check_repairs: keys.check_repairs,
             plugin_path: keys.plugin_path.unwrap_or_else(|| DEFAULT_PLUGIN_PATH.map(PathBuf::from).to_vec()),
-            reach: Reach::new(keys.ssh, keys.hosts),
+            reach: Reach::new(keys.ssh, keys.hosts.0),
         })
     }
 }

@@ -30,7 +30,7 @@ pub enum BadPolicy {
     #[error("the policy {0} can be written by everybody: chmod o-w it")]
     WritableByAll(PathBuf),
     /// Programs are started from any directory.
-    #[error("{path}: '{}' is no absolute path", .place.display())]
+    #[error("{path}: '{}' is no absolute path", printable(&.place.display().to_string()))]
     Relative {
         /// The file.
         path: PathBuf,
@@ -79,7 +79,8 @@ pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     parse(&text, path)
 }
 
-fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
+/// Reads and checks the text of a policy. `path` is only told in errors; whose file it is, is not looked at here.
+pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let key = Some(error.path().to_string()).filter(|key| key != ".");
@@ -96,9 +97,15 @@ fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
 fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> BadPolicy {
     let (line, column) = (error.line(), error.column());
     // The place is told in front of the message, the way compilers do.
-    let what = error.to_string().replace(&format!(" at line {line} column {column}"), "");
-    let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
+    let what = printable(&error.to_string().replace(&format!(" at line {line} column {column}"), ""));
+    let key = key.map(|key| format!("{}: ", printable(&key))).unwrap_or_default();
     BadPolicy::Malformed { path: path.to_owned(), line, column, key, what }
+}
+
+/// What the file says comes back in a message, of one line that a terminal shows as it is.
+fn printable(text: &str) -> String {
+    let kept = |c: &char| matches!(c, '\'' | '"' | '\\');
+    text.chars().map(|c| if kept(&c) { c.to_string() } else { c.escape_debug().to_string() }).collect()
 }
 
 #[cfg(test)]

@@ -87,6 +87,9 @@ fn what_is_wrong_is_named_with_its_place() {
         ("{\"repairs\": {}, \"fleet\": {\"runing\": 1}}".into(), "fleet.runing: unknown field `runing`"),
         ("{\"repairs\": {}, \"hosts\": {\"a\": {\"transport\": \"telnet\"}}}".into(), "hosts.a.transport: unknown variant"),
         (repair("}, \"httpd\": {\"ladder\": [{\"ssh\": \"b\"}], \"verify\": [\"/v\"]"), "'httpd' stands there twice"),
+        ("{\"repairs\": {}, \"hosts\": {\"a\": {\"port\": 22}, \"a\": {}}}".into(), "hosts: 'a' stands there twice"),
+        ("{\"repairs\": {}, \"k\\u001b[31m\": 1}".into(), "unknown field `k\\u{1b}[31m`"),
+        ("{\"repairs\": {}, \"ledger\": \"a\\nb\"}".into(), "'a\\nb' is no absolute path"),
         (repair("").replace("/v", "{adress}"), "nothing fills {adress}"),
     ] {
         let refusal = read_text(&text).expect_err(&text);

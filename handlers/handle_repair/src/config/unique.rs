@@ -3,30 +3,44 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 
-use policy::RepairName;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 /// A map of named things that refuses the same name twice: JSON parsers keep the last one silently.
-pub(super) struct Unique<T>(pub BTreeMap<RepairName, T>);
+pub(super) struct Unique<K, T>(pub BTreeMap<K, T>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Unique<T>, D::Error> {
-        struct Names<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Names<T> {
-            type Value = BTreeMap<RepairName, T>;
+impl<K, T> Default for Unique<K, T> {
+    fn default() -> Unique<K, T> {
+        Unique(BTreeMap::new())
+    }
+}
+
+impl<'de, K, T> Deserialize<'de> for Unique<K, T>
+where
+    K: FromStr<Err: fmt::Display> + Ord + fmt::Display,
+    T: Deserialize<'de>,
+{
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Unique<K, T>, D::Error> {
+        struct Names<K, T>(PhantomData<(K, T)>);
+        impl<'de, K, T> Visitor<'de> for Names<K, T>
+        where
+            K: FromStr<Err: fmt::Display> + Ord + fmt::Display,
+            T: Deserialize<'de>,
+        {
+            type Value = BTreeMap<K, T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of named repairs")
+                f.write_str("an object of named things")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut all = BTreeMap::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    let name: RepairName = name.parse().map_err(A::Error::custom)?;
+                    let name: K = name.parse().map_err(A::Error::custom)?;
                     if all.contains_key(&name) {
-                        return Err(A::Error::custom(format!("the repair '{name}' stands there twice")));
+                        return Err(A::Error::custom(format!("'{name}' stands there twice")));
                     }
                     let value = map.next_value()?;
                     all.insert(name, value);

@@ -1,0 +1,84 @@
+//! What a gate, or whoever took its place, wrote to stdout.
+
+use transport::{Answer, JobState, Request, read_answer};
+
+use crate::gate_words::question;
+use crate::text::{first_line, is_harmless};
+
+/// Longer is no message for a log.
+const LONGEST_WHY: usize = 1000;
+
+/// The first line is the question (`list` when it is none), the rest is what came. An answer that is believed is the only
+/// frame, fits the question, does not contradict itself, and holds no text that could do harm when it is shown.
+pub fn framed_answer(bytes: &[u8]) {
+    let (first, stdout) = first_line(bytes);
+    let request = question(first).unwrap_or(Request::List);
+    match read_answer(&request, stdout) {
+        Ok(answer) => {
+            fits(&request, &answer);
+            assert!(texts(&answer).into_iter().all(is_harmless), "{answer:?}");
+            alone(&request, stdout, &answer);
+        }
+        Err(why) => {
+            assert!(is_harmless(&why) && !why.is_empty() && why.len() <= LONGEST_WHY, "{} bytes: {why:.2000?}", why.len())
+        }
+    }
+}
+
+fn fits(request: &Request, answer: &Answer) {
+    match (request, answer) {
+        (Request::Repair { name, job }, Answer::Job(report)) => {
+            assert_eq!((&report.repair, &report.job), (name, job), "about another job");
+        }
+        (Request::Status { job }, Answer::Job(report)) => assert_eq!(&report.job, job, "about another job"),
+        (Request::Diagnose { name }, Answer::Diagnosed(diagnosis)) => assert_eq!(&diagnosis.repair, name, "about another repair"),
+        (Request::List, Answer::Repairs(_)) | (Request::Version, Answer::Version(_)) => {}
+        (Request::Repair { job, .. } | Request::Status { job }, Answer::Refused(refusal)) => {
+            assert!(refusal.job.as_ref().is_none_or(|about| about == job), "a refusal of another job");
+        }
+        (_, Answer::Refused(refusal)) => assert_eq!(refusal.job, None, "a refusal of a job that was not asked for"),
+        _ => panic!("{answer:?} does not answer '{request}'"),
+    }
+    if let Answer::Job(report) = answer {
+        assert!(report.seconds.is_finite() && report.seconds >= 0.0, "{report:?}");
+        assert!(report.state != JobState::Done || (report.exit, report.signal) == (Some(0), None), "{report:?}");
+    }
+    if let Answer::Refused(refusal) = answer {
+        assert!(refusal.retry_after.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0), "{refusal:?}");
+    }
+}
+
+fn texts(answer: &Answer) -> Vec<&str> {
+    let mut texts: Vec<&str> = Vec::new();
+    match answer {
+        Answer::Job(report) => {
+            texts.push(&report.host);
+            texts.extend(report.output.iter().map(String::as_str));
+        }
+        Answer::Diagnosed(diagnosis) => {
+            texts.push(&diagnosis.host);
+            let lines = diagnosis.reports.iter().flat_map(|report| report.run.iter().chain(&report.output));
+            texts.extend(lines.map(String::as_str));
+        }
+        Answer::Repairs(names) => {
+            texts.extend(names.iter().map(String::as_str));
+            assert!(names.iter().all(|name| name.parse::<policy::RepairName>().is_ok()), "{names:?}");
+        }
+        Answer::Version(version) => texts.push(version),
+        Answer::Refused(refusal) => texts.extend([refusal.text.as_str(), refusal.host.as_str()]),
+    }
+    texts
+}
+
+/// It is the only frame, and whole; other lines around it change nothing.
+fn alone(request: &Request, stdout: &[u8], answer: &Answer) {
+    let frames: Vec<&[u8]> = stdout.split_inclusive(|b| *b == b'\n').filter(|line| line.starts_with(b"SHN1 ")).collect();
+    let [frame] = frames.as_slice() else { panic!("{} frames", frames.len()) };
+    let believed = |stdout: &[u8]| read_answer(request, stdout);
+    assert_eq!(believed(&[b"a banner\n", stdout, b"\nand the rest"].concat()).as_ref(), Ok(answer));
+    assert!(believed(&[stdout, b"\n", frame].concat()).is_err(), "two frames were believed");
+    for cut in [1, 2, frame.len() / 2] {
+        let part = frame.get(..frame.len() - cut).unwrap_or_default();
+        assert!(believed(part).is_err(), "a frame without its last {cut} bytes was believed");
+    }
+}
