@@ -175,6 +175,38 @@ fn an_answer_that_is_not_the_gates_is_never_success() {
 }
 
 #[test]
+fn the_ssh_program_is_another_way_to_the_same_gate() {
+    let bed = Bed::new();
+    bed.policy(|policy| policy["hosts"] = json!({"web1": {"transport": "openssh"}}));
+    let seen = bed.call(CALL);
+    assert_eq!(seen.code, 0, "{}", seen.text);
+    assert!(bed.mark.exists());
+
+    bed.policy(|policy| {
+        policy["hosts"] = json!({"web1": {"transport": "openssh"}});
+        policy["repairs"]["httpd"]["cooldown"] = json!("0s");
+    });
+    fs::remove_file(&bed.mark).unwrap();
+    bed.monitor.record_host_key(&bed.web, fs::read_to_string(bed.web.key().with_extension("pub")).unwrap().trim());
+    bed.could_not_run("nothing was run");
+}
+
+/// A host is repaired at the gate of another one: its hypervisor, say.
+#[test]
+fn a_host_can_be_repaired_at_the_gate_of_another_one() {
+    let bed = Bed::new();
+    bed.policy(|policy| {
+        policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}});
+        policy["repairs"]["httpd"]["ladder"] = json!([{"ssh": "httpd", "at": "web1"}]);
+        policy["repairs"]["httpd"]["verify"] = json!(["/bin/true"]);
+    });
+    let seen = bed.call("DOWN HARD 3 --host vm1 --address 192.0.2.1 --repair httpd --foreground");
+    assert_eq!(seen.code, 0, "{}", seen.text);
+    assert!(seen.text.starts_with("REPAIRED vm1 with httpd") && bed.mark.exists(), "{}", seen.text);
+    assert_eq!(bed.monitor.records()[0].service, None);
+}
+
+#[test]
 fn a_second_call_while_one_runs_stands_still() {
     let bed = Bed::new();
     // It runs until it is told to end.
