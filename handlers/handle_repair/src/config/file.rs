@@ -1,14 +1,14 @@
 //! The shape of policy.json.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use policy::{Fleet, Policy, Quota, RepairName};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::Span;
-use super::repairs::Repair;
-use super::ssh::Reach;
+use super::repairs::{QuotaKeys, Repair};
+use super::ssh::{Reach, SshKeys};
 use super::unique::Unique;
 
 /// The policy and the places of things.
@@ -61,9 +61,9 @@ struct Keys {
     check_repairs: Option<WatchService>,
     plugin_path: Option<Vec<PathBuf>>,
     #[serde(default)]
-    ssh: super::ssh::SshKeys,
+    ssh: SshKeys,
     #[serde(default)]
-    hosts: Unique<String, super::ssh::SshKeys>,
+    hosts: Unique<String, SshKeys>,
 }
 
 const DEFAULT_LEDGER: &str = "/var/lib/nagios-selfheal/ledger.sqlite";
@@ -87,20 +87,6 @@ impl<'de> Deserialize<'de> for Config {
             plugin_path: keys.plugin_path.unwrap_or_else(|| DEFAULT_PLUGIN_PATH.map(PathBuf::from).to_vec()),
             reach: Reach::new(keys.ssh, keys.hosts.0),
         })
-    }
-}
-
-/// So many within such a time, as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct QuotaKeys {
-    count: u32,
-    per: Span,
-}
-
-impl From<QuotaKeys> for Quota {
-    fn from(keys: QuotaKeys) -> Quota {
-        Quota { count: keys.count, per: keys.per.0 }
     }
 }
 

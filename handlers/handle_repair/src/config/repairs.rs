@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use policy::{Act, Limits, RepairName, Rules, Rung, State};
+use policy::{Act, Limits, Quota, RepairName, Rules, Rung, State};
 use serde::Deserialize;
 
 use super::Span;
-use super::file::QuotaKeys;
 
 /// A repair as it is written: what rungs do not say themselves is taken from here.
 #[derive(Deserialize)]
@@ -37,6 +36,20 @@ struct RungKeys {
     good_results: Option<u32>,
     timeout: Option<Span>,
     settle: Option<Span>,
+}
+
+/// So many within such a time, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuotaKeys {
+    count: u32,
+    per: Span,
+}
+
+impl From<QuotaKeys> for Quota {
+    fn from(keys: QuotaKeys) -> Quota {
+        Quota { count: keys.count, per: keys.per.0 }
+    }
 }
 
 /// How long a rung may take, connection and answer included. The gate's own default is a minute.

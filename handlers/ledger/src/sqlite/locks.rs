@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use policy::JobId;
 
-use super::open::{LOCK_WAIT, directory_of};
 use crate::Error;
+
+/// How long a reservation waits for others; each holds the lock for a few milliseconds.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
 /// Waits until it is our turn to decide. SQLite would wait by itself, but by sleeping ever longer.
 pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
@@ -73,6 +75,11 @@ pub(super) fn forget(ledger: &Path, job: &str) {
 
 fn place(ledger: &Path, job: &str) -> PathBuf {
     ledger.with_added_extension("jobs").join(job)
+}
+
+/// The directory a file is in.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// For us alone, and owned by whom the directory belongs to: root, trying a repair by hand, must not lock Nagios out.

@@ -5,21 +5,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::SqliteLedger;
-use super::locks::private_file;
+use super::locks::{LOCK_WAIT, directory_of, private_file};
 use crate::Error;
 
 /// Marks a SQLite file as ours ("SHL1"), see SQLite's `PRAGMA application_id`.
 const APPLICATION_ID: i64 = 0x5348_4c31;
 /// The schema this program writes.
 const SCHEMA: i64 = 1;
-/// How long a reservation waits for others; each holds the lock for a few milliseconds.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
-
 impl SqliteLedger {
     /// Opens the ledger for writing; the first repair creates it, mode 0600.
     pub fn open(path: &Path) -> Result<SqliteLedger, Error> {
@@ -49,11 +45,6 @@ impl SqliteLedger {
         check_schema(&store, path)?;
         Ok(SqliteLedger { store, path: PathBuf::from(path), alive: HashMap::new() })
     }
-}
-
-/// The directory a file is in.
-pub(super) fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one and of two first
