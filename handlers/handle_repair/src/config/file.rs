@@ -1,6 +1,5 @@
 //! The shape of policy.json.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use policy::{Fleet, Policy, Quota, RepairName};
