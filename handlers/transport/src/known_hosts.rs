@@ -40,6 +40,8 @@ pub struct Recorded {
     key: PublicKey,
     blob: Vec<u8>,
     place: String,
+    /// The line says exactly this key, in the only way to write it.
+    well_written: bool,
 }
 
 /// What is on file for one host.
@@ -127,7 +129,9 @@ fn read_line(
         return None;
     }
     let rank = names.0.iter().position(|name| covers(&patterns, name))?;
-    let Some(key) = read_key(fields.next(), fields.next(), &place) else {
+    // What is revoked stays revoked, however badly it is written.
+    let well_written = |key: &Recorded| key.well_written || matches!(kind, Kind::Revoked);
+    let Some(key) = read_key(fields.next(), fields.next(), &place).filter(well_written) else {
         on_file.malformed.push(place());
         return None;
     };
@@ -140,9 +144,12 @@ fn read_line(
 }
 
 fn read_key(kind: Option<&str>, base64: Option<&str>, place: &impl Fn() -> String) -> Option<Recorded> {
-    let key = PublicKey::from_openssh(&format!("{} {}", kind?, base64?)).ok()?;
+    let written = format!("{} {}", kind?, base64?);
+    let key = PublicKey::from_openssh(&written).ok()?;
     let blob = key.to_bytes().ok()?;
-    Some(Recorded { key, blob, place: place() })
+    // ssh-key passes over some wrong lengths inside.
+    let well_written = key.to_openssh().is_ok_and(|text| text == written);
+    Some(Recorded { key, blob, place: place(), well_written })
 }
 
 /// Whether a host field covers a name: hashed, or a list of patterns of which one fits and no negated one does.
@@ -349,6 +356,15 @@ mod tests {
         assert_eq!(on_file.malformed(), ["known_hosts:1", "known_hosts:2", "known_hosts:4"]);
         assert_eq!(on_file.standing(), Standing::Known);
         assert_eq!(on_file.algorithms(), ["ssh-ed25519"]);
+    }
+
+    #[test]
+    fn a_key_with_a_wrong_length_inside_is_malformed_but_can_be_revoked() {
+        let wrong = A.replacen("NTE5AAAAI", "NTE5AA8AI", 1);
+        assert!(wrong != A && PublicKey::from_openssh(&wrong).is_ok());
+        let on_file = on_file(&format!("web1 {wrong}"), "web1", "192.0.2.1", 22);
+        assert_eq!((on_file.judge(&blob(A)), on_file.malformed()), (Verdict::Other, &["known_hosts:1".to_owned()][..]));
+        assert_eq!(judged(&format!("web1 {A}\n@revoked web1 {wrong}"), A), Verdict::Revoked("known_hosts:2".into()));
     }
 
     proptest! {
