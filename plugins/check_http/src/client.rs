@@ -232,6 +232,13 @@ impl Line {
         let mut known = self.head.len();
         self.head.extend_from_slice(bytes);
         self.ended = bytes.is_empty();
+        if self.interim > 0 && !may_be_head(&self.head) {
+            // Something else follows the interim answer, so that one was the answer: wherever the network cut it.
+            let rest = std::mem::take(&mut self.head);
+            let head = self.seen().head.clone();
+            self.begin_body(head, &rest);
+            return Ok(());
+        }
         loop {
             let end = match head_end(&self.head, known) {
                 Some(end) => end,

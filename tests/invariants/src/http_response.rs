@@ -47,17 +47,11 @@ pub fn http_response(bytes: &[u8]) {
     if state == State::Ok {
         justified(*letter, answer, &said);
     }
-    // Behind an interim answer (1xx), what came together with it decides whether another one is expected.
-    if *letter == b'a' && !begins_interim(answer) {
+    if *letter == b'a' {
         let (begin, end) = answer.split_at(answer.len() / 2);
         let (in_pieces, other) = check(wish, vec![begin.to_vec(), end.to_vec()]);
         assert_eq!(in_pieces, state, "in pieces it is another verdict: {said:?} {other:?}");
     }
-}
-
-fn begins_interim(answer: &[u8]) -> bool {
-    let code = answer.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    answer.starts_with(b"HTTP/") && code.starts_with(b"1")
 }
 
 fn one_verdict(letter: u8, said: &str) {
