@@ -54,7 +54,7 @@ pub struct Cli {
     #[arg(long, value_name = "ADDRESS", help_heading = WHERE)]
     pub source_address: Option<OsString>,
 
-    /// Ask through this HTTP proxy: [http://][user:password@]host[:port].
+    /// Ask through this HTTP proxy: HOST:PORT or http://USER:PASSWORD@HOST:PORT
     #[arg(short = 'x', long, value_name = "URL", help_heading = WHERE)]
     pub proxy: Option<OsString>,
 
