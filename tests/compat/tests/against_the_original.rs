@@ -8,7 +8,6 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,17 +17,14 @@ use support::{Run, Server};
 const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 const QUIRKS: &str = include_str!("../../quirks.md");
 
-/// Our program: the one `CHECK_HTTP` names (a release, as it is packaged), else one built now, for cargo builds no other
-/// package's programs for a test.
+/// Our program: the one `CHECK_HTTP` names, else the release that `make build` leaves in SELFHEAL_PROGRAMS or here.
 fn ours() -> PathBuf {
-    if let Some(program) = std::env::var_os("CHECK_HTTP") {
-        return program.into();
-    }
-    let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "check_http", "--bin", "check_http"]).status();
-    assert!(built.unwrap().success());
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent).unwrap().join("check_http");
-    assert!(program.is_file(), "{}", program.display());
+    let built = || {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");
+        std::env::var_os("SELFHEAL_PROGRAMS").map_or(here, PathBuf::from).join("check_http")
+    };
+    let program = std::env::var_os("CHECK_HTTP").map_or_else(built, PathBuf::from);
+    assert!(program.is_file(), "{}: `make build` makes it", program.display());
     program
 }
 
