@@ -140,19 +140,6 @@ impl Why {
             Why::FleetShare { .. } => "fleet-share",
         }
     }
-
-    /// Whether only a limit was in the way that passes by itself, so that the repair is to be offered again.
-    pub fn passes(&self) -> bool {
-        matches!(
-            self,
-            Why::HostNotUp(_)
-                | Why::AlreadyRunning { .. }
-                | Why::CoolingDown { .. }
-                | Why::FleetRunning(_)
-                | Why::FleetStarted { .. }
-                | Why::FleetShare { .. }
-        )
-    }
 }
 
 impl fmt::Display for Why {
