@@ -26,7 +26,7 @@ pub enum Problem {
 ///
 /// A panic ends here too, through the panic hook, so that it holds with `panic = "abort"` as well.
 pub fn guard(name: &'static str, run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>) -> ExitCode {
-    std::panic::set_hook(Box::new(move |info| panicked(name, info)));
+    quiet_panics(name);
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
     let (said, state) = match run(&argv) {
         Ok(outcome) => (outcome.render(), outcome.state()),
@@ -38,6 +38,11 @@ pub fn guard(name: &'static str, run: impl FnOnce(&[OsString]) -> Result<Outcome
     };
     say(&said);
     ExitCode::from(state.code())
+}
+
+/// A panic from here on is one line and UNKNOWN (3).
+pub(crate) fn quiet_panics(name: &'static str) {
+    std::panic::set_hook(Box::new(move |info| panicked(name, info)));
 }
 
 #[allow(clippy::exit, reason = "a panic must end as UNKNOWN (3), and with panic = abort the hook is the last code to run")]

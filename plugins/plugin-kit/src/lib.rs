@@ -9,6 +9,7 @@ mod perfdata;
 mod range;
 mod state;
 mod text;
+mod tool;
 
 pub use guard::{Problem, guard};
 pub use outcome::Outcome;
@@ -16,3 +17,4 @@ pub use perfdata::{Number, Perfdata};
 pub use range::{BadRange, Range};
 pub use state::{State, UnknownState};
 pub use text::clean;
+pub use tool::{Found, Out, tool};

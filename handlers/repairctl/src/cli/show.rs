@@ -1,0 +1,14 @@
+//! `repairctl show`.
+
+use clap::Args;
+
+/// The words of the command.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The job, as history and comments in Nagios name it
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

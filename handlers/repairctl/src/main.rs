@@ -1,0 +1,7 @@
+//! What an admin runs: see `repairctl::run`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plugin_kit::tool("repairctl", repairctl::run)
+}

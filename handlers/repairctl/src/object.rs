@@ -1,0 +1,23 @@
+//! What a command is about: everything, a host with its services, or one service.
+
+use std::fmt;
+
+/// A host, perhaps one service of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object<'a> {
+    /// The host's name in Nagios.
+    pub host: &'a str,
+    /// The service's description; `None` is the host itself.
+    pub service: Option<&'a str>,
+}
+
+impl fmt::Display for Object<'_> {
+    /// `host/service`, as everywhere in this project; cleaned, for these names come from files.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.service {
+            Some(service) => format!("{}/{service}", self.host),
+            None => self.host.to_owned(),
+        };
+        f.pad(&plugin_kit::clean(&text))
+    }
+}

@@ -1,0 +1,39 @@
+//! The site: its policy, read when a command needs it, and its ledger.
+
+use std::path::{Path, PathBuf};
+
+use handle_repair::config::{self, Config};
+use ledger::SqliteLedger;
+use plugin_kit::Problem;
+
+/// Where everything of a site begins.
+#[derive(Debug)]
+pub struct Site {
+    policy: PathBuf,
+}
+
+impl Site {
+    /// The site of this policy.
+    pub fn new(policy: PathBuf) -> Site {
+        Site { policy }
+    }
+
+    /// The policy's file.
+    pub fn policy(&self) -> &Path {
+        &self.policy
+    }
+
+    /// The policy and the places it names.
+    pub fn config(&self) -> Result<Config, Problem> {
+        config::read(&self.policy).map_err(|bad| Problem::Usage(bad.to_string()))
+    }
+
+    /// The ledger, for reading; `None` before the first repair.
+    pub fn ledger(&self, config: &Config) -> Result<Option<SqliteLedger>, Problem> {
+        match SqliteLedger::open_read_only(&config.ledger) {
+            Ok(ledger) => Ok(Some(ledger)),
+            Err(ledger::Error::Missing(_)) => Ok(None),
+            Err(why) => Err(Problem::Usage(why.to_string())),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Lists: a table on a terminal, lines with tabs when piped.
+
+use plugin_kit::{Out, clean};
+
+/// Rows under headings. Cells are cleaned when they are added.
+#[derive(Debug)]
+pub struct Table {
+    headings: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// One cell, and how it looks on a terminal.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+/// How a cell looks where colours may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As everything else.
+    Plain,
+    /// As it should be.
+    Good,
+    /// Worth a look.
+    Uneasy,
+    /// Wrong.
+    Bad,
+    /// Of less weight.
+    Faint,
+}
+
+impl Tone {
+    /// SGR parameters (ECMA-48).
+    fn sgr(self) -> Option<&'static str> {
+        match self {
+            Tone::Plain => None,
+            Tone::Good => Some("32"),
+            Tone::Uneasy => Some("33"),
+            Tone::Bad => Some("31"),
+            Tone::Faint => Some("2"),
+        }
+    }
+
+    /// `text` in this tone, when `out` may use colours.
+    pub fn paint(self, text: &str, out: &Out) -> String {
+        match self.sgr().filter(|_| out.has_colour()) {
+            Some(sgr) => format!("\x1b[{sgr}m{text}\x1b[0m"),
+            None => text.to_owned(),
+        }
+    }
+}
+
+impl Cell {
+    /// A cell with its tone.
+    pub fn toned(text: impl AsRef<str>, tone: Tone) -> Cell {
+        Cell { text: clean(text.as_ref()), tone }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell::toned(text, Tone::Plain)
+    }
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new<const N: usize>(headings: [&'static str; N]) -> Table {
+        Table { headings: headings.to_vec(), rows: Vec::new() }
+    }
+
+    /// One more row.
+    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        self.rows.push(cells.to_vec());
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Writes it: with headings and columns for people, as bare lines with tabs for programs.
+    pub fn write(&self, out: &mut Out) {
+        if !out.is_terminal() {
+            for row in &self.rows {
+                out.line(row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join("\t"));
+            }
+            return;
+        }
+        let widths = self.widths();
+        let headings: Vec<Cell> = self.headings.iter().map(|text| Cell::toned(text, Tone::Faint)).collect();
+        for row in std::iter::once(&headings).chain(&self.rows) {
+            let mut line = String::new();
+            for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let last = at + 1 == row.len();
+                let pad = if last { 0 } else { width + 2 - cell.text.chars().count() };
+                line.push_str(&cell.tone.paint(&cell.text, out));
+                line.push_str(&" ".repeat(pad));
+            }
+            out.line(line);
+        }
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.headings.iter().map(|text| text.chars().count()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.text.chars().count());
+            }
+        }
+        widths
+    }
+}
