@@ -38,6 +38,8 @@ use plugin_kit::{Outcome, Problem};
 use clock::Clock;
 use wish::Wish;
 
+pub use cli::command;
+
 /// The check on rustls. A peer that rustls refuses is handed to check_http_openssl.
 #[cfg(feature = "rustls")]
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
