@@ -32,6 +32,8 @@ mod syslog;
 mod trust;
 mod within;
 
+pub use args::HELP;
+
 /// What is printed, and where, and the exit code: 0..3, and nothing outside it, but for `within`, which hands one on.
 pub(crate) struct Said {
     pub(crate) stdout: String,
