@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use plugin_kit::Problem;
 use policy::{Event, JobId, State};
 
@@ -150,6 +150,11 @@ fn fill(word: &str, values: &[(&str, &str)]) -> String {
         }
     }
     filled + rest
+}
+
+/// What `handle_repair` can be told, for man pages and completions.
+pub fn command() -> clap::Command {
+    Words::command()
 }
 
 /// Reads the arguments after the program's name.
@@ -303,8 +308,7 @@ mod tests {
 
     #[test]
     fn help_fits_the_terminal() {
-        use clap::CommandFactory;
-        let help = Words::command().render_long_help().to_string();
+        let help = command().render_long_help().to_string();
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }

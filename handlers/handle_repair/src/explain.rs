@@ -71,7 +71,12 @@ fn trigger(event: &Event, rules: &Rules) -> String {
         }
         _ => format!(" from SOFT {} on,", rules.soft_attempt),
     };
-    format!("repairs {}{soft} and when HARD", on.join(" or "))
+    let row = match (rules.in_a_row, event.last_state) {
+        (0 | 1, _) => String::new(),
+        (n, Some(last)) => format!("; {n} such results in a row, and the one before was {last}"),
+        (n, None) => format!("; {n} such results in a row, and the one before is not known"),
+    };
+    format!("repairs {}{soft} and when HARD{row}", on.join(" or "))
 }
 
 fn past(event: &Event, known: &History) -> String {

@@ -92,6 +92,9 @@ fn the_same_event_is_answered_once_however_often_it_comes() {
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "7", 4), at(3599))), "same-event");
     assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "8", 4), at(3599))), "repair");
     ledger.finish(&job(3), at(3600), Outcome::Healed, "").unwrap();
+    // Another event of a problem that was repaired: the cooldown is the first reason, then that.
+    assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(3601))), "cooling-down");
+    assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(5000))), "same-problem");
     // Nagios restarted without retention counts its problems anew.
     assert_eq!(code(reserve(&mut ledger, 4, &event("web1", "7", 4), at(9_000))), "repair");
 }

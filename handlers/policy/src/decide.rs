@@ -57,10 +57,20 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Why> {
         None => Some(rules.soft_attempt),
     };
     match (event.state_type, needed) {
-        (StateType::Hard, _) => Ok(()),
-        (StateType::Soft, Some(needed)) if event.attempt >= needed => Ok(()),
+        (StateType::Hard, _) => in_a_row(event, rules),
+        (StateType::Soft, Some(needed)) if event.attempt >= needed => in_a_row(event, rules),
         (StateType::Soft, needed) => Err(Why::TooEarly { attempt: event.attempt, needed }),
     }
+}
+
+/// Nagios counts every bad result as an attempt, so the first CRITICAL after two WARNINGs is SOFT 3. The event tells one
+/// result back; one that it does not tell was none of the wanted.
+fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Why> {
+    let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) { Rules::MOST_IN_A_ROW } else { 1 };
+    if known >= rules.in_a_row {
+        return Ok(());
+    }
+    Err(Why::NotInARow { state: event.state, state_type: event.state_type, last: event.last_state })
 }
 
 /// The part that history decides. It can only say no: more history never makes it bolder.
@@ -79,6 +89,9 @@ pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Wh
         return Err(Why::AlreadyRunning { job: job.clone(), since: *since });
     }
     within_limits(limits, history)?;
+    if let Some(job) = &history.same_problem {
+        return Err(Why::SameProblem { job: job.clone() });
+    }
     within_fleet(fleet, history)
 }
 

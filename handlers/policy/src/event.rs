@@ -139,7 +139,7 @@ pub struct Event {
     pub service: Option<String>,
     /// The state of the host the service runs on.
     pub host_state: Option<State>,
-    /// The state before this one.
+    /// The result of the check before this one, whatever it was (`$LASTSERVICESTATE$`, `$LASTHOSTSTATE$`).
     pub last_state: Option<State>,
     /// How many downtimes the service (or, for a host event, the host) is in.
     pub downtime: u32,

@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use crate::{Limits, State};
 
-/// How long an event is remembered as answered. Nagios repeats a call within seconds; a problem id, however, comes again
-/// once Nagios was restarted without its retention file.
+/// How long an event, and a problem, is remembered as answered. Nagios repeats a call within seconds; a problem id, however,
+/// comes again once Nagios was restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// What is known of earlier repairs and of the object, at the moment of the decision.
@@ -18,6 +18,9 @@ pub struct History {
     pub paused: Option<Pause>,
     /// The job that, within [`SAME_EVENT_WITHIN`], answered an event with the same problem id, state type and attempt.
     pub same_event: Option<String>,
+    /// The job that, within [`SAME_EVENT_WITHIN`], repaired the same problem at whatever event. Its ladder was climbed, and
+    /// the problem is still the same one.
+    pub same_problem: Option<String>,
     /// A repair of this object that began or ended after now, and how far ahead that is.
     pub ahead: Option<(String, Duration)>,
     /// The repair that runs on the host, whatever its service, and for how long.

@@ -26,6 +26,8 @@ pub struct Rules {
     pub on: Vec<State>,
     /// The SOFT attempt from which on it runs; the last SOFT attempt when `max_check_attempts` leaves fewer.
     pub soft_attempt: u32,
+    /// How many results in a row, this one included, must be of these states: 1 to [`Rules::MOST_IN_A_ROW`].
+    pub in_a_row: u32,
     /// How often it may run for one object.
     pub limits: Limits,
     /// The rungs, tried in order until one is verified.
@@ -119,8 +121,11 @@ pub enum Act {
 }
 
 impl Rules {
+    /// An event tells of its own result and of the one before it, and of no more.
+    pub const MOST_IN_A_ROW: u32 = 2;
+
     /// The rules of the design: CRITICAL or DOWN, at SOFT 3 or later, within the default limits.
     pub fn with_ladder(ladder: Vec<Rung>) -> Rules {
-        Rules { on: vec![State::Critical, State::Down], soft_attempt: 3, limits: Limits::default(), ladder }
+        Rules { on: vec![State::Critical, State::Down], soft_attempt: 3, in_a_row: 1, limits: Limits::default(), ladder }
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{RepairName, State};
+use crate::{RepairName, SAME_EVENT_WITHIN, State, StateType};
 
 /// Why nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,15 @@ pub enum Why {
         attempt: u32,
         /// The SOFT attempt that is waited for; `None` when only HARD is left, for `max_check_attempts` is 1.
         needed: Option<u32>,
+    },
+    /// The result before this one does not call for the repair, and the rules want two in a row that do.
+    NotInARow {
+        /// The state now.
+        state: State,
+        /// SOFT or HARD.
+        state_type: StateType,
+        /// The result before; `None` when Nagios did not say.
+        last: Option<State>,
     },
     /// The host itself is not there: a repair could not reach it and would not help.
     HostNotUp(State),
@@ -49,6 +58,11 @@ pub enum Why {
     /// This very event was answered before: Nagios hands a dead worker's job to another one.
     SameEvent {
         /// The job that answered it.
+        job: String,
+    },
+    /// This problem was repaired before, at another of its events, and is still the same problem.
+    SameProblem {
+        /// The job that did.
         job: String,
     },
     /// The ledger holds a time that has not come yet: the clock was set back, or was wrong then.
@@ -122,6 +136,7 @@ impl Why {
             Why::Recovered(_) => "recovered",
             Why::StateNotCovered(..) => "state-not-covered",
             Why::TooEarly { .. } => "too-early",
+            Why::NotInARow { .. } => "not-in-a-row",
             Why::HostNotUp(_) => "host-not-up",
             Why::ServiceDowntime => "service-downtime",
             Why::HostDowntime => "host-downtime",
@@ -129,6 +144,7 @@ impl Why {
             Why::Flapping => "flapping",
             Why::Paused { .. } => "paused",
             Why::SameEvent { .. } => "same-event",
+            Why::SameProblem { .. } => "same-problem",
             Why::ClockWentBack { .. } => "clock-went-back",
             Why::AlreadyRunning { .. } => "already-running",
             Why::CoolingDown { .. } => "cooling-down",
@@ -158,6 +174,18 @@ impl fmt::Display for Why {
             Why::TooEarly { attempt, needed: None } => {
                 write!(f, "SOFT attempt {attempt} is too early: with max_check_attempts 1 it repairs only when HARD")
             }
+            Why::NotInARow { last: None, .. } => {
+                f.write_str("the policy wants two results in a row, and the one before is not known: give it as --last-state")
+            }
+            Why::NotInARow { state, state_type, last: Some(last) } => {
+                write!(f, "the result before was {last}, and the policy wants two in a row: ")?;
+                match state_type {
+                    StateType::Soft => write!(f, "allowed at the next {state}"),
+                    StateType::Hard => {
+                        write!(f, "allowed at the next {state} of which Nagios tells, or by 'repairctl sweep' if it stays so")
+                    }
+                }
+            }
             Why::HostNotUp(state) => write!(f, "the host is {state}: a repair could not reach it"),
             Why::ServiceDowntime => f.write_str("the service is in downtime, until that ends"),
             Why::HostDowntime => f.write_str("the host is in downtime, until that ends"),
@@ -168,6 +196,12 @@ impl fmt::Display for Why {
             Why::Paused { by, reason, left: Some(left) } => write!(f, "paused by {by} for another {}: {reason}", Span(*left)),
             Why::Paused { by, reason, left: None } => write!(f, "paused by {by} until it is resumed: {reason}"),
             Why::SameEvent { job } => write!(f, "job {job} has answered this very event"),
+            Why::SameProblem { job } => write!(
+                f,
+                "job {job} has repaired this very problem, and it is still there: people are needed; allowed again for a new \
+                 problem, or after {}",
+                Span(SAME_EVENT_WITHIN)
+            ),
             Why::ClockWentBack { job, ahead } => write!(
                 f,
                 "the clock is {} behind job {job} of the ledger: allowed again when it has caught up; if it was wrong then, \

@@ -1,5 +1,5 @@
 //! Every sequence of handler calls recorded from real engines (Nagios 4.4.6 and Icinga 2.13.6), with the decisions that
-//! are expected and why, in sequences.txt. One check a minute; a repair ends at once and does not help, so that what
+//! are expected and why, in sequences.txt, and a few that are only described. One check a minute; a repair ends at once and does not help, so that what
 //! follows is decided by the limits alone.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -11,10 +11,12 @@ use policy::{Act, Decision, Event, Fleet, History, Past, PastOutcome, Policy, Ru
 
 const TABLE: &str = include_str!("sequences.txt");
 
-fn policy() -> Policy {
+/// The default rules, with `in_a_row` as the scenario's heading says.
+fn policy(in_a_row: u32) -> Policy {
     let act = Act::Ssh { repair: "fix".parse().unwrap(), at: None };
     let rung = Rung { act, timeout: Duration::ZERO, settle: Duration::ZERO, verify: Vec::new(), good_results: 1 };
-    Policy { repairs: [("fix".parse().unwrap(), Rules::with_ladder(vec![rung]))].into(), fleet: Fleet::default() }
+    let rules = Rules { in_a_row, ..Rules::with_ladder(vec![rung]) };
+    Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
 /// What a ledger would know: for each object the minutes of its repairs with their events, and of its refusals.
@@ -33,14 +35,24 @@ impl Known {
             ended: age(*at),
             outcome: PastOutcome::Failed,
         };
-        let same = self.repairs.iter().find(|(at, known)| known == event && age(*at) < SAME_EVENT_WITHIN);
+        let recent = |wanted: &dyn Fn(&str) -> bool| {
+            let mut recent = self.repairs.iter().filter(|(at, _)| age(*at) < SAME_EVENT_WITHIN);
+            recent.find(|(_, known)| wanted(known)).map(|(at, _)| format!("repaired-at-{at}"))
+        };
+        let problem = problem(event);
         History {
-            same_event: same.map(|(at, _)| format!("repaired-at-{at}")),
+            same_event: recent(&|known| known == event),
+            same_problem: recent(&|known| problem.is_some() && self::problem(known) == problem),
             repairs: self.repairs.iter().rev().map(past).collect(),
             refused: self.refused.iter().rev().map(|at| age(*at)).collect(),
             ..History::default()
         }
     }
+}
+
+/// The problem id of a call.
+fn problem(call: &str) -> Option<&str> {
+    call.split(' ').find_map(|word| word.strip_prefix('p'))
 }
 
 /// `host DOWN SOFT 1/3 host=DOWN downtime p1` as an event.
@@ -50,11 +62,13 @@ fn event(words: &[&str]) -> Event {
     let [state, state_type, attempts, rest @ ..] = words else { panic!("{words:?}") };
     let (attempt, max) = attempts.split_once('/').unwrap();
     let has = |word: &str| u32::from(rest.contains(&word));
-    let state = if of_host { State::of_host(state) } else { State::of_service(state) }.unwrap();
+    let read_state = if of_host { State::of_host } else { State::of_service };
+    let state = read_state(state).unwrap();
     let service = (!of_host).then_some("S");
     Event {
         max_attempts: max.parse().ok(),
         host_state: rest.iter().find_map(|word| word.strip_prefix("host=")).map(|word| State::of_host(word).unwrap()),
+        last_state: rest.iter().find_map(|word| word.strip_prefix("last=")).map(|word| read_state(word).unwrap()),
         downtime: has("downtime"),
         host_downtime: has("host-downtime"),
         problem_id: rest.iter().find_map(|word| word.strip_prefix('p')).map(str::to_owned),
@@ -66,26 +80,29 @@ fn event(words: &[&str]) -> Event {
 /// The decision about each line of a scenario, in order.
 fn decisions(scenario: &str) -> Vec<String> {
     let mut known: HashMap<bool, Known> = HashMap::new();
+    let in_a_row = if scenario.lines().next().unwrap().ends_with(", in_a_row 2") { 2 } else { 1 };
     let calls = scenario.lines().filter(|line| !line.starts_with(['#', '>']));
-    let decide_line = |(minute, line): (usize, &str)| {
+    let mut minute = 0;
+    let decide_line = |line: &str| {
         let (call, _) = line.split_once(" = ").unwrap();
         let words: Vec<&str> = call.split_whitespace().collect();
-        let (event, minute) = (event(&words), minute as u64);
+        minute += words.iter().find_map(|word| word.strip_prefix("after=")).map_or(1, |minutes| minutes.parse().unwrap());
+        let event = event(&words);
         let object = known.entry(event.service.is_some()).or_default();
-        match decide(&event, &policy(), &object.history(minute, call.trim())) {
+        match decide(&event, &policy(in_a_row), &object.history(minute, call.trim())) {
             Decision::Repair(_) => {
                 object.repairs.push((minute, call.trim().to_owned()));
                 "REPAIR".to_owned()
             }
             Decision::Stand(why) => {
-                if matches!(why.code(), "cooling-down" | "breaker-open" | "incident-budget" | "window-budget") {
+                if matches!(why.code(), "cooling-down" | "breaker-open" | "incident-budget" | "window-budget" | "same-problem") {
                     object.refused.push(minute);
                 }
                 why.code().to_owned()
             }
         }
     };
-    calls.enumerate().map(decide_line).collect()
+    calls.map(decide_line).collect()
 }
 
 #[test]

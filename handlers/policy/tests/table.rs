@@ -22,7 +22,11 @@ fn rules() -> Rules {
 }
 
 fn policy() -> Policy {
-    Policy { repairs: [("httpd".parse().unwrap(), rules())].into(), fleet: Fleet::default() }
+    policy_of(rules())
+}
+
+fn policy_of(rules: Rules) -> Policy {
+    Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
 /// An event written as Nagios' log writes it: `CRITICAL;SOFT;3/4`.
@@ -81,6 +85,38 @@ fn without_max_attempts_it_waits_for_the_wanted_attempt() {
 }
 
 #[test]
+fn two_results_in_a_row_can_be_asked_for() {
+    let strict = policy_of(Rules { in_a_row: 2, ..rules() });
+    for (text, last, wanted) in [
+        ("CRITICAL;SOFT;3/4", Some(State::Critical), "repair"),
+        // C U C and W W C: the attempt is 3, but it is the first CRITICAL.
+        ("CRITICAL;SOFT;3/4", Some(State::Unknown), "not-in-a-row"),
+        ("CRITICAL;SOFT;3/4", Some(State::Warning), "not-in-a-row"),
+        ("CRITICAL;SOFT;1/4", Some(State::Ok), "too-early"),
+        ("CRITICAL;SOFT;1/2", Some(State::Ok), "not-in-a-row"),
+        ("CRITICAL;SOFT;2/3", Some(State::Critical), "repair"),
+        ("CRITICAL;HARD;4/4", Some(State::Critical), "repair"),
+        ("CRITICAL;HARD;4/4", Some(State::Warning), "not-in-a-row"),
+        ("CRITICAL;HARD;1/1", Some(State::Ok), "not-in-a-row"),
+        // What Nagios does not say is not taken for a yes.
+        ("CRITICAL;SOFT;3/4", None, "not-in-a-row"),
+        ("CRITICAL;HARD;4/4", None, "not-in-a-row"),
+    ] {
+        let event = Event { last_state: last, ..event(text) };
+        let decided = match decide(&event, &strict, &History::default()) {
+            Decision::Repair(_) => "repair",
+            Decision::Stand(why) => why.code(),
+        };
+        assert_eq!(decided, wanted, "{text} after {last:?}");
+        // Without it the result before does not matter.
+        assert_ne!(verdict(&event, &History::default()), "not-in-a-row");
+    }
+    let covered = policy_of(Rules { in_a_row: 2, on: vec![State::Critical, State::Unknown], ..rules() });
+    let mixed = Event { last_state: Some(State::Unknown), ..event("CRITICAL;SOFT;3/4") };
+    assert!(matches!(decide(&mixed, &covered, &History::default()), Decision::Repair(_)), "each of the states of 'on' counts");
+}
+
+#[test]
 fn each_reason_to_stand_still_is_its_own() {
     let hard = event("CRITICAL;HARD;4/4");
     let none = History::default();
@@ -100,6 +136,11 @@ fn each_reason_to_stand_still_is_its_own() {
 
     let same = History { same_event: Some("j".into()), ..History::default() };
     assert_eq!(verdict(&hard, &same), "same-event");
+    let problem = History { same_problem: Some("j".into()), ..History::default() };
+    assert_eq!(verdict(&hard, &problem), "same-problem");
+    // While the cooldown holds that is the reason, and with it the call is a sign of trouble.
+    let cooling = History { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
+    assert_eq!(verdict(&hard, &cooling), "cooling-down");
     let running = History { running: Some(("j".into(), Duration::from_secs(5))), ..History::default() };
     assert_eq!(verdict(&hard, &running), "already-running");
     assert_eq!(verdict(&hard, &after(&[(599, PastOutcome::Healed)])), "cooling-down");
@@ -198,6 +239,22 @@ fn every_refusal_reads_as_a_sentence() {
         Why::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
         "SOFT attempt 1 is too early: it repairs from SOFT 3 on, or when HARD"
     );
+    let in_a_row = |state_type, last| Why::NotInARow { state: State::Critical, state_type, last }.to_string();
+    assert_eq!(
+        in_a_row(StateType::Soft, Some(State::Warning)),
+        "the result before was WARNING, and the policy wants two in a row: allowed at the next CRITICAL"
+    );
+    assert_eq!(
+        in_a_row(StateType::Hard, Some(State::Unknown)),
+        "the result before was UNKNOWN, and the policy wants two in a row: allowed at the next CRITICAL of which Nagios tells, \
+         or by 'repairctl sweep' if it stays so"
+    );
+    assert!(in_a_row(StateType::Soft, None).ends_with("is not known: give it as --last-state"));
+    assert_eq!(
+        Why::SameProblem { job: "j".into() }.to_string(),
+        "job j has repaired this very problem, and it is still there: people are needed; allowed again for a new problem, or \
+         after 60 min"
+    );
 }
 
 prop_compose! {
@@ -205,17 +262,20 @@ prop_compose! {
         state in prop::sample::select(vec![State::Ok, State::Warning, State::Critical, State::Unknown]),
         hard in any::<bool>(), attempt in 0..20u32, max in prop::option::of(0..12u32),
         host_state in prop::option::of(prop::sample::select(vec![State::Up, State::Down, State::Unreachable])),
+        last_state in prop::option::of(prop::sample::select(vec![State::Ok, State::Warning, State::Critical, State::Unknown])),
         downtime in 0..2u32, host_downtime in 0..2u32, named in any::<bool>(),
     ) -> Event {
         let state_type = if hard { StateType::Hard } else { StateType::Soft };
         let repair = named.then(|| "httpd".parse().unwrap());
-        Event { state, state_type, attempt, max_attempts: max, host_state, downtime, host_downtime, repair, ..event("OK;SOFT;1/4") }
+        let max_attempts = max;
+        let called = Event { state, state_type, attempt, max_attempts, host_state, last_state, ..event("OK;SOFT;1/4") };
+        Event { downtime, host_downtime, repair, ..called }
     }
 }
 
 prop_compose! {
     fn any_history()(
-        same in any::<bool>(), running in prop::option::of(0..1000u64), refused in prop::collection::vec(0..20_000u64, 0..6),
+        same in any::<bool>(), problem in any::<bool>(), running in prop::option::of(0..1000u64), refused in prop::collection::vec(0..20_000u64, 0..6),
         repairs in prop::collection::vec((0..100_000u64, 0..3usize), 0..8), fleet_running in 0..8u32, started in 0..30u32,
     ) -> History {
         let mut repairs: Vec<_> = repairs.into_iter().map(|(ended, n)| (ended, OUTCOMES[n])).collect();
@@ -224,7 +284,8 @@ prop_compose! {
         refused.sort();
         let fleet = FleetNow { running: fleet_running, started, ..FleetNow::default() };
         let running = running.map(|seconds| ("j".to_owned(), Duration::from_secs(seconds)));
-        History { same_event: same.then(|| "j".into()), running, refused, fleet, ..after(&repairs) }
+        let (same_event, same_problem) = (same.then(|| "j".into()), problem.then(|| "j".into()));
+        History { same_event, same_problem, running, refused, fleet, ..after(&repairs) }
     }
 }
 
@@ -251,6 +312,17 @@ proptest! {
         more.refused.push(Duration::from_secs(refused));
         more.refused.sort();
         more.fleet.started += 1;
+        more.fleet.running += 1;
+        let what = ended % 6;
+        let job = || Some("j".to_owned());
+        match what {
+            0 => more.same_event = job(),
+            1 => more.same_problem = job(),
+            2 => more.running = Some(("j".into(), Duration::ZERO)),
+            3 => more.paused = Some(Pause { by: "ann".into(), reason: "x".into(), left: None }),
+            4 => more.now = Some(ObjectNow { state: None, acknowledged: true, flapping: true }),
+            _ => {}
+        }
         if let Decision::Repair(_) = decide(&event, &policy(), &more) {
             prop_assert!(matches!(decide(&event, &policy(), &history), Decision::Repair(_)));
         }
@@ -260,12 +332,21 @@ proptest! {
     fn no_limit_is_ever_exceeded(event in any_event(), history in any_history()) {
         let limits = rules().limits;
         if let Decision::Repair(_) = decide(&event, &policy(), &history) {
-            prop_assert!(history.running.is_none() && history.same_event.is_none());
+            prop_assert!(history.running.is_none() && history.same_event.is_none() && history.same_problem.is_none());
             let ran: Vec<&Past> = history.repairs.iter().filter(|past| past.outcome != PastOutcome::NotRun).collect();
             prop_assert!(ran.iter().all(|past| past.ended >= limits.cooldown));
             prop_assert!(history.spent(&limits) < 3 && history.ineffective(&limits) < 3);
             prop_assert!(ran.iter().filter(|past| past.began < limits.window.per).count() < 6);
             prop_assert!(history.fleet.running < 5 && history.fleet.started < 20);
+        }
+    }
+
+    #[test]
+    fn two_in_a_row_are_two_and_never_bolder_than_one(event in any_event(), history in any_history()) {
+        let strict = policy_of(Rules { in_a_row: 2, ..rules() });
+        if let Decision::Repair(_) = decide(&event, &strict, &history) {
+            prop_assert_eq!((event.state, event.last_state), (State::Critical, Some(State::Critical)));
+            prop_assert!(matches!(decide(&event, &policy(), &history), Decision::Repair(_)));
         }
     }
 

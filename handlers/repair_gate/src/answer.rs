@@ -1,4 +1,4 @@
-//! The one framed line a server believes: `SHN1 ` and one compact JSON object. Its shape is a contract with the
+//! The one framed line that a server believes, after what `live` tells: `SHN1 ` and one compact JSON object. Its shape is a contract with the
 //! transport on the Nagios server; a field that is not in it would make an honest answer unbelievable.
 
 use serde_json::{Value, json};

@@ -25,7 +25,8 @@ pub(crate) enum Wish {
     Version,
 }
 
-pub(crate) const HELP: &str = "\
+/// What `repair_gate --help` prints: its words and options, for man pages too.
+pub const HELP: &str = "\
 repair_gate: runs, over SSH, one of the repairs its own file names, and refuses
 everything else.
 

@@ -3,13 +3,16 @@
 
 use std::collections::VecDeque;
 
+use crate::live::Live;
+
 const LINES_EACH_END: usize = 20;
 /// Bytes, so that eight reports fit the 256 KiB a server reads of one answer, even if every byte needs an escape there.
 const LINE: usize = 300;
 
-/// Takes output piece by piece, keeps its two ends.
+/// Takes output piece by piece, keeps its two ends, and hands each line on to whoever is told live.
 #[derive(Default)]
 pub(crate) struct Excerpt {
+    live: Option<Live>,
     head: Vec<Vec<u8>>,
     tail: VecDeque<Vec<u8>>,
     left_out: u64,
@@ -18,6 +21,11 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
+    /// Nothing yet.
+    pub(crate) fn told(live: Option<Live>) -> Excerpt {
+        Excerpt { live, ..Excerpt::default() }
+    }
+
     /// More output, cut anywhere.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
@@ -35,6 +43,9 @@ impl Excerpt {
     fn end_line(&mut self) {
         self.in_line = false;
         let line = std::mem::take(&mut self.line);
+        if let Some(live) = &mut self.live {
+            live.line(&shown(&line));
+        }
         if self.head.len() < LINES_EACH_END {
             self.head.push(line);
             return;
@@ -51,14 +62,17 @@ impl Excerpt {
         if self.in_line {
             self.end_line();
         }
-        let shown = |line: &Vec<u8>| clean(&String::from_utf8_lossy(line), LINE);
-        let mut lines: Vec<String> = self.head.iter().map(shown).collect();
+        let mut lines: Vec<String> = self.head.iter().map(|line| shown(line)).collect();
         if self.left_out > 0 {
             lines.push(format!("... {} lines not shown ...", self.left_out));
         }
-        lines.extend(self.tail.iter().map(shown));
+        lines.extend(self.tail.iter().map(|line| shown(line)));
         lines
     }
+}
+
+fn shown(line: &[u8]) -> String {
+    clean(&String::from_utf8_lossy(line), LINE)
 }
 
 /// `text` on one line and, but for the dots that tell of a cut, at most `most` bytes, with nothing in it that could move a

@@ -15,7 +15,7 @@ use crate::record::{Record, State};
 use crate::request::{self, Job, Name, Request};
 use crate::run::{self, End, Limit, Ran};
 use crate::store::{Broken, Lock, Store};
-use crate::{Said, file, hold, sudoers, syslog, within};
+use crate::{Said, file, hold, live, sudoers, syslog, within};
 
 /// Everything the program does, as what it says.
 pub(crate) fn main(argv: &[OsString]) -> Said {
@@ -126,9 +126,13 @@ fn act(store: &Store, name: &Name, repair: &Repair, job: &Job, host: &Host, peer
     let mut record = Record::beginning(job.clone(), name.clone(), started, deadline, host.boot.clone());
     store.write(&record)?;
     syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
-    complete(&mut record, run::run(&repair.run, account(repair, host), limit));
+    let (live, telling) = live::begin().unzip();
+    complete(&mut record, run::run(&repair.run, account(repair, host), limit, live));
     if let Err(e) = store.write(&record) {
         syslog::warn(&format!("job {job} ended as {} but could not be put on record: {e}", record.state.word()));
+    }
+    if let Some(telling) = telling {
+        telling.end();
     }
     let state = record.state;
     Ok(Answer::Repair(record, state))
@@ -216,7 +220,7 @@ fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
 }
 
 fn look_with(argv: &[String], account: Option<&str>) -> Report {
-    let Ran { end, mut output, .. } = run::run(argv, account, Limit::DIAGNOSIS);
+    let Ran { end, mut output, .. } = run::run(argv, account, Limit::DIAGNOSIS, None);
     let (exit, remark) = match end {
         End::Exit(code) => (Some(code), None),
         End::Signal(signal) => (None, Some(format!("ended by signal {signal}"))),

@@ -6,7 +6,7 @@
 //!
 //! The pure parts: [`request`] (words), [`config`] (repairs.json), `pace` (may it run now?), `record`, `excerpt`,
 //! `sudoers`. The parts that touch the machine: `trust` (whose file is it), `store` (records and lock), `run`,
-//! `within`, `syslog`, `host`, `file` and `hold`. `gate` tells the story.
+//! `live`, `within`, `syslog`, `host`, `file` and `hold`. `gate` tells the story.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -22,6 +22,7 @@ mod file;
 mod gate;
 mod hold;
 mod host;
+mod live;
 mod pace;
 mod record;
 pub mod request;
@@ -32,6 +33,8 @@ mod syslog;
 mod trust;
 mod within;
 
+pub use args::HELP;
+
 /// What is printed, and where, and the exit code: 0..3, and nothing outside it, but for `within`, which hands one on.
 pub(crate) struct Said {
     pub(crate) stdout: String,
@@ -39,7 +42,7 @@ pub(crate) struct Said {
     pub(crate) code: u8,
 }
 
-/// The whole program: one write to stdout, an exit code in 0..3, whatever happens. A panic ends through the hook, so
+/// The whole program: the answer in one write to stdout, an exit code in 0..3, whatever happens. A panic ends through the hook, so
 /// that it holds with `panic = "abort"` as well; it says nothing on stdout, for no answer means "unknown" to the server.
 pub fn guarded() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));

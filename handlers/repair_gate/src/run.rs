@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::excerpt::Excerpt;
+use crate::live::Live;
 use crate::within;
 
 /// A time limit, and how long after it SIGKILL follows SIGTERM. Seconds.
@@ -76,10 +77,10 @@ pub(crate) struct Ran {
     pub(crate) output: Vec<String>,
 }
 
-/// Runs `argv` under `limit`, through sudo(8) when it is another `account`'s.
-pub(crate) fn run(argv: &[String], account: Option<&str>, limit: Limit) -> Ran {
+/// Runs `argv` under `limit`, through sudo(8) when it is another `account`'s. Each line it prints goes to `live` at once.
+pub(crate) fn run(argv: &[String], account: Option<&str>, limit: Limit, live: Option<Live>) -> Ran {
     let begun = Instant::now();
-    let ran = gate().and_then(|gate| execute(&words(&gate, argv, account, limit), limit));
+    let ran = gate().and_then(|gate| execute(&words(&gate, argv, account, limit), limit, live));
     let (end, output) = ran.unwrap_or_else(|e| (End::NotStarted(e.to_string()), Vec::new()));
     let elapsed = begun.elapsed();
     Ran { end: named(end, elapsed, limit), seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0, output }
@@ -97,10 +98,10 @@ fn named(end: End, elapsed: Duration, limit: Limit) -> End {
     if over && end == End::Exit(i32::from(within::TIMED_OUT)) { End::TimedOut } else { end }
 }
 
-fn execute(words: &[String], limit: Limit) -> io::Result<(End, Vec<String>)> {
+fn execute(words: &[String], limit: Limit, live: Option<Live>) -> io::Result<(End, Vec<String>)> {
     let (reader, writer) = pipe()?;
     let leftover = reader.try_clone()?;
-    let excerpt = Arc::new(Mutex::new(Excerpt::default()));
+    let excerpt = Arc::new(Mutex::new(Excerpt::told(live)));
     // Both threads are there before anything runs: a machine that has no room for them has run nothing.
     let drained = drain(reader, Arc::clone(&excerpt))?;
     let ended = start(command(words, writer)?)?;

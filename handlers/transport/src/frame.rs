@@ -1,7 +1,8 @@
 //! The framed answer: which bytes from a host are believed. Pure; a hostile host may send anything.
 //!
-//! A gate writes exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, an rc file's chatter) are passed
-//! over; two frames, an unknown shape, or an answer to another question are not an answer.
+//! A gate answers with exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, an rc file's chatter, the
+//! repair's output as it comes) are passed over; two frames, an unknown shape, or an answer to another question are not
+//! an answer.
 
 use policy::{JobId, RepairName};
 use serde::Deserialize;

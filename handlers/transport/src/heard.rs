@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::frame::{has_frame, read_answer};
+use crate::lines::Lines;
 use crate::text::excerpt;
 use crate::{Answer, Error, Phase, Request};
 
@@ -15,9 +16,9 @@ const STDERR_KEPT: usize = 4 * 1024;
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// What the other side wrote, and how it ended.
-#[derive(Default)]
 pub(crate) struct Heard {
     stdout: Vec<u8>,
+    progress: Lines,
     stderr: Vec<u8>,
     answered: bool,
     /// More came than is ever read; the rest stays where it is.
@@ -27,12 +28,19 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    pub(crate) fn stdout(&mut self, bytes: &[u8]) {
+    /// Nothing yet.
+    pub(crate) fn new() -> Heard {
+        let (stdout, stderr, progress) = (Vec::new(), Vec::new(), Lines::of_a_gate());
+        Heard { stdout, progress, stderr, answered: false, too_much: false, ending: None }
+    }
+
+    pub(crate) fn stdout(&mut self, bytes: &[u8], watch: &mut dyn FnMut(&str)) {
         if self.stdout.len() + bytes.len() > MOST {
             self.too_much = true;
             return;
         }
         self.stdout.extend_from_slice(bytes);
+        self.progress.push(bytes, watch);
         if bytes.contains(&b'\n') {
             self.answered = has_frame(&self.stdout);
         }

@@ -8,6 +8,7 @@ mod error;
 mod frame;
 mod heard;
 pub mod known_hosts;
+mod lines;
 mod openssh;
 mod pattern;
 mod request;
@@ -20,6 +21,7 @@ use std::time::Instant;
 pub use answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report};
 pub use error::{Error, Phase};
 pub use frame::read_answer;
+pub use lines::Lines;
 pub use openssh::{OpenSsh, OpenSshGate, Way};
 pub use request::Request;
 pub use ssh::{SshGate, SshTarget, connect};
@@ -34,5 +36,11 @@ pub trait Gate {
     /// The deadline is absolute and holds for the whole question, whatever the other side does. A gate that failed to
     /// answer must not be asked again over the same connection: implementors answer every further question with an
     /// error of which [`Error::nothing_was_run`] is true.
-    fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error>;
+    fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+        self.ask_and_watch(request, deadline, &mut |_| ())
+    }
+
+    /// The same, for a person who watches: `watch` is given the lines that the repair prints, as they come and before the
+    /// answer. They are safe to print, at most 200, and part of no answer; a gate may send none.
+    fn ask_and_watch(&mut self, request: &Request, deadline: Instant, watch: &mut dyn FnMut(&str)) -> Result<Answer, Error>;
 }

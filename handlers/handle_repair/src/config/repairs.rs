@@ -18,6 +18,7 @@ struct RepairKeys {
     settle: Option<Span>,
     on: Option<Vec<String>>,
     soft_attempt: Option<u32>,
+    in_a_row: Option<u32>,
     cooldown: Option<Span>,
     per_incident: Option<u32>,
     window: Option<QuotaKeys>,
@@ -78,6 +79,11 @@ impl TryFrom<RepairKeys> for Repair {
         }
         if let Some(attempt) = keys.soft_attempt {
             rules.soft_attempt = Some(attempt).filter(|n| *n > 0).ok_or("soft_attempt is 0: attempts are counted from 1")?;
+        }
+        if let Some(wanted) = keys.in_a_row {
+            rules.in_a_row = Some(wanted).filter(|n| (1..=Rules::MOST_IN_A_ROW).contains(n)).ok_or(
+                "in_a_row is neither 1 nor 2: Nagios tells of the result before and of no more; soft_attempt counts further",
+            )?;
         }
         rules.limits = limits(keys);
         Ok(Repair(rules))

@@ -13,7 +13,7 @@ fn the_smallest_policy_is_complete() {
         read_text(r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http", "-H", "{address}"]}}}"#)
             .unwrap();
     let rules = config.policy.repairs.values().next().unwrap();
-    assert_eq!((rules.on.as_slice(), rules.soft_attempt), (&[State::Critical, State::Down][..], 3));
+    assert_eq!((rules.on.as_slice(), rules.soft_attempt, rules.in_a_row), (&[State::Critical, State::Down][..], 3, 1));
     assert_eq!((rules.limits.cooldown, rules.ladder[0].timeout), (Duration::from_secs(600), Duration::from_secs(90)));
     let way = config.reach.way("web1", None);
     assert_eq!(rules.ladder[0].verify, ["check_http", "-H", "{address}"]);
@@ -23,7 +23,7 @@ fn the_smallest_policy_is_complete() {
 #[test]
 fn a_rung_takes_from_its_repair_what_it_does_not_say() {
     let config = read_text(
-        r#"{"repairs": {"x": {"verify": ["/a"], "timeout": "10s", "cooldown": "1h", "on": ["WARNING"], "soft_attempt": 1,
+        r#"{"repairs": {"x": {"verify": ["/a"], "timeout": "10s", "cooldown": "1h", "on": ["WARNING"], "soft_attempt": 1, "in_a_row": 2,
             "ladder": [{"ssh": "soft"}, {"local": ["/usr/bin/ipmitool", "-H", "{host}"], "timeout": "5m", "verify": ["/b"]}]}}}"#,
     )
     .unwrap();
@@ -32,6 +32,7 @@ fn a_rung_takes_from_its_repair_what_it_does_not_say() {
     assert_eq!((rules.ladder[1].timeout, rules.ladder[1].verify.as_slice()), (Duration::from_secs(300), &["/b".to_owned()][..]));
     assert!(matches!(&rules.ladder[1].act, Act::Local(argv) if argv.len() == 3));
     assert_eq!((rules.on.as_slice(), rules.soft_attempt, rules.limits.cooldown.as_secs()), (&[State::Warning][..], 1, 3600));
+    assert_eq!(rules.in_a_row, 2);
 }
 
 #[test]
@@ -82,6 +83,8 @@ fn what_is_wrong_is_named_with_its_place() {
         (repair(", \"cooldwn\": \"10m\""), "unknown field `cooldwn`"),
         (repair(", \"on\": [\"OK\"]"), "'OK' is no state to repair"),
         (repair(", \"soft_attempt\": 0"), "soft_attempt is 0"),
+        (repair(", \"in_a_row\": 0"), "in_a_row is neither 1 nor 2"),
+        (repair(", \"in_a_row\": 3"), "Nagios tells of the result before and of no more"),
         (repair(", \"window\": {\"count\": 1}"), "repairs.httpd.window: missing field `per`"),
         (repair(", \"good_results\": 0"), "good_results is not within"),
         ("{\"repairs\": {}, \"fleet\": {\"runing\": 1}}".into(), "fleet.runing: unknown field `runing`"),

@@ -1,21 +1,23 @@
 //! Running a program on this server: a verify command, or a `local` rung. No shell, a clean environment, a limit.
 
-use std::io::{self, Read};
+use std::io::{self, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use plugin_kit::{State, clean};
 use policy::Rung;
 use rustix::process::{Pid, Signal, kill_process_group};
+use transport::Lines;
 
 use super::climb::Check;
 use crate::config::Config;
 
 /// How much of a program's output is kept: its first line is what matters.
-const KEPT: u64 = 8192;
+const KEPT: usize = 8192;
 
 /// How a program ended.
 pub struct Ran {
@@ -44,7 +46,7 @@ pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> Chec
         Ok(found) => found,
         Err(why) => return unknown(why),
     };
-    match run(&program, arguments, limit) {
+    match run(&program, arguments, limit, None) {
         Err(why) => unknown(format!("cannot run {}: {why}", program.display())),
         Ok(Ran { status: None, .. }) => unknown(format!("{} did not end within {} s", program.display(), limit.as_secs())),
         Ok(Ran { status: Some(status), line }) => match status.code().and_then(State::from_code) {
@@ -70,45 +72,61 @@ pub fn find<'a>(argv: &'a [String], plugin_path: &[PathBuf]) -> Result<(PathBuf,
     found.map(|place| (place, arguments)).ok_or_else(|| format!("the verify command '{program}' is in none of {}", places()))
 }
 
-/// Runs a program to its end or its limit, and leaves none of its children behind at the limit.
-pub fn run(program: &Path, arguments: &[String], limit: Duration) -> io::Result<Ran> {
+/// Runs a program to its end or its limit, and leaves none of its children behind at the limit. Whoever watches is given
+/// the lines of both its streams, as they come; else what it says on stderr is not heard.
+pub fn run(program: &Path, arguments: &[String], limit: Duration, watch: Option<&mut dyn FnMut(&str)>) -> io::Result<Ran> {
     let deadline = Instant::now() + limit;
-    let mut child = Command::new(program)
+    let (output, writer) = io::pipe()?;
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env_clear()
         .envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C")])
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let output = child.stdout.take();
+        .stderr(if watch.is_some() { Stdio::from(writer.try_clone()?) } else { Stdio::null() })
+        .stdout(writer);
+    let mut child = command.spawn()?;
+    // It holds our copies of the writing end, and the pipe would never end.
+    drop(command);
+    let (tell, lines) = mpsc::channel();
     // A thread of its own: a child that fills the pipe must not stop us from watching the clock. It is not joined
     // when the program is stopped, for a grandchild may hold the pipe for ever.
-    let reader = thread::spawn(move || {
-        let mut kept = Vec::new();
-        if let Some(mut output) = output {
-            let _ = output.by_ref().take(KEPT).read_to_end(&mut kept);
-            let _ = io::copy(&mut output, &mut io::sink());
-        }
-        kept
-    });
-    let status = wait(&mut child, deadline)?;
+    let reader = thread::spawn(move || listen(output, &tell));
+    let mut quiet = |_: &str| ();
+    let watch = watch.unwrap_or(&mut quiet);
+    let mut show = || lines.try_iter().for_each(|line: String| watch(&line));
+    let status = wait(&mut child, deadline, &mut show)?;
     let patience = Instant::now() + Duration::from_millis(200);
     while !reader.is_finished() && Instant::now() < patience {
         thread::sleep(Duration::from_millis(1));
     }
+    show();
     let kept = if reader.is_finished() { reader.join().unwrap_or_default() } else { Vec::new() };
     let line = String::from_utf8_lossy(&kept).lines().next().unwrap_or_default().to_owned();
     let text = line.split('|').next().unwrap_or_default().trim_end();
     Ok(Ran { status, line: clean(text) })
 }
 
+/// Reads to the end, keeps the beginning, and tells each line as it comes.
+fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
+    let (mut kept, mut lines, mut buffer) = (Vec::new(), Lines::all(), [0; 16 * 1024]);
+    while let Ok(n @ 1..) = output.read(&mut buffer) {
+        let bytes = buffer.get(..n).unwrap_or_default();
+        kept.extend(bytes.iter().take(KEPT.saturating_sub(kept.len())));
+        lines.push(bytes, &mut |line| {
+            let _ = tell.send(line.to_owned());
+        });
+    }
+    kept
+}
+
 /// Waits with growing pauses: most checks end within milliseconds, repairs take seconds.
-fn wait(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Child, deadline: Instant, show: &mut dyn FnMut()) -> io::Result<Option<ExitStatus>> {
     let mut pause = Duration::from_micros(500);
     loop {
+        show();
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
@@ -163,6 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_watches_hears_both_streams_while_it_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let go = dir.path().join("go");
+        let script = format!("echo out; echo err >&2; until [ -e {} ]; do sleep 0.02; done; echo last", go.display());
+        let mut heard = Vec::new();
+        let mut watch = |line: &str| {
+            heard.push(line.to_owned());
+            if heard.len() == 2 {
+                std::fs::write(&go, "").unwrap();
+            }
+        };
+        let ran = run(Path::new("/bin/sh"), &["-c".into(), script], Duration::from_secs(20), Some(&mut watch)).unwrap();
+        assert_eq!((ran.status.and_then(|status| status.code()), ran.line.as_str()), (Some(0), "out"));
+        assert_eq!(heard, ["out", "err", "last"]);
+    }
+
+    #[test]
     fn a_child_that_keeps_the_output_open_holds_nothing_up() {
         let begun = Instant::now();
         assert_eq!(check("echo ok; sleep 5 & exit 0", Duration::from_secs(10)).state, State::Ok);
@@ -172,6 +207,6 @@ mod tests {
     #[test]
     fn a_flood_of_output_is_bounded() {
         let flooded = check("head -c 5000000 /dev/zero | tr '\\0' x; exit 0", Duration::from_secs(30));
-        assert_eq!((flooded.state, flooded.text.len()), (State::Ok, usize::try_from(KEPT).unwrap()));
+        assert_eq!((flooded.state, flooded.text.len()), (State::Ok, KEPT));
     }
 }

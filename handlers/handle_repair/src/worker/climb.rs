@@ -63,6 +63,8 @@ pub struct Ending {
     pub outcome: Outcome,
     /// Why, for people.
     pub text: String,
+    /// The rungs that ran, or may have, in order: `rung 2 of 3 (ssh restart)`. The last one is what healed, if one did.
+    pub tried: Vec<String>,
     /// The first lines of what was found before anything was changed.
     pub evidence: Vec<String>,
 }
@@ -70,20 +72,23 @@ pub struct Ending {
 /// Climbs until a rung is verified, or none is left, or going on would be wrong.
 pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Ending {
     let evidence = look_first(rules, hands);
-    let mut ran = false;
+    let (mut ran, mut tried) = (false, Vec::new());
     let mut last = String::new();
     for (n, rung) in rules.ladder.iter().enumerate() {
-        let number = n + 1;
-        hands.note("run", &format!("rung {number} of {}: {}", rules.ladder.len(), name_of(&rung.act)));
+        let (number, of, act) = (n + 1, rules.ladder.len(), name_of(&rung.act));
+        hands.note("run", &format!("rung {number} of {of}: {act}"));
         let attempt = take(rung, job, number, hands);
         note_attempt(&attempt, hands);
         ran |= matches!(attempt, Attempt::Ran(_) | Attempt::Failed(_));
+        if matches!(attempt, Attempt::Ran(_) | Attempt::Failed(_) | Attempt::Unknown(_)) {
+            tried.push(format!("rung {number} of {of} ({act})"));
+        }
         match judge(attempt, rung, ran, hands) {
-            Step::End(outcome, text) => return Ending { outcome, text, evidence },
+            Step::End(outcome, text) => return Ending { outcome, text, tried, evidence },
             Step::Next(text) => last = text,
         }
     }
-    Ending { outcome: unhealed(ran), text: last, evidence }
+    Ending { outcome: unhealed(ran), text: last, tried, evidence }
 }
 
 /// What follows from one rung.
@@ -260,6 +265,7 @@ mod tests {
     fn a_rung_that_succeeds_but_does_not_verify_hands_on() {
         let (ending, asked) = run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Critical, State::Ok]);
         assert_eq!(ending.outcome, Outcome::Healed);
+        assert_eq!(ending.tried, ["rung 1 of 2 (ssh soft)", "rung 2 of 2 (local /bin/hard)"]);
         assert_eq!(asked[3], "local /bin/hard");
     }
 
@@ -311,6 +317,7 @@ mod tests {
     fn when_nothing_could_run_that_is_said() {
         let (ending, _) = run([Attempt::NotRun(text("refused")), Attempt::NotRun(text("no such program"))], []);
         assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::CouldNotRun, "no such program"));
+        assert!(ending.tried.is_empty());
     }
 
     #[test]

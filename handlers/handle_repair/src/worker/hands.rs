@@ -1,7 +1,6 @@
-//! The real hands: gates, programs of this server, the ledger's notes and the progress on a terminal.
+//! The real hands: gates, programs of this server, the ledger's notes and what a person sees of it.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +12,7 @@ use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request};
 use super::check::{self, Ran};
 use super::climb::{Attempt, Check, GRACE, Hands};
 use super::reach;
+use super::screen::Screen;
 use crate::cli::Call;
 use crate::config::Config;
 
@@ -22,7 +22,7 @@ pub struct RealHands<'a> {
     config: &'a Config,
     job: &'a JobId,
     ledger: &'a mut SqliteLedger,
-    begun: Instant,
+    screen: Screen,
     /// One login to each host serves the whole ladder.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
     /// A host that could not be reached to look is not tried again for the repair that follows.
@@ -47,7 +47,8 @@ impl<'a> RealHands<'a> {
         ledger: &'a mut SqliteLedger,
         begun: Instant,
     ) -> RealHands<'a> {
-        RealHands { call, config, job, ledger, begun, gates: HashMap::new(), unreached: None, troubles: Vec::new() }
+        let screen = Screen::new(begun, call.foreground);
+        RealHands { call, config, job, ledger, screen, gates: HashMap::new(), unreached: None, troubles: Vec::new() }
     }
 
     /// Records how the repair ended, which frees the host.
@@ -64,7 +65,8 @@ impl<'a> RealHands<'a> {
             None => reach::gate(&self.call.way(self.config, at), deadline)?,
         };
         // A gate that failed to answer is not asked again over the same connection.
-        let answer = gate.ask(request, deadline)?;
+        let screen = self.screen;
+        let answer = gate.ask_and_watch(request, deadline, &mut |line| screen.show("output", line))?;
         self.gates.insert(key, gate);
         Ok(answer)
     }
@@ -165,7 +167,8 @@ impl Hands for RealHands<'_> {
         let Some((program, arguments)) = argv.split_first() else {
             return Attempt::NotRun("there is no program to run".into());
         };
-        match check::run(Path::new(program), arguments, limit) {
+        let screen = self.screen;
+        match check::run(Path::new(program), arguments, limit, Some(&mut |line| screen.show("output", line))) {
             Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
             // Stopping it here stops nothing that it has set going elsewhere.
             Ok(Ran { status: None, .. }) => Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs())),
@@ -185,10 +188,7 @@ impl Hands for RealHands<'_> {
     }
 
     fn note(&mut self, what: &str, text: &str) {
-        if self.call.foreground && stderr().is_terminal() {
-            let line = format!("{:7.2} s  {what:<9} {}\n", self.begun.elapsed().as_secs_f64(), plugin_kit::clean(text));
-            let _ = stderr().write_all(line.as_bytes());
-        }
+        self.screen.show(what, text);
         if let Err(why) = self.ledger.step(self.job, SystemTime::now(), what, text) {
             self.troubles.push(format!("warning: not on record: {why}"));
         }

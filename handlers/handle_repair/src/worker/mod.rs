@@ -6,6 +6,7 @@ mod climb;
 mod hands;
 mod nagios;
 mod reach;
+mod screen;
 mod status;
 mod syslog;
 
@@ -174,8 +175,14 @@ fn act(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId, nam
 fn verdict(call: &Call, name: &RepairName, ending: &Ending, took: Duration) -> (State, String) {
     let (object, text) = (call.event.object(), &ending.text);
     match ending.outcome {
-        Ended::Healed => (State::Ok, format!("REPAIRED {object} with {name} in {:.1} s: {text}", took.as_secs_f64())),
-        Ended::NotHealed => (State::Warning, format!("NOT REPAIRED {object}: {name} ran, the fault is still there: {text}")),
+        Ended::Healed => {
+            let by = ending.tried.last().map(|rung| format!(" by {rung}")).unwrap_or_default();
+            (State::Ok, format!("REPAIRED {object} with {name} in {:.1} s{by}: {text}", took.as_secs_f64()))
+        }
+        Ended::NotHealed => {
+            let tried = ending.tried.join(", ");
+            (State::Warning, format!("NOT REPAIRED {object}: {name} ran {tried}, and the fault is still there: {text}"))
+        }
         Ended::CouldNotRun => (State::Critical, format!("COULD NOT REPAIR {object} with {name}: {text}")),
         Ended::Unknown => (State::Critical, format!("OUTCOME UNKNOWN for {object}: {text}")),
     }

@@ -15,6 +15,7 @@ pub(super) fn history(store: &Connection, event: &Event, fleet_window: Duration,
     Ok(History {
         paused: paused(store, event, now)?,
         same_event: same_event(store, event, now)?,
+        same_problem: same_problem(store, event, now)?,
         ahead: ahead(store, event, now)?,
         running: running(store, event, now)?,
         repairs: repairs(store, event, now)?,
@@ -50,13 +51,22 @@ fn paused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resul
 }
 
 fn same_event(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<String>> {
+    answered(store, event, Some(&event_text(event)), now)
+}
+
+fn same_problem(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<String>> {
+    answered(store, event, None, now)
+}
+
+/// The newest job for this problem, at this event if one is given; what could not be run has answered nothing.
+fn answered(store: &Connection, event: &Event, at: Option<&str>, now: SystemTime) -> rusqlite::Result<Option<String>> {
     let Some(problem) = &event.problem_id else { return Ok(None) };
     let (host, service) = object(event);
     store
         .query_row(
-            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = ?4 AND reserved > ?5 \
-             AND coalesce(outcome, '') <> 'could-not-run'",
-            params![host, service, problem, event_text(event), millis(now) - span_millis(SAME_EVENT_WITHIN)],
+            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = coalesce(?4, event) \
+             AND reserved > ?5 AND coalesce(outcome, '') <> 'could-not-run' ORDER BY reserved DESC LIMIT 1",
+            params![host, service, problem, at, millis(now) - span_millis(SAME_EVENT_WITHIN)],
             |row| row.get(0),
         )
         .optional()

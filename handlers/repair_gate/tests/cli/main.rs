@@ -10,6 +10,8 @@
 mod common;
 
 mod jobs;
+mod live;
+mod memory;
 mod races;
 mod shipped;
 mod trust;

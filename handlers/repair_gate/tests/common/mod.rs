@@ -28,19 +28,25 @@ pub struct Answer {
     pub code: i32,
     pub json: Value,
     pub stderr: String,
+    /// What the repair printed, as it came.
+    pub live: Vec<String>,
 }
 
 impl Answer {
-    /// Checks all that holds for every answer: an exit code in 0..3, one framed line and nothing else.
+    /// Checks all that holds for every answer: an exit code in 0..3, lines of a repair's output, one framed line at the
+    /// end and nothing else.
     pub fn of(output: &Output) -> Answer {
         let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
         assert!((0..=3).contains(&code), "{output:?}");
         let stdout = String::from_utf8(output.stdout.clone()).expect("the answer is UTF-8");
-        assert!(stdout.ends_with('\n') && stdout.matches('\n').count() == 1, "not one line: {output:?}");
-        assert!(!stdout.trim_end().contains(char::is_control), "{stdout:?}");
-        let object = stdout.strip_prefix("SHN1 ").unwrap_or_else(|| panic!("not framed: {output:?}"));
+        assert!(stdout.ends_with('\n'), "cut short: {output:?}");
+        assert!(!stdout.replace('\n', "").contains(char::is_control), "{stdout:?}");
+        let mut lines: Vec<&str> = stdout.lines().collect();
+        let object = lines.pop().and_then(|last| last.strip_prefix("SHN1 ")).unwrap_or_else(|| panic!("not framed: {output:?}"));
+        let live: Option<Vec<String>> = lines.into_iter().map(|line| Some(line.strip_prefix("SHP1 ")?.to_owned())).collect();
+        let live = live.unwrap_or_else(|| panic!("neither output nor answer: {output:?}"));
         let json = serde_json::from_str(object).expect("the answer is JSON");
-        Answer { code, json, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+        Answer { code, json, live, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
     }
 
     pub fn text(&self, key: &str) -> &str {

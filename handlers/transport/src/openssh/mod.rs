@@ -96,9 +96,9 @@ impl Way {
 }
 
 impl Gate for OpenSshGate {
-    fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+    fn ask_and_watch(&mut self, request: &Request, deadline: Instant, watch: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
         let clock = Clock::new(&self.target.host, deadline);
-        let ran = run::run(&self.how, &self.words, &self.target, request, &clock)?;
+        let ran = run::run(self, request, &clock, watch)?;
         classify::judge(ran, &self.target, request, &clock)
     }
 }

@@ -14,10 +14,10 @@ use rustix::io::ioctl_fionbio;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::OpenSsh;
+use super::OpenSshGate;
 use crate::heard::{GRACE, Heard};
 use crate::ssh::Clock;
-use crate::{Error, Phase, Request, SshTarget};
+use crate::{Error, Phase, Request};
 
 /// How much of the log is kept; ssh writes a few lines.
 const LOG_KEPT: usize = 64 * 1024;
@@ -31,8 +31,9 @@ pub(super) struct Ran {
     pub(super) timed_out: bool,
 }
 
-/// Runs `ssh` with these options for one question.
-pub(super) fn run(how: &OpenSsh, words: &[String], target: &SshTarget, request: &Request, clock: &Clock) -> Result<Ran, Error> {
+/// Runs `ssh` for one question to this gate.
+pub(super) fn run(gate: &OpenSshGate, request: &Request, clock: &Clock, watch: &mut dyn FnMut(&str)) -> Result<Ran, Error> {
+    let OpenSshGate { how, target, words } = gate;
     let failed = |why: String| Error::Local { why };
     let left = clock.left(Phase::Connect)?;
     let (log, log_writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(format!("no pipe: {e}")))?;
@@ -55,7 +56,7 @@ pub(super) fn run(how: &OpenSsh, words: &[String], target: &SshTarget, request: 
     let piped = |what: Option<OwnedFd>| Stream::new(what.ok_or_else(|| failed("ssh has no pipe".into()))?);
     let out = piped(running.child.stdout.take().map(OwnedFd::from))?;
     let err = piped(running.child.stderr.take().map(OwnedFd::from))?;
-    let (heard, log, timed_out) = listen(out, err, Stream::new(log)?, clock);
+    let (heard, log, timed_out) = listen(out, err, Stream::new(log)?, clock, watch);
     // Its side of the log stays open until ssh has opened it, which is before it writes anything.
     drop(log_writer);
     let status = running.end(if timed_out { Duration::ZERO } else { GRACE });
@@ -63,11 +64,17 @@ pub(super) fn run(how: &OpenSsh, words: &[String], target: &SshTarget, request: 
 }
 
 /// Reads until the output ends, or for a moment longer than the answer, but never beyond the deadline.
-fn listen(mut out: Stream, mut err: Stream, mut log: Stream, clock: &Clock) -> (Heard, String, bool) {
-    let (mut heard, mut logged) = (Heard::default(), Vec::new());
+fn listen(
+    mut out: Stream,
+    mut err: Stream,
+    mut log: Stream,
+    clock: &Clock,
+    watch: &mut dyn FnMut(&str),
+) -> (Heard, String, bool) {
+    let (mut heard, mut logged) = (Heard::new(), Vec::new());
     let mut grace: Option<Instant> = None;
     let timed_out = loop {
-        out.drain(|bytes| heard.stdout(bytes));
+        out.drain(|bytes| heard.stdout(bytes, watch));
         err.drain(|bytes| heard.stderr(bytes));
         log.drain(|bytes| logged.extend(bytes.iter().take(LOG_KEPT.saturating_sub(logged.len()))));
         let now = Instant::now();

@@ -11,11 +11,11 @@ use crate::text::excerpt;
 use crate::{Answer, Error, Phase, Request};
 
 /// Asks, and believes only the frame.
-pub(crate) fn ask(wire: &mut Wire, request: &Request) -> Result<Answer, Error> {
+pub(crate) fn ask(wire: &mut Wire, request: &Request, watch: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
     let phase = request.phase();
     let mut channel = open(wire)?;
     exec(wire, &mut channel, request, phase)?;
-    let heard = listen(wire, &mut channel, phase)?;
+    let heard = listen(wire, &mut channel, phase, watch)?;
     // Said once, not waited for: the session is reused or dropped, and neither needs the host's consent.
     let _ = channel.close();
     heard.answer(wire.host(), request, phase)
@@ -44,11 +44,11 @@ fn exec(wire: &mut Wire, channel: &mut Channel, request: &Request, phase: Phase)
 }
 
 /// Reads both streams to their end, whatever fills first: a window that nobody empties stops both sides.
-fn listen(wire: &mut Wire, channel: &mut Channel, phase: Phase) -> Result<Heard, Error> {
-    let mut heard = Heard::default();
+fn listen(wire: &mut Wire, channel: &mut Channel, phase: Phase, watch: &mut dyn FnMut(&str)) -> Result<Heard, Error> {
+    let mut heard = Heard::new();
     let mut grace: Option<Instant> = None;
     loop {
-        let read = drain(&mut heard, channel);
+        let read = drain(&mut heard, channel, watch);
         if heard.too_much {
             return Ok(heard);
         }
@@ -78,11 +78,11 @@ fn listen(wire: &mut Wire, channel: &mut Channel, phase: Phase) -> Result<Heard,
 }
 
 /// Takes what has arrived. The error is what ended the connection.
-fn drain(heard: &mut Heard, channel: &mut Channel) -> Result<(), String> {
+fn drain(heard: &mut Heard, channel: &mut Channel, watch: &mut dyn FnMut(&str)) -> Result<(), String> {
     let mut buffer = [0; 16 * 1024];
     loop {
         let out = take(&mut channel.stream(0), &mut buffer)?;
-        heard.stdout(out);
+        heard.stdout(out, watch);
         let nothing_out = out.is_empty();
         let err = take(&mut channel.stderr(), &mut buffer)?;
         heard.stderr(err);

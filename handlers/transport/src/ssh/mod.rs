@@ -36,14 +36,14 @@ pub fn connect(target: &SshTarget, deadline: Instant) -> Result<SshGate, Error> 
 }
 
 impl Gate for SshGate {
-    fn ask(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+    fn ask_and_watch(&mut self, request: &Request, deadline: Instant, watch: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
         let mut wire = self.wire.take().ok_or_else(|| Error::UsedUp { host: self.target.host.clone() })?;
         wire.begin(deadline);
-        let answer = match ask::ask(&mut wire, request) {
+        let answer = match ask::ask(&mut wire, request, watch) {
             // The connection ended while it was idle; nothing of this question was sent.
             Err(Error::Cut { phase: Phase::Open, .. }) if self.used => {
                 wire = session::log_in(&self.target, Clock::new(&self.target.host, deadline))?;
-                ask::ask(&mut wire, request)?
+                ask::ask(&mut wire, request, watch)?
             }
             answer => answer?,
         };

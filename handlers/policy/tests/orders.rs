@@ -1,0 +1,170 @@
+//! Promises that hold for whole stories: whatever comes in whatever order, twice or late, on however many objects.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use policy::{
+    Decision, Event, Fleet, FleetNow, History, Limits, Past, PastOutcome, Policy, Quota, Rules, SAME_EVENT_WITHIN, State,
+    StateType, decide,
+};
+use proptest::prelude::*;
+
+const HOSTS: usize = 4;
+const OUTCOMES: [PastOutcome; 3] = [PastOutcome::Healed, PastOutcome::Failed, PastOutcome::NotRun];
+
+/// One call of the handler, and how the repair it may start goes.
+#[derive(Debug, Clone)]
+struct Call {
+    /// Seconds since the call before.
+    after: u64,
+    host: usize,
+    state: State,
+    state_type: StateType,
+    attempt: u32,
+    problem: u32,
+    takes: u64,
+    outcome: PastOutcome,
+}
+
+/// One repair of the story, in seconds from its beginning.
+#[derive(Debug, Clone)]
+struct Repair {
+    host: usize,
+    problem: u32,
+    event: (StateType, u32),
+    began: u64,
+    ended: u64,
+    outcome: PastOutcome,
+}
+
+fn any_call() -> impl Strategy<Value = Call> {
+    let states = [State::Critical, State::Critical, State::Critical, State::Ok, State::Warning, State::Unknown];
+    let what = (prop::sample::select(states.to_vec()), any::<bool>(), 1..5u32);
+    (0..400u64, 0..HOSTS, what, 1..4u32, 0..600u64, 0..3usize).prop_map(
+        |(after, host, (state, hard, attempt), problem, takes, outcome)| Call {
+            after,
+            host,
+            state,
+            state_type: if hard { StateType::Hard } else { StateType::Soft },
+            attempt,
+            problem,
+            takes,
+            outcome: OUTCOMES[outcome],
+        },
+    )
+}
+
+fn policy() -> Policy {
+    let limits = Limits {
+        cooldown: Duration::from_secs(120),
+        window: Quota { count: 4, per: Duration::from_secs(4 * 3600) },
+        ..Limits::default()
+    };
+    let fleet = Fleet { running: 2, started: Quota { count: 6, per: Duration::from_secs(3600) }, share: 100 };
+    let rules = Rules { limits, ..Rules::with_ladder(Vec::new()) };
+    Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet }
+}
+
+/// What a ledger would say at `now`.
+fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) -> History {
+    let age = |at: u64| Duration::from_secs(now.saturating_sub(at));
+    let counts = |repair: &&Repair| repair.outcome != PastOutcome::NotRun || repair.ended > now;
+    let runs = |repair: &&Repair| repair.ended > now;
+    let answered = |same: &dyn Fn(&Repair) -> bool| {
+        let here = repairs.iter().filter(|repair| repair.host == call.host && repair.problem == call.problem).filter(counts);
+        here.filter(|repair| age(repair.began) < SAME_EVENT_WITHIN).find(|repair| same(repair)).map(|_| "job".to_owned())
+    };
+    let mut past: Vec<&Repair> = repairs.iter().filter(|repair| repair.host == call.host).collect();
+    past.sort_by_key(|repair| std::cmp::Reverse(repair.ended));
+    let started = repairs.iter().filter(|repair| age(repair.began) < policy().fleet.started.per);
+    History {
+        same_event: answered(&|repair| repair.event == (call.state_type, call.attempt)),
+        same_problem: answered(&|_| true),
+        running: repairs.iter().filter(runs).find(|repair| repair.host == call.host).map(|r| ("job".into(), age(r.began))),
+        repairs: past
+            .into_iter()
+            .map(|r| {
+                // How one that runs will end is not known: it counts as one that did not help.
+                let outcome = if r.ended > now { PastOutcome::Failed } else { r.outcome };
+                Past { job: "job".into(), began: age(r.began), ended: age(r.ended), outcome }
+            })
+            .collect(),
+        refused: refused.iter().rev().filter(|(host, _)| *host == call.host).map(|(_, at)| age(*at)).collect(),
+        fleet: FleetNow {
+            running: u32::try_from(repairs.iter().filter(runs).count()).unwrap(),
+            started: u32::try_from(started.count()).unwrap(),
+            ..FleetNow::default()
+        },
+        ..History::default()
+    }
+}
+
+/// Tells the story: every repair that was allowed.
+fn told(calls: &[Call]) -> Vec<Repair> {
+    let (policy, mut repairs, mut refused, mut now) = (policy(), Vec::<Repair>::new(), Vec::new(), 0);
+    for call in calls {
+        now += call.after;
+        let host = format!("h{}", call.host);
+        let event = Event {
+            max_attempts: Some(4),
+            problem_id: Some(call.problem.to_string()),
+            repair: "fix".parse().ok(),
+            ..Event::new(&host, Some("S"), call.state, call.state_type, call.attempt)
+        };
+        match decide(&event, &policy, &history(&repairs, &refused, call, now)) {
+            Decision::Repair(_) => {
+                assert_eq!(call.state, State::Critical, "repaired what is {}", call.state);
+                let &Call { host, problem, outcome, .. } = call;
+                let event = (call.state_type, call.attempt);
+                repairs.push(Repair { host, problem, event, began: now, ended: now + call.takes, outcome });
+            }
+            Decision::Stand(why) if why.code() == "same-event" || call.state != State::Critical => {}
+            Decision::Stand(_) => refused.push((call.host, now)),
+        }
+    }
+    repairs
+}
+
+proptest! {
+    #[test]
+    fn no_cap_is_exceeded_at_any_moment_whatever_the_order(calls in prop::collection::vec(any_call(), 0..120)) {
+        let (repairs, policy) = (told(&calls), policy());
+        let limits = policy.repairs.values().next().unwrap().limits;
+        for repair in &repairs {
+            let at = repair.began;
+            let begun = || repairs.iter().filter(|other| other.began <= at);
+            let within = |span: Duration| begun().filter(move |other| at - other.began < span.as_secs());
+            prop_assert!(begun().filter(|other| other.ended > at).count() <= policy.fleet.running as usize);
+            prop_assert!(within(policy.fleet.started.per).count() <= policy.fleet.started.count as usize);
+            let here = within(limits.window.per).filter(|other| other.host == repair.host);
+            // The one that begins now counts, however it will end.
+            let ran = here.filter(|other| other.outcome != PastOutcome::NotRun || other.began == at);
+            prop_assert!(ran.count() <= limits.window.count as usize);
+            let on_the_host = begun().filter(|other| other.host == repair.host && other.ended > at);
+            prop_assert_eq!(on_the_host.count(), usize::from(repair.ended > at), "two at once on one host");
+        }
+    }
+
+    #[test]
+    fn one_problem_never_starts_its_ladder_twice(calls in prop::collection::vec(any_call(), 0..120)) {
+        // Within the hour for which a problem id means the same problem: so short a story is told here.
+        let hurried: Vec<Call> = calls.into_iter().map(|call| Call { after: call.after % 30, ..call }).collect();
+        let ran = told(&hurried).into_iter().filter(|repair| repair.outcome != PastOutcome::NotRun);
+        let mut seen = HashSet::new();
+        for repair in ran {
+            prop_assert!(seen.insert((repair.host, repair.problem)), "{repair:?} is the second one");
+        }
+    }
+
+    #[test]
+    fn a_call_that_comes_twice_is_answered_once(calls in prop::collection::vec(any_call(), 0..60)) {
+        let repeated = |call: &Call| [call.clone(), Call { after: 0, ..call.clone() }];
+        let twice: Vec<Call> = calls.iter().flat_map(repeated).collect();
+        for pair in told(&twice).windows(2) {
+            let same = pair[0].host == pair[1].host && pair[0].began == pair[1].began;
+            prop_assert!(!same || pair[0].outcome == PastOutcome::NotRun, "{pair:?}");
+        }
+    }
+}
