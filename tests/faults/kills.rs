@@ -16,7 +16,7 @@ use crate::bed::{Bed, CALL};
 const MOMENTS: [u64; 8] = [0, 10, 30, 70, 130, 200, 280, 400];
 
 /// A repair that takes a while and leaves a line for each time it was run.
-fn counting_bed() -> Bed {
+pub fn counting_bed() -> Bed {
     let bed = Bed::new();
     let script = format!("echo begun >> {0}; sleep 0.2; echo ended >> {0}", bed.mark.display());
     bed.web.write_repairs(&json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", script], "timeout": "5s", "cooldown": "0s"}}}));
@@ -24,7 +24,8 @@ fn counting_bed() -> Bed {
     bed
 }
 
-fn times_run(bed: &Bed) -> usize {
+/// How often it was run.
+pub fn times_run(bed: &Bed) -> usize {
     fs::read_to_string(&bed.mark).unwrap_or_default().lines().filter(|line| *line == "begun").count()
 }
 
@@ -61,13 +62,23 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
 
 /// Kills all processes of a user whose command line holds `text`; there may be none.
 fn pkill(user: &str, text: &str) {
-    let _ = Command::new("pkill").args(["-KILL", "-u", user, "-f", text]).status();
+    signal("-KILL", user, text);
+}
+
+fn signal(signal: &str, user: &str, text: &str) {
+    let _ = Command::new("pkill").args([signal, "-u", user, "-f", text]).status();
 }
 
 #[test]
 fn the_worker_is_killed_at_every_moment() {
     let bed = counting_bed();
     kill_at_every_moment(&bed, || pkill("nagios", bed.monitor.policy.to_str().unwrap()));
+}
+
+#[test]
+fn the_worker_is_asked_to_end_at_every_moment() {
+    let bed = counting_bed();
+    kill_at_every_moment(&bed, || signal("-TERM", "nagios", bed.monitor.policy.to_str().unwrap()));
 }
 
 #[test]

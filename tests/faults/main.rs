@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bed;
+mod front;
 mod kills;
+mod live;
+mod nagios;
 
 use std::fs;
 use std::net::TcpListener;

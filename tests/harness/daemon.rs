@@ -34,19 +34,31 @@ impl Daemon {
 }
 
 impl Daemon {
+    /// The program itself, while it runs.
+    pub fn program(&self) -> Option<Pid> {
+        children(self.init.id()).into_iter().find_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+    }
+
     /// The processes of this name that the program itself has started, not the program.
     pub fn descendants_named(&self, name: &str) -> Vec<Pid> {
-        let of = |parent: u32| children(parent).into_iter();
-        let program = of(self.init.id()).collect::<Vec<_>>();
-        let mut found: Vec<u32> = program.iter().flat_map(|pid| of(*pid)).collect();
-        let mut next = 0;
-        while let Some(pid) = found.get(next).copied() {
-            found.extend(of(pid));
-            next += 1;
-        }
-        let is_it = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
-        found.into_iter().filter(is_it).filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
+        children(self.init.id()).into_iter().flat_map(|program| named(children(program), name)).collect()
     }
+
+    /// All processes of this name: the program, and what it has started or left behind.
+    pub fn processes_named(&self, name: &str) -> Vec<Pid> {
+        named(children(self.init.id()), name)
+    }
+}
+
+/// Those of this name among these processes and all below them.
+fn named(mut found: Vec<u32>, name: &str) -> Vec<Pid> {
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        found.extend(children(pid));
+        next += 1;
+    }
+    let is_it = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
+    found.into_iter().filter(is_it).filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
 }
 
 fn children(parent: u32) -> Vec<u32> {

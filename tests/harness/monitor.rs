@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ledger::{Ledger, Record, Refusal, SqliteLedger, Step};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -139,13 +141,26 @@ pub struct Watch {
     pub handler: &'static str,
     /// Seconds between the checks of a SOFT problem.
     pub retry_interval: u32,
+    /// Seconds after which Nagios kills a handler.
+    pub event_handler_timeout: u32,
+    /// Whether Nagios remembers its states over a restart.
+    pub retain: bool,
+    /// More lines of the host's definition.
+    pub host: &'static str,
     /// More object definitions.
     pub more: String,
 }
 
 impl Default for Watch {
     fn default() -> Watch {
-        Watch { handler: "handle_repair", retry_interval: 1, more: String::new() }
+        Watch {
+            handler: "handle_repair",
+            retry_interval: 1,
+            event_handler_timeout: 30,
+            retain: false,
+            host: "",
+            more: String::new(),
+        }
     }
 }
 
@@ -154,8 +169,13 @@ impl Default for Watch {
 pub struct Nagios {
     /// nagios.log.
     pub log: PathBuf,
+    /// Where it keeps its states over a restart.
+    pub retention: PathBuf,
     status: PathBuf,
-    _daemon: Daemon,
+    program: PathBuf,
+    config: PathBuf,
+    /// This run of it, and those before, below which their handlers' workers may still be at work.
+    daemons: Mutex<Vec<Daemon>>,
 }
 
 impl Nagios {
@@ -174,15 +194,61 @@ impl Nagios {
         place.file("monitor/nagios/commands.cfg", &commands(monitor), 0o644, None);
         place.file("monitor/nagios/templates.cfg", &read_shipped("templates.cfg"), 0o644, None);
         place.file("monitor/nagios/objects.cfg", &objects(port, watch), 0o644, None);
-        let config = place.file("monitor/nagios/nagios.cfg", &main_file(&directory, &monitor.command_file), 0o644, None);
+        let config = place.file("monitor/nagios/nagios.cfg", &main_file(&directory, &monitor.command_file, watch), 0o644, None);
         let program = system_program(&["nagios4", "nagios"]);
         run(Command::new(&program).arg("-v").arg(&config));
-        let daemon = Daemon::start(&place.at("monitor/nagios/nagios.out.log"), &program, &[&config]);
-        let nagios = Nagios { log: directory.join("nagios.log"), status: directory.join("status.dat"), _daemon: daemon };
-        until("Nagios' first OK of the service", Duration::from_secs(20), || {
-            (nagios.service("current_state")? == "0" && nagios.service("has_been_checked")? == "1").then_some(())
-        });
+        let [log, retention, status] = ["nagios.log", "retention.dat", "status.dat"].map(|name| directory.join(name));
+        let nagios = Nagios { log, retention, status, program, config, daemons: Mutex::default() };
+        nagios.run();
+        nagios.wait_for_ok();
         nagios
+    }
+
+    fn run(&self) {
+        let _ = fs::remove_file(&self.status);
+        let daemon = Daemon::start(&self.log.with_file_name("nagios.out.log"), &self.program, &[&self.config]);
+        self.daemons().push(daemon);
+    }
+
+    fn daemons(&self) -> MutexGuard<'_, Vec<Daemon>> {
+        self.daemons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it has seen the service OK.
+    pub fn wait_for_ok(&self) {
+        until("Nagios' OK of the service", Duration::from_secs(40), || {
+            (self.service("current_state")? == "0" && self.service("has_been_checked")? == "1").then_some(())
+        });
+    }
+
+    /// Kills it with all its worker processes, and waits until they are gone. What handlers have started is not its own.
+    pub fn kill(&self) {
+        self.ended_by(|running| {
+            for pid in running {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+    }
+
+    /// Asks it to end, as its service manager would, and waits until it has.
+    pub fn terminate(&self) {
+        self.ended_by(|_| {
+            let program = self.daemons().last().and_then(Daemon::program).expect("a running Nagios");
+            let _ = kill_process(program, Signal::TERM);
+        });
+    }
+
+    fn ended_by(&self, end: impl Fn(Vec<Pid>)) {
+        let name = self.program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let running = || self.daemons().last().map(|daemon| daemon.processes_named(name)).unwrap_or_default();
+        end(running());
+        until("the end of Nagios", Duration::from_secs(20), || running().is_empty().then_some(()));
+    }
+
+    /// Starts it again after its end.
+    pub fn start_again(&self) {
+        self.run();
+        until("Nagios' status after its start", Duration::from_secs(20), || self.service("current_state"));
     }
 
     /// The lines of its log.
@@ -223,7 +289,7 @@ fn commands(monitor: &Monitor) -> String {
 
 /// One service that is checked every second, and somebody to page.
 fn objects(port: u16, watch: &Watch) -> String {
-    let Watch { handler, retry_interval, more } = watch;
+    let Watch { handler, retry_interval, host, more, .. } = watch;
     let pager = "contact_name pager\n host_notification_commands page\n service_notification_commands page\n \
                  host_notification_period always\n service_notification_period always\n \
                  host_notification_options d,r\n service_notification_options c,r";
@@ -238,7 +304,7 @@ fn objects(port: u16, watch: &Watch) -> String {
         ("command", "command_name page\n command_line /bin/true".to_owned()),
         ("timeperiod", format!("timeperiod_name always\n alias always{always}")),
         ("contact", pager.to_owned()),
-        ("host", format!("host_name web1\n address 127.0.0.1\n max_check_attempts 3\n {periods}")),
+        ("host", format!("host_name web1\n address 127.0.0.1\n max_check_attempts 3\n {periods}\n{host}")),
         ("service", format!("use repairable-service\n host_name web1\n service_description HTTP\n {periods}\n {service}")),
     ]
     .map(|(kind, body)| format!("define {kind} {{\n {body}\n}}\n"))
@@ -247,7 +313,7 @@ fn objects(port: u16, watch: &Watch) -> String {
 }
 
 /// One second is the unit of all intervals; SOFT states and handler calls are logged; nothing outlives the lab.
-fn main_file(directory: &Path, command_file: &Path) -> String {
+fn main_file(directory: &Path, command_file: &Path, watch: &Watch) -> String {
     let at = |name: &str| directory.join(name).display().to_string();
     let settings = [
         ("log_file", at("nagios.log")),
@@ -273,8 +339,10 @@ fn main_file(directory: &Path, command_file: &Path) -> String {
         ("log_external_commands", "1".into()),
         ("interval_length", "1".into()),
         ("enable_event_handlers", "1".into()),
-        ("event_handler_timeout", "30".into()),
-        ("retain_state_information", "0".into()),
+        ("event_handler_timeout", watch.event_handler_timeout.to_string()),
+        ("retain_state_information", u8::from(watch.retain).to_string()),
+        ("state_retention_file", at("retention.dat")),
+        ("use_retained_scheduling_info", "0".into()),
         ("illegal_macro_output_chars", "`~$&|'\"<>".into()),
         ("enable_predictive_host_dependency_checks", "0".into()),
         ("check_for_updates", "0".into()),

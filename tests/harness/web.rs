@@ -161,6 +161,11 @@ impl Sshd {
 }
 
 impl Sshd {
+    /// Sends a signal to the daemon that listens: stopped, it leaves everybody who connects without a word.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.daemon.program().expect("a running sshd"), signal).expect("a signal to sshd");
+    }
+
     /// Kills every session, but not the daemon that listens.
     pub fn kill_sessions(&self) {
         for pid in self.daemon.descendants_named("sshd") {
