@@ -6,6 +6,7 @@
 mod bed;
 mod front;
 mod kills;
+mod ledger_fails;
 mod live;
 mod nagios;
 

@@ -1,6 +1,9 @@
 //! Why the ledger cannot be used. In every case nothing is repaired.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
 
 /// A ledger that cannot be trusted or written. The next step is in the message.
 #[derive(Debug, thiserror::Error)]
@@ -9,7 +12,7 @@ pub enum Error {
     #[error("the ledger {0} does not exist yet; the first repair creates it")]
     Missing(PathBuf),
     /// The directory is missing or may not be written.
-    #[error("the ledger's directory {path} cannot be used: {why}; create it, owned by the user Nagios runs as, mode 0750")]
+    #[error("the ledger's directory {path} cannot be used: {why}; {}", of_directory(why.kind()))]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -55,7 +58,7 @@ pub enum Error {
         waited: std::time::Duration,
     },
     /// Any other failure of the store: full or read-only disk, damage, a lock held for too long.
-    #[error("the ledger {path} cannot be used: {why}")]
+    #[error("the ledger {path} cannot be used: {why}; {}", of_store(why.sqlite_error_code()))]
     Store {
         /// The file.
         path: PathBuf,
@@ -70,4 +73,33 @@ pub enum Error {
         /// The job.
         job: String,
     },
+}
+
+const FULL: &str = "free some space on its disk: what is on record stays, and what cannot be recorded is not done";
+const READ_ONLY: &str = "mount its disk read-write again";
+const NOT_OURS: &str = "it must belong to the user Nagios runs as, with mode 0750: chown it";
+
+/// The next step, when the directory or a file beside the ledger cannot be used.
+fn of_directory(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
+        ErrorKind::ReadOnlyFilesystem => READ_ONLY,
+        ErrorKind::PermissionDenied => NOT_OURS,
+        _ => "create it, owned by the user Nagios runs as, mode 0750",
+    }
+}
+
+/// The next step, when SQLite cannot use the file.
+fn of_store(code: Option<ErrorCode>) -> &'static str {
+    match code {
+        Some(ErrorCode::DiskFull) => FULL,
+        Some(ErrorCode::ReadOnly) => "make it, its directory and its disk writable again for the user Nagios runs as",
+        Some(ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => NOT_OURS,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "it is damaged, and never reset by itself: put a copy of it back, or move it away, and with it what is known of earlier \
+             repairs"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "find out who holds it, a backup or a stopped repair_worker",
+        _ => "look at it and at its disk",
+    }
 }

@@ -1,35 +1,38 @@
 //! Two kinds of locks beside the ledger, both of the kernel, which frees them when their holder dies, however it dies:
 //! one that handlers queue on, and one for each job while its worker lives.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use policy::JobId;
 
 use crate::Error;
 
-/// How long a reservation waits for others; each holds the lock for a few milliseconds.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
+/// How long a reservation waits for others; each holds the lock for a few milliseconds. A thousand at once have their turn
+/// in this time on a slow disk, too.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
 
-/// Waits until it is our turn to decide. SQLite would wait by itself, but by sleeping ever longer.
+/// Waits until it is our turn to decide: in the kernel, in order, and without looking again and again, which would keep a
+/// thousand waiting processes from the processor that the one at work needs. SQLite would wait by sleeping ever longer.
 pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
     let path = ledger.with_added_extension("turn");
     let unusable = |why| Error::Directory { path: path.clone(), why };
     let file = private_file(&path).map_err(unusable)?;
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(why)) => return Err(unusable(why)),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > LOCK_WAIT => {
-                return Err(Error::Busy { path: ledger.to_owned(), waited: LOCK_WAIT });
-            }
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(2)),
-        }
+    if file.try_lock().is_ok() {
+        return Ok(file);
+    }
+    // flock(2) has no limit of time, so a thread waits for it; with a lock that comes too late it is left to its fate.
+    let (tell, locked) = mpsc::channel();
+    let waiting = move || tell.send(file.lock().map(|()| file));
+    thread::Builder::new().stack_size(64 * 1024).spawn(waiting).map_err(unusable)?;
+    match locked.recv_timeout(LOCK_WAIT) {
+        Ok(locked) => locked.map_err(unusable),
+        Err(_) => Err(Error::Busy { path: ledger.to_owned(), waited: LOCK_WAIT }),
     }
 }
 

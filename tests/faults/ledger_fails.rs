@@ -1,0 +1,165 @@
+//! The ledger fails: nothing is decided on a history that cannot be read or written. Each failure is said with its next
+//! step, nothing is run, nothing is reset, and once it is mended all that was on record is still there.
+
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::{run, until};
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::bed::{Bed, CALL};
+
+/// A bed whose ledger has a disk of its own and one repair on record.
+struct OnDisk {
+    bed: Bed,
+    disk: PathBuf,
+}
+
+impl OnDisk {
+    fn new(size: &str) -> OnDisk {
+        let mut bed = Bed::new();
+        let disk = bed.monitor.ledger.with_file_name("disk");
+        fs::create_dir(&disk).unwrap();
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=0750"), "tmpfs"]).arg(&disk));
+        chown(&disk, Some(bed.monitor.nagios.uid), Some(bed.monitor.nagios.gid)).unwrap();
+        bed.monitor.ledger = disk.join("ledger.sqlite");
+        bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
+        let on_disk = OnDisk { bed, disk };
+        on_disk.repairs();
+        on_disk
+    }
+
+    fn remount(&self, option: &str) {
+        run(Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(&self.disk));
+    }
+
+    /// The next call repairs, and one more is on record.
+    fn repairs(&self) {
+        let known = self.bed.monitor.records().len();
+        self.bed.wait_for_the_gates_cooldown();
+        let seen = self.bed.call(CALL);
+        assert!(seen.code == 0 && seen.text.starts_with("REPAIRED web1/HTTP"), "{}", seen.text);
+        assert_eq!(self.bed.monitor.records().len(), known + 1, "what was on record is gone");
+        fs::remove_file(&self.bed.mark).unwrap();
+    }
+
+    /// A call and a dry run stand still, and each says these words, in one line.
+    fn stands_still(&self, wanted: &[&str]) {
+        for call in [CALL.to_owned(), CALL.replace("--foreground", "--dry-run")] {
+            let seen = self.bed.call(&call);
+            let dry = call.ends_with("--dry-run");
+            // What can only not be written is no trouble to one that only reads.
+            if !(dry && seen.text.starts_with("WOULD REPAIR")) {
+                assert_eq!((seen.code, seen.text.lines().count()), (3, 1), "{}", seen.text);
+                assert!(seen.text.trim_end().ends_with("nothing was run"), "{}", seen.text);
+                assert!(wanted.iter().all(|words| seen.text.contains(words)), "no {wanted:?} in: {}", seen.text);
+            }
+        }
+        assert!(!self.bed.mark.exists(), "a repair was run");
+        assert!(self.bed.call("OK HARD 1 --host web1 --service HTTP --repair httpd").text.starts_with("STANDS STILL"));
+    }
+}
+
+impl Drop for OnDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.disk).status();
+    }
+}
+
+#[test]
+fn a_read_only_disk_stands_still() {
+    let on_disk = OnDisk::new("4m");
+    on_disk.remount("ro");
+    on_disk.stands_still(&["Read-only file system", "mount its disk read-write again"]);
+    on_disk.remount("rw");
+    on_disk.repairs();
+}
+
+#[test]
+fn a_full_disk_stands_still() {
+    let on_disk = OnDisk::new("512k");
+    let filler = on_disk.disk.join("filler");
+    assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the disk should be full now");
+    on_disk.stands_still(&["free some space on its disk"]);
+    fs::remove_file(filler).unwrap();
+    on_disk.repairs();
+}
+
+/// What is wrong with the ledger, and the next step that is said.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
+
+#[test]
+fn a_damaged_or_foreign_ledger_stands_still_and_stays_as_it_is() {
+    let damages: [Damage; 6] = [
+        ("garbage behind the first page", &garble, &["it is damaged, and never reset by itself"]),
+        ("emptied", &|path| fs::write(path, "").unwrap(), &["is not a ledger of nagios-selfheal: it is never reset by itself"]),
+        (
+            "cut",
+            &|path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(5000).unwrap(),
+            &["never reset by itself"],
+        ),
+        ("of somebody else", &|path| chown(path, Some(65534), None).unwrap(), &["belongs to uid 65534", "chown it"]),
+        (
+            "newer",
+            &|path| Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap(),
+            &["schema 99, newer than", "upgrade the package"],
+        ),
+        (
+            "a symlink",
+            &|path| {
+                fs::rename(path, path.with_extension("moved")).unwrap();
+                symlink(path.with_extension("moved"), path).unwrap();
+            },
+            &["ledger.sqlite"],
+        ),
+    ];
+    for (what, damage, wanted) in damages {
+        let on_disk = OnDisk::new("4m");
+        let ledger = &on_disk.bed.monitor.ledger;
+        damage(ledger);
+        let before = fs::read(ledger).unwrap();
+        on_disk.stands_still(wanted);
+        assert!(fs::read(ledger).unwrap() == before, "{what}: it was changed");
+    }
+}
+
+/// The header stays, so it is a ledger by its first look.
+fn garble(path: &Path) {
+    let mut content = fs::read(path).unwrap();
+    content[4096..].fill(0xa5);
+    fs::write(path, content).unwrap();
+}
+
+/// What Nagios does when a service flaps wildly, or an admin's script loops: 500 handlers at the same time.
+#[test]
+fn five_hundred_handlers_for_one_service_make_one_repair_and_499_reasons() {
+    let bed = Bed::new();
+    bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("10m"));
+    let background = CALL.replace(" --foreground", "");
+    let mut fronts: Vec<_> = (0..500)
+        .map(|_| {
+            let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
+            command.args(background.split_whitespace()).arg("--policy").arg(&bed.monitor.policy);
+            command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for front in fronts.drain(..) {
+        let output = front.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.starts_with("HANDED OVER web1/HTTP"), "{text}");
+    }
+    until("all 500 on record", Duration::from_secs(120), || {
+        (bed.monitor.ledger.exists() && bed.monitor.records().len() + bed.monitor.refusals().len() == 500).then_some(())
+    });
+    until("the end of the repair", Duration::from_secs(30), || bed.monitor.records()[0].outcome);
+    let refusals = bed.monitor.refusals();
+    assert_eq!((bed.monitor.records().len(), refusals.len(), bed.web.jobs().len()), (1, 499, 1));
+    for refusal in &refusals {
+        assert!(["already-running", "cooling-down"].contains(&refusal.why.as_str()), "{refusal:?}");
+        assert!(refusal.text.contains(&bed.monitor.records()[0].job), "it does not name the job in the way: {refusal:?}");
+    }
+}
