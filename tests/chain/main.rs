@@ -90,6 +90,8 @@ fn a_hung_apache_is_healed_by_the_second_rung() {
     let steps: Vec<String> = monitor.steps(&monitor.records()[0].job).into_iter().map(|step| step.what).collect();
     assert_eq!(steps[..7], ["found", "run", "ran", "verified", "run", "ran", "verified"], "{steps:?}");
     assert_eq!(monitor.records()[0].outcome, Some(Outcome::Healed));
+    let healed_by = |comment: &String| comment.contains(" by rung 2 of 2 (ssh restart): ");
+    assert!(nagios.comments().iter().any(healed_by), "{:?}", nagios.comments());
     until("OK in Nagios", Duration::from_secs(10), || (nagios.service("current_state")? == "0").then_some(()));
 }
 
@@ -115,6 +117,7 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
         nagios.comments().into_iter().find(|comment| comment.starts_with("NOT REPAIRED web1/HTTP"))
     });
     assert!(comment.contains("; before: ") && comment.contains("ErrorLog"), "what was found first is not told: {comment}");
+    assert!(comment.contains("httpd ran rung 1 of 2 (ssh reload), rung 2 of 2 (ssh restart), and"), "what was tried: {comment}");
     until("the passive service", Duration::from_secs(10), || {
         nagios
             .log_lines()
@@ -127,6 +130,50 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
     }
     assert_eq!(monitor.records().len(), 1);
     assert_eq!(web.jobs().len(), 2, "one job for each rung");
+}
+
+/// A host's own repair: what this server can do itself does not help, what its hypervisor's gate can do does.
+#[test]
+fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
+    let place = Place::new();
+    let web = WebSide::start(&place);
+    let monitor = Monitor::new(&place, &web);
+    let power = place.directory("power", web.account.ids()).join("on");
+    std::fs::write(&power, "").unwrap();
+    web.write_repairs(&json!({"repairs": {"power-on": {"run": ["/usr/bin/touch", power], "cooldown": "0s"}}}));
+    monitor.record_also(&web, "hypervisor1");
+    let mut policy = monitor.default_policy(&web);
+    policy["hosts"] = json!({"hypervisor1": {"address": "127.0.0.1"}});
+    policy["repairs"]["power-cycle"] = json!({
+        "ladder": [{"local": ["/bin/echo", "wake up, {host}"]}, {"ssh": "power-on", "at": "hypervisor1"}],
+        "verify": ["/usr/bin/test", "-e", power], "settle": "0s",
+    });
+    monitor.write_policy(&policy);
+    let alive = place.file("alive.sh", &format!("#!/bin/sh\ntest -e {} || exit 2\n", power.display()), 0o755, None);
+    let watch = Watch {
+        host: " check_command alive\n event_handler handle_host_repair\n check_interval 1\n retry_interval 1\n _REPAIR power-cycle",
+        more: format!("define command {{\n command_name alive\n command_line {}\n}}\n", alive.display()),
+        ..Watch::default()
+    };
+    let nagios = Nagios::start_with(&place, &monitor, &web, &watch);
+
+    std::fs::remove_file(&power).unwrap();
+    let comment = until("the comment on the host", Duration::from_secs(60), || {
+        nagios.host_comments().into_iter().find(|comment| comment.starts_with("REPAIRED web1 with power-cycle"))
+    });
+    assert!(comment.contains(" by rung 2 of 2 (ssh power-on at hypervisor1): "), "{comment}");
+    until("UP in Nagios", Duration::from_secs(20), || {
+        nagios.log_lines().iter().any(|line| line.contains("HOST ALERT: web1;UP;")).then_some(())
+    });
+    let records = monitor.records();
+    assert_eq!(
+        (records.len(), records[0].event.as_str(), records[0].service.as_deref()),
+        (1, "DOWN;SOFT;2", None),
+        "{records:?}"
+    );
+    assert_eq!((records[0].outcome, web.jobs().len()), (Some(Outcome::Healed), 1));
+    let local = monitor.steps(&records[0].job).into_iter().find(|step| step.what == "ran").unwrap();
+    assert!(local.text.ends_with("wake up, web1"), "{}", local.text);
 }
 
 const PASSIVE: &str = "define command {\n command_name none\n command_line /bin/true\n}

@@ -60,6 +60,13 @@ impl Monitor {
         monitor
     }
 
+    /// Records the host's key under one more name.
+    pub fn record_also(&self, web: &WebSide, name: &str) {
+        let line = format!("[{name}]:{} {}\n", web.sshd.port, web.host_key("ed25519"));
+        let known = fs::read_to_string(self.known_hosts()).expect("known_hosts");
+        fs::write(self.known_hosts(), known + &line).expect("known_hosts");
+    }
+
     /// Records `key` as that of web1, and nothing else.
     pub fn record_host_key(&self, web: &WebSide, key: &str) {
         fs::write(self.known_hosts(), format!("[web1]:{} {key}\n", web.sshd.port)).expect("known_hosts");
@@ -264,11 +271,20 @@ impl Nagios {
         block.split_once(&start)?.1.lines().next().map(str::to_owned)
     }
 
-    /// The comments in the status file.
+    /// The comments on services in the status file.
     pub fn comments(&self) -> Vec<String> {
+        self.comments_on("servicecomment {")
+    }
+
+    /// The comments on hosts in the status file.
+    pub fn host_comments(&self) -> Vec<String> {
+        self.comments_on("hostcomment {")
+    }
+
+    fn comments_on(&self, block: &str) -> Vec<String> {
         let status = fs::read_to_string(&self.status).unwrap_or_default();
         status
-            .split("servicecomment {")
+            .split(block)
             .skip(1)
             .filter_map(|block| Some(block.split_once("comment_data=")?.1.lines().next()?.to_owned()))
             .collect()
