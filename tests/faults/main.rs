@@ -9,6 +9,7 @@ mod kills;
 mod ledger_fails;
 mod live;
 mod nagios;
+mod status;
 
 use std::fs;
 use std::net::TcpListener;

@@ -130,8 +130,7 @@ impl Monitor {
 
     /// All refusals on record, the newest first.
     pub fn refusals(&self) -> Vec<Refusal> {
-        let mut ledger = SqliteLedger::open_read_only(&self.ledger).expect("the ledger");
-        ledger.refusals(1000).expect("refusals")
+        SqliteLedger::open_read_only(&self.ledger).map(|mut ledger| ledger.refusals(1000).expect("refusals")).unwrap_or_default()
     }
 
     /// What happened within one repair.

@@ -44,6 +44,9 @@ pub trait Hands {
     /// Keeps what the gate finds before anything is changed: a restart destroys evidence. Returns its first lines. A host
     /// that cannot be reached for that is not tried again for the rung itself.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
+    /// Looks once more whether the repair is still called for; the error says why not. Since the event others may have had
+    /// their turn first, and looking for evidence took its time.
+    fn still_called_for(&mut self) -> Result<(), String>;
     /// Asks a gate for a repair: the host's own, or that of the host `at`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt;
     /// Runs a program on this server.
@@ -69,9 +72,11 @@ pub struct Ending {
     pub evidence: Vec<String>,
 }
 
-/// Climbs until a rung is verified, or none is left, or going on would be wrong.
-pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Ending {
+/// Climbs until a rung is verified, or none is left, or going on would be wrong. The error says why the first rung was not
+/// even taken: it is not called for any more.
+pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Result<Ending, String> {
     let evidence = look_first(rules, hands);
+    hands.still_called_for()?;
     let (mut ran, mut tried) = (false, Vec::new());
     let mut last = String::new();
     for (n, rung) in rules.ladder.iter().enumerate() {
@@ -84,11 +89,11 @@ pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Ending {
             tried.push(format!("rung {number} of {of} ({act})"));
         }
         match judge(attempt, rung, ran, hands) {
-            Step::End(outcome, text) => return Ending { outcome, text, tried, evidence },
+            Step::End(outcome, text) => return Ok(Ending { outcome, text, tried, evidence }),
             Step::Next(text) => last = text,
         }
     }
-    Ending { outcome: unhealed(ran), text: last, tried, evidence }
+    Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
 /// What follows from one rung.
@@ -192,11 +197,16 @@ mod tests {
         attempts: VecDeque<Attempt>,
         checks: VecDeque<State>,
         asked: Vec<String>,
+        called_off: Option<String>,
     }
 
     impl Hands for Scripted {
         fn diagnose(&mut self, _: &RepairName, _: Option<&str>, _: Duration) -> Vec<String> {
             vec!["evidence".into()]
+        }
+
+        fn still_called_for(&mut self) -> Result<(), String> {
+            self.called_off.take().map_or(Ok(()), Err)
         }
 
         fn ssh(&mut self, name: &RepairName, _: Option<&str>, job: &JobId, _: Duration) -> Attempt {
@@ -244,8 +254,8 @@ mod tests {
         attempts: impl Into<VecDeque<Attempt>>,
         checks: impl Into<VecDeque<State>>,
     ) -> (Ending, Vec<String>) {
-        let mut hands = Scripted { attempts: attempts.into(), checks: checks.into(), asked: Vec::new() };
-        let ending = climb(rules, &"job-00001".parse().unwrap(), &mut hands);
+        let mut hands = Scripted { attempts: attempts.into(), checks: checks.into(), ..Scripted::default() };
+        let ending = climb(rules, &"job-00001".parse().unwrap(), &mut hands).unwrap();
         assert!(hands.attempts.is_empty() && hands.checks.is_empty(), "not asked for all that was expected: {:?}", hands.asked);
         (ending, hands.asked)
     }
@@ -259,6 +269,13 @@ mod tests {
         let (ending, asked) = run([Attempt::Ran(text("ok"))], [State::Ok]);
         assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::Healed, "the check's line"));
         assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check"]);
+    }
+
+    #[test]
+    fn what_is_not_called_for_any_more_is_not_begun() {
+        let mut hands = Scripted { called_off: Some(text("it is OK")), ..Scripted::default() };
+        assert_eq!(climb(&rules(), &"job-00001".parse().unwrap(), &mut hands), Err(text("it is OK")));
+        assert!(hands.asked.is_empty());
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct RealHands<'a> {
     config: &'a Config,
     job: &'a JobId,
     ledger: &'a mut SqliteLedger,
+    called: SystemTime,
     screen: Screen,
     /// One login to each host serves the whole ladder.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
@@ -39,16 +40,16 @@ const POLL: Duration = Duration::from_secs(1);
 const EVIDENCE_TOLD: usize = 5;
 
 impl<'a> RealHands<'a> {
-    /// Hands for one job that began at `begun`.
+    /// Hands for one job that begins now, because of a call at `called`.
     pub fn new(
         call: &'a Call,
         config: &'a Config,
         job: &'a JobId,
         ledger: &'a mut SqliteLedger,
-        begun: Instant,
+        called: SystemTime,
     ) -> RealHands<'a> {
-        let screen = Screen::new(begun, call.foreground);
-        RealHands { call, config, job, ledger, screen, gates: HashMap::new(), unreached: None, troubles: Vec::new() }
+        let screen = Screen::new(Instant::now(), call.foreground);
+        RealHands { call, config, job, ledger, called, screen, gates: HashMap::new(), unreached: None, troubles: Vec::new() }
     }
 
     /// Records how the repair ended, which frees the host.
@@ -148,6 +149,10 @@ impl Hands for RealHands<'_> {
         }
         evidence.truncate(EVIDENCE_TOLD);
         evidence
+    }
+
+    fn still_called_for(&mut self) -> Result<(), String> {
+        super::still_called_for(self.call, self.config, self.called)
     }
 
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt {

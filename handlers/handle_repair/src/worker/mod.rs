@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Claim, Ledger, Outcome as Ended, SqliteLedger};
 use plugin_kit::{Outcome, Problem, State};
-use policy::{Act, Decision, FleetNow, History, JobId, RepairName, Rules, Rung, decide};
+use policy::{Act, Decision, FleetNow, History, JobId, RepairName, Rules, Rung, admit, decide};
 
 use crate::cli::{self, Call};
 use crate::config::{self, Config};
@@ -87,7 +87,7 @@ fn repair(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome, P
         Decision::Stand(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
             let rules = config.policy.repairs.get(&name).ok_or_else(|| Problem::Internal(format!("no rules for {name}")))?;
-            act(&mut ledger, call, config, &job, &name, rules)
+            act(&mut ledger, call, config, &job, called, &name, rules)
         }
     };
     Ok(detail.into_iter().fold(verdict, Outcome::line))
@@ -112,6 +112,14 @@ fn with_status(history: History, call: &Call, config: &Config, called: SystemTim
     let Some(file) = &config.status_file else { return Ok(history) };
     let (now, share) = status::read(file, &call.event, called).map_err(unusable)?;
     Ok(History { now: Some(now), fleet: FleetNow { share: Some(share), ..history.fleet }, ..history })
+}
+
+/// What Nagios' status file says just before the first rung, where the policy names it.
+fn still_called_for(call: &Call, config: &Config, called: SystemTime) -> Result<(), String> {
+    let seen = with_status(History::default(), call, config, called).map_err(|problem| problem.to_string())?;
+    let now = History { now: seen.now, ..History::default() };
+    let rules = call.event.repair.as_ref().and_then(|name| config.policy.repairs.get(name)).ok_or("no rules for it")?;
+    admit(&rules.limits, &config.policy.fleet, &now).map_err(|why| why.to_string())
 }
 
 fn reserve(
@@ -148,10 +156,26 @@ fn longest(rules: &Rules) -> Duration {
 /// Climbs the ladder, records how it ended and tells Nagios, in this order: Nagios answers at once, and what it then
 /// calls for must find the record. The repair is over by then: what goes wrong with record or telling is said, and
 /// changes nothing about the verdict.
-fn act(ledger: &mut SqliteLedger, call: &Call, config: &Config, job: &JobId, name: &RepairName, rules: &Rules) -> Outcome {
+fn act(
+    ledger: &mut SqliteLedger,
+    call: &Call,
+    config: &Config,
+    job: &JobId,
+    called: SystemTime,
+    name: &RepairName,
+    rules: &Rules,
+) -> Outcome {
     let begun = Instant::now();
-    let mut hands = RealHands::new(call, config, job, ledger, begun);
-    let ending = climb::climb(rules, job, &mut hands);
+    let mut hands = RealHands::new(call, config, job, ledger, called);
+    let ending = match climb::climb(rules, job, &mut hands) {
+        Ok(ending) => ending,
+        Err(why) => {
+            let object = call.event.object();
+            hands.finish(Ended::CouldNotRun, &format!("nothing was run for {object}: {why} (job {job})"));
+            let line = format!("STANDS STILL {object} ({}): {why}", explain::event_text(&call.event));
+            return hands.troubles.into_iter().fold(Outcome::new(State::Ok, line), Outcome::line);
+        }
+    };
     let (state, line) = verdict(call, name, &ending, begun.elapsed());
     let line = format!("{line} (job {job})");
     hands.finish(ending.outcome, &line);

@@ -1,0 +1,83 @@
+//! What only Nagios' status file tells, with real Nagios: somebody is at it, or it is over already.
+
+use std::fs::{self, File};
+use std::os::unix::fs::chown;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use e2e::{Monitor, Nagios, Place, Watch, WebSide, until};
+use ledger::Outcome;
+use serde_json::json;
+
+const LONG: Duration = Duration::from_secs(40);
+
+/// A lab whose policy knows Nagios' status file.
+struct Lab {
+    nagios: Nagios,
+    monitor: Monitor,
+    web: WebSide,
+    _place: Place,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        let place = Place::new();
+        let web = WebSide::start(&place);
+        let monitor = Monitor::new(&place, &web);
+        let mut policy = monitor.default_policy(&web);
+        policy["status_file"] = json!(place.at("monitor/nagios/status.dat"));
+        // The only object with a repair is in trouble: that is no fleet.
+        policy["fleet"]["share"] = json!(100);
+        monitor.write_policy(&policy);
+        let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { retry_interval: 3, ..Watch::default() });
+        Lab { nagios, monitor, web, _place: place }
+    }
+
+    fn command(&self, command: &str) {
+        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        fs::write(&self.monitor.command_file, format!("[{seconds}] {command}\n")).unwrap();
+    }
+
+    fn called(&self, event: &str) {
+        let wanted = format!("SERVICE EVENT HANDLER: web1;HTTP;{event}");
+        until(event, LONG, || self.nagios.log_lines().iter().any(|line| line.contains(&wanted)).then_some(()));
+    }
+
+    fn nothing_was_run(&self) {
+        assert!(self.web.jobs().is_empty() && !self.web.apache.is_listening(), "a repair was run");
+    }
+}
+
+#[test]
+fn an_acknowledged_problem_is_left_to_the_person_who_is_at_it() {
+    let lab = Lab::new();
+    lab.web.apache.kill();
+    lab.called("CRITICAL;SOFT;1");
+    lab.command("ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;0;0;ann;I am at it");
+    let refusal = until("the refusal", LONG, || lab.monitor.refusals().into_iter().next());
+    assert_eq!((refusal.why.as_str(), refusal.text.contains("somebody is at it")), ("acknowledged", true), "{refusal:?}");
+    assert!(lab.monitor.records().is_empty());
+    lab.nothing_was_run();
+}
+
+/// A worker may wait for others. What Nagios has seen meanwhile counts, not what it had seen when it called.
+#[test]
+fn a_problem_that_is_over_before_the_worker_has_its_turn_is_not_repaired() {
+    let lab = Lab::new();
+    let path = lab.monitor.ledger.with_added_extension("turn");
+    let turn = File::options().create(true).append(true).open(&path).unwrap();
+    chown(&path, Some(lab.monitor.nagios.uid), Some(lab.monitor.nagios.gid)).unwrap();
+    turn.lock().unwrap();
+    lab.web.apache.kill();
+    lab.called("CRITICAL;SOFT;3");
+    lab.command("DISABLE_SVC_CHECK;web1;HTTP");
+    // Times in the status file are whole seconds.
+    thread::sleep(Duration::from_millis(1100));
+    lab.command("PROCESS_SERVICE_CHECK_RESULT;web1;HTTP;0;mended by hand");
+    until("OK in the status file", LONG, || (lab.nagios.service("current_state")? == "0").then_some(()));
+    drop(turn);
+    let record = until("the end", LONG, || lab.monitor.records().into_iter().next().filter(|record| record.ended.is_some()));
+    assert_eq!(record.outcome, Some(Outcome::CouldNotRun), "{record:?}");
+    assert!(record.text.starts_with("nothing was run for web1/HTTP: it is OK, there is nothing to repair"), "{record:?}");
+    lab.nothing_was_run();
+}
