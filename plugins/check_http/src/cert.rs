@@ -37,11 +37,16 @@ impl Certificate {
         })
     }
 
+    /// Days until its end, those behind it negative: what -C compares.
+    pub fn days_left(&self, now: i64) -> i64 {
+        self.not_after.saturating_sub(now) / 86400
+    }
+
     /// State and text, in the words of check_http.
     pub fn judge(&self, days: Days, now: i64) -> (State, String) {
         let name = self.common_name.as_deref().unwrap_or("Unknown CN");
         let left = self.not_after.saturating_sub(now);
-        let days_left = left / 86400;
+        let days_left = self.days_left(now);
         let end = date::shown(self.not_after);
         let text = |word: &str, rest: String| format!("{word} - Certificate '{name}' {rest}");
         if left < 0 {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use plugin_kit::{Number, Outcome, Perfdata, State};
 
-use crate::client::{End, MAX_BODY, Page};
+use crate::client::{End, MAX_KEPT, Page};
 use crate::fault::Fault;
 use crate::place::Place;
 use crate::redirect::Nowhere;
-use crate::wish::{OnRedirect, PatternState, Wish};
+use crate::wish::{Days, OnRedirect, PatternState, Wish};
 use crate::{age, json, text};
 
 /// How long the parts of the last conversation took.
@@ -134,19 +134,19 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
     if let Some(header) = want.header_string.as_ref().filter(|header| !text::contains(&page.head.header, header)) {
         found.push((State::Critical, format!("header '{}' not found on '{}'", shortened(header), url())));
     }
-    let searched = if page.body_cut { format!(" (only its first {} MiB are searched)", MAX_BODY >> 20) } else { String::new() };
+    let searched = page.searched.map_or(String::new(), |limit| format!(" (only its first {} MiB are searched)", limit >> 20));
     if want.header_pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&page.head.header)) {
         found.push((State::Critical, "header pattern not found".into()));
     }
-    for string in want.strings.iter().filter(|string| !text::contains(&page.body, string)) {
+    for (string, _) in want.strings.iter().zip(&page.found.strings).filter(|(_, found)| !**found) {
         found.push((State::Critical, format!("string '{}' not found on '{}'{searched}", shortened(string), url())));
     }
     let unsatisfied = match want.pattern_state {
         PatternState::Critical => State::Critical,
         PatternState::Warning => State::Warning,
     };
-    for pattern in &want.patterns {
-        match (pattern.is_match(&page.body), want.invert_pattern) {
+    for matched in &page.found.patterns {
+        match (*matched, want.invert_pattern) {
             (false, false) => found.push((unsatisfied, format!("pattern not found{searched}"))),
             (true, true) => found.push((unsatisfied, "pattern found".into())),
             _ => {}
@@ -210,12 +210,19 @@ fn perfdata(wish: &Wish, page: &Page, times: Times) -> Vec<Perfdata> {
     items
 }
 
+/// The days a certificate is still good for, as performance data.
+pub fn days(left: i64, thresholds: Days) -> Perfdata {
+    let mut item = Perfdata::new("certificate_days", Number::Integer(left), "");
+    item.warn = Some(Number::AtLeast(thresholds.warning));
+    item.crit = Some(Number::AtLeast(thresholds.critical));
+    item
+}
+
 fn body(page: &Page) -> String {
-    /// As much of a body is printed: Nagios keeps 8 KB, a person reads less.
-    const MAX_SHOWN: usize = 1 << 20;
-    match page.body.get(..MAX_SHOWN) {
-        Some(start) => format!("{}\n(only the first MiB of the body is shown)", text::of(start)),
-        None => text::of(&page.body),
+    // Nagios keeps 8 KB, a person reads less.
+    match page.body.get(..MAX_KEPT - 1) {
+        Some(start) if page.body.len() >= MAX_KEPT => format!("{}\n(only the first MiB of the body is shown)", text::of(start)),
+        _ => text::of(&page.body),
     }
 }
 

@@ -10,6 +10,7 @@ mod cert;
 mod cli;
 mod client;
 mod clock;
+mod cookie;
 mod date;
 mod extra_opts;
 mod fault;
@@ -24,6 +25,7 @@ mod redirect;
 mod request;
 mod resolve;
 mod response;
+mod search;
 mod text;
 mod tls;
 mod tunnel;
@@ -36,6 +38,7 @@ use std::time::Duration;
 use plugin_kit::{Outcome, Problem};
 
 use clock::Clock;
+use look::How;
 use wish::Wish;
 
 pub use cli::command;
@@ -48,7 +51,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let wish = Wish::new(typed)?;
     let clock = Clock::start(Duration::ZERO, wish.timeout);
     let hand_over = |elapsed| legacy::hand_over(&words, elapsed);
-    Ok(look::look(&wish, &clock, tls::rustls::handshake, &hand_over))
+    let how = How { wish: &wish, clock: &clock, handshake: tls::rustls::handshake };
+    Ok(look::look(how, &hand_over))
 }
 
 /// The check on OpenSSL, which takes what rustls refuses.
@@ -56,5 +60,6 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 pub fn run_openssl(argv: &[OsString]) -> Result<Outcome, Problem> {
     let wish = Wish::new(cli::read(argv)?)?;
     let clock = Clock::start(legacy::spent(), wish.timeout);
-    Ok(look::look(&wish, &clock, tls::openssl::handshake, &|_| String::new()))
+    let how = How { wish: &wish, clock: &clock, handshake: tls::openssl::handshake };
+    Ok(look::look(how, &|_| String::new()))
 }

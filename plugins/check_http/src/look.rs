@@ -1,6 +1,9 @@
 //! The look at a server: connect, shake hands, ask, follow redirects, and judge what came.
 
+mod everywhere;
+
 use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plugin_kit::{Outcome, State};
@@ -8,42 +11,77 @@ use plugin_kit::{Outcome, State};
 use crate::cert::Certificate;
 use crate::client::{self, Page, Question};
 use crate::clock::Clock;
+use crate::cookie::Jar;
 use crate::fault::Fault;
 use crate::judge::{self, Times, Verdict};
 use crate::place::Place;
 use crate::request::Reader;
 use crate::response::Head;
+use crate::search::Search;
 use crate::tls::Handshake;
 use crate::wire::{Socket, Stream};
-use crate::wish::{OnRedirect, Proxy, Wish};
+use crate::wish::{Days, OnRedirect, Proxy, Request, Wish};
 use crate::{redirect, request, resolve, text, tunnel};
 
 /// Another program's try at a peer this one's TLS does not get along with. It comes back only with the reason why there
 /// is none.
 pub type HandOver<'a> = dyn Fn(Duration) -> String + 'a;
 
-/// Looks and judges.
-pub fn look(wish: &Wish, clock: &Clock, handshake: Handshake, hand_over: &HandOver<'_>) -> Outcome {
-    let mut looker = Looker { wish, clock, handshake, certificates: Vec::new(), tale: String::new() };
-    let (place, result) = looker.follow();
-    let outcome = match result {
-        Ok(outcome) => outcome,
-        Err(fault) => {
-            let fault = fault.openssl_missing(|| hand_over(clock.elapsed()));
-            judge::fault(wish, &place, &fault, clock.elapsed())
-        }
-    };
-    looker.complete(outcome)
+/// What every look has in common.
+#[derive(Clone, Copy)]
+pub struct How<'a> {
+    /// What is wished.
+    pub wish: &'a Wish,
+    /// The time there is.
+    pub clock: &'a Clock,
+    /// The TLS to speak.
+    pub handshake: Handshake,
 }
 
+/// Looks and judges.
+pub fn look(how: How<'_>, hand_over: &HandOver<'_>) -> Outcome {
+    if how.wish.all_addresses
+        && let Some(outcome) = everywhere::look(how, hand_over)
+    {
+        return outcome;
+    }
+    Looker::new(how, None).go().verdict(hand_over)
+}
+
+/// One look, from the first connection to the last answer.
 struct Looker<'a> {
     wish: &'a Wish,
     clock: &'a Clock,
     handshake: Handshake,
+    /// The one address that stands for a name.
+    pinned: Option<(String, IpAddr)>,
     /// What was found of the certificates on the way.
     certificates: Vec<(State, String)>,
+    /// The days of the one that ends first.
+    days: Option<i64>,
+    jar: Option<Jar>,
     /// What -v tells.
     tale: String,
+}
+
+/// What a look came to.
+struct Looked<'a> {
+    looker: Looker<'a>,
+    /// Where it ended.
+    place: Place,
+    result: Result<Outcome, Fault>,
+    elapsed: Duration,
+}
+
+impl Looked<'_> {
+    /// The verdict; of another program, where that may get on better with the peer.
+    fn verdict(self, hand_over: &HandOver<'_>) -> Outcome {
+        let outcome = self.result.unwrap_or_else(|fault| {
+            let fault = fault.openssl_missing(|| hand_over(self.looker.clock.elapsed()));
+            judge::fault(self.looker.wish, &self.place, &fault, self.elapsed)
+        });
+        self.looker.complete(outcome)
+    }
 }
 
 /// An open connection.
@@ -56,21 +94,33 @@ struct Opened {
 /// One step on the way to the answer.
 enum Step {
     Done(Outcome),
-    Redirected(Head),
+    /// To where the head says; whether a cookie came with it.
+    Redirected(Head, bool),
 }
 
-impl Looker<'_> {
+impl<'a> Looker<'a> {
+    fn new(how: How<'a>, pinned: Option<(String, IpAddr)>) -> Looker<'a> {
+        let How { wish, clock, handshake } = how;
+        let jar = wish.jar.clone();
+        Looker { wish, clock, handshake, pinned, certificates: Vec::new(), days: None, jar, tale: String::new() }
+    }
+
+    fn go(mut self) -> Looked<'a> {
+        let (place, result) = self.follow();
+        Looked { place, result, elapsed: self.clock.elapsed(), looker: self }
+    }
+
     /// Asks place after place until one has the answer. Tells which was the last.
     fn follow(&mut self) -> (Place, Result<Outcome, Fault>) {
         let mut place = self.wish.place.clone();
         let mut depth = 0;
         loop {
-            let head = match self.visit(&place) {
-                Ok(Step::Redirected(head)) => head,
+            let (head, news) = match self.visit(&place) {
+                Ok(Step::Redirected(head, news)) => (head, news),
                 Ok(Step::Done(outcome)) => return (place, Ok(outcome)),
                 Err(fault) => return (place, Err(fault)),
             };
-            place = match redirect::next(&place, &head, self.wish.redirect) {
+            place = match redirect::next(&place, &head, self.wish.redirect, news) {
                 Ok(next) => next,
                 Err(nowhere) => {
                     let outcome = judge::nowhere(self.wish, &place, &nowhere);
@@ -89,27 +139,41 @@ impl Looker<'_> {
     fn visit(&mut self, place: &Place) -> Result<Step, Fault> {
         let opened = self.open(place)?;
         if let Some(days) = self.wish.certificate.filter(|_| place.tls) {
-            let verdict = Certificate::read_of(&opened.chain, self.wish.certificate_chain).map_or_else(
-                |why| (State::Critical, format!("CRITICAL - Cannot read the server's certificate: {why}")),
-                |certificate| certificate.judge(days, now()),
-            );
-            self.certificates.push(verdict);
+            self.judge_certificate(&opened.chain, days);
             if !self.wish.continue_after_certificate {
                 let mut stream = opened.stream;
                 stream.close();
                 return Ok(Step::Done(self.certificates_alone()));
             }
         }
-        let question = self.question(place);
-        let shown = request::bytes(&self.wish.request.without_secrets(), place, self.reader(place), self.is_trusted(place));
+        let cookies = self.jar.as_ref().map(|jar| jar.header(place, now())).unwrap_or_default();
+        let shown = self.request(&self.wish.request.without_secrets(), place, if cookies.is_empty() { "" } else { "hidden" });
         self.tell(|| text::of(&shown));
-        let page = client::ask(opened.stream, question)?;
+        let question = self.question(place, &cookies);
+        let search = Search::new(&self.wish.page.strings, &self.wish.page.patterns);
+        let page = client::ask(opened.stream, question, search)?;
         self.tell_page(&page);
+        let news = self.jar.as_mut().is_some_and(|jar| jar.take(&page.head.values("Set-Cookie"), place, now()));
         let times = Times { total: self.clock.elapsed(), ..opened.times };
         Ok(match judge::page(self.wish, place, &page, times, self.worst_certificate()) {
             Verdict::Done(outcome) => Step::Done(outcome),
-            Verdict::Follow => Step::Redirected(page.head),
+            Verdict::Follow => Step::Redirected(page.head, news),
         })
+    }
+
+    fn judge_certificate(&mut self, chain: &[Vec<u8>], days: Days) {
+        let now = now();
+        match Certificate::read_of(chain, self.wish.certificate_chain) {
+            Ok(certificate) => {
+                let left = certificate.days_left(now);
+                self.days = Some(self.days.map_or(left, |least| least.min(left)));
+                self.certificates.push(certificate.judge(days, now));
+            }
+            Err(why) => {
+                let line = format!("CRITICAL - Cannot read the server's certificate: {why}");
+                self.certificates.push((State::Critical, line));
+            }
+        }
     }
 
     fn open(&mut self, place: &Place) -> Result<Opened, Fault> {
@@ -117,14 +181,16 @@ impl Looker<'_> {
         let mut socket = match place.socket_path() {
             Some(path) => Socket::to_path(path, self.clock)?,
             None => {
-                let (name, port) = match self.proxy(place) {
-                    Some(proxy) => (&proxy.address, proxy.port),
-                    None => (&place.address, place.port),
+                let (name, port) = target(self.wish, place);
+                let addresses = match &self.pinned {
+                    Some((pinned, address)) if pinned.eq_ignore_ascii_case(name) => vec![SocketAddr::new(*address, port)],
+                    _ => resolve::addresses(name, port, self.wish.family, self.clock)?,
                 };
-                let addresses = resolve::addresses(name, port, self.wish.family, self.clock)?;
-                Socket::to_any(&addresses, self.wish.source, self.clock).map_err(|fault| match (fault, self.proxy(place)) {
-                    (Fault::Connect(why), Some(_)) => Fault::Connect(format!("{why} (at the proxy {name}:{port})")),
-                    (fault, _) => fault,
+                Socket::to_any(&addresses, self.wish.source, self.clock).map_err(|fault| {
+                    match (fault, proxy(self.wish, place)) {
+                        (Fault::Connect(why), Some(_)) => Fault::Connect(format!("{why} (at the proxy {name}:{port})")),
+                        (fault, _) => fault,
+                    }
                 })?
             }
         };
@@ -147,13 +213,12 @@ impl Looker<'_> {
         Ok(Opened { stream: secured.stream, chain: secured.chain, times })
     }
 
-    /// The proxy on the way to a place.
-    fn proxy(&self, place: &Place) -> Option<&Proxy> {
-        self.wish.proxy.as_ref().filter(|proxy| !place.tunnel && !proxy.spares(place.name()))
+    fn request(&self, request: &Request, place: &Place, cookies: &str) -> Vec<u8> {
+        request::bytes(request, place, self.reader(place), self.is_trusted(place), cookies)
     }
 
     fn reader(&self, place: &Place) -> Reader {
-        match self.proxy(place) {
+        match proxy(self.wish, place) {
             Some(_) if place.tls => Reader::SiteBehindTunnel,
             Some(_) => Reader::Proxy,
             None if place.tunnel => Reader::SiteBehindTunnel,
@@ -161,17 +226,20 @@ impl Looker<'_> {
         }
     }
 
-    fn question(&self, place: &Place) -> Question {
+    fn question(&self, place: &Place, cookies: &str) -> Question {
         let want = &self.wish.page;
         let show = &self.wish.show;
+        // Looks that run side by side share the memory of one.
+        let limit = client::MAX_INFLATED / if self.pinned.is_some() { everywhere::AT_A_TIME } else { 1 };
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
-        let looked_at = json || !want.strings.is_empty() || !want.patterns.is_empty() || show.body || show.verbose;
+        let keep_body = json || show.body || show.verbose;
+        let looked_at = keep_body || !want.strings.is_empty() || !want.patterns.is_empty();
         Question {
-            bytes: request::bytes(&self.wish.request, place, self.reader(place), self.is_trusted(place)),
+            bytes: self.request(&self.wish.request, place, cookies),
             method: request::method(&self.wish.request).to_vec(),
             head_only: self.wish.request.no_body,
-            keep_body: looked_at,
-            inflated: looked_at && self.wish.request.compressed,
+            keep_body,
+            inflated: Some(limit).filter(|_| looked_at && self.wish.request.compressed),
         }
     }
 
@@ -189,16 +257,25 @@ impl Looker<'_> {
 
     fn certificates_alone(&mut self) -> Outcome {
         let mut verdicts = std::mem::take(&mut self.certificates).into_iter();
-        let (state, line) = verdicts.next().unwrap_or((State::Unknown, String::new()));
+        let (state, mut line) = verdicts.next().unwrap_or((State::Unknown, String::new()));
+        if self.wish.certificate_perfdata {
+            line.push(' ');
+        }
         verdicts.fold(Outcome::new(state, line), |outcome, (state, line)| outcome.line(line).at_least(state))
     }
 
     /// The verdict with those on the certificates above it, and the tale of -v below.
     fn complete(self, outcome: Outcome) -> Outcome {
         let worst = self.worst_certificate();
+        let days = self.days.zip(self.wish.certificate).filter(|_| self.wish.certificate_perfdata);
+        let outcome = days.into_iter().fold(outcome, |outcome, (left, days)| outcome.perfdata(judge::days(left, days)));
         let above = self.certificates.into_iter().rev().fold(outcome, |outcome, (_, line)| outcome.above(line));
         let outcome = above.at_least(worst);
-        if self.tale.is_empty() { outcome } else { outcome.long(self.tale.trim_end()) }
+        let outcome = if self.tale.is_empty() { outcome } else { outcome.long(self.tale.trim_end()) };
+        match self.jar.map_or(Ok(()), |jar| jar.save(now())) {
+            Ok(()) => outcome,
+            Err(why) => outcome.at_least(State::Unknown).long(format!("the cookie jar cannot be written: {}", text::plain(&why))),
+        }
     }
 
     fn tell(&mut self, what: impl FnOnce() -> String) {
@@ -214,6 +291,16 @@ impl Looker<'_> {
             format!("STATUS: {status}\n**** HEADER ****\n{header}\n**** CONTENT ****\n{body}")
         });
     }
+}
+
+/// The proxy on the way to a place.
+fn proxy<'w>(wish: &'w Wish, place: &Place) -> Option<&'w Proxy> {
+    wish.proxy.as_ref().filter(|proxy| !place.tunnel && !proxy.spares(place.name()))
+}
+
+/// Name and port of who is connected to on the way to a place.
+fn target<'w>(wish: &'w Wish, place: &'w Place) -> (&'w str, u16) {
+    proxy(wish, place).map_or((&place.address, place.port), |proxy| (&proxy.address, proxy.port))
 }
 
 fn now() -> i64 {

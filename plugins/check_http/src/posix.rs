@@ -4,15 +4,21 @@
 //! regex-syntax's own form and run by regex-automata. Back-references cannot be matched in linear time and are refused.
 
 mod bracket;
+mod search;
 
-use regex_automata::Input;
 use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
+pub use search::Search;
+
 /// A compiled pattern.
 #[derive(Debug)]
-pub struct Pattern(DFA);
+pub struct Pattern {
+    dfa: DFA,
+    /// What a match can begin with, if that is known: everything else can be passed over.
+    begins: Option<Box<search::Begins>>,
+}
 
 /// Why a pattern is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,16 +64,18 @@ impl Pattern {
         let config =
             thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_SIZE)).which_captures(thompson::WhichCaptures::None);
         let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir).map_err(|_| BadPattern::TooBig)?;
-        let config = DFA::config().skip_cache_capacity_check(true).unicode_word_boundary(false);
-        DFA::builder().configure(config).build_from_nfa(nfa).map(Pattern).map_err(|_| BadPattern::TooBig)
+        let begins = search::Begins::of(&hir);
+        let config =
+            DFA::config().skip_cache_capacity_check(true).unicode_word_boundary(false).specialize_start_states(begins.is_some());
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|_| BadPattern::TooBig)?;
+        Ok(Pattern { dfa, begins })
     }
 
     /// Whether the pattern matches anywhere in `text`.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        let mut cache = self.0.create_cache();
-        let input = Input::new(text).earliest(true);
-        // The search cannot fail: no byte makes this automaton quit, and its cache may be cleared as often as it likes.
-        matches!(self.0.try_search_fwd(&mut cache, &input), Ok(Some(_)))
+        let mut search = Search::new(self);
+        search.feed(text);
+        search.end()
     }
 }
 
@@ -325,6 +333,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn pieces_make_the_same_whole(pattern in "[ab^$.*+?()|\\\\<bn]{1,8}", text in "[ab\n ]{0,20}", cut in 0usize..20, linespan: bool) {
+            if let Ok(pattern) = Pattern::new(pattern.as_bytes(), false, linespan) {
+                let (first, second) = text.as_bytes().split_at(cut.min(text.len()));
+                let mut search = Search::new(&pattern);
+                search.feed(first);
+                search.feed(second);
+                let by_the_library = pattern.dfa.try_search_fwd(&mut pattern.dfa.create_cache(), &regex_automata::Input::new(&text));
+                prop_assert_eq!(search.end(), by_the_library.unwrap().is_some());
+            }
+        }
+
         #[test]
         fn no_pattern_panics(pattern in "[]a\\-\\[^$.*+?(){},:=0-9|\\\\w]{0,12}", text in any::<Vec<u8>>()) {
             if let Ok(pattern) = Pattern::new(pattern.as_bytes(), true, false) {

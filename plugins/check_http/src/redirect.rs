@@ -12,7 +12,19 @@ use crate::wish::OnRedirect;
 pub struct Nowhere(pub State, pub String);
 
 /// The place a redirect leads to.
-pub fn next(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere> {
+///
+/// One to the very same place will never end, unless we have `news` to tell there, which is a cookie. Where the address is
+/// pinned to another than the name's, it is tried: that is how check_http has always seen what lies behind a balancer's
+/// first answer.
+pub fn next(place: &Place, head: &Head, how: OnRedirect, news: bool) -> Result<Place, Nowhere> {
+    let next = target(place, head, how)?;
+    if next == *place && next.name() == next.address && !news {
+        return Err(Nowhere(State::Critical, format!("redirection creates an infinite loop - {}", next.shown())));
+    }
+    Ok(next)
+}
+
+fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere> {
     let Some(location) = head.values("Location").into_iter().next() else {
         let status = text::of(&head.status_line);
         return Err(Nowhere(State::Unknown, format!("Could not find redirect location - {status}")));
@@ -37,7 +49,7 @@ pub fn next(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowher
         let host = Some(place.name().to_owned());
         let url = relative(&place.url, rest);
         let virtual_port = if place.tunnel { place.virtual_port } else { place.port };
-        return loop_or(place, Place { url, address, host, virtual_port, ..place.clone() });
+        return Ok(Place { url, address, host, virtual_port, ..place.clone() });
     };
     let end = authority.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(authority.len());
     let (authority, path) = authority.split_at(end);
@@ -51,16 +63,7 @@ pub fn next(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowher
     let address = address_of(&host);
     let port = if how == OnRedirect::StickyPort && !place.tunnel { place.port } else { port };
     let connect_port = if place.tunnel { place.port } else { port };
-    loop_or(place, Place { tls, host: Some(host), address, port: connect_port, virtual_port: port, url, tunnel: place.tunnel })
-}
-
-/// A redirect to the very same place will never end. Where the address is pinned to another than the name's, it is tried:
-/// that is how check_http has always seen what lies behind a cookie or a balancer's first answer.
-fn loop_or(from: &Place, to: Place) -> Result<Place, Nowhere> {
-    if *from == to && to.name() == to.address {
-        return Err(Nowhere(State::Critical, format!("redirection creates an infinite loop - {}", to.shown())));
-    }
-    Ok(to)
+    Ok(Place { tls, host: Some(host), address, port: connect_port, virtual_port: port, url, tunnel: place.tunnel })
 }
 
 /// A location as it can stand in a request line: without its fragment (RFC 9110, section 10.2.2), blanks and control
@@ -157,7 +160,7 @@ mod tests {
 
     fn to(location: &str, how: OnRedirect) -> Result<(String, String), String> {
         let head = Head::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
-        next(&place(), &head, how).map(|place| (place.shown(), place.address)).map_err(|nowhere| nowhere.1)
+        next(&place(), &head, how, false).map(|place| (place.shown(), place.address)).map_err(|nowhere| nowhere.1)
     }
 
     #[test]
@@ -198,7 +201,7 @@ mod tests {
     fn a_tunnel_goes_on_through_its_proxy() {
         let place = Place { tls: true, port: 3128, virtual_port: 443, tunnel: true, ..place() };
         let head = Head::new(b"HTTP/1.1 302 F\r\nLocation: https://x:444/y\r\n");
-        let next = next(&place, &head, OnRedirect::Follow).unwrap();
+        let next = next(&place, &head, OnRedirect::Follow, false).unwrap();
         assert_eq!((next.address.as_str(), next.port, next.virtual_port), ("10.0.0.1", 3128, 444));
         assert_eq!(next.shown(), "https://x:444/y");
     }
@@ -214,7 +217,7 @@ mod tests {
             assert_eq!(to(location, OnRedirect::Follow), Err(complaint.to_owned()), "{location}");
         }
         let head = Head::new(b"HTTP/1.1 304 NM\r\n");
-        let nowhere = next(&place(), &head, OnRedirect::Follow);
+        let nowhere = next(&place(), &head, OnRedirect::Follow, false);
         assert_eq!(nowhere, Err(Nowhere(State::Unknown, "Could not find redirect location - HTTP/1.1 304 NM".into())));
     }
 
@@ -222,7 +225,7 @@ mod tests {
         #[test]
         fn no_location_panics_or_breaks_the_request_line(location in "[ -~]{0,30}") {
             let head = Head::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
-            if let Ok(place) = next(&place(), &head, OnRedirect::Follow) {
+            if let Ok(place) = next(&place(), &head, OnRedirect::Follow, false) {
                 prop_assert!(place.url.starts_with(b"/"));
                 prop_assert!(!place.url.iter().any(|byte| *byte <= b' '));
             }

@@ -15,8 +15,9 @@ pub enum Reader {
     Proxy,
 }
 
-/// The request for `place`. Credentials are left out when it is not the place they were given for.
-pub fn bytes(request: &Request, place: &Place, reader: Reader, with_credentials: bool) -> Vec<u8> {
+/// The request for `place`. Credentials are left out when it is not the place they were given for; `cookies` are those of
+/// the jar that are for it.
+pub fn bytes(request: &Request, place: &Place, reader: Reader, with_credentials: bool, cookies: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     let named = place.named();
     let place = if reader == Reader::Proxy { &named } else { place };
@@ -51,6 +52,9 @@ pub fn bytes(request: &Request, place: &Place, reader: Reader, with_credentials:
         if own_host != Some(at) && (with_credentials || !is_credential(header)) {
             line(&mut out, &[header]);
         }
+    }
+    if !cookies.is_empty() {
+        line(&mut out, &[b"Cookie: ", cookies.as_bytes()]);
     }
     if with_credentials {
         basic(&mut out, "Authorization", request.authorization.as_deref());
@@ -159,13 +163,13 @@ mod tests {
         let expected = "POST /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: b\r\nHost: a\r\nX: 1\r\n\
                         Authorization: Basic dTpw\r\nContent-Type: application/x-www-form-urlencoded\r\n\
                         Content-Length: 3\r\n\r\nq=1";
-        assert_eq!(crate::text::of(&bytes(&request, &place(), Reader::Site, true)), expected);
+        assert_eq!(crate::text::of(&bytes(&request, &place(), Reader::Site, true, "")), expected);
     }
 
     #[test]
     fn without_a_name_it_is_http_1_0() {
         let place = Place { host: None, ..place() };
-        let text = crate::text::of(&bytes(&Request::default(), &place, Reader::Site, true));
+        let text = crate::text::of(&bytes(&Request::default(), &place, Reader::Site, true, ""));
         assert!(text.starts_with("GET /x y HTTP/1.0\r\n") && !text.contains("Host"));
     }
 
@@ -173,13 +177,13 @@ mod tests {
     fn the_version_is_the_one_asked_for() {
         let place = Place { host: None, address: "::1".into(), ..place() };
         let request = Request { version: Some(HttpVersion::V1_1), ..Request::default() };
-        let text = crate::text::of(&bytes(&request, &place, Reader::Site, true));
+        let text = crate::text::of(&bytes(&request, &place, Reader::Site, true, ""));
         assert!(text.starts_with("GET /x y HTTP/1.1\r\n") && text.contains("\r\nHost: [::1]:81\r\n"), "{text}");
     }
 
     #[test]
     fn another_host_gets_no_credentials() {
-        let sent = bytes(&request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]), &place(), Reader::Site, false);
+        let sent = bytes(&request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]), &place(), Reader::Site, false, "");
         assert_eq!(
             crate::text::of(&sent),
             "GET /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: h:81\r\nX: 1\r\n\r\n"
@@ -187,9 +191,15 @@ mod tests {
     }
 
     #[test]
+    fn cookies_of_the_jar_are_one_line() {
+        let text = crate::text::of(&bytes(&request(&["X: 1"]), &place(), Reader::Site, false, "a=b; c=d"));
+        assert!(text.ends_with("\r\nX: 1\r\nCookie: a=b; c=d\r\n\r\n"), "{text}");
+    }
+
+    #[test]
     fn a_proxy_reads_the_whole_url() {
         let request = Request { proxy_authorization: Some(b"p:q".into()), ..Request::default() };
-        let text = crate::text::of(&bytes(&request, &place(), Reader::Proxy, false));
+        let text = crate::text::of(&bytes(&request, &place(), Reader::Proxy, false, ""));
         assert!(text.starts_with("GET http://h:81/x y HTTP/1.1\r\n"), "{text}");
         assert!(text.contains("\r\nHost: h:81\r\nProxy-Authorization: Basic cDpx\r\n"), "{text}");
     }
@@ -203,7 +213,7 @@ mod tests {
         let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\nProxy-Authorization: Basic cDpx\r\nX: 1\r\n\
                         Proxy-Connection: keep-alive\r\nHost: h:81\r\n\r\n";
         assert_eq!(asked, expected);
-        let inside = crate::text::of(&bytes(&request, &place, Reader::SiteBehindTunnel, true));
+        let inside = crate::text::of(&bytes(&request, &place, Reader::SiteBehindTunnel, true, ""));
         assert!(inside.contains("Authorization: Basic dTpw") && !inside.contains("Proxy-"), "{inside}");
     }
 

@@ -94,7 +94,10 @@ impl Head {
 
 /// NUL is searched as a blank, as it always was: no argument could name it.
 pub fn blank_nuls(bytes: &mut [u8]) {
-    bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+    // To look for one is many times faster than to look at each.
+    if bytes.contains(&0) {
+        bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+    }
 }
 
 /// How a body is delimited, and how far it has come.
@@ -131,21 +134,24 @@ pub struct BadChunk;
 const MAX_CHUNK_LINE: usize = 64 << 10;
 
 impl Framing {
-    /// Takes what has come and appends the body that is in it to `body`.
+    /// Takes what has come and gives the body that is in it to `body`.
     ///
     /// What comes with the body beyond its announced length is kept: servers count wrong, and users look for what they see.
-    pub fn take(&mut self, bytes: &[u8], body: &mut Vec<u8>) -> Result<(), BadChunk> {
+    pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {
-            Framing::Length(left) => {
-                *left = left.saturating_sub(bytes.len() as u64);
-                body.extend_from_slice(bytes);
-                Ok(())
-            }
-            Framing::UntilClose => {
-                body.extend_from_slice(bytes);
-                Ok(())
-            }
             Framing::Chunked(chunk) => chunk.take(bytes, body),
+            _ => {
+                self.count(bytes.len());
+                body(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    /// So many bytes of a body that is not chunked have come.
+    pub fn count(&mut self, bytes: usize) {
+        if let Framing::Length(left) = self {
+            *left = left.saturating_sub(bytes as u64);
         }
     }
 
@@ -166,14 +172,14 @@ impl Framing {
 }
 
 impl Chunk {
-    fn take(&mut self, bytes: &[u8], body: &mut Vec<u8>) -> Result<(), BadChunk> {
+    fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         let mut rest = bytes;
         while let Some((&first, behind)) = rest.split_first() {
             rest = match self {
                 Chunk::Data(left) => {
                     let here = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     let (data, after) = rest.split_at(here);
-                    body.extend_from_slice(data);
+                    body(data);
                     *left -= here as u64;
                     if *left == 0 {
                         *self = Chunk::DataEnd;
@@ -244,7 +250,7 @@ mod tests {
     fn unchunk(text: &str) -> (Result<String, BadChunk>, bool) {
         let mut framing = Framing::Chunked(Chunk::Size(Vec::new()));
         let mut body = Vec::new();
-        let taken = framing.take(text.as_bytes(), &mut body);
+        let taken = framing.take(text.as_bytes(), &mut |data| body.extend_from_slice(data));
         (taken.map(|()| crate::text::of(&body)), framing.may_end())
     }
 
@@ -335,11 +341,12 @@ mod tests {
         fn no_bytes_panic_and_pieces_make_the_same_whole(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
             let _ = (head_end(&bytes, 0), Head::new(&bytes).framing(b"GET"), Head::new(&bytes).values("a"));
             let text: Vec<u8> = [b"3\r\nabc\r\n", bytes.as_slice()].concat();
-            let mut whole = (Framing::Chunked(Chunk::Size(Vec::new())), Vec::new());
-            let mut parts = whole.clone();
-            let one = whole.0.take(&text, &mut whole.1);
+            let new = || Framing::Chunked(Chunk::Size(Vec::new()));
+            let (mut whole, mut parts) = ((new(), Vec::new()), (new(), Vec::new()));
+            let one = whole.0.take(&text, &mut |data| whole.1.extend_from_slice(data));
             let (first, second) = text.split_at(cut.min(text.len()));
-            let two = parts.0.take(first, &mut parts.1).and_then(|()| parts.0.take(second, &mut parts.1));
+            let mut keep = |data: &[u8]| parts.1.extend_from_slice(data);
+            let two = parts.0.take(first, &mut keep).and_then(|()| parts.0.take(second, &mut keep));
             prop_assert_eq!(one, two);
             prop_assert_eq!(whole.1, parts.1);
         }

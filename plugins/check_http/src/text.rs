@@ -12,18 +12,7 @@ pub fn contains(hay: &[u8], needle: &[u8]) -> bool {
 
 /// Where `needle` first stands in `hay`.
 pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
-    let (Some(&first), Some(last)) = (needle.first(), hay.len().checked_sub(needle.len())) else {
-        return needle.is_empty().then_some(0);
-    };
-    let mut from = 0;
-    // Looking for the first byte alone is what the compiler makes fast.
-    while let Some(step) = hay.get(from..=last)?.iter().position(|byte| *byte == first) {
-        if hay.get(from + step..)?.starts_with(needle) {
-            return Some(from + step);
-        }
-        from += step + 1;
-    }
-    None
+    memchr::memmem::find(hay, needle)
 }
 
 /// The system's word for an error, without the number std appends.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use plugin_kit::{Range, State};
 
+use crate::cookie::Jar;
 use crate::json::Assertion;
 use crate::place::Place;
 use crate::posix::Pattern;
@@ -37,6 +38,8 @@ pub struct Wish {
     pub certificate_chain: bool,
     /// Whether the page is looked at after the certificate.
     pub continue_after_certificate: bool,
+    /// Whether its days become performance data.
+    pub certificate_perfdata: bool,
     /// Ranges of the run time.
     pub warning: Option<Range>,
     /// The same, for CRITICAL.
@@ -49,6 +52,10 @@ pub struct Wish {
     pub source: Option<IpAddr>,
     /// Whether to begin with HAProxy's line.
     pub haproxy: bool,
+    /// Whether every address of the name is looked at.
+    pub all_addresses: bool,
+    /// Where cookies are kept, if they are.
+    pub jar: Option<Jar>,
     /// -x
     pub proxy: Option<Proxy>,
     /// What is printed.

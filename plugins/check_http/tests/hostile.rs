@@ -65,13 +65,26 @@ fn endless_answers_end() {
 }
 
 #[test]
-fn a_page_larger_than_is_searched_says_so() {
+fn a_large_page_is_searched_to_its_end_in_little_memory() {
     let length = 40 << 20;
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-    let server = Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Say(vec![b'x'; length])]]);
-    let (exit, said, peak) = watched(&server, &["-s", "needle", "-r", "needle"]);
-    assert!(exit == Some(2) && said.contains("(only its first 16 MiB are searched)"), "{said:.300}");
-    assert!(said.contains(&length.to_string()[..3]) && peak < 64 << 10, "{peak} KiB");
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", length + 6);
+    let body = vec![b'x'; length];
+    let server = Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Say(body), Step::Say(b"needle".to_vec())]]);
+    for options in [&["-s", "needle"][..], &["-r", "n[e]+dle"], &["-R", "x(x|y)*NEEDLE$"]] {
+        let (exit, said, peak) = watched(&server, options);
+        assert!(exit == Some(0) && peak < 16 << 10, "{options:?}: {said:.300} {peak} KiB");
+    }
+}
+
+#[test]
+fn a_bomb_is_searched_as_far_as_it_is_said() {
+    let plain = vec![b'x'; 200 << 20];
+    let bomb = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &miniz_oxide::deflate::compress_to_vec(&plain, 1), &[0; 8]].concat();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
+    let server = Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Say(bomb)]]);
+    let (exit, said, peak) = watched(&server, &["--enable-automatic-decompression", "-s", "needle", "-r", "needle"]);
+    assert!(exit == Some(2) && said.contains("pattern not found (only its first 16 MiB are searched)"), "{said:.300}");
+    assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]

@@ -51,6 +51,22 @@ fn certificate_and_page_are_judged_together_on_request() {
 }
 
 #[test]
+fn days_of_a_certificate_are_performance_data_on_request() {
+    let server = TlsServer::new(&Certificate::new("h.example", 5), &[]);
+    for (options, end) in [
+        (&["-C", "30,2", "--certificate-perfdata"][..], ". |certificate_days=4;30:;2:;;\n"),
+        (&["-C", "30,2", "--certificate-perfdata", "--continue-after-certificate"], "B;;;0; certificate_days=4;30:;2:;;\n"),
+    ] {
+        let run = server.run(PROGRAM, options);
+        // The fifth day ends with the second the certificate was made in.
+        let text = run.text.replace("certificate_days=5", "certificate_days=4");
+        assert!(run.code == Some(1) && text.ends_with(end), "{}", run.text);
+    }
+    let without = server.run(PROGRAM, &["-C", "30,2", "--continue-after-certificate"]);
+    assert!(!without.text.contains("certificate_days"), "{}", without.text);
+}
+
+#[test]
 fn the_site_is_named_when_asked() {
     let server =
         TlsServer::naming(&Certificate::new("default.example", 60), "other.example", &Certificate::new("other.example", 60));

@@ -31,6 +31,15 @@ impl Outcome {
         self
     }
 
+    /// A remark at the end of the first line, whose last blank stays where it is.
+    pub fn remark(mut self, text: &str) -> Outcome {
+        if let Some(line) = self.lines.first_mut() {
+            let blank = if line.ends_with(' ') { " " } else { "" };
+            *line = format!("{} {text}{blank}", line.trim_end());
+        }
+        self
+    }
+
     /// Makes the verdict no better than `state`.
     pub fn at_least(mut self, state: State) -> Outcome {
         self.state = self.state.worst(state);
@@ -43,11 +52,18 @@ impl Outcome {
         self
     }
 
-    /// Text of several lines after everything else, from a new line on: a body or details a person asked to see.
-    /// Its newlines and tabs stay; the rest is cleaned as a line is, for Nagios reads perfdata behind a `|` here too.
+    /// Text of several lines after everything else, from a new line on: a body or details a person asked to see. More of
+    /// it goes below. Its newlines and tabs stay; the rest is cleaned as a line is, for Nagios reads perfdata behind a `|`
+    /// here too.
     pub fn long(mut self, text: impl Into<String>) -> Outcome {
-        self.long = Some(text.into());
+        let above = self.long.map(|above| above + "\n").unwrap_or_default();
+        self.long = Some(above + &text.into());
         self
+    }
+
+    /// The first line, as it was given.
+    pub fn headline(&self) -> &str {
+        self.lines.first().map_or("", String::as_str)
     }
 
     /// The state, whose code is the exit code.
@@ -82,6 +98,13 @@ mod tests {
     fn perfdata_follows_the_last_line() {
         let outcome = Outcome::new(State::Ok, "HTTP OK: fine ").perfdata(Perfdata::new("size", Number::Count(1), "B"));
         assert_eq!(outcome.render(), b"HTTP OK: fine |size=1B;;;;\n");
+    }
+
+    #[test]
+    fn a_remark_goes_to_the_first_line() {
+        let outcome = Outcome::new(State::Ok, "fine ").line("below").remark("at ::1");
+        assert_eq!(outcome.headline(), "fine at ::1 ");
+        assert_eq!(Outcome::new(State::Ok, "fine").remark("- x").long("a").long("b").render(), b"fine - x\na\nb\n");
     }
 
     #[test]

@@ -9,6 +9,10 @@ pub enum Number {
     Decimal(f64),
     /// Printed as it is.
     Count(u64),
+    /// The same, where it may be negative.
+    Integer(i64),
+    /// As a threshold: the range of what is no smaller, `30:`.
+    AtLeast(u32),
 }
 
 impl fmt::Display for Number {
@@ -18,6 +22,8 @@ impl fmt::Display for Number {
             Number::Decimal(n) if !n.is_finite() => f.write_str("U"),
             Number::Decimal(n) => write!(f, "{n:.6}"),
             Number::Count(n) => write!(f, "{n}"),
+            Number::Integer(n) => write!(f, "{n}"),
+            Number::AtLeast(n) => write!(f, "{n}:"),
         }
     }
 }
@@ -84,6 +90,9 @@ mod tests {
         let mut size = Perfdata::new("size", Number::Count(113), "B");
         size.min = Some(Number::Count(0));
         assert_eq!(size.to_string(), "size=113B;;;0;");
+        let mut days = Perfdata::new("days", Number::Integer(-3), "");
+        days.warn = Some(Number::AtLeast(30));
+        assert_eq!(days.to_string(), "days=-3;30:;;;");
     }
 
     #[test]

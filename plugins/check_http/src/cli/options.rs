@@ -38,6 +38,10 @@ pub struct Cli {
     #[arg(short, long, value_name = "PORT", help_heading = WHERE)]
     pub port: Option<OsString>,
 
+    /// Check every address of the name, each for itself: the worst result counts, and names its address.
+    #[arg(long, help_heading = WHERE)]
+    pub all_addresses: bool,
+
     /// Use IPv4 only.
     #[arg(short = '4', long = "use-ipv4", help_heading = WHERE)]
     pub ipv4: bool,
@@ -107,6 +111,10 @@ pub struct Cli {
     #[arg(long, help_heading = ASK)]
     pub enable_automatic_decompression: bool,
 
+    /// Keep cookies over redirects and runs, in this file of Netscape's form; '' keeps them for this run alone.
+    #[arg(long, value_name = "FILE", help_heading = ASK)]
+    pub cookie_jar: Option<OsString>,
+
     /// Speak this version of HTTP: 1.0 or 1.1 [default: 1.1 with -H, else 1.0].
     #[arg(long, value_name = "VERSION", help_heading = ASK)]
     pub http_version: Option<OsString>,
@@ -134,6 +142,10 @@ pub struct Cli {
     /// With -C: judge the certificate of the chain that ends first, not only the server's own.
     #[arg(long, help_heading = TLS)]
     pub certificate_chain: bool,
+
+    /// With -C: add the days the certificate is still good for to the performance data.
+    #[arg(long, help_heading = TLS)]
+    pub certificate_perfdata: bool,
 
     /// Client certificate and its chain, PEM.
     #[arg(short = 'J', long, value_name = "FILE", help_heading = TLS)]

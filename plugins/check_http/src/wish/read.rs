@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plugin_kit::{Problem, State};
 
@@ -13,6 +13,7 @@ use super::values::{
 use super::{Family, PageWish, Request, Show, TlsWish, Wish};
 use crate::authorities;
 use crate::cli::{Cli, Typed};
+use crate::cookie::Jar;
 use crate::place::Place;
 use crate::posix::Pattern;
 
@@ -38,6 +39,9 @@ impl Wish {
             certificate: cli.certificate.as_deref().map(days).transpose()?,
             certificate_chain: cli.certificate_chain,
             continue_after_certificate: cli.continue_after_certificate,
+            certificate_perfdata: cli.certificate_perfdata,
+            all_addresses: cli.all_addresses,
+            jar: cli.cookie_jar.as_deref().map(jar).transpose()?,
             warning: range("-w", cli.warning.as_deref())?,
             timeout: timeout(cli.timeout.as_deref(), critical)?,
             timeout_state: cli.timeout_result.as_deref().map_or(Ok(State::Critical), |text| state("timeout-result", text))?,
@@ -150,6 +154,10 @@ fn tls(cli: &Cli) -> Result<TlsWish, Problem> {
     };
     let client = cli.client_cert.clone().zip(cli.private_key.clone());
     Ok(TlsWish { oldest, newest, sni: cli.sni || authorities.is_some(), client, authorities })
+}
+
+fn jar(file: &OsStr) -> Result<Jar, Problem> {
+    Jar::open(Path::new(file)).map_err(|why| Problem::Usage(why.to_string()))
 }
 
 fn patterns(typed: &Typed) -> Result<Vec<Pattern>, Problem> {
