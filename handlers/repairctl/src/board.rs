@@ -8,6 +8,9 @@ use std::time::SystemTime;
 use handle_repair::status::{self, Blind, Object, Program};
 use policy::{State, StateType};
 
+/// A host's name and, of a service, its description.
+pub type Key = (Vec<u8>, Option<Vec<u8>>);
+
 /// One reading of the status file.
 #[derive(Debug)]
 pub struct Board {
@@ -16,7 +19,7 @@ pub struct Board {
     /// Of how many objects with a repair how many are in trouble.
     pub share: (u32, u32),
     /// The objects with a repair whose state is bad and HARD.
-    pub faults: Vec<Object>,
+    pub faults: HashMap<Key, Object>,
     hosts: HashMap<Vec<u8>, Host>,
 }
 
@@ -32,7 +35,7 @@ pub struct Host {
 impl Board {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Board, Blind> {
-        let (mut hosts, mut faults, mut share) = (HashMap::new(), Vec::new(), (0, 0));
+        let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let scanned = status::scan(status::open(path)?, |object| {
             if object.service().is_none() {
                 hosts.insert(object.host.clone(), Host { state: object.state(), downtime: object.downtime });
@@ -41,7 +44,8 @@ impl Board {
                 share.0 += u32::from(object.in_trouble());
                 share.1 += 1;
                 if object.state_type == StateType::Hard && !object.state().is_good() {
-                    faults.push(object.clone());
+                    let key = (object.host.clone(), object.service().map(<[u8]>::to_vec));
+                    faults.insert(key, object.clone());
                 }
             }
         });
