@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use plugin_kit::{Outcome, Problem, State};
 use policy::{JobId, Why, consider};
@@ -30,7 +30,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let why = match consider(&call.event, &config.policy) {
         Ok((name, _)) => {
             let job = job::new().map_err(|error| Problem::Internal(format!("/dev/urandom: {error}; nothing was run")))?;
-            let handed = if call.dry_run || call.foreground { become_worker(&job, argv) } else { start_worker(&job, argv) };
+            let handed = if call.dry_run || call.foreground { become_worker(&job, argv) } else { start_worker(&job, argv).map(drop) };
             return Ok(match handed {
                 Ok(()) => Outcome::new(State::Ok, format!("HANDED OVER {}: job {job} runs repair {name}", call.event.object())),
                 Err(why) => Outcome::new(State::Critical, format!("{}: {why}; nothing was run", call.event.object())),
@@ -50,10 +50,10 @@ pub(crate) fn stand_still(call: &Call, why: &Why) -> Outcome {
 }
 
 /// Starts the worker so that it outlives us: Nagios kills our process group at `event_handler_timeout`, and a child
-/// that kept our descriptors would stall the Nagios worker that waits on them.
-fn start_worker(job: &JobId, argv: &[OsString]) -> Result<(), String> {
+/// that kept our descriptors would stall the Nagios worker that waits on them. `argv` are the words of `handle_repair`.
+pub fn start_worker(job: &JobId, argv: &[OsString]) -> Result<Child, String> {
     worker_command(job, argv, |command| {
-        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
     })
 }
 
@@ -62,11 +62,11 @@ fn become_worker(job: &JobId, argv: &[OsString]) -> Result<(), String> {
     worker_command(job, argv, |command| Err(command.exec()))
 }
 
-fn worker_command(job: &JobId, argv: &[OsString], run: impl Fn(&mut Command) -> io::Result<()>) -> Result<(), String> {
+fn worker_command<T>(job: &JobId, argv: &[OsString], run: impl Fn(&mut Command) -> io::Result<T>) -> Result<T, String> {
     let places = worker_places(env::current_exe().ok().as_deref());
     for place in &places {
         match run(Command::new(place).arg(format!("--job={job}")).args(argv)) {
-            Ok(()) => return Ok(()),
+            Ok(run) => return Ok(run),
             Err(why) if why.kind() == io::ErrorKind::NotFound => {}
             Err(why) => return Err(format!("cannot start {}: {why}", place.display())),
         }

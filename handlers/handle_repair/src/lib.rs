@@ -8,6 +8,8 @@ pub mod cli;
 pub mod config;
 mod explain;
 pub mod front;
-mod job;
+pub mod job;
+#[cfg(feature = "worker")]
+pub mod status;
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 use policy::{Decision, Event, History, JobId, RepairName, Why};
 
 pub use error::Error;
-pub use record::{Claim, Outcome, Record, Refusal, Step};
-pub use sqlite::SqliteLedger;
+pub use record::{Claim, Outcome, Paused, Record, Refusal, Running, Step};
+pub use sqlite::{SqliteLedger, Sweeping};
 
 /// Where repairs are reserved and recorded. SQLite for one Nagios server; another store for several.
 pub trait Ledger {

@@ -96,3 +96,29 @@ pub struct Refusal {
     /// The sentence.
     pub text: String,
 }
+
+/// A repair that has not ended by the record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    /// The record.
+    pub record: Record,
+    /// Whether its worker lives; when that cannot be told, it does.
+    pub alive: bool,
+}
+
+/// A pause. In its scope nothing is repaired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// The host it is about; `None` when it is about everything.
+    pub host: Option<String>,
+    /// The service of the host; `None` when it is about the whole host.
+    pub service: Option<String>,
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: SystemTime,
+    /// Until when; `None` until it is resumed.
+    pub until: Option<SystemTime>,
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
 
-use ledger::{Claim, Error, Ledger, Outcome, SqliteLedger};
+use ledger::{Claim, Error, Ledger, Outcome, Paused, SqliteLedger, Sweeping};
 use policy::{Decision, Event, Fleet, History, JobId, Policy, Rules, State, StateType, Why, decide};
 use tempfile::TempDir;
 
@@ -235,4 +235,66 @@ fn looking_creates_nothing() {
     let mut reader = SqliteLedger::open_read_only(&place.path()).unwrap();
     assert_eq!(reader.history(&event("web1", "1", 4), HOUR, at(0)).unwrap(), History::default());
     assert!(reader.step(&job(1), at(0), "x", "y").is_err());
+}
+
+fn pause(host: Option<&str>, service: Option<&str>, until: Option<SystemTime>) -> Paused {
+    let text = |text: &str| text.to_owned();
+    let (host, service) = (host.map(text), service.map(text));
+    Paused { host, service, by: "alice".into(), reason: "migration".into(), since: at(0), until }
+}
+
+#[test]
+fn a_pause_holds_in_its_scope_until_it_ends_or_is_resumed() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    let (web1, web2) = (event("web1", "7", 4), event("web2", "8", 4));
+    for (n, (host, service, holds)) in
+        [(None, None, [true, true]), (Some("web1"), None, [true, false]), (Some("web2"), Some("HTTP"), [false, true])]
+            .into_iter()
+            .enumerate()
+    {
+        ledger.pause(&pause(host, service, None)).unwrap();
+        for (event, holds) in [&web1, &web2].into_iter().zip(holds) {
+            assert_eq!(ledger.history(event, HOUR, at(1)).unwrap().paused.is_some(), holds, "{n}: {}", event.host);
+        }
+        assert_eq!(ledger.resume(host, service, at(2)).unwrap(), Some(pause(host, service, None)));
+        assert_eq!(ledger.resume(host, service, at(2)).unwrap(), None);
+    }
+    ledger.pause(&pause(Some("web1"), None, Some(at(60)))).unwrap();
+    let mut other = pause(Some("web1"), None, Some(at(90)));
+    other.reason = "still".into();
+    ledger.pause(&other).unwrap();
+    assert_eq!(ledger.pauses(at(89)).unwrap(), [other]);
+    assert_eq!(code(reserve(&mut ledger, 1, &web1, at(89))), "paused");
+    assert_eq!((ledger.pauses(at(90)).unwrap(), ledger.resume(Some("web1"), None, at(90)).unwrap()), (vec![], None));
+    assert_eq!(code(reserve(&mut ledger, 2, &web1, at(90))), "repair");
+}
+
+#[test]
+fn how_it_stands_is_told_of_running_and_refused_jobs() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    let web1 = event("web1", "7", 4);
+    assert_eq!(code(reserve(&mut ledger, 1, &web1, at(0))), "repair");
+    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "8", 4), at(1))), "already-running");
+    let running = ledger.running().unwrap();
+    assert_eq!((running.len(), running[0].alive, running[0].record.job.as_str()), (1, true, "test-job-0001"));
+    assert_eq!(ledger.fleet(HOUR, at(5)).unwrap().running, 1);
+    assert_eq!(ledger.refusal_of(&job(2), at(0)).unwrap().unwrap().why, "already-running");
+    assert_eq!((ledger.refusal_of(&job(1), at(0)).unwrap(), ledger.repair_of(&job(2)).unwrap()), (None, None));
+    ledger.finish(&job(1), at(9), Outcome::Unknown, "").unwrap();
+    assert_eq!(ledger.repair_of(&job(1)).unwrap().unwrap().outcome, Some(Outcome::Unknown));
+    assert_eq!((ledger.unknown_since(at(8)).unwrap().len(), ledger.unknown_since(at(9)).unwrap().len()), (1, 0));
+    assert_eq!((ledger.repairs_since(&web1, at(0)).unwrap().len(), ledger.running().unwrap().len()), (0, 0));
+    let only = ("web1".to_owned(), Some("HTTP".to_owned()), "httpd".to_owned());
+    assert_eq!((ledger.in_trouble_since(at(8)).unwrap(), ledger.in_trouble_since(at(9)).unwrap()), (vec![only], vec![]));
+}
+
+#[test]
+fn there_is_one_sweep_at_a_time() {
+    let place = Place::new();
+    let first = Sweeping::begin(&place.path()).unwrap();
+    assert!(first.is_some() && Sweeping::begin(&place.path()).unwrap().is_none());
+    drop(first);
+    assert!(Sweeping::begin(&place.path()).unwrap().is_some());
 }

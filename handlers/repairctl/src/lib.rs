@@ -1,5 +1,6 @@
 //! `repairctl`: the admin's side. One module per command; [`cli`] alone knows clap.
 
+mod board;
 pub mod cli;
 mod doctor;
 mod explain;

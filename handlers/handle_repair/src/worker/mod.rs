@@ -20,6 +20,7 @@ use policy::{Act, Decision, FleetNow, History, JobId, RepairName, Rules, Rung, a
 use crate::cli::{self, Call};
 use crate::config::{self, Config};
 use crate::{explain, front};
+pub use abandoned::close as close_abandoned;
 use climb::{Ending, Hands};
 use hands::RealHands;
 

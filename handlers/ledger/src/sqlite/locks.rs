@@ -1,5 +1,5 @@
-//! Two kinds of locks beside the ledger, both of the kernel, which frees them when their holder dies, however it dies:
-//! one that handlers queue on, and one for each job while its worker lives.
+//! Locks beside the ledger, all of the kernel, which frees them when their holder dies, however it dies: one that
+//! handlers queue on, one for each job while its worker lives, and one for the only sweep.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -73,6 +73,26 @@ pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
 pub(super) fn forget(ledger: &Path, job: &str) {
     if !is_alive(ledger, job) {
         let _ = fs::remove_file(place(ledger, job));
+    }
+}
+
+/// The right to sweep: one sweep at a time.
+#[derive(Debug)]
+pub struct Sweeping {
+    _locked: File,
+}
+
+impl Sweeping {
+    /// Takes it for the sweep of this ledger; `None` when another one is at it.
+    pub fn begin(ledger: &Path) -> Result<Option<Sweeping>, Error> {
+        let path = ledger.with_added_extension("sweep");
+        let unusable = |why| Error::Directory { path: path.clone(), why };
+        let file = private_file(&path).map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Sweeping { _locked: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(why)) => Err(unusable(why)),
+        }
     }
 }
 

@@ -1,18 +1,21 @@
 //! The ledger of one Nagios server: a SQLite file, one immediate transaction per reservation.
 
 mod locks;
+mod now;
 mod open;
 mod past;
+mod pause;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use policy::{Decision, Event, History, JobId, RepairName, Why};
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Params, Row, TransactionBehavior, params};
 
 use crate::{Claim, Error, Ledger, Outcome, Record, Refusal, Step};
 use locks::Alive;
+pub use locks::Sweeping;
 
 /// A ledger in a SQLite file.
 pub struct SqliteLedger {
@@ -87,31 +90,23 @@ impl Ledger for SqliteLedger {
     }
 
     fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error> {
-        self.rows(&format!("{RECORD} ORDER BY reserved DESC, rowid DESC LIMIT ?1"), limit, record)
+        self.rows(&format!("{RECORD} ORDER BY reserved DESC, rowid DESC LIMIT ?1"), [limit], record)
     }
 
     fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error> {
-        let mut running = self.rows(&format!("{RECORD} WHERE host = ?1 AND ended IS NULL"), host, record)?;
+        let mut running = self.rows(&format!("{RECORD} WHERE host = ?1 AND ended IS NULL"), [host], record)?;
         running.retain(|record| !locks::is_alive(&self.path, &record.job));
         Ok(running)
     }
 
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {
-        self.rows("SELECT at, what, text FROM step WHERE job = ?1 ORDER BY rowid", job.as_str(), |row| {
+        self.rows("SELECT at, what, text FROM step WHERE job = ?1 ORDER BY rowid", [job.as_str()], |row| {
             Ok(Step { at: time(row.get(0)?), what: row.get(1)?, text: row.get(2)? })
         })
     }
 
     fn refusals(&mut self, limit: u32) -> Result<Vec<Refusal>, Error> {
-        self.rows("SELECT at, host, service, why, text FROM refusal ORDER BY at DESC, rowid DESC LIMIT ?1", limit, |row| {
-            Ok(Refusal {
-                at: time(row.get(0)?),
-                host: row.get(1)?,
-                service: service(row.get(2)?),
-                why: row.get(3)?,
-                text: row.get(4)?,
-            })
-        })
+        self.rows("SELECT at, host, service, why, text FROM refusal ORDER BY at DESC, rowid DESC LIMIT ?1", [limit], refusal)
     }
 }
 
@@ -119,10 +114,10 @@ impl SqliteLedger {
     fn rows<T>(
         &self,
         sql: &str,
-        key: impl rusqlite::ToSql,
+        keys: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Error> {
-        let collect = || self.store.prepare(sql)?.query_map([key], read)?.collect::<rusqlite::Result<_>>();
+        let collect = || self.store.prepare(sql)?.query_map(keys, read)?.collect::<rusqlite::Result<_>>();
         collect().map_err(Self::failed(&self.path))
     }
 }
@@ -141,6 +136,16 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         ended: row.get::<_, Option<i64>>(6)?.map(time),
         outcome: word.as_deref().and_then(Outcome::from_word),
         text: row.get(8)?,
+    })
+}
+
+fn refusal(row: &Row<'_>) -> rusqlite::Result<Refusal> {
+    Ok(Refusal {
+        at: time(row.get(0)?),
+        host: row.get(1)?,
+        service: service(row.get(2)?),
+        why: row.get(3)?,
+        text: row.get(4)?,
     })
 }
 

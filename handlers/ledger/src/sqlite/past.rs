@@ -30,7 +30,7 @@ fn age(at: i64, now: SystemTime) -> Duration {
     now.duration_since(time(at)).unwrap_or(Duration::ZERO)
 }
 
-fn object(event: &Event) -> (&str, &str) {
+pub(super) fn object(event: &Event) -> (&str, &str) {
     (&event.host, event.service.as_deref().unwrap_or_default())
 }
 
@@ -124,7 +124,7 @@ fn refused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resu
         .collect()
 }
 
-fn fleet(store: &Connection, window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
+pub(super) fn fleet(store: &Connection, window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
     let running = "SELECT count(*) FROM repair WHERE ended IS NULL AND lease_until > ?1";
     let started = "SELECT count(*), min(reserved) FROM repair WHERE reserved > ?1";
     let running = store.query_row(running, [millis(now)], |row| row.get(0))?;

@@ -4,6 +4,16 @@ use clap::Args;
 
 /// The words of `pause`.
 #[derive(Debug, Args)]
+#[command(after_help = "A repair that is running goes on to its end. A pause replaces an earlier one of
+the same scope. check_repairs warns as long as one holds.
+
+Exit codes: 1 when it is paused, but Nagios does not know HOST or SERVICE.
+
+Examples:
+  Nothing is to be repaired during tonight's migration:
+    repairctl pause --for 6h --reason 'storage migration, call Alice'
+  Only one service:
+    repairctl pause web1 HTTP --reason 'debugging, ticket 4711'")]
 pub struct Pause {
     /// Only this host [default: everything]
     #[arg(value_name = "HOST")]
@@ -21,6 +31,9 @@ pub struct Pause {
 
 /// The words of `resume`.
 #[derive(Debug, Args)]
+#[command(after_help = "Ends the pause of just this scope, and says which others still hold.
+
+Exit codes: 1 when there was no such pause.")]
 pub struct Resume {
     /// The host that was paused [default: the pause of everything]
     #[arg(value_name = "HOST")]
@@ -32,6 +45,7 @@ pub struct Resume {
 
 /// The words of `status`.
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 when nothing is paused, 1 when something is.")]
 pub struct Status {
     /// Print JSON
     #[arg(long)]

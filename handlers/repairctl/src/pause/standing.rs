@@ -1,0 +1,223 @@
+//! How it stands: pauses, running jobs, what is used of the fleet's limits, open breakers, unknown outcomes.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use handle_repair::config::Config;
+use ledger::{Ledger, Paused, Record, Running, SqliteLedger};
+use plugin_kit::Problem;
+use policy::{Event, FleetNow, Rules, Span, State, StateType};
+use serde_json::{Value, json};
+
+use super::{scope_of, told, unusable};
+use crate::board::{self, Board};
+use crate::object::Object;
+use crate::site::Site;
+use crate::table::{Cell, Table, Tone};
+use crate::when;
+
+/// How long an outcome that nobody knows is shown.
+const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
+
+/// How it stands at one moment.
+pub struct Standing {
+    now: SystemTime,
+    config: Config,
+    policy: PathBuf,
+    pauses: Vec<Paused>,
+    running: Vec<Running>,
+    fleet: FleetNow,
+    /// The share in trouble with the age of the status file, or why it is not known.
+    share: Option<Result<((u32, u32), Duration), String>>,
+    breakers: Vec<Breaker>,
+    unknown: Vec<Record>,
+}
+
+/// An object whose repairs do not help.
+struct Breaker {
+    host: String,
+    service: Option<String>,
+    ineffective: u32,
+    /// When it closes, if there is no more trouble until then.
+    left: Duration,
+}
+
+impl Standing {
+    /// Looks at the ledger and at Nagios' status file.
+    pub fn look(site: &Site) -> Result<Standing, Problem> {
+        let now = SystemTime::now();
+        let config = site.config()?;
+        let share = config.status_file.as_deref().map(|file| match Board::read(file) {
+            Ok(board) => Ok((board.share, board::age(&board.program, now))),
+            Err(why) => Err(why.to_string()),
+        });
+        let nothing = Standing {
+            now,
+            policy: site.policy().to_owned(),
+            pauses: Vec::new(),
+            running: Vec::new(),
+            fleet: FleetNow::default(),
+            share,
+            breakers: Vec::new(),
+            unknown: Vec::new(),
+            config,
+        };
+        match site.ledger(&nothing.config)? {
+            None => Ok(nothing),
+            Some(mut ledger) => nothing.with(&mut ledger).map_err(unusable),
+        }
+    }
+
+    fn with(self, ledger: &mut SqliteLedger) -> Result<Standing, ledger::Error> {
+        Ok(Standing {
+            pauses: ledger.pauses(self.now)?,
+            running: ledger.running()?,
+            fleet: ledger.fleet(self.config.policy.fleet.started.per, self.now)?,
+            breakers: open_breakers(ledger, &self.config, self.now)?,
+            unknown: ledger.unknown_since(self.now.checked_sub(UNKNOWN_SHOWN).unwrap_or(SystemTime::UNIX_EPOCH))?,
+            ..self
+        })
+    }
+
+    /// Whether anything is paused.
+    pub fn is_paused(&self) -> bool {
+        !self.pauses.is_empty()
+    }
+
+    /// For people.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(["WHAT", "HOW IT STANDS"]);
+        let mut row = |what: &str, text: String, tone| table.row([Cell::from(what), Cell::toned(text, tone)]);
+        match self.pauses.as_slice() {
+            [] => row("repairs", "on: nothing is paused".into(), Tone::Good),
+            pauses => {
+                pauses.iter().for_each(|pause| row("paused", format!("{}: {}", scope_of(pause), told(pause, self.now)), Tone::Bad))
+            }
+        }
+        let limits = &self.config.policy.fleet;
+        row("running", format!("{} of {} at once", self.fleet.running, limits.running), tone(self.fleet.running, limits.running));
+        for running in &self.running {
+            let dead = if running.alive { "" } else { ", but its worker is dead: the next call or sweep asks its gate" };
+            let since = when::span(self.ago(running.record.reserved));
+            let Record { job, repair, .. } = &running.record;
+            let text = format!("{} with {repair} for {since} (job {job}){dead}", object(&running.record));
+            row("job", text, if running.alive { Tone::Plain } else { Tone::Uneasy });
+        }
+        row("started", self.started(), tone(self.fleet.started, limits.started.count));
+        match &self.share {
+            None => row("in trouble", "not known: the policy has no status_file".into(), Tone::Faint),
+            Some(Err(why)) => row("in trouble", format!("not known: {why}"), Tone::Bad),
+            Some(Ok(((troubled, of), age))) => {
+                let text = format!(
+                    "{troubled} of {of} objects with a repair, {} ago; above {} % nothing is repaired",
+                    Span(*age),
+                    limits.share
+                );
+                row("in trouble", text, Tone::Plain);
+            }
+        }
+        for breaker in &self.breakers {
+            let (object, ineffective, left) = (breaker.object(), breaker.ineffective, Span(breaker.left));
+            let text = format!("{object}: {ineffective} repairs did not help; it closes after {left} without a fault");
+            row("breaker", text, Tone::Bad);
+        }
+        for record in &self.unknown {
+            let ago = Span(self.ago(record.ended.unwrap_or(record.reserved)));
+            row("unknown", format!("{}, {ago} ago: {}", object(record), record.text), Tone::Uneasy);
+        }
+        row("policy", self.policy.display().to_string(), Tone::Plain);
+        row("ledger", self.config.ledger.display().to_string(), Tone::Plain);
+        table
+    }
+
+    fn started(&self) -> String {
+        let quota = &self.config.policy.fleet.started;
+        let text = format!("{} of {} within {}", self.fleet.started, quota.count, Span(quota.per));
+        let left = quota.per.saturating_sub(self.fleet.oldest_start);
+        if self.fleet.started < quota.count { text } else { format!("{text}; allowed again in {}", Span(left)) }
+    }
+
+    fn ago(&self, at: SystemTime) -> Duration {
+        self.now.duration_since(at).unwrap_or_default()
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let fleet = &self.config.policy.fleet;
+        let pauses = self.pauses.iter().map(|pause| {
+            json!({
+                "host": pause.host, "service": pause.service, "by": pause.by, "reason": pause.reason,
+                "since": when::rfc3339(pause.since), "until": pause.until.map(when::rfc3339),
+            })
+        });
+        let running = self.running.iter().map(|running| {
+            let mut job = job(&running.record);
+            job["worker"] = if running.alive { "alive".into() } else { "dead".into() };
+            job
+        });
+        let breakers = self.breakers.iter().map(|breaker| {
+            json!({
+                "host": breaker.host, "service": breaker.service, "ineffective": breaker.ineffective,
+                "seconds_left": breaker.left.as_secs(),
+            })
+        });
+        let share = self.share.as_ref().and_then(|share| share.as_ref().ok());
+        json!({
+            "paused": self.is_paused(),
+            "pauses": pauses.collect::<Vec<_>>(),
+            "running": running.collect::<Vec<_>>(),
+            "fleet": {
+                "running": {"now": self.fleet.running, "allowed": fleet.running},
+                "started": {"now": self.fleet.started, "allowed": fleet.started.count, "per_seconds": fleet.started.per.as_secs()},
+                "trouble": share.map(|((troubled, of), age)| {
+                    json!({"now": troubled, "of": of, "allowed_percent": fleet.share, "seconds_old": age.as_secs()})
+                }),
+            },
+            "breakers": breakers.collect::<Vec<_>>(),
+            "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(),
+            "policy": self.policy,
+            "ledger": self.config.ledger,
+        })
+    }
+}
+
+impl Breaker {
+    fn object(&self) -> Object<'_> {
+        Object { host: &self.host, service: self.service.as_deref() }
+    }
+}
+
+fn object(record: &Record) -> Object<'_> {
+    Object { host: &record.host, service: record.service.as_deref() }
+}
+
+fn job(record: &Record) -> Value {
+    json!({
+        "job": record.job, "host": record.host, "service": record.service, "repair": record.repair,
+        "reserved": when::rfc3339(record.reserved), "ended": record.ended.map(when::rfc3339), "text": record.text,
+    })
+}
+
+fn tone(used: u32, allowed: u32) -> Tone {
+    if used >= allowed { Tone::Uneasy } else { Tone::Plain }
+}
+
+/// The breakers that are open, found among the objects that were in trouble lately enough.
+fn open_breakers(ledger: &mut SqliteLedger, config: &Config, now: SystemTime) -> Result<Vec<Breaker>, ledger::Error> {
+    let longest = config.policy.repairs.values().map(|rules| rules.limits.healthy_for).max().unwrap_or_default();
+    let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut open: Vec<Breaker> = Vec::new();
+    for (host, service, repair) in ledger.in_trouble_since(since)? {
+        let rules: Option<&Rules> = repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
+        let Some(limits) = rules.map(|rules| &rules.limits) else { continue };
+        let event = Event::new(&host, service.as_deref(), State::Critical, StateType::Hard, 1);
+        let history = ledger.history(&event, config.policy.fleet.started.per, now)?;
+        let ineffective = history.ineffective(limits);
+        if ineffective >= limits.breaker {
+            let left = limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
+            open.push(Breaker { host, service, ineffective, left });
+        }
+    }
+    open.dedup_by(|one, other| (&one.host, &one.service) == (&other.host, &other.service));
+    Ok(open)
+}
