@@ -39,6 +39,10 @@ impl Kind {
 const HOST: &str = "lint-host";
 const SERVICE: &str = "lint-service";
 const REPAIR: &str = "lint-repair";
+const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
+
+/// A host names the handler of services, or the other way round: wrong where it is named, not at the command.
+pub const OTHER_KIND: &str = "handler-of-other-kind";
 
 /// A made-up value for each macro that handle_repair wants, each different. In a host's handler Nagios leaves the macros
 /// of services as they are.
@@ -64,8 +68,9 @@ fn sample(kind: Kind, arguments: &[&str], name: &str) -> Option<String> {
         "HOSTPROBLEMID" => host("4712"),
         "HOSTNAME" => host(HOST),
         "HOSTADDRESS" => host("lint-address"),
-        "_HOSTREPAIR" => host(if kind == Kind::Host { REPAIR } else { "lint-repair-of-the-host" }),
+        "_HOSTREPAIR" => host(if kind == Kind::Host { REPAIR } else { REPAIR_OF_HOST }),
         other if other.starts_with("SERVICE") => service("lint-other"),
+        other if other.starts_with("HOST") => host("lint-other"),
         other => {
             let number: usize = other.strip_prefix("ARG")?.parse().ok()?;
             Some(arguments.get(number.checked_sub(1)?).copied().unwrap_or_default().to_owned())
@@ -102,7 +107,7 @@ pub fn call(arguments: &[String], kind: Kind, event_handler: &str) -> Result<Cal
 
 /// The repair that `_REPAIR` or the command line itself names: the second is the same for all.
 pub fn fixed_repair(call: &Call) -> Option<&str> {
-    call.event.repair.as_ref().map(policy::RepairName::as_str).filter(|name| *name != REPAIR)
+    call.event.repair.as_ref().map(policy::RepairName::as_str).filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))
 }
 
 /// The policy that the command line names.
@@ -120,8 +125,11 @@ pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
 
 /// What is wrong with a command line, whoever it is called for.
 pub fn line(line: &Value, words: &Words, found: &Found) -> Vec<Finding> {
+    // What is missing for it is not found once more.
+    if let Some(cut) = cut(line, words) {
+        return vec![cut];
+    }
     let mut all = Vec::new();
-    all.extend(cut(line, words));
     if let Found::Nested = found {
         all.push(warning(
             "nested-in-a-shell",
@@ -142,7 +150,7 @@ pub fn line(line: &Value, words: &Words, found: &Found) -> Vec<Finding> {
 }
 
 /// Nagios takes an unescaped `;` for the beginning of a comment, and says nothing about it.
-fn cut(line: &Value, words: &Words) -> Option<Finding> {
+pub fn cut(line: &Value, words: &Words) -> Option<Finding> {
     let cut = line.cut.as_ref()?;
     let goes_on = words.unclosed || cut.contains('$') || cut.contains("handle_repair") || cut.contains(" --");
     goes_on.then(|| {
@@ -190,6 +198,23 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
         Err(why) => return vec![refused(kind, arguments, why)],
     };
     let event = &call.event;
+    match (kind, event.service.as_deref()) {
+        (Kind::Service, None) => {
+            return vec![error(
+                OTHER_KIND,
+                "a service names a handler without --service: handle_repair takes its event for one of the host",
+                "name handle_repair as its event_handler, or add --service '$SERVICEDESC$' and the $SERVICE...$ macros",
+            )];
+        }
+        (Kind::Host, Some(_)) => {
+            return vec![error(
+                OTHER_KIND,
+                "a host names a handler with --service",
+                "name handle_host_repair as its event_handler",
+            )];
+        }
+        _ => {}
+    }
     let (prefix, word) = (kind.prefix(), kind.word());
     let mut all = Vec::new();
     let mut check = |good: bool, finding: Finding| {
@@ -206,29 +231,15 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
             "write --host '$HOSTNAME$'",
         ),
     );
-    match (kind, event.service.as_deref()) {
-        (Kind::Service, None) => check(
-            false,
-            error(
-                "handler-of-hosts",
-                "a service calls it without --service: handle_repair takes the event for one of the host",
-                "name handle_repair as its event_handler, or add --service '$SERVICEDESC$' and the $SERVICE...$ macros",
-            ),
+    check(
+        event.service.as_deref().is_none_or(|service| service == SERVICE),
+        error(
+            "service-not-passed",
+            "--service is not $SERVICEDESC$: pauses and the status file go by that name",
+            "write --service '$SERVICEDESC$'",
         ),
-        (Kind::Service, Some(service)) => check(
-            service == SERVICE,
-            error(
-                "service-not-passed",
-                "--service is not $SERVICEDESC$: pauses and the status file go by that name",
-                "write --service '$SERVICEDESC$'",
-            ),
-        ),
-        (Kind::Host, service) => check(
-            service.is_none(),
-            error("handler-of-services", "a host calls it with --service", "name handle_host_repair as its event_handler"),
-        ),
-    }
-    if kind == Kind::Service && event.service.is_some() {
+    );
+    if kind == Kind::Service {
         check(
             event.host_state == Some(State::Down),
             error(
@@ -255,7 +266,7 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
         ),
     );
     check(
-        event.repair.is_some(),
+        event.repair.as_ref().is_some_and(|name| name.as_str() != REPAIR_OF_HOST),
         error(
             "repair-not-passed",
             format!("_REPAIR is not passed: no {word} can opt in"),
@@ -302,10 +313,9 @@ fn refused(kind: Kind, arguments: &[String], why: &str) -> Finding {
             Kind::Host => ("host", "handle_host_repair"),
             Kind::Service => ("service", "handle_repair"),
         };
-        let code = if kind == Kind::Host { "handler-of-services" } else { "handler-of-hosts" };
         return error(
-            code,
-            format!("a {word} calls it with the macros of a {}: {why}", theirs.to_lowercase()),
+            OTHER_KIND,
+            format!("a {word} names a handler with the macros of a {}: {why}", theirs.to_lowercase()),
             format!("name {right} as its event_handler: {positional}"),
         );
     }

@@ -25,6 +25,8 @@ pub struct Look<'a> {
 
 /// How an object calls handle_repair.
 struct Attached<'a> {
+    /// The directive that names it.
+    named: &'a Value,
     command: &'a Command,
     arguments: Vec<String>,
     call: Result<Call, String>,
@@ -44,14 +46,16 @@ impl Look<'_> {
         let subject = Subject { kind, object, labels: hosts.iter().map(label).collect() };
         let repair = object.get("_REPAIR");
         let own = object.get("event_handler");
-        self.undefined(&subject, own);
+        if self.undefined(&subject, own) {
+            return repair.is_some();
+        }
         let global = match kind {
             Kind::Host => "global_host_event_handler",
             Kind::Service => "global_service_event_handler",
         };
-        let own = own.and_then(|handler| self.attached(kind, &handler.text));
+        let own = own.and_then(|handler| self.attached(kind, handler));
         let is_own = own.is_some();
-        let global = self.configuration.main.get(global).and_then(|handler| self.attached(kind, &handler.text));
+        let global = self.configuration.main.get(global).and_then(|handler| self.attached(kind, handler));
         match (repair, own.or(global)) {
             (None, None) => false,
             (Some(repair), None) => {
@@ -71,28 +75,30 @@ impl Look<'_> {
         }
     }
 
-    fn undefined(&mut self, subject: &Subject<'_>, handler: Option<&Value>) {
-        let Some(handler) = handler else { return };
+    fn undefined(&mut self, subject: &Subject<'_>, handler: Option<&Value>) -> bool {
+        let Some(handler) = handler else { return false };
         let name = handler.text.split('!').next().unwrap_or_default();
-        if !self.configuration.objects.commands.contains_key(name) {
+        let undefined = !self.configuration.objects.commands.contains_key(name);
+        if undefined {
             let text = format!("the event_handler '{name}' is no command that is defined: Nagios refuses this configuration");
             let fix = "include nagios-config/commands.cfg, or correct the name";
             self.add(subject, &handler.at, &error("no-such-command", text, fix));
         }
+        undefined
     }
 
-    fn attached<'a>(&self, kind: Kind, event_handler: &str) -> Option<Attached<'a>>
+    fn attached<'a>(&self, kind: Kind, named: &'a Value) -> Option<Attached<'a>>
     where
         Self: 'a,
     {
-        let name = event_handler.split('!').next()?;
+        let name = named.text.split('!').next()?;
         let command = self.configuration.objects.commands.get(name)?;
         let words = handler::words(&command.line);
         match handler::find(&words, &self.configuration.main)? {
             Found::Nested => None,
             Found::Called(arguments) => {
-                let call = handler::call(&arguments, kind, event_handler);
-                Some(Attached { command, arguments, call })
+                let call = handler::call(&arguments, kind, &named.text);
+                Some(Attached { named, command, arguments, call })
             }
         }
     }
@@ -131,8 +137,15 @@ impl Look<'_> {
             }
             return false;
         };
-        for finding in handler::passed(subject.kind, &attached.arguments, &attached.call) {
-            self.add(subject, &line.at, &finding);
+        if handler::cut(line, &handler::words(line)).is_none() {
+            for finding in handler::passed(subject.kind, &attached.arguments, &attached.call) {
+                let is_other = finding.code == handler::OTHER_KIND;
+                self.add(subject, if is_other { &attached.named.at } else { &line.at }, &finding);
+            }
+        }
+        if attached.call.as_ref().is_ok_and(|call| call.event.service.is_some() != (subject.kind == Kind::Service)) {
+            // The handler of the other kind: what else it says is about that.
+            return true;
         }
         if let Some(value) = subject.object.off("event_handler_enabled") {
             let text = "event_handler_enabled is 0: handle_repair is never called";

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::lines::{logical, without_comment};
+use super::lines::{logical, physical, without_comment};
 use super::{At, Value};
 
 /// What is read of Nagios' kinds of objects.
@@ -52,7 +52,8 @@ pub fn is_object_file(bytes: &[u8]) -> bool {
     first.is_some_and(|line| line.starts_with("define") && !line.contains('='))
 }
 
-/// Nagios writes its object cache without escaping what it unescaped when it read: `;` begins no comment there.
+/// Nagios writes its object cache without escaping what it unescaped when it read: `;` begins no comment there, and no line
+/// goes on in the next one.
 const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
 
 /// Reads an object file. What is no definition is left to Nagios, which refuses it.
@@ -62,7 +63,7 @@ pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
     let file: Rc<Path> = path.into();
     let mut read = ObjectFile::default();
     let mut open: Option<Definition> = None;
-    for (line, text) in logical(bytes) {
+    for (line, text) in if is_cache { physical(bytes) } else { logical(bytes) } {
         let at = At { file: Rc::clone(&file), line };
         let (text, cut) = if is_cache { (text.trim().to_owned(), None) } else { without_comment(&text) };
         if text.is_empty() || text.starts_with('#') {

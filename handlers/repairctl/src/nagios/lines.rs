@@ -25,6 +25,11 @@ pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
     all
 }
 
+/// The lines of a file as they are, numbered from 1.
+pub fn physical(bytes: &[u8]) -> Vec<(u32, String)> {
+    (1..).zip(String::from_utf8_lossy(bytes).lines().map(str::to_owned)).collect()
+}
+
 /// A line of an object file without its comment, and the comment: from the first `;` that has no backslash before it.
 pub fn without_comment(line: &str) -> (String, Option<String>) {
     let mut before = None;

@@ -110,3 +110,6 @@ pub fn read(path: &Path) -> Configuration {
     let (definitions, unreadable): (Vec<Definition>, _) = (reader.definitions, reader.unreadable);
     Configuration { main, objects: expand::expand(&definitions), unreadable }
 }
+
+#[cfg(test)]
+mod tests;
