@@ -7,6 +7,7 @@ mod explain;
 mod history;
 mod init;
 mod lint;
+mod nagios;
 mod object;
 mod pause;
 mod replay;

@@ -1,0 +1,109 @@
+//! The policies that the handlers read: usually one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use handle_repair::config::{self, BadPolicy, Config, WatchService};
+
+use super::finding::{Findings, error};
+use crate::nagios::{At, Configuration};
+use crate::site::Site;
+
+/// Each policy that was asked for.
+pub struct Policies {
+    /// The one that a handler without `--policy` is taken to read.
+    default: PathBuf,
+    read: BTreeMap<PathBuf, Result<Config, BadPolicy>>,
+}
+
+impl Policies {
+    /// None yet.
+    pub fn new(site: &Site) -> Policies {
+        Policies { default: site.policy().to_owned(), read: BTreeMap::new() }
+    }
+
+    /// A policy by its name in a command line; `None` when it cannot be used, which is then a finding.
+    pub fn get(&mut self, named: Option<&Path>) -> Option<(PathBuf, &Config)> {
+        let path = named.unwrap_or(&self.default).to_owned();
+        let read = self.read.entry(path.clone()).or_insert_with(|| config::read(&path));
+        Some((path, read.as_ref().ok()?))
+    }
+
+    /// Those that can be used.
+    pub fn usable(&self) -> impl Iterator<Item = (&Path, &Config)> {
+        self.read.iter().filter_map(|(path, read)| Some((path.as_path(), read.as_ref().ok()?)))
+    }
+
+    /// What is wrong with them on this server.
+    pub fn check(&self, configuration: &Configuration, findings: &mut Findings) {
+        for (path, read) in &self.read {
+            match read {
+                Err(bad) => {
+                    let line = if let BadPolicy::Malformed { line, .. } = bad { *line } else { 0 };
+                    let text = format!("the policy cannot be used: {bad}");
+                    let fix = "until it is mended every call ends without a repair; name another one with --policy";
+                    findings.add(&at(path, u32::try_from(line).unwrap_or(0)), error("unusable-policy", text, fix), "");
+                }
+                Ok(config) => {
+                    verify_commands(path, config, findings);
+                    if let Some(watch) = &config.check_repairs {
+                        check_repairs(path, watch, configuration, findings);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The place of a word in a policy: the first line that holds it in quotes.
+pub fn place(path: &Path, word: &str) -> At {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let quoted = format!("\"{word}\"");
+    let line = text.lines().position(|line| line.contains(&quoted)).map_or(0, |index| index + 1);
+    at(path, u32::try_from(line).unwrap_or(0))
+}
+
+fn at(path: &Path, line: u32) -> At {
+    At { file: Rc::from(path), line }
+}
+
+/// Where packages put our own programs; the worker looks there first.
+const OURS: [&str; 2] = ["/usr/libexec/nagios-selfheal", "/usr/libexec/nagios-selfheal/plugins"];
+
+fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
+    for (name, rules) in &config.policy.repairs {
+        for program in rules.ladder.iter().filter_map(|rung| rung.verify.first()) {
+            let places: Vec<PathBuf> = OURS.iter().map(PathBuf::from).chain(config.plugin_path.iter().cloned()).collect();
+            let is_there = match program.contains('/') {
+                true => Path::new(program).is_file(),
+                false => places.iter().any(|place| place.join(program).is_file()),
+            };
+            if !is_there {
+                let text = format!("the verify command '{program}' is not on this server: repair '{name}' is never begun");
+                let fix = "install it, name it by its whole path, or add its directory to plugin_path";
+                findings.add(&place(path, program), error("no-verify-command", text, fix), "");
+            }
+        }
+    }
+}
+
+fn check_repairs(path: &Path, watch: &WatchService, configuration: &Configuration, findings: &mut Findings) {
+    let WatchService { host, service } = watch;
+    let known = configuration.objects.services.iter().find(|one| one.description == *service && one.hosts.contains(host));
+    let label = format!("{host}/{service}");
+    match known {
+        None => {
+            let text = "check_repairs names a service that Nagios does not know: nobody hears of a repair that gave up";
+            let fix = "define it, with active_checks_enabled 0, or correct the names";
+            findings.add(&place(path, service), error("no-check-repairs", text, fix), &label);
+        }
+        Some(one) => {
+            if let Some(value) = one.object.off("passive_checks_enabled") {
+                let text = "takes no passive results: nobody hears of a repair that gave up";
+                findings.add(&value.at, error("no-check-repairs", text, "set passive_checks_enabled to 1"), &label);
+            }
+        }
+    }
+}
