@@ -5,6 +5,7 @@
 //! error and never "empty": then nothing is repaired.
 
 mod error;
+mod filter;
 mod record;
 mod sqlite;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use policy::{Decision, Event, History, JobId, RepairName, Why};
 
 pub use error::Error;
+pub use filter::{Filter, RefusalCount, Standing, Which};
 pub use record::{Claim, Outcome, Paused, Record, Refusal, Running, Step};
 pub use sqlite::{SqliteLedger, Sweeping};
 
@@ -47,4 +49,16 @@ pub trait Ledger {
 
     /// The newest refusals, the newest first.
     fn refusals(&mut self, limit: u32) -> Result<Vec<Refusal>, Error>;
+
+    /// The repairs that pass the filter, the newest first.
+    fn repairs(&mut self, filter: &Filter<'_>) -> Result<Vec<Record>, Error>;
+
+    /// The refusals that pass the filter, the newest first.
+    fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error>;
+
+    /// The refusals that pass the filter, counted by object and reason, the most frequent first.
+    fn refusal_counts(&mut self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error>;
+
+    /// The newest repairs, at most 20, whose job begins so.
+    fn jobs(&mut self, beginning: &str) -> Result<Vec<Record>, Error>;
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use policy::{Event, JobId};
 
+use crate::Standing;
+
 /// Somebody wants to repair.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
@@ -69,6 +71,22 @@ pub struct Record {
     pub outcome: Option<Outcome>,
     /// One sentence on how it ended.
     pub text: String,
+    /// How many rungs of the ladder were begun.
+    pub rungs: u32,
+    /// `$SERVICEPROBLEMID$` or `$HOSTPROBLEMID$`, constant over one problem of Nagios.
+    pub problem: Option<String>,
+}
+
+impl Record {
+    /// How it stands.
+    pub fn standing(&self) -> Standing {
+        self.outcome.map_or(Standing::Running, Standing::Ended)
+    }
+
+    /// How long it took; `None` while it runs.
+    pub fn took(&self) -> Option<Duration> {
+        self.ended.map(|ended| ended.duration_since(self.reserved).unwrap_or_default())
+    }
 }
 
 /// One note within a repair.
@@ -91,6 +109,8 @@ pub struct Refusal {
     pub host: String,
     /// The service's description.
     pub service: Option<String>,
+    /// The event that was refused: `CRITICAL;SOFT;3`.
+    pub event: String,
     /// The word of [`policy::Why::code`].
     pub why: String,
     /// The sentence.

@@ -1,11 +1,206 @@
-//! `repairctl history`.
+//! `repairctl history`: what was repaired, or refused, in what time.
 
+use std::time::{Duration, SystemTime};
+
+use ledger::{Filter, Ledger, Outcome, Record, Refusal, RefusalCount, SqliteLedger, Standing, Which};
 use plugin_kit::{Found, Out, Problem};
+use serde_json::{Value, json};
 
 use crate::cli::History;
+use crate::object::Object;
 use crate::site::Site;
+use crate::table::{Cell, Table, Tone};
+use crate::when;
 
 /// The command.
-pub fn run(_words: &History, _site: &Site, _out: &mut Out) -> Result<Found, Problem> {
-    Err(Problem::Internal("history is not there yet".into()))
+pub fn run(words: &History, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    let filter = filter(words, SystemTime::now())?;
+    let mut ledger = site.ledger(&site.config()?)?;
+    if words.refused {
+        let (refusals, counts) = match &mut ledger {
+            Some(ledger) => (ledger.refused(&filter).map_err(unread)?, counted(ledger, &filter)?),
+            None => Default::default(),
+        };
+        list_refusals(words, &refusals, &counts, out);
+    } else {
+        let records = match &mut ledger {
+            Some(ledger) => ledger.repairs(&filter).map_err(unread)?,
+            None => Vec::new(),
+        };
+        let counts = match &mut ledger {
+            Some(ledger) if out.is_terminal() && words.outcome.is_none() => counted(ledger, &filter)?,
+            _ => Vec::new(),
+        };
+        list_repairs(words, &records, &counts, out);
+    }
+    Ok(Found::Fine)
+}
+
+fn filter(words: &History, now: SystemTime) -> Result<Filter<'_>, Problem> {
+    let time = |text: &Option<String>| text.as_deref().map(|text| when::read(text, now)).transpose().map_err(Problem::Usage);
+    let which = match (&words.host, &words.service) {
+        (None, _) => Which::All,
+        (Some(host), None) => Which::Host(host),
+        (Some(host), service) => Which::Object(host, service.as_deref()),
+    };
+    let (since, until) = (time(&words.since)?, time(&words.until)?);
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        return Err(Problem::Usage("--since is not before --until: no time lies between them".into()));
+    }
+    let limit = (words.limit > 0).then_some(words.limit);
+    Ok(Filter { which, since, until, standing: words.outcome.map(crate::cli::Ended::standing), limit })
+}
+
+/// By object and reason, all of them, however few are listed.
+fn counted(ledger: &mut SqliteLedger, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Problem> {
+    ledger.refusal_counts(&Filter { limit: None, ..*filter }).map_err(unread)
+}
+
+pub fn unread(why: ledger::Error) -> Problem {
+    Problem::Usage(why.to_string())
+}
+
+fn list_repairs(words: &History, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
+    if words.json {
+        let list: Vec<Value> = records.iter().map(repair_json).collect();
+        out.line(format!("{:#}", Value::Array(list)));
+        return;
+    }
+    let mut table = Table::new(["BEGAN", "OBJECT", "REPAIR", "EVENT", "RUNGS", "TOOK", "OUTCOME", "JOB"]);
+    for record in records {
+        table.row([
+            when::shown(record.reserved).into(),
+            object(record).to_string().into(),
+            record.repair.as_str().into(),
+            record.event.as_str().into(),
+            record.rungs.to_string().into(),
+            record.took().map(when::span).unwrap_or_default().into(),
+            outcome(record),
+            Cell::toned(&record.job, Tone::Faint),
+        ]);
+    }
+    if out.is_terminal() && table.is_empty() {
+        out.line("No repair of that kind is on record.");
+    } else {
+        table.write(out);
+    }
+    if out.is_terminal() {
+        footer(words, records.len(), refused, out);
+    }
+}
+
+/// What a person would ask next.
+fn footer(words: &History, listed: usize, refused: &[RefusalCount], out: &mut Out) {
+    if words.limit > 0 && listed == words.limit as usize {
+        out.line(format!("The newest {listed}; --limit 0 lists all."));
+    }
+    if !refused.is_empty() {
+        out.line(format!("Refused: {} (see --refused).", reasons(refused)));
+    }
+}
+
+fn list_refusals(words: &History, refusals: &[Refusal], counts: &[RefusalCount], out: &mut Out) {
+    if words.json {
+        let list: Vec<Value> = refusals.iter().map(refusal_json).collect();
+        let counts: Vec<Value> = counts.iter().map(count_json).collect();
+        out.line(format!("{:#}", json!({ "refusals": list, "counts": counts })));
+        return;
+    }
+    let mut table = Table::new(["WHEN", "OBJECT", "EVENT", "REASON", "WHY"]);
+    for refusal in refusals {
+        let object = Object { host: &refusal.host, service: refusal.service.as_deref() };
+        table.row([
+            when::shown(refusal.at).into(),
+            object.to_string().into(),
+            refusal.event.as_str().into(),
+            refusal.why.as_str().into(),
+            refusal.text.as_str().into(),
+        ]);
+    }
+    table.write(out);
+    if out.is_terminal() {
+        match counts.is_empty() {
+            true => out.line("No refusal of that kind is on record; they are kept for 90 days."),
+            false => out.line(format!("{} in all: {}.", total(counts), reasons(counts))),
+        }
+    }
+}
+
+fn total(counts: &[RefusalCount]) -> u32 {
+    counts.iter().map(|count| count.count).sum()
+}
+
+/// `8 cooling-down, 4 same-event`.
+fn reasons(counts: &[RefusalCount]) -> String {
+    let words: Vec<String> = by_reason(counts).into_iter().map(|(why, count)| format!("{count} {why}")).collect();
+    plugin_kit::clean(&words.join(", "))
+}
+
+/// How often each reason was given, the most frequent first.
+pub fn by_reason(counts: &[RefusalCount]) -> Vec<(&str, u32)> {
+    let mut sums = std::collections::BTreeMap::<&str, u32>::new();
+    for count in counts {
+        *sums.entry(&count.why).or_default() += count.count;
+    }
+    let mut sums: Vec<(&str, u32)> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    sums
+}
+
+/// Whose repair it is.
+pub fn object(record: &Record) -> Object<'_> {
+    Object { host: &record.host, service: record.service.as_deref() }
+}
+
+/// Its outcome, in the colour it deserves.
+pub fn outcome(record: &Record) -> Cell {
+    let tone = match record.standing() {
+        Standing::Running => Tone::Plain,
+        Standing::Ended(Outcome::Healed) => Tone::Good,
+        Standing::Ended(Outcome::NotHealed) => Tone::Bad,
+        Standing::Ended(Outcome::CouldNotRun | Outcome::Unknown) => Tone::Uneasy,
+    };
+    Cell::toned(record.standing().as_str(), tone)
+}
+
+/// A repair for programs: times in UTC, spans in seconds.
+pub fn repair_json(record: &Record) -> Value {
+    json!({
+        "job": record.job,
+        "host": record.host,
+        "service": record.service,
+        "repair": record.repair,
+        "event": record.event,
+        "problem": record.problem,
+        "began": when::rfc3339(record.reserved),
+        "ended": record.ended.map(when::rfc3339),
+        "seconds": record.took().as_ref().map(Duration::as_secs_f64),
+        "rungs": record.rungs,
+        "outcome": record.standing().as_str(),
+        "text": record.text,
+    })
+}
+
+fn refusal_json(refusal: &Refusal) -> Value {
+    json!({
+        "at": when::rfc3339(refusal.at),
+        "host": refusal.host,
+        "service": refusal.service,
+        "event": refusal.event,
+        "reason": refusal.why,
+        "text": refusal.text,
+    })
+}
+
+fn count_json(count: &RefusalCount) -> Value {
+    json!({
+        "host": count.host,
+        "service": count.service,
+        "reason": count.why,
+        "count": count.count,
+        "first": when::rfc3339(count.first),
+        "last": when::rfc3339(count.last),
+    })
 }

@@ -1,11 +1,112 @@
-//! `repairctl show`.
+//! `repairctl show`: everything that is on record of one repair.
 
-use plugin_kit::{Found, Out, Problem};
+use std::time::{Duration, SystemTime};
+
+use ledger::{Ledger, Record, Step};
+use plugin_kit::{Found, Out, Problem, clean};
+use serde_json::{Value, json};
 
 use crate::cli::Show;
+use crate::history::{object, outcome, repair_json, unread};
 use crate::site::Site;
+use crate::table::{Table, Tone};
+use crate::when;
 
 /// The command.
-pub fn run(_words: &Show, _site: &Site, _out: &mut Out) -> Result<Found, Problem> {
-    Err(Problem::Internal("show is not there yet".into()))
+pub fn run(words: &Show, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    let none = || Problem::Usage(format!("no job begins with '{}' (see 'repairctl history')", words.job.escape_debug()));
+    let mut ledger = site.ledger(&site.config()?)?.ok_or_else(none)?;
+    let record = match_one(&words.job, ledger.jobs(&words.job).map_err(unread)?).map_err(|many| many.unwrap_or_else(none))?;
+    let steps = match record.job.parse() {
+        Ok(job) => ledger.steps(&job).map_err(unread)?,
+        Err(_) => Vec::new(),
+    };
+    if words.json {
+        let mut whole = repair_json(&record);
+        whole["steps"] = steps.iter().map(|step| step_json(step, record.reserved)).collect();
+        out.line(format!("{whole:#}"));
+    } else {
+        tell(&record, &steps, out);
+    }
+    Ok(Found::Fine)
+}
+
+/// The job that was meant; an error that names them when there are several, an empty one when there is none.
+fn match_one(asked: &str, mut found: Vec<Record>) -> Result<Record, Option<Problem>> {
+    if let Some(exact) = found.iter().position(|record| record.job == asked) {
+        return Ok(found.swap_remove(exact));
+    }
+    match found.len() {
+        0 => Err(None),
+        1 => Ok(found.swap_remove(0)),
+        _ => {
+            let jobs: Vec<&str> = found.iter().map(|record| record.job.as_str()).take(5).collect();
+            let more = if found.len() > jobs.len() { ", ..." } else { "" };
+            let text = format!("'{asked}' begins more than one job: {}{more}; write more of it", jobs.join(", "));
+            Err(Some(Problem::Usage(text)))
+        }
+    }
+}
+
+fn tell(record: &Record, steps: &[Step], out: &mut Out) {
+    let ended = match record.ended {
+        Some(ended) => format!("{}, after {}", when::shown(ended), record.took().map(when::span).unwrap_or_default()),
+        None => "not yet".to_owned(),
+    };
+    let problem = record.problem.as_ref().map(|id| format!(", Nagios' problem {id}")).unwrap_or_default();
+    out.line(format!("{}  {}", object(record), outcome(record).paint(out)));
+    for (name, text) in [
+        ("job", record.job.clone()),
+        ("repair", record.repair.clone()),
+        ("event", format!("{}{problem}", record.event)),
+        ("began", when::shown(record.reserved)),
+        ("ended", ended),
+        ("in short", record.text.clone()),
+    ] {
+        if !text.is_empty() {
+            out.line(format!("  {} {}", Tone::Faint.paint(&format!("{name:<8}"), out), clean(&text)));
+        }
+    }
+    if steps.is_empty() {
+        return;
+    }
+    out.line("");
+    let mut table = Table::new(["AFTER", "STEP", "WHAT"]);
+    for step in steps {
+        let tone = match step.what.as_str() {
+            "failed" | "refused" | "not run" | "unknown" | "not told" => Tone::Uneasy,
+            _ => Tone::Plain,
+        };
+        let [first, more @ ..] = &parts(step)[..] else { continue };
+        table.row([after(step, record.reserved).into(), crate::table::Cell::toned(&step.what, tone), first.into()]);
+        for line in more {
+            table.row(["".into(), "".into(), line.into()]);
+        }
+    }
+    table.write(out);
+}
+
+/// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are lines again.
+fn parts(step: &Step) -> Vec<String> {
+    match step.what.as_str() {
+        "found" => step.text.split(" / ").map(str::to_owned).collect(),
+        _ => vec![step.text.clone()],
+    }
+}
+
+fn after(step: &Step, begun: SystemTime) -> String {
+    format!("{:.2} s", since(step, begun).as_secs_f64())
+}
+
+fn since(step: &Step, begun: SystemTime) -> Duration {
+    step.at.duration_since(begun).unwrap_or_default()
+}
+
+fn step_json(step: &Step, begun: SystemTime) -> Value {
+    json!({
+        "at": when::rfc3339(step.at),
+        "after_seconds": since(step, begun).as_secs_f64(),
+        "step": step.what,
+        "text": step.text,
+    })
 }

@@ -57,6 +57,11 @@ impl Cell {
     pub fn toned(text: impl AsRef<str>, tone: Tone) -> Cell {
         Cell { text: clean(text.as_ref()), tone }
     }
+
+    /// Its text in its tone, when `out` may use colours.
+    pub fn paint(&self, out: &Out) -> String {
+        self.tone.paint(&self.text, out)
+    }
 }
 
 impl<T: AsRef<str>> From<T> for Cell {
@@ -96,7 +101,7 @@ impl Table {
             for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let last = at + 1 == row.len();
                 let pad = if last { 0 } else { width + 2 - cell.text.chars().count() };
-                line.push_str(&cell.tone.paint(&cell.text, out));
+                line.push_str(&cell.paint(out));
                 line.push_str(&" ".repeat(pad));
             }
             out.line(line);

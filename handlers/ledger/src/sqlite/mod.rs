@@ -5,6 +5,7 @@ mod now;
 mod open;
 mod past;
 mod pause;
+mod query;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use policy::{Decision, Event, History, JobId, RepairName, Why};
 use rusqlite::{Connection, Params, Row, TransactionBehavior, params};
 
-use crate::{Claim, Error, Ledger, Outcome, Record, Refusal, Step};
+use crate::{Claim, Error, Filter, Ledger, Outcome, Record, Refusal, RefusalCount, Step};
 use locks::Alive;
 pub use locks::Sweeping;
 
@@ -90,7 +91,7 @@ impl Ledger for SqliteLedger {
     }
 
     fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error> {
-        self.rows(&format!("{RECORD} ORDER BY reserved DESC, rowid DESC LIMIT ?1"), [limit], record)
+        self.repairs(&Filter { limit: Some(limit), ..Filter::default() })
     }
 
     fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error> {
@@ -106,7 +107,23 @@ impl Ledger for SqliteLedger {
     }
 
     fn refusals(&mut self, limit: u32) -> Result<Vec<Refusal>, Error> {
-        self.rows("SELECT at, host, service, why, text FROM refusal ORDER BY at DESC, rowid DESC LIMIT ?1", [limit], refusal)
+        self.refused(&Filter { limit: Some(limit), ..Filter::default() })
+    }
+
+    fn repairs(&mut self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
+        self.query_repairs(filter)
+    }
+
+    fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
+        self.query_refusals(filter)
+    }
+
+    fn refusal_counts(&mut self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
+        self.query_refusal_counts(filter)
+    }
+
+    fn jobs(&mut self, beginning: &str) -> Result<Vec<Record>, Error> {
+        self.query_jobs(beginning)
     }
 }
 
@@ -122,7 +139,10 @@ impl SqliteLedger {
     }
 }
 
-const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, outcome, text FROM repair";
+const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, outcome, text, \
+    (SELECT count(*) FROM step WHERE step.job = repair.job AND step.what = 'run'), problem FROM repair";
+
+const REFUSAL: &str = "SELECT at, host, service, why, text, event FROM refusal";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let word: Option<String> = row.get(7)?;
@@ -136,6 +156,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         ended: row.get::<_, Option<i64>>(6)?.map(time),
         outcome: word.as_deref().and_then(Outcome::from_word),
         text: row.get(8)?,
+        rungs: row.get(9)?,
+        problem: service(row.get(10)?),
     })
 }
 
@@ -146,6 +168,7 @@ fn refusal(row: &Row<'_>) -> rusqlite::Result<Refusal> {
         service: service(row.get(2)?),
         why: row.get(3)?,
         text: row.get(4)?,
+        event: row.get(5)?,
     })
 }
 

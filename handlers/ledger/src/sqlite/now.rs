@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use policy::{Event, FleetNow, JobId};
 use rusqlite::params;
 
-use super::{RECORD, SqliteLedger, locks, millis, past, record, refusal, service};
+use super::{RECORD, REFUSAL, SqliteLedger, locks, millis, past, record, refusal, service};
 use crate::{Error, Record, Refusal, Running};
 
 impl SqliteLedger {
@@ -61,5 +61,3 @@ impl SqliteLedger {
         self.rows(&sql, [millis(since)], record)
     }
 }
-
-const REFUSAL: &str = "SELECT at, host, service, why, text FROM refusal";

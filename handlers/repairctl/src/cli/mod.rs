@@ -20,7 +20,7 @@ use plugin_kit::Problem;
 
 pub use doctor::Doctor;
 pub use explain::Explain;
-pub use history::History;
+pub use history::{Ended, History};
 pub use init::Init;
 pub use lint::Lint;
 pub use pause::{Pause, Resume, Status};

@@ -1,0 +1,77 @@
+//! Which repairs and refusals are asked for.
+
+use std::time::SystemTime;
+
+use crate::Outcome;
+
+/// Everything by default; each field narrows it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter<'a> {
+    /// Whose.
+    pub which: Which<'a>,
+    /// Not before this time: when a repair was reserved, or a refusal spoken.
+    pub since: Option<SystemTime>,
+    /// Before this time.
+    pub until: Option<SystemTime>,
+    /// How a repair stands. Refusals have no outcome.
+    pub standing: Option<Standing>,
+    /// At most so many, the newest ones.
+    pub limit: Option<u32>,
+}
+
+/// Whose repairs and refusals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// Everybody's.
+    #[default]
+    All,
+    /// A host's and those of its services.
+    Host(&'a str),
+    /// One object's: a service of a host, or the host itself.
+    Object(&'a str, Option<&'a str>),
+}
+
+/// How a repair stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has no end yet.
+    Running,
+    /// It ended so.
+    Ended(Outcome),
+}
+
+impl Standing {
+    /// `running`, or the word of the outcome.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Running => "running",
+            Standing::Ended(outcome) => outcome.as_str(),
+        }
+    }
+
+    /// All of them, as people meet them.
+    pub const ALL: [Standing; 5] = [
+        Standing::Ended(Outcome::Healed),
+        Standing::Ended(Outcome::NotHealed),
+        Standing::Ended(Outcome::CouldNotRun),
+        Standing::Ended(Outcome::Unknown),
+        Standing::Running,
+    ];
+}
+
+/// Refusals of one object for one reason, counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefusalCount {
+    /// The host's name in Nagios.
+    pub host: String,
+    /// The service's description.
+    pub service: Option<String>,
+    /// The word of [`policy::Why::code`].
+    pub why: String,
+    /// How many.
+    pub count: u32,
+    /// When the first of them was.
+    pub first: SystemTime,
+    /// When the last of them was.
+    pub last: SystemTime,
+}

@@ -1,0 +1,100 @@
+//! Questions of people: which repairs, which refusals, in what time.
+
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+
+use super::{RECORD, REFUSAL, SqliteLedger, millis, record, refusal, service, time};
+use crate::{Error, Filter, Record, Refusal, RefusalCount, Standing, Which};
+
+impl SqliteLedger {
+    pub(super) fn query_repairs(&self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
+        let mut terms = Terms::of(filter, "reserved");
+        match filter.standing {
+            None => {}
+            Some(Standing::Running) => terms.is("outcome IS NULL"),
+            Some(Standing::Ended(outcome)) => terms.and("outcome = ?", Value::Text(outcome.as_str().into())),
+        }
+        let sql = format!("{RECORD}{} ORDER BY reserved DESC, rowid DESC{}", terms.sql(), limit(filter));
+        self.rows(&sql, params_from_iter(&terms.values), record)
+    }
+
+    pub(super) fn query_refusals(&self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
+        let terms = Terms::of(filter, "at");
+        let sql = format!("{REFUSAL}{} ORDER BY at DESC, rowid DESC{}", terms.sql(), limit(filter));
+        self.rows(&sql, params_from_iter(&terms.values), refusal)
+    }
+
+    pub(super) fn query_refusal_counts(&self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
+        let terms = Terms::of(filter, "at");
+        let sql = format!(
+            "SELECT host, service, why, count(*) AS many, min(at), max(at) FROM refusal{} GROUP BY host, service, why \
+             ORDER BY many DESC, host, service, why{}",
+            terms.sql(),
+            limit(filter)
+        );
+        self.rows(&sql, params_from_iter(&terms.values), |row| {
+            Ok(RefusalCount {
+                host: row.get(0)?,
+                service: service(row.get(1)?),
+                why: row.get(2)?,
+                count: row.get(3)?,
+                first: time(row.get(4)?),
+                last: time(row.get(5)?),
+            })
+        })
+    }
+
+    /// Job ids are of an alphabet without the wildcards of GLOB; what is not of it begins no job.
+    pub(super) fn query_jobs(&self, beginning: &str) -> Result<Vec<Record>, Error> {
+        if !beginning.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+            return Ok(Vec::new());
+        }
+        let sql = format!("{RECORD} WHERE job GLOB ?1 ORDER BY reserved DESC LIMIT 20");
+        self.rows(&sql, [format!("{beginning}*")], record)
+    }
+}
+
+fn limit(filter: &Filter<'_>) -> String {
+    filter.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default()
+}
+
+/// The terms of a WHERE clause and the values they wait for, in order. No value is ever part of the text.
+#[derive(Default)]
+struct Terms {
+    terms: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Terms {
+    fn of(filter: &Filter<'_>, time_column: &str) -> Terms {
+        let mut terms = Terms::default();
+        match filter.which {
+            Which::All => {}
+            Which::Host(host) => terms.and("host = ?", Value::Text(host.into())),
+            Which::Object(host, service) => {
+                terms.and("host = ?", Value::Text(host.into()));
+                terms.and("service = ?", Value::Text(service.unwrap_or_default().into()));
+            }
+        }
+        if let Some(since) = filter.since {
+            terms.and(&format!("{time_column} >= ?"), Value::Integer(millis(since)));
+        }
+        if let Some(until) = filter.until {
+            terms.and(&format!("{time_column} < ?"), Value::Integer(millis(until)));
+        }
+        terms
+    }
+
+    fn is(&mut self, term: &str) {
+        self.terms.push(term.into());
+    }
+
+    fn and(&mut self, term: &str, value: Value) {
+        self.is(term);
+        self.values.push(value);
+    }
+
+    fn sql(&self) -> String {
+        if self.terms.is_empty() { String::new() } else { format!(" WHERE {}", self.terms.join(" AND ")) }
+    }
+}

@@ -1,0 +1,119 @@
+//! What people ask the ledger: by object, time and outcome, by the beginning of a job's name, and counted.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::time::{Duration, SystemTime};
+
+use ledger::{Claim, Filter, Ledger, Outcome, Record, SqliteLedger, Standing, Which};
+use policy::{Decision, Event, JobId, State, StateType, Why};
+use tempfile::TempDir;
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+}
+
+fn job(n: u32) -> JobId {
+    format!("job-{n:04}-x").parse().unwrap()
+}
+
+/// Repairs 1 (healed, web1/HTTP), 2 (not healed, web1 itself), 3 (running, web2/HTTP); refusals of web1/HTTP and web3/HTTP.
+fn filled(dir: &TempDir) -> SqliteLedger {
+    let mut ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
+    let mut reserve = |n: u32, host: &str, service: Option<&str>, seconds: u64, refuse: Option<Why>| {
+        let event = Event { problem_id: Some(n.to_string()), ..Event::new(host, service, State::Critical, StateType::Soft, 3) };
+        let claim = Claim { job: &job(n), event: &event, lease: Duration::from_secs(60), fleet_window: Duration::from_secs(60) };
+        let decide = |_: &_| refuse.clone().map_or(Decision::Repair("httpd".parse().unwrap()), Decision::Stand);
+        let _ = ledger.reserve(&claim, &|| at(seconds), &decide).unwrap();
+    };
+    reserve(1, "web1", Some("HTTP"), 10, None);
+    reserve(2, "web1", None, 20, None);
+    reserve(3, "web2", Some("HTTP"), 30, None);
+    reserve(4, "web1", Some("HTTP"), 40, Some(Why::Flapping));
+    reserve(5, "web1", Some("HTTP"), 41, Some(Why::Flapping));
+    reserve(6, "web3", Some("HTTP"), 42, Some(Why::Acknowledged));
+    ledger.step(&job(1), at(11), "run", "rung 1 of 2: ssh httpd").unwrap();
+    ledger.step(&job(1), at(12), "run", "rung 2 of 2: ssh harder").unwrap();
+    ledger.finish(&job(1), at(15), Outcome::Healed, "").unwrap();
+    ledger.finish(&job(2), at(25), Outcome::NotHealed, "").unwrap();
+    ledger
+}
+
+fn jobs(found: Vec<Record>) -> Vec<u32> {
+    found.iter().map(|record| record.job[4..8].parse().unwrap()).collect()
+}
+
+#[test]
+fn repairs_by_object_time_and_outcome() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = filled(&dir);
+    let all = Filter::default();
+    let mut ask = |filter: Filter<'_>| jobs(ledger.repairs(&filter).unwrap());
+    assert_eq!(ask(all), [3, 2, 1]);
+    assert_eq!(ask(Filter { which: Which::Host("web1"), ..all }), [2, 1]);
+    assert_eq!(ask(Filter { which: Which::Object("web1", None), ..all }), [2]);
+    assert_eq!(ask(Filter { which: Which::Object("web1", Some("HTTP")), ..all }), [1]);
+    assert_eq!(ask(Filter { which: Which::Host("web1' OR 1=1 --"), ..all }), [0; 0]);
+    assert_eq!(ask(Filter { since: Some(at(20)), until: Some(at(30)), ..all }), [2]);
+    assert_eq!(ask(Filter { limit: Some(2), ..all }), [3, 2]);
+    assert_eq!(ask(Filter { standing: Some(Standing::Running), ..all }), [3]);
+    assert_eq!(ask(Filter { standing: Some(Standing::Ended(Outcome::Healed)), ..all }), [1]);
+    assert_eq!(ask(Filter { standing: Some(Standing::Ended(Outcome::Unknown)), ..all }), [0; 0]);
+}
+
+#[test]
+fn a_repair_tells_its_rungs_and_its_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = filled(&dir).records(10).unwrap();
+    assert_eq!(records.iter().map(|record| record.rungs).collect::<Vec<_>>(), [0, 0, 2]);
+    assert_eq!(records[2].problem.as_deref(), Some("1"));
+}
+
+#[test]
+fn a_job_is_found_by_its_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = filled(&dir);
+    assert_eq!(jobs(ledger.jobs("job-0002").unwrap()), [2]);
+    assert_eq!(jobs(ledger.jobs("job-").unwrap()), [3, 2, 1]);
+    for hostile in ["*", "job-000?", "[j]ob", "' OR 1=1 --", "jöb"] {
+        assert_eq!(ledger.jobs(hostile).unwrap(), [], "{hostile}");
+    }
+}
+
+#[test]
+fn refusals_are_listed_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = filled(&dir);
+    let all = Filter::default();
+    let listed = ledger.refused(&Filter { limit: Some(2), ..all }).unwrap();
+    assert_eq!(listed.iter().map(|refusal| refusal.why.as_str()).collect::<Vec<_>>(), ["acknowledged", "flapping"]);
+    assert_eq!(listed[0].event, "CRITICAL;SOFT;3");
+    let counts = ledger.refusal_counts(&all).unwrap();
+    assert_eq!((counts[0].host.as_str(), counts[0].why.as_str(), counts[0].count), ("web1", "flapping", 2));
+    assert_eq!((counts[0].first, counts[0].last), (at(40), at(41)));
+    assert_eq!(ledger.refusal_counts(&Filter { which: Which::Host("web3"), ..all }).unwrap().len(), 1);
+    assert_eq!(ledger.refusal_counts(&Filter { since: Some(at(43)), ..all }).unwrap(), []);
+}
+
+#[test]
+fn objects_in_trouble_are_those_with_a_late_sign_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = filled(&dir);
+    let mut names = |seconds| {
+        let found = ledger.in_trouble(at(seconds)).unwrap();
+        found.into_iter().map(|(host, service)| host + "/" + &service.unwrap_or_default()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(0), ["web1/", "web1/HTTP", "web2/HTTP", "web3/HTTP"]);
+    // A running repair has its lease as its latest end.
+    assert_eq!(names(41), ["web2/HTTP", "web3/HTTP"]);
+    assert_eq!(names(90), [""; 0]);
+}
+
+#[test]
+fn a_running_repair_whose_worker_is_gone_is_an_orphan() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = filled(&dir);
+    let mut reader = SqliteLedger::open_read_only(&dir.path().join("ledger.sqlite")).unwrap();
+    assert_eq!(reader.orphans().unwrap(), []);
+    drop(worker);
+    assert_eq!(jobs(reader.orphans().unwrap()), [3]);
+}
