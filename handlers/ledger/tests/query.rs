@@ -93,27 +93,3 @@ fn refusals_are_listed_and_counted() {
     assert_eq!(ledger.refusal_counts(&Filter { which: Which::Host("web3"), ..all }).unwrap().len(), 1);
     assert_eq!(ledger.refusal_counts(&Filter { since: Some(at(43)), ..all }).unwrap(), []);
 }
-
-#[test]
-fn objects_in_trouble_are_those_with_a_late_sign_of_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut ledger = filled(&dir);
-    let mut names = |seconds| {
-        let found = ledger.in_trouble(at(seconds)).unwrap();
-        found.into_iter().map(|(host, service)| host + "/" + &service.unwrap_or_default()).collect::<Vec<_>>()
-    };
-    assert_eq!(names(0), ["web1/", "web1/HTTP", "web2/HTTP", "web3/HTTP"]);
-    // A running repair has its lease as its latest end.
-    assert_eq!(names(41), ["web2/HTTP", "web3/HTTP"]);
-    assert_eq!(names(90), [""; 0]);
-}
-
-#[test]
-fn a_running_repair_whose_worker_is_gone_is_an_orphan() {
-    let dir = tempfile::tempdir().unwrap();
-    let worker = filled(&dir);
-    let mut reader = SqliteLedger::open_read_only(&dir.path().join("ledger.sqlite")).unwrap();
-    assert_eq!(reader.orphans().unwrap(), []);
-    drop(worker);
-    assert_eq!(jobs(reader.orphans().unwrap()), [3]);
-}
