@@ -7,6 +7,7 @@
 mod error;
 mod filter;
 mod record;
+mod relapse;
 mod sqlite;
 
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,7 @@ use policy::{Decision, Event, History, JobId, RepairName, Why};
 
 pub use error::Error;
 pub use filter::{Filter, RefusalCount, Standing, Which};
+pub use relapse::came_back;
 pub use record::{Claim, Outcome, Paused, Record, Refusal, Running, Step};
 pub use sqlite::{SqliteLedger, Sweeping};
 

@@ -1,0 +1,269 @@
+//! The figures of a report, computed from what is on record. Pure.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use ledger::{Outcome, Record, RefusalCount, Standing};
+
+use super::period::{Parts, Periods};
+
+/// What is on record of one period.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// The repairs, the newest first.
+    pub repairs: Vec<Record>,
+    /// For each of them: whether it healed a fault that was soon back.
+    pub came_back: Vec<bool>,
+    /// The refusals, counted by object and reason.
+    pub refusals: Vec<RefusalCount>,
+}
+
+/// All that a report says.
+#[derive(Debug)]
+pub struct Figures {
+    /// The period and the one before.
+    pub periods: Periods,
+    /// When they were computed.
+    pub made: SystemTime,
+    /// Of the period.
+    pub now: Tally,
+    /// Of the period before.
+    pub before: Tally,
+    /// How the period is divided.
+    pub parts: Parts,
+    /// Each part of the period.
+    pub trend: Vec<Tally>,
+    /// Each host, the one with the most repairs first.
+    pub hosts: Vec<HostFigures>,
+    /// Each object that was repaired, the worst first.
+    pub objects: Vec<ObjectFigures>,
+    /// How often each reason was given, now and before, the most frequent first.
+    pub reasons: Vec<(String, u32, u32)>,
+    /// What the breaker stopped, by object.
+    pub stopped: Vec<RefusalCount>,
+    /// The repairs that were handed to people, the newest first.
+    pub handed: Vec<Record>,
+}
+
+/// Repairs, counted by how they ended.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    /// Its check was good.
+    pub healed: u32,
+    /// The fault is still there.
+    pub not_healed: u32,
+    /// Nothing was run.
+    pub could_not_run: u32,
+    /// Nobody knows.
+    pub unknown: u32,
+    /// Not ended.
+    pub running: u32,
+    /// Healed, and the fault was soon back.
+    pub came_back: u32,
+    /// Healed before Nagios was sure (SOFT), and not soon back: nobody was notified.
+    pub pages_saved: u32,
+    /// Refused.
+    pub refused: u32,
+    /// How long each healing took, in order of length.
+    pub times: Vec<Duration>,
+}
+
+/// One host, part by part.
+#[derive(Debug)]
+pub struct HostFigures {
+    /// Its name in Nagios.
+    pub host: String,
+    /// Healed and handed over, for each part.
+    pub parts: Vec<(u32, u32)>,
+    /// All parts together.
+    pub sum: Tally,
+}
+
+/// One service, or a host itself.
+#[derive(Debug)]
+pub struct ObjectFigures {
+    /// The host's name.
+    pub host: String,
+    /// The service's description.
+    pub service: Option<String>,
+    /// Its repairs and refusals.
+    pub sum: Tally,
+}
+
+impl Tally {
+    fn add(&mut self, record: &Record, came_back: bool) {
+        match record.standing() {
+            Standing::Running => self.running += 1,
+            Standing::Ended(Outcome::NotHealed) => self.not_healed += 1,
+            Standing::Ended(Outcome::CouldNotRun) => self.could_not_run += 1,
+            Standing::Ended(Outcome::Unknown) => self.unknown += 1,
+            Standing::Ended(Outcome::Healed) => {
+                self.healed += 1;
+                self.came_back += u32::from(came_back);
+                self.pages_saved += u32::from(!came_back && record.event.contains(";SOFT;"));
+                self.times.extend(record.took());
+            }
+        }
+    }
+
+    fn of(recorded: &Recorded) -> Tally {
+        let mut tally = Tally { refused: recorded.refusals.iter().map(|count| count.count).sum(), ..Tally::default() };
+        recorded.each().for_each(|(record, came_back)| tally.add(record, came_back));
+        tally.times.sort_unstable();
+        tally
+    }
+
+    /// All that were started.
+    pub fn repairs(&self) -> u32 {
+        self.healed + self.handed() + self.running
+    }
+
+    /// Those that people had to go on with.
+    pub fn handed(&self) -> u32 {
+        self.not_healed + self.could_not_run + self.unknown
+    }
+
+    /// The percentage that was healed of those that ended.
+    pub fn healed_share(&self) -> Option<f64> {
+        let ended = self.healed + self.handed();
+        (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
+    }
+
+    /// The time within which this part of the healings, 0 to 1, was done (nearest rank).
+    pub fn within(&self, part: f64) -> Option<Duration> {
+        quantile(&self.times, part)
+    }
+}
+
+/// By nearest rank, of values in order.
+fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank within a list")]
+    let rank = (sorted.len() as f64 * part).ceil() as usize;
+    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
+}
+
+impl Recorded {
+    fn each(&self) -> impl Iterator<Item = (&Record, bool)> {
+        self.repairs.iter().zip(self.came_back.iter().copied())
+    }
+}
+
+impl Figures {
+    /// Computes them all.
+    pub fn of(periods: Periods, parts: Parts, now: &Recorded, before: &Recorded, made: SystemTime) -> Figures {
+        let stopped = now.refusals.iter().filter(|count| count.why == "breaker-open").cloned().collect();
+        let handed = now.repairs.iter().filter(|record| record.outcome.is_some_and(|how| how != Outcome::Healed));
+        Figures {
+            periods,
+            made,
+            now: Tally::of(now),
+            before: Tally::of(before),
+            trend: trend(&parts, now),
+            hosts: hosts(&parts, now),
+            objects: objects(now),
+            reasons: reasons(now, before),
+            stopped,
+            handed: handed.cloned().collect(),
+            parts,
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.now.repairs() == 0 && self.now.refused == 0
+    }
+}
+
+fn trend(parts: &Parts, recorded: &Recorded) -> Vec<Tally> {
+    let mut trend = vec![Tally::default(); parts.parts.len()];
+    for (record, came_back) in recorded.each() {
+        if let Some(tally) = trend.get_mut(parts.index(record.reserved)) {
+            tally.add(record, came_back);
+        }
+    }
+    trend.iter_mut().for_each(|tally| tally.times.sort_unstable());
+    trend
+}
+
+fn hosts(parts: &Parts, recorded: &Recorded) -> Vec<HostFigures> {
+    let mut hosts: HashMap<&str, HostFigures> = HashMap::new();
+    for (record, came_back) in recorded.each() {
+        let host = hosts.entry(&record.host).or_insert_with(|| HostFigures {
+            host: record.host.clone(),
+            parts: vec![(0, 0); parts.parts.len()],
+            sum: Tally::default(),
+        });
+        host.sum.add(record, came_back);
+        if let Some((healed, handed)) = host.parts.get_mut(parts.index(record.reserved)) {
+            *healed += u32::from(record.outcome == Some(Outcome::Healed));
+            *handed += u32::from(record.outcome.is_some_and(|how| how != Outcome::Healed));
+        }
+    }
+    let mut hosts: Vec<HostFigures> = hosts.into_values().collect();
+    hosts.sort_by(|a, b| b.sum.repairs().cmp(&a.sum.repairs()).then_with(|| a.host.cmp(&b.host)));
+    hosts
+}
+
+/// The worst first: those that people had to go on with, then those whose fault came back, then the most repaired.
+fn objects(recorded: &Recorded) -> Vec<ObjectFigures> {
+    let mut objects: HashMap<(&str, Option<&str>), Tally> = HashMap::new();
+    for (record, came_back) in recorded.each() {
+        objects.entry((&record.host, record.service.as_deref())).or_default().add(record, came_back);
+    }
+    for count in &recorded.refusals {
+        if let Some(sum) = objects.get_mut(&(count.host.as_str(), count.service.as_deref())) {
+            sum.refused += count.count;
+        }
+    }
+    let mut objects: Vec<ObjectFigures> = objects
+        .into_iter()
+        .map(|((host, service), sum)| ObjectFigures { host: host.to_owned(), service: service.map(str::to_owned), sum })
+        .collect();
+    let badness = |object: &ObjectFigures| (object.sum.handed() + object.sum.came_back, object.sum.repairs());
+    objects.sort_by(|a, b| badness(b).cmp(&badness(a)).then_with(|| (&a.host, &a.service).cmp(&(&b.host, &b.service))));
+    objects
+}
+
+fn reasons(now: &Recorded, before: &Recorded) -> Vec<(String, u32, u32)> {
+    let mut sums: HashMap<&str, (u32, u32)> = HashMap::new();
+    now.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().0 += count.count);
+    before.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().1 += count.count);
+    let mut reasons: Vec<(String, u32, u32)> = sums.into_iter().map(|(why, (now, before))| (why.to_owned(), now, before)).collect();
+    reasons.sort_by(|a, b| (b.1, b.2).cmp(&(a.1, a.2)).then_with(|| a.0.cmp(&b.0)));
+    reasons
+}
+
+/// How many healings took how long: from, to (the last has no end), how many.
+pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)> {
+    const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
+    let edges: Vec<Duration> = EDGES.into_iter().map(Duration::from_secs).collect();
+    let ends = edges.iter().skip(1).copied().map(Some).chain([None]);
+    let count = |from, to: Option<Duration>| times.iter().filter(|t| **t >= from && to.is_none_or(|to| **t < to)).count();
+    edges.iter().copied().zip(ends).map(|(from, to)| (from, to, u32::try_from(count(from, to)).unwrap_or(u32::MAX))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(values: &[u64]) -> Vec<Duration> {
+        values.iter().copied().map(Duration::from_secs).collect()
+    }
+
+    #[test]
+    fn quantiles_are_values_that_occurred() {
+        let times = seconds(&[1, 2, 3, 4, 100]);
+        assert_eq!(quantile(&times, 0.5), Some(Duration::from_secs(3)));
+        assert_eq!(quantile(&times, 0.9), Some(Duration::from_secs(100)));
+        assert_eq!(quantile(&times, 0.0), Some(Duration::from_secs(1)));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn every_time_falls_into_one_class() {
+        let times = seconds(&[0, 1, 4, 5, 59, 60, 1799, 1800, 90_000]);
+        let classes = distribution(&times);
+        assert_eq!(classes.iter().map(|class| class.2).sum::<u32>(), 9);
+        assert_eq!(classes.last().map(|class| (class.1, class.2)), Some((None, 2)));
+    }
+}

@@ -1,0 +1,38 @@
+//! Writing a file so that nobody ever meets half of it: a web server may be serving the one before.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Replaces the file, or makes it, mode 0644 less the umask. What is there and is no regular file is left as it is.
+pub fn replace(to: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::symlink_metadata(to) {
+        Ok(found) if !found.is_file() => return Err(io::Error::other("it is there and is no regular file")),
+        Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    let draft = to.with_added_extension(format!("new-{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&draft)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, to));
+    written.inspect_err(|_| drop(fs::remove_file(&draft)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("page.html");
+        replace(&to, b"one").unwrap();
+        replace(&to, b"two").unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"two");
+        std::os::unix::fs::symlink(&to, dir.path().join("link")).unwrap();
+        for place in [dir.path().to_owned(), dir.path().join("link"), "/dev/null".into()] {
+            assert!(replace(&place, b"three").is_err(), "{}", place.display());
+        }
+        assert_eq!((fs::read(&to).unwrap(), fs::read_dir(dir.path()).unwrap().count()), (b"two".to_vec(), 2));
+    }
+}

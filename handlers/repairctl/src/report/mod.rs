@@ -1,0 +1,71 @@
+//! `repairctl report`: what was repaired in a month, for people who were asleep.
+
+mod figures;
+mod file;
+mod page;
+mod period;
+mod text;
+mod words;
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use handle_repair::config::Config;
+use ledger::{Filter, Ledger, Record, SqliteLedger, came_back};
+use plugin_kit::{Found, Out, Problem};
+use policy::Limits;
+
+use crate::cli::Report;
+use crate::history::unread;
+use crate::site::Site;
+use figures::{Figures, Recorded};
+use period::{Parts, Period, Periods};
+
+/// The command.
+pub fn run(words: &Report, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    let now = SystemTime::now();
+    let periods = match &words.since {
+        Some(since) => Periods::since(since, now),
+        None => Periods::of_month(words.month.as_deref(), now),
+    };
+    let periods = periods.map_err(Problem::Usage)?;
+    let parts = Parts::of(&periods.now).map_err(Problem::Usage)?;
+    let config = site.config()?;
+    let (recorded, before) = match site.ledger(&config)? {
+        Some(mut ledger) => (read(&mut ledger, &config, &periods.now)?, read(&mut ledger, &config, &periods.before)?),
+        None => Default::default(),
+    };
+    let figures = Figures::of(periods, parts, &recorded, &before, now);
+    if let Some(to) = &words.html {
+        write_page(&page::page(&figures), to, out)?;
+    }
+    if words.text {
+        text::lines(&figures).iter().for_each(|line| out.line(line));
+    }
+    Ok(Found::Fine)
+}
+
+fn read(ledger: &mut SqliteLedger, config: &Config, period: &Period) -> Result<Recorded, Problem> {
+    let filter = Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
+    let repairs = ledger.repairs(&filter).map_err(unread)?;
+    let refusals = ledger.refusal_counts(&filter).map_err(unread)?;
+    Ok(Recorded { came_back: came_back(&repairs, |record| relapse(record, config)), repairs, refusals })
+}
+
+/// The policy's, or the default of a repair that the policy no longer has.
+fn relapse(record: &Record, config: &Config) -> Duration {
+    let rules = record.repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
+    rules.map_or_else(|| Limits::default().relapse, |rules| rules.limits.relapse)
+}
+
+fn write_page(page: &str, to: &Path, out: &mut Out) -> Result<(), Problem> {
+    if to == Path::new("-") {
+        out.bytes(page.as_bytes());
+        return Ok(());
+    }
+    file::replace(to, page.as_bytes()).map_err(|why| Problem::Usage(format!("cannot write {}: {why}", to.display())))?;
+    if out.is_terminal() {
+        out.line(format!("{} is written.", plugin_kit::clean(&to.display().to_string())));
+    }
+    Ok(())
+}

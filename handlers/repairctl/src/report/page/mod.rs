@@ -1,0 +1,161 @@
+//! The report as one page: no script, no network, nothing beside it. Charts are SVG within it, and each of their numbers
+//! stands in a table as well.
+
+mod hosts;
+mod svg;
+mod tables;
+mod times;
+
+use std::fmt::Write;
+
+use super::figures::Figures;
+use super::words::{change, count, maybe, number, percent};
+use crate::when;
+
+/// The whole page.
+pub fn page(figures: &Figures) -> String {
+    let title = format!("Repairs in {}", escape(&figures.periods.now.name));
+    let body: String = match figures.is_empty() {
+        true => "<p class=\"lead\">Nothing was repaired, and nothing refused.</p>".into(),
+        false => sections(figures).concat(),
+    };
+    let made = when::shown(figures.made);
+    let before = escape(&figures.periods.before.name);
+    // Whatever a hostile name might smuggle in, the browser loads and runs nothing.
+    let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{only_itself}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n\
+         <style>\n{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n\
+         <footer><p>Made by nagios-selfheal on {made}, in this server's local time. Compared with {before}.</p></footer>\n\
+         </body>\n</html>\n",
+        style = include_str!("style.css"),
+    )
+}
+
+fn sections(figures: &Figures) -> Vec<String> {
+    let mut sections = vec![lead(figures), tiles(figures)];
+    if figures.now.repairs() > 0 {
+        sections.push(section("When and where", &(hosts::chart(figures) + &tables::parts(figures) + &tables::hosts(figures))));
+    }
+    if !figures.now.times.is_empty() {
+        sections.push(section("Time to heal", &times::charts(figures)));
+    }
+    if !figures.objects.is_empty() {
+        sections.push(section("Worst offenders", &tables::offenders(figures)));
+    }
+    if figures.now.refused > 0 {
+        sections.push(section("Refused", &tables::reasons(figures)));
+        sections.push(section("What the breaker stopped", &tables::stopped(figures)));
+    }
+    if !figures.handed.is_empty() {
+        sections.push(section("Handed to people", &tables::handed(figures)));
+    }
+    sections
+}
+
+fn section(title: &str, body: &str) -> String {
+    format!("<section>\n<h2>{title}</h2>\n{body}</section>\n")
+}
+
+/// The month in three sentences.
+fn lead(figures: &Figures) -> String {
+    let now = &figures.now;
+    let mut text = String::new();
+    match now.repairs() {
+        0 => text.push_str("Nothing was repaired."),
+        repairs => {
+            let hosts = u32::try_from(figures.hosts.len()).unwrap_or(u32::MAX);
+            let _ = write!(text, "{} on {}.", count(repairs, "repair"), count(hosts, "host"));
+        }
+    }
+    if let (Some(share), Some(median)) = (now.healed_share(), now.within(0.5)) {
+        let _ = write!(text, " {} of those that ended healed the fault, half of them within {}.", percent(Some(share)), super::words::span(median));
+    }
+    if now.handed() > 0 {
+        let _ = write!(text, " {} handed to people.", were(now.handed()));
+    }
+    format!("<p class=\"lead\">{text}</p>\n")
+}
+
+fn were(n: u32) -> String {
+    format!("{} {}", number(n), if n == 1 { "was" } else { "were" })
+}
+
+/// The headline numbers, each with what it was before.
+fn tiles(figures: &Figures) -> String {
+    let (now, before) = (&figures.now, &figures.before);
+    let counted = |n: u32, b: u32| {
+        let change = change(n, b);
+        let change = if change.is_empty() { String::new() } else { format!(" ({change})") };
+        (number(n), format!("before: {}{change}", number(b)))
+    };
+    let tile = |name: &str, (value, note): (String, String), more: &str| {
+        let more = if more.is_empty() { String::new() } else { format!("<dd class=\"note\">{more}</dd>") };
+        format!("<div><dt>{name}</dt><dd class=\"value\">{value}</dd><dd class=\"note\">{note}</dd>{more}</div>\n")
+    };
+    let healed = format!("{} of those that ended; before: {}", percent(now.healed_share()), percent(before.healed_share()));
+    let medians = (maybe(now.within(0.5)), format!("before: {}", maybe(before.within(0.5))));
+    let slow = format!("nine of ten within {}", maybe(now.within(0.9)));
+    let handed = format!(
+        "{} not healed, {} could not run, {} unknown",
+        number(now.not_healed),
+        number(now.could_not_run),
+        number(now.unknown)
+    );
+    let tiles = [
+        tile("Repairs started", counted(now.repairs(), before.repairs()), &running(now.running)),
+        tile("Healed", counted(now.healed, before.healed), &healed),
+        tile("Handed to people", counted(now.handed(), before.handed()), &handed),
+        tile("Pages saved", counted(now.pages_saved, before.pages_saved), &format!("{} more were soon back", number(now.came_back))),
+        tile("Refused", counted(now.refused, before.refused), "nothing was run"),
+        tile("Median time to heal", medians, &slow),
+    ];
+    format!(
+        "<dl class=\"tiles\">\n{}</dl>\n<p class=\"note\">A page counts as saved when the fault was healed while its state was SOFT, \
+         of which Nagios notifies nobody, and the same service was not repaired again soon after (within the policy's <code>relapse</code>). \
+         What was healed after HARD had already been told, and does not count.</p>\n",
+        tiles.concat()
+    )
+}
+
+fn running(n: u32) -> String {
+    if n == 0 { String::new() } else { format!("{} running now", number(n)) }
+}
+
+/// Text from elsewhere, for HTML: cleaned of what could disguise it, and no markup.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in plugin_kit::clean(text).chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// The same, cut to so many characters.
+fn short(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => escape(&text.chars().take(most - 1).chain(['…']).collect::<String>()),
+        false => escape(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_markup() {
+        assert_eq!(escape("<script>\"'&\n\u{202e}"), "&lt;script&gt;&quot;&#39;&amp;  ");
+        assert_eq!(short("<<<<", 3), "&lt;&lt;…");
+    }
+}

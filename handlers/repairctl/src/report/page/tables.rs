@@ -1,0 +1,127 @@
+//! The tables of the page.
+
+use ledger::Record;
+
+use super::super::figures::Figures;
+use super::super::words::{change, count, maybe, number, reason, span};
+use super::{escape, short};
+use crate::object::Object;
+use crate::when;
+
+/// A table: a caption, headings, and rows of HTML cells. Headings that begin with `#` are numbers.
+fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let numeric: Vec<bool> = headings.iter().map(|heading| heading.starts_with('#')).collect();
+    let class = |n: usize| if numeric.get(n) == Some(&true) { " class=\"n\"" } else { "" };
+    let heads: String = headings
+        .iter()
+        .enumerate()
+        .map(|(n, heading)| format!("<th scope=\"col\"{}>{}</th>", class(n), heading.trim_start_matches('#')))
+        .collect();
+    let row = |cells: Vec<String>| {
+        let cells = cells.iter().enumerate().map(|(n, cell)| match n {
+            0 => format!("<th scope=\"row\">{cell}</th>"),
+            _ => format!("<td{}>{cell}</td>", class(n)),
+        });
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    };
+    let rows: String = rows.map(row).collect();
+    format!(
+        "<div class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}</caption>\n\
+         <thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
+    )
+}
+
+fn folded(title: &str, body: &str) -> String {
+    format!("<details>\n<summary>{title}</summary>\n{body}</details>\n")
+}
+
+/// A bar in a cell, as long as its part of the most; the number stands beside it.
+fn bar(class: &str, n: u32, most: u32) -> String {
+    let length = 100.0 * f64::from(n) / f64::from(most.max(1));
+    format!("<span class=\"bar\" aria-hidden=\"true\"><span class=\"{class}\" style=\"width:{length:.1}%\"></span></span>")
+}
+
+/// Every part of the period.
+pub fn parts(figures: &Figures) -> String {
+    let unit = figures.parts.unit;
+    let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, tally)| {
+        let numbers = [tally.repairs(), tally.healed, tally.handed(), tally.came_back].map(number);
+        std::iter::once(part.name.clone()).chain(numbers).chain([maybe(tally.within(0.5))]).collect()
+    });
+    let headings = ["From", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Median time to heal"];
+    folded(&format!("Every {unit} as a table"), &table(&format!("Repairs per {unit}"), &headings, rows))
+}
+
+/// Every host.
+pub fn hosts(figures: &Figures) -> String {
+    let rows = figures.hosts.iter().map(|host| {
+        let numbers = [host.sum.repairs(), host.sum.healed, host.sum.handed(), host.sum.came_back].map(number);
+        std::iter::once(escape(&host.host)).chain(numbers).collect()
+    });
+    let headings = ["Host", "#Repairs", "#Healed", "#Handed to people", "#Soon back"];
+    let hosts = u32::try_from(figures.hosts.len()).unwrap_or(u32::MAX);
+    folded(&format!("{} as a table", count(hosts, "host")), &table("Repairs per host", &headings, rows))
+}
+
+/// The objects that made the most work.
+pub fn offenders(figures: &Figures) -> String {
+    let worst = || figures.objects.iter().take(15);
+    let most = worst().map(|object| object.sum.repairs()).max().unwrap_or(1);
+    let rows = worst().map(|object| {
+        let sum = &object.sum;
+        let name = Object { host: &object.host, service: object.service.as_deref() }.to_string();
+        let bars = bar("healed", sum.healed, most) + &bar("handed", sum.handed(), most);
+        let numbers = [sum.repairs(), sum.healed, sum.handed(), sum.came_back, sum.refused].map(number);
+        [short(&name, 60), bars].into_iter().chain(numbers).collect()
+    });
+    let headings = ["Object", "Healed above, handed below", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Refused"];
+    table("Most handed to people or soon back, then most repaired", &headings, rows)
+}
+
+/// Why repairs were refused.
+pub fn reasons(figures: &Figures) -> String {
+    let most = figures.reasons.first().map_or(1, |reason| reason.1);
+    let rows = figures.reasons.iter().filter(|(_, now, _)| *now > 0).map(|(why, now, before)| {
+        vec![escape(&reason(why)), bar("refused", *now, most), number(*now), number(*before), change(*now, *before)]
+    });
+    let all = format!("{}; the record keeps refusals for 90 days", count(figures.now.refused, "refusal"));
+    table(&all, &["Reason", "", "#Now", "#Before", "#Change"], rows)
+}
+
+/// Whom the breaker kept from more repairs that do not help.
+pub fn stopped(figures: &Figures) -> String {
+    if figures.stopped.is_empty() {
+        return "<p>Nothing: no breaker refused a repair.</p>\n".into();
+    }
+    let all: u32 = figures.stopped.iter().map(|stopped| stopped.count).sum();
+    let rows = figures.stopped.iter().take(20).map(|stopped| {
+        let name = Object { host: &stopped.host, service: stopped.service.as_deref() }.to_string();
+        vec![short(&name, 60), number(stopped.count), when::shown(stopped.first), when::shown(stopped.last)]
+    });
+    let objects = u32::try_from(figures.stopped.len()).unwrap_or(u32::MAX);
+    let caption = format!("{} more of {} whose repairs did not help", count(all, "repair"), count(objects, "object"));
+    table(&caption, &["Object", "#Repairs stopped", "First", "Last"], rows)
+}
+
+/// The newest repairs that people had to go on with.
+pub fn handed(figures: &Figures) -> String {
+    const LISTED: usize = 25;
+    let all = u32::try_from(figures.handed.len()).unwrap_or(u32::MAX);
+    let caption = match figures.handed.len() > LISTED {
+        true => format!("The newest {LISTED} of {}; repairctl history has all", number(all)),
+        false => count(all, "repair"),
+    };
+    let headings = ["Began", "Object", "Repair", "Outcome", "#Took", "What happened"];
+    table(&caption, &headings, figures.handed.iter().take(LISTED).map(handed_row))
+}
+
+fn handed_row(record: &Record) -> Vec<String> {
+    vec![
+        when::shown(record.reserved),
+        short(&crate::history::object(record).to_string(), 60),
+        escape(&record.repair),
+        escape(&record.standing().as_str().replace('-', " ")),
+        record.took().map(span).unwrap_or_default(),
+        format!("{} <span class=\"job\">{}</span>", short(&record.text, 200), escape(&record.job)),
+    ]
+}

@@ -1,0 +1,89 @@
+//! How long healing took: how often it took how long, and how that changed.
+
+use std::time::Duration;
+
+use super::super::figures::{Figures, distribution};
+use super::super::words::{class, count, maybe, number, span};
+use super::svg::{Anchor, Chart};
+
+const WIDTH: f64 = 460.0;
+const ROW: f64 = 22.0;
+
+/// Both charts, side by side where there is room.
+pub fn charts(figures: &Figures) -> String {
+    format!(
+        "<p>From the call of the event handler to the good check: half within {}, nine of ten within {}.</p>\n\
+         <div class=\"pair\">\n{}{}</div>\n",
+        maybe(figures.now.within(0.5)),
+        maybe(figures.now.within(0.9)),
+        histogram(figures),
+        trend(figures)
+    )
+}
+
+fn histogram(figures: &Figures) -> String {
+    let classes = distribution(&figures.now.times);
+    let used = |class: &(Duration, Option<Duration>, u32)| class.2 > 0;
+    let first = classes.iter().position(used).unwrap_or(0);
+    let last = classes.iter().rposition(used).unwrap_or(0);
+    let classes = classes.get(first..=last).unwrap_or_default();
+    let most = classes.iter().map(|class| class.2).max().unwrap_or(1).max(1);
+    let (left, right) = (110.0, 60.0);
+    #[allow(clippy::cast_precision_loss, reason = "a dozen rows")]
+    let height = classes.len() as f64 * ROW + 8.0;
+    let mut chart = Chart::new(WIDTH, height, "How often healing took how long", "One bar for each class of times, with its count.");
+    let mut y = 4.0;
+    for (from, to, n) in classes {
+        let name = class(*from, *to);
+        let length = f64::from(*n) / f64::from(most) * (WIDTH - left - right);
+        chart.text("tick", Anchor::End, left - 8.0, y + 15.0, &name);
+        if *n > 0 {
+            chart.bar("healed", left, y + 3.0, length.max(1.5), ROW - 6.0, &format!("{name}: {}", count(*n, "healing")));
+        }
+        chart.text("number", Anchor::Start, left + length + 6.0, y + 15.0, &number(*n));
+        y += ROW;
+    }
+    chart.line("axis", (left, 2.0), (left, height - 2.0));
+    chart.figure("How many healings took how long")
+}
+
+const TICKS: [u64; 9] = [100, 1000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 360_000_000, 3_600_000_000];
+
+fn log(time: Duration) -> f64 {
+    time.as_secs_f64().max(0.001).log10()
+}
+
+/// The median of each part and what lies between a tenth and nine tenths, on a logarithmic scale.
+fn trend(figures: &Figures) -> String {
+    let (left, right, top, bottom, height) = (56.0, 10.0, 10.0, 34.0, 260.0);
+    let all = &figures.now.times;
+    let within = |part| figures.trend.iter().filter_map(move |tally| tally.within(part)).map(log);
+    let low = within(0.1).chain(all.first().map(|_| 0.0)).fold(f64::INFINITY, f64::min) - 0.1;
+    let high = within(0.9).fold(f64::NEG_INFINITY, f64::max).max(low + 1.0) + 0.1;
+    let y = |value: f64| top + (high - value) / (high - low) * (height - top - bottom);
+    let unit = figures.parts.unit;
+    let about = format!("A dot for the median of each {unit}, a line from the tenth to the ninetieth percentile.");
+    let mut chart = Chart::new(WIDTH, height, format!("Time to heal per {unit}"), about);
+    for tick in TICKS.map(Duration::from_millis).into_iter().filter(|tick| (low..=high).contains(&log(*tick))) {
+        chart.line("grid", (left, y(log(tick))), (WIDTH - right, y(log(tick))));
+        chart.text("tick", Anchor::End, left - 6.0, y(log(tick)) + 4.0, &span(tick));
+    }
+    #[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
+    let step = (WIDTH - left - right) / figures.trend.len().max(1) as f64;
+    let mut x = left + step / 2.0;
+    let mut last_tick = f64::NEG_INFINITY;
+    for (part, tally) in figures.parts.parts.iter().zip(&figures.trend) {
+        if !part.tick.is_empty() && x - last_tick >= 34.0 {
+            chart.text("tick", Anchor::Middle, x, height - 12.0, &part.tick);
+            last_tick = x;
+        }
+        if let (Some(low), Some(median), Some(high)) = (tally.within(0.1), tally.within(0.5), tally.within(0.9)) {
+            let title = format!("{}: median {}, {} to {}", part.name, span(median), span(low), span(high));
+            chart.line("range", (x, y(log(low))), (x, y(log(high))));
+            chart.dot("median", x, y(log(median)), 3.5, &title);
+        }
+        x += step;
+    }
+    chart.line("axis", (left, height - bottom), (WIDTH - right, height - bottom));
+    chart.figure(&format!("Per {unit}: the median, and the line within which eight of ten lie (logarithmic)"))
+}

@@ -1,0 +1,194 @@
+//! The time a report is about, the time before it, and the parts into which charts divide it.
+
+use std::time::SystemTime;
+
+use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, Zoned};
+
+use crate::when;
+
+/// From a time to a time, and what it is called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Period {
+    /// Its beginning.
+    pub from: SystemTime,
+    /// Its end, which does not belong to it.
+    pub until: SystemTime,
+    /// `November 2026`, `the time since 2026-11-17 08:00`.
+    pub name: String,
+}
+
+/// A period and the one that it is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Periods {
+    /// What the report is about.
+    pub now: Period,
+    /// What it is compared with.
+    pub before: Period,
+}
+
+impl Periods {
+    /// A month, `2026-11`, compared with the month before; of the month that is not over yet, with as much of it.
+    pub fn of_month(text: Option<&str>, now: SystemTime) -> Result<Periods, String> {
+        let today = zoned(now)?;
+        let first = match text {
+            None => today.date().first_of_month(),
+            Some(text) => month(text)?,
+        };
+        let last_month = step(first, Span::new().months(-1))?;
+        let (from, over) = (midnight(first)?, midnight(step(first, Span::new().months(1))?)?);
+        if from > now {
+            return Err(format!("{} has not begun yet", first.strftime("%B %Y")));
+        }
+        let until = over.min(now);
+        let before_from = midnight(last_month)?;
+        let (elapsed, name) = match until < over {
+            true => (until.duration_since(from).unwrap_or_default(), "as much of "),
+            false => (from.duration_since(before_from).unwrap_or_default(), ""),
+        };
+        let before_until = (before_from + elapsed).min(from);
+        let so_far = if until < over { " so far" } else { "" };
+        Ok(Periods {
+            now: Period { from, until, name: format!("{}{so_far}", first.strftime("%B %Y")) },
+            before: Period { from: before_from, until: before_until, name: format!("{name}{}", last_month.strftime("%B %Y")) },
+        })
+    }
+
+    /// From a time on, compared with as long a time before it.
+    pub fn since(text: &str, now: SystemTime) -> Result<Periods, String> {
+        let from = when::read(text, now)?;
+        let length = now.duration_since(from).map_err(|_| format!("'{text}' has not come yet"))?;
+        let before = from.checked_sub(length).unwrap_or(SystemTime::UNIX_EPOCH);
+        let shown = when::shown(from);
+        let minute = shown.get(..16).unwrap_or(&shown);
+        Ok(Periods {
+            now: Period { from, until: now, name: format!("the time since {minute}") },
+            before: Period { from: before, until: from, name: "as long a time before".into() },
+        })
+    }
+}
+
+fn month(text: &str) -> Result<Date, String> {
+    let read = || {
+        let (year, month) = text.split_once('-')?;
+        let digits = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
+        let plain = year.len() == 4 && month.len() == 2 && digits(year) && digits(month);
+        let month: i8 = month.parse().ok().filter(|n| plain && (1..=12).contains(n))?;
+        year.parse().ok().filter(|year| (1970..=9000).contains(year)).map(|year| date(year, month, 1))
+    };
+    read().ok_or_else(|| format!("'{}' is no month: write it like 2026-11", text.escape_debug()))
+}
+
+fn zoned(at: SystemTime) -> Result<Zoned, String> {
+    Timestamp::try_from(at).map(|at| at.to_zoned(TimeZone::system())).map_err(|why| why.to_string())
+}
+
+fn step(date: Date, span: Span) -> Result<Date, String> {
+    date.checked_add(span).map_err(|why| why.to_string())
+}
+
+fn midnight(date: Date) -> Result<SystemTime, String> {
+    date.to_zoned(TimeZone::system()).map(|at| at.timestamp().into()).map_err(|why| why.to_string())
+}
+
+/// One part of a period.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Its beginning.
+    pub from: SystemTime,
+    /// Whole, for a table: `2026-11-03`, `Nov 3, 14:00`.
+    pub name: String,
+    /// Short, for an axis; empty where it would stand too close to its neighbours.
+    pub tick: String,
+}
+
+/// How a period is divided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts {
+    /// `hour`, `day`, `week`.
+    pub unit: &'static str,
+    /// In order, without gaps.
+    pub parts: Vec<Part>,
+}
+
+impl Parts {
+    /// Hours up to three days, days up to a hundred, then weeks; at most 600 of them.
+    pub fn of(period: &Period) -> Result<Parts, String> {
+        let hours = period.until.duration_since(period.from).unwrap_or_default().as_secs() / 3600;
+        let (unit, span, every) = match hours {
+            0..=72 => ("hour", Span::new().hours(1), 6),
+            73..=2400 => ("day", Span::new().days(1), if hours <= 24 * 45 { 2 } else { 7 }),
+            _ => ("week", Span::new().weeks(1), 4),
+        };
+        let start = zoned(period.from)?;
+        let start = if unit == "hour" {
+            start.round(jiff::ZonedRound::new().smallest(jiff::Unit::Hour).mode(jiff::RoundMode::Trunc)).ok()
+        } else {
+            start.start_of_day().ok()
+        };
+        let mut at = start.ok_or("the calendar does not go back so far")?;
+        let mut parts = Vec::new();
+        while SystemTime::from(at.timestamp()) < period.until && parts.len() < 600 {
+            let ticked = parts.len() % every == 0;
+            parts.push(part(unit, &at, ticked));
+            at = at.checked_add(span).map_err(|why| why.to_string())?;
+        }
+        Ok(Parts { unit, parts })
+    }
+
+    /// In which part a time lies.
+    pub fn index(&self, at: SystemTime) -> usize {
+        self.parts.partition_point(|part| part.from <= at).saturating_sub(1)
+    }
+}
+
+fn part(unit: &str, at: &Zoned, ticked: bool) -> Part {
+    let (name, tick) = match unit {
+        "hour" => ("%Y-%m-%d %H:00", "%H:00"),
+        "day" => ("%Y-%m-%d", "%-d"),
+        _ => ("week from %Y-%m-%d", "%b %-d"),
+    };
+    // The first of a month, and midnight, say of what.
+    let tick = match unit {
+        "hour" if at.hour() == 0 => "%b %-d",
+        "day" if at.day() == 1 => "%b 1",
+        _ => tick,
+    };
+    let tick = if ticked { at.strftime(tick).to_string() } else { String::new() };
+    Part { from: at.timestamp().into(), name: at.strftime(name).to_string(), tick }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SystemTime {
+        when::read(text, SystemTime::UNIX_EPOCH).unwrap()
+    }
+
+    #[test]
+    fn a_month_is_compared_with_the_month_before() {
+        let whole = Periods::of_month(Some("2026-03"), at("2026-11-24")).unwrap();
+        assert_eq!((whole.now.from, whole.now.until), (at("2026-03-01"), at("2026-04-01")));
+        assert_eq!((whole.before.from, whole.before.until), (at("2026-02-01"), at("2026-03-01")));
+        assert_eq!((whole.now.name.as_str(), whole.before.name.as_str()), ("March 2026", "February 2026"));
+        let running = Periods::of_month(None, at("2026-11-11")).unwrap();
+        assert_eq!((running.now.until, running.before.until), (at("2026-11-11"), at("2026-10-11")));
+        assert_eq!(running.before.name, "as much of October 2026");
+        for bad in ["2026", "2026-13", "2026-1", "+026-01", "x", "2027-01"] {
+            assert!(Periods::of_month(Some(bad), at("2026-11-24")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_divided_into_what_a_chart_can_show() {
+        let now = at("2026-11-24");
+        for (since, unit, count) in [("1d", "hour", 24), ("7d", "day", 7), ("2026-10-24", "day", 31), ("364d", "week", 52)] {
+            let parts = Parts::of(&Periods::since(since, now).unwrap().now).unwrap();
+            // A week, or a day, may be cut at its beginning.
+            assert!(parts.unit == unit && (count..=count + 1).contains(&parts.parts.len()), "{since}: {parts:?}");
+            assert_eq!(parts.index(now), parts.parts.len() - 1);
+        }
+    }
+}
