@@ -35,7 +35,8 @@ impl Site {
         let directory = if memory.is_dir() { memory.join(place.path().file_name().unwrap()) } else { place.at("ledger") };
         fs::create_dir(&directory).unwrap();
         let ledger = directory.join("ledger.sqlite");
-        let policy = serde_json::json!({"ledger": ledger, "repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http"]}}});
+        let policy =
+            serde_json::json!({"ledger": ledger, "repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http"]}}});
         let policy = place.file("policy.json", &policy.to_string(), 0o644, None);
         Site { place, policy, ledger }
     }
@@ -78,7 +79,8 @@ impl Page {
     /// A picture beside the page, for people.
     fn picture(&self, kind: &str, size: &str, more: &[&str]) {
         let picture = self.file.with_extension(format!("{kind}.png"));
-        let mut words = vec![format!("--screenshot={}", picture.display()), format!("--window-size={size}"), "--hide-scrollbars".into()];
+        let mut words =
+            vec![format!("--screenshot={}", picture.display()), format!("--window-size={size}"), "--hide-scrollbars".into()];
         words.extend(more.iter().map(|word| (*word).to_owned()));
         self.browse(&words);
         assert!(fs::metadata(&picture).unwrap().len() > 5000, "{}", picture.display());
@@ -86,8 +88,16 @@ impl Page {
 
     fn browse(&self, words: &[String]) -> (String, String) {
         let quiet = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--enable-logging=stderr",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
         ];
         let mut browser = Command::new(system_program(&["chromium", "chromium-browser"]));
         browser.args(quiet).arg(format!("--user-data-dir={}", self.profile.display())).args(words);
@@ -154,7 +164,10 @@ fn a_quiet_month_is_told_as_it_is() {
     month.refuse("web2", "HTTP", hour(501), Why::Flapping);
     let page = site.report("3");
     let dom = page.opened();
-    assert!(dom.contains("3 repairs on 2 hosts. 67 % of those that ended healed the fault") && dom.contains(" 1 was handed to people."));
+    assert!(
+        dom.contains("3 repairs on 2 hosts. 67 % of those that ended healed the fault")
+            && dom.contains(" 1 was handed to people.")
+    );
     assert!(dom.contains("Nothing: no breaker refused a repair.") && dom.contains(&tile("Refused", "1")));
     page.picture("light", "1100,2200", &[]);
 }
@@ -183,7 +196,9 @@ fn a_page_replaces_the_one_before_and_nothing_else() {
     for _ in 0..2 {
         run(site.repairctl(&["report", "--html"]).arg(&file));
     }
-    let beside = fs::read_dir(site.place.path()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("new-"));
+    let beside = fs::read_dir(site.place.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("new-"));
     assert_eq!(beside.count(), 0);
     for (words, wanted) in [
         (["report", "--html", "/dev/null"], "no regular file"),

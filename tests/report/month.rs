@@ -86,7 +86,9 @@ impl Month {
         loop {
             let day = self.dice.below(30);
             let hour = self.dice.below(24);
-            let weight = if day == 16 { 1.0 } else { 0.3 } * if day % 7 >= 5 { 0.5 } else { 1.0 } * if (7..19).contains(&hour) { 1.0 } else { 0.6 };
+            let weight = if day == 16 { 1.0 } else { 0.3 }
+                * if day % 7 >= 5 { 0.5 } else { 1.0 }
+                * if (7..19).contains(&hour) { 1.0 } else { 0.6 };
             if self.dice.roll() < weight {
                 return BEGIN - back * 30 * DAY + day * DAY + hour * 3600 + self.dice.below(3600);
             }
@@ -122,7 +124,8 @@ impl Month {
         let took = Duration::from_secs_f64(1.2 * 10_f64.powf(self.dice.roll() * self.dice.roll() * 2.2 + 0.1));
         let job = self.reserve(host, service, at, &Decision::Repair("httpd".parse().unwrap()));
         let begun = seconds(at);
-        let mut step = |after: f64, what: &str, text: &str| self.ledger.step(&job, begun + took.mul_f64(after), what, text).unwrap();
+        let mut step =
+            |after: f64, what: &str, text: &str| self.ledger.step(&job, begun + took.mul_f64(after), what, text).unwrap();
         step(0.1, "run", "rung 1 of 2: ssh httpd");
         if outcome != Outcome::CouldNotRun {
             step(0.6, "ran", "repair 'httpd' exit 0 after 0.4 s");

@@ -11,9 +11,9 @@ pub fn came_back(records: &[Record], relapse: impl Fn(&Record) -> Duration) -> V
     let mut next: HashMap<(&str, Option<&str>), SystemTime> = HashMap::new();
     let judge = |record| {
         let again = next.insert(object(record), record.reserved);
-        let soon = again.zip(record.ended).is_some_and(|(again, ended)| {
-            again.duration_since(ended).unwrap_or_default() < relapse(record)
-        });
+        let soon = again
+            .zip(record.ended)
+            .is_some_and(|(again, ended)| again.duration_since(ended).unwrap_or_default() < relapse(record));
         soon && record.outcome == Some(Outcome::Healed)
     };
     records.iter().map(judge).collect()

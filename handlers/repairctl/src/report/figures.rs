@@ -137,7 +137,12 @@ impl Tally {
 
 /// By nearest rank, of values in order.
 fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank within a list")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a rank within a list"
+    )]
     let rank = (sorted.len() as f64 * part).ceil() as usize;
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
 }
@@ -228,7 +233,8 @@ fn reasons(now: &Recorded, before: &Recorded) -> Vec<(String, u32, u32)> {
     let mut sums: HashMap<&str, (u32, u32)> = HashMap::new();
     now.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().0 += count.count);
     before.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().1 += count.count);
-    let mut reasons: Vec<(String, u32, u32)> = sums.into_iter().map(|(why, (now, before))| (why.to_owned(), now, before)).collect();
+    let mut reasons: Vec<(String, u32, u32)> =
+        sums.into_iter().map(|(why, (now, before))| (why.to_owned(), now, before)).collect();
     reasons.sort_by(|a, b| (b.1, b.2).cmp(&(a.1, a.2)).then_with(|| a.0.cmp(&b.0)));
     reasons
 }

@@ -65,9 +65,10 @@ fn times(now: &Tally) -> Vec<String> {
     let most = classes.iter().map(|class| class.2).max().unwrap_or(0);
     let mut lines = section("Time to heal, from the call to the good check");
     lines.extend(
-        classes.iter().filter(|class| class.2 > 0).map(|(from, to, n)| {
-            format!("  {:<16}{:>8}  {}", class(*from, *to), number(*n), bar(*n, most))
-        }),
+        classes
+            .iter()
+            .filter(|class| class.2 > 0)
+            .map(|(from, to, n)| format!("  {:<16}{:>8}  {}", class(*from, *to), number(*n), bar(*n, most))),
     );
     lines.push(format!("  half within {}, nine of ten within {}", maybe(now.within(0.5)), maybe(now.within(0.9))));
     lines

@@ -106,7 +106,10 @@ mod tests {
     #[test]
     fn numbers_as_people_read_them() {
         assert_eq!([7, 312, 5000, 1_234_567].map(number), ["7", "312", "5,000", "1,234,567"]);
-        assert_eq!([(112, 100), (97, 100), (5, 5), (5, 0), (30, 1)].map(|(n, b)| change(n, b)), ["+12 %", "-3 %", "as many", "", "30 times"]);
+        assert_eq!(
+            [(112, 100), (97, 100), (5, 5), (5, 0), (30, 1)].map(|(n, b)| change(n, b)),
+            ["+12 %", "-3 %", "as many", "", "30 times"]
+        );
         assert_eq!([Some(99.98), Some(100.0), Some(94.4), None].map(percent), ["99.9 %", "100 %", "94 %", "-"]);
     }
 

@@ -16,28 +16,45 @@ const RIGHT: f64 = 130.0;
 const TOP: f64 = 18.0;
 const PANEL: f64 = 150.0;
 const AXIS: f64 = 34.0;
-const ROW: f64 = 24.0;
+const ROW: f64 = 28.0;
 
 /// Counts above and below a baseline, on one scale.
 struct Scale {
-    up: f64,
+    up: u32,
+    down: u32,
     unit: f64,
 }
 
 impl Scale {
-    fn new<'a>(height: f64, counts: impl Iterator<Item = &'a (u32, u32)>) -> Scale {
-        let (up, down) = counts.fold((0, 0), |(up, down), (healed, handed)| (up.max(*healed), down.max(*handed)));
-        let unit = height / (f64::from(up) + f64::from(down)).max(1.0);
-        Scale { up: f64::from(up), unit }
+    /// Room for every count.
+    fn whole(height: f64, counts: &[(u32, u32)]) -> Scale {
+        let most = |side: fn(&(u32, u32)) -> u32| counts.iter().map(side).max().unwrap_or(0);
+        Scale::new(height, most(|count| count.0), most(|count| count.1))
+    }
+
+    /// Room for all but the few longest, which would make dashes of the others: those are cut, and say their number.
+    fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
+        let usual = |side: fn(&(u32, u32)) -> u32| {
+            let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();
+            some.sort_unstable();
+            let most = some.last().copied().unwrap_or(0);
+            let usual = some.get(some.len() * 9 / 10).copied().unwrap_or(most);
+            if most > 2 * usual { usual.max(3) } else { most }
+        };
+        Scale::new(height, usual(|count| count.0), usual(|count| count.1))
+    }
+
+    fn new(height: f64, up: u32, down: u32) -> Scale {
+        Scale { up, down, unit: height / f64::from((up + down).max(1)) }
     }
 
     fn baseline(&self) -> f64 {
-        self.up * self.unit
+        f64::from(self.up) * self.unit
     }
 
     /// What is there is seen, however little it is.
-    fn length(&self, n: u32) -> f64 {
-        if n == 0 { 0.0 } else { (f64::from(n) * self.unit).max(1.5) }
+    fn length(&self, n: u32, longest: u32) -> f64 {
+        if n == 0 { 0.0 } else { (f64::from(n.min(longest)) * self.unit).max(1.5) }
     }
 }
 
@@ -51,22 +68,22 @@ pub fn chart(figures: &Figures) -> String {
     let mut chart = Chart::new(WIDTH, height, name, about);
     all_hosts(&mut chart, figures);
     time_axis(&mut chart, &figures.parts.parts, height - 8.0);
-    let scale = Scale::new(ROW - 5.0, shown.iter().flat_map(|host| &host.parts));
+    let counts: Vec<(u32, u32)> = shown.iter().flat_map(|host| host.parts.iter().copied()).collect();
+    let scale = Scale::usual(ROW - 5.0, &counts);
     let mut y = TOP + PANEL + AXIS;
     for host in &shown {
         row(&mut chart, host, &figures.parts.parts, &scale, y);
         y += ROW;
     }
-    chart.figure(&caption(figures, &shown))
+    chart.figure(&caption(figures, shown.len(), &scale))
 }
 
-fn caption(figures: &Figures, shown: &[&HostFigures]) -> String {
-    let tallest = shown.iter().flat_map(|host| &host.parts).map(|(healed, handed)| (*healed).max(*handed)).max().unwrap_or(0);
+fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     let unit = figures.parts.unit;
-    let rest = match figures.hosts.len().saturating_sub(shown.len()) {
+    let rest = match figures.hosts.len().saturating_sub(shown) {
         0 => String::new(),
         rest => {
-            let repairs: u32 = figures.hosts.iter().skip(shown.len()).map(|host| host.sum.repairs()).sum();
+            let repairs: u32 = figures.hosts.iter().skip(shown).map(|host| host.sum.repairs()).sum();
             let rest = u32::try_from(rest).unwrap_or(u32::MAX);
             format!(" The other {} had {}: see the table.", count(rest, "host"), count(repairs, "repair"))
         }
@@ -74,8 +91,9 @@ fn caption(figures: &Figures, shown: &[&HostFigures]) -> String {
     format!(
         "Repairs per {unit}. <span class=\"key\"><svg width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"healed\" width=\"12\" height=\"12\"/></svg> \
          healed, above the line</span> <span class=\"key\"><svg width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"handed\" width=\"12\" height=\"12\"/></svg> \
-         handed to people, below it</span><br>The rows of the hosts share one scale, on which the longest bar is {}.{rest}",
-        count(tallest, "repair")
+         handed to people, below it</span><br>The rows of the hosts share one scale: the longest bars are {} and {}, and one that is cut says its number.{rest}",
+        count(scale.up, "healed fault"),
+        count(scale.down, "repair") + " handed to people",
     )
 }
 
@@ -90,12 +108,13 @@ fn all_hosts(chart: &mut Chart, figures: &Figures) {
     let counts: Vec<(u32, u32)> = figures.trend.iter().map(|tally| (tally.healed, tally.handed())).collect();
     let most = counts.iter().map(|(healed, _)| *healed).max().unwrap_or(0);
     let least = counts.iter().map(|(_, handed)| *handed).max().unwrap_or(0);
-    let scale = Scale::new(PANEL, counts.iter());
+    let scale = Scale::whole(PANEL, &counts);
     let baseline = TOP + scale.baseline();
     let right = WIDTH - RIGHT;
     let above = ticks(most).into_iter().filter(|tick| *tick <= most.max(1)).map(|tick| (tick, -1.0));
     let step = ticks(most).get(1).copied().unwrap_or(1);
-    let below = ticks(most.max(least)).into_iter().filter(|tick| *tick > 0 && *tick <= least && *tick >= step).map(|tick| (tick, 1.0));
+    let below =
+        ticks(most.max(least)).into_iter().filter(|tick| *tick > 0 && *tick <= least && *tick >= step).map(|tick| (tick, 1.0));
     for (tick, way) in above.chain(below) {
         let y = baseline + way * f64::from(tick) * scale.unit;
         chart.line(if tick == 0 { "axis" } else { "grid" }, (LEFT, y), (right, y));
@@ -112,11 +131,18 @@ fn bars(chart: &mut Chart, counts: &[(u32, u32)], parts: &[Part], scale: &Scale,
         let (x, width) = (x + step * 0.12, (step * 0.76).max(1.0));
         let title = || format!("{whose}, {}: {healed} healed, {handed} handed to people", part.name);
         if *healed > 0 {
-            let length = scale.length(*healed);
+            let length = scale.length(*healed, scale.up);
             chart.bar("healed", x, baseline - length, width, length, &title());
+            if *healed > scale.up {
+                chart.text("cut", Anchor::Middle, x + width / 2.0, baseline - length + 9.0, &number(*healed));
+            }
         }
         if *handed > 0 {
-            chart.bar("handed", x, baseline + 1.0, width, scale.length(*handed), &title());
+            let length = scale.length(*handed, scale.down);
+            chart.bar("handed", x, baseline + 1.0, width, length, &title());
+            if *handed > scale.down {
+                chart.text("cut", Anchor::Middle, x + width / 2.0, baseline + length - 1.0, &number(*handed));
+            }
         }
     }
 }

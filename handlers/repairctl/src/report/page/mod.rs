@@ -72,7 +72,12 @@ fn lead(figures: &Figures) -> String {
         }
     }
     if let (Some(share), Some(median)) = (now.healed_share(), now.within(0.5)) {
-        let _ = write!(text, " {} of those that ended healed the fault, half of them within {}.", percent(Some(share)), super::words::span(median));
+        let _ = write!(
+            text,
+            " {} of those that ended healed the fault, half of them within {}.",
+            percent(Some(share)),
+            super::words::span(median)
+        );
     }
     if now.handed() > 0 {
         let _ = write!(text, " {} handed to people.", were(now.handed()));
@@ -109,7 +114,11 @@ fn tiles(figures: &Figures) -> String {
         tile("Repairs started", counted(now.repairs(), before.repairs()), &running(now.running)),
         tile("Healed", counted(now.healed, before.healed), &healed),
         tile("Handed to people", counted(now.handed(), before.handed()), &handed),
-        tile("Pages saved", counted(now.pages_saved, before.pages_saved), &format!("{} more were soon back", number(now.came_back))),
+        tile(
+            "Pages saved",
+            counted(now.pages_saved, before.pages_saved),
+            &format!("{} more were soon back", number(now.came_back)),
+        ),
         tile("Refused", counted(now.refused, before.refused), "nothing was run"),
         tile("Median time to heal", medians, &slow),
     ];

@@ -8,18 +8,22 @@ use super::{escape, short};
 use crate::object::Object;
 use crate::when;
 
-/// A table: a caption, headings, and rows of HTML cells. Headings that begin with `#` are numbers.
+/// A table: a caption, headings, and rows of HTML cells. Headings that begin with `#` are of
+/// numbers, those with `@` of times.
 fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let numeric: Vec<bool> = headings.iter().map(|heading| heading.starts_with('#')).collect();
-    let class = |n: usize| if numeric.get(n) == Some(&true) { " class=\"n\"" } else { "" };
+    let class = |n: usize| match headings.get(n).and_then(|heading| heading.chars().next()) {
+        Some('#') => " class=\"n\"",
+        Some('@') => " class=\"time\"",
+        _ => "",
+    };
     let heads: String = headings
         .iter()
         .enumerate()
-        .map(|(n, heading)| format!("<th scope=\"col\"{}>{}</th>", class(n), heading.trim_start_matches('#')))
+        .map(|(n, heading)| format!("<th scope=\"col\"{}>{}</th>", class(n), heading.trim_start_matches(['#', '@'])))
         .collect();
     let row = |cells: Vec<String>| {
         let cells = cells.iter().enumerate().map(|(n, cell)| match n {
-            0 => format!("<th scope=\"row\">{cell}</th>"),
+            0 => format!("<th scope=\"row\"{}>{cell}</th>", class(n)),
             _ => format!("<td{}>{cell}</td>", class(n)),
         });
         format!("<tr>{}</tr>\n", cells.collect::<String>())
@@ -48,7 +52,7 @@ pub fn parts(figures: &Figures) -> String {
         let numbers = [tally.repairs(), tally.healed, tally.handed(), tally.came_back].map(number);
         std::iter::once(part.name.clone()).chain(numbers).chain([maybe(tally.within(0.5))]).collect()
     });
-    let headings = ["From", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Median time to heal"];
+    let headings = ["@From", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Median time to heal"];
     folded(&format!("Every {unit} as a table"), &table(&format!("Repairs per {unit}"), &headings, rows))
 }
 
@@ -74,7 +78,8 @@ pub fn offenders(figures: &Figures) -> String {
         let numbers = [sum.repairs(), sum.healed, sum.handed(), sum.came_back, sum.refused].map(number);
         [short(&name, 60), bars].into_iter().chain(numbers).collect()
     });
-    let headings = ["Object", "Healed above, handed below", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Refused"];
+    let headings =
+        ["Object", "Healed, and handed to people below", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Refused"];
     table("Most handed to people or soon back, then most repaired", &headings, rows)
 }
 
@@ -94,13 +99,13 @@ pub fn stopped(figures: &Figures) -> String {
         return "<p>Nothing: no breaker refused a repair.</p>\n".into();
     }
     let all: u32 = figures.stopped.iter().map(|stopped| stopped.count).sum();
-    let rows = figures.stopped.iter().take(20).map(|stopped| {
+    let rows = figures.stopped.iter().take(10).map(|stopped| {
         let name = Object { host: &stopped.host, service: stopped.service.as_deref() }.to_string();
         vec![short(&name, 60), number(stopped.count), when::shown(stopped.first), when::shown(stopped.last)]
     });
     let objects = u32::try_from(figures.stopped.len()).unwrap_or(u32::MAX);
     let caption = format!("{} more of {} whose repairs did not help", count(all, "repair"), count(objects, "object"));
-    table(&caption, &["Object", "#Repairs stopped", "First", "Last"], rows)
+    table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 
 /// The newest repairs that people had to go on with.
@@ -111,7 +116,7 @@ pub fn handed(figures: &Figures) -> String {
         true => format!("The newest {LISTED} of {}; repairctl history has all", number(all)),
         false => count(all, "repair"),
     };
-    let headings = ["Began", "Object", "Repair", "Outcome", "#Took", "What happened"];
+    let headings = ["@Began", "Object", "Repair", "Outcome", "#Took", "What happened"];
     table(&caption, &headings, figures.handed.iter().take(LISTED).map(handed_row))
 }
 

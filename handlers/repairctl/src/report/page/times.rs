@@ -31,7 +31,8 @@ fn histogram(figures: &Figures) -> String {
     let (left, right) = (110.0, 60.0);
     #[allow(clippy::cast_precision_loss, reason = "a dozen rows")]
     let height = classes.len() as f64 * ROW + 8.0;
-    let mut chart = Chart::new(WIDTH, height, "How often healing took how long", "One bar for each class of times, with its count.");
+    let mut chart =
+        Chart::new(WIDTH, height, "How often healing took how long", "One bar for each class of times, with its count.");
     let mut y = 4.0;
     for (from, to, n) in classes {
         let name = class(*from, *to);
