@@ -1,7 +1,7 @@
 //! Locks beside the ledger, all of the kernel, which frees them when their holder dies, however it dies: one that
 //! handlers queue on, one for each job while its worker lives, and one for the only sweep.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchown};
 use std::path::{Path, PathBuf};

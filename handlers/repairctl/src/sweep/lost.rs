@@ -206,6 +206,8 @@ mod tests {
             ended: outcome.map(|_| at(*ended)),
             outcome: *outcome,
             text: String::new(),
+            problem: None,
+            rungs: 1,
         };
         all.iter().map(record).collect()
     }
