@@ -11,11 +11,11 @@ use nix::sys::time::TimeValLike;
 
 use crate::say;
 
-/// What one run has cost.
+/// What one run has cost: microseconds and KiB.
 #[derive(Debug, Clone, Copy)]
-struct Cost {
+pub struct Cost {
     cpu: f64,
-    wall: f64,
+    pub wall: f64,
     rss: f64,
 }
 
@@ -32,7 +32,7 @@ pub fn once(argv: &[String]) {
     say(&format!("{cpu} {wall} {}", used.max_rss()));
 }
 
-fn measure(argv: &[String]) -> Cost {
+pub fn measure(argv: &[String]) -> Cost {
     let us = env::current_exe().expect("our own path");
     let said = run(Command::new(us).arg("once").args(argv));
     let numbers: Vec<f64> = said.split_whitespace().map(|word| word.parse().expect("a number")).collect();

@@ -1,6 +1,7 @@
 //! `make bench`: what one process costs, and how long healing takes, ours against the original in the same run.
 
 mod cost;
+mod dispatch;
 mod heal;
 
 use std::env;
@@ -17,6 +18,7 @@ fn main() {
             clean_up_when_interrupted();
             let rounds = words.first().and_then(|word| word.parse().ok());
             cost::compare(rounds.unwrap_or(60));
+            dispatch::compare(rounds.unwrap_or(60));
             say("");
             heal::compare(rounds.unwrap_or(5).min(5));
         }
