@@ -61,8 +61,7 @@ fn an_acknowledged_problem_is_left_to_the_person_who_is_at_it() {
 }
 
 /// A worker may wait for others. What Nagios has seen meanwhile counts, not what it had seen when it called.
-#[test]
-fn a_problem_that_is_over_before_the_worker_has_its_turn_is_not_repaired() {
+fn over_before_its_turn(results: &[(u8, &str)]) {
     let lab = Lab::new();
     let path = lab.monitor.ledger.with_added_extension("turn");
     let turn = File::options().create(true).append(true).open(&path).unwrap();
@@ -71,13 +70,25 @@ fn a_problem_that_is_over_before_the_worker_has_its_turn_is_not_repaired() {
     lab.web.apache.kill();
     lab.called("CRITICAL;SOFT;3");
     lab.command("DISABLE_SVC_CHECK;web1;HTTP");
-    // Times in the status file are whole seconds.
-    thread::sleep(Duration::from_millis(1100));
-    lab.command("PROCESS_SERVICE_CHECK_RESULT;web1;HTTP;0;mended by hand");
-    until("OK in the status file", LONG, || (lab.nagios.service("current_state")? == "0").then_some(()));
+    for (state, text) in results {
+        // Times in the status file are whole seconds.
+        thread::sleep(Duration::from_millis(1100));
+        lab.command(&format!("PROCESS_SERVICE_CHECK_RESULT;web1;HTTP;{state};{text}"));
+        until(text, LONG, || (lab.nagios.service("plugin_output")? == *text).then_some(()));
+    }
     drop(turn);
     let record = until("the end", LONG, || lab.monitor.records().into_iter().next().filter(|record| record.ended.is_some()));
     assert_eq!(record.outcome, Some(Outcome::CouldNotRun), "{record:?}");
     assert!(record.text.starts_with("nothing was run for web1/HTTP: it is OK, there is nothing to repair"), "{record:?}");
     lab.nothing_was_run();
+}
+
+#[test]
+fn a_problem_that_is_over_before_the_worker_has_its_turn_is_not_repaired() {
+    over_before_its_turn(&[(0, "mended by hand")]);
+}
+
+#[test]
+fn a_job_that_is_older_than_the_last_ok_is_dropped_though_it_is_broken_again() {
+    over_before_its_turn(&[(0, "mended by hand"), (2, "broken again")]);
 }

@@ -47,6 +47,8 @@ pub struct Object {
     pub max_attempts: u32,
     /// When it was checked last; 1970 when never.
     pub last_check: SystemTime,
+    /// When its state last changed, SOFT or HARD; 1970 when never.
+    pub last_change: SystemTime,
     /// When it last went from one HARD state to another; 1970 when never.
     pub last_hard_change: SystemTime,
     /// When it was last checked and OK or UP; 1970 when never.
@@ -81,8 +83,7 @@ pub fn open(path: &Path) -> Result<BufReader<File>, Blind> {
 
 /// Hands every host and service of the file to `each`, in its order: Nagios writes all hosts before the services.
 pub fn scan(mut file: impl BufRead, mut each: impl FnMut(&Object)) -> io::Result<Program> {
-    let mut program =
-        Program { written: SystemTime::UNIX_EPOCH, started: SystemTime::UNIX_EPOCH, event_handlers: false };
+    let mut program = Program { written: SystemTime::UNIX_EPOCH, started: SystemTime::UNIX_EPOCH, event_handlers: false };
     let mut object = Object::nothing();
     let mut within = Within::Nothing;
     let mut line = Vec::new();
@@ -152,6 +153,7 @@ impl Object {
             attempt: 0,
             max_attempts: 0,
             last_check: SystemTime::UNIX_EPOCH,
+            last_change: SystemTime::UNIX_EPOCH,
             last_hard_change: SystemTime::UNIX_EPOCH,
             last_good: SystemTime::UNIX_EPOCH,
             problem_id: 0,
@@ -182,6 +184,7 @@ impl Object {
             b"current_attempt" => self.attempt = number(value),
             b"max_attempts" => self.max_attempts = number(value),
             b"last_check" => self.last_check = time(value),
+            b"last_state_change" => self.last_change = time(value),
             b"last_hard_state_change" => self.last_hard_change = time(value),
             b"last_time_ok" | b"last_time_up" => self.last_good = time(value),
             b"current_problem_id" => self.problem_id = number(value),
@@ -219,6 +222,12 @@ impl Object {
             (false, 1) => State::Down,
             (false, _) => State::Unreachable,
         }
+    }
+
+    /// The result before the last one, if it was the same: the file does not tell what another one was.
+    pub fn result_before(&self) -> Option<State> {
+        let known = self.last_change > SystemTime::UNIX_EPOCH;
+        (known && self.last_check > self.last_change).then(|| self.state())
     }
 
     /// Whether it opts in to a repair.
@@ -296,6 +305,17 @@ servicecomment {\n\thost_name=web1\n\tservice_description=HTTP\n\t}
         assert!(http.event_handler_enabled && http.repair == b"httpd" && !disk.has_repair());
         // Nothing of one block is left in the next one.
         assert_eq!((disk.state(), disk.last_check, disk.event_handler_enabled), (State::Ok, at(0), false));
+    }
+
+    #[test]
+    fn two_results_in_a_row_are_known_by_the_time_of_the_change() {
+        let before = |change: &str| {
+            let text = FILE.replace("last_check=990", &format!("last_check=990\n\tlast_state_change={change}"));
+            objects(text.as_bytes()).0[1].result_before()
+        };
+        assert_eq!(before("989"), Some(State::Critical));
+        // The check that changed it was the last one; and what is not known is no second result.
+        assert_eq!((before("990"), before("0"), before("x")), (None, None, None));
     }
 
     #[test]

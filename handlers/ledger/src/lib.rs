@@ -16,8 +16,8 @@ use policy::{Decision, Event, History, JobId, RepairName, Why};
 
 pub use error::Error;
 pub use filter::{Filter, RefusalCount, Standing, Which};
-pub use relapse::came_back;
 pub use record::{Claim, Outcome, Paused, Record, Refusal, Running, Step};
+pub use relapse::came_back;
 pub use sqlite::{SqliteLedger, Sweeping};
 
 /// Where repairs are reserved and recorded. SQLite for one Nagios server; another store for several.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use policy::{Event, ObjectNow};
+use policy::{Event, ObjectNow, State};
 
 use crate::status::{self, Blind, Object};
 
@@ -23,17 +23,19 @@ pub fn read(path: &Path, event: &Event, called: SystemTime) -> Result<(ObjectNow
     Ok((found, (troubled, of)))
 }
 
-/// Nagios' times are whole seconds: what was checked within that of the call was checked before it.
+/// Nagios' times are whole seconds: what was checked within that of the call was checked before it. What has been in order
+/// since the call has had another fault since, if it is broken now, and that one has its own calls.
 fn now(object: &Object, called: SystemTime) -> ObjectNow {
     let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let state = (seconds(object.last_check) > seconds(called)).then_some(object.state());
+    let since_then = |at: SystemTime| seconds(at) > seconds(called);
+    let good = if object.service().is_some() { State::Ok } else { State::Up };
+    let state = if since_then(object.last_good) { Some(good) } else { since_then(object.last_check).then_some(object.state()) };
     ObjectNow { state, acknowledged: object.acknowledged, flapping: object.flapping }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use policy::State;
     use std::time::Duration;
 
     const FILE: &str = "
@@ -42,7 +44,7 @@ hoststatus {\n\thost_name=web1\n\tcurrent_state=0\n\tlast_check=100\n\tis_flappi
 servicestatus {\n\thost_name=web1\n\tservice_description=HTTP\n\tcurrent_state=2\n\tlast_check=100\n\tplugin_output=current_state=0
 \tproblem_has_been_acknowledged=1\n\tis_flapping=0\n\t_REPAIR=0;httpd\n\t}
 servicestatus {\n\thost_name=web2\n\tservice_description=HTTP\n\tcurrent_state=0\n\tlast_check=100\n\tis_flapping=1\n\t_REPAIR=0;httpd\n\t}
-servicestatus {\n\thost_name=web2\n\tservice_description=Disk\n\tcurrent_state=2\n\t}
+servicestatus {\n\thost_name=web2\n\tservice_description=Disk\n\tcurrent_state=2\n\tlast_check=100\n\tlast_time_ok=90\n\t}
 servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
 ";
 
@@ -70,6 +72,12 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
     fn a_state_from_before_the_event_is_not_believed() {
         let (now, _) = look("web2", Some("HTTP"), 100).unwrap();
         assert_eq!(now, ObjectNow { state: None, acknowledged: false, flapping: true });
+    }
+
+    #[test]
+    fn a_call_from_before_the_last_ok_is_over_though_it_is_broken_again() {
+        assert_eq!(look("web2", Some("Disk"), 89).unwrap().0.state, Some(State::Ok));
+        assert_eq!(look("web2", Some("Disk"), 90).unwrap().0.state, Some(State::Critical));
     }
 
     #[test]

@@ -128,12 +128,7 @@ impl Ledger for SqliteLedger {
 }
 
 impl SqliteLedger {
-    fn rows<T>(
-        &self,
-        sql: &str,
-        keys: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, Error> {
+    fn rows<T>(&self, sql: &str, keys: impl Params, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, Error> {
         let collect = || self.store.prepare(sql)?.query_map(keys, read)?.collect::<rusqlite::Result<_>>();
         collect().map_err(Self::failed(&self.path))
     }

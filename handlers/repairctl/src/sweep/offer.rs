@@ -47,12 +47,7 @@ pub struct Ground<'a> {
 
 impl Ground<'_> {
     /// Judges an object, then asks the decision with what is known now.
-    pub fn judge(
-        &self,
-        object: &Object,
-        mut ledger: Option<&mut SqliteLedger>,
-        now: SystemTime,
-    ) -> Result<Next, ledger::Error> {
+    pub fn judge(&self, object: &Object, mut ledger: Option<&mut SqliteLedger>, now: SystemTime) -> Result<Next, ledger::Error> {
         let rules = match self.rules(object) {
             Ok(rules) if !rules.on.contains(&object.state()) => return Ok(Next::NotCovered),
             Ok(rules) => rules,
@@ -120,6 +115,9 @@ impl Ground<'_> {
             format!("--problem-id={}", lost.problem_id(object.problem_id).unwrap_or_default()),
             format!("--policy={}", self.policy.display()),
         ];
+        if let Some(before) = object.result_before() {
+            words.push(format!("--last-state={before}"));
+        }
         if let Some(service) = object.service() {
             words.push(format!("--service={}", text(service)?));
             words.push(format!("--host-state={}", host.state));
