@@ -24,6 +24,8 @@ pub struct Monitor {
     pub handler: PathBuf,
     /// The check under test.
     pub check: PathBuf,
+    /// The admin's program under test.
+    pub repairctl: PathBuf,
     /// policy.json.
     pub policy: PathBuf,
     /// The ledger.
@@ -46,6 +48,7 @@ impl Monitor {
         let monitor = Monitor {
             handler: place.program("handle_repair"),
             check: place.program("check_http"),
+            repairctl: place.program("repairctl"),
             policy: directory.join("policy.json"),
             ledger: directory.join("ledger.sqlite"),
             command_file: directory.join("rw/nagios.cmd"),
@@ -106,6 +109,13 @@ impl Monitor {
         self.as_nagios(&self.handler).args(words).arg("--policy").arg(&self.policy).output().expect("the handler runs")
     }
 
+    /// repairctl as the user nagios, with the lab's policy.
+    pub fn ctl(&self, arguments: &[&str]) -> Command {
+        let mut command = self.as_nagios(&self.repairctl);
+        command.arg("--policy").arg(&self.policy).args(arguments);
+        command
+    }
+
     /// A command that runs as the user nagios.
     pub fn as_nagios(&self, program: &Path) -> Command {
         use std::os::unix::process::CommandExt;
@@ -139,13 +149,15 @@ pub struct Watch {
     pub handler: &'static str,
     /// Seconds between the checks of a SOFT problem.
     pub retry_interval: u32,
+    /// More lines for the definition of the host.
+    pub host: &'static str,
     /// More object definitions.
     pub more: String,
 }
 
 impl Default for Watch {
     fn default() -> Watch {
-        Watch { handler: "handle_repair", retry_interval: 1, more: String::new() }
+        Watch { handler: "handle_repair", retry_interval: 1, host: "", more: String::new() }
     }
 }
 
@@ -154,7 +166,8 @@ impl Default for Watch {
 pub struct Nagios {
     /// nagios.log.
     pub log: PathBuf,
-    status: PathBuf,
+    /// status.dat.
+    pub status: PathBuf,
     _daemon: Daemon,
 }
 
@@ -223,7 +236,7 @@ fn commands(monitor: &Monitor) -> String {
 
 /// One service that is checked every second, and somebody to page.
 fn objects(port: u16, watch: &Watch) -> String {
-    let Watch { handler, retry_interval, more } = watch;
+    let Watch { handler, retry_interval, host, more } = watch;
     let pager = "contact_name pager\n host_notification_commands page\n service_notification_commands page\n \
                  host_notification_period always\n service_notification_period always\n \
                  host_notification_options d,r\n service_notification_options c,r";
@@ -238,7 +251,7 @@ fn objects(port: u16, watch: &Watch) -> String {
         ("command", "command_name page\n command_line /bin/true".to_owned()),
         ("timeperiod", format!("timeperiod_name always\n alias always{always}")),
         ("contact", pager.to_owned()),
-        ("host", format!("host_name web1\n address 127.0.0.1\n max_check_attempts 3\n {periods}")),
+        ("host", format!("host_name web1\n address 127.0.0.1\n max_check_attempts 3\n {periods}\n {host}")),
         ("service", format!("use repairable-service\n host_name web1\n service_description HTTP\n {periods}\n {service}")),
     ]
     .map(|(kind, body)| format!("define {kind} {{\n {body}\n}}\n"))
@@ -273,6 +286,7 @@ fn main_file(directory: &Path, command_file: &Path) -> String {
         ("log_external_commands", "1".into()),
         ("interval_length", "1".into()),
         ("enable_event_handlers", "1".into()),
+        ("cached_host_check_horizon", "0".into()),
         ("event_handler_timeout", "30".into()),
         ("retain_state_information", "0".into()),
         ("illegal_macro_output_chars", "`~$&|'\"<>".into()),

@@ -5,32 +5,52 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use policy::JobId;
 
 use crate::Error;
 
-/// How long a reservation waits for others; each holds the lock for a few milliseconds.
+/// How long a reservation waits for one that does not end; each holds the lock for a few milliseconds.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
-/// Waits until it is our turn to decide. SQLite would wait by itself, but by sleeping ever longer.
+/// Waits until it is our turn to decide, in a queue of the kernel, which wakes one of us at a time: a thousand handlers
+/// may stand in it. However long it is, it is waited for as long as it moves on.
 pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
     let path = ledger.with_added_extension("turn");
     let unusable = |why| Error::Directory { path: path.clone(), why };
     let file = private_file(&path).map_err(unusable)?;
-    let begun = Instant::now();
+    match file.try_lock() {
+        Ok(()) => return ours(file).map_err(unusable),
+        Err(TryLockError::Error(why)) => return Err(unusable(why)),
+        Err(TryLockError::WouldBlock) => {}
+    }
+    let (turn, come) = mpsc::channel();
+    let queued = file.try_clone().map_err(unusable)?;
+    thread::spawn(move || turn.send(queued.lock().map(|()| queued)));
+    let (mut moved, mut since) = (file.metadata().and_then(|is| is.modified()).ok(), Instant::now());
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(why)) => return Err(unusable(why)),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > LOCK_WAIT => {
+        match come.recv_timeout(Duration::from_secs(1)) {
+            Ok(locked) => return locked.and_then(ours).map_err(unusable),
+            Err(_) if since.elapsed() > LOCK_WAIT => {
                 return Err(Error::Busy { path: ledger.to_owned(), waited: LOCK_WAIT });
             }
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(2)),
+            Err(_) => {
+                let now = file.metadata().and_then(|is| is.modified()).ok();
+                if now != moved {
+                    (moved, since) = (now, Instant::now());
+                }
+            }
         }
     }
+}
+
+/// Whose turn it is shows that the queue moves on.
+fn ours(turn: File) -> io::Result<File> {
+    turn.set_modified(SystemTime::now())?;
+    Ok(turn)
 }
 
 /// The lock of a living worker. Nagios' service manager may kill a worker with Nagios; whoever comes next then sees it.
