@@ -279,6 +279,7 @@ fn main_file(directory: &Path, command_file: &Path) -> String {
         ("temp_file", at("nagios.tmp")),
         ("temp_path", at("results")),
         ("check_result_path", at("results")),
+        ("check_result_reaper_frequency", "1".into()),
         ("log_rotation_method", "n".into()),
         ("use_syslog", "0".into()),
         ("log_service_retries", "1".into()),

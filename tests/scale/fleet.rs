@@ -2,7 +2,6 @@
 //! lock and its own records.
 
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
@@ -21,7 +20,6 @@ pub struct Fleet {
     /// The Nagios server.
     pub monitor: Monitor,
     nagios: Nagios,
-    marks: PathBuf,
     place: Place,
     _web: WebSide,
 }
@@ -54,33 +52,30 @@ impl Fleet {
         monitor.write_policy(&policy(&place, &monitor, &web, &marks, cap));
         let watch = Watch { more: objects(&place, &marks), ..Watch::default() };
         let nagios = Nagios::start_with(&place, &monitor, &web, &watch);
-        Fleet { monitor, nagios, marks, place, _web: web }
+        Fleet { monitor, nagios, place, _web: web }
     }
 
-    /// All services fail: a thousand passive results, one write after the other.
+    /// All services fail: a thousand results in one file, which Nagios reads at one go.
     pub fn break_everything(&self) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        let mut pipe = fs::OpenOptions::new().write(true).open(&self.monitor.command_file).unwrap();
+        let mut results = format!("file_time={now}\n");
         for host in hosts() {
             for service in services() {
-                let line = format!("[{now}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;broken\n");
-                pipe.write_all(line.as_bytes()).unwrap();
+                results += &format!(
+                    "\nhost_name={host}\nservice_description={service}\ncheck_type=1\nscheduled_check=0\nstart_time={now}.0\n\
+                     finish_time={now}.0\nexited_ok=1\nreturn_code=2\noutput=broken\n"
+                );
             }
         }
+        let spool = self.nagios.log.with_file_name("results");
+        fs::write(spool.join("cstorm1"), results).unwrap();
+        fs::write(spool.join("cstorm1.ok"), "").unwrap();
     }
 
     /// How often Nagios has called with this event, for any of them.
     pub fn calls(&self, event: &str) -> usize {
         let is_one = |line: &&String| line.contains("SERVICE EVENT HANDLER: x") && line.contains(event);
         self.nagios.log_lines().iter().filter(is_one).count()
-    }
-
-    /// When the first and the last of them went CRITICAL, in seconds since 1970.
-    pub fn span_of_alerts(&self) -> (u64, u64) {
-        let lines = self.nagios.log_lines();
-        let alerts = lines.iter().filter(|line| line.contains("SERVICE ALERT: x") && line.contains(";CRITICAL;HARD;"));
-        let times: Vec<u64> = alerts.map(|line| line[1..].split(']').next().unwrap().parse().unwrap()).collect();
-        (*times.iter().min().unwrap(), *times.iter().max().unwrap())
     }
 
     /// How many services are broken, as Nagios sees it.
@@ -123,11 +118,6 @@ impl Fleet {
             most = most.max(now);
         }
         u32::try_from(most).unwrap()
-    }
-
-    /// The marks of the repaired services.
-    pub fn marks(&self) -> usize {
-        hosts().map(|host| fs::read_dir(self.marks.join(host)).unwrap().count()).sum()
     }
 }
 

@@ -21,8 +21,6 @@ fn a_thousand_faults_at_once_stay_within_the_cap_and_the_sweep_heals_the_rest() 
     fleet.break_everything();
     until("a thousand calls", Duration::from_secs(60), || (fleet.calls("CRITICAL;HARD;1") == ALL).then_some(()));
     until("an answer to each of them", Duration::from_secs(120), || (answered(&fleet) == ALL).then_some(()));
-    let (first, last) = fleet.span_of_alerts();
-    assert!(last - first <= 2, "the storm took {} s", last - first);
     every_refusal_has_its_reason(&fleet);
     until("the end of what runs", Duration::from_secs(60), || {
         fleet.monitor.records().iter().all(|record| record.outcome.is_some()).then_some(())
