@@ -36,7 +36,7 @@ all: build
 
 build:
 	packaging/prerequisites build
-	$(RELEASE) -p handle_repair --bin repair_worker
+	$(RELEASE) -p handle_repair -p repairctl --bin repair_worker --bin repairctl
 	$(RELEASE) -p check_http --no-default-features --features openssl --bin check_http_openssl
 	$(MAKE) static
 	@echo "The programs are in $(OUT)."

@@ -26,6 +26,8 @@ pub struct Monitor {
     pub handler: PathBuf,
     /// The check under test.
     pub check: PathBuf,
+    /// The admin's program under test.
+    pub repairctl: PathBuf,
     /// policy.json.
     pub policy: PathBuf,
     /// The ledger.
@@ -48,6 +50,7 @@ impl Monitor {
         let monitor = Monitor {
             handler: place.program("handle_repair"),
             check: place.program("check_http"),
+            repairctl: place.program("repairctl"),
             policy: directory.join("policy.json"),
             ledger: directory.join("ledger.sqlite"),
             command_file: directory.join("rw/nagios.cmd"),
@@ -115,6 +118,13 @@ impl Monitor {
         self.as_nagios(&self.handler).args(words).arg("--policy").arg(&self.policy).output().expect("the handler runs")
     }
 
+    /// repairctl as the user nagios, with the lab's policy.
+    pub fn ctl(&self, arguments: &[&str]) -> Command {
+        let mut command = self.as_nagios(&self.repairctl);
+        command.arg("--policy").arg(&self.policy).args(arguments);
+        command
+    }
+
     /// A command that runs as the user nagios.
     pub fn as_nagios(&self, program: &Path) -> Command {
         use std::os::unix::process::CommandExt;
@@ -177,7 +187,8 @@ pub struct Nagios {
     pub log: PathBuf,
     /// Where it keeps its states over a restart.
     pub retention: PathBuf,
-    status: PathBuf,
+    /// status.dat.
+    pub status: PathBuf,
     program: PathBuf,
     config: PathBuf,
     /// This run of it, and those before, below which their handlers' workers may still be at work.
@@ -347,6 +358,7 @@ fn main_file(directory: &Path, command_file: &Path, watch: &Watch) -> String {
         ("temp_file", at("nagios.tmp")),
         ("temp_path", at("results")),
         ("check_result_path", at("results")),
+        ("check_result_reaper_frequency", "1".into()),
         ("log_rotation_method", "n".into()),
         ("use_syslog", "0".into()),
         ("log_service_retries", "1".into()),
@@ -354,6 +366,7 @@ fn main_file(directory: &Path, command_file: &Path, watch: &Watch) -> String {
         ("log_external_commands", "1".into()),
         ("interval_length", "1".into()),
         ("enable_event_handlers", "1".into()),
+        ("cached_host_check_horizon", "0".into()),
         ("event_handler_timeout", watch.event_handler_timeout.to_string()),
         ("retain_state_information", u8::from(watch.retain).to_string()),
         ("state_retention_file", at("retention.dat")),

@@ -133,7 +133,8 @@ pub struct Sshd {
     pub port: u16,
     /// What it logs.
     pub log: PathBuf,
-    daemon: Daemon,
+    config: PathBuf,
+    daemon: Option<Daemon>,
 }
 
 impl Sshd {
@@ -152,23 +153,31 @@ impl Sshd {
             account.name,
         );
         let config = place.file("web/sshd_config", &config, 0o644, None);
-        let log = place.at("web/sshd.log");
-        let daemon =
-            Daemon::start(&log, &system_program(&["sshd"]), &["-D".as_ref(), "-e".as_ref(), "-f".as_ref(), config.as_os_str()]);
-        until("sshd listening", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
-        Sshd { port, log, daemon }
+        let mut sshd = Sshd { port, log: place.at("web/sshd.log"), config, daemon: None };
+        sshd.begin();
+        sshd
     }
-}
 
-impl Sshd {
+    /// Starts it, again after [`Sshd::stop`], and waits until it listens.
+    pub fn begin(&mut self) {
+        let arguments = ["-D".as_ref(), "-e".as_ref(), "-f".as_ref(), self.config.as_os_str()];
+        self.daemon = Some(Daemon::start(&self.log, &system_program(&["sshd"]), &arguments));
+        until("sshd listening", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", self.port)).ok());
+    }
+
+    /// Ends it with all its sessions.
+    pub fn stop(&mut self) {
+        self.daemon = None;
+    }
+
     /// Sends a signal to the daemon that listens: stopped, it leaves everybody who connects without a word.
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.daemon.program().expect("a running sshd"), signal).expect("a signal to sshd");
+        kill_process(self.daemon.as_ref().and_then(Daemon::program).expect("a running sshd"), signal).expect("a signal to sshd");
     }
 
     /// Kills every session, but not the daemon that listens.
     pub fn kill_sessions(&self) {
-        for pid in self.daemon.descendants_named("sshd") {
+        for pid in self.daemon.iter().flat_map(|daemon| daemon.descendants_named("sshd")) {
             let _ = kill_process(pid, Signal::KILL);
         }
     }

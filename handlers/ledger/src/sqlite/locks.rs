@@ -7,33 +7,50 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchow
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use policy::JobId;
 
 use crate::Error;
 
-/// How long a reservation waits for others; each holds the lock for a few milliseconds. A thousand at once have their turn
-/// in this time on a slow disk, too.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How long a reservation waits for one that does not end; each holds the lock for a few milliseconds.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
-/// Waits until it is our turn to decide: in the kernel, in order, and without looking again and again, which would keep a
-/// thousand waiting processes from the processor that the one at work needs. SQLite would wait by sleeping ever longer.
+/// Waits until it is our turn to decide, in a queue of the kernel, which wakes one of us at a time: a thousand handlers
+/// may stand in it. However long it is, it is waited for as long as it moves on.
 pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
     let path = ledger.with_added_extension("turn");
     let unusable = |why| Error::Directory { path: path.clone(), why };
     let file = private_file(&path).map_err(unusable)?;
-    if file.try_lock().is_ok() {
-        return Ok(file);
+    match file.try_lock() {
+        Ok(()) => return ours(file).map_err(unusable),
+        Err(TryLockError::Error(why)) => return Err(unusable(why)),
+        Err(TryLockError::WouldBlock) => {}
     }
-    // flock(2) has no limit of time, so a thread waits for it; with a lock that comes too late it is left to its fate.
-    let (tell, locked) = mpsc::channel();
-    let waiting = move || tell.send(file.lock().map(|()| file));
-    thread::Builder::new().stack_size(64 * 1024).spawn(waiting).map_err(unusable)?;
-    match locked.recv_timeout(LOCK_WAIT) {
-        Ok(locked) => locked.map_err(unusable),
-        Err(_) => Err(Error::Busy { path: ledger.to_owned(), waited: LOCK_WAIT }),
+    let (turn, come) = mpsc::channel();
+    let queued = file.try_clone().map_err(unusable)?;
+    thread::spawn(move || turn.send(queued.lock().map(|()| queued)));
+    let (mut moved, mut since) = (file.metadata().and_then(|is| is.modified()).ok(), Instant::now());
+    loop {
+        match come.recv_timeout(Duration::from_secs(1)) {
+            Ok(locked) => return locked.and_then(ours).map_err(unusable),
+            Err(_) if since.elapsed() > LOCK_WAIT => {
+                return Err(Error::Busy { path: ledger.to_owned(), waited: LOCK_WAIT });
+            }
+            Err(_) => {
+                let now = file.metadata().and_then(|is| is.modified()).ok();
+                if now != moved {
+                    (moved, since) = (now, Instant::now());
+                }
+            }
+        }
     }
+}
+
+/// Whose turn it is shows that the queue moves on.
+fn ours(turn: File) -> io::Result<File> {
+    turn.set_modified(SystemTime::now())?;
+    Ok(turn)
 }
 
 /// The lock of a living worker. Nagios' service manager may kill a worker with Nagios; whoever comes next then sees it.

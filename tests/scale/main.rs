@@ -1,0 +1,71 @@
+//! The storm: a thousand services go CRITICAL at once, Nagios calls a thousand handlers, and the limits hold.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod fleet;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use e2e::until;
+use fleet::{Fleet, HOSTS, SERVICES};
+use ledger::Outcome;
+
+/// The fleet cap of the policy.
+const CAP: u32 = 5;
+const ALL: usize = HOSTS * SERVICES;
+
+#[test]
+fn a_thousand_faults_at_once_stay_within_the_cap_and_the_sweep_heals_the_rest() {
+    let fleet = Fleet::start(CAP);
+    fleet.break_everything();
+    until("a thousand calls", Duration::from_secs(60), || (fleet.calls("CRITICAL;HARD;1") == ALL).then_some(()));
+    until("an answer to each of them", Duration::from_secs(120), || (answered(&fleet) == ALL).then_some(()));
+    every_refusal_has_its_reason(&fleet);
+    until("the end of what runs", Duration::from_secs(60), || {
+        fleet.monitor.records().iter().all(|record| record.outcome.is_some()).then_some(())
+    });
+    let at_once = fleet.monitor.records().len();
+    assert!((1..ALL / 2).contains(&at_once), "{at_once} were repaired by the handlers alone");
+    assert!(fleet.most_at_once() <= CAP, "{} repairs ran at once", fleet.most_at_once());
+
+    // Some may have come so late that Nagios' file does not show them yet: a second sweep finds them.
+    let swept = until("a sweep that finds nothing", Duration::from_secs(300), || {
+        let seen = fleet.sweep();
+        assert!(seen.contains("healed") || seen.contains("nothing with a repair"), "{seen}");
+        seen.contains("nothing with a repair is HARD broken").then_some(seen)
+    });
+    assert!(fleet.most_at_once() <= CAP, "{} repairs ran at once: {swept}", fleet.most_at_once());
+    until("everything OK in Nagios", Duration::from_secs(30), || (fleet.broken() == 0).then_some(()));
+    each_service_was_repaired_just_once(&fleet);
+}
+
+/// How many calls are answered, by a repair or by a refusal.
+fn answered(fleet: &Fleet) -> usize {
+    fleet.monitor.records().len() + fleet.monitor.refusals().len()
+}
+
+/// Whoever was not repaired was told why, and nobody gave up waiting for the ledger's lock.
+fn every_refusal_has_its_reason(fleet: &Fleet) {
+    let mut reasons: HashMap<String, usize> = HashMap::new();
+    let mut objects = HashSet::new();
+    for refusal in fleet.monitor.refusals() {
+        *reasons.entry(refusal.why).or_default() += 1;
+        objects.insert((refusal.host, refusal.service));
+    }
+    for record in fleet.monitor.records() {
+        objects.insert((record.host, record.service));
+    }
+    assert_eq!(objects.len(), ALL, "{reasons:?}");
+    assert!(reasons.keys().all(|why| why == "fleet-running" || why == "already-running"), "{reasons:?}");
+    assert!(reasons.contains_key("fleet-running"), "{reasons:?}");
+}
+
+/// By the ledger, and by the gates' own records.
+fn each_service_was_repaired_just_once(fleet: &Fleet) {
+    let mut all = fleet.all_records();
+    all.retain(|record| record.outcome == Some(Outcome::Healed));
+    let objects: HashSet<_> = all.iter().map(|record| (&record.host, &record.service)).collect();
+    assert_eq!((all.len(), objects.len()), (ALL, ALL));
+    assert_eq!(fleet.jobs().len(), ALL);
+}

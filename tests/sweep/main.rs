@@ -1,0 +1,274 @@
+//! `repairctl sweep` with real Nagios: what the event handler alone cannot do, and what the sweep must not do.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, until};
+use ledger::Outcome;
+use serde_json::{Value, json};
+
+/// A site with Nagios, whose policy knows the status file.
+struct Site {
+    web: WebSide,
+    monitor: Monitor,
+    nagios: Nagios,
+    place: Place,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Site {
+    fn new(change: impl Fn(&mut Value), watch: impl Fn(&WebSide) -> Watch) -> Site {
+        let place = Place::new();
+        let web = WebSide::start(&place);
+        let monitor = Monitor::new(&place, &web);
+        let mut policy = monitor.default_policy(&web);
+        policy["status_file"] = json!(place.at("monitor/nagios/status.dat"));
+        policy["fleet"]["share"] = json!(100);
+        policy["repairs"]["httpd"]["healthy_for"] = json!("1h");
+        change(&mut policy);
+        monitor.write_policy(&policy);
+        let nagios = Nagios::start_with(&place, &monitor, &web, &watch(&web));
+        Site { web, monitor, nagios, place }
+    }
+
+    /// Breaks Apache while everything is paused, so that its chance is lost.
+    fn break_while_paused(&self) {
+        assert!(self.ctl(&["pause", "--reason", "test"]).ok());
+        self.web.apache.kill();
+        self.calls_at("CRITICAL;HARD;4");
+        until("the refusal on record", MINUTE, || self.monitor.refusals().iter().any(|no| no.why == "paused").then_some(()));
+        assert!(self.monitor.records().is_empty());
+        self.is_hard_broken();
+        assert!(self.ctl(&["resume"]).ok());
+    }
+
+    fn ctl(&self, arguments: &[&str]) -> Seen {
+        Seen::from(self.monitor.ctl(arguments).output().unwrap())
+    }
+
+    fn sweep_in_background(&self) -> Child {
+        self.monitor.ctl(&["sweep"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Waits for a call of the handler.
+    fn calls_at(&self, event: &str) {
+        until(event, MINUTE, || (self.calls(event) > 0).then_some(()));
+    }
+
+    /// How often Nagios has called the handler with this event.
+    fn calls(&self, event: &str) -> usize {
+        let wanted = format!("SERVICE EVENT HANDLER: web1;HTTP;{event}");
+        self.nagios.log_lines().iter().filter(|line| line.contains(&wanted)).count()
+    }
+
+    fn in_status(&self, field: &str, value: &str) {
+        until(&format!("{field}={value}"), MINUTE, || (self.nagios.service(field)? == value).then_some(()));
+    }
+
+    fn is_hard_broken(&self) {
+        let fields = ["current_state", "state_type"];
+        until("CRITICAL and HARD in the status file", MINUTE, || {
+            (fields.map(|field| self.nagios.service(field)) == ["2", "1"].map(|value| Some(value.to_owned()))).then_some(())
+        });
+    }
+
+    /// Waits until Nagios has checked the service so many times more.
+    fn checks(&self, count: u32) {
+        for _ in 0..count {
+            let last = self.nagios.service("last_check");
+            until("another check", MINUTE, || (self.nagios.service("last_check") != last).then_some(()));
+        }
+    }
+
+    fn tell_nagios(&self, command: &str) {
+        let mut pipe = fs::OpenOptions::new().write(true).open(&self.monitor.command_file).unwrap();
+        pipe.write_all(format!("[0] {command}\n").as_bytes()).unwrap();
+    }
+}
+
+struct Seen {
+    code: i32,
+    text: String,
+}
+
+impl Seen {
+    fn from(output: Output) -> Seen {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        Seen { code: output.status.code().unwrap_or(-1), text }
+    }
+
+    fn ok(&self) -> bool {
+        self.code == 0
+    }
+
+    #[track_caller]
+    fn is(&self, code: i32, wanted: &str) {
+        assert!(self.code == code && self.text.contains(wanted), "wanted {code} and '{wanted}', got {}: {}", self.code, self.text);
+    }
+}
+
+fn nothing(_: &mut Value) {}
+
+fn plain(_: &WebSide) -> Watch {
+    Watch::default()
+}
+
+/// The host is down when its sshd cannot be reached.
+fn watched_host(web: &WebSide) -> Watch {
+    let check = e2e::system_program(&["check_tcp"]).display().to_string();
+    let more =
+        format!("define command {{\n command_name check_sshd\n command_line {check} -H 127.0.0.1 -p {} -t 2\n}}\n", web.sshd.port);
+    Watch { host: "check_command check_sshd\n check_interval 1\n retry_interval 1", more, ..Watch::default() }
+}
+
+/// The handler is called once, at a dead host, and never again: only the sweep comes back to it.
+#[test]
+fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
+    let mut site = Site::new(nothing, watched_host);
+    site.web.sshd.stop();
+    let down = |site: &Site| site.nagios.log_lines().iter().any(|line| line.contains("HOST ALERT: web1;DOWN;HARD"));
+    until("the host DOWN", MINUTE, || down(&site).then_some(()));
+    site.web.apache.kill();
+    site.calls_at("CRITICAL;HARD;1");
+    site.is_hard_broken();
+    site.ctl(&["sweep"]).is(1, "the host is DOWN");
+    site.ctl(&["sweep", "--dry-run"]).is(1, "the host is DOWN");
+
+    site.web.sshd.begin();
+    let up = |site: &Site| site.nagios.log_lines().iter().any(|line| line.contains("HOST ALERT: web1;UP;HARD"));
+    until("the host UP", MINUTE, || up(&site).then_some(()));
+    site.checks(6);
+    assert_eq!((site.calls("CRITICAL"), site.monitor.records().len()), (1, 0), "{:#?}", site.nagios.log_lines());
+
+    site.ctl(&["sweep", "--dry-run"]).is(1, "web1/HTTP\twould offer\thttpd: never tried");
+    nothing_is_started_on_bad_ground(&site);
+    site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed\tREPAIRED web1/HTTP with httpd");
+    site.in_status("current_state", "0");
+    assert_eq!(site.calls("CRITICAL"), 1, "Nagios has called in between: the sweep is not what healed it");
+    let records = site.monitor.records();
+    assert_eq!((records.len(), records[0].outcome, records[0].event.as_str()), (1, Some(Outcome::Healed), "CRITICAL;HARD;1"));
+    site.ctl(&["sweep"]).is(0, "nothing with a repair is HARD broken");
+    assert_eq!(site.monitor.records().len(), 1);
+}
+
+/// A status file that Nagios does not write any more, a handler that an admin has disabled, no status file at all.
+fn nothing_is_started_on_bad_ground(site: &Site) {
+    let policy: Value = serde_json::from_str(&fs::read_to_string(&site.monitor.policy).unwrap()).unwrap();
+    let with = |change: &dyn Fn(&mut Value), name: &str| {
+        let mut other = policy.clone();
+        change(&mut other);
+        let path = site.place.file(name, &other.to_string(), 0o644, None);
+        Seen::from(site.monitor.as_nagios(&site.monitor.repairctl).arg("--policy").arg(path).arg("sweep").output().unwrap())
+    };
+    let status = fs::read_to_string(&site.nagios.status).unwrap();
+    let begin = status.find("created=").unwrap();
+    let end = begin + status[begin..].find('\n').unwrap();
+    site.place.directory("old", None);
+    let old = site.place.file("old/status.dat", &(status[..begin].to_owned() + "created=1700000000" + &status[end..]), 0o644, None);
+    fs::copy(site.nagios.status.with_file_name("objects.cache"), old.with_file_name("objects.cache")).unwrap();
+    with(&|policy| policy["status_file"] = json!(old), "old.json").is(2, "is Nagios running");
+    with(&|policy| policy["status_file"] = Value::Null, "none.json").is(3, "\"status_file\"");
+    with(&|policy| policy["status_file"] = json!("/nonexistent/status.dat"), "missing.json").is(3, "/nonexistent/");
+
+    site.tell_nagios("DISABLE_SVC_EVENT_HANDLER;web1;HTTP");
+    site.in_status("event_handler_enabled", "0");
+    site.ctl(&["sweep"]).is(0, "left alone\tits event handler is disabled");
+    site.tell_nagios("ENABLE_SVC_EVENT_HANDLER;web1;HTTP");
+    site.in_status("event_handler_enabled", "1");
+
+    site.tell_nagios("ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;1;0;0;alice;mine");
+    site.in_status("problem_has_been_acknowledged", "1");
+    site.ctl(&["sweep"]).is(1, "acknowledged");
+    site.tell_nagios("REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP");
+    site.in_status("problem_has_been_acknowledged", "0");
+
+    assert!(site.ctl(&["pause", "--for", "10m", "--reason", "storage"]).ok());
+    site.ctl(&["sweep"]).is(2, "paused by nagios for another 10 min: storage");
+    assert!(site.ctl(&["resume"]).ok());
+    assert!(site.monitor.records().is_empty(), "something was started");
+}
+
+/// What was handed to people is not the sweep's business.
+#[test]
+fn a_repair_that_did_not_help_is_not_repeated_by_any_sweep() {
+    let site = Site::new(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("1m"), plain);
+    site.web.write_repairs(&json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}));
+    site.web.apache.kill();
+    site.calls_at("CRITICAL;HARD;4");
+    until("its end", MINUTE, || site.monitor.records().first()?.outcome);
+    site.checks(3);
+    for _ in 0..3 {
+        site.ctl(&["sweep"]).is(0, "left alone\thanded to people");
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    assert_eq!((site.monitor.records().len(), site.web.jobs().len()), (1, 1));
+}
+
+/// Two sweeps, an end in the middle, and a pause of a mistyped name.
+#[test]
+fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
+    let site = Site::new(nothing, plain);
+    let go = site.place.directory("marks", site.web.account.ids()).join("go");
+    let slow = format!("until [ -e {} ]; do sleep 0.05; done; exec {}", go.display(), site.web.policy_run.join(" "));
+    let repairs = json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", slow], "timeout": "30s", "cooldown": "1s"}}});
+    site.web.write_repairs(&repairs);
+    let typo = site.ctl(&["pause", "web1", "HTPP", "--reason", "x"]);
+    typo.is(1, "Nagios does not know web1/HTPP");
+    assert!(site.ctl(&["pause", "web1", "HTTP", "--reason", "x"]).ok() && site.ctl(&["resume", "web1", "HTTP"]).ok());
+    site.break_while_paused();
+
+    let first = site.sweep_in_background();
+    until("the gate at work", MINUTE, || (site.web.jobs().len() == 1).then_some(()));
+    site.ctl(&["sweep"]).is(2, "another sweep is at work");
+    site.ctl(&["status"]).is(1, "web1/HTTP with httpd for");
+    run(Command::new("kill").args(["-TERM", &first.id().to_string()]));
+    let first = Seen::from(first.wait_with_output().unwrap());
+    first.is(2, "Interrupted");
+    first.is(2, "goes on to its end");
+    assert_eq!(site.monitor.records()[0].outcome, None);
+    fs::write(&go, "").unwrap();
+    until("the worker's end", MINUTE, || site.monitor.records()[0].outcome.filter(|outcome| *outcome == Outcome::Healed));
+    site.in_status("current_state", "0");
+    assert_eq!(site.web.jobs().len(), 1);
+}
+
+/// A worker that died has answered Nagios' event. Nagios' own repetition of it stays answered; the sweep asks the gate,
+/// and then offers once more.
+#[test]
+fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
+    let site = Site::new(nothing, plain);
+    let go = site.place.directory("marks", site.web.account.ids()).join("go");
+    let wait = format!("until [ -e {} ]; do sleep 0.05; done", go.display());
+    let repairs = json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", wait], "timeout": "30s", "cooldown": "1s"}}});
+    site.web.write_repairs(&repairs);
+    site.break_while_paused();
+    let sweep = site.sweep_in_background();
+    until("the gate at work", MINUTE, || (site.web.jobs().len() == 1).then_some(()));
+    let job = site.monitor.records()[0].job.clone();
+    run(Command::new("pkill").args(["-KILL", "-u", "nagios", "-f", "--", &format!("--job={job}")]));
+    Seen::from(sweep.wait_with_output().unwrap()).is(1, "its worker died");
+
+    // The gate finishes what it has begun, in vain. Its word is on record before anything else is done.
+    fs::write(&go, "").unwrap();
+    site.web.write_repairs(&site.web.default_repairs());
+    std::thread::sleep(Duration::from_millis(1500));
+    site.ctl(&["sweep"]).is(0, "left alone\tNagios has not checked it since");
+    let record = &site.monitor.records()[0];
+    assert_eq!(record.outcome, Some(Outcome::Unknown));
+    assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
+    site.checks(3);
+
+    let problem = site.nagios.service("current_problem_id").unwrap();
+    let repeated = site.monitor.call(&format!(
+        "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --problem-id {problem} --foreground"
+    ));
+    Seen::from(repeated).is(0, "has answered this very event");
+    site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed");
+    let outcomes: Vec<_> = site.monitor.records().into_iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Some(Outcome::Healed), Some(Outcome::Unknown)]);
+}
