@@ -1,5 +1,7 @@
 //! A month of an ordinary Nagios with 1,000 hosts and 10,000 services, made up: the same for the same size.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
 /// Where it begins, in seconds since 1970.
@@ -10,7 +12,7 @@ const NAMES: [&str; 10] = ["HTTP", "HTTPS", "SSH", "Disk /", "Disk /var", "Load"
 
 /// Writes about `size` bytes of log.
 pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
-    let mut month = Month { to, at: BEGIN, written: 0, random: 0x9e37_79b9_7f4a_7c15 };
+    let mut month = Month { to, at: BEGIN, written: 0, random: 0x9e37_79b9_7f4a_7c15, later: BinaryHeap::new() };
     // One fault in so many seconds fills a month.
     let pace = (31 * 24 * 3600 * 2000 / size.max(1)).clamp(1, 600);
     let mut day = 0;
@@ -20,9 +22,10 @@ pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
             month.rotation()?;
         }
         month.something()?;
-        month.at += 1 + month.next() % (2 * pace);
+        month.at += month.next() % (2 * pace + 1);
+        month.flush(month.at)?;
     }
-    Ok(())
+    month.flush(u64::MAX)
 }
 
 /// The objects of that Nagios, as its object cache has them; every fifth service has the repair `httpd`.
@@ -45,6 +48,8 @@ struct Month<'a, W> {
     at: u64,
     written: u64,
     random: u64,
+    /// Lines whose time has not come: a log is in order of time.
+    later: BinaryHeap<Reverse<(u64, u64, String)>>,
 }
 
 impl<W: Write> Month<'_, W> {
@@ -58,7 +63,16 @@ impl<W: Write> Month<'_, W> {
     fn line(&mut self, after: u64, text: &str) -> io::Result<()> {
         let line = format!("[{}] {text}\n", self.at + after);
         self.written += line.len() as u64;
-        self.to.write_all(line.as_bytes())
+        self.later.push(Reverse((self.at + after, self.written, line)));
+        Ok(())
+    }
+
+    fn flush(&mut self, until: u64) -> io::Result<()> {
+        while let Some(Reverse((_, _, line))) = self.later.peek().filter(|next| next.0.0 < until) {
+            self.to.write_all(line.as_bytes())?;
+            self.later.pop();
+        }
+        Ok(())
     }
 
     fn rotation(&mut self) -> io::Result<()> {
