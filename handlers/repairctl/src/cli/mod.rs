@@ -24,7 +24,7 @@ pub use history::{Ended, History};
 pub use init::Init;
 pub use lint::Lint;
 pub use pause::{Pause, Resume, Status};
-pub use replay::Replay;
+pub use replay::{Assume, Replay};
 pub use report::Report;
 pub use show::Show;
 pub use sweep::Sweep;

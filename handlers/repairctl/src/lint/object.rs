@@ -203,6 +203,7 @@ impl Look<'_> {
             attempts(subject),
             settles(subject, at, rules, main),
             last_soft(subject, rules, attached).map(|finding| (line, finding)),
+            in_a_row(subject, rules, attached).map(|finding| (line, finding)),
         ]
         .into_iter()
         .flatten()
@@ -314,6 +315,19 @@ fn last_soft(subject: &Subject<'_>, rules: &Rules, attached: &Attached<'_>) -> O
                 rules.soft_attempt
             ),
             format!("add --max-attempts '${name}$' to the command line"),
+        )
+    })
+}
+
+/// Two results in a row are only known when the one before is passed.
+fn in_a_row(subject: &Subject<'_>, rules: &Rules, attached: &Attached<'_>) -> Option<Finding> {
+    let call = attached.call.as_ref().ok()?;
+    (rules.in_a_row > 1 && call.event.last_state.is_none()).then(|| {
+        let name = if subject.kind == Kind::Host { "LASTHOSTSTATE" } else { "LASTSERVICESTATE" };
+        error(
+            "last-state-not-passed",
+            format!("${name}$ is not passed, and the policy wants {} results in a row: it never repairs", rules.in_a_row),
+            format!("add --last-state '${name}$' to the command line"),
         )
     })
 }

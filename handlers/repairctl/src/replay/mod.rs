@@ -1,11 +1,126 @@
-//! `repairctl replay`.
+//! `repairctl replay`: runs a policy over Nagios' logs. What would it have done?
+
+mod entry;
+mod files;
+mod lines;
+mod past;
+mod progress;
+mod sim;
+mod sum;
+#[cfg(test)]
+mod tests;
+mod things;
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use plugin_kit::{Found, Out, Problem};
 
-use crate::cli::Replay;
+use crate::cli::{Assume as Word, Replay};
+use crate::nagios;
 use crate::site::Site;
+use entry::{entry, time};
+use files::{BadLog, Log};
+use lines::Lines;
+use progress::Progress;
+use sim::{Assume, Decided, Sim, Terms};
+use things::{Source, Things};
 
 /// The command.
-pub fn run(_words: &Replay, _site: &Site, _out: &mut Out) -> Result<Found, Problem> {
-    Err(Problem::Internal("replay is not there yet".into()))
+pub fn run(words: &Replay, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    let config = site.config()?;
+    let (things, known_from) = objects(words)?;
+    if let Some(name) = words.repair.as_ref().filter(|name| !config.policy.repairs.contains_key(name)) {
+        return Err(Problem::Usage(format!("the policy {} has no repair '{name}'", site.policy().display())));
+    }
+    let terms = Terms {
+        policy: &config.policy,
+        assume: if words.assume == Word::Heals { Assume::Heals } else { Assume::Log },
+        takes: words.takes.0,
+        knows_status: config.status_file.is_some(),
+    };
+    let (logs, mut bad) = files::in_order(&words.logs);
+    let mut sim = Sim::new(terms, things);
+    let mut progress = Progress::new(logs.iter().map(|log| log.size).sum());
+    let mut before = 0;
+    for log in &logs {
+        let mut tell = |decided: &Decided<'_>| {
+            if words.decisions {
+                out.line(sum::decision(decided, words.json));
+            }
+        };
+        match read(log, before, &mut sim, &mut progress, &mut tell) {
+            Ok(()) => {}
+            Err(Stop::Log(why)) => bad.push(why),
+            Err(Stop::TooMany(why)) => return Err(Problem::Usage(why.to_string())),
+        }
+        before += log.size;
+    }
+    drop(progress);
+    let sum = sum::Sum { sim: &sim, terms, known_from, logs: logs.len(), bad: &bad };
+    if words.json {
+        out.line(sum.json(words.decisions));
+    } else {
+        sum.write(out);
+    }
+    Ok(if bad.is_empty() { Found::Fine } else { Found::Failed })
+}
+
+/// The objects with a repair, and where they are known from.
+fn objects(words: &Replay) -> Result<(Things, String), Problem> {
+    if let Some(repair) = &words.repair {
+        let known_from = format!("every service is taken to have the repair '{repair}'");
+        return Ok((Things::new(Source::All(repair.clone())), known_from));
+    }
+    let file: PathBuf = words.objects.clone().or_else(nagios::find).ok_or_else(|| {
+        let places = nagios::places();
+        Problem::Usage(format!(
+            "no nagios.cfg tells which objects have a repair (looked for {places}): give --objects FILE or --repair NAME"
+        ))
+    })?;
+    let configuration = nagios::read(&file);
+    if let Some((at, why)) = configuration.unreadable.first() {
+        return Err(Problem::Usage(format!("{at}: cannot be read: {why}")));
+    }
+    let things = Things::new(Source::Configuration(&configuration));
+    if things.with_repair == 0 {
+        let file = file.display();
+        return Err(Problem::Usage(format!(
+            "{file}: no host or service has a _REPAIR; to try one on every service, give --repair NAME"
+        )));
+    }
+    let known_from = format!("{} objects have a repair, as {} says now", things.with_repair, file.display());
+    Ok((things, known_from))
+}
+
+/// Why a log is not read to its end.
+enum Stop {
+    Log(BadLog),
+    TooMany(things::TooMany),
+}
+
+fn read(
+    log: &Log,
+    before: u64,
+    sim: &mut Sim<'_>,
+    progress: &mut Progress,
+    tell: &mut dyn FnMut(&Decided<'_>),
+) -> Result<(), Stop> {
+    let unreadable = |why| Stop::Log(BadLog::Unreadable { path: log.path.clone(), why });
+    let count = Rc::new(Cell::new(0));
+    let mut lines = Lines::new(files::open(&log.path, Rc::clone(&count)).map_err(unreadable)?);
+    while let Some(line) = lines.next().map_err(unreadable)? {
+        sim.tally.lines += 1;
+        if sim.tally.lines % 16384 == 0 {
+            progress.at(before + count.get());
+        }
+        let Some((at, text)) = time(line) else { continue };
+        let (first, last) = sim.tally.span.unwrap_or((at, at));
+        sim.tally.span = Some((first.min(at), last.max(at)));
+        if let Some(entry) = entry(at, text) {
+            sim.take(&entry, tell).map_err(Stop::TooMany)?;
+        }
+    }
+    Ok(())
 }

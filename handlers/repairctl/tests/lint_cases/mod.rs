@@ -339,6 +339,17 @@ pub const CASES: &[Case] = &[
         "--max-attempts '$MAXSERVICEATTEMPTS$'",
     ),
     case(
+        "two results in a row, and the one before is not passed",
+        &[
+            (POLICY, "\"cooldown\": \"10m\"", "\"cooldown\": \"10m\", \"in_a_row\": 2"),
+            (COMMANDS, " --last-state '$LASTSERVICESTATE$'", ""),
+        ],
+        (COMMANDS, LINE),
+        "error",
+        "last-state-not-passed",
+        "--last-state '$LASTSERVICESTATE$'",
+    ),
+    case(
         "a volatile service",
         &[(SERVICES, OPTED, "    _REPAIR             httpd\n    is_volatile         1")],
         (SERVICES, "is_volatile"),

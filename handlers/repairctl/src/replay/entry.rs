@@ -1,0 +1,239 @@
+//! A line of Nagios' log, taken apart without copying: `[1700000000] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;output`.
+
+use memchr::{memchr, memchr2};
+use policy::{State, StateType};
+
+/// A line that matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Seconds since 1970.
+    pub at: u64,
+    /// `host` or `host;service`, as it is written: any bytes.
+    pub object: &'a [u8],
+    /// What happened to it.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A change of state. Nagios calls the event handler for it.
+    Alert(Change),
+    /// The event handler was called; the same change stands in the log as an alert.
+    Call(Change),
+    /// How it is, without a change: after a rotation of the log or a start.
+    Is(State),
+    /// A downtime began, or one ended.
+    Downtime(bool),
+    /// It began to flap, or ended.
+    Flapping(bool),
+    /// Somebody acknowledged the problem, or took that back.
+    Acknowledged(bool),
+    /// Somebody was told of the problem.
+    Page,
+}
+
+/// A state, how sure Nagios is of it, and after how many checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The new state.
+    pub state: State,
+    /// SOFT or HARD.
+    pub state_type: StateType,
+    /// From 1.
+    pub attempt: u32,
+}
+
+/// `[1700000000] ` and the rest; `None` for what is no line of Nagios' log.
+pub fn time(line: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = line.strip_prefix(b"[")?;
+    let end = memchr(b']', rest.get(..21.min(rest.len()))?)?;
+    let (digits, rest) = rest.split_at_checked(end)?;
+    Some((number(digits)?, rest.strip_prefix(b"] ")?))
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let digit = |so_far: u64, byte: &u8| {
+        let value = byte.checked_sub(b'0').filter(|value| *value <= 9)?;
+        so_far.checked_mul(10)?.checked_add(u64::from(value))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, digit) }
+}
+
+/// Reads what follows the time. `None` for all lines that do not matter here, and for those that are damaged.
+pub fn entry(at: u64, text: &[u8]) -> Option<Entry<'_>> {
+    let (service, rest) = match text.first()? {
+        b'S' => (true, text.strip_prefix(b"SERVICE ")?),
+        b'H' => (false, text.strip_prefix(b"HOST ")?),
+        b'C' => return is(at, text.strip_prefix(b"CURRENT ")?),
+        b'I' => return is(at, text.strip_prefix(b"INITIAL ")?),
+        b'E' => return acknowledgement(at, text.strip_prefix(b"EXTERNAL COMMAND: ")?),
+        _ => return None,
+    };
+    let split = |rest| object(service, rest);
+    let (object, what) = match rest.first()? {
+        b'A' => {
+            let (object, rest) = split(rest.strip_prefix(b"ALERT: ")?)?;
+            (object, What::Alert(change(service, rest)?))
+        }
+        b'E' => {
+            let (object, rest) = split(rest.strip_prefix(b"EVENT HANDLER: ")?)?;
+            (object, What::Call(change(service, rest)?))
+        }
+        b'N' => {
+            let (_contact, rest) = field(rest.strip_prefix(b"NOTIFICATION: ")?)?;
+            let (object, rest) = split(rest)?;
+            let (why, _) = field(rest)?;
+            // `ACKNOWLEDGEMENT (CRITICAL)`; the others are recoveries, downtimes and flapping.
+            let problem = state(service, why).is_some_and(|state| !state.is_good());
+            let what =
+                if problem { What::Page } else { why.starts_with(b"ACKNOWLEDGEMENT").then_some(What::Acknowledged(true))? };
+            (object, what)
+        }
+        b'D' => {
+            let (object, rest) = split(rest.strip_prefix(b"DOWNTIME ALERT: ")?)?;
+            (object, What::Downtime(rest.starts_with(b"STARTED")))
+        }
+        b'F' => {
+            let (object, rest) = split(rest.strip_prefix(b"FLAPPING ALERT: ")?)?;
+            (object, What::Flapping(rest.starts_with(b"STARTED")))
+        }
+        _ => return None,
+    };
+    Some(Entry { at, object, what })
+}
+
+/// `SERVICE STATE: web1;HTTP;OK;HARD;1;output`
+fn is(at: u64, text: &[u8]) -> Option<Entry<'_>> {
+    let service = text.starts_with(b"SERVICE");
+    let text = text.strip_prefix(b"SERVICE STATE: ").or_else(|| text.strip_prefix(b"HOST STATE: "))?;
+    let (object, rest) = object(service, text)?;
+    let (word, _) = field(rest)?;
+    Some(Entry { at, object, what: What::Is(state(service, word)?) })
+}
+
+/// `ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;...` and `REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP`
+fn acknowledgement(at: u64, text: &[u8]) -> Option<Entry<'_>> {
+    let commands: [(&[u8], bool, bool); 4] = [
+        (b"ACKNOWLEDGE_SVC_PROBLEM;", true, true),
+        (b"ACKNOWLEDGE_HOST_PROBLEM;", false, true),
+        (b"REMOVE_SVC_ACKNOWLEDGEMENT;", true, false),
+        (b"REMOVE_HOST_ACKNOWLEDGEMENT;", false, false),
+    ];
+    let (rest, service, on) =
+        commands.into_iter().find_map(|(command, service, on)| Some((text.strip_prefix(command)?, service, on)))?;
+    // Nothing need follow the name.
+    let object = object(service, rest).map_or(rest, |(object, _)| object);
+    Some(Entry { at, object, what: What::Acknowledged(on) })
+}
+
+/// The object in front, and what follows it.
+fn object(service: bool, text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut end = memchr(b';', text)?;
+    if service {
+        end += 1 + memchr(b';', text.get(end + 1..)?)?;
+    }
+    Some((text.get(..end)?, text.get(end + 1..)?))
+}
+
+fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr(b';', text)?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
+}
+
+/// `CRITICAL;SOFT;3;...`
+fn change(service: bool, text: &[u8]) -> Option<Change> {
+    let (word, rest) = field(text)?;
+    let state = state(service, word)?;
+    let (word, rest) = field(rest)?;
+    let state_type = match word {
+        b"SOFT" => StateType::Soft,
+        b"HARD" => StateType::Hard,
+        _ => return None,
+    };
+    let end = memchr2(b';', b'\r', rest).unwrap_or(rest.len());
+    let attempt = number(rest.get(..end)?)?;
+    Some(Change { state, state_type, attempt: u32::try_from(attempt).ok()? })
+}
+
+fn state(service: bool, word: &[u8]) -> Option<State> {
+    Some(match (service, word) {
+        (true, b"OK") => State::Ok,
+        (true, b"WARNING") => State::Warning,
+        (true, b"CRITICAL") => State::Critical,
+        (true, b"UNKNOWN") => State::Unknown,
+        (false, b"UP") => State::Up,
+        (false, b"DOWN") => State::Down,
+        (false, b"UNREACHABLE") => State::Unreachable,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Option<Entry<'_>> {
+        let (at, text) = time(line.as_bytes())?;
+        entry(at, text)
+    }
+
+    fn change(state: State, state_type: StateType, attempt: u32) -> Change {
+        Change { state, state_type, attempt }
+    }
+
+    #[test]
+    fn lines_that_matter() {
+        use StateType::{Hard, Soft};
+        let critical = change(State::Critical, Soft, 3);
+        for (line, object, what) in [
+            ("SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;CRITICAL - a;b", "web1;HTTP", What::Alert(critical)),
+            ("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair", "web1;HTTP", What::Call(critical)),
+            ("HOST ALERT: web1;DOWN;HARD;3;gone", "web1", What::Alert(change(State::Down, Hard, 3))),
+            ("HOST EVENT HANDLER: web1;UP;HARD;1;x", "web1", What::Call(change(State::Up, Hard, 1))),
+            ("CURRENT SERVICE STATE: web1;HTTP;OK;HARD;1;fine", "web1;HTTP", What::Is(State::Ok)),
+            ("INITIAL HOST STATE: web1;UP;HARD;1;fine", "web1", What::Is(State::Up)),
+            ("SERVICE DOWNTIME ALERT: web1;HTTP;STARTED; begins", "web1;HTTP", What::Downtime(true)),
+            ("HOST DOWNTIME ALERT: web1;CANCELLED; ends", "web1", What::Downtime(false)),
+            ("SERVICE FLAPPING ALERT: web1;HTTP;STARTED; 20%", "web1;HTTP", What::Flapping(true)),
+            ("HOST FLAPPING ALERT: web1;STOPPED; 5%", "web1", What::Flapping(false)),
+            ("SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;out", "web1;HTTP", What::Page),
+            ("HOST NOTIFICATION: ann;web1;DOWN;mail;out", "web1", What::Page),
+            ("SERVICE NOTIFICATION: ann;web1;HTTP;ACKNOWLEDGEMENT (CRITICAL);mail;out", "web1;HTTP", What::Acknowledged(true)),
+            ("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;1;1;ann;mine", "web1;HTTP", What::Acknowledged(true)),
+            ("EXTERNAL COMMAND: REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP", "web1;HTTP", What::Acknowledged(false)),
+            ("EXTERNAL COMMAND: REMOVE_HOST_ACKNOWLEDGEMENT;web1", "web1", What::Acknowledged(false)),
+        ] {
+            let line = format!("[1700000000] {line}");
+            assert_eq!(read(&line), Some(Entry { at: 1_700_000_000, object: object.as_bytes(), what }), "{line}");
+        }
+    }
+
+    #[test]
+    fn all_others_are_passed_over() {
+        for line in [
+            "",
+            "[",
+            "[]",
+            "[] SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[99999999999999999999] SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[17000000000000000000000] SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[-1] SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[1]SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[1] SERVICE ALERT: a;b",
+            "[1] SERVICE ALERT: a;b;CRITICAL;SOFT",
+            "[1] SERVICE ALERT: a;b;CRITICAL;SOFT;x;y",
+            "[1] SERVICE ALERT: a;b;CRITICAL;SOFT;99999999999;y",
+            "[1] SERVICE ALERT: a;b;DOWN;SOFT;1;y",
+            "[1] HOST ALERT: a;CRITICAL;SOFT;1;y",
+            "[1] SERVICE NOTIFICATION: ann;a;b;RECOVERY;mail;x",
+            "[1] SERVICE NOTIFICATION: ann;a;b;OK;mail;x",
+            "[1] EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;a;b;2;SERVICE ALERT: a;b;CRITICAL;HARD;3;x",
+            "[1] GLOBAL SERVICE EVENT HANDLER: a;b;CRITICAL;SOFT;3;x",
+            "[1] Nagios 4.4.6 starting... (PID=1)",
+            "Nov 24 03:12:44 nagios: SERVICE ALERT: a;b;CRITICAL;SOFT;3;x",
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Short logs, and what a policy would have done.
+
+use std::time::Duration;
+
+use policy::{Act, Fleet, Limits, Policy, Rules, Rung};
+
+use super::entry::{entry, time};
+use super::sim::{Assume, Decided, Sim, Terms};
+use super::things::{Source, Things};
+
+fn policy(limits: Limits) -> Policy {
+    let act = Act::Local(vec!["/bin/true".into()]);
+    let rung = Rung { act, timeout: Duration::from_secs(30), settle: Duration::ZERO, verify: vec!["x".into()], good_results: 1 };
+    let rules = Rules { limits, ..Rules::with_ladder(vec![rung]) };
+    Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
+}
+
+/// Replays lines without their brackets; each decision is a line.
+fn replay(lines: &[&str], change: impl Fn(&mut Terms<'_>), policy: &Policy) -> (Vec<String>, u64, u64) {
+    let mut terms = Terms { policy, assume: Assume::Log, takes: Duration::ZERO, knows_status: false };
+    change(&mut terms);
+    let mut sim = Sim::new(terms, Things::new(Source::All("httpd".parse().unwrap())));
+    let mut told = Vec::new();
+    let mut tell = |decided: &Decided<'_>| {
+        let word = decided.verdict.map_or_else(|why| why.code().to_owned(), |name| format!("repair {name}"));
+        told.push(format!("{} {} {word}", decided.at, decided.event.object()));
+    };
+    for line in lines {
+        let (at, rest) = line.split_once(' ').unwrap();
+        let line = format!("[{at}] {rest}");
+        let (at, text) = time(line.as_bytes()).unwrap();
+        if let Some(entry) = entry(at, text) {
+            sim.take(&entry, &mut tell).unwrap();
+        }
+    }
+    let saved = sim.things.iter().map(|thing| thing.count.saved).sum();
+    let incidents = sim.things.iter().map(|thing| thing.count.incidents).sum();
+    (told, saved, incidents)
+}
+
+fn decisions(lines: &[&str]) -> Vec<String> {
+    replay(lines, |_| {}, &policy(Limits::default())).0
+}
+
+const FAULT: [&str; 7] = [
+    "1000 SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;1;refused",
+    "1060 SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;2;refused",
+    "1120 SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;refused",
+    "1180 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused",
+    "1180 SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;refused",
+    "4780 SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;refused",
+    "5000 SERVICE ALERT: web1;HTTP;OK;HARD;4;fine",
+];
+
+#[test]
+fn a_repair_that_is_taken_to_heal_saves_what_the_log_shows_after_it() {
+    let heals = |terms: &mut Terms<'_>| terms.assume = Assume::Heals;
+    let (told, saved, incidents) = replay(&FAULT, heals, &policy(Limits::default()));
+    assert_eq!((told, saved, incidents), (vec!["1120 web1/HTTP repair httpd".to_owned()], 2, 1));
+}
+
+#[test]
+fn as_the_log_shows_it_a_repair_without_a_recovery_did_not_help() {
+    let (told, saved, _) = replay(&FAULT, |_| {}, &policy(Limits::default()));
+    assert_eq!(told, ["1120 web1/HTTP repair httpd", "1180 web1/HTTP cooling-down"]);
+    assert_eq!(saved, 0);
+    let slow = |terms: &mut Terms<'_>| terms.takes = Duration::from_secs(90);
+    assert_eq!(replay(&FAULT, slow, &policy(Limits::default())).0[1], "1180 web1/HTTP already-running");
+}
+
+#[test]
+fn a_page_that_leaves_with_the_repair_is_not_saved() {
+    let hard_at_once = [
+        "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
+        "1000 SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;refused",
+        "2000 SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;refused",
+        "2000 SERVICE NOTIFICATION: ann;web1;HTTP;OK;mail;refused",
+    ];
+    let heals = |terms: &mut Terms<'_>| terms.assume = Assume::Heals;
+    assert_eq!(replay(&hard_at_once, heals, &policy(Limits::default())).1, 1);
+}
+
+#[test]
+fn a_change_that_the_log_tells_twice_is_one_call() {
+    let twice = [
+        "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
+        "1000 SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;1;handle_repair",
+        "1000 SERVICE EVENT HANDLER: web2;HTTP;CRITICAL;HARD;1;handle_repair",
+        "1001 SERVICE ALERT: web2;HTTP;CRITICAL;HARD;1;refused",
+    ];
+    assert_eq!(decisions(&twice), ["1000 web1/HTTP repair httpd", "1000 web2/HTTP repair httpd"]);
+}
+
+#[test]
+fn hosts_that_are_down_downtimes_and_running_repairs_refuse() {
+    let lines = [
+        "900 HOST ALERT: web1;DOWN;SOFT;1;gone",
+        "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
+        "1100 HOST ALERT: web1;UP;HARD;1;back",
+        "1200 SERVICE ALERT: web1;HTTP;OK;HARD;1;fine",
+        "1300 SERVICE DOWNTIME ALERT: web1;HTTP;STARTED; begins",
+        "1400 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
+        "1500 SERVICE DOWNTIME ALERT: web1;HTTP;STOPPED; ends",
+        "1600 SERVICE ALERT: web1;HTTP;OK;HARD;1;fine",
+        "1650 HOST DOWNTIME ALERT: web1;STARTED; begins",
+        "1700 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
+        "1750 HOST DOWNTIME ALERT: web1;CANCELLED; ends",
+        "1800 SERVICE ALERT: web1;SMTP;CRITICAL;HARD;1;refused",
+        "1810 SERVICE ALERT: web1;SSH;CRITICAL;HARD;1;refused",
+    ];
+    let slow = |terms: &mut Terms<'_>| terms.takes = Duration::from_secs(60);
+    let told = replay(&lines, slow, &policy(Limits::default())).0;
+    assert_eq!(
+        told,
+        [
+            "1000 web1/HTTP host-not-up",
+            "1400 web1/HTTP service-downtime",
+            "1700 web1/HTTP host-downtime",
+            "1800 web1/SMTP repair httpd",
+            "1810 web1/SSH already-running",
+        ]
+    );
+}
+
+#[test]
+fn acknowledgements_and_flapping_count_only_with_a_status_file() {
+    let lines = [
+        "1000 SERVICE FLAPPING ALERT: web1;HTTP;STARTED; 30%",
+        "1100 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused",
+        "1200 SERVICE FLAPPING ALERT: web1;HTTP;STOPPED; 4%",
+        "1300 EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;1;1;ann;mine",
+        "1400 SERVICE ALERT: web1;HTTP;WARNING;HARD;4;slow",
+        "1500 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused",
+        "1600 SERVICE ALERT: web1;HTTP;OK;HARD;4;fine",
+        "9000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused",
+    ];
+    let with_status = |terms: &mut Terms<'_>| terms.knows_status = true;
+    let told = replay(&lines, with_status, &policy(Limits::default())).0;
+    assert_eq!(told, ["1100 web1/HTTP flapping", "1500 web1/HTTP acknowledged", "9000 web1/HTTP repair httpd"]);
+    assert_eq!(decisions(&lines)[0], "1100 web1/HTTP repair httpd");
+}
+
+/// Each repair heals, and the fault is back ten minutes later: the breaker opens, until there is an hour without a fault.
+#[test]
+fn a_fault_that_comes_back_opens_the_breaker() {
+    let mut lines = Vec::new();
+    for n in 0..8 {
+        let at = 10_000 + 700 * n;
+        lines.push(format!("{at} SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused"));
+        lines.push(format!("{} SERVICE ALERT: web1;HTTP;OK;HARD;4;fine", at + 30));
+    }
+    lines.push("30000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused".to_owned());
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let limits = Limits { per_incident: 99, ..Limits::default() };
+    for assume in [Assume::Log, Assume::Heals] {
+        let told = replay(&lines, |terms| terms.assume = assume, &policy(limits)).0;
+        let words: Vec<&str> = told.iter().map(|line| line.split_once("HTTP ").unwrap().1).collect();
+        let open = "breaker-open";
+        assert_eq!(
+            words,
+            ["repair httpd", "repair httpd", "repair httpd", open, open, open, open, open, "repair httpd"],
+            "{assume:?}"
+        );
+    }
+}
+
+#[test]
+fn many_faults_at_once_are_held_by_the_fleet() {
+    let lines: Vec<String> = (0..30).map(|n| format!("1000 SERVICE ALERT: web{n};HTTP;CRITICAL;HARD;4;refused")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let told = decisions(&lines);
+    assert_eq!(told.iter().filter(|line| line.ends_with("repair httpd")).count(), 20);
+    assert_eq!(told.iter().filter(|line| line.ends_with("fleet-started")).count(), 10);
+    let slow = |terms: &mut Terms<'_>| terms.takes = Duration::from_secs(60);
+    let told = replay(&lines, slow, &policy(Limits::default())).0;
+    assert_eq!(told.iter().filter(|line| line.ends_with("fleet-running")).count(), 25);
+}

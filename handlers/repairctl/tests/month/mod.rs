@@ -1,0 +1,165 @@
+//! A month of an ordinary Nagios with 1,000 hosts and 10,000 services, made up: the same for the same size.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, Write};
+
+/// Where it begins, in seconds since 1970.
+pub const BEGIN: u64 = 1_790_000_000;
+const HOSTS: u64 = 1000;
+const SERVICES: u64 = 10;
+const NAMES: [&str; 10] = ["HTTP", "HTTPS", "SSH", "Disk /", "Disk /var", "Load", "Memory", "NTP", "SMTP", "Certificate"];
+
+/// Writes about `size` bytes of log.
+pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
+    let mut month = Month { to, at: BEGIN, written: 0, random: 0x9e37_79b9_7f4a_7c15, later: BinaryHeap::new() };
+    // One fault in so many seconds fills a month.
+    let pace = (31 * 24 * 3600 * 2000 / size.max(1)).clamp(1, 600);
+    let mut day = 0;
+    while month.written < size {
+        if month.at / 86_400 != day {
+            day = month.at / 86_400;
+            month.rotation()?;
+        }
+        month.something()?;
+        month.at += month.next() % (2 * pace + 1);
+        month.flush(month.at)?;
+    }
+    month.flush(u64::MAX)
+}
+
+/// The objects of that Nagios, as its object cache has them; every fifth service has the repair `httpd`.
+pub fn objects() -> String {
+    let mut text = String::new();
+    for host in 0..HOSTS {
+        text += &format!("define host {{\n\thost_name\tserver{host:04}\n\t}}\n");
+        for (n, name) in NAMES.iter().enumerate() {
+            let repair = if n % 5 == 0 { "\t_REPAIR\thttpd\n" } else { "" };
+            text += &format!(
+                "define service {{\n\thost_name\tserver{host:04}\n\tservice_description\t{name}\n\tmax_check_attempts\t4\n{repair}\t}}\n"
+            );
+        }
+    }
+    text
+}
+
+struct Month<'a, W> {
+    to: &'a mut W,
+    at: u64,
+    written: u64,
+    random: u64,
+    /// Lines whose time has not come: a log is in order of time.
+    later: BinaryHeap<Reverse<(u64, u64, String)>>,
+}
+
+impl<W: Write> Month<'_, W> {
+    fn next(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random >> 11
+    }
+
+    fn line(&mut self, after: u64, text: &str) -> io::Result<()> {
+        let line = format!("[{}] {text}\n", self.at + after);
+        self.written += line.len() as u64;
+        self.later.push(Reverse((self.at + after, self.written, line)));
+        Ok(())
+    }
+
+    fn flush(&mut self, until: u64) -> io::Result<()> {
+        while let Some(Reverse((_, _, line))) = self.later.peek().filter(|next| next.0.0 < until) {
+            self.to.write_all(line.as_bytes())?;
+            self.later.pop();
+        }
+        Ok(())
+    }
+
+    fn rotation(&mut self) -> io::Result<()> {
+        self.line(0, "LOG ROTATION: DAILY")?;
+        self.line(0, "LOG VERSION: 2.0")?;
+        for host in 0..HOSTS {
+            self.line(0, &format!("CURRENT HOST STATE: server{host:04};UP;HARD;1;PING OK - Packet loss = 0%, RTA = 0.41 ms"))?;
+            for name in NAMES {
+                self.line(0, &format!("CURRENT SERVICE STATE: server{host:04};{name};OK;HARD;1;{name} OK - as it should be, 0.012 second response time"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn something(&mut self) -> io::Result<()> {
+        let host = format!("server{:04}", self.next() % HOSTS);
+        let name = NAMES[usize::try_from(self.next() % SERVICES).unwrap()];
+        match self.next() % 100 {
+            0..30 => self.blip(&host, name),
+            30..45 => self.fault(&host, name),
+            45..48 => self.host_down(&host),
+            48..50 => self.downtime(&host, name),
+            _ => self.passive(&host),
+        }
+    }
+
+    /// One bad check, and it is over.
+    fn blip(&mut self, host: &str, name: &str) -> io::Result<()> {
+        self.line(0, &format!("SERVICE ALERT: {host};{name};CRITICAL;SOFT;1;CRITICAL - Socket timeout after 10 seconds"))?;
+        self.line(0, &format!("SERVICE EVENT HANDLER: {host};{name};CRITICAL;SOFT;1;handle_repair"))?;
+        self.line(60, &format!("SERVICE ALERT: {host};{name};OK;SOFT;2;OK - 0.010 second response time"))?;
+        self.line(60, &format!("SERVICE EVENT HANDLER: {host};{name};OK;SOFT;2;handle_repair"))
+    }
+
+    /// A fault that somebody has to mend: three people are told, again and again.
+    fn fault(&mut self, host: &str, name: &str) -> io::Result<()> {
+        let output = "connect to address 192.0.2.1 and port 80: Connection refused";
+        for (attempt, kind) in [(1, "SOFT"), (2, "SOFT"), (3, "SOFT"), (4, "HARD")] {
+            let after = 60 * (attempt - 1);
+            self.line(after, &format!("SERVICE ALERT: {host};{name};CRITICAL;{kind};{attempt};{output}"))?;
+            self.line(after, &format!("SERVICE EVENT HANDLER: {host};{name};CRITICAL;{kind};{attempt};handle_repair"))?;
+        }
+        for after in [180, 1980, 3780] {
+            for who in ["ann", "bob", "cleo"] {
+                self.line(
+                    after,
+                    &format!("SERVICE NOTIFICATION: {who};{host};{name};CRITICAL;notify-service-by-email;{output}"),
+                )?;
+            }
+        }
+        self.line(4000, &format!("SERVICE ALERT: {host};{name};OK;HARD;4;OK - 0.010 second response time"))?;
+        self.line(4000, &format!("SERVICE NOTIFICATION: ann;{host};{name};OK;notify-service-by-email;OK"))
+    }
+
+    fn host_down(&mut self, host: &str) -> io::Result<()> {
+        for attempt in 1..3 {
+            self.line(attempt, &format!("HOST ALERT: {host};DOWN;SOFT;{attempt};PING CRITICAL - Packet loss = 100%"))?;
+        }
+        self.line(3, &format!("HOST ALERT: {host};DOWN;HARD;3;PING CRITICAL - Packet loss = 100%"))?;
+        for name in NAMES {
+            self.line(4, &format!("SERVICE ALERT: {host};{name};CRITICAL;HARD;1;CRITICAL - No route to host"))?;
+        }
+        self.line(300, &format!("HOST ALERT: {host};UP;HARD;1;PING OK - Packet loss = 0%, RTA = 0.40 ms"))?;
+        for name in NAMES {
+            self.line(310, &format!("SERVICE ALERT: {host};{name};OK;HARD;1;OK"))?;
+        }
+        Ok(())
+    }
+
+    fn downtime(&mut self, host: &str, name: &str) -> io::Result<()> {
+        self.line(
+            0,
+            &format!("SERVICE DOWNTIME ALERT: {host};{name};STARTED; Service has entered a period of scheduled downtime"),
+        )?;
+        self.line(
+            600,
+            &format!("SERVICE DOWNTIME ALERT: {host};{name};STOPPED; Service has exited from a period of scheduled downtime"),
+        )
+    }
+
+    /// What a collector sends for all services of a host.
+    fn passive(&mut self, host: &str) -> io::Result<()> {
+        for name in NAMES {
+            let value = self.next() % 1000;
+            self.line(0, &format!("EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;{host};{name};0;{name} OK - value {value} | value={value};900;950"))?;
+            self.line(0, &format!("PASSIVE SERVICE CHECK: {host};{name};0;{name} OK - value {value}"))?;
+        }
+        Ok(())
+    }
+}
