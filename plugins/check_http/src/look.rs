@@ -271,7 +271,8 @@ impl<'a> Looker<'a> {
         let outcome = days.into_iter().fold(outcome, |outcome, (left, days)| outcome.perfdata(judge::days(left, days)));
         let above = self.certificates.into_iter().rev().fold(outcome, |outcome, (_, line)| outcome.above(line));
         let outcome = above.at_least(worst);
-        let outcome = if self.tale.is_empty() { outcome } else { outcome.long(self.tale.trim_end()) };
+        let outcome =
+            if self.tale.is_empty() { outcome } else { outcome.long(self.tale.strip_suffix('\n').unwrap_or(&self.tale)) };
         match self.jar.map_or(Ok(()), |jar| jar.save(now())) {
             Ok(()) => outcome,
             Err(why) => outcome.at_least(State::Unknown).long(format!("the cookie jar cannot be written: {}", text::plain(&why))),
@@ -280,7 +281,8 @@ impl<'a> Looker<'a> {
 
     fn tell(&mut self, what: impl FnOnce() -> String) {
         if self.wish.show.verbose {
-            self.tale.push_str(what().trim_end());
+            let text = what();
+            self.tale.push_str(text.strip_suffix('\n').unwrap_or(&text));
             self.tale.push('\n');
         }
     }

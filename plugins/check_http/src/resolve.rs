@@ -66,35 +66,35 @@ fn look_up(name: &str, port: u16, family: Option<Family>, order: &Order) -> Resu
     }
     match order {
         Order::Libc => libc(name, port),
-        Order::Getent => getent(name, port, family),
+        Order::FilesThenGetent | Order::Getent => getent(name, port, family),
         Order::LibcThenGetent => libc(name, port).or_else(|_| getent(name, port, family)),
     }
 }
 
-/// Whom to ask.
+/// Whom to ask. All but `Getent` begin with /etc/hosts.
 #[derive(Debug, PartialEq, Eq)]
 enum Order {
     Libc,
-    Getent,
     LibcThenGetent,
+    FilesThenGetent,
+    Getent,
 }
 
 fn order() -> Order {
     std::fs::read_to_string("/etc/nsswitch.conf").map_or(Order::Libc, |text| order_of(&text))
 }
 
-/// What a nsswitch.conf(5) means for a program that knows files and DNS only.
+/// What a nsswitch.conf(5) means for a program that knows files and DNS only, in this order. Without a line on hosts there
+/// is no glibc, or one that was never told of more.
 fn order_of(nsswitch: &str) -> Order {
-    let hosts = nsswitch.lines().find_map(|line| line.trim_start().strip_prefix("hosts:")).unwrap_or("dns files");
+    let hosts = nsswitch.lines().find_map(|line| line.trim_start().strip_prefix("hosts:")).unwrap_or("files dns");
     let hosts = hosts.split('#').next().unwrap_or_default();
-    let known = |word: &str| matches!(word, "files" | "dns");
-    let words: Vec<&str> = hosts.split_whitespace().collect();
-    if words.iter().filter(|word| !word.starts_with('[')).all(|word| known(word)) {
-        return Order::Libc;
-    }
-    // Files and DNS first, and no rule between them: what they find is what the system finds.
-    match words.as_slice() {
+    match hosts.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["files", "dns"] => Order::Libc,
+        // No rule stands between them: what they find is what the system finds.
         ["files", "dns", ..] => Order::LibcThenGetent,
+        ["files"] => Order::FilesThenGetent,
+        ["files", next, ..] if !next.starts_with('[') => Order::FilesThenGetent,
         _ => Order::Getent,
     }
 }
@@ -151,10 +151,13 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
     if found.is_empty() { Err(Fault::Name(NOT_KNOWN)) } else { Ok(found) }
 }
 
-/// Lines of `getent ahosts`: address, socket type, name. Each address stands there once for every type.
+/// Lines of `getent ahosts`: address, socket type, name. Each address stands there once for every type, and with ahostsv6
+/// those of IPv4 in the clothes of IPv6.
 fn read_getent(text: &str, port: u16) -> Vec<SocketAddr> {
     let streams = text.lines().filter(|line| line.split_whitespace().nth(1) == Some("STREAM"));
-    streams.filter_map(|line| Some(SocketAddr::new(line.split_whitespace().next()?.parse().ok()?, port))).collect()
+    let addresses = streams.filter_map(|line| line.split_whitespace().next()?.parse::<IpAddr>().ok());
+    let is_mapped = |address: &IpAddr| matches!(address, IpAddr::V6(six) if six.to_ipv4_mapped().is_some());
+    addresses.filter(|address| !is_mapped(address)).map(|address| SocketAddr::new(address, port)).collect()
 }
 
 #[cfg(test)]
@@ -168,7 +171,10 @@ mod tests {
             ("passwd: files\nhosts:\tfiles dns # sss", Order::Libc),
             ("", Order::Libc),
             ("hosts: files dns myhostname", Order::LibcThenGetent),
-            ("hosts: files mdns4_minimal [NOTFOUND=return] dns", Order::Getent),
+            ("hosts: files mdns4_minimal [NOTFOUND=return] dns", Order::FilesThenGetent),
+            ("hosts: files", Order::FilesThenGetent),
+            ("hosts: dns", Order::Getent),
+            ("hosts: dns files", Order::Getent),
             ("hosts: sss files dns", Order::Getent),
             ("hosts: files [!UNAVAIL=return] dns resolve", Order::Getent),
         ] {
@@ -188,7 +194,7 @@ mod tests {
 
     #[test]
     fn getent_lines_are_read() {
-        let text = "::1             STREAM localhost\n::1             DGRAM  \n127.0.0.1       STREAM \nrubbish\n";
+        let text = "::1             STREAM localhost\n::1             DGRAM  \n127.0.0.1       STREAM \nrubbish\n::ffff:1.2.3.4 STREAM x\n";
         let expected: Vec<SocketAddr> = vec!["[::1]:80".parse().unwrap(), "127.0.0.1:80".parse().unwrap()];
         assert_eq!(read_getent(text, 80), expected);
     }

@@ -52,10 +52,10 @@ impl Socket {
             }
             let until_next = (waiting.len() > 0).then(|| next_start.saturating_duration_since(Instant::now()));
             let left = clock.left()?;
-            wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(|why| Fault::Connect(said(why)))?;
-            if let Some((at, result)) = first_result(&pending) {
+            let ready = wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(|why| Fault::Connect(said(why)))?;
+            if let Some(at) = ready {
                 let fd = pending.swap_remove(at);
-                match result {
+                match sockopt::socket_error(&fd).unwrap_or_else(Err) {
                     Ok(()) => return Ok(Socket { fd, clock: *clock }),
                     Err(why) => {
                         last_error = why;
@@ -91,11 +91,8 @@ impl Socket {
     }
 
     fn ready(&self, flags: PollFlags) -> io::Result<()> {
-        let left = self.clock.left()?;
-        match wait(std::slice::from_ref(&self.fd), flags, left)? {
-            0 => Err(io::ErrorKind::TimedOut.into()),
-            _ => Ok(()),
-        }
+        while wait(std::slice::from_ref(&self.fd), flags, self.clock.left()?)?.is_none() {}
+        Ok(())
     }
 }
 
@@ -138,24 +135,15 @@ fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno>
     }
 }
 
-/// Waits until one of `fds` is ready and says how many are.
-fn wait(fds: &[OwnedFd], flags: PollFlags, limit: Option<Duration>) -> Result<usize, Errno> {
+/// Waits until one of `fds` is ready and says which; `None` when none was in time, or the wait was interrupted.
+fn wait(fds: &[OwnedFd], flags: PollFlags, limit: Option<Duration>) -> Result<Option<usize>, Errno> {
     let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), flags)).collect();
     // A limit too far away to be written down is none.
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     match poll(&mut polled, limit.as_ref()) {
-        Err(Errno::INTR) => Ok(0),
-        result => result,
+        Err(Errno::INTR) => Ok(None),
+        result => result.map(|_| polled.iter().position(|fd| !fd.revents().is_empty())),
     }
-}
-
-/// The first attempt that has come to an end, and how.
-fn first_result(pending: &[OwnedFd]) -> Option<(usize, Result<(), Errno>)> {
-    let mut polled: Vec<PollFd<'_>> = pending.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::OUT)).collect();
-    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).ok()?;
-    let at = polled.iter().position(|fd| !fd.revents().is_empty())?;
-    let result = sockopt::socket_error(pending.get(at)?).unwrap_or_else(Err);
-    Some((at, result))
 }
 
 /// IPv6 and IPv4 in turn, beginning with the family the system prefers (RFC 8305, section 4).

@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn long_text_keeps_its_lines_and_nothing_that_could_pass_for_perfdata() {
-        let outcome = Outcome::new(State::Ok, "fine").long("a\r\n\tb|c\x1b[0m");
-        assert_eq!(outcome.render(), b"fine\na\n\tb/c [0m\n");
+        let outcome = Outcome::new(State::Ok, "fine").long("a\r\n\tb|c\rd\x1b[0m");
+        assert_eq!(outcome.render(), b"fine\na\r\n\tb/c d [0m\n");
     }
 }

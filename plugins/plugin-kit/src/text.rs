@@ -8,7 +8,8 @@ pub fn clean(text: &str) -> String {
 
 /// As [`clean`], but newlines (of either kind) and tabs stay.
 pub(crate) fn clean_lines(text: &str) -> String {
-    text.replace("\r\n", "\n").chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect()
+    let clean_line = |line: &str| line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect();
+    text.split("\r\n").map(clean_line).collect::<Vec<String>>().join("\r\n")
 }
 
 fn clean_char(c: char) -> char {

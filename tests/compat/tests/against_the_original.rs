@@ -3,30 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
 
 mod cases;
+mod ours;
 #[path = "../../../plugins/check_http/tests/support/mod.rs"]
 mod support;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cases::Case;
+use ours::{ORIGINAL, ours};
 use support::{Run, Server};
 
-const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 const QUIRKS: &str = include_str!("../../quirks.md");
-
-/// Our program: the one `CHECK_HTTP` names, else the release that `make build` leaves in SELFHEAL_PROGRAMS or here.
-fn ours() -> PathBuf {
-    let built = || {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");
-        std::env::var_os("SELFHEAL_PROGRAMS").map_or(here, PathBuf::from).join("check_http")
-    };
-    let program = std::env::var_os("CHECK_HTTP").map_or_else(built, PathBuf::from);
-    assert!(program.is_file(), "{}: `make build` makes it", program.display());
-    program
-}
 
 /// What a program did: its code, its text, and what it asked.
 #[derive(Debug, PartialEq, Eq)]

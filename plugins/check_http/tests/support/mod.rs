@@ -32,13 +32,22 @@ pub struct Server {
 impl Server {
     /// Answers the first connection with the first of `answers`, and so on; the last again and again. Closes behind each.
     pub fn answering<A: AsRef<[u8]>>(answers: &[A]) -> Server {
+        Server::on("127.0.0.1", answers)
+    }
+
+    /// The same, on another address.
+    pub fn on<A: AsRef<[u8]>>(address: &str, answers: &[A]) -> Server {
         let steps = answers.iter().map(|answer| vec![Step::Hear, Step::Say(answer.as_ref().to_vec())]);
-        Server::doing(steps.collect())
+        Server::listening(address, steps.collect())
     }
 
     /// Does with each connection what its list says; with further ones what the last says.
     pub fn doing(lists: Vec<Vec<Step>>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::listening("127.0.0.1", lists)
+    }
+
+    fn listening(address: &str, lists: Vec<Vec<Step>>) -> Server {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&requests);
