@@ -35,6 +35,11 @@ impl Range {
         value.is_nan() || (self.start <= value && value <= self.end) == self.alert_inside
     }
 
+    /// The range that alerts below 0 and above `end`.
+    pub fn at_most(end: f64) -> Range {
+        Range { start: 0.0, end, alert_inside: false }
+    }
+
     /// The upper end; infinite when it was left out.
     pub fn end(&self) -> f64 {
         self.end

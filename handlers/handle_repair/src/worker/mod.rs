@@ -5,7 +5,7 @@ mod check;
 mod climb;
 mod hands;
 mod nagios;
-mod reach;
+pub mod reach;
 mod screen;
 mod status;
 mod syslog;

@@ -1,0 +1,221 @@
+//! The command line. The only file that knows clap; what it returns is checked.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+use handle_repair::config::Span;
+use plugin_kit::{Problem, Range};
+
+/// Tells Nagios how the repairs themselves are.
+///
+/// CRITICAL: a breaker is open, the fleet's budget is spent, or the ledger cannot be used, so that nothing is repaired.
+/// WARNING: repairs are paused, failed, have an outcome that nobody knows, or have nearly spent a budget.
+#[derive(Debug, Parser)]
+#[command(
+    name = "check_repairs",
+    version,
+    max_term_width = 80,
+    after_help = "Ranges are [@]START:END, as all plugins have them; 3 alerts above 3.
+
+Examples:
+  check_repairs -w 2 -c 10 --window 24h
+  check_repairs --gate web1 -t 5"
+)]
+struct Words {
+    /// Failed repairs within the window: not healed, could not run, or healed
+    /// and soon back. With --gate: seconds to its answer
+    #[arg(short, long, value_name = "RANGE", help_heading = "Thresholds")]
+    warning: Option<String>,
+    /// The same, for CRITICAL
+    #[arg(short, long, value_name = "RANGE", help_heading = "Thresholds")]
+    critical: Option<String>,
+    /// Percentage used of the repairs that the fleet may start
+    #[arg(long, value_name = "RANGE", default_value = "80", help_heading = "Thresholds")]
+    budget_warning: String,
+    /// The same, for CRITICAL
+    #[arg(long, value_name = "RANGE", default_value = "99", help_heading = "Thresholds")]
+    budget_critical: String,
+    /// How far back repairs are counted
+    #[arg(long, value_name = "SPAN", default_value = "24h", help_heading = "Thresholds")]
+    window: String,
+
+    /// Ask only whether the gate of this host answers; may be given again.
+    /// HOST=ADDRESS when the policy does not know its address
+    #[arg(long, value_name = "HOST", help_heading = "What to check")]
+    gate: Vec<String>,
+    /// The rules
+    #[arg(long, value_name = "FILE", default_value = "/etc/nagios-selfheal/policy.json", help_heading = "What to check")]
+    policy: PathBuf,
+
+    /// Seconds after which it gives up
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..), help_heading = "How to run")]
+    timeout: u16,
+    /// Say every finding, with hosts and jobs; -vv also what is in order
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "How to run")]
+    verbose: u8,
+}
+
+/// What is wanted, checked.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// What is looked at.
+    pub what: What,
+    /// The policy's file.
+    pub policy: PathBuf,
+    /// When it gives up.
+    pub timeout: Duration,
+    /// How much is said: 0 to 2.
+    pub verbose: u8,
+}
+
+/// What is looked at, with its thresholds.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// The record of all repairs.
+    Ledger {
+        /// How far back repairs are counted.
+        window: Duration,
+        /// Failed repairs.
+        failed: Thresholds,
+        /// Percentage of the fleet's budget.
+        budget: Thresholds,
+    },
+    /// Whether gates answer.
+    Gates {
+        /// The hosts.
+        gates: Vec<GateHost>,
+        /// Seconds to the slowest answer.
+        seconds: Thresholds,
+    },
+}
+
+/// A host whose gate is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateHost {
+    /// Its name in Nagios.
+    pub host: String,
+    /// Where it is, unless the policy says otherwise.
+    pub address: Option<String>,
+}
+
+/// When a value is WARNING, and when CRITICAL.
+#[derive(Debug, Clone, Copy)]
+pub struct Thresholds {
+    /// For WARNING.
+    pub warning: Option<Range>,
+    /// For CRITICAL.
+    pub critical: Option<Range>,
+}
+
+/// The definition, for man pages and completions.
+pub fn command() -> clap::Command {
+    Words::command()
+}
+
+/// Reads the arguments after the program's name.
+pub fn read(argv: &[OsString]) -> Result<Wish, Problem> {
+    let name = OsString::from("check_repairs");
+    let words = Words::try_parse_from(std::iter::once(&name).chain(argv)).map_err(problem)?;
+    check(words).map_err(Problem::Usage)
+}
+
+fn check(words: Words) -> Result<Wish, String> {
+    let (warning, critical) = (range("--warning", words.warning)?, range("--critical", words.critical)?);
+    let what = if words.gate.is_empty() {
+        // One failure is worth a look; a number of them that is CRITICAL is a matter of the site's size.
+        let warning = Some(warning.unwrap_or(Range::at_most(0.0)));
+        let budget = Thresholds {
+            warning: range("--budget-warning", Some(words.budget_warning))?,
+            critical: range("--budget-critical", Some(words.budget_critical))?,
+        };
+        let Span(window) = words.window.parse().map_err(|bad| format!("--window: {bad}"))?;
+        if window.is_zero() {
+            return Err("--window: nothing happens within no time: write 24h, say".into());
+        }
+        What::Ledger { window, failed: Thresholds { warning, critical }, budget }
+    } else {
+        let gates = words.gate.iter().map(|text| gate(text)).collect::<Result<_, _>>()?;
+        What::Gates { gates, seconds: Thresholds { warning, critical } }
+    };
+    Ok(Wish { what, policy: words.policy, timeout: Duration::from_secs(words.timeout.into()), verbose: words.verbose })
+}
+
+fn range(option: &str, text: Option<String>) -> Result<Option<Range>, String> {
+    text.map(|text| text.parse().map_err(|bad| format!("{option}: {bad}"))).transpose()
+}
+
+fn gate(text: &str) -> Result<GateHost, String> {
+    let (host, address) = match text.split_once('=') {
+        Some((host, address)) => (host, Some(address.to_owned())),
+        None => (text, None),
+    };
+    let bad = |word: &str| word.is_empty() || word.starts_with('-') || word.chars().any(char::is_control);
+    if bad(host) || address.as_deref().is_some_and(bad) {
+        return Err(format!("--gate '{}' is no host: write its name in Nagios, or HOST=ADDRESS", text.escape_debug()));
+    }
+    Ok(GateHost { host: host.to_owned(), address })
+}
+
+/// clap exits 2 on a wrong command line, which Nagios reads as CRITICAL: here it becomes one line and exit 3.
+fn problem(error: clap::Error) -> Problem {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+    let text = error.to_string();
+    if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+        return Problem::Asked(text);
+    }
+    let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let line = first.join(" ");
+    Problem::Usage(format!("{} (see --help)", line.trim_start_matches("error: ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Result<Wish, String> {
+        let argv: Vec<OsString> = text.split_whitespace().map(OsString::from).collect();
+        read(&argv).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn one_failure_is_a_warning_unless_said_otherwise() {
+        let What::Ledger { failed, .. } = words("").unwrap().what else { panic!("not the ledger") };
+        assert!(failed.warning.unwrap().alerts(1.0) && !failed.warning.unwrap().alerts(0.0) && failed.critical.is_none());
+        let What::Ledger { failed, .. } = words("-w 2 -c 10").unwrap().what else { panic!("not the ledger") };
+        assert!(!failed.warning.unwrap().alerts(2.0) && failed.critical.unwrap().alerts(11.0));
+    }
+
+    #[test]
+    fn gates_have_names_and_perhaps_addresses() {
+        let What::Gates { gates, .. } = words("--gate web1 --gate web2=192.0.2.2").unwrap().what else { panic!("no gates") };
+        assert_eq!(gates[0], GateHost { host: "web1".into(), address: None });
+        assert_eq!(gates[1].address.as_deref(), Some("192.0.2.2"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, wanted) in [
+            ("-w many", "--warning: 'many'"),
+            ("--budget-critical 9:1", "--budget-critical"),
+            ("--window 5", "--window"),
+            ("--window 0s", "--window"),
+            ("--gate=-oProxyCommand=x", "--gate"),
+            ("--gate =", "--gate"),
+            ("-t 0", "0"),
+            ("extra", "extra"),
+        ] {
+            let refusal = words(text).unwrap_err();
+            assert!(refusal.contains(wanted) && !refusal.contains('\n'), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound_and_help_fits_the_terminal() {
+        command().debug_assert();
+        for line in command().render_long_help().to_string().lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What the ledger says of the repairs. The only file that reads it.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use handle_repair::config::Config;
+use ledger::{Filter, Ledger, Outcome, Paused, Record, RefusalCount, SqliteLedger, came_back};
+use policy::{Event, Fleet, FleetNow, History, Limits, Quota, State, StateType, Why, admit};
+
+/// Why the ledger tells nothing.
+#[derive(Debug)]
+pub struct Unseen(pub String);
+
+/// What is on record.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// How many repairs of the window healed.
+    pub healed: u32,
+    /// Those of the window that did not help: not healed, could not run, or healed and soon back. The newest first.
+    pub failed: Vec<Record>,
+    /// How many of these had healed before the fault was back.
+    pub came_back: u32,
+    /// Those of the window of which nobody knows how they ended, or whose worker is dead.
+    pub unknown: Vec<Record>,
+    /// How many run, with a worker that lives.
+    pub running: u32,
+    /// The refusals of the window, by object and reason.
+    pub refused: Vec<RefusalCount>,
+    /// What all repairs together do.
+    pub fleet: FleetNow,
+    /// The objects that are not repaired for what their repairs came to, with the reason.
+    pub held: Vec<Held>,
+    /// The pauses that hold.
+    pub pauses: Vec<Paused>,
+}
+
+/// An object whose breaker is open or whose budget is spent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// `host/service` or `host`.
+    pub object: String,
+    /// The rule that says no.
+    pub why: Why,
+}
+
+/// Looks at the ledger. Before the first repair there is none, which is nothing wrong as long as there is room for one.
+pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, Unseen> {
+    match SqliteLedger::open_read_only(&config.ledger) {
+        Err(ledger::Error::Missing(path)) => no_ledger_yet(&path),
+        Err(why) => Err(Unseen(why.to_string())),
+        Ok(mut ledger) => read(&mut ledger, config, window, now).map_err(|why| Unseen(why.to_string())),
+    }
+}
+
+fn no_ledger_yet(path: &Path) -> Result<Seen, Unseen> {
+    match path.parent() {
+        Some(directory) if directory.is_dir() => Ok(Seen::default()),
+        _ => Err(Unseen(format!(
+            "the directory of the ledger {} is not there; create it, owned by the user Nagios runs as",
+            path.display()
+        ))),
+    }
+}
+
+fn read(ledger: &mut SqliteLedger, config: &Config, window: Duration, now: SystemTime) -> Result<Seen, ledger::Error> {
+    let filter = Filter { since: now.checked_sub(window), ..Filter::default() };
+    let records = ledger.repairs(&filter)?;
+    let back = came_back(&records, |record| limits(config, &record.repair).relapse);
+    let running = ledger.running()?;
+    let mut seen = Seen {
+        refused: ledger.refusal_counts(&filter)?,
+        fleet: ledger.fleet(config.policy.fleet.started.per, now)?,
+        pauses: ledger.pauses(now)?,
+        held: held(ledger, config, now)?,
+        running: count(running.iter().filter(|running| running.alive).count()),
+        unknown: running.into_iter().filter(|running| !running.alive).map(|running| running.record).collect(),
+        came_back: count(back.iter().filter(|back| **back).count()),
+        ..Seen::default()
+    };
+    for (record, back) in records.into_iter().zip(back) {
+        match record.outcome {
+            Some(Outcome::Healed) if !back => seen.healed += 1,
+            Some(Outcome::Unknown) => seen.unknown.push(record),
+            Some(_) => seen.failed.push(record),
+            None => {}
+        }
+    }
+    Ok(seen)
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Those of the repair, or the defaults for one that the policy no longer has.
+fn limits(config: &Config, repair: &str) -> Limits {
+    let rules = repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
+    rules.map_or_else(Limits::default, |rules| rules.limits)
+}
+
+/// The objects that the rules hold back for their own history: those that pass by themselves, as a cooldown or a repair
+/// that runs, do not count.
+fn held(ledger: &mut SqliteLedger, config: &Config, now: SystemTime) -> Result<Vec<Held>, ledger::Error> {
+    let remembered = |limits: &Limits| limits.healthy_for.max(limits.window.per);
+    let longest = config.policy.repairs.values().map(|rules| remembered(&rules.limits)).max().unwrap_or_default();
+    let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut held: Vec<Held> = Vec::new();
+    for (host, service, repair) in ledger.in_trouble_since(since)? {
+        let event = Event::new(&host, service.as_deref(), State::Critical, StateType::Hard, 1);
+        let known = ledger.history(&event, Duration::ZERO, now)?;
+        let limits = Limits { cooldown: Duration::ZERO, ..limits(config, &repair) };
+        let own = History { repairs: known.repairs, refused: known.refused, ..History::default() };
+        if let Err(why) = admit(&limits, &anything(), &own) {
+            held.push(Held { object: event.object(), why });
+        }
+    }
+    // An object that had several repairs is held by the first of them that is.
+    held.dedup_by(|one, other| one.object == other.object);
+    Ok(held)
+}
+
+/// A fleet without limits: its state has a finding of its own.
+fn anything() -> Fleet {
+    Fleet { running: u32::MAX, started: Quota { count: u32::MAX, per: Duration::ZERO }, share: 100 }
+}

@@ -1,0 +1,7 @@
+//! A Nagios plugin: see `check_repairs::run`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plugin_kit::guard(check_repairs::NAME, check_repairs::run)
+}
