@@ -101,7 +101,7 @@ install:
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/plugins $(DESTDIR)$(DATADIR)
 	install -m 755 $(OUT)/handle_repair $(DESTDIR)$(BINDIR)
 	install -m 755 $(OUT)/repair_worker $(OUT)/repair_gate $(DESTDIR)$(LIBEXECDIR)
-	install -m 755 $(OUT)/check_http $(OUT)/check_http_openssl $(DESTDIR)$(LIBEXECDIR)/plugins
+	install -m 755 $(OUT)/check_http $(OUT)/check_http_openssl $(OUT)/check_repairs $(DESTDIR)$(LIBEXECDIR)/plugins
 	cd nagios-config && find . -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(DATADIR))/nagios-config/{} \;
 
 clean:

@@ -14,6 +14,7 @@ define contact { \n contact_name pager \n host_notification_period always \n ser
 define timeperiod { \n timeperiod_name always \n alias always \n monday 00:00-24:00 \n }
 define host { \n name generic-host \n check_period always \n notification_period always \n contacts pager \n register 0 \n }
 define service { \n name generic-service \n check_period always \n notification_period always \n contacts pager \n register 0 \n }
+define host { \n use generic-host \n host_name localhost \n address 127.0.0.1 \n max_check_attempts 3 \n }
 define host { \n use repairable-host,generic-host \n host_name power1 \n address 192.0.2.2 \n max_check_attempts 3 \n _REPAIR power-cycle \n }
 ";
 
@@ -35,7 +36,7 @@ fn nagios_accepts_the_object_files() {
     }
     let main_file = place.file("nagios.cfg", &main_file, 0o644, None);
     let said = run(Command::new(system_program(&["nagios4", "nagios"])).arg("-v").arg(main_file));
-    assert!(said.contains("Checked 1 services"), "{said}");
+    assert!(said.contains("Checked 2 services"), "{said}");
     // power1 has no service, which Nagios finds odd; anything else, such as a missing contact, would be a mistake.
     let warnings: Vec<&str> = said.lines().filter(|line| line.starts_with("Warning:") && !line.contains("'power1'")).collect();
     assert!(warnings.is_empty() && said.contains("Total Errors:   0"), "{said}");
@@ -45,7 +46,7 @@ fn nagios_accepts_the_object_files() {
 fn no_command_line_is_cut_by_a_semicolon_or_goes_through_a_shell() {
     let commands = fs::read_to_string(shipped("nagios-config/commands.cfg")).unwrap();
     let lines: Vec<&str> = commands.lines().filter(|line| line.trim_start().starts_with("command_line")).collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 5);
     for line in lines {
         // Nagios takes `;` for a comment and hands a line with these to /bin/sh; quotes it knows itself.
         assert!(!line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']), "{line}");

@@ -41,7 +41,7 @@ impl Monitor {
     pub fn new(place: &Place, web: &WebSide) -> Monitor {
         let nagios = Account::nagios();
         let directory = place.directory("monitor", nagios.ids());
-        for name in ["repair_worker", "check_http_openssl"] {
+        for name in ["repair_worker", "check_http_openssl", "check_repairs"] {
             place.program(name);
         }
         let key = directory.join("id_ed25519");
@@ -307,10 +307,13 @@ fn read_shipped(name: &str) -> String {
 
 /// The shipped commands, with the programs' and the policy's places moved into the lab.
 fn commands(monitor: &Monitor) -> String {
-    let handler = format!("{} --policy {}", monitor.handler.display(), monitor.policy.display());
+    let with_policy = |program: &Path| format!("{} --policy {}", program.display(), monitor.policy.display());
+    let handler = with_policy(&monitor.handler);
+    let watch = with_policy(&monitor.check.with_file_name("check_repairs"));
     read_shipped("commands.cfg")
         .replace("/usr/bin/handle_repair", &handler)
         .replace("/usr/libexec/nagios-selfheal/plugins/check_http", &monitor.check.display().to_string())
+        .replace("/usr/libexec/nagios-selfheal/plugins/check_repairs", &watch)
 }
 
 /// One service that is checked every second, and somebody to page.

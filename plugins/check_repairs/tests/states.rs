@@ -1,0 +1,284 @@
+//! The plugin on real ledgers in every state that it tells of.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+use std::{fs, thread};
+
+use ledger::{Claim, Ledger, Outcome, Paused, SqliteLedger};
+use policy::{Decision, Event, JobId, State, StateType, Why};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A policy and a ledger, and what the plugin says of them.
+struct Site {
+    dir: TempDir,
+    ledger: SqliteLedger,
+    jobs: u32,
+}
+
+impl Site {
+    fn new() -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
+        let site = Site { dir, ledger, jobs: 0 };
+        site.write_policy(&json!({"count": 20, "per": "1h"}));
+        site
+    }
+
+    fn write_policy(&self, started: &Value) {
+        let policy = json!({
+            "ledger": self.dir.path().join("ledger.sqlite"),
+            "fleet": {"started": started},
+            "repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http"]}},
+        });
+        fs::write(self.policy(), policy.to_string()).unwrap();
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.dir.path().join("policy.json")
+    }
+
+    fn says(&self, words: &str) -> (i32, String) {
+        let mut plugin = Command::new(env!("CARGO_BIN_EXE_check_repairs"));
+        let done = plugin.arg("--policy").arg(self.policy()).args(words.split_whitespace()).output().unwrap();
+        assert!(done.stderr.is_empty(), "{done:?}");
+        (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap())
+    }
+
+    fn begin(&mut self, host: &str, minutes_ago: u64, decision: &Decision) -> JobId {
+        self.jobs += 1;
+        let job: JobId = format!("job-{:05}", self.jobs).parse().unwrap();
+        let event = Event::new(host, Some("HTTP"), State::Critical, StateType::Soft, 3);
+        let claim = Claim { job: &job, event: &event, lease: Duration::from_secs(60), fleet_window: Duration::ZERO };
+        let _ = self.ledger.reserve(&claim, &|| ago(minutes_ago), &|_| decision.clone()).unwrap();
+        job
+    }
+
+    /// A repair that began so long ago and took a minute.
+    fn repair(&mut self, host: &str, minutes_ago: u64, outcome: Outcome) {
+        let job = self.begin(host, minutes_ago, &granted());
+        self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "said the check").unwrap();
+    }
+}
+
+fn granted() -> Decision {
+    Decision::Repair("httpd".parse().unwrap())
+}
+
+fn ago(minutes: u64) -> SystemTime {
+    SystemTime::now() - Duration::from_secs(minutes * 60)
+}
+
+/// The code, the words of the first line before the perfdata, and the perfdata.
+fn parts((code, text): &(i32, String)) -> (i32, &str, &str) {
+    let (words, perfdata) = text.lines().next().unwrap().split_once(" |").unwrap();
+    (*code, words, perfdata)
+}
+
+#[test]
+fn all_is_well() {
+    let mut site = Site::new();
+    let said = site.says("");
+    assert_eq!(
+        parts(&said),
+        (
+            0,
+            "REPAIRS OK: 0 healed, 0 failed, 0 refused in 24 h",
+            "healed=0;;;0; failed=0;0;;0; unknown=0;;;0; refused=0;;;0; running=0;;;0;5 paused=0;;;0; breakers=0;;;0; budget=0;16;19;0;20"
+        )
+    );
+    site.repair("web1", 100, Outcome::Healed);
+    site.begin("web1", 90, &Decision::Stand(Why::Flapping));
+    let running = site.begin("web2", 0, &granted());
+    let said = site.says("-vv");
+    let (code, words, perfdata) = parts(&said);
+    assert_eq!((code, words), (0, "REPAIRS OK: 1 healed, 0 failed, 1 refused in 24 h"));
+    assert!(
+        perfdata.contains("healed=1;;;0;") && perfdata.contains("running=1;;;0;5") && perfdata.contains("budget=1;"),
+        "{perfdata}"
+    );
+    site.ledger.finish(&running, SystemTime::now(), Outcome::Healed, "").unwrap();
+    assert!(site.says("").1.starts_with("REPAIRS OK: 2 healed"));
+}
+
+#[test]
+fn repairs_that_fail_are_counted_against_the_thresholds() {
+    let mut site = Site::new();
+    site.repair("web1", 300, Outcome::NotHealed);
+    site.repair("web2", 300, Outcome::CouldNotRun);
+    let said = site.says("-v");
+    assert_eq!(parts(&said).0, 1);
+    assert!(said.1.starts_with("REPAIRS WARNING: 2 repairs failed in 24 h |"), "{}", said.1);
+    assert!(said.1.contains("\n  web1/HTTP with httpd, job job-00001: not-healed: said the check\n"), "{}", said.1);
+    assert_eq!(site.says("-w 2").0, 0);
+    assert_eq!(site.says("-c 1").0, 2);
+    assert_eq!(site.says("--window 2h").0, 0);
+    assert!(site.says("-w 1 -c 3").1.contains("failed=2;1;3;0;"));
+}
+
+#[test]
+fn a_fault_that_is_soon_back_was_not_healed() {
+    let mut site = Site::new();
+    site.repair("web1", 300, Outcome::Healed);
+    site.repair("web1", 287, Outcome::Healed);
+    let said = site.says("");
+    assert_eq!(parts(&said).1, "REPAIRS WARNING: 1 repair failed in 24 h, 1 of them healed and soon back");
+}
+
+#[test]
+fn an_open_breaker_is_the_worst_and_comes_first() {
+    let mut site = Site::new();
+    for minutes in [50, 35, 20] {
+        site.repair("web1", minutes, Outcome::NotHealed);
+    }
+    let said = site.says("-v");
+    let (code, words, perfdata) = parts(&said);
+    assert_eq!((code, words), (2, "REPAIRS CRITICAL: breaker open for web1/HTTP; 3 repairs failed in 24 h"));
+    assert!(perfdata.contains("breakers=1;;;0;"));
+    assert!(
+        said.1.contains("web1/HTTP: the breaker is open, for 3 repairs of this incident did not help: it closes after"),
+        "{}",
+        said.1
+    );
+}
+
+#[test]
+fn a_budget_near_its_end_is_told_before_and_when_it_is_spent() {
+    let mut site = Site::new();
+    site.write_policy(&json!({"count": 4, "per": "1h"}));
+    for n in 0..3 {
+        site.repair(&format!("web{n}"), 30, Outcome::Healed);
+    }
+    assert_eq!(site.says("").0, 0);
+    let said = site.says("--budget-warning 70");
+    assert_eq!(parts(&said).1, "REPAIRS WARNING: 3 of 4 repairs started in 60 min");
+    site.repair("web3", 30, Outcome::Healed);
+    let said = site.says("-v");
+    assert!(said.0 == 2 && said.1.contains("; allowed again in "), "{}", said.1);
+    assert!(parts(&said).2.ends_with("budget=4;3;3;0;4"), "{}", said.1);
+}
+
+#[test]
+fn six_repairs_a_day_are_all_that_an_object_has() {
+    let mut site = Site::new();
+    for n in 0..6 {
+        site.repair("web1", 1200 - 180 * n, Outcome::Healed);
+    }
+    let said = site.says("");
+    assert_eq!(parts(&said).1, "REPAIRS WARNING: budget of web1/HTTP spent");
+}
+
+#[test]
+fn nobody_knows_how_it_ended() {
+    let mut site = Site::new();
+    site.repair("web1", 100, Outcome::Unknown);
+    assert_eq!(parts(&site.says("")).1, "REPAIRS WARNING: outcome unknown for web1/HTTP in 24 h");
+
+    // A worker that died holds its lock no more.
+    let mut site = Site::new();
+    site.begin("web2", 1, &granted());
+    assert_eq!(site.says("").0, 0);
+    let Site { dir, ledger, jobs } = site;
+    drop(ledger);
+    let ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
+    let said = Site { dir, ledger, jobs }.says("-v");
+    assert!(said.0 == 1 && said.1.contains("running: its worker is dead"), "{}", said.1);
+}
+
+#[test]
+fn a_pause_is_a_warning_as_long_as_it_holds() {
+    let mut site = Site::new();
+    let pause = |host: Option<&str>, until| Paused {
+        host: host.map(str::to_owned),
+        service: None,
+        by: "anna".into(),
+        reason: "switch\nreplaced | all night".into(),
+        since: ago(10),
+        until,
+    };
+    site.ledger.pause(&pause(None, None)).unwrap();
+    site.ledger.pause(&pause(Some("web1"), Some(ago(1)))).unwrap();
+    let said = site.says("");
+    assert_eq!(parts(&said).1, "REPAIRS WARNING: paused: everything by anna (switch replaced / all night)");
+    assert!(parts(&said).2.contains("paused=1;;;0;"));
+}
+
+#[test]
+fn hostile_names_stay_in_their_line() {
+    let mut site = Site::new();
+    let hostile = "web\x1b[31m|x=9;;; \nREPAIRS OK\u{202e}";
+    for minutes in [50, 35, 20] {
+        site.repair(hostile, minutes, Outcome::NotHealed);
+    }
+    let said = site.says("-v");
+    assert_eq!(said.0, 2);
+    assert_eq!(said.1.matches('|').count(), 1, "{}", said.1);
+    assert!(said.1.lines().all(|line| !line.starts_with("REPAIRS OK") && !line.contains(char::is_control)), "{}", said.1);
+    assert!(said.1.lines().next().unwrap().contains("breaker open for web [31m/x=9;;;"), "{}", said.1);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_read_means_that_nothing_is_repaired() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new();
+    let path = site.dir.path().join("ledger.sqlite");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let said = site.says("");
+    assert!(said.0 == 2 && said.1.starts_with("REPAIRS CRITICAL: nothing is repaired: the ledger "), "{}", said.1);
+    fs::write(&path, vec![7; 8192]).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(site.says("").0, 2);
+    // None yet is nothing wrong; no place for one is.
+    fs::remove_file(&path).unwrap();
+    assert_eq!(site.says("").0, 0);
+    let elsewhere = fs::read_to_string(site.policy()).unwrap().replace("ledger.sqlite", "missing/ledger.sqlite");
+    fs::write(site.policy(), elsewhere).unwrap();
+    assert_eq!(site.says("").0, 2);
+}
+
+#[test]
+fn what_is_no_measured_fault_is_unknown() {
+    let site = Site::new();
+    for words in ["-w many", "--no-such-option", "--help", "--version", "--policy /nonexistent"] {
+        let (code, text) = site.says(words);
+        assert!(code == 3 && !text.is_empty(), "{words}: {code} {text}");
+    }
+    fs::write(site.policy(), "{").unwrap();
+    let (code, text) = site.says("");
+    assert!(code == 3 && text.starts_with("REPAIRS UNKNOWN: ") && text.contains("policy.json:1:"), "{text}");
+}
+
+#[test]
+fn a_gate_that_is_not_there_is_critical_and_in_time() {
+    let site = Site::new();
+    // Accepts and says nothing: what only a deadline ends.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let policy = json!({
+        "ledger": site.dir.path().join("ledger.sqlite"),
+        "ssh": {"port": silent.local_addr().unwrap().port(), "known_hosts": ["/dev/null"]},
+        "repairs": {},
+    });
+    fs::write(site.policy(), policy.to_string()).unwrap();
+    let begun = std::time::Instant::now();
+    let said = site.says("--gate web1=127.0.0.1 -t 1");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let (code, words, perfdata) = parts(&said);
+    assert!(code == 2 && words.starts_with("REPAIRS CRITICAL: gate of web1: "), "{}", said.1);
+    assert!(perfdata.ends_with(";;;0.000000;1.000000 silent=1;;;0;"), "{}", said.1);
+}
+
+#[test]
+fn it_looks_while_a_repair_is_being_recorded() {
+    let mut site = Site::new();
+    thread::scope(|scope| {
+        let policy = site.policy();
+        let writer = scope.spawn(|| (0..50).for_each(|n| site.repair(&format!("web{n}"), 1000, Outcome::Healed)));
+        while !writer.is_finished() {
+            let done = Command::new(env!("CARGO_BIN_EXE_check_repairs")).arg("--policy").arg(&policy).output().unwrap();
+            assert_eq!(done.status.code(), Some(0), "{done:?}");
+        }
+    });
+}
