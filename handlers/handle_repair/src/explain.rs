@@ -1,4 +1,4 @@
-//! The reasons behind a decision, one line each, for `--explain`.
+//! The reasons behind a decision, one line each, for `--explain` and `repairctl explain`.
 
 use policy::{Act, Event, Fleet, History, Rules, Rung, Span, State};
 
@@ -10,29 +10,30 @@ pub fn event_text(event: &Event) -> String {
     format!("{};{};{}", event.state, event.state_type, event.attempt)
 }
 
-/// What was asked, what the rules say, what is known, and what a repair would do.
-pub fn lines(call: &Call, config: &Config, history: Option<&History>) -> Vec<String> {
+/// What was asked, what the rules say, what is known, and what a repair would do: a name and a sentence each.
+pub fn rows(call: &Call, config: &Config, history: Option<&History>) -> Vec<(String, String)> {
     let event = &call.event;
     let rules = event.repair.as_ref().and_then(|name| config.policy.repairs.get(name));
-    let mut lines = vec![row("event", event_line(event)), row("policy", policy_line(call, config))];
-    let Some(rules) = rules else { return lines };
-    lines.push(row("trigger", trigger(event, rules)));
+    let row = |name: &str, text: String| (name.to_owned(), text);
+    let mut rows = vec![row("event", event_line(event)), row("policy", policy_line(call, config))];
+    let Some(rules) = rules else { return rows };
+    rows.push(row("trigger", trigger(event, rules)));
     match history {
-        None => lines.push(row("history", "not asked: the event alone decides".to_owned())),
+        None => rows.push(row("history", "not asked: the event alone decides".to_owned())),
         Some(known) => {
-            lines.push(row("history", past(event, known)));
-            lines.push(row("limits", limits(rules, known)));
-            lines.push(row("fleet", fleet(&config.policy.fleet, known)));
+            rows.push(row("history", past(event, known)));
+            rows.push(row("limits", limits(rules, known)));
+            rows.push(row("fleet", fleet(&config.policy.fleet, known)));
         }
     }
-    for (n, rung) in rules.ladder.iter().enumerate() {
-        lines.push(row(&format!("rung {}", n + 1), rung_line(call, config, rung)));
-    }
-    lines
+    let rungs = rules.ladder.iter().enumerate();
+    rows.extend(rungs.map(|(n, rung)| (format!("rung {}", n + 1), rung_line(call, config, rung))));
+    rows
 }
 
-fn row(name: &str, text: String) -> String {
-    format!("  {name:<8} {text}")
+/// The same as lines.
+pub(crate) fn lines(call: &Call, config: &Config, history: Option<&History>) -> Vec<String> {
+    rows(call, config, history).into_iter().map(|(name, text)| format!("  {name:<8} {text}")).collect()
 }
 
 fn event_line(event: &Event) -> String {

@@ -6,7 +6,7 @@
 
 pub mod cli;
 pub mod config;
-mod explain;
+pub mod explain;
 pub mod front;
 pub mod job;
 #[cfg(feature = "worker")]

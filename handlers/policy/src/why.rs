@@ -158,6 +158,22 @@ impl Why {
     }
 }
 
+impl Why {
+    /// How long it holds still, where time alone ends it; for some reasons only if there is no more trouble until then.
+    pub fn left(&self) -> Option<Duration> {
+        match self {
+            Why::Paused { left, .. } => *left,
+            Why::CoolingDown { left, .. }
+            | Why::BreakerOpen { left, .. }
+            | Why::IncidentBudget { left, .. }
+            | Why::WindowBudget { left, .. }
+            | Why::FleetStarted { left, .. } => Some(*left),
+            Why::ClockWentBack { ahead, .. } => Some(*ahead),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
