@@ -8,19 +8,20 @@ use std::time::{Duration, SystemTime};
 use e2e::{Monitor, Nagios, Place, Watch, WebSide, until};
 use ledger::{Claim, Ledger, Outcome, Paused, SqliteLedger};
 use policy::{Decision, Event, State, StateType};
+use rustix::process::Signal;
 use serde_json::json;
 
 /// The shipped services, checked every second.
 const SERVICES: &str = "
 define service {\n use repairs-service\n host_name web1\n service_description Repairs\n check_interval 1\n retry_interval 1
  check_period always\n notification_period always\n contacts pager\n}
-define service {\n host_name web1\n service_description Gate\n check_command check_repair_gate!-t 5\n check_interval 1
+define service {\n host_name web1\n service_description Gate\n check_command check_repair_gate!-t 2\n check_interval 1
  retry_interval 1\n max_check_attempts 1\n check_period always\n notification_period always\n contacts pager\n}
 ";
 
 /// A field of a service in Nagios' status file.
 fn field(nagios: &Nagios, service: &str, name: &str) -> Option<String> {
-    let status = fs::read_to_string(&nagios.status).ok()?;
+    let status = fs::read_to_string(nagios.log.with_file_name("status.dat")).ok()?;
     let block =
         status.split("servicestatus {").skip(1).find(|block| block.contains(&format!("service_description={service}\n")))?;
     block.split_once(&format!("\n\t{name}="))?.1.lines().next().map(str::to_owned)
@@ -36,7 +37,7 @@ fn wait_for(nagios: &Nagios, service: &str, state: &str, output: &str) -> String
 #[test]
 fn nagios_is_told_how_the_repairs_are_in_every_state() {
     let place = Place::new();
-    let mut web = WebSide::start(&place);
+    let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
     let mut policy = monitor.default_policy(&web);
     policy["repairs"]["httpd"]["cooldown"] = json!("10m");
@@ -52,15 +53,17 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
         "{perfdata}"
     );
     wait_for(&nagios, "Gate", "0", "REPAIRS OK: gate of web1 answers in ");
-    web.sshd.stop();
+    web.sshd.signal(Signal::STOP);
     wait_for(&nagios, "Gate", "2", "REPAIRS CRITICAL: gate of web1: ");
-    web.sshd.begin();
+    web.sshd.signal(Signal::CONT);
     wait_for(&nagios, "Gate", "0", "REPAIRS OK");
 
     // Paused, as an admin would.
-    e2e::run(&mut monitor.ctl(&["pause", "--reason", "new | switch"]));
-    wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: paused: everything by ");
-    e2e::run(&mut monitor.ctl(&["resume"]));
+    let mut ledger = SqliteLedger::open(&monitor.ledger).unwrap();
+    let (by, reason) = ("anna".into(), "new | switch".into());
+    ledger.pause(&Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None }).unwrap();
+    wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: paused: everything by anna (new / switch)");
+    ledger.resume(None, None, SystemTime::now()).unwrap();
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");
 
     // A repair that does not help: the worker tells at once, the next check what is on record.
@@ -75,7 +78,6 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: 1 repair failed in 24 h");
 
     // Two more that began half an hour ago make three of one incident.
-    let mut ledger = SqliteLedger::open(&monitor.ledger).unwrap();
     for (n, minutes) in [(1_u32, 50), (2, 30)] {
         failed(&mut ledger, n, "HTTP", minutes);
     }
@@ -91,8 +93,6 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     assert!(field(&nagios, "Repairs", "performance_data").unwrap().contains(" breakers=2;;;0; "));
 
     // Nothing can be repaired without a ledger.
-    let pause = Paused { host: None, service: None, by: "a".into(), reason: "b".into(), since: SystemTime::now(), until: None };
-    ledger.pause(&pause).unwrap();
     drop(ledger);
     let aside = monitor.ledger.with_extension("aside");
     fs::rename(&monitor.ledger, &aside).unwrap();
