@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::excerpt::clean;
+use crate::host;
 use crate::record::{Record, State};
 use crate::request::Job;
 
@@ -66,6 +67,7 @@ pub(crate) enum Answer {
     Repair(Record, State),
     Status(Record, State),
     Diagnose { repair: String, reports: Vec<Report> },
+    Ready(String),
     List(Vec<String>),
     Version,
     Refused(Refusal, Option<Job>),
@@ -81,6 +83,7 @@ impl Answer {
                 "answer": "diagnose", "repair": repair,
                 "reports": reports.iter().map(|r| json!({"run": r.run, "exit": r.exit, "output": r.output})).collect::<Vec<_>>(),
             }),
+            Answer::Ready(repair) => json!({"answer": "ready", "repair": repair, "time": host::now() / 1000}),
             Answer::List(names) => json!({"answer": "list", "repairs": names}),
             Answer::Version => json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")}),
             Answer::Refused(refusal, job) => of_refusal(refusal, job.as_ref()),

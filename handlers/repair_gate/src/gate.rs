@@ -15,7 +15,7 @@ use crate::record::{Record, State};
 use crate::request::{self, Job, Name, Request};
 use crate::run::{self, End, Limit, Ran};
 use crate::store::{Broken, Lock, Store};
-use crate::{Said, file, hold, live, sudoers, syslog, within};
+use crate::{Said, file, hold, live, ready, sudoers, syslog, within};
 
 /// Everything the program does, as what it says.
 pub(crate) fn main(argv: &[OsString]) -> Said {
@@ -70,6 +70,7 @@ fn obey(args: &Args, request: Request, peer: &str) -> Answer {
             (file::load(&args.config).map(|all| Answer::List(all.iter().map(|(name, _)| name.to_string()).collect())), None)
         }
         Request::Diagnose(name) => (diagnose(args, &name), None),
+        Request::Ready(name) => (ready::ready(args, &name), None),
         Request::Status(job) => (status(args, &job), Some(job)),
         Request::Repair(name, job) => (repair(args, &name, &job, peer), Some(job)),
     };
@@ -232,19 +233,19 @@ fn look_with(argv: &[String], account: Option<&str>) -> Report {
 }
 
 /// The account to change to, if it is not the gate's own already.
-fn account<'a>(repair: &'a Repair, host: &Host) -> Option<&'a str> {
+pub(crate) fn account<'a>(repair: &'a Repair, host: &Host) -> Option<&'a str> {
     repair.user.as_deref().filter(|account| !host.runs_as(account))
 }
 
-fn look() -> Result<Host, Refusal> {
+pub(crate) fn look() -> Result<Host, Refusal> {
     Host::look().map_err(|text| Refusal::new(Reason::State, text))
 }
 
-fn find<'a>(repairs: &'a Repairs, name: &Name) -> Result<&'a Repair, Refusal> {
+pub(crate) fn find<'a>(repairs: &'a Repairs, name: &Name) -> Result<&'a Repair, Refusal> {
     repairs.get(name).ok_or_else(|| Refusal::new(Reason::UnknownRepair, format!("this host has no repair named {name}")))
 }
 
-fn umask_is_sane(host: &Host) -> Result<(), Refusal> {
+pub(crate) fn umask_is_sane(host: &Host) -> Result<(), Refusal> {
     if host.careless_umask() {
         let text = "the umask of this login lets everyone write to what a repair makes; set it to 022 (pam_umask, sshd)";
         return Err(Refusal::new(Reason::Config, text));

@@ -24,6 +24,7 @@ mod hold;
 mod host;
 mod live;
 mod pace;
+mod ready;
 mod record;
 pub mod request;
 mod run;

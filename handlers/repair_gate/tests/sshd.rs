@@ -285,3 +285,35 @@ fn a_repair_inherits_no_descriptor_of_the_gate_or_of_sshd() {
     assert_eq!(shown[0], "/dev/null");
     assert!(shown[1].starts_with("pipe:") && shown[1] == shown[2] && shown[3].starts_with("/proc/"), "{output}");
 }
+
+#[test]
+fn ready_tells_what_is_in_the_way_of_a_repair_and_runs_nothing() {
+    let host = installed("touch LAB/marker");
+    let answer = host.ask("ready x");
+    assert_eq!((answer.code, &answer.json["repair"]), (0, &json!("x")), "{:?}", answer.json);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!(answer.json["time"].as_u64().unwrap().abs_diff(now) < 30, "{:?}", answer.json);
+    let refused = |reason: &str, part: &str| {
+        let json = host.ask("ready x").json;
+        let text = json["text"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(json["reason"], json!(reason), "{text}");
+        assert!(text.contains(part), "{text}");
+    };
+    let hold = host.inside("/etc/nagios-selfheal/hold");
+    fs::write(&hold, "new kernel").unwrap();
+    refused("held", "new kernel");
+    fs::remove_file(&hold).unwrap();
+    let sudoers = host.inside("/etc/sudoers.d/nagios-selfheal");
+    let rules = fs::read_to_string(&sudoers).unwrap();
+    // The diagnosis' rule alone does not allow the repair.
+    let less: String = rules.lines().filter(|line| !line.contains("/script")).map(|line| format!("{line}\n")).collect();
+    fs::write(&sudoers, less).unwrap();
+    refused("config", "repair_gate sudoers");
+    fs::remove_file(&sudoers).unwrap();
+    refused("config", "a password is required");
+    fs::write(&sudoers, rules).unwrap();
+    fs::remove_file(host.inside("/usr/bin/id")).unwrap();
+    refused("config", "/usr/bin/id, which repairs.json names, cannot be run");
+    assert_eq!(host.ask("ready y").json["reason"], json!("unknown-repair"));
+    assert!(!host.lab.marker().exists());
+}

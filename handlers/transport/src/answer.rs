@@ -10,6 +10,11 @@ pub enum Answer {
     Job(JobReport),
     /// The evidence `diagnose` gathered.
     Diagnosed(Diagnosis),
+    /// The repair that was asked about could run.
+    Ready {
+        /// The host's clock, in seconds since 1970.
+        time: i64,
+    },
     /// The names of the gate's repairs, each one a [`RepairName`].
     Repairs(Vec<String>),
     /// The gate's version.

@@ -21,6 +21,7 @@ enum Frame {
     Repair(JobFrame),
     Status(JobFrame),
     Diagnose(DiagnoseFrame),
+    Ready(ReadyFrame),
     List(ListFrame),
     Version(VersionFrame),
     Refused(RefusedFrame),
@@ -46,6 +47,15 @@ struct DiagnoseFrame {
     host: String,
     repair: String,
     reports: Vec<Report>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadyFrame {
+    #[serde(rename = "host")]
+    _host: String,
+    repair: String,
+    time: i64,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +115,10 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
         }
         (Request::Status { job }, Frame::Status(frame)) => Ok(Answer::Job(job_report(frame, job)?)),
         (Request::Diagnose { name }, Frame::Diagnose(frame)) => diagnosis(frame, name),
+        (Request::Ready { name }, Frame::Ready(frame)) => {
+            same("repair", name.as_str(), &frame.repair)?;
+            Ok(Answer::Ready { time: frame.time })
+        }
         (Request::List, Frame::List(frame)) => repairs(frame),
         (Request::Version, Frame::Version(frame)) => Ok(Answer::Version(clean(&frame.version))),
         (_, Frame::Refused(frame)) => refusal(frame, request),

@@ -11,6 +11,10 @@ use ssh_key::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 
 use crate::pattern::fits;
 
+mod pinning;
+
+pub use pinning::{Unforgettable, forget};
+
 /// One file of host keys: what to call it, and what it holds.
 pub struct Source<'a> {
     /// The file's name, for messages.
@@ -25,6 +29,12 @@ pub struct Source<'a> {
 pub struct Names(Vec<String>);
 
 impl Names {
+    /// The first of the names that a line of known_hosts can hold as it is: no blank, comma or wildcard.
+    pub fn to_record(&self) -> Option<&str> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%' | '[' | ']');
+        self.0.iter().map(String::as_str).find(|name| name.chars().all(plain))
+    }
+
     /// Nagios' name of the host first, then the address that is connected to. When the port is not the standard one, both
     /// as `[name]:port`, and only then without it. Names are compared in lower case. All as ssh does.
     pub fn new(host: &str, address: &str, port: u16) -> Names {
@@ -219,6 +229,11 @@ impl OnFile {
     /// The name the keys are recorded under, as it is looked up: with its port when that is not the standard one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Where the keys on file stand: file and line.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.place.as_str())
     }
 
     /// Where the first of the keys is revoked, if any is.

@@ -24,6 +24,7 @@ pub use frame::read_answer;
 pub use lines::Lines;
 pub use openssh::{OpenSsh, OpenSshGate, Way};
 pub use request::Request;
+pub use ssh::survey;
 pub use ssh::{SshGate, SshTarget, connect};
 
 /// The gate of one host, ready to be asked.

@@ -22,6 +22,11 @@ pub enum Request {
         /// Which of the gate's repairs.
         name: RepairName,
     },
+    /// Could this repair run? Nothing is tried.
+    Ready {
+        /// Which of the gate's repairs.
+        name: RepairName,
+    },
     /// How is, or how was, this job?
     Status {
         /// The identity the repair was asked for with.
@@ -50,6 +55,7 @@ impl fmt::Display for Request {
         match self {
             Request::Repair { name, job } => write!(f, "repair {name} {job}"),
             Request::Diagnose { name } => write!(f, "diagnose {name}"),
+            Request::Ready { name } => write!(f, "ready {name}"),
             Request::Status { job } => write!(f, "status {job}"),
             Request::List => f.write_str("list"),
             Request::Version => f.write_str("version"),
@@ -67,7 +73,8 @@ mod tests {
         let job: JobId = "20261123-4f3a9c2b".parse().unwrap();
         let repair = Request::Repair { name: name.clone(), job: job.clone() };
         assert_eq!(repair.to_string(), "repair httpd 20261123-4f3a9c2b");
-        assert_eq!(Request::Diagnose { name }.to_string(), "diagnose httpd");
+        assert_eq!(Request::Diagnose { name: name.clone() }.to_string(), "diagnose httpd");
+        assert_eq!(Request::Ready { name }.to_string(), "ready httpd");
         assert_eq!(Request::Status { job }.to_string(), "status 20261123-4f3a9c2b");
         assert_eq!(Request::List.to_string(), "list");
         assert_eq!(Request::Version.to_string(), "version");

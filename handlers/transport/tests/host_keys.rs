@@ -197,3 +197,17 @@ fn a_host_cannot_talk_us_down_to_weak_algorithms() {
         refused(&sshd, &sshd.target(), "no-common-algorithm");
     }
 }
+
+#[test]
+fn a_hosts_keys_can_be_looked_at_without_trusting_it_or_logging_in() {
+    let sshd = Plan::new().host_keys(&["ed25519", "ecdsa", "rsa"]).start();
+    let target = SshTarget { known_hosts: vec![sshd.path("none")], key: sshd.path("no-key"), ..sshd.target() };
+    let keys = transport::survey::host_keys(&target, common::soon()).unwrap();
+    let lines: Vec<String> = keys.iter().map(|key| key.line().unwrap()).collect();
+    assert_eq!(lines, ["ed25519", "ecdsa", "rsa"].map(|kind| sshd.host_key(kind)));
+    let listed = Command::new("ssh-keygen").arg("-lf").arg(sshd.path("host_ed25519.pub")).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains(&keys[0].fingerprint()), "{listed} {keys:?}");
+    assert!(!sshd.log().contains("userauth") && sshd.asked().is_empty(), "{}", sshd.log());
+    assert!(transport::survey::recorded(&target).unwrap().is_empty());
+}

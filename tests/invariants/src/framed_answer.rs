@@ -32,7 +32,9 @@ fn fits(request: &Request, answer: &Answer) {
         }
         (Request::Status { job }, Answer::Job(report)) => assert_eq!(&report.job, job, "about another job"),
         (Request::Diagnose { name }, Answer::Diagnosed(diagnosis)) => assert_eq!(&diagnosis.repair, name, "about another repair"),
-        (Request::List, Answer::Repairs(_)) | (Request::Version, Answer::Version(_)) => {}
+        (Request::Ready { .. }, Answer::Ready { .. })
+        | (Request::List, Answer::Repairs(_))
+        | (Request::Version, Answer::Version(_)) => {}
         (Request::Repair { job, .. } | Request::Status { job }, Answer::Refused(refusal)) => {
             assert!(refusal.job.as_ref().is_none_or(|about| about == job), "a refusal of another job");
         }
@@ -65,6 +67,7 @@ fn texts(answer: &Answer) -> Vec<&str> {
             assert!(names.iter().all(|name| name.parse::<policy::RepairName>().is_ok()), "{names:?}");
         }
         Answer::Version(version) => texts.push(version),
+        Answer::Ready { .. } => {}
         Answer::Refused(refusal) => texts.extend([refusal.text.as_str(), refusal.host.as_str()]),
     }
     texts

@@ -33,6 +33,7 @@ fn asked(request: &Request) -> Question {
     match request {
         Request::Repair(of, id) => Question::Repair { name: name(of), job: job(id) },
         Request::Diagnose(of) => Question::Diagnose { name: name(of) },
+        Request::Ready(of) => Question::Ready { name: name(of) },
         Request::Status(id) => Question::Status { job: job(id) },
         Request::List => Question::List,
         Request::Version => Question::Version,
@@ -46,6 +47,7 @@ pub(crate) fn question(bytes: &[u8]) -> Option<Question> {
     Some(match words.as_slice() {
         ["repair", name, job] => Question::Repair { name: name.parse().ok()?, job: job.parse().ok()? },
         ["diagnose", name] => Question::Diagnose { name: name.parse().ok()? },
+        ["ready", name] => Question::Ready { name: name.parse().ok()? },
         ["status", job] => Question::Status { job: job.parse().ok()? },
         ["list"] => Question::List,
         ["version"] => Question::Version,

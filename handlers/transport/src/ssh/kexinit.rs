@@ -22,6 +22,11 @@ pub(super) fn disagreement(head: &[u8], asked: &Asked<'_>) -> Option<String> {
     })
 }
 
+/// The host key algorithms that the host offers; none if its lists never came.
+pub(super) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
+    Some(lists(head)?.get(1)?.split(',').map(str::to_owned).collect())
+}
+
 /// The name-lists in their order: key exchange, host keys, ciphers up and down, MACs up and down, and so on.
 fn lists(head: &[u8]) -> Option<Vec<String>> {
     let packet = after_banner(head)?;

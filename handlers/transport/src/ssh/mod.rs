@@ -8,6 +8,7 @@ mod kexinit;
 pub(crate) mod key;
 mod pump;
 pub(crate) mod session;
+pub mod survey;
 pub(crate) mod target;
 mod via;
 

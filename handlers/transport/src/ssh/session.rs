@@ -29,10 +29,7 @@ pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
     let on_file = read_known_hosts(target)?;
     let wanted = algorithms(target, &on_file)?;
     let key = if target.agent { None } else { Some(key::read(target)?) };
-    let mut wire = match &target.via {
-        None => Wire::new(resolve::connect(&clock, &target.address, target.port)?, clock, target.keepalive)?,
-        Some(bastion) => Wire::new(via::connect(&clock, bastion, target)?, clock, target.keepalive)?,
-    };
+    let mut wire = reach(target, clock)?;
     handshake(&mut wire, target, &wanted)?;
     check_host_key(&wire, target, &on_file)?;
     match key {
@@ -40,6 +37,14 @@ pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
         None => authenticate_by_agent(&mut wire, target)?,
     }
     Ok(wire)
+}
+
+/// A connection on which nothing was said yet; a bastion on the way has been logged in to.
+pub(super) fn reach(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
+    match &target.via {
+        None => Wire::new(resolve::connect(&clock, &target.address, target.port)?, clock, target.keepalive),
+        Some(bastion) => Wire::new(via::connect(&clock, bastion, target)?, clock, target.keepalive),
+    }
 }
 
 pub(crate) fn read_known_hosts(target: &SshTarget) -> Result<OnFile, Error> {
@@ -84,7 +89,7 @@ pub(crate) fn algorithms(target: &SshTarget, on_file: &OnFile) -> Result<String,
     Ok(wanted.join(","))
 }
 
-fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Result<(), Error> {
+pub(super) fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Result<(), Error> {
     let no_agreement = |detail: String| Error::NoCommonAlgorithm {
         host: target.host.clone(),
         address: target.place(),

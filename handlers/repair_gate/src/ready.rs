@@ -1,0 +1,67 @@
+//! `ready NAME`: whether this repair could run. Looks at all that does not pass by itself: the file, the program, the
+//! rule of sudo, the records, the hold. It changes nothing and runs nothing but `sudo -l`, which only tells.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use crate::answer::{Answer, Reason, Refusal};
+use crate::args::Args;
+use crate::config::Repair;
+use crate::gate::{account, find, look, umask_is_sane};
+use crate::request::Name;
+use crate::run::{self, End, Limit, Ran};
+use crate::store::Store;
+use crate::{file, hold};
+
+/// The answer, or the first thing that is in the way.
+pub(crate) fn ready(args: &Args, name: &Name) -> Result<Answer, Refusal> {
+    let host = look()?;
+    let repairs = file::load(&args.config)?;
+    let repair = find(&repairs, name)?;
+    umask_is_sane(&host)?;
+    Store::open(&args.state, host.uid)?.records()?;
+    let limit = Limit::of_repair(repair.timeout);
+    for (argv, limit) in std::iter::once((&repair.run, limit)).chain(looks(repair)) {
+        is_program(argv)?;
+        if let Some(account) = account(repair, &host) {
+            sudo_allows(argv, account, limit)?;
+        }
+    }
+    hold::not_held(&args.config)?;
+    Ok(Answer::Ready(name.to_string()))
+}
+
+fn looks(repair: &Repair) -> impl Iterator<Item = (&Vec<String>, Limit)> {
+    repair.diagnose.iter().map(|argv| (argv, Limit::DIAGNOSIS))
+}
+
+fn is_program(argv: &[String]) -> Result<(), Refusal> {
+    let program = argv.first().map_or("", String::as_str);
+    let wrong = |why: String| Refusal::new(Reason::Config, format!("{program}, which repairs.json names, {why}"));
+    let found = fs::metadata(program).map_err(|e| wrong(format!("cannot be run: {e}")))?;
+    if !found.is_file() || found.mode() & 0o111 == 0 {
+        return Err(wrong("is no program".into()));
+    }
+    Ok(())
+}
+
+/// sudo(8), `-l` with a command: exit 0 if it is permitted as it stands, and nothing is run.
+fn sudo_allows(argv: &[String], account: &str, limit: Limit) -> Result<(), Refusal> {
+    let unknown = |e| Refusal::new(Reason::Config, format!("cannot tell where this program is: {e}"));
+    let whole = limit.around(&run::gate().map_err(unknown)?, argv);
+    let ask = ["/usr/bin/sudo", "-n", "-l", "-u", account, "--"].map(str::to_owned);
+    let ask: Vec<String> = ask.into_iter().chain(whole).collect();
+    let Ran { end, output, .. } = run::run(&ask, None, Limit::DIAGNOSIS, None);
+    if end == End::Exit(0) {
+        return Ok(());
+    }
+    let said = output.iter().find(|line| !line.trim().is_empty()).map(|line| format!(" ({line})")).unwrap_or_default();
+    Err(Refusal::new(
+        Reason::Config,
+        format!(
+            "sudo does not let this account run '{}' as {account}{said}; as root here: repair_gate sudoers > \
+             /etc/sudoers.d/nagios-selfheal && chmod 440 /etc/sudoers.d/nagios-selfheal && visudo -c",
+            argv.join(" ")
+        ),
+    ))
+}

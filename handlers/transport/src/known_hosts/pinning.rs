@@ -1,0 +1,92 @@
+//! What changes in known_hosts when a host has a new key. Pure: text in, text out.
+
+use ssh_key::known_hosts::HostPatterns;
+
+use super::covers;
+
+/// The line covers the name by a pattern that is for other hosts too; its number, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unforgettable(pub usize);
+
+/// `text` without the keys that are recorded under exactly this name. Other names of the same line keep it, comments and
+/// lines with a marker (`@revoked`, `@cert-authority`) stay, and so does every other byte.
+pub fn forget(text: &[u8], name: &str) -> Result<Vec<u8>, Unforgettable> {
+    let name = name.to_lowercase();
+    let mut kept = Vec::with_capacity(text.len());
+    for (number, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
+        match without(line, &name) {
+            Left::AsItIs => kept.extend(line),
+            Left::Less(less) => kept.extend(less),
+            Left::Nothing => {}
+            Left::Pattern => return Err(Unforgettable(number + 1)),
+        }
+    }
+    Ok(kept)
+}
+
+enum Left {
+    AsItIs,
+    Less(Vec<u8>),
+    Nothing,
+    Pattern,
+}
+
+fn without(line: &[u8], name: &str) -> Left {
+    let text = String::from_utf8_lossy(line);
+    let first = text.split_ascii_whitespace().next().filter(|first| !first.starts_with(['#', '@']));
+    let Some((first, patterns)) = first.and_then(|first| Some((first, first.parse::<HostPatterns>().ok()?))) else {
+        return Left::AsItIs;
+    };
+    if !covers(&patterns, name) {
+        return Left::AsItIs;
+    }
+    let HostPatterns::Patterns(all) = patterns else { return Left::Nothing };
+    let others: Vec<String> = all.into_iter().filter(|pattern| pattern.to_lowercase() != name).collect();
+    if others.iter().all(|pattern| pattern.starts_with('!')) {
+        return Left::Nothing;
+    }
+    let less = others.join(",");
+    if covers(&HostPatterns::Patterns(others), name) {
+        return Left::Pattern;
+    }
+    let start = text.find(first).unwrap_or_default();
+    let rest = line.get(start + first.len()..).unwrap_or_default();
+    Left::Less([less.as_bytes(), rest].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use hmac::{Hmac, Mac};
+    use sha1::Sha1;
+
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+
+    fn forgets(text: &str) -> Result<String, Unforgettable> {
+        forget(text.as_bytes(), "Web1").map(|kept| String::from_utf8(kept).unwrap())
+    }
+
+    #[test]
+    fn only_this_name_is_forgotten() {
+        let text = format!("# web1 is old\nweb1 {KEY}\nweb10 {KEY} web1\n[web1]:22 {KEY}\n@revoked web1 {KEY}\n\nWEB1 {KEY}");
+        let left = format!("# web1 is old\nweb10 {KEY} web1\n[web1]:22 {KEY}\n@revoked web1 {KEY}\n\n");
+        assert_eq!(forgets(&text), Ok(left));
+        assert_eq!(forgets(&format!("web2,web1,192.0.2.1 {KEY} note\n")), Ok(format!("web2,192.0.2.1 {KEY} note\n")));
+        assert_eq!(forgets(&format!("  web1,web2 {KEY}\n")), Ok(format!("web2 {KEY}\n")));
+    }
+
+    #[test]
+    fn a_hashed_name_is_forgotten_whole_and_a_wildcard_never() {
+        let hashed = |name: &str| {
+            let salt = vec![7; 20];
+            let mac = Hmac::<Sha1>::new_from_slice(&salt).unwrap().chain_update(name).finalize().into_bytes();
+            HostPatterns::HashedName { salt, hash: mac.into() }.to_string()
+        };
+        let other = format!("{} {KEY}\n", hashed("web2"));
+        assert_eq!(forgets(&format!("{} {KEY}\n{other}", hashed("web1"))), Ok(other));
+        assert_eq!(forgets(&format!("a {KEY}\nweb* {KEY}\n")), Err(Unforgettable(2)));
+        assert_eq!(forgets(&format!("web1,web* {KEY}\n")), Err(Unforgettable(1)));
+        assert_eq!(forgets(&format!("web*,!web1 {KEY}\n")), Ok(format!("web*,!web1 {KEY}\n")));
+    }
+}
