@@ -75,8 +75,8 @@ fn worker_command<T>(job: &JobId, argv: &[OsString], run: impl Fn(&mut Command) 
     Err(format!("the worker is not installed: looked for {}", places.join(", ")))
 }
 
-/// Beside us first: whoever can write there could replace us as well.
-fn worker_places(us: Option<&Path>) -> Vec<PathBuf> {
+/// Where the worker may be, for the program `us`. Beside us first: whoever can write there could replace us as well.
+pub fn worker_places(us: Option<&Path>) -> Vec<PathBuf> {
     let beside = us.and_then(Path::parent);
     let prefixed = beside.and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal"));
     let mut places = Vec::new();

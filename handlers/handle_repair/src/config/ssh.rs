@@ -82,6 +82,11 @@ impl Reach {
         })
     }
 
+    /// The hosts that have keys of their own, and the bastions.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.keys().map(String::as_str)
+    }
+
     /// How `host` is reached; `address` is what Nagios knows, unless the policy says otherwise.
     pub fn way(&self, host: &str, address: Option<&str>) -> Way {
         self.way_within(host, address, LONGEST_CHAIN)

@@ -1,10 +1,10 @@
 //! The part that acts: reserves, climbs the ladder, records, tells Nagios. It outlives the front, and Nagios' timeout.
 
 mod abandoned;
-mod check;
+pub mod check;
 mod climb;
 mod hands;
-mod nagios;
+pub mod nagios;
 pub mod reach;
 mod screen;
 mod status;

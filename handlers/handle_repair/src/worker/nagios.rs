@@ -1,6 +1,6 @@
 //! Telling Nagios, through its external command file: a comment, and a forced check so that a recovery is seen at once.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -50,17 +50,23 @@ pub struct News<'a> {
 /// Writes the commands into Nagios' command file.
 pub fn tell(file: &Path, news: News<'_>, now: SystemTime) -> Result<(), Untold> {
     let unwritable = |why| Untold::Unwritable { path: file.to_owned(), why };
-    if !fs::metadata(file).map_err(unwritable)?.file_type().is_fifo() {
-        return Err(Untold::NoPipe { path: file.to_owned() });
-    }
-    // Without blocking: when Nagios has ended its pipe is still there, and a plain open would wait for ever.
-    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let mut pipe = OpenOptions::new().write(true).custom_flags(nonblocking).open(file).map_err(unwritable)?;
+    let mut pipe = pipe(file)?;
     for command in commands(news, now) {
         // One write each, below PIPE_BUF: commands of several writers do not mix.
         pipe.write_all(command.as_bytes()).map_err(unwritable)?;
     }
     Ok(())
+}
+
+/// The command file, opened for writing, with somebody who reads it.
+pub fn pipe(file: &Path) -> Result<File, Untold> {
+    let unwritable = |why| Untold::Unwritable { path: file.to_owned(), why };
+    if !fs::metadata(file).map_err(unwritable)?.file_type().is_fifo() {
+        return Err(Untold::NoPipe { path: file.to_owned() });
+    }
+    // Without blocking: when Nagios has ended its pipe is still there, and a plain open would wait for ever.
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    OpenOptions::new().write(true).custom_flags(nonblocking).open(file).map_err(unwritable)
 }
 
 /// Part of the text comes from the repaired host, and Nagios' own web pages print comments as they are.

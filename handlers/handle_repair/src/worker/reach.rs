@@ -15,7 +15,8 @@ pub fn gate(way: &Way, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
     by.connect(&target(way), deadline)
 }
 
-fn target(way: &Way) -> SshTarget {
+/// The policy's words as the transport's.
+pub fn target(way: &Way) -> SshTarget {
     let mut made = SshTarget::new(&way.host, &way.address, &way.user, way.key.clone(), way.known_hosts.clone());
     made.port = way.port;
     made.passphrase_file.clone_from(&way.passphrase_file);

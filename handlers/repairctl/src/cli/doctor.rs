@@ -1,14 +1,39 @@
 //! `repairctl doctor`.
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// The words of the command.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+As root it becomes the user Nagios runs as, with the environment Nagios has:
+what works for root proves nothing. It asks each host's gate, and changes
+nothing anywhere.
+
+One line a check: ok, WRONG and how to mend it, or a note that wants a look.
+Exit code 1 when something is wrong; notes alone end as 0.
+
+Examples:
+  sudo repairctl doctor
+  sudo repairctl doctor web1 web2
+  sudo repairctl doctor --json | jq '.checks[] | select(.verdict == \"wrong\")'")]
 pub struct Doctor {
-    /// Hosts to check, by their names in Nagios [default: those of the policy]
+    /// Hosts to check, by their names in Nagios [default: those that opted in,
+    /// and those of the policy]
     #[arg(value_name = "HOST")]
     pub hosts: Vec<String>,
+    /// How many hosts are checked at the same time
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub jobs: NonZeroUsize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Nagios' main configuration [default: where distributions put it]
+    #[arg(long, value_name = "NAGIOS.CFG")]
+    pub nagios_cfg: Option<PathBuf>,
+    /// The user Nagios runs as [default: as its configuration says]
+    #[arg(long, value_name = "USER")]
+    pub nagios_user: Option<String>,
 }

@@ -1,14 +1,37 @@
 //! `repairctl trust`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// The words of the command.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The key goes into the first known_hosts file of the policy, under the name that
+repairs look for. Nothing is ever recorded silently: a person says yes, or the
+fingerprint is given.
+
+Examples:
+  repairctl trust web1
+  repairctl trust web1 --fingerprint SHA256:B0zV1rbLyqd... (unattended)
+  repairctl trust web1 --replace     (the host was reinstalled)")]
 pub struct Trust {
     /// The host's name in Nagios
     #[arg(value_name = "HOST")]
     pub host: String,
-    /// Its key must have this fingerprint (SHA256:...); nothing is asked then
+    /// Its key must have this fingerprint; nothing is asked then
     #[arg(long, value_name = "SHA256:...")]
     pub fingerprint: Option<String>,
+    /// Record it in place of the key on file, which is another one
+    #[arg(long)]
+    pub replace: bool,
+    /// Where the host is [default: as in the policy, or in Nagios]
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// sshd's port [default: as in the policy]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Nagios' main configuration [default: where distributions put it]
+    #[arg(long, value_name = "NAGIOS.CFG")]
+    pub nagios_cfg: Option<PathBuf>,
 }

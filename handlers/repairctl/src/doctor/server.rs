@@ -1,0 +1,208 @@
+//! What is checked on this server: all that a repair needs before a host is asked.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use handle_repair::config::{Config, Transport, Way};
+use handle_repair::front;
+use handle_repair::worker::{check, nagios, reach};
+use ledger::SqliteLedger;
+use policy::Act;
+use rustix::fs::{Access, access};
+use transport::{Error, survey};
+
+use super::finding::Finding;
+use crate::nagios::{MainFile, Objects};
+
+/// Nagios writes its status every few seconds; older than this, it does not run.
+const STATUS_AGE: Duration = Duration::from_secs(300);
+
+/// The programs that verify, that act here, and that do the work.
+pub fn programs(config: &Config) -> Vec<Finding> {
+    let rungs: Vec<_> = config.policy.repairs.values().flat_map(|rules| &rules.ladder).collect();
+    let (mut found, mut missing, mut local) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for rung in &rungs {
+        match check::find(&rung.verify, &check::places(config)) {
+            Ok((program, _)) if runnable(&program) => drop(found.insert(program.display().to_string())),
+            Ok((program, _)) => missing.push(format!("{} cannot be run by this user", program.display())),
+            Err(why) => missing.push(why),
+        }
+        if let Act::Local(argv) = &rung.act {
+            let program = argv.first().map_or("", String::as_str);
+            if !runnable(Path::new(program)) {
+                local.push(format!("the rung {program} cannot be run by this user"));
+            }
+        }
+    }
+    let found: Vec<String> = found.into_iter().collect();
+    let mut findings = vec![Finding::of("verify", found.join(", "), missing, "install it, or name its place in plugin_path")];
+    if rungs.iter().any(|rung| matches!(rung.act, Act::Local(_))) {
+        findings.push(Finding::of("local rungs", "all can be run".into(), local, "install it, or chmod +x it"));
+    }
+    let worker = front::worker_places(std::env::current_exe().ok().as_deref());
+    findings.push(match worker.iter().find(|place| runnable(place)) {
+        Some(place) => Finding::ok("worker", place.display().to_string()),
+        None => {
+            let places: Vec<String> = worker.iter().map(|place| place.display().to_string()).collect();
+            Finding::wrong("worker", format!("no repair_worker in {}", places.join(", ")), "install the package anew")
+        }
+    });
+    findings
+}
+
+fn runnable(program: &Path) -> bool {
+    program.is_file() && access(program, Access::EXEC_OK).is_ok()
+}
+
+/// Each private key once, however many hosts use it.
+pub fn keys<'a>(ways: impl Iterator<Item = &'a Way>, user: &str) -> Vec<Finding> {
+    let mut seen = BTreeSet::new();
+    let mut findings = Vec::new();
+    for way in ways.filter(|way| !way.agent) {
+        if seen.insert((&way.key, &way.passphrase_file, way.transport == Transport::Openssh)) {
+            let target = reach::target(way);
+            findings.push(match survey::private_key(&target, way.transport == Transport::Openssh) {
+                Ok(shown) => Finding::ok("key", shown),
+                Err(why) => Finding::wrong("key", super::short(&why), key_mend(&why, way, user)),
+            });
+        }
+    }
+    findings
+}
+
+fn key_mend(why: &Error, way: &Way, user: &str) -> String {
+    let key = way.key.display();
+    match why {
+        Error::KeyFileUnreadable { .. } if !way.key.exists() => {
+            "sudo repairctl init makes it (if it is there: chmod the directories above it, for Nagios' group)".into()
+        }
+        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => format!("chown {user} {key} && chmod 600 {key}"),
+        Error::Passphrase { .. } => "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into(),
+        _ => "name the private key itself as ssh.key".into(),
+    }
+}
+
+/// Reservations and the record.
+pub fn ledger(config: &Config, user: &str, group: &str) -> Finding {
+    let path = &config.ledger;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        let dir = directory.display();
+        let mend = format!("install -d -o {user} -g {group} -m 750 {dir}");
+        return Finding::wrong("ledger", format!("{dir} is not there, or not this user's to write"), mend);
+    }
+    match SqliteLedger::open_read_only(path) {
+        Err(ledger::Error::Missing(_)) => Finding::ok("ledger", format!("none yet: the first repair makes {}", path.display())),
+        Err(why) => {
+            Finding::wrong("ledger", why.to_string(), "mend the file, or move it away: repairs begin with an empty history then")
+        }
+        Ok(_) if access(path, Access::WRITE_OK).is_err() => Finding::wrong(
+            "ledger",
+            format!("{} is not this user's to write", path.display()),
+            format!("chown {user} {}", path.display()),
+        ),
+        Ok(_) => Finding::ok("ledger", path.display().to_string()),
+    }
+}
+
+/// Nagios' external command file and its status file.
+pub fn files_of_nagios(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match &config.command_file {
+        None => findings.push(Finding::note(
+            "command file",
+            "none in the policy: Nagios is not told of repairs, and a recovery is seen at the next check",
+            "set command_file to that of nagios.cfg",
+        )),
+        Some(file) => findings.push(match nagios::pipe(file) {
+            Ok(_) => Finding::ok("command file", file.display().to_string()),
+            Err(why) => Finding::wrong("command file", why.to_string(), pipe_mend(file)),
+        }),
+    }
+    if let Some(file) = &config.status_file {
+        findings.push(status(file));
+    }
+    findings
+}
+
+fn pipe_mend(file: &Path) -> String {
+    if !file.exists() {
+        return "start Nagios; it makes the pipe (check_external_commands=1, and the same command_file in nagios.cfg)".into();
+    }
+    if access(file, Access::WRITE_OK).is_err() {
+        return format!("let Nagios' user write {}: look at its owner and mode", file.display());
+    }
+    "start Nagios: nobody reads that pipe".into()
+}
+
+fn status(file: &Path) -> Finding {
+    let opened = fs::File::open(file).and_then(|file| file.metadata());
+    match opened {
+        Err(why) => Finding::wrong(
+            "status file",
+            format!("{}: {why}; repairs stand still without it", file.display()),
+            "start Nagios, and name its status_file in the policy",
+        ),
+        Ok(found) => {
+            let written = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(found.mtime()).unwrap_or_default());
+            match SystemTime::now().duration_since(written) {
+                Ok(age) if age > STATUS_AGE => Finding::wrong(
+                    "status file",
+                    format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
+                    "start Nagios, or name its present status_file in the policy",
+                ),
+                _ => Finding::ok("status file", file.display().to_string()),
+            }
+        }
+    }
+}
+
+/// The settings of nagios.cfg without which nothing is ever called or told.
+pub fn settings(main: &MainFile, config: Option<&Config>) -> Finding {
+    let mut wrong = Vec::new();
+    let is = |name: &str, value: &str| main.get(name) == Some(value);
+    if is("enable_event_handlers", "0") {
+        wrong.push("enable_event_handlers=0: no repair is ever called for".to_owned());
+    }
+    if let Some(config) = config {
+        if config.command_file.is_some() && is("check_external_commands", "0") {
+            wrong.push("check_external_commands=0: Nagios does not hear of repairs".to_owned());
+        }
+        for (name, ours) in [("command_file", &config.command_file), ("status_file", &config.status_file)] {
+            if let (Some(theirs), Some(ours)) = (main.get(name), ours)
+                && Path::new(theirs) != ours
+            {
+                wrong.push(format!("{name} is {theirs}, but {} in the policy", ours.display()));
+            }
+        }
+    }
+    if main.get("event_handler_timeout").and_then(|seconds| seconds.parse::<u32>().ok()).is_some_and(|seconds| seconds < 5) {
+        wrong.push(
+            "event_handler_timeout is below 5 s: on a busy server the handler may be killed before it has begun".to_owned(),
+        );
+    }
+    let ok = format!("{}: event handlers are on (repairctl lint reads the objects)", main.path().display());
+    Finding::of("nagios.cfg", ok, wrong, "change it there and restart Nagios")
+}
+
+/// Who opted in, with repairs that the policy has.
+pub fn opted(objects: &Objects, config: &Config) -> Finding {
+    let all = objects.opted();
+    let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
+    let unknown: Vec<String> = all
+        .iter()
+        .flat_map(|(host, repairs)| repairs.iter().filter(|name| !known(name)).map(move |name| format!("{host}: _REPAIR {name}")))
+        .collect();
+    if all.is_empty() {
+        return Finding::note(
+            "opted in",
+            "nothing: no host or service has a _REPAIR",
+            "add `use repairable-service,...` and `_REPAIR NAME` to a service, and restart Nagios",
+        );
+    }
+    let ok = format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
+    Finding::of("opted in", ok, unknown, "the policy has no such repair: add it there, or correct the name")
+}

@@ -1,0 +1,211 @@
+//! What Nagios' own files tell of this server: its main configuration and, from its object cache, addresses and the hosts
+//! and services that opted in. Whether all of it is sound is asked by `lint`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use plugin_kit::Problem;
+
+/// Where distributions put it: Debian, the RPM distributions, a build by hand, Naemon.
+const USUAL: [&str; 5] = [
+    "/etc/nagios4/nagios.cfg",
+    "/etc/nagios/nagios.cfg",
+    "/usr/local/nagios/etc/nagios.cfg",
+    "/etc/naemon/naemon.cfg",
+    "/etc/nagios3/nagios.cfg",
+];
+
+/// nagios.cfg, or naemon.cfg.
+#[derive(Debug)]
+pub struct MainFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl MainFile {
+    /// The file that is named, or the one of the usual places; `None` when there is none.
+    pub fn find(named: Option<&Path>) -> Result<Option<MainFile>, Problem> {
+        let path = match named {
+            Some(path) => path.to_owned(),
+            None => match USUAL.map(Path::new).into_iter().find(|path| path.exists()) {
+                Some(path) => path.to_owned(),
+                None => return Ok(None),
+            },
+        };
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(MainFile { path, text: String::from_utf8_lossy(&bytes).into_owned() })),
+            Err(why) => Err(Problem::Usage(format!("cannot read {}: {why}", path.display()))),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The value of a setting; the last one counts, as in Nagios.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let settings = self.text.lines().filter_map(|line| line.split_once('='));
+        settings.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim()).last()
+    }
+
+    /// The user it runs as.
+    pub fn user(&self) -> Option<&str> {
+        self.get("nagios_user").or_else(|| self.get("naemon_user"))
+    }
+
+    /// The group it runs as.
+    pub fn group(&self) -> Option<&str> {
+        self.get("nagios_group").or_else(|| self.get("naemon_group"))
+    }
+
+    /// All objects, as it reads them when it starts.
+    pub fn objects(&self) -> Result<Objects, String> {
+        let cache = self.get("object_cache_file").ok_or("no object_cache_file is set")?;
+        let bytes = fs::read(cache).map_err(|why| format!("{cache}: {why}; Nagios writes it when it starts"))?;
+        Ok(Objects::parse(&String::from_utf8_lossy(&bytes)))
+    }
+
+    /// The process, if it runs.
+    pub fn process(&self) -> Option<u32> {
+        let pid = fs::read_to_string(self.get("lock_file")?).ok()?.trim().parse().ok()?;
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        ["nagios", "naemon"].iter().any(|known| name.starts_with(known)).then_some(pid)
+    }
+}
+
+/// The hosts of the object cache.
+#[derive(Debug, Default)]
+pub struct Objects {
+    addresses: BTreeMap<String, String>,
+    opted: BTreeMap<String, Vec<String>>,
+}
+
+impl Objects {
+    fn parse(text: &str) -> Objects {
+        let mut objects = Objects::default();
+        let mut fields: BTreeMap<&str, &str> = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("define ") {
+                fields.clear();
+            } else if line == "}" {
+                objects.take(&fields);
+            } else if let Some((name, value)) = line.split_once(['\t', ' ']) {
+                fields.insert(name, value.trim());
+            }
+        }
+        objects
+    }
+
+    fn take(&mut self, fields: &BTreeMap<&str, &str>) {
+        let Some(host) = fields.get("host_name") else { return };
+        // Only hosts have an address.
+        if let Some(address) = fields.get("address") {
+            self.addresses.insert((*host).to_owned(), (*address).to_owned());
+        }
+        if let Some(repair) = fields.get("_REPAIR").filter(|name| !name.is_empty()) {
+            let repairs = self.opted.entry((*host).to_owned()).or_default();
+            if !repairs.iter().any(|known| known == repair) {
+                repairs.push((*repair).to_owned());
+            }
+        }
+    }
+
+    /// The address of a host.
+    pub fn address(&self, host: &str) -> Option<&str> {
+        self.addresses.get(host).map(String::as_str)
+    }
+
+    /// Whether there is such a host.
+    pub fn has(&self, host: &str) -> bool {
+        self.addresses.contains_key(host)
+    }
+
+    /// The hosts of which something opted in, each with the repairs it names.
+    pub fn opted(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.opted
+    }
+}
+
+/// An account of this machine, by id(1), which knows every source of names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// The group that files are given to.
+    pub group: String,
+    /// That group's number.
+    pub gid: u32,
+}
+
+impl Account {
+    /// The account Nagios runs under: the one that is named, or that of its configuration, or one of the usual names.
+    pub fn of_nagios(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, Problem> {
+        let user = named.or_else(|| main.and_then(MainFile::user));
+        if let Some(user) = user {
+            let account = Account::named(user, main.and_then(MainFile::group));
+            return account.ok_or_else(|| Problem::Usage(format!("there is no user '{user}', as which Nagios would run")));
+        }
+        let usual = ["nagios", "naemon", "icinga"].iter().find_map(|name| Account::named(name, None));
+        usual.ok_or_else(|| {
+            Problem::Usage("no user nagios, naemon or icinga is here: name the one Nagios runs as, with --nagios-user".into())
+        })
+    }
+
+    fn named(name: &str, group: Option<&str>) -> Option<Account> {
+        let (uid, own) = (id("-u", name)?.parse().ok()?, id("-gn", name)?);
+        let number = |group: &str| group_number(group);
+        let group = group.filter(|group| number(group).is_some()).unwrap_or(&own);
+        let gid = number(group).or_else(|| id("-g", name)?.parse().ok())?;
+        Some(Account { name: name.to_owned(), uid, gid, group: group.to_owned() })
+    }
+}
+
+fn id(what: &str, user: &str) -> Option<String> {
+    said(Command::new("/usr/bin/id").args([what, "--", user]))
+}
+
+fn group_number(group: &str) -> Option<u32> {
+    said(Command::new("/usr/bin/getent").args(["group", "--", group]))?.split(':').nth(2)?.parse().ok()
+}
+
+fn said(command: &mut Command) -> Option<String> {
+    let done = command.output().ok().filter(|done| done.status.success())?;
+    Some(String::from_utf8_lossy(&done.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_as_nagios_does() {
+        let text = "# comment\nnagios_user=nagios\n lock_file = /run/x.pid \nnagios_user=other\n#status_file=/no\n";
+        let main = MainFile { path: "/etc/nagios.cfg".into(), text: text.into() };
+        assert_eq!((main.user(), main.get("lock_file"), main.get("status_file")), (Some("other"), Some("/run/x.pid"), None));
+    }
+
+    #[test]
+    fn hosts_with_their_addresses_and_repairs() {
+        let text = "define host {\n\thost_name\tweb 1\n\taddress\t192.0.2.1\n\t_REPAIR\treboot\n\t}\n\
+                    define service {\n\thost_name\tweb 1\n\tservice_description\tHTTP\n\t_REPAIR\thttpd\n\t}\n\
+                    define service {\n\thost_name\tweb2\n\tservice_description\tHTTP\n\t_REPAIR\t\n\t}\n";
+        let objects = Objects::parse(text);
+        assert_eq!(objects.address("web 1"), Some("192.0.2.1"));
+        assert!(objects.has("web 1") && !objects.has("web2"));
+        assert_eq!(objects.opted().get("web 1"), Some(&vec!["reboot".to_owned(), "httpd".to_owned()]));
+        assert_eq!(objects.opted().len(), 1);
+    }
+
+    #[test]
+    fn root_is_an_account_and_nobody_else_is_invented() {
+        let root = Account::named("root", None).unwrap();
+        assert_eq!((root.uid, root.gid, root.group.as_str()), (0, 0, "root"));
+        assert_eq!(Account::named("no-such-user-here", None), None);
+        assert_eq!(Account::named("-u", None), None);
+    }
+}

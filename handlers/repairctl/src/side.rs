@@ -1,0 +1,26 @@
+//! The repaired host's side in words: places, the line of its authorized_keys, and how the gate gets there.
+
+use std::fs;
+use std::path::Path;
+
+/// The gate on the host, as the package puts it.
+pub const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
+
+/// The line for the gate's account, with the public half of this private key.
+pub fn key_line(private: &Path) -> String {
+    format!("restrict,command=\"{GATE}\" {}", public_half(private).unwrap_or_else(|| "ssh-ed25519 AAAA...".into()))
+}
+
+/// Type, base64 and comment, from the file beside the private key.
+pub fn public_half(private: &Path) -> Option<String> {
+    let text = fs::read_to_string(private.with_added_extension("pub")).ok()?;
+    let line = text.lines().next()?.trim();
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\'' | '"' | '\\' | '`' | '$');
+    let words: Vec<&str> = line.split(' ').collect();
+    (words.len() >= 2 && words.iter().all(|word| !word.is_empty() && word.chars().all(plain))).then(|| line.to_owned())
+}
+
+/// What to do when no gate answers.
+pub fn install_gate(host: &str) -> String {
+    format!("copy {GATE} to {host}, same place, mode 755, and let the forced command in authorized_keys name it")
+}
