@@ -1,0 +1,85 @@
+//! `repairctl init`: from nothing to a policy, a key and the host's side.
+
+mod here;
+mod recipe;
+mod script;
+mod there;
+
+use std::path::Path;
+
+use plugin_kit::{Found, Out, Problem};
+
+use crate::cli::Init;
+use crate::nagios::{Account, MainFile};
+use crate::side;
+use crate::site::Site;
+use here::Here;
+use recipe::Recipe;
+
+/// The command.
+pub fn run(words: &Init, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    let named = if words.repairs.is_empty() { vec!["httpd".to_owned()] } else { words.repairs.clone() };
+    let recipes: Result<Vec<Recipe>, String> = named.iter().map(|text| Recipe::read(text)).collect();
+    let recipes = recipes.map_err(|why| Problem::Usage(format!("--repair: {why}; nothing was done")))?;
+    if !site.policy().is_absolute() || !words.dir.is_absolute() {
+        return Err(Problem::Usage(
+            "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was done".into(),
+        ));
+    }
+    if !rustix::process::geteuid().is_root() {
+        let why = "init gives files to root and to Nagios' user, so it needs root: sudo repairctl init ...; nothing was done";
+        return Err(Problem::Usage(why.into()));
+    }
+    let main = MainFile::find(words.nagios_cfg.as_deref())?;
+    let account = Account::of_nagios(words.nagios_user.as_deref(), main.as_ref())?;
+    let whose = main.as_ref().map_or("found by its usual name".to_owned(), |main| format!("says {}", main.path().display()));
+    out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
+    let here = Here { policy: site.policy(), dir: &words.dir, account: &account, main: main.as_ref() };
+    here.set_up(&recipes, out)?;
+    let repairs = recipe::repairs_json(&recipes);
+    let found = match &words.target {
+        Some(host) => there::set_up(words, host, site, main.as_ref(), &repairs, out)?,
+        None => {
+            to_paste(site, &repairs, out);
+            Found::Fine
+        }
+    };
+    if found == Found::Fine {
+        next(words, &recipes, main.as_ref(), &account, out);
+    }
+    Ok(found)
+}
+
+fn to_paste(site: &Site, repairs: &str, out: &mut Out) {
+    let key =
+        site.config().map(|config| config.reach.way("", None).key).unwrap_or_else(|_| site.policy().with_file_name("id_ed25519"));
+    out.line(format!(
+        "\nOn each host to be repaired: copy {} there, to the same place,\nmode 755 (one static file, whatever the \
+         distribution), then as root there:\n",
+        side::GATE
+    ));
+    // In a subshell, so that what goes wrong does not end the shell it is pasted into.
+    out.line(format!("(\n{})", script::text(&script::Source::Copied, &side::key_line(&key), repairs)));
+}
+
+fn next(words: &Init, recipes: &[Recipe], main: Option<&MainFile>, account: &Account, out: &mut Out) {
+    let host = words.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
+    let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
+    let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
+    let file = main.map_or("nagios.cfg".to_owned(), |main| main.path().display().to_string());
+    out.line("\nWhat is left:");
+    out.line(format!("  1. in {file}:"));
+    for name in ["commands.cfg", "templates.cfg"] {
+        out.line(format!("       cfg_file={}", share.join(name).display()));
+    }
+    out.line("     and in each service that is to be repaired:");
+    out.line("       use      repairable-service,generic-service");
+    out.line(format!("       _REPAIR  {repair}"));
+    out.line("     then restart Nagios");
+    out.line(format!("  2. sudo repairctl trust {host}"));
+    out.line("  3. sudo repairctl doctor");
+    out.line(format!(
+        "  4. sudo -u {} handle_repair CRITICAL SOFT 3 --host {host} --service HTTP --repair {repair} --dry-run --explain",
+        account.name
+    ));
+}

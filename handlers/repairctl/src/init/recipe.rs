@@ -1,0 +1,95 @@
+//! First repairs: what is restarted on the host, and which check proves it. Pure.
+
+use policy::RepairName;
+use serde_json::{Value, json};
+
+/// A repair as `--repair NAME[:UNIT]` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// Its name, on both sides.
+    pub name: RepairName,
+    /// The systemd unit that is restarted.
+    pub unit: String,
+    verify: &'static [&'static str],
+}
+
+/// Which check proves a service; the address follows `-H`.
+const CHECKS: [(&[&str], &[&str]); 6] = [
+    (&["httpd", "apache", "apache2", "nginx", "lighttpd", "caddy", "haproxy"], &["check_http", "-H", "{address}", "-t", "10"]),
+    (&["sshd", "ssh"], &["check_ssh", "-t", "10", "{address}"]),
+    (&["postfix", "exim4", "sendmail"], &["check_smtp", "-H", "{address}", "-t", "10"]),
+    (&["mariadb", "mysql", "mysqld"], &["check_tcp", "-H", "{address}", "-p", "3306", "-t", "10"]),
+    (&["postgresql"], &["check_tcp", "-H", "{address}", "-p", "5432", "-t", "10"]),
+    (&["redis", "redis-server"], &["check_tcp", "-H", "{address}", "-p", "6379", "-t", "10"]),
+];
+
+impl Recipe {
+    /// Reads `httpd`, or `httpd:apache2`.
+    pub fn read(text: &str) -> Result<Recipe, String> {
+        let (name, unit) = text.split_once(':').unwrap_or((text, text));
+        let unit = unit.strip_suffix(".service").unwrap_or(unit);
+        let name: RepairName = name.parse().map_err(|bad: policy::BadName| bad.to_string())?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '_' | '.' | '-');
+        if unit.is_empty() || unit.len() > 100 || unit.starts_with(['-', '.']) || !unit.chars().all(plain) {
+            return Err(format!("'{}' is no name of a systemd unit", plugin_kit::clean(unit)));
+        }
+        let known = |word: &str| CHECKS.iter().find(|(names, _)| names.contains(&word)).map(|(_, verify)| *verify);
+        let verify = known(name.as_str()).or_else(|| known(unit)).ok_or_else(|| {
+            let all: Vec<&str> = CHECKS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
+            format!(
+                "no check is known that proves '{name}': name it after one of {} (--repair httpd:{unit}), or write it into \
+                 the policy by hand",
+                all.join(", ")
+            )
+        })?;
+        Ok(Recipe { name, unit: unit.to_owned(), verify })
+    }
+
+    /// Its part of policy.json.
+    pub fn for_policy(&self) -> Value {
+        json!({"ladder": [{"ssh": self.name.as_str()}], "verify": self.verify})
+    }
+
+    /// Its part of the host's repairs.json.
+    pub fn for_gate(&self) -> Value {
+        let unit = format!("{}.service", self.unit);
+        json!({
+            "run": ["/usr/bin/systemctl", "restart", unit],
+            "as": "root", "timeout": "60s", "cooldown": "60s",
+            "budget": {"count": 5, "window": "1h"},
+            "diagnose": [
+                ["/usr/bin/systemctl", "status", "--no-pager", "--lines=0", unit],
+                ["/usr/bin/journalctl", "--no-pager", "-u", unit, "-n", "50"],
+            ],
+        })
+    }
+}
+
+/// repairs.json, whole.
+pub fn repairs_json(recipes: &[Recipe]) -> String {
+    let all: serde_json::Map<_, _> = recipes.iter().map(|one| (one.name.to_string(), one.for_gate())).collect();
+    format!("{:#}\n", json!({"repairs": all}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_or_its_unit_tells_the_check() {
+        let httpd = Recipe::read("httpd:apache2.service").unwrap();
+        assert_eq!((httpd.name.as_str(), httpd.unit.as_str(), httpd.verify[0]), ("httpd", "apache2", "check_http"));
+        assert_eq!(Recipe::read("web:nginx").unwrap().verify[0], "check_http");
+        assert_eq!(Recipe::read("mariadb").unwrap().unit, "mariadb");
+        for bad in ["", "a b", "httpd:", "httpd:a b", "httpd:$(id)", "httpd:-x", "httpd:../x", "printer", "httpd:a'b"] {
+            assert!(Recipe::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_gate_and_the_server_can_read_what_is_written() {
+        let recipes = [Recipe::read("httpd:apache2").unwrap(), Recipe::read("sshd:ssh").unwrap()];
+        let text = repairs_json(&recipes);
+        assert_eq!(repair_gate::config::parse(&text).unwrap().iter().count(), 2);
+    }
+}

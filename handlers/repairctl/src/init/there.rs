@@ -1,0 +1,137 @@
+//! The host's side, over the admin's own ssh: shown whole, asked for, then done. Nagios never does this.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use handle_repair::config;
+use plugin_kit::{Found, Out, Problem, clean};
+
+use super::script::{self, Source};
+use crate::cli::Init;
+use crate::nagios::MainFile;
+use crate::question;
+use crate::side;
+use crate::site::Site;
+
+/// Sets the host up and tells what comes next.
+pub fn set_up(
+    words: &Init,
+    host: &str,
+    site: &Site,
+    main: Option<&MainFile>,
+    repairs: &str,
+    out: &mut Out,
+) -> Result<Found, Problem> {
+    let config = site.config()?;
+    let address = words.address.clone().or_else(|| main?.objects().ok()?.address(host).map(str::to_owned));
+    let way = config.reach.way(host, address.as_deref());
+    let user = words.sudo_user.as_deref().unwrap_or("root");
+    let argv = ssh(&way, user)?;
+    let line = side::public_half(&way.key).map(|_| side::key_line(&way.key)).ok_or_else(|| {
+        Problem::Usage(format!(
+            "there is no public key at {}.pub; ssh-keygen -y makes it from the private one",
+            way.key.display()
+        ))
+    })?;
+    let program = read_gate()?;
+    out.line(format!("\nOn {} as root, by `{}`:\n", clean(host), argv.join(" ")));
+    out.line(script::text(&Source::Elided(&program), &line, repairs));
+    if !words.yes && !agreed(host, out)? {
+        out.line("Nothing was done there.");
+        return Ok(Found::Failed);
+    }
+    out.flush();
+    let (done, fingerprint) = run(&argv, &script::text(&Source::Inside(&program), &line, repairs), out)?;
+    if !done {
+        out.line(format!("It did not go through on {}; what is above says why. It can be run again.", clean(host)));
+        out.line(format!(
+            "'{user}' there needs sudo without a password for this (sudo -n sh), or take --sudo-user root, or paste it there."
+        ));
+        return Ok(Found::Failed);
+    }
+    let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
+    out.line(format!("\n{} is set up. Its key, as your own ssh has just seen it: repairctl trust {0}{how}", clean(host)));
+    Ok(Found::Fine)
+}
+
+fn agreed(host: &str, out: &mut Out) -> Result<bool, Problem> {
+    if !question::possible() {
+        out.flush();
+        return Err(Problem::Usage(
+            "nobody is there to ask: with --yes it is done without asking; nothing was done there".into(),
+        ));
+    }
+    Ok(question::ask(&format!("Do this on {}? (yes/no)", clean(host)), out).eq_ignore_ascii_case("yes"))
+}
+
+/// The gate that goes with this program.
+fn read_gate() -> Result<Vec<u8>, Problem> {
+    let us = std::env::current_exe().unwrap_or_default();
+    let beside = us.with_file_name("repair_gate");
+    let prefixed = us.parent().and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal/repair_gate"));
+    let places: Vec<PathBuf> = [Some(beside), prefixed, Some(side::GATE.into())].into_iter().flatten().collect();
+    let found = places.iter().find(|place| place.is_file());
+    let found =
+        found.ok_or_else(|| Problem::Usage(format!("no repair_gate is here to be copied: install it as {}", side::GATE)))?;
+    fs::read(found).map_err(|why| Problem::Usage(format!("{}: {why}", found.display())))
+}
+
+/// Nothing but the admin's own configuration and keys; it may ask.
+fn ssh(way: &config::Way, user: &str) -> Result<Vec<String>, Problem> {
+    let plain = |text: &str, more: &[char]| {
+        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || more.contains(&c);
+        !text.is_empty() && !text.starts_with('-') && text.chars().all(fine)
+    };
+    if !plain(user, &['@']) || !plain(&way.address, &[':', '%']) {
+        return Err(Problem::Usage(format!(
+            "'{}@{}' cannot be logged in to: that is no account and address",
+            clean(user),
+            clean(&way.address)
+        )));
+    }
+    let port = way.port.to_string();
+    let words = ["/usr/bin/ssh", "-o", "ConnectTimeout=20", "-p", &port, "-l", user, "--", &way.address];
+    let shell: &[&str] = if user == "root" { &["sh"] } else { &["sudo", "-n", "sh"] };
+    Ok(words.iter().chain(shell).map(|word| (*word).to_owned()).collect())
+}
+
+/// As whoever called sudo: root has no keys, and no known hosts, of theirs.
+fn as_the_admin(argv: &[String]) -> Command {
+    let number = |name: &str| std::env::var(name).ok().filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()));
+    let (program, arguments) = argv.split_first().map_or(("", argv), |(program, rest)| (program.as_str(), rest));
+    let (Some(uid), Some(gid)) = (number("SUDO_UID").filter(|uid| uid != "0"), number("SUDO_GID")) else {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        return command;
+    };
+    let mut command = Command::new("/usr/bin/setpriv");
+    command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--init-groups".into(), "--".into()]).args(argv);
+    let passwd = Command::new("/usr/bin/getent").args(["passwd", &uid]).output();
+    let passwd = passwd.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
+    if let Some(home) = passwd.split(':').nth(5) {
+        command.env("HOME", home);
+    }
+    command
+}
+
+/// Whether it went through, and the fingerprint of the host's key as it told it itself.
+fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<String>), Problem> {
+    let failed = |why: std::io::Error| Problem::Internal(format!("ssh: {why}"));
+    let mut child = as_the_admin(argv).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let mut fingerprint = None;
+    thread::scope(|scope| {
+        // A host that ends early leaves the rest unread; its exit code tells.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
+        for line in stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines()).map_while(Result::ok) {
+            out.line(clean(&line));
+            out.flush();
+            fingerprint = line.split_whitespace().find(|word| word.starts_with("SHA256:")).map(clean).or(fingerprint.take());
+        }
+    });
+    let done = child.wait().map_err(failed)?.success();
+    Ok((done, fingerprint))
+}
