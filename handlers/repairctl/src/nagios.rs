@@ -68,11 +68,17 @@ impl MainFile {
         Ok(Objects::parse(&String::from_utf8_lossy(&bytes)))
     }
 
-    /// The process, if it runs.
+    /// The process, if it runs: the oldest that was started with this file. A lock file is written by a daemon only, and
+    /// some units start it in the foreground.
     pub fn process(&self) -> Option<u32> {
-        let pid = fs::read_to_string(self.get("lock_file")?).ok()?.trim().parse().ok()?;
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        ["nagios", "naemon"].iter().any(|known| name.starts_with(known)).then_some(pid)
+        let ours = |pid: &u32| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let file = self.path.as_os_str().as_encoded_bytes();
+            ["nagios", "naemon"].iter().any(|known| name.starts_with(known)) && words.split(|b| *b == 0).any(|word| word == file)
+        };
+        let entries = fs::read_dir("/proc").ok()?.flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).min()
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Init {
     #[arg(long, requires = "target")]
     pub yes: bool,
     /// Where the ledger is kept
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/nagios-selfheal")]
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/nagios-selfheal/ledger")]
     pub dir: PathBuf,
     /// Nagios' main configuration [default: where distributions put it]
     #[arg(long, value_name = "NAGIOS.CFG")]

@@ -35,6 +35,11 @@ impl Here<'_> {
         let Account { uid, gid, .. } = *self.account;
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
         self.directory(configuration, 0, out)?;
+        if let Some(parent) = self.dir.parent().filter(|parent| !parent.exists()) {
+            // Root's, and open to all, so that a gate on this same machine can keep its records below it.
+            DirBuilder::new().mode(0o755).create(parent).map_err(|why| failed(parent, why))?;
+            told(true, parent, "directory, root 755", out);
+        }
         self.directory(self.dir, uid, out)?;
         self.new_key(&self.key(), out)?;
         let text = policy_text(self, recipes);

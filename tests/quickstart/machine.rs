@@ -1,0 +1,172 @@
+//! Two machines with systemd, each in namespaces of its own, with a wire between them.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use e2e::{Daemon, Place, run, shipped, system_program, until};
+
+/// A machine. It ends with this value.
+pub struct Machine {
+    leader: u32,
+    namespace: String,
+    _daemon: Daemon,
+}
+
+/// The Nagios server and web1, a wire between them, nothing else.
+pub struct Site {
+    pub server: Machine,
+    pub web1: Machine,
+    _place: Place,
+}
+
+/// On both machines: the admin, who may use sudo, and what is started.
+const BOTH: &str = "useradd --create-home --shell /bin/bash admin
+echo 'admin ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admin
+chmod 440 /etc/sudoers.d/admin
+install -d -o admin -g admin -m 700 /home/admin/.ssh
+printf '[Unit]\\nRequires=basic.target\\nAfter=basic.target\\nWants=%s\\n' \"$units\" > /etc/systemd/system/quickstart.target
+";
+
+const SERVER: &str = "units=nagios4.service
+. /quickstart/both
+install -o admin -g admin -m 600 /quickstart/admin_key /home/admin/.ssh/id_ed25519
+echo '192.0.2.2 web1' >> /etc/hosts
+# A minute of Nagios is a second here, and nothing but our service is checked.
+sed -i -e 's/^interval_length=.*/interval_length=1/' -e 's/^\\(check_result_reaper_frequency\\|status_update_interval\\)=.*/\\1=1/' \
+    -e '/localhost.cfg/d' /etc/nagios4/nagios.cfg
+install -D -m 755 -t /usr/bin /quickstart/handle_repair /quickstart/repairctl
+install -D -m 755 -t /usr/libexec/nagios-selfheal /quickstart/repair_worker /quickstart/repair_gate
+install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /quickstart/check_http
+install -d /usr/share/nagios-selfheal
+cp -a /quickstart/nagios-config /usr/share/nagios-selfheal/
+";
+
+const WEB1: &str = "units='ssh.service apache2.service'
+. /quickstart/both
+install -o admin -g admin -m 600 /quickstart/admin_key.pub /home/admin/.ssh/authorized_keys
+rm -f /etc/ssh/ssh_host_*
+ssh-keygen -A >/dev/null
+";
+
+impl Site {
+    /// Boots both.
+    pub fn boot() -> Site {
+        let place = Place::new();
+        let name = |end: &str| format!("shq{}{end}", std::process::id() % 100_000);
+        let (server, web1) = (name("s"), name("w"));
+        wire(&server, &web1);
+        let parts = place.directory("parts", None);
+        for program in ["handle_repair", "repairctl", "repair_worker", "repair_gate", "check_http"] {
+            fs::copy(place.program(program), parts.join(program)).expect("a program under test");
+        }
+        run(Command::new("cp").arg("-a").arg(shipped("nagios-config")).arg(&parts));
+        run(Command::new(system_program(&["ssh-keygen"]))
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(parts.join("admin_key")));
+        for (name, text) in [("both", BOTH), ("server", SERVER), ("web1", WEB1)] {
+            fs::write(parts.join(name), text).expect("a script of the lab");
+        }
+        let web1 = Machine::boot(&place, &web1, &parts.join("web1"));
+        let server = Machine::boot(&place, &server, &parts.join("server"));
+        until("sshd on web1", Duration::from_secs(30), || {
+            web1.root("systemctl is-active ssh apache2").status.success().then_some(())
+        });
+        Site { server, web1, _place: place }
+    }
+}
+
+fn wire(server: &str, web1: &str) {
+    let ip = |words: &str| drop(run(Command::new(system_program(&["ip"])).args(words.split_whitespace())));
+    for (name, address) in [(server, "192.0.2.1"), (web1, "192.0.2.2")] {
+        ip(&format!("netns add {name}"));
+        if name == web1 {
+            ip(&format!("-n {server} link add wire type veth peer name wire netns {web1}"));
+            ip(&format!("-n {server} addr add 192.0.2.1/24 dev wire"));
+            ip(&format!("-n {web1} addr add {address}/24 dev wire"));
+        }
+    }
+    for name in [server, web1] {
+        ip(&format!("-n {name} link set wire up"));
+        ip(&format!("-n {name} link set lo up"));
+    }
+}
+
+impl Machine {
+    fn boot(place: &Place, namespace: &str, prepare: &Path) -> Machine {
+        let directory = place.directory(namespace, None);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("quickstart/boot.sh");
+        let words: Vec<PathBuf> = ["--mount", "--propagation", "private", "/bin/sh", "-e"]
+            .map(PathBuf::from)
+            .into_iter()
+            .chain([script, directory, namespace.into(), prepare.to_owned()])
+            .collect();
+        let log = place.at(&format!("{namespace}.log"));
+        let daemon = Daemon::start(&log, &system_program(&["unshare"]), &words);
+        let leader = until("systemd in its machine", Duration::from_secs(60), || {
+            daemon.descendants_named("systemd").first().map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
+        });
+        let machine = Machine { leader, namespace: namespace.to_owned(), _daemon: daemon };
+        until("the machine's services", Duration::from_secs(60), || {
+            machine.root("systemctl is-active quickstart.target").status.success().then_some(())
+        });
+        machine
+    }
+
+    fn enter(&self) -> Command {
+        let mut command = Command::new(system_program(&["nsenter"]));
+        command.args(["--target", &self.leader.to_string(), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"]);
+        command.args(["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"]);
+        command
+    }
+
+    /// Runs a script there as root.
+    pub fn root(&self, script: &str) -> Output {
+        self.enter().args(["/bin/sh", "-c", script]).stdin(Stdio::null()).output().expect("nsenter runs")
+    }
+
+    /// Runs a script there as root, which must succeed.
+    pub fn must(&self, script: &str) -> String {
+        let done = self.root(script);
+        let text = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{script}: {}\n{text}", done.status);
+        text
+    }
+
+    /// Types a script at a terminal as the admin would, with bash; says yes to every question. What the terminal showed,
+    /// and whether all went well.
+    pub fn typed(&self, script: &str) -> (bool, String) {
+        let login = ["su", "--login", "admin", "--command"];
+        let file = format!("/tmp/typed.{}", std::process::id());
+        let mut write = self.enter().args(["tee", &file]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("tee");
+        write.stdin.take().expect("a pipe").write_all(format!("set -e\n{script}").as_bytes()).expect("the script");
+        assert!(write.wait().expect("tee ends").success());
+        let mut command = self.enter();
+        command.args(login).arg(format!("script --quiet --return --command 'bash {file}' /dev/null"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("su");
+        let mut keyboard = child.stdin.take().expect("a pipe");
+        let mut screen = child.stdout.take().expect("a pipe");
+        let (mut shown, mut answered, mut buffer) = (Vec::new(), 0, [0; 4096]);
+        while let Ok(n @ 1..) = screen.read(&mut buffer) {
+            shown.extend_from_slice(buffer.get(..n).unwrap_or_default());
+            let questions = String::from_utf8_lossy(&shown).matches("(yes/no").count();
+            // ssh throws away what was typed before it asks, so each question is answered when it is there.
+            for _ in answered..questions {
+                std::thread::sleep(Duration::from_millis(300));
+                let _ = keyboard.write_all(b"yes\n");
+            }
+            answered = questions;
+        }
+        drop(keyboard);
+        let done = child.wait().expect("su ends").success();
+        (done, String::from_utf8_lossy(&shown).into_owned())
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = Command::new(system_program(&["ip"])).args(["netns", "delete", &self.namespace]).output();
+    }
+}
