@@ -19,5 +19,4 @@ chroot "$root" /bin/sh -e "/quickstart/$(basename "$prepare")"
 umount "$root/proc"
 
 exec systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit --console=pipe --resolv-conf=off \
-    --timezone=off --link-journal=no --machine="$namespace" --network-namespace-path="/run/netns/$namespace" \
-    --unit=quickstart.target
+    --timezone=off --link-journal=no --machine="$namespace" --network-namespace-path="/run/netns/$namespace"

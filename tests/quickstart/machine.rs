@@ -27,7 +27,8 @@ const BOTH: &str = "useradd --create-home --shell /bin/bash admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admin
 chmod 440 /etc/sudoers.d/admin
 install -d -o admin -g admin -m 700 /home/admin/.ssh
-printf '[Unit]\\nRequires=basic.target\\nAfter=basic.target\\nWants=%s\\n' \"$units\" > /etc/systemd/system/quickstart.target
+printf '[Unit]\\nRequires=basic.target\\nAfter=basic.target\\nWants=systemd-user-sessions.service %s\\n' \"$units\" > /etc/systemd/system/quickstart.target
+ln -sf quickstart.target /etc/systemd/system/default.target
 ";
 
 const SERVER: &str = "units=nagios4.service
@@ -110,7 +111,7 @@ impl Machine {
         });
         let machine = Machine { leader, namespace: namespace.to_owned(), _daemon: daemon };
         until("the machine's services", Duration::from_secs(60), || {
-            machine.root("systemctl is-active quickstart.target").status.success().then_some(())
+            machine.root("systemctl is-active quickstart.target && ! test -e /run/nologin").status.success().then_some(())
         });
         machine
     }
