@@ -92,7 +92,7 @@ fn people_read_what_was_assumed_and_what_it_comes_to() {
     let text = String::from_utf8(output.stdout).unwrap();
     let begin = "2023-11-14 22:15:20  web1/HTTP  CRITICAL;SOFT;3  repair: httpd\n\
                  2023-11-14 22:16:20  web1/HTTP  CRITICAL;HARD;4  cooling-down: cooling down after job 1: allowed again in 10 min\n\
-                 2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines of 1 logs\n\
+                 2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines, logs: 1\n\
                  objects: every service is taken to have the repair 'httpd'\n\
                  assumed: each repair takes 10.0 s, and healed if a recovery is what the logs show next; nothing else changes; \
                  nothing was paused; the policy has no status_file, so acknowledgements and flapping are not known to it\n";
@@ -122,7 +122,7 @@ fn repairs_and_attempts_come_from_the_configuration() {
     );
     assert_eq!(
         lines[1]["objects_known_from"],
-        format!("1 objects have a repair, as {} says now", site.at("objects.cache").display())
+        format!("1 with a repair, as {} says now", site.at("objects.cache").display())
     );
 }
 

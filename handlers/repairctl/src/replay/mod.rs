@@ -90,7 +90,7 @@ fn objects(words: &Replay) -> Result<(Things, String), Problem> {
             "{file}: no host or service has a _REPAIR; to try one on every service, give --repair NAME"
         )));
     }
-    let known_from = format!("{} objects have a repair, as {} says now", things.with_repair, file.display());
+    let known_from = format!("{} with a repair, as {} says now", things.with_repair, file.display());
     Ok((things, known_from))
 }
 
@@ -112,7 +112,7 @@ fn read(
     let mut lines = Lines::new(files::open(&log.path, Rc::clone(&count)).map_err(unreadable)?);
     while let Some(line) = lines.next().map_err(unreadable)? {
         sim.tally.lines += 1;
-        if sim.tally.lines % 16384 == 0 {
+        if sim.tally.lines.is_multiple_of(16384) {
             progress.at(before + count.get());
         }
         let Some((at, text)) = time(line) else { continue };

@@ -101,12 +101,12 @@ impl Sum<'_> {
             return;
         };
         let (from, to) = (when::shown(time(first)), when::shown(time(last)));
-        out.line(format!("{from} to {to}: {} lines of {} logs", tally.lines, self.logs));
+        out.line(format!("{from} to {to}: {} lines, logs: {}", tally.lines, self.logs));
         out.line(format!("objects: {}", clean(&self.known_from)));
         out.line(format!("assumed: {}; nothing was paused{}", self.assumed(), self.status()));
         out.line("");
         let row = |out: &mut Out, name: &str, count: u64, text: &str| {
-            out.line(format!("{name:<26} {count:>9}  {text}").trim_end().to_owned());
+            out.line(format!("{name:<26} {count:>9}  {text}").trim_end());
         };
         row(out, "incidents", total.incidents, "spans of trouble that the policy has a repair for");
         row(out, "repairs", total.repairs, &self.endings());
