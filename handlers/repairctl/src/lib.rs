@@ -2,6 +2,7 @@
 
 mod board;
 pub mod cli;
+mod configuration;
 mod doctor;
 mod explain;
 mod history;

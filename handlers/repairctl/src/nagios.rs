@@ -8,14 +8,7 @@ use std::process::Command;
 
 use plugin_kit::Problem;
 
-/// Where distributions put it: Debian, the RPM distributions, a build by hand, Naemon.
-const USUAL: [&str; 5] = [
-    "/etc/nagios4/nagios.cfg",
-    "/etc/nagios/nagios.cfg",
-    "/usr/local/nagios/etc/nagios.cfg",
-    "/etc/naemon/naemon.cfg",
-    "/etc/nagios3/nagios.cfg",
-];
+use crate::configuration;
 
 /// nagios.cfg, or naemon.cfg.
 #[derive(Debug)]
@@ -29,8 +22,8 @@ impl MainFile {
     pub fn find(named: Option<&Path>) -> Result<Option<MainFile>, Problem> {
         let path = match named {
             Some(path) => path.to_owned(),
-            None => match USUAL.map(Path::new).into_iter().find(|path| path.exists()) {
-                Some(path) => path.to_owned(),
+            None => match configuration::find() {
+                Some(path) => path,
                 None => return Ok(None),
             },
         };

@@ -120,10 +120,7 @@ fn repairs_and_attempts_come_from_the_configuration() {
         (&lines[0]["host"], &lines[0]["event"], &lines[0]["decision"]),
         (&"web1".into(), &"CRITICAL;SOFT;1".into(), &"repair".into())
     );
-    assert_eq!(
-        lines[1]["objects_known_from"],
-        format!("1 with a repair, as {} says now", site.at("objects.cache").display())
-    );
+    assert_eq!(lines[1]["objects_known_from"], format!("1 with a repair, as {} says now", site.at("objects.cache").display()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use plugin_kit::{Out, clean};
 use serde_json::{Value as Json, json};
 
-use crate::nagios::At;
+use crate::configuration::At;
 use crate::table::Tone;
 
 /// How bad it is.

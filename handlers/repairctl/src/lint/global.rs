@@ -5,7 +5,7 @@ use std::path::Path;
 use super::finding::{Finding, Findings, error, note, warning};
 use super::handler;
 use super::policies::{Policies, place};
-use crate::nagios::{At, Configuration, MainFile};
+use crate::configuration::{At, Configuration, MainFile};
 
 /// Looks at the main file; there is none when an object file was named.
 pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut Findings) {

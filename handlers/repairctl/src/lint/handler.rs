@@ -9,7 +9,7 @@ use policy::State;
 
 use super::finding::{Finding, error, note, warning};
 use super::words::{Quote, Words, fill, split};
-use crate::nagios::{MainFile, Value};
+use crate::configuration::{MainFile, Value};
 
 /// What an event handler is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -14,7 +14,7 @@ use plugin_kit::{Found, Out, Problem};
 use serde_json::json;
 
 use crate::cli::Lint;
-use crate::nagios::{self, Configuration};
+use crate::configuration::{self, Configuration};
 use crate::site::Site;
 use finding::{Findings, Level, error};
 use handler::Kind;
@@ -25,11 +25,11 @@ use policies::Policies;
 pub fn run(words: &Lint, site: &Site, out: &mut Out) -> Result<Found, Problem> {
     let main: PathBuf = match &words.main {
         Some(main) => main.clone(),
-        None => nagios::find().ok_or_else(|| {
-            Problem::Usage(format!("no nagios.cfg is where one is looked for ({}): name yours", nagios::places()))
+        None => configuration::find().ok_or_else(|| {
+            Problem::Usage(format!("no nagios.cfg is where one is looked for ({}): name yours", configuration::places()))
         })?,
     };
-    let configuration = nagios::read(&main);
+    let configuration = configuration::read(&main);
     let (findings, seen) = look(&configuration, site);
     let whole = configuration.unreadable.is_empty();
     if words.json {

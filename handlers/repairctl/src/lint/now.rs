@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::finding::{Findings, error};
-use crate::nagios::{At, Configuration};
+use crate::configuration::{At, Configuration};
 
 /// Looks at the status file; one that cannot be read tells nothing.
 pub fn check(configuration: &Configuration, findings: &mut Findings) {

@@ -9,7 +9,7 @@ use policy::{RepairName, Rules, State};
 use super::finding::{Finding, Findings, error, warning};
 use super::handler::{self, Found, Kind};
 use super::policies::Policies;
-use crate::nagios::{At, Command, Configuration, MainFile, Object, Value, number};
+use crate::configuration::{At, Command, Configuration, MainFile, Object, Value, number};
 
 /// What is looked at, and what was found so far.
 pub struct Look<'a> {

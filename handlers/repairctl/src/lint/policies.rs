@@ -8,7 +8,7 @@ use std::rc::Rc;
 use handle_repair::config::{self, BadPolicy, Config, WatchService};
 
 use super::finding::{Findings, error};
-use crate::nagios::{At, Configuration};
+use crate::configuration::{At, Configuration};
 use crate::site::Site;
 
 /// Each policy that was asked for.

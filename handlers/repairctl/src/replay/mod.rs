@@ -18,7 +18,7 @@ use std::rc::Rc;
 use plugin_kit::{Found, Out, Problem};
 
 use crate::cli::{Assume as Word, Replay};
-use crate::nagios;
+use crate::configuration;
 use crate::site::Site;
 use entry::{entry, time};
 use files::{BadLog, Log};
@@ -73,13 +73,13 @@ fn objects(words: &Replay) -> Result<(Things, String), Problem> {
         let known_from = format!("every service is taken to have the repair '{repair}'");
         return Ok((Things::new(Source::All(repair.clone())), known_from));
     }
-    let file: PathBuf = words.objects.clone().or_else(nagios::find).ok_or_else(|| {
-        let places = nagios::places();
+    let file: PathBuf = words.objects.clone().or_else(configuration::find).ok_or_else(|| {
+        let places = configuration::places();
         Problem::Usage(format!(
             "no nagios.cfg tells which objects have a repair (looked for {places}): give --objects FILE or --repair NAME"
         ))
     })?;
-    let configuration = nagios::read(&file);
+    let configuration = configuration::read(&file);
     if let Some((at, why)) = configuration.unreadable.first() {
         return Err(Problem::Usage(format!("{at}: cannot be read: {why}")));
     }

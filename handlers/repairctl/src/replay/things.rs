@@ -6,7 +6,7 @@ use policy::{Event, RepairName, State, StateType};
 
 use super::entry::Change;
 use super::past::Track;
-use crate::nagios::Configuration;
+use crate::configuration::Configuration;
 
 /// Where the repairs of objects are known from: they are not in the log.
 #[derive(Debug)]
@@ -115,7 +115,8 @@ impl Things {
 
     fn configure(&mut self, configuration: &Configuration) {
         let objects = &configuration.objects;
-        let opted_in = |object: &crate::nagios::Object| object.text("_REPAIR").and_then(|name| name.parse::<RepairName>().ok());
+        let opted_in =
+            |object: &crate::configuration::Object| object.text("_REPAIR").and_then(|name| name.parse::<RepairName>().ok());
         for host in &objects.hosts {
             if let Some(repair) = opted_in(&host.object) {
                 self.add(&host.name, None, Some(repair), attempts(&host.object));
@@ -204,6 +205,6 @@ impl Things {
 #[error("the logs name more than {MOST} hosts and services: is this one Nagios' log? Name its objects with --objects")]
 pub struct TooMany;
 
-fn attempts(object: &crate::nagios::Object) -> Option<u32> {
+fn attempts(object: &crate::configuration::Object) -> Option<u32> {
     object.text("max_check_attempts")?.parse().ok()
 }
