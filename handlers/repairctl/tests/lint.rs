@@ -49,6 +49,11 @@ define service {
     register             0
 }
 define host {
+    use                 generic-host
+    host_name           localhost
+    max_check_attempts  3
+}
+define host {
     use                 repairable-host,generic-host
     host_name           power1
     address             192.0.2.2
@@ -182,7 +187,7 @@ fn each_planted_defect_is_found_where_it_stands_with_its_mend_and_nothing_else_i
         let site = Site::with(case);
         let output = site.lint(&["--json"]);
         let json: serde_json::Value = serde_json::from_str(&text(&output)).unwrap();
-        let found: Vec<String> = json["findings"].as_array().unwrap().iter().map(|one| line(one)).collect();
+        let found: Vec<String> = json["findings"].as_array().unwrap().iter().map(line).collect();
         let (file, holds) = case.at;
         let text_of_file = site.read(file);
         let found_at = text_of_file.find(holds).unwrap_or_else(|| panic!("{}: {file} does not hold {holds:?}", case.name));

@@ -96,7 +96,7 @@ fn check_repairs(path: &Path, watch: &WatchService, configuration: &Configuratio
     match known {
         None => {
             let text = "check_repairs names a service that Nagios does not know: nobody hears of a repair that gave up";
-            let fix = "define it, with active_checks_enabled 0, or correct the names";
+            let fix = "define it as nagios-config/services.cfg does, or correct the names";
             findings.add(&place(path, service), error("no-check-repairs", text, fix), &label);
         }
         Some(one) => {

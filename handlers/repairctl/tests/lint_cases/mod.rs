@@ -314,7 +314,7 @@ pub const CASES: &[Case] = &[
     case(
         "a host without a check",
         &[("site.cfg", "    check_command        selfheal_check_http\n    check_period", "    check_period")],
-        ("site.cfg", "register             0\n}\ndefine host {"),
+        ("site.cfg", "max_check_attempts  3\n}\ndefine host {"),
         "warning",
         "passive-only",
         "active check",
@@ -466,11 +466,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a service of ours that Nagios does not know",
-        &[(POLICY, "\"ssh\": {", "\"check_repairs\": {\"host\": \"web1\", \"service\": \"Repairs\"},\n    \"ssh\": {")],
-        (POLICY, "\"Repairs\""),
+        &[(POLICY, "\"service\": \"Repairs\"", "\"service\": \"Repair\"")],
+        (POLICY, "\"Repair\""),
         "error",
         "no-check-repairs",
-        "active_checks_enabled 0",
+        "nagios-config/services.cfg",
     ),
     case(
         "a policy with a mistake",
