@@ -5,14 +5,21 @@
 # make bench    ratios to the originals, measured in the same run
 # make lint     formatting, clippy, documentation
 # make deny     licences, bans, duplicates and sources of all dependencies (needs cargo-deny)
-# make install  DESTDIR= PREFIX=/usr
+# make docs     manual pages, completions and bills of materials, in target/docs
+# make install  DESTDIR= PREFIX=/usr; packaging/install.mk says what goes where
+# make packages rpms and debs of what was built, in target/packages
+# make dist     the sources and what they depend on, to build rpms from without a network
+# make reproducible   builds the packages twice and compares them
+# make release  refuses unless version, change logs and tag are the same everywhere
 
 CARGO ?= cargo
-PREFIX ?= /usr
-DESTDIR ?=
-BINDIR = $(PREFIX)/bin
-LIBEXECDIR = $(PREFIX)/libexec/nagios-selfheal
-DATADIR = $(PREFIX)/share/nagios-selfheal
+CARGO_TARGET_DIR ?= target
+OUT = $(CARGO_TARGET_DIR)/release
+DOCS = $(CARGO_TARGET_DIR)/docs
+.PHONY: all
+all: build
+
+include packaging/install.mk
 
 # Our programs look for each other beside themselves, then here.
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
@@ -22,8 +29,6 @@ export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 # the others dynamically.
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
-CARGO_TARGET_DIR ?= target
-OUT = $(CARGO_TARGET_DIR)/release
 RELEASE = $(CARGO) build --release --locked
 
 # The tests start sshd and use a directory of root's own. They are built as you and run as root, so what is ignored
@@ -31,12 +36,11 @@ RELEASE = $(CARGO) build --release --locked
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 
-.PHONY: all build static demo test fuzz bench lint deny install clean
-all: build
+.PHONY: build static docs demo test fuzz bench lint deny dist packages reproducible release clean
 
 build:
 	packaging/prerequisites build
-	$(RELEASE) -p handle_repair -p repairctl --bin repair_worker --bin repairctl
+	$(RELEASE) -p handle_repair -p repairctl -p check_repairs --bin repair_worker --bin repairctl --bin check_repairs
 	$(RELEASE) -p check_http --no-default-features --features openssl --bin check_http_openssl
 	$(MAKE) static
 	@echo "The programs are in $(OUT)."
@@ -96,13 +100,23 @@ lint:
 deny:
 	$(CARGO) deny --locked check licenses bans sources
 
-install:
-	@[ -x $(OUT)/handle_repair ] || { echo "nothing to install: run 'make build' first" >&2; exit 1; }
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/plugins $(DESTDIR)$(DATADIR)
-	install -m 755 $(OUT)/handle_repair $(DESTDIR)$(BINDIR)
-	install -m 755 $(OUT)/repair_worker $(OUT)/repair_gate $(DESTDIR)$(LIBEXECDIR)
-	install -m 755 $(OUT)/check_http $(OUT)/check_http_openssl $(OUT)/check_repairs $(DESTDIR)$(LIBEXECDIR)/plugins
-	cd nagios-config && find . -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(DATADIR))/nagios-config/{} \;
+docs:
+	$(RELEASE) -p docs
+	$(OUT)/docs $(DOCS)
+
+dist:
+	packaging/dist $(CARGO_TARGET_DIR)/packages
+
+packages:
+	packaging/prerequisites packages
+	packaging/packages $(OUT) $(DOCS) $(CARGO_TARGET_DIR)/packages
+
+reproducible:
+	packaging/prerequisites packages
+	packaging/reproducible $(OUT) $(DOCS)
+
+release:
+	packaging/release
 
 clean:
 	$(CARGO) clean

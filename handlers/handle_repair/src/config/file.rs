@@ -65,7 +65,7 @@ struct Keys {
     hosts: Unique<String, SshKeys>,
 }
 
-const DEFAULT_LEDGER: &str = "/var/lib/nagios-selfheal/ledger.sqlite";
+const DEFAULT_LEDGER: &str = "/var/lib/nagios-selfheal/ledger/ledger.sqlite";
 const DEFAULT_PLUGIN_PATH: [&str; 4] = [
     "/usr/libexec/nagios-selfheal/plugins",
     "/usr/lib64/nagios/plugins",

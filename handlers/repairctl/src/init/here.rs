@@ -44,7 +44,8 @@ impl Here<'_> {
         self.new_key(&self.key(), out)?;
         let text = policy_text(self, recipes);
         handle_repair::config::parse(text.as_bytes(), self.policy).map_err(|bad| Problem::Internal(bad.to_string()))?;
-        let made = new_file(self.policy, &text, 0o640, (0, gid)).map_err(|why| failed(self.policy, why))?;
+        let made = clear_packaged(self.policy).and_then(|()| new_file(self.policy, &text, 0o640, (0, gid)));
+        let made = made.map_err(|why| failed(self.policy, why))?;
         told(made, self.policy, &format!("the rules, root:{} 640", self.account.group), out);
         Ok(())
     }
@@ -94,6 +95,18 @@ fn failed(path: &Path, why: io::Error) -> Problem {
 fn told(made: bool, path: &Path, what: &str, out: &mut Out) {
     let path = path.display();
     out.line(if made { format!("made  {path} ({what})") } else { format!("kept  {path}: it is there already") });
+}
+
+/// The policy as the package brings it: it names no repair, so it is nothing to be kept.
+const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
+
+/// Makes way for the first policy.
+fn clear_packaged(path: &Path) -> io::Result<()> {
+    match fs::read(path) {
+        Ok(text) if text == PACKAGED.as_bytes() => fs::remove_file(path),
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    }
 }
 
 /// Whole or not at all; whether it was made.

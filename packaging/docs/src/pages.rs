@@ -1,0 +1,141 @@
+//! Manual pages. clap_mangen writes the options; what stands behind them in the help becomes sections here.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use clap::Command;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+/// What the programs read and write.
+const FILES: [(&str, &str); 8] = [
+    ("/etc/nagios-selfheal/policy.json", "the rules, on the Nagios server"),
+    ("/etc/nagios-selfheal/id_ed25519", "the key that opens the gates, readable by Nagios' user alone"),
+    ("/etc/nagios-selfheal/known_hosts", "the recorded keys of the repaired hosts"),
+    ("/var/lib/nagios-selfheal/ledger/", "reservations and the record of every repair"),
+    (
+        "/usr/libexec/nagios-selfheal/repair_worker",
+        "started by handle_repair with the same arguments: reserves, repairs, verifies, records",
+    ),
+    ("/etc/nagios-selfheal/repairs.json", "on a repaired host: the repairs, and all that can be run there"),
+    ("/etc/sudoers.d/nagios-selfheal", "made of it by repair-gate-sudoers.service"),
+    ("/var/lib/nagios-selfheal/gate/", "on a repaired host: records and lock of the gate"),
+];
+
+/// A page: its name with the section, and its text.
+pub struct Page {
+    /// As its file is called, `repairctl-lint.1`.
+    pub file: String,
+    /// In roff.
+    pub text: Vec<u8>,
+}
+
+/// Writes all pages.
+pub fn write(directory: &Path) -> io::Result<()> {
+    all()?.into_iter().try_for_each(|page| fs::write(directory.join(page.file), page.text))
+}
+
+/// A page for every program, and for every command of repairctl.
+pub fn all() -> io::Result<Vec<Page>> {
+    let mut commands = Vec::new();
+    for mut program in crate::programs() {
+        program.build();
+        commands.extend(program.get_subcommands().filter(|one| !one.is_hide_set()).cloned());
+        commands.push(program);
+    }
+    let mut names: Vec<String> = commands.iter().map(|one| format!("{}(1)", name(one))).collect();
+    names.push("repair_gate(8)".into());
+    let mut pages = commands.into_iter().map(|command| page(command, &names)).collect::<io::Result<Vec<_>>>()?;
+    pages.push(gate(&names)?);
+    Ok(pages)
+}
+
+fn name(command: &Command) -> String {
+    command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
+}
+
+fn page(command: Command, names: &[String]) -> io::Result<Page> {
+    let name = name(&command);
+    let after = command.get_after_long_help().or_else(|| command.get_after_help()).map(ToString::to_string);
+    let has_commands = command.has_subcommands();
+    let man = Man::new(command).source(source()).manual("nagios-selfheal");
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if has_commands {
+        man.render_subcommands_section(&mut text)?;
+    }
+    let mut rest = Roff::default();
+    sections(&mut rest, "NOTES", &after.unwrap_or_default());
+    end(&mut rest, &format!("{name}(1)"), names);
+    rest.to_writer(&mut text)?;
+    Ok(Page { file: format!("{name}.1"), text })
+}
+
+/// The gate has no clap: its page is what its --help says.
+fn gate(names: &[String]) -> io::Result<Page> {
+    let (about, rest) = repair_gate::HELP.split_once("\n\n").unwrap_or((repair_gate::HELP, ""));
+    let mut roff = Roff::default();
+    roff.control("TH", ["repair_gate", "8", "", &source(), "nagios-selfheal"]);
+    roff.control("SH", ["NAME"]);
+    roff.text([roman(about.replacen(": ", " - ", 1).replace('\n', " "))]);
+    sections(&mut roff, "DESCRIPTION", rest);
+    end(&mut roff, "repair_gate(8)", names);
+    let mut text = Vec::new();
+    roff.to_writer(&mut text)?;
+    Ok(Page { file: "repair_gate.8".into(), text })
+}
+
+fn source() -> String {
+    format!("nagios-selfheal {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The text of a help, in which a line such as `Examples:` begins a section. Indented lines stay as they are.
+fn sections(roff: &mut Roff, first: &str, text: &str) {
+    let mut heading = Some(first.to_owned());
+    let mut as_it_is = false;
+    let mut after_blank = true;
+    for line in text.lines() {
+        let title = line.strip_suffix(':').filter(|title| after_blank && !title.starts_with(' ') && title.len() < 30);
+        after_blank = line.is_empty();
+        if let Some(title) = title {
+            heading = Some(title.to_uppercase());
+            continue;
+        }
+        if line.starts_with(' ') != as_it_is && !line.is_empty() {
+            roff.control(if as_it_is { "fi" } else { "nf" }, []);
+            as_it_is = !as_it_is;
+        }
+        if let Some(heading) = heading.take_if(|_| !line.is_empty()) {
+            roff.control("SH", [heading.as_str()]);
+            if as_it_is {
+                // A heading fills again.
+                roff.control("nf", []);
+            }
+        } else if line.is_empty() {
+            roff.control("PP", []);
+        }
+        if !line.is_empty() {
+            roff.text([roman(line)]);
+        }
+    }
+    if as_it_is {
+        roff.control("fi", []);
+    }
+}
+
+fn end(roff: &mut Roff, own: &str, names: &[String]) {
+    roff.control("SH", ["FILES"]);
+    for (file, what) in FILES {
+        roff.control("TP", []);
+        roff.text([bold(file)]);
+        roff.text([roman(what)]);
+    }
+    roff.control("SH", ["SEE ALSO"]);
+    let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != own).collect();
+    roff.text([roman(others.join(", "))]);
+}

@@ -1,0 +1,111 @@
+//! What is made is what man, the shells and scanners can use.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use clap::Command as Clap;
+use docs::sbom::{Known, PACKAGES, bill};
+use serde_json::Value;
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|why| panic!("{command:?}: {why}; packaging/prerequisites packages installs it"))
+}
+
+/// As a terminal of 80 columns shows it, without a warning.
+fn shown(page: &Path) -> String {
+    let mut man = Command::new("man");
+    man.args(["--warnings", "-E", "UTF-8", "-l"])
+        .arg(page)
+        .env("MANWIDTH", "80")
+        .env("LC_ALL", "C.UTF-8")
+        .env("MAN_KEEP_FORMATTING", "");
+    let done = run(&mut man);
+    let complaints = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success() && complaints.is_empty(), "{}: {complaints}", page.display());
+    String::from_utf8(done.stdout).unwrap()
+}
+
+fn with_commands(mut program: Clap) -> Vec<Clap> {
+    program.build();
+    let mut all: Vec<Clap> = program.get_subcommands().cloned().collect();
+    all.push(program);
+    all
+}
+
+#[test]
+fn every_page_is_rendered_and_tells_every_option() {
+    let place = tempfile::tempdir().unwrap();
+    docs::pages::write(place.path()).unwrap();
+    let mut pages = 1;
+    for command in docs::programs().into_iter().flat_map(with_commands) {
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        let text = shown(&place.path().join(format!("{name}.1")));
+        assert!(text.contains("NAME\n") && text.contains(&format!("{name} - ")), "{text}");
+        for option in command.get_arguments().filter(|option| !option.is_hide_set()) {
+            let word = match (option.get_long(), option.get_value_names()) {
+                (Some(long), _) => format!("--{long}"),
+                (None, Some(names)) => names[0].to_string(),
+                (None, None) => option.get_id().to_string(),
+            };
+            let told = text
+                .lines()
+                .any(|line| line.starts_with("       ") && line.split([' ', ',', '[', ']', '=']).any(|one| one == word));
+            assert!(told, "{name}: {word} is not in its page:\n{text}");
+        }
+        pages += 1;
+    }
+    let gate = shown(&place.path().join("repair_gate.8"));
+    for line in repair_gate::HELP.lines().filter(|line| line.starts_with("  ")) {
+        assert!(gate.contains(line.trim()), "{line}\n{gate}");
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), pages, "a page that no test has looked at");
+}
+
+#[test]
+fn the_shells_can_read_their_completions() {
+    let place = tempfile::tempdir().unwrap();
+    docs::completions::write(place.path()).unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let files: Vec<_> = fs::read_dir(place.path().join(shell)).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(files.len(), docs::programs().len());
+        for file in files {
+            let done = run(Command::new(shell).arg("-n").arg(&file));
+            assert!(done.status.success() && done.stderr.is_empty(), "{file:?}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+    }
+    // They are used as a shell would: what may follow `repairctl tr`?
+    let script = format!(
+        ". {}; COMP_WORDS=(repairctl tr); COMP_CWORD=1; _repairctl repairctl tr repairctl; echo \"${{COMPREPLY[@]}}\"",
+        place.path().join("bash/repairctl").display()
+    );
+    assert_eq!(String::from_utf8(run(Command::new("bash").args(["-c", &script])).stdout).unwrap(), "trust\n");
+}
+
+#[test]
+fn a_bill_names_what_is_linked_and_nothing_else() {
+    let known = Known::read().unwrap();
+    let bills: Vec<Value> = PACKAGES.iter().map(|(package, builds)| bill(package, builds, &known).unwrap()).collect();
+    let linked = |bill: &Value| -> Vec<String> {
+        let all = bill["components"].as_array().unwrap().iter();
+        all.filter(|one| one["scope"] == "required").map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let [server, plugins, config, gate] = [0, 1, 2, 3].map(|at| linked(&bills[at]));
+    assert!(
+        ["clap", "rusqlite", "openssl-src", "libssh2-sys"].iter().all(|name| server.contains(&(*name).to_owned())),
+        "{server:?}"
+    );
+    assert!(plugins.contains(&"rustls".to_owned()) && plugins.contains(&"openssl-src".to_owned()), "{plugins:?}");
+    assert!(config.is_empty());
+    assert!(gate.contains(&"serde_json".to_owned()) && !gate.contains(&"clap".to_owned()), "{gate:?}");
+    for one in bills.iter().flat_map(|bill| bill["components"].as_array().unwrap()) {
+        assert_eq!(one["hashes"][0]["content"].as_str().map(str::len), Some(64), "{one}");
+        assert!(one["licenses"][0]["expression"].as_str().is_some_and(|text| !text.is_empty()), "{one}");
+    }
+    // The C that is in it, with its version, for whoever looks for known holes.
+    for name in ["openssl", "sqlite", "libssh2"] {
+        let found = bills[0]["components"].as_array().unwrap().iter().any(|one| one["components"][0]["name"] == name);
+        assert!(found, "{name}");
+    }
+}

@@ -1,0 +1,91 @@
+# What goes where. By hand, by rpm and by deb: everything is installed by these targets, one for each package. None of them
+# makes an account or starts anything; the packages' scripts, or systemd-sysusers and systemd-tmpfiles, do that.
+#
+#   install-selfheal  nagios-selfheal          the event handler, its worker, repairctl, the timer of the sweep
+#   install-plugins   nagios-plugins-selfheal  check_http and check_repairs
+#   install-config    nagios-selfheal-config   objects for Nagios, and the examples
+#   install-gate      repair-gate              what a repaired host needs
+
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+BINDIR = $(PREFIX)/bin
+LIBEXECDIR = $(PREFIX)/libexec/nagios-selfheal
+DATADIR = $(PREFIX)/share/nagios-selfheal
+DOCDIR = $(PREFIX)/share/doc
+MANDIR = $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+# Where this distribution's own plugins are, and where its Nagios looks for objects.
+PLUGINDIR ?= $(firstword $(wildcard /usr/lib64/nagios/plugins) $(PREFIX)/lib/nagios/plugins)
+NAGIOSCONFDIR ?= $(firstword $(wildcard /etc/nagios4/conf.d) /etc/nagios/conf.d)
+
+# The programs, and what `make docs` made.
+OUT ?= target/release
+DOCS ?= target/docs
+
+# $(call put,MODE,FILES,DIRECTORY)
+put = install -d $(DESTDIR)$(3) && install -p -m $(1) $(2) $(DESTDIR)$(3)
+# $(call fill,FILE,DESTINATION): a text in which our own programs are named by their places.
+fill = sed -e 's|/usr/libexec/nagios-selfheal|$(LIBEXECDIR)|g' -e 's|/usr/bin/\(handle_repair\|repairctl\)|$(BINDIR)/\1|g' \
+	$(1) | install -D -m 644 /dev/stdin $(DESTDIR)$(2)
+# $(call keep,FILE,DESTINATION): the same for configuration; what an admin has there stays.
+keep = [ -e $(DESTDIR)$(2) ] || { $(call fill,$(1),$(2)); }
+# $(call complete,PROGRAM)
+complete = $(call put,644,$(DOCS)/completions/bash/$(1),$(PREFIX)/share/bash-completion/completions) && \
+	$(call put,644,$(DOCS)/completions/zsh/_$(1),$(PREFIX)/share/zsh/site-functions) && \
+	$(call put,644,$(DOCS)/completions/fish/$(1).fish,$(PREFIX)/share/fish/vendor_completions.d)
+# $(call papers,PACKAGE): licences, changes, the bill of materials.
+papers = $(call put,644,README.md SECURITY.md CHANGELOG.md LICENSE LICENSE-APACHE LICENSE-MIT $(DOCS)/sbom/$(1).cdx.json,$(DOCDIR)/$(1))
+
+.PHONY: install install-ready install-selfheal install-plugins install-config install-gate
+install: install-selfheal install-plugins install-config install-gate
+
+install-ready:
+	@[ -x $(OUT)/handle_repair ] && [ -d $(DOCS)/man ] || { echo "nothing to install: run 'make build docs' first" >&2; exit 1; }
+
+install-selfheal: install-ready
+	$(call put,755,$(OUT)/handle_repair $(OUT)/repairctl,$(BINDIR))
+	$(call put,755,$(OUT)/repair_worker,$(LIBEXECDIR))
+	$(call put,644,$(DOCS)/man/handle_repair.1 $(wildcard $(DOCS)/man/repairctl*.1),$(MANDIR)/man1)
+	$(call complete,handle_repair)
+	$(call complete,repairctl)
+	$(call keep,packaging/policy.json,$(SYSCONFDIR)/nagios-selfheal/policy.json)
+	$(call fill,packaging/systemd/repairctl-sweep.service,$(UNITDIR)/repairctl-sweep.service)
+	$(call fill,packaging/systemd/repairctl-sweep.timer,$(UNITDIR)/repairctl-sweep.timer)
+	$(call fill,packaging/sysusers.d/nagios-selfheal.conf,$(SYSUSERSDIR)/nagios-selfheal.conf)
+	$(call fill,packaging/tmpfiles.d/nagios-selfheal.conf,$(TMPFILESDIR)/nagios-selfheal.conf)
+	$(call keep,packaging/logrotate/nagios-selfheal,$(SYSCONFDIR)/logrotate.d/nagios-selfheal)
+	$(call put,644,packaging/rsyslog/nagios-selfheal.conf,$(DOCDIR)/nagios-selfheal/examples)
+	$(call put,644,packaging/selinux/README.md packaging/selinux/selfheal.te packaging/selinux/selfheal.fc,$(DOCDIR)/nagios-selfheal/selinux)
+	$(call papers,nagios-selfheal)
+
+# In a directory of their own beside the distribution's plugins, where links show them under names that nobody else has.
+install-plugins: install-ready
+	$(call put,755,$(OUT)/check_http $(OUT)/check_http_openssl $(OUT)/check_repairs,$(LIBEXECDIR)/plugins)
+	install -d $(DESTDIR)$(PLUGINDIR)
+	ln -srf $(DESTDIR)$(LIBEXECDIR)/plugins/check_http $(DESTDIR)$(PLUGINDIR)/selfheal_check_http
+	ln -srf $(DESTDIR)$(LIBEXECDIR)/plugins/check_repairs $(DESTDIR)$(PLUGINDIR)/check_repairs
+	$(call put,644,$(DOCS)/man/selfheal_check_http.1 $(DOCS)/man/check_repairs.1,$(MANDIR)/man1)
+	$(call complete,check_repairs)
+	$(call complete,selfheal_check_http)
+	$(call papers,nagios-plugins-selfheal)
+
+install-config: install-ready
+	$(call keep,nagios-config/commands.cfg,$(NAGIOSCONFDIR)/selfheal-commands.cfg)
+	$(call keep,nagios-config/templates.cfg,$(NAGIOSCONFDIR)/selfheal-templates.cfg)
+	set -e; for file in $$(cd nagios-config && find * -type f | sort); do \
+		$(call fill,nagios-config/$$file,$(DATADIR)/nagios-config/$$file); done
+	$(call papers,nagios-selfheal-config)
+
+install-gate: install-ready
+	$(call put,755,$(OUT)/repair_gate packaging/gate/repair-gate-sudoers,$(LIBEXECDIR))
+	$(call put,644,$(DOCS)/man/repair_gate.8,$(MANDIR)/man8)
+	$(call keep,packaging/gate/repairs.json,$(SYSCONFDIR)/nagios-selfheal/repairs.json)
+	$(call fill,packaging/systemd/repair-gate-sudoers.service,$(UNITDIR)/repair-gate-sudoers.service)
+	$(call fill,packaging/systemd/repair-gate-sudoers.path,$(UNITDIR)/repair-gate-sudoers.path)
+	$(call fill,packaging/sysusers.d/repair-gate.conf,$(SYSUSERSDIR)/repair-gate.conf)
+	$(call fill,packaging/tmpfiles.d/repair-gate.conf,$(TMPFILESDIR)/repair-gate.conf)
+	$(call put,644,nagios-config/repairs.json $(wildcard nagios-config/cfengine/*.cf),$(DOCDIR)/repair-gate/examples)
+	$(call papers,repair-gate)
