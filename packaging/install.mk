@@ -17,6 +17,7 @@ MANDIR = $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 # Where this distribution's own plugins are, and where its Nagios looks for objects.
 PLUGINDIR ?= $(firstword $(wildcard /usr/lib64/nagios/plugins) $(PREFIX)/lib/nagios/plugins)
 NAGIOSCONFDIR ?= $(firstword $(wildcard /etc/nagios4/conf.d) /etc/nagios/conf.d)
@@ -34,7 +35,7 @@ fill = sed -e 's|/usr/libexec/nagios-selfheal|$(LIBEXECDIR)|g' -e 's|/usr/bin/\(
 keep = [ -e $(DESTDIR)$(2) ] || { $(call fill,$(1),$(2)); }
 # $(call complete,PROGRAM)
 complete = $(call put,644,$(DOCS)/completions/bash/$(1),$(PREFIX)/share/bash-completion/completions) && \
-	$(call put,644,$(DOCS)/completions/zsh/_$(1),$(PREFIX)/share/zsh/site-functions) && \
+	$(call put,644,$(DOCS)/completions/zsh/_$(1),$(ZSHDIR)) && \
 	$(call put,644,$(DOCS)/completions/fish/$(1).fish,$(PREFIX)/share/fish/vendor_completions.d)
 # $(call papers,PACKAGE): licences, changes, the bill of materials.
 papers = $(call put,644,README.md SECURITY.md CHANGELOG.md LICENSE LICENSE-APACHE LICENSE-MIT $(DOCS)/sbom/$(1).cdx.json,$(DOCDIR)/$(1))
@@ -48,6 +49,8 @@ install-ready:
 install-selfheal: install-ready
 	$(call put,755,$(OUT)/handle_repair $(OUT)/repairctl,$(BINDIR))
 	$(call put,755,$(OUT)/repair_worker,$(LIBEXECDIR))
+	# What `repairctl init --target` copies to a host that has no package.
+	$(call put,755,$(OUT)/repair_gate,$(LIBEXECDIR)/for-hosts)
 	$(call put,644,$(DOCS)/man/handle_repair.1 $(wildcard $(DOCS)/man/repairctl*.1),$(MANDIR)/man1)
 	$(call complete,handle_repair)
 	$(call complete,repairctl)

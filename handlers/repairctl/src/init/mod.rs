@@ -62,17 +62,24 @@ fn to_paste(site: &Site, repairs: &str, out: &mut Out) {
     out.line(format!("(\n{})", script::text(&script::Source::Copied, &side::key_line(&key), repairs)));
 }
 
+/// Where the package nagios-selfheal-config puts its templates, for Nagios to find; named twice, Nagios would refuse them.
+const PACKAGED_OBJECTS: [&str; 2] = ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
+
 fn next(words: &Init, recipes: &[Recipe], main: Option<&MainFile>, account: &Account, out: &mut Out) {
     let host = words.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
     let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
     let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
     let file = main.map_or("nagios.cfg".to_owned(), |main| main.path().display().to_string());
     out.line("\nWhat is left:");
-    out.line(format!("  1. in {file}:"));
-    for name in ["commands.cfg", "templates.cfg"] {
-        out.line(format!("       cfg_file={}", share.join(name).display()));
+    if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
+        out.line("  1. in each service that is to be repaired:");
+    } else {
+        out.line(format!("  1. in {file}:"));
+        for name in ["commands.cfg", "templates.cfg"] {
+            out.line(format!("       cfg_file={}", share.join(name).display()));
+        }
+        out.line("     and in each service that is to be repaired:");
     }
-    out.line("     and in each service that is to be repaired:");
     out.line("       use      repairable-service,generic-service");
     out.line(format!("       _REPAIR  {repair}"));
     out.line("     then restart Nagios");
