@@ -8,9 +8,9 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-/// What the programs read and write.
-const FILES: [(&str, &str); 8] = [
-    ("/etc/nagios-selfheal/policy.json", "the rules, on the Nagios server"),
+/// What is read and written on the Nagios server.
+const SERVER: [(&str, &str); 5] = [
+    ("/etc/nagios-selfheal/policy.json", "the rules"),
     ("/etc/nagios-selfheal/id_ed25519", "the key that opens the gates, readable by Nagios' user alone"),
     ("/etc/nagios-selfheal/known_hosts", "the recorded keys of the repaired hosts"),
     ("/var/lib/nagios-selfheal/ledger/", "reservations and the record of every repair"),
@@ -18,9 +18,14 @@ const FILES: [(&str, &str); 8] = [
         "/usr/libexec/nagios-selfheal/repair_worker",
         "started by handle_repair with the same arguments: reserves, repairs, verifies, records",
     ),
-    ("/etc/nagios-selfheal/repairs.json", "on a repaired host: the repairs, and all that can be run there"),
+];
+
+/// The same on a repaired host.
+const HOST: [(&str, &str); 4] = [
+    ("/etc/nagios-selfheal/repairs.json", "the repairs, and all that can be run"),
     ("/etc/sudoers.d/nagios-selfheal", "made of it by repair-gate-sudoers.service"),
-    ("/var/lib/nagios-selfheal/gate/", "on a repaired host: records and lock of the gate"),
+    ("/var/lib/nagios-selfheal/gate/", "records and lock"),
+    ("/var/lib/nagios-selfheal/home/.ssh/authorized_keys", "whose key opens the gate; root's, as the package makes the account"),
 ];
 
 /// A page: its name with the section, and its text.
@@ -71,7 +76,7 @@ fn page(command: Command, names: &[String]) -> io::Result<Page> {
     }
     let mut rest = Roff::default();
     sections(&mut rest, "NOTES", &after.unwrap_or_default());
-    end(&mut rest, &format!("{name}(1)"), names);
+    end(&mut rest, &format!("{name}(1)"), &SERVER, names);
     rest.to_writer(&mut text)?;
     Ok(Page { file: format!("{name}.1"), text })
 }
@@ -82,9 +87,9 @@ fn gate(names: &[String]) -> io::Result<Page> {
     let mut roff = Roff::default();
     roff.control("TH", ["repair_gate", "8", "", &source(), "nagios-selfheal"]);
     roff.control("SH", ["NAME"]);
-    roff.text([roman(about.replacen(": ", " - ", 1).replace('\n', " "))]);
+    roff.text([roman(about.replacen(": ", " - ", 1).replace('\n', " ").trim_end_matches('.'))]);
     sections(&mut roff, "DESCRIPTION", rest);
-    end(&mut roff, "repair_gate(8)", names);
+    end(&mut roff, "repair_gate(8)", &HOST, names);
     let mut text = Vec::new();
     roff.to_writer(&mut text)?;
     Ok(Page { file: "repair_gate.8".into(), text })
@@ -128,14 +133,17 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
     }
 }
 
-fn end(roff: &mut Roff, own: &str, names: &[String]) {
+fn end(roff: &mut Roff, own: &str, files: &[(&str, &str)], names: &[String]) {
     roff.control("SH", ["FILES"]);
-    for (file, what) in FILES {
+    for (file, what) in files {
         roff.control("TP", []);
-        roff.text([bold(file)]);
-        roff.text([roman(what)]);
+        roff.text([bold(*file)]);
+        roff.text([roman(*what)]);
     }
     roff.control("SH", ["SEE ALSO"]);
+    // Names are neither cut nor stretched.
+    roff.control("nh", []);
+    roff.control("ad", ["l"]);
     let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != own).collect();
     roff.text([roman(others.join(", "))]);
 }
