@@ -7,8 +7,8 @@
 # make deny     licences, bans, duplicates and sources of all dependencies (needs cargo-deny)
 # make docs     manual pages, completions and bills of materials, in target/docs
 # make install  DESTDIR= PREFIX=/usr; packaging/install.mk says what goes where
-# make packages rpms and debs of what was built, in target/packages
-# make dist     the sources and what they depend on, to build rpms from without a network
+# make packages  rpms and debs of what was built, in target/packages
+# make srpm     a source package with all it depends on, which mock and COPR build without a network; make dist: its sources
 # make reproducible   builds the packages twice and compares them
 # make release  refuses unless version, change logs and tag are the same everywhere
 
@@ -31,12 +31,20 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
 RELEASE = $(CARGO) build --release --locked
 
+# For what is given away: no path of this machine stays in a program, so every machine builds the same. It is a switch, for
+# with it everything is compiled anew.
+ifdef HIDE_PATHS
+HIDDEN = $(CURDIR)=/nagios-selfheal $(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+export RUSTFLAGS := $(RUSTFLAGS) $(addprefix --remap-path-prefix=,$(HIDDEN))
+export CFLAGS := $(CFLAGS) $(addprefix -ffile-prefix-map=,$(HIDDEN))
+endif
+
 # The tests start sshd and use a directory of root's own. They are built as you and run as root, so what is ignored
 # elsewhere because it needs root runs here. The feature builds check_http_openssl as well, which legacy TLS is tested with.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 
-.PHONY: build static docs demo test fuzz bench lint deny dist packages reproducible release clean
+.PHONY: build static docs demo test fuzz bench lint deny dist srpm packages reproducible release clean
 
 build:
 	packaging/prerequisites build
@@ -57,7 +65,7 @@ static:
 		set -ex; \
 		$(RELEASE) -p check_http --bin check_http; \
 		$(RELEASE) -p handle_repair --no-default-features --bin handle_repair; \
-		RUSTFLAGS="-C target-feature=+crt-static" $(RELEASE) --target $(HOST) -p repair_gate; \
+		RUSTFLAGS="$$RUSTFLAGS -C target-feature=+crt-static" $(RELEASE) --target $(HOST) -p repair_gate; \
 		install -m 755 $(CARGO_TARGET_DIR)/$(HOST)/release/repair_gate $(OUT); \
 	fi
 
@@ -106,6 +114,10 @@ docs:
 
 dist:
 	packaging/dist $(CARGO_TARGET_DIR)/packages
+
+srpm: dist
+	rpmbuild -bs --define "_sourcedir $(abspath $(CARGO_TARGET_DIR))/packages" \
+		--define "_srcrpmdir $(abspath $(CARGO_TARGET_DIR))/packages" packaging/rpm/nagios-selfheal.spec
 
 packages:
 	packaging/prerequisites packages

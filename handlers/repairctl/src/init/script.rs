@@ -83,12 +83,13 @@ say "/etc/sudoers.d/nagios-selfheal"
 
 const KEY: &str = r#"# The Nagios server's key, which opens nothing but the gate.
 home=$(getent passwd repair | cut -d: -f6)
-install -d -o repair -g repair -m 700 "$home/.ssh"
+# Where the package has made it, it is root's, and stays so.
+[ -d "$home/.ssh" ] || install -d -o repair -g repair -m 700 "$home/.ssh"
 keys=$home/.ssh/authorized_keys
 touch "$keys"
 grep -qxF 'KEY_LINE' "$keys" || echo 'KEY_LINE' >> "$keys"
-chown repair:repair "$keys"
-chmod 600 "$keys"
+chown "$(stat -c %u:%g "$home/.ssh")" "$keys"
+chmod 640 "$keys"
 if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home/.ssh" /etc/nagios-selfheal /usr/libexec/nagios-selfheal || :; fi
 say "$keys"
 say "done; the key of this host is"
