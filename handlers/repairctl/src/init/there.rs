@@ -71,7 +71,8 @@ fn agreed(host: &str, out: &mut Out) -> Result<bool, Problem> {
 fn read_gate() -> Result<Vec<u8>, Problem> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
-    let prefixed = |name: &str| us.parent().and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal").join(name));
+    let prefixed =
+        |name: &str| us.parent().and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal").join(name));
     let packaged = [prefixed("for-hosts/repair_gate"), prefixed("repair_gate"), Some(side::GATE.into())];
     let places: Vec<PathBuf> = std::iter::once(beside).chain(packaged.into_iter().flatten()).collect();
     let found = places.iter().find(|place| place.is_file());

@@ -90,9 +90,9 @@ impl Standing {
         let mut row = |what: &str, text: String, tone| table.row([Cell::from(what), Cell::toned(text, tone)]);
         match self.pauses.as_slice() {
             [] => row("repairs", "on: nothing is paused".into(), Tone::Good),
-            pauses => {
-                pauses.iter().for_each(|pause| row("paused", format!("{}: {}", scope_of(pause), told(pause, self.now)), Tone::Bad))
-            }
+            pauses => pauses
+                .iter()
+                .for_each(|pause| row("paused", format!("{}: {}", scope_of(pause), told(pause, self.now)), Tone::Bad)),
         }
         let limits = &self.config.policy.fleet;
         row("running", format!("{} of {} at once", self.fleet.running, limits.running), tone(self.fleet.running, limits.running));
