@@ -112,16 +112,18 @@ docs:
 	$(RELEASE) -p docs
 	$(OUT)/docs $(DOCS)
 
+PACKAGES = $(abspath $(CARGO_TARGET_DIR))/packages
 dist:
-	packaging/dist $(CARGO_TARGET_DIR)/packages
+	packaging/dist $(PACKAGES)
 
 srpm: dist
-	rpmbuild -bs --define "_sourcedir $(abspath $(CARGO_TARGET_DIR))/packages" \
-		--define "_srcrpmdir $(abspath $(CARGO_TARGET_DIR))/packages" packaging/rpm/nagios-selfheal.spec
+	rpmbuild -bs --define "_sourcedir $(PACKAGES)" --define "_srcrpmdir $(PACKAGES)" packaging/rpm/nagios-selfheal.spec
 
 packages:
 	packaging/prerequisites packages
-	packaging/packages $(OUT) $(DOCS) $(CARGO_TARGET_DIR)/packages
+	packaging/packages $(OUT) $(DOCS) $(PACKAGES)
+	rpmlint --config packaging/rpm/rpmlint.toml packaging/rpm/nagios-selfheal.spec $(PACKAGES)/*.rpm
+	lintian --allow-root --fail-on error,warning $(PACKAGES)/*.deb
 
 reproducible:
 	packaging/prerequisites packages
