@@ -22,5 +22,8 @@ pub fn public_half(private: &Path) -> Option<String> {
 
 /// What to do when no gate answers.
 pub fn install_gate(host: &str) -> String {
-    format!("copy {GATE} to {host}, same place, mode 755, and let the forced command in authorized_keys name it")
+    format!(
+        "install the package repair-gate on {host}, or copy {GATE} to {host}, same place, mode 755, and let the forced command in \
+         authorized_keys name it"
+    )
 }

@@ -53,9 +53,11 @@ pub fn run(words: &Init, site: &Site, out: &mut Out) -> Result<Found, Problem> {
 fn to_paste(site: &Site, repairs: &str, out: &mut Out) {
     let key =
         site.config().map(|config| config.reach.way("", None).key).unwrap_or_else(|_| site.policy().with_file_name("id_ed25519"));
+    let here = there::gate_here().unwrap_or_else(|| side::GATE.into());
     out.line(format!(
-        "\nOn each host to be repaired: copy {} there, to the same place,\nmode 755 (one static file, whatever the \
-         distribution), then as root there:\n",
+        "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, mode 755 (one static file, \
+         whatever the distribution); then as root there:\n",
+        here.display(),
         side::GATE
     ));
     // In a subshell, so that what goes wrong does not end the shell it is pasted into.

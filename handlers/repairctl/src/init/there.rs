@@ -67,18 +67,21 @@ fn agreed(host: &str, out: &mut Out) -> Result<bool, Problem> {
     Ok(question::ask(&format!("Do this on {}? (yes/no)", clean(host)), out).eq_ignore_ascii_case("yes"))
 }
 
-/// The gate that goes with this program.
-fn read_gate() -> Result<Vec<u8>, Problem> {
+/// The gate that goes with this program, if it is here.
+pub fn gate_here() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
     let prefixed =
         |name: &str| us.parent().and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal").join(name));
     let packaged = [prefixed("for-hosts/repair_gate"), prefixed("repair_gate"), Some(side::GATE.into())];
-    let places: Vec<PathBuf> = std::iter::once(beside).chain(packaged.into_iter().flatten()).collect();
-    let found = places.iter().find(|place| place.is_file());
+    std::iter::once(beside).chain(packaged.into_iter().flatten()).find(|place| place.is_file())
+}
+
+fn read_gate() -> Result<Vec<u8>, Problem> {
+    let found = gate_here();
     let found =
         found.ok_or_else(|| Problem::Usage(format!("no repair_gate is here to be copied: install it as {}", side::GATE)))?;
-    fs::read(found).map_err(|why| Problem::Usage(format!("{}: {why}", found.display())))
+    fs::read(&found).map_err(|why| Problem::Usage(format!("{}: {why}", found.display())))
 }
 
 /// Nothing but the admin's own configuration and keys; it may ask.
