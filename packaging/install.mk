@@ -52,6 +52,7 @@ install-selfheal: install-ready
 	# What `repairctl init --target` copies to a host that has no package.
 	$(call put,755,$(OUT)/repair_gate,$(LIBEXECDIR)/for-hosts)
 	$(call put,644,$(DOCS)/man/handle_repair.1 $(wildcard $(DOCS)/man/repairctl*.1),$(MANDIR)/man1)
+	$(call put,644,$(DOCS)/man/nagios-selfheal-policy.5,$(MANDIR)/man5)
 	$(call complete,handle_repair)
 	$(call complete,repairctl)
 	$(call keep,packaging/policy.json,$(SYSCONFDIR)/nagios-selfheal/policy.json)

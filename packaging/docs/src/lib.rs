@@ -2,6 +2,7 @@
 //! materials.
 
 pub mod completions;
+mod format;
 pub mod pages;
 pub mod sbom;
 

@@ -8,6 +8,8 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use crate::format;
+
 /// What is read and written on the Nagios server.
 const SERVER: [(&str, &str); 5] = [
     ("/etc/nagios-selfheal/policy.json", "the rules"),
@@ -51,8 +53,10 @@ pub fn all() -> io::Result<Vec<Page>> {
     }
     let mut names: Vec<String> = commands.iter().map(|one| format!("{}(1)", name(one))).collect();
     names.push("repair_gate(8)".into());
+    names.push(format!("{}(5)", format::NAME));
     let mut pages = commands.into_iter().map(|command| page(command, &names)).collect::<io::Result<Vec<_>>>()?;
     pages.push(gate(&names)?);
+    pages.push(policy(&names)?);
     Ok(pages)
 }
 
@@ -93,6 +97,15 @@ fn gate(names: &[String]) -> io::Result<Page> {
     let mut text = Vec::new();
     roff.to_writer(&mut text)?;
     Ok(Page { file: "repair_gate.8".into(), text })
+}
+
+fn policy(names: &[String]) -> io::Result<Page> {
+    let mut roff = Roff::default();
+    format::page(&mut roff, &source())?;
+    end(&mut roff, &format!("{}(5)", format::NAME), &SERVER, names);
+    let mut text = Vec::new();
+    roff.to_writer(&mut text)?;
+    Ok(Page { file: format!("{}.5", format::NAME), text })
 }
 
 fn source() -> String {

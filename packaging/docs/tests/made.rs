@@ -38,7 +38,7 @@ fn with_commands(mut program: Clap) -> Vec<Clap> {
 fn every_page_is_rendered_and_tells_every_option() {
     let place = tempfile::tempdir().unwrap();
     docs::pages::write(place.path()).unwrap();
-    let mut pages = 1;
+    let mut pages = 2;
     for command in docs::programs().into_iter().flat_map(with_commands) {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let text = shown(&place.path().join(format!("{name}.1")));
@@ -60,6 +60,10 @@ fn every_page_is_rendered_and_tells_every_option() {
     let gate = shown(&place.path().join("repair_gate.8"));
     for line in repair_gate::HELP.lines().filter(|line| line.starts_with("  ")) {
         assert!(gate.contains(line.trim()), "{line}\n{gate}");
+    }
+    let policy = shown(&place.path().join("nagios-selfheal-policy.5"));
+    for key in ["repairs.NAME.ladder", "repairs.NAME.cooldown [default: \"10m\"]", "ssh.known_hosts", "plugin_path"] {
+        assert!(policy.lines().any(|line| line.starts_with(&format!("       {key}"))), "{key}\n{policy}");
     }
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), pages, "a page that no test has looked at");
 }
