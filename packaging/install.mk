@@ -29,7 +29,7 @@ DOCS ?= target/docs
 # $(call put,MODE,FILES,DIRECTORY)
 put = install -d $(DESTDIR)$(3) && install -p -m $(1) $(2) $(DESTDIR)$(3)
 # $(call fill,FILE,DESTINATION): a text in which our own programs are named by their places.
-fill = sed -e 's|/usr/libexec/nagios-selfheal|$(LIBEXECDIR)|g' -e 's|/usr/bin/\(handle_repair\|repairctl\)|$(BINDIR)/\1|g' \
+fill = sed -e 's!/usr/libexec/nagios-selfheal!$(LIBEXECDIR)!g' -e 's!/usr/bin/\(handle_repair\|repairctl\)!$(BINDIR)/\1!g' \
 	$(1) | install -D -m 644 /dev/stdin $(DESTDIR)$(2)
 # $(call keep,FILE,DESTINATION): the same for configuration; what an admin has there stays.
 keep = [ -e $(DESTDIR)$(2) ] || { $(call fill,$(1),$(2)); }
