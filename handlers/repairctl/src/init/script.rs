@@ -83,7 +83,7 @@ say "/etc/sudoers.d/nagios-selfheal"
 
 const KEY: &str = r#"# The Nagios server's key, which opens nothing but the gate.
 home=$(getent passwd repair | cut -d: -f6)
-# Where the package has made it, it is root's, and stays so.
+# The package's own is root's, and stays so.
 [ -d "$home/.ssh" ] || install -d -o repair -g repair -m 700 "$home/.ssh"
 keys=$home/.ssh/authorized_keys
 touch "$keys"
