@@ -36,7 +36,7 @@ all: build
 
 build:
 	packaging/prerequisites build
-	$(RELEASE) -p handle_repair -p repairctl --bin repair_worker --bin repairctl
+	$(RELEASE) -p handle_repair -p repairctl -p check_repairs --bin repair_worker --bin repairctl --bin check_repairs
 	$(RELEASE) -p check_http --no-default-features --features openssl --bin check_http_openssl
 	$(MAKE) static
 	@echo "The programs are in $(OUT)."
@@ -99,7 +99,7 @@ deny:
 install:
 	@[ -x $(OUT)/handle_repair ] || { echo "nothing to install: run 'make build' first" >&2; exit 1; }
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)/plugins $(DESTDIR)$(DATADIR)
-	install -m 755 $(OUT)/handle_repair $(DESTDIR)$(BINDIR)
+	install -m 755 $(OUT)/handle_repair $(OUT)/repairctl $(DESTDIR)$(BINDIR)
 	install -m 755 $(OUT)/repair_worker $(OUT)/repair_gate $(DESTDIR)$(LIBEXECDIR)
 	install -m 755 $(OUT)/check_http $(OUT)/check_http_openssl $(OUT)/check_repairs $(DESTDIR)$(LIBEXECDIR)/plugins
 	cd nagios-config && find . -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(DATADIR))/nagios-config/{} \;

@@ -39,6 +39,7 @@ impl Site {
 
     /// The ledger, for writing; it is made if it is not there yet.
     pub fn ledger_to_write(&self, config: &Config) -> Result<SqliteLedger, Problem> {
-        SqliteLedger::open(&config.ledger).map_err(|why| Problem::Usage(format!("{why} (run it as root, or as the user of Nagios)")))
+        SqliteLedger::open(&config.ledger)
+            .map_err(|why| Problem::Usage(format!("{why} (run it as root, or as the user of Nagios)")))
     }
 }

@@ -26,14 +26,7 @@ pub fn pause(words: &Pause, site: &Site, out: &mut Out) -> Result<Found, Problem
     let now = SystemTime::now();
     let until = words.span.as_deref().map(|span| end_of(span, now)).transpose()?;
     let config = site.config()?;
-    let paused = Paused {
-        host: words.host.clone(),
-        service: words.service.clone(),
-        by: who::asks(),
-        reason,
-        since: now,
-        until,
-    };
+    let paused = Paused { host: words.host.clone(), service: words.service.clone(), by: who::asks(), reason, since: now, until };
     site.ledger_to_write(&config)?.pause(&paused).map_err(unusable)?;
     out.line(format!("{scope}: {}", told(&paused, now)));
     out.line("What is running goes on to its end.");

@@ -47,12 +47,7 @@ pub struct Ground<'a> {
 
 impl Ground<'_> {
     /// Judges an object, then asks the decision with what is known now.
-    pub fn judge(
-        &self,
-        object: &Object,
-        mut ledger: Option<&mut SqliteLedger>,
-        now: SystemTime,
-    ) -> Result<Next, ledger::Error> {
+    pub fn judge(&self, object: &Object, mut ledger: Option<&mut SqliteLedger>, now: SystemTime) -> Result<Next, ledger::Error> {
         let rules = match self.rules(object) {
             Ok(rules) if !rules.on.contains(&object.state()) => return Ok(Next::NotCovered),
             Ok(rules) => rules,
