@@ -76,7 +76,7 @@ demo: build
 
 test: build
 	packaging/prerequisites test
-	$(CARGO) test --locked --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
+	$(CARGO) test --locked --no-fail-fast --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
 
 bench: build
 	packaging/prerequisites test

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use e2e::{Daemon, Place, run, shipped, system_program, until};
@@ -56,7 +57,10 @@ impl Site {
     /// Boots both.
     pub fn boot() -> Site {
         let place = Place::new();
-        let name = |end: &str| format!("shq{}{end}", std::process::id() % 100_000);
+        // Tests of one process run at the same time.
+        static SITES: AtomicU32 = AtomicU32::new(0);
+        let site = SITES.fetch_add(1, Ordering::Relaxed);
+        let name = |end: &str| format!("shq{}{end}{site}", std::process::id() % 100_000);
         let (server, web1) = (name("s"), name("w"));
         wire(&server, &web1);
         let parts = place.directory("parts", None);

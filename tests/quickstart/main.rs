@@ -33,7 +33,9 @@ fn follow_readme(site: &Site) -> String {
     let mut screen = String::new();
     for block in blocks() {
         let (done, shown) = site.server.typed(&block);
-        assert!(done, "README's\n{block}\nended badly:\n{screen}{shown}");
+        // A minute of Nagios is a second here: it may have Apache restarted while systemctl still waits for its end.
+        let healed_meanwhile = shown.contains("Job for apache2.service canceled.");
+        assert!(done || healed_meanwhile, "README's\n{block}\nended badly:\n{screen}{shown}");
         screen.push_str(&shown);
     }
     screen

@@ -220,7 +220,7 @@ fn every_wrong_turn_is_named_with_its_mending() {
             check["check"] == turn.check && has("text", turn.text) && has("mend", turn.mend)
         };
         let all = wrong(&checks);
-        if code != 1 || !all.iter().any(|check| names_it(&check)) {
+        if code != 1 || !all.iter().any(names_it) {
             missed.push(format!("{}: exit {code}, {all:#?}", turn.name));
         }
         let (code, checks) = doctor(&site.server);

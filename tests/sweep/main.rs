@@ -108,7 +108,12 @@ impl Seen {
 
     #[track_caller]
     fn is(&self, code: i32, wanted: &str) {
-        assert!(self.code == code && self.text.contains(wanted), "wanted {code} and '{wanted}', got {}: {}", self.code, self.text);
+        assert!(
+            self.code == code && self.text.contains(wanted),
+            "wanted {code} and '{wanted}', got {}: {}",
+            self.code,
+            self.text
+        );
     }
 }
 
@@ -121,8 +126,10 @@ fn plain(_: &WebSide) -> Watch {
 /// The host is down when its sshd cannot be reached.
 fn watched_host(web: &WebSide) -> Watch {
     let check = e2e::system_program(&["check_tcp"]).display().to_string();
-    let more =
-        format!("define command {{\n command_name check_sshd\n command_line {check} -H 127.0.0.1 -p {} -t 2\n}}\n", web.sshd.port);
+    let more = format!(
+        "define command {{\n command_name check_sshd\n command_line {check} -H 127.0.0.1 -p {} -t 2\n}}\n",
+        web.sshd.port
+    );
     Watch { host: "check_command check_sshd\n check_interval 1\n retry_interval 1", more, ..Watch::default() }
 }
 
@@ -169,7 +176,8 @@ fn nothing_is_started_on_bad_ground(site: &Site) {
     let begin = status.find("created=").unwrap();
     let end = begin + status[begin..].find('\n').unwrap();
     site.place.directory("old", None);
-    let old = site.place.file("old/status.dat", &(status[..begin].to_owned() + "created=1700000000" + &status[end..]), 0o644, None);
+    let old =
+        site.place.file("old/status.dat", &(status[..begin].to_owned() + "created=1700000000" + &status[end..]), 0o644, None);
     fs::copy(site.nagios.status.with_file_name("objects.cache"), old.with_file_name("objects.cache")).unwrap();
     with(&|policy| policy["status_file"] = json!(old), "old.json").is(2, "is Nagios running");
     with(&|policy| policy["status_file"] = Value::Null, "none.json").is(3, "\"status_file\"");

@@ -30,7 +30,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let why = match consider(&call.event, &config.policy) {
         Ok((name, _)) => {
             let job = job::new().map_err(|error| Problem::Internal(format!("/dev/urandom: {error}; nothing was run")))?;
-            let handed = if call.dry_run || call.foreground { become_worker(&job, argv) } else { start_worker(&job, argv).map(drop) };
+            let handed =
+                if call.dry_run || call.foreground { become_worker(&job, argv) } else { start_worker(&job, argv).map(drop) };
             return Ok(match handed {
                 Ok(()) => Outcome::new(State::Ok, format!("HANDED OVER {}: job {job} runs repair {name}", call.event.object())),
                 Err(why) => Outcome::new(State::Critical, format!("{}: {why}; nothing was run", call.event.object())),

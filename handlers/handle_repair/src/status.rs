@@ -83,8 +83,7 @@ pub fn open(path: &Path) -> Result<BufReader<File>, Blind> {
 
 /// Hands every host and service of the file to `each`, in its order: Nagios writes all hosts before the services.
 pub fn scan(mut file: impl BufRead, mut each: impl FnMut(&Object)) -> io::Result<Program> {
-    let mut program =
-        Program { written: SystemTime::UNIX_EPOCH, started: SystemTime::UNIX_EPOCH, event_handlers: false };
+    let mut program = Program { written: SystemTime::UNIX_EPOCH, started: SystemTime::UNIX_EPOCH, event_handlers: false };
     let mut object = Object::nothing();
     let mut within = Within::Nothing;
     let mut line = Vec::new();

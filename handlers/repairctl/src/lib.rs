@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod history;
 mod init;
+mod json;
 mod lint;
 mod nagios;
 mod object;

@@ -41,7 +41,7 @@ impl MainFile {
     /// The value of a setting; the last one counts, as in Nagios.
     pub fn get(&self, name: &str) -> Option<&str> {
         let settings = self.text.lines().filter_map(|line| line.split_once('='));
-        settings.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim()).last()
+        settings.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim()).next_back()
     }
 
     /// The user it runs as.

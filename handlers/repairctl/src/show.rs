@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Show;
 use crate::history::{object, outcome, repair_json, unread};
+use crate::json::merged;
 use crate::site::Site;
 use crate::table::{Table, Tone};
 use crate::when;
@@ -22,9 +23,8 @@ pub fn run(words: &Show, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         Err(_) => Vec::new(),
     };
     if words.json {
-        let mut whole = repair_json(&record);
-        whole["steps"] = steps.iter().map(|step| step_json(step, record.reserved)).collect();
-        out.line(format!("{whole:#}"));
+        let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
+        out.line(format!("{:#}", merged(repair_json(&record), json!({"steps": steps}))));
     } else {
         tell(&record, &steps, out);
     }

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
 
 mod cases;
-mod ours;
 #[path = "../../../plugins/check_http/tests/support/mod.rs"]
 mod support;
 
@@ -13,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cases::Case;
-use ours::{ORIGINAL, ours};
+use compat::{ORIGINAL, ours};
 use support::{Run, Server};
 
 const QUIRKS: &str = include_str!("../../quirks.md");

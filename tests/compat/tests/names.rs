@@ -2,7 +2,6 @@
 //! resolv.conf, and with a module that glibc alone can load.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
 
-mod ours;
 #[path = "../../../plugins/check_http/tests/support/mod.rs"]
 mod support;
 
@@ -12,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ours::{ORIGINAL, ours};
+use compat::{ORIGINAL, ours};
 use support::{Run, Server};
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";

@@ -8,11 +8,11 @@ use policy::RepairName;
 
 /// The words of the command.
 #[derive(Debug, Args)]
-#[command(after_help = "A log cannot tell what a repair that was not made would have done, so something is
-assumed: with 'heals' (the default) each repair ends the trouble, and what the log
-shows of it afterwards would not have been; with 'log' a repair healed if a
-recovery is the next thing that the log shows of the object, and what follows stays
-as it was. Nobody paused anything. The truth lies between.
+#[command(after_help = "A log cannot tell what a repair that was not made would have done, so something
+is assumed: with 'heals' (the default) each repair ends the trouble, and what
+the log shows of it afterwards would not have been; with 'log' a repair healed
+if a recovery is the next thing that the log shows of the object, and what
+follows stays as it was. Nobody paused anything. The truth lies between.
 
 Exit codes:
   0  replayed

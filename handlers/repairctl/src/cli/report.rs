@@ -10,7 +10,7 @@ use clap::{ArgGroup, Args};
     group(ArgGroup::new("form").required(true).args(["html", "text"])),
     after_help = "Examples:
   The page of a month:    repairctl report --month 2026-11 --html november.html
-  A mail every Monday:    repairctl report --since 7d --text | mail -s Repairs ..."
+  A mail every Monday:    repairctl report --since 7d --text | mail -s Week ops"
 )]
 pub struct Report {
     /// The month to tell of: 2026-11 [default: this month]

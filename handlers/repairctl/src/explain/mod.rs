@@ -10,10 +10,11 @@ use handle_repair::explain;
 use ledger::{Ledger, SqliteLedger};
 use plugin_kit::{Found, Out, Problem, clean};
 use policy::{Decision, FleetNow, History, ObjectNow, Why, decide};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::Explain;
 use crate::history::unread;
+use crate::json::merged;
 use crate::object::Object;
 use crate::site::Site;
 use crate::table::Tone;
@@ -131,25 +132,21 @@ fn chance(why: &Why, now: SystemTime) -> Option<SystemTime> {
 
 fn as_json(words: &Explain, verdict: &Verdict, broken: Option<&Verdict>, config: &Config, now: SystemTime) -> Value {
     let one = |verdict: &Verdict| {
-        let mut answer = json!({
+        let why = match &verdict.decision {
+            Decision::Repair(_) => None,
+            Decision::Stand(why) => Some(why),
+        };
+        let rows = explain::rows(&verdict.call, config, Some(&verdict.history));
+        json!({
             "event": explain::event_text(&verdict.call.event),
             "repair": verdict.call.event.repair.as_ref().map(policy::RepairName::as_str),
-            "decision": "repair",
-        });
-        if let Decision::Stand(why) = &verdict.decision {
-            answer["decision"] = "stand".into();
-            answer["reason"] = why.code().into();
-            answer["text"] = why.to_string().into();
-            answer["allowed_at"] = chance(why, now).map(when::rfc3339).into();
-        }
-        let rows = explain::rows(&verdict.call, config, Some(&verdict.history));
-        answer["because"] =
-            rows.into_iter().map(|(name, text)| (name, Value::from(text))).collect::<serde_json::Map<_, _>>().into();
-        answer
+            "decision": if why.is_none() { "repair" } else { "stand" },
+            "reason": why.map(Why::code),
+            "text": why.map(ToString::to_string),
+            "allowed_at": why.and_then(|why| chance(why, now)).map(when::rfc3339),
+            "because": rows.into_iter().map(|(name, text)| (name, Value::from(text))).collect::<Map<_, _>>(),
+        })
     };
-    let mut whole = one(verdict);
-    whole["host"] = words.host.as_str().into();
-    whole["service"] = words.service.as_deref().into();
-    whole["if_broken"] = broken.map(one).into();
-    whole
+    let about = json!({"host": words.host, "service": words.service, "if_broken": broken.map(one)});
+    merged(one(verdict), about)
 }

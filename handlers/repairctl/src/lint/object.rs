@@ -200,7 +200,7 @@ impl Look<'_> {
             states(subject, rules).map(|finding| (at, finding)),
             checks(subject, main),
             volatile(subject),
-            attempts(subject),
+            attempts(subject, rules),
             settles(subject, at, rules, main),
             last_soft(subject, rules, attached).map(|finding| (line, finding)),
             in_a_row(subject, rules, attached).map(|finding| (line, finding)),
@@ -275,14 +275,23 @@ fn volatile<'a>(subject: &'a Subject<'_>) -> Option<(&'a At, Finding)> {
     Some((&value.at, warning("volatile", text, "set is_volatile to 0, or take _REPAIR away")))
 }
 
-/// HARD at once: the page and the repair start at the same moment.
-fn attempts<'a>(subject: &'a Subject<'_>) -> Option<(&'a At, Finding)> {
+/// HARD at once: the page and the repair start at the same moment, and the result before was a good one.
+fn attempts<'a>(subject: &'a Subject<'_>, rules: &Rules) -> Option<(&'a At, Finding)> {
     let value = subject.object.get("max_check_attempts").filter(|value| number(&value.text) == Some(1.0))?;
-    let text = "max_check_attempts is 1: people are paged at the very moment at which the repair begins";
-    Some((
-        &value.at,
-        warning("page-before-repair", text, "set max_check_attempts to 4: three failures, a repair, and one more check"),
-    ))
+    let fix = "set max_check_attempts to 4: three failures, a repair, and one more check";
+    let finding = match rules.in_a_row {
+        0 | 1 => {
+            let text = "max_check_attempts is 1: people are paged at the very moment at which the repair begins";
+            warning("page-before-repair", text, fix)
+        }
+        wanted => {
+            let text = format!(
+                "max_check_attempts is 1, and the policy wants {wanted} results in a row: Nagios never calls for the second"
+            );
+            error("trigger-unreachable", text, fix)
+        }
+    };
+    Some((&value.at, finding))
 }
 
 fn settles<'a>(subject: &'a Subject<'_>, at: &'a At, rules: &Rules, main: &MainFile) -> Option<(&'a At, Finding)> {

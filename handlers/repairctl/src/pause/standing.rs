@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{scope_of, told, unusable};
 use crate::board::{self, Board};
+use crate::json::merged;
 use crate::object::Object;
 use crate::site::Site;
 use crate::table::{Cell, Table, Tone};
@@ -27,10 +28,17 @@ pub struct Standing {
     pauses: Vec<Paused>,
     running: Vec<Running>,
     fleet: FleetNow,
-    /// The share in trouble with the age of the status file, or why it is not known.
-    share: Option<Result<((u32, u32), Duration), String>>,
+    /// None without a status file; else what it says, or why it is not known.
+    share: Option<Result<Share, String>>,
     breakers: Vec<Breaker>,
     unknown: Vec<Record>,
+}
+
+/// How many of Nagios' objects are in trouble, by a status file of this age.
+struct Share {
+    troubled: u32,
+    of: u32,
+    age: Duration,
 }
 
 /// An object whose repairs do not help.
@@ -48,7 +56,7 @@ impl Standing {
         let now = SystemTime::now();
         let config = site.config()?;
         let share = config.status_file.as_deref().map(|file| match Board::read(file) {
-            Ok(board) => Ok((board.share, board::age(&board.program, now))),
+            Ok(board) => Ok(Share { troubled: board.share.0, of: board.share.1, age: board::age(&board.program, now) }),
             Err(why) => Err(why.to_string()),
         });
         let nothing = Standing {
@@ -107,7 +115,7 @@ impl Standing {
         match &self.share {
             None => row("in trouble", "not known: the policy has no status_file".into(), Tone::Faint),
             Some(Err(why)) => row("in trouble", format!("not known: {why}"), Tone::Bad),
-            Some(Ok(((troubled, of), age))) => {
+            Some(Ok(Share { troubled, of, age })) => {
                 let text = format!(
                     "{troubled} of {of} objects with a repair, {} ago; above {} % nothing is repaired",
                     Span(*age),
@@ -150,11 +158,10 @@ impl Standing {
                 "since": when::rfc3339(pause.since), "until": pause.until.map(when::rfc3339),
             })
         });
-        let running = self.running.iter().map(|running| {
-            let mut job = job(&running.record);
-            job["worker"] = if running.alive { "alive".into() } else { "dead".into() };
-            job
-        });
+        let running = self
+            .running
+            .iter()
+            .map(|running| merged(job(&running.record), json!({"worker": if running.alive { "alive" } else { "dead" }})));
         let breakers = self.breakers.iter().map(|breaker| {
             json!({
                 "host": breaker.host, "service": breaker.service, "ineffective": breaker.ineffective,
@@ -169,7 +176,7 @@ impl Standing {
             "fleet": {
                 "running": {"now": self.fleet.running, "allowed": fleet.running},
                 "started": {"now": self.fleet.started, "allowed": fleet.started.count, "per_seconds": fleet.started.per.as_secs()},
-                "trouble": share.map(|((troubled, of), age)| {
+                "trouble": share.map(|Share { troubled, of, age }| {
                     json!({"now": troubled, "of": of, "allowed_percent": fleet.share, "seconds_old": age.as_secs()})
                 }),
             },

@@ -43,9 +43,13 @@ pub fn change(now: u32, before: u32) -> String {
 /// `0.4 s`, `12 s`, `3.5 min`, `2 h`.
 pub fn span(span: Duration) -> String {
     let seconds = span.as_secs_f64();
-    let short = |value: f64, unit: &str| match value < 9.95 && value.fract() >= 0.05 {
-        true => format!("{value:.1} {unit}"),
-        false => format!("{value:.0} {unit}"),
+    let short = |value: f64, unit: &str| {
+        let tenths = format!("{value:.1}");
+        match tenths.strip_suffix(".0") {
+            Some(whole) => format!("{whole} {unit}"),
+            None if value < 9.95 => format!("{tenths} {unit}"),
+            None => format!("{value:.0} {unit}"),
+        }
     };
     match seconds {
         s if s < 59.5 => short(s, "s"),

@@ -328,6 +328,17 @@ pub const CASES: &[Case] = &[
         "max_check_attempts to 4",
     ),
     case(
+        "one attempt, and two results in a row are wanted",
+        &[
+            (SERVICES, OPTED, "    _REPAIR             httpd\n    max_check_attempts  1"),
+            (POLICY, "\"cooldown\": \"10m\"", "\"cooldown\": \"10m\", \"in_a_row\": 2"),
+        ],
+        (SERVICES, "max_check_attempts  1"),
+        "error",
+        "trigger-unreachable",
+        "max_check_attempts to 4",
+    ),
+    case(
         "two attempts that are not passed",
         &[
             (SERVICES, OPTED, "    _REPAIR             httpd\n    max_check_attempts  2"),
