@@ -160,7 +160,8 @@ pub fn command() -> clap::Command {
 /// Reads the arguments after the program's name.
 pub fn read(argv: &[OsString]) -> Result<Call, Problem> {
     let name = OsString::from("handle_repair");
-    let words = Words::try_parse_from(std::iter::once(&name).chain(argv)).map_err(problem)?;
+    let words = Words::try_parse_from(std::iter::once(&name).chain(argv))
+        .map_err(|error| Problem::misread(&error, "(see --help); nothing was run"))?;
     check(words).map_err(|what| Problem::Usage(format!("{what}; nothing was run")))
 }
 
@@ -222,18 +223,6 @@ fn plain(option: &str, value: &str) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// clap exits 2 on a wrong command line, which Nagios reads as CRITICAL: here it becomes one line and exit 3.
-fn problem(error: clap::Error) -> Problem {
-    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
-    let text = error.to_string();
-    if matches!(error.kind(), DisplayHelp | DisplayVersion) {
-        return Problem::Asked(text);
-    }
-    let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    let line = first.join(" ");
-    Problem::Usage(format!("{} (see --help); nothing was run", line.trim_start_matches("error: ")))
 }
 
 #[cfg(test)]

@@ -117,7 +117,8 @@ pub fn command() -> clap::Command {
 /// Reads the arguments after the program's name.
 pub fn read(argv: &[OsString]) -> Result<Wish, Problem> {
     let name = OsString::from("check_repairs");
-    let words = Words::try_parse_from(std::iter::once(&name).chain(argv)).map_err(problem)?;
+    let words =
+        Words::try_parse_from(std::iter::once(&name).chain(argv)).map_err(|error| Problem::misread(&error, "(see --help)"))?;
     check(words).map_err(Problem::Usage)
 }
 
@@ -156,18 +157,6 @@ fn gate(text: &str) -> Result<GateHost, String> {
         return Err(format!("--gate '{}' is no host: write its name in Nagios, or HOST=ADDRESS", text.escape_debug()));
     }
     Ok(GateHost { host: host.to_owned(), address })
-}
-
-/// clap exits 2 on a wrong command line, which Nagios reads as CRITICAL: here it becomes one line and exit 3.
-fn problem(error: clap::Error) -> Problem {
-    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
-    let text = error.to_string();
-    if matches!(error.kind(), DisplayHelp | DisplayVersion) {
-        return Problem::Asked(text);
-    }
-    let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    let line = first.join(" ");
-    Problem::Usage(format!("{} (see --help)", line.trim_start_matches("error: ")))
 }
 
 #[cfg(test)]

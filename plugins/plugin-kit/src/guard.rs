@@ -21,6 +21,22 @@ pub enum Problem {
     Internal(String),
 }
 
+impl Problem {
+    /// What clap has to say of a command line. It would exit 2, which Nagios reads as CRITICAL: here it becomes one line
+    /// that ends in `after`.
+    pub fn misread(error: &clap::Error, after: &str) -> Problem {
+        use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+        let text = error.to_string();
+        match error.kind() {
+            DisplayHelp | DisplayVersion => return Problem::Asked(text),
+            DisplayHelpOnMissingArgumentOrSubcommand => return Problem::Usage(format!("which command? {after}")),
+            _ => {}
+        }
+        let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        Problem::Usage(format!("{} {after}", first.join(" ").trim_start_matches("error: ")))
+    }
+}
+
 /// Runs `run` on the arguments after the program's name and turns whatever comes of it into one write to stdout and
 /// an exit code in 0..3. `name` begins the line of a problem: `name: text`.
 ///

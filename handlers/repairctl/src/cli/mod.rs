@@ -90,22 +90,8 @@ pub fn command() -> clap::Command {
 /// Reads the arguments after the program's name.
 pub fn read(argv: &[OsString]) -> Result<Words, Problem> {
     let name = OsString::from("repairctl");
-    Words::try_parse_from(std::iter::once(&name).chain(argv)).map_err(problem)
-}
-
-/// clap's own words, in one line unless help was asked for.
-fn problem(error: clap::Error) -> Problem {
-    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
-    let text = error.to_string();
-    match error.kind() {
-        DisplayHelp | DisplayVersion => Problem::Asked(text),
-        DisplayHelpOnMissingArgumentOrSubcommand => Problem::Usage("which command? (see --help); nothing was done".into()),
-        _ => {
-            let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-            let line = first.join(" ");
-            Problem::Usage(format!("{} (see --help); nothing was done", line.trim_start_matches("error: ")))
-        }
-    }
+    Words::try_parse_from(std::iter::once(&name).chain(argv))
+        .map_err(|error| Problem::misread(&error, "(see --help); nothing was done"))
 }
 
 #[cfg(test)]
