@@ -31,8 +31,9 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
 RELEASE = $(CARGO) build --release --locked
 
-# For what is given away: no path of this machine stays in a program, so every machine builds the same. It is a switch, for
-# with it everything is compiled anew.
+# For what is given away: no path of this machine stays in our programs, so every machine builds the same. OpenSSL alone
+# keeps two, of where it would look for modules below the build directory: build in the same directory, as mock does. It is
+# a switch, for with it everything is compiled anew.
 ifdef HIDE_PATHS
 HIDDEN = $(CURDIR)=/nagios-selfheal $(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 export RUSTFLAGS := $(RUSTFLAGS) $(addprefix --remap-path-prefix=,$(HIDDEN))
