@@ -3,6 +3,7 @@
 //! the test that started it.
 
 mod account;
+mod cfengine;
 mod daemon;
 mod journal;
 mod monitor;
@@ -11,6 +12,7 @@ mod wait;
 mod web;
 
 pub use account::Account;
+pub use cfengine::CfServerd;
 pub use daemon::Daemon;
 pub use journal::{Happening, Journal};
 pub use monitor::{Monitor, Nagios, Watch};
