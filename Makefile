@@ -1,6 +1,7 @@
 # make build    release programs, in target/release
 # make demo     a lab on this machine: Apache killed three times, healed three times (KEEP=1 leaves it running)
-# make test     all tests, against real Nagios, Apache, sshd and CFEngine; needs root or sudo
+# make test     all tests, of the packages too, against real Nagios, Apache, sshd and CFEngine; needs root or sudo
+# make test-installed   the tests of the whole loop, on the installed programs, or on those that were installed into DESTDIR
 # make fuzz     fuzz targets, FUZZ_SECONDS=60 each (needs nightly Rust and cargo-fuzz)
 # make bench    ratios to the originals, measured in the same run
 # make lint     formatting, clippy, documentation
@@ -44,8 +45,9 @@ endif
 # elsewhere because it needs root runs here. The feature builds check_http_openssl as well, which legacy TLS is tested with.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
+export SELFHEAL_PACKAGES ?= $(PACKAGES)
 
-.PHONY: build static docs demo test fuzz bench lint deny dist srpm packages reproducible release clean
+.PHONY: build static docs demo test test-installed fuzz bench lint deny dist srpm packages reproducible release clean
 
 build:
 	packaging/prerequisites build
@@ -76,8 +78,21 @@ demo: build
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/demo $(if $(KEEP),--keep)
 
 test: build
+	$(MAKE) docs packages
 	packaging/prerequisites test
 	$(CARGO) test --locked --no-fail-fast --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
+
+# The programs are run where packages put them, and find each other there. With DESTDIR, DESTDIR/usr is laid over /usr for
+# the tests alone.
+INSTALLED = $(BINDIR):$(LIBEXECDIR):$(LIBEXECDIR)/plugins
+AS_INSTALLED = $(AS_ROOT) $(CURDIR)/packaging/as-installed $(or $(abspath $(DESTDIR)),/)
+TEST_INSTALLED ?= cfengine chain faults portable replay report scale sweep watch
+test-installed:
+	packaging/prerequisites test
+	SELFHEAL_PROGRAMS=$(INSTALLED) $(CARGO) test --locked --no-fail-fast -p e2e $(TEST_INSTALLED:%=--test %) \
+		--config 'target."cfg(all())".runner = "$(AS_INSTALLED)"' -- --include-ignored
+	$(CARGO) build -q --locked -p e2e --bins
+	SELFHEAL_PROGRAMS=$(INSTALLED) $(AS_INSTALLED) $(CARGO_TARGET_DIR)/debug/demo
 
 bench: build
 	packaging/prerequisites test

@@ -97,8 +97,10 @@ fn the_gate_offers_every_repair_that_the_policy_asks_for() {
 }
 
 #[test]
-fn cfengine_accepts_its_policy() {
-    run(Command::new(system_program(&["cf-promises"]))
-        .arg("-f")
-        .arg(shipped("nagios-config/cfengine/web_server.cf").canonicalize().unwrap()));
+fn cfengine_accepts_its_policies() {
+    for name in ["web_server.cf", "serverd.cf", "runagent.cf"] {
+        let policy = shipped("nagios-config/cfengine").join(name).canonicalize().unwrap();
+        let said = run(Command::new(system_program(&["cf-promises"])).arg("-f").arg(policy));
+        assert_eq!(said, "", "{name}");
+    }
 }

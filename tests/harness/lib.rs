@@ -3,17 +3,23 @@
 //! the test that started it.
 
 mod account;
+mod cfengine;
 mod daemon;
 mod journal;
+mod machine;
 mod monitor;
 mod place;
+mod readme;
 mod wait;
 mod web;
 
 pub use account::Account;
+pub use cfengine::CfServerd;
 pub use daemon::Daemon;
 pub use journal::{Happening, Journal};
+pub use machine::{Machine, Plan, Site};
 pub use monitor::{Monitor, Nagios, Watch};
 pub use place::{Place, free_port, run, shipped, system_program};
+pub use readme::quick_start;
 pub use wait::{clean_up_when_interrupted, until, within};
 pub use web::{Apache, Sshd, WebSide};

@@ -66,12 +66,18 @@ impl Place {
         path
     }
 
-    /// A program under test, copied to where every user can run it.
+    /// A program under test. What `make build` has left in one directory is copied to where every user can run it; what is
+    /// installed is run where it is, for how its parts find each other is tested with it.
     pub fn program(&self, name: &str) -> PathBuf {
+        let places = programs();
+        let [built] = places.as_slice() else {
+            let found = places.iter().map(|place| place.join(name)).find(|path| path.exists());
+            return found.unwrap_or_else(|| panic!("{name} is in none of {places:?}; `make install` puts it there"));
+        };
         let bin = self.directory("bin", None);
         let copy = bin.join(name);
         if !copy.exists() {
-            let built = programs().join(name);
+            let built = built.join(name);
             fs::copy(&built, &copy).unwrap_or_else(|why| panic!("{}: {why}; `make build` makes it", built.display()));
             set_mode(&copy, 0o755);
         }
@@ -118,10 +124,12 @@ fn print_logs(directory: &Path) {
     }
 }
 
-/// Where `make build` puts the release programs; SELFHEAL_PROGRAMS names another place, such as an installed package's.
-fn programs() -> PathBuf {
-    let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release");
-    env::var_os("SELFHEAL_PROGRAMS").map_or_else(built, PathBuf::from)
+/// Where `make build` puts the release programs. SELFHEAL_PROGRAMS names another such directory or, as a list with colons,
+/// the directories into which they are installed.
+fn programs() -> Vec<PathBuf> {
+    let built = || vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release")];
+    let named = env::var_os("SELFHEAL_PROGRAMS").filter(|list| !list.is_empty());
+    named.map_or_else(built, |list| env::split_paths(&list).collect())
 }
 
 /// A file that is shipped with the project, by its path from the top of the tree.

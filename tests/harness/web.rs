@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_p
 use serde_json::{Value, json};
 
 use crate::account::Account;
+use crate::cfengine::Work;
 use crate::daemon::Daemon;
 use crate::place::{Place, free_port, run, set_mode, shipped, system_program};
 use crate::wait::until;
@@ -99,26 +99,19 @@ impl WebSide {
     }
 }
 
-/// An unprivileged cf-agent takes its work directory from the account's home; this variable, which CFEngine's own
-/// tests use, moves it into the lab. Without cf-promises in there it would run its failsafe policy and exit 0.
+/// The command of the lab's repair: cf-agent with the shipped policy, told where this Apache is.
 fn cf_agent(place: &Place, apache: &Apache, account: &Account) -> Vec<String> {
-    let agent = system_program(&["cf-agent"]);
-    let work = place.directory("web/cfengine", account.ids());
-    for part in ["bin", "inputs", "state", "outputs"] {
-        place.directory(&format!("web/cfengine/{part}"), account.ids());
-    }
-    symlink(system_program(&["cf-promises"]), work.join("bin/cf-promises")).expect("a link to cf-promises");
+    let work = Work::new(place, "web/cfengine", account);
     let policy = fs::read_to_string(shipped("nagios-config/cfengine/web_server.cf")).expect("the shipped CFEngine policy");
-    let policy = place.file("web/cfengine/inputs/web_server.cf", &policy, 0o600, account.ids());
+    let policy = work.input(place, "web_server.cf", &policy);
     let (program, config) = (system_program(&["apache2"]), apache.config.display());
     let vars = json!({"vars": {
         "web_process": format!("{} -f {config}( |$)", program.display()),
         "web_start": format!("{} -f {config} -k start", program.display()),
     }});
-    place.file("web/cfengine/inputs/def.json", &vars.to_string(), 0o600, account.ids());
-    let words = ["/usr/bin/env".to_owned(), format!("CFENGINE_TEST_OVERRIDE_WORKDIR={}", work.display())];
-    let agent = [agent.display().to_string(), "-KI".to_owned(), "-f".to_owned(), policy.display().to_string()];
-    words.into_iter().chain(agent).collect()
+    work.input(place, "def.json", &vars.to_string());
+    let arguments = ["-KI".to_owned(), "-f".to_owned(), policy.display().to_string()];
+    work.words("cf-agent").into_iter().chain(arguments).collect()
 }
 
 /// A new key pair without a passphrase.

@@ -1,9 +1,9 @@
 //! Wrong turns: each is taken, named by doctor with its mending, and mended.
 
+use e2e::Machine;
 use serde_json::Value;
 
-use crate::follow_readme;
-use crate::machine::{Machine, Site};
+use crate::boot;
 
 /// What was wrongly done, how doctor names it, and what undoes it.
 struct Turn {
@@ -203,8 +203,8 @@ fn wrong(checks: &[Value]) -> Vec<&Value> {
 
 #[test]
 fn every_wrong_turn_is_named_with_its_mending() {
-    let site = Site::boot();
-    follow_readme(&site);
+    let site = boot();
+    site.follow_readme();
     site.web1.must("systemctl start apache2");
     let mut missed = Vec::new();
     for turn in TURNS {

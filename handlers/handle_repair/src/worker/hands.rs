@@ -9,6 +9,7 @@ use ledger::{Ledger, Outcome, SqliteLedger};
 use policy::{JobId, RepairName, Rung};
 use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request};
 
+use super::advice;
 use super::check::{self, Ran};
 use super::climb::{Attempt, Check, GRACE, Hands};
 use super::reach;
@@ -179,7 +180,8 @@ impl Hands for RealHands<'_> {
             Ok(Ran { status: None, .. }) => Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs())),
             Ok(Ran { status: Some(status), line }) if status.success() => Attempt::Ran(format!("{program}: {line}")),
             Ok(Ran { status: Some(status), line }) => {
-                Attempt::Failed(format!("{program} ended with {}: {line}", check::how(status)))
+                let mend = advice::about(&line).map(|mend| format!("; {mend}")).unwrap_or_default();
+                Attempt::Failed(format!("{program} ended with {}: {line}{mend}", check::how(status)))
             }
         }
     }

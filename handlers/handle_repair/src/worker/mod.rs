@@ -1,6 +1,7 @@
 //! The part that acts: reserves, climbs the ladder, records, tells Nagios. It outlives the front, and Nagios' timeout.
 
 mod abandoned;
+mod advice;
 pub mod check;
 mod climb;
 mod hands;

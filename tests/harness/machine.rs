@@ -7,9 +7,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use e2e::{Daemon, Place, run, shipped, system_program, until};
+use crate::daemon::Daemon;
+use crate::place::{Place, run, system_program};
+use crate::wait::until;
 
 /// A machine. It ends with this value.
+#[derive(Debug)]
 pub struct Machine {
     leader: u32,
     namespace: String,
@@ -17,10 +20,26 @@ pub struct Machine {
 }
 
 /// The Nagios server and web1, a wire between them, nothing else.
+#[derive(Debug)]
 pub struct Site {
+    /// The Nagios server, 192.0.2.1.
     pub server: Machine,
+    /// The host to be repaired, 192.0.2.2.
     pub web1: Machine,
     _place: Place,
+}
+
+/// What the two machines are made of.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The root of the system that both show, with changes of their own: `/` for this one.
+    pub base: &'a Path,
+    /// A directory that both have as /parts.
+    pub parts: &'a Path,
+    /// A script that makes the first one the Nagios server, run in its root before it boots.
+    pub server: &'a str,
+    /// The same for web1.
+    pub web1: &'a str,
 }
 
 /// On both machines: the admin, who may use sudo, and what is started.
@@ -28,54 +47,45 @@ const BOTH: &str = "useradd --create-home --shell /bin/bash admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admin
 chmod 440 /etc/sudoers.d/admin
 install -d -o admin -g admin -m 700 /home/admin/.ssh
-printf '[Unit]\\nRequires=basic.target\\nAfter=basic.target\\nWants=systemd-user-sessions.service %s\\n' \"$units\" > /etc/systemd/system/quickstart.target
-ln -sf quickstart.target /etc/systemd/system/default.target
+printf '[Unit]\\nRequires=basic.target\\nAfter=basic.target\\nWants=systemd-user-sessions.service %s\\n' \"$units\" > /etc/systemd/system/lab.target
+ln -sf lab.target /etc/systemd/system/default.target
 ";
 
 const SERVER: &str = "units=nagios4.service
-. /quickstart/both
-install -o admin -g admin -m 600 /quickstart/admin_key /home/admin/.ssh/id_ed25519
+. /parts/both
+install -o admin -g admin -m 600 /parts/admin_key /home/admin/.ssh/id_ed25519
 echo '192.0.2.2 web1' >> /etc/hosts
 # A minute of Nagios is a second here, and nothing but our service is checked.
-sed -i -e 's/^interval_length=.*/interval_length=1/' -e 's/^\\(check_result_reaper_frequency\\|status_update_interval\\)=.*/\\1=1/' \
+sed -i -e 's/^interval_length=.*/interval_length=1/' -e 's/^\\(check_result_reaper_frequency\\|status_update_interval\\)=.*/\\1=1/' \\
     -e '/localhost.cfg/d' /etc/nagios4/nagios.cfg
-install -D -m 755 -t /usr/bin /quickstart/handle_repair /quickstart/repairctl
-install -D -m 755 -t /usr/libexec/nagios-selfheal /quickstart/repair_worker /quickstart/repair_gate
-install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /quickstart/check_http
-install -d /usr/share/nagios-selfheal
-cp -a /quickstart/nagios-config /usr/share/nagios-selfheal/
 ";
 
 const WEB1: &str = "units='ssh.service apache2.service'
-. /quickstart/both
-install -o admin -g admin -m 600 /quickstart/admin_key.pub /home/admin/.ssh/authorized_keys
+. /parts/both
+install -o admin -g admin -m 600 /parts/admin_key.pub /home/admin/.ssh/authorized_keys
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -A >/dev/null
 ";
 
+/// Sites of one process have names of their own.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 impl Site {
     /// Boots both.
-    pub fn boot() -> Site {
-        let place = Place::new();
-        // Tests of one process run at the same time.
-        static SITES: AtomicU32 = AtomicU32::new(0);
-        let site = SITES.fetch_add(1, Ordering::Relaxed);
-        let name = |end: &str| format!("shq{}{end}{site}", std::process::id() % 100_000);
-        let (server, web1) = (name("s"), name("w"));
+    pub fn boot(place: Place, plan: &Plan<'_>) -> Site {
+        let site = format!("shq{}-{}", std::process::id() % 100_000, COUNT.fetch_add(1, Ordering::Relaxed));
+        let (server, web1) = (format!("{site}s"), format!("{site}w"));
         wire(&server, &web1);
-        let parts = place.directory("parts", None);
-        for program in ["handle_repair", "repairctl", "repair_worker", "repair_gate", "check_http"] {
-            fs::copy(place.program(program), parts.join(program)).expect("a program under test");
-        }
-        run(Command::new("cp").arg("-a").arg(shipped("nagios-config")).arg(&parts));
+        let parts = parts_of(&place, plan.parts);
         run(Command::new(system_program(&["ssh-keygen"]))
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
             .arg(parts.join("admin_key")));
-        for (name, text) in [("both", BOTH), ("server", SERVER), ("web1", WEB1)] {
+        let (for_server, for_web1) = (SERVER.to_owned() + plan.server, WEB1.to_owned() + plan.web1);
+        for (name, text) in [("both", BOTH), ("server", &for_server), ("web1", &for_web1)] {
             fs::write(parts.join(name), text).expect("a script of the lab");
         }
-        let web1 = Machine::boot(&place, &web1, &parts.join("web1"));
-        let server = Machine::boot(&place, &server, &parts.join("server"));
+        let web1 = Machine::boot(&place, &web1, plan.base, "web1");
+        let server = Machine::boot(&place, &server, plan.base, "server");
         until("sshd on web1", Duration::from_secs(30), || {
             web1.root("systemctl is-active ssh apache2").status.success().then_some(())
         });
@@ -83,8 +93,18 @@ impl Site {
     }
 }
 
+/// The lab's own copy of the parts, to which it adds its scripts.
+fn parts_of(place: &Place, given: &Path) -> PathBuf {
+    let parts = place.directory("parts", None);
+    run(Command::new("cp").arg("-a").arg(given.join(".")).arg(&parts));
+    parts
+}
+
+fn ip(words: &str) {
+    run(Command::new(system_program(&["ip"])).args(words.split_whitespace()));
+}
+
 fn wire(server: &str, web1: &str) {
-    let ip = |words: &str| drop(run(Command::new(system_program(&["ip"])).args(words.split_whitespace())));
     for (name, address) in [(server, "192.0.2.1"), (web1, "192.0.2.2")] {
         ip(&format!("netns add {name}"));
         if name == web1 {
@@ -100,14 +120,20 @@ fn wire(server: &str, web1: &str) {
 }
 
 impl Machine {
-    fn boot(place: &Place, namespace: &str, prepare: &Path) -> Machine {
+    /// One machine without a network, which starts nothing but systemd itself: a base and parts as in [`Plan`].
+    pub fn alone(place: &Place, base: &Path, parts: &Path) -> Machine {
+        let name = format!("shq{}-{}", std::process::id() % 100_000, COUNT.fetch_add(1, Ordering::Relaxed));
+        ip(&format!("netns add {name}"));
+        fs::write(parts_of(place, parts).join("alone"), format!("units=\n{BOTH}")).expect("a script of the lab");
+        Machine::boot(place, &name, base, "alone")
+    }
+
+    fn boot(place: &Place, namespace: &str, base: &Path, prepare: &str) -> Machine {
         let directory = place.directory(namespace, None);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("quickstart/boot.sh");
-        let words: Vec<PathBuf> = ["--mount", "--propagation", "private", "/bin/sh", "-e"]
-            .map(PathBuf::from)
-            .into_iter()
-            .chain([script, directory, namespace.into(), prepare.to_owned()])
-            .collect();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("harness/boot.sh");
+        let mut words = ["--mount", "--propagation", "private", "/bin/sh", "-e"].map(Path::new).to_vec();
+        let parts = place.at("parts");
+        words.extend([&script, &directory, Path::new(namespace), base, &parts, Path::new(prepare)]);
         let log = place.at(&format!("{namespace}.log"));
         let daemon = Daemon::start(&log, &system_program(&["unshare"]), &words);
         let leader = until("systemd in its machine", Duration::from_secs(60), || {
@@ -115,7 +141,7 @@ impl Machine {
         });
         let machine = Machine { leader, namespace: namespace.to_owned(), _daemon: daemon };
         until("the machine's services", Duration::from_secs(60), || {
-            machine.root("systemctl is-active quickstart.target && ! test -e /run/nologin").status.success().then_some(())
+            machine.root("systemctl is-active lab.target && ! test -e /run/nologin").status.success().then_some(())
         });
         machine
     }

@@ -1,0 +1,153 @@
+//! The debs, on a plain Debian with its own nagios4, apache2 and openssh-server.
+
+use std::fs;
+use std::path::PathBuf;
+
+use e2e::{Machine, Place, Plan, Site};
+
+use crate::{
+    WRITTEN, assert_files, assert_kept_what_programs_wrote, assert_no_program_is_left, assert_still_paused, debian, kept,
+    packages,
+};
+
+const SERVER: [&str; 3] = ["nagios-selfheal", "nagios-plugins-selfheal", "nagios-selfheal-config"];
+const GATE: &str = "repair-gate";
+
+/// The debs in a directory of the lab.
+fn parts(place: &Place) -> PathBuf {
+    let parts = place.directory("debs", None);
+    for deb in packages(".deb") {
+        fs::copy(&deb, parts.join(deb.file_name().unwrap())).unwrap();
+    }
+    parts
+}
+
+/// apt as it runs unattended: configuration files that an admin has changed stay.
+fn apt(machine: &Machine, words: &str) -> String {
+    let options = "--yes --quiet --no-install-recommends -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
+    machine.must(&format!("DEBIAN_FRONTEND=noninteractive apt-get {options} {words} </dev/null"))
+}
+
+/// Installs them as an admin would, with what they ask for: there is no network, so all of it must be there.
+fn install(machine: &Machine, names: &[&str]) {
+    let files: Vec<String> = names.iter().map(|name| format!("/parts/{name}_*.deb")).collect();
+    apt(machine, &format!("install {}", files.join(" ")));
+}
+
+#[test]
+fn debs_and_readme_lead_from_a_plain_debian_to_a_healed_apache() {
+    let place = Place::new();
+    let parts = parts(&place);
+    let site = Site::boot(place, &Plan { base: debian::root(), parts: &parts, server: "", web1: "" });
+    install(&site.server, &SERVER);
+    install(&site.web1, &[GATE]);
+    let screen = site.follow_readme();
+    assert!(screen.contains(": all is well"), "{screen}");
+    site.wait_until_nagios_has_healed_apache();
+    // The sweep runs as its unit has it, once it is asked to.
+    site.server.must("systemctl start repairctl-sweep.service || { journalctl -u repairctl-sweep; exit 1; }");
+    let history = site.server.must("repairctl history");
+    assert!(history.contains("web1/HTTP") && history.contains("httpd"), "{history}");
+}
+
+#[test]
+fn debs_put_everything_in_its_place_and_start_nothing() {
+    let place = Place::new();
+    let machine = Machine::alone(&place, debian::root(), &parts(&place));
+    install(&machine, &SERVER);
+    install(&machine, &[GATE]);
+    assert_files(
+        &machine,
+        &[
+            "root:root 755 /usr/bin/handle_repair",
+            "root:root 755 /usr/bin/repairctl",
+            "root:root 755 /usr/libexec/nagios-selfheal/repair_worker",
+            "root:root 755 /usr/libexec/nagios-selfheal/repair_gate",
+            "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_http",
+            "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_http_openssl",
+            "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_repairs",
+            "root:nagios 640 /etc/nagios-selfheal/policy.json",
+            "root:root 644 /etc/nagios-selfheal/repairs.json",
+            "root:root 644 /etc/nagios4/conf.d/selfheal-commands.cfg",
+            "root:root 644 /etc/nagios4/conf.d/selfheal-templates.cfg",
+            "root:root 755 /var/lib/nagios-selfheal",
+            "nagios:nagios 750 /var/lib/nagios-selfheal/ledger",
+            "repair:repair 700 /var/lib/nagios-selfheal/gate",
+            "root:root 755 /var/lib/nagios-selfheal/home",
+            "root:repair 750 /var/lib/nagios-selfheal/home/.ssh",
+            "root:root 644 /usr/share/man/man1/handle_repair.1.gz",
+            "root:root 644 /usr/share/man/man1/repairctl.1.gz",
+            "root:root 644 /usr/share/man/man1/check_repairs.1.gz",
+            "root:root 644 /usr/share/man/man8/repair_gate.8.gz",
+            "root:root 644 /usr/share/bash-completion/completions/repairctl",
+        ],
+    );
+    for unit in ["repairctl-sweep.timer", "repair-gate-sudoers.path"] {
+        let told = machine.root(&format!("systemctl is-enabled {unit}; systemctl is-active {unit}"));
+        assert_eq!(String::from_utf8_lossy(&told.stdout), "disabled\ninactive\n", "{unit}");
+    }
+    machine.must("nagios4 -v /etc/nagios4/nagios.cfg && visudo -c");
+    // Nothing is trusted yet: no repair is named, no key opens the account, and sudo lets it do nothing.
+    assert_eq!(machine.must("/usr/libexec/nagios-selfheal/repair_gate check"), "");
+    let allowed = machine.root("sudo -l -U repair");
+    assert!(!String::from_utf8_lossy(&allowed.stdout).contains("NOPASSWD"), "{allowed:?}");
+    assert!(!machine.root("test -e /var/lib/nagios-selfheal/home/.ssh/authorized_keys").status.success());
+}
+
+/// The same packages under a higher version, with configuration files that were changed by whoever makes them.
+fn newer(machine: &Machine) {
+    machine.must(
+        "mkdir /newer; for deb in /parts/*.deb; do
+            rm -rf /tmp/deb; dpkg-deb --raw-extract $deb /tmp/deb
+            sed -i \"s/$(dpkg-deb --field $deb Version)/99-1/\" /tmp/deb/DEBIAN/control
+            for file in policy.json repairs.json; do
+                if [ -e /tmp/deb/etc/nagios-selfheal/$file ]; then echo >> /tmp/deb/etc/nagios-selfheal/$file; fi
+            done
+            dpkg-deb -Znone --build --root-owner-group /tmp/deb /newer/$(basename $deb) >/dev/null
+        done",
+    );
+}
+
+#[test]
+fn an_upgrade_keeps_what_was_written() {
+    let place = Place::new();
+    let machine = Machine::alone(&place, debian::root(), &parts(&place));
+    install(&machine, &SERVER);
+    install(&machine, &[GATE]);
+    machine.must(WRITTEN);
+    let before = kept(&machine);
+    newer(&machine);
+    apt(&machine, "install /newer/*.deb");
+    let versions =
+        machine.must("dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Status}\\n' '*selfheal*' repair-gate");
+    assert_eq!(versions.matches(" 99-1 installed\n").count(), 4, "{versions}");
+    assert_eq!(kept(&machine), before);
+    // The makers' files lie beside the admin's.
+    machine.must("cd /etc/nagios-selfheal && test -e policy.json.dpkg-dist && test -e repairs.json.dpkg-dist");
+    assert_still_paused(&machine);
+}
+
+#[test]
+fn a_removal_leaves_no_program_behind_and_a_purge_nothing_but_accounts() {
+    let place = Place::new();
+    let machine = Machine::alone(&place, debian::root(), &parts(&place));
+    install(&machine, &SERVER);
+    install(&machine, &[GATE]);
+    machine.must(WRITTEN);
+    apt(&machine, &format!("remove {} {GATE}", SERVER.join(" ")));
+    assert_no_program_is_left(&machine);
+    // What may be run as root goes with the gate that ran it; what was written stays.
+    assert!(!machine.root("test -e /etc/sudoers.d/nagios-selfheal").status.success());
+    assert_files(
+        &machine,
+        &["nagios:root 600 /etc/nagios-selfheal/policy.json", "root:root 644 /etc/nagios-selfheal/repairs.json"],
+    );
+    assert_kept_what_programs_wrote(&machine);
+    machine.must("nagios4 -v /etc/nagios4/nagios.cfg");
+
+    let told = apt(&machine, &format!("purge {} {GATE}", SERVER.join(" ")));
+    let left = machine.must("find /etc /var /usr -name '*selfheal*' -not -path '/var/log/*' -not -path '/var/cache/*'");
+    assert!(left.trim().is_empty(), "{left}\n{told}");
+    // Accounts stay, as files of theirs may be anywhere.
+    machine.must("id nagios && id repair");
+}
