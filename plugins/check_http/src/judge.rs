@@ -1,15 +1,17 @@
 //! What was wanted and what was seen become a verdict. Pure: no clock, no net, no files.
 
+mod no_page;
+
 use std::time::Duration;
 
 use plugin_kit::{Number, Outcome, Perfdata, State};
 
 use crate::client::{End, MAX_KEPT, Page};
-use crate::fault::Fault;
 use crate::place::Place;
-use crate::redirect::Nowhere;
 use crate::wish::{Days, OnRedirect, PatternState, Wish};
 use crate::{age, json, text};
+
+pub use no_page::{fault, nowhere, too_deep};
 
 /// How long the parts of the last conversation took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -229,50 +231,4 @@ fn body(page: &Page) -> String {
 /// The line as a link to its page, with -L.
 fn linked(wish: &Wish, place: &Place, line: String) -> String {
     if wish.show.link { format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", place.shown()) } else { line }
-}
-
-/// The verdict when no page came.
-pub fn fault(wish: &Wish, place: &Place, fault: &Fault, elapsed: Duration) -> Outcome {
-    let outcome = described(wish, place, fault);
-    if !wish.show.always_perfdata {
-        return outcome;
-    }
-    let times = Times { total: elapsed, ..Times::default() };
-    perfdata(wish, &Page::default(), times).into_iter().take(2).fold(outcome, Outcome::perfdata)
-}
-
-fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
-    let critical = |line: String| Outcome::new(State::Critical, linked(wish, place, line));
-    const NO_SOCKET: &str = "HTTP CRITICAL - Unable to open TCP socket";
-    match fault {
-        Fault::Timeout => {
-            let seconds = wish.timeout.unwrap_or_default().as_secs();
-            let state = wish.timeout_state;
-            Outcome::new(state, linked(wish, place, format!("{state} - Socket timeout after {seconds} seconds")))
-        }
-        Fault::Name(why) => critical((*why).into()).line(NO_SOCKET),
-        Fault::Connect(why) => match place.socket_path() {
-            Some(path) => critical(format!("connect to file socket {path}: {why}")),
-            None => critical(format!("connect to address {} and port {}: {why}", place.address, place.port)),
-        }
-        .line(NO_SOCKET),
-        Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
-        Fault::Untrusted(tls) => {
-            critical(format!("CRITICAL - Certificate of '{}' is not to be trusted: {}", place.name(), tls.why))
-        }
-        Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
-        Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
-        Fault::Endless(what) => critical(format!("HTTP CRITICAL - {what}")),
-    }
-}
-
-/// The verdict on a redirect that leads nowhere.
-pub fn nowhere(wish: &Wish, place: &Place, Nowhere(state, text): &Nowhere) -> Outcome {
-    Outcome::new(*state, linked(wish, place, format!("HTTP {state} - {text}")))
-}
-
-/// The verdict when there is no end of redirects.
-pub fn too_deep(wish: &Wish, place: &Place) -> Outcome {
-    let line = format!("HTTP WARNING - maximum redirection depth {} exceeded - {}", wish.max_redirects, place.shown());
-    Outcome::new(State::Warning, linked(wish, place, line))
 }
