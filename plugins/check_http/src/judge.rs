@@ -43,10 +43,7 @@ const DOTS: &str = "...";
 pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State) -> Verdict {
     let status = text::of(&page.head.status_line);
     if page.end == End::BadChunks {
-        return Verdict::Done(Outcome::new(
-            State::Unknown,
-            linked(wish, place, "HTTP UNKNOWN: Failed to unchunk message body".into()),
-        ));
+        return Verdict::Done(Outcome::new(State::Unknown, linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into())));
     }
     let (mut state, message) = match status_line(wish, page) {
         Ok(Status::Expected(message)) => (State::Ok, message),
@@ -55,12 +52,12 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
         Err(Unexpected::Response) => {
             let port = if place.port == 80 { String::new() } else { format!(" on port {}", place.port) };
             let line = format!("HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}");
-            let outcome = Outcome::new(State::Critical, linked(wish, place, line));
+            let outcome = Outcome::new(State::Critical, linked(wish, line));
             return Verdict::Done(if wish.show.body { outcome.long(format!("\n{}", body(page))) } else { outcome });
         }
         Err(Unexpected::Line(what)) => {
             let line = format!("HTTP CRITICAL: Invalid Status{what} ({status})");
-            return Verdict::Done(Outcome::new(State::Critical, linked(wish, place, line)));
+            return Verdict::Done(Outcome::new(State::Critical, linked(wish, line)));
         }
     };
     let mut complaints = Vec::new();
@@ -77,7 +74,7 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
     state = state.worst(so_far);
     let complaints = if complaints.is_empty() { String::new() } else { format!(" - {}", complaints.join(", ")) };
     let line = format!("HTTP {state}: {message}{complaints} - {} bytes in {seconds:.3} second response time ", page.received);
-    let outcome = Outcome::new(state, linked(wish, place, line));
+    let outcome = Outcome::new(state, linked(wish, line));
     let outcome = perfdata(wish, page, times).into_iter().fold(outcome, Outcome::perfdata);
     Verdict::Done(if wish.show.body { outcome.long(body(page)) } else { outcome })
 }
@@ -228,7 +225,7 @@ fn body(page: &Page) -> String {
     }
 }
 
-/// The line as a link to its page, with -L.
-fn linked(wish: &Wish, place: &Place, line: String) -> String {
-    if wish.show.link { format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", place.shown()) } else { line }
+/// The line as a link to the page that was asked for first, with -L.
+fn linked(wish: &Wish, line: String) -> String {
+    if wish.show.link { format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", wish.place.shown()) } else { line }
 }

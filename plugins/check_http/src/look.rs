@@ -114,7 +114,7 @@ impl<'a> Looker<'a> {
             place = match redirect::next(&place, &head, self.wish.redirect, news) {
                 Ok(next) => next,
                 Err(nowhere) => {
-                    let outcome = judge::nowhere(self.wish, &place, &nowhere);
+                    let outcome = judge::nowhere(self.wish, &nowhere);
                     return (place, Ok(outcome));
                 }
             };

@@ -22,13 +22,13 @@ pub fn fault(wish: &Wish, place: &Place, fault: &Fault, elapsed: Duration) -> Ou
 }
 
 fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
-    let critical = |line: String| Outcome::new(State::Critical, linked(wish, place, line));
+    let critical = |line: String| Outcome::new(State::Critical, linked(wish, line));
     const NO_SOCKET: &str = "HTTP CRITICAL - Unable to open TCP socket";
     match fault {
         Fault::Timeout => {
             let seconds = wish.timeout.unwrap_or_default().as_secs();
             let state = wish.timeout_state;
-            Outcome::new(state, linked(wish, place, format!("{state} - Socket timeout after {seconds} seconds")))
+            Outcome::new(state, linked(wish, format!("{state} - Socket timeout after {seconds} seconds")))
         }
         Fault::Name(why) => critical((*why).into()).line(NO_SOCKET),
         Fault::Connect(why) => match place.socket_path() {
@@ -40,6 +40,7 @@ fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
         Fault::Untrusted(tls) => {
             critical(format!("CRITICAL - Certificate of '{}' is not to be trusted: {}", place.name(), tls.why))
         }
+        Fault::Client(what) => critical(format!("CRITICAL - {what}")),
         Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
         Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
         Fault::Endless(what) => critical(format!("HTTP CRITICAL - {what}")),
@@ -47,12 +48,12 @@ fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
 }
 
 /// The verdict on a redirect that leads nowhere.
-pub fn nowhere(wish: &Wish, place: &Place, Nowhere(state, text): &Nowhere) -> Outcome {
-    Outcome::new(*state, linked(wish, place, format!("HTTP {state} - {text}")))
+pub fn nowhere(wish: &Wish, Nowhere(state, text): &Nowhere) -> Outcome {
+    Outcome::new(*state, linked(wish, format!("HTTP {state} - {text}")))
 }
 
 /// The verdict when there is no end of redirects.
 pub fn too_deep(wish: &Wish, place: &Place) -> Outcome {
     let line = format!("HTTP WARNING - maximum redirection depth {} exceeded - {}", wish.max_redirects, place.shown());
-    Outcome::new(State::Warning, linked(wish, place, line))
+    Outcome::new(State::Warning, linked(wish, line))
 }

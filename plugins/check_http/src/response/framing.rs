@@ -104,6 +104,8 @@ impl Chunk {
                     return Err(BadChunk);
                 }
             }
+            // A blank line too many, before the first chunk or between two.
+            Chunk::Size(line) if line.trim_ascii().is_empty() => line.clear(),
             Chunk::Size(line) => {
                 *self = match size(line)? {
                     0 => Chunk::Trailer(0, 0),
@@ -162,6 +164,7 @@ mod tests {
             "5 \r\nhello\r\n0\r\n\r\n",
             "0005\r\nhello\r\n00\r\n\r\n",
             "2\r\nhe\r\n3\r\nllo\r\n0\r\nX: y\r\n\r\n",
+            "\r\n2\r\nhe\r\n\r\n3\r\nllo\r\n0\r\n\r\n",
             "5\r\nhello\r\n0\r\n\r\nextra",
             "5\r\nhello\r\n0\r\n",
             "5\r\nhello\r\n0",
@@ -173,7 +176,7 @@ mod tests {
             let (taken, may_end) = unchunk(text);
             assert!(taken.is_ok() && !may_end, "{text:?}");
         }
-        for text in ["zz\r\nhello", "-5\r\nhello", "\r\nhello", "5\r\nhelloXX0\r\n", "fffffffffffffffff\r\nhello"] {
+        for text in ["zz\r\nhello", "-5\r\nhello", "\r\nhello\r\n", "5\r\nhelloXX0\r\n", "fffffffffffffffff\r\nhello"] {
             assert_eq!(unchunk(text).0, Err(BadChunk), "{text:?}");
         }
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use plugin_kit::{Problem, State};
 
 use super::values::{
-    age, assertion, codes, credentials, days, http_version, inner_method, integer, on_redirect, pattern_state, port, proxy,
-    range, size, source, state, text, timeout, usage, versions,
+    age, assertion, codes, credentials, days, http_version, inner_method, max_redirects, on_redirect, outer_method,
+    pattern_state, port, proxy, range, size, source, state, text, timeout, usage, versions,
 };
 use super::{Family, PageWish, Request, Show, TlsWish, Wish};
 use crate::authorities;
@@ -50,12 +50,7 @@ impl Wish {
             proxy,
             critical,
             redirect,
-            max_redirects: match cli.max_redirs.as_deref() {
-                None => 15,
-                Some(text) => {
-                    integer(text).ok_or_else(|| usage("Invalid max_redirs count", text))?.try_into().unwrap_or(u32::MAX)
-                }
-            },
+            max_redirects: max_redirects(cli.max_redirs.as_deref())?,
             show: Show {
                 extended: cli.extended_perfdata,
                 body: cli.show_body,
@@ -89,7 +84,7 @@ impl Wish {
             request: Request {
                 method: cli.method.map(|method| match inner_method(&method).filter(|_| place.tunnel) {
                     Some(inner) => inner.to_vec(),
-                    None => method.into_vec(),
+                    None => outer_method(method),
                 }),
                 useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
                 headers: cli.header.into_iter().map(OsString::into_vec).collect(),
@@ -120,7 +115,7 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     let (host, host_port) = match host {
         Some(name) if cli.hostname.is_some() => {
             let (name, port) = Place::split_host(&name).ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
-            (Some(name), port)
+            (Some(name), port.filter(|port| *port > 0))
         }
         other => (other, None),
     };

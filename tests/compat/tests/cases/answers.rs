@@ -87,6 +87,13 @@ pub fn heads_and_bodies() -> Vec<Case> {
     cases.extend(with(b"HTTP/1.1 600 OK\r\nA: b\r\n\r\nbody", &["-B"]));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhi", &["-s hi"]));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 9\r\n\r\nhi", &["-s hi"]));
+    for head in ["A: b\r\n c", " A: b", "A b", "A:b\r\n: c", "A: b\r\n\tc\r\nD: e", "A: \r\n\r\n\r\n"] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nbody");
+        cases.extend(with(answer.as_bytes(), &["-s body", "-d A", "-d c", "-B -E", "-f follow -N", "-e 200 -m 1:10"]));
+    }
+    cases.extend(with(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n\r\n\n\rbody\r\n", &["-B", "-l -r ^body", "-s body", "-m 5:10"]));
+    let bare = b"HTTP/1.1 200 OK\rA: b\r\rbody";
+    cases.extend(quirk("bare-carriage-returns", with(bare, &["", "-s body", "-d A"])));
     cases.extend(quirk("head-without-headers", with(b"HTTP/1.1 200 OK\r\n\r\nfoo\r\n\r\nbody", &["-s foo", "-d foo"])));
     cases.extend(quirk("incomplete-body", with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", &["", "-s short"])));
     cases
@@ -116,6 +123,13 @@ pub fn chunks() -> Vec<Case> {
         "0005\r\nhello\r\n00\r\n\r\n",
         "-5\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+        "\r\n5\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n\r\n0\r\n\r\n",
+        "5\r\n\nhell\r\n0\r\n\r\n",
+        "A;\r\nhelloworld\r\n0;x\r\n\r\n",
+        "5\r\nhello\r\n0\r\nA: b\r\nC: d\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\r\nHTTP/1.1 500 X\r\n\r\n",
+        "5;a=\"b\r\nc\"\r\nhello\r\n0\r\n\r\n",
     ] {
         cases.extend(chunked(body));
     }
@@ -132,6 +146,19 @@ pub fn chunks() -> Vec<Case> {
     cases.extend(quirk("chunks-by-newline", with(format!("{head}5\nhello\n0\n\n").as_bytes(), &["", "-s hello"])));
     cases.extend(quirk("chunk-size-and-blank", with(format!("{head}5 \r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"])));
     cases.extend(quirk("chunk-longer-than-said", with(format!("{head}5\r\nhelloXX0\r\n\r\n").as_bytes(), &[""])));
+    for size in ["0x5", "+5"] {
+        cases.extend(quirk(
+            "chunk-sizes-are-plain",
+            with(format!("{head}{size}\r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"]),
+        ));
+    }
+    for size in ["7fffffff", "80000000"] {
+        cases.extend(quirk(
+            "chunk-larger-than-memory",
+            with(format!("{head}{size}\r\nhello").as_bytes(), &["-s hello", "-e 200"]),
+        ));
+    }
+    cases.extend(quirk("head-has-no-body", with(format!("{head}5\r\nhel").as_bytes(), &["-j HEAD"])));
     let other = |coding: &str| format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
     for coding in ["Transfer-Encoding: gzip, chunked", "X-Transfer-Encoding: chunked", "Transfer-Encoding:\r\n chunked"] {
         cases.extend(quirk("what-is-chunked", with(other(coding).as_bytes(), &["-s hello_world"])));

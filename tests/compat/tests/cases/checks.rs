@@ -22,6 +22,9 @@ pub fn page_checks() -> Vec<Case> {
             "-m 100:5000",
             "-m 0",
             "-m 10:20",
+            "-m 0:10",
+            "-m +5",
+            "-m _10",
             "-m 10:20 -m 5000",
             "-m 10:5000 -m 5",
             "-m 5000 -s a -r b -d c -w 0 -c 0.0000001",
@@ -34,7 +37,10 @@ pub fn page_checks() -> Vec<Case> {
     for length in 24..34 {
         cases.extend(with(PAGE.as_bytes(), &[&format!("-s {}", "x".repeat(length)), &format!("-d {}", "y".repeat(length))]));
     }
-    cases.extend(quirk("page-size-typos", with(PAGE.as_bytes(), &["-m :", "-m 1:", "-m :60", "-m abc"])));
+    cases.extend(quirk(
+        "page-size-typos",
+        with(PAGE.as_bytes(), &["-m :", "-m 1:", "-m :60", "-m abc", "-m -5", "-m 5:-1", "-m 10:20:30"]),
+    ));
     cases
 }
 
@@ -57,7 +63,8 @@ pub fn ages() -> Vec<Case> {
     cases.extend(with(b"HTTP/1.1 200 OK\r\nDate: xx\r\nLast-Modified: yy\r\n\r\n", &["-M 5"]));
     let other_form = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: Sun Nov  6 08:49:37 1994\r\n\r\n";
     cases.extend(quirk("all-forms-of-dates", with(other_form, &["-M 60"])));
-    cases.extend(quirk("max-age-typos", with(PAGE.as_bytes(), &["-M x", "-M 1.5h", "-M m"])));
+    cases
+        .extend(quirk("max-age-typos", with(PAGE.as_bytes(), &["-M x", "-M 1.5h", "-M m", "-M -5", "-M 1w", "-M 5_m", "-M ''"])));
     cases
 }
 
@@ -68,11 +75,43 @@ pub fn limits() -> Vec<Case> {
     }
     cases.extend(with(
         PAGE.as_bytes(),
-        &["-c 20 -t 5", "-c @5:30 -t 5", "-c 10: -t 5", "-c 0.5 -t 5", "-t 0", "-wt 5 -ct 10 -to 7", "-w 5 -c 10 -E"],
+        &[
+            "-c 20 -t 5",
+            "-c @5:30 -t 5",
+            "-c 10: -t 5",
+            "-c 0.5 -t 5",
+            "-t 0",
+            "-wt 5 -ct 10 -to 7",
+            "-w 5 -c 10 -E",
+            "-t ''",
+            "-t _5",
+            "-t 5_",
+            "-t +5",
+            "-t 00005",
+            "-t 99999999999",
+            "-w _5",
+            "-c _5_ -t 3",
+            "-w 5: -c _7:8",
+            "-w 5 -w 6",
+            "-c 5 -c 6 -t 3",
+            "-c 100 -t 0",
+            "-w ~:-1",
+            "-w -5:5",
+            "-w .5",
+            "-w 5.",
+            "-w @~:5",
+            "-w @5",
+        ],
     ));
     cases.extend(quirk(
         "threshold-typos",
-        with(PAGE.as_bytes(), &["-w abc", "-w 500ms", "-c 1,5", "-w 0x10", "-w inf", "-w 5;", "-w 1:0", "-w nan"]),
+        with(
+            PAGE.as_bytes(),
+            &[
+                "-w abc", "-w 500ms", "-c 1,5", "-w 0x10", "-w inf", "-w 5;", "-w 1:0", "-w nan", "-w 1:5:7", "-w 5:_", "-w ~",
+                "-w -5", "-w 5,6",
+            ],
+        ),
     ));
     cases
 }

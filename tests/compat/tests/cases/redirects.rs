@@ -21,6 +21,16 @@ pub fn redirects() -> Vec<Case> {
             "http://localhost:PORT",
             "/a/../b",
             "/",
+            "http://LOCALHOST:PORT/x",
+            "http://localhost.:PORT/x",
+            "x?y=z",
+            "/%20%zz",
+            "HTTP://localhost:PORT/x",
+            "/;jsessionid=1?a&b",
+            "'/q'",
+            "/a:b",
+            "http://no-such-host.invalid/x",
+            "http://localhost:1/x",
         ] {
             for before in ["", "-H localhost", "-H 127.0.0.1", "-H localhost:PORT", "-u /dir/page"] {
                 cases.push(follow(location, &format!("{before} -f {how}")));
@@ -35,6 +45,17 @@ pub fn redirects() -> Vec<Case> {
             ("blanks-in-a-location", "/sp ace"),
             ("users-in-a-location", "http://user:pw@localhost:PORT/"),
             ("query-without-path", "http://localhost:PORT?q"),
+            ("dot-segments", "./x"),
+            ("other-schemes", "mailto:x@y"),
+            ("other-schemes", "http:/x"),
+            ("blanks-in-a-location", "/a\tb"),
+            ("blanks-in-a-location", "/caf\u{e9}"),
+            ("blanks-in-a-location", "\"/q\""),
+            ("slashes-in-a-location", "http://localhost:PORT//a//b"),
+            ("slashes-in-a-location", "//localhost:PORT/x"),
+            ("location-without-a-host", "http://"),
+            ("location-without-a-host", "http://:PORT/"),
+            ("port-that-is-none", "http://localhost:PORT:1/"),
         ];
         for (name, location) in quirks {
             let before = if name == "relative-to-a-query" { "-u /dir/page?q=a/b" } else { "-H localhost" };
@@ -52,8 +73,24 @@ pub fn redirects() -> Vec<Case> {
         "-f follow -j HEAD",
         "-f follow --max-redirs 1",
         "-f sticky --max-redirs 0",
+        "-f follow --max-redirs ''",
+        "-f follow -L -E -s nope",
+        "-f follow -B -s nope",
+        "-f follow -w 0 -c 0",
+        "-f follow -m 5:10",
+        "-f ok -f follow",
+        "-f follow -f warning",
+        "-f follow -M 1d",
+        "-f follow --invert-regex -r hi",
+        "-f follow -A x -k Host:_q",
+        "-f follow -e 200",
     ] {
         cases.push(follow("/a", words));
+    }
+    for code in [300, 303, 304, 305, 307, 308, 399] {
+        let first = format!("HTTP/1.1 {code} X\r\nLocation: /z\r\nX: y\r\n\r\n");
+        let answers = [first.as_bytes(), PAGE.as_bytes()];
+        cases.push(case(&["-f", "follow", "-H", "localhost", "-P", "a=b", "-k", "Q: 1", "-j", "PUT"], &answers));
     }
     let circle: Vec<Vec<u8>> = (0..40).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" }).into_bytes()).collect();
     for words in ["-f follow", "-f sticky --max-redirs 2", "-f stickyport --max-redirs 20"] {
