@@ -226,6 +226,6 @@ fn body(page: &Page) -> String {
 }
 
 /// The line as a link to the page that was asked for first, with -L.
-fn linked(wish: &Wish, line: String) -> String {
+pub fn linked(wish: &Wish, line: String) -> String {
     if wish.show.link { format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", wish.place.shown()) } else { line }
 }

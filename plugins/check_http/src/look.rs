@@ -206,7 +206,9 @@ impl<'a> Looker<'a> {
         if self.wish.certificate_perfdata {
             line.push(' ');
         }
-        verdicts.fold(Outcome::new(state, line), |outcome, (state, line)| outcome.line(line).at_least(state))
+        verdicts.fold(Outcome::new(state, judge::linked(self.wish, line)), |outcome, (state, line)| {
+            outcome.line(line).at_least(state)
+        })
     }
 
     /// The verdict with those on the certificates above it, and the tale of -v below.

@@ -112,6 +112,9 @@ fn interrupted(error: HandshakeError<Socket>) -> Fault {
     }
 }
 
+/// In words; the library's own text names its functions, files and lines.
 fn refused(stack: &openssl::error::ErrorStack) -> Fault {
-    Fault::Tls(TlsFault { why: stack.to_string(), worth_openssl: false })
+    let reasons: Vec<&str> = stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
+    let why = if reasons.is_empty() { stack.to_string() } else { reasons.join(", ") };
+    Fault::Tls(TlsFault { why, worth_openssl: false })
 }
