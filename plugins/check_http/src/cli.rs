@@ -47,7 +47,7 @@ pub struct TypedPattern {
 /// Reads the command line, without the program's name.
 pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
     if argv.is_empty() {
-        return Err(Problem::Usage("Could not parse arguments".into()));
+        return Err(Problem::Usage("Could not parse arguments: -H NAME or -I ADDRESS is needed, --help tells more".into()));
     }
     let mut command = command();
     let known = known(&command);

@@ -140,7 +140,6 @@ pub fn usage() -> Vec<Case> {
             "--hostname",
             "-s",
             "-m",
-            "alone",
             "-h",
             "--help",
             "-V",
@@ -202,7 +201,7 @@ pub fn usage() -> Vec<Case> {
     ));
     cases.extend(quirk(
         "complaints-name-their-program",
-        with(PAGE.as_bytes(), &["--extra-opts=@/no/such/file", "--extra-opts=x"]),
+        with(PAGE.as_bytes(), &["--extra-opts=@/no/such/file", "--extra-opts=x", "alone", "--ip-address x"]),
     ));
     cases.extend(quirk("tls-versions-are-exact", with(PAGE.as_bytes(), &["-S5", "--ssl=x"])));
     cases.extend(quirk("old-ssl-is-unknown", with(PAGE.as_bytes(), &["-S2 -t 1", "-S3 -t 1"])));
