@@ -63,6 +63,24 @@ pub fn ages() -> Vec<Case> {
     cases.extend(with(b"HTTP/1.1 200 OK\r\nDate: xx\r\nLast-Modified: yy\r\n\r\n", &["-M 5"]));
     let other_form = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: Sun Nov  6 08:49:37 1994\r\n\r\n";
     cases.extend(quirk("all-forms-of-dates", with(other_form, &["-M 60"])));
+    let dated = |line: &str, words: &[&str]| {
+        let answer = format!("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n{line}\r\n\r\nx");
+        with(answer.as_bytes(), words)
+    };
+    let good = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for line in [
+        "Last-Modified:",
+        "last-modified: sun, 06 nov 1994 08:49:37 gmt",
+        "X-Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
+        "Last-Modified: Sun, 06 Nov 1994 08:49:37 +0100",
+        &format!("Last-Modified: {good}\r\nLast-Modified: xx"),
+        &format!("Last-Modified: xx\r\nLast-Modified: {good}"),
+    ] {
+        cases.extend(dated(line, &["-M 60", "-M 10d -s zz -m 1:2", "-M 1 -e 200"]));
+    }
+    cases.extend(quirk("all-forms-of-dates", dated("Last-Modified: Sun, 6 Nov 1994 08:49:37 GMT", &["-M 60"])));
+    cases.extend(quirk("all-forms-of-dates", dated("Last-Modified: Sun, 06 Nov 1994 24:49:37 GMT", &["-M 60"])));
+    cases.extend(quirk("blank-before-a-colon", dated(&format!("Last-Modified : {good}"), &["-M 60"])));
     cases
         .extend(quirk("max-age-typos", with(PAGE.as_bytes(), &["-M x", "-M 1.5h", "-M m", "-M -5", "-M 1w", "-M 5_m", "-M ''"])));
     cases
