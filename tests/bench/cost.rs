@@ -9,18 +9,17 @@ use e2e::{Daemon, Monitor, Place, WebSide, free_port, run, system_program, until
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use crate::say;
+use crate::{parallel, say};
 
-/// What one run has cost: microseconds and KiB.
+/// What one run has cost, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     cpu: f64,
     pub wall: f64,
-    rss: f64,
 }
 
-/// `bench once PROGRAM [ARGUMENT...]`: runs it and prints CPU and wall time in microseconds and peak memory in KiB. A
-/// process of its own, because the system adds up what all children of one have cost.
+/// `bench once PROGRAM [ARGUMENT...]`: runs it and prints CPU and wall time in microseconds. A process of its own, because
+/// the system adds up what all children of one have cost.
 pub fn once(argv: &[String]) {
     let begun = Instant::now();
     let (program, arguments) = argv.split_first().expect("a program to measure");
@@ -29,15 +28,24 @@ pub fn once(argv: &[String]) {
     status.expect("the measured program starts");
     let used = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
     let cpu = used.user_time().num_microseconds() + used.system_time().num_microseconds();
-    say(&format!("{cpu} {wall} {}", used.max_rss()));
+    say(&format!("{cpu} {wall}"));
 }
 
 pub fn measure(argv: &[String]) -> Cost {
     let us = env::current_exe().expect("our own path");
     let said = run(Command::new(us).arg("once").args(argv));
     let numbers: Vec<f64> = said.split_whitespace().map(|word| word.parse().expect("a number")).collect();
-    let [cpu, wall, rss] = numbers.as_slice() else { panic!("{said}") };
-    Cost { cpu: *cpu, wall: *wall, rss: *rss }
+    let [cpu, wall] = numbers.as_slice() else { panic!("{said}") };
+    Cost { cpu: *cpu, wall: *wall }
+}
+
+/// The peak of a run's memory, in KiB. time(1) measures it: to the system, a process has had the memory of who started it,
+/// and time has less than anything measured here.
+fn memory(argv: &[String]) -> f64 {
+    let mut command = Command::new(system_program(&["time"]));
+    let output = command.args(["-f", "%M"]).args(argv).stdin(Stdio::null()).output().expect("time(1) starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.lines().next_back().and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("time(1) said {said}"))
 }
 
 /// Two commands that do the same.
@@ -57,32 +65,45 @@ pub fn compare(rounds: usize) {
     let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
     place.file("web/apache/large.html", &format!("{}needle\n", "hay ".repeat(256 * 1024)), 0o644, None);
-    let (tls, tls_port) = tls_server(&place);
-    say(&format!("{:<34}{:>8}{:>8}{:>8}   (ratios of the medians of {rounds})", "ours / the original", "CPU", "wall", "memory"));
-    for pair in handler_pairs(&place, &monitor).into_iter().chain(check_pairs(&monitor, &web, tls_port)) {
+    // check_http looks for its other half beside itself.
+    place.program("check_http_openssl");
+    let (tls, tls_port) = tls_server(&place, "tls", "");
+    // What rustls refuses and OpenSSL 3 still speaks: no forward secrecy.
+    let (old_tls, old_tls_port) = tls_server(&place, "old_tls", " -tls1_2 -cipher AES128-SHA");
+    say(&format!("ratios of the medians of {rounds} runs each; per second: {} at a time", parallel::AT_A_TIME));
+    say(&format!("{:<34}{:>8}{:>8}{:>8}{:>12}", "ours / the original", "CPU", "wall", "memory", "per second"));
+    for pair in handler_pairs(&place, &monitor).into_iter().chain(check_pairs(&monitor, &web, tls_port, old_tls_port)) {
         row(&pair, rounds);
     }
-    drop(tls);
+    drop((tls, old_tls));
 }
 
 fn row(pair: &Pair, rounds: usize) {
+    assert_eq!(exit_code(&pair.ours), exit_code(&pair.theirs), "{}: they do not do the same", pair.name);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         ours.push(measure(&pair.ours));
         theirs.push(measure(&pair.theirs));
     }
     let ratio = |which: fn(&Cost) -> f64| median(&ours, which) / median(&theirs, which);
+    let memories = |argv: &[String]| (0..5).map(|_| memory(argv)).collect::<Vec<f64>>();
     say(&format!(
-        "{:<34}{:>8.2}{:>8.2}{:>8.2}",
+        "{:<34}{:>8.2}{:>8.2}{:>8.2}{:>12.2}",
         pair.name,
         ratio(|cost| cost.cpu),
         ratio(|cost| cost.wall),
-        ratio(|cost| cost.rss)
+        median(&memories(&pair.ours), |kib| *kib) / median(&memories(&pair.theirs), |kib| *kib),
+        parallel::ratio(&pair.ours, &pair.theirs)
     ));
 }
 
-fn median(costs: &[Cost], which: fn(&Cost) -> f64) -> f64 {
-    let mut all: Vec<f64> = costs.iter().map(which).collect();
+fn exit_code(argv: &[String]) -> Option<i32> {
+    let (program, arguments) = argv.split_first()?;
+    Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?.code()
+}
+
+fn median<T>(measured: &[T], which: fn(&T) -> f64) -> f64 {
+    let mut all: Vec<f64> = measured.iter().map(which).collect();
     all.sort_by(f64::total_cmp);
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
@@ -100,13 +121,14 @@ fn handler_pairs(place: &Place, monitor: &Monitor) -> Vec<Pair> {
     ]
 }
 
-fn check_pairs(monitor: &Monitor, web: &WebSide, tls_port: u16) -> Vec<Pair> {
+fn check_pairs(monitor: &Monitor, web: &WebSide, tls_port: u16, old_tls_port: u16) -> Vec<Pair> {
     let original = system_program(&["check_http"]);
     let port = web.apache.port;
     let cases = [
         ("check_http, HTTP", format!("-H localhost -I 127.0.0.1 -p {port}")),
         ("check_http, HTTPS", format!("-H localhost -I 127.0.0.1 -p {tls_port} -S")),
         ("check_http, certificate", format!("-H localhost -I 127.0.0.1 -p {tls_port} -S -C 1")),
+        ("check_http, TLS of long ago", format!("-H localhost -I 127.0.0.1 -p {old_tls_port} -S")),
         ("check_http, refused", format!("-H localhost -I 127.0.0.1 -p {}", free_port())),
         ("check_http, 1 MB and a pattern", format!("-H localhost -I 127.0.0.1 -p {port} -u /large.html -r n[e]+dle")),
     ];
@@ -117,15 +139,16 @@ fn check_pairs(monitor: &Monitor, web: &WebSide, tls_port: u16) -> Vec<Pair> {
 }
 
 /// A TLS server that answers every request with a page.
-fn tls_server(place: &Place) -> (Daemon, u16) {
+fn tls_server(place: &Place, name: &str, options: &str) -> (Daemon, u16) {
     let openssl: PathBuf = system_program(&["openssl"]);
-    let (key, cert) = (place.at("tls.key"), place.at("tls.pem"));
+    let (key, cert) = (place.at(&format!("{name}.key")), place.at(&format!("{name}.pem")));
     let request = "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost";
     run(Command::new(&openssl).args(request.split(' ')).arg("-keyout").arg(&key).arg("-out").arg(&cert));
     let port = free_port();
-    let server = format!("s_server -accept 127.0.0.1:{port} -key {} -cert {} -www -quiet", key.display(), cert.display());
+    let server =
+        format!("s_server -accept 127.0.0.1:{port} -key {} -cert {} -www -quiet{options}", key.display(), cert.display());
     let arguments: Vec<&str> = server.split(' ').collect();
-    let daemon = Daemon::start(&place.at("tls.log"), &openssl, &arguments);
+    let daemon = Daemon::start(&place.at(&format!("{name}.log")), &openssl, &arguments);
     until("the TLS server listening", Duration::from_secs(10), || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
     (daemon, port)
 }

@@ -3,6 +3,7 @@
 mod cost;
 mod dispatch;
 mod heal;
+mod parallel;
 
 use std::env;
 use std::io::{Write, stdout};

@@ -12,9 +12,10 @@ const MAX_AHEAD: i64 = 30;
 
 /// What is wrong with the age of a page, if anything.
 pub fn judge(head: &Head, max_age: u64) -> Option<(State, String)> {
-    let first = |name: &str| head.values(name).into_iter().next().map(|value| crate::text::of(&value));
-    let Some(server_date) = first("Date") else { return Some((State::Unknown, "Server date unknown".into())) };
-    let Some(modified) = first("Last-Modified") else {
+    // Of several the last counts, as it always did.
+    let last = |name: &str| head.values(name).pop().filter(|value| !value.is_empty()).map(|value| crate::text::of(&value));
+    let Some(server_date) = last("Date") else { return Some((State::Unknown, "Server date unknown".into())) };
+    let Some(modified) = last("Last-Modified") else {
         return Some((State::Critical, "Document modification date unknown".into()));
     };
     // The width is the original's; filters may know it.

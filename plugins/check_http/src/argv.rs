@@ -31,9 +31,9 @@ pub struct Known {
 /// Why the words are no command line; said as getopt says it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadArgument {
-    /// A long option nobody knows.
-    #[error("unrecognized option '--{0}'")]
-    Unrecognized(String),
+    /// A long option nobody knows, and what may be meant.
+    #[error("unrecognized option '--{0}'{1}")]
+    Unrecognized(String, String),
     /// A letter nobody knows.
     #[error("invalid option -- '{0}'")]
     Invalid(char),
@@ -152,13 +152,20 @@ fn complete(name: &str, known: &[Known]) -> Result<(String, Takes), BadArgument>
         meant = all().filter(|(long, _)| long.starts_with(name)).collect();
     }
     match meant.as_slice() {
-        [] => Err(BadArgument::Unrecognized(name.to_owned())),
+        [] => Err(BadArgument::Unrecognized(name.to_owned(), alike(name, known))),
         [(_, option), rest @ ..] if rest.iter().all(|(_, other)| other.long == option.long) => Ok(chosen(option)),
         several => {
             let names = several.iter().map(|(long, _)| format!(" '--{long}'")).collect();
             Err(BadArgument::Ambiguous(name.to_owned(), names))
         }
     }
+}
+
+/// The option that has the letters of `name`, without regard to case, dashes and underscores.
+fn alike(name: &str, known: &[Known]) -> String {
+    let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
+    let mut all = known.iter().flat_map(|option| &option.long);
+    all.find(|long| letters(long) == letters(name)).map(|long| format!("; did you mean '--{long}'?")).unwrap_or_default()
 }
 
 /// `-vkX`: flags, the last of which may take the rest, or the next word, as its value.
@@ -254,6 +261,7 @@ mod tests {
     fn getopt_complaints_are_kept() {
         for (words, expected) in [
             (&["--zz"][..], "unrecognized option '--zz'"),
+            (&["--Verify_cert"], "unrecognized option '--Verify_cert'; did you mean '--verify-cert'?"),
             (&["-Z"], "invalid option -- 'Z'"),
             (&["--s", "x"], "option '--s' is ambiguous; possibilities: '--ssl' '--sni' '--string'"),
             (&["--sni=1"], "option '--sni' doesn't allow an argument"),

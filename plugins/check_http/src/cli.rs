@@ -23,6 +23,7 @@ pub struct Typed {
     /// The options.
     pub cli: Cli,
     /// The same as words, in the form every program of ours reads the same way, with --extra-opts resolved.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "who hands over reads them"))]
     pub words: Vec<OsString>,
     /// An option that asks for TLS stands behind the last -H, and so sets the port back to 443.
     pub tls_after_hostname: bool,
@@ -46,7 +47,7 @@ pub struct TypedPattern {
 /// Reads the command line, without the program's name.
 pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
     if argv.is_empty() {
-        return Err(Problem::Usage("Could not parse arguments".into()));
+        return Err(Problem::Usage("Could not parse arguments: -H NAME or -I ADDRESS is needed, --help tells more".into()));
     }
     let mut command = command();
     let known = known(&command);

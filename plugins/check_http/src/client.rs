@@ -91,16 +91,24 @@ pub fn ask(stream: Box<dyn Stream>, question: Question, mut search: Search<'_>) 
     let seen = Arc::new(Mutex::new(Seen::default()));
     let line = Line::new(stream, question, Arc::clone(&seen));
     let mut page = Page::default();
-    let result = run(line, |piece| match inflated {
-        Some(limit) => {
-            page.searched = Some(limit).filter(|limit| page.body.len() + piece.len() > *limit);
-            page.keep(piece, limit);
+    let mut at_the_start = true;
+    let result = run(line, |piece| {
+        let mut piece = piece;
+        if at_the_start && !seen.lock().unwrap_or_else(PoisonError::into_inner).chunked {
+            piece = without_newlines_in_front(piece);
+            at_the_start = piece.is_empty();
         }
-        None => {
-            blank_nuls(piece);
-            search.feed(piece);
-            if keep_body {
-                page.keep(piece, MAX_KEPT);
+        match inflated {
+            Some(limit) => {
+                page.searched = Some(limit).filter(|limit| page.body.len() + piece.len() > *limit);
+                page.keep(piece, limit);
+            }
+            None => {
+                blank_nuls(piece);
+                search.feed(piece);
+                if keep_body {
+                    page.keep(piece, MAX_KEPT);
+                }
             }
         }
     });
@@ -122,6 +130,12 @@ pub fn ask(stream: Box<dyn Stream>, question: Question, mut search: Search<'_>) 
     }
     page.found = search.end();
     Ok(page)
+}
+
+/// Blank lines in front of a body are no part of what is searched and shown, and never were; `-l -r '^<'` relies on it.
+fn without_newlines_in_front(piece: &mut [u8]) -> &mut [u8] {
+    let newlines = piece.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    piece.get_mut(newlines..).unwrap_or_default()
 }
 
 impl Page {

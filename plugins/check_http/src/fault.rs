@@ -15,6 +15,8 @@ pub enum Fault {
     Tls(TlsFault),
     /// The certificate is not to be trusted, and that was asked.
     Untrusted(TlsFault),
+    /// Our own certificate (-J) or its key (-K) is no use; in the words of the original.
+    Client(&'static str),
     /// The connection ended before the first byte.
     NoData,
     /// Reading failed before the first byte.
@@ -33,6 +35,8 @@ pub struct TlsFault {
 }
 
 impl Fault {
+    /// The key of -K is not the one of -J.
+    pub const OTHER_KEY: Fault = Fault::Client("Private key does not seem to match certificate!");
     /// Asks OpenSSL where that may help. It comes back only if it cannot be asked, with the reason, which is added.
     pub fn openssl_missing(self, why: impl FnOnce() -> String) -> Fault {
         match self {

@@ -1,15 +1,17 @@
 //! What was wanted and what was seen become a verdict. Pure: no clock, no net, no files.
 
+mod no_page;
+
 use std::time::Duration;
 
 use plugin_kit::{Number, Outcome, Perfdata, State};
 
 use crate::client::{End, MAX_KEPT, Page};
-use crate::fault::Fault;
 use crate::place::Place;
-use crate::redirect::Nowhere;
 use crate::wish::{Days, OnRedirect, PatternState, Wish};
 use crate::{age, json, text};
+
+pub use no_page::{fault, nowhere, too_deep};
 
 /// How long the parts of the last conversation took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,10 +43,7 @@ const DOTS: &str = "...";
 pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State) -> Verdict {
     let status = text::of(&page.head.status_line);
     if page.end == End::BadChunks {
-        return Verdict::Done(Outcome::new(
-            State::Unknown,
-            linked(wish, place, "HTTP UNKNOWN: Failed to unchunk message body".into()),
-        ));
+        return Verdict::Done(Outcome::new(State::Unknown, linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into())));
     }
     let (mut state, message) = match status_line(wish, page) {
         Ok(Status::Expected(message)) => (State::Ok, message),
@@ -53,12 +52,12 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
         Err(Unexpected::Response) => {
             let port = if place.port == 80 { String::new() } else { format!(" on port {}", place.port) };
             let line = format!("HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}");
-            let outcome = Outcome::new(State::Critical, linked(wish, place, line));
+            let outcome = Outcome::new(State::Critical, linked(wish, line));
             return Verdict::Done(if wish.show.body { outcome.long(format!("\n{}", body(page))) } else { outcome });
         }
         Err(Unexpected::Line(what)) => {
             let line = format!("HTTP CRITICAL: Invalid Status{what} ({status})");
-            return Verdict::Done(Outcome::new(State::Critical, linked(wish, place, line)));
+            return Verdict::Done(Outcome::new(State::Critical, linked(wish, line)));
         }
     };
     let mut complaints = Vec::new();
@@ -75,7 +74,7 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
     state = state.worst(so_far);
     let complaints = if complaints.is_empty() { String::new() } else { format!(" - {}", complaints.join(", ")) };
     let line = format!("HTTP {state}: {message}{complaints} - {} bytes in {seconds:.3} second response time ", page.received);
-    let outcome = Outcome::new(state, linked(wish, place, line));
+    let outcome = Outcome::new(state, linked(wish, line));
     let outcome = perfdata(wish, page, times).into_iter().fold(outcome, Outcome::perfdata);
     Verdict::Done(if wish.show.body { outcome.long(body(page)) } else { outcome })
 }
@@ -226,53 +225,7 @@ fn body(page: &Page) -> String {
     }
 }
 
-/// The line as a link to its page, with -L.
-fn linked(wish: &Wish, place: &Place, line: String) -> String {
-    if wish.show.link { format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", place.shown()) } else { line }
-}
-
-/// The verdict when no page came.
-pub fn fault(wish: &Wish, place: &Place, fault: &Fault, elapsed: Duration) -> Outcome {
-    let outcome = described(wish, place, fault);
-    if !wish.show.always_perfdata {
-        return outcome;
-    }
-    let times = Times { total: elapsed, ..Times::default() };
-    perfdata(wish, &Page::default(), times).into_iter().take(2).fold(outcome, Outcome::perfdata)
-}
-
-fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
-    let critical = |line: String| Outcome::new(State::Critical, linked(wish, place, line));
-    const NO_SOCKET: &str = "HTTP CRITICAL - Unable to open TCP socket";
-    match fault {
-        Fault::Timeout => {
-            let seconds = wish.timeout.unwrap_or_default().as_secs();
-            let state = wish.timeout_state;
-            Outcome::new(state, linked(wish, place, format!("{state} - Socket timeout after {seconds} seconds")))
-        }
-        Fault::Name(why) => critical((*why).into()).line(NO_SOCKET),
-        Fault::Connect(why) => match place.socket_path() {
-            Some(path) => critical(format!("connect to file socket {path}: {why}")),
-            None => critical(format!("connect to address {} and port {}: {why}", place.address, place.port)),
-        }
-        .line(NO_SOCKET),
-        Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
-        Fault::Untrusted(tls) => {
-            critical(format!("CRITICAL - Certificate of '{}' is not to be trusted: {}", place.name(), tls.why))
-        }
-        Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
-        Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
-        Fault::Endless(what) => critical(format!("HTTP CRITICAL - {what}")),
-    }
-}
-
-/// The verdict on a redirect that leads nowhere.
-pub fn nowhere(wish: &Wish, place: &Place, Nowhere(state, text): &Nowhere) -> Outcome {
-    Outcome::new(*state, linked(wish, place, format!("HTTP {state} - {text}")))
-}
-
-/// The verdict when there is no end of redirects.
-pub fn too_deep(wish: &Wish, place: &Place) -> Outcome {
-    let line = format!("HTTP WARNING - maximum redirection depth {} exceeded - {}", wish.max_redirects, place.shown());
-    Outcome::new(State::Warning, linked(wish, place, line))
+/// The line as a link to the page that was asked for first, with -L.
+pub fn linked(wish: &Wish, line: String) -> String {
+    if wish.show.link { format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", wish.place.shown()) } else { line }
 }

@@ -1,44 +1,17 @@
 //! Handing over to check_http_openssl: the same check on OpenSSL, for peers that rustls does not talk to.
 
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
+#[cfg(feature = "rustls")]
+mod over;
 
-const PROGRAM: &str = "check_http_openssl";
-/// Where packages put it, unless they say otherwise when they build.
-const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
-    Some(directory) => directory,
-    None => "/usr/libexec/nagios-selfheal",
-};
+#[cfg(feature = "rustls")]
+pub use over::hand_over;
+
 /// Tells the other program how much of the run's time is gone, in microseconds.
 const SPENT: &str = "CHECK_HTTP_SPENT_US";
 
 /// What has been spent of the run's time by the program that handed over to us.
 #[cfg(feature = "openssl-tls")]
-pub fn spent() -> Duration {
+pub fn spent() -> std::time::Duration {
     let micros = std::env::var(SPENT).ok().and_then(|text| text.parse().ok());
-    Duration::from_micros(micros.unwrap_or(0))
-}
-
-/// Becomes check_http_openssl with the same arguments. Comes back, with the reason, only if there is none.
-#[cfg(feature = "rustls")]
-pub fn hand_over(argv: &[OsString], elapsed: Duration) -> String {
-    let Some(program) = candidates().into_iter().find(|path| path.is_file()) else {
-        return format!("{PROGRAM}, which could try older TLS, is not installed");
-    };
-    let micros = elapsed.as_micros().to_string();
-    let why = Command::new(&program).args(argv).env(SPENT, micros).exec();
-    format!("{}, which could try older TLS, does not start: {why}", program.display())
-}
-
-#[cfg(feature = "rustls")]
-fn candidates() -> Vec<PathBuf> {
-    let ours = std::env::current_exe().ok();
-    let beside = ours.as_deref().and_then(|path| path.parent());
-    let mut found: Vec<PathBuf> =
-        beside.iter().flat_map(|here| [here.join(PROGRAM), here.join("../libexec/nagios-selfheal").join(PROGRAM)]).collect();
-    found.push(PathBuf::from(LIBEXEC).join(PROGRAM));
-    found
+    std::time::Duration::from_micros(micros.unwrap_or(0))
 }

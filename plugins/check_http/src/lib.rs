@@ -33,7 +33,6 @@ mod wire;
 mod wish;
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use plugin_kit::{Outcome, Problem};
 
@@ -49,7 +48,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let typed = cli::read(argv)?;
     let words = typed.words.clone();
     let wish = Wish::new(typed)?;
-    let clock = Clock::start(Duration::ZERO, wish.timeout);
+    let clock = Clock::start(std::time::Duration::ZERO, wish.timeout);
     let hand_over = |elapsed| legacy::hand_over(&words, elapsed);
     let how = How { wish: &wish, clock: &clock, handshake: tls::rustls::handshake };
     Ok(look::look(how, &hand_over))

@@ -1,9 +1,9 @@
 //! The look at a server: connect, shake hands, ask, follow redirects, and judge what came.
 
 mod everywhere;
+mod open;
 
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plugin_kit::{Outcome, State};
@@ -15,13 +15,11 @@ use crate::cookie::Jar;
 use crate::fault::Fault;
 use crate::judge::{self, Times, Verdict};
 use crate::place::Place;
-use crate::request::Reader;
 use crate::response::Head;
 use crate::search::Search;
 use crate::tls::Handshake;
-use crate::wire::{Socket, Stream};
-use crate::wish::{Days, OnRedirect, Proxy, Request, Wish};
-use crate::{redirect, request, resolve, text, tunnel};
+use crate::wish::{Days, OnRedirect, Request, Wish};
+use crate::{redirect, request, text};
 
 /// Another program's try at a peer this one's TLS does not get along with. It comes back only with the reason why there
 /// is none.
@@ -84,13 +82,6 @@ impl Looked<'_> {
     }
 }
 
-/// An open connection.
-struct Opened {
-    stream: Box<dyn Stream>,
-    chain: Vec<Vec<u8>>,
-    times: Times,
-}
-
 /// One step on the way to the answer.
 enum Step {
     Done(Outcome),
@@ -123,7 +114,7 @@ impl<'a> Looker<'a> {
             place = match redirect::next(&place, &head, self.wish.redirect, news) {
                 Ok(next) => next,
                 Err(nowhere) => {
-                    let outcome = judge::nowhere(self.wish, &place, &nowhere);
+                    let outcome = judge::nowhere(self.wish, &nowhere);
                     return (place, Ok(outcome));
                 }
             };
@@ -176,54 +167,8 @@ impl<'a> Looker<'a> {
         }
     }
 
-    fn open(&mut self, place: &Place) -> Result<Opened, Fault> {
-        let start = self.clock.elapsed();
-        let mut socket = match place.socket_path() {
-            Some(path) => Socket::to_path(path, self.clock)?,
-            None => {
-                let (name, port) = target(self.wish, place);
-                let addresses = match &self.pinned {
-                    Some((pinned, address)) if pinned.eq_ignore_ascii_case(name) => vec![SocketAddr::new(*address, port)],
-                    _ => resolve::addresses(name, port, self.wish.family, self.clock)?,
-                };
-                Socket::to_any(&addresses, self.wish.source, self.clock).map_err(|fault| {
-                    match (fault, proxy(self.wish, place)) {
-                        (Fault::Connect(why), Some(_)) => Fault::Connect(format!("{why} (at the proxy {name}:{port})")),
-                        (fault, _) => fault,
-                    }
-                })?
-            }
-        };
-        let connected = self.clock.elapsed();
-        let mut times = Times { connect: connected.saturating_sub(start), ..Times::default() };
-        if self.wish.haproxy {
-            socket.write_all(socket.haproxy_line().as_bytes()).map_err(|why| Fault::Connect(text::plain(&why)))?;
-        }
-        if self.reader(place) == Reader::SiteBehindTunnel {
-            tunnel::open(&mut socket, &self.wish.request, place)?;
-        }
-        if !place.tls {
-            return Ok(Opened { stream: Box::new(socket), chain: Vec::new(), times });
-        }
-        let name = Some(Place::without_brackets(place.name())).filter(|_| self.wish.tls.sni && place.host.is_some());
-        let name = name.or(Some(place.address.as_str()).filter(|_| self.wish.tls.authorities.is_some()));
-        let secured = (self.handshake)(socket, &self.wish.tls, name)?;
-        times.tls = Some(self.clock.elapsed().saturating_sub(connected));
-        self.tell(|| format!("TLS: {}", secured.agreed));
-        Ok(Opened { stream: secured.stream, chain: secured.chain, times })
-    }
-
     fn request(&self, request: &Request, place: &Place, cookies: &str) -> Vec<u8> {
         request::bytes(request, place, self.reader(place), self.is_trusted(place), cookies)
-    }
-
-    fn reader(&self, place: &Place) -> Reader {
-        match proxy(self.wish, place) {
-            Some(_) if place.tls => Reader::SiteBehindTunnel,
-            Some(_) => Reader::Proxy,
-            None if place.tunnel => Reader::SiteBehindTunnel,
-            None => Reader::Site,
-        }
     }
 
     fn question(&self, place: &Place, cookies: &str) -> Question {
@@ -261,7 +206,9 @@ impl<'a> Looker<'a> {
         if self.wish.certificate_perfdata {
             line.push(' ');
         }
-        verdicts.fold(Outcome::new(state, line), |outcome, (state, line)| outcome.line(line).at_least(state))
+        verdicts.fold(Outcome::new(state, judge::linked(self.wish, line)), |outcome, (state, line)| {
+            outcome.line(line).at_least(state)
+        })
     }
 
     /// The verdict with those on the certificates above it, and the tale of -v below.
@@ -293,16 +240,6 @@ impl<'a> Looker<'a> {
             format!("STATUS: {status}\n**** HEADER ****\n{header}\n**** CONTENT ****\n{body}")
         });
     }
-}
-
-/// The proxy on the way to a place.
-fn proxy<'w>(wish: &'w Wish, place: &Place) -> Option<&'w Proxy> {
-    wish.proxy.as_ref().filter(|proxy| !place.tunnel && !proxy.spares(place.name()))
-}
-
-/// Name and port of who is connected to on the way to a place.
-fn target<'w>(wish: &'w Wish, place: &'w Place) -> (&'w str, u16) {
-    proxy(wish, place).map_or((&place.address, place.port), |proxy| (&proxy.address, proxy.port))
 }
 
 fn now() -> i64 {

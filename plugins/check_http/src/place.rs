@@ -1,5 +1,7 @@
 //! Whom a request goes to: scheme, site, address, port and path.
 
+use std::borrow::Cow;
+
 /// One end of a conversation. A redirect makes a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -43,15 +45,14 @@ impl Place {
     /// The URL as messages show it, always with its port.
     pub fn shown(&self) -> String {
         let port = if self.tunnel { self.virtual_port } else { self.port };
-        format!("{}://{}:{port}{}", self.scheme(), self.name(), crate::text::of(&self.url))
+        format!("{}://{}:{port}{}", self.scheme(), bracketed(self.name()), crate::text::of(&self.url))
     }
 
     /// The Host header's value: the port only when it is not the scheme's own. `None` without a name.
     pub fn host_header(&self) -> Option<String> {
-        let host = self.host.as_deref()?;
-        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let host = bracketed(self.host.as_deref()?);
         let own = if self.tls { 443 } else { 80 };
-        Some(if self.virtual_port == own { host } else { format!("{host}:{}", self.virtual_port) })
+        Some(if self.virtual_port == own { host.into_owned() } else { format!("{host}:{}", self.virtual_port) })
     }
 
     /// `NAME[:PORT]` or `[IPV6][:PORT]`; a bare IPv6 address (two colons or more) has no port. `None`: that is no port.
@@ -74,6 +75,11 @@ impl Place {
     pub fn without_brackets(name: &str) -> &str {
         name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
     }
+}
+
+/// A name as it stands in front of a port: an IPv6 address needs its brackets there.
+fn bracketed(name: &str) -> Cow<'_, str> {
+    if name.contains(':') && !name.starts_with('[') { format!("[{name}]").into() } else { name.into() }
 }
 
 #[cfg(test)]

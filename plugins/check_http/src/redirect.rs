@@ -91,10 +91,13 @@ fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), String> {
     let own = if tls { 443 } else { 80 };
-    match Place::split_host(authority) {
+    // An IPv6 address has to stand in brackets here, so there is one colon behind it at most.
+    let mut ports = authority.rsplit(']').next().unwrap_or_default().split(':').skip(1);
+    let (port, more) = (ports.next(), ports.next());
+    match Place::split_host(authority).filter(|_| more.is_none()) {
         Some((host, port)) if !host.is_empty() => Ok((host, port.unwrap_or(own))),
         Some(_) => Err("Redirection without a host".into()),
-        None if authority.rsplit(':').next().is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) => {
+        None if more.is_none() && port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) => {
             Err("Redirection to port above 65535".into())
         }
         None => Err("Redirection to something that is no port".into()),
@@ -213,6 +216,8 @@ mod tests {
             ("http://h:99999/", "Redirection to port above 65535 - http://h:99999/"),
             ("ftp://x/", "Redirection to something else than HTTP - ftp://x/"),
             ("http:///x", "Redirection without a host - http:///x"),
+            ("http://h:80:1/x", "Redirection to something that is no port - http://h:80:1/x"),
+            ("http://h:a/x", "Redirection to something that is no port - http://h:a/x"),
         ] {
             assert_eq!(to(location, OnRedirect::Follow), Err(complaint.to_owned()), "{location}");
         }

@@ -1,6 +1,8 @@
 //! What the command line asks for, in values that cannot be wrong any more. `read` makes them of what was typed.
 
 mod read;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::ffi::OsString;

@@ -59,6 +59,8 @@ fn endless_answers_end() {
         ("HTTP/1.1 200 OK\r\nX: y\r\n\r\n", "x", 2, "Socket timeout after 3 seconds"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", "x", 2, "Socket timeout after 3 seconds"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n", 2, "Socket timeout after 3 seconds"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n", "x", 2, "Socket timeout after 3 seconds"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n", 2, "Socket timeout after 3 seconds"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5", 3, "Failed to unchunk message body"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", 3, "Failed to unchunk message body"),
         ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim answers"),
@@ -67,6 +69,18 @@ fn endless_answers_end() {
         assert!(exit == Some(code) && said.contains(text), "{head:?} {forever:?}: {exit:?} {said:.200}");
         assert!(peak < 64 << 10, "{head:?} {forever:?}: {peak} KiB");
     }
+}
+
+#[test]
+fn redirects_without_end_end() {
+    // Each leads somewhere new, as often as it is followed.
+    let to = |path: &str| format!("HTTP/1.1 302 Moved\r\nLocation: {path}?{}\r\n\r\n", "x".repeat(1000));
+    let answers: Vec<String> = (0..10_000).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" })).collect();
+    let (exit, said, _) = watched(&Server::answering(&answers), LONG, &["-f", "follow"]);
+    assert!(exit == Some(1) && said.starts_with("HTTP WARNING - maximum redirection depth 15 exceeded"), "{said:.200}");
+    let (exit, said, peak) = watched(&Server::answering(&answers), SHORT, &["-f", "follow", "--max-redirs", "4294967295"]);
+    assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+    assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]
@@ -105,6 +119,15 @@ fn a_handshake_that_stops_costs_the_time_limit_and_no_more() {
     let server = Server::doing(vec![vec![Step::Wait(Duration::from_secs(30))]]);
     let (exit, said, _) = watched(&server, SHORT, &["-S"]);
     assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+}
+
+#[test]
+fn rubbish_for_a_handshake_is_critical_at_once() {
+    let record = [&b"\x16\x03\x03\x40\x00\x02\xff\xff\xff"[..], &[0x55; 0x4000 - 4]].concat();
+    let server = Server::doing(vec![vec![Step::Repeat(record)]]);
+    let (exit, said, peak) = watched(&server, LONG, &["-C", "10"]);
+    assert!(exit == Some(2) && said.starts_with("CRITICAL - Cannot make SSL connection.\n"), "{said:.300}");
+    assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]

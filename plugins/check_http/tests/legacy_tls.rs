@@ -53,6 +53,25 @@ fn small_keys_are_no_obstacle() {
 }
 
 #[test]
+fn certificates_of_clients_may_be_old() {
+    // rustls does not show one of X.509 version 1; appliances have them made.
+    let server = TlsServer::new(&rsa(2048), &["-Verify", "1"]);
+    let ours = Certificate::bare("monitor");
+    let shown = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
+    assert_eq!(shown.code, Some(0), "{}", shown.text);
+    let none = server.run(PROGRAM, &["-J", &ours.key(), "-K", &ours.key()]);
+    assert_eq!((none.code, none.text.as_str()), (Some(2), "CRITICAL - Unable to open certificate chain file!\n"));
+}
+
+#[test]
+fn errors_are_told_in_words() {
+    let server = TlsServer::new(&rsa(2048), &["-tls1_3"]);
+    let refused = server.run(PROGRAM, &["-S1.1"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.text.lines().count() == 2 && !refused.text.contains(".c:"), "{}", refused.text);
+}
+
+#[test]
 fn the_two_halves_share_the_time_limit() {
     // A fatal alert after 1.2 s sends check_http to its other half, which is left hanging: 2 s in all.
     let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();

@@ -41,6 +41,16 @@ fn a_certificate_is_judged_by_its_days() {
 }
 
 #[test]
+fn the_name_in_a_certificate_cannot_forge_a_result() {
+    let server = TlsServer::new(&Certificate::new("a|b=1 <i>", 60), &[]);
+    let run = server.run(PROGRAM, &["-C", "10"]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    assert!(run.text.starts_with("OK - Certificate 'a/b=1 <i>' will expire on ") && !run.text.contains('|'), "{}", run.text);
+    let linked = server.run(PROGRAM, &["-C", "10", "-L"]);
+    assert!(linked.text.starts_with("<A HREF=") && linked.text.ends_with(".</A>\n"), "{}", linked.text);
+}
+
+#[test]
 fn certificate_and_page_are_judged_together_on_request() {
     let server = TlsServer::new(&Certificate::new("h.example", 5), &[]);
     let run = server.run(PROGRAM, &["-C", "30", "--continue-after-certificate"]);
@@ -84,6 +94,9 @@ fn a_client_shows_its_certificate() {
     assert_eq!(with.code, Some(0), "{}", with.text);
     let without = server.run(PROGRAM, &["-S"]);
     assert_eq!((without.code, without.text.as_str()), (Some(2), "HTTP CRITICAL - No data received from host\n"));
+    let other_key = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &Certificate::new("other", 60).key()]);
+    let expected = "CRITICAL - Private key does not seem to match certificate!\n";
+    assert_eq!((other_key.code, other_key.text.as_str()), (Some(2), expected));
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(super) struct Seen {
     pub head: Head,
     pub received: u64,
     pub end: End,
+    pub chunked: bool,
     pub sending: Duration,
     pub first_byte: Duration,
     pub last_byte: Duration,
@@ -168,7 +169,9 @@ impl Line {
 
     fn begin_body(&mut self, head: Head, rest: &[u8]) {
         self.framing = Some(head.framing(&self.question.method));
+        let chunked = matches!(self.framing, Some(Framing::Chunked(_)));
         let mut seen = self.seen();
+        seen.chunked = chunked;
         if !seen.head.is_interim() || may_be_head(&head.status_line) && !head.status_line.is_empty() {
             seen.head = head;
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use plugin_kit::{Outcome, State};
 
-use super::{HandOver, How, Looked, Looker, target};
+use super::open::target;
+use super::{HandOver, How, Looked, Looker};
 use crate::resolve;
 
 /// So many addresses are looked at at a time.

@@ -2,7 +2,8 @@
 
 use regex_syntax::hir::{ClassBytes, ClassBytesRange, Hir};
 
-use super::{BadPattern, Parser};
+use super::BadPattern;
+use super::parser::Parser;
 
 /// Reads what follows `[`, up to and with its `]`.
 pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Hir, BadPattern> {

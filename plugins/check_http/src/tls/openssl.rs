@@ -65,11 +65,10 @@ fn context(wish: &TlsWish) -> Result<SslContext, Fault> {
     };
     let mut builder = build().map_err(|why| refused(&why))?;
     if let Some((certificate, key)) = &wish.client {
-        builder.set_certificate_chain_file(certificate).map_err(|why| refused(&why))?;
-        builder.set_private_key_file(key, SslFiletype::PEM).map_err(|why| refused(&why))?;
-        builder.check_private_key().map_err(|_| {
-            Fault::Tls(TlsFault { why: "Private key does not seem to match certificate!".into(), worth_openssl: false })
-        })?;
+        let chain = builder.set_certificate_chain_file(certificate);
+        chain.map_err(|_| Fault::Client("Unable to open certificate chain file!"))?;
+        let key = builder.set_private_key_file(key, SslFiletype::PEM).and_then(|()| builder.check_private_key());
+        key.map_err(|_| Fault::OTHER_KEY)?;
     }
     Ok(builder.build())
 }
@@ -113,6 +112,9 @@ fn interrupted(error: HandshakeError<Socket>) -> Fault {
     }
 }
 
+/// In words; the library's own text names its functions, files and lines.
 fn refused(stack: &openssl::error::ErrorStack) -> Fault {
-    Fault::Tls(TlsFault { why: stack.to_string(), worth_openssl: false })
+    let reasons: Vec<&str> = stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
+    let why = if reasons.is_empty() { stack.to_string() } else { reasons.join(", ") };
+    Fault::Tls(TlsFault { why, worth_openssl: false })
 }

@@ -64,7 +64,11 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
             let (Ok(chain), Ok(key)) = (chain, key) else {
                 return Err(only_openssl("the client certificate or its key cannot be read".into()));
             };
-            builder.with_client_auth_cert(chain, key).map_err(refused)?
+            builder.with_client_auth_cert(chain, key).map_err(|why| match why {
+                Error::InconsistentKeys(_) => Fault::OTHER_KEY,
+                // Of X.509 version 1, for example.
+                why => only_openssl(format!("the client certificate or its key cannot be used: {why}")),
+            })?
         }
     };
     config.resumption = Resumption::disabled();

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use plugin_kit::{Problem, State};
 
 use super::values::{
-    age, assertion, codes, credentials, days, http_version, inner_method, integer, on_redirect, pattern_state, port, proxy,
-    range, size, source, state, text, timeout, usage, versions,
+    age, assertion, codes, credentials, days, http_version, inner_method, max_redirects, on_redirect, outer_method,
+    pattern_state, port, proxy, range, size, source, state, text, timeout, usage, versions,
 };
 use super::{Family, PageWish, Request, Show, TlsWish, Wish};
 use crate::authorities;
@@ -50,12 +50,7 @@ impl Wish {
             proxy,
             critical,
             redirect,
-            max_redirects: match cli.max_redirs.as_deref() {
-                None => 15,
-                Some(text) => {
-                    integer(text).ok_or_else(|| usage("Invalid max_redirs count", text))?.try_into().unwrap_or(u32::MAX)
-                }
-            },
+            max_redirects: max_redirects(cli.max_redirs.as_deref())?,
             show: Show {
                 extended: cli.extended_perfdata,
                 body: cli.show_body,
@@ -89,7 +84,7 @@ impl Wish {
             request: Request {
                 method: cli.method.map(|method| match inner_method(&method).filter(|_| place.tunnel) {
                     Some(inner) => inner.to_vec(),
-                    None => method.into_vec(),
+                    None => outer_method(method),
                 }),
                 useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
                 headers: cli.header.into_iter().map(OsString::into_vec).collect(),
@@ -120,7 +115,7 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     let (host, host_port) = match host {
         Some(name) if cli.hostname.is_some() => {
             let (name, port) = Place::split_host(&name).ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
-            (Some(name), port)
+            (Some(name), port.filter(|port| *port > 0))
         }
         other => (other, None),
     };
@@ -187,128 +182,4 @@ fn last_or_all<T>(mut typed: Vec<T>, all: bool) -> Vec<T> {
         typed.drain(..typed.len().saturating_sub(1));
     }
     typed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Code, TlsVersion};
-    use super::*;
-    use crate::cli;
-
-    fn wish(words: &str) -> Result<Wish, String> {
-        let typed = cli::read(&words.split(' ').map(OsString::from).collect::<Vec<_>>()).map_err(|p| p.to_string())?;
-        Wish::new(typed).map_err(|problem| problem.to_string())
-    }
-
-    fn address_and_ports(words: &str) -> (String, u16, u16) {
-        let place = wish(words).unwrap().place;
-        (place.address, place.port, place.virtual_port)
-    }
-
-    #[test]
-    fn ports_follow_the_order_of_the_line() {
-        assert_eq!(address_and_ports("-H h"), ("h".into(), 80, 80));
-        assert_eq!(address_and_ports("-H h:8080"), ("h".into(), 8080, 8080));
-        assert_eq!(address_and_ports("-H h:8080 -p 90"), ("h".into(), 90, 8080));
-        assert_eq!(address_and_ports("-p 90 -H h:8080"), ("h".into(), 90, 8080));
-        assert_eq!(address_and_ports("-H h:8080 -S"), ("h".into(), 443, 8080));
-        assert_eq!(address_and_ports("-S -H h:8443"), ("h".into(), 8443, 8443));
-        assert_eq!(address_and_ports("-H [::1]:8080"), ("::1".into(), 8080, 8080));
-        assert_eq!(address_and_ports("-I [::1] -H h"), ("::1".into(), 80, 80));
-        assert_eq!(address_and_ports("-H h extra"), ("extra".into(), 80, 80));
-        assert_eq!(address_and_ports("addr name"), ("addr".into(), 80, 80));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_in_the_originals_words() {
-        for (words, complaint) in [
-            ("-H h -p abc", "Invalid port number - abc"),
-            ("-H h -p 99999", "Invalid port number - 99999"),
-            ("-H h -t 5.5", "Timeout interval must be a positive integer - 5.5"),
-            ("-H h -C abc", "Invalid certificate expiration period - abc"),
-            ("-H h -C 1,2,3", "Invalid certificate expiration period - 2,3"),
-            ("-H h -f foo", "Invalid onredirect option - foo"),
-            ("-H h --max-redirs x", "Invalid max_redirs count - x"),
-            ("-H h -J /nope", "file does not exist or is not readable - /nope"),
-            ("-H h -M x", "unparsable max-age - x"),
-            ("-H h -m :", "Bad format: try \"-m min:max\" - :"),
-        ] {
-            assert_eq!(wish(words).err().as_deref(), Some(complaint), "{words}");
-        }
-    }
-
-    #[test]
-    fn tls_versions_are_exact() {
-        use TlsVersion::{V1_0, V1_2, V1_3};
-        for (words, expected) in [
-            ("-H h -S", (None, None)),
-            ("-H h -S1", (Some(V1_0), Some(V1_0))),
-            ("-H h -S1.2+", (Some(V1_2), None)),
-            ("-H h -S1.3", (Some(V1_3), Some(V1_3))),
-        ] {
-            let tls = wish(words).unwrap().tls;
-            assert_eq!((tls.oldest, tls.newest), expected, "{words}");
-        }
-        for words in ["-H h -S1.4", "-H h -S2", "-H h -S3+", "-H h -S+", "-H h -Sx"] {
-            assert!(wish(words).is_err(), "{words}");
-        }
-    }
-
-    #[test]
-    fn a_critical_range_beyond_the_timeout_moves_it() {
-        let seconds = |words: &str| wish(words).unwrap().timeout.map(|limit| limit.as_secs());
-        assert_eq!(seconds("-H h"), Some(10));
-        assert_eq!(seconds("-H h -c 20"), Some(21));
-        assert_eq!(seconds("-H h -c @5:30"), Some(31));
-        assert_eq!(seconds("-H h -c 10:"), Some(10));
-        assert_eq!(seconds("-H h -t 0"), None);
-    }
-
-    #[test]
-    fn codes_and_states_are_read() {
-        let read = wish("-H h --status 401=ok,4xx=CRITICAL,503=1 --timeout-result unknown").unwrap();
-        let expected = [(401, 401, State::Ok), (400, 499, State::Critical), (503, 503, State::Warning)];
-        assert_eq!(read.page.codes, expected.map(|(first, last, state)| Code { first, last, state }));
-        assert_eq!(read.timeout_state, State::Unknown);
-        for words in
-            ["--status 4x=ok", "--status 99=ok", "--status 200", "--timeout-result x", "--state-regex ok", "--http-version 2"]
-        {
-            assert!(wish(&format!("-H h {words}")).is_err(), "{words}");
-        }
-    }
-
-    #[test]
-    fn the_last_text_counts_or_all_do() {
-        assert_eq!(wish("-H h -s a -s b").unwrap().page.strings, [b"b".to_vec()]);
-        let all = wish("-H h -s a -s b -r c -R d --match-all").unwrap().page;
-        assert_eq!((all.strings.len(), all.patterns.len()), (2, 2));
-    }
-
-    #[test]
-    fn a_proxy_is_read_and_its_exceptions() {
-        let proxy = |words: &str| wish(&format!("-H h {words}")).map(|wish| wish.proxy.unwrap());
-        let read = proxy("-x http://u:p%40q@proxy.example:3128/ --noproxy localhost,.inside.example").unwrap();
-        assert_eq!((read.address.as_str(), read.port), ("proxy.example", 3128));
-        assert_eq!(read.authorization.as_deref(), Some(&b"u:p@q"[..]));
-        for (name, spared) in
-            [("localhost", true), ("a.inside.example", true), ("inside.example", true), ("notinside.example", false)]
-        {
-            assert_eq!(read.spares(name), spared, "{name}");
-        }
-        assert_eq!(proxy("-x [::1]:8080").map(|read| (read.address, read.port)), Ok(("::1".into(), 8080)));
-        assert_eq!(proxy("-x proxy").map(|read| read.port), Ok(1080));
-        assert!(proxy("-x proxy --noproxy *").unwrap().spares("anything"));
-        for words in ["-x socks5://x:1", "-x http://x:99999", "-x http://"] {
-            assert!(proxy(words).is_err(), "{words}");
-        }
-    }
-
-    #[test]
-    fn credentials_come_from_a_file() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "user:secret\nrest").unwrap();
-        let read = wish(&format!("-H h --authorization-file {}", file.path().display())).unwrap();
-        assert_eq!(read.request.authorization.as_deref(), Some(&b"user:secret"[..]));
-        assert!(wish("-H h --authorization-file /no/such/file").is_err());
-    }
 }

@@ -11,10 +11,13 @@ use super::{Code, Days, HttpVersion, OnRedirect, PatternState, Proxy, Size, TlsV
 use crate::json::Assertion;
 use crate::place::Place;
 
-/// A whole number as scripts have always been allowed to write it: blanks around it, nothing else.
+/// A whole number as scripts have always been allowed to write it: blanks around it, or nothing at all, which is 0.
 pub(super) fn integer(text: &OsStr) -> Option<u64> {
-    let text = text.to_str()?.trim();
-    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
+    match text.to_str()?.trim() {
+        "" => Some(0),
+        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    }
 }
 
 /// A complaint in the words of the original: `what - value`.
@@ -102,7 +105,6 @@ pub(super) fn days(text: &OsStr) -> Result<Days, Problem> {
     };
     let typed = text.to_string_lossy();
     let (warning, critical) = typed.split_once(',').unwrap_or((&typed, ""));
-    let critical = if critical.is_empty() { "0" } else { critical };
     Ok(Days { warning: number(warning)?, critical: number(critical)? })
 }
 
@@ -154,7 +156,8 @@ pub(super) fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<O
 
 pub(super) fn range(option: &str, text: Option<&OsStr>) -> Result<Option<Range>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let range = text.to_string_lossy().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))?;
+    // Macros of Nagios come with the blanks around them: `!5 !10`.
+    let range = text.to_string_lossy().trim().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))?;
     Ok(Some(range))
 }
 
@@ -172,12 +175,23 @@ pub(super) fn on_redirect(text: Option<&OsStr>) -> Result<OnRedirect, Problem> {
     })
 }
 
+/// How many redirects are followed.
+pub(super) fn max_redirects(text: Option<&OsStr>) -> Result<u32, Problem> {
+    let Some(text) = text else { return Ok(15) };
+    integer(text).and_then(|count| u32::try_from(count).ok()).ok_or_else(|| usage("Invalid max_redirs count", text))
+}
+
 pub(super) fn pattern_state(text: Option<&OsStr>) -> Result<PatternState, Problem> {
     match text.map(|text| text.to_string_lossy().to_ascii_lowercase()).as_deref() {
         None | Some("critical") => Ok(PatternState::Critical),
         Some("warning") => Ok(PatternState::Warning),
         Some(other) => Err(Problem::Usage(format!("Invalid state-regex option - {other}"))),
     }
+}
+
+/// The method that is sent: what follows a colon is meant for the other end of a tunnel.
+pub(super) fn outer_method(method: OsString) -> Vec<u8> {
+    method.as_bytes().split(|byte| *byte == b':').next().unwrap_or_default().to_vec()
 }
 
 /// The method behind `CONNECT` or in `CONNECT:POST`; `None` for other methods.
@@ -189,7 +203,8 @@ pub(super) fn inner_method(method: &OsStr) -> Option<&[u8]> {
 }
 
 pub(super) fn port(text: &OsStr) -> Result<u16, Problem> {
-    integer(text).and_then(|port| u16::try_from(port).ok()).ok_or_else(|| usage("Invalid port number", text))
+    let given = Some(text).filter(|text| !text.is_empty());
+    given.and_then(integer).and_then(|port| u16::try_from(port).ok()).ok_or_else(|| usage("Invalid port number", text))
 }
 
 pub(super) fn assertion(typed: &OsStr) -> Result<Assertion, Problem> {

@@ -33,6 +33,22 @@ impl Certificate {
         certificate
     }
 
+    /// One without extensions, which makes it of X.509 version 1 (with OpenSSL up to 3.1).
+    pub fn bare(name: &str) -> Certificate {
+        let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
+        let config = certificate.file("config");
+        std::fs::write(&config, "[req]\ndistinguished_name=name\n[name]\n").unwrap();
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", &format!("/CN={name}"), "-config"])
+            .arg(config)
+            .args(["-out", &certificate.certificate(), "-keyout", &certificate.key()])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success());
+        certificate
+    }
+
     /// One that `authority` signs, for the name or address in `subject` (`DNS:name`, `IP:address`).
     pub fn signed(subject: &str, days: u32, authority: &Certificate) -> Certificate {
         let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
