@@ -49,6 +49,11 @@ pub enum Error {
     /// Others could have changed it.
     #[error("the ledger {0} can be written by others: its history cannot be trusted; look at it, then chmod go-w it")]
     Writable(PathBuf),
+    /// Others could take the ledger away, and its history with it.
+    #[error(
+        "the ledger's directory {0} is for others to write too: its history cannot be trusted; chown it to the user Nagios runs as, chmod 0750 it"
+    )]
+    Exposed(PathBuf),
     /// Somebody has held the lock for too long.
     #[error("the ledger {path} has been locked by others for {} s: nothing is decided; is a stopped repair_worker holding it?", .waited.as_secs())]
     Busy {
@@ -85,6 +90,7 @@ fn of_directory(kind: ErrorKind) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => NOT_OURS,
+        ErrorKind::InvalidInput => "look who put it there, and remove it",
         _ => "create it, owned by the user Nagios runs as, mode 0750",
     }
 }
