@@ -6,6 +6,7 @@ use plugin_kit::{Found, Out, clean};
 use serde_json::{Value, json};
 
 use crate::board::Key;
+use crate::json;
 use crate::table::Tone;
 
 /// What became of one object.
@@ -119,7 +120,7 @@ impl<'a> Telling<'a> {
         let mut sums: BTreeMap<Fate, usize> = BTreeMap::new();
         self.rows.iter().for_each(|row| *sums.entry(row.fate).or_default() += 1);
         if self.json {
-            self.out.line(self.json(end, waiting, running).to_string());
+            self.out.line(json::text(self.json(end, waiting, running)));
         } else {
             let parts: Vec<String> = sums.iter().map(|(fate, count)| format!("{count} {}", fate.word())).collect();
             let sum = if parts.is_empty() { "nothing with a repair is HARD broken".to_owned() } else { parts.join(", ") };
