@@ -21,7 +21,8 @@ pub enum Error {
     },
     /// Somebody who is neither root nor us could have written it.
     #[error(
-        "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history cannot be trusted; chown it or move it away"
+        "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history is not believed; run this as root or as the user \
+         Nagios runs as, and if that is uid {us}, find out who made the file"
     )]
     Owner {
         /// The file.
@@ -82,7 +83,9 @@ pub enum Error {
 
 const FULL: &str = "free some space on its disk: what is on record stays, and what cannot be recorded is not done";
 const READ_ONLY: &str = "mount its disk read-write again";
-const NOT_OURS: &str = "it must belong to the user Nagios runs as, with mode 0750: chown it";
+/// Whoever looks may be the wrong one, and not the files: an admin without sudo must not be told to take them from Nagios.
+const NOT_OURS: &str =
+    "it is for root and the user Nagios runs as: run this as one of them; see 'sudo repairctl doctor' if it is that user";
 
 /// The next step, when the directory or a file beside the ledger cannot be used.
 fn of_directory(kind: ErrorKind) -> &'static str {
