@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use super::SqliteLedger;
 use super::locks::{LOCK_WAIT, directory_of, private_file};
@@ -38,6 +40,18 @@ impl SqliteLedger {
             Err(why) if why.kind() == ErrorKind::NotFound => Err(Error::Missing(path.to_owned())),
             _ => SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY),
         }
+    }
+
+    /// What keeps this user from writing the ledger, though it may read it: its directory, or a file beside it that
+    /// somebody else has left. Then nothing is repaired.
+    pub fn shut_out(path: &Path) -> Option<PathBuf> {
+        let closed = |place: &PathBuf| !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT));
+        let beside = ["", "-wal", "-shm", ".turn", ".jobs", ".sweep"].map(|end| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        });
+        std::iter::once(directory_of(path).to_owned()).chain(beside).find(closed)
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use handle_repair::config::{Config, Transport, Way};
@@ -95,8 +95,8 @@ pub fn ledger(config: &Config, user: &str, group: &str) -> Finding {
         return Finding::wrong("ledger", format!("{dir} is not there, or not this user's to write"), mend);
     }
     // Left by root before the directory was given to this user, it keeps that user out.
-    if let Some(file) = beside(path).into_iter().find(|file| access(file, Access::WRITE_OK).is_err()) {
-        let mend = format!("chown -R {user}:{group} {}*", path.display());
+    if let Some(file) = SqliteLedger::shut_out(path) {
+        let mend = format!("chown -R {user}:{group} {}", file.display());
         return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), mend);
     }
     match SqliteLedger::open_read_only(path) {
@@ -113,13 +113,6 @@ pub fn ledger(config: &Config, user: &str, group: &str) -> Finding {
         }
         Ok(_) => Finding::ok("ledger", path.display().to_string()),
     }
-}
-
-/// The ledger and what SQLite and the locks keep beside it.
-fn beside(ledger: &Path) -> Vec<PathBuf> {
-    let name = ledger.file_name().unwrap_or_default().as_encoded_bytes();
-    let entries = ledger.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(name)).map(|entry| entry.path()).collect()
 }
 
 /// Nagios' external command file and its status file.
