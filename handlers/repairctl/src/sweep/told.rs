@@ -123,7 +123,11 @@ impl<'a> Telling<'a> {
             self.out.line(json::text(self.json(end, waiting, running)));
         } else {
             let parts: Vec<String> = sums.iter().map(|(fate, count)| format!("{count} {}", fate.word())).collect();
-            let sum = if parts.is_empty() { "nothing with a repair is HARD broken".to_owned() } else { parts.join(", ") };
+            let sum = match (end, parts.is_empty()) {
+                (End::Done, true) => "nothing with a repair is HARD broken".to_owned(),
+                (_, true) => "nothing".to_owned(),
+                (_, false) => parts.join(", "),
+            };
             let rest = if waiting > 0 { format!("; {waiting} not offered") } else { String::new() };
             match end {
                 End::Done => self.out.line(format!("Swept: {sum}.")),
