@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use policy::{State, StateType};
 
+use crate::config::is_file;
+
 /// Why the status file tells nothing; then nothing is repaired.
 #[derive(Debug, thiserror::Error)]
 pub enum Blind {
@@ -78,7 +80,10 @@ pub struct Program {
 
 /// Opens a status file.
 pub fn open(path: &Path) -> Result<BufReader<File>, Blind> {
-    File::open(path).map(BufReader::new).map_err(|why| Blind::Unreadable { path: path.to_owned(), why })
+    is_file(path)
+        .and_then(|()| File::open(path))
+        .map(BufReader::new)
+        .map_err(|why| Blind::Unreadable { path: path.to_owned(), why })
 }
 
 /// Hands every host and service of the file to `each`, in its order: Nagios writes all hosts before the services.

@@ -21,7 +21,8 @@ pub enum Error {
     },
     /// Somebody who is neither root nor us could have written it.
     #[error(
-        "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history cannot be trusted; chown it or move it away"
+        "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history is not believed; run this as root or as the user \
+         Nagios runs as, and if that is uid {us}, find out who made the file"
     )]
     Owner {
         /// The file.
@@ -49,6 +50,11 @@ pub enum Error {
     /// Others could have changed it.
     #[error("the ledger {0} can be written by others: its history cannot be trusted; look at it, then chmod go-w it")]
     Writable(PathBuf),
+    /// Others could take the ledger away, and its history with it.
+    #[error(
+        "the ledger's directory {0} is for others to write too: its history cannot be trusted; chown it to the user Nagios runs as, chmod 0750 it"
+    )]
+    Exposed(PathBuf),
     /// Somebody has held the lock for too long.
     #[error("the ledger {path} has been locked by others for {} s: nothing is decided; is a stopped repair_worker holding it?", .waited.as_secs())]
     Busy {
@@ -77,7 +83,9 @@ pub enum Error {
 
 const FULL: &str = "free some space on its disk: what is on record stays, and what cannot be recorded is not done";
 const READ_ONLY: &str = "mount its disk read-write again";
-const NOT_OURS: &str = "it must belong to the user Nagios runs as, with mode 0750: chown it";
+/// Whoever looks may be the wrong one, and not the files: an admin without sudo must not be told to take them from Nagios.
+const NOT_OURS: &str =
+    "it is for root and the user Nagios runs as: run this as one of them; see 'sudo repairctl doctor' if it is that user";
 
 /// The next step, when the directory or a file beside the ledger cannot be used.
 fn of_directory(kind: ErrorKind) -> &'static str {
@@ -85,6 +93,7 @@ fn of_directory(kind: ErrorKind) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => NOT_OURS,
+        ErrorKind::InvalidInput => "look who put it there, and remove it",
         _ => "create it, owned by the user Nagios runs as, mode 0750",
     }
 }

@@ -157,6 +157,66 @@ fn a_ledger_that_others_can_write_is_not_believed() {
 }
 
 #[test]
+fn a_ledger_that_others_can_take_away_is_not_believed() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let place = Place::new();
+    drop(place.open());
+    let mode = |bits| fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(bits)).unwrap();
+    for (bits, exposed) in [(0o770, true), (0o757, true), (0o1777, false), (0o750, false)] {
+        mode(bits);
+        let opened = SqliteLedger::open(&place.path());
+        assert_eq!(matches!(opened, Err(Error::Exposed(_))), exposed, "{bits:o}: {:?}", opened.err());
+    }
+    // Nor is one begun where others could put another in its place.
+    mode(0o777);
+    fs::remove_file(place.path()).unwrap();
+    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Exposed(_))));
+    assert!(!place.path().exists());
+    // Root may look at everybody's.
+    mode(0o750);
+    chown(place.dir.path(), Some(65534), None).unwrap();
+    drop(place.open());
+}
+
+/// Root tries something by hand, in the directory of Nagios' user: what is made is that user's, and nothing else becomes so.
+#[test]
+fn root_gives_away_nothing_but_what_it_made() {
+    use std::os::unix::fs::{MetadataExt, chown, symlink};
+    let (place, elsewhere) = (Place::new(), tempfile::tempdir().unwrap());
+    chown(place.dir.path(), Some(65534), Some(65534)).unwrap();
+    let beside = |end: &str| place.path().with_added_extension(end);
+    let (file, directory) = (elsewhere.path().join("shadow"), elsewhere.path().join("cron.d"));
+    fs::write(&file, "root's").unwrap();
+    fs::create_dir(&directory).unwrap();
+    let mut ledger = place.open();
+    let (now, policy) = (at(0), policy());
+    let mut reserve = |n| {
+        let (job, event) = (job(n), event("web1", &n.to_string(), 4));
+        let claim = Claim { job: &job, event: &event, lease: HOUR, fleet_window: HOUR };
+        ledger.reserve(&claim, &|| now, &|history: &History| -> Decision { decide(&event, &policy, history) })
+    };
+    for (end, planted) in [("turn", &file), ("jobs", &directory)] {
+        symlink(planted, beside(end)).unwrap();
+        let refused = reserve(1).unwrap_err().to_string();
+        assert!(refused.contains("no link"), "{refused}");
+        fs::remove_file(beside(end)).unwrap();
+    }
+    fs::remove_file(beside("turn")).unwrap();
+    fs::hard_link(&file, beside("turn")).unwrap();
+    assert!(reserve(1).unwrap_err().to_string().contains("another name"));
+    fs::remove_file(beside("turn")).unwrap();
+    symlink(&file, beside("sweep")).unwrap();
+    assert!(Sweeping::begin(&place.path()).is_err());
+    for mine in [&file, &directory] {
+        assert_eq!(fs::symlink_metadata(mine).unwrap().uid(), 0, "{}", mine.display());
+    }
+    reserve(2).unwrap().unwrap();
+    for theirs in [place.path(), beside("turn"), beside("jobs"), beside("jobs").join("test-job-0002")] {
+        assert_eq!(fs::symlink_metadata(&theirs).unwrap().uid(), 65534, "{}", theirs.display());
+    }
+}
+
+#[test]
 fn fifty_at_once_for_one_host_make_one_repair() {
     let place = Place::new();
     let workers: Vec<_> = (0..50)

@@ -7,6 +7,7 @@ use plugin_kit::{Found, Out, Problem};
 use serde_json::{Value, json};
 
 use crate::cli::History;
+use crate::json;
 use crate::object::Object;
 use crate::site::Site;
 use crate::table::{Cell, Table, Tone};
@@ -65,7 +66,7 @@ pub fn unread(why: ledger::Error) -> Problem {
 fn list_repairs(words: &History, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
     if words.json {
         let list: Vec<Value> = records.iter().map(repair_json).collect();
-        out.line(format!("{:#}", Value::Array(list)));
+        out.line(json::text(format_args!("{:#}", Value::Array(list))));
         return;
     }
     let mut table = Table::new(["BEGAN", "OBJECT", "REPAIR", "EVENT", "RUNGS", "TOOK", "OUTCOME", "JOB"]);
@@ -105,7 +106,7 @@ fn list_refusals(words: &History, refusals: &[Refusal], counts: &[RefusalCount],
     if words.json {
         let list: Vec<Value> = refusals.iter().map(refusal_json).collect();
         let counts: Vec<Value> = counts.iter().map(count_json).collect();
-        out.line(format!("{:#}", json!({ "refusals": list, "counts": counts })));
+        out.line(json::text(format_args!("{:#}", json!({ "refusals": list, "counts": counts }))));
         return;
     }
     let mut table = Table::new(["WHEN", "OBJECT", "EVENT", "REASON", "WHY"]);

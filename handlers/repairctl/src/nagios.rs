@@ -62,17 +62,26 @@ impl MainFile {
     }
 
     /// The process, if it runs: the oldest that was started with this file. A lock file is written by a daemon only, and
-    /// some units start it in the foreground.
-    pub fn process(&self) -> Option<u32> {
+    /// some units start it in the foreground. Anybody may name a program so: only one of `uid` or of root is meant.
+    pub fn process(&self, uid: u32) -> Option<u32> {
         let ours = |pid: &u32| {
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
             let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let file = self.path.as_os_str().as_encoded_bytes();
-            ["nagios", "naemon"].iter().any(|known| name.starts_with(known)) && words.split(|b| *b == 0).any(|word| word == file)
+            let theirs = runs_as(*pid).is_some_and(|owner| owner == uid || owner == 0);
+            theirs
+                && ["nagios", "naemon"].iter().any(|known| name.starts_with(known))
+                && words.split(|b| *b == 0).any(|word| word == file)
         };
         let entries = fs::read_dir("/proc").ok()?.flatten();
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).min()
     }
+}
+
+/// The real user of a process: its directory in /proc is root's once it has changed its user (proc(5)).
+fn runs_as(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
 }
 
 /// The hosts of the object cache.

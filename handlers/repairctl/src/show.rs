@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Show;
 use crate::history::{object, outcome, repair_json, unread};
-use crate::json::merged;
+use crate::json::{self, merged};
 use crate::site::Site;
 use crate::table::{Table, Tone};
 use crate::when;
@@ -24,7 +24,7 @@ pub fn run(words: &Show, site: &Site, out: &mut Out) -> Result<Found, Problem> {
     };
     if words.json {
         let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
-        out.line(format!("{:#}", merged(repair_json(&record), json!({"steps": steps}))));
+        out.line(json::text(format_args!("{:#}", merged(repair_json(&record), json!({"steps": steps})))));
     } else {
         tell(&record, &steps, out);
     }

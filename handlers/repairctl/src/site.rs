@@ -1,10 +1,14 @@
 //! The site: its policy, read when a command needs it, and its ledger.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use handle_repair::config::{self, Config};
+use handle_repair::config::{self, BadPolicy, Config};
 use ledger::SqliteLedger;
 use plugin_kit::Problem;
+
+/// The next step of an admin who has logged in as somebody else.
+const AS_ANOTHER: &str = "; run it as root, with sudo, or as the user of Nagios";
 
 /// Where everything of a site begins.
 #[derive(Debug)]
@@ -25,7 +29,13 @@ impl Site {
 
     /// The policy and the places it names.
     pub fn config(&self) -> Result<Config, Problem> {
-        config::read(&self.policy).map_err(|bad| Problem::Usage(bad.to_string()))
+        config::read(&self.policy).map_err(|bad| {
+            let step = match &bad {
+                BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => AS_ANOTHER,
+                _ => "",
+            };
+            Problem::Usage(format!("{bad}{step}"))
+        })
     }
 
     /// The ledger, for reading; `None` before the first repair.
@@ -39,7 +49,6 @@ impl Site {
 
     /// The ledger, for writing; it is made if it is not there yet.
     pub fn ledger_to_write(&self, config: &Config) -> Result<SqliteLedger, Problem> {
-        SqliteLedger::open(&config.ledger)
-            .map_err(|why| Problem::Usage(format!("{why} (run it as root, or as the user of Nagios)")))
+        SqliteLedger::open(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))
     }
 }

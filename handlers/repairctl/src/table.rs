@@ -2,6 +2,9 @@
 
 use plugin_kit::{Out, clean};
 
+/// The widest column: one long name does not push the others off the screen.
+const WIDEST: usize = 60;
+
 /// Rows under headings. Cells are cleaned when they are added.
 #[derive(Debug)]
 pub struct Table {
@@ -100,7 +103,7 @@ impl Table {
             let mut line = String::new();
             for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let last = at + 1 == row.len();
-                let pad = if last { 0 } else { width + 2 - cell.text.chars().count() };
+                let pad = if last { 0 } else { width.saturating_sub(cell.text.chars().count()) + 2 };
                 line.push_str(&cell.paint(out));
                 line.push_str(&" ".repeat(pad));
             }
@@ -112,9 +115,22 @@ impl Table {
         let mut widths: Vec<usize> = self.headings.iter().map(|text| text.chars().count()).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.text.chars().count());
+                *width = (*width).max(cell.text.chars().count().min(WIDEST));
             }
         }
         widths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_long_name_does_not_push_the_others_away() {
+        let mut table = Table::new(["OBJECT", "REPAIR"]);
+        table.row(["web1".into(), "httpd".into()]);
+        table.row(["x".repeat(3000).into(), "httpd".into()]);
+        assert_eq!(table.widths(), [WIDEST, 6]);
     }
 }

@@ -46,9 +46,20 @@ pub struct Held {
 /// Looks at the ledger. Before the first repair there is none, which is nothing wrong as long as there is room for one.
 pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, Unseen> {
     match SqliteLedger::open_read_only(&config.ledger) {
-        Err(ledger::Error::Missing(path)) => no_ledger_yet(&path),
+        Err(ledger::Error::Missing(path)) => no_ledger_yet(&path).and_then(|seen| writable(&path).map(|()| seen)),
         Err(why) => Err(Unseen(why.to_string())),
-        Ok(mut ledger) => read(&mut ledger, config, window, now).map_err(|why| Unseen(why.to_string())),
+        Ok(mut ledger) => {
+            writable(&config.ledger)?;
+            read(&mut ledger, config, window, now).map_err(|why| Unseen(why.to_string()))
+        }
+    }
+}
+
+/// We run as the user whose repairs it is about: what we could not write, they cannot.
+fn writable(ledger: &Path) -> Result<(), Unseen> {
+    match SqliteLedger::shut_out(ledger) {
+        None => Ok(()),
+        Some(file) => Err(Unseen(format!("{} is not for this user to write; see 'sudo repairctl doctor'", file.display()))),
     }
 }
 

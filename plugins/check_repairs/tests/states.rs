@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
@@ -237,6 +237,37 @@ fn a_ledger_that_cannot_be_read_means_that_nothing_is_repaired() {
     let elsewhere = fs::read_to_string(site.policy()).unwrap().replace("ledger.sqlite", "missing/ledger.sqlite");
     fs::write(site.policy(), elsewhere).unwrap();
     assert_eq!(site.says("").0, 2);
+}
+
+/// What root has left beside the ledger lets Nagios' user read, and not repair.
+#[test]
+fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    let mut site = Site::new();
+    site.repair("web1", 5, Outcome::Healed);
+    fs::set_permissions(site.policy(), fs::Permissions::from_mode(0o644)).unwrap();
+    let of_nobody = |path: &Path| chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    fs::read_dir(site.dir.path()).unwrap().for_each(|entry| of_nobody(&entry.unwrap().path()));
+    of_nobody(site.dir.path());
+    let plugin = site.dir.path().join("check_repairs");
+    fs::copy(env!("CARGO_BIN_EXE_check_repairs"), &plugin).unwrap();
+    let says = || {
+        let done = Command::new(&plugin).arg("--policy").arg(site.policy()).uid(NOBODY).gid(NOBODY).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
+    };
+    assert_eq!(says().0, Some(0), "{}", says().1);
+    for name in ["ledger.sqlite.turn", "ledger.sqlite.jobs"] {
+        let file = site.dir.path().join(name);
+        chown(&file, Some(0), Some(0)).unwrap();
+        let (code, text) = says();
+        assert!(code == Some(2) && text.contains(&format!("nothing is repaired: {} is not for", file.display())), "{text}");
+        of_nobody(&file);
+    }
+    // A copy that an admin has put beside it is in nobody's way.
+    fs::copy(site.dir.path().join("ledger.sqlite"), site.dir.path().join("ledger.sqlite.before")).unwrap();
+    assert_eq!(says().0, Some(0), "{}", says().1);
 }
 
 #[test]

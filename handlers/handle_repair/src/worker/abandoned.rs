@@ -14,12 +14,19 @@ use crate::config::Config;
 /// How long a gate may take to answer: another repair waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The words of the record for a rung that ran, or may have.
+const RUN: [&str; 3] = ["ran", "failed", "unknown"];
+
 /// Ends the record of every repair of the event's host that has lost its worker, unless the gate says it still runs.
 pub fn close(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<(), ledger::Error> {
     for record in ledger.abandoned(&call.event.host)? {
         let Ok(job) = record.job.parse::<JobId>() else { continue };
-        let rungs_begun = ledger.steps(&job)?.iter().filter(|step| step.what == "run").count();
+        let steps = ledger.steps(&job)?;
+        let rungs_begun = steps.iter().filter(|step| step.what == "run").count();
+        let has_run = steps.iter().any(|step| RUN.contains(&step.what.as_str()));
         if let Some((outcome, text)) = how_it_stands(&record, rungs_begun, call, config) {
+            // The last rung may never have begun: what went before it did.
+            let outcome = if has_run && outcome == Outcome::CouldNotRun { Outcome::Unknown } else { outcome };
             // Another worker may have been faster; then there is nothing left to end.
             let _ = ledger.finish(&job, SystemTime::now(), outcome, &format!("its worker died; {text} (job {job})"));
         }

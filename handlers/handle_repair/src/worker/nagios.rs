@@ -74,6 +74,17 @@ fn harmless(text: &str) -> String {
     clean(text).replace('<', "(").replace('>', ")").replace('&', "+")
 }
 
+/// A longer write may be cut where the pipe is full, and the next command of anybody would be lost with the rest of it
+/// (PIPE_BUF, pipe(7)).
+const PIPE_BUF: usize = 4096;
+
+/// One command, with as much of the text as one write has room for.
+fn whole(head: String, text: &str) -> String {
+    let room = PIPE_BUF.saturating_sub(head.len() + 1);
+    let (text, _) = text.split_at(text.floor_char_boundary(room));
+    head + text + "\n"
+}
+
 fn commands(news: News<'_>, now: SystemTime) -> Vec<String> {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     let text: String = harmless(news.text).chars().take(LONGEST).collect();
@@ -81,11 +92,11 @@ fn commands(news: News<'_>, now: SystemTime) -> Vec<String> {
         Some(service) => (format!("{};{service}", news.event.host), "SVC"),
         None => (news.event.host.clone(), "HOST"),
     };
-    let mut commands = vec![format!("[{seconds}] ADD_{kind}_COMMENT;{object};0;nagios-selfheal;{text}\n")];
+    let mut commands = vec![whole(format!("[{seconds}] ADD_{kind}_COMMENT;{object};0;nagios-selfheal;"), &text)];
     if news.healed {
         commands.push(format!("[{seconds}] SCHEDULE_FORCED_{kind}_CHECK;{object};{seconds}\n"));
     } else if let Some(WatchService { host, service }) = news.watch {
-        commands.push(format!("[{seconds}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;{text}\n"));
+        commands.push(whole(format!("[{seconds}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;"), &text));
     }
     commands
 }
@@ -114,6 +125,16 @@ mod tests {
             ["[42] ADD_SVC_COMMENT;web1;HTTP;0;nagios-selfheal;done\n", "[42] SCHEDULE_FORCED_SVC_CHECK;web1;HTTP;42\n"]
         );
         assert_eq!(commands(news(&event(None), "done", true), at_42())[1], "[42] SCHEDULE_FORCED_HOST_CHECK;web1;42\n");
+    }
+
+    #[test]
+    fn a_command_is_one_write_however_long_its_names_are() {
+        let (name, watch) = ("n".repeat(600), WatchService { host: "mon".into(), service: "r".repeat(1200) });
+        let (event, text) =
+            (Event::new(&name, Some(&name), policy::State::Critical, policy::StateType::Hard, 4), "\u{1f525}".repeat(900));
+        for command in commands(News { watch: Some(&watch), ..news(&event, &text, false) }, at_42()) {
+            assert!(command.len() <= PIPE_BUF && command.ends_with("\u{1f525}\n"), "{}", command.len());
+        }
     }
 
     #[test]

@@ -3,13 +3,15 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use policy::JobId;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::Error;
 
@@ -124,11 +126,14 @@ pub(super) fn directory_of(path: &Path) -> &Path {
 
 /// For us alone, and owned by whom the directory belongs to: root, trying a repair by hand, must not lock Nagios out.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let (ours, theirs) = (file.metadata()?, fs::metadata(directory_of(path))?);
-    if ours.uid() == 0 && theirs.uid() != 0 {
-        fchown(&file, Some(theirs.uid()), Some(theirs.gid()))?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let file = options.custom_flags(flags(OFlags::NOFOLLOW)).open(path).map_err(no_link)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() > 1 {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no plain file, or has another name as well"));
     }
+    give_to_owner_of_place(&file, path)?;
     Ok(file)
 }
 
@@ -137,9 +142,28 @@ fn make_directory(path: &Path) -> io::Result<()> {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(why),
         _ => {}
     }
-    let (ours, theirs) = (fs::metadata(path)?, fs::metadata(directory_of(path))?);
+    let opened = OpenOptions::new().read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::DIRECTORY)).open(path);
+    give_to_owner_of_place(&opened.map_err(no_link)?, path)
+}
+
+/// `file` is what is really there, and not what a link leads to: whoever owns the directory could plant one, and be given
+/// any file of root's.
+fn give_to_owner_of_place(file: &File, path: &Path) -> io::Result<()> {
+    let (ours, theirs) = (file.metadata()?, fs::metadata(directory_of(path))?);
     if ours.uid() == 0 && theirs.uid() != 0 {
-        chown(path, Some(theirs.uid()), Some(theirs.gid()))?;
+        fchown(file, Some(theirs.uid()), Some(theirs.gid()))?;
     }
     Ok(())
+}
+
+fn flags(flags: OFlags) -> i32 {
+    i32::try_from(flags.bits()).unwrap_or_default()
+}
+
+/// What open(2) says of a link that is not to be followed is no help.
+fn no_link(why: io::Error) -> io::Error {
+    match why.raw_os_error() == Some(Errno::LOOP.raw_os_error()) || why.kind() == ErrorKind::NotADirectory {
+        true => io::Error::new(ErrorKind::InvalidInput, "no link may be here, only what was made here"),
+        false => why,
+    }
 }

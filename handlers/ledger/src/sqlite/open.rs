@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use super::SqliteLedger;
 use super::locks::{LOCK_WAIT, directory_of, private_file};
@@ -20,7 +22,10 @@ impl SqliteLedger {
     /// Opens the ledger for writing; the first repair creates it, mode 0600.
     pub fn open(path: &Path) -> Result<SqliteLedger, Error> {
         match fs::symlink_metadata(path) {
-            Err(why) if why.kind() == ErrorKind::NotFound => create(path)?,
+            Err(why) if why.kind() == ErrorKind::NotFound => {
+                check_directory(path)?;
+                create(path)?;
+            }
             _ => {}
         }
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -37,8 +42,21 @@ impl SqliteLedger {
         }
     }
 
+    /// What keeps this user from writing the ledger, though it may read it: its directory, or a file beside it that
+    /// somebody else has left. Then nothing is repaired.
+    pub fn shut_out(path: &Path) -> Option<PathBuf> {
+        let closed = |place: &PathBuf| !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT));
+        let beside = ["", "-wal", "-shm", ".turn", ".jobs", ".sweep"].map(|end| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        });
+        std::iter::once(directory_of(path).to_owned()).chain(beside).find(closed)
+    }
+
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
         check_owner(path)?;
+        check_directory(path)?;
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let store = Connection::open_with_flags(path, flags).map_err(SqliteLedger::failed(path))?;
         store.busy_timeout(LOCK_WAIT).map_err(SqliteLedger::failed(path))?;
@@ -63,7 +81,7 @@ fn create(path: &Path) -> Result<(), Error> {
 }
 
 fn write_schema(draft: &Path) -> rusqlite::Result<()> {
-    let store = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let store = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
     // With a write-ahead log readers never hold up a reservation. Set once, it stays with the file.
     store.pragma_update(None, "journal_mode", "WAL")?;
     store.execute_batch(include_str!("schema.sql"))?;
@@ -89,7 +107,7 @@ fn check_schema(store: &Connection, path: &Path) -> Result<(), Error> {
 fn check_owner(path: &Path) -> Result<(), Error> {
     let unreadable = |why| Error::Directory { path: path.to_owned(), why };
     let found = fs::symlink_metadata(path).map_err(unreadable)?;
-    let us = fs::metadata("/proc/self").map_err(unreadable)?.uid();
+    let us = us().map_err(unreadable)?;
     if found.mode() & 0o022 != 0 {
         return Err(Error::Writable(path.to_owned()));
     }
@@ -97,4 +115,19 @@ fn check_owner(path: &Path) -> Result<(), Error> {
         owner if owner == us || owner == 0 || us == 0 => Ok(()),
         owner => Err(Error::Owner { path: path.to_owned(), owner, us }),
     }
+}
+
+/// Who may delete a history may begin a new one. In a directory with the sticky bit nobody deletes what is another's.
+fn check_directory(path: &Path) -> Result<(), Error> {
+    let directory = directory_of(path);
+    let unusable = |why| Error::Directory { path: directory.to_owned(), why };
+    let found = fs::metadata(directory).map_err(unusable)?;
+    let us = us().map_err(unusable)?;
+    let (shared, sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
+    let anothers = ![0, us].contains(&found.uid()) && us != 0;
+    if (shared && !sticky) || anothers { Err(Error::Exposed(directory.to_owned())) } else { Ok(()) }
+}
+
+fn us() -> std::io::Result<u32> {
+    fs::metadata("/proc/self").map(|found| found.uid())
 }

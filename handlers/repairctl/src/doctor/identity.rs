@@ -2,39 +2,45 @@
 //! agent, proves nothing about a repair at night.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::unistd::{Gid, Uid, initgroups, setgid, setuid};
 use plugin_kit::Problem;
 
 use super::finding::Finding;
 use crate::nagios::{Account, MainFile};
 
-/// setpriv(1) gives the user's supplementary groups too, which Nagios has (initgroups(3)) and std cannot set.
-const SETPRIV: &str = "/usr/bin/setpriv";
-
-/// As root: starts this program anew as that user, and does not come back. As anybody else: stays who it is.
+/// As root: starts this program anew as that user, and does not come back. As anybody else: stays who it is. The
+/// environment comes last: it is that user's to write, and what it makes a program load must not be loaded by root.
 pub fn become_nagios(account: &Account, main: Option<&MainFile>) -> Result<(), Problem> {
     if !rustix::process::geteuid().is_root() || account.uid == 0 {
         return Ok(());
     }
     let us = std::env::current_exe().map_err(|why| Problem::Internal(format!("where is this program? {why}")))?;
-    let mut command = Command::new(SETPRIV);
-    command.args([format!("--reuid={}", account.uid), format!("--regid={}", account.gid), "--init-groups".into()]);
-    command.arg("--").arg(us).args(std::env::args_os().skip(1));
-    command.env_clear().envs(environment(main));
-    let why = command.exec();
-    let way = format!("sudo -u {} repairctl doctor", account.name);
-    Err(Problem::Internal(format!("cannot become {} with {SETPRIV}: {why}; try `{way}`", account.name)))
+    let environment = environment(account, main);
+    let failed = |why: std::io::Error| {
+        Problem::Internal(format!("cannot become {}: {why}; try `sudo -u {0} repairctl doctor`", account.name))
+    };
+    step_down(account).map_err(|why| failed(why.into()))?;
+    Err(failed(Command::new(us).args(std::env::args_os().skip(1)).env_clear().envs(environment).exec()))
+}
+
+/// For good, with the supplementary groups that Nagios has (initgroups(3)).
+fn step_down(account: &Account) -> nix::Result<()> {
+    let group = Gid::from_raw(account.gid);
+    initgroups(&CString::new(account.name.as_str()).map_err(|_| nix::Error::EINVAL)?, group)?;
+    setgid(group)?;
+    setuid(Uid::from_raw(account.uid))
 }
 
 /// Nagios' own, as its process has it; without one, what an init gives a service, with root's HOME, as init scripts leave
 /// it. What is for our own output stays.
-fn environment(main: Option<&MainFile>) -> BTreeMap<OsString, OsString> {
-    let process = main.and_then(MainFile::process).and_then(|pid| fs::read(format!("/proc/{pid}/environ")).ok());
+fn environment(account: &Account, main: Option<&MainFile>) -> BTreeMap<OsString, OsString> {
+    let process = main.and_then(|main| main.process(account.uid)).and_then(|pid| fs::read(format!("/proc/{pid}/environ")).ok());
     let mut kept: BTreeMap<OsString, OsString> = match process {
         Some(bytes) => bytes.split(|b| *b == 0).filter_map(variable).collect(),
         None => [("HOME", "/root"), ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")].map(|(n, v)| (n.into(), v.into())).into(),

@@ -14,6 +14,7 @@ use policy::{Act, RepairName};
 use serde_json::json;
 
 use crate::cli::Doctor;
+use crate::json;
 use crate::nagios::{Account, MainFile, Objects};
 use crate::site::Site;
 use crate::table::Tone;
@@ -162,7 +163,8 @@ impl Report {
     fn end(self, hosts: usize, out: &mut Out) -> Found {
         let found = if self.wrong == 0 { Found::Fine } else { Found::Wrong };
         if let Some(checks) = self.json {
-            out.line(format!("{:#}", json!({"wrong": self.wrong, "notes": self.notes, "checks": checks})));
+            let json = json!({"wrong": self.wrong, "notes": self.notes, "checks": checks});
+            out.line(json::text(format_args!("{json:#}")));
             return found;
         }
         let all = format!("{} checks, {hosts} {}", self.checks, if hosts == 1 { "host" } else { "hosts" });

@@ -94,16 +94,23 @@ pub fn ledger(config: &Config, user: &str, group: &str) -> Finding {
         let mend = format!("install -d -o {user} -g {group} -m 750 {dir}");
         return Finding::wrong("ledger", format!("{dir} is not there, or not this user's to write"), mend);
     }
+    // Left by root before the directory was given to this user, it keeps that user out.
+    if let Some(file) = SqliteLedger::shut_out(path) {
+        let mend = format!("chown -R {user}:{group} {}", file.display());
+        return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), mend);
+    }
     match SqliteLedger::open_read_only(path) {
         Err(ledger::Error::Missing(_)) => Finding::ok("ledger", format!("none yet: the first repair makes {}", path.display())),
+        Err(why @ (ledger::Error::Exposed(_) | ledger::Error::Writable(_) | ledger::Error::Owner { .. })) => {
+            let mend = format!(
+                "see that its history is right, then: chown -R {user}:{group} {0} && chmod -R g-w,o= {0}",
+                directory.display()
+            );
+            Finding::wrong("ledger", why.to_string(), mend)
+        }
         Err(why) => {
             Finding::wrong("ledger", why.to_string(), "mend the file, or move it away: repairs begin with an empty history then")
         }
-        Ok(_) if access(path, Access::WRITE_OK).is_err() => Finding::wrong(
-            "ledger",
-            format!("{} is not this user's to write", path.display()),
-            format!("chown {user} {}", path.display()),
-        ),
         Ok(_) => Finding::ok("ledger", path.display().to_string()),
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::Explain;
 use crate::history::unread;
-use crate::json::merged;
+use crate::json::{self, merged};
 use crate::object::Object;
 use crate::site::Site;
 use crate::table::Tone;
@@ -40,7 +40,7 @@ pub fn run(words: &Explain, site: &Site, out: &mut Out) -> Result<Found, Problem
         _ => None,
     };
     if words.json {
-        out.line(format!("{:#}", as_json(words, &verdict, broken.as_ref(), &config, now)));
+        out.line(json::text(format_args!("{:#}", as_json(words, &verdict, broken.as_ref(), &config, now))));
     } else {
         tell(words, &verdict, broken.as_ref(), &config, seen.as_ref(), now, out);
     }

@@ -67,7 +67,14 @@ impl Here<'_> {
     /// By ssh-keygen(1), which every server with an ssh client has.
     fn new_key(&self, path: &Path, out: &mut Out) -> Result<(), Problem> {
         let public = path.with_added_extension("pub");
-        let is_there = path.exists() || public.exists();
+        let is_there = path.exists();
+        if !is_there && public.exists() {
+            return Err(Problem::Usage(format!(
+                "{} is there without its private key {}: put that back, or remove the public one for a new pair",
+                public.display(),
+                path.display()
+            )));
+        }
         if !is_there {
             let mut keygen = Command::new("/usr/bin/ssh-keygen");
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "nagios-selfheal", "-f"]).arg(path);

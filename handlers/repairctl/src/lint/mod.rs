@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::cli::Lint;
 use crate::configuration::{self, Configuration};
+use crate::json;
 use crate::site::Site;
 use finding::{Findings, Level, error};
 use handler::Kind;
@@ -33,10 +34,10 @@ pub fn run(words: &Lint, site: &Site, out: &mut Out) -> Result<Found, Problem> {
     let (findings, seen) = look(&configuration, site);
     let whole = configuration.unreadable.is_empty();
     if words.json {
-        let json = json!({
+        let found = json!({
             "findings": findings.json(), "services": seen.services, "hosts": seen.hosts, "complete": whole,
         });
-        out.line(format!("{json:#}"));
+        out.line(json::text(format_args!("{found:#}")));
     } else {
         findings.write(out);
         out.line(summary(&findings, &seen));

@@ -12,6 +12,7 @@ use plugin_kit::{Found, Out, Problem, clean};
 
 use crate::board;
 use crate::cli::{Pause, Resume, Status};
+use crate::json;
 use crate::object::Object;
 use crate::site::Site;
 use standing::Standing;
@@ -27,8 +28,14 @@ pub fn pause(words: &Pause, site: &Site, out: &mut Out) -> Result<Found, Problem
     let until = words.span.as_deref().map(|span| end_of(span, now)).transpose()?;
     let config = site.config()?;
     let paused = Paused { host: words.host.clone(), service: words.service.clone(), by: who::asks(), reason, since: now, until };
-    site.ledger_to_write(&config)?.pause(&paused).map_err(unusable)?;
+    let mut ledger = site.ledger_to_write(&config)?;
+    let same = |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
+    let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
+    ledger.pause(&paused).map_err(unusable)?;
     out.line(format!("{scope}: {}", told(&paused, now)));
+    if let Some(earlier) = replaced {
+        out.line(format!("In place of: {}", told(&earlier, now)));
+    }
     out.line("What is running goes on to its end.");
     Ok(if is_known(&config, words.host.as_deref(), words.service.as_deref()) { Found::Fine } else { Found::Wrong })
 }
@@ -62,7 +69,7 @@ pub fn resume(words: &Resume, site: &Site, out: &mut Out) -> Result<Found, Probl
 pub fn status(words: &Status, site: &Site, out: &mut Out) -> Result<Found, Problem> {
     let standing = Standing::look(site)?;
     if words.json {
-        out.line(standing.json().to_string());
+        out.line(json::text(standing.json()));
     } else {
         standing.table().write(out);
     }

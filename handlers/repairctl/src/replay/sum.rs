@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::files::BadLog;
 use super::sim::{Assume, Decided, Sim, Terms};
 use super::things::Thing;
+use crate::json;
 use crate::table::{Cell, Table, Tone};
 use crate::when;
 
@@ -41,7 +42,7 @@ pub fn decision(decided: &Decided<'_>, as_json: bool) -> String {
             "at": when::rfc3339(time(decided.at)), "host": event.host, "service": event.service, "event": change,
             "decision": word, "text": text,
         });
-        return json.to_string();
+        return json::text(json);
     }
     format!("{}  {}  {change}  {word}: {}", when::shown(time(decided.at)), clean(&event.object()), clean(&text))
 }
@@ -193,6 +194,6 @@ impl Sum<'_> {
             "notifications": total.pages, "notifications_saved": total.saved,
             "objects": self.worst().iter().map(object).collect::<Vec<_>>(),
         });
-        if in_one_line { json.to_string() } else { format!("{json:#}") }
+        json::text(if in_one_line { json.to_string() } else { format!("{json:#}") })
     }
 }

@@ -106,23 +106,29 @@ pub struct Part {
 /// How a period is divided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
-    /// `hour`, `day`, `week`.
+    /// `hour`, `day`, `week`, `month`, `year`.
     pub unit: &'static str,
     /// In order, without gaps.
     pub parts: Vec<Part>,
 }
 
 impl Parts {
-    /// Hours up to three days, days up to a hundred, then weeks; at most 600 of them.
+    /// Hours up to three days, days up to a hundred, weeks up to eleven years, then months, and years after 45 of them: at
+    /// most 600.
     pub fn of(period: &Period) -> Result<Parts, String> {
         let hours = period.until.duration_since(period.from).unwrap_or_default().as_secs() / 3600;
         let (unit, span, every) = match hours {
             0..=72 => ("hour", Span::new().hours(1), 6),
             73..=2400 => ("day", Span::new().days(1), if hours <= 24 * 45 { 2 } else { 7 }),
-            _ => ("week", Span::new().weeks(1), 4),
+            2401..=100_000 => ("week", Span::new().weeks(1), 4),
+            100_001..=400_000 => ("month", Span::new().months(1), 12),
+            _ => ("year", Span::new().years(1), 5),
         };
         let start = zoned(period.from)?;
-        let start = if unit == "hour" {
+        let start = if matches!(unit, "month" | "year") {
+            let first = if unit == "month" { start.first_of_month() } else { start.first_of_year() };
+            first.and_then(|first| first.start_of_day()).ok()
+        } else if unit == "hour" {
             start.round(jiff::ZonedRound::new().smallest(jiff::Unit::Hour).mode(jiff::RoundMode::Trunc)).ok()
         } else {
             start.start_of_day().ok()
@@ -147,6 +153,8 @@ fn part(unit: &str, at: &Zoned, ticked: bool) -> Part {
     let (name, tick) = match unit {
         "hour" => ("%Y-%m-%d %H:00", "%H:00"),
         "day" => ("%Y-%m-%d", "%-d"),
+        "month" => ("%Y-%m", "%Y"),
+        "year" => ("%Y", "%Y"),
         _ => ("week from %Y-%m-%d", "%b %-d"),
     };
     // The first of a month, and midnight, say of what.
@@ -184,7 +192,14 @@ mod tests {
     #[test]
     fn a_time_is_divided_into_what_a_chart_can_show() {
         let now = at("2026-11-24");
-        for (since, unit, count) in [("1d", "hour", 24), ("7d", "day", 7), ("2026-10-24", "day", 31), ("364d", "week", 52)] {
+        for (since, unit, count) in [
+            ("1d", "hour", 24),
+            ("7d", "day", 7),
+            ("2026-10-24", "day", 31),
+            ("364d", "week", 52),
+            ("2000-01-01", "month", 323),
+            ("1900-01-01", "year", 127),
+        ] {
             let parts = Parts::of(&Periods::since(since, now).unwrap().now).unwrap();
             // A week, or a day, may be cut at its beginning.
             assert!(parts.unit == unit && (count..=count + 1).contains(&parts.parts.len()), "{since}: {parts:?}");

@@ -6,6 +6,7 @@ use plugin_kit::{Found, Out, clean};
 use serde_json::{Value, json};
 
 use crate::board::Key;
+use crate::json;
 use crate::table::Tone;
 
 /// What became of one object.
@@ -119,10 +120,14 @@ impl<'a> Telling<'a> {
         let mut sums: BTreeMap<Fate, usize> = BTreeMap::new();
         self.rows.iter().for_each(|row| *sums.entry(row.fate).or_default() += 1);
         if self.json {
-            self.out.line(self.json(end, waiting, running).to_string());
+            self.out.line(json::text(self.json(end, waiting, running)));
         } else {
             let parts: Vec<String> = sums.iter().map(|(fate, count)| format!("{count} {}", fate.word())).collect();
-            let sum = if parts.is_empty() { "nothing with a repair is HARD broken".to_owned() } else { parts.join(", ") };
+            let sum = match (end, parts.is_empty()) {
+                (End::Done, true) => "nothing with a repair is HARD broken".to_owned(),
+                (_, true) => "nothing".to_owned(),
+                (_, false) => parts.join(", "),
+            };
             let rest = if waiting > 0 { format!("; {waiting} not offered") } else { String::new() };
             match end {
                 End::Done => self.out.line(format!("Swept: {sum}.")),

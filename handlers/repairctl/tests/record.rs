@@ -1,0 +1,191 @@
+//! `repairctl` on a record whose every text is hostile, run by root, by Nagios' user and by somebody else.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use ledger::{Claim, Ledger, Outcome, SqliteLedger};
+use policy::{Decision, Event, State, StateType, Why};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// As whom Nagios runs here: nobody(5) of every system.
+const NAGIOS: u32 = 65534;
+/// Somebody else: daemon.
+const STRANGER: u32 = 1;
+
+/// What a terminal obeys, in seven bits and in eight; what turns text around; what is markup, perfdata, a new line.
+const HOSTILE: &str = "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}<script>alert(1)</script>\"'|x=1\nOK\r\u{85}";
+
+struct Site {
+    dir: TempDir,
+}
+
+/// How a command ended, and what it said on both streams.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Site {
+    fn new() -> Site {
+        let site = Site { dir: tempfile::tempdir().unwrap() };
+        fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(site.at("ledger")).unwrap();
+        fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o750)).unwrap();
+        chown(site.at("ledger"), Some(NAGIOS), Some(NAGIOS)).unwrap();
+        let repairs = json!({"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"]}});
+        fs::write(site.at("policy.json"), json!({"ledger": site.ledger(), "repairs": repairs}).to_string()).unwrap();
+        fs::write(site.at("nagios.cfg"), "nagios_user=nobody\n").unwrap();
+        // Where everybody can start it.
+        fs::copy(env!("CARGO_BIN_EXE_repairctl"), site.at("repairctl")).unwrap();
+        site
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.at("ledger/ledger.sqlite")
+    }
+
+    fn said_to(&self, uid: u32, words: &[&str]) -> Said {
+        let mut command = Command::new(self.at("repairctl"));
+        command.arg("--policy").arg(self.at("policy.json")).args(words).uid(uid).gid(uid).env_remove("SUDO_USER");
+        let done = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Said { code: done.status.code().unwrap(), out: text(&done.stdout), err: text(&done.stderr) }
+    }
+
+    /// One repair and one refusal, as hostile as they come.
+    fn record(&self) {
+        let mut ledger = SqliteLedger::open(&self.ledger()).unwrap();
+        let event = Event::new(HOSTILE, Some(HOSTILE), State::Critical, StateType::Hard, 4);
+        let span = Duration::from_secs(60);
+        for (job, decision) in [
+            ("hostile-1", Decision::Repair("httpd".parse().unwrap())),
+            ("hostile-2", Decision::Stand(Why::Paused { by: HOSTILE.into(), reason: HOSTILE.into(), left: None })),
+        ] {
+            let job = job.parse().unwrap();
+            let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
+            if ledger.reserve(&claim, &SystemTime::now, &|_| decision.clone()).unwrap().is_ok() {
+                ledger.step(&job, SystemTime::now(), "found", HOSTILE).unwrap();
+                ledger.finish(&job, SystemTime::now(), Outcome::Unknown, HOSTILE).unwrap();
+            }
+        }
+    }
+}
+
+/// Nothing a terminal acts on, nothing that reorders what is read.
+fn harmless(text: &str) -> bool {
+    !text.chars().any(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}')
+}
+
+#[test]
+fn no_text_of_the_record_acts_on_a_terminal_or_a_page() {
+    let site = Site::new();
+    site.record();
+    for words in [
+        &["history"][..],
+        &["history", "--refused"],
+        &["show", "hostile-1"],
+        &["status"],
+        &["report", "--text", "--since", "1h"],
+        &["report", "--since", "1h", "--html", "-"],
+    ] {
+        let Said { code, out, err } = site.said_to(0, words);
+        assert!(code == 0 && err.is_empty() && harmless(&out), "{words:?}: {code} {err} {out}");
+        assert!(!words.contains(&"--html") || !out.contains("<script"), "{out}");
+    }
+    for words in [&["history"][..], &["history", "--refused"], &["show", "hostile-1"], &["status"]] {
+        let Said { code, out, .. } = site.said_to(0, &[words, &["--json"]].concat());
+        assert!(code == 0 && harmless(&out), "{words:?}: {code} {out}");
+        let json: Value = serde_json::from_str(&out).unwrap();
+        // A program is told just what is on record.
+        assert!(out.contains("\\u009b31m"), "{out}");
+        assert!(json.to_string().contains('\u{9b}'), "{json}");
+    }
+}
+
+/// Who has forgotten sudo must not be told to take the files away from Nagios.
+#[test]
+fn somebody_else_is_told_to_come_as_root() {
+    let site = Site::new();
+    site.record();
+    let told = |wanted: &str| {
+        for words in [&["status"][..], &["history"], &["pause", "--reason", "x"], &["report", "--text"], &["show", "hostile"]] {
+            let Said { code, out, err } = site.said_to(STRANGER, words);
+            assert!(code == 3 && out.is_empty() && err.contains(wanted), "{words:?}: {code} {out} {err}");
+            assert!(!err.contains("chown") && !err.contains("move it"), "{err}");
+        }
+    };
+    told("run this as one of them");
+    fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o755)).unwrap();
+    told("run this as root or as the user Nagios runs as");
+    fs::set_permissions(site.at("policy.json"), fs::Permissions::from_mode(0o600)).unwrap();
+    told("run it as root, with sudo");
+}
+
+#[test]
+fn root_may_be_the_first_and_nagios_goes_on_with_what_it_made() {
+    let site = Site::new();
+    for words in [&["status"][..], &["history"], &["report", "--text"], &["pause", "--reason", "x"], &["status"], &["resume"]] {
+        site.said_to(0, words);
+    }
+    assert!(site.ledger().exists());
+    let Said { code, out, err } = site.said_to(NAGIOS, &["pause", "--for", "1h", "--reason", "mine"]);
+    assert!(code == 0 && out.contains("everything: paused by nobody for another 60 min: mine"), "{code} {out} {err}");
+}
+
+#[test]
+fn a_pause_in_place_of_another_says_whose_it_was() {
+    let site = Site::new();
+    site.said_to(0, &["pause", "--reason", "storage migration"]);
+    let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
+    assert!(!narrower.out.contains("In place of"), "{}", narrower.out);
+    let Said { out, .. } = site.said_to(NAGIOS, &["pause", "--for", "30m", "--reason", "a look"]);
+    assert!(out.contains("In place of: paused by root until it is resumed: storage migration"), "{out}");
+}
+
+#[test]
+fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
+    let site = Site::new();
+    site.record();
+    let finding = || {
+        let cfg = site.at("nagios.cfg");
+        let said = site.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "ledger").unwrap().clone()
+    };
+    assert_eq!(finding()["verdict"], "ok", "{}", finding());
+    for end in ["", ".turn", ".jobs"] {
+        let file = PathBuf::from(format!("{}{end}", site.ledger().display()));
+        chown(&file, Some(0), Some(0)).unwrap();
+        let found = finding();
+        assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
+        assert!(found["mend"].as_str().unwrap().starts_with("chown -R nobody:"), "{found}");
+        chown(&file, Some(NAGIOS), Some(NAGIOS)).unwrap();
+    }
+    fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o775)).unwrap();
+    assert!(finding()["text"].as_str().unwrap().contains("is for others to write too"), "{}", finding());
+}
+
+#[test]
+fn init_does_not_take_half_a_key_for_a_key() {
+    let site = Site::new();
+    fs::write(site.at("id_ed25519.pub"), "ssh-ed25519 AAAA old\n").unwrap();
+    let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
+    let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
+    let Said { code, err, .. } = site.said_to(0, &words);
+    assert!(code == 3 && err.contains("id_ed25519.pub is there without its private key"), "{code} {err}");
+    fs::remove_file(site.at("id_ed25519.pub")).unwrap();
+    let Said { code, out, err } = site.said_to(0, &words);
+    assert!(code == 0 && site.at("id_ed25519").exists(), "{code} {out} {err}");
+}
