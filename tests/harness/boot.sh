@@ -10,8 +10,8 @@ root=$directory/root
 mkdir "$directory/upper" "$directory/work" "$root"
 mount -t overlay -o "lowerdir=$base,upperdir=$directory/upper,workdir=$directory/work" overlay "$root"
 
-# A clean machine: what this system or another lab has of ours is not there.
-rm -rf "$root/etc/nagios-selfheal" "$root"/var/lib/nagios-selfheal* "$root/etc/sudoers.d/nagios-selfheal" "$root/run/sshd"
+# A clean machine: what this system has of ours is not there. (The labs of other tests are, and change while we look.)
+rm -rf "$root/etc/nagios-selfheal" "$root/var/lib/nagios-selfheal" "$root/etc/sudoers.d/nagios-selfheal" "$root/run/sshd"
 rm -f "$root/etc/machine-id"
 : > "$root/etc/machine-id"
 mkdir "$root/parts"
