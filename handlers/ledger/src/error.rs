@@ -37,6 +37,9 @@ pub enum Error {
         "{0} is not a ledger of nagios-selfheal: it is never reset by itself; check the path in the policy, or move the file away"
     )]
     Foreign(PathBuf),
+    /// A pipe would be waited for, and a link leads to what somebody else may own.
+    #[error("the ledger {0} is a link, or no plain file: name the file itself in the policy, or move this away")]
+    NoFile(PathBuf),
     /// Written by a newer version of these programs.
     #[error("the ledger {path} has schema {found}, newer than {known}, the newest that this program knows: upgrade the package")]
     Newer {

@@ -270,6 +270,22 @@ fn what_is_not_our_ledger_is_an_error_and_stays_as_it_was() {
 }
 
 #[test]
+fn what_is_no_file_is_neither_waited_for_nor_followed() {
+    let place = Place::new();
+    let refused = || matches!(SqliteLedger::open(&place.path()), Err(Error::NoFile(_)));
+    assert!(std::process::Command::new("mkfifo").arg(place.path()).status().unwrap().success());
+    assert!(refused());
+    fs::remove_file(place.path()).unwrap();
+    fs::create_dir(place.path()).unwrap();
+    assert!(refused());
+    fs::remove_dir(place.path()).unwrap();
+    let elsewhere = place.dir.path().join("elsewhere");
+    drop(SqliteLedger::open(&elsewhere).unwrap());
+    std::os::unix::fs::symlink(&elsewhere, place.path()).unwrap();
+    assert!(refused());
+}
+
+#[test]
 fn a_newer_schema_is_refused() {
     let place = Place::new();
     drop(place.open());

@@ -108,6 +108,9 @@ fn check_owner(path: &Path) -> Result<(), Error> {
     let unreadable = |why| Error::Directory { path: path.to_owned(), why };
     let found = fs::symlink_metadata(path).map_err(unreadable)?;
     let us = us().map_err(unreadable)?;
+    if !found.is_file() {
+        return Err(Error::NoFile(path.to_owned()));
+    }
     if found.mode() & 0o022 != 0 {
         return Err(Error::Writable(path.to_owned()));
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use handle_repair::config::{Transport, Way};
 use handle_repair::worker::reach;
 use policy::RepairName;
-use transport::{Answer, Error, Gate, Reason, Request, survey};
+use transport::{Answer, Error, Gate, Phase, Reason, Request, survey};
 
 use super::finding::Finding;
 use super::short;
@@ -75,11 +75,16 @@ fn port(way: &Way, deadline: Instant) -> Finding {
     let place = format!("{}, port {}", way.address, way.port);
     match survey::port(&reach::target(way), deadline) {
         Ok(()) => Finding::ok("port", place),
-        Err(why @ Error::Resolve { .. }) => {
-            let mend = format!("correct its address in Nagios, or give hosts.{}.address in the policy", way.host);
-            Finding::wrong("port", short(&why), mend)
+        Err(why) => Finding::wrong("port", short(&why), port_mend(&why, &way.host)),
+    }
+}
+
+fn port_mend(why: &Error, host: &str) -> String {
+    match why {
+        Error::Resolve { .. } | Error::Timeout { phase: Phase::Resolve, .. } => {
+            format!("correct its address in Nagios, or give hosts.{host}.address in the policy; look after name resolution here")
         }
-        Err(why) => Finding::wrong("port", short(&why), "start sshd there, open the firewall, or correct ssh.port in the policy"),
+        _ => "start sshd there, open the firewall, or correct ssh.port in the policy".into(),
     }
 }
 
@@ -233,4 +238,16 @@ fn clock(time: i64, host: &str) -> Finding {
         return Finding::ok("clock", format!("within {} s of ours", skew.max(1)));
     }
     Finding::note("clock", format!("{skew} s off ours"), format!("let {host} keep the time, with chrony or systemd-timesyncd"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_found_in_time_is_no_matter_of_sshd() {
+        let late = |phase| Error::Timeout { host: "web1".into(), phase, within: LIMIT };
+        assert!(port_mend(&late(Phase::Resolve), "web1").contains("hosts.web1.address"));
+        assert!(port_mend(&late(Phase::Connect), "web1").contains("start sshd"));
+    }
 }
