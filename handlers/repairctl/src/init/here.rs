@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -55,7 +55,7 @@ impl Here<'_> {
         let made = match DirBuilder::new().mode(0o750).create(path) {
             Err(why) if why.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
             Err(why) => Err(why),
-            Ok(()) => chown(path, Some(owner), Some(self.account.gid))
+            Ok(()) => lchown(path, Some(owner), Some(self.account.gid))
                 .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o750)))
                 .map(|()| true),
         };
@@ -87,7 +87,7 @@ impl Here<'_> {
                 return Err(Problem::Usage(format!("ssh-keygen made no key at {}: {why}", path.display())));
             }
             for file in [path, &public] {
-                chown(file, Some(self.account.uid), Some(self.account.gid)).map_err(|why| failed(file, why))?;
+                lchown(file, Some(self.account.uid), Some(self.account.gid)).map_err(|why| failed(file, why))?;
             }
         }
         told(!is_there, path, &format!("the private key, {} 600", self.account.name), out);

@@ -25,8 +25,7 @@ fn directory(path: &Path) -> PathBuf {
 
 /// Records `key` (type and base64) as the only key under exactly this name.
 pub fn pin(path: &Path, name: &str, key: &str) -> Result<(), Problem> {
-    // A link is followed, so that it stays one.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = &target_of(path)?;
     let directory = directory(path);
     // Two that record at the same time would lose one of the keys.
     let lock = File::open(&directory).and_then(|directory| directory.lock().map(|()| directory));
@@ -46,6 +45,19 @@ pub fn pin(path: &Path, name: &str, key: &str) -> Result<(), Problem> {
     replace(path, &directory, &text).map_err(|why| failed(path, why))?;
     drop(lock);
     Ok(())
+}
+
+/// A link is followed, so that it stays one; but not where somebody else has put it, for root would write where it leads.
+fn target_of(path: &Path) -> Result<PathBuf, Problem> {
+    let ours = [0, rustix::process::geteuid().as_raw()];
+    match fs::symlink_metadata(path) {
+        Ok(link) if link.is_symlink() && !ours.contains(&link.uid()) => Err(Problem::Usage(format!(
+            "{} is a link that uid {} has made: name the file itself in the policy; nothing was recorded",
+            path.display(),
+            link.uid()
+        ))),
+        _ => Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())),
+    }
 }
 
 fn replace(path: &Path, directory: &Path, text: &[u8]) -> io::Result<()> {
@@ -95,6 +107,19 @@ mod tests {
         fs::write(&file, format!("web* {KEY}\n")).unwrap();
         assert!(pin(&file, "web1", KEY).unwrap_err().to_string().contains("known_hosts:1 covers web1"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn a_link_stays_one_unless_somebody_else_has_made_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("elsewhere"), dir.path().join("known_hosts"));
+        fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        pin(&link, "web1", KEY).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+        assert!(pin(&link, "web2", KEY).unwrap_err().to_string().contains("a link that uid 65534 has made"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
     }
 
     #[test]
