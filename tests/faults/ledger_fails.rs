@@ -102,7 +102,11 @@ fn a_damaged_or_foreign_ledger_stands_still_and_stays_as_it_is() {
             &|path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(5000).unwrap(),
             &["never reset by itself"],
         ),
-        ("of somebody else", &|path| chown(path, Some(65534), None).unwrap(), &["belongs to uid 65534", "chown it"]),
+        (
+            "of somebody else",
+            &|path| chown(path, Some(65534), None).unwrap(),
+            &["belongs to uid 65534", "find out who made the file"],
+        ),
         (
             "newer",
             &|path| Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap(),
@@ -114,7 +118,7 @@ fn a_damaged_or_foreign_ledger_stands_still_and_stays_as_it_is() {
                 fs::rename(path, path.with_extension("moved")).unwrap();
                 symlink(path.with_extension("moved"), path).unwrap();
             },
-            &["ledger.sqlite"],
+            &["is a link, or no plain file: name the file itself"],
         ),
     ];
     for (what, damage, wanted) in damages {

@@ -1,14 +1,12 @@
 //! Nagios' status file: all its hosts and services as Nagios sees them. Read as bytes, block by block, in constant
 //! memory: the file of a large site is tens of megabytes, and its text is whatever plugins have printed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use policy::{State, StateType};
-
-use crate::config::is_file;
 
 /// Why the status file tells nothing; then nothing is repaired.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +82,11 @@ pub fn open(path: &Path) -> Result<BufReader<File>, Blind> {
         .and_then(|()| File::open(path))
         .map(BufReader::new)
         .map_err(|why| Blind::Unreadable { path: path.to_owned(), why })
+}
+
+/// Opening a named pipe waits for somebody who writes into it.
+fn is_file(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.is_file() { Ok(()) } else { Err(io::Error::other("it is no plain file")) }
 }
 
 /// Hands every host and service of the file to `each`, in its order: Nagios writes all hosts before the services.

@@ -22,7 +22,7 @@ pub enum Error {
     /// Somebody who is neither root nor us could have written it.
     #[error(
         "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history is not believed; run this as root or as the user \
-         Nagios runs as, and if that is uid {us}, find out who made the file"
+         Nagios runs as, and if that is uid {us}, find out who made the file before you give it to that user"
     )]
     Owner {
         /// The file.
