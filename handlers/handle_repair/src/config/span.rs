@@ -12,7 +12,7 @@ pub struct Span(pub Duration);
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' is not a duration: write a number and a unit, like \"30s\", \"10m\" or \"1h30m\"", .0.escape_debug())]
+#[error("'{}' is not a duration (of at most ten years): write a number and a unit, like \"30s\", \"10m\" or \"1h30m\"", .0.escape_debug())]
 pub struct BadSpan(String);
 
 impl FromStr for Span {

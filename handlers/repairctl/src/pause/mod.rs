@@ -56,7 +56,7 @@ pub fn resume(words: &Resume, site: &Site, out: &mut Out) -> Result<Found, Probl
         Some(mut ledger) => ledger.pauses(now).map_err(unusable)?,
     };
     match &ended {
-        Some(paused) => out.line(format!("{scope}: no longer {}", told(paused, now))),
+        Some(paused) => out.line(format!("{scope}: resumed; it was {}", told(paused, now))),
         None => out.line(format!("{scope}: was not paused")),
     }
     for still in &rest {
