@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::run::Limit;
+use crate::limit::Limit;
 
 /// What the gate is started for, and with which files.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,10 +10,11 @@ use crate::args::{self, Args, Wish};
 use crate::config::{Repair, Repairs};
 use crate::excerpt::clean;
 use crate::host::{self, Host};
+use crate::limit::Limit;
 use crate::pace::{self, Now};
 use crate::record::{Record, State};
 use crate::request::{self, Job, Name, Request};
-use crate::run::{self, End, Limit, Ran};
+use crate::run::{self, End, Ran};
 use crate::store::{Broken, Lock, Store};
 use crate::{Said, file, hold, live, ready, sudoers, syslog, within};
 

@@ -4,7 +4,7 @@
 //! SSH_ORIGINAL_COMMAND alone; the configuration from a file and from its own arguments, which stand in
 //! authorized_keys, and never from the environment, of which a client may send parts (SendEnv).
 //!
-//! The pure parts: [`request`] (words), [`config`] (repairs.json), `pace` (may it run now?), `record`, `excerpt`,
+//! The pure parts: [`request`] (words), [`config`] (repairs.json), `pace` (may it run now?), `limit`, `record`, `excerpt`,
 //! `sudoers`. The parts that touch the machine: `trust` (whose file is it), `store` (records and lock), `run`,
 //! `live`, `within`, `syslog`, `host`, `file` and `hold`. `gate` tells the story.
 
@@ -22,6 +22,7 @@ mod file;
 mod gate;
 mod hold;
 mod host;
+mod limit;
 mod live;
 mod pace;
 mod ready;

@@ -8,8 +8,9 @@ use crate::answer::{Answer, Reason, Refusal};
 use crate::args::Args;
 use crate::config::Repair;
 use crate::gate::{account, find, look, umask_is_sane};
+use crate::limit::Limit;
 use crate::request::Name;
-use crate::run::{self, End, Limit, Ran};
+use crate::run::{self, End, Ran};
 use crate::store::Store;
 use crate::{file, hold};
 

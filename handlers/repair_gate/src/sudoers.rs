@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::Repairs;
-use crate::run::Limit;
+use crate::limit::Limit;
 
 /// The whole file, for the account `user` of the gate, which is at `gate`.
 pub(crate) fn file(repairs: &Repairs, user: &str, gate: &str) -> String {
