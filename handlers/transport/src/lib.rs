@@ -4,6 +4,7 @@
 //! came of earlier ones, or what is done with the answer.
 
 mod answer;
+mod clock;
 mod error;
 mod frame;
 mod heard;

@@ -1,7 +1,7 @@
 //! What a run of `ssh` means. Its exit code does not tell: 255 is a refused connection, an unknown host key, a remote
 //! command that was killed, or one that exited with 255. Its own log does.
 
-use crate::ssh::Clock;
+use crate::clock::Clock;
 use crate::text::{clean, excerpt};
 use crate::{Answer, Error, Phase, Request, SshTarget};
 

@@ -8,9 +8,10 @@ mod run;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::clock::Clock;
 use crate::known_hosts::Standing;
 use crate::ssh::session::{algorithms, read_known_hosts};
-use crate::ssh::{Clock, key, target};
+use crate::ssh::{key, target};
 use crate::{Answer, Error, Gate, Request, SshTarget};
 
 /// Which `ssh` to use, and how.

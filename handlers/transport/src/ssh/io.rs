@@ -8,8 +8,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
-use super::deadline::{Clock, Watchdog};
 use super::pump::{self, Far, Intake};
+use super::watchdog::Watchdog;
+use crate::clock::Clock;
 use crate::text::clean;
 use crate::{Error, Phase};
 

@@ -2,7 +2,6 @@
 
 mod agent;
 mod ask;
-mod deadline;
 mod io;
 mod kexinit;
 pub(crate) mod key;
@@ -11,12 +10,13 @@ pub(crate) mod session;
 pub mod survey;
 pub(crate) mod target;
 mod via;
+mod watchdog;
 
 use std::time::Instant;
 
-pub(crate) use deadline::Clock;
 pub use target::SshTarget;
 
+use crate::clock::Clock;
 use crate::{Answer, Error, Gate, Phase, Request};
 
 /// A logged-in connection to a gate. Dropping it never waits for the host.

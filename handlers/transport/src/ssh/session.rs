@@ -6,11 +6,11 @@ use std::io::ErrorKind;
 use ssh2::MethodType;
 
 use super::agent::{self, Signed};
-use super::deadline::Clock;
 use super::io::{Failure, Wire, code};
 use super::kexinit;
 use super::key::{self, Key};
 use super::{SshTarget, target, via};
+use crate::clock::Clock;
 use crate::known_hosts::{self, Names, OnFile, Source, Standing, Verdict};
 use crate::{Error, Phase, resolve};
 

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use ssh_key::{HashAlg, PublicKey};
 
-use super::deadline::Clock;
 use super::io::Wire;
 use super::{SshTarget, kexinit, key, session, target};
+use crate::clock::Clock;
 use crate::known_hosts::OnFile;
 use crate::{Error, Phase, resolve};
 

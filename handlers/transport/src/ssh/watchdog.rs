@@ -1,4 +1,4 @@
-//! One absolute deadline for a whole conversation, and the watchdog that enforces it from outside.
+//! The watchdog that enforces the deadline of a conversation from outside.
 //!
 //! libssh2's own timeout is per call and adds up, and one call may go on for as long as a host keeps sending; only
 //! shutting the socket ends that.
@@ -7,42 +7,9 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::{Error, Phase};
-
-/// How long this question may take, and whose errors they are.
-#[derive(Debug, Clone)]
-pub(crate) struct Clock {
-    host: String,
-    begun: Instant,
-    deadline: Instant,
-}
-
-impl Clock {
-    pub(crate) fn new(host: &str, deadline: Instant) -> Clock {
-        Clock { host: host.into(), begun: Instant::now(), deadline }
-    }
-
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
-
-    pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    /// What is left of the time, which is never nothing.
-    pub(crate) fn left(&self, phase: Phase) -> Result<Duration, Error> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(self.timeout(phase)) } else { Ok(left) }
-    }
-
-    pub(crate) fn timeout(&self, phase: Phase) -> Error {
-        let within = self.deadline.saturating_duration_since(self.begun);
-        Error::Timeout { host: self.host.clone(), phase, within }
-    }
-}
+use crate::Error;
 
 /// Shuts the socket when the deadline passes; stops when dropped.
 pub(crate) struct Watchdog {
@@ -118,6 +85,7 @@ fn lock(order: &Mutex<Order>) -> MutexGuard<'_, Order> {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::time::Duration;
 
     use super::*;
 
