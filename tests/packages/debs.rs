@@ -94,6 +94,36 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
     assert!(!machine.root("test -e /var/lib/nagios-selfheal/home/.ssh/authorized_keys").status.success());
 }
 
+#[test]
+fn debs_take_over_nobody_and_follow_no_link() {
+    let place = Place::new();
+    let machine = Machine::alone(&place, debian::root(), &parts(&place));
+    // Somebody who is called Repair, and has locked the account for a while.
+    machine.must("useradd --create-home repair && echo repair:secret | chpasswd && usermod --lock repair");
+    let entry = "getent passwd repair && getent shadow repair";
+    let before = machine.must(entry);
+    let told = machine.root("apt-get install --yes /parts/repair-gate_*.deb </dev/null");
+    let text = String::from_utf8_lossy(&told.stderr) + String::from_utf8_lossy(&told.stdout);
+    assert!(!told.status.success() && text.contains("seems to be a person's"), "{text}");
+    assert_eq!(machine.must(entry), before);
+    machine.must("userdel --remove repair; apt-get purge --yes repair-gate");
+
+    machine.must("mkdir /var/lib/nagios-selfheal && cd /var/lib/nagios-selfheal && ln -s /etc ledger && ln -s /srv gate && ln -s /mnt home");
+    let strangers = "stat --format '%U:%G %a %n' /etc /srv /mnt && ls -A /srv /mnt";
+    let before = machine.must(strangers);
+    // With systemd-tmpfiles and, as in a container, without.
+    for without in ["", "mv /usr/bin/systemd-tmpfiles /usr/bin/away; "] {
+        machine.must(&format!("{without}dpkg --install /parts/nagios-selfheal_*.deb /parts/repair-gate_*.deb"));
+        assert_eq!(machine.must(strangers), before);
+    }
+    assert!(machine.must("getent shadow repair").starts_with("repair:*:"), "sshd would take it for a locked account");
+    // A rule that an admin has written there is not written over.
+    machine.must("echo '# mine' > /etc/sudoers.d/nagios-selfheal");
+    let told = machine.root("/usr/libexec/nagios-selfheal/repair-gate-sudoers");
+    assert!(!told.status.success(), "{told:?}");
+    assert_eq!(machine.must("cat /etc/sudoers.d/nagios-selfheal"), "# mine\n");
+}
+
 /// The same packages under a higher version, with configuration files that were changed by whoever makes them.
 fn newer(machine: &Machine) {
     machine.must(

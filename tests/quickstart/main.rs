@@ -43,4 +43,10 @@ fn what_readme_says_ends_with_a_healed_apache() {
     let made = shown.lines().any(|line| line.starts_with("made "));
     assert!(done && shown.contains("kept  /etc/nagios-selfheal/policy.json") && !made, "{shown}");
     assert!(site.web1.must("cat ~repair/.ssh/authorized_keys").lines().count() == 1);
+    // Root follows no link that the gate's account has put there.
+    let shadow = "sha256sum /etc/shadow && stat --format '%U %a' /etc/shadow";
+    let before = site.web1.must(shadow);
+    site.web1.must("runuser -u repair -- ln -sf /etc/shadow ~repair/.ssh/authorized_keys");
+    let (done, shown) = site.server.typed(&quick_start()[0]);
+    assert!(!done && site.web1.must(shadow) == before, "{shown}");
 }
