@@ -108,7 +108,11 @@ fn debs_take_over_nobody_and_follow_no_link() {
     assert_eq!(machine.must(entry), before);
     machine.must("userdel --remove repair; apt-get purge --yes repair-gate");
 
-    machine.must("mkdir /var/lib/nagios-selfheal && cd /var/lib/nagios-selfheal && ln -s /etc ledger && ln -s /srv gate && ln -s /mnt home");
+    // Nagios' user had the directory to itself once, and planted links in it.
+    machine.must(
+        "install -d -o nagios /var/lib/nagios-selfheal && cd /var/lib/nagios-selfheal && for link in /etc=ledger /srv=gate \
+         /mnt=home; do runuser -u nagios -- ln -s ${link%=*} ${link#*=}; done",
+    );
     let strangers = "stat --format '%U:%G %a %n' /etc /srv /mnt && ls -A /srv /mnt";
     let before = machine.must(strangers);
     // With systemd-tmpfiles and, as in a container, without.

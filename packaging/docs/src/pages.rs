@@ -64,15 +64,23 @@ fn name(command: &Command) -> String {
     command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
 }
 
-fn page(command: Command, names: &[String]) -> io::Result<Page> {
+fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     let name = name(&command);
     let after = command.get_after_long_help().or_else(|| command.get_after_help()).map(ToString::to_string);
     let has_commands = command.has_subcommands();
+    let usage = command.render_usage().to_string();
     let man = Man::new(command).source(source()).manual("nagios-selfheal");
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
-    man.render_synopsis_section(&mut text)?;
+    let mut synopsis = Roff::default();
+    synopsis.control("SH", ["SYNOPSIS"]);
+    synopsis.control("nf", []);
+    for line in usage.trim_start_matches("Usage:").lines() {
+        synopsis.text([roman(line.trim())]);
+    }
+    synopsis.control("fi", []);
+    synopsis.to_writer(&mut text)?;
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
     if has_commands {
