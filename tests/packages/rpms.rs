@@ -74,7 +74,7 @@ fn upgrade(place: &Place) {
     let spec = place.file("newer.spec", &spec, 0o644, None);
     let work = place.directory("sources", None);
     let script =
-        "cd $1; tar -xzf $2/nagios-selfheal-*.tar.gz; for file in */packaging/policy.json */packaging/gate/repairs.json; do
+        "cd $1; tar -xzf $2/nagios-selfheal-*[0-9].tar.gz; for file in */packaging/policy.json */packaging/gate/repairs.json; do
         echo >> $file; done; for name in nagios-selfheal-*; do tar -czf $name.tar.gz $name; done";
     run(Command::new("/bin/sh").args(["-euc", script, "sh"]).arg(&work).arg(&sources));
     let define = |name: &str, value: &Path| ["--define".to_owned(), format!("{name} {}", value.display())];
