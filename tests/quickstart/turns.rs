@@ -143,6 +143,15 @@ const TURNS: &[Turn] = &[
         undo: "mv /var/lib/nagios4/objects.cache.good /var/lib/nagios4/objects.cache; chmod a+r /var/lib/nagios4/objects.cache",
     },
     Turn {
+        name: "the policy's directory is closed",
+        on: On::Server,
+        plant: "chmod 700 /etc/nagios-selfheal",
+        check: "policy",
+        text: "Permission denied",
+        mend: "chmod 755 /etc/nagios-selfheal",
+        undo: "chmod 755 /etc/nagios-selfheal",
+    },
+    Turn {
         name: "the policy is not for Nagios' group",
         on: On::Server,
         plant: "chgrp root /etc/nagios-selfheal/policy.json",

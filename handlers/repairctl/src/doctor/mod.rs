@@ -62,8 +62,12 @@ fn policy(config: &Result<Config, Problem>, site: &Site, account: &Account) -> O
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
             Finding::ok("policy", format!("{path}: {}", names.join(", ")))
         }
-        Err(why) if !site.policy().exists() => {
+        Err(why) if matches!(site.policy().try_exists(), Ok(false)) => {
             Finding::wrong("policy", why.to_string(), "sudo repairctl init writes a first one")
+        }
+        Err(why) if site.policy().try_exists().is_err() => {
+            let above = site.policy().parent().unwrap_or(site.policy()).display();
+            Finding::wrong("policy", why.to_string(), format!("chmod 755 {above}, so that {} reaches it", account.name))
         }
         Err(why) if why.to_string().contains("ermission denied") => {
             Finding::wrong("policy", why.to_string(), format!("chgrp {} {path} && chmod 640 {path}", account.group))
