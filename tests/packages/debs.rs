@@ -129,10 +129,11 @@ fn debs_take_over_nobody_and_follow_no_link() {
         assert_eq!(machine.must(strangers), before);
     }
     assert!(machine.must("getent shadow repair").starts_with("repair:*:"), "sshd would take it for a locked account");
-    // A rule that an admin has written there is not written over.
+    // A rule that an admin has written there is not written over, nor removed.
     machine.must("echo '# mine' > /etc/sudoers.d/nagios-selfheal");
     let told = machine.root("/usr/libexec/nagios-selfheal/repair-gate-sudoers");
     assert!(!told.status.success(), "{told:?}");
+    machine.must("dpkg --purge repair-gate");
     assert_eq!(machine.must("cat /etc/sudoers.d/nagios-selfheal"), "# mine\n");
 }
 
