@@ -35,9 +35,15 @@ impl Site {
         self.dir.path().join(name)
     }
 
+    /// By a process of its own: what this one has open for writing, the children of the other test hold as well, and then the
+    /// program is "busy" (ETXTBSY).
+    fn copy(&self, program: &str, name: &str) {
+        assert!(Command::new("cp").arg("--remove-destination").arg(program).arg(self.at(name)).status().unwrap().success());
+    }
+
     /// A process that looks like Nagios, of this user, with this environment.
     fn nagios(&self, uid: u32, environment: &[(&str, &str)]) -> Running {
-        fs::copy("/usr/bin/tail", self.at("nagios")).unwrap();
+        self.copy("/usr/bin/tail", "nagios");
         let mut command = Command::new(self.at("nagios"));
         command.arg("-f").arg(self.at("nagios.cfg")).env_clear().envs(environment.iter().copied()).uid(uid).gid(uid);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -52,9 +58,8 @@ impl Site {
     /// What doctor says of its user, in JSON.
     fn user(&self) -> String {
         // Where that user can start it.
-        let doctor = self.at("repairctl");
-        fs::copy(env!("CARGO_BIN_EXE_repairctl"), &doctor).unwrap();
-        let mut command = Command::new(doctor);
+        self.copy(env!("CARGO_BIN_EXE_repairctl"), "repairctl");
+        let mut command = Command::new(self.at("repairctl"));
         command.args(["doctor", "--json", "--policy", "/nonexistent", "--nagios-cfg"]).arg(self.at("nagios.cfg"));
         let report: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
         let checks = report["checks"].as_array().unwrap();
