@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use lint_cases::{ACCEPTED, CASES, Case, REFUSED};
+use lint_cases::{ACCEPTED, Case, REFUSED, cases};
 use tempfile::TempDir;
 
 /// What every site has of its own: somebody to page, a time to do it, and a host whose power can be cycled.
@@ -183,7 +183,7 @@ fn debians_stock_configuration_is_found_good() {
 #[test]
 fn each_planted_defect_is_found_where_it_stands_with_its_mend_and_nothing_else_is() {
     let mut wrong = Vec::new();
-    for case in CASES {
+    for case in cases() {
         let site = Site::with(case);
         let output = site.lint(&["--json"]);
         let json: serde_json::Value = serde_json::from_str(&text(&output)).unwrap();

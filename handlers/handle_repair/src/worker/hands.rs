@@ -180,7 +180,7 @@ impl Hands for RealHands<'_> {
             Ok(Ran { status: None, .. }) => Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs())),
             Ok(Ran { status: Some(status), line }) if status.success() => Attempt::Ran(format!("{program}: {line}")),
             Ok(Ran { status: Some(status), line }) => {
-                let mend = advice::about(&line).map(|mend| format!("; {mend}")).unwrap_or_default();
+                let mend = advice::about(&argv, &line).map(|mend| format!("; {mend}")).unwrap_or_default();
                 Attempt::Failed(format!("{program} ended with {}: {line}{mend}", check::how(status)))
             }
         }
