@@ -62,6 +62,7 @@ install-selfheal: install-ready
 	$(call fill,packaging/tmpfiles.d/nagios-selfheal.conf,$(TMPFILESDIR)/nagios-selfheal.conf)
 	$(call keep,packaging/logrotate/nagios-selfheal,$(SYSCONFDIR)/logrotate.d/nagios-selfheal)
 	$(call put,644,packaging/rsyslog/nagios-selfheal.conf,$(DOCDIR)/nagios-selfheal/examples)
+	$(call fill,packaging/cron/repairctl-sweep,$(DOCDIR)/nagios-selfheal/examples/repairctl-sweep)
 	$(call put,644,packaging/selinux/README.md packaging/selinux/selfheal.te packaging/selinux/selfheal.fc,$(DOCDIR)/nagios-selfheal/selinux)
 	$(call papers,nagios-selfheal)
 

@@ -66,6 +66,7 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
             "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_http",
             "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_http_openssl",
             "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_repairs",
+            "root:root 644 /usr/share/doc/nagios-selfheal/examples/repairctl-sweep",
             "root:nagios 640 /etc/nagios-selfheal/policy.json",
             "root:root 644 /etc/nagios-selfheal/repairs.json",
             "root:root 644 /etc/nagios4/conf.d/selfheal-commands.cfg",
