@@ -148,6 +148,25 @@ fn a_worker_that_died_is_known_at_once() {
 }
 
 #[test]
+fn a_worker_that_ends_while_we_look_is_not_dead() {
+    let place = Place::new();
+    let (mut worker, mut other) = (place.open(), place.open());
+    thread::scope(|scope| {
+        let repairs = scope.spawn(|| {
+            for n in 0..200 {
+                let now = at(u64::from(n) * 3600);
+                assert_eq!(code(reserve(&mut worker, n, &event(&format!("web{n}"), "1", 4), now)), "repair");
+                worker.finish(&job(n), now, Outcome::Healed, "").unwrap();
+            }
+        });
+        while !repairs.is_finished() {
+            let running = other.running().unwrap();
+            assert!(running.iter().all(|running| running.alive), "{running:?}");
+        }
+    });
+}
+
+#[test]
 fn a_ledger_that_others_can_write_is_not_believed() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();

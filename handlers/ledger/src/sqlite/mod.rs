@@ -95,9 +95,8 @@ impl Ledger for SqliteLedger {
     }
 
     fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error> {
-        let mut running = self.rows(&format!("{RECORD} WHERE host = ?1 AND ended IS NULL"), [host], record)?;
-        running.retain(|record| !locks::is_alive(&self.path, &record.job));
-        Ok(running)
+        let dead = self.running()?.into_iter().filter(|running| !running.alive && running.record.host == host);
+        Ok(dead.map(|running| running.record).collect())
     }
 
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {

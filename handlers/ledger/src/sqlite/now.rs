@@ -12,8 +12,20 @@ impl SqliteLedger {
     /// All repairs that have not ended by the record, the oldest first.
     pub fn running(&mut self) -> Result<Vec<Running>, Error> {
         let records = self.rows(&format!("{RECORD} WHERE ended IS NULL ORDER BY reserved"), (), record)?;
-        let alive = |record: &Record| locks::is_alive(&self.path, &record.job);
-        Ok(records.into_iter().map(|record| Running { alive: alive(&record), record }).collect())
+        let mut running = Vec::new();
+        for record in records {
+            let alive = locks::is_alive(&self.path, &record.job);
+            // A worker lets go of its lock once its end is on record: a free lock may mean that it ended since we read.
+            if alive || !self.has_ended(&record.job)? {
+                running.push(Running { record, alive });
+            }
+        }
+        Ok(running)
+    }
+
+    fn has_ended(&self, job: &str) -> Result<bool, Error> {
+        let sql = "SELECT ended IS NOT NULL FROM repair WHERE job = ?1";
+        Ok(self.rows(sql, [job], |row| row.get(0))?.pop().unwrap_or(true))
     }
 
     /// What all repairs together do, and did within `window`; the share in trouble is not known here.
