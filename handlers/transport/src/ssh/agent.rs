@@ -1,13 +1,14 @@
 //! Letting an ssh-agent sign. libssh2 talks to the agent without any timeout, so it does so in a thread of its own, which
 //! is left behind when the agent (or the person it asks for consent) does not answer.
 
-use std::fs;
+use std::fmt::Display;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
-use std::thread;
+use std::{env, fs, mem, thread};
 
 use ssh_key::PublicKey;
-use ssh2::Session;
+use ssh2::{Agent, Session};
 
 use super::SshTarget;
 use super::io::{Failure, Wire};
@@ -63,13 +64,25 @@ fn public_half(target: &SshTarget) -> Result<Option<Vec<u8>>, Error> {
     blob.map(Some).map_err(|e| Error::KeyFileFormat { file, why: e.to_string() })
 }
 
-fn sign(session: &Session, user: &str, socket: Option<&Path>, wanted: Option<&[u8]>) -> Result<Signed, String> {
-    let said = |e: ssh2::Error| format!("{}; does its socket exist, and does `ssh-add -l` list the key?", e.message());
-    let mut agent = session.agent().map_err(said)?;
-    if let Some(socket) = socket {
-        agent.set_identity_path(socket).map_err(said)?;
+/// When libssh2 cannot connect to an agent, it closes the socket there and once more when the agent is freed; by then the
+/// number may be that of another thread's file. So it is not asked to where nobody listens, and such an agent is not freed.
+fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
+    let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+    let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK names none")?;
+    let unreachable = |why: &dyn Display| format!("its socket {} cannot be reached: {why}", socket.display());
+    UnixStream::connect(&socket).map_err(|why| unreachable(&why))?;
+    let mut agent = session.agent().map_err(|why| unreachable(&why))?;
+    agent.set_identity_path(&socket).map_err(|why| unreachable(&why))?;
+    if let Err(why) = agent.connect() {
+        mem::forget(agent);
+        return Err(unreachable(&why));
     }
-    agent.connect().map_err(said)?;
+    Ok(agent)
+}
+
+fn sign(session: &Session, user: &str, socket: Option<&Path>, wanted: Option<&[u8]>) -> Result<Signed, String> {
+    let said = |e: ssh2::Error| format!("{}; does `ssh-add -l` list the key?", e.message());
+    let mut agent = connected(session, socket)?;
     agent.list_identities().map_err(said)?;
     let mut keys = agent.identities().map_err(said)?;
     keys.retain(|key| wanted.is_none_or(|blob| blob == key.blob()));
@@ -91,4 +104,29 @@ fn sign(session: &Session, user: &str, socket: Option<&Path>, wanted: Option<&[u
         offered.push(crate::known_hosts::describe_blob(key.blob()));
     }
     Ok(Signed::Refused(offered.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn an_agent_that_is_not_there_costs_nobody_a_file() {
+        let session = Session::new().unwrap();
+        thread::scope(|scope| {
+            let others = scope.spawn(|| {
+                for _ in 0..20_000 {
+                    let file = File::open("/dev/null").unwrap();
+                    thread::yield_now();
+                    file.metadata().expect("somebody has closed a file that is not theirs");
+                }
+            });
+            while !others.is_finished() {
+                let why = sign(&session, "repair", Some(Path::new("/nonexistent/agent")), None).err().unwrap();
+                assert!(why.contains("/nonexistent/agent") && why.contains("No such file"), "{why}");
+            }
+        });
+    }
 }
