@@ -18,7 +18,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
 use crate::fault::Fault;
-use crate::inflate;
+use crate::inflate::{Damaged, inflate};
 use crate::response::{Head, blank_nuls};
 use crate::search::{Found, Search};
 use crate::wire::Stream;
@@ -124,7 +124,14 @@ pub fn ask(stream: Box<dyn Stream>, question: Question, mut search: Search<'_>) 
     page.sending = seen.sending;
     page.transfer = seen.last_byte;
     if let Some(limit) = inflated {
-        page.damaged = inflate::inflate(&mut page, limit).is_err() && page.end == End::Complete;
+        match inflate(&page.head, &page.body, limit) {
+            Ok(None) => {}
+            Ok(Some(plain)) => {
+                page.searched = plain.cut.then_some(limit).or(page.searched);
+                page.body = plain.body;
+            }
+            Err(Damaged) => page.damaged = page.end == End::Complete,
+        }
         blank_nuls(&mut page.body);
         search.feed(&page.body);
     }

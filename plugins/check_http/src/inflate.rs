@@ -2,7 +2,7 @@
 
 use miniz_oxide::inflate::{DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit};
 
-use crate::client::Page;
+use crate::response::Head;
 
 /// What the request says of it.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
@@ -11,23 +11,28 @@ pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damaged;
 
-/// Replaces the body by what it holds, where the header says it is compressed. What comes behind the limit is cut.
-pub fn inflate(page: &mut Page, limit: usize) -> Result<(), Damaged> {
-    let coding = page.head.values("Content-Encoding").pop().unwrap_or_default().to_ascii_lowercase();
+/// A body out of its compression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plain {
+    /// As much of it as the limit lets through.
+    pub body: Vec<u8>,
+    /// Whether there was more.
+    pub cut: bool,
+}
+
+/// What is in the body, where the header says that it is compressed.
+pub fn inflate(head: &Head, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
+    let coding = head.values("Content-Encoding").pop().unwrap_or_default().to_ascii_lowercase();
     let result = match coding.as_slice() {
-        b"gzip" | b"x-gzip" => decompress_to_vec_with_limit(deflated(&page.body).ok_or(Damaged)?, limit),
-        b"deflate" => zlib_or_raw(&page.body, limit),
-        _ => return Ok(()),
+        b"gzip" | b"x-gzip" => decompress_to_vec_with_limit(deflated(body).ok_or(Damaged)?, limit),
+        b"deflate" => zlib_or_raw(body, limit),
+        _ => return Ok(None),
     };
-    page.body = match result {
-        Ok(body) => body,
-        Err(cut) if cut.status == TINFLStatus::HasMoreOutput => {
-            page.searched = Some(limit);
-            cut.output
-        }
-        Err(_) => return Err(Damaged),
-    };
-    Ok(())
+    match result {
+        Ok(body) => Ok(Some(Plain { body, cut: false })),
+        Err(cut) if cut.status == TINFLStatus::HasMoreOutput => Ok(Some(Plain { body: cut.output, cut: true })),
+        Err(_) => Err(Damaged),
+    }
 }
 
 /// "deflate" is the zlib format; some servers send it bare (RFC 9110, section 8.4.1.2).
@@ -65,13 +70,11 @@ fn deflated(gzip: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::response::Head;
     use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
     use proptest::prelude::*;
 
-    fn page(coding: &str, body: Vec<u8>) -> Page {
-        let head = Head::new(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes());
-        Page { head, body, ..Page::default() }
+    fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
+        inflate(&Head::new(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes()), body, limit)
     }
 
     fn gzip(flags: u8, extra: &[u8], plain: &[u8]) -> Vec<u8> {
@@ -85,25 +88,24 @@ mod tests {
             ("X-GZIP", gzip(4 | 8 | 16 | 2, b"\x02\0xxname\0comment\0cc", b"hello")),
             ("deflate", compress_to_vec_zlib(b"hello", 6)),
             ("deflate", compress_to_vec(b"hello", 6)),
-            ("identity", b"hello".to_vec()),
         ] {
-            let mut page = page(coding, body);
-            assert_eq!((inflate(&mut page, 99), page.body.as_slice()), (Ok(()), &b"hello"[..]), "{coding}");
+            assert_eq!(plain(coding, &body, 99), Ok(Some(Plain { body: b"hello".to_vec(), cut: false })), "{coding}");
         }
+        assert_eq!(plain("identity", b"hello", 99), Ok(None));
+        assert_eq!(plain("gzip", b"hello", 99), Err(Damaged));
     }
 
     #[test]
     fn a_bomb_is_cut_at_the_limit() {
-        let mut page = page("gzip", gzip(0, b"", &[0; 105]));
-        assert_eq!((inflate(&mut page, 100), page.body.len(), page.searched), (Ok(()), 100, Some(100)));
+        assert_eq!(plain("gzip", &gzip(0, b"", &[0; 105]), 100), Ok(Some(Plain { body: vec![0; 100], cut: true })));
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in any::<Vec<u8>>(), flags in any::<u8>()) {
-            let _ = inflate(&mut page("gzip", bytes.clone()), 1 << 20);
-            let _ = inflate(&mut page("gzip", [&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], bytes.as_slice()].concat()), 1 << 20);
-            let _ = inflate(&mut page("deflate", bytes), 1 << 20);
+            let _ = plain("gzip", &bytes, 1 << 20);
+            let _ = plain("gzip", &[&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], bytes.as_slice()].concat(), 1 << 20);
+            let _ = plain("deflate", &bytes, 1 << 20);
         }
     }
 }
