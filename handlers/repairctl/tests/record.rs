@@ -172,11 +172,31 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         chown(&file, Some(0), Some(0)).unwrap();
         let found = finding();
         assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
-        assert!(found["mend"].as_str().unwrap().starts_with("chown -R nobody:"), "{found}");
+        let mend = found["mend"].as_str().unwrap();
+        assert!(mend.starts_with("chown -R nobody:") && mend.contains(" && chmod -R u+rwX "), "{found}");
         chown(&file, Some(NAGIOS), Some(NAGIOS)).unwrap();
     }
     fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o775)).unwrap();
     assert!(finding()["text"].as_str().unwrap().contains("is for others to write too"), "{}", finding());
+}
+
+#[test]
+fn init_says_what_a_policy_that_it_keeps_does_not_know() {
+    let site = Site::new();
+    let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
+    let init = |more: &[&str]| {
+        let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
+        site.said_to(0, &[&words, more].concat())
+    };
+    let Said { code, out, err } = init(&["--repair", "httpd", "--repair", "mariadb"]);
+    assert!(code == 0 && out.contains("nobody") && out.contains("(says /"), "{code} {out} {err}");
+    assert!(out.contains("has no repair 'mariadb': add \"mariadb\": {\"ladder\":"), "{out}");
+    assert!(!out.contains("has no repair 'httpd'"), "{out}");
+    let Said { code, out, err } = init(&["--repair", "httpd:nginx", "--repair", "httpd:apache2"]);
+    assert!(code == 3 && out.is_empty() && err.contains("'httpd' is named twice"), "{code} {out} {err}");
+    fs::write(&cfg, "").unwrap();
+    let Said { code, out, .. } = init(&["--nagios-user", "nobody"]);
+    assert!(code == 0 && out.contains("(says --nagios-user)"), "{code} {out}");
 }
 
 #[test]

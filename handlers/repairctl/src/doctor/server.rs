@@ -96,7 +96,7 @@ pub fn ledger(config: &Config, user: &str, group: &str) -> Finding {
     }
     // Left by root before the directory was given to this user, it keeps that user out.
     if let Some(file) = SqliteLedger::shut_out(path) {
-        let mend = format!("chown -R {user}:{group} {}", file.display());
+        let mend = format!("chown -R {user}:{group} {0} && chmod -R u+rwX {0}", file.display());
         return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), mend);
     }
     match SqliteLedger::open_read_only(path) {
