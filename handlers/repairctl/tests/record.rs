@@ -181,6 +181,46 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
 }
 
 #[test]
+fn nothing_is_taken_for_a_status_file_that_is_none_nor_waited_for() {
+    let site = Site::new();
+    let file = site.at("status.dat");
+    let mut policy: Value = serde_json::from_str(&fs::read_to_string(site.at("policy.json")).unwrap()).unwrap();
+    policy["status_file"] = json!(file);
+    fs::write(site.at("policy.json"), policy.to_string()).unwrap();
+    let cfg = site.at("nagios.cfg");
+    let verdict = || {
+        let said = site.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "status file").unwrap()["verdict"].clone()
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let text = format!("info {{\n\tcreated={now}\n\t}}\nhoststatus {{\n\thost_name=web1\n\t_REPAIR=0;httpd\n\t}}\n");
+    fs::write(&file, text).unwrap();
+    assert_eq!(verdict(), "ok");
+    let out = site.said_to(0, &["status"]).out;
+    assert!(out.contains("0 of 1 objects with a repair") && out.contains("unless it is one alone, nothing"), "{out}");
+    fs::write(&file, "").unwrap();
+    assert_eq!(verdict(), "wrong");
+    let out = site.said_to(0, &["status"]).out;
+    assert!(out.contains("not known:") && out.contains("is no status file of Nagios"), "{out}");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert_eq!(verdict(), "wrong");
+    fs::remove_dir(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    assert_eq!(verdict(), "wrong");
+}
+
+#[test]
+fn numbers_out_of_their_limits_are_told_with_them() {
+    let site = Site::new();
+    for words in [["doctor", "--jobs", "0"], ["trust", "--port", "0"]] {
+        let Said { code, err, .. } = site.said_to(0, &words);
+        assert!(code == 3 && err.contains("0 is not in 1..=65535"), "{code} {err}");
+    }
+}
+
+#[test]
 fn init_says_what_a_policy_that_it_keeps_does_not_know() {
     let site = Site::new();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
