@@ -19,7 +19,8 @@ use crate::config::{Config, Way};
     version,
     max_term_width = 80,
     after_help = "Exit codes:
-  0  did what the policy says: repaired, handed to the background, or stood still
+  0  did what the policy says: repaired, handed to the background, or
+     stood still
   1  a repair ran and the fault is still there
   2  could not run, or could not know
   3  bad arguments or configuration; nothing was run
@@ -84,7 +85,8 @@ struct Words {
     /// Say which rules led there
     #[arg(long, help_heading = "How to run")]
     explain: bool,
-    /// Wait for the repair and show its progress
+    /// Wait for the repair and show its progress; Ctrl-C ends the wait, and the
+    /// check after it, but nothing that runs on the host
     #[arg(long, help_heading = "How to run")]
     foreground: bool,
 
@@ -175,8 +177,10 @@ fn check(words: Words) -> Result<Call, String> {
         }
     }
     let read_state = if service.is_some() { State::of_service } else { State::of_host };
+    let forgotten = service.is_none() && State::of_service(&words.state).is_ok();
+    let hint = if forgotten { "; for that of a service, --service must be given and not empty" } else { "" };
     let event = Event {
-        state: read_state(&words.state).map_err(|bad| bad.to_string())?,
+        state: read_state(&words.state).map_err(|bad| format!("{bad}{hint}"))?,
         state_type: words.state_type.parse().map_err(|bad: policy::BadWord| bad.to_string())?,
         attempt: number("the attempt", &words.attempt)?,
         max_attempts: optional(words.max_attempts, |text| number("--max-attempts", text))?,
@@ -273,6 +277,7 @@ mod tests {
             ("CRITICAL FIRM 3 --host web1 --service HTTP", "'FIRM'"),
             ("critical SOFT 3 --host web1 --service HTTP", "'critical'"),
             ("CRITICAL SOFT 3 --host web1", "'CRITICAL' is not a host state"),
+            ("CRITICAL SOFT 3 --host web1 --service ''", "--service must be given and not empty"),
             ("DOWN SOFT 3 --host web1 --service HTTP", "'DOWN' is not a service state"),
             ("CRITICAL SOFT 3 --host -oProxyCommand=x --service HTTP", "-o"),
             ("CRITICAL SOFT 3 --host=-oProxyCommand=x --service HTTP", "--host"),

@@ -1,6 +1,6 @@
 //! The reasons behind a decision, one line each, for `--explain` and `repairctl explain`.
 
-use policy::{Act, Event, Fleet, History, Rules, Rung, Span, State};
+use policy::{Act, Event, Fleet, History, Past, Rules, Rung, Span, State};
 
 use crate::cli::Call;
 use crate::config::{Config, Way};
@@ -85,7 +85,9 @@ fn past(event: &Event, known: &History) -> String {
         Some((job, since)) => format!("job {job} has been running on {} for {}", event.host, Span(*since)),
         None => format!("no repair runs on {}", event.host),
     };
-    let last = match known.repairs.first() {
+    // One that runs still stands among the repairs, as one that may end any moment.
+    let is_over = |past: &&Past| known.running.as_ref().is_none_or(|(job, _)| *job != past.job);
+    let last = match known.repairs.iter().find(is_over) {
         Some(past) => format!("job {} ended {} ago", past.job, Span(past.ended)),
         None => "never repaired before".to_owned(),
     };
@@ -142,4 +144,29 @@ fn rung_line(call: &Call, config: &Config, rung: &Rung) -> String {
     };
     let limit = Span(rung.timeout);
     format!("{act}, at most {limit}; waits {}; is verified by {}", Span(rung.settle), call.fill(&rung.verify).join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use policy::{PastOutcome, StateType};
+
+    use super::*;
+
+    #[test]
+    fn a_repair_that_runs_has_not_ended() {
+        let event = Event::new("web1", Some("HTTP"), State::Critical, StateType::Hard, 4);
+        let repair = |job: &str, ended| Past {
+            job: job.into(),
+            began: Duration::from_secs(90),
+            ended: Duration::from_secs(ended),
+            outcome: PastOutcome::Failed,
+        };
+        let mut known = History { repairs: vec![repair("job-2", 0), repair("job-1", 60)], ..History::default() };
+        known.running = Some(("job-2".into(), Duration::from_secs(23)));
+        assert_eq!(past(&event, &known), "job job-2 has been running on web1 for 23 s; job job-1 ended 60 s ago");
+        known.repairs.pop();
+        assert_eq!(past(&event, &known), "job job-2 has been running on web1 for 23 s; never repaired before");
+    }
 }

@@ -19,6 +19,9 @@ pub enum Blind {
         /// What the system said.
         why: io::Error,
     },
+    /// Something else, or empty.
+    #[error("{0} is no status file of Nagios: it does not say when it was written; see status_file in nagios.cfg")]
+    Foreign(PathBuf),
     /// The object of the event is not in it.
     #[error("Nagios' status file {path} does not know {object}; is it the file of this Nagios?")]
     NoSuchObject {

@@ -93,3 +93,29 @@ fn refusals_are_listed_and_counted() {
     assert_eq!(ledger.refusal_counts(&Filter { which: Which::Host("web3"), ..all }).unwrap().len(), 1);
     assert_eq!(ledger.refusal_counts(&Filter { since: Some(at(43)), ..all }).unwrap(), []);
 }
+
+#[test]
+fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = filled(&dir);
+    let store = rusqlite::Connection::open(dir.path().join("ledger.sqlite")).unwrap();
+    let damage =
+        "UPDATE repair SET job = CAST(x'6a6f622d30303039e9' AS TEXT), host = CAST(x'77e9' AS TEXT), text = CAST(x'ff' AS TEXT) \
+                      WHERE job = 'job-0003-x';
+                  UPDATE step SET text = CAST(x'fe' AS TEXT);
+                  UPDATE refusal SET service = CAST(x'48e9' AS TEXT), text = CAST(x'ff' AS TEXT) WHERE job = 'job-0006-x';
+                  INSERT INTO pause VALUES ('web9', '', CAST(x'e9' AS TEXT), CAST(x'e9' AS TEXT), 0, NULL);";
+    store.execute_batch(damage).unwrap();
+    let all = Filter::default();
+    let shown = ledger.repairs(&all).unwrap();
+    assert_eq!((shown.len(), shown[0].host.as_str(), shown[0].text.as_str()), (3, "w\u{fffd}", "\u{fffd}"));
+    assert_eq!(ledger.jobs("job-").unwrap().len(), 3);
+    assert_eq!(ledger.steps(&job(1)).unwrap()[1].text, "\u{fffd}");
+    assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some("H\u{fffd}"));
+    assert_eq!(ledger.refusal_counts(&all).unwrap().len(), 2);
+    assert_eq!(ledger.pauses(at(0)).unwrap()[0].reason, "\u{fffd}");
+    // What a decision is based on: a repair that still runs, on a host that is not known any more.
+    assert!(ledger.running().is_err() && ledger.abandoned("web1").is_err());
+    let event = Event::new("web9", None, State::Critical, StateType::Hard, 3);
+    assert!(ledger.history(&event, Duration::from_secs(60), at(50)).is_err());
+}

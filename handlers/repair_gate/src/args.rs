@@ -32,7 +32,7 @@ everything else.
 
 Usage, in authorized_keys of the account 'repair', as the forced command of the
 Nagios server's key:
-  restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAAA...
+  restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAA...
 
   repair_gate [--config FILE] [--state DIR]
       answers SSH_ORIGINAL_COMMAND, which is one of

@@ -40,14 +40,15 @@ pub(crate) fn main(argv: &[OsString]) -> Said {
 }
 
 fn said(answer: &Answer, stderr: String) -> Said {
-    Said { stdout: answer.frame(&host::name()), stderr, code: answer.code() }
+    Said { stdout: answer.frame(&host::name()), stderr, code: answer.code(), must_arrive: false }
 }
 
 fn for_people(text: Result<String, Refusal>) -> Said {
-    match text {
-        Ok(stdout) => Said { stdout, stderr: String::new(), code: 0 },
-        Err(refusal) => Said { stdout: String::new(), stderr: format!("repair_gate: {}\n", refusal.text), code: 3 },
-    }
+    let (stdout, stderr, code) = match text {
+        Ok(stdout) => (stdout, String::new(), 0),
+        Err(refusal) => (String::new(), format!("repair_gate: {}\n", refusal.text), 3),
+    };
+    Said { stdout, stderr, code, must_arrive: true }
 }
 
 /// Answers SSH_ORIGINAL_COMMAND, and tells the system's log who asked for what.

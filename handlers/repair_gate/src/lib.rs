@@ -42,6 +42,8 @@ pub(crate) struct Said {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) code: u8,
+    /// Whether half of stdout is worse than none: a sudoers file on a full disk.
+    pub(crate) must_arrive: bool,
 }
 
 /// The whole program: the answer in one write to stdout, an exit code in 0..3, whatever happens. A panic ends through the hook, so
@@ -52,9 +54,13 @@ pub fn guarded() -> ExitCode {
     let said = gate::main(&argv);
     // Whoever asked may have gone; what was done is on record, and the code still tells.
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(said.stdout.as_bytes()).and_then(|()| stdout.flush());
-    let _ = std::io::stderr().write_all(said.stderr.as_bytes());
-    ExitCode::from(said.code)
+    let written = stdout.write_all(said.stdout.as_bytes()).and_then(|()| stdout.flush());
+    let (stderr, code) = match written {
+        Err(why) if said.must_arrive => (format!("repair_gate: standard output: {why}\n"), 3),
+        _ => (said.stderr, said.code),
+    };
+    let _ = std::io::stderr().write_all(stderr.as_bytes());
+    ExitCode::from(code)
 }
 
 #[allow(clippy::exit, reason = "a panic must end as 'unknown' (2), and with panic = abort the hook is the last code to run")]

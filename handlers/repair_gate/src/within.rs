@@ -39,7 +39,7 @@ pub(crate) fn main(argv: &[String], limit: Limit) -> Said {
         Ok(Outcome::Signal(signal)) => (die_of(signal), String::new()),
         Err(e) => (NOT_STARTED, format!("cannot start {}: {e}\n", argv.first().map_or("", String::as_str))),
     };
-    Said { stdout: String::new(), stderr, code }
+    Said { stdout: String::new(), stderr, code, must_arrive: false }
 }
 
 /// Runs `argv` in a process group of its own, and at the limit sends that group SIGTERM, then SIGKILL to what is left.

@@ -50,6 +50,9 @@ impl Board {
             }
         });
         let program = scanned.map_err(|why| Blind::Unreadable { path: path.to_owned(), why })?;
+        if program.written == SystemTime::UNIX_EPOCH {
+            return Err(Blind::Foreign(path.to_owned()));
+        }
         Ok(Board { program, share, faults, hosts })
     }
 

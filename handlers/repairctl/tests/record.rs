@@ -172,11 +172,71 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         chown(&file, Some(0), Some(0)).unwrap();
         let found = finding();
         assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
-        assert!(found["mend"].as_str().unwrap().starts_with("chown -R nobody:"), "{found}");
+        let mend = found["mend"].as_str().unwrap();
+        assert!(mend.starts_with("chown -R nobody:") && mend.contains(" && chmod -R u+rwX "), "{found}");
         chown(&file, Some(NAGIOS), Some(NAGIOS)).unwrap();
     }
     fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o775)).unwrap();
     assert!(finding()["text"].as_str().unwrap().contains("is for others to write too"), "{}", finding());
+}
+
+#[test]
+fn nothing_is_taken_for_a_status_file_that_is_none_nor_waited_for() {
+    let site = Site::new();
+    let file = site.at("status.dat");
+    let mut policy: Value = serde_json::from_str(&fs::read_to_string(site.at("policy.json")).unwrap()).unwrap();
+    policy["status_file"] = json!(file);
+    fs::write(site.at("policy.json"), policy.to_string()).unwrap();
+    let cfg = site.at("nagios.cfg");
+    let verdict = || {
+        let said = site.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "status file").unwrap()["verdict"].clone()
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let text = format!("info {{\n\tcreated={now}\n\t}}\nhoststatus {{\n\thost_name=web1\n\t_REPAIR=0;httpd\n\t}}\n");
+    fs::write(&file, text).unwrap();
+    assert_eq!(verdict(), "ok");
+    let out = site.said_to(0, &["status"]).out;
+    assert!(out.contains("0 of 1 objects with a repair") && out.contains("unless it is one alone, nothing"), "{out}");
+    fs::write(&file, "").unwrap();
+    assert_eq!(verdict(), "wrong");
+    let out = site.said_to(0, &["status"]).out;
+    assert!(out.contains("not known:") && out.contains("is no status file of Nagios"), "{out}");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert_eq!(verdict(), "wrong");
+    fs::remove_dir(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    assert_eq!(verdict(), "wrong");
+}
+
+#[test]
+fn numbers_out_of_their_limits_are_told_with_them() {
+    let site = Site::new();
+    for words in [["doctor", "--jobs", "0"], ["trust", "--port", "0"]] {
+        let Said { code, err, .. } = site.said_to(0, &words);
+        assert!(code == 3 && err.contains("0 is not in 1..=65535"), "{code} {err}");
+    }
+}
+
+#[test]
+fn init_says_what_a_policy_that_it_keeps_does_not_know() {
+    let site = Site::new();
+    let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
+    let init = |more: &[&str]| {
+        let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
+        site.said_to(0, &[&words, more].concat())
+    };
+    let Said { code, out, err } = init(&["--repair", "httpd", "--repair", "mariadb"]);
+    assert!(code == 0 && out.contains("nobody") && out.contains("(says /"), "{code} {out} {err}");
+    assert!(out.contains("has no repair 'mariadb': add \"mariadb\": {\"ladder\":"), "{out}");
+    assert!(!out.contains("has no repair 'httpd'"), "{out}");
+    let Said { code, out, err } = init(&["--repair", "httpd:nginx", "--repair", "httpd:apache2"]);
+    assert!(code == 3 && out.is_empty() && err.contains("'httpd' is named twice"), "{code} {out} {err}");
+    fs::write(&cfg, "").unwrap();
+    let Said { code, out, .. } = init(&["--nagios-user", "nobody"]);
+    assert!(code == 0 && out.contains("(says --nagios-user)"), "{code} {out}");
 }
 
 #[test]

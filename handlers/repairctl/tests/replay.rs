@@ -85,6 +85,18 @@ fn logs_are_replayed_in_order_of_time_packed_or_not() {
 }
 
 #[test]
+fn a_log_that_breaks_off_is_told_from_one_that_is_not_there() {
+    let site = Site::new();
+    let whole = packed(&fault(1_700_000_000, "web1").repeat(100));
+    site.write("cut.gz", &whole[..whole.len() / 2]);
+    let output = site.replay(&["cut.gz", "/nonexistent.log", "--repair", "httpd"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("not read to its end: ") && text.contains("/cut.gz: "), "{text}");
+    assert!(text.contains("not read: /nonexistent.log: "), "{text}");
+    assert_eq!(output.status.code(), Some(2), "{text}");
+}
+
+#[test]
 fn people_read_what_was_assumed_and_what_it_comes_to() {
     let site = Site::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());

@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::{Duration, Instant};
 
 use common::{Plan, Sshd, ask, fails, keygen, repair, soon};
@@ -56,6 +56,13 @@ fn a_key_file_others_may_read_is_refused() {
         assert_eq!(error.code(), "key-file-open", "{error}");
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
+    // Tried by root: a key that root owned would be none that Nagios can read.
+    fs::set_permissions(&target.key, fs::Permissions::from_mode(0o600)).unwrap();
+    chown(&target.key, Some(65534), None).unwrap();
+    let error = fails(&target, &repair()).to_string();
+    assert!(error.contains("belongs to user 65534") && error.contains("run this as that user"), "{error}");
+    assert!(!error.contains("chown"), "{error}");
+    chown(&target.key, Some(0), None).unwrap();
     for mode in [0o600, 0o400] {
         fs::set_permissions(&target.key, fs::Permissions::from_mode(mode)).unwrap();
         lets_in(&target);

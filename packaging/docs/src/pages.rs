@@ -133,14 +133,18 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
             continue;
         }
         if line.starts_with(' ') != as_it_is && !line.is_empty() {
-            roff.control(if as_it_is { "fi" } else { "nf" }, []);
+            if as_it_is {
+                fill(roff)
+            } else {
+                keep(roff)
+            }
             as_it_is = !as_it_is;
         }
         if let Some(heading) = heading.take_if(|_| !line.is_empty()) {
             roff.control("SH", [heading.as_str()]);
             if as_it_is {
                 // A heading fills again.
-                roff.control("nf", []);
+                keep(roff);
             }
         } else if line.is_empty() {
             roff.control("PP", []);
@@ -150,8 +154,19 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
         }
     }
     if as_it_is {
-        roff.control("fi", []);
+        fill(roff);
     }
+}
+
+/// Lines as they are: at the left, for they are as wide as a terminal.
+fn keep(roff: &mut Roff) {
+    roff.control("RS", ["-7n"]);
+    roff.control("nf", []);
+}
+
+fn fill(roff: &mut Roff) {
+    roff.control("fi", []);
+    roff.control("RE", []);
 }
 
 fn end(roff: &mut Roff, own: &str, files: &[(&str, &str)], names: &[String]) {

@@ -24,7 +24,11 @@ fn shown(page: &Path) -> String {
     let done = run(&mut man);
     let complaints = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(done.status.success() && complaints.is_empty(), "{}: {complaints}", page.display());
-    String::from_utf8(done.stdout).unwrap()
+    let text = String::from_utf8(done.stdout).unwrap();
+    let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+    // The smallest policy is one line in README, too.
+    assert!(wide.iter().all(|line| line.contains("{\"repairs\": {\"httpd\"")), "{}: {wide:#?}", page.display());
+    text
 }
 
 fn with_commands(mut program: Clap) -> Vec<Clap> {

@@ -26,19 +26,19 @@ Examples:
 struct Words {
     /// Failed repairs within the window: not healed, could not run, or healed
     /// and soon back. With --gate: seconds to its answer
-    #[arg(short, long, value_name = "RANGE", help_heading = "Thresholds")]
+    #[arg(short, long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Thresholds")]
     warning: Option<String>,
     /// The same, for CRITICAL
-    #[arg(short, long, value_name = "RANGE", help_heading = "Thresholds")]
+    #[arg(short, long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Thresholds")]
     critical: Option<String>,
     /// Percentage used of the repairs that the fleet may start
-    #[arg(long, value_name = "RANGE", default_value = "80", help_heading = "Thresholds")]
+    #[arg(long, value_name = "RANGE", default_value = "80", conflicts_with = "gate", help_heading = "Thresholds")]
     budget_warning: String,
     /// The same, for CRITICAL
-    #[arg(long, value_name = "RANGE", default_value = "99", help_heading = "Thresholds")]
+    #[arg(long, value_name = "RANGE", default_value = "99", conflicts_with = "gate", help_heading = "Thresholds")]
     budget_critical: String,
     /// How far back repairs are counted
-    #[arg(long, value_name = "SPAN", default_value = "24h", help_heading = "Thresholds")]
+    #[arg(long, value_name = "SPAN", default_value = "24h", conflicts_with = "gate", help_heading = "Thresholds")]
     window: String,
 
     /// Ask only whether the gate of this host answers; may be given again.
@@ -174,6 +174,8 @@ mod tests {
         assert!(failed.warning.unwrap().alerts(1.0) && !failed.warning.unwrap().alerts(0.0) && failed.critical.is_none());
         let What::Ledger { failed, .. } = words("-w 2 -c 10").unwrap().what else { panic!("not the ledger") };
         assert!(!failed.warning.unwrap().alerts(2.0) && failed.critical.unwrap().alerts(11.0));
+        let What::Ledger { failed, .. } = words("-w -5: -c -1:3").unwrap().what else { panic!("not the ledger") };
+        assert!(!failed.warning.unwrap().alerts(9.0) && failed.critical.unwrap().alerts(4.0));
     }
 
     #[test]
@@ -192,6 +194,10 @@ mod tests {
             ("--window 0s", "--window"),
             ("--gate=-oProxyCommand=x", "--gate"),
             ("--gate =", "--gate"),
+            ("--gate web1 --window 3h", "cannot be used with"),
+            ("--gate web1 --budget-warning 3", "cannot be used with"),
+            ("--budget-critical 3 --gate web1", "cannot be used with"),
+            ("-w -c", "'-c' is not a threshold range"),
             ("-t 0", "0"),
             ("extra", "extra"),
         ] {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use ledger::{Paused, Record};
-use plugin_kit::{Number, Outcome, Perfdata, State};
+use plugin_kit::{Number, Outcome, Perfdata, Range, State};
 use policy::{Policy, Span, Why};
 
 use crate::NAME;
@@ -67,8 +67,8 @@ pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
         many => format!("{} gates answer, the slowest in {:.1} s", many.len(), slowest.as_secs_f64()),
     };
     let mut time = Perfdata::new("time", Number::Decimal(slowest.as_secs_f64()), "s");
-    time.warn = seconds.warning.and_then(|range| end(range.end()));
-    time.crit = seconds.critical.and_then(|range| end(range.end()));
+    time.warn = seconds.warning.map(Number::Range);
+    time.crit = seconds.critical.map(Number::Range);
     time.min = Some(Number::Decimal(0.0));
     time.max = Some(Number::Decimal(wish.timeout.as_secs_f64()));
     let silent = heard.iter().filter(|heard| heard.answer.is_err()).count();
@@ -205,7 +205,7 @@ fn job(record: &Record) -> String {
 }
 
 fn level(thresholds: &Thresholds, value: f64) -> State {
-    let alerts = |range: &Option<plugin_kit::Range>| range.is_some_and(|range| range.alerts(value));
+    let alerts = |range: &Option<Range>| range.is_some_and(|range| range.alerts(value));
     if alerts(&thresholds.critical) {
         State::Critical
     } else if alerts(&thresholds.warning) {
@@ -221,27 +221,17 @@ fn counted(label: &str, n: usize) -> Perfdata {
     item
 }
 
-fn end(value: f64) -> Option<Number> {
-    value.is_finite().then_some(Number::Decimal(value))
-}
-
-/// A threshold of a count, as a count: alerts begin above its end.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the range of counts, and a negative one is 0")]
-fn whole(value: f64) -> Option<Number> {
-    value.is_finite().then(|| Number::Count(value.max(0.0).floor() as u64))
-}
-
 fn perfdata(outcome: Outcome, seen: &Seen, policy: &Policy, failed: &Thresholds, budget: &Thresholds) -> Outcome {
     let fleet = &policy.fleet;
     let mut failures = counted("failed", seen.failed.len());
-    failures.warn = failed.warning.and_then(|range| whole(range.end()));
-    failures.crit = failed.critical.and_then(|range| whole(range.end()));
+    failures.warn = failed.warning.map(|range| Number::Range(range.of_counts()));
+    failures.crit = failed.critical.map(|range| Number::Range(range.of_counts()));
     let mut running = counted("running", seen.running as usize);
     running.max = Some(Number::Count(fleet.running.into()));
     let mut used = counted("budget", seen.fleet.started as usize);
-    let share = |percent: f64| whole(percent / 100.0 * f64::from(fleet.started.count));
-    used.warn = budget.warning.and_then(|range| share(range.end()));
-    used.crit = budget.critical.and_then(|range| share(range.end()));
+    let share = |percent: Range| Number::Range(percent.percent_of(f64::from(fleet.started.count)).of_counts());
+    used.warn = budget.warning.map(share);
+    used.crit = budget.critical.map(share);
     used.max = Some(Number::Count(fleet.started.count.into()));
     let refused = seen.refused.iter().map(|count| count.count as usize).sum();
     [

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Range;
+
 /// A number as perfdata prints it: seconds with microseconds, counts as integers. Never in the user's locale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
@@ -13,6 +15,8 @@ pub enum Number {
     Integer(i64),
     /// As a threshold: the range of what is no smaller, `30:`.
     AtLeast(u32),
+    /// As a threshold: any range.
+    Range(Range),
 }
 
 impl fmt::Display for Number {
@@ -24,6 +28,7 @@ impl fmt::Display for Number {
             Number::Count(n) => write!(f, "{n}"),
             Number::Integer(n) => write!(f, "{n}"),
             Number::AtLeast(n) => write!(f, "{n}:"),
+            Number::Range(range) => write!(f, "{range}"),
         }
     }
 }

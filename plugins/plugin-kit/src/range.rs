@@ -1,5 +1,6 @@
 //! Threshold ranges, `[@]start:end`, as the plugin development guidelines define them.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// A threshold range in the unit of the value it is held against. Alerts outside its two ends, or inside with `@`;
@@ -43,6 +44,32 @@ impl Range {
     /// The upper end; infinite when it was left out.
     pub fn end(&self) -> f64 {
         self.end
+    }
+
+    /// A range of percentages as one of what they are percentages of.
+    #[must_use]
+    pub fn percent_of(self, total: f64) -> Range {
+        Range { start: self.start * total / 100.0, end: self.end * total / 100.0, ..self }
+    }
+
+    /// With whole numbers for ends, which alerts for the same counts; as it is where no whole number lies between them.
+    #[must_use]
+    pub fn of_counts(self) -> Range {
+        let (start, end) = (self.start.ceil(), self.end.floor());
+        if start > end { self } else { Range { start, end, ..self } }
+    }
+}
+
+impl fmt::Display for Range {
+    /// As it is read, in its shortest form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.alert_inside { "@" } else { "" })?;
+        match self.start {
+            f64::NEG_INFINITY => f.write_str("~:")?,
+            start if start == 0.0 && self.end.is_finite() => {}
+            start => write!(f, "{start}:")?,
+        }
+        if self.end.is_finite() { write!(f, "{}", self.end) } else { Ok(()) }
     }
 }
 
@@ -110,6 +137,17 @@ mod tests {
             let read = text.parse::<Range>();
             assert_eq!(read.is_err(), text != "@", "{text}: {read:?}");
         }
+    }
+
+    #[test]
+    fn is_printed_as_it_is_read() {
+        for text in ["10", "10:", "~:10", "10:20", "@10", "@10:20", "~:", "@~:3", "-5:", "-5:-1", "1.5", "0:", "@0:"] {
+            assert_eq!(range(text).to_string(), text);
+        }
+        assert_eq!(range("0:10").to_string(), "10");
+        assert_eq!(range("@80:90").percent_of(500.0).to_string(), "@400:450");
+        assert_eq!(range("1.5:3.5").of_counts().to_string(), "2:3");
+        assert_eq!(range("1.2:1.8").of_counts().to_string(), "1.2:1.8");
     }
 
     proptest! {

@@ -58,9 +58,10 @@ impl Out {
         self.terminal
     }
 
-    /// Whether colours may be used (<https://no-color.org>).
+    /// Whether colours may be used (<https://no-color.org>; a terminal that calls itself dumb has none).
     pub fn has_colour(&self) -> bool {
-        self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        let set = |name| std::env::var_os(name).unwrap_or_default();
+        self.terminal && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
     }
 
     fn close(mut self) -> Result<(), Problem> {

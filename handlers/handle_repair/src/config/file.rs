@@ -49,7 +49,7 @@ impl Config {
 
 /// policy.json as it is written.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with the keys of a policy")]
 struct Keys {
     repairs: Unique<RepairName, Repair>,
     #[serde(default, deserialize_with = "fleet")]

@@ -83,7 +83,9 @@ pub fn read(path: &Path) -> Result<Config, BadPolicy> {
 pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let key = Some(error.path().to_string()).filter(|key| key != ".");
+        // It ends with '?' where the text itself is broken, between keys.
+        let key = error.path().to_string().trim_end_matches(['.', '?']).to_owned();
+        let key = Some(key).filter(|key| !key.is_empty());
         malformed(path, key, error.inner())
     })?;
     json.end().map_err(|error| malformed(path, None, &error))?;

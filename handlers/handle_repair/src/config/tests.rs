@@ -62,7 +62,10 @@ fn what_is_wrong_is_named_with_its_place() {
     for (text, wanted) in [
         ("".into(), "policy.json:1:0: EOF"),
         ("{\n \"repairs\": {},\n}".into(), "policy.json:3:1: "),
+        ("{\"repairs\": {}\n \"ledger\": \"/l\"}".into(), "policy.json:2:2: expected `,` or `}`"),
+        ("{\"repairs\": {}, \"fleet\": {\"running\": 1 \"share\": 2}}".into(), ": fleet: expected `,` or `}`"),
         ("{}".into(), "missing field `repairs`"),
+        ("null".into(), "policy.json:1:4: invalid type: null, expected an object with the keys of a policy"),
         ("[]".into(), "policy.json:1:"),
         ("{\"repairs\": {}, \"ledger\": \"ledger.sqlite\"}".into(), "'ledger.sqlite' is no absolute path"),
         ("{\"repairs\": {}, \"hosts\": {\"a\": {\"key\": \"k\"}}}".into(), "'k' is no absolute path"),

@@ -23,7 +23,7 @@ const KEPT: usize = 8192;
 pub struct Ran {
     /// `None` when it was stopped at its limit.
     pub status: Option<ExitStatus>,
-    /// The first line it printed, cleaned.
+    /// The first line it printed, cleaned; `no output` when there is none.
     pub line: String,
 }
 
@@ -106,7 +106,8 @@ pub fn run(program: &Path, arguments: &[String], limit: Duration, watch: Option<
     let kept = if reader.is_finished() { reader.join().unwrap_or_default() } else { Vec::new() };
     let line = String::from_utf8_lossy(&kept).lines().next().unwrap_or_default().to_owned();
     let text = line.split('|').next().unwrap_or_default().trim_end();
-    Ok(Ran { status, line: clean(text) })
+    let text = clean(text);
+    Ok(Ran { status, line: if text.trim().is_empty() { "no output".to_owned() } else { text } })
 }
 
 /// Reads to the end, keeps the beginning, and tells each line as it comes.
@@ -164,7 +165,8 @@ mod tests {
         let long = Duration::from_secs(10);
         let warning = check("echo 'HTTP WARNING: slow |time=1s'; echo more; exit 1", long);
         assert_eq!((warning.state, warning.text.as_str()), (State::Warning, "HTTP WARNING: slow"));
-        assert_eq!(check("exit 0", long).state, State::Ok);
+        let silent = check("echo; exit 0", long);
+        assert_eq!((silent.state, silent.text.as_str()), (State::Ok, "no output"));
         // Codes that are no state, signals, and what cannot be run prove nothing.
         assert_eq!(check("exit 42", long).state, State::Unknown);
         assert_eq!(check("kill -9 $$", long).state, State::Unknown);

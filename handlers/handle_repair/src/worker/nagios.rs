@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use plugin_kit::clean;
 use policy::Event;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::config::WatchService;
 
@@ -66,7 +67,11 @@ pub fn pipe(file: &Path) -> Result<File, Untold> {
     }
     // Without blocking: when Nagios has ended its pipe is still there, and a plain open would wait for ever.
     let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    OpenOptions::new().write(true).custom_flags(nonblocking).open(file).map_err(unwritable)
+    let opened = OpenOptions::new().write(true).custom_flags(nonblocking).open(file);
+    opened.map_err(|why| match why.raw_os_error() == Some(Errno::NXIO.raw_os_error()) {
+        true => unwritable(io::Error::new(why.kind(), "nobody reads it: is Nagios running?")),
+        false => unwritable(why),
+    })
 }
 
 /// Part of the text comes from the repaired host, and Nagios' own web pages print comments as they are.
@@ -168,6 +173,7 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"");
         fs::remove_file(&file).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
-        assert!(matches!(tell(), Err(Untold::Unwritable { .. })));
+        let untold = tell().unwrap_err();
+        assert!(matches!(untold, Untold::Unwritable { .. }) && untold.to_string().ends_with("is Nagios running?"), "{untold}");
     }
 }

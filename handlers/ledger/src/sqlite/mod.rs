@@ -101,7 +101,7 @@ impl Ledger for SqliteLedger {
 
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {
         self.rows("SELECT at, what, text FROM step WHERE job = ?1 ORDER BY rowid", [job.as_str()], |row| {
-            Ok(Step { at: time(row.get(0)?), what: row.get(1)?, text: row.get(2)? })
+            Ok(Step { at: time(row.get(0)?), what: row.get(1)?, text: lossy(row, 2)? })
         })
     }
 
@@ -138,31 +138,45 @@ const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended,
 
 const REFUSAL: &str = "SELECT at, host, service, why, text, event FROM refusal";
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+/// How a text is read: by [`strict`] or by [`lossy`].
+type Read = fn(&Row<'_>, usize) -> rusqlite::Result<String>;
+
+/// What is acted on: a text that is not UTF-8 is damage, and an error.
+fn strict(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    row.get(column)
+}
+
+/// What is only shown: one damaged text must not hide all the others.
+fn lossy(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    let bytes = row.get_ref(column)?.as_bytes()?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn record(row: &Row<'_>, read: Read) -> rusqlite::Result<Record> {
     let word: Option<String> = row.get(7)?;
     Ok(Record {
-        job: row.get(0)?,
-        host: row.get(1)?,
-        service: service(row.get(2)?),
-        repair: row.get(3)?,
-        event: row.get(4)?,
+        job: read(row, 0)?,
+        host: read(row, 1)?,
+        service: given(read(row, 2)?),
+        repair: read(row, 3)?,
+        event: read(row, 4)?,
         reserved: time(row.get(5)?),
         ended: row.get::<_, Option<i64>>(6)?.map(time),
         outcome: word.as_deref().and_then(Outcome::from_word),
-        text: row.get(8)?,
+        text: read(row, 8)?,
         rungs: row.get(9)?,
-        problem: service(row.get(10)?),
+        problem: given(read(row, 10)?),
     })
 }
 
-fn refusal(row: &Row<'_>) -> rusqlite::Result<Refusal> {
+fn refusal(row: &Row<'_>, read: Read) -> rusqlite::Result<Refusal> {
     Ok(Refusal {
         at: time(row.get(0)?),
-        host: row.get(1)?,
-        service: service(row.get(2)?),
-        why: row.get(3)?,
-        text: row.get(4)?,
-        event: row.get(5)?,
+        host: read(row, 1)?,
+        service: given(read(row, 2)?),
+        why: read(row, 3)?,
+        text: read(row, 4)?,
+        event: read(row, 5)?,
     })
 }
 
@@ -207,8 +221,9 @@ fn event_text(event: &Event) -> String {
     format!("{};{};{}", event.state, event.state_type, event.attempt)
 }
 
-fn service(column: String) -> Option<String> {
-    (!column.is_empty()).then_some(column)
+/// An empty text stands for none.
+fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }
 
 /// Milliseconds since 1970; a clock before that counts as 1970.

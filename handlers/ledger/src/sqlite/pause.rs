@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{SqliteLedger, millis, service, time};
+use super::{SqliteLedger, given, lossy, millis, time};
 use crate::{Error, Paused};
 
 const PAUSE: &str = "SELECT host, service, by_whom, reason, since, until FROM pause";
@@ -42,10 +42,10 @@ fn scope<'a>(host: Option<&'a str>, service: Option<&'a str>) -> (&'a str, &'a s
 
 fn paused(row: &Row<'_>) -> rusqlite::Result<Paused> {
     Ok(Paused {
-        host: service(row.get(0)?),
-        service: service(row.get(1)?),
-        by: row.get(2)?,
-        reason: row.get(3)?,
+        host: given(lossy(row, 0)?),
+        service: given(lossy(row, 1)?),
+        by: lossy(row, 2)?,
+        reason: lossy(row, 3)?,
         since: time(row.get(4)?),
         until: row.get::<_, Option<i64>>(5)?.map(time),
     })

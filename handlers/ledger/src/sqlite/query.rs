@@ -3,7 +3,7 @@
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
-use super::{RECORD, REFUSAL, SqliteLedger, millis, record, refusal, service, time};
+use super::{RECORD, REFUSAL, SqliteLedger, given, lossy, millis, record, refusal, time};
 use crate::{Error, Filter, Record, Refusal, RefusalCount, Standing, Which};
 
 impl SqliteLedger {
@@ -15,13 +15,13 @@ impl SqliteLedger {
             Some(Standing::Ended(outcome)) => terms.and("outcome = ?", Value::Text(outcome.as_str().into())),
         }
         let sql = format!("{RECORD}{} ORDER BY reserved DESC, rowid DESC{}", terms.sql(), limit(filter));
-        self.rows(&sql, params_from_iter(&terms.values), record)
+        self.rows(&sql, params_from_iter(&terms.values), |row| record(row, lossy))
     }
 
     pub(super) fn query_refusals(&self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
         let terms = Terms::of(filter, "at");
         let sql = format!("{REFUSAL}{} ORDER BY at DESC, rowid DESC{}", terms.sql(), limit(filter));
-        self.rows(&sql, params_from_iter(&terms.values), refusal)
+        self.rows(&sql, params_from_iter(&terms.values), |row| refusal(row, lossy))
     }
 
     pub(super) fn query_refusal_counts(&self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
@@ -34,9 +34,9 @@ impl SqliteLedger {
         );
         self.rows(&sql, params_from_iter(&terms.values), |row| {
             Ok(RefusalCount {
-                host: row.get(0)?,
-                service: service(row.get(1)?),
-                why: row.get(2)?,
+                host: lossy(row, 0)?,
+                service: given(lossy(row, 1)?),
+                why: lossy(row, 2)?,
                 count: row.get(3)?,
                 first: time(row.get(4)?),
                 last: time(row.get(5)?),
@@ -50,7 +50,7 @@ impl SqliteLedger {
             return Ok(Vec::new());
         }
         let sql = format!("{RECORD} WHERE job GLOB ?1 ORDER BY reserved DESC LIMIT 20");
-        self.rows(&sql, [format!("{beginning}*")], record)
+        self.rows(&sql, [format!("{beginning}*")], |row| record(row, lossy))
     }
 }
 

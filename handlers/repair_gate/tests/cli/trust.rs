@@ -18,12 +18,19 @@ fn refused(lab: &Lab, reason: &str, part: &str) {
 #[test]
 fn a_file_or_directory_that_others_can_write_is_refused_with_the_mending() {
     for (name, mode) in
-        [("etc/repairs.json", 0o664), ("etc/repairs.json", 0o646), ("etc", 0o775), ("etc", 0o757), ("etc", 0o1777)]
+        [("etc/repairs.json", 0o664), ("etc/repairs.json", 0o646), ("etc", 0o775), ("etc", 0o757), ("etc", 0o1775)]
     {
         let lab = Lab::new();
         lab.chmod(name, mode);
         refused(&lab, "config", &format!("chmod go-w '{}'", lab.path(name).display().to_string().trim_end_matches('/')));
     }
+}
+
+#[test]
+fn nobody_is_told_to_take_a_directory_like_tmp_from_everybody() {
+    let lab = Lab::new();
+    lab.chmod("etc", 0o1777);
+    refused(&lab, "config", "(mode 1777): keep what the gate needs elsewhere");
 }
 
 #[test]

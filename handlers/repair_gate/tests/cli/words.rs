@@ -196,3 +196,18 @@ fn help_and_version_are_for_people() {
         assert!(String::from_utf8_lossy(&output.stdout).starts_with(start));
     }
 }
+
+/// `repair_gate sudoers > FILE` is what set-up scripts rely on: an empty file would pass for a sudoers file that is in order.
+#[test]
+fn a_text_for_people_that_cannot_be_written_is_no_success() {
+    let lab = Lab::new();
+    for word in ["sudoers", "check"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = lab.command(None).arg(word).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{word}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("standard output: No space left"), "{output:?}");
+    }
+    // An answer that nobody waits for any more is as it was: what was done is on record.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    assert_eq!(lab.command(Some(b"list")).stdout(full).output().unwrap().status.code(), Some(0));
+}

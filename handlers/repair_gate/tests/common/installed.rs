@@ -129,7 +129,7 @@ fn listen(log: UnixDatagram) -> Receiver<String> {
 fn packaged_line() -> String {
     let help = Command::new(GATE).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let line = help.lines().find_map(|line| line.trim().strip_suffix(" ssh-ed25519 AAAA...")).unwrap();
+    let line = help.lines().find_map(|line| line.trim().strip_suffix(" ssh-ed25519 AAA...")).unwrap();
     assert!(line.starts_with("restrict,command="), "{line}");
     line.to_owned()
 }

@@ -1,6 +1,5 @@
 //! `repairctl doctor`.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -25,8 +24,8 @@ pub struct Doctor {
     #[arg(value_name = "HOST")]
     pub hosts: Vec<String>,
     /// How many hosts are checked at the same time
-    #[arg(long, value_name = "N", default_value = "8")]
-    pub jobs: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: u16,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

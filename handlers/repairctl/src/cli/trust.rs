@@ -29,7 +29,7 @@ pub struct Trust {
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
     /// sshd's port [default: as in the policy]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// Nagios' main configuration [default: where distributions put it]
     #[arg(long, value_name = "NAGIOS.CFG")]

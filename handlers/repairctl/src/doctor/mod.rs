@@ -45,7 +45,7 @@ pub fn run(words: &Doctor, site: &Site, out: &mut Out) -> Result<Found, Problem>
     }
     let mut report = Report { json: words.json.then(Vec::new), wrong: 0, notes: 0, checks: 0 };
     report.add(None, &here, out);
-    ward::examine(&patients, words.jobs.get(), |patient, findings| report.add(Some(&patient.way.host), &findings, out));
+    ward::examine(&patients, words.jobs.into(), |patient, findings| report.add(Some(&patient.way.host), &findings, out));
     Ok(report.end(patients.len(), out))
 }
 

@@ -1,8 +1,6 @@
 //! What is checked on this server: all that a repair needs before a host is asked.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +13,7 @@ use rustix::fs::{Access, access};
 use transport::{Error, survey};
 
 use super::finding::Finding;
+use crate::board::{self, Board};
 use crate::nagios::{MainFile, Objects};
 
 /// Nagios writes its status every few seconds; older than this, it does not run.
@@ -96,7 +95,7 @@ pub fn ledger(config: &Config, user: &str, group: &str) -> Finding {
     }
     // Left by root before the directory was given to this user, it keeps that user out.
     if let Some(file) = SqliteLedger::shut_out(path) {
-        let mend = format!("chown -R {user}:{group} {}", file.display());
+        let mend = format!("chown -R {user}:{group} {0} && chmod -R u+rwX {0}", file.display());
         return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), mend);
     }
     match SqliteLedger::open_read_only(path) {
@@ -146,24 +145,19 @@ fn pipe_mend(file: &Path) -> String {
 }
 
 fn status(file: &Path) -> Finding {
-    let opened = fs::File::open(file).and_then(|file| file.metadata());
-    match opened {
+    let age = Board::read(file).map(|board| board::age(&board.program, SystemTime::now()));
+    match age {
         Err(why) => Finding::wrong(
             "status file",
-            format!("{}: {why}; repairs stand still without it", file.display()),
+            format!("{why}; repairs stand still without it"),
             "start Nagios, and name its status_file in the policy",
         ),
-        Ok(found) => {
-            let written = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(found.mtime()).unwrap_or_default());
-            match SystemTime::now().duration_since(written) {
-                Ok(age) if age > STATUS_AGE => Finding::wrong(
-                    "status file",
-                    format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
-                    "start Nagios, or name its present status_file in the policy",
-                ),
-                _ => Finding::ok("status file", file.display().to_string()),
-            }
-        }
+        Ok(age) if age > STATUS_AGE => Finding::wrong(
+            "status file",
+            format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
+            "start Nagios, or name its present status_file in the policy",
+        ),
+        Ok(_) => Finding::ok("status file", file.display().to_string()),
     }
 }
 

@@ -21,6 +21,11 @@ pub fn run(words: &Init, site: &Site, out: &mut Out) -> Result<Found, Problem> {
     let named = if words.repairs.is_empty() { vec!["httpd".to_owned()] } else { words.repairs.clone() };
     let recipes: Result<Vec<Recipe>, String> = named.iter().map(|text| Recipe::read(text)).collect();
     let recipes = recipes.map_err(|why| Problem::Usage(format!("--repair: {why}; nothing was done")))?;
+    if let Some(twice) =
+        recipes.iter().enumerate().find_map(|(at, one)| recipes.iter().take(at).find(|other| other.name == one.name))
+    {
+        return Err(Problem::Usage(format!("--repair: '{}' is named twice; nothing was done", twice.name)));
+    }
     if !site.policy().is_absolute() || !words.dir.is_absolute() {
         return Err(Problem::Usage(
             "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was done".into(),
@@ -32,10 +37,15 @@ pub fn run(words: &Init, site: &Site, out: &mut Out) -> Result<Found, Problem> {
     }
     let main = MainFile::find(words.nagios_cfg.as_deref())?;
     let account = Account::of_nagios(words.nagios_user.as_deref(), main.as_ref())?;
-    let whose = main.as_ref().map_or("found by its usual name".to_owned(), |main| format!("says {}", main.path().display()));
+    let whose = match &main {
+        _ if words.nagios_user.is_some() => "says --nagios-user".to_owned(),
+        Some(main) if main.user().is_some() => format!("says {}", main.path().display()),
+        _ => "found by its usual name".to_owned(),
+    };
     out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
     let here = Here { policy: site.policy(), dir: &words.dir, account: &account, main: main.as_ref() };
     here.set_up(&recipes, out)?;
+    missing(site, &recipes, out);
     let repairs = recipe::repairs_json(&recipes);
     let found = match &words.target {
         Some(host) => there::set_up(words, host, site, main.as_ref(), &repairs, out)?,
@@ -48,6 +58,15 @@ pub fn run(words: &Init, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         next(words, &recipes, main.as_ref(), &account, out);
     }
     Ok(found)
+}
+
+/// A policy that was kept may not know what the host is set up for.
+fn missing(site: &Site, recipes: &[Recipe], out: &mut Out) {
+    let Ok(config) = site.config() else { return };
+    for recipe in recipes.iter().filter(|recipe| !config.policy.repairs.contains_key(&recipe.name)) {
+        let (policy, name) = (site.policy().display(), &recipe.name);
+        out.line(format!("note  {policy} has no repair '{name}': add \"{name}\": {} to its repairs", recipe.for_policy()));
+    }
 }
 
 fn to_paste(site: &Site, repairs: &str, out: &mut Out) {

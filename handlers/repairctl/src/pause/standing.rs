@@ -117,7 +117,7 @@ impl Standing {
             Some(Err(why)) => row("in trouble", format!("not known: {why}"), Tone::Bad),
             Some(Ok(Share { troubled, of, age })) => {
                 let text = format!(
-                    "{troubled} of {of} objects with a repair, {} ago; above {} % nothing is repaired",
+                    "{troubled} of {of} objects with a repair, {} ago; above {} %, unless it is one alone, nothing is repaired",
                     Span(*age),
                     limits.share
                 );

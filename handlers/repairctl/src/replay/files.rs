@@ -32,6 +32,14 @@ pub enum BadLog {
         /// What the system said.
         why: io::Error,
     },
+    /// It breaks off; what was read of it counts.
+    #[error("{path}: {why}")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
     /// No line begins as those of Nagios' log do.
     #[error("{0} is no log of Nagios: no line begins with [seconds since 1970]; see log_file and log_archive_path in nagios.cfg")]
     NoLog(PathBuf),

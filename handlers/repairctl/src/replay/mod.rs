@@ -110,7 +110,8 @@ fn read(
     let unreadable = |why| Stop::Log(BadLog::Unreadable { path: log.path.clone(), why });
     let count = Rc::new(Cell::new(0));
     let mut lines = Lines::new(files::open(&log.path, Rc::clone(&count)).map_err(unreadable)?);
-    while let Some(line) = lines.next().map_err(unreadable)? {
+    let broken = |why| Stop::Log(BadLog::Broken { path: log.path.clone(), why });
+    while let Some(line) = lines.next().map_err(broken)? {
         sim.tally.lines += 1;
         if sim.tally.lines.is_multiple_of(16384) {
             progress.at(before + count.get());

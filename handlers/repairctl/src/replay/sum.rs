@@ -95,7 +95,8 @@ impl Sum<'_> {
     pub fn write(&self, out: &mut Out) {
         let (tally, total) = (&self.sim.tally, self.total());
         for bad in self.bad {
-            out.line(format!("{} {}", Tone::Bad.paint("not read:", out), clean(&bad.to_string())));
+            let how = if matches!(bad, BadLog::Broken { .. }) { "not read to its end:" } else { "not read:" };
+            out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
         }
         let Some((first, last)) = tally.span else {
             out.line("there is no line of Nagios' log in these files");

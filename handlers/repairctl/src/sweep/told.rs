@@ -131,7 +131,10 @@ impl<'a> Telling<'a> {
             let rest = if waiting > 0 { format!("; {waiting} not offered") } else { String::new() };
             match end {
                 End::Done => self.out.line(format!("Swept: {sum}.")),
-                End::Held(why) => self.out.line(format!("Stopped: {}. So far: {sum}{rest}.", clean(why))),
+                End::Held(why) => {
+                    let stop = if why.ends_with('?') { "" } else { "." };
+                    self.out.line(format!("Stopped: {}{stop} So far: {sum}{rest}.", clean(why)));
+                }
                 End::Interrupted => self.out.line(format!("Interrupted. So far: {sum}{rest}.")),
             }
             for job in running {

@@ -83,7 +83,9 @@ fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<Str
     }
     let me = rustix::process::geteuid().as_raw();
     if facts.uid() != me && facts.uid() != 0 {
-        return Err(open(format!("belongs to user {}, not to this user ({me}) or root; chown it", facts.uid())));
+        // Root, trying by hand, must not take it away from Nagios.
+        let mend = if me == 0 { "run this as that user" } else { "chown it" };
+        return Err(open(format!("belongs to user {}, not to this user ({me}) or root; {mend}", facts.uid())));
     }
     let mut text = String::new();
     handle.by_ref().take(LONGEST).read_to_string(&mut text).map_err(|e| unreadable(e.to_string()))?;

@@ -1,0 +1,29 @@
+//! What a terminal is shown, which script(1) is here.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::json;
+
+#[test]
+fn colours_are_for_terminals_that_have_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = dir.path().join("policy.json");
+    fs::write(&policy, json!({"ledger": dir.path().join("ledger.sqlite"), "repairs": {}}).to_string()).unwrap();
+    let shown = |name: &str, value: &str| {
+        let command = format!("{} --policy {} status", env!("CARGO_BIN_EXE_repairctl"), policy.display());
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+        let done = script.env_remove("NO_COLOR").env("TERM", "xterm").env(name, value).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let (green, on) = ("\u{1b}[32m", "on: nothing is paused");
+    assert!(shown("NO_COLOR", "").contains(&format!("{green}{on}")));
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let text = shown(name, value);
+        assert!(text.contains(on) && !text.contains('\u{1b}'), "{name}={value}: {text:?}");
+    }
+}

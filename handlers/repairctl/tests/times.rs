@@ -1,0 +1,71 @@
+//! Times in and out: local ones for people, in whatever zone TZ names, and those that `--json` prints.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use ledger::{Claim, Ledger, Outcome, SqliteLedger};
+use policy::{Decision, Event, State, StateType};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// 2026-07-01 12:00 UTC.
+const NOON: u64 = 1_782_907_200;
+
+/// One repair at noon, and a time zone that no system has: 5:45 h before UTC (RFC 9636, version 2).
+fn site() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let repairs = json!({"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"]}});
+    fs::write(at("policy.json"), json!({"ledger": at("ledger.sqlite"), "repairs": repairs}).to_string()).unwrap();
+    let mut ledger = SqliteLedger::open(&at("ledger.sqlite")).unwrap();
+    let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
+    let (job, span) = ("noon-0001".parse().unwrap(), Duration::from_secs(60));
+    let event = Event::new("web1", None, State::Down, StateType::Hard, 3);
+    let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
+    let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
+    assert!(granted.unwrap().is_ok());
+    ledger.finish(&job, noon + span, Outcome::Healed, "").unwrap();
+    // Twice a header, the counts (one type of local time, four bytes of its name), that type and the name; then the rule.
+    let block =
+        [b"TZif2".as_slice(), &[0; 15 + 16], &[0, 0, 0, 1, 0, 0, 0, 4], &(-20_700_i32).to_be_bytes(), b"\0\0LAB\0"].concat();
+    fs::create_dir(at("zones")).unwrap();
+    fs::write(at("zones/Lab"), [&block[..], &block, b"\nLAB5:45\n"].concat()).unwrap();
+    dir
+}
+
+fn said(site: &TempDir, words: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
+    command.arg("--policy").arg(site.path().join("policy.json")).args(words);
+    let done = command.env("TZ", "Lab").env("TZDIR", site.path().join("zones")).output().unwrap();
+    String::from_utf8([done.stdout, done.stderr].concat()).unwrap()
+}
+
+#[test]
+fn the_zone_that_tz_names_is_the_local_time() {
+    let site = site();
+    assert!(said(&site, &["history"]).starts_with("2026-07-01 06:15:00\t"), "{}", said(&site, &["history"]));
+    assert_eq!(said(&site, &["history", "--since", "2026-07-01 06:16"]), "");
+    assert!(said(&site, &["history", "--until", "2026-07-01 06:16"]).contains("noon-0001"));
+}
+
+#[test]
+fn a_time_of_json_is_read_again() {
+    let site = site();
+    let listed: Value = serde_json::from_str(&said(&site, &["history", "--json"])).unwrap();
+    let began = listed.pointer("/0/began").and_then(Value::as_str).unwrap();
+    assert_eq!(began, "2026-07-01T12:00:00Z");
+    assert!(said(&site, &["history", "--since", began]).contains("noon-0001"));
+    assert_eq!(said(&site, &["history", "--until", began]), "");
+}
+
+#[test]
+fn what_is_no_time_is_told_so() {
+    let site = site();
+    for bad in ["9999-12-31", "2026-02-30", "yesterday", "7", "2026-07-01T25:00:00Z"] {
+        let told = said(&site, &["history", "--since", bad]);
+        assert!(told.contains(&format!("'{bad}' is no time: write how long ago (90m, 7d)")), "{told}");
+    }
+}
