@@ -242,6 +242,11 @@ fn what_cannot_be_read_is_said_and_ends_as_2() {
     let nothing = lint(Path::new("/nonexistent/nagios.cfg"), Path::new("/nonexistent"), &[]);
     assert_eq!(nothing.status.code(), Some(2));
     assert!(text(&nothing).starts_with("/nonexistent/nagios.cfg: error: cannot be read: No such file"));
+    for (name, what) in [("empty", ""), ("policy.json", "{}\n"), ("readme", "# cfg_file=here\nNagios\n")] {
+        site.write(name, what);
+        let output = lint(&site.at(name), Path::new("/nonexistent"), &[]);
+        assert!(output.status.code() == Some(2) && text(&output).contains("no configuration of Nagios"), "{}", text(&output));
+    }
 }
 
 #[test]

@@ -16,7 +16,6 @@ pub use expand::{Command, Objects};
 pub use inherit::Object;
 pub use main_file::MainFile;
 
-use define::Definition;
 use main_file::Reader;
 
 /// Where distributions and `make install` put the main file: Nagios 4, 3, Naemon, Icinga 1.
@@ -107,8 +106,10 @@ pub fn read(path: &Path) -> Configuration {
         }
         Ok(text) => reader.main_file(path, &text),
     };
-    let (definitions, unreadable): (Vec<Definition>, _) = (reader.definitions, reader.unreadable);
-    Configuration { main, objects: expand::expand(&definitions), unreadable }
+    if reader.definitions.is_empty() && reader.unreadable.is_empty() {
+        reader.fail(path, 0, "it defines nothing and names no file that does: this is no configuration of Nagios");
+    }
+    Configuration { main, objects: expand::expand(&reader.definitions), unreadable: reader.unreadable }
 }
 
 #[cfg(test)]
