@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use policy::{Fleet, Policy, Quota, RepairName};
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{Deserializer, Error};
 
 use super::repairs::{QuotaKeys, Repair};
 use super::ssh::{Reach, SshKeys};
@@ -99,6 +99,9 @@ fn fleet<'de, D: Deserializer<'de>>(json: D) -> Result<Fleet, D::Error> {
     }
     let keys = FleetKeys::deserialize(json)?;
     let safe = Fleet::default();
+    if keys.share.is_some_and(|share| share > 100) {
+        return Err(D::Error::custom("share is a percentage, 100 at most"));
+    }
     Ok(Fleet {
         running: keys.running.unwrap_or(safe.running),
         started: keys.started.map_or(safe.started, Quota::from),

@@ -91,6 +91,7 @@ fn what_is_wrong_is_named_with_its_place() {
         (repair(", \"window\": {\"count\": 1}"), "repairs.httpd.window: missing field `per`"),
         (repair(", \"good_results\": 0"), "good_results is not within"),
         ("{\"repairs\": {}, \"fleet\": {\"runing\": 1}}".into(), "fleet.runing: unknown field `runing`"),
+        ("{\"repairs\": {}, \"fleet\": {\"share\": 101}}".into(), "share is a percentage"),
         ("{\"repairs\": {}, \"hosts\": {\"a\": {\"transport\": \"telnet\"}}}".into(), "hosts.a.transport: unknown variant"),
         (repair("}, \"httpd\": {\"ladder\": [{\"ssh\": \"b\"}], \"verify\": [\"/v\"]"), "'httpd' stands there twice"),
         ("{\"repairs\": {}, \"hosts\": {\"a\": {\"port\": 22}, \"a\": {}}}".into(), "hosts: 'a' stands there twice"),
