@@ -42,9 +42,6 @@ const DOTS: &str = "...";
 /// The verdict on a page. `so_far` is what the certificates said.
 pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State) -> Verdict {
     let status = text::of(&page.head.status_line);
-    if page.end == End::BadChunks {
-        return Verdict::Done(Outcome::new(State::Unknown, linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into())));
-    }
     let (mut state, message) = match status_line(wish, page) {
         Ok(Status::Expected(message)) => (State::Ok, message),
         Ok(Status::State(state)) => (state, status),
@@ -60,6 +57,10 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
             return Verdict::Done(Outcome::new(State::Critical, linked(wish, line)));
         }
     };
+    // Only here: what the status line says of itself, or of another place, holds whatever the body is.
+    if page.end == End::BadChunks {
+        return Verdict::Done(Outcome::new(State::Unknown, linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into())));
+    }
     let mut complaints = Vec::new();
     for (worse, complaint) in findings(wish, place, page) {
         state = state.worst(worse);

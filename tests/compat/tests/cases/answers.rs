@@ -96,6 +96,7 @@ pub fn heads_and_bodies() -> Vec<Case> {
     cases.extend(quirk("bare-carriage-returns", with(bare, &["", "-s body", "-d A"])));
     cases.extend(quirk("head-without-headers", with(b"HTTP/1.1 200 OK\r\n\r\nfoo\r\n\r\nbody", &["-s foo", "-d foo"])));
     cases.extend(quirk("incomplete-body", with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", &["", "-s short"])));
+    cases.extend(quirk("incomplete-body", with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n", &[""])));
     cases
 }
 
@@ -143,6 +144,16 @@ pub fn chunks() -> Vec<Case> {
         cases.extend(with(answer.as_bytes(), &["-s hello_world", "-s hello"]));
     }
     cases.extend(with(format!("{head}5\r\nhello\r\n").as_bytes(), &["-N", "-N -B"]));
+    // What the status line says holds, whatever the body is.
+    for status in ["HTTP/1.1 500 X", "HTTP/1.1 404 X", "HTTP/1.1 099 X", "HTTP/1.1 20 X", "HTTP/2 200", "ICY 200 OK"] {
+        let answer = format!("{status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+        cases.extend(with(answer.as_bytes(), &["", "-e 200", "-e 500"]));
+    }
+    // A head that is cut off announces chunks that never come.
+    for cut in ["", "\r\n", "\r\nA: b", "\r\nA: b\r\n", "\r\n\r"] {
+        let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked{cut}");
+        cases.extend(with(answer.as_bytes(), &["", "-N", "-e 200"]));
+    }
     cases.extend(quirk("chunks-by-newline", with(format!("{head}5\nhello\n0\n\n").as_bytes(), &["", "-s hello"])));
     cases.extend(quirk("chunk-size-and-blank", with(format!("{head}5 \r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"])));
     cases.extend(quirk("chunk-longer-than-said", with(format!("{head}5\r\nhelloXX0\r\n\r\n").as_bytes(), &[""])));

@@ -92,6 +92,13 @@ pub fn redirects() -> Vec<Case> {
         let answers = [first.as_bytes(), PAGE.as_bytes()];
         cases.push(case(&["-f", "follow", "-H", "localhost", "-P", "a=b", "-k", "Q: 1", "-j", "PUT"], &answers));
     }
+    for broken in ["5\r\nhel", "zz\r\n", "", "5\r\nhello\r\n"] {
+        let first = format!("HTTP/1.1 302 Moved\r\nLocation: /z\r\nTransfer-Encoding: chunked\r\n\r\n{broken}");
+        let answers = [first.as_bytes(), PAGE.as_bytes()];
+        cases.push(case(&["-f", "follow"], &answers));
+        cases.push(case(&["-f", "sticky", "-H", "localhost", "-e", "302"], &answers));
+        cases.push(case(&["-f", "warning"], &answers));
+    }
     let circle: Vec<Vec<u8>> = (0..40).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" }).into_bytes()).collect();
     for words in ["-f follow", "-f sticky --max-redirs 2", "-f stickyport --max-redirs 20"] {
         cases.push(Case { args: line(words), answers: circle.clone(), quirk: None });
