@@ -138,6 +138,9 @@ pub fn chunks() -> Vec<Case> {
         "transfer-encoding: CHUNKED",
         "Transfer-Encoding:chunked",
         "Transfer-Encoding: identity",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: \"chunked\"",
+        "Transfer-Encoding: chunked, gzip",
         "Transfer-Encoding: chunked\r\nContent-Length: 3",
     ] {
         let answer = format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
