@@ -99,6 +99,11 @@ pub fn redirects() -> Vec<Case> {
         cases.push(case(&["-f", "sticky", "-H", "localhost", "-e", "302"], &answers));
         cases.push(case(&["-f", "warning"], &answers));
     }
+    // A path from the current folder leads nowhere else, again and again.
+    for location in ["a", "x?y=z", "a/b:c", "*", "-"] {
+        cases.extend(with(to(location).as_bytes(), &["-f follow", "-f stickyport -H 127.0.0.1 --max-redirs 2"]));
+    }
+    cases.extend(with(to("a").as_bytes(), &["-f sticky -u /dir/page"]));
     let circle: Vec<Vec<u8>> = (0..40).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" }).into_bytes()).collect();
     for words in ["-f follow", "-f sticky --max-redirs 2", "-f stickyport --max-redirs 20"] {
         cases.push(Case { args: line(words), answers: circle.clone(), quirk: None });
