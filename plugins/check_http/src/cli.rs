@@ -80,6 +80,8 @@ pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
 fn known(command: &clap::Command) -> Vec<Known> {
     command
         .get_arguments()
+        // What is left of it when it was resolved is none, as a prefix of it never was one.
+        .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {
                 Some(range) if range.takes_values() && range.min_values() == 0 => Takes::Attached,
@@ -135,6 +137,14 @@ mod tests {
         assert_eq!(cli.url, "/y");
         assert_eq!(cli.header, ["1", "2"]);
         assert_eq!(cli.post.first(), Some(&"first".into()));
+    }
+
+    #[test]
+    fn extra_opts_are_never_passed_over_in_silence() {
+        for word in ["--extra-opt=@/no/such/file", "--extra=@/no/such/file"] {
+            let refused = read(&["-H".into(), "h".into(), word.into()]).map_err(|problem| problem.to_string());
+            assert!(refused.is_err_and(|why| why.starts_with("unrecognized option '--extra")), "{word}");
+        }
     }
 
     #[test]
