@@ -173,8 +173,18 @@ pub fn chunks() -> Vec<Case> {
         ));
     }
     cases.extend(quirk("head-has-no-body", with(format!("{head}5\r\nhel").as_bytes(), &["-j HEAD"])));
+    for status in ["101 X", "204 X", "304 X"] {
+        let answer = format!("HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+        cases.extend(quirk("head-has-no-body", with(answer.as_bytes(), &[""])));
+    }
+    cases.extend(quirk("last-line-ends", with(format!("{head}2\r\nhi\r\n0\r\n\r\n").as_bytes(), &["-e x -B"])));
     let other = |coding: &str| format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
-    for coding in ["Transfer-Encoding: gzip, chunked", "X-Transfer-Encoding: chunked", "Transfer-Encoding:\r\n chunked"] {
+    for coding in [
+        "Transfer-Encoding: gzip, chunked",
+        "X-Transfer-Encoding: chunked",
+        "Transfer-Encoding:\r\n chunked",
+        "Transfer-Encoding:\tchunked",
+    ] {
         cases.extend(quirk("what-is-chunked", with(other(coding).as_bytes(), &["-s hello_world"])));
     }
     cases

@@ -208,8 +208,17 @@ pub fn usage() -> Vec<Case> {
     ));
     cases.extend(quirk(
         "complaints-name-their-program",
-        with(PAGE.as_bytes(), &["--extra-opts=@/no/such/file", "--extra-opts=x", "alone", "--ip-address x"]),
+        with(
+            PAGE.as_bytes(),
+            &["--extra-opts=@/no/such/file", "--extra-opts=x", "alone", "--ip-address x", "--authorisation=a:b", "--extra=@x"],
+        ),
     ));
+    cases.extend(quirk("only-what-counts-is-checked", with(PAGE.as_bytes(), &["-f x -f ok", "-t x -t 5", "-p x -p PORT"])));
+    cases.extend(quirk(
+        "dashes-are-no-numbers",
+        with(PAGE.as_bytes(), &["-t -", "-t --", "--max-redirs -", "alone -I 127.0.0.1 -p -"]),
+    ));
+    cases.extend(quirk("proxy-is-an-option", with(PAGE.as_bytes(), &["--proxy x:y"])));
     cases.extend(quirk("tls-versions-are-exact", with(PAGE.as_bytes(), &["-S5", "--ssl=x"])));
     cases.extend(quirk("old-ssl-is-unknown", with(PAGE.as_bytes(), &["-S2 -t 1", "-S3 -t 1"])));
     cases

@@ -62,6 +62,10 @@ pub fn redirects() -> Vec<Case> {
             cases.extend(quirk(name, vec![follow(location, &format!("{before} -f {how}"))]));
         }
     }
+    for (location, how) in [("http://under_score:PORT/x", "sticky"), ("http://localhost:/x", "stickyport")] {
+        cases.extend(quirk("hosts-in-a-location", vec![follow(location, &format!("-f {how}"))]));
+    }
+    cases.extend(quirk("stickyport-is-shown", vec![follow("http://localhost:1/", "-f stickyport --max-redirs 0")]));
     cases.extend(quirk("port-above-65535", vec![follow("http://127.0.0.1:99999/", "-f stickyport")]));
     cases.push(follow("http://127.0.0.1:99999/", "-f follow"));
     for words in [
