@@ -169,7 +169,9 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
 }
 
 fn shortened(text: &[u8]) -> String {
-    match text.get(..SHOWN_TEXT) {
+    // Not through a letter: half of one would be no UTF-8, and all of the text be shown as latin-1.
+    let end = std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
+    match text.get(..end) {
         Some(start) if text.len() > SHOWN_TEXT + DOTS.len() => text::of(start) + DOTS,
         _ => text::of(text),
     }

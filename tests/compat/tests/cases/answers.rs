@@ -65,6 +65,7 @@ pub fn status_lines() -> Vec<Case> {
             case(&[], &[b"HTTP/1.1 200\tOK\r\n\r\n"]),
             case(&[], &[b"HTTP/1.1 200 caf\xe9\r\n\r\n"]),
             case(&["-B"], &[b"HTTP/1.1 200 OK\r\nA: b\r\n\r\na|b\r\nc"]),
+            case(&["-s", "cut through the letter a \u{fc}\u{fc}\u{fc}"], &[PAGE.as_bytes()]),
         ],
     ));
     cases.extend(quirk("last-line-ends", vec![case(&["-e", "x", "-B"], &[PAGE.as_bytes()])]));
