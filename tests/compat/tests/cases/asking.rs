@@ -210,13 +210,22 @@ pub fn usage() -> Vec<Case> {
         "complaints-name-their-program",
         with(
             PAGE.as_bytes(),
-            &["--extra-opts=@/no/such/file", "--extra-opts=x", "alone", "--ip-address x", "--authorisation=a:b", "--extra=@x"],
+            &[
+                "--extra-opts=@/no/such/file",
+                "--extra-opts=x",
+                "alone",
+                "--ip-address x",
+                "--authorisation=a:b",
+                "--extra=@x",
+                "--max=5",
+                "alone -f x",
+            ],
         ),
     ));
     cases.extend(quirk("only-what-counts-is-checked", with(PAGE.as_bytes(), &["-f x -f ok", "-t x -t 5", "-p x -p PORT"])));
     cases.extend(quirk(
         "dashes-are-no-numbers",
-        with(PAGE.as_bytes(), &["-t -", "-t --", "--max-redirs -", "alone -I 127.0.0.1 -p -"]),
+        with(PAGE.as_bytes(), &["-t -", "-t --", "--max-redirs -", "--max-redirs 1-5", "alone -I 127.0.0.1 -p -"]),
     ));
     cases.extend(quirk("proxy-is-an-option", with(PAGE.as_bytes(), &["--proxy x:y"])));
     cases.extend(quirk("tls-versions-are-exact", with(PAGE.as_bytes(), &["-S5", "--ssl=x"])));
