@@ -1,9 +1,10 @@
 //! The judgement of -C: how long a certificate is still good for. Pure; now is an argument.
 
 use plugin_kit::State;
-use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::oid::db::rfc4519::CN;
-use x509_cert::der::{Decode, Tag, Tagged};
+use x509_cert::der::{self, Decode, Reader, SliceReader, Tag, Tagged};
+use x509_cert::name::RdnSequence;
 
 use crate::date;
 use crate::wish::Days;
@@ -20,11 +21,13 @@ pub struct Certificate {
 impl Certificate {
     /// Reads a certificate in DER.
     pub fn read(der: &[u8]) -> Result<Certificate, String> {
-        let certificate = CertificateInner::<Raw>::from_der(der).map_err(|why| why.to_string())?.tbs_certificate;
-        let names = certificate.subject.0.iter().flat_map(|part| part.0.iter());
+        let (not_after, subject) = end_and_subject(der).map_err(|why| why.to_string())?;
+        // A name in an encoding that nobody uses is no reason to say nothing of the days.
+        let subject = RdnSequence::from_der(subject).unwrap_or_default();
+        let names = subject.0.iter().flat_map(|part| part.0.iter());
         let common_name = names.into_iter().find(|name| name.oid == CN).map(|name| name_of(name.value.tag(), name.value.value()));
-        let not_after = certificate.validity.not_after.to_unix_duration().as_secs();
-        Ok(Certificate { common_name, not_after: i64::try_from(not_after).unwrap_or(i64::MAX) })
+        let not_after = date::in_digits(&crate::text::of(not_after.value())).ok_or("its end is no date")?;
+        Ok(Certificate { common_name, not_after })
     }
 
     /// Reads the peer's own certificate, the first it sent; or of all it sent the one that ends first.
@@ -65,6 +68,26 @@ impl Certificate {
         let state = if days_left > i64::from(days.critical) { State::Warning } else { State::Critical };
         (state, text(state.as_str(), format!("expires in {days_left} day(s) ({end}).")))
     }
+}
+
+/// When it ends, and whose it is (RFC 5280, section 4.1). Nothing else of it is looked at: a device whose clock was not set
+/// makes certificates that begin before 1970, which is no time to the library.
+fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
+    SliceReader::new(der)?.sequence(|certificate| {
+        let found = certificate.sequence(|part| {
+            // The oldest have no version.
+            if matches!(part.peek_tag()?, Tag::ContextSpecific { .. }) {
+                part.decode::<AnyRef<'_>>()?;
+            }
+            let _serial_algorithm_issuer: [AnyRef<'_>; 3] = [part.decode()?, part.decode()?, part.decode()?];
+            let [_, end]: [AnyRef<'_>; 2] = part.sequence(|validity| Ok([validity.decode()?, validity.decode()?]))?;
+            let subject = part.tlv_bytes()?;
+            part.read_slice(part.remaining_len())?;
+            Ok((end, subject))
+        })?;
+        certificate.read_slice(certificate.remaining_len())?;
+        Ok(found)
+    })
 }
 
 /// A name in the encodings certificates have used; BMPString is UTF-16.
@@ -109,5 +132,56 @@ mod tests {
     #[test]
     fn rubbish_is_an_error() {
         assert!(Certificate::read(b"no certificate").is_err());
+        assert!(Certificate::read(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
+    }
+
+    /// Tag, length and content, of less than 128 bytes.
+    fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
+        let content = content.concat();
+        [&[tag, u8::try_from(content.len()).unwrap()], content.as_slice()].concat()
+    }
+
+    fn made(begin: &str, end: &str, tag: u8, name: &[u8]) -> Vec<u8> {
+        let time = |text: &str| der(if text.len() == 13 { 0x17 } else { 0x18 }, &[text.as_bytes()]);
+        let name = der(0x31, &[&der(0x30, &[&[6, 3, 0x55, 4, 3], &der(tag, &[name])])]);
+        let parts = [
+            der(0xa0, &[&[2, 1, 2]]),
+            der(2, &[&[1]]),
+            der(0x30, &[]),
+            der(0x30, &[]),
+            der(0x30, &[&time(begin), &time(end)]),
+            der(0x30, &[&name]),
+            der(0x30, &[]),
+        ];
+        der(0x30, &[&der(0x30, &parts.each_ref().map(Vec::as_slice)), &der(0x30, &[]), &der(3, &[&[0]])])
+    }
+
+    #[test]
+    fn certificates_are_read_whenever_they_begin_and_end() {
+        for (begin, end, not_after) in [
+            ("691231000000Z", "350101000000Z", 2_051_222_400),
+            ("500101000000Z", "491231235959Z", 2_524_607_999),
+            ("19500101000000Z", "20500101000000Z", 2_524_608_000),
+            ("19000101000000Z", "99991231235959Z", 253_402_300_799),
+            ("560101000000Z", "661212171510Z", -96_360_290),
+        ] {
+            let read = Certificate::read(&made(begin, end, 0x0c, b"h"));
+            assert_eq!(read, Ok(Certificate { common_name: Some("h".into()), not_after }), "{begin} {end}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_in_the_encodings_of_their_time() {
+        for (tag, bytes, name) in [
+            (0x0c, "gr\u{fc}n".as_bytes(), Some("gr\u{fc}n")),
+            (0x13, b"h.example", Some("h.example")),
+            (0x14, b"gr\xfcn", Some("gr\u{fc}n")),
+            (0x16, b"h", Some("h")),
+            (0x1e, b"\0g\0r\0\xfc\0n\x20\xac", Some("gr\u{fc}n\u{20ac}")),
+            (0x1c, b"\0\0\0h", None),
+        ] {
+            let read = Certificate::read(&made("700101000000Z", "350101000000Z", tag, bytes));
+            assert_eq!(read.map(|read| read.common_name), Ok(name.map(str::to_owned)), "{tag}");
+        }
     }
 }

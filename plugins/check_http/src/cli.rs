@@ -25,8 +25,8 @@ pub struct Typed {
     /// The same as words, in the form every program of ours reads the same way, with --extra-opts resolved.
     #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "who hands over reads them"))]
     pub words: Vec<OsString>,
-    /// An option that asks for TLS stands behind the last -H, and so sets the port back to 443.
-    pub tls_after_hostname: bool,
+    /// For each -H: an option that asks for TLS stands behind it, and so sets its port back to 443.
+    pub tls_after_hostname: Vec<bool>,
     /// -4 and -6: the last one counts.
     pub ipv6_last: bool,
     /// -r and -R in their order.
@@ -69,7 +69,7 @@ pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
         matches.indices_of(id).filter(|_| typed).and_then(Iterator::max)
     };
     let tls = ["ssl", "certificate", "client_cert", "private_key", "verify_cert", "ca_cert"].into_iter().filter_map(last).max();
-    let tls_after_hostname = tls > last("hostname");
+    let tls_after_hostname = places(&matches, "hostname").into_iter().map(|place| tls > Some(place)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
     // The process is about to end: taking clap's tables apart would cost an eighth of the whole run.
@@ -80,6 +80,8 @@ pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
 fn known(command: &clap::Command) -> Vec<Known> {
     command
         .get_arguments()
+        // What is left of it when it was resolved is none, as a prefix of it never was one.
+        .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {
                 Some(range) if range.takes_values() && range.min_values() == 0 => Takes::Attached,
@@ -93,10 +95,14 @@ fn known(command: &clap::Command) -> Vec<Known> {
         .collect()
 }
 
+/// Where on the line an option stands.
+fn places(matches: &clap::ArgMatches, id: &str) -> Vec<usize> {
+    matches.indices_of(id).map(Iterator::collect).unwrap_or_default()
+}
+
 fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<TypedPattern> {
-    let places = |id: &str| matches.indices_of(id).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
-    let (regex, eregi) = (places("regex"), places("eregi"));
-    let linespan = if cli.linespan > 0 { places("linespan").into_iter().min() } else { None };
+    let (regex, eregi) = (places(matches, "regex"), places(matches, "eregi"));
+    let linespan = if cli.linespan > 0 { places(matches, "linespan").into_iter().min() } else { None };
     let mut typed: Vec<_> = regex.iter().zip(&cli.regex).chain(eregi.iter().zip(&cli.eregi)).collect();
     typed.sort_by_key(|(place, _)| **place);
     typed
@@ -127,10 +133,18 @@ mod tests {
     #[test]
     fn the_last_of_repeated_options_counts_where_it_always_did() {
         let cli = typed("-H a -H b -u /x -u /y -k 1 -k 2 -P first -P second").cli;
-        assert_eq!(cli.hostname, Some("b".into()));
+        assert_eq!(cli.hostname, ["a", "b"]);
         assert_eq!(cli.url, "/y");
         assert_eq!(cli.header, ["1", "2"]);
         assert_eq!(cli.post.first(), Some(&"first".into()));
+    }
+
+    #[test]
+    fn extra_opts_are_never_passed_over_in_silence() {
+        for word in ["--extra-opt=@/no/such/file", "--extra=@/no/such/file"] {
+            let refused = read(&["-H".into(), "h".into(), word.into()]).map_err(|problem| problem.to_string());
+            assert!(refused.is_err_and(|why| why.starts_with("unrecognized option '--extra")), "{word}");
+        }
     }
 
     #[test]
@@ -142,9 +156,9 @@ mod tests {
 
     #[test]
     fn the_place_of_the_tls_option_is_told() {
-        assert!(typed("-H h:8080 -S").tls_after_hostname);
-        assert!(!typed("-S -H h:8443").tls_after_hostname);
-        assert!(typed("-S1.2+ -H h:8443 -C 5").tls_after_hostname);
+        assert_eq!(typed("-H h:8080 -S").tls_after_hostname, [true]);
+        assert_eq!(typed("-S -H h:8443").tls_after_hostname, [false]);
+        assert_eq!(typed("-S1.2+ -H h:8443 -C 5 -H h").tls_after_hostname, [true, false]);
     }
 
     #[test]

@@ -32,8 +32,28 @@ pub fn read(text: &str) -> Option<i64> {
         year => Some(year).filter(|year| *year < 10_000)?,
     };
     let mut time = time.split(':').map(number);
-    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    let valid = time.next().is_none() && hour < 24 && minute < 60 && second <= 60;
+    let clock = [time.next()??, time.next()??, time.next()??];
+    if time.next().is_none() { seconds(year, month, day, clock) } else { None }
+}
+
+/// The dates of certificates (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ`, which is from 1950 to 2049, or `YYYYMMDDHHMMSSZ`.
+pub fn in_digits(text: &str) -> Option<i64> {
+    let digits = text.strip_suffix('Z')?;
+    let year = digits.get(..digits.len().checked_sub(10)?)?;
+    let pair = |at: usize| number(digits.get(year.len() + 2 * at..year.len() + 2 * at + 2)?);
+    let year = match (year.len(), number(year)?) {
+        (2, short @ 0..50) => short + 2000,
+        (2, short) => short + 1900,
+        (4, year) => year,
+        _ => return None,
+    };
+    let month = pair(0).filter(|month| (1..=12).contains(month))?;
+    let day = pair(1).filter(|day| (1..=31).contains(day))?;
+    seconds(year, month, day, [pair(2)?, pair(3)?, pair(4)?])
+}
+
+fn seconds(year: i64, month: i64, day: i64, [hour, minute, second]: [i64; 3]) -> Option<i64> {
+    let valid = hour < 24 && minute < 60 && second <= 60;
     valid.then(|| days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
 }
 
@@ -79,6 +99,18 @@ mod tests {
     }
 
     #[test]
+    fn the_two_forms_of_certificates() {
+        for text in ["941106084937Z", "19941106084937Z"] {
+            assert_eq!(in_digits(text), Some(784_111_777), "{text}");
+        }
+        for text in
+            ["", "Z", "941106084937", "9411060849Z", "941306084937Z", "941106250000Z", "x41106084937Z", "119941106084937Z"]
+        {
+            assert_eq!(in_digits(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn shown_as_c_shows_it() {
         assert_eq!(shown(0), "Thu Jan  1 00:00:00 1970 +0000");
         assert_eq!(shown(1_829_963_809), "Tue Dec 28 03:16:49 2027 +0000");
@@ -93,8 +125,9 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC{0,40}") {
+        fn no_text_panics(text in "\\PC{0,40}|[0-9]{0,16}Z") {
             read(&text);
+            in_digits(&text);
         }
     }
 }

@@ -94,20 +94,25 @@ fn section_of(content: &[u8], wanted: &str, takes_value: &impl Fn(&str) -> bool)
     for (number, line) in content.split(|byte| *byte == b'\n').enumerate() {
         match line.trim_ascii() {
             [] | [b'#' | b';', ..] => {}
-            [b'[', name @ .., b']'] => {
+            [b'[', line @ ..] => {
                 any_section = true;
-                inside = name.trim_ascii() == wanted.as_bytes();
+                let (name, behind) = line.split_at(line.iter().position(|byte| *byte == b']').unwrap_or(line.len()));
+                inside = name.trim_ascii() == wanted.as_bytes() && !behind.is_empty();
+                if inside && !matches!(behind.get(1..).unwrap_or_default().trim_ascii(), [] | [b'#' | b';', ..]) {
+                    return Err(number + 1);
+                }
                 if inside {
                     found.get_or_insert_default();
                 }
             }
+            // What other programs keep in the file is theirs to judge.
+            _ if any_section && !inside => {}
             line => {
-                let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0 && any_section);
+                let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
                 let (key, value) = line.split_at(equals.ok_or(number + 1)?);
-                if let Some(options) = found.as_mut().filter(|_| inside) {
-                    let value = value.get(1..).unwrap_or_default().trim_ascii();
-                    options.push(option(key.trim_ascii_end(), value, takes_value));
-                }
+                let value = value.get(1..).unwrap_or_default().trim_ascii();
+                let options = found.as_mut().ok_or(number + 1)?;
+                options.push(option(key.trim_ascii_end(), value, takes_value));
             }
         }
     }
@@ -139,6 +144,15 @@ mod tests {
             "# all\n[other]\nport=1\n[check_http]\n url = /a b \nsni=\nurl=\nS=1.2+\n;end\n[ check_http ]\r\nk=A: b\r\n";
         let words = ["--url=/a b", "--sni", "--url=", "-S1.2+", "-kA: b"].map(str::to_owned).to_vec();
         assert_eq!(section(content), Ok(Some(words)));
+    }
+
+    #[test]
+    fn sections_of_others_are_not_judged() {
+        let words = |words: &[&str]| Ok(Some(words.iter().map(|word| (*word).to_owned()).collect()));
+        assert_eq!(section("[b]x\nfoo\n=\n[check_http] # ours\nurl=/x\n[c\nsni=\n"), words(&["--url=/x"]));
+        assert_eq!(section("[check_http];\n[b]\nurl=/b\n[check_http]\nsni=\n"), words(&["--sni"]));
+        assert_eq!(section("[check_http]\n"), words(&[]));
+        assert_eq!(section("[check_http\nurl=/x\n"), Ok(None));
     }
 
     #[test]

@@ -42,9 +42,6 @@ const DOTS: &str = "...";
 /// The verdict on a page. `so_far` is what the certificates said.
 pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State) -> Verdict {
     let status = text::of(&page.head.status_line);
-    if page.end == End::BadChunks {
-        return Verdict::Done(Outcome::new(State::Unknown, linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into())));
-    }
     let (mut state, message) = match status_line(wish, page) {
         Ok(Status::Expected(message)) => (State::Ok, message),
         Ok(Status::State(state)) => (state, status),
@@ -60,6 +57,10 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
             return Verdict::Done(Outcome::new(State::Critical, linked(wish, line)));
         }
     };
+    // Only here: what the status line says of itself, or of another place, holds whatever the body is.
+    if page.end == End::BadChunks {
+        return Verdict::Done(Outcome::new(State::Unknown, linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into())));
+    }
     let mut complaints = Vec::new();
     for (worse, complaint) in findings(wish, place, page) {
         state = state.worst(worse);
@@ -168,7 +169,9 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
 }
 
 fn shortened(text: &[u8]) -> String {
-    match text.get(..SHOWN_TEXT) {
+    // Not through a letter: half of one would be no UTF-8, and all of the text be shown as latin-1.
+    let end = std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
+    match text.get(..end) {
         Some(start) if text.len() > SHOWN_TEXT + DOTS.len() => text::of(start) + DOTS,
         _ => text::of(text),
     }

@@ -3,6 +3,7 @@
 //! The grammar is POSIX.1-2017 XBD 9.4 with the GNU escapes (`\b`, `\w`, …), in the C locale; it is translated to
 //! regex-syntax's own form and run by regex-automata. Back-references cannot be matched in linear time and are refused.
 
+mod anchors;
 mod bracket;
 mod parser;
 mod search;
@@ -55,9 +56,10 @@ const MAX_SIZE: usize = 8 << 20;
 
 impl Pattern {
     /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and `$` match at every line
-    /// (POSIX's REG_NEWLINE).
+    /// (POSIX's REG_NEWLINE); with it, see `anchors`.
     pub fn new(pattern: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, BadPattern> {
-        let hir = Parser::new(pattern, ignore_case, linespan).alternatives()?;
+        let lines = Parser::new(pattern, ignore_case, linespan).alternatives()?;
+        let hir = if linespan { anchors::spanning(lines) } else { lines };
         let config =
             thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_SIZE)).which_captures(thompson::WhichCaptures::None);
         let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir).map_err(|_| BadPattern::TooBig)?;
@@ -137,6 +139,8 @@ mod tests {
             ("a|*b", BadPattern::NothingToRepeat),
             ("{1}", BadPattern::NothingToRepeat),
             ("^*", BadPattern::NothingToRepeat),
+            ("a$*", BadPattern::NothingToRepeat),
+            ("\\b?a", BadPattern::NothingToRepeat),
             ("[[:alpha:]-z]", BadPattern::BadRange),
             ("a{2", BadPattern::OpenCount),
             ("a{x}", BadPattern::BadCount),

@@ -18,7 +18,9 @@ pub struct Nowhere(pub State, pub String);
 /// first answer.
 pub fn next(place: &Place, head: &Head, how: OnRedirect, news: bool) -> Result<Place, Nowhere> {
     let next = target(place, head, how)?;
-    if next == *place && next.name() == next.address && !news {
+    // A path from the current folder never counted: it ends at the limit, as a WARNING.
+    let from_folder = head.values("Location").first().is_some_and(|location| is_from_folder(location));
+    if next == *place && next.name() == next.address && !news && !from_folder {
         return Err(Nowhere(State::Critical, format!("redirection creates an infinite loop - {}", next.shown())));
     }
     Ok(next)
@@ -64,6 +66,11 @@ fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere>
     let port = if how == OnRedirect::StickyPort && !place.tunnel { place.port } else { port };
     let connect_port = if place.tunnel { place.port } else { port };
     Ok(Place { tls, host: Some(host), address, port: connect_port, virtual_port: port, url, tunnel: place.tunnel })
+}
+
+/// Whether a location is seen from the current folder: neither a whole URL nor from the root.
+fn is_from_folder(location: &[u8]) -> bool {
+    scheme(location).is_none() && location.first() != Some(&b'/')
 }
 
 /// A location as it can stand in a request line: without its fragment (RFC 9110, section 10.2.2), blanks and control

@@ -81,7 +81,7 @@ impl Head {
             return Framing::Length(0);
         }
         let codings = self.values("Transfer-Encoding").join(&b","[..]).to_ascii_lowercase();
-        if crate::text::contains(&codings, b"chunked") {
+        if codings.split(|byte| *byte == b',').any(|coding| coding.trim_ascii_start().starts_with(b"chunked")) {
             return Framing::Chunked(Chunk::Size(Vec::new()));
         }
         let mut lengths = self.values("Content-Length");

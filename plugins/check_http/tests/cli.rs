@@ -193,6 +193,20 @@ fn a_latin_1_string_is_found_as_bytes() {
 }
 
 #[test]
+fn a_text_that_is_not_found_is_shown_in_whole_letters() {
+    let complaint = |option: &str, shown: &str| {
+        let what = if option == "-s" { "string" } else { "header" };
+        line("CRITICAL", &format!("HTTP/1.1 200 OK - {what} '{shown}...' not found on 'http://127.0.0.1:PORT/'"), OK.len())
+    };
+    for option in ["-s", "-d"] {
+        says(OK, &[option, "Übersicht über die Störungen"], 2, &complaint(option, "Übersicht über die Stör"));
+        says(OK, &[option, "Alle Systeme in der Gruppe \u{fc}ber"], 2, &complaint(option, "Alle Systeme in der Gruppe"));
+        says(OK, &[option, "Alle Systeme der Gruppe: \u{fc}ber"], 2, &complaint(option, "Alle Systeme der Gruppe: "));
+        says(OK, &[option, &"\u{20ac}".repeat(10)], 2, &complaint(option, &"\u{20ac}".repeat(8)));
+    }
+}
+
+#[test]
 fn details_stand_below_the_result() {
     let (run, _) = check(&[OK], &["-v", "-a", "user:secret"]);
     let lines: Vec<&str> = run.text.lines().collect();

@@ -61,6 +61,18 @@ fn certificate_and_page_are_judged_together_on_request() {
 }
 
 #[test]
+fn a_certificate_is_judged_where_there_is_no_page_to_judge() {
+    let certificate = Certificate::new("h.example", 5);
+    let server = TlsServer::saying(&certificate, "HTTP/1.1 302 Moved\r\nServer: x\r\n\r\n");
+    let options = ["-u", "/page", "-f", "follow", "--continue-after-certificate", "-C"];
+    for (days, code) in [("1", 3), ("30", 1), ("30,20", 2)] {
+        let run = server.run(PROGRAM, &[&options[..], &[days]].concat());
+        let second = "HTTP UNKNOWN - Could not find redirect location - HTTP/1.1 302 Moved";
+        assert!(run.code == Some(code) && run.text.lines().nth(1) == Some(second), "{days}: {}", run.text);
+    }
+}
+
+#[test]
 fn days_of_a_certificate_are_performance_data_on_request() {
     let server = TlsServer::new(&Certificate::new("h.example", 5), &[]);
     for (options, end) in [

@@ -27,8 +27,8 @@ const OUTPUT: &str = "Output";
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Cli {
     /// Name of the site (its Host header), and where to connect unless -I says otherwise; an IPv6 address goes in brackets.
-    #[arg(short = 'H', long, value_name = "NAME[:PORT]", help_heading = WHERE)]
-    pub hostname: Option<OsString>,
+    #[arg(short = 'H', long, value_name = "NAME[:PORT]", action = ArgAction::Append, help_heading = WHERE)]
+    pub hostname: Vec<OsString>,
 
     /// Address or name to connect to; a value that begins with / is a unix socket.
     #[arg(short = 'I', long = "IP-address", value_name = "ADDRESS", help_heading = WHERE)]

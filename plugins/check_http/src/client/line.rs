@@ -179,7 +179,9 @@ impl Line {
         self.inbox.put(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
         if self.question.head_only {
             self.ended = true;
-        } else if !self.ended {
+        } else if self.ended {
+            self.end_body();
+        } else {
             self.take_body(rest);
         }
     }

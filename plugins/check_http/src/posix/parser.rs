@@ -37,9 +37,10 @@ impl<'p> Parser<'p> {
             if next == b'|' || (next == b')' && self.depth > 0) {
                 break;
             }
+            // The original's library refuses to repeat what matches a place and no text.
+            let anchor = matches!(self.rest, [b'^' | b'$', ..] | [b'\\', b'b' | b'B' | b'<' | b'>' | b'`' | b'\'', ..]);
             let atom = self.atom()?;
-            // The original's library refuses to repeat a line's start; that it matches nothing, everyone agrees.
-            pieces.push(if next == b'^' { self.unrepeated(atom)? } else { self.repeated(atom)? });
+            pieces.push(if anchor { self.unrepeated(atom)? } else { self.repeated(atom)? });
         }
         Ok(Hir::concat(pieces))
     }
@@ -49,8 +50,8 @@ impl<'p> Parser<'p> {
             Some(b'(') => self.group()?,
             Some(b'[') => bracket::parse(self)?,
             Some(b'.') => self.class_of_a_line(ClassBytes::empty(), true),
-            Some(b'^') => Hir::look(if self.linespan { Look::Start } else { Look::StartLF }),
-            Some(b'$') => Hir::look(if self.linespan { Look::End } else { Look::EndLF }),
+            Some(b'^') => Hir::look(Look::StartLF),
+            Some(b'$') => Hir::look(Look::EndLF),
             Some(b'\\') => self.escape()?,
             Some(b'*' | b'+' | b'?' | b'{') | None => return Err(BadPattern::NothingToRepeat),
             Some(byte) => self.literal(byte),

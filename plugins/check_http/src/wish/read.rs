@@ -106,20 +106,23 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     let cli = &typed.cli;
     let mut operands = cli.operands.iter();
     let address = cli.address.as_ref().or_else(|| operands.next());
-    let host = cli.hostname.as_ref().or_else(|| operands.next());
-    let host = host.map(|name| text("host name", name)).transpose()?;
     let address = address.map(|name| text("address", name)).transpose()?;
     let port = cli.port.as_deref().map(port).transpose()?;
     let files = [&cli.certificate, &cli.client_cert, &cli.private_key, &cli.ca_cert];
     let is_tls = cli.ssl.is_some() || cli.verify_cert || files.into_iter().any(Option::is_some);
-    let (host, host_port) = match host {
-        Some(name) if cli.hostname.is_some() => {
-            let (name, port) = Place::split_host(&name).ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
-            (Some(name), port.filter(|port| *port > 0))
-        }
-        other => (other, None),
-    };
-    let port = port.or(host_port.filter(|_| !typed.tls_after_hostname)).unwrap_or(if is_tls { 443 } else { 80 });
+    let (mut host, mut host_port) = (None, None);
+    for (name, tls_behind) in cli.hostname.iter().zip(&typed.tls_after_hostname) {
+        let name = text("host name", name)?;
+        let split = Place::split_host(&name).ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
+        // A name without a port leaves that of a name before it.
+        host_port = split.1.filter(|port| *port > 0).map(|port| (port, *tls_behind)).or(host_port);
+        host = Some(split.0);
+    }
+    if host.is_none() {
+        host = operands.next().map(|name| text("host name", name)).transpose()?;
+    }
+    let connected = host_port.filter(|(_, tls_behind)| !tls_behind).map(|(port, _)| port);
+    let port = port.or(connected).unwrap_or(if is_tls { 443 } else { 80 });
     let address = match (address, &host) {
         (Some(address), _) => Place::without_brackets(&address).to_owned(),
         (None, Some(host)) => Place::without_brackets(host).to_owned(),
@@ -127,7 +130,7 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     };
     // With -S and -H, -j CONNECT asks a proxy for the way and the site for the page.
     let tunnel = is_tls && host.is_some() && cli.method.as_deref().is_some_and(|method| inner_method(method).is_some());
-    let virtual_port = host_port.unwrap_or(if tunnel { 443 } else { port });
+    let virtual_port = host_port.map_or(if tunnel { 443 } else { port }, |(port, _)| port);
     Ok(Place { tls: is_tls, host, address, port, virtual_port, url: cli.url.as_bytes().to_vec(), tunnel })
 }
 

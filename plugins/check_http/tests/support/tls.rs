@@ -92,6 +92,7 @@ impl TlsServer {
                 .args(["s_server", "-quiet", "-www", "-accept", &port.to_string()])
                 .args(["-cert", &certificate.certificate(), "-key", &certificate.key()])
                 .args(options)
+                .current_dir(certificate.folder.path())
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -115,6 +116,12 @@ impl TlsServer {
     /// A server that shows another certificate to who names it.
     pub fn naming(certificate: &Certificate, name: &str, other: &Certificate) -> TlsServer {
         TlsServer::new(certificate, &["-servername", name, "-cert2", &other.certificate(), "-key2", &other.key()])
+    }
+
+    /// A server that answers a request for /page with these very words.
+    pub fn saying(certificate: &Certificate, answer: &str) -> TlsServer {
+        std::fs::write(certificate.file("page"), answer).unwrap();
+        TlsServer::new(certificate, &["-HTTP"])
     }
 
     /// Runs `program` against this server.

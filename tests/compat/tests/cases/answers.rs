@@ -65,6 +65,7 @@ pub fn status_lines() -> Vec<Case> {
             case(&[], &[b"HTTP/1.1 200\tOK\r\n\r\n"]),
             case(&[], &[b"HTTP/1.1 200 caf\xe9\r\n\r\n"]),
             case(&["-B"], &[b"HTTP/1.1 200 OK\r\nA: b\r\n\r\na|b\r\nc"]),
+            case(&["-s", "cut through the letter a \u{fc}\u{fc}\u{fc}"], &[PAGE.as_bytes()]),
         ],
     ));
     cases.extend(quirk("last-line-ends", vec![case(&["-e", "x", "-B"], &[PAGE.as_bytes()])]));
@@ -96,6 +97,7 @@ pub fn heads_and_bodies() -> Vec<Case> {
     cases.extend(quirk("bare-carriage-returns", with(bare, &["", "-s body", "-d A"])));
     cases.extend(quirk("head-without-headers", with(b"HTTP/1.1 200 OK\r\n\r\nfoo\r\n\r\nbody", &["-s foo", "-d foo"])));
     cases.extend(quirk("incomplete-body", with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", &["", "-s short"])));
+    cases.extend(quirk("incomplete-body", with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n", &[""])));
     cases
 }
 
@@ -137,12 +139,25 @@ pub fn chunks() -> Vec<Case> {
         "transfer-encoding: CHUNKED",
         "Transfer-Encoding:chunked",
         "Transfer-Encoding: identity",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: \"chunked\"",
+        "Transfer-Encoding: chunked, gzip",
         "Transfer-Encoding: chunked\r\nContent-Length: 3",
     ] {
         let answer = format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
         cases.extend(with(answer.as_bytes(), &["-s hello_world", "-s hello"]));
     }
     cases.extend(with(format!("{head}5\r\nhello\r\n").as_bytes(), &["-N", "-N -B"]));
+    // What the status line says holds, whatever the body is.
+    for status in ["HTTP/1.1 500 X", "HTTP/1.1 404 X", "HTTP/1.1 099 X", "HTTP/1.1 20 X", "HTTP/2 200", "ICY 200 OK"] {
+        let answer = format!("{status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+        cases.extend(with(answer.as_bytes(), &["", "-e 200", "-e 500"]));
+    }
+    // A head that is cut off announces chunks that never come.
+    for cut in ["", "\r\n", "\r\nA: b", "\r\nA: b\r\n", "\r\n\r"] {
+        let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked{cut}");
+        cases.extend(with(answer.as_bytes(), &["", "-N", "-e 200"]));
+    }
     cases.extend(quirk("chunks-by-newline", with(format!("{head}5\nhello\n0\n\n").as_bytes(), &["", "-s hello"])));
     cases.extend(quirk("chunk-size-and-blank", with(format!("{head}5 \r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"])));
     cases.extend(quirk("chunk-longer-than-said", with(format!("{head}5\r\nhelloXX0\r\n\r\n").as_bytes(), &[""])));
@@ -159,8 +174,18 @@ pub fn chunks() -> Vec<Case> {
         ));
     }
     cases.extend(quirk("head-has-no-body", with(format!("{head}5\r\nhel").as_bytes(), &["-j HEAD"])));
+    for status in ["101 X", "204 X", "304 X"] {
+        let answer = format!("HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+        cases.extend(quirk("head-has-no-body", with(answer.as_bytes(), &[""])));
+    }
+    cases.extend(quirk("last-line-ends", with(format!("{head}2\r\nhi\r\n0\r\n\r\n").as_bytes(), &["-e x -B"])));
     let other = |coding: &str| format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
-    for coding in ["Transfer-Encoding: gzip, chunked", "X-Transfer-Encoding: chunked", "Transfer-Encoding:\r\n chunked"] {
+    for coding in [
+        "Transfer-Encoding: gzip, chunked",
+        "X-Transfer-Encoding: chunked",
+        "Transfer-Encoding:\r\n chunked",
+        "Transfer-Encoding:\tchunked",
+    ] {
         cases.extend(quirk("what-is-chunked", with(other(coding).as_bytes(), &["-s hello_world"])));
     }
     cases

@@ -72,6 +72,10 @@ pub fn requests() -> Vec<Case> {
             "-H h -u ?x",
             "-H h -u #x",
             "-A a -A b",
+            "-H h:81 -H i",
+            "-H h:81 -H i -p PORT",
+            "-H h:81 -H i:82",
+            "-H h:81 -H [::1]",
             "-a user",
             "-a u:p:q",
             "-a u:p -a v:q",
@@ -103,6 +107,9 @@ pub fn places() -> Vec<Case> {
             "alone localhost -p PORT",
             "alone -4 -H localhost -p PORT",
             "alone -6 -4 -I 127.0.0.1 -p PORT",
+            "alone -I 127.0.0.1 -H h:PORT -H i",
+            "alone -H 127.0.0.1:PORT --hostname=localhost",
+            "alone -H localhost:9 -S -H localhost:8 -H h",
             "alone -H ''",
             "alone -I ''",
             "alone -H localhost -C 30 -p 9",
@@ -201,8 +208,26 @@ pub fn usage() -> Vec<Case> {
     ));
     cases.extend(quirk(
         "complaints-name-their-program",
-        with(PAGE.as_bytes(), &["--extra-opts=@/no/such/file", "--extra-opts=x", "alone", "--ip-address x"]),
+        with(
+            PAGE.as_bytes(),
+            &[
+                "--extra-opts=@/no/such/file",
+                "--extra-opts=x",
+                "alone",
+                "--ip-address x",
+                "--authorisation=a:b",
+                "--extra=@x",
+                "--max=5",
+                "alone -f x",
+            ],
+        ),
     ));
+    cases.extend(quirk("only-what-counts-is-checked", with(PAGE.as_bytes(), &["-f x -f ok", "-t x -t 5", "-p x -p PORT"])));
+    cases.extend(quirk(
+        "dashes-are-no-numbers",
+        with(PAGE.as_bytes(), &["-t -", "-t --", "--max-redirs -", "--max-redirs 1-5", "alone -I 127.0.0.1 -p -"]),
+    ));
+    cases.extend(quirk("proxy-is-an-option", with(PAGE.as_bytes(), &["--proxy x:y"])));
     cases.extend(quirk("tls-versions-are-exact", with(PAGE.as_bytes(), &["-S5", "--ssl=x"])));
     cases.extend(quirk("old-ssl-is-unknown", with(PAGE.as_bytes(), &["-S2 -t 1", "-S3 -t 1"])));
     cases

@@ -80,6 +80,9 @@ pub fn ages() -> Vec<Case> {
     }
     cases.extend(quirk("all-forms-of-dates", dated("Last-Modified: Sun, 6 Nov 1994 08:49:37 GMT", &["-M 60"])));
     cases.extend(quirk("all-forms-of-dates", dated("Last-Modified: Sun, 06 Nov 1994 24:49:37 GMT", &["-M 60"])));
+    cases.extend(quirk("all-forms-of-dates", dated("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT+1", &["-M 60"])));
+    cases.extend(quirk("empty-dates", dated("Last-Modified:\r\nX: y", &["-M 60"])));
+    cases.extend(quirk("empty-dates", with(b"HTTP/1.1 200 OK\r\nDate:\r\nX: y\r\n\r\nx", &["-M 60"])));
     cases.extend(quirk("blank-before-a-colon", dated(&format!("Last-Modified : {good}"), &["-M 60"])));
     cases
         .extend(quirk("max-age-typos", with(PAGE.as_bytes(), &["-M x", "-M 1.5h", "-M m", "-M -5", "-M 1w", "-M 5_m", "-M ''"])));

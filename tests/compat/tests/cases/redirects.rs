@@ -62,6 +62,10 @@ pub fn redirects() -> Vec<Case> {
             cases.extend(quirk(name, vec![follow(location, &format!("{before} -f {how}"))]));
         }
     }
+    for (location, how) in [("http://under_score:PORT/x", "sticky"), ("http://localhost:/x", "stickyport")] {
+        cases.extend(quirk("hosts-in-a-location", vec![follow(location, &format!("-f {how}"))]));
+    }
+    cases.extend(quirk("stickyport-is-shown", vec![follow("http://localhost:1/", "-f stickyport --max-redirs 0")]));
     cases.extend(quirk("port-above-65535", vec![follow("http://127.0.0.1:99999/", "-f stickyport")]));
     cases.push(follow("http://127.0.0.1:99999/", "-f follow"));
     for words in [
@@ -92,6 +96,18 @@ pub fn redirects() -> Vec<Case> {
         let answers = [first.as_bytes(), PAGE.as_bytes()];
         cases.push(case(&["-f", "follow", "-H", "localhost", "-P", "a=b", "-k", "Q: 1", "-j", "PUT"], &answers));
     }
+    for broken in ["5\r\nhel", "zz\r\n", "", "5\r\nhello\r\n"] {
+        let first = format!("HTTP/1.1 302 Moved\r\nLocation: /z\r\nTransfer-Encoding: chunked\r\n\r\n{broken}");
+        let answers = [first.as_bytes(), PAGE.as_bytes()];
+        cases.push(case(&["-f", "follow"], &answers));
+        cases.push(case(&["-f", "sticky", "-H", "localhost", "-e", "302"], &answers));
+        cases.push(case(&["-f", "warning"], &answers));
+    }
+    // A path from the current folder leads nowhere else, again and again.
+    for location in ["a", "x?y=z", "a/b:c", "*", "-"] {
+        cases.extend(with(to(location).as_bytes(), &["-f follow", "-f stickyport -H 127.0.0.1 --max-redirs 2"]));
+    }
+    cases.extend(with(to("a").as_bytes(), &["-f sticky -u /dir/page"]));
     let circle: Vec<Vec<u8>> = (0..40).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" }).into_bytes()).collect();
     for words in ["-f follow", "-f sticky --max-redirs 2", "-f stickyport --max-redirs 20"] {
         cases.push(Case { args: line(words), answers: circle.clone(), quirk: None });
