@@ -71,21 +71,22 @@ fn outcome(status: ExitStatus) -> Outcome {
 }
 
 fn stop(group: u32, grace: Duration) {
-    signal("-TERM", group);
     let until = Instant::now() + grace;
+    let mut asked = signal("-TERM", group);
     while anyone_in(group) {
-        if Instant::now() >= until {
-            signal("-KILL", group);
+        if Instant::now() >= until && signal("-KILL", group) {
             break;
         }
+        asked = asked || signal("-TERM", group);
         thread::sleep(LOOK_AGAIN);
     }
 }
 
-/// std signals processes it started, one by one; a whole group is reached by kill(1).
-fn signal(name: &str, group: u32) {
+/// std signals processes it started, one by one; a whole group is reached by kill(1). Whether that could be started: where
+/// the command has used up all processes, it has to be tried again.
+fn signal(name: &str, group: u32) -> bool {
     let words = [name, "--", &format!("-{group}")];
-    let _ = Command::new(KILL).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    Command::new(KILL).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
 /// Whether a living process is in that group: proc(5), stat: `pid (name) state ppid pgrp ...`, of which the name may hold

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use crate::common::{Answer, GATE, JOB, Lab, alive, read_pid, wait_until};
 use serde_json::json;
@@ -74,6 +75,21 @@ fn the_timeout_is_kept_even_when_the_gate_has_died() {
     gate.wait().unwrap();
     assert!(alive(&pid));
     wait_until("the repair was stopped", || !alive(&pid));
+}
+
+#[test]
+fn a_repair_that_has_used_up_all_processes_is_stopped_as_soon_as_there_is_one() {
+    let lab = Lab::new();
+    // One that the account without any rights can reach; by cp, for a fork of another test would keep it busy.
+    let gate = lab.path("gate");
+    assert!(Command::new("cp").args([GATE.as_ref(), gate.as_os_str()]).status().unwrap().success());
+    // Of four there are: within, its clock, a shell, and a sleep that ends after the time for SIGKILL.
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=54321", "--clear-groups", "prlimit", "--nproc=4:4"]).arg(gate);
+    command.args(["within", "1", "1", "/bin/sh", "-c", "sleep 3 & wait; exec sleep 300"]);
+    let begun = Instant::now();
+    assert_eq!(command.status().unwrap().code(), Some(124));
+    assert!(begun.elapsed() < Duration::from_secs(200), "nobody stopped it");
 }
 
 #[test]
