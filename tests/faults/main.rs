@@ -20,7 +20,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bed::{Bed, CALL};
-use e2e::{free_port, run};
+use e2e::{Place, free_port, run};
 use ledger::Outcome;
 use serde_json::{Value, json};
 
@@ -258,6 +258,25 @@ fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
     let records = bed.monitor.records();
     assert_eq!((records.len(), records[1].outcome), (2, Some(Outcome::Unknown)));
     assert!(records[1].text.contains("its worker died; the gate says: repair 'httpd' exit 0"), "{}", records[1].text);
+}
+
+/// Of two there are the worker and one more: what watches a program is there before the program is.
+#[test]
+fn where_there_is_no_room_for_a_process_nothing_is_run_unwatched() {
+    let (place, uid) = (Place::new(), 54321);
+    let site = place.directory("site", Some((uid, uid)));
+    let mark = site.join("mark");
+    let (handler, _) = (place.program("handle_repair"), place.program("repair_worker"));
+    let repair = json!({"ladder": [{"local": ["/usr/bin/touch", mark]}], "verify": ["/bin/true"]});
+    let policy = json!({"ledger": site.join("ledger.sqlite"), "repairs": {"httpd": repair}}).to_string();
+    let policy = place.file("policy.json", &policy, 0o644, None);
+    let mut crowded = Command::new("setpriv");
+    crowded.args(["--reuid=54321", "--regid=54321", "--clear-groups", "prlimit", "--nproc=2:2"]).arg(handler);
+    let output = crowded.args(CALL.split_whitespace()).arg("--policy").arg(policy).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: cannot run /usr/bin/touch"), "{text}");
+    assert!(!mark.exists());
 }
 
 #[test]

@@ -87,13 +87,14 @@ pub fn run(program: &Path, arguments: &[String], limit: Duration, watch: Option<
         .stdin(Stdio::null())
         .stderr(if watch.is_some() { Stdio::from(writer.try_clone()?) } else { Stdio::null() })
         .stdout(writer);
+    let (tell, lines) = mpsc::channel();
+    // A thread of its own: a child that fills the pipe must not stop us from watching the clock. It is not joined
+    // when the program is stopped, for a grandchild may hold the pipe for ever. It is there before the program is: where
+    // there is no room for it, nothing has been run.
+    let reader = thread::Builder::new().spawn(move || listen(output, &tell))?;
     let mut child = command.spawn()?;
     // It holds our copies of the writing end, and the pipe would never end.
     drop(command);
-    let (tell, lines) = mpsc::channel();
-    // A thread of its own: a child that fills the pipe must not stop us from watching the clock. It is not joined
-    // when the program is stopped, for a grandchild may hold the pipe for ever.
-    let reader = thread::spawn(move || listen(output, &tell));
     let mut quiet = |_: &str| ();
     let watch = watch.unwrap_or(&mut quiet);
     let mut show = || lines.try_iter().for_each(|line: String| watch(&line));
