@@ -27,8 +27,9 @@ use hands::RealHands;
 
 /// The story of one repair. In the background nobody reads what we print, so it is told to syslog as well.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
-    let called = SystemTime::now();
+    let now = SystemTime::now();
     let call = cli::read(argv)?;
+    let called = call.seen.unwrap_or(now);
     // We outlive whoever called us: no directory of theirs is to be held.
     let _ = std::env::set_current_dir("/");
     let config = config::read(&call.policy).map_err(unusable);
