@@ -145,7 +145,7 @@ fn reserve(
     Ok(granted.map_err(unusable)?.map_or_else(Decision::Stand, Decision::Repair))
 }
 
-/// The longest a whole ladder can take; after it a worker that says nothing counts as dead.
+/// The longest a whole ladder can take; after it a repair whose worker is dead is over.
 fn longest(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (check::limit(rung) + climb::BETWEEN_CHECKS) * rung.good_results;
     let rungs = rules.ladder.iter().map(|rung| rung.timeout + climb::GRACE + rung.settle + checks(rung)).sum::<Duration>();
