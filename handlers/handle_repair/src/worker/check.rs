@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_exit_code_is_the_state_and_the_first_line_the_text() {
-        let long = Duration::from_secs(10);
+        let long = Duration::from_secs(60);
         let warning = check("echo 'HTTP WARNING: slow |time=1s'; echo more; exit 1", long);
         assert_eq!((warning.state, warning.text.as_str()), (State::Warning, "HTTP WARNING: slow"));
         assert_eq!(check("exit 0", long).state, State::Ok);
@@ -178,7 +178,7 @@ mod tests {
         let begun = Instant::now();
         let stopped = check("sleep 60 & sleep 60", Duration::from_millis(200));
         assert_eq!(stopped.state, State::Unknown);
-        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert!(begun.elapsed() < Duration::from_secs(50));
     }
 
     #[test]
@@ -201,8 +201,8 @@ mod tests {
     #[test]
     fn a_child_that_keeps_the_output_open_holds_nothing_up() {
         let begun = Instant::now();
-        assert_eq!(check("echo ok; sleep 5 & exit 0", Duration::from_secs(10)).state, State::Ok);
-        assert!(begun.elapsed() < Duration::from_secs(4));
+        assert_eq!(check("echo ok; sleep 60 & exit 0", Duration::from_secs(55)).state, State::Ok);
+        assert!(begun.elapsed() < Duration::from_secs(50));
     }
 
     #[test]

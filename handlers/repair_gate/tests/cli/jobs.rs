@@ -22,7 +22,7 @@ fn a_repair_is_run_and_reported() {
     answer.is("failed");
     assert_eq!((answer.code, &answer.json["exit"], &answer.json["signal"]), (1, &json!(3), &json!(null)));
     assert_eq!((answer.text("repair"), answer.text("job"), answer.output().as_str()), ("x", JOB, "out\nerr"));
-    assert!(answer.json["started"].as_u64().unwrap() > 1_700_000_000 && answer.json["seconds"].as_f64().unwrap() < 5.0);
+    assert!(answer.json["started"].as_u64().unwrap() > 1_700_000_000 && answer.json["seconds"].as_f64().unwrap() < 60.0);
     assert_eq!(answer.stderr, "");
 }
 
@@ -68,7 +68,7 @@ fn a_repair_deaf_to_sigterm_is_killed_after_the_grace() {
 
 #[test]
 fn the_timeout_is_kept_even_when_the_gate_has_died() {
-    let lab = Lab::with("echo $$ > \"$1/pid\"; sleep 60", &json!({"timeout": "1s"}));
+    let lab = Lab::with("echo $$ > \"$1/pid\"; sleep 600", &json!({"timeout": "6s"}));
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
     let pid = read_pid(&lab.path("pid"));
     gate.kill().unwrap();
@@ -106,7 +106,7 @@ fn a_daemon_that_keeps_its_output_holds_nothing_open_and_lives_on() {
     let lab = Lab::with(script, &json!({}));
     // Its output is a pipe whose end `output()` waits for, as sshd does: a daemon that had it would keep this waiting.
     let answer = lab.repair(JOB);
-    assert!(answer.is("done").json["seconds"].as_f64().unwrap() < 5.0);
+    assert!(answer.is("done").json["seconds"].as_f64().unwrap() < 50.0);
     assert!(answer.output().contains("started"));
     let pid = read_pid(&lab.path("pid"));
     // It has written to the gate's pipe many times by now, and a closed one would have ended it.
