@@ -83,7 +83,7 @@ impl Bed {
         assert_eq!(seen.code, 2, "{}", seen.text);
         assert!(seen.text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: "), "{}", seen.text);
         assert!(seen.text.contains(wanted), "no '{wanted}' in: {}", seen.text);
-        assert!(seen.took < Duration::from_secs(12), "{:?}", seen.took);
+        assert!(seen.took < Duration::from_secs(40), "{:?}", seen.took);
         assert!(!self.mark.exists(), "the repair was run");
         let record = &self.monitor.records()[0];
         assert_eq!(record.outcome, Some(Outcome::CouldNotRun));

@@ -38,6 +38,7 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
         kill();
         // Whatever was under way at the gate ends by itself: its lock is free again, or it is over.
         thread::sleep(Duration::from_millis(700));
+        until("the end of the gate", Duration::from_secs(60), || (!works(&bed.web.gate_command())).then_some(()));
         let ran = times_run(bed) - before;
         assert!(ran <= 1, "{ran} repairs for one call, killed after {moment} ms");
 
@@ -63,6 +64,11 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
 /// Kills all processes of a user whose command line holds `text`; there may be none.
 fn pkill(user: &str, text: &str) {
     signal("-KILL", user, text);
+}
+
+/// Whether a command line begins with that.
+fn works(text: &str) -> bool {
+    Command::new("pgrep").args(["-f", &format!("^{text}")]).output().is_ok_and(|found| found.status.success())
 }
 
 fn signal(signal: &str, user: &str, text: &str) {

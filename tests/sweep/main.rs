@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, until};
 use ledger::Outcome;
@@ -199,6 +199,44 @@ fn nothing_is_started_on_bad_ground(site: &Site) {
     site.ctl(&["sweep"]).is(2, "paused by nagios for another 10 min: storage");
     assert!(site.ctl(&["resume"]).ok());
     assert!(site.monitor.records().is_empty(), "something was started");
+}
+
+/// Between the sweep's look at the status file and the worker's own: both wait for their policy, which is a pipe here.
+#[test]
+fn what_has_recovered_since_the_sweep_has_looked_is_not_repaired() {
+    let place = Place::new();
+    let (repairctl, _) = (place.program("repairctl"), place.program("repair_worker"));
+    let mark = place.at("mark");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let status = |state: u32, checked: u64| {
+        let text = format!(
+            "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tenable_event_handlers=1\n\tprogram_start=1\n\t}}\n\
+             hoststatus {{\n\thost_name=web1\n\tcurrent_state=0\n\t}}\n\
+             servicestatus {{\n\thost_name=web1\n\tservice_description=HTTP\n\tcurrent_state={state}\n\tstate_type=1\n\
+             \tcurrent_attempt=4\n\tmax_attempts=4\n\tlast_check={checked}\n\tevent_handler_enabled=1\n\t_REPAIR=0;httpd\n\t}}\n"
+        );
+        place.file("status.dat", &text, 0o644, None)
+    };
+    place.file("objects.cache", "define host {\n\thost_name\tweb1\n\taddress\t127.0.0.1\n\t}\n", 0o644, None);
+    let policy = json!({
+        "ledger": place.at("ledger.sqlite"), "status_file": status(2, now - 5),
+        "repairs": {"httpd": {"ladder": [{"local": ["/usr/bin/touch", mark]}], "verify": ["/bin/true"], "settle": "0s"}},
+    });
+    let (pipe, next) = (place.at("policy.json"), place.at("next.json"));
+    run(Command::new("mkfifo").args(["-m", "644"]).args([&pipe, &next]));
+    let sweep = Command::new(repairctl).arg("--policy").arg(&pipe).arg("sweep").stdout(Stdio::piped()).spawn().unwrap();
+    // Opening waits for the reader, and the worker's pipe is in place before the sweep can go on.
+    let mut sweeps = fs::File::create(&pipe).unwrap();
+    fs::rename(&next, &pipe).unwrap();
+    sweeps.write_all(policy.to_string().as_bytes()).unwrap();
+    drop(sweeps);
+    let mut workers = fs::File::create(&pipe).unwrap();
+    status(0, now - 2);
+    workers.write_all(policy.to_string().as_bytes()).unwrap();
+    drop(workers);
+    let output = sweep.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("web1/HTTP\trefused") && !mark.exists(), "{text}");
 }
 
 /// What was handed to people is not the sweep's business.

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
 use plugin_kit::Problem;
@@ -93,6 +95,9 @@ struct Words {
     /// The identity the front gave this repair.
     #[arg(long, hide = true, value_name = "ID")]
     job: Option<String>,
+    /// When Nagios saw what the sweep goes by, in seconds since 1970.
+    #[arg(long, hide = true, value_name = "SECONDS")]
+    seen: Option<String>,
 }
 
 /// One call, checked.
@@ -112,6 +117,8 @@ pub struct Call {
     pub foreground: bool,
     /// The identity the front gave this repair.
     pub job: Option<JobId>,
+    /// When Nagios saw the fault, if that was not just now: the sweep goes by its status file. What is newer is believed.
+    pub seen: Option<SystemTime>,
 }
 
 impl Call {
@@ -195,10 +202,12 @@ fn check(words: Words) -> Result<Call, String> {
         service,
     };
     let job = optional(words.job, |text| text.parse().map_err(|bad: policy::BadName| format!("--job: {bad}")))?;
+    let seen = optional(words.seen, |text| number("--seen", text))?;
+    let seen = seen.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     // Made whole here: the worker leaves the directory it was called in.
     let policy = std::path::absolute(&words.policy).map_err(|why| format!("--policy: {why}"))?;
     let Words { dry_run, explain, foreground, .. } = words;
-    Ok(Call { event, address, policy, dry_run, explain, foreground, job })
+    Ok(Call { event, address, policy, dry_run, explain, foreground, job, seen })
 }
 
 /// A value that Nagios really gave: not empty, and not a macro it left as it was (`$_SERVICEREPAIR$`).
@@ -214,7 +223,7 @@ fn optional<T>(value: Option<String>, read: impl Fn(&str) -> Result<T, String>) 
     given(value).as_deref().map(read).transpose()
 }
 
-fn number(what: &str, text: &str) -> Result<u32, String> {
+fn number<N: FromStr>(what: &str, text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("{what} is '{}', which is no number", text.escape_debug()))
 }
 

@@ -13,7 +13,7 @@ pub struct Claim<'a> {
     pub job: &'a JobId,
     /// The event that calls for it.
     pub event: &'a Event,
-    /// The longest the whole repair may take; after it, a worker that says nothing counts as dead.
+    /// The longest the whole repair may take; after it, a repair whose worker is dead is over, whatever its gate says.
     pub lease: Duration,
     /// How far back the policy counts the repairs of the whole fleet.
     pub fleet_window: Duration,

@@ -100,14 +100,29 @@ fn the_same_event_is_answered_once_however_often_it_comes() {
 }
 
 #[test]
-fn a_worker_that_says_nothing_frees_its_host_when_its_lease_is_over() {
+fn a_worker_that_died_and_says_nothing_frees_its_host_when_its_lease_is_over() {
     let place = Place::new();
+    let mut worker = place.open();
+    assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
+    drop(worker);
     let mut ledger = place.open();
-    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(119))), "already-running");
     // From then on it counts as a repair that ended with its lease.
     assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "2", 4), at(120))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 4, &event("web1", "2", 4), at(720))), "repair");
+}
+
+/// A machine that wakes up goes on where it was, and its clock is hours ahead.
+#[test]
+fn a_worker_that_lives_keeps_its_host_however_far_the_clock_has_jumped() {
+    let place = Place::new();
+    let (mut worker, mut other) = (place.open(), place.open());
+    assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
+    assert_eq!(code(reserve(&mut other, 2, &event("web1", "2", 4), at(30_000))), "already-running");
+    assert_eq!(other.fleet(HOUR, at(30_000)).unwrap().running, 1);
+    drop(worker);
+    assert_eq!(other.fleet(HOUR, at(30_000)).unwrap().running, 0);
+    assert_eq!(code(reserve(&mut other, 3, &event("web1", "2", 4), at(30_000))), "repair");
 }
 
 #[test]

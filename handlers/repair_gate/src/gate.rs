@@ -180,10 +180,10 @@ enum Turn {
     Known(Record),
 }
 
-/// The host's lock, or who has it. Another gate may hold it for a few milliseconds only, to refuse or before its record is
-/// written; that is waited out, so that a refusal can name the job that runs.
+/// The host's lock, or who has it. Another gate may hold it to refuse, or before its record is written: for milliseconds, or
+/// for as long as an ailing disk takes. That is waited out, so that a refusal can name the job that runs.
 fn wait_for_turn(store: &Store, job: &Job, host: &Host) -> Result<Turn, Refusal> {
-    for _ in 0..100 {
+    for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {
             return Ok(Turn::Mine(lock));
         }

@@ -131,11 +131,16 @@ impl Store {
         Ok(stay)
     }
 
-    /// Whether no gate has ever run here.
+    /// Whether no gate has ever run here. The lock is looked for first, for it is made last: another gate may be making both.
     fn fresh(&self) -> Result<bool, Broken> {
+        let lock = self.dir.join("lock");
+        let unlocked = match fs::symlink_metadata(&lock) {
+            Err(e) if e.kind() == ErrorKind::NotFound => true,
+            found => found.map(|_| false).map_err(|e| broken(&lock, &e))?,
+        };
         match trust::directory(&self.jobs, &self.owners) {
             Ok(()) => Ok(false),
-            Err(e) if e.missing && fs::symlink_metadata(self.dir.join("lock")).is_err() => Ok(true),
+            Err(e) if e.missing && unlocked => Ok(true),
             Err(e) => Err(e.into()),
         }
     }
@@ -170,4 +175,42 @@ fn is_temporary(path: &Path) -> bool {
 
 fn sync(dir: &Path) -> Result<(), Broken> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| broken(dir, &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn two_first_calls_at_once_find_nothing_damaged() {
+        let uid = crate::host::Host::look().unwrap().uid;
+        let state = tempfile::tempdir_in("/run").unwrap();
+        let stores: Vec<Store> = (0..2000)
+            .map(|n| {
+                let dir = state.path().join(n.to_string());
+                DirBuilder::new().mode(0o700).create(&dir).unwrap();
+                Store::open(&dir, uid).unwrap()
+            })
+            .collect();
+        let (begin, stores) = (Barrier::new(2), &stores);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for store in stores {
+                    begin.wait();
+                    // As try_lock makes them, but for the waiting for a disk.
+                    fs::create_dir(&store.jobs).and_then(|()| File::create(store.dir.join("lock"))).unwrap();
+                }
+            });
+            let mut damaged = Vec::new();
+            for store in stores {
+                begin.wait();
+                let seen = std::iter::repeat_with(|| store.fresh()).find(|fresh| !matches!(fresh, Ok(true)));
+                damaged.extend(seen.and_then(Result::err));
+            }
+            assert!(damaged.is_empty(), "{} of {}: {:?}", damaged.len(), stores.len(), damaged.first());
+        });
+    }
 }

@@ -60,8 +60,21 @@ pub(crate) fn file(path: &Path, owners: &[u32]) -> Result<File, Untrusted> {
     file_in_trusted(path, owners)
 }
 
+/// How often a file may be exchanged while it is looked at: every writer, the gate too, puts a whole new one in its place.
+const EXCHANGES: usize = 100;
+
 /// The same, for a file in a directory that [`directory`] has found good.
 pub(crate) fn file_in_trusted(path: &Path, owners: &[u32]) -> Result<File, Untrusted> {
+    for _ in 0..EXCHANGES {
+        if let Some(file) = open_once(path, owners)? {
+            return Ok(file);
+        }
+    }
+    untrusted(path, "is exchanged again and again while it is opened")
+}
+
+/// `None` if it was exchanged between the two looks.
+fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, Untrusted> {
     let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
     // Before opening, too: opening a fifo would wait for ever.
     if !named.is_file() {
@@ -70,10 +83,10 @@ pub(crate) fn file_in_trusted(path: &Path, owners: &[u32]) -> Result<File, Untru
     let file = File::open(path).map_err(|e| unusable(path, &e))?;
     let opened = file.metadata().map_err(|e| unusable(path, &e))?;
     if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
-        return untrusted(path, "was exchanged while it was opened");
+        return Ok(None);
     }
     owned(path, &opened, owners)?;
-    Ok(file)
+    Ok(Some(file))
 }
 
 fn owned(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Untrusted> {
@@ -98,4 +111,31 @@ pub(crate) fn text(file: File, path: &Path, most: u64) -> Result<String, Untrust
         return untrusted(path, format!("is larger than {most} bytes"));
     }
     String::from_utf8(bytes).or_else(|_| untrusted(path, "is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_replaced_while_it_is_opened_is_the_old_or_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, next) = (dir.path().join("file"), dir.path().join("next"));
+        let replace = |n: usize| {
+            fs::write(&next, n.to_string()).unwrap();
+            fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
+            fs::rename(&next, &path).unwrap();
+        };
+        replace(0);
+        let uid = fs::metadata(&path).unwrap().uid();
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..5000).for_each(replace));
+            while !writer.is_finished() {
+                file_in_trusted(&path, &[uid]).unwrap();
+            }
+        });
+    }
 }

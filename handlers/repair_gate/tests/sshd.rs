@@ -269,7 +269,7 @@ fn a_daemon_left_behind_does_not_hold_the_session() {
     let host = installed("sh -c 'echo $$ > LAB/pid; while :; do echo here; sleep 0.1; done' & sleep 0.2; echo started");
     let since = Instant::now();
     host.ask(&format!("repair x {JOB}")).is("done");
-    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(50), "{:?}", since.elapsed());
     let pid = read_pid(&host.lab.path("pid"));
     std::thread::sleep(Duration::from_millis(500));
     assert!(alive(&pid), "the daemon was ended by SIGPIPE");

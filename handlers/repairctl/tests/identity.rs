@@ -49,7 +49,7 @@ impl Site {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let (begun, comm) = (Instant::now(), format!("/proc/{}/comm", child.id()));
         while fs::read_to_string(&comm).unwrap() != "nagios\n" {
-            assert!(begun.elapsed() < Duration::from_secs(10));
+            assert!(begun.elapsed() < Duration::from_secs(60));
             thread::sleep(Duration::from_millis(10));
         }
         Running(child)

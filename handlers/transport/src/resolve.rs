@@ -80,10 +80,9 @@ mod tests {
 
     #[test]
     fn a_closed_port_names_the_address() {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let error = connect(&clock(Duration::from_secs(5)), "127.0.0.1", port).unwrap_err();
+        let error = connect(&clock(Duration::from_secs(5)), "127.0.0.1", 1).unwrap_err();
         assert_eq!(error.code(), "connect");
-        assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+        assert!(error.to_string().contains("127.0.0.1:1:"), "{error}");
     }
 
     #[test]

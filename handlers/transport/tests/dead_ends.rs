@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
@@ -16,9 +17,9 @@ use common::{GOOD_GATE, Plan, Sshd, ask, free_port, repair, signal, soon};
 use rustix::process::Signal;
 use transport::{Error, Gate, Phase, Request, SshTarget};
 
-const LIMIT: Duration = Duration::from_secs(4);
+const LIMIT: Duration = Duration::from_secs(8);
 /// For a slow machine; a hang lasts far longer.
-const SLACK: Duration = Duration::from_secs(5);
+const SLACK: Duration = Duration::from_secs(25);
 
 /// The conversation fails within its deadline.
 fn in_time(target: &SshTarget) -> Error {
@@ -155,8 +156,12 @@ fn an_idle_connection_that_was_cut_is_made_anew_and_the_repair_asked_for_once() 
     let sshd = Plan::new().gate(&format!("echo $PPID > session\n{GOOD_GATE}")).start();
     let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
     assert!(gate.ask(&Request::Version, soon()).is_ok());
-    signal(sshd.wait_for("session").parse().unwrap(), Signal::KILL);
-    thread::sleep(Duration::from_millis(200));
+    let session = sshd.wait_for("session");
+    signal(session.parse().unwrap(), Signal::KILL);
+    let stat = || fs::read_to_string(format!("/proc/{}/stat", session.trim())).unwrap_or_default();
+    while !stat().is_empty() && !stat().contains(") Z ") {
+        thread::sleep(Duration::from_millis(5));
+    }
     assert!(gate.ask(&repair(), soon()).is_ok());
     assert_eq!(sshd.asked(), ["version", "repair httpd 20261123-4f3a9c2b"]);
 }
@@ -185,7 +190,7 @@ fn a_host_that_shows_no_sign_of_life_is_given_up_long_before_the_deadline() {
         (gate.ask(&repair(), begun + Duration::from_secs(120)).unwrap_err(), stopper.join().unwrap())
     });
     assert_eq!((error.code(), error.nothing_was_run()), ("cut", false), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     signal(session, Signal::KILL);
 }
 

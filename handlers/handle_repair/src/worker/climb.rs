@@ -47,6 +47,9 @@ pub trait Hands {
     /// Looks once more whether the repair is still called for; the error says why not. Since the event others may have had
     /// their turn first, and looking for evidence took its time.
     fn still_called_for(&mut self) -> Result<(), String>;
+    /// Puts on record that a rung is about to be taken; the error says why it cannot. Then it is not taken: nobody would know
+    /// later that it may have run.
+    fn begin(&mut self, rung: &str) -> Result<(), String>;
     /// Asks a gate for a repair: the host's own, or that of the host `at`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt;
     /// Runs a program on this server.
@@ -81,7 +84,10 @@ pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Result<Ending
     let mut last = String::new();
     for (n, rung) in rules.ladder.iter().enumerate() {
         let (number, of, act) = (n + 1, rules.ladder.len(), name_of(&rung.act));
-        hands.note("run", &format!("rung {number} of {of}: {act}"));
+        if let Err(why) = hands.begin(&format!("rung {number} of {of}: {act}")) {
+            let text = format!("rung {number} of {of} cannot be put on record, so it is not taken: {why}");
+            return Ok(Ending { outcome: unhealed(ran), text, tried, evidence });
+        }
         let attempt = take(rung, job, number, hands);
         note_attempt(&attempt, hands);
         ran |= matches!(attempt, Attempt::Ran(_) | Attempt::Failed(_));
@@ -147,7 +153,8 @@ fn note_attempt(attempt: &Attempt, hands: &mut dyn Hands) {
     hands.note(what, text);
 }
 
-fn name_of(act: &Act) -> String {
+/// What a rung does, as it is put on record.
+pub fn name_of(act: &Act) -> String {
     match act {
         Act::Ssh { repair, at: None } => format!("ssh {repair}"),
         Act::Ssh { repair, at: Some(at) } => format!("ssh {repair} at {at}"),
@@ -198,6 +205,8 @@ mod tests {
         checks: VecDeque<State>,
         asked: Vec<String>,
         called_off: Option<String>,
+        /// So many rungs can be put on record.
+        room: Option<usize>,
     }
 
     impl Hands for Scripted {
@@ -207,6 +216,17 @@ mod tests {
 
         fn still_called_for(&mut self) -> Result<(), String> {
             self.called_off.take().map_or(Ok(()), Err)
+        }
+
+        fn begin(&mut self, _: &str) -> Result<(), String> {
+            match &mut self.room {
+                Some(0) => Err(text("disk full")),
+                Some(room) => {
+                    *room -= 1;
+                    Ok(())
+                }
+                None => Ok(()),
+            }
         }
 
         fn ssh(&mut self, name: &RepairName, _: Option<&str>, job: &JobId, _: Duration) -> Attempt {
@@ -276,6 +296,20 @@ mod tests {
         let mut hands = Scripted { called_off: Some(text("it is OK")), ..Scripted::default() };
         assert_eq!(climb(&rules(), &"job-00001".parse().unwrap(), &mut hands), Err(text("it is OK")));
         assert!(hands.asked.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_put_on_record_is_not_begun() {
+        let climbed = |room, attempts: &[Attempt]| {
+            let checks = attempts.iter().map(|_| State::Critical).collect();
+            let attempts = attempts.to_vec().into();
+            let mut hands = Scripted { room: Some(room), attempts, checks, ..Scripted::default() };
+            let ending = climb(&rules(), &"job-00001".parse().unwrap(), &mut hands).unwrap();
+            assert!(ending.text.contains("disk full"), "{}", ending.text);
+            (ending.outcome, hands.asked.len())
+        };
+        assert_eq!(climbed(0, &[]), (Outcome::CouldNotRun, 0));
+        assert_eq!(climbed(1, &[Attempt::Ran(text("ok"))]), (Outcome::NotHealed, 3));
     }
 
     #[test]

@@ -35,8 +35,10 @@ pub struct RealHands<'a> {
 
 /// How long looking for evidence may hold up a repair, once the host is reached.
 pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
+/// The word of the record for a rung that is about to be taken.
+pub const BEGUN: &str = "run";
 /// How often the gate is asked how a job stands.
-const POLL: Duration = Duration::from_secs(1);
+pub const POLL: Duration = Duration::from_secs(1);
 /// How many lines of evidence people are told; the ledger has all of them.
 const EVIDENCE_TOLD: usize = 5;
 
@@ -153,7 +155,13 @@ impl Hands for RealHands<'_> {
     }
 
     fn still_called_for(&mut self) -> Result<(), String> {
-        super::still_called_for(self.call, self.config, self.called)
+        let known = super::past(self.ledger, self.call, self.config).map_err(|why| why.to_string())?;
+        super::still_called_for(self.call, self.config, self.called, known.paused)
+    }
+
+    fn begin(&mut self, rung: &str) -> Result<(), String> {
+        self.screen.show(BEGUN, rung);
+        self.ledger.step(self.job, SystemTime::now(), BEGUN, rung).map_err(|why| why.to_string())
     }
 
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt {

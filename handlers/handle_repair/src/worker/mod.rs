@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Claim, Ledger, Outcome as Ended, SqliteLedger};
 use plugin_kit::{Outcome, Problem, State};
-use policy::{Act, Decision, FleetNow, History, JobId, RepairName, Rules, Rung, admit, decide};
+use policy::{Act, Decision, FleetNow, History, JobId, Pause, RepairName, Rules, Rung, admit, decide};
 
 use crate::cli::{self, Call};
 use crate::config::{self, Config};
@@ -27,8 +27,9 @@ use hands::RealHands;
 
 /// The story of one repair. In the background nobody reads what we print, so it is told to syslog as well.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
-    let called = SystemTime::now();
+    let now = SystemTime::now();
     let call = cli::read(argv)?;
+    let called = call.seen.unwrap_or(now);
     // We outlive whoever called us: no directory of theirs is to be held.
     let _ = std::env::set_current_dir("/");
     let config = config::read(&call.policy).map_err(unusable);
@@ -116,10 +117,10 @@ fn with_status(history: History, call: &Call, config: &Config, called: SystemTim
     Ok(History { now: Some(now), fleet: FleetNow { share: Some(share), ..history.fleet }, ..history })
 }
 
-/// What Nagios' status file says just before the first rung, where the policy names it.
-fn still_called_for(call: &Call, config: &Config, called: SystemTime) -> Result<(), String> {
+/// Just before the first rung: what Nagios' status file says, where the policy names it, and whether it was paused meanwhile.
+fn still_called_for(call: &Call, config: &Config, called: SystemTime, paused: Option<Pause>) -> Result<(), String> {
     let seen = with_status(History::default(), call, config, called).map_err(|problem| problem.to_string())?;
-    let now = History { now: seen.now, ..History::default() };
+    let now = History { now: seen.now, paused, ..History::default() };
     let rules = call.event.repair.as_ref().and_then(|name| config.policy.repairs.get(name)).ok_or("no rules for it")?;
     admit(&rules.limits, &config.policy.fleet, &now).map_err(|why| why.to_string())
 }
@@ -144,7 +145,7 @@ fn reserve(
     Ok(granted.map_err(unusable)?.map_or_else(Decision::Stand, Decision::Repair))
 }
 
-/// The longest a whole ladder can take; after it a worker that says nothing counts as dead.
+/// The longest a whole ladder can take; after it a repair whose worker is dead is over.
 fn longest(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (check::limit(rung) + climb::BETWEEN_CHECKS) * rung.good_results;
     let rungs = rules.ladder.iter().map(|rung| rung.timeout + climb::GRACE + rung.settle + checks(rung)).sum::<Duration>();

@@ -1,10 +1,11 @@
 //! Telling Nagios, through its external command file: a comment, and a forced check so that a recovery is seen at once.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use plugin_kit::clean;
 use policy::Event;
@@ -53,10 +54,23 @@ pub fn tell(file: &Path, news: News<'_>, now: SystemTime) -> Result<(), Untold> 
     let unwritable = |why| Untold::Unwritable { path: file.to_owned(), why };
     let mut pipe = pipe(file)?;
     for command in commands(news, now) {
-        // One write each, below PIPE_BUF: commands of several writers do not mix.
-        pipe.write_all(command.as_bytes()).map_err(unwritable)?;
+        put(&mut pipe, &command).map_err(unwritable)?;
     }
     Ok(())
+}
+
+/// How long a Nagios that does not come to read its pipe is waited for: it may be at its start, or many may tell it something.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One write, of no more than PIPE_BUF: it is taken whole or not at all, and commands of several writers do not mix.
+fn put(pipe: &mut File, command: &str) -> io::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match pipe.write_all(command.as_bytes()) {
+            Err(why) if why.kind() == ErrorKind::WouldBlock && Instant::now() < until => thread::sleep(Duration::from_millis(20)),
+            put => return put,
+        }
+    }
 }
 
 /// The command file, opened for writing, with somebody who reads it.
@@ -108,6 +122,8 @@ fn commands(news: News<'_>, now: SystemTime) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn event(service: Option<&str>) -> Event {
@@ -158,6 +174,35 @@ mod tests {
         let made = commands(news(&service, &hostile, false), at_42());
         assert_eq!((made.len(), made[0].matches('\n').count()), (1, 1));
         assert!(made[0].len() < 4096 && !made[0].contains(['<', '>', '&']));
+    }
+
+    #[test]
+    fn a_pipe_that_is_full_just_now_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("nagios.cmd");
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        let reader = thread::spawn({
+            let file = file.clone();
+            move || File::open(file).unwrap()
+        });
+        let mut full = File::create(&file).unwrap();
+        let mut reader = reader.join().unwrap();
+        rustix::io::ioctl_fionbio(&full, true).unwrap();
+        while full.write_all(&[b'x'; PIPE_BUF]).is_ok() {}
+        let host = event(None);
+        thread::scope(|scope| {
+            let told = scope.spawn(|| {
+                let told = tell(&file, news(&host, "x", true), at_42());
+                // Then there is nobody left who writes, and the reader is at the end.
+                drop(full);
+                told
+            });
+            thread::sleep(Duration::from_millis(100));
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            told.join().unwrap().unwrap();
+            assert!(text.ends_with("SCHEDULE_FORCED_HOST_CHECK;web1;42\n"), "{}", text.len());
+        });
     }
 
     #[test]

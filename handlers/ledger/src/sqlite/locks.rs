@@ -31,7 +31,8 @@ pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
     }
     let (turn, come) = mpsc::channel();
     let queued = file.try_clone().map_err(unusable)?;
-    thread::spawn(move || turn.send(queued.lock().map(|()| queued)));
+    let wait = move || turn.send(queued.lock().map(|()| queued));
+    thread::Builder::new().spawn(wait).map_err(unusable)?;
     let (mut moved, mut since) = (file.metadata().and_then(|is| is.modified()).ok(), Instant::now());
     loop {
         match come.recv_timeout(Duration::from_secs(1)) {

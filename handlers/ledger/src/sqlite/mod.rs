@@ -46,7 +46,8 @@ impl Ledger for SqliteLedger {
         // Immediate: the write lock is taken before the history is read, so no one decides on what we are about to change.
         let transaction = self.store.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         let now = clock();
-        let history = past::history(&transaction, claim.event, claim.fleet_window, now).map_err(&failed)?;
+        let lives = |job: &str| locks::is_alive(&self.path, job);
+        let history = past::history(&transaction, &lives, claim.event, claim.fleet_window, now).map_err(&failed)?;
         let decision = decide(&history);
         match &decision {
             Decision::Repair(name) => insert_repair(&transaction, claim, name, now),
@@ -64,7 +65,8 @@ impl Ledger for SqliteLedger {
     }
 
     fn history(&mut self, event: &Event, fleet_window: Duration, now: SystemTime) -> Result<History, Error> {
-        past::history(&self.store, event, fleet_window, now).map_err(Self::failed(&self.path))
+        let lives = |job: &str| locks::is_alive(&self.path, job);
+        past::history(&self.store, &lives, event, fleet_window, now).map_err(Self::failed(&self.path))
     }
 
     fn step(&mut self, job: &JobId, now: SystemTime, what: &str, text: &str) -> Result<(), Error> {

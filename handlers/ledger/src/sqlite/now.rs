@@ -30,7 +30,8 @@ impl SqliteLedger {
 
     /// What all repairs together do, and did within `window`; the share in trouble is not known here.
     pub fn fleet(&mut self, window: Duration, now: SystemTime) -> Result<FleetNow, Error> {
-        past::fleet(&self.store, window, now).map_err(Self::failed(&self.path))
+        let lives = |job: &str| locks::is_alive(&self.path, job);
+        past::fleet(&self.store, &lives, window, now).map_err(Self::failed(&self.path))
     }
 
     /// The repairs of an object that were reserved after `since`, the newest first.

@@ -10,17 +10,26 @@ use super::{event_text, millis, span_millis, time};
 /// More repairs or refusals of one object than any limit can ask about.
 const ENOUGH: u32 = 1000;
 
+/// Whether the worker of a job lives.
+pub(super) type Alive<'a> = &'a dyn Fn(&str) -> bool;
+
 /// What is known at `now` of the event's object and of the fleet; `fleet_window` is the policy's.
-pub(super) fn history(store: &Connection, event: &Event, fleet_window: Duration, now: SystemTime) -> rusqlite::Result<History> {
+pub(super) fn history(
+    store: &Connection,
+    alive: Alive<'_>,
+    event: &Event,
+    fleet_window: Duration,
+    now: SystemTime,
+) -> rusqlite::Result<History> {
     Ok(History {
         paused: paused(store, event, now)?,
         same_event: same_event(store, event, now)?,
         same_problem: same_problem(store, event, now)?,
         ahead: ahead(store, event, now)?,
-        running: running(store, event, now)?,
+        running: running(store, alive, event, now)?,
         repairs: repairs(store, event, now)?,
         refused: refused(store, event, now)?,
-        fleet: fleet(store, fleet_window, now)?,
+        fleet: fleet(store, alive, fleet_window, now)?,
         now: None,
     })
 }
@@ -86,14 +95,21 @@ fn ahead(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result
         .optional()
 }
 
-fn running(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<(String, Duration)>> {
-    store
-        .query_row(
-            "SELECT job, reserved FROM repair WHERE host = ?1 AND ended IS NULL AND lease_until > ?2",
-            params![event.host, millis(now)],
-            |row| Ok((row.get(0)?, age(row.get(1)?, now))),
-        )
-        .optional()
+/// By the record, and by the kernel where the time of the lease is over: the clock may have been set, or the whole machine
+/// have slept, with the worker still at work.
+fn unended(store: &Connection, alive: Alive<'_>, now: SystemTime) -> rusqlite::Result<Vec<(String, String, i64)>> {
+    let mut all = store.prepare("SELECT job, lease_until > ?1, host, reserved FROM repair WHERE ended IS NULL")?;
+    let row = |row: &Row<'_>| {
+        let job: String = row.get(0)?;
+        let runs = row.get(1)? || alive(&job);
+        Ok(runs.then_some((job, row.get(2)?, row.get(3)?)))
+    };
+    all.query_map([millis(now)], row)?.filter_map(Result::transpose).collect()
+}
+
+fn running(store: &Connection, alive: Alive<'_>, event: &Event, now: SystemTime) -> rusqlite::Result<Option<(String, Duration)>> {
+    let here = unended(store, alive, now)?.into_iter().find(|(_, host, _)| *host == event.host);
+    Ok(here.map(|(job, _, reserved)| (job, age(reserved, now))))
 }
 
 /// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody knows what it did.
@@ -124,10 +140,9 @@ fn refused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resu
         .collect()
 }
 
-pub(super) fn fleet(store: &Connection, window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
-    let running = "SELECT count(*) FROM repair WHERE ended IS NULL AND lease_until > ?1";
+pub(super) fn fleet(store: &Connection, alive: Alive<'_>, window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
     let started = "SELECT count(*), min(reserved) FROM repair WHERE reserved > ?1";
-    let running = store.query_row(running, [millis(now)], |row| row.get(0))?;
+    let running = u32::try_from(unended(store, alive, now)?.len()).unwrap_or(u32::MAX);
     store.query_row(started, [millis(now) - span_millis(window)], |row| {
         let oldest: Option<i64> = row.get(1)?;
         let oldest_start = oldest.map(|at| age(at, now)).unwrap_or_default();

@@ -7,7 +7,7 @@ CREATE TABLE repair (
     problem     TEXT NOT NULL,              -- $SERVICEPROBLEMID$, or empty
     event       TEXT NOT NULL,              -- STATE;TYPE;ATTEMPT
     reserved    INTEGER NOT NULL,
-    lease_until INTEGER NOT NULL,           -- after it, a worker that says nothing counts as dead
+    lease_until INTEGER NOT NULL,           -- after it, a repair whose worker is dead is over
     ended       INTEGER,
     outcome     TEXT CHECK (outcome IN ('healed', 'not-healed', 'could-not-run', 'unknown')),
     text        TEXT NOT NULL DEFAULT '',

@@ -1,11 +1,11 @@
 //! The files of nagios-config/ that belong to the gate: read by the gate, by sudo and by CFEngine, and at work.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{GATE, JOB, Lab, wait_until};
+use crate::common::{GATE, JOB, Lab, free_port, wait_until};
 use serde_json::json;
 
 fn shipped(name: &str) -> PathBuf {
@@ -50,7 +50,7 @@ struct Apache<'a> {
 
 impl<'a> Apache<'a> {
     fn set_up(lab: &'a Lab) -> Apache<'a> {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let (dir, modules) = (lab.path(""), "/usr/lib/apache2/modules");
         let dir = dir.display().to_string();
         let dir = dir.trim_end_matches('/');

@@ -1,7 +1,7 @@
 //! A gate installed as packaged, behind a real sshd: account `repair`, sudoers file, restricted key.
 
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Answer, GATE, Lab, wait_until};
+use super::{Answer, GATE, Lab, free_port, wait_until};
 
 /// The host, its sshd and the key that opens it.
 pub struct Installed {
@@ -135,7 +135,7 @@ fn packaged_line() -> String {
 }
 
 fn start(lab: &Lab) -> Option<(Child, u16)> {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     fs::write(lab.path("sshd_config"), config(lab, port)).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/install.sh");
     let mut command = Command::new("/usr/bin/unshare");

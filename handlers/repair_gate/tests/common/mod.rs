@@ -5,10 +5,12 @@ pub mod installed;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -203,12 +205,25 @@ impl Lab {
     }
 }
 
-/// Waits until `ready`, and fails with `what` after ten seconds.
+/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any (ip(7),
+/// ip_local_port_range), and each process begins somewhere else.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let port = 10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let port = u16::try_from(port).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Waits until `ready`, and fails with `what` after a minute.
 #[track_caller]
 pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
     let since = Instant::now();
     while !ready() {
-        assert!(since.elapsed() < Duration::from_secs(10), "waited ten seconds: {what}");
+        assert!(since.elapsed() < Duration::from_secs(60), "waited a minute: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

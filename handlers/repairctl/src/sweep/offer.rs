@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use handle_repair::cli::{self, Call};
 use handle_repair::config::Config;
@@ -98,7 +98,7 @@ impl Ground<'_> {
         self.config.policy.repairs.get(&name).ok_or_else(|| Why::UnknownRepair(name).to_string())
     }
 
-    /// The words with which Nagios would call, as commands.cfg of this project has them.
+    /// The words with which Nagios would call, as commands.cfg of this project has them, and when it saw the fault.
     fn offer(&self, object: &Object, lost: &Lost) -> Result<Offer, String> {
         let text = |bytes| str::from_utf8(bytes).map_err(|_| "its name is not UTF-8".to_owned());
         let address = self.scene.address(&object.host).ok_or("Nagios' object cache has no address of its host")?;
@@ -114,6 +114,8 @@ impl Ground<'_> {
             format!("--host-downtime={}", host.downtime),
             format!("--problem-id={}", lost.problem_id(object.problem_id).unwrap_or_default()),
             format!("--policy={}", self.policy.display()),
+            // It may have been checked again since, and the file of then be written by now.
+            format!("--seen={}", object.last_check.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())),
         ];
         if let Some(before) = object.result_before() {
             words.push(format!("--last-state={before}"));

@@ -160,7 +160,7 @@ impl<'a> Sweep<'a> {
             let address = self.scene.address(record.host.as_bytes()).unwrap_or(&record.host).to_owned();
             let event = Event::new(&record.host, record.service.as_deref(), State::Critical, StateType::Hard, 1);
             let policy = self.policy.to_owned();
-            let call = Call { event, address, policy, dry_run: false, explain: false, foreground: false, job: None };
+            let call = Call { event, address, policy, dry_run: false, explain: false, foreground: false, job: None, seen: None };
             worker::close_abandoned(&mut self.ledger, &call, self.config)?;
         }
         Ok(())

@@ -96,7 +96,7 @@ mod tests {
         let begun = Instant::now();
         watchdog.until(begun + Duration::from_millis(100));
         assert_eq!(socket.read(&mut [0]).unwrap(), 0);
-        assert!((100..5000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+        assert!((100..60_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use policy::{JobId, RepairName};
@@ -176,9 +177,17 @@ impl Plan {
     }
 }
 
-/// A port nobody listens on.
+/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any (ip(7),
+/// ip_local_port_range), and each process begins somewhere else.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let port = 10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let port = u16::try_from(port).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Makes a key pair; "rsa", "ecdsa", "ed25519", or "rsa-pem" for the format of old.
@@ -247,7 +256,7 @@ impl Sshd {
     /// Waits until the forced command has written this file, and returns what it says.
     pub fn wait_for(&self, name: &str) -> String {
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(20) {
+        while begun.elapsed() < Duration::from_secs(60) {
             match fs::read_to_string(self.path(name)) {
                 Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
                 _ => std::thread::sleep(Duration::from_millis(5)),

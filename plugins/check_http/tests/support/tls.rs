@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::support::{self, Run};
@@ -78,6 +79,19 @@ impl Certificate {
     }
 }
 
+/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any (ip(7),
+/// ip_local_port_range), and each process begins somewhere else.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let port = 10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let port = u16::try_from(port).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 pub struct TlsServer {
     child: Child,
     pub port: u16,
@@ -87,7 +101,7 @@ impl TlsServer {
     pub fn new(certificate: &Certificate, options: &[&str]) -> TlsServer {
         // A port that is free now may be taken the next moment: then another is tried.
         for _ in 0..20 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             let mut child = Command::new("openssl")
                 .args(["s_server", "-quiet", "-www", "-accept", &port.to_string()])
                 .args(["-cert", &certificate.certificate(), "-key", &certificate.key()])

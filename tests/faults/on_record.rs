@@ -1,0 +1,115 @@
+//! What stands on record while the worker is at it, and what is made of it when the worker has died: whoever comes next must
+//! know what may have run.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use e2e::{run, until};
+use ledger::{Claim, Ledger, Outcome, Paused, Record, SqliteLedger};
+use policy::{Decision, Event, State, StateType};
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::bed::{Bed, CALL};
+
+const DEAD: &str = "dead-worker-1";
+
+/// A worker has died that long ago, having put these steps on record; the next call looks after it.
+fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[(&str, &str)]) -> Record {
+    let mut ledger = SqliteLedger::open(&bed.monitor.ledger).unwrap();
+    let (job, event) = (DEAD.parse().unwrap(), Event::new("web1", Some("HTTP"), State::Critical, StateType::Hard, 4));
+    let span = Duration::from_secs(600);
+    let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
+    let then = SystemTime::now() - ago;
+    ledger.reserve(&claim, &|| then, &|_| Decision::Repair("httpd".parse().unwrap())).unwrap().unwrap();
+    for (what, text) in steps {
+        ledger.step(&job, then, what, text).unwrap();
+    }
+    drop(ledger);
+    bed.call(CALL);
+    bed.monitor.records().into_iter().find(|record| record.job == DEAD).unwrap()
+}
+
+/// Between two rungs: the gate has never heard of the second, and the first has run all the same.
+#[test]
+fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
+    let bed = Bed::new();
+    bed.policy(|policy| policy["repairs"]["httpd"]["ladder"] = json!([{"local": ["/bin/true"]}, {"ssh": "httpd"}]));
+    let steps = [("run", "rung 1 of 2: local /bin/true"), ("ran", "/bin/true: "), ("run", "rung 2 of 2: ssh httpd")];
+    let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
+    assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
+    assert!(record.text.contains("the gate says it never began"), "{}", record.text);
+}
+
+/// Another gate would be asked, and say truly that it knows nothing.
+#[test]
+fn a_rung_that_has_another_place_in_the_ladder_by_now_is_not_asked_for() {
+    let bed = Bed::new();
+    let record = after_a_dead_worker(&bed, Duration::from_secs(60), &[("run", "rung 1 of 2: ssh restart at hypervisor1")]);
+    assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
+}
+
+/// The worker is killed with Nagios, Nagios is started again: all that within the second that an sshd may take.
+#[test]
+fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
+    let bed = Bed::new();
+    let record = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_secs(1));
+            let account = bed.web.account.name;
+            let mut gate = Command::new("setpriv");
+            gate.args(["--reuid", account, "--regid", account, "--init-groups", "/bin/sh", "-c", &bed.web.gate_command()]);
+            run(gate.env("SSH_ORIGINAL_COMMAND", format!("repair httpd {DEAD}-1")));
+        });
+        after_a_dead_worker(&bed, Duration::ZERO, &[("run", "rung 1 of 1: ssh httpd")])
+    });
+    assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
+    assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
+}
+
+/// As with a disk that is full from then on: whoever looks later would find that nothing was asked of anybody.
+#[test]
+fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
+    let bed = Bed::new();
+    bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
+    assert_eq!(bed.call(CALL).code, 0);
+    fs::remove_file(&bed.mark).unwrap();
+    let store = Connection::open(&bed.monitor.ledger).unwrap();
+    let full = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+    store
+        .execute_batch(&format!("CREATE TRIGGER a BEFORE INSERT ON step {full}; CREATE TRIGGER b BEFORE UPDATE ON repair {full}"))
+        .unwrap();
+    bed.wait_for_the_gates_cooldown();
+    let seen = bed.call(CALL);
+    assert_eq!(seen.code, 2, "{}", seen.text);
+    assert!(seen.text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be put on record"), "{}", seen.text);
+    assert!(!bed.mark.exists(), "the repair was run");
+    store.execute_batch("DROP TRIGGER a; DROP TRIGGER b").unwrap();
+    bed.wait_for_the_gates_cooldown();
+    assert_eq!(bed.call(CALL).code, 0);
+    let outcomes: Vec<_> = bed.monitor.records().into_iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Some(Outcome::Healed), Some(Outcome::CouldNotRun), Some(Outcome::Healed)]);
+}
+
+#[test]
+fn a_pause_holds_for_what_is_reserved_and_has_not_begun() {
+    let bed = Bed::new();
+    let (looks, go) = (bed.mark.with_file_name("looks"), bed.mark.with_file_name("go"));
+    let look = format!("touch {}; until [ -e {} ]; do sleep 0.05; done", looks.display(), go.display());
+    let touch = ["/usr/bin/touch", bed.mark.to_str().unwrap()];
+    bed.web.write_repairs(&json!({"repairs": {"httpd": {"run": touch, "diagnose": [["/bin/sh", "-c", look]]}}}));
+    bed.policy(|policy| policy["repairs"]["httpd"]["timeout"] = json!("60s"));
+    let seen = thread::scope(|scope| {
+        let call = scope.spawn(|| bed.call(CALL));
+        until("the gate at its diagnosis", Duration::from_secs(60), || looks.exists().then_some(()));
+        let (by, reason) = ("alice".into(), "migration".into());
+        let pause = Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
+        SqliteLedger::open(&bed.monitor.ledger).unwrap().pause(&pause).unwrap();
+        fs::write(&go, "").unwrap();
+        call.join().unwrap()
+    });
+    assert!(seen.text.starts_with("STANDS STILL") && seen.text.contains("paused by alice"), "{}", seen.text);
+    assert!(!bed.mark.exists(), "the repair was run");
+}
