@@ -5,10 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use std::{env, thread};
 
-use crate::answer::{Answer, Reason, Refusal, Report};
+use crate::answer::{Answer, Reason, Refusal};
 use crate::args::{self, Args, Wish};
-use crate::config::{Repair, Repairs};
+use crate::config::Repair;
 use crate::excerpt::clean;
+use crate::ground::{account, find, look, umask_is_sane};
 use crate::host::{self, Host};
 use crate::limit::Limit;
 use crate::pace::{self, Now};
@@ -16,7 +17,7 @@ use crate::record::{Record, State};
 use crate::request::{self, Job, Name, Request};
 use crate::run::{self, End, Ran};
 use crate::store::{Broken, Lock, Store};
-use crate::{Said, file, hold, live, ready, sudoers, syslog, within};
+use crate::{Said, diagnose, file, hold, live, ready, sudoers, syslog, within};
 
 /// Everything the program does, as what it says.
 pub(crate) fn main(argv: &[OsString]) -> Said {
@@ -71,7 +72,7 @@ fn obey(args: &Args, request: Request, peer: &str) -> Answer {
         Request::List => {
             (file::load(&args.config).map(|all| Answer::List(all.iter().map(|(name, _)| name.to_string()).collect())), None)
         }
-        Request::Diagnose(name) => (diagnose(args, &name), None),
+        Request::Diagnose(name) => (diagnose::diagnose(args, &name), None),
         Request::Ready(name) => (ready::ready(args, &name), None),
         Request::Status(job) => (status(args, &job), Some(job)),
         Request::Repair(name, job) => (repair(args, &name, &job, peer), Some(job)),
@@ -199,58 +200,4 @@ fn wait_for_turn(store: &Store, job: &Job, host: &Host) -> Result<Turn, Refusal>
         thread::sleep(Duration::from_millis(20));
     }
     Err(Refusal::new(Reason::Busy, "another request holds the lock of this host; one repair at a time"))
-}
-
-/// Looks, and changes nothing; so it is allowed at any pace, but one at a time, and under a hold too.
-fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
-    let host = look()?;
-    let repairs = file::load(&args.config)?;
-    let repair = find(&repairs, name)?;
-    umask_is_sane(&host)?;
-    let store = Store::open(&args.state, host.uid)?;
-    let lock = (0..100).find_map(|_| match store.try_lock("diagnose") {
-        Ok(None) => {
-            thread::sleep(Duration::from_millis(20));
-            None
-        }
-        taken => Some(taken),
-    });
-    let Some(_lock) = lock.transpose()?.flatten() else {
-        return Err(Refusal::new(Reason::Busy, "another diagnosis is running; one at a time on a host"));
-    };
-    let reports = repair.diagnose.iter().map(|argv| look_with(argv, account(repair, &host))).collect();
-    Ok(Answer::Diagnose { repair: name.to_string(), reports })
-}
-
-fn look_with(argv: &[String], account: Option<&str>) -> Report {
-    let Ran { end, mut output, .. } = run::run(argv, account, Limit::DIAGNOSIS, None);
-    let (exit, remark) = match end {
-        End::Exit(code) => (Some(code), None),
-        End::Signal(signal) => (None, Some(format!("ended by signal {signal}"))),
-        End::TimedOut | End::Lost => (None, Some("stopped: it took too long".to_owned())),
-        End::NotStarted(why) => (None, Some(clean(&why, 300))),
-    };
-    output.extend(remark);
-    Report { run: argv.to_vec(), exit, output }
-}
-
-/// The account to change to, if it is not the gate's own already.
-pub(crate) fn account<'a>(repair: &'a Repair, host: &Host) -> Option<&'a str> {
-    repair.user.as_deref().filter(|account| !host.runs_as(account))
-}
-
-pub(crate) fn look() -> Result<Host, Refusal> {
-    Host::look().map_err(|text| Refusal::new(Reason::State, text))
-}
-
-pub(crate) fn find<'a>(repairs: &'a Repairs, name: &Name) -> Result<&'a Repair, Refusal> {
-    repairs.get(name).ok_or_else(|| Refusal::new(Reason::UnknownRepair, format!("this host has no repair named {name}")))
-}
-
-pub(crate) fn umask_is_sane(host: &Host) -> Result<(), Refusal> {
-    if host.careless_umask() {
-        let text = "the umask of this login lets everyone write to what a repair makes; set it to 022 (pam_umask, sshd)";
-        return Err(Refusal::new(Reason::Config, text));
-    }
-    Ok(())
 }

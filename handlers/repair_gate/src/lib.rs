@@ -6,7 +6,8 @@
 //!
 //! The pure parts: [`request`] (words), [`config`] (repairs.json), `pace` (may it run now?), `limit`, `record`, `excerpt`,
 //! `sudoers`. The parts that touch the machine: `trust` (whose file is it), `store` (records and lock), `run`,
-//! `live`, `within`, `syslog`, `host`, `file` and `hold`. `gate` tells the story.
+//! `live`, `within`, `syslog`, `host`, `file` and `hold`. `gate` tells the story, with `diagnose` and `ready`, which change nothing; they
+//! stand on the same `ground`.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -16,10 +17,12 @@ use std::process::ExitCode;
 mod answer;
 mod args;
 pub mod config;
+mod diagnose;
 mod duplicate;
 mod excerpt;
 mod file;
 mod gate;
+mod ground;
 mod hold;
 mod host;
 mod limit;

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use crate::answer::{Answer, Reason, Refusal};
 use crate::args::Args;
 use crate::config::Repair;
-use crate::gate::{account, find, look, umask_is_sane};
+use crate::ground::{account, find, look, umask_is_sane};
 use crate::limit::Limit;
 use crate::request::Name;
 use crate::run::{self, End, Ran};
