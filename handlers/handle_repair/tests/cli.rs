@@ -56,6 +56,33 @@ fn a_local_ladder_runs_in_the_foreground_and_then_cools_down() {
     assert!(text.starts_with("STANDS STILL web1/HTTP (CRITICAL;HARD;4): cooling down after job "), "{text}");
 }
 
+#[test]
+fn ctrl_c_ends_the_wait_with_a_word_and_the_repair_goes_on() {
+    let site = Site::new();
+    let at = |name: &str| site.dir.path().join(name);
+    let script =
+        format!("#!/bin/sh\n: > {:?}\nuntil [ -e {:?} ]; do sleep 0.1; done\n: > {:?}\n", at("begun"), at("go"), at("done"));
+    fs::write(at("repair"), script).unwrap();
+    let policy = fs::read_to_string(site.policy()).unwrap();
+    fs::write(site.policy(), policy.replacen("\"/bin/true\"", &format!("\"/bin/sh\", {:?}", at("repair")), 1)).unwrap();
+    let child = site.command(&format!("{FAULT} --foreground")).stdout(Stdio::piped()).spawn().unwrap();
+    let until = |name: &str| {
+        let begun = Instant::now();
+        while !at(name).exists() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{name}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    until("begun");
+    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!((output.status.code(), text.lines().count()), (Some(3), 1), "{text}");
+    assert!(text.starts_with("UNKNOWN web1/HTTP: ") && text.contains("what has begun goes on"), "{text}");
+    fs::write(at("go"), "").unwrap();
+    until("done");
+}
+
 /// Opening one waits for somebody to write into it, with the host reserved by nobody and nobody told.
 #[test]
 fn a_pipe_in_the_place_of_the_status_file_is_not_waited_for() {

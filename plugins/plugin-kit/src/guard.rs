@@ -5,7 +5,7 @@ use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
-use crate::{Outcome, State, clean};
+use crate::{Outcome, State};
 
 /// Why a program has no verdict. All of them end as UNKNOWN (3), for Nagios would take any other code as CRITICAL.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +61,17 @@ pub(crate) fn quiet_panics(name: &'static str) {
     std::panic::set_hook(Box::new(move |info| panicked(name, info)));
 }
 
-#[allow(clippy::exit, reason = "a panic must end as UNKNOWN (3), and with panic = abort the hook is the last code to run")]
 fn panicked(name: &str, info: &PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("no message");
-    say(format!("{name}: internal error, please report it: {} ({place})\n", clean(what)).as_bytes());
-    std::process::exit(i32::from(State::Unknown.code()));
+    end(&Outcome::new(State::Unknown, format!("{name}: internal error, please report it: {what} ({place})")));
+}
+
+/// Says this and ends the program, wherever it is: for a panic, or a person who waits no longer.
+#[allow(clippy::exit, reason = "with panic = abort the hook is the last code to run, and a signal leaves nobody to return to")]
+pub fn end(outcome: &Outcome) -> ! {
+    say(&outcome.render());
+    std::process::exit(i32::from(outcome.state().code()))
 }
 
 /// A reader that has gone, or a full disk behind stdout, changes nothing about what was found: the code still tells.

@@ -11,7 +11,7 @@ mod state;
 mod text;
 mod tool;
 
-pub use guard::{Problem, guard};
+pub use guard::{Problem, end, guard};
 pub use outcome::Outcome;
 pub use perfdata::{Number, Perfdata};
 pub use range::{BadRange, Range};

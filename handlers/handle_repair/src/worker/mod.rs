@@ -169,6 +169,9 @@ fn act(
     rules: &Rules,
 ) -> Outcome {
     let begun = Instant::now();
+    if call.foreground {
+        part_with_a_word(call, job);
+    }
     let mut hands = RealHands::new(call, config, job, ledger, called);
     let ending = match climb::climb(rules, job, &mut hands) {
         Ok(ending) => ending,
@@ -197,6 +200,16 @@ fn act(
         }
     }
     hands.troubles.into_iter().fold(Outcome::new(state, line), Outcome::line)
+}
+
+/// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of its own.
+fn part_with_a_word(call: &Call, job: &JobId) {
+    let text = format!(
+        "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep asks how it ended (job {job})",
+        call.event.object()
+    );
+    // Where it cannot be caught the wait ends without a word.
+    let _ = ctrlc::set_handler(move || plugin_kit::end(&Outcome::new(State::Unknown, text.as_str())));
 }
 
 fn verdict(call: &Call, name: &RepairName, ending: &Ending, took: Duration) -> (State, String) {
