@@ -150,13 +150,15 @@ fn what_is_no_log_is_said_and_the_others_are_replayed() {
 fn wrong_words_end_as_3() {
     let site = Site::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
+    site.write("web1.cfg", b"define host {\n host_name web1\n}\n");
     for (words, wanted) in [
         (vec!["nagios.log", "--repair", "htpd"], "has no repair 'htpd'"),
         (vec!["nagios.log", "--repair", "a;b"], "is not a repair name"),
         (vec!["nagios.log", "--repair", "httpd", "--takes", "soon"], "soon"),
         (vec!["nagios.log", "--repair", "httpd", "--objects", "x.cfg"], "cannot be used with"),
         (vec!["nagios.log", "--objects", "missing.cfg"], "cannot be read"),
-        (vec!["nagios.log", "--objects", "nagios.log"], "no host or service has a _REPAIR"),
+        (vec!["nagios.log", "--objects", "nagios.log"], "no configuration of Nagios"),
+        (vec!["nagios.log", "--objects", "web1.cfg"], "no host or service has a _REPAIR"),
         (vec!["--repair", "httpd"], "NAGIOS.LOG"),
     ] {
         let output = site.replay(&words);
