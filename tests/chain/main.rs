@@ -46,7 +46,7 @@ fn a_dead_apache_is_healed_once_before_hard() {
     every_call_is_decided_the_same_way_from_the_log_alone(&nagios);
 }
 
-/// Nobody is helped by the same repair again and again: HARD comes while the cooldown holds.
+/// Nobody is helped by the same repair again and again: HARD comes while it runs or the cooldown holds.
 #[test]
 fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
     let place = Place::new();
@@ -65,9 +65,9 @@ fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
     until("the comment in Nagios", Duration::from_secs(10), || {
         nagios.comments().iter().any(|comment| comment.starts_with("NOT REPAIRED web1/HTTP")).then_some(())
     });
-    until("the refusal on record", Duration::from_secs(10), || {
-        monitor.refusals().iter().any(|refusal| refusal.why == "cooling-down").then_some(())
-    });
+    let refused = until("the refusal on record", Duration::from_secs(10), || monitor.refusals().pop());
+    // The repair may be slower than Nagios is to see HARD.
+    assert!(["cooling-down", "already-running"].contains(&refused.why.as_str()), "{refused:?}");
     assert_eq!((monitor.records().len(), web.jobs().len()), (1, 1));
 }
 
