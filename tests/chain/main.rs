@@ -166,11 +166,9 @@ fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
         nagios.log_lines().iter().any(|line| line.contains("HOST ALERT: web1;UP;")).then_some(())
     });
     let records = monitor.records();
-    assert_eq!(
-        (records.len(), records[0].event.as_str(), records[0].service.as_deref()),
-        (1, "DOWN;SOFT;2", None),
-        "{records:?}"
-    );
+    assert_eq!((records.len(), records[0].service.as_deref()), (1, None), "{records:?}");
+    // What its service shows makes Nagios look at a host out of turn, so that HARD may come at the heels of the last SOFT.
+    assert!(["DOWN;SOFT;2", "DOWN;HARD;3"].contains(&records[0].event.as_str()), "{records:?}");
     assert_eq!((records[0].outcome, web.jobs().len()), (Some(Outcome::Healed), 1));
     let local = monitor.steps(&records[0].job).into_iter().find(|step| step.what == "ran").unwrap();
     assert!(local.text.ends_with("wake up, web1"), "{}", local.text);

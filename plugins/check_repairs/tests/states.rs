@@ -266,6 +266,19 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
         assert!(code == Some(2) && text.contains(&format!("nothing is repaired: {} is not for", file.display())), "{text}");
         of_nobody(&file);
     }
+    // Root, who looks, makes such files, and gives them away a moment later.
+    for name in ["ledger.sqlite-shm", "ledger.sqlite-wal"] {
+        let file = site.dir.path().join(name);
+        chown(&file, Some(0), Some(0)).unwrap();
+        let (code, text) = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(100));
+                of_nobody(&file);
+            });
+            says()
+        });
+        assert_eq!(code, Some(0), "{text}");
+    }
     // A copy that an admin has put beside it is in nobody's way.
     fs::copy(site.dir.path().join("ledger.sqlite"), site.dir.path().join("ledger.sqlite.before")).unwrap();
     assert_eq!(says().0, Some(0), "{}", says().1);

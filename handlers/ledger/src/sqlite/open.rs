@@ -5,6 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{Access, access};
@@ -51,10 +53,17 @@ impl SqliteLedger {
             name.push(end);
             PathBuf::from(name)
         });
-        std::iter::once(directory_of(path).to_owned()).chain(beside).find(closed)
+        let places: Vec<PathBuf> = std::iter::once(directory_of(path).to_owned()).chain(beside).collect();
+        patiently(|| places.iter().find(|place| closed(place)).cloned(), Option::is_some)
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
+        let cannot_open = |why: &rusqlite::Error| why.sqlite_error_code() == Some(ErrorCode::CannotOpen);
+        let closed = |tried: &Result<_, Error>| matches!(tried, Err(Error::Store { why, .. }) if cannot_open(why));
+        patiently(|| SqliteLedger::connect_once(path, access), closed)
+    }
+
+    fn connect_once(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
         check_owner(path)?;
         check_directory(path)?;
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -62,6 +71,21 @@ impl SqliteLedger {
         store.busy_timeout(LOCK_WAIT).map_err(SqliteLedger::failed(path))?;
         check_schema(&store, path)?;
         Ok(SqliteLedger { store, path: PathBuf::from(path), alive: HashMap::new() })
+    }
+}
+
+/// Root, who looks, makes SQLite's files beside a ledger anew, and SQLite gives them to the ledger's owner in a second step:
+/// what is closed to us may be open in a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let seen = look();
+        if !is_closed(&seen) || Instant::now() >= until {
+            return seen;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
