@@ -205,7 +205,7 @@ fn act(
 /// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of its own.
 fn part_with_a_word(call: &Call, job: &JobId) {
     let text = format!(
-        "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep asks how it ended (job {job})",
+        "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep puts on record what is known of it (job {job})",
         call.event.object()
     );
     // Where it cannot be caught the wait ends without a word.

@@ -21,15 +21,16 @@ pub(super) fn history(
     fleet_window: Duration,
     now: SystemTime,
 ) -> rusqlite::Result<History> {
+    let unended = unended(store, alive, now)?;
     Ok(History {
         paused: paused(store, event, now)?,
         same_event: same_event(store, event, now)?,
         same_problem: same_problem(store, event, now)?,
         ahead: ahead(store, event, now)?,
-        running: running(store, alive, event, now)?,
+        running: running(&unended, event, now),
         repairs: repairs(store, event, now)?,
         refused: refused(store, event, now)?,
-        fleet: fleet(store, alive, fleet_window, now)?,
+        fleet: fleet_beside(store, &unended, fleet_window, now)?,
         now: None,
     })
 }
@@ -95,21 +96,28 @@ fn ahead(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result
         .optional()
 }
 
+/// A repair that counts as running.
+struct Unended {
+    job: String,
+    host: String,
+    reserved: i64,
+}
+
 /// By the record, and by the kernel where the time of the lease is over: the clock may have been set, or the whole machine
 /// have slept, with the worker still at work.
-fn unended(store: &Connection, alive: Alive<'_>, now: SystemTime) -> rusqlite::Result<Vec<(String, String, i64)>> {
+fn unended(store: &Connection, alive: Alive<'_>, now: SystemTime) -> rusqlite::Result<Vec<Unended>> {
     let mut all = store.prepare("SELECT job, lease_until > ?1, host, reserved FROM repair WHERE ended IS NULL")?;
     let row = |row: &Row<'_>| {
         let job: String = row.get(0)?;
         let runs = row.get(1)? || alive(&job);
-        Ok(runs.then_some((job, row.get(2)?, row.get(3)?)))
+        Ok(runs.then_some(Unended { job, host: row.get(2)?, reserved: row.get(3)? }))
     };
     all.query_map([millis(now)], row)?.filter_map(Result::transpose).collect()
 }
 
-fn running(store: &Connection, alive: Alive<'_>, event: &Event, now: SystemTime) -> rusqlite::Result<Option<(String, Duration)>> {
-    let here = unended(store, alive, now)?.into_iter().find(|(_, host, _)| *host == event.host);
-    Ok(here.map(|(job, _, reserved)| (job, age(reserved, now))))
+fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(String, Duration)> {
+    let here = unended.iter().find(|repair| repair.host == event.host)?;
+    Some((here.job.clone(), age(here.reserved, now)))
 }
 
 /// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody knows what it did.
@@ -141,8 +149,12 @@ fn refused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resu
 }
 
 pub(super) fn fleet(store: &Connection, alive: Alive<'_>, window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
+    fleet_beside(store, &unended(store, alive, now)?, window, now)
+}
+
+fn fleet_beside(store: &Connection, unended: &[Unended], window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
     let started = "SELECT count(*), min(reserved) FROM repair WHERE reserved > ?1";
-    let running = u32::try_from(unended(store, alive, now)?.len()).unwrap_or(u32::MAX);
+    let running = u32::try_from(unended.len()).unwrap_or(u32::MAX);
     store.query_row(started, [millis(now) - span_millis(window)], |row| {
         let oldest: Option<i64> = row.get(1)?;
         let oldest_start = oldest.map(|at| age(at, now)).unwrap_or_default();

@@ -1,0 +1,142 @@
+//! Nothing is believed that cannot be read, that is not ours, or that others could have changed; and nothing is given away.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+
+use common::{HOUR, Place, at, event, job, policy};
+use ledger::{Claim, Error, Ledger, SqliteLedger, Sweeping};
+use policy::{Decision, History, decide};
+
+#[test]
+fn a_ledger_that_others_can_write_is_not_believed() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    drop(place.open());
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Writable(_))));
+}
+
+#[test]
+fn a_ledger_that_others_can_take_away_is_not_believed() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let place = Place::new();
+    drop(place.open());
+    let mode = |bits| fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(bits)).unwrap();
+    for (bits, exposed) in [(0o770, true), (0o757, true), (0o1777, false), (0o750, false)] {
+        mode(bits);
+        let opened = SqliteLedger::open(&place.path());
+        assert_eq!(matches!(opened, Err(Error::Exposed(_))), exposed, "{bits:o}: {:?}", opened.err());
+    }
+    // Nor is one begun where others could put another in its place.
+    mode(0o777);
+    fs::remove_file(place.path()).unwrap();
+    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Exposed(_))));
+    assert!(!place.path().exists());
+    // Root may look at everybody's.
+    mode(0o750);
+    chown(place.dir.path(), Some(65534), None).unwrap();
+    drop(place.open());
+}
+
+/// Root tries something by hand, in the directory of Nagios' user: what is made is that user's, and nothing else becomes so.
+#[test]
+fn root_gives_away_nothing_but_what_it_made() {
+    use std::os::unix::fs::{MetadataExt, chown, symlink};
+    let (place, elsewhere) = (Place::new(), tempfile::tempdir().unwrap());
+    chown(place.dir.path(), Some(65534), Some(65534)).unwrap();
+    let beside = |end: &str| place.path().with_added_extension(end);
+    let (file, directory) = (elsewhere.path().join("shadow"), elsewhere.path().join("cron.d"));
+    fs::write(&file, "root's").unwrap();
+    fs::create_dir(&directory).unwrap();
+    let mut ledger = place.open();
+    let (now, policy) = (at(0), policy());
+    let mut reserve = |n| {
+        let (job, event) = (job(n), event("web1", &n.to_string(), 4));
+        let claim = Claim { job: &job, event: &event, lease: HOUR, fleet_window: HOUR };
+        ledger.reserve(&claim, &|| now, &|history: &History| -> Decision { decide(&event, &policy, history) })
+    };
+    for (end, planted) in [("turn", &file), ("jobs", &directory)] {
+        symlink(planted, beside(end)).unwrap();
+        let refused = reserve(1).unwrap_err().to_string();
+        assert!(refused.contains("no link"), "{refused}");
+        fs::remove_file(beside(end)).unwrap();
+    }
+    fs::remove_file(beside("turn")).unwrap();
+    fs::hard_link(&file, beside("turn")).unwrap();
+    assert!(reserve(1).unwrap_err().to_string().contains("another name"));
+    fs::remove_file(beside("turn")).unwrap();
+    symlink(&file, beside("sweep")).unwrap();
+    assert!(Sweeping::begin(&place.path()).is_err());
+    for mine in [&file, &directory] {
+        assert_eq!(fs::symlink_metadata(mine).unwrap().uid(), 0, "{}", mine.display());
+    }
+    reserve(2).unwrap().unwrap();
+    for theirs in [place.path(), beside("turn"), beside("jobs"), beside("jobs").join("test-job-0002")] {
+        assert_eq!(fs::symlink_metadata(&theirs).unwrap().uid(), 65534, "{}", theirs.display());
+    }
+}
+
+#[test]
+fn what_is_not_our_ledger_is_an_error_and_stays_as_it_was() {
+    let place = Place::new();
+    for content in [
+        &b"this is no database, and long enough to be sure of it ......................................................"[..],
+        &[0xff; 4096],
+    ] {
+        fs::write(place.path(), content).unwrap();
+        let refused = SqliteLedger::open(&place.path()).err().unwrap();
+        assert!(matches!(refused, Error::Foreign(_) | Error::Store { .. }), "{refused}");
+        assert_eq!(fs::read(place.path()).unwrap(), content);
+    }
+    fs::remove_file(place.path()).unwrap();
+    let other = rusqlite::Connection::open(place.path()).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Foreign(_))));
+}
+
+#[test]
+fn what_is_no_file_is_neither_waited_for_nor_followed() {
+    let place = Place::new();
+    let refused = || matches!(SqliteLedger::open(&place.path()), Err(Error::NoFile(_)));
+    assert!(std::process::Command::new("mkfifo").arg(place.path()).status().unwrap().success());
+    assert!(refused());
+    fs::remove_file(place.path()).unwrap();
+    fs::create_dir(place.path()).unwrap();
+    assert!(refused());
+    fs::remove_dir(place.path()).unwrap();
+    let elsewhere = place.dir.path().join("elsewhere");
+    drop(SqliteLedger::open(&elsewhere).unwrap());
+    std::os::unix::fs::symlink(&elsewhere, place.path()).unwrap();
+    assert!(refused());
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let place = Place::new();
+    drop(place.open());
+    let newer = rusqlite::Connection::open(place.path()).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Newer { found: 99, .. })));
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    let place = Place::new();
+    let path = place.dir.path().join("missing/ledger.sqlite");
+    let refused = SqliteLedger::open(&path).err().unwrap().to_string();
+    assert!(refused.contains("/missing cannot be used"), "{refused}");
+}
+
+#[test]
+fn looking_creates_nothing() {
+    let place = Place::new();
+    assert!(matches!(SqliteLedger::open_read_only(&place.path()), Err(Error::Missing(_))));
+    assert!(!place.path().exists());
+    drop(place.open());
+    let mut reader = SqliteLedger::open_read_only(&place.path()).unwrap();
+    assert_eq!(reader.history(&event("web1", "1", 4), HOUR, at(0)).unwrap(), History::default());
+    assert!(reader.step(&job(1), at(0), "x", "y").is_err());
+}
