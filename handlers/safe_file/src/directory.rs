@@ -1,0 +1,166 @@
+//! A directory that only root and our effective user can change.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, fsync, mkdirat, openat, renameat, unlinkat};
+use rustix::io::Errno;
+
+use crate::kind::{self, Kind, Writer};
+use crate::{Error, walk};
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
+/// Sticky: only its owner can remove or rename what is in it, and only that of its owner's.
+const STICKY: u32 = 0o1000;
+const SHARED: u32 = 0o022;
+
+/// A directory that no account but root and our effective user can change, nor any directory above
+/// it. What happens in it happens through its descriptor, so no name on the way can be exchanged.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    opened: OwnedFd,
+    owner: u32,
+}
+
+impl Directory {
+    /// Opens a directory from the root down. A sticky directory such as /tmp may be on the way, for
+    /// what is below it belongs to root or to us.
+    ///
+    /// # Errors
+    /// [`Error::Exposed`] names the first directory that another account can change,
+    /// [`Error::Link`] such a link.
+    pub fn open(path: impl AsRef<Path>) -> Result<Directory, Error> {
+        let path = std::path::absolute(path.as_ref()).map_err(|why| Error::io(path.as_ref(), why))?;
+        let opened = walk::walk(&path, DIRECTORY, |path, mut found| {
+            if found.st_mode & STICKY != 0 {
+                found.st_mode &= !SHARED;
+            }
+            private(path, &found)
+        })?;
+        Directory::new(path, opened)
+    }
+
+    fn new(path: PathBuf, opened: OwnedFd) -> Result<Directory, Error> {
+        let found = kind::stat(&path, &opened)?;
+        private(&path, &found)?;
+        Ok(Directory { path, opened, owner: found.st_uid })
+    }
+
+    /// Returns where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the user ID of its owner: root's or ours.
+    #[must_use]
+    pub fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// Describes what has this name, without following a link.
+    ///
+    /// # Errors
+    /// There is no such name, or the system refuses.
+    pub fn metadata(&self, name: impl AsRef<OsStr>) -> Result<Metadata, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        let opened = self.open_at(name, OFlags::PATH, Mode::empty())?;
+        File::from(opened).metadata().map_err(|why| Error::io(&path, why))
+    }
+
+    /// Opens a directory in this one.
+    ///
+    /// # Errors
+    /// It is a link or another kind of file, or another account can change it.
+    pub fn directory(&self, name: impl AsRef<OsStr>) -> Result<Directory, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        Directory::new(path, self.open_at(name, DIRECTORY, Mode::empty())?)
+    }
+
+    /// Creates a directory with exactly this mode.
+    ///
+    /// # Errors
+    /// The name exists, or the system refuses.
+    pub fn create_dir(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<Directory, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        mkdirat(&self.opened, name, Mode::RWXU).map_err(|why| Error::io(&path, why))?;
+        let opened = self.open_at(name, DIRECTORY, Mode::empty())?;
+        fchmod(&opened, Mode::from_raw_mode(mode)).map_err(|why| Error::io(&path, why))?;
+        Directory::new(path, opened)
+    }
+
+    /// Creates a file with exactly this mode, open for writing.
+    ///
+    /// # Errors
+    /// The name exists, even as a link, or the system refuses.
+    pub fn create_new(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<File, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        let opened = self.open_at(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR)?;
+        fchmod(&opened, Mode::from_raw_mode(mode)).map_err(|why| Error::io(&path, why))?;
+        Ok(opened.into())
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// It is a link or another kind of file, or the system refuses.
+    pub fn open_file(&self, name: impl AsRef<OsStr>) -> Result<File, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        kind::expect(&path, self.open_at(name, OFlags::RDONLY, Mode::empty())?, Kind::File)
+    }
+
+    /// Gives what is named `from` the name `to`, and removes what had it.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> Result<(), Error> {
+        let ((from, path), (to, _)) = (self.name(from.as_ref())?, self.name(to.as_ref())?);
+        renameat(&self.opened, from, &self.opened, to).map_err(|why| Error::io(&path, why))
+    }
+
+    /// Removes a file or a link.
+    ///
+    /// # Errors
+    /// There is no such name, it is a directory, or the system refuses.
+    pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        unlinkat(&self.opened, name, AtFlags::empty()).map_err(|why| Error::io(&path, why))
+    }
+
+    /// Makes names that were created, renamed or removed outlive a power cut.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn sync(&self) -> Result<(), Error> {
+        fsync(&self.opened).map_err(|why| Error::io(&self.path, why))
+    }
+
+    /// A name that stays in this directory, and its whole path for messages.
+    fn name<'a>(&self, name: &'a OsStr) -> Result<(&'a OsStr, PathBuf), Error> {
+        let path = self.path.join(name);
+        let mut parts = Path::new(name).components();
+        match (parts.next(), parts.next()) {
+            (Some(Component::Normal(only)), None) if only == name => Ok((name, path)),
+            _ => Err(Error::io(&path, Errno::INVAL)),
+        }
+    }
+
+    fn open_at(&self, name: &OsStr, flags: OFlags, mode: Mode) -> Result<OwnedFd, Error> {
+        let opened = openat(&self.opened, name, flags | OFlags::NOFOLLOW | walk::ALWAYS, mode);
+        let path = || self.path.join(name);
+        opened.map_err(|why| match why {
+            Errno::LOOP => Error::Kind { path: path(), found: Kind::Link, expected: Kind::File },
+            why => Error::io(&path(), why),
+        })
+    }
+}
+
+fn private(path: &Path, found: &Stat) -> Result<(), Error> {
+    match Writer::of(found) {
+        None => Ok(()),
+        Some(writer) => Err(Error::Exposed { path: path.to_owned(), writer, owner: found.st_uid, mode: found.st_mode & 0o7777 }),
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a file is not opened or read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Kind, Writer};
+
+/// Why a file is not opened or read.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
+pub enum Error {
+    /// The system refuses. [`Error::kind`] tells a missing file from one that we may not read.
+    #[error("{}: {why}", path.display())]
+    Io { path: PathBuf, why: io::Error },
+    /// It is another kind of file.
+    #[error("{} is {found}, not {expected}", path.display())]
+    Kind { path: PathBuf, found: Kind, expected: Kind },
+    /// A link that another account can point elsewhere at any time.
+    #[error("{} is a symbolic link in a directory that {writer} can write; name the file it points to", path.display())]
+    Link { path: PathBuf, writer: Writer },
+    /// A directory that another account can change.
+    #[error(
+        "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); give it to root with chown, and take \
+         write permission from group and others with chmod go-w",
+        path.display()
+    )]
+    Exposed { path: PathBuf, writer: Writer, owner: u32, mode: u32 },
+    /// There is more of it than any use of it needs.
+    #[error("{} is larger than {limit} bytes", path.display())]
+    TooLarge { path: PathBuf, limit: u64 },
+    /// The deadline passed before its end.
+    #[error("{} did not end in time", path.display())]
+    Late { path: PathBuf },
+    /// A named pipe without a reader.
+    #[error("{} is read by no process", path.display())]
+    NobodyReads { path: PathBuf },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, why: impl Into<io::Error>) -> Error {
+        Error::Io { path: path.to_owned(), why: why.into() }
+    }
+
+    /// Returns the nearest kind of I/O error; `NotFound` and `PermissionDenied` are the system's
+    /// own words.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Error::Io { why, .. } => why.kind(),
+            Error::Kind { found: Kind::Directory, .. } => io::ErrorKind::IsADirectory,
+            Error::TooLarge { .. } => io::ErrorKind::FileTooLarge,
+            Error::Late { .. } => io::ErrorKind::TimedOut,
+            Error::Kind { .. } | Error::Link { .. } | Error::Exposed { .. } | Error::NobodyReads { .. } => io::ErrorKind::Other,
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        io::Error::new(error.kind(), error)
+    }
+}

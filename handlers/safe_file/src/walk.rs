@@ -1,0 +1,121 @@
+//! From a path to a descriptor, without following a link that another account can replace.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat};
+use rustix::io::Errno;
+
+use crate::Error;
+use crate::kind::{self, Kind, Writer};
+
+/// No descriptor of ours waits for another process, becomes our terminal or stays open in a program
+/// that we start.
+pub(crate) const ALWAYS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+/// As many as the kernel follows, path_resolution(7).
+const MAX_LINKS: usize = 40;
+
+/// Opens what is of the expected kind.
+pub(crate) fn open(path: &Path, flags: OFlags, expected: Kind) -> Result<File, Error> {
+    let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        // There is a link, or the kernel is old, or a filter of system calls does not know this
+        // one.
+        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => walk(path, flags, |_, _| Ok(())),
+        opened => opened.map_err(|why| Error::io(path, why)),
+    };
+    kind::expect(path, opened.map_err(|why| unopenable(path, why, expected))?, expected)
+}
+
+/// Names the kind of what cannot be opened because of it, and a pipe that nobody reads. For the
+/// message only.
+fn unopenable(path: &Path, why: Error, expected: Kind) -> Error {
+    let errno = if let Error::Io { why, .. } = &why { Errno::from_io_error(why) } else { None };
+    if !matches!(errno, Some(Errno::NXIO | Errno::ISDIR)) {
+        return why;
+    }
+    match statat(CWD, path, AtFlags::empty()).map(|found| Kind::of(&found)) {
+        Ok(found) if found != expected => Error::Kind { path: path.to_owned(), found, expected },
+        Ok(Kind::Pipe) => Error::NobodyReads { path: path.to_owned() },
+        _ => why,
+    }
+}
+
+/// Opens a path component by component. `enter` judges every directory on the way.
+pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Result<(), Error>) -> Result<OwnedFd, Error> {
+    let mut here = Place::start(path)?;
+    let mut names = names(path);
+    let mut links = 0;
+    while let Some(name) = names.pop() {
+        let directory = here.stat()?;
+        enter(&here.path, directory)?;
+        let last = names.is_empty();
+        match here.step(&name, if last { flags } else { OFlags::PATH | OFlags::DIRECTORY })? {
+            Step::Opened(opened) if last => return Ok(opened),
+            Step::Opened(opened) => here = Place { path: here.path.join(name), opened },
+            Step::Link(_) if last && flags.contains(OFlags::NOFOLLOW) => {
+                return Err(Error::Kind { path: here.path.join(name), found: Kind::Link, expected: Kind::Pipe });
+            }
+            Step::Link(target) => {
+                let link = here.path.join(name);
+                if let Some(writer) = Writer::of(&directory) {
+                    return Err(Error::Link { path: link, writer });
+                }
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(Error::io(&link, Errno::LOOP));
+                }
+                if target.has_root() {
+                    here = Place::start(&target)?;
+                }
+                names.extend(self::names(&target));
+            }
+        }
+    }
+    Err(Error::io(path, Errno::NOENT))
+}
+
+/// The names in a path, the last one first.
+fn names(path: &Path) -> Vec<OsString> {
+    let inner = |part: Component<'_>| (part != Component::RootDir).then(|| part.as_os_str().to_owned());
+    let names: Vec<OsString> = path.components().rev().filter_map(inner).collect();
+    // `/` is its own directory.
+    if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
+}
+
+/// A directory on the way, and how it was reached.
+struct Place {
+    path: PathBuf,
+    opened: OwnedFd,
+}
+
+/// What a name in a directory leads to.
+enum Step {
+    Opened(OwnedFd),
+    Link(PathBuf),
+}
+
+impl Place {
+    fn start(path: &Path) -> Result<Place, Error> {
+        let (path, name) = if path.has_root() { ("/", "/") } else { ("", ".") };
+        let opened = openat(CWD, name, OFlags::PATH | OFlags::DIRECTORY | ALWAYS, Mode::empty());
+        Ok(Place { path: path.into(), opened: opened.map_err(|why| Error::io(Path::new(name), why))? })
+    }
+
+    fn stat(&self) -> Result<Stat, Error> {
+        kind::stat(&self.path, &self.opened)
+    }
+
+    fn step(&self, name: &OsStr, flags: OFlags) -> Result<Step, Error> {
+        match openat(&self.opened, name, flags | OFlags::NOFOLLOW | ALWAYS, Mode::empty()) {
+            Ok(opened) => Ok(Step::Opened(opened)),
+            Err(why @ (Errno::LOOP | Errno::NOTDIR)) => match readlinkat(&self.opened, name, Vec::new()) {
+                Ok(target) => Ok(Step::Link(OsString::from_vec(target.into_bytes()).into())),
+                Err(_) => Err(Error::io(&self.path.join(name), why)),
+            },
+            Err(why) => Err(Error::io(&self.path.join(name), why)),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Only a directory that is closed to other accounts is used, and all that happens in it stays in
+//! it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+use std::fs::{self, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::Path;
+
+use safe_file::{Directory, Error, Kind};
+use tempfile::tempdir;
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn keeps_files() {
+    let dir = tempdir().unwrap();
+    let ours = Directory::open(dir.path()).unwrap();
+    assert_eq!(ours.owner(), fs::metadata(dir.path()).unwrap().uid());
+    assert_eq!(ours.metadata("file").unwrap_err().kind(), ErrorKind::NotFound);
+    ours.create_new("draft", 0o640).unwrap().write_all(b"content").unwrap();
+    ours.rename("draft", "file").unwrap();
+    ours.sync().unwrap();
+    assert_eq!(ours.metadata("file").unwrap().mode() & 0o7777, 0o640);
+    let mut text = String::new();
+    ours.open_file("file").unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "content");
+    assert_eq!(ours.create_new("file", 0o600).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    ours.remove("file").unwrap();
+    assert_eq!(ours.open_file("file").unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(ours.create_dir("below", 0o755).unwrap().path(), dir.path().join("below"));
+    assert_eq!(ours.metadata("below").unwrap().mode() & 0o7777, 0o755);
+    ours.directory("below").unwrap().create_new("file", 0o600).unwrap();
+}
+
+#[test]
+fn follows_no_link_in_it() {
+    let (dir, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    fs::write(elsewhere.path().join("file"), "content").unwrap();
+    symlink(elsewhere.path(), dir.path().join("directory")).unwrap();
+    symlink(elsewhere.path().join("file"), dir.path().join("file")).unwrap();
+    symlink(elsewhere.path().join("new"), dir.path().join("new")).unwrap();
+    let ours = Directory::open(dir.path()).unwrap();
+    assert!(ours.metadata("file").unwrap().is_symlink());
+    assert!(matches!(ours.open_file("file").unwrap_err(), Error::Kind { found: Kind::Link, .. }));
+    assert_eq!(ours.directory("directory").unwrap_err().kind(), ErrorKind::NotADirectory);
+    assert_eq!(ours.create_new("new", 0o600).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(ours.create_dir("new", 0o700).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    ours.remove("file").unwrap();
+    assert_eq!(fs::read(elsewhere.path().join("file")).unwrap(), b"content");
+}
+
+#[test]
+fn takes_only_names_in_it() {
+    let dir = tempdir().unwrap();
+    let ours = Directory::open(dir.path()).unwrap();
+    for name in ["", ".", "..", "/", "a/b", "a/", "/etc", "./a"] {
+        assert_eq!(ours.metadata(name).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+        assert_eq!(ours.create_new(name, 0o600).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+    }
+}
+
+#[test]
+fn stays_where_it_was_opened() {
+    let dir = tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("ours")).unwrap();
+    fs::create_dir(path("theirs")).unwrap();
+    let ours = Directory::open(path("ours")).unwrap();
+    fs::rename(path("ours"), path("moved")).unwrap();
+    symlink("theirs", path("ours")).unwrap();
+    ours.create_new("file", 0o600).unwrap();
+    assert!(path("moved/file").exists() && !path("theirs/file").exists());
+}
+
+#[test]
+fn refuses_what_others_can_write() {
+    for (bits, below) in [(0o777, false), (0o770, false), (0o1777, false), (0o777, true), (0o770, true)] {
+        let dir = tempdir().unwrap();
+        let exposed = dir.path().join("exposed");
+        fs::create_dir_all(exposed.join("below")).unwrap();
+        mode(&exposed, bits);
+        let refused = Directory::open(if below { exposed.join("below") } else { exposed.clone() }).unwrap_err();
+        assert!(matches!(&refused, Error::Exposed { path, mode, .. } if *path == exposed && *mode == bits), "{refused:?}");
+        assert!(refused.to_string().contains(&format!("mode {bits:04o}")), "{refused}");
+    }
+}
+
+#[test]
+fn allows_a_sticky_directory_on_the_way_but_no_link_in_it() {
+    let dir = tempdir().unwrap();
+    fs::create_dir(dir.path().join("ours")).unwrap();
+    symlink("ours", dir.path().join("link")).unwrap();
+    assert_eq!(Directory::open(dir.path().join("link")).unwrap().path(), dir.path().join("link"));
+    mode(dir.path(), 0o1777);
+    Directory::open(dir.path().join("ours")).unwrap();
+    assert!(matches!(Directory::open(dir.path().join("link")).unwrap_err(), Error::Link { .. }));
+}
+
+#[test]
+#[ignore = "needs: root"]
+fn refuses_what_another_account_owns() {
+    let dir = tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir_all(path("sticky/theirs/below")).unwrap();
+    mode(&path("sticky"), 0o1777);
+    chown(path("sticky/theirs"), Some(65534), None).unwrap();
+    for name in ["sticky/theirs", "sticky/theirs/below"] {
+        let refused = Directory::open(path(name)).unwrap_err();
+        assert!(matches!(&refused, Error::Exposed { path, owner: 65534, .. } if path.ends_with("theirs")), "{refused:?}");
+    }
+}
