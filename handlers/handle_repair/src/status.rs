@@ -1,7 +1,7 @@
 //! Nagios' status file: all its hosts and services as Nagios sees them. Read as bytes, block by block, in constant
 //! memory: the file of a large site is tens of megabytes, and its text is whatever plugins have printed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -81,15 +81,8 @@ pub struct Program {
 
 /// Opens a status file.
 pub fn open(path: &Path) -> Result<BufReader<File>, Blind> {
-    is_file(path)
-        .and_then(|()| File::open(path))
-        .map(BufReader::new)
-        .map_err(|why| Blind::Unreadable { path: path.to_owned(), why })
-}
-
-/// Opening a named pipe waits for somebody who writes into it.
-fn is_file(path: &Path) -> io::Result<()> {
-    if fs::metadata(path)?.is_file() { Ok(()) } else { Err(io::Error::other("it is no plain file")) }
+    let opened = safe_file::open(path).map(BufReader::new);
+    opened.map_err(|why| Blind::Unreadable { path: path.to_owned(), why: why.into() })
 }
 
 /// Hands every host and service of the file to `each`, in its order: Nagios writes all hosts before the services.

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Outcome;
 
 /// Everything by default; each field narrows it.
@@ -60,7 +62,7 @@ impl Standing {
 }
 
 /// Refusals of one object for one reason, counted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusalCount {
     /// The host's name in Nagios.
     pub host: String,

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use policy::{Event, JobId};
+use serde::{Deserialize, Serialize};
 
 use crate::Standing;
 
@@ -20,7 +21,7 @@ pub struct Claim<'a> {
 }
 
 /// How a repair ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// A rung ran and its check is good.
     Healed,
@@ -51,7 +52,7 @@ impl Outcome {
 }
 
 /// A repair on record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its identity.
     pub job: String,
@@ -90,7 +91,7 @@ impl Record {
 }
 
 /// One note within a repair.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// When.
     pub at: SystemTime,
@@ -101,7 +102,7 @@ pub struct Step {
 }
 
 /// A repair that was refused when it was to be reserved.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
     /// When.
     pub at: SystemTime,
@@ -118,7 +119,7 @@ pub struct Refusal {
 }
 
 /// A repair that has not ended by the record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Running {
     /// The record.
     pub record: Record,
@@ -127,7 +128,7 @@ pub struct Running {
 }
 
 /// A pause. In its scope nothing is repaired.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
     /// The host it is about; `None` when it is about everything.
     pub host: Option<String>,

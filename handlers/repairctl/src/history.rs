@@ -4,37 +4,48 @@ use std::time::{Duration, SystemTime};
 
 use ledger::{Filter, Ledger, Outcome, Record, Refusal, RefusalCount, SqliteLedger, Standing, Which};
 use plugin_kit::{Found, Out, Problem};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cli::History;
 use crate::json;
 use crate::object::Object;
 use crate::site::Site;
+use crate::split::Split;
 use crate::table::{Cell, Table, Tone};
 use crate::when;
 
-/// The command.
-pub fn run(words: &History, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let filter = filter(words, SystemTime::now())?;
-    let mut ledger = site.ledger(&site.config()?)?;
-    if words.refused {
-        let (refusals, counts) = match &mut ledger {
-            Some(ledger) => (ledger.refused(&filter).map_err(unread)?, counted(ledger, &filter)?),
-            None => Default::default(),
-        };
-        list_refusals(words, &refusals, &counts, out);
-    } else {
-        let records = match &mut ledger {
-            Some(ledger) => ledger.repairs(&filter).map_err(unread)?,
-            None => Vec::new(),
-        };
-        let counts = match &mut ledger {
-            Some(ledger) if out.is_terminal() && words.outcome.is_none() => counted(ledger, &filter)?,
-            _ => Vec::new(),
-        };
-        list_repairs(words, &records, &counts, out);
+/// What is on record.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Recorded {
+    repairs: Vec<Record>,
+    refusals: Vec<Refusal>,
+    /// Of everything that was refused, however little of it is listed.
+    counts: Vec<RefusalCount>,
+}
+
+impl Split for History {
+    type Data = Recorded;
+
+    fn look(&self, site: &Site) -> Result<Recorded, Problem> {
+        let filter = filter(self, SystemTime::now())?;
+        let Some(mut ledger) = site.ledger(&site.config()?)? else { return Ok(Recorded::default()) };
+        let repairs = if self.refused { Vec::new() } else { ledger.repairs(&filter).map_err(unread)? };
+        let refusals = if self.refused { ledger.refused(&filter).map_err(unread)? } else { Vec::new() };
+        // A person is told how much was refused beside what was repaired; programs ask for it.
+        let is_told = self.refused || (self.outcome.is_none() && !self.json);
+        let counts = if is_told { counted(&mut ledger, &filter)? } else { Vec::new() };
+        Ok(Recorded { repairs, refusals, counts })
     }
-    Ok(Found::Fine)
+
+    fn show(&self, recorded: Recorded, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+        if self.refused {
+            list_refusals(self, &recorded.refusals, &recorded.counts, out);
+        } else {
+            list_repairs(self, &recorded.repairs, &recorded.counts, out);
+        }
+        Ok(Found::Fine)
+    }
 }
 
 fn filter(words: &History, now: SystemTime) -> Result<Filter<'_>, Problem> {

@@ -18,6 +18,7 @@ mod report;
 mod show;
 mod side;
 mod site;
+mod split;
 mod sweep;
 mod table;
 mod trust;
@@ -29,24 +30,26 @@ use plugin_kit::{Found, Out, Problem};
 
 use cli::Command;
 use site::Site;
+use split::whole;
 
 /// Reads the command line and does what it asks for.
 pub fn run(argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
+    let (role, argv) = privsep::step_down(argv).map_err(split::unsplit)?;
     let words = cli::read(argv)?;
-    let site = Site::new(words.policy);
+    let site = Site::new(words.policy, words.command.nagios_cfg().cloned(), role);
     match words.command {
-        Command::Init(words) => init::run(&words, &site, out),
-        Command::Trust(words) => trust::run(&words, &site, out),
-        Command::Doctor(words) => doctor::run(&words, &site, out),
-        Command::Lint(words) => lint::run(&words, &site, out),
-        Command::Explain(words) => explain::run(&words, &site, out),
-        Command::History(words) => history::run(&words, &site, out),
-        Command::Show(words) => show::run(&words, &site, out),
-        Command::Report(words) => report::run(&words, &site, out),
-        Command::Replay(words) => replay::run(&words, &site, out),
-        Command::Pause(words) => pause::pause(&words, &site, out),
-        Command::Resume(words) => pause::resume(&words, &site, out),
-        Command::Status(words) => pause::status(&words, &site, out),
-        Command::Sweep(words) => sweep::run(&words, &site, out),
+        Command::Init(words) => init::run(&words, &site, argv, out),
+        Command::Trust(words) => split::run(&words, &site, argv, out),
+        Command::Doctor(words) => split::run(&words, &site, argv, out),
+        Command::Lint(words) => whole(&site, argv, out, |out| lint::run(&words, &site, out)),
+        Command::Explain(words) => split::run(&words, &site, argv, out),
+        Command::History(words) => split::run(&words, &site, argv, out),
+        Command::Show(words) => split::run(&words, &site, argv, out),
+        Command::Report(words) => split::run(&words, &site, argv, out),
+        Command::Replay(words) => whole(&site, argv, out, |out| replay::run(&words, &site, out)),
+        Command::Pause(words) => split::run(&words, &site, argv, out),
+        Command::Resume(words) => split::run(&words, &site, argv, out),
+        Command::Status(words) => split::run(&words, &site, argv, out),
+        Command::Sweep(words) => whole(&site, argv, out, |out| sweep::run(&words, &site, out)),
     }
 }

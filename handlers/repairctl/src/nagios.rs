@@ -3,12 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use plugin_kit::Problem;
+use privsep::{Account, Environment};
+use safe_file::Directory;
 
 use crate::configuration;
+use crate::split::unsplit;
+
+/// The longest nagios.cfg, in bytes; the one that is shipped has 45 KB.
+const LONGEST: u64 = 16 << 20;
 
 /// nagios.cfg, or naemon.cfg.
 #[derive(Debug)]
@@ -31,6 +38,20 @@ impl MainFile {
             Ok(bytes) => Ok(Some(MainFile { path, text: String::from_utf8_lossy(&bytes).into_owned() })),
             Err(why) => Err(Problem::Usage(format!("cannot read {}: {why}", path.display()))),
         }
+    }
+
+    /// The same file, if root alone can change it: as whom to run is not for others to say.
+    pub fn of_root(named: Option<&Path>) -> Option<MainFile> {
+        let path = named.map(Path::to_owned).or_else(configuration::find)?;
+        let path = std::path::absolute(path).ok()?;
+        let mut text = Vec::new();
+        let file = Directory::open(path.parent()?).ok()?.open_file(path.file_name()?).ok()?;
+        let found = file.metadata().ok()?;
+        if found.uid() != 0 || found.mode() & 0o022 != 0 {
+            return None;
+        }
+        file.take(LONGEST).read_to_end(&mut text).ok()?;
+        Some(MainFile { text: String::from_utf8_lossy(&text).into_owned(), path })
     }
 
     /// Where it is.
@@ -60,22 +81,21 @@ impl MainFile {
         let bytes = fs::read(cache).map_err(|why| format!("{cache}: {why}; Nagios writes it when it starts"))?;
         Ok(Objects::parse(&String::from_utf8_lossy(&bytes)))
     }
+}
 
-    /// The process, if it runs: the oldest that was started with this file. A lock file is written by a daemon only, and
-    /// some units start it in the foreground. Anybody may name a program so: only one of `uid` or of root is meant.
-    pub fn process(&self, uid: u32) -> Option<u32> {
-        let ours = |pid: &u32| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let file = self.path.as_os_str().as_encoded_bytes();
-            let theirs = runs_as(*pid).is_some_and(|owner| owner == uid || owner == 0);
-            theirs
-                && ["nagios", "naemon"].iter().any(|known| name.starts_with(known))
-                && words.split(|b| *b == 0).any(|word| word == file)
-        };
-        let entries = fs::read_dir("/proc").ok()?.flatten();
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).min()
-    }
+/// The process of Nagios, if it runs: the oldest that was started with this file. A lock file is written by a daemon only,
+/// and some units start it in the foreground. Anybody may name a program so: only one of `uid` or of root is meant.
+fn process(main: &Path, uid: u32) -> Option<u32> {
+    let ours = |pid: &u32| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let theirs = runs_as(*pid).is_some_and(|owner| owner == uid || owner == 0);
+        theirs
+            && ["nagios", "naemon"].iter().any(|known| name.starts_with(known))
+            && words.split(|b| *b == 0).any(|word| word == main.as_os_str().as_encoded_bytes())
+    };
+    let entries = fs::read_dir("/proc").ok()?.flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).min()
 }
 
 /// The real user of a process: its directory in /proc is root's once it has changed its user (proc(5)).
@@ -137,53 +157,39 @@ impl Objects {
     }
 }
 
-/// An account of this machine, by id(1), which knows every source of names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// Its name.
-    pub name: String,
-    /// Its number.
-    pub uid: u32,
-    /// The group that files are given to.
-    pub group: String,
-    /// That group's number.
-    pub gid: u32,
-}
-
-impl Account {
-    /// The account Nagios runs under: the one that is named, or that of its configuration, or one of the usual names.
-    pub fn of_nagios(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, Problem> {
-        let user = named.or_else(|| main.and_then(MainFile::user));
-        if let Some(user) = user {
-            let account = Account::named(user, main.and_then(MainFile::group));
-            return account.ok_or_else(|| Problem::Usage(format!("there is no user '{user}', as which Nagios would run")));
+/// The account Nagios runs as: the one that is named, or that of its configuration, or one of the usual names.
+pub fn account(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, Problem> {
+    if let Some(user) = named.or_else(|| main.and_then(MainFile::user)) {
+        let account = Account::named(user).map_err(unsplit)?;
+        let account = account.ok_or_else(|| Problem::Usage(format!("there is no user '{user}', as which Nagios would run")))?;
+        return match main.and_then(MainFile::group) {
+            Some(group) => account.with_group(group).map_err(unsplit),
+            None => Ok(account),
+        };
+    }
+    for name in ["nagios", "naemon", "icinga"] {
+        if let Some(account) = Account::named(name).map_err(unsplit)? {
+            return Ok(account);
         }
-        let usual = ["nagios", "naemon", "icinga"].iter().find_map(|name| Account::named(name, None));
-        usual.ok_or_else(|| {
-            Problem::Usage("no user nagios, naemon or icinga is here: name the one Nagios runs as, with --nagios-user".into())
-        })
     }
+    Err(Problem::Usage("no user nagios, naemon or icinga is here: name the one Nagios runs as, with --nagios-user".into()))
+}
 
-    fn named(name: &str, group: Option<&str>) -> Option<Account> {
-        let (uid, own) = (id("-u", name)?.parse().ok()?, id("-gn", name)?);
-        let number = |group: &str| group_number(group);
-        let group = group.filter(|group| number(group).is_some()).unwrap_or(&own);
-        let gid = number(group).or_else(|| id("-g", name)?.parse().ok())?;
-        Some(Account { name: name.to_owned(), uid, gid, group: group.to_owned() })
+/// The same for root, who goes by root's files alone; `None` for everybody else, and for a Nagios that runs as root.
+pub fn account_if_root(nagios_cfg: Option<&Path>) -> Result<Option<Account>, Problem> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
     }
+    let account = account(None, MainFile::of_root(nagios_cfg).as_ref())?;
+    Ok((account.uid != 0).then_some(account))
 }
 
-fn id(what: &str, user: &str) -> Option<String> {
-    said(Command::new("/usr/bin/id").args([what, "--", user]))
-}
-
-fn group_number(group: &str) -> Option<u32> {
-    said(Command::new("/usr/bin/getent").args(["group", "--", group]))?.split(':').nth(2)?.parse().ok()
-}
-
-fn said(command: &mut Command) -> Option<String> {
-    let done = command.output().ok().filter(|done| done.status.success())?;
-    Some(String::from_utf8_lossy(&done.stdout).trim().to_owned())
+/// The environment of Nagios' process; without one, what an init gives a service, with root's HOME, as init scripts leave it.
+pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment {
+    let found = nagios_cfg.map(Path::to_owned).or_else(configuration::find);
+    let process = found.and_then(|main| process(&main, account.uid));
+    let environment = process.and_then(|pid| fs::read(format!("/proc/{pid}/environ")).ok());
+    Environment::of(account).with_process(&environment.unwrap_or_else(|| b"HOME=/root".to_vec()))
 }
 
 #[cfg(test)]
@@ -207,13 +213,5 @@ mod tests {
         assert!(objects.has("web 1") && !objects.has("web2"));
         assert_eq!(objects.opted().get("web 1"), Some(&vec!["reboot".to_owned(), "httpd".to_owned()]));
         assert_eq!(objects.opted().len(), 1);
-    }
-
-    #[test]
-    fn root_is_an_account_and_nobody_else_is_invented() {
-        let root = Account::named("root", None).unwrap();
-        assert_eq!((root.uid, root.gid, root.group.as_str()), (0, 0, "root"));
-        assert_eq!(Account::named("no-such-user-here", None), None);
-        assert_eq!(Account::named("-u", None), None);
     }
 }

@@ -10,25 +10,34 @@ use crate::cli::Show;
 use crate::history::{object, outcome, repair_json, unread};
 use crate::json::{self, merged};
 use crate::site::Site;
+use crate::split::Split;
 use crate::table::{Table, Tone};
 use crate::when;
 
-/// The command.
-pub fn run(words: &Show, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let none = || Problem::Usage(format!("no job begins with '{}' (see 'repairctl history')", words.job.escape_debug()));
-    let mut ledger = site.ledger(&site.config()?)?.ok_or_else(none)?;
-    let record = match_one(&words.job, ledger.jobs(&words.job).map_err(unread)?).map_err(|many| many.unwrap_or_else(none))?;
-    let steps = match record.job.parse() {
-        Ok(job) => ledger.steps(&job).map_err(unread)?,
-        Err(_) => Vec::new(),
-    };
-    if words.json {
-        let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
-        out.line(json::text(format_args!("{:#}", merged(repair_json(&record), json!({"steps": steps})))));
-    } else {
-        tell(&record, &steps, out);
+impl Split for Show {
+    type Data = (Record, Vec<Step>);
+
+    fn look(&self, site: &Site) -> Result<(Record, Vec<Step>), Problem> {
+        let none = || Problem::Usage(format!("no job begins with '{}' (see 'repairctl history')", self.job.escape_debug()));
+        let mut ledger = site.ledger(&site.config()?)?.ok_or_else(none)?;
+        let found = ledger.jobs(&self.job).map_err(unread)?;
+        let record = match_one(&self.job, found).map_err(|many| many.unwrap_or_else(none))?;
+        let steps = match record.job.parse() {
+            Ok(job) => ledger.steps(&job).map_err(unread)?,
+            Err(_) => Vec::new(),
+        };
+        Ok((record, steps))
     }
-    Ok(Found::Fine)
+
+    fn show(&self, (record, steps): (Record, Vec<Step>), _: &Site, out: &mut Out) -> Result<Found, Problem> {
+        if self.json {
+            let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
+            out.line(json::text(format_args!("{:#}", merged(repair_json(&record), json!({"steps": steps})))));
+        } else {
+            tell(&record, &steps, out);
+        }
+        Ok(Found::Fine)
+    }
 }
 
 /// The job that was meant; an error that names them when there are several, an empty one when there is none.

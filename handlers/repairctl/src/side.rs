@@ -6,6 +6,9 @@ use std::path::Path;
 /// The gate on the host, as the package puts it.
 pub const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
+/// What makes the sudoers file of repairs.json on the host; it changes nothing when that is not in order.
+pub const SUDOERS: &str = "/usr/libexec/nagios-selfheal/repair-gate-sudoers";
+
 /// The line for the gate's account, with the public half of this private key.
 pub fn key_line(private: &Path) -> String {
     format!("restrict,command=\"{GATE}\" {}", public_half(private).unwrap_or_else(|| "ssh-ed25519 AAAA...".into()))

@@ -1,4 +1,4 @@
-//! The site: its policy, read when a command needs it, and its ledger.
+//! The site: its policy, read when a command needs it, its ledger, and whose it is.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use handle_repair::config::{self, BadPolicy, Config};
 use ledger::SqliteLedger;
 use plugin_kit::Problem;
+use privsep::{Account, Role};
+
+use crate::nagios;
+use crate::split::unsplit;
 
 /// The next step of an admin who has logged in as somebody else.
 const AS_ANOTHER: &str = "; run it as root, with sudo, or as the user of Nagios";
@@ -14,17 +18,29 @@ const AS_ANOTHER: &str = "; run it as root, with sudo, or as the user of Nagios"
 #[derive(Debug)]
 pub struct Site {
     policy: PathBuf,
+    nagios_cfg: Option<PathBuf>,
+    role: Role,
 }
 
 impl Site {
-    /// The site of this policy.
-    pub fn new(policy: PathBuf) -> Site {
-        Site { policy }
+    /// The site of this policy, with Nagios' main configuration if one is named.
+    pub fn new(policy: PathBuf, nagios_cfg: Option<PathBuf>, role: Role) -> Site {
+        Site { policy, nagios_cfg, role }
     }
 
     /// The policy's file.
     pub fn policy(&self) -> &Path {
         &self.policy
+    }
+
+    /// Nagios' main configuration, if the command line names one.
+    pub fn nagios_cfg(&self) -> Option<&Path> {
+        self.nagios_cfg.as_deref()
+    }
+
+    /// Which half of this program we are.
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// The policy and the places it names.
@@ -36,6 +52,22 @@ impl Site {
             };
             Problem::Usage(format!("{bad}{step}"))
         })
+    }
+
+    /// The account that owns the ledger, when we are root and it is another's. Before there is a ledger, it is the one that
+    /// Nagios runs as.
+    pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
+        let config = self.config()?;
+        let directory = config.ledger.parent().unwrap_or(Path::new("/"));
+        match privsep::other_owner(directory).map_err(unsplit)? {
+            None if !directory.exists() => nagios::account_if_root(self.nagios_cfg()),
+            owner => Ok(owner),
+        }
+    }
+
+    /// The same for a command that needs no policy: without one that root believes, it is the account Nagios runs as.
+    pub fn any_account(&self) -> Result<Option<Account>, Problem> {
+        if self.config().is_ok() { self.other_owner() } else { nagios::account_if_root(self.nagios_cfg()) }
     }
 
     /// The ledger, for reading; `None` before the first repair.

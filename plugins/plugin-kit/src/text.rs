@@ -6,6 +6,11 @@ pub fn clean(text: &str) -> String {
     text.chars().map(clean_char).collect()
 }
 
+/// `text` as it may stand in a line for people or in JSON: as [`clean`] leaves it, but `|` stays.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c == '|' { c } else { clean_char(c) }).collect()
+}
+
 /// As [`clean`], but newlines (of either kind) and tabs stay.
 pub(crate) fn clean_lines(text: &str) -> String {
     let clean_line = |line: &str| line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect();

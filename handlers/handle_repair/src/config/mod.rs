@@ -6,10 +6,11 @@ mod span;
 mod ssh;
 mod unique;
 
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use safe_file::Directory;
 
 pub use file::{Config, WatchService};
 pub use span::{BadSpan, Span};
@@ -38,7 +39,7 @@ pub enum BadPolicy {
         place: PathBuf,
     },
     /// Somebody else could tell us what to run.
-    #[error("the policy {path} belongs to uid {owner}, not to root or us: chown root it")]
+    #[error("the policy {path} belongs to uid {owner}, not to root or us: chown root it, or run this as that user")]
     Owner {
         /// The file.
         path: PathBuf,
@@ -64,20 +65,34 @@ pub enum BadPolicy {
 /// Reads and checks a policy file.
 pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     let unreadable = |why| BadPolicy::Unreadable { path: path.to_owned(), why };
-    let mut file = File::open(path).map_err(unreadable)?;
+    let file = safe_file::open(path).map_err(|why| unreadable(why.into()))?;
     let found = file.metadata().map_err(unreadable)?;
     if found.mode() & 0o002 != 0 {
         return Err(BadPolicy::WritableByAll(path.to_owned()));
     }
-    let us = fs::metadata("/proc/self").map_err(unreadable)?.uid();
-    // Root trying a policy by hand may read anybody's.
-    if found.uid() != 0 && found.uid() != us && us != 0 {
+    let us = rustix::process::geteuid();
+    if found.uid() != 0 && found.uid() != us.as_raw() {
         return Err(BadPolicy::Owner { path: path.to_owned(), owner: found.uid() });
     }
+    if us.is_root() {
+        unchangeable(path).map_err(|why| unreadable(why.into()))?;
+    }
     let mut text = Vec::new();
-    file.read_to_end(&mut text).map_err(unreadable)?;
+    file.take(LONGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LONGEST {
+        return Err(unreadable(io::ErrorKind::FileTooLarge.into()));
+    }
     parse(&text, path)
 }
+
+/// What root goes by stands where nobody else can put another file in its place.
+fn unchangeable(path: &Path) -> Result<(), safe_file::Error> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Directory::open(path.parent().unwrap_or(&path)).map(drop)
+}
+
+/// The longest policy, in bytes; one with a thousand hosts has 100 KB.
+const LONGEST: u64 = 16 << 20;
 
 /// Reads and checks the text of a policy. `path` is only told in errors; whose file it is, is not looked at here.
 pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {

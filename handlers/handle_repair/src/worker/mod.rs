@@ -32,7 +32,10 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let called = call.seen.unwrap_or(now);
     // We outlive whoever called us: no directory of theirs is to be held.
     let _ = std::env::set_current_dir("/");
-    let config = config::read(&call.policy).map_err(unusable);
+    let config = config::read(&call.policy).map_err(unusable).and_then(|config| {
+        privsep::refuse_root(&config.ledger, "repair_worker", argv).map_err(unusable)?;
+        Ok(config)
+    });
     let told = match &config {
         Ok(config) if call.dry_run => return rehearse(&call, config, called),
         Ok(config) => repair(&call, config, called).inspect_err(|problem| cry(&call, config, problem)),

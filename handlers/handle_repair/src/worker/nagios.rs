@@ -1,16 +1,13 @@
 //! Telling Nagios, through its external command file: a comment, and a forced check so that a recovery is seen at once.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use plugin_kit::clean;
 use policy::Event;
-use rustix::fs::OFlags;
-use rustix::io::Errno;
 
 use crate::config::WatchService;
 
@@ -75,16 +72,14 @@ fn put(pipe: &mut File, command: &str) -> io::Result<()> {
 
 /// The command file, opened for writing, with somebody who reads it.
 pub fn pipe(file: &Path) -> Result<File, Untold> {
-    let unwritable = |why| Untold::Unwritable { path: file.to_owned(), why };
-    if !fs::metadata(file).map_err(unwritable)?.file_type().is_fifo() {
-        return Err(Untold::NoPipe { path: file.to_owned() });
-    }
-    // Without blocking: when Nagios has ended its pipe is still there, and a plain open would wait for ever.
-    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let opened = OpenOptions::new().write(true).custom_flags(nonblocking).open(file);
-    opened.map_err(|why| match why.raw_os_error() == Some(Errno::NXIO.raw_os_error()) {
-        true => unwritable(io::Error::new(why.kind(), "nobody reads it: is Nagios running?")),
-        false => unwritable(why),
+    safe_file::open_fifo_for_writing(file).map_err(|why| match why {
+        safe_file::Error::Kind { .. } => Untold::NoPipe { path: file.to_owned() },
+        safe_file::Error::NobodyReads { .. } => {
+            let why = io::Error::other("nobody reads it: is Nagios running?");
+            Untold::Unwritable { path: file.to_owned(), why }
+        }
+        safe_file::Error::Io { why, .. } => Untold::Unwritable { path: file.to_owned(), why },
+        why => Untold::Unwritable { path: file.to_owned(), why: why.into() },
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -125,7 +125,7 @@ pub(super) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// For us alone, and owned by whom the directory belongs to: root, trying a repair by hand, must not lock Nagios out.
+/// For us alone.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -134,7 +134,6 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     if !found.is_file() || found.nlink() > 1 {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is no plain file, or has another name as well"));
     }
-    give_to_owner_of_place(&file, path)?;
     Ok(file)
 }
 
@@ -144,17 +143,7 @@ fn make_directory(path: &Path) -> io::Result<()> {
         _ => {}
     }
     let opened = OpenOptions::new().read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::DIRECTORY)).open(path);
-    give_to_owner_of_place(&opened.map_err(no_link)?, path)
-}
-
-/// `file` is what is really there, and not what a link leads to: whoever owns the directory could plant one, and be given
-/// any file of root's.
-fn give_to_owner_of_place(file: &File, path: &Path) -> io::Result<()> {
-    let (ours, theirs) = (file.metadata()?, fs::metadata(directory_of(path))?);
-    if ours.uid() == 0 && theirs.uid() != 0 {
-        fchown(file, Some(theirs.uid()), Some(theirs.gid()))?;
-    }
-    Ok(())
+    opened.map(drop).map_err(no_link)
 }
 
 fn flags(flags: OFlags) -> i32 {

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -20,6 +19,10 @@ use crate::Error;
 const APPLICATION_ID: i64 = 0x5348_4c31;
 /// The schema this program writes.
 const SCHEMA: i64 = 1;
+const SCHEMA_SQL: &str = include_str!("schema.sql");
+/// How long somebody may look, all queries together.
+const LOOKING: Duration = Duration::from_secs(100);
+
 impl SqliteLedger {
     /// Opens the ledger for writing; the first repair creates it, mode 0600.
     pub fn open(path: &Path) -> Result<SqliteLedger, Error> {
@@ -39,9 +42,14 @@ impl SqliteLedger {
     /// Opens an existing ledger for reading only.
     pub fn open_read_only(path: &Path) -> Result<SqliteLedger, Error> {
         match fs::symlink_metadata(path) {
-            Err(why) if why.kind() == ErrorKind::NotFound => Err(Error::Missing(path.to_owned())),
-            _ => SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY),
+            Err(why) if why.kind() == ErrorKind::NotFound => return Err(Error::Missing(path.to_owned())),
+            _ => {}
         }
+        let mut ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let until = Instant::now() + LOOKING;
+        let is_late = move || Instant::now() >= until;
+        ledger.store.progress_handler(10_000, Some(is_late)).map_err(SqliteLedger::failed(path))?;
+        Ok(ledger)
     }
 
     /// What keeps this user from writing the ledger, though it may read it: its directory, or a file beside it that
@@ -53,17 +61,10 @@ impl SqliteLedger {
             name.push(end);
             PathBuf::from(name)
         });
-        let places: Vec<PathBuf> = std::iter::once(directory_of(path).to_owned()).chain(beside).collect();
-        patiently(|| places.iter().find(|place| closed(place)).cloned(), Option::is_some)
+        std::iter::once(directory_of(path).to_owned()).chain(beside).find(closed)
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
-        let cannot_open = |why: &rusqlite::Error| why.sqlite_error_code() == Some(ErrorCode::CannotOpen);
-        let closed = |tried: &Result<_, Error>| matches!(tried, Err(Error::Store { why, .. }) if cannot_open(why));
-        patiently(|| SqliteLedger::connect_once(path, access), closed)
-    }
-
-    fn connect_once(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
         check_owner(path)?;
         check_directory(path)?;
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -71,21 +72,6 @@ impl SqliteLedger {
         store.busy_timeout(LOCK_WAIT).map_err(SqliteLedger::failed(path))?;
         check_schema(&store, path)?;
         Ok(SqliteLedger { store, path: PathBuf::from(path), alive: HashMap::new() })
-    }
-}
-
-/// Root, who looks, makes SQLite's files beside a ledger anew, and SQLite gives them to the ledger's owner in a second step:
-/// what is closed to us may be open in a moment.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let seen = look();
-        if !is_closed(&seen) || Instant::now() >= until {
-            return seen;
-        }
-        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -108,7 +94,7 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
     let store = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
     // With a write-ahead log readers never hold up a reservation. Set once, it stays with the file.
     store.pragma_update(None, "journal_mode", "WAL")?;
-    store.execute_batch(include_str!("schema.sql"))?;
+    store.execute_batch(SCHEMA_SQL)?;
     store.pragma_update(None, "application_id", APPLICATION_ID)?;
     store.pragma_update(None, "user_version", SCHEMA)?;
     store.close().map_err(|(_, why)| why)
@@ -121,17 +107,27 @@ fn check_schema(store: &Connection, path: &Path) -> Result<(), Error> {
         read => read.map_err(SqliteLedger::failed(path)),
     };
     match (number("application_id")?, number("user_version")?) {
-        (APPLICATION_ID, SCHEMA) => Ok(()),
+        (APPLICATION_ID, SCHEMA) if is_ours(store).map_err(SqliteLedger::failed(path))? => Ok(()),
         (APPLICATION_ID, found) if found > SCHEMA => Err(Error::Newer { path: path.to_owned(), found, known: SCHEMA }),
         _ => Err(Error::Foreign(path.to_owned())),
     }
+}
+
+/// Whether the file has our tables and indexes and nothing else: a view in place of a table, or a trigger on one, would run
+/// whatever its author wrote in every query of ours. SQLite keeps each statement as it was given
+/// (<https://sqlite.org/schematab.html>).
+fn is_ours(store: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_stat?'";
+    let found: Vec<String> = store.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let statements = SCHEMA_SQL.matches("CREATE ").count();
+    Ok(found.len() == statements && found.iter().all(|statement| SCHEMA_SQL.contains(statement)))
 }
 
 /// History that somebody else could write or delete could make a repair bolder than the policy.
 fn check_owner(path: &Path) -> Result<(), Error> {
     let unreadable = |why| Error::Directory { path: path.to_owned(), why };
     let found = fs::symlink_metadata(path).map_err(unreadable)?;
-    let us = us().map_err(unreadable)?;
+    let us = us();
     if !found.is_file() {
         return Err(Error::NoFile(path.to_owned()));
     }
@@ -139,7 +135,7 @@ fn check_owner(path: &Path) -> Result<(), Error> {
         return Err(Error::Writable(path.to_owned()));
     }
     match found.uid() {
-        owner if owner == us || owner == 0 || us == 0 => Ok(()),
+        owner if owner == us || owner == 0 => Ok(()),
         owner => Err(Error::Owner { path: path.to_owned(), owner, us }),
     }
 }
@@ -149,12 +145,11 @@ fn check_directory(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
     let found = fs::metadata(directory).map_err(unusable)?;
-    let us = us().map_err(unusable)?;
     let (shared, sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
-    let anothers = ![0, us].contains(&found.uid()) && us != 0;
+    let anothers = ![0, us()].contains(&found.uid());
     if (shared && !sticky) || anothers { Err(Error::Exposed(directory.to_owned())) } else { Ok(()) }
 }
 
-fn us() -> std::io::Result<u32> {
-    fs::metadata("/proc/self").map(|found| found.uid())
+fn us() -> u32 {
+    rustix::process::geteuid().as_raw()
 }

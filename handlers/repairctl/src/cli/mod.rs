@@ -82,6 +82,18 @@ pub enum Command {
     Sweep(Sweep),
 }
 
+impl Command {
+    /// Nagios' main configuration, where the command line names it.
+    pub fn nagios_cfg(&self) -> Option<&PathBuf> {
+        match self {
+            Command::Init(words) => words.nagios_cfg.as_ref(),
+            Command::Trust(words) => words.nagios_cfg.as_ref(),
+            Command::Doctor(words) => words.nagios_cfg.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// The definition, for man pages and completions.
 pub fn command() -> clap::Command {
     Words::command()

@@ -27,6 +27,9 @@ pub struct Pause {
     /// Why; it is shown wherever a repair is refused for it
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// Who asks, when root's half asks for a person.
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub by: Option<String>,
 }
 
 /// The words of `resume`.

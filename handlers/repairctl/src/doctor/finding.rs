@@ -1,12 +1,16 @@
 //! What a check found, and how it is shown.
 
+use std::borrow::Cow;
+
 use plugin_kit::{Out, clean};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::fix::{Fix, Known};
 use crate::table::Tone;
 
 /// What came of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// As it should be.
     Ok,
@@ -17,57 +21,61 @@ pub enum Verdict {
 }
 
 /// One check's result.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What was looked at, in a word or two.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// What came of it.
     pub verdict: Verdict,
     /// What was found.
     pub text: String,
-    /// How to mend it.
-    pub mend: Option<String>,
+    /// How to fix it.
+    pub fix: Option<Fix>,
 }
 
 impl Finding {
     /// It is as it should be.
     pub fn ok(check: &'static str, text: impl Into<String>) -> Finding {
-        Finding { check, verdict: Verdict::Ok, text: text.into(), mend: None }
+        Finding { check: check.into(), verdict: Verdict::Ok, text: text.into(), fix: None }
     }
 
     /// Repairs will fail.
-    pub fn wrong(check: &'static str, text: impl Into<String>, mend: impl Into<String>) -> Finding {
-        Finding { check, verdict: Verdict::Wrong, text: text.into(), mend: Some(mend.into()) }
+    pub fn wrong(check: &'static str, text: impl Into<String>, fix: Fix) -> Finding {
+        Finding { check: check.into(), verdict: Verdict::Wrong, text: text.into(), fix: Some(fix) }
     }
 
     /// Repairs work, but.
-    pub fn note(check: &'static str, text: impl Into<String>, mend: impl Into<String>) -> Finding {
-        Finding { verdict: Verdict::Note, ..Finding::wrong(check, text, mend) }
+    pub fn note(check: &'static str, text: impl Into<String>, fix: Fix) -> Finding {
+        Finding { verdict: Verdict::Note, ..Finding::wrong(check, text, fix) }
     }
 
     /// `ok`, or `bad` when there is a reason for it.
-    pub fn of(check: &'static str, ok: String, wrong: Vec<String>, mend: &str) -> Finding {
-        if wrong.is_empty() { Finding::ok(check, ok) } else { Finding::wrong(check, wrong.join("; "), mend) }
+    pub fn of(check: &'static str, ok: String, wrong: Vec<String>, fix: Fix) -> Finding {
+        if wrong.is_empty() { Finding::ok(check, ok) } else { Finding::wrong(check, wrong.join("; "), fix) }
     }
 
-    /// One line: the word, the check, the text, the mending.
-    pub fn line(&self, out: &Out) -> String {
+    /// For people: what was found, and below it the fix. A text that others have written cannot pass for a fix.
+    pub fn lines(&self, known: &Known<'_>, out: &Out) -> Vec<String> {
         let (word, tone) = match self.verdict {
             Verdict::Ok => ("ok   ", Tone::Good),
             Verdict::Note => ("note ", Tone::Uneasy),
             Verdict::Wrong => ("WRONG", Tone::Bad),
         };
-        let mend = self.mend.as_ref().map(|mend| format!(" -- mend: {}", clean(mend))).unwrap_or_default();
-        format!("  {} {:<13} {}{mend}", tone.paint(word, out), self.check, clean(&self.text))
+        let text: Vec<&str> = self.text.split_whitespace().collect();
+        let text = clean(&text.join(" ")).replace("fix:", "fix");
+        let found = format!("  {} {:<13} {text}", tone.paint(word, out), clean(&self.check));
+        let fix = self.fix.as_ref().map(|fix| format!("        fix: {}", fix.text(known)));
+        std::iter::once(found).chain(fix).collect()
     }
 
     /// For programs; `about` is a host, or null for this server.
-    pub fn json(&self, about: Option<&str>) -> Value {
+    pub fn json(&self, about: Option<&str>, known: &Known<'_>) -> Value {
         let verdict = match self.verdict {
             Verdict::Ok => "ok",
             Verdict::Note => "note",
             Verdict::Wrong => "wrong",
         };
-        json!({"host": about, "check": self.check, "verdict": verdict, "text": self.text, "mend": self.mend})
+        let fix = self.fix.as_ref().map(|fix| fix.text(known));
+        json!({"host": about, "check": self.check, "verdict": verdict, "text": self.text, "fix": fix})
     }
 }

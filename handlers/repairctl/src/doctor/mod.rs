@@ -1,52 +1,93 @@
 //! `repairctl doctor`: looks at everything between Nagios and the gates, as the user Nagios runs as.
 
 mod finding;
+mod fix;
 mod host;
 mod identity;
 mod server;
 mod ward;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use handle_repair::config::Config;
 use plugin_kit::{Found, Out, Problem};
 use policy::{Act, RepairName};
+use privsep::Account;
 use serde_json::json;
 
 use crate::cli::Doctor;
 use crate::json;
-use crate::nagios::{Account, MainFile, Objects};
+use crate::nagios::{self, MainFile, Objects};
 use crate::site::Site;
+use crate::split::Split;
 use crate::table::Tone;
 use finding::{Finding, Verdict};
+use fix::{Fix, Known};
 use host::Patient;
 
-/// The command.
-pub fn run(words: &Doctor, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let main = MainFile::find(words.nagios_cfg.as_deref())?;
-    let account = Account::of_nagios(words.nagios_user.as_deref(), main.as_ref())?;
-    identity::become_nagios(&account, main.as_ref())?;
-    let config = site.config();
-    let objects = main.as_ref().map(MainFile::objects);
-    let known = objects.as_ref().and_then(|read| read.as_ref().ok());
-    let patients = config.as_ref().map(|config| patients(words, config, known)).unwrap_or_default();
+/// What was checked: this server, whose name is none, then the hosts.
+type Checks = Vec<(Option<String>, Vec<Finding>)>;
 
-    let mut here = vec![identity::look(&account)];
-    here.extend(policy(&config, site, &account));
-    if let Ok(config) = &config {
-        here.extend(server::programs(config));
-        here.extend(server::keys(patients.iter().map(|patient| &patient.way), &account.name));
-        here.push(server::ledger(config, &account.name, &account.group));
-        here.extend(server::files_of_nagios(config));
+/// For all hosts together; each has a deadline of its own.
+const WITHIN: Duration = Duration::from_secs(3600);
+
+impl Split for Doctor {
+    type Data = Checks;
+
+    fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
+        match &self.nagios_user {
+            Some(_) if rustix::process::geteuid().is_root() => named(self, site).map(|account| Some(account).filter(|it| it.uid != 0)),
+            Some(_) => Ok(None),
+            None => nagios::account_if_root(site.nagios_cfg()),
+        }
     }
-    here.extend(of_nagios(main.as_ref(), objects.as_ref(), config.as_ref().ok()));
-    if let (Ok(config), false) = (&config, words.hosts.is_empty()) {
-        here.extend(strangers(words, config, known));
+
+    fn within(&self) -> Duration {
+        WITHIN
     }
-    let mut report = Report { json: words.json.then(Vec::new), wrong: 0, notes: 0, checks: 0 };
-    report.add(None, &here, out);
-    ward::examine(&patients, words.jobs.into(), |patient, findings| report.add(Some(&patient.way.host), &findings, out));
-    Ok(report.end(patients.len(), out))
+
+    fn look(&self, site: &Site) -> Result<Checks, Problem> {
+        let main = MainFile::find(self.nagios_cfg.as_deref())?;
+        let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
+        let config = site.config();
+        let objects = main.as_ref().map(MainFile::objects);
+        let known = objects.as_ref().and_then(|read| read.as_ref().ok());
+        let patients = config.as_ref().map(|config| patients(self, config, known)).unwrap_or_default();
+
+        let mut here = vec![identity::look(&account)];
+        here.extend(policy(&config, site));
+        if let Ok(config) = &config {
+            here.extend(server::programs(config));
+            here.extend(server::keys(patients.iter().map(|patient| &patient.way)));
+            here.push(server::ledger(config));
+            here.extend(server::files_of_nagios(config));
+        }
+        here.extend(of_nagios(main.as_ref(), objects.as_ref(), config.as_ref().ok()));
+        if let (Ok(config), false) = (&config, self.hosts.is_empty()) {
+            here.extend(strangers(self, config, known));
+        }
+        let mut checks = vec![(None, here)];
+        ward::examine(&patients, self.jobs.into(), |patient, findings| checks.push((Some(patient.way.host.clone()), findings)));
+        Ok(checks)
+    }
+
+    fn show(&self, checks: Checks, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+        let account = named(self, site)?;
+        let config = site.config().ok();
+        let known = Known { account: &account, policy: site.policy(), config: config.as_ref() };
+        Ok(if self.json { print_json(&checks, &known, out) } else { print(&checks, &known, out) })
+    }
+}
+
+/// The account that the fixes are for. Root goes by files that root alone can change.
+fn named(words: &Doctor, site: &Site) -> Result<Account, Problem> {
+    let main = if rustix::process::geteuid().is_root() {
+        MainFile::of_root(site.nagios_cfg())
+    } else {
+        MainFile::find(site.nagios_cfg())?
+    };
+    nagios::account(words.nagios_user.as_deref(), main.as_ref())
 }
 
 /// The text of an error without its consequence: nobody asked for a repair here.
@@ -55,7 +96,7 @@ fn short(why: &transport::Error) -> String {
     text.trim_end_matches("nothing was run").trim_end_matches(['?', ':', ';', ' ']).to_owned()
 }
 
-fn policy(config: &Result<Config, Problem>, site: &Site, account: &Account) -> Option<Finding> {
+fn policy(config: &Result<Config, Problem>, site: &Site) -> Option<Finding> {
     let path = site.policy().display();
     Some(match config {
         Ok(config) => {
@@ -63,26 +104,25 @@ fn policy(config: &Result<Config, Problem>, site: &Site, account: &Account) -> O
             Finding::ok("policy", format!("{path}: {}", names.join(", ")))
         }
         Err(why) if matches!(site.policy().try_exists(), Ok(false)) => {
-            Finding::wrong("policy", why.to_string(), "sudo repairctl init writes a first one")
+            Finding::wrong("policy", why.to_string(), Fix::Init)
         }
         Err(why) if site.policy().try_exists().is_err() => {
-            let above = site.policy().parent().unwrap_or(site.policy()).display();
-            Finding::wrong("policy", why.to_string(), format!("chmod 755 {above}, so that {} reaches it", account.name))
+            Finding::wrong("policy", why.to_string(), Fix::OpenPolicyDirectory)
         }
         Err(why) if why.to_string().contains("ermission denied") => {
-            Finding::wrong("policy", why.to_string(), format!("chgrp {} {path} && chmod 640 {path}", account.group))
+            Finding::wrong("policy", why.to_string(), Fix::GivePolicyToGroup)
         }
-        Err(why) => Finding::wrong("policy", why.to_string(), "correct the file at that place"),
+        Err(why) => Finding::wrong("policy", why.to_string(), Fix::CorrectPolicy),
     })
 }
 
 fn of_nagios(main: Option<&MainFile>, objects: Option<&Result<Objects, String>>, config: Option<&Config>) -> Vec<Finding> {
     let Some(main) = main else {
-        return vec![Finding::note("nagios.cfg", "not found where distributions put it", "name it with --nagios-cfg")];
+        return vec![Finding::note("nagios.cfg", "not found where distributions put it", Fix::NameNagiosCfg)];
     };
     let mut findings = vec![server::settings(main, config)];
     match (objects, config) {
-        (Some(Err(why)), _) => findings.push(Finding::note("opted in", why, "start Nagios")),
+        (Some(Err(why)), _) => findings.push(Finding::note("opted in", why, Fix::StartNagios)),
         (Some(Ok(objects)), Some(config)) => findings.push(server::opted(objects, config)),
         _ => {}
     }
@@ -95,7 +135,7 @@ fn strangers(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<
     let known = |host: &&String| objects.has(host) || config.reach.hosts().any(|name| name == *host);
     let unknown = words.hosts.iter().filter(|host| !known(host));
     unknown
-        .map(|host| Finding::note("host", format!("neither Nagios nor the policy knows a host '{host}'"), "correct its name"))
+        .map(|host| Finding::note("host", format!("neither Nagios nor the policy knows a host '{host}'"), Fix::CorrectHost))
         .collect()
 }
 
@@ -140,44 +180,33 @@ fn patient(host: &str, config: &Config, objects: &Objects) -> Patient {
     Patient { way, needs: needs.into_iter().collect(), any: !named }
 }
 
-/// What is said, as it comes, or kept for JSON.
-struct Report {
-    json: Option<Vec<serde_json::Value>>,
-    wrong: usize,
-    notes: usize,
-    checks: usize,
+fn count(checks: &Checks, verdict: Verdict) -> usize {
+    checks.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.verdict == verdict).count()
 }
 
-impl Report {
-    fn add(&mut self, about: Option<&str>, findings: &[Finding], out: &mut Out) {
-        self.checks += findings.len();
-        self.wrong += findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count();
-        self.notes += findings.iter().filter(|finding| finding.verdict == Verdict::Note).count();
-        if let Some(kept) = &mut self.json {
-            kept.extend(findings.iter().map(|finding| finding.json(about)));
-            return;
-        }
-        out.line(plugin_kit::clean(about.unwrap_or("this server")));
-        for finding in findings {
-            out.line(finding.line(out));
-        }
-        out.flush();
-    }
+fn print_json(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
+    let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
+    let all = checks.iter().flat_map(|(host, findings)| findings.iter().map(|finding| finding.json(host.as_deref(), known)));
+    let json = json!({"wrong": wrong, "notes": notes, "checks": all.collect::<Vec<_>>()});
+    out.line(json::text(format_args!("{json:#}")));
+    if wrong == 0 { Found::Fine } else { Found::Wrong }
+}
 
-    fn end(self, hosts: usize, out: &mut Out) -> Found {
-        let found = if self.wrong == 0 { Found::Fine } else { Found::Wrong };
-        if let Some(checks) = self.json {
-            let json = json!({"wrong": self.wrong, "notes": self.notes, "checks": checks});
-            out.line(json::text(format_args!("{json:#}")));
-            return found;
+fn print(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
+    for (host, findings) in checks {
+        out.line(plugin_kit::clean(host.as_deref().unwrap_or("this server")));
+        for line in findings.iter().flat_map(|finding| finding.lines(known, out)) {
+            out.line(line);
         }
-        let all = format!("{} checks, {hosts} {}", self.checks, if hosts == 1 { "host" } else { "hosts" });
-        let (text, tone) = match (self.wrong, self.notes) {
-            (0, 0) => (format!("{all}: all is well"), Tone::Good),
-            (0, notes) => (format!("{all}: repairs work; {notes} worth a look"), Tone::Uneasy),
-            (wrong, _) => (format!("{all}: {wrong} wrong"), Tone::Bad),
-        };
-        out.line(tone.paint(&text, out));
-        found
     }
+    let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
+    let (hosts, checked) = (checks.len().saturating_sub(1), checks.iter().map(|(_, findings)| findings.len()).sum::<usize>());
+    let all = format!("{checked} checks, {hosts} {}", if hosts == 1 { "host" } else { "hosts" });
+    let (text, tone) = match (wrong, notes) {
+        (0, 0) => (format!("{all}: all is well"), Tone::Good),
+        (0, notes) => (format!("{all}: repairs work; {notes} worth a look"), Tone::Uneasy),
+        (wrong, _) => (format!("{all}: {wrong} wrong"), Tone::Bad),
+    };
+    out.line(tone.paint(&text, out));
+    if wrong == 0 { Found::Fine } else { Found::Wrong }
 }

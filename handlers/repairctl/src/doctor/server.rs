@@ -13,6 +13,7 @@ use rustix::fs::{Access, access};
 use transport::{Error, survey};
 
 use super::finding::Finding;
+use super::fix::Fix;
 use crate::board::{self, Board};
 use crate::nagios::{MainFile, Objects};
 
@@ -37,16 +38,16 @@ pub fn programs(config: &Config) -> Vec<Finding> {
         }
     }
     let found: Vec<String> = found.into_iter().collect();
-    let mut findings = vec![Finding::of("verify", found.join(", "), missing, "install it, or name its place in plugin_path")];
+    let mut findings = vec![Finding::of("verify", found.join(", "), missing, Fix::InstallVerify)];
     if rungs.iter().any(|rung| matches!(rung.act, Act::Local(_))) {
-        findings.push(Finding::of("local rungs", "all can be run".into(), local, "install it, or chmod +x it"));
+        findings.push(Finding::of("local rungs", "all can be run".into(), local, Fix::InstallLocalRung));
     }
     let worker = front::worker_places(std::env::current_exe().ok().as_deref());
     findings.push(match worker.iter().find(|place| runnable(place)) {
         Some(place) => Finding::ok("worker", place.display().to_string()),
         None => {
             let places: Vec<String> = worker.iter().map(|place| place.display().to_string()).collect();
-            Finding::wrong("worker", format!("no repair_worker in {}", places.join(", ")), "install the package anew")
+            Finding::wrong("worker", format!("no repair_worker in {}", places.join(", ")), Fix::InstallWorker)
         }
     });
     findings
@@ -57,7 +58,7 @@ fn runnable(program: &Path) -> bool {
 }
 
 /// Each private key once, however many hosts use it.
-pub fn keys<'a>(ways: impl Iterator<Item = &'a Way>, user: &str) -> Vec<Finding> {
+pub fn keys<'a>(ways: impl Iterator<Item = &'a Way>) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
     for way in ways.filter(|way| !way.agent) {
@@ -65,51 +66,40 @@ pub fn keys<'a>(ways: impl Iterator<Item = &'a Way>, user: &str) -> Vec<Finding>
             let target = reach::target(way);
             findings.push(match survey::private_key(&target, way.transport == Transport::Openssh) {
                 Ok(shown) => Finding::ok("key", shown),
-                Err(why) => Finding::wrong("key", super::short(&why), key_mend(&why, way, user)),
+                Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, way)),
             });
         }
     }
     findings
 }
 
-fn key_mend(why: &Error, way: &Way, user: &str) -> String {
-    let key = way.key.display();
+fn key_fix(why: &Error, way: &Way) -> Fix {
     match why {
-        Error::KeyFileUnreadable { .. } if !way.key.exists() => {
-            "sudo repairctl init makes it (if it is there: chmod the directories above it, for Nagios' group)".into()
-        }
-        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => format!("chown {user} {key} && chmod 600 {key}"),
-        Error::Passphrase { .. } => "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into(),
-        _ => "name the private key itself as ssh.key".into(),
+        Error::KeyFileUnreadable { .. } if !way.key.exists() => Fix::MakeKey,
+        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => Fix::OwnKey { host: way.host.clone() },
+        Error::Passphrase { .. } => Fix::PassphraseFile,
+        _ => Fix::NamePrivateKey,
     }
 }
 
 /// Reservations and the record.
-pub fn ledger(config: &Config, user: &str, group: &str) -> Finding {
+pub fn ledger(config: &Config) -> Finding {
     let path = &config.ledger;
     let directory = path.parent().unwrap_or(Path::new("/"));
     if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        let dir = directory.display();
-        let mend = format!("install -d -o {user} -g {group} -m 750 {dir}");
-        return Finding::wrong("ledger", format!("{dir} is not there, or not this user's to write"), mend);
+        let text = format!("{} is not there, or not this user's to write", directory.display());
+        return Finding::wrong("ledger", text, Fix::MakeLedgerDirectory);
     }
     // Left by root before the directory was given to this user, it keeps that user out.
     if let Some(file) = SqliteLedger::shut_out(path) {
-        let mend = format!("chown -R {user}:{group} {0} && chmod -R u+rwX {0}", file.display());
-        return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), mend);
+        return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), Fix::OwnLedger);
     }
     match SqliteLedger::open_read_only(path) {
         Err(ledger::Error::Missing(_)) => Finding::ok("ledger", format!("none yet: the first repair makes {}", path.display())),
         Err(why @ (ledger::Error::Exposed(_) | ledger::Error::Writable(_) | ledger::Error::Owner { .. })) => {
-            let mend = format!(
-                "see that its history is right, then: chown -R {user}:{group} {0} && chmod -R g-w,o= {0}",
-                directory.display()
-            );
-            Finding::wrong("ledger", why.to_string(), mend)
+            Finding::wrong("ledger", why.to_string(), Fix::CloseLedger)
         }
-        Err(why) => {
-            Finding::wrong("ledger", why.to_string(), "mend the file, or move it away: repairs begin with an empty history then")
-        }
+        Err(why) => Finding::wrong("ledger", why.to_string(), Fix::CorrectLedger),
         Ok(_) => Finding::ok("ledger", path.display().to_string()),
     }
 }
@@ -121,11 +111,11 @@ pub fn files_of_nagios(config: &Config) -> Vec<Finding> {
         None => findings.push(Finding::note(
             "command file",
             "none in the policy: Nagios is not told of repairs, and a recovery is seen at the next check",
-            "set command_file to that of nagios.cfg",
+            Fix::SetCommandFile,
         )),
         Some(file) => findings.push(match nagios::pipe(file) {
             Ok(_) => Finding::ok("command file", file.display().to_string()),
-            Err(why) => Finding::wrong("command file", why.to_string(), pipe_mend(file)),
+            Err(why) => Finding::wrong("command file", why.to_string(), pipe_fix(file)),
         }),
     }
     if let Some(file) = &config.status_file {
@@ -134,14 +124,12 @@ pub fn files_of_nagios(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn pipe_mend(file: &Path) -> String {
-    if !file.exists() {
-        return "start Nagios; it makes the pipe (check_external_commands=1, and the same command_file in nagios.cfg)".into();
+fn pipe_fix(file: &Path) -> Fix {
+    match access(file, Access::WRITE_OK) {
+        _ if !file.exists() => Fix::MakeCommandFile,
+        Err(_) => Fix::OpenCommandFile,
+        Ok(()) => Fix::ReadCommandFile,
     }
-    if access(file, Access::WRITE_OK).is_err() {
-        return format!("let Nagios' user write {}: look at its owner and mode", file.display());
-    }
-    "start Nagios: nobody reads that pipe".into()
 }
 
 fn status(file: &Path) -> Finding {
@@ -150,12 +138,12 @@ fn status(file: &Path) -> Finding {
         Err(why) => Finding::wrong(
             "status file",
             format!("{why}; repairs stand still without it"),
-            "start Nagios, and name its status_file in the policy",
+            Fix::StatusFile,
         ),
         Ok(age) if age > STATUS_AGE => Finding::wrong(
             "status file",
             format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
-            "start Nagios, or name its present status_file in the policy",
+            Fix::StatusFile,
         ),
         Ok(_) => Finding::ok("status file", file.display().to_string()),
     }
@@ -186,7 +174,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Finding {
         );
     }
     let ok = format!("{}: event handlers are on (repairctl lint reads the objects)", main.path().display());
-    Finding::of("nagios.cfg", ok, wrong, "change it there and restart Nagios")
+    Finding::of("nagios.cfg", ok, wrong, Fix::ChangeNagiosCfg)
 }
 
 /// Who opted in, with repairs that the policy has.
@@ -201,9 +189,9 @@ pub fn opted(objects: &Objects, config: &Config) -> Finding {
         return Finding::note(
             "opted in",
             "nothing: no host or service has a _REPAIR",
-            "add `use repairable-service,...` and `_REPAIR NAME` to a service, and restart Nagios",
+            Fix::OptIn,
         );
     }
     let ok = format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
-    Finding::of("opted in", ok, unknown, "the policy has no such repair: add it there, or correct the name")
+    Finding::of("opted in", ok, unknown, Fix::AddRepair)
 }

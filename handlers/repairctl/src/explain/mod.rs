@@ -10,6 +10,7 @@ use handle_repair::explain;
 use ledger::{Ledger, SqliteLedger};
 use plugin_kit::{Found, Out, Problem, clean};
 use policy::{Decision, FleetNow, History, ObjectNow, Why, decide};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::cli::Explain;
@@ -17,42 +18,88 @@ use crate::history::unread;
 use crate::json::{self, merged};
 use crate::object::Object;
 use crate::site::Site;
+use crate::split::Split;
 use crate::table::Tone;
 use crate::when;
 use seen::Seen;
 
-/// The command.
-pub fn run(words: &Explain, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let now = SystemTime::now();
-    let config = site.config()?;
-    let seen = config.status_file.as_deref().map(|file| seen::look(file, &words.host, words.service.as_deref())).transpose()?;
-    let mut ledger = site.ledger(&config)?;
-    let mut ask = |call: Call, real: bool| -> Result<Verdict, Problem> {
-        let history = history(ledger.as_mut(), &call, &config, seen.as_ref(), real, now)?;
-        Ok(Verdict { decision: decide(&call.event, &config.policy, &history), history, call })
-    };
-    let verdict = ask(seen::call(words, seen.as_ref(), site.policy())?, words.state.is_none())?;
-    // All is well: what a person wants to know is whether it will be repaired when it breaks.
-    let broken = match &verdict.decision {
-        Decision::Stand(Why::Recovered(_)) if words.state.is_none() => {
-            Some(ask(seen::broken(words, seen.as_ref(), site.policy())?, false)?)
-        }
-        _ => None,
-    };
-    if words.json {
-        out.line(json::text(format_args!("{:#}", as_json(words, &verdict, broken.as_ref(), &config, now))));
-    } else {
-        tell(words, &verdict, broken.as_ref(), &config, seen.as_ref(), now, out);
-    }
-    let in_trouble = !verdict.call.event.state.is_good();
-    Ok(if in_trouble && matches!(verdict.decision, Decision::Stand(_)) { Found::Wrong } else { Found::Fine })
+/// What would happen.
+#[derive(Serialize, Deserialize)]
+pub struct Told {
+    /// How the object is, for people; none without a status file.
+    state: Option<String>,
+    verdict: Verdict,
+    /// All is well: what a person wants to know is whether it will be repaired when it breaks.
+    broken: Option<Verdict>,
 }
 
-/// A question and the answer to it.
+/// What the decision says to one call.
+#[derive(Serialize, Deserialize)]
 struct Verdict {
-    call: Call,
-    history: History,
-    decision: Decision,
+    event: String,
+    in_trouble: bool,
+    repair: Option<String>,
+    no_action: Option<NoAction>,
+    /// The decision's own values, each under its name.
+    because: Vec<(String, String)>,
+}
+
+/// Why nothing would be done.
+#[derive(Serialize, Deserialize)]
+struct NoAction {
+    code: String,
+    text: String,
+    recovered: bool,
+    /// When time will have ended the reason, where it can; two of them start anew with every sign of trouble.
+    allowed_at: Option<SystemTime>,
+}
+
+impl Split for Explain {
+    type Data = Told;
+
+    fn look(&self, site: &Site) -> Result<Told, Problem> {
+        let now = SystemTime::now();
+        let config = site.config()?;
+        let seen = config.status_file.as_deref().map(|file| seen::look(file, &self.host, self.service.as_deref())).transpose()?;
+        let mut ledger = site.ledger(&config)?;
+        let mut ask = |call: &Call, real: bool| -> Result<Verdict, Problem> {
+            let history = history(ledger.as_mut(), call, &config, seen.as_ref(), real, now)?;
+            Ok(verdict(call, &config, &history, now))
+        };
+        let verdict = ask(&seen::call(self, seen.as_ref(), site.policy())?, self.state.is_none())?;
+        let is_well = self.state.is_none() && verdict.no_action.as_ref().is_some_and(|no| no.recovered);
+        let broken = is_well.then(|| ask(&seen::broken(self, seen.as_ref(), site.policy())?, false)).transpose()?;
+        Ok(Told { state: seen.map(|seen| seen.told(now)), verdict, broken })
+    }
+
+    fn show(&self, told: Told, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+        if self.json {
+            out.line(json::text(format_args!("{:#}", as_json(self, &told))));
+        } else {
+            tell(self, &told, out);
+        }
+        let is_left_broken = told.verdict.in_trouble && told.verdict.no_action.is_some();
+        Ok(if is_left_broken { Found::Wrong } else { Found::Fine })
+    }
+}
+
+fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> Verdict {
+    let no_action = match decide(&call.event, &config.policy, history) {
+        Decision::Repair(_) => None,
+        Decision::Stand(why) => Some(NoAction {
+            code: why.code().to_owned(),
+            text: why.to_string(),
+            recovered: matches!(why, Why::Recovered(_)),
+            allowed_at: why.left().and_then(|left| now.checked_add(left)),
+        }),
+    };
+    Verdict {
+        event: explain::event_text(&call.event),
+        in_trouble: !call.event.state.is_good(),
+        repair: call.event.repair.as_ref().map(ToString::to_string),
+        no_action,
+        because: explain::rows(call, config, Some(history)),
+    }
 }
 
 /// What the ledger and the status file know. Of a state that is only supposed, the real one says nothing.
@@ -78,75 +125,46 @@ fn history(
     Ok(History { now, fleet: FleetNow { share: Some(seen.share), ..known.fleet.clone() }, ..known })
 }
 
-fn tell(
-    words: &Explain,
-    verdict: &Verdict,
-    broken: Option<&Verdict>,
-    config: &Config,
-    seen: Option<&Seen>,
-    now: SystemTime,
-    out: &mut Out,
-) {
+fn tell(words: &Explain, told: &Told, out: &mut Out) {
     let object = Object { host: &words.host, service: words.service.as_deref() };
-    headline(&object.to_string(), verdict, now, out);
-    if let Some(broken) = broken {
-        headline(&format!("  if it were {}", explain::event_text(&broken.call.event)), broken, now, out);
+    headline(&object.to_string(), &told.verdict, out);
+    if let Some(broken) = &told.broken {
+        headline(&format!("  if it were {}", broken.event), broken, out);
     }
     out.line("");
-    let mut rows = Vec::new();
-    match seen {
-        None => {
-            rows.push(("state".to_owned(), "as given: without status_file in the policy nobody knows how it is now".to_owned()))
-        }
-        Some(seen) => rows.push(("state".to_owned(), seen.told(now))),
-    }
-    let Verdict { call, history, .. } = broken.unwrap_or(verdict);
-    rows.extend(explain::rows(call, config, Some(history)));
-    for (name, text) in rows {
-        out.line(format!("  {} {}", Tone::Faint.paint(&format!("{name:<8}"), out), clean(&text)));
+    let unknown = "as given: without status_file in the policy nobody knows how it is now";
+    let state = ("state".to_owned(), told.state.clone().unwrap_or_else(|| unknown.to_owned()));
+    for (name, text) in std::iter::once(&state).chain(&told.broken.as_ref().unwrap_or(&told.verdict).because) {
+        out.line(format!("  {} {}", Tone::Faint.paint(&format!("{:<8}", clean(name)), out), clean(text)));
     }
 }
 
-fn headline(what: &str, verdict: &Verdict, now: SystemTime, out: &mut Out) {
-    match &verdict.decision {
-        Decision::Repair(name) => out.line(format!("{what}: {} with {name}", Tone::Good.paint("WOULD REPAIR", out))),
-        Decision::Stand(why) => {
-            let tone = if matches!(why, Why::Recovered(_)) { Tone::Good } else { Tone::Uneasy };
-            out.line(format!("{what}: {}: {}", tone.paint("STANDS STILL", out), clean(&why.to_string())));
-            if let Some(then) = chance(why, now) {
-                out.line(format!(
-                    "{:indent$}allowed again at {}",
-                    "",
-                    when::shown(then),
-                    indent = what.len() - what.trim_start().len() + 2
-                ));
-            }
-        }
+fn headline(what: &str, verdict: &Verdict, out: &mut Out) {
+    let Some(why) = &verdict.no_action else {
+        let name = clean(verdict.repair.as_deref().unwrap_or_default());
+        return out.line(format!("{what}: {} with {name}", Tone::Good.paint("WOULD REPAIR", out)));
+    };
+    let tone = if why.recovered { Tone::Good } else { Tone::Uneasy };
+    out.line(format!("{what}: {}: {}", tone.paint("STANDS STILL", out), clean(&why.text)));
+    if let Some(then) = why.allowed_at {
+        let indent = what.len() - what.trim_start().len() + 2;
+        out.line(format!("{:indent$}allowed again at {}", "", when::shown(then)));
     }
 }
 
-/// When time will have ended the reason, where it can; two of them start anew with every sign of trouble.
-fn chance(why: &Why, now: SystemTime) -> Option<SystemTime> {
-    why.left().and_then(|left| now.checked_add(left))
-}
-
-fn as_json(words: &Explain, verdict: &Verdict, broken: Option<&Verdict>, config: &Config, now: SystemTime) -> Value {
+fn as_json(words: &Explain, told: &Told) -> Value {
     let one = |verdict: &Verdict| {
-        let why = match &verdict.decision {
-            Decision::Repair(_) => None,
-            Decision::Stand(why) => Some(why),
-        };
-        let rows = explain::rows(&verdict.call, config, Some(&verdict.history));
+        let why = verdict.no_action.as_ref();
         json!({
-            "event": explain::event_text(&verdict.call.event),
-            "repair": verdict.call.event.repair.as_ref().map(policy::RepairName::as_str),
+            "event": verdict.event,
+            "repair": verdict.repair,
             "decision": if why.is_none() { "repair" } else { "stand" },
-            "reason": why.map(Why::code),
-            "text": why.map(ToString::to_string),
-            "allowed_at": why.and_then(|why| chance(why, now)).map(when::rfc3339),
-            "because": rows.into_iter().map(|(name, text)| (name, Value::from(text))).collect::<Map<_, _>>(),
+            "reason": why.map(|why| &why.code),
+            "text": why.map(|why| &why.text),
+            "allowed_at": why.and_then(|why| why.allowed_at).map(when::rfc3339),
+            "because": verdict.because.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect::<Map<_, _>>(),
         })
     };
-    let about = json!({"host": words.host, "service": words.service, "if_broken": broken.map(one)});
-    merged(one(verdict), about)
+    let about = json!({"host": words.host, "service": words.service, "if_broken": told.broken.as_ref().map(one)});
+    merged(one(&told.verdict), about)
 }

@@ -3,77 +3,123 @@
 mod standing;
 mod who;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::time::SystemTime;
 
 use handle_repair::config::{Config, Span};
 use ledger::Paused;
 use plugin_kit::{Found, Out, Problem, clean};
+use serde::{Deserialize, Serialize};
 
 use crate::board;
 use crate::cli::{Pause, Resume, Status};
 use crate::json;
 use crate::object::Object;
 use crate::site::Site;
+use crate::split::Split;
 use standing::Standing;
 
+/// A pause that was made.
+#[derive(Serialize, Deserialize)]
+pub struct Made {
+    paused: Paused,
+    replaced: Option<Paused>,
+    /// Why it may pause nothing.
+    warning: Option<String>,
+}
+
 /// Stops repairs.
-pub fn pause(words: &Pause, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let scope = scope(words.host.as_deref(), words.service.as_deref())?;
-    let reason = clean(words.reason.trim());
-    if reason.is_empty() {
-        return Err(Problem::Usage("--reason is empty: say why, for whoever asks tonight; nothing was paused".into()));
+impl Split for Pause {
+    type Data = Made;
+
+    fn more(&self) -> Vec<OsString> {
+        vec![format!("--by={}", who::asks()).into()]
     }
-    let now = SystemTime::now();
-    let until = words.span.as_deref().map(|span| end_of(span, now)).transpose()?;
-    let config = site.config()?;
-    let paused = Paused { host: words.host.clone(), service: words.service.clone(), by: who::asks(), reason, since: now, until };
-    let mut ledger = site.ledger_to_write(&config)?;
-    let same = |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
-    let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
-    ledger.pause(&paused).map_err(unusable)?;
-    out.line(format!("{scope}: {}", told(&paused, now)));
-    if let Some(earlier) = replaced {
-        out.line(format!("In place of: {}", told(&earlier, now)));
+
+    fn look(&self, site: &Site) -> Result<Made, Problem> {
+        let (host, service) = (self.host.as_deref(), self.service.as_deref());
+        scope(host, service)?;
+        let reason = clean(self.reason.trim());
+        if reason.is_empty() {
+            return Err(Problem::Usage("--reason is empty: say why, for whoever asks tonight; nothing was paused".into()));
+        }
+        let now = SystemTime::now();
+        let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;
+        let config = site.config()?;
+        let by = self.by.as_deref().map_or_else(who::asks, clean);
+        let paused = Paused { host: self.host.clone(), service: self.service.clone(), by, reason, since: now, until };
+        let mut ledger = site.ledger_to_write(&config)?;
+        let same = |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
+        let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
+        ledger.pause(&paused).map_err(unusable)?;
+        Ok(Made { paused, replaced, warning: unknown(&config, host, service) })
     }
-    out.line("What is running goes on to its end.");
-    Ok(if is_known(&config, words.host.as_deref(), words.service.as_deref()) { Found::Fine } else { Found::Wrong })
+
+    fn show(&self, made: Made, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+        let now = SystemTime::now();
+        out.line(format!("{}: {}", scope(self.host.as_deref(), self.service.as_deref())?, told(&made.paused, now)));
+        if let Some(earlier) = made.replaced {
+            out.line(format!("In place of: {}", told(&earlier, now)));
+        }
+        out.line("What is running goes on to its end.");
+        let Some(warning) = made.warning else { return Ok(Found::Fine) };
+        out.flush();
+        let _ = writeln!(std::io::stderr(), "repairctl: warning: {}", clean(&warning));
+        Ok(Found::Wrong)
+    }
 }
 
 /// Lets them go on.
-pub fn resume(words: &Resume, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let (host, service) = (words.host.as_deref(), words.service.as_deref());
-    let scope = scope(host, service)?;
-    let now = SystemTime::now();
-    let config = site.config()?;
-    // A ledger that is not there yet holds no pause, and resuming is no reason to make one.
-    let ended = match site.ledger(&config)? {
-        None => None,
-        Some(_) => site.ledger_to_write(&config)?.resume(host, service, now).map_err(unusable)?,
-    };
-    let rest = match site.ledger(&config)? {
-        None => Vec::new(),
-        Some(mut ledger) => ledger.pauses(now).map_err(unusable)?,
-    };
-    match &ended {
-        Some(paused) => out.line(format!("{scope}: resumed; it was {}", told(paused, now))),
-        None => out.line(format!("{scope}: was not paused")),
+impl Split for Resume {
+    /// The pause that was ended, and those that still hold.
+    type Data = (Option<Paused>, Vec<Paused>);
+
+    fn look(&self, site: &Site) -> Result<Self::Data, Problem> {
+        let (host, service) = (self.host.as_deref(), self.service.as_deref());
+        scope(host, service)?;
+        let now = SystemTime::now();
+        let config = site.config()?;
+        // A ledger that is not there yet holds no pause, and resuming is no reason to make one.
+        if site.ledger(&config)?.is_none() {
+            return Ok((None, Vec::new()));
+        }
+        let mut ledger = site.ledger_to_write(&config)?;
+        let ended = ledger.resume(host, service, now).map_err(unusable)?;
+        Ok((ended, ledger.pauses(now).map_err(unusable)?))
     }
-    for still in &rest {
-        out.line(format!("still paused: {}: {}", scope_of(still), told(still, now)));
+
+    fn show(&self, (ended, rest): Self::Data, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+        let now = SystemTime::now();
+        let scope = scope(self.host.as_deref(), self.service.as_deref())?;
+        match &ended {
+            Some(paused) => out.line(format!("{scope}: resumed; it was {}", told(paused, now))),
+            None => out.line(format!("{scope}: was not paused")),
+        }
+        for still in &rest {
+            out.line(format!("still paused: {}: {}", scope_of(still), told(still, now)));
+        }
+        Ok(if ended.is_some() { Found::Fine } else { Found::Wrong })
     }
-    Ok(if ended.is_some() { Found::Fine } else { Found::Wrong })
 }
 
 /// Says how it stands.
-pub fn status(words: &Status, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let standing = Standing::look(site)?;
-    if words.json {
-        out.line(json::text(standing.json()));
-    } else {
-        standing.table().write(out);
+impl Split for Status {
+    type Data = Standing;
+
+    fn look(&self, site: &Site) -> Result<Standing, Problem> {
+        Standing::look(site)
     }
-    Ok(if standing.is_paused() { Found::Wrong } else { Found::Fine })
+
+    fn show(&self, standing: Standing, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+        let config = site.config()?;
+        if self.json {
+            out.line(json::text(standing.json(site, &config)));
+        } else {
+            standing.table(site, &config).write(out);
+        }
+        Ok(if standing.is_paused() { Found::Wrong } else { Found::Fine })
+    }
 }
 
 /// When a pause of this span ends.
@@ -108,24 +154,16 @@ fn told(paused: &Paused, now: SystemTime) -> String {
 }
 
 /// A mistyped name pauses nothing: that must not be found out at night.
-fn is_known(config: &Config, host: Option<&str>, service: Option<&str>) -> bool {
-    let (Some(host), Some(file)) = (host, &config.status_file) else { return true };
+fn unknown(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
+    let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
     match board::knows(file, host, service) {
-        Ok(true) => true,
+        Ok(true) => None,
         Ok(false) => {
             let name = Object { host, service };
-            warn(&format!("Nagios does not know {name}, so this pauses nothing: resume it if it is mistyped"));
-            false
+            Some(format!("Nagios does not know {name}, so this pauses nothing: resume it if it is mistyped"))
         }
-        Err(why) => {
-            warn(&format!("whether Nagios knows it was not looked up: {why}"));
-            false
-        }
+        Err(why) => Some(format!("whether Nagios knows it was not looked up: {why}")),
     }
-}
-
-fn warn(text: &str) {
-    let _ = writeln!(std::io::stderr(), "repairctl: warning: {}", clean(text));
 }
 
 fn unusable(why: ledger::Error) -> Problem {

@@ -1,12 +1,12 @@
 //! How it stands: pauses, running jobs, what is used of the fleet's limits, open breakers, unknown outcomes.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use handle_repair::config::Config;
 use ledger::{Ledger, Paused, Record, Running, SqliteLedger};
 use plugin_kit::Problem;
-use policy::{Event, FleetNow, Rules, Span, State, StateType};
+use policy::{Event, Quota, Rules, Span, State, StateType};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{scope_of, told, unusable};
@@ -21,13 +21,15 @@ use crate::when;
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// How it stands at one moment.
+#[derive(Serialize, Deserialize)]
 pub struct Standing {
     now: SystemTime,
-    config: Config,
-    policy: PathBuf,
     pauses: Vec<Paused>,
     running: Vec<Running>,
-    fleet: FleetNow,
+    /// How many repairs run by the fleet's count.
+    busy: u32,
+    /// How many began within the fleet's time, and how long ago the first of them.
+    started: (u32, Duration),
     /// None without a status file; else what it says, or why it is not known.
     share: Option<Result<Share, String>>,
     breakers: Vec<Breaker>,
@@ -35,6 +37,7 @@ pub struct Standing {
 }
 
 /// How many of Nagios' objects are in trouble, by a status file of this age.
+#[derive(Serialize, Deserialize)]
 struct Share {
     troubled: u32,
     of: u32,
@@ -42,6 +45,7 @@ struct Share {
 }
 
 /// An object whose repairs do not help.
+#[derive(Serialize, Deserialize)]
 struct Breaker {
     host: String,
     service: Option<String>,
@@ -61,27 +65,28 @@ impl Standing {
         });
         let nothing = Standing {
             now,
-            policy: site.policy().to_owned(),
             pauses: Vec::new(),
             running: Vec::new(),
-            fleet: FleetNow::default(),
+            busy: 0,
+            started: (0, Duration::ZERO),
             share,
             breakers: Vec::new(),
             unknown: Vec::new(),
-            config,
         };
-        match site.ledger(&nothing.config)? {
+        match site.ledger(&config)? {
             None => Ok(nothing),
-            Some(mut ledger) => nothing.with(&mut ledger).map_err(unusable),
+            Some(mut ledger) => nothing.with(&mut ledger, &config).map_err(unusable),
         }
     }
 
-    fn with(self, ledger: &mut SqliteLedger) -> Result<Standing, ledger::Error> {
+    fn with(self, ledger: &mut SqliteLedger, config: &Config) -> Result<Standing, ledger::Error> {
+        let fleet = ledger.fleet(config.policy.fleet.started.per, self.now)?;
         Ok(Standing {
             pauses: ledger.pauses(self.now)?,
             running: ledger.running()?,
-            fleet: ledger.fleet(self.config.policy.fleet.started.per, self.now)?,
-            breakers: open_breakers(ledger, &self.config, self.now)?,
+            busy: fleet.running,
+            started: (fleet.started, fleet.oldest_start),
+            breakers: open_breakers(ledger, config, self.now)?,
             unknown: ledger.unknown_since(self.now.checked_sub(UNKNOWN_SHOWN).unwrap_or(SystemTime::UNIX_EPOCH))?,
             ..self
         })
@@ -93,7 +98,7 @@ impl Standing {
     }
 
     /// For people.
-    pub fn table(&self) -> Table {
+    pub fn table(&self, site: &Site, config: &Config) -> Table {
         let mut table = Table::new(["WHAT", "HOW IT STANDS"]);
         let mut row = |what: &str, text: String, tone| table.row([Cell::from(what), Cell::toned(text, tone)]);
         match self.pauses.as_slice() {
@@ -102,8 +107,8 @@ impl Standing {
                 .iter()
                 .for_each(|pause| row("paused", format!("{}: {}", scope_of(pause), told(pause, self.now)), Tone::Bad)),
         }
-        let limits = &self.config.policy.fleet;
-        row("running", format!("{} of {} at once", self.fleet.running, limits.running), tone(self.fleet.running, limits.running));
+        let limits = &config.policy.fleet;
+        row("running", format!("{} of {} at once", self.busy, limits.running), tone(self.busy, limits.running));
         for running in &self.running {
             let dead = if running.alive { "" } else { ", but its worker is dead: the next call or sweep asks its gate" };
             let since = when::span(self.ago(running.record.reserved));
@@ -111,7 +116,7 @@ impl Standing {
             let text = format!("{} with {repair} for {since} (job {job}){dead}", object(&running.record));
             row("job", text, if running.alive { Tone::Plain } else { Tone::Uneasy });
         }
-        row("started", self.started(), tone(self.fleet.started, limits.started.count));
+        row("started", self.started(&limits.started), tone(self.started.0, limits.started.count));
         match &self.share {
             None => row("in trouble", "not known: the policy has no status_file".into(), Tone::Faint),
             Some(Err(why)) => row("in trouble", format!("not known: {why}"), Tone::Bad),
@@ -133,16 +138,16 @@ impl Standing {
             let ago = Span(self.ago(record.ended.unwrap_or(record.reserved)));
             row("unknown", format!("{}, {ago} ago: {}", object(record), record.text), Tone::Uneasy);
         }
-        row("policy", self.policy.display().to_string(), Tone::Plain);
-        row("ledger", self.config.ledger.display().to_string(), Tone::Plain);
+        row("policy", site.policy().display().to_string(), Tone::Plain);
+        row("ledger", config.ledger.display().to_string(), Tone::Plain);
         table
     }
 
-    fn started(&self) -> String {
-        let quota = &self.config.policy.fleet.started;
-        let text = format!("{} of {} within {}", self.fleet.started, quota.count, Span(quota.per));
-        let left = quota.per.saturating_sub(self.fleet.oldest_start);
-        if self.fleet.started < quota.count { text } else { format!("{text}; allowed again in {}", Span(left)) }
+    fn started(&self, quota: &Quota) -> String {
+        let (started, oldest) = self.started;
+        let text = format!("{started} of {} within {}", quota.count, Span(quota.per));
+        let left = quota.per.saturating_sub(oldest);
+        if started < quota.count { text } else { format!("{text}; allowed again in {}", Span(left)) }
     }
 
     fn ago(&self, at: SystemTime) -> Duration {
@@ -150,8 +155,8 @@ impl Standing {
     }
 
     /// For programs.
-    pub fn json(&self) -> Value {
-        let fleet = &self.config.policy.fleet;
+    pub fn json(&self, site: &Site, config: &Config) -> Value {
+        let fleet = &config.policy.fleet;
         let pauses = self.pauses.iter().map(|pause| {
             json!({
                 "host": pause.host, "service": pause.service, "by": pause.by, "reason": pause.reason,
@@ -174,16 +179,16 @@ impl Standing {
             "pauses": pauses.collect::<Vec<_>>(),
             "running": running.collect::<Vec<_>>(),
             "fleet": {
-                "running": {"now": self.fleet.running, "allowed": fleet.running},
-                "started": {"now": self.fleet.started, "allowed": fleet.started.count, "per_seconds": fleet.started.per.as_secs()},
+                "running": {"now": self.busy, "allowed": fleet.running},
+                "started": {"now": self.started.0, "allowed": fleet.started.count, "per_seconds": fleet.started.per.as_secs()},
                 "trouble": share.map(|Share { troubled, of, age }| {
                     json!({"now": troubled, "of": of, "allowed_percent": fleet.share, "seconds_old": age.as_secs()})
                 }),
             },
             "breakers": breakers.collect::<Vec<_>>(),
             "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(),
-            "policy": self.policy,
-            "ledger": self.config.ledger,
+            "policy": site.policy(),
+            "ledger": config.ledger,
         })
     }
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Outcome, Record, RefusalCount, Standing};
+use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
 
 /// What is on record of one period.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Recorded {
     /// The repairs, the newest first.
     pub repairs: Vec<Record>,

@@ -18,31 +18,42 @@ use policy::Limits;
 use crate::cli::Report;
 use crate::history::unread;
 use crate::site::Site;
+use crate::split::Split;
 use figures::{Figures, Recorded};
 use period::{Parts, Period, Periods};
 
-/// The command.
-pub fn run(words: &Report, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let now = SystemTime::now();
+impl Split for Report {
+    /// What is on record of the period, and of the one before it.
+    type Data = (Recorded, Recorded);
+
+    fn look(&self, site: &Site) -> Result<(Recorded, Recorded), Problem> {
+        let periods = periods(self, SystemTime::now())?;
+        let config = site.config()?;
+        let Some(mut ledger) = site.ledger(&config)? else { return Ok(Default::default()) };
+        Ok((read(&mut ledger, &config, &periods.now)?, read(&mut ledger, &config, &periods.before)?))
+    }
+
+    fn show(&self, (recorded, before): (Recorded, Recorded), _: &Site, out: &mut Out) -> Result<Found, Problem> {
+        let now = SystemTime::now();
+        let periods = periods(self, now)?;
+        let parts = Parts::of(&periods.now).map_err(Problem::Usage)?;
+        let figures = Figures::of(periods, parts, &recorded, &before, now);
+        if let Some(to) = &self.html {
+            write_page(&page::page(&figures), to, out)?;
+        }
+        if self.text {
+            text::lines(&figures).iter().for_each(|line| out.line(line));
+        }
+        Ok(Found::Fine)
+    }
+}
+
+fn periods(words: &Report, now: SystemTime) -> Result<Periods, Problem> {
     let periods = match &words.since {
         Some(since) => Periods::since(since, now),
         None => Periods::of_month(words.month.as_deref(), now),
     };
-    let periods = periods.map_err(Problem::Usage)?;
-    let parts = Parts::of(&periods.now).map_err(Problem::Usage)?;
-    let config = site.config()?;
-    let (recorded, before) = match site.ledger(&config)? {
-        Some(mut ledger) => (read(&mut ledger, &config, &periods.now)?, read(&mut ledger, &config, &periods.before)?),
-        None => Default::default(),
-    };
-    let figures = Figures::of(periods, parts, &recorded, &before, now);
-    if let Some(to) = &words.html {
-        write_page(&page::page(&figures), to, out)?;
-    }
-    if words.text {
-        text::lines(&figures).iter().for_each(|line| out.line(line));
-    }
-    Ok(Found::Fine)
+    periods.map_err(Problem::Usage)
 }
 
 fn read(ledger: &mut SqliteLedger, config: &Config, period: &Period) -> Result<Recorded, Problem> {

@@ -1,0 +1,89 @@
+//! An account of this machine, wherever the system keeps its accounts (getpwnam(3), getgrnam(3)).
+
+use std::io;
+use std::path::PathBuf;
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+use crate::Error;
+
+/// An account and the group that its files are given to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// The group's name.
+    pub group: String,
+    /// The group's number.
+    pub gid: u32,
+    /// Its home directory.
+    pub home: PathBuf,
+}
+
+impl Account {
+    /// The account of this name with its own group; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the system cannot say.
+    pub fn named(name: &str) -> Result<Option<Account>, Error> {
+        Account::of(User::from_name(name).map_err(|why| unknown(name, why))?)
+    }
+
+    /// The account of this number with its own group; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the system cannot say.
+    pub fn of_uid(uid: u32) -> Result<Option<Account>, Error> {
+        Account::of(User::from_uid(Uid::from_raw(uid)).map_err(|why| unknown(&uid.to_string(), why))?)
+    }
+
+    /// The same account with another group, as nagios.cfg may name one; unchanged when there is no such group.
+    ///
+    /// # Errors
+    /// When the system cannot say.
+    pub fn with_group(self, group: &str) -> Result<Account, Error> {
+        Ok(match Group::from_name(group).map_err(|why| unknown(group, why))? {
+            Some(found) => Account { group: found.name, gid: found.gid.as_raw(), ..self },
+            None => self,
+        })
+    }
+
+    fn of(user: Option<User>) -> Result<Option<Account>, Error> {
+        let Some(user) = user else { return Ok(None) };
+        Ok(Some(Account {
+            group: group_name(user.gid)?,
+            gid: user.gid.as_raw(),
+            uid: user.uid.as_raw(),
+            home: user.dir,
+            name: user.name,
+        }))
+    }
+}
+
+/// A group without a name goes by its number.
+fn group_name(gid: Gid) -> Result<String, Error> {
+    let group = Group::from_gid(gid).map_err(|why| unknown(&gid.to_string(), why))?;
+    Ok(group.map_or_else(|| gid.to_string(), |group| group.name))
+}
+
+fn unknown(account: &str, why: nix::Error) -> Error {
+    Error::Lookup { account: account.to_owned(), why: io::Error::from(why) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_root_and_invents_nobody() {
+        let root = Account::named("root").unwrap().unwrap();
+        assert_eq!((root.uid, root.gid, root.group.as_str()), (0, 0, "root"));
+        assert_eq!(Account::of_uid(0).unwrap(), Some(root.clone()));
+        assert_eq!(root.clone().with_group("no-such-group").unwrap(), root);
+        assert_eq!(root.with_group("daemon").unwrap().group, "daemon");
+        assert_eq!(Account::named("no-such-user-here").unwrap(), None);
+        assert_eq!(Account::named("-u").unwrap(), None);
+    }
+}

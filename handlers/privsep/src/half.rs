@@ -1,0 +1,177 @@
+//! Root's half: starts the other one, and reads what it answers.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plugin_kit::printable;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::step_down::option;
+use crate::{Account, Error};
+
+/// The longest answer, in bytes: some hundred thousand repairs.
+const LONGEST: usize = 64 << 20;
+/// The longest line of output that is shown, in bytes.
+const LONGEST_LINE: u64 = 64 << 10;
+
+/// The environment of a half: these variables and no others. What else a program reads from its environment, the loader's
+/// LD_PRELOAD among it, root must not take from another account, nor give root's own away.
+#[derive(Debug, Clone)]
+pub struct Environment(Vec<(&'static str, OsString)>);
+
+impl Environment {
+    /// The names that are passed on.
+    pub const NAMES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
+    const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+    /// The environment of an account that has no process to take one from, with our own language and time zone.
+    pub fn of(account: &Account) -> Environment {
+        let ours = ["LANG", "TZ"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+        Environment([("HOME", account.home.clone().into()), ("PATH", Environment::PATH.into())].into_iter().chain(ours).collect())
+    }
+
+    /// The same with what `process` has under [`Environment::NAMES`], as /proc/PID/environ shows it (proc(5)).
+    pub fn with_process(mut self, process: &[u8]) -> Environment {
+        use std::os::unix::ffi::OsStrExt;
+        for variable in process.split(|byte| *byte == 0) {
+            let Some(equals) = variable.iter().position(|byte| *byte == b'=') else { continue };
+            let (name, value) = variable.split_at(equals);
+            if let Some(name) = Environment::NAMES.into_iter().find(|known| known.as_bytes() == name) {
+                self.0.retain(|(known, _)| *known != name);
+                self.0.push((name, OsStr::from_bytes(value.get(1..).unwrap_or_default()).to_owned()));
+            }
+        }
+        self
+    }
+}
+
+/// The half that runs as Nagios' user.
+pub struct Half {
+    account: String,
+    child: Child,
+}
+
+impl Half {
+    /// Starts this same program with the words `argv`, as `account`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(account: &Account, environment: Environment, argv: &[OsString], stdin: Stdio) -> Result<Half, Error> {
+        let failed = |why| Error::Start { account: account.name.clone(), why };
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(std::env::args_os().next().unwrap_or_default()).arg(option(account));
+        // It enters our directory again as that account, by its name: relative paths are meant from there.
+        command.arg(std::env::current_dir().unwrap_or_default()).args(argv);
+        command.env_clear().envs(environment.0).current_dir("/");
+        let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+        Ok(Half { account: account.name.clone(), child })
+    }
+
+    /// Its answer, cleaned of what acts on a terminal, or the problem it reports. What it says on standard error is shown.
+    ///
+    /// # Errors
+    /// When there is no valid answer of a bounded size `within` this time. The half has ended then.
+    pub fn answer<T: DeserializeOwned>(mut self, within: Duration) -> Result<Result<T, String>, Error> {
+        let shown = self.show_errors();
+        let read = self.read(within);
+        if read.is_err() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+        let _ = shown.map(thread::JoinHandle::join);
+        let invalid = |why: serde_json::Error| Error::Answer { account: self.account.clone(), why: why.to_string() };
+        let mut value: Value = serde_json::from_slice(&read?).map_err(invalid)?;
+        clean(&mut value);
+        serde_json::from_value(value).map_err(invalid)
+    }
+
+    /// Shows what it prints, line by line and cleaned, until it ends. SIGINT and SIGTERM are passed on to it.
+    ///
+    /// # Errors
+    /// When what it prints cannot be read.
+    pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
+        let pid = self.child.id();
+        // Without a handler root's half ends, and the other one is sent SIGTERM for that.
+        let _ = ctrlc::set_handler(move || {
+            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        });
+        let shown = self.show_errors();
+        if let Some(stdout) = self.child.stdout.take() {
+            lines(stdout, &mut each);
+        }
+        let _ = shown.map(thread::JoinHandle::join);
+        self.child.wait().map_err(|why| Error::Start { account: self.account.clone(), why })
+    }
+
+    fn show_errors(&mut self) -> Option<thread::JoinHandle<()>> {
+        let stderr = self.child.stderr.take()?;
+        let show = || lines(stderr, &mut |line| drop(writeln!(io::stderr(), "{line}")));
+        thread::Builder::new().spawn(show).ok()
+    }
+
+    fn read(&mut self, within: Duration) -> Result<Vec<u8>, Error> {
+        let (account, begun) = (self.account.clone(), Instant::now());
+        let failed = |why| Error::Start { account: account.clone(), why };
+        let stdout = self.child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        let (send, come) = mpsc::channel();
+        let read = move || {
+            let mut bytes = Vec::new();
+            let read = stdout.take(LONGEST as u64 + 1).read_to_end(&mut bytes);
+            let _ = send.send(read.map(|_| bytes));
+        };
+        thread::Builder::new().spawn(read).map_err(failed)?;
+        let left = within.saturating_sub(begun.elapsed());
+        let bytes = come.recv_timeout(left).map_err(|_| Error::Late { account: account.clone(), within })?.map_err(failed)?;
+        if bytes.len() > LONGEST { Err(Error::TooLarge { account, limit: LONGEST }) } else { Ok(bytes) }
+    }
+}
+
+/// Gives each line to `each`, cleaned; one that is too long is cut.
+fn lines(from: impl Read, each: &mut impl FnMut(&str)) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        each(&printable(String::from_utf8_lossy(&line).trim_end_matches('\n')));
+        line.clear();
+    }
+}
+
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = printable(text),
+        Value::Array(all) => all.iter_mut().for_each(clean),
+        Value::Object(all) => all.values_mut().for_each(clean),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_only_named_variables_on() {
+        let root = Account::named("root").unwrap().unwrap();
+        let process = b"LD_PRELOAD=/tmp/evil.so\0HOME=/of/nagios\0SSH_AUTH_SOCK=/run/agent\0nonsense\0PATHX=1\0";
+        let Environment(variables) = Environment::of(&root).with_process(process);
+        let value = |name| variables.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.to_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!((value("HOME"), value("SSH_AUTH_SOCK"), value("PATH")), (vec!["/of/nagios"], vec!["/run/agent"], vec![Environment::PATH]));
+        assert!(variables.iter().all(|(name, _)| Environment::NAMES.contains(name)));
+    }
+
+    #[test]
+    fn cleans_every_text_of_an_answer() {
+        let mut value = serde_json::json!({"a": ["\u{1b}[2Jx|y", {"b": "\n"}], "c": 1});
+        clean(&mut value);
+        assert_eq!(value, serde_json::json!({"a": [" [2Jx|y", {"b": " "}], "c": 1}));
+    }
+}

@@ -1,0 +1,70 @@
+//! Whether a site is root's alone, or belongs to an account that root must not trust.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use safe_file::Directory;
+
+use crate::{Account, Error};
+
+/// The account that owns `directory`, when we are root and it is another's; `None` for everybody else, and when it is not
+/// there.
+///
+/// # Errors
+/// When others can change what root would go by, or the owner has no account.
+pub fn other_owner(directory: &Path) -> Result<Option<Account>, Error> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let (Some(above), Some(name)) = (directory.parent(), directory.file_name()) else { return Ok(None) };
+    let failed = |why| Error::Owner { path: directory.to_owned(), why };
+    let above = match Directory::open(above) {
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    match above.metadata(name) {
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(failed(why)),
+        // Root's own, if nobody else can write it. A link is refused here: what it leads to may be another's.
+        Ok(found) if found.uid() == 0 => above.directory(name).map(|_| None).map_err(failed),
+        Ok(found) => Account::of_uid(found.uid())?.map(Some).ok_or_else(|| Error::NoAccount(found.uid().to_string())),
+    }
+}
+
+/// Nothing is done as root for a site that is another account's.
+///
+/// # Errors
+/// [`Error::AsRoot`] with the line to use instead, and those of [`other_owner`].
+pub fn refuse_root(ledger: &Path, program: &str, argv: &[OsString]) -> Result<(), Error> {
+    match other_owner(ledger.parent().unwrap_or(Path::new("/")))? {
+        None => Ok(()),
+        Some(account) => Err(Error::AsRoot { line: line_to_use(&account, program, argv), account: account.name }),
+    }
+}
+
+/// The line with which root runs `program` as `account`, ready to be pasted.
+fn line_to_use(account: &Account, program: &str, argv: &[OsString]) -> String {
+    let words: Vec<String> = argv.iter().map(|word| quoted(&word.to_string_lossy())).collect();
+    format!("runuser -u {} -- {program} {}", quoted(&account.name), words.join(" "))
+}
+
+/// A word as a shell reads it back.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_what_a_shell_would_take_apart() {
+        let root = Account::named("root").unwrap().unwrap();
+        let words = ["--host", "web 1", "it's", "", "$(id)"].map(OsString::from);
+        let line = line_to_use(&root, "handle_repair", &words);
+        assert_eq!(line, r"runuser -u root -- handle_repair --host 'web 1' 'it'\''s' '' '$(id)'");
+    }
+}
