@@ -236,6 +236,12 @@ impl OnFile {
         self.keys.iter().map(|key| key.place.as_str())
     }
 
+    /// The keys on file other than these, and the revoked ones: type, fingerprint and place.
+    pub fn besides<'a>(&'a self, keys: &'a [&[u8]]) -> impl Iterator<Item = String> + 'a {
+        let is_other = |key: &&Recorded| !keys.contains(&key.blob.as_slice()) || self.revoked_at(&key.blob).is_some();
+        self.keys.iter().filter(is_other).map(|key| format!("{} ({})", describe(&key.key), key.place))
+    }
+
     /// Where the first of the keys is revoked, if any is.
     pub fn any_revoked(&self) -> Option<&str> {
         self.keys.iter().find_map(|key| self.revoked_at(&key.blob))

@@ -9,7 +9,9 @@ use clap::Args;
 #[command(after_help = "\
 The key goes into the first known_hosts file of the policy, under the name that
 repairs look for. Nothing is ever recorded silently: a person says yes, or the
-fingerprint is given.
+fingerprint is given. With --fingerprint or --replace, 0 means that a repair
+believes this key and no other; without, that it believes only keys which the
+host shows.
 
 Examples:
   repairctl trust web1
@@ -19,16 +21,16 @@ pub struct Trust {
     /// The host's name in Nagios
     #[arg(value_name = "HOST")]
     pub host: String,
-    /// Its key must have this fingerprint; nothing is asked then
+    /// Record the key with this fingerprint, without a question
     #[arg(long, value_name = "SHA256:...")]
     pub fingerprint: Option<String>,
-    /// Record it in place of the key on file, which is another one
+    /// Replace all keys on file for this host
     #[arg(long)]
     pub replace: bool,
-    /// Where the host is [default: as in the policy, or in Nagios]
+    /// Fetch the keys from this address [default: as in the policy, or in Nagios]
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
-    /// sshd's port [default: as in the policy]
+    /// Fetch the keys from this port [default: as in the policy]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// Nagios' main configuration [default: where distributions put it]

@@ -23,8 +23,9 @@ fn directory(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("/")).to_owned()
 }
 
-/// Records `key` (type and base64) as the only key under exactly this name.
-pub fn pin(path: &Path, name: &str, key: &str) -> Result<(), Problem> {
+/// Records `key` (type and base64) as the only key under exactly this name, and removes the keys
+/// under `former`, the name of those it replaces.
+pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(), Problem> {
     let path = &target_of(path)?;
     let directory = directory(path);
     // Two that record at the same time would lose one of the keys.
@@ -34,9 +35,11 @@ pub fn pin(path: &Path, name: &str, key: &str) -> Result<(), Problem> {
         Err(why) if why.kind() == ErrorKind::NotFound => Vec::new(),
         read => read.map_err(|why| failed(path, why))?,
     };
-    let mut text = forget(&before, name).map_err(|Unforgettable(line)| {
-        let place = format!("{}:{line}", path.display());
-        Problem::Usage(format!("{place} covers {name} by a pattern that is for other hosts too: change that line by hand"))
+    let names: Vec<&str> = [name].into_iter().chain(former).collect();
+    let mut text = forget(&before, &names).map_err(|Unforgettable(line)| {
+        let (place, names) = (format!("{}:{line}", path.display()), names.join(" or "));
+        let how = "change that line by hand; nothing was recorded";
+        Problem::Usage(format!("{place} covers {names} by a pattern that is for other hosts too: {how}"))
     })?;
     if !text.is_empty() && !text.ends_with(b"\n") {
         text.push(b'\n');
@@ -95,17 +98,17 @@ mod tests {
     fn everything_else_is_kept_and_the_name_has_one_key() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("known_hosts");
-        pin(&file, "web1", KEY).unwrap();
+        pin(&file, "web1", None, KEY).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o644);
         fs::write(&file, format!("# ours\nweb2 {KEY}\nweb1,alias ssh-rsa old\n@revoked * {KEY}")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        pin(&file, "web1", KEY).unwrap();
+        pin(&file, "web1", None, KEY).unwrap();
         let wanted = format!("# ours\nweb2 {KEY}\nalias ssh-rsa old\n@revoked * {KEY}\nweb1 {KEY}\n");
         assert_eq!(fs::read_to_string(&file).unwrap(), wanted);
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
         fs::write(&file, format!("web* {KEY}\n")).unwrap();
-        assert!(pin(&file, "web1", KEY).unwrap_err().to_string().contains("known_hosts:1 covers web1"));
+        assert!(pin(&file, "web1", None, KEY).unwrap_err().to_string().contains("known_hosts:1 covers web1"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
     }
 
@@ -115,10 +118,10 @@ mod tests {
         let (file, link) = (dir.path().join("elsewhere"), dir.path().join("known_hosts"));
         fs::write(&file, "").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        pin(&link, "web1", KEY).unwrap();
+        pin(&link, "web1", None, KEY).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
-        assert!(pin(&link, "web2", KEY).unwrap_err().to_string().contains("a link that uid 65534 has made"));
+        assert!(pin(&link, "web2", None, KEY).unwrap_err().to_string().contains("a link that uid 65534 has made"));
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
     }
 
@@ -129,7 +132,7 @@ mod tests {
         std::thread::scope(|scope| {
             for n in 0..8 {
                 let file = &file;
-                scope.spawn(move || pin(file, &format!("web{n}"), KEY).unwrap());
+                scope.spawn(move || pin(file, &format!("web{n}"), None, KEY).unwrap());
             }
         });
         assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 8);

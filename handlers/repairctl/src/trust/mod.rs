@@ -2,16 +2,18 @@
 //! nothing is recorded that nobody has compared.
 
 mod file;
+mod step;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use handle_repair::worker::reach;
 use plugin_kit::{Found, Out, Problem};
-use transport::known_hosts::{Names, OnFile, Verdict};
+use transport::known_hosts::{Names, OnFile};
 use transport::survey::{self, ShownKey};
 use transport::{Error, SshTarget};
 
+use self::step::{Step, Wish};
 use crate::cli::Trust;
 use crate::nagios::MainFile;
 use crate::question;
@@ -30,7 +32,8 @@ pub fn run(words: &Trust, site: &Site, out: &mut Out) -> Result<Found, Problem> 
     };
     file::writable(known_hosts)?;
     let on_file = survey::recorded(&target).map_err(unusable)?;
-    let keys = match survey::host_keys(&target, Instant::now() + LIMIT) {
+    let place = place(words, &target);
+    let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
         Ok(keys) => keys,
         Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
         Err(why) => {
@@ -39,30 +42,29 @@ pub fn run(words: &Trust, site: &Site, out: &mut Out) -> Result<Found, Problem> 
         }
     };
     let Some(key) = chosen(&keys, wanted, out) else { return Ok(Found::Failed) };
-    match standing(&on_file, key, &keys) {
-        Standing::Revoked(place) => {
-            loud(out, &format!("REVOKED: {place} revokes the key that {} shows. It is not recorded.", words.host));
-            out.line("Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), then come back.");
-            Ok(Found::Failed)
-        }
-        Standing::Recorded => {
+    let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
+    let wish = Wish { named: wanted.is_some(), replace: words.replace };
+    match step::step(wish, &on_file, key.blob(), &shown) {
+        Step::Keep => {
             let places: Vec<&str> = on_file.places().collect();
             out.line(format!("{} is recorded already: {} in {}", words.host, on_file.describe(), places.join(", ")));
-            Ok(Found::Fine)
+            return Ok(Found::Fine);
         }
-        Standing::Other if !words.replace => {
-            changed(words, &on_file, key, out);
-            Ok(Found::Failed)
-        }
-        Standing::Other | Standing::New => {
-            show(&target, &on_file, key, out);
-            if wanted.is_none() && !agreed(words, key, out)? {
-                out.line("Nothing was recorded.");
-                return Ok(Found::Failed);
+        Step::Record => {
+            show(&place, &on_file, key, out);
+            if wanted.is_some() || agreed(words, key, out)? {
+                return record(known_hosts, &target, &on_file, key, out);
             }
-            record(known_hosts, &target, key, out)
+            out.line("Nothing was recorded.");
+        }
+        Step::Changed => changed(words, &on_file, key, out),
+        Step::Others => others(words, &on_file, key, out),
+        Step::Revoked(place) => {
+            loud(out, &format!("REVOKED: {place} revokes the key that {} shows. It is not recorded.", words.host));
+            out.line("Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), then come back.");
         }
     }
+    Ok(Found::Failed)
 }
 
 fn unusable(why: Error) -> Problem {
@@ -82,16 +84,22 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
     }
 }
 
+/// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
 fn target(words: &Trust, site: &Site) -> Result<SshTarget, Problem> {
     let config = site.config()?;
     let objects = MainFile::find(words.nagios_cfg.as_deref())?.and_then(|main| main.objects().ok()).unwrap_or_default();
     let address = words.address.as_deref().or_else(|| objects.address(&words.host));
-    let mut target = reach::target(&config.reach.way(&words.host, address));
-    target.port = words.port.unwrap_or(target.port);
+    Ok(reach::target(&config.reach.way(&words.host, address)))
+}
+
+/// The place to fetch the host's keys from.
+fn place(words: &Trust, target: &SshTarget) -> SshTarget {
+    let mut place = target.clone();
+    place.port = words.port.unwrap_or(place.port);
     if let Some(address) = &words.address {
-        target.address.clone_from(address);
+        place.address.clone_from(address);
     }
-    Ok(target)
+    place
 }
 
 /// The key with the wanted fingerprint, or the best one.
@@ -105,23 +113,6 @@ fn chosen<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-enum Standing {
-    New,
-    Recorded,
-    Other,
-    Revoked(String),
-}
-
-/// A host that shows one recorded key is the recorded host, whatever other keys it has.
-fn standing(on_file: &OnFile, key: &ShownKey, all: &[ShownKey]) -> Standing {
-    match on_file.judge(key.blob()) {
-        Verdict::Revoked(place) => Standing::Revoked(place),
-        _ if all.iter().any(|key| on_file.judge(key.blob()) == Verdict::Trusted) => Standing::Recorded,
-        _ if on_file.places().next().is_some() => Standing::Other,
-        _ => Standing::New,
-    }
-}
-
 fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&words.host);
     loud(out, &format!("THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired there."));
@@ -132,6 +123,15 @@ fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
         "fingerprint there (ssh-keygen -lf {}), and only then: repairctl trust {host} --replace",
         key.file_on_host()
     ));
+}
+
+fn others(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+    let host = plugin_kit::clean(&words.host);
+    loud(out, &format!("OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."));
+    on_file.besides(&[]).for_each(|other| out.line(format!("  on file  {other}")));
+    out.line(format!("  shown    {} {}", key.kind(), key.fingerprint()));
+    out.line(format!("To keep only the shown key, compare it there (ssh-keygen -lf {}), then:", key.file_on_host()));
+    out.line(format!("  repairctl trust {host} --replace --fingerprint {}", key.fingerprint()));
 }
 
 fn show(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
@@ -157,25 +157,23 @@ fn agreed(words: &Trust, key: &ShownKey, out: &mut Out) -> Result<bool, Problem>
     Ok(answer.eq_ignore_ascii_case("yes") || answer == key.fingerprint())
 }
 
-fn record(known_hosts: &Path, target: &SshTarget, key: &ShownKey, out: &mut Out) -> Result<Found, Problem> {
+fn record(known_hosts: &Path, target: &SshTarget, before: &OnFile, key: &ShownKey, out: &mut Out) -> Result<Found, Problem> {
     let names = Names::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| {
         Problem::Usage("neither its name nor its address can stand in known_hosts; nothing was recorded".to_owned())
     })?;
     let line = key.line().ok_or_else(|| Problem::Internal("the key cannot be written".to_owned()))?;
-    file::pin(known_hosts, name, line.trim_end())?;
+    file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say something else.
     let now = survey::recorded(target).map_err(unusable)?;
-    let others: Vec<&str> = now.places().filter(|place| !place.starts_with(&format!("{}:", known_hosts.display()))).collect();
-    if now.judge(key.blob()) == Verdict::Trusted && others.is_empty() {
+    let only = Wish { named: true, replace: false };
+    if step::step(only, &now, key.blob(), &[key.blob()]) == Step::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
         return Ok(Found::Fine);
     }
-    out.line(format!(
-        "Recorded in {} as {name}, but other keys of it are on file too, and are believed: remove",
-        known_hosts.display()
-    ));
-    others.iter().for_each(|place| out.line(format!("  {place}")));
+    let file = known_hosts.display();
+    out.line(format!("Recorded in {file} as {name}, but a repair still believes other keys; remove"));
+    now.besides(&[key.blob()]).for_each(|other| out.line(format!("  {other}")));
     Ok(Found::Wrong)
 }
 

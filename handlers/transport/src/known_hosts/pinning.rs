@@ -8,50 +8,44 @@ use super::covers;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unforgettable(pub usize);
 
-/// `text` without the keys that are recorded under exactly this name. Other names of the same line keep it, comments and
-/// lines with a marker (`@revoked`, `@cert-authority`) stay, and so does every other byte.
-pub fn forget(text: &[u8], name: &str) -> Result<Vec<u8>, Unforgettable> {
-    let name = name.to_lowercase();
+/// Returns `text` without the keys that are recorded under exactly these names. Other names of the
+/// same line keep it, comments and lines with a marker (`@revoked`, `@cert-authority`) stay, and so
+/// does every other byte.
+pub fn forget(text: &[u8], names: &[&str]) -> Result<Vec<u8>, Unforgettable> {
     let mut kept = Vec::with_capacity(text.len());
     for (number, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
-        match without(line, &name) {
-            Left::AsItIs => kept.extend(line),
-            Left::Less(less) => kept.extend(less),
-            Left::Nothing => {}
-            Left::Pattern => return Err(Unforgettable(number + 1)),
+        let mut left = line.to_vec();
+        for name in names {
+            left = without(left, &name.to_lowercase()).ok_or(Unforgettable(number + 1))?;
         }
+        kept.extend(left);
     }
     Ok(kept)
 }
 
-enum Left {
-    AsItIs,
-    Less(Vec<u8>),
-    Nothing,
-    Pattern,
-}
-
-fn without(line: &[u8], name: &str) -> Left {
-    let text = String::from_utf8_lossy(line);
+/// Returns what is left of a line, which may be nothing. None: a pattern that is for other names too
+/// covers this one.
+fn without(line: Vec<u8>, name: &str) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(&line);
     let first = text.split_ascii_whitespace().next().filter(|first| !first.starts_with(['#', '@']));
     let Some((first, patterns)) = first.and_then(|first| Some((first, first.parse::<HostPatterns>().ok()?))) else {
-        return Left::AsItIs;
+        return Some(line);
     };
     if !covers(&patterns, name) {
-        return Left::AsItIs;
+        return Some(line);
     }
-    let HostPatterns::Patterns(all) = patterns else { return Left::Nothing };
+    let HostPatterns::Patterns(all) = patterns else { return Some(Vec::new()) };
     let others: Vec<String> = all.into_iter().filter(|pattern| pattern.to_lowercase() != name).collect();
     if others.iter().all(|pattern| pattern.starts_with('!')) {
-        return Left::Nothing;
+        return Some(Vec::new());
     }
     let less = others.join(",");
     if covers(&HostPatterns::Patterns(others), name) {
-        return Left::Pattern;
+        return None;
     }
     let start = text.find(first).unwrap_or_default();
     let rest = line.get(start + first.len()..).unwrap_or_default();
-    Left::Less([less.as_bytes(), rest].concat())
+    Some([less.as_bytes(), rest].concat())
 }
 
 #[cfg(test)]
@@ -64,7 +58,7 @@ mod tests {
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
 
     fn forgets(text: &str) -> Result<String, Unforgettable> {
-        forget(text.as_bytes(), "Web1").map(|kept| String::from_utf8(kept).unwrap())
+        forget(text.as_bytes(), &["Web1"]).map(|kept| String::from_utf8(kept).unwrap())
     }
 
     #[test]
@@ -74,6 +68,8 @@ mod tests {
         assert_eq!(forgets(&text), Ok(left));
         assert_eq!(forgets(&format!("web2,web1,192.0.2.1 {KEY} note\n")), Ok(format!("web2,192.0.2.1 {KEY} note\n")));
         assert_eq!(forgets(&format!("  web1,web2 {KEY}\n")), Ok(format!("web2 {KEY}\n")));
+        let both = forget(format!("web1,192.0.2.1 {KEY}\n192.0.2.1,db1 {KEY}\n").as_bytes(), &["web1", "192.0.2.1"]);
+        assert_eq!(both, Ok(format!("db1 {KEY}\n").into_bytes()));
     }
 
     #[test]
