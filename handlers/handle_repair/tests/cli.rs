@@ -101,7 +101,7 @@ fn a_pipe_in_the_place_of_the_status_file_is_not_waited_for() {
     }
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.code() == Some(3) && text.contains("it is no plain file"), "{text}");
+    assert!(output.status.code() == Some(3) && text.contains("is a named pipe, not a regular file"), "{text}");
 }
 
 #[test]

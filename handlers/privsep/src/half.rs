@@ -74,11 +74,12 @@ impl Half {
         Ok(Half { account: account.name.clone(), child })
     }
 
-    /// Its answer, cleaned of what acts on a terminal, or the problem it reports. What it says on standard error is shown.
+    /// Its answer, or the problem it reports. What it says on standard error is shown. Unless it is `exact`, for programs, it
+    /// is cleaned of what acts on a terminal.
     ///
     /// # Errors
     /// When there is no valid answer of a bounded size `within` this time. The half has ended then.
-    pub fn answer<T: DeserializeOwned>(mut self, within: Duration) -> Result<Result<T, String>, Error> {
+    pub fn answer<T: DeserializeOwned>(mut self, within: Duration, exact: bool) -> Result<Result<T, String>, Error> {
         let shown = self.show_errors();
         let read = self.read(within);
         if read.is_err() {
@@ -88,7 +89,9 @@ impl Half {
         let _ = shown.map(thread::JoinHandle::join);
         let invalid = |why: serde_json::Error| Error::Answer { account: self.account.clone(), why: why.to_string() };
         let mut value: Value = serde_json::from_slice(&read?).map_err(invalid)?;
-        clean(&mut value);
+        if !exact {
+            clean(&mut value);
+        }
         serde_json::from_value(value).map_err(invalid)
     }
 
@@ -140,7 +143,10 @@ fn lines(from: impl Read, each: &mut impl FnMut(&str)) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        each(&printable(String::from_utf8_lossy(&line).trim_end_matches('\n')));
+        let text = String::from_utf8_lossy(&line);
+        // Tabs separate columns where programs read them.
+        let columns: Vec<String> = text.trim_end_matches('\n').split('\t').map(printable).collect();
+        each(&columns.join("\t"));
         line.clear();
     }
 }

@@ -2,34 +2,28 @@
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use safe_file::Directory;
 
 use crate::{Account, Error};
 
-/// The account that owns `directory`, when we are root and it is another's; `None` for everybody else, and when it is not
-/// there.
+/// The account that owns `directory`, or another above it, when we are root and it is not root's; `None` for everybody
+/// else, and when it is not there.
 ///
 /// # Errors
-/// When others can change what root would go by, or the owner has no account.
+/// When more than one account can change it, or the owner has no account.
 pub fn other_owner(directory: &Path) -> Result<Option<Account>, Error> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let (Some(above), Some(name)) = (directory.parent(), directory.file_name()) else { return Ok(None) };
-    let failed = |why| Error::Owner { path: directory.to_owned(), why };
-    let above = match Directory::open(above) {
-        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
-    match above.metadata(name) {
+    match Directory::open(directory) {
+        Ok(_) => Ok(None),
         Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
-        Err(why) => Err(failed(why)),
-        // Root's own, if nobody else can write it. A link is refused here: what it leads to may be another's.
-        Ok(found) if found.uid() == 0 => above.directory(name).map(|_| None).map_err(failed),
-        Ok(found) => Account::of_uid(found.uid())?.map(Some).ok_or_else(|| Error::NoAccount(found.uid().to_string())),
+        Err(safe_file::Error::Exposed { owner, .. }) if owner != 0 => {
+            Account::of_uid(owner)?.map(Some).ok_or_else(|| Error::NoAccount(owner.to_string()))
+        }
+        Err(why) => Err(Error::Owner { path: directory.to_owned(), why }),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn run(argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
     let words = cli::read(argv)?;
     let site = Site::new(words.policy, words.command.nagios_cfg().cloned(), role);
     match words.command {
-        Command::Init(words) => init::run(&words, &site, argv, out),
+        Command::Init(words) => split::run(&words, &site, argv, out),
         Command::Trust(words) => split::run(&words, &site, argv, out),
         Command::Doctor(words) => split::run(&words, &site, argv, out),
         Command::Lint(words) => whole(&site, argv, out, |out| lint::run(&words, &site, out)),

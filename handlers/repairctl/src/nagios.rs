@@ -34,7 +34,7 @@ impl MainFile {
                 None => return Ok(None),
             },
         };
-        match fs::read(&path) {
+        match configuration::read_file(&path) {
             Ok(bytes) => Ok(Some(MainFile { path, text: String::from_utf8_lossy(&bytes).into_owned() })),
             Err(why) => Err(Problem::Usage(format!("cannot read {}: {why}", path.display()))),
         }
@@ -78,7 +78,7 @@ impl MainFile {
     /// All objects, as it reads them when it starts.
     pub fn objects(&self) -> Result<Objects, String> {
         let cache = self.get("object_cache_file").ok_or("no object_cache_file is set")?;
-        let bytes = fs::read(cache).map_err(|why| format!("{cache}: {why}; Nagios writes it when it starts"))?;
+        let bytes = configuration::read_file(Path::new(cache)).map_err(|why| format!("{cache}: {why}; Nagios writes it when it starts"))?;
         Ok(Objects::parse(&String::from_utf8_lossy(&bytes)))
     }
 }
@@ -175,12 +175,20 @@ pub fn account(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, 
     Err(Problem::Usage("no user nagios, naemon or icinga is here: name the one Nagios runs as, with --nagios-user".into()))
 }
 
-/// The same for root, who goes by root's files alone; `None` for everybody else, and for a Nagios that runs as root.
-pub fn account_if_root(nagios_cfg: Option<&Path>) -> Result<Option<Account>, Problem> {
+/// The same by a configuration that root may believe, when we are root: one that nobody else can change.
+pub fn account_seen(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Account, Problem> {
+    match rustix::process::geteuid().is_root() {
+        true => account(named, MainFile::of_root(nagios_cfg).as_ref()),
+        false => account(named, MainFile::find(nagios_cfg)?.as_ref()),
+    }
+}
+
+/// The account that root's other half becomes; `None` when we are not root, or Nagios runs as root.
+pub fn account_if_root(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Option<Account>, Problem> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let account = account(None, MainFile::of_root(nagios_cfg).as_ref())?;
+    let account = account_seen(named, nagios_cfg)?;
     Ok((account.uid != 0).then_some(account))
 }
 

@@ -1,5 +1,6 @@
 //! The site: its policy, read when a command needs it, its ledger, and whose it is.
 
+use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +21,13 @@ pub struct Site {
     policy: PathBuf,
     nagios_cfg: Option<PathBuf>,
     role: Role,
+    config: OnceCell<Config>,
 }
 
 impl Site {
     /// The site of this policy, with Nagios' main configuration if one is named.
     pub fn new(policy: PathBuf, nagios_cfg: Option<PathBuf>, role: Role) -> Site {
-        Site { policy, nagios_cfg, role }
+        Site { policy, nagios_cfg, role, config: OnceCell::new() }
     }
 
     /// The policy's file.
@@ -43,15 +45,20 @@ impl Site {
         self.role
     }
 
-    /// The policy and the places it names.
+    /// The policy and the places it names, read once.
     pub fn config(&self) -> Result<Config, Problem> {
-        config::read(&self.policy).map_err(|bad| {
-            let step = match &bad {
-                BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => AS_ANOTHER,
-                _ => "",
-            };
-            Problem::Usage(format!("{bad}{step}"))
-        })
+        if let Some(read) = self.config.get() {
+            return Ok(read.clone());
+        }
+        let read = config::read(&self.policy).map_err(|bad| unusable(&bad))?;
+        Ok(self.config.get_or_init(|| read).clone())
+    }
+
+    /// A policy that nothing is run by: whose it is does not matter.
+    pub fn draft(&self) -> Result<Config, Problem> {
+        let unreadable = |why: safe_file::Error| BadPolicy::Unreadable { path: self.policy.clone(), why: why.into() };
+        let text = safe_file::read(&self.policy, config::LONGEST, None).map_err(unreadable);
+        text.and_then(|text| config::parse(&text, &self.policy)).map_err(|bad| unusable(&bad))
     }
 
     /// The account that owns the ledger, when we are root and it is another's. Before there is a ledger, it is the one that
@@ -60,14 +67,14 @@ impl Site {
         let config = self.config()?;
         let directory = config.ledger.parent().unwrap_or(Path::new("/"));
         match privsep::other_owner(directory).map_err(unsplit)? {
-            None if !directory.exists() => nagios::account_if_root(self.nagios_cfg()),
+            None if !directory.exists() => nagios::account_if_root(None, self.nagios_cfg()),
             owner => Ok(owner),
         }
     }
 
     /// The same for a command that needs no policy: without one that root believes, it is the account Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
-        if self.config().is_ok() { self.other_owner() } else { nagios::account_if_root(self.nagios_cfg()) }
+        if self.config().is_ok() { self.other_owner() } else { nagios::account_if_root(None, self.nagios_cfg()) }
     }
 
     /// The ledger, for reading; `None` before the first repair.
@@ -83,4 +90,12 @@ impl Site {
     pub fn ledger_to_write(&self, config: &Config) -> Result<SqliteLedger, Problem> {
         SqliteLedger::open(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))
     }
+}
+
+fn unusable(bad: &BadPolicy) -> Problem {
+    let step = match bad {
+        BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => AS_ANOTHER,
+        _ => "",
+    };
+    Problem::Usage(format!("{bad}{step}"))
 }

@@ -2,6 +2,8 @@
 //! in that user's half, and shows it in root's. One that does not runs in that user's half as a whole.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -36,6 +38,11 @@ pub trait Split {
         Vec::new()
     }
 
+    /// Checks what it needs before anything is looked at.
+    fn before(&self, _: &Site) -> Result<(), Problem> {
+        Ok(())
+    }
+
     /// Looks at the ledger, Nagios' files and the gates.
     fn look(&self, site: &Site) -> Result<Self::Data, Problem>;
 
@@ -50,11 +57,14 @@ pub fn run<C: Split>(command: &C, site: &Site, argv: &[OsString], out: &mut Out)
         out.line(serde_json::to_string(&answer).map_err(|why| Problem::Internal(why.to_string()))?);
         return Ok(Found::Fine);
     }
+    command.before(site)?;
     let data = match command.account(site)? {
         None => command.look(site)?,
         Some(account) => {
-            let half = start(&account, site, &[argv, &command.more()].concat())?;
-            let answer = half.answer(command.within()).map_err(unsplit)?;
+            let half = start(&account, site, &[argv, &command.more()].concat(), Stdio::null())?;
+            // What is printed as JSON is escaped there, and says just what is on record.
+            let exact = argv.iter().any(|word| word == "--json");
+            let answer = half.answer(command.within(), exact).map_err(unsplit)?;
             answer.map_err(|text| Problem::Usage(format!("as {}: {text}", account.name)))?
         }
     };
@@ -73,7 +83,8 @@ pub fn whole(
         Role::Started => site.any_account()?,
     };
     let Some(account) = account else { return run(out) };
-    let status = start(&account, site, argv)?.relay(|line| {
+    let (argv, stdin) = with_stdin(argv)?;
+    let status = start(&account, site, &argv, stdin)?.relay(|line| {
         out.line(line);
         out.flush();
     });
@@ -85,9 +96,21 @@ pub fn whole(
     }
 }
 
-fn start(account: &Account, site: &Site, argv: &[OsString]) -> Result<Half, Problem> {
+fn start(account: &Account, site: &Site, argv: &[OsString], stdin: Stdio) -> Result<Half, Problem> {
     let environment = nagios::environment(account, site.nagios_cfg());
-    Half::start(account, environment, argv, Stdio::null()).map_err(unsplit)
+    Half::start(account, environment, argv, stdin).map_err(unsplit)
+}
+
+/// Of our descriptors the other half gets the one that `argv` names, `<(...)` of a shell or `/dev/stdin`, as its standard
+/// input.
+fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
+    let mut argv = argv.to_vec();
+    let Some(named) = argv.iter_mut().find(|word| safe_file::own_descriptor(Path::new(word)).is_some()) else {
+        return Ok((argv, Stdio::null()));
+    };
+    let opened = File::open(&*named).map_err(|why| Problem::Usage(format!("{}: {why}", named.display())))?;
+    *named = "/dev/stdin".into();
+    Ok((argv, opened.into()))
 }
 
 /// A half that could not be made.

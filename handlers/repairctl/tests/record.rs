@@ -68,6 +68,8 @@ impl Site {
 
     /// One repair and one refusal, as hostile as they come.
     fn record(&self) {
+        // Only who owns a ledger can write it.
+        self.give_ledger_to(0);
         let mut ledger = SqliteLedger::open(&self.ledger()).unwrap();
         let event = Event::new(HOSTILE, Some(HOSTILE), State::Critical, StateType::Hard, 4);
         let span = Duration::from_secs(60);
@@ -82,6 +84,13 @@ impl Site {
                 ledger.finish(&job, SystemTime::now(), Outcome::Unknown, HOSTILE).unwrap();
             }
         }
+        drop(ledger);
+        self.give_ledger_to(NAGIOS);
+    }
+
+    fn give_ledger_to(&self, uid: u32) {
+        let files = fs::read_dir(self.at("ledger")).unwrap().map(|file| file.unwrap().path());
+        std::iter::once(self.at("ledger")).chain(files).for_each(|place| chown(place, Some(uid), Some(uid)).unwrap());
     }
 }
 
@@ -172,8 +181,8 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         chown(&file, Some(0), Some(0)).unwrap();
         let found = finding();
         assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
-        let mend = found["mend"].as_str().unwrap();
-        assert!(mend.starts_with("chown -R nobody:") && mend.contains(" && chmod -R u+rwX "), "{found}");
+        let fix = found["fix"].as_str().unwrap();
+        assert!(fix.starts_with("chown -hR nobody:") && fix.contains(" && chmod -R u+rwX "), "{found}");
         chown(&file, Some(NAGIOS), Some(NAGIOS)).unwrap();
     }
     fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o775)).unwrap();

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::fchown;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, fsync, mkdirat, openat, renameat, unlinkat};
@@ -47,6 +48,26 @@ impl Directory {
         let found = kind::stat(&path, &opened)?;
         private(&path, &found)?;
         Ok(Directory { path, opened, owner: found.st_uid })
+    }
+
+    /// Gives the directory to another account. It is then closed to us as it was to them before.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn give_to(self, user: u32, group: u32) -> Result<(), Error> {
+        fchown(&self.opened, Some(user), Some(group)).map_err(|why| Error::io(&self.path, why))
+    }
+
+    /// Waits for the directory's lock, which ends with what is returned.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn lock(&self) -> Result<File, Error> {
+        // A descriptor of its own: a copy would share the lock with this one, and outlive it.
+        let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
+        let lock = File::from(opened);
+        lock.lock().map_err(|why| Error::io(&self.path, why))?;
+        Ok(lock)
     }
 
     /// Returns where it is.

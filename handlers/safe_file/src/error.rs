@@ -55,8 +55,12 @@ impl Error {
     }
 }
 
+/// The system's own words are without the path, as those of std are.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
-        io::Error::new(error.kind(), error)
+        match error {
+            Error::Io { why, .. } => why,
+            error => io::Error::new(error.kind(), error),
+        }
     }
 }

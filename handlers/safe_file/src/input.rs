@@ -1,6 +1,6 @@
 //! Reading within a size and a time, whatever the other end does.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -41,10 +41,22 @@ impl Input {
         let file = match own_descriptor(path) {
             // Opened anew, so that O_NONBLOCK is ours alone: the caller's flags are shared with
             // other processes.
-            Some(number) => reopen(number).map_err(|why| Error::io(path, why))?,
+            Some(number) => match reopen(number) {
+                // Whoever made the pipe may have been another account. Standard input is given to us all the same.
+                Err(Errno::ACCESS) if number == 0 => return Input::stdin(limit, deadline),
+                opened => opened.map_err(|why| Error::io(path, why))?,
+            },
             None => crate::open(path)?,
         };
         Input::new(file, path, limit, deadline)
+    }
+
+    /// Describes what is read.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
     }
 
     /// Takes over our standard input, where it stands. Unlike `/dev/stdin` it may be a socket.
@@ -124,8 +136,9 @@ impl Read for Input {
     }
 }
 
-/// The number of the descriptor of ours that a path stands for.
-fn own_descriptor(path: &Path) -> Option<u32> {
+/// Returns the number of the descriptor of ours that a path stands for: `/dev/stdin`, `/dev/fd/N`, `/proc/self/fd/N`.
+#[must_use]
+pub fn own_descriptor(path: &Path) -> Option<u32> {
     match path.as_os_str().as_bytes() {
         b"/dev/stdin" => Some(0),
         name => {

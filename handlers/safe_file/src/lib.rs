@@ -25,7 +25,7 @@ use rustix::fs::OFlags;
 
 pub use directory::Directory;
 pub use error::Error;
-pub use input::Input;
+pub use input::{Input, own_descriptor};
 pub use kind::{Kind, Writer};
 
 /// Opens a regular file for reading. /dev/null counts as an empty one.

@@ -6,11 +6,12 @@ mod span;
 mod ssh;
 mod unique;
 
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use safe_file::Directory;
+use safe_file::{Directory, Input};
 
 pub use file::{Config, WatchService};
 pub use span::{BadSpan, Span};
@@ -65,7 +66,7 @@ pub enum BadPolicy {
 /// Reads and checks a policy file.
 pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     let unreadable = |why| BadPolicy::Unreadable { path: path.to_owned(), why };
-    let file = safe_file::open(path).map_err(|why| unreadable(why.into()))?;
+    let file = Input::open(path, LONGEST, Some(Instant::now() + PATIENCE)).map_err(|why| unreadable(why.into()))?;
     let found = file.metadata().map_err(unreadable)?;
     if found.mode() & 0o002 != 0 {
         return Err(BadPolicy::WritableByAll(path.to_owned()));
@@ -74,15 +75,10 @@ pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     if found.uid() != 0 && found.uid() != us.as_raw() {
         return Err(BadPolicy::Owner { path: path.to_owned(), owner: found.uid() });
     }
-    if us.is_root() {
+    if us.is_root() && safe_file::own_descriptor(path).is_none() {
         unchangeable(path).map_err(|why| unreadable(why.into()))?;
     }
-    let mut text = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > LONGEST {
-        return Err(unreadable(io::ErrorKind::FileTooLarge.into()));
-    }
-    parse(&text, path)
+    parse(&file.read_all().map_err(|why| unreadable(why.into()))?, path)
 }
 
 /// What root goes by stands where nobody else can put another file in its place.
@@ -92,7 +88,9 @@ fn unchangeable(path: &Path) -> Result<(), safe_file::Error> {
 }
 
 /// The longest policy, in bytes; one with a thousand hosts has 100 KB.
-const LONGEST: u64 = 16 << 20;
+pub const LONGEST: u64 = 16 << 20;
+/// How long a policy that comes through a pipe is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reads and checks the text of a policy. `path` is only told in errors; whose file it is, is not looked at here.
 pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {

@@ -119,6 +119,8 @@ fn commands(news: News<'_>, now: SystemTime) -> Vec<String> {
 mod tests {
     use std::io::Read;
 
+    use std::fs;
+
     use super::*;
 
     fn event(service: Option<&str>) -> Event {

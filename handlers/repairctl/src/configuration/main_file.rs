@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -67,7 +68,7 @@ impl Reader {
                 "cfg_file" => self.object_file(&place, &value.at),
                 "cfg_dir" => self.object_directory(&place, &value.at),
                 // Readable by Nagios alone, often; then only what $USERn$ holds is not known.
-                "resource_file" => main.users.extend(fs::read(&place).map(|text| users(&text)).unwrap_or_default()),
+                "resource_file" => main.users.extend(read(&place).map(|text| users(&text)).unwrap_or_default()),
                 _ => {}
             }
         }
@@ -97,14 +98,14 @@ impl Reader {
         if !self.is_new(path) {
             return;
         }
-        match fs::read(path) {
+        match read(path) {
             Ok(text) => self.directives(path, &text, main),
             Err(why) => self.fail(&named.file, named.line, &format!("{}: {why}", path.display())),
         }
     }
 
     fn object_file(&mut self, path: &Path, named: &At) {
-        match fs::read(path) {
+        match read(path) {
             Ok(text) => self.object_text(path, &text),
             Err(why) => self.fail(&named.file, named.line, &format!("{}: {why}", path.display())),
         }
@@ -158,6 +159,14 @@ impl Reader {
     fn is_new(&mut self, path: &Path) -> bool {
         self.seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
     }
+}
+
+/// The longest file of a configuration, in bytes: the object cache of 100,000 services has 200 MB.
+const LONGEST: u64 = 1 << 30;
+
+/// A file, or what comes through a pipe of ours.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    Ok(safe_file::read(path, LONGEST, None)?)
 }
 
 /// Relative names are meant from the directory of the file they stand in.

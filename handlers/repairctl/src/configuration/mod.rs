@@ -8,13 +8,12 @@ mod lines;
 mod main_file;
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub use expand::{Command, Objects};
 pub use inherit::Object;
-pub use main_file::MainFile;
+pub use main_file::{MainFile, read as read_file};
 
 use main_file::Reader;
 
@@ -95,7 +94,7 @@ pub fn places() -> String {
 /// Reads a main file and the objects it names; or, when it is one, an object file or the object cache.
 pub fn read(path: &Path) -> Configuration {
     let mut reader = Reader::default();
-    let main = match fs::read(path) {
+    let main = match main_file::read(path) {
         Err(why) => {
             reader.fail(path, 0, &why.to_string());
             MainFile::default()

@@ -36,11 +36,7 @@ impl Split for Doctor {
     type Data = Checks;
 
     fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
-        match &self.nagios_user {
-            Some(_) if rustix::process::geteuid().is_root() => named(self, site).map(|account| Some(account).filter(|it| it.uid != 0)),
-            Some(_) => Ok(None),
-            None => nagios::account_if_root(site.nagios_cfg()),
-        }
+        nagios::account_if_root(self.nagios_user.as_deref(), site.nagios_cfg())
     }
 
     fn within(&self) -> Duration {
@@ -73,21 +69,11 @@ impl Split for Doctor {
     }
 
     fn show(&self, checks: Checks, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-        let account = named(self, site)?;
+        let account = nagios::account_seen(self.nagios_user.as_deref(), site.nagios_cfg())?;
         let config = site.config().ok();
         let known = Known { account: &account, policy: site.policy(), config: config.as_ref() };
         Ok(if self.json { print_json(&checks, &known, out) } else { print(&checks, &known, out) })
     }
-}
-
-/// The account that the fixes are for. Root goes by files that root alone can change.
-fn named(words: &Doctor, site: &Site) -> Result<Account, Problem> {
-    let main = if rustix::process::geteuid().is_root() {
-        MainFile::of_root(site.nagios_cfg())
-    } else {
-        MainFile::find(site.nagios_cfg())?
-    };
-    nagios::account(words.nagios_user.as_deref(), main.as_ref())
 }
 
 /// The text of an error without its consequence: nobody asked for a repair here.
@@ -195,8 +181,8 @@ fn print_json(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
 fn print(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
     for (host, findings) in checks {
         out.line(plugin_kit::clean(host.as_deref().unwrap_or("this server")));
-        for line in findings.iter().flat_map(|finding| finding.lines(known, out)) {
-            out.line(line);
+        for finding in findings {
+            finding.lines(known, out).iter().for_each(|line| out.line(line));
         }
     }
     let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));

@@ -1,16 +1,18 @@
 //! This server's side: directories, key and policy, each with its owner. What is there is never touched.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use plugin_kit::{Out, Problem};
+use privsep::Account;
+use safe_file::Directory;
 use serde_json::{Value, json};
 
+use super::Nagios;
 use super::recipe::Recipe;
-use crate::nagios::{Account, MainFile};
 
 /// What is to be there.
 pub struct Here<'a> {
@@ -20,55 +22,60 @@ pub struct Here<'a> {
     pub dir: &'a Path,
     /// As whom Nagios runs.
     pub account: &'a Account,
-    /// Its main configuration.
-    pub main: Option<&'a MainFile>,
+    /// What its main configuration says.
+    pub nagios: &'a Nagios,
 }
 
 impl Here<'_> {
     /// The private key.
-    pub fn key(&self) -> std::path::PathBuf {
+    pub fn key(&self) -> PathBuf {
         self.policy.with_file_name("id_ed25519")
     }
 
     /// Makes what is missing.
     pub fn set_up(&self, recipes: &[Recipe], out: &mut Out) -> Result<(), Problem> {
-        let Account { uid, gid, .. } = *self.account;
+        let Account { uid, gid, group, .. } = self.account;
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
-        self.directory(configuration, 0, out)?;
+        self.directory(configuration, (0, "root"), out)?;
         if let Some(parent) = self.dir.parent().filter(|parent| !parent.exists()) {
             // Root's, and open to all, so that a gate on this same machine can keep its records below it.
-            DirBuilder::new().mode(0o755).create(parent).map_err(|why| failed(parent, why))?;
+            above(parent)?.create_dir(name(parent), 0o755).map_err(|why| failed(parent, why))?;
             told(true, parent, "directory, root 755", out);
         }
-        self.directory(self.dir, uid, out)?;
-        self.new_key(&self.key(), out)?;
+        self.directory(self.dir, (*uid, &self.account.name), out)?;
+        let configuration = Directory::open(configuration).map_err(|why| failed(configuration, why))?;
+        self.new_key(&configuration, &self.key(), out)?;
         let text = policy_text(self, recipes);
         handle_repair::config::parse(text.as_bytes(), self.policy).map_err(|bad| Problem::Internal(bad.to_string()))?;
-        let made = clear_packaged(self.policy).and_then(|()| new_file(self.policy, &text, 0o640, (0, gid)));
+        let made = clear_packaged(&configuration, name(self.policy));
+        let made = made.and_then(|()| new_file(&configuration, name(self.policy), &text, 0o640, (0, *gid)));
         let made = made.map_err(|why| failed(self.policy, why))?;
-        told(made, self.policy, &format!("the rules, root:{} 640", self.account.group), out);
+        told(made, self.policy, &format!("the rules, root:{group} 640"), out);
         Ok(())
     }
 
-    fn directory(&self, path: &Path, owner: u32, out: &mut Out) -> Result<(), Problem> {
-        let whose = if owner == 0 { "root" } else { &self.account.name };
-        let made = match DirBuilder::new().mode(0o750).create(path) {
-            Err(why) if why.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
-            Err(why) => Err(why),
-            Ok(()) => lchown(path, Some(owner), Some(self.account.gid))
-                .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o750)))
-                .map(|()| true),
+    /// What is given away is a directory that root has just made, by its descriptor.
+    fn directory(&self, path: &Path, (owner, whose): (u32, &str), out: &mut Out) -> Result<(), Problem> {
+        let is_there = match Directory::open(path) {
+            Ok(_) => true,
+            // Nagios' own, from an earlier time.
+            Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. }) if exposed == path && theirs == owner => true,
+            Err(why) if why.kind() == ErrorKind::NotFound => false,
+            Err(why) => return Err(failed(path, why)),
         };
-        let made = made.map_err(|why| failed(path, why))?;
-        told(made, path, &format!("directory, {whose}:{} 750", self.account.group), out);
+        if !is_there {
+            let made = above(path)?.create_dir(name(path), 0o750).and_then(|made| made.give_to(owner, self.account.gid));
+            made.map_err(|why| failed(path, why))?;
+        }
+        told(!is_there, path, &format!("directory, {whose}:{} 750", self.account.group), out);
         Ok(())
     }
 
-    /// By ssh-keygen(1), which every server with an ssh client has.
-    fn new_key(&self, path: &Path, out: &mut Out) -> Result<(), Problem> {
+    /// By ssh-keygen(1), which every server with an ssh client has. Nobody else can put a link where it writes.
+    fn new_key(&self, configuration: &Directory, path: &Path, out: &mut Out) -> Result<(), Problem> {
         let public = path.with_added_extension("pub");
-        let is_there = path.exists();
-        if !is_there && public.exists() {
+        let [is_there, is_public] = [path, &public].map(|file| configuration.metadata(name(file)).is_ok());
+        if !is_there && is_public {
             return Err(Problem::Usage(format!(
                 "{} is there without its private key {}: put that back, or remove the public one for a new pair",
                 public.display(),
@@ -87,7 +94,8 @@ impl Here<'_> {
                 return Err(Problem::Usage(format!("ssh-keygen made no key at {}: {why}", path.display())));
             }
             for file in [path, &public] {
-                lchown(file, Some(self.account.uid), Some(self.account.gid)).map_err(|why| failed(file, why))?;
+                let made = configuration.open_file(name(file)).map_err(|why| failed(file, why))?;
+                fchown(made, Some(self.account.uid), Some(self.account.gid)).map_err(|why| failed(file, why))?;
             }
         }
         told(!is_there, path, &format!("the private key, {} 600", self.account.name), out);
@@ -95,8 +103,17 @@ impl Here<'_> {
     }
 }
 
-fn failed(path: &Path, why: io::Error) -> Problem {
-    Problem::Usage(format!("cannot make {}: {why}", path.display()))
+/// The directory that `path` stands in. Root makes nothing where somebody else could lead it elsewhere.
+fn above(path: &Path) -> Result<Directory, Problem> {
+    Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
+}
+
+fn failed(path: &Path, why: impl Into<io::Error>) -> Problem {
+    Problem::Usage(format!("cannot make {}: {}", path.display(), why.into()))
 }
 
 fn told(made: bool, path: &Path, what: &str, out: &mut Out) {
@@ -108,35 +125,37 @@ fn told(made: bool, path: &Path, what: &str, out: &mut Out) {
 const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 
 /// Makes way for the first policy.
-fn clear_packaged(path: &Path) -> io::Result<()> {
-    match fs::read(path) {
-        Ok(text) if text == PACKAGED.as_bytes() => fs::remove_file(path),
-        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
-        _ => Ok(()),
-    }
+fn clear_packaged(directory: &Directory, name: &OsStr) -> io::Result<()> {
+    let file = match directory.open_file(name) {
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mut text = Vec::new();
+    file.take(PACKAGED.len() as u64 + 1).read_to_end(&mut text)?;
+    if text == PACKAGED.as_bytes() { Ok(directory.remove(name)?) } else { Ok(()) }
 }
 
 /// Whole or not at all; whether it was made.
-fn new_file(path: &Path, text: &str, mode: u32, owner: (u32, u32)) -> io::Result<bool> {
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+fn new_file(directory: &Directory, name: &OsStr, text: &str, mode: u32, owner: (u32, u32)) -> io::Result<bool> {
+    let mut file = match directory.create_new(name, 0o600) {
         Err(why) if why.kind() == ErrorKind::AlreadyExists => return Ok(false),
         opened => opened?,
     };
     let written = file
         .write_all(text.as_bytes())
         .and_then(|()| fchown(&file, Some(owner.0), Some(owner.1)))
-        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))
+        .and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(mode)))
         .and_then(|()| file.sync_all());
     if written.is_err() {
-        let _ = fs::remove_file(path);
+        let _ = directory.remove(name);
     }
     written.map(|()| true)
 }
 
 fn policy_text(here: &Here<'_>, recipes: &[Recipe]) -> String {
     let mut policy = serde_json::Map::new();
-    for name in ["command_file", "status_file"] {
-        let place = here.main.and_then(|main| main.get(name)).filter(|place| place.starts_with('/'));
+    for (name, place) in [("command_file", &here.nagios.command_file), ("status_file", &here.nagios.status_file)] {
+        let place = place.as_ref().filter(|place| place.starts_with('/'));
         policy.extend(place.map(|place| (name.to_owned(), json!(place))));
     }
     policy.insert("ledger".into(), json!(here.dir.join("ledger.sqlite")));

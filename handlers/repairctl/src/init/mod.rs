@@ -8,56 +8,104 @@ mod there;
 use std::path::Path;
 
 use plugin_kit::{Found, Out, Problem};
+use privsep::Account;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::Init;
-use crate::nagios::{Account, MainFile};
+use crate::configuration;
+use crate::nagios::{self, MainFile};
 use crate::side;
 use crate::site::Site;
+use crate::split::Split;
 use here::Here;
 use recipe::Recipe;
 
-/// The command.
-pub fn run(words: &Init, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+/// What Nagios' files say, read by its own user.
+#[derive(Serialize, Deserialize)]
+pub struct Nagios {
+    /// As whom its main configuration has it run.
+    user: Option<String>,
+    command_file: Option<String>,
+    status_file: Option<String>,
+    /// Where it has the host that is to be set up.
+    address: Option<String>,
+}
+
+impl Split for Init {
+    type Data = Nagios;
+
+    fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
+        nagios::account_if_root(self.nagios_user.as_deref(), site.nagios_cfg())
+    }
+
+    fn before(&self, site: &Site) -> Result<(), Problem> {
+        recipes(self)?;
+        if !site.policy().is_absolute() || !self.dir.is_absolute() {
+            return Err(Problem::Usage(
+                "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was done".into(),
+            ));
+        }
+        if !rustix::process::geteuid().is_root() {
+            let why = "init gives files to root and to Nagios' user, so it needs root: sudo repairctl init ...; nothing was done";
+            return Err(Problem::Usage(why.into()));
+        }
+        Ok(())
+    }
+
+    fn look(&self, site: &Site) -> Result<Nagios, Problem> {
+        let main = MainFile::find(site.nagios_cfg())?;
+        let get = |name| main.as_ref().and_then(|main| main.get(name)).map(str::to_owned);
+        let objects = || main.as_ref()?.objects().ok();
+        let address = self.target.as_ref().and_then(|host| objects()?.address(host).map(str::to_owned));
+        let user = main.as_ref().and_then(MainFile::user).map(str::to_owned);
+        Ok(Nagios { user, command_file: get("command_file"), status_file: get("status_file"), address })
+    }
+
+    fn show(&self, nagios: Nagios, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+        let recipes = recipes(self)?;
+        let main = MainFile::of_root(site.nagios_cfg());
+        let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
+        if let (Some(user), None, None) = (&nagios.user, &self.nagios_user, &main)
+            && *user != account.name
+        {
+            return Err(Problem::Usage(format!(
+                "Nagios' main configuration, which others than root can change, says that it runs as '{user}': if that is right, \
+                 give --nagios-user; nothing was done"
+            )));
+        }
+        let whose = match &main {
+            _ if self.nagios_user.is_some() => "says --nagios-user".to_owned(),
+            Some(main) if main.user().is_some() => format!("says {}", main.path().display()),
+            _ => "found by its usual name".to_owned(),
+        };
+        out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
+        let here = Here { policy: site.policy(), dir: &self.dir, account: &account, nagios: &nagios };
+        here.set_up(&recipes, out)?;
+        missing(site, &recipes, out);
+        let repairs = recipe::repairs_json(&recipes);
+        let found = match &self.target {
+            Some(host) => there::set_up(self, host, site, nagios.address.as_deref(), &repairs, out)?,
+            None => {
+                to_paste(site, &repairs, out);
+                Found::Fine
+            }
+        };
+        if found == Found::Fine {
+            next(self, &recipes, site.nagios_cfg(), &account, out);
+        }
+        Ok(found)
+    }
+}
+
+fn recipes(words: &Init) -> Result<Vec<Recipe>, Problem> {
     let named = if words.repairs.is_empty() { vec!["httpd".to_owned()] } else { words.repairs.clone() };
     let recipes: Result<Vec<Recipe>, String> = named.iter().map(|text| Recipe::read(text)).collect();
     let recipes = recipes.map_err(|why| Problem::Usage(format!("--repair: {why}; nothing was done")))?;
-    if let Some(twice) =
-        recipes.iter().enumerate().find_map(|(at, one)| recipes.iter().take(at).find(|other| other.name == one.name))
-    {
-        return Err(Problem::Usage(format!("--repair: '{}' is named twice; nothing was done", twice.name)));
+    let is_twice = |(at, one): (usize, &Recipe)| recipes.iter().take(at).any(|other| other.name == one.name);
+    match recipes.iter().enumerate().find(|one| is_twice(*one)) {
+        Some((_, twice)) => Err(Problem::Usage(format!("--repair: '{}' is named twice; nothing was done", twice.name))),
+        None => Ok(recipes),
     }
-    if !site.policy().is_absolute() || !words.dir.is_absolute() {
-        return Err(Problem::Usage(
-            "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was done".into(),
-        ));
-    }
-    if !rustix::process::geteuid().is_root() {
-        let why = "init gives files to root and to Nagios' user, so it needs root: sudo repairctl init ...; nothing was done";
-        return Err(Problem::Usage(why.into()));
-    }
-    let main = MainFile::find(words.nagios_cfg.as_deref())?;
-    let account = Account::of_nagios(words.nagios_user.as_deref(), main.as_ref())?;
-    let whose = match &main {
-        _ if words.nagios_user.is_some() => "says --nagios-user".to_owned(),
-        Some(main) if main.user().is_some() => format!("says {}", main.path().display()),
-        _ => "found by its usual name".to_owned(),
-    };
-    out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
-    let here = Here { policy: site.policy(), dir: &words.dir, account: &account, main: main.as_ref() };
-    here.set_up(&recipes, out)?;
-    missing(site, &recipes, out);
-    let repairs = recipe::repairs_json(&recipes);
-    let found = match &words.target {
-        Some(host) => there::set_up(words, host, site, main.as_ref(), &repairs, out)?,
-        None => {
-            to_paste(site, &repairs, out);
-            Found::Fine
-        }
-    };
-    if found == Found::Fine {
-        next(words, &recipes, main.as_ref(), &account, out);
-    }
-    Ok(found)
 }
 
 /// A policy that was kept may not know what the host is set up for.
@@ -86,11 +134,12 @@ fn to_paste(site: &Site, repairs: &str, out: &mut Out) {
 /// Where the package nagios-selfheal-config puts its templates, for Nagios to find; named twice, Nagios would refuse them.
 const PACKAGED_OBJECTS: [&str; 2] = ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 
-fn next(words: &Init, recipes: &[Recipe], main: Option<&MainFile>, account: &Account, out: &mut Out) {
+fn next(words: &Init, recipes: &[Recipe], nagios_cfg: Option<&Path>, account: &Account, out: &mut Out) {
     let host = words.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
     let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
     let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
-    let file = main.map_or("nagios.cfg".to_owned(), |main| main.path().display().to_string());
+    let file = nagios_cfg.map(Path::to_owned).or_else(configuration::find).unwrap_or_else(|| "nagios.cfg".into());
+    let file = file.display();
     out.line("\nWhat is left:");
     if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
         out.line("  1. in each service that is to be repaired:");

@@ -8,10 +8,10 @@ use std::thread;
 
 use handle_repair::config;
 use plugin_kit::{Found, Out, Problem, clean};
+use privsep::Account;
 
 use super::script::{self, Source};
 use crate::cli::Init;
-use crate::nagios::MainFile;
 use crate::question;
 use crate::side;
 use crate::site::Site;
@@ -21,13 +21,12 @@ pub fn set_up(
     words: &Init,
     host: &str,
     site: &Site,
-    main: Option<&MainFile>,
+    known: Option<&str>,
     repairs: &str,
     out: &mut Out,
 ) -> Result<Found, Problem> {
     let config = site.config()?;
-    let address = words.address.clone().or_else(|| main?.objects().ok()?.address(host).map(str::to_owned));
-    let way = config.reach.way(host, address.as_deref());
+    let way = config.reach.way(host, words.address.as_deref().or(known));
     let user = words.sudo_user.as_deref().unwrap_or("root");
     let argv = ssh(&way, user)?;
     let line = side::public_half(&way.key).map(|_| side::key_line(&way.key)).ok_or_else(|| {
@@ -114,10 +113,8 @@ fn as_the_admin(argv: &[String]) -> Command {
     };
     let mut command = Command::new("/usr/bin/setpriv");
     command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--init-groups".into(), "--".into()]).args(argv);
-    let passwd = Command::new("/usr/bin/getent").args(["passwd", &uid]).output();
-    let passwd = passwd.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
-    if let Some(home) = passwd.split(':').nth(5) {
-        command.env("HOME", home);
+    if let Some(account) = uid.parse().ok().and_then(|uid| Account::of_uid(uid).ok().flatten()) {
+        command.env("HOME", account.home);
     }
     command
 }

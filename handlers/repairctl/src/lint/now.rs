@@ -1,6 +1,5 @@
 //! What was switched off while Nagios ran: it survives restarts in the retention file, and no configuration shows it.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::rc::Rc;
@@ -13,7 +12,7 @@ pub fn check(configuration: &Configuration, findings: &mut Findings) {
     let Some(named) = configuration.main.get("status_file") else { return };
     let path = named.at.file.parent().unwrap_or(Path::new("")).join(&named.text);
     let is_meant = configuration.main.get("enable_event_handlers").is_some_and(|value| !value.is_on());
-    if let Ok(file) = File::open(&path) {
+    if let Ok(file) = safe_file::open(&path) {
         scan(&path, BufReader::new(file), is_meant, findings);
     }
 }

@@ -1,7 +1,6 @@
 //! The policies that the handlers read: usually one.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -59,7 +58,8 @@ impl Policies {
 
 /// The place of a word in a policy: the first line that holds it in quotes.
 pub fn place(path: &Path, word: &str) -> At {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = safe_file::read(path, config::LONGEST, None).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
     let quoted = format!("\"{word}\"");
     let line = text.lines().position(|line| line.contains(&quoted)).map_or(0, |index| index + 1);
     at(path, u32::try_from(line).unwrap_or(0))

@@ -1,12 +1,13 @@
 //! The logs: current and archived, packed or not, in order of time.
 
 use std::cell::Cell;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
+use safe_file::Input;
 
 use super::entry::time;
 use super::lines::Lines;
@@ -47,7 +48,7 @@ pub enum BadLog {
 
 /// Reads, and counts what was read.
 pub struct Counted {
-    file: File,
+    file: Input,
     count: Rc<Cell<u64>>,
 }
 
@@ -97,10 +98,19 @@ fn look(path: &Path) -> Result<Option<Log>, BadLog> {
     if is_empty { Ok(None) } else { Err(BadLog::NoLog(path.to_owned())) }
 }
 
+/// Each log is read more than once.
+fn plain(path: &Path) -> io::Result<Input> {
+    let input = Input::open(path, u64::MAX, None)?;
+    match input.metadata()?.is_file() {
+        true => Ok(input),
+        false => Err(io::Error::other("a log is read more than once: write what comes through a pipe to a file first")),
+    }
+}
+
 /// Opens a log, unpacking it when it begins as gzip does (RFC 1952). `count` grows by the bytes read of the file.
 pub fn open(path: &Path, count: Rc<Cell<u64>>) -> io::Result<Box<dyn Read>> {
     let mut begin = Vec::new();
-    File::open(path)?.take(2).read_to_end(&mut begin)?;
-    let file = Counted { file: File::open(path)?, count };
+    plain(path)?.take(2).read_to_end(&mut begin)?;
+    let file = Counted { file: plain(path)?, count };
     Ok(if begin == [0x1f, 0x8b] { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) })
 }

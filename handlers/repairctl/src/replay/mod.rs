@@ -29,7 +29,7 @@ use things::{Source, Things};
 
 /// The command.
 pub fn run(words: &Replay, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let config = site.config()?;
+    let config = site.draft()?;
     let (things, known_from) = objects(words)?;
     if let Some(name) = words.repair.as_ref().filter(|name| !config.policy.repairs.contains_key(name)) {
         return Err(Problem::Usage(format!("the policy {} has no repair '{name}'", site.policy().display())));

@@ -1,13 +1,12 @@
 //! Where hosts are reached, from Nagios' object cache: the status file does not tell.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 /// The addresses of all hosts, by their names in Nagios. Nagios has resolved all templates in this file.
 pub fn read(path: &Path) -> io::Result<HashMap<Vec<u8>, Vec<u8>>> {
-    scan(BufReader::new(File::open(path)?))
+    scan(BufReader::new(safe_file::open(path)?))
 }
 
 fn scan(mut file: impl BufRead) -> io::Result<HashMap<Vec<u8>, Vec<u8>>> {

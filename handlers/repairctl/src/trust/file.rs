@@ -1,40 +1,39 @@
 //! known_hosts on disk: changed whole or not at all, one change at a time, everything else in it kept.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use plugin_kit::Problem;
+use safe_file::Directory;
 use transport::known_hosts::{Unforgettable, forget};
 
-fn failed(path: &Path, why: io::Error) -> Problem {
+fn failed(path: &Path, why: impl Into<io::Error>) -> Problem {
+    let why = why.into();
     let step = if why.kind() == ErrorKind::PermissionDenied { "; try it as root, with sudo" } else { "" };
     Problem::Usage(format!("cannot write {}: {why}{step}; nothing was recorded", path.display()))
 }
 
-/// Whether it can be changed, before anybody is asked anything.
-pub fn writable(path: &Path) -> Result<(), Problem> {
-    let directory = directory(path);
-    rustix::fs::access(&directory, rustix::fs::Access::WRITE_OK).map_err(|why| failed(path, why.into()))
-}
-
-fn directory(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(Path::new("/")).to_owned()
+/// Whether we may go by these files and change the first of them, before anybody is asked anything.
+pub fn check(files: &[PathBuf]) -> Result<(), Problem> {
+    let Some(first) = files.first() else {
+        let why = "the policy names no known_hosts file to record the key in: see ssh.known_hosts";
+        return Err(Problem::Usage(why.into()));
+    };
+    let directory = Place::of(first)?.directory;
+    rustix::fs::access(directory.path(), rustix::fs::Access::WRITE_OK).map_err(|why| failed(first, why))?;
+    files.iter().try_for_each(|file| Place::of(file).map(drop))
 }
 
 /// Records `key` (type and base64) as the only key under exactly this name, and removes the keys
 /// under `former`, the name of those it replaces.
 pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(), Problem> {
-    let path = &target_of(path)?;
-    let directory = directory(path);
+    let place = Place::of(path)?;
     // Two that record at the same time would lose one of the keys.
-    let lock = File::open(&directory).and_then(|directory| directory.lock().map(|()| directory));
-    let lock = lock.map_err(|why| failed(path, why))?;
-    let before = match fs::read(path) {
-        Err(why) if why.kind() == ErrorKind::NotFound => Vec::new(),
-        read => read.map_err(|why| failed(path, why))?,
-    };
+    let _lock = place.directory.lock().map_err(|why| failed(path, why))?;
+    let before = place.read().map_err(|why| failed(path, why))?;
     let names: Vec<&str> = [name].into_iter().chain(former).collect();
     let mut text = forget(&before, &names).map_err(|Unforgettable(line)| {
         let (place, names) = (format!("{}:{line}", path.display()), names.join(" or "));
@@ -45,51 +44,74 @@ pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(
         text.push(b'\n');
     }
     text.extend(format!("{name} {key}\n").as_bytes());
-    replace(path, &directory, &text).map_err(|why| failed(path, why))?;
-    drop(lock);
-    Ok(())
+    place.replace(&text).map_err(|why| failed(path, why))
 }
 
-/// A link is followed, so that it stays one; but not where somebody else has put it, for root would write where it leads.
-fn target_of(path: &Path) -> Result<PathBuf, Problem> {
-    let ours = [0, rustix::process::geteuid().as_raw()];
-    match fs::symlink_metadata(path) {
-        Ok(link) if link.is_symlink() && !ours.contains(&link.uid()) => Err(Problem::Usage(format!(
-            "{} is a link that uid {} has made: name the file itself in the policy; nothing was recorded",
-            path.display(),
-            link.uid()
-        ))),
-        _ => Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())),
-    }
+/// The file and its directory, which nobody but root and us can change.
+struct Place {
+    directory: Directory,
+    path: PathBuf,
 }
 
-fn replace(path: &Path, directory: &Path, text: &[u8]) -> io::Result<()> {
-    let draft = directory.join(format!(".known_hosts.{}", std::process::id()));
-    let _ = fs::remove_file(&draft);
-    let written = write(path, &draft, text).and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    written
-}
-
-/// With the mode and owner it had; a new one can be read by everybody, for host keys are no secret.
-fn write(path: &Path, draft: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(text)?;
-    let mode = match fs::metadata(path) {
-        Ok(was) => {
-            fchown(&file, Some(was.uid()), Some(was.gid()))?;
-            was.mode() & 0o7777
+impl Place {
+    /// A link is followed, so that it stays one; but not where somebody else has put it, for root would write where it leads.
+    fn of(path: &Path) -> Result<Place, Problem> {
+        let ours = [0, rustix::process::geteuid().as_raw()];
+        let place = Place::without_links(path)?;
+        match place.directory.metadata(place.name()) {
+            Ok(link) if link.is_symlink() && !ours.contains(&link.uid()) => Err(Problem::Usage(format!(
+                "{} is a link that uid {} has made: name the file itself in the policy; nothing was recorded",
+                path.display(),
+                link.uid()
+            ))),
+            Ok(link) if link.is_symlink() => {
+                let target = fs::canonicalize(path).map_err(|why| failed(path, why))?;
+                Place::without_links(&target)
+            }
+            _ => Ok(place),
         }
-        Err(_) => 0o644,
-    };
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    file.sync_all()
+    }
+
+    fn without_links(path: &Path) -> Result<Place, Problem> {
+        let directory = Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))?;
+        Ok(Place { directory, path: path.to_owned() })
+    }
+
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        match self.directory.open_file(self.name()) {
+            Err(why) if why.kind() == ErrorKind::NotFound => {}
+            opened => drop(opened?.read_to_end(&mut text)?),
+        }
+        Ok(text)
+    }
+
+    /// With the mode and owner it had; a new one can be read by everybody, for host keys are no secret.
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        let was = self.directory.metadata(self.name()).ok();
+        let draft = format!(".known_hosts.{}", std::process::id());
+        let _ = self.directory.remove(&draft);
+        let mut file = self.directory.create_new(&draft, was.as_ref().map_or(0o644, |was| was.mode() & 0o7777))?;
+        let written = was
+            .map_or(Ok(()), |was| fchown(&file, Some(was.uid()), Some(was.gid())))
+            .and_then(|()| file.write_all(text))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| Ok(self.directory.rename(&draft, self.name())?));
+        if written.is_err() {
+            let _ = self.directory.remove(&draft);
+        }
+        written
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";

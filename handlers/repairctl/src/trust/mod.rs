@@ -4,11 +4,11 @@
 mod file;
 mod step;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use handle_repair::worker::reach;
 use plugin_kit::{Found, Out, Problem};
+use serde::{Deserialize, Serialize};
 use transport::known_hosts::{Names, OnFile};
 use transport::survey::{self, ShownKey};
 use transport::{Error, SshTarget};
@@ -18,30 +18,60 @@ use crate::cli::Trust;
 use crate::nagios::MainFile;
 use crate::question;
 use crate::site::Site;
+use crate::split::Split;
 use crate::table::Tone;
 
 /// For all connections together; a host shows up to five keys.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The command.
-pub fn run(words: &Trust, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let wanted = words.fingerprint.as_deref().map(fingerprint).transpose()?;
-    let target = target(words, site)?;
-    let Some(known_hosts) = target.known_hosts.first() else {
-        return Err(Problem::Usage("the policy names no known_hosts file to record the key in: see ssh.known_hosts".into()));
-    };
-    file::writable(known_hosts)?;
-    let on_file = survey::recorded(&target).map_err(unusable)?;
-    let place = place(words, &target);
-    let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
-        Ok(keys) => keys,
-        Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
-        Err(why) => {
-            out.line(plugin_kit::clean(&why.to_string()));
-            return Ok(Found::Failed);
+/// What the network says. Everything else is read by the half that records.
+#[derive(Serialize, Deserialize)]
+pub struct Survey {
+    /// Where Nagios has the host.
+    address: Option<String>,
+    /// The keys that the host shows, as it sends them, or why there are none.
+    keys: Result<Vec<Vec<u8>>, String>,
+}
+
+impl Split for Trust {
+    type Data = Survey;
+
+    fn before(&self, site: &Site) -> Result<(), Problem> {
+        self.fingerprint.as_deref().map(fingerprint).transpose()?;
+        file::check(&site.config()?.reach.way(&self.host, None).known_hosts)
+    }
+
+    fn look(&self, site: &Site) -> Result<Survey, Problem> {
+        let objects = MainFile::find(self.nagios_cfg.as_deref())?.and_then(|main| main.objects().ok()).unwrap_or_default();
+        let address = objects.address(&self.host).map(str::to_owned);
+        let place = place(self, &target(self, site, address.as_deref())?);
+        let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
+            Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
+            shown => shown.map_err(|why| why.to_string()),
+        };
+        let blobs = |keys: Vec<ShownKey>| keys.iter().map(|key| key.blob().to_owned()).collect();
+        Ok(Survey { address, keys: keys.map(blobs) })
+    }
+
+    fn show(&self, survey: Survey, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+        let target = target(self, site, survey.address.as_deref())?;
+        match survey.keys {
+            Ok(blobs) => {
+                let keys: Vec<ShownKey> = blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
+                compare(self, &target, &keys, out)
+            }
+            Err(why) => {
+                out.line(plugin_kit::clean(&why));
+                Ok(Found::Failed)
+            }
         }
-    };
-    let Some(key) = chosen(&keys, wanted, out) else { return Ok(Found::Failed) };
+    }
+}
+
+fn compare(words: &Trust, target: &SshTarget, keys: &[ShownKey], out: &mut Out) -> Result<Found, Problem> {
+    let on_file = survey::recorded(target).map_err(unusable)?;
+    let wanted = words.fingerprint.as_deref();
+    let Some(key) = chosen(keys, wanted, out) else { return Ok(Found::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
     let wish = Wish { named: wanted.is_some(), replace: words.replace };
     match step::step(wish, &on_file, key.blob(), &shown) {
@@ -51,9 +81,9 @@ pub fn run(words: &Trust, site: &Site, out: &mut Out) -> Result<Found, Problem> 
             return Ok(Found::Fine);
         }
         Step::Record => {
-            show(&place, &on_file, key, out);
+            show(&place(words, target), &on_file, key, out);
             if wanted.is_some() || agreed(words, key, out)? {
-                return record(known_hosts, &target, &on_file, key, out);
+                return record(target, &on_file, key, out);
             }
             out.line("Nothing was recorded.");
         }
@@ -85,11 +115,8 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
 }
 
 /// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
-fn target(words: &Trust, site: &Site) -> Result<SshTarget, Problem> {
-    let config = site.config()?;
-    let objects = MainFile::find(words.nagios_cfg.as_deref())?.and_then(|main| main.objects().ok()).unwrap_or_default();
-    let address = words.address.as_deref().or_else(|| objects.address(&words.host));
-    Ok(reach::target(&config.reach.way(&words.host, address)))
+fn target(words: &Trust, site: &Site, known: Option<&str>) -> Result<SshTarget, Problem> {
+    Ok(reach::target(&site.config()?.reach.way(&words.host, words.address.as_deref().or(known))))
 }
 
 /// The place to fetch the host's keys from.
@@ -157,7 +184,8 @@ fn agreed(words: &Trust, key: &ShownKey, out: &mut Out) -> Result<bool, Problem>
     Ok(answer.eq_ignore_ascii_case("yes") || answer == key.fingerprint())
 }
 
-fn record(known_hosts: &Path, target: &SshTarget, before: &OnFile, key: &ShownKey, out: &mut Out) -> Result<Found, Problem> {
+fn record(target: &SshTarget, before: &OnFile, key: &ShownKey, out: &mut Out) -> Result<Found, Problem> {
+    let Some(known_hosts) = target.known_hosts.first() else { return Ok(Found::Failed) };
     let names = Names::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| {
         Problem::Usage("neither its name nor its address can stand in known_hosts; nothing was recorded".to_owned())

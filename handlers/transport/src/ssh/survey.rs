@@ -22,7 +22,8 @@ pub struct ShownKey {
 }
 
 impl ShownKey {
-    fn read(blob: &[u8]) -> Option<ShownKey> {
+    /// The key as a host sends it (RFC 4253, 6.6); `None` when it is not one.
+    pub fn read(blob: &[u8]) -> Option<ShownKey> {
         let mut key = PublicKey::from_bytes(blob).ok()?;
         key.set_comment("");
         Some(ShownKey { key, blob: blob.to_owned() })
