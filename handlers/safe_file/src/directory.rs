@@ -35,13 +35,13 @@ impl Directory {
     /// [`Error::Link`] such a link.
     pub fn open(path: impl AsRef<Path>) -> Result<Directory, Error> {
         let path = std::path::absolute(path.as_ref()).map_err(|why| Error::io(path.as_ref(), why))?;
-        let opened = walk::walk(&path, DIRECTORY, |path, mut found| {
+        let place = walk::walk(&path, DIRECTORY, |path, mut found| {
             if found.st_mode & STICKY != 0 {
                 found.st_mode &= !SHARED;
             }
             private(path, &found)
         })?;
-        Directory::new(path, opened)
+        Directory::new(path, place.opened)
     }
 
     fn new(path: PathBuf, opened: OwnedFd) -> Result<Directory, Error> {

@@ -83,6 +83,14 @@ impl Input {
         Ok(Input { file, path, size, waits, limit, left: limit, deadline })
     }
 
+    /// Tells a regular file from a pipe, a terminal and /dev/null.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn is_regular(&self) -> Result<bool, Error> {
+        self.file.metadata().map(|found| found.is_file()).map_err(|why| Error::io(&self.path, why))
+    }
+
     /// Reads all that is left.
     ///
     /// # Errors

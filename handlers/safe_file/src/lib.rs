@@ -18,7 +18,7 @@ mod kind;
 mod walk;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::fs::OFlags;
@@ -43,6 +43,14 @@ pub fn open(path: impl AsRef<Path>) -> Result<File, Error> {
 /// cut.
 pub fn read(path: impl AsRef<Path>, limit: u64, deadline: Option<Instant>) -> Result<Vec<u8>, Error> {
     Input::open(path, limit, deadline)?.read_all()
+}
+
+/// Returns the path of a file behind all links, for a file that takes its place.
+///
+/// # Errors
+/// Those of [`open`], but it may be of any kind.
+pub fn resolve(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
+    walk::walk(path.as_ref(), OFlags::RDONLY, |_, _| Ok(())).map(|place| place.path)
 }
 
 /// Opens a named pipe for writing, such as Nagios' command file. Neither opening nor writing ever

@@ -6,7 +6,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, openat, openat2, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, Stat, fstatfs, openat, openat2, readlinkat, statat,
+};
 use rustix::io::Errno;
 
 use crate::Error;
@@ -23,7 +25,7 @@ pub(crate) fn open(path: &Path, flags: OFlags, expected: Kind) -> Result<File, E
     let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
         // There is a link, or the kernel is old, or a filter of system calls does not know this
         // one.
-        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => walk(path, flags, |_, _| Ok(())),
+        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => walk(path, flags, |_, _| Ok(())).map(|place| place.opened),
         opened => opened.map_err(|why| Error::io(path, why)),
     };
     kind::expect(path, opened.map_err(|why| unopenable(path, why, expected))?, expected)
@@ -43,23 +45,26 @@ fn unopenable(path: &Path, why: Error, expected: Kind) -> Error {
     }
 }
 
-/// Opens a path component by component. `enter` judges every directory on the way.
-pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Result<(), Error>) -> Result<OwnedFd, Error> {
+/// Opens a path component by component and returns where it led. `enter` judges every directory on
+/// the way.
+pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Result<(), Error>) -> Result<Place, Error> {
     let mut here = Place::start(path)?;
     let mut names = names(path);
     let mut links = 0;
+    // What is above a directory shows only if names lead to it.
+    let by_name = flags.contains(OFlags::DIRECTORY);
     while let Some(name) = names.pop() {
-        let directory = here.stat()?;
+        let directory = kind::stat(&here.path, &here.opened)?;
         enter(&here.path, directory)?;
         let last = names.is_empty();
-        match here.step(&name, if last { flags } else { OFlags::PATH | OFlags::DIRECTORY })? {
-            Step::Opened(opened) if last => return Ok(opened),
-            Step::Opened(opened) => here = Place { path: here.path.join(name), opened },
-            Step::Link(_) if last && flags.contains(OFlags::NOFOLLOW) => {
-                return Err(Error::Kind { path: here.path.join(name), found: Kind::Link, expected: Kind::Pipe });
+        let flags = if last { flags } else { OFlags::PATH | OFlags::DIRECTORY };
+        here = match here.step(&name, flags)? {
+            Step::To(place) if last => return Ok(place),
+            Step::To(place) => place,
+            Step::Link(link, _) if flags.contains(OFlags::NOFOLLOW) => {
+                return Err(Error::Kind { path: link, found: Kind::Link, expected: Kind::Pipe });
             }
-            Step::Link(target) => {
-                let link = here.path.join(name);
+            Step::Link(link, target) => {
                 if let Some(writer) = Writer::of(&directory) {
                     return Err(Error::Link { path: link, writer });
                 }
@@ -67,10 +72,16 @@ pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Re
                 if links > MAX_LINKS {
                     return Err(Error::io(&link, Errno::LOOP));
                 }
-                if target.has_root() {
-                    here = Place::start(&target)?;
+                if here.is_in_proc() && !by_name {
+                    let place = here.follow(&name, flags)?;
+                    if last {
+                        return Ok(place);
+                    }
+                    place
+                } else {
+                    names.extend(self::names(&target));
+                    if target.has_root() { Place::start(&target)? } else { here }
                 }
-                names.extend(self::names(&target));
             }
         }
     }
@@ -85,16 +96,17 @@ fn names(path: &Path) -> Vec<OsString> {
     if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
 }
 
-/// A directory on the way, and how it was reached.
-struct Place {
-    path: PathBuf,
-    opened: OwnedFd,
+/// What is open, and how it was reached.
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    pub(crate) opened: OwnedFd,
 }
 
 /// What a name in a directory leads to.
 enum Step {
-    Opened(OwnedFd),
-    Link(PathBuf),
+    To(Place),
+    /// A link here, and its target.
+    Link(PathBuf, PathBuf),
 }
 
 impl Place {
@@ -104,18 +116,26 @@ impl Place {
         Ok(Place { path: path.into(), opened: opened.map_err(|why| Error::io(Path::new(name), why))? })
     }
 
-    fn stat(&self) -> Result<Stat, Error> {
-        kind::stat(&self.path, &self.opened)
+    /// A link of proc(5) leads to what is open, whether it still has a name or never had one.
+    fn is_in_proc(&self) -> bool {
+        fstatfs(&self.opened).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
+    }
+
+    fn follow(&self, name: &OsStr, flags: OFlags) -> Result<Place, Error> {
+        let path = self.path.join(name);
+        let opened = openat(&self.opened, name, flags | ALWAYS, Mode::empty());
+        Ok(Place { opened: opened.map_err(|why| Error::io(&path, why))?, path })
     }
 
     fn step(&self, name: &OsStr, flags: OFlags) -> Result<Step, Error> {
+        let path = self.path.join(name);
         match openat(&self.opened, name, flags | OFlags::NOFOLLOW | ALWAYS, Mode::empty()) {
-            Ok(opened) => Ok(Step::Opened(opened)),
+            Ok(opened) => Ok(Step::To(Place { path, opened })),
             Err(why @ (Errno::LOOP | Errno::NOTDIR)) => match readlinkat(&self.opened, name, Vec::new()) {
-                Ok(target) => Ok(Step::Link(OsString::from_vec(target.into_bytes()).into())),
-                Err(_) => Err(Error::io(&self.path.join(name), why)),
+                Ok(target) => Ok(Step::Link(path, OsString::from_vec(target.into_bytes()).into())),
+                Err(_) => Err(Error::io(&path, why)),
             },
-            Err(why) => Err(Error::io(&self.path.join(name), why)),
+            Err(why) => Err(Error::io(&path, why)),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
-use safe_file::{Error, Kind, Writer, open, open_fifo_for_writing, read};
+use safe_file::{Directory, Error, Kind, Writer, open, open_fifo_for_writing, read, resolve};
 use tempfile::{TempDir, tempdir};
 
 fn fifo(path: &Path) {
@@ -84,8 +85,28 @@ fn follows_links_that_only_we_can_replace() {
     for name in ["live/example.org/cert.pem", "absolute/example.org/cert.pem", "absolute/../live/example.org/./cert.pem"] {
         assert_eq!(read(path(name), 100, None).unwrap(), b"content", "{name}");
     }
+    let behind = resolve(path("absolute/example.org/cert.pem")).unwrap();
+    assert_eq!(fs::canonicalize(behind).unwrap(), fs::canonicalize(path("archive/example.org/cert1.pem")).unwrap());
     let relative = Path::new(&"../".repeat(50)).join(path("absolute/example.org/cert.pem").strip_prefix("/").unwrap());
     assert_eq!(read(relative, 100, None).unwrap(), b"content");
+}
+
+#[test]
+fn follows_links_of_proc_to_what_is_open() {
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"content").unwrap();
+    let path = |number: i32| format!("/proc/{}/fd/{number}", std::process::id());
+    assert_eq!(read(path(file.as_raw_fd()), 100, None).unwrap(), b"content");
+    let refused = open(path(reader.as_raw_fd())).unwrap_err();
+    assert!(matches!(refused, Error::Kind { found: Kind::Pipe, .. }), "{refused:?}");
+    // What is above it cannot be seen.
+    let directory = fs::File::open("/").unwrap();
+    assert!(Directory::open(path(directory.as_raw_fd())).is_ok());
+    let gone = tempdir().unwrap();
+    let directory = fs::File::open(gone.path()).unwrap();
+    drop(gone);
+    assert_eq!(Directory::open(path(directory.as_raw_fd())).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]
