@@ -49,7 +49,7 @@ fn measure(rounds: usize, classic: bool) -> Vec<Times> {
     } else {
         Nagios::start(&place, &monitor, &web)
     };
-    let mut journal = Journal::new(&nagios.log, &monitor.ledger);
+    let mut journal = Journal::new(&nagios.log, &monitor);
     (0..rounds).filter_map(|_| one_round(&web, &mut journal)).collect()
 }
 

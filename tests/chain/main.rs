@@ -17,7 +17,7 @@ fn a_dead_apache_is_healed_once_before_hard() {
     let monitor = Monitor::new(&place, &web);
     // Time enough between SOFT 3 and HARD for a repair on a machine that is busy with other tests.
     let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { retry_interval: 4, ..Watch::default() });
-    let mut journal = Journal::new(&nagios.log, &monitor.ledger);
+    let mut journal = Journal::new(&nagios.log, &monitor);
 
     web.apache.kill();
     let mut seen = Vec::new();

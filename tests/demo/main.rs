@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         web.sshd.port
     ));
 
-    let mut journal = Journal::new(&nagios.log, &monitor.ledger);
+    let mut journal = Journal::new(&nagios.log, &monitor);
     let healed: Vec<Option<Healed>> = (1..=ROUNDS).map(|round| kill_and_watch(round, &web, &mut journal, &screen)).collect();
     let failed = healed.iter().filter(|round| round.is_none()).count();
     let healed: Vec<Healed> = healed.into_iter().flatten().collect();

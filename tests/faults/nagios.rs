@@ -145,7 +145,7 @@ impl Lab {
             }
             Moment::Recording => {
                 drop(self.held_at(Moment::Verifying));
-                let store = Connection::open(&self.monitor.ledger).unwrap();
+                let store = self.monitor.nagios.does(|| Connection::open(&self.monitor.ledger).unwrap());
                 store.execute_batch("BEGIN IMMEDIATE").unwrap();
                 self.open("verify");
                 Box::new(move || store.execute_batch("ROLLBACK").unwrap())

@@ -1,7 +1,12 @@
 //! User accounts: nagios, which its package brings, and one for the gate, made and removed by the lab.
 
+use std::panic::resume_unwind;
 use std::process::Command;
 use std::sync::Mutex;
+use std::thread;
+
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 
 use crate::place::{run, system_program};
 
@@ -49,6 +54,17 @@ impl Account {
     fn of(name: &'static str, ours: bool) -> Account {
         let id = |flag| run(Command::new("id").args([flag, name])).trim().parse().expect("a number from id");
         Account { name, uid: id("-u"), gid: id("-g"), ours }
+    }
+
+    /// Does `work` as this user, on a thread that is this user's.
+    pub fn does<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let (user, group) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let as_user = || {
+            set_thread_res_gid(group, group, group).expect("its group");
+            set_thread_res_uid(user, user, user).expect("its user");
+            work()
+        };
+        thread::scope(|scope| scope.spawn(as_user).join()).unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Both ids.

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ledger::{Ledger, SqliteLedger};
+use ledger::{Ledger, Record, SqliteLedger};
+
+use crate::monitor::Monitor;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,17 +22,17 @@ pub struct Happening {
 
 /// Reads both sources and gives out what is new.
 #[derive(Debug)]
-pub struct Journal {
+pub struct Journal<'a> {
     log: PathBuf,
-    ledger: PathBuf,
+    monitor: &'a Monitor,
     read: usize,
     told: HashSet<String>,
 }
 
-impl Journal {
+impl<'a> Journal<'a> {
     /// A journal of one service's alerts and repairs, from now on.
-    pub fn new(log: &Path, ledger: &Path) -> Journal {
-        let mut journal = Journal { log: log.into(), ledger: ledger.into(), read: 0, told: HashSet::new() };
+    pub fn new(log: &Path, monitor: &'a Monitor) -> Journal<'a> {
+        let mut journal = Journal { log: log.into(), monitor, read: 0, told: HashSet::new() };
         journal.news();
         journal
     }
@@ -53,15 +55,21 @@ impl Journal {
     }
 
     fn repairs(&mut self) -> Vec<Happening> {
-        let Ok(mut ledger) = SqliteLedger::open_read_only(&self.ledger) else { return Vec::new() };
         let mut all = Vec::new();
-        for record in ledger.records(100).unwrap_or_default() {
+        let with_steps = |ledger: &mut SqliteLedger, record: Record| {
+            let steps = record.job.parse().map(|job| ledger.steps(&job).unwrap_or_default()).unwrap_or_default();
+            (record, steps)
+        };
+        let known = self.monitor.read(|ledger| {
+            let records = ledger.records(100).unwrap_or_default();
+            records.into_iter().map(|record| with_steps(ledger, record)).collect::<Vec<_>>()
+        });
+        for (record, steps) in known.unwrap_or_default() {
             let about = |at, what: &str, text: String| Happening { at, what: what.into(), text };
             all.push((
                 format!("{} reserved", record.job),
                 about(record.reserved, "reserved", format!("{} as job {}", record.repair, record.job)),
             ));
-            let steps = record.job.parse().map(|job| ledger.steps(&job).unwrap_or_default()).unwrap_or_default();
             for (n, step) in steps.into_iter().enumerate() {
                 all.push((format!("{} {n}", record.job), about(step.at, &step.what, step.text)));
             }

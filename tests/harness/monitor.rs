@@ -135,18 +135,27 @@ impl Monitor {
 
     /// All repairs on record, the newest first.
     pub fn records(&self) -> Vec<Record> {
-        SqliteLedger::open_read_only(&self.ledger).map(|mut ledger| ledger.records(1000).expect("records")).unwrap_or_default()
+        self.read(|ledger| ledger.records(100_000).expect("records")).unwrap_or_default()
     }
 
     /// All refusals on record, the newest first.
     pub fn refusals(&self) -> Vec<Refusal> {
-        SqliteLedger::open_read_only(&self.ledger).map(|mut ledger| ledger.refusals(1000).expect("refusals")).unwrap_or_default()
+        self.read(|ledger| ledger.refusals(1000).expect("refusals")).unwrap_or_default()
     }
 
     /// What happened within one repair.
     pub fn steps(&self, job: &str) -> Vec<Step> {
-        let mut ledger = SqliteLedger::open_read_only(&self.ledger).expect("the ledger");
-        ledger.steps(&job.parse().expect("a job id")).expect("steps")
+        self.read(|ledger| ledger.steps(&job.parse().expect("a job id")).expect("steps")).expect("the ledger")
+    }
+
+    /// What the user nagios reads in the ledger; `None` when there is none yet.
+    pub fn read<T: Send>(&self, look: impl FnOnce(&mut SqliteLedger) -> T + Send) -> Option<T> {
+        self.nagios.does(|| SqliteLedger::open_read_only(&self.ledger).ok().map(|mut ledger| look(&mut ledger)))
+    }
+
+    /// What the user nagios does with the ledger.
+    pub fn write<T: Send>(&self, change: impl FnOnce(&mut SqliteLedger) -> T + Send) -> T {
+        self.nagios.does(|| change(&mut SqliteLedger::open(&self.ledger).expect("the ledger")))
     }
 }
 

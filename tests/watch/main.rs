@@ -59,11 +59,11 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     wait_for(&nagios, "Gate", "0", "REPAIRS OK");
 
     // Paused, as an admin would.
-    let mut ledger = SqliteLedger::open(&monitor.ledger).unwrap();
     let (by, reason) = ("anna".into(), "new | switch".into());
-    ledger.pause(&Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None }).unwrap();
+    let pause = Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
+    monitor.write(|ledger| ledger.pause(&pause).unwrap());
     wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: paused: everything by anna (new / switch)");
-    ledger.resume(None, None, SystemTime::now()).unwrap();
+    monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");
 
     // A repair that does not help: the worker tells at once, the next check what is on record.
@@ -79,11 +79,11 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
 
     // Two more that began half an hour ago make three of one incident.
     for (n, minutes) in [(1_u32, 50), (2, 30)] {
-        failed(&mut ledger, n, "HTTP", minutes);
+        monitor.write(|ledger| failed(ledger, n, "HTTP", minutes));
     }
     // With a hostile name beside it.
     for (n, minutes) in [(3_u32, 50), (4, 35), (5, 20)] {
-        failed(&mut ledger, n, "x|y=1;;; \u{1b}[31m\n<b>", minutes);
+        monitor.write(|ledger| failed(ledger, n, "x|y=1;;; \u{1b}[31m\n<b>", minutes));
     }
     let healthy = json!("1h");
     policy["repairs"]["httpd"]["healthy_for"] = healthy;
@@ -93,7 +93,6 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     assert!(field(&nagios, "Repairs", "performance_data").unwrap().contains(" breakers=2;;;0; "));
 
     // Nothing can be repaired without a ledger.
-    drop(ledger);
     let aside = monitor.ledger.with_extension("aside");
     fs::rename(&monitor.ledger, &aside).unwrap();
     fs::write(&monitor.ledger, "no ledger at all").unwrap();

@@ -54,16 +54,14 @@ impl Finding {
         if wrong.is_empty() { Finding::ok(check, ok) } else { Finding::wrong(check, wrong.join("; "), fix) }
     }
 
-    /// For people: what was found, and below it the fix. A text that others have written cannot pass for a fix.
+    /// For people: what was found, and below it the fix.
     pub fn lines(&self, known: &Known<'_>, out: &Out) -> Vec<String> {
         let (word, tone) = match self.verdict {
             Verdict::Ok => ("ok   ", Tone::Good),
             Verdict::Note => ("note ", Tone::Uneasy),
             Verdict::Wrong => ("WRONG", Tone::Bad),
         };
-        let text: Vec<&str> = self.text.split_whitespace().collect();
-        let text = clean(&text.join(" ")).replace("fix:", "fix");
-        let found = format!("  {} {:<13} {text}", tone.paint(word, out), clean(&self.check));
+        let found = format!("  {} {:<13} {}", tone.paint(word, out), clean(&self.check), shown(&self.text));
         let fix = self.fix.as_ref().map(|fix| format!("        fix: {}", fix.text(known)));
         std::iter::once(found).chain(fix).collect()
     }
@@ -78,4 +76,10 @@ impl Finding {
         let fix = self.fix.as_ref().map(|fix| fix.text(known));
         json!({"host": about, "check": self.check, "verdict": verdict, "text": self.text, "fix": fix})
     }
+}
+
+/// A text that others may have written, on one line. It cannot pass for a fix.
+pub fn shown(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    clean(&words.join(" ")).replace("fix:", "fix")
 }

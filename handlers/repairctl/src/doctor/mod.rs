@@ -180,7 +180,7 @@ fn print_json(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
 
 fn print(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
     for (host, findings) in checks {
-        out.line(plugin_kit::clean(host.as_deref().unwrap_or("this server")));
+        out.line(host.as_deref().map_or_else(|| "this server".into(), finding::shown));
         for finding in findings {
             finding.lines(known, out).iter().for_each(|line| out.line(line));
         }

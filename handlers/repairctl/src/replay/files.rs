@@ -101,7 +101,7 @@ fn look(path: &Path) -> Result<Option<Log>, BadLog> {
 /// Each log is read more than once.
 fn plain(path: &Path) -> io::Result<Input> {
     let input = Input::open(path, u64::MAX, None)?;
-    match input.metadata()?.is_file() {
+    match input.is_regular()? {
         true => Ok(input),
         false => Err(io::Error::other("a log is read more than once: write what comes through a pipe to a file first")),
     }

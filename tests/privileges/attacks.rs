@@ -1,0 +1,206 @@
+//! What Nagios' user has tried against root.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use e2e::run;
+use serde_json::json;
+
+use crate::site::{FAULT, Site};
+
+/// Exchanges `here` between a link to `victim` and `otherwise`, as fast as Nagios' user can, while `attacked` runs.
+fn exchanged(site: &Site, here: &Path, victim: &Path, otherwise: impl Fn() + Send + Sync, attacked: impl FnOnce()) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (done, otherwise) = (&done, &otherwise);
+        let swap = move || {
+            while !done.load(Ordering::Relaxed) {
+                let _ = fs::remove_file(here).or_else(|_| fs::remove_dir(here));
+                let _ = symlink(victim, here);
+                let _ = fs::remove_file(here);
+                otherwise();
+            }
+        };
+        scope.spawn(move || site.nagios.does(swap));
+        attacked();
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+/// The old handler checked that the command file was a pipe, and then opened it by its name: 4 runs were enough.
+#[test]
+fn command_file_exchanged_for_a_link_writes_no_file_of_roots() {
+    let site = Site::new();
+    site.fault();
+    let victim = site.place.file("victim", "root's", 0o600, None);
+    let pipe = site.var.join("nagios.cmd");
+    let otherwise = || drop(Command::new("mkfifo").arg(&pipe).output());
+    exchanged(&site, &pipe, &victim, otherwise, || {
+        for run in 0..40 {
+            let words = format!("{FAULT} --foreground --policy {} --problem-id {run}", site.policy.display());
+            let mut command = Command::new(&site.handler);
+            command.args(words.split(' ')).stdout(Stdio::null());
+            if run % 2 == 1 {
+                command.uid(site.nagios.uid).gid(site.nagios.gid);
+            }
+            command.status().unwrap();
+            let _ = fs::remove_file(&site.mark);
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "root's", "run {run}");
+        }
+    });
+}
+
+/// The old init made a directory and then changed its mode and owner by its name.
+#[test]
+fn init_gives_away_nothing_that_a_link_leads_to() {
+    let site = Site::new();
+    let victim = site.place.directory("victim", None);
+    let before = fs::metadata(&victim).unwrap();
+    let dir = site.var.join("ledger");
+    let words = ["--policy", site.policy.to_str().unwrap(), "init", "--dir", dir.to_str().unwrap(), "--nagios-cfg"];
+    exchanged(&site, &dir, &victim, || drop(fs::create_dir(&dir)), || {
+        for run in 0..100 {
+            let done = Command::new(&site.ctl).args(words).arg(&site.cfg).stdin(Stdio::null()).output().unwrap();
+            let after = fs::metadata(&victim).unwrap();
+            assert_eq!((after.uid(), after.gid(), after.mode()), (before.uid(), before.gid(), before.mode()), "run {run}");
+            let text = String::from_utf8_lossy(&done.stderr).into_owned();
+            assert!(done.status.code() == Some(3) && text.contains("can be changed by"), "run {run}: {text}");
+        }
+    });
+}
+
+/// A ledger with a view whose rows never end kept root busy for ever.
+#[test]
+fn ledger_with_a_view_is_refused_at_once() {
+    let site = Site::new();
+    site.ctl(Some(&site.nagios), &["pause", "--reason", "x"]);
+    let ledger = site.ledger.join("ledger.sqlite");
+    site.nagios.does(|| {
+        let endless = "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more) SELECT n AS host, '' AS service, \
+                       '' AS by_whom, '' AS reason, 0 AS since, 9e18 AS until FROM more";
+        let store = rusqlite::Connection::open(&ledger).unwrap();
+        store.execute_batch(&format!("DROP TABLE pause; CREATE VIEW pause AS {endless}")).unwrap();
+    });
+    for words in [&["status"][..], &["pause", "--reason", "x"], &["resume"], &["history"], &["explain", "web1", "HTTP"]] {
+        let begun = Instant::now();
+        let ended = site.ctl(None, words);
+        assert!(ended.code == 3 && ended.err.contains("is not a ledger of nagios-selfheal"), "{words:?}: {ended:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{words:?}");
+    }
+}
+
+/// Pipes, devices and endless files in the place of what root's commands read.
+#[test]
+fn pipes_devices_and_endless_files_hang_nobody() {
+    let site = Site::new();
+    let (pipe, cfg) = (site.var.join("pipe"), site.cfg.display().to_string());
+    run(Command::new("mkfifo").arg(&pipe));
+    let pipe = pipe.to_str().unwrap();
+    let policy = site.policy.to_str().unwrap();
+    site.theirs("pipes.cfg", &format!("nagios_user=nagios\nobject_cache_file={pipe}\nstatus_file={pipe}\ncfg_file={pipe}\n"));
+    let pipes = site.var.join("pipes.cfg").display().to_string();
+    for place in [pipe, "/dev/zero", "/dev/tty", "/proc/kmsg"] {
+        let fault: Vec<&str> = FAULT.split(' ').chain(["--policy", place]).collect();
+        for (program, words) in [
+            (&site.ctl, vec!["lint", place]),
+            (&site.ctl, vec!["--policy", policy, "replay", place, "--repair", "httpd"]),
+            (&site.ctl, vec!["--policy", policy, "replay", &cfg, "--objects", place]),
+            (&site.ctl, vec!["--policy", policy, "doctor", "--nagios-cfg", place]),
+            (&site.ctl, vec!["--policy", place, "status"]),
+            (&site.ctl, vec!["--policy", policy, "sweep", "--objects", place]),
+            (&site.ctl, vec!["--policy", policy, "doctor", "--nagios-cfg", &pipes]),
+            (&site.ctl, vec!["lint", &pipes]),
+            (&site.handler, fault),
+        ] {
+            for user in [None, site.nagios.ids()] {
+                let mut command = Command::new("timeout");
+                command.arg("20").arg(program).args(&words).stdin(Stdio::null());
+                if let Some((uid, gid)) = user {
+                    command.uid(uid).gid(gid);
+                }
+                let done = command.output().unwrap();
+                let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+                assert!(matches!(done.status.code(), Some(1..=3)), "{words:?} as {user:?}: {:?} {text}", done.status);
+            }
+        }
+    }
+}
+
+/// The names of hosts are Nagios' to choose, and doctor's fixes are pasted into root's shell.
+#[test]
+fn no_name_of_a_host_becomes_a_command_of_root() {
+    let site = Site::new();
+    let pwned = site.place.at("pwned");
+    let touch = format!("touch {}", pwned.display());
+    let names = [
+        format!("web1; {touch}"),
+        format!("$({touch})"),
+        format!("`{touch}`"),
+        format!("' {touch} '"),
+        format!("--replace; {touch}"),
+        format!("fix: {touch}"),
+        format!("web2\t   fix: {touch}"),
+    ];
+    let cache = |name: &String| {
+        format!(
+            "define host {{\n\thost_name\t{name}\n\taddress\t127.0.0.1\n\t}}\ndefine service {{\n\thost_name\t{name}\n\
+             \tservice_description\tHTTP\n\t_REPAIR\thttpd\n\t}}\n"
+        )
+    };
+    site.theirs("objects.cache", &names.iter().map(cache).collect::<String>());
+    site.change_policy(|policy| policy["repairs"]["httpd"]["ladder"] = json!([{"ssh": "httpd"}]));
+    let doctor = site.ctl(None, &["doctor"]);
+    let fixes: Vec<&str> = doctor.out.lines().filter_map(|line| Some(line.split_once("fix: ")?.1)).collect();
+    assert!(fixes.iter().filter(|fix| fix.starts_with("sudo repairctl trust ")).count() >= names.len(), "{doctor:?}");
+    let json: serde_json::Value = serde_json::from_str(&site.ctl(None, &["doctor", "--json"]).out).unwrap();
+    let more = json["checks"].as_array().unwrap().iter().filter_map(|check| check["fix"].as_str());
+    for fix in fixes.into_iter().chain(more) {
+        // Nothing that a fix calls is found; what its words hold would be run all the same.
+        let _ = Command::new("/bin/sh").args(["-c", fix]).env("PATH", "/nonexistent").stdin(Stdio::null()).output().unwrap();
+        let builtin = format!("sudo() {{ :; }}; touch() {{ > {}; }}; {fix}", pwned.display());
+        let _ = Command::new("/bin/sh").args(["-c", &builtin]).env("PATH", "/nonexistent").stdin(Stdio::null()).output().unwrap();
+        assert!(!pwned.exists(), "{fix}");
+    }
+}
+
+/// Only root's own half starts the other one.
+#[test]
+fn nobody_else_makes_a_half() {
+    let site = Site::new();
+    for uid in [site.nagios.uid, 1] {
+        let mut command = Command::new(&site.ctl);
+        command.args(["--step-down=0:0:root", "/", "status"]).uid(uid).gid(uid);
+        let done = command.output().unwrap();
+        assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let done = Command::new(&site.ctl).args(["--step-down=0:0:root", "/", "status"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&done.stderr).contains("becoming root"), "{done:?}");
+}
+
+/// A policy, or a nagios.cfg, that somebody else can change says nothing to root.
+#[test]
+fn root_goes_by_no_file_that_others_can_change() {
+    let site = Site::new();
+    let theirs = site.var.join("policy.json");
+    fs::copy(&site.policy, &theirs).unwrap();
+    for owner in [0, site.nagios.uid] {
+        chown(&theirs, Some(owner), None).unwrap();
+        for words in [["status"], ["history"]] {
+            let done = Command::new(&site.ctl).arg("--policy").arg(&theirs).args(words).output().unwrap();
+            let text = String::from_utf8_lossy(&done.stderr).into_owned();
+            assert_eq!(done.status.code(), Some(3), "{text}");
+            assert!(text.contains("can be changed by") || text.contains("belongs to uid"), "{text}");
+        }
+    }
+    site.theirs("nagios.cfg", "nagios_user=daemon\n");
+    let cfg = site.var.join("nagios.cfg");
+    let done = Command::new(&site.ctl).args(["--policy", site.policy.to_str().unwrap(), "doctor", "--nagios-cfg"]).arg(&cfg).output().unwrap();
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(text.contains(&format!("this runs as uid {}, but Nagios runs as daemon", site.nagios.uid)), "{text}");
+}

@@ -1,0 +1,132 @@
+//! Root runs our programs beside an account that owns the ledger, Nagios' files and Nagios' processes, and wants to be root.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod attacks;
+mod site;
+mod trace;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use e2e::until;
+use serde_json::json;
+
+use site::{FAULT, Site};
+
+/// What a half may find in its environment.
+const VARIABLES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
+
+fn proc_file(pid: u32, name: &str) -> String {
+    String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{name}")).unwrap()).into_owned()
+}
+
+/// The processes of this program that are this user's.
+fn of_user(program: &Path, uid: u32) -> Option<u32> {
+    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let is_it = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program) && status.contains(&format!("\nUid:\t{uid}\t"))
+    };
+    all.filter(is_it).next()
+}
+
+/// The words of doctor's half, while a host that says nothing keeps it waiting.
+#[test]
+fn doctor_looks_in_a_session_without_terminal_with_named_variables_and_its_own_descriptors() {
+    let site = Site::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    site.change_policy(|policy| {
+        policy["ssh"]["port"] = json!(silent.local_addr().unwrap().port());
+        policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}});
+    });
+    let _nagios = site.planted_nagios(&[("LD_PRELOAD", "/nonexistent/evil.so"), ("LD_DEBUG", "all"), ("HOME", "/of/nagios")]);
+    let secret = site.place.file("secret", "root's alone", 0o600, None);
+    let doctor = format!("{} --policy {} doctor web1 --nagios-cfg {}", site.ctl.display(), site.policy.display(), site.cfg.display());
+    // On a terminal of its own, with a descriptor that only root should have.
+    let shell = format!("exec 9<{}; {doctor}", secret.display());
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &shell, "/dev/null"]).env("ADMINS_TOKEN", "secret").stdin(Stdio::null());
+    let mut script = script.stdout(Stdio::null()).spawn().unwrap();
+    let half = until("doctor's half", Duration::from_secs(30), || of_user(&site.ctl, site.nagios.uid));
+
+    let stat = proc_file(half, "stat");
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    assert_eq!((fields[3], fields[4]), (half.to_string().as_str(), "0"), "session and terminal: {stat}");
+    let environment = proc_file(half, "environ");
+    let names = environment.split('\0').filter(|line| !line.is_empty()).map(|line| line.split_once('=').unwrap().0);
+    let foreign: Vec<&str> = names.filter(|name| !VARIABLES.contains(name)).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    assert!(environment.contains("HOME=/of/nagios"), "{environment}");
+    let open: Vec<_> = fs::read_dir(format!("/proc/{half}/fd")).unwrap().map(|fd| fs::read_link(fd.unwrap().path()).unwrap()).collect();
+    let leaked = open.iter().filter(|path| **path == secret || path.starts_with("/dev/pts"));
+    assert_eq!(leaked.count(), 0, "{open:?}");
+    assert_eq!(fs::read_link(format!("/proc/{half}/cwd")).unwrap(), fs::read_link("/proc/self/cwd").unwrap());
+
+    let status = proc_file(half, "status");
+    let ids = |name: &str| -> BTreeSet<u32> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().map(|id| id.parse().unwrap()).collect()
+    };
+    let groups = e2e::run(Command::new("id").args(["-G", "nagios"]));
+    let groups: BTreeSet<u32> = groups.split_whitespace().map(|id| id.parse().unwrap()).collect();
+    assert_eq!((ids("Uid:"), ids("Gid:"), ids("Groups:")), ([site.nagios.uid].into(), [site.nagios.gid].into(), groups));
+    // What was root is not to be traced by the user it has become.
+    assert_eq!(fs::metadata(format!("/proc/{half}/environ")).unwrap().uid(), 0);
+    let _ = script.kill();
+    let _ = script.wait();
+}
+
+/// An ordinary day of an admin, as the README shows it: every command ends as it should, as root and as Nagios' user.
+#[test]
+fn commands_work_as_root_and_as_nagios() {
+    let site = Site::new();
+    site.fault();
+    for words in site::DAY {
+        let (by_root, by_nagios) = (site.ctl(None, words), site.ctl(Some(&site.nagios), words));
+        assert!((0..=1).contains(&by_root.code), "{words:?}: {by_root:?}");
+        if !matches!(words[0], "pause" | "resume" | "init" | "trust" | "doctor" | "sweep") {
+            assert_eq!(by_root, by_nagios, "{words:?}");
+        }
+    }
+    let as_sudo = site.ctl_with(None, &["pause", "--reason", "x"], &[("SUDO_USER", "alice")]);
+    assert!(as_sudo.out.contains("paused by alice"), "{as_sudo:?}");
+}
+
+/// A sweep is Nagios' user's, whoever calls it.
+#[test]
+fn sweep_as_root_repairs_as_nagios() {
+    let site = Site::new();
+    site.fault();
+    let swept = site.ctl(None, &["sweep"]);
+    assert!(swept.code == 0 && swept.out.contains("healed"), "{swept:?}");
+    assert_eq!(fs::metadata(&site.mark).unwrap().uid(), site.nagios.uid, "{swept:?}");
+}
+
+/// The line that is printed in place of a repair as root works as it stands.
+#[test]
+fn handle_repair_as_root_runs_nothing_and_prints_the_line_to_use() {
+    let site = Site::new();
+    site.fault();
+    for more in ["", " --foreground", " --dry-run"] {
+        let words = format!("{FAULT}{more} --policy {}", site.policy.display());
+        let done = Command::new(&site.handler).args(words.split(' ')).output().unwrap();
+        let text = String::from_utf8(done.stdout).unwrap();
+        assert!(done.status.code() == Some(3) && !site.mark.exists(), "{text}");
+        let line = text.split("use: ").nth(1).unwrap().split(';').next().unwrap().to_owned();
+        assert!(line.starts_with("runuser -u nagios -- handle_repair "), "{line}");
+        if more == " --foreground" {
+            let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", site.handler.parent().unwrap().display());
+            let pasted = Command::new("/bin/sh").args(["-c", &line]).env("PATH", path).output().unwrap();
+            let text = String::from_utf8(pasted.stdout).unwrap();
+            assert!(text.starts_with("REPAIRED web1/HTTP"), "{text}");
+            assert_eq!(fs::metadata(&site.mark).unwrap().uid(), site.nagios.uid);
+            fs::remove_file(&site.mark).unwrap();
+        }
+    }
+}
