@@ -1,6 +1,12 @@
 //! Where the certificates of authorities are, when a server's is to be verified.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::time::Instant;
+
+use plugin_kit::Problem;
+
+use crate::pem::Pem;
+use crate::wish::unreadable;
 
 /// Where distributions keep all of them in one file.
 const BUNDLES: [&str; 6] = [
@@ -13,7 +19,10 @@ const BUNDLES: [&str; 6] = [
 ];
 
 /// The system's file: the one OpenSSL's variable names, or the first there is.
-pub fn bundle() -> Option<PathBuf> {
-    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    named.or_else(|| BUNDLES.iter().map(PathBuf::from).find(|path| path.is_file()))
+pub fn bundle(deadline: Option<Instant>) -> Result<Pem, Problem> {
+    if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
+        return Pem::open(Path::new(&named), deadline).map_err(|why| unreadable(&why, &named));
+    }
+    let none = || Problem::Usage("No certificates of authorities are installed: name their file with --ca-cert".into());
+    BUNDLES.iter().find_map(|path| Pem::open(Path::new(path), deadline).ok()).ok_or_else(none)
 }

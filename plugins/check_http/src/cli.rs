@@ -2,13 +2,15 @@
 
 mod options;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Instant;
 
 use clap::{CommandFactory, FromArgMatches};
 use plugin_kit::Problem;
 
 use crate::argv::{self, Known, Takes};
-use crate::extra_opts;
+use crate::{clock, extra_opts, wish};
 
 pub use options::Cli;
 
@@ -44,8 +46,8 @@ pub struct TypedPattern {
     pub linespan: bool,
 }
 
-/// Reads the command line, without the program's name.
-pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
+/// Reads the command line, without the program's name, in a run that began at `begin`.
+pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
     if argv.is_empty() {
         return Err(Problem::Usage("Could not parse arguments: -H NAME or -I ADDRESS is needed, --help tells more".into()));
     }
@@ -53,7 +55,7 @@ pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
     let known = known(&command);
     let takes_value =
         |name: &str| known.iter().any(|option| option.takes == Takes::Value && option.long.iter().any(|long| long == name));
-    let argv = extra_opts::expand(argv, takes_value)?;
+    let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, begin))?;
     let words = argv::normalise(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
     let line = std::iter::once(OsString::from("check_http")).chain(words.iter().cloned());
     let matches = command.try_get_matches_from_mut(line).map_err(|error| usage(&error))?;
@@ -75,6 +77,14 @@ pub fn read(argv: &[OsString]) -> Result<Typed, Problem> {
     // The process is about to end: taking clap's tables apart would cost an eighth of the whole run.
     std::mem::forget((command, matches, known));
     Ok(Typed { cli, words, tls_after_hostname, ipv6_last, patterns })
+}
+
+/// When a run with these words must end. What is wrong with them is told later.
+fn deadline(line: &[OsString], known: &[Known], begin: Instant) -> Option<Instant> {
+    let words = argv::normalise(line, known).unwrap_or_default();
+    let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
+    let limit = wish::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| wish::timeout(None, None));
+    clock::deadline(begin, limit.ok().flatten())
 }
 
 fn known(command: &clap::Command) -> Vec<Known> {
@@ -127,7 +137,7 @@ mod tests {
     use super::*;
 
     fn typed(words: &str) -> Typed {
-        read(&words.split(' ').map(OsString::from).collect::<Vec<_>>()).unwrap()
+        read(&words.split(' ').map(OsString::from).collect::<Vec<_>>(), Instant::now()).unwrap()
     }
 
     #[test]
@@ -142,7 +152,7 @@ mod tests {
     #[test]
     fn extra_opts_are_never_passed_over_in_silence() {
         for word in ["--extra-opt=@/no/such/file", "--extra=@/no/such/file"] {
-            let refused = read(&["-H".into(), "h".into(), word.into()]).map_err(|problem| problem.to_string());
+            let refused = read(&["-H".into(), "h".into(), word.into()], Instant::now()).map_err(|problem| problem.to_string());
             assert!(refused.is_err_and(|why| why.starts_with("unrecognized option '--extra")), "{word}");
         }
     }
@@ -163,7 +173,7 @@ mod tests {
 
     #[test]
     fn help_fits_eighty_columns_and_names_every_option() {
-        let Err(Problem::Asked(help)) = read(&["-h".into()]) else { panic!("no help") };
+        let Err(Problem::Asked(help)) = read(&["-h".into()], Instant::now()) else { panic!("no help") };
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }

@@ -3,11 +3,12 @@
 //! The file format and the places it is looked for are those of monitoring-plugins, found by running it.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use plugin_kit::Problem;
+use safe_file::{Error, Input};
 
 use crate::text;
 
@@ -27,29 +28,42 @@ const STANDARD_PLACES: [&str; 11] = [
     "/etc/opt/nagios-plugins.ini",
 ];
 const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"];
-/// No file of options is longer; a device that never ends is none.
+/// No file of options is longer.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The command line with every --extra-opts replaced by what its file says. `takes_value` knows the long options.
-pub fn expand(argv: &[OsString], takes_value: impl Fn(&str) -> bool) -> Result<Vec<OsString>, Problem> {
-    let mut options = Vec::new();
+/// The command line with every --extra-opts replaced by what its file says. `takes_value` knows the long options,
+/// `deadline` when a run with the other words must end.
+pub fn expand(
+    argv: &[OsString],
+    takes_value: impl Fn(&str) -> bool,
+    deadline: impl Fn(&[OsString]) -> Option<Instant>,
+) -> Result<Vec<OsString>, Problem> {
+    let mut files = Vec::new();
     let mut line = Vec::new();
     let mut words = argv.iter().peekable();
     while let Some(word) = words.next() {
         match word.as_bytes().strip_prefix(OPTION) {
             Some(b"") => {
                 let next = words.next_if(|next| !next.as_bytes().starts_with(b"-"));
-                options.extend(load(next.map_or(&[], |next| next.as_bytes()), &takes_value)?);
+                files.push(next.map_or(&[][..], |next| next.as_bytes()));
             }
-            Some([b'=', which @ ..]) => options.extend(load(which, &takes_value)?),
+            Some([b'=', which @ ..]) => files.push(which),
             _ => line.push(word.clone()),
         }
+    }
+    if files.is_empty() {
+        return Ok(line);
+    }
+    let deadline = deadline(&line);
+    let mut options = Vec::new();
+    for which in files {
+        options.extend(load(which, &takes_value, deadline)?);
     }
     options.append(&mut line);
     Ok(options)
 }
 
-fn load(which: &[u8], takes_value: &impl Fn(&str) -> bool) -> Result<Vec<OsString>, Problem> {
+fn load(which: &[u8], takes_value: &impl Fn(&str) -> bool, deadline: Option<Instant>) -> Result<Vec<OsString>, Problem> {
     let at = which.iter().position(|byte| *byte == b'@').unwrap_or(which.len());
     let (section, file) = which.split_at(at);
     let section = if section.is_empty() { DEFAULT_SECTION.into() } else { text::of(section) };
@@ -57,20 +71,16 @@ fn load(which: &[u8], takes_value: &impl Fn(&str) -> bool) -> Result<Vec<OsStrin
         None | Some(b"") => standard_file()?,
         Some(name) => PathBuf::from(OsStr::from_bytes(name)),
     };
-    let content = read(&path).map_err(|why| Problem::Usage(format!("Can't read config file: {}", text::plain(&why))))?;
+    let content =
+        read(&path, deadline).map_err(|why| Problem::Usage(format!("Can't read config file: {}", text::reason(why))))?;
     let options = section_of(&content, &section, takes_value)
         .map_err(|line| Problem::Usage(format!("Config file error: line {line} of '{}'", path.display())))?;
     options.ok_or_else(|| Problem::Usage(format!("Invalid section '{section}' in config file '{}'", path.display())))
 }
 
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin().take(MAX_FILE).read_to_end(&mut content)?;
-    } else {
-        std::fs::File::open(path)?.take(MAX_FILE).read_to_end(&mut content)?;
-    }
-    Ok(content)
+fn read(path: &Path, deadline: Option<Instant>) -> Result<Vec<u8>, Error> {
+    let input = if path == Path::new("-") { Input::stdin(MAX_FILE, deadline)? } else { Input::open(path, MAX_FILE, deadline)? };
+    input.read_all()
 }
 
 fn standard_file() -> Result<PathBuf, Problem> {
@@ -170,11 +180,11 @@ mod tests {
         let file = folder.path().join("x.ini");
         std::fs::write(&file, "[check_http]\nurl=/ini\n[b]\nurl=/b\n").unwrap();
         let argv = |first: &str| ["-u", "/line", first].map(OsString::from);
-        let expanded = expand(&argv(&format!("--extra-opts=@{}", file.display())), |_| true).unwrap();
+        let expanded = expand(&argv(&format!("--extra-opts=@{}", file.display())), |_| true, |_| None).unwrap();
         assert_eq!(expanded, ["--url=/ini", "-u", "/line"]);
-        let expanded = expand(&argv(&format!("--extra-opts=b@{}", file.display())), |_| true).unwrap();
+        let expanded = expand(&argv(&format!("--extra-opts=b@{}", file.display())), |_| true, |_| None).unwrap();
         assert_eq!(expanded, ["--url=/b", "-u", "/line"]);
-        let refused = expand(&argv("--extra-opts=@/no/such/file"), |_| true).map_err(|problem| problem.to_string());
+        let refused = expand(&argv("--extra-opts=@/no/such/file"), |_| true, |_| None).map_err(|problem| problem.to_string());
         assert_eq!(refused, Err("Can't read config file: No such file or directory".into()));
     }
 }

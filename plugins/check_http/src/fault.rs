@@ -17,6 +17,8 @@ pub enum Fault {
     Untrusted(TlsFault),
     /// Our own certificate (-J) or its key (-K) is no use; in the words of the original.
     Client(&'static str),
+    /// A file that the command line names cannot be used. No fault of the server's.
+    File(String),
     /// The connection ended before the first byte.
     NoData,
     /// Reading failed before the first byte.

@@ -19,6 +19,7 @@ mod json;
 mod judge;
 mod legacy;
 mod look;
+mod pem;
 mod place;
 mod posix;
 mod redirect;
@@ -45,11 +46,12 @@ pub use cli::command;
 /// The check on rustls. A peer that rustls refuses is handed to check_http_openssl.
 #[cfg(feature = "rustls")]
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
-    let typed = cli::read(argv)?;
+    let begin = std::time::Instant::now();
+    let typed = cli::read(argv, begin)?;
     let words = typed.words.clone();
-    let wish = Wish::new(typed)?;
-    let clock = Clock::start(std::time::Duration::ZERO, wish.timeout);
-    let hand_over = |elapsed| legacy::hand_over(&words, elapsed);
+    let wish = Wish::new(typed, begin)?;
+    let clock = Clock::start(begin, std::time::Duration::ZERO, wish.timeout);
+    let hand_over = |spent| legacy::hand_over(&words, spent);
     let how = How { wish: &wish, clock: &clock, handshake: tls::rustls::handshake };
     Ok(look::look(how, &hand_over))
 }
@@ -57,8 +59,10 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 /// The check on OpenSSL, which takes what rustls refuses.
 #[cfg(feature = "openssl-tls")]
 pub fn run_openssl(argv: &[OsString]) -> Result<Outcome, Problem> {
-    let wish = Wish::new(cli::read(argv)?)?;
-    let clock = Clock::start(legacy::spent(), wish.timeout);
+    let spent = legacy::spent();
+    let begin = clock::ago(spent);
+    let wish = Wish::new(cli::read(argv, begin)?, begin)?;
+    let clock = Clock::start(begin, spent, wish.timeout);
     let how = How { wish: &wish, clock: &clock, handshake: tls::openssl::handshake };
     Ok(look::look(how, &|_| String::new()))
 }

@@ -75,7 +75,7 @@ impl Looked<'_> {
     /// The verdict; of another program, where that may get on better with the peer.
     fn verdict(self, hand_over: &HandOver<'_>) -> Outcome {
         let outcome = self.result.unwrap_or_else(|fault| {
-            let fault = fault.openssl_missing(|| hand_over(self.looker.clock.elapsed()));
+            let fault = fault.openssl_missing(|| hand_over(self.looker.clock.spent()));
             judge::fault(self.looker.wish, &self.place, &fault, self.elapsed)
         });
         self.looker.complete(outcome)

@@ -15,6 +15,8 @@ use crate::wish::Family;
 
 const NOT_KNOWN: &str = "Name or service not known";
 const TRY_AGAIN: &str = "Temporary failure in name resolution";
+/// Lists of blocked hosts have some MiB.
+const MAX_FILE: u64 = 64 << 20;
 const WRONG_FAMILY: &str = "Address family for hostname not supported";
 
 /// The addresses of `name`, in the order the system prefers.
@@ -23,8 +25,8 @@ pub fn addresses(name: &str, port: u16, family: Option<Family>, clock: &Clock) -
         let fits = is_of(family, &address);
         return if fits { Ok(vec![SocketAddr::new(address, port)]) } else { Err(Fault::Name(WRONG_FAMILY)) };
     }
-    let order = if cfg!(target_env = "musl") { order() } else { Order::Libc };
-    let mut found = match hosts(name, port).filter(|_| cfg!(target_env = "musl") && order != Order::Getent) {
+    let order = if cfg!(target_env = "musl") { order(clock) } else { Order::Libc };
+    let mut found = match hosts(name, port, clock).filter(|_| cfg!(target_env = "musl") && order != Order::Getent) {
         Some(found) => found,
         None => {
             let name = name.to_owned();
@@ -80,8 +82,13 @@ enum Order {
     Getent,
 }
 
-fn order() -> Order {
-    std::fs::read_to_string("/etc/nsswitch.conf").map_or(Order::Libc, |text| order_of(&text))
+fn order(clock: &Clock) -> Order {
+    read("/etc/nsswitch.conf", clock).map_or(Order::Libc, |text| order_of(&text))
+}
+
+/// A file of the system's, if it is text.
+fn read(path: &str, clock: &Clock) -> Option<String> {
+    String::from_utf8(safe_file::read(path, MAX_FILE, clock.deadline()).ok()?).ok()
 }
 
 /// What a nsswitch.conf(5) means for a program that knows files and DNS only, in this order. Without a line on hosts there
@@ -100,8 +107,8 @@ fn order_of(nsswitch: &str) -> Order {
 }
 
 /// What /etc/hosts says: a look-up that cannot block needs no thread beside it, which would cost a fifth of a run.
-fn hosts(name: &str, port: u16) -> Option<Vec<SocketAddr>> {
-    let found = hosts_in(&std::fs::read_to_string("/etc/hosts").ok()?, name, port);
+fn hosts(name: &str, port: u16, clock: &Clock) -> Option<Vec<SocketAddr>> {
+    let found = hosts_in(&read("/etc/hosts", clock)?, name, port);
     Some(found).filter(|found| !found.is_empty())
 }
 
@@ -162,6 +169,8 @@ fn read_getent(text: &str, port: u16) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -201,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_look_up_that_never_ends_ends_with_the_run() {
-        let clock = Clock::start(Duration::ZERO, Some(Duration::from_millis(50)));
+        let clock = Clock::start(Instant::now(), Duration::ZERO, Some(Duration::from_millis(50)));
         let answer = within(&clock, || std::thread::sleep(Duration::from_secs(60)));
         assert_eq!(answer, Err(Fault::Timeout));
         assert!(clock.elapsed() < Duration::from_secs(50));
@@ -209,7 +218,7 @@ mod tests {
 
     #[test]
     fn literals_need_no_look_up_and_keep_their_family() {
-        let clock = Clock::start(Duration::ZERO, None);
+        let clock = Clock::start(Instant::now(), Duration::ZERO, None);
         assert_eq!(addresses("::1", 80, None, &clock), Ok(vec!["[::1]:80".parse().unwrap()]));
         assert_eq!(addresses("::1", 80, Some(Family::V4), &clock), Err(Fault::Name(WRONG_FAMILY)));
     }

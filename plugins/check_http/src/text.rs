@@ -21,6 +21,14 @@ pub fn plain(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
+/// The system's word for why a file cannot be used, or our own, which names the file.
+pub fn reason(error: safe_file::Error) -> String {
+    match error {
+        safe_file::Error::Io { why, .. } => plain(&why),
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

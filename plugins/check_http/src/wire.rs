@@ -188,7 +188,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn clock(limit: Duration) -> Clock {
-        Clock::start(Duration::ZERO, Some(limit))
+        Clock::start(Instant::now(), Duration::ZERO, Some(limit))
     }
 
     #[test]

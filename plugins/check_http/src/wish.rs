@@ -5,15 +5,16 @@ mod read;
 mod tests;
 mod values;
 
-use std::ffi::OsString;
+pub(crate) use values::{timeout, unreadable};
+
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use plugin_kit::{Range, State};
 
 use crate::cookie::Jar;
 use crate::json::Assertion;
+use crate::pem::Pem;
 use crate::place::Place;
 use crate::posix::Pattern;
 
@@ -112,7 +113,7 @@ pub enum TlsVersion {
 }
 
 /// How to speak TLS.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct TlsWish {
     /// The oldest version allowed.
     pub oldest: Option<TlsVersion>,
@@ -120,10 +121,10 @@ pub struct TlsWish {
     pub newest: Option<TlsVersion>,
     /// Whether the handshake names the site.
     pub sni: bool,
-    /// Client certificate and key: files in PEM.
-    pub client: Option<(OsString, OsString)>,
-    /// The file of the authorities that the server's certificate is verified against, if it is.
-    pub authorities: Option<PathBuf>,
+    /// Client certificate and key.
+    pub client: Option<(Pem, Pem)>,
+    /// The authorities that the server's certificate is verified against, if it is.
+    pub authorities: Option<Pem>,
 }
 
 /// What the request says.

@@ -1,12 +1,15 @@
 //! Peers that rustls refuses: check_http hands over to check_http_openssl, within the same time limit.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
 
+#[path = "support/pipe.rs"]
+mod pipe;
 mod support;
 #[path = "support/tls.rs"]
 mod tls;
 
 use std::time::Duration;
 
+use pipe::{Other, pipe_from, substitution};
 use support::{Server, Step};
 use tls::{Certificate, TlsServer};
 
@@ -64,6 +67,19 @@ fn certificates_of_clients_may_be_old() {
 }
 
 #[test]
+fn a_process_substitution_is_left_to_the_half_that_reads_it() {
+    let server = TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0", "-Verify", "1"]);
+    let ours = Certificate::new("monitor", 60);
+    let pipes = [ours.certificate(), ours.key()].map(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        pipe_from(Other::Says(&text)).0
+    });
+    let [certificate, key] = pipes.each_ref().map(substitution);
+    let run = server.run(PROGRAM, &["-S1", "-J", &certificate, "-K", &key]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
+#[test]
 fn errors_are_told_in_words() {
     let server = TlsServer::new(&rsa(2048), &["-tls1_3"]);
     let refused = server.run(PROGRAM, &["-S1.1"]);
@@ -100,4 +116,20 @@ fn openssl_has_the_last_word_on_trust() {
     let other_name = server.run(PROGRAM, &["-H", "x.example", "--ca-cert", &certificate.certificate()]);
     assert_eq!(other_name.code, Some(2), "{}", other_name.text);
     assert!(other_name.text.contains("'x.example' is not to be trusted: "), "{}", other_name.text);
+}
+
+#[test]
+fn trust_that_openssl_keeps_with_a_certificate_counts() {
+    let authority = Certificate::new("authority", 60);
+    let server = TlsServer::new(&Certificate::signed("DNS:h.example", 60, &authority), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    for (trust, code) in [("-addtrust", 0), ("-addreject", 2)] {
+        let file = folder.path().join(trust).display().to_string();
+        let made = std::process::Command::new("openssl")
+            .args(["x509", "-in", &authority.certificate(), trust, "serverAuth", "-trustout", "-out", &file])
+            .status();
+        assert!(made.unwrap().success());
+        let run = server.run(PROGRAM, &["-H", "h.example", "--ca-cert", &file]);
+        assert_eq!(run.code, Some(code), "{trust}: {}", run.text);
+    }
 }

@@ -1,12 +1,16 @@
 //! The jar of --cookie-jar: cookies in the file that Netscape began, and curl and wget still read and write.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use safe_file::{Error, Input, Kind};
 
 use super::Cookie;
 use crate::place::Place;
+use crate::text;
 
 /// Cookies on the way, and the file they come from and go to, if any.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +29,7 @@ pub struct BadJar {
 }
 
 /// No jar is larger, nor has more cookies.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: u64 = 4 << 20;
 const MAX_COOKIES: usize = 500;
 /// Servers refuse more in one header.
 const MAX_HEADER: usize = 8 << 10;
@@ -34,24 +38,23 @@ const HTTP_ONLY: &str = "#HttpOnly_";
 impl Jar {
     /// Opens the jar at `file`. One that is not there is empty, and made when there is a cookie to keep. Without a name
     /// (`''`), or with that of something else than a file (/dev/null), cookies are kept for this run alone.
-    pub fn open(file: &Path) -> Result<Jar, BadJar> {
-        let bad = |why: std::io::Error| BadJar { file: file.to_owned(), why: crate::text::plain(&why) };
+    pub fn open(file: &Path, deadline: Option<Instant>) -> Result<Jar, BadJar> {
+        let bad = |why: Error| BadJar { file: file.to_owned(), why: text::reason(why) };
         if file.as_os_str().is_empty() {
             return Ok(Jar::default());
         }
-        let kind = match fs::metadata(file) {
+        let input = match Input::open(file, MAX_FILE, deadline) {
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Jar { file: Some(file.to_owned()), ..Jar::default() }),
-            kind => kind.map_err(bad)?,
+            Err(Error::Kind { found, .. }) if found != Kind::Directory => return Ok(Jar::default()),
+            input => input.map_err(bad)?,
         };
-        if kind.is_dir() {
-            return Err(bad(ErrorKind::IsADirectory.into()));
-        }
-        if !kind.is_file() {
+        if !input.is_regular().map_err(bad)? {
             return Ok(Jar::default());
         }
-        let mut text = Vec::new();
-        fs::File::open(file).and_then(|content| content.take(MAX_FILE).read_to_end(&mut text)).map_err(bad)?;
-        Ok(Jar { cookies: read(&crate::text::of(&text)), file: Some(file.to_owned()), changed: false })
+        // A link stays one: what it leads to now is replaced later, whatever the link is then.
+        let file = safe_file::resolve(file).map_err(bad)?;
+        let content = input.read_all().map_err(bad)?;
+        Ok(Jar { cookies: read(&text::of(&content)), file: Some(file), changed: false })
     }
 
     /// Takes what the Set-Cookie headers of an answer from `place` set, and tells whether that is anything new.
@@ -100,15 +103,13 @@ impl Jar {
     /// either.
     pub fn save(&self, now: i64) -> Result<(), std::io::Error> {
         let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };
-        // A link stays one: what it leads to is replaced.
-        let file = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let beside = file.with_file_name(name);
         let mut options = fs::OpenOptions::new();
         let written = options.write(true).create_new(true).mode(0o600).open(&beside).and_then(|mut new| {
             new.write_all(self.render(now).as_bytes())?;
-            fs::rename(&beside, &file)
+            fs::rename(&beside, file)
         });
         written.inspect_err(|why| {
             // What was there before us is not ours to take away.
@@ -196,7 +197,7 @@ mod tests {
     fn what_is_written_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("jar");
-        let mut jar = Jar::open(&file).unwrap();
+        let mut jar = Jar::open(&file, None).unwrap();
         let from = place("www.x.org", "/a/b", true);
         jar.take(
             &headers(&["s=1", "d=2; Domain=x.org; Path=/; Secure; HttpOnly", "e=; Max-Age=60", "o=1; Max-Age=0"]),
@@ -208,7 +209,7 @@ mod tests {
         let expected = "www.x.org\tFALSE\t/a\tFALSE\t0\ts\t1\n#HttpOnly_.x.org\tTRUE\t/\tTRUE\t0\td\t2\n\
                         www.x.org\tFALSE\t/a\tFALSE\t784111837\te\t\n";
         assert!(text.ends_with(expected), "{text}");
-        let again = Jar::open(&file).unwrap();
+        let again = Jar::open(&file, None).unwrap();
         assert_eq!(again.cookies, jar.cookies);
         assert_eq!(again.header(&from, NOW), "s=1; e=; d=2");
         assert_eq!(again.header(&from, NOW + 60), "s=1; d=2");
@@ -237,8 +238,8 @@ mod tests {
     #[test]
     fn only_files_are_files() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Jar::open(folder.path()).unwrap_err().to_string().contains("is a directory"));
-        let mut jar = Jar::open(Path::new("/dev/null")).unwrap();
+        assert!(Jar::open(folder.path(), None).unwrap_err().to_string().contains("is a directory"));
+        let mut jar = Jar::open(Path::new("/dev/null"), None).unwrap();
         jar.take(&headers(&["a=1"]), &place("h", "/", true), NOW);
         assert!(jar.save(NOW).is_ok() && !Path::new("/dev/null").is_file());
     }

@@ -41,6 +41,7 @@ fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
             critical(format!("CRITICAL - Certificate of '{}' is not to be trusted: {}", place.name(), tls.why))
         }
         Fault::Client(what) => critical(format!("CRITICAL - {what}")),
+        Fault::File(why) => Outcome::new(State::Unknown, linked(wish, format!("HTTP UNKNOWN - {why}"))),
         Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
         Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
         Fault::Endless(what) => critical(format!("HTTP CRITICAL - {what}")),

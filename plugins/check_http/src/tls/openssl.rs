@@ -2,14 +2,18 @@
 //!
 //! Unless verification is asked for, nothing is lost by talking to the weakest of them: that they answer is the question.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write, pipe};
+use std::os::fd::AsRawFd;
 
-use openssl::ssl::{HandshakeError, Ssl, SslContext, SslFiletype, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion};
+use openssl::error::ErrorStack;
+use openssl::pkey::PKey;
+use openssl::ssl::{HandshakeError, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion};
 
 use openssl::x509::X509VerifyResult;
 
 use super::Secured;
 use crate::fault::{Fault, TlsFault};
+use crate::text;
 use crate::wire::{Socket, Stream};
 use crate::wish::{TlsVersion, TlsWish};
 
@@ -46,10 +50,9 @@ fn context(wish: &TlsWish) -> Result<SslContext, Fault> {
     let build = || {
         let mut builder = SslContext::builder(SslMethod::tls_client())?;
         match &wish.authorities {
-            Some(file) => {
+            Some(_) => {
                 // What is to be trusted has to be worth it: 80 bits (SSL_CTX_set_security_level(3)).
                 builder.set_security_level(1);
-                builder.set_ca_file(file)?;
                 builder.set_verify(SslVerifyMode::PEER);
             }
             None => {
@@ -64,13 +67,35 @@ fn context(wish: &TlsWish) -> Result<SslContext, Fault> {
         Ok(builder)
     };
     let mut builder = build().map_err(|why| refused(&why))?;
+    if let Some(authorities) = &wish.authorities {
+        piped(authorities.certificates()?, |path| builder.set_ca_file(path).map_err(|why| refused(&why)))?;
+    }
     if let Some((certificate, key)) = &wish.client {
-        let chain = builder.set_certificate_chain_file(certificate);
-        chain.map_err(|_| Fault::Client("Unable to open certificate chain file!"))?;
-        let key = builder.set_private_key_file(key, SslFiletype::PEM).and_then(|()| builder.check_private_key());
-        key.map_err(|_| Fault::OTHER_KEY)?;
+        let no_chain = |_| Fault::Client("Unable to open certificate chain file!");
+        piped(certificate.certificates()?, |path| builder.set_certificate_chain_file(path).map_err(no_chain))?;
+        // Without an answer of ours OpenSSL would ask a person for the pass phrase, and wait.
+        let key = key.key(|pem| PKey::private_key_from_pem_callback(pem, |_| Ok(0)).ok())?;
+        let fits = key.is_some_and(|key| builder.set_private_key(&key).and_then(|()| builder.check_private_key()).is_ok());
+        if !fits {
+            return Err(Fault::OTHER_KEY);
+        }
     }
     Ok(builder.build())
+}
+
+/// Has OpenSSL read `content` from a pipe, for it reads chains, and the trust that TRUSTED CERTIFICATE sets, from files
+/// alone; and a file of somebody else's might never end.
+fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
+    let none = |why: std::io::Error| Fault::File(format!("no pipe to OpenSSL: {}", text::plain(&why)));
+    let (reader, mut writer) = pipe().map_err(none)?;
+    std::thread::scope(|scope| {
+        // What is not read to its end, OpenSSL has refused.
+        let write = move || writer.write_all(content);
+        std::thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, write).map_err(none)?;
+        let result = read(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+        drop(reader);
+        result
+    })
 }
 
 /// SSL_OP_LEGACY_SERVER_CONNECT: servers that do not know secure renegotiation (RFC 5746). It has no name in the crate.
@@ -107,13 +132,13 @@ fn interrupted(error: HandshakeError<Socket>) -> Fault {
     match (error.io_error(), error.ssl_error()) {
         (Some(why), _) if why.kind() == ErrorKind::TimedOut => Fault::Timeout,
         (_, Some(stack)) if !stack.errors().is_empty() => refused(stack),
-        (Some(why), _) => Fault::Tls(TlsFault { why: crate::text::plain(why), worth_openssl: false }),
+        (Some(why), _) => Fault::Tls(TlsFault { why: text::plain(why), worth_openssl: false }),
         _ => Fault::Tls(TlsFault { why: "the peer closed the connection".into(), worth_openssl: false }),
     }
 }
 
 /// In words; the library's own text names its functions, files and lines.
-fn refused(stack: &openssl::error::ErrorStack) -> Fault {
+fn refused(stack: &ErrorStack) -> Fault {
     let reasons: Vec<&str> = stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
     let why = if reasons.is_empty() { stack.to_string() } else { reasons.join(", ") };
     Fault::Tls(TlsFault { why, worth_openssl: false })

@@ -1,7 +1,6 @@
 //! TLS by rustls: 1.2 and 1.3 with the ciphers of today.
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
@@ -16,6 +15,7 @@ use rustls::{
 
 use super::Secured;
 use crate::fault::{Fault, TlsFault};
+use crate::pem::Pem;
 use crate::wire::{Socket, Stream};
 use crate::wish::{TlsVersion, TlsWish};
 
@@ -50,7 +50,7 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions).map_err(refused)?;
     let builder = match &wish.authorities {
-        Some(file) => builder.with_root_certificates(roots(file)?),
+        Some(pem) => builder.with_root_certificates(roots(pem)?),
         None => {
             let accept = AcceptAnything(provider.signature_verification_algorithms.supported_schemes());
             builder.dangerous().with_custom_certificate_verifier(Arc::new(accept))
@@ -59,9 +59,9 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
     let mut config = match &wish.client {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
-            let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            let key = PrivateKeyDer::from_pem_file(key);
-            let (Ok(chain), Ok(key)) = (chain, key) else {
+            let chain = CertificateDer::pem_slice_iter(certificate.certificates()?).collect::<Result<Vec<_>, _>>();
+            let key = key.key(|pem| PrivateKeyDer::from_pem_slice(pem).ok())?;
+            let (Ok(chain), Some(key)) = (chain, key) else {
                 return Err(only_openssl("the client certificate or its key cannot be read".into()));
             };
             builder.with_client_auth_cert(chain, key).map_err(|why| match why {
@@ -77,12 +77,12 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
 }
 
 /// The authorities of a file. Of a system's there are always some that make no sense to a library; the others count.
-fn roots(file: &Path) -> Result<RootCertStore, Fault> {
+fn roots(pem: &Pem) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).into_iter().flatten().flatten() {
+    for certificate in CertificateDer::pem_slice_iter(pem.certificates()?).flatten() {
         let _ = roots.add(certificate);
     }
-    if roots.is_empty() { Err(only_openssl(format!("no certificates in {}", file.display()))) } else { Ok(roots) }
+    if roots.is_empty() { Err(only_openssl(format!("no certificates in {}", pem.path.display()))) } else { Ok(roots) }
 }
 
 impl Stream for StreamOwned<ClientConnection, Socket> {

@@ -2,31 +2,36 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Instant;
 
 use plugin_kit::{Problem, State};
 
 use super::values::{
     age, assertion, codes, credentials, days, http_version, inner_method, max_redirects, on_redirect, outer_method,
-    pattern_state, port, proxy, range, size, source, state, text, timeout, usage, versions,
+    pattern_state, port, proxy, range, size, source, state, text, timeout, unreadable, versions,
 };
 use super::{Family, PageWish, Request, Show, TlsWish, Wish};
 use crate::authorities;
 use crate::cli::{Cli, Typed};
+use crate::clock::deadline;
 use crate::cookie::Jar;
+use crate::pem::Pem;
 use crate::place::Place;
 use crate::posix::Pattern;
 
 const USERAGENT: &str = concat!("check_http/v", env!("CARGO_PKG_VERSION"), " (nagios-selfheal ", env!("CARGO_PKG_VERSION"), ")");
 
 impl Wish {
-    /// Checks what was typed.
-    pub fn new(typed: Typed) -> Result<Wish, Problem> {
+    /// Checks what was typed, in a run that began at `begin`.
+    pub fn new(typed: Typed, begin: Instant) -> Result<Wish, Problem> {
         let place = place(&typed)?;
-        let tls = tls(&typed.cli)?;
+        let critical = range("-c", typed.cli.critical.as_deref())?;
+        let timeout = timeout(typed.cli.timeout.as_deref(), critical)?;
+        let deadline = deadline(begin, timeout);
+        let tls = tls(&typed.cli, deadline)?;
         let patterns = patterns(&typed)?;
         let cli = typed.cli;
-        let critical = range("-c", cli.critical.as_deref())?;
         let proxy = cli.proxy.as_deref().map(|url| proxy(url, cli.noproxy.as_deref())).transpose()?;
         let proxy_user = proxy.as_ref().and_then(|proxy| proxy.authorization.clone());
         let redirect = on_redirect(cli.onredirect.as_deref())?;
@@ -41,9 +46,9 @@ impl Wish {
             continue_after_certificate: cli.continue_after_certificate,
             certificate_perfdata: cli.certificate_perfdata,
             all_addresses: cli.all_addresses,
-            jar: cli.cookie_jar.as_deref().map(jar).transpose()?,
+            jar: cli.cookie_jar.as_deref().map(|file| jar(file, deadline)).transpose()?,
             warning: range("-w", cli.warning.as_deref())?,
-            timeout: timeout(cli.timeout.as_deref(), critical)?,
+            timeout,
             timeout_state: cli.timeout_result.as_deref().map_or(Ok(State::Critical), |text| state("timeout-result", text))?,
             source: cli.source_address.as_deref().map(source).transpose()?,
             haproxy: cli.haproxy_protocol,
@@ -88,8 +93,8 @@ impl Wish {
                 }),
                 useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
                 headers: cli.header.into_iter().map(OsString::into_vec).collect(),
-                authorization: credentials(cli.authorization, cli.authorization_file)?,
-                proxy_authorization: credentials(cli.proxy_authorization, cli.proxy_authorization_file)?.or(proxy_user),
+                authorization: credentials(cli.authorization, cli.authorization_file, deadline)?,
+                proxy_authorization: credentials(cli.proxy_authorization, cli.proxy_authorization_file, deadline)?.or(proxy_user),
                 post: cli.post.into_iter().next().map(OsString::into_vec),
                 content_type: cli.content_type.map(OsString::into_vec),
                 no_body: cli.no_body,
@@ -134,28 +139,24 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     Ok(Place { tls: is_tls, host, address, port, virtual_port, url: cli.url.as_bytes().to_vec(), tunnel })
 }
 
-fn tls(cli: &Cli) -> Result<TlsWish, Problem> {
-    for file in [&cli.client_cert, &cli.private_key, &cli.ca_cert].into_iter().flatten() {
-        std::fs::File::open(file).map_err(|_| usage("file does not exist or is not readable", file))?;
-    }
+fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsWish, Problem> {
+    let open = |file: &OsString| Pem::open(Path::new(file), deadline).map_err(|why| unreadable(&why, file));
+    let certificate = cli.client_cert.as_ref().map(open).transpose()?;
+    let key = cli.private_key.as_ref().map(open).transpose()?;
+    let authorities = match &cli.ca_cert {
+        Some(file) => Some(open(file)?),
+        None if cli.verify_cert => Some(authorities::bundle(deadline)?),
+        None => None,
+    };
     if cli.client_cert.is_some() && cli.private_key.is_none() {
         return Err(Problem::Usage("If you use a client certificate you must also specify a private key file".into()));
     }
     let (oldest, newest) = versions(cli.ssl.as_deref().unwrap_or_default())?;
-    let authorities = match &cli.ca_cert {
-        Some(file) => Some(PathBuf::from(file)),
-        None if cli.verify_cert => {
-            let none = "No certificates of authorities are installed: name their file with --ca-cert";
-            Some(authorities::bundle().ok_or_else(|| Problem::Usage(none.into()))?)
-        }
-        None => None,
-    };
-    let client = cli.client_cert.clone().zip(cli.private_key.clone());
-    Ok(TlsWish { oldest, newest, sni: cli.sni || authorities.is_some(), client, authorities })
+    Ok(TlsWish { oldest, newest, sni: cli.sni || authorities.is_some(), client: certificate.zip(key), authorities })
 }
 
-fn jar(file: &OsStr) -> Result<Jar, Problem> {
-    Jar::open(Path::new(file)).map_err(|why| Problem::Usage(why.to_string()))
+fn jar(file: &OsStr, deadline: Option<Instant>) -> Result<Jar, Problem> {
+    Jar::open(Path::new(file), deadline).map_err(|why| Problem::Usage(why.to_string()))
 }
 
 fn patterns(typed: &Typed) -> Result<Vec<Pattern>, Problem> {

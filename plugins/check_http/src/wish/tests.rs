@@ -1,6 +1,7 @@
 //! Command lines, and what they wish.
 
 use std::ffi::OsString;
+use std::time::Instant;
 
 use plugin_kit::State;
 
@@ -8,8 +9,9 @@ use super::{Code, TlsVersion, Wish};
 use crate::cli;
 
 fn wish(words: &str) -> Result<Wish, String> {
-    let typed = cli::read(&words.split(' ').map(OsString::from).collect::<Vec<_>>()).map_err(|p| p.to_string())?;
-    Wish::new(typed).map_err(|problem| problem.to_string())
+    let typed =
+        cli::read(&words.split(' ').map(OsString::from).collect::<Vec<_>>(), Instant::now()).map_err(|p| p.to_string())?;
+    Wish::new(typed, Instant::now()).map_err(|problem| problem.to_string())
 }
 
 fn address_and_ports(words: &str) -> (String, u16, u16) {

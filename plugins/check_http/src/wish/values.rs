@@ -1,15 +1,19 @@
 //! Single values of the command line, and what the original calls wrong about them.
 
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plugin_kit::{Problem, Range, State};
 
 use super::{Code, Days, HttpVersion, OnRedirect, PatternState, Proxy, Size, TlsVersion};
 use crate::json::Assertion;
 use crate::place::Place;
+
+/// No file with a name and a password is larger.
+const MAX_CREDENTIALS: u64 = 1 << 20;
 
 /// A whole number as scripts have always been allowed to write it: blanks around it, or nothing at all, which is 0.
 pub(super) fn integer(text: &OsStr) -> Option<u64> {
@@ -23,6 +27,14 @@ pub(super) fn integer(text: &OsStr) -> Option<u64> {
 /// A complaint in the words of the original: `what - value`.
 pub(super) fn usage(what: &str, value: &OsStr) -> Problem {
     Problem::Usage(format!("{what} - {}", value.to_string_lossy()))
+}
+
+/// A file cannot be used. Only a missing or forbidden one has words of old.
+pub(crate) fn unreadable(why: &safe_file::Error, file: &OsStr) -> Problem {
+    match why.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => usage("file does not exist or is not readable", file),
+        _ => Problem::Usage(why.to_string()),
+    }
 }
 
 /// A name or address must be text: neither DNS nor a Host header knows anything else.
@@ -87,11 +99,15 @@ pub(super) fn source(text: &OsStr) -> Result<IpAddr, Problem> {
 }
 
 /// What was typed, or the first line of a file; nothing of it in messages.
-pub(super) fn credentials(typed: Option<OsString>, file: Option<OsString>) -> Result<Option<Vec<u8>>, Problem> {
+pub(super) fn credentials(
+    typed: Option<OsString>,
+    file: Option<OsString>,
+    deadline: Option<Instant>,
+) -> Result<Option<Vec<u8>>, Problem> {
     let pair = match file {
         None => typed.map(OsString::into_vec),
         Some(file) => {
-            let content = std::fs::read(&file).map_err(|_| usage("file does not exist or is not readable", &file))?;
+            let content = safe_file::read(&file, MAX_CREDENTIALS, deadline).map_err(|why| unreadable(&why, &file))?;
             Some(content.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end().to_vec())
         }
     };
@@ -142,7 +158,7 @@ pub(super) fn size(typed: &[OsString]) -> Result<Size, Problem> {
 }
 
 /// The time limit; a critical range that ends behind it moves it, or it could never be seen to be passed.
-pub(super) fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
+pub(crate) fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
     let seconds = match text {
         None => 10,
         Some(text) => integer(text)

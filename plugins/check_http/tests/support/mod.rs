@@ -157,8 +157,13 @@ pub struct Run {
 
 /// Runs a program with the locale and the environment Nagios gives it: hardly any.
 pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Run {
+    run_reading(Stdio::null(), program, args)
+}
+
+/// The same, with this standard input.
+pub fn run_reading<S: AsRef<OsStr>>(stdin: impl Into<Stdio>, program: impl AsRef<OsStr>, args: &[S]) -> Run {
     let start = Instant::now();
-    let output = Command::new(program).args(args).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).output().unwrap();
+    let output = Command::new(program).args(args).env_clear().env("PATH", "/usr/bin:/bin").stdin(stdin).output().unwrap();
     Run {
         code: output.status.code(),
         text: masked(&String::from_utf8_lossy(&output.stdout)),

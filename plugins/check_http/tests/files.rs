@@ -1,0 +1,330 @@
+//! No file that is named or looked for outlives the time limit, and none leads elsewhere.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+
+#[path = "support/pipe.rs"]
+mod pipe;
+mod support;
+#[path = "support/tls.rs"]
+mod tls;
+
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use pipe::{Other, pipe_from, substitution};
+use rustix::fs::{CWD, Mode, mkfifoat};
+use support::{Run, Server, Step, run, run_reading};
+use tempfile::{TempDir, tempdir};
+use tls::{Certificate, TlsServer};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+/// check_http, and check_http_openssl where it is built.
+const PROGRAMS: [Option<&str>; 2] = [Some(env!("CARGO_BIN_EXE_check_http")), option_env!("CARGO_BIN_EXE_check_http_openssl")];
+
+fn programs() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.into_iter().flatten()
+}
+
+/// A TLS server that wants a certificate of its clients, and all that is needed to talk to it.
+struct Lab {
+    authority: Certificate,
+    certificate: Certificate,
+    server: TlsServer,
+    folder: TempDir,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        let authority = Certificate::new("authority", 60);
+        let certificate = Certificate::signed("DNS:h.example", 60, &authority);
+        let server = TlsServer::new(&certificate, &["-Verify", "1"]);
+        Lab { authority, certificate, server, folder: tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// The options that name a file, with `FILE` for one that is bad and good ones beside it.
+    fn options(&self) -> [String; 6] {
+        let (certificate, key) = (self.certificate.certificate(), self.certificate.key());
+        [
+            format!("-J {certificate} -K {key} --ca-cert FILE"),
+            format!("-J FILE -K {key}"),
+            format!("-J {certificate} -K FILE"),
+            "-S --authorization-file FILE".into(),
+            "-S --proxy-authorization-file FILE".into(),
+            "-S --extra-opts=@FILE".into(),
+        ]
+    }
+
+    fn check(&self, program: &str, options: &str) -> Run {
+        self.check_reading(Stdio::null(), program, options)
+    }
+
+    /// Runs a check of the server. What hangs is killed.
+    fn check_reading(&self, stdin: impl Into<Stdio>, program: &str, options: &str) -> Run {
+        let line = format!("-s KILL 20 {program} -H h.example -I 127.0.0.1 -p {} {options}", self.server.port);
+        run_reading(stdin, "timeout", &line.split(' ').collect::<Vec<_>>())
+    }
+}
+
+/// UNKNOWN with this in its one line, after no more than this time.
+fn assert_unknown(run: &Run, text: &str, limit: u64, line: &str) {
+    assert!(run.code == Some(3) && run.text.contains(text), "{line}: {run:?}");
+    assert!(run.text.lines().count() == 1 && run.stderr.is_empty(), "{line}: {run:?}");
+    assert!(run.time < Duration::from_secs(limit), "{line}: {run:?}");
+}
+
+#[test]
+fn refuses_everything_but_files_at_once() {
+    let lab = Lab::new();
+    mkfifoat(CWD, lab.path("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
+    let _socket = UnixListener::bind(lab.path("socket")).unwrap();
+    let files = [
+        (lab.path("fifo"), "a named pipe"),
+        (lab.path("socket"), "a socket"),
+        ("/".into(), "a directory"),
+        ("/dev/zero".into(), "a device"),
+    ];
+    for program in programs() {
+        for options in lab.options() {
+            for (file, kind) in &files {
+                let line = options.replace("FILE", file);
+                assert_unknown(&lab.check(program, &line), &format!("{file} is {kind}, not a regular file"), 5, &line);
+            }
+        }
+    }
+}
+
+#[test]
+fn endless_input_ends_at_a_size() {
+    let lab = Lab::new();
+    let text = " is larger than ";
+    for program in programs() {
+        for options in lab.options() {
+            let line = options.replace("FILE", "/dev/stdin");
+            assert_unknown(&lab.check_reading(File::open("/dev/zero").unwrap(), program, &line), text, 9, &line);
+            assert_unknown(&lab.check_reading(pipe_from(Other::Endless).0, program, &line), text, 9, &line);
+            let (reader, _) = pipe_from(Other::Endless);
+            let line = options.replace("FILE", &substitution(&reader));
+            assert_unknown(&lab.check(program, &line), text, 9, &line);
+        }
+        let line = "-S --extra-opts=@-";
+        assert_unknown(&lab.check_reading(File::open("/dev/zero").unwrap(), program, line), text, 9, line);
+    }
+}
+
+#[test]
+fn silent_input_ends_with_the_time_limit() {
+    let lab = Lab::new();
+    let text = " did not end in time";
+    for program in programs() {
+        for options in lab.options() {
+            let options = format!("-t 1 {options}");
+            let (reader, _writer) = pipe_from(Other::Silent);
+            let line = options.replace("FILE", &substitution(&reader));
+            assert_unknown(&lab.check(program, &line), text, 4, &line);
+            let line = options.replace("FILE", "/dev/stdin");
+            assert_unknown(&lab.check_reading(reader, program, &line), text, 4, &line);
+        }
+        let (reader, _writer) = pipe_from(Other::Silent);
+        let line = "-S --extra-opts=@- -t 1";
+        assert_unknown(&lab.check_reading(reader, program, line), text, 4, line);
+    }
+}
+
+#[test]
+fn reads_standard_input_and_process_substitutions() {
+    let lab = Lab::new();
+    let [certificate, key] = [lab.certificate.certificate(), lab.certificate.key()];
+    let [certificates, keys] = [&certificate, &key].map(|file| fs::read_to_string(file).unwrap());
+    let good = format!("-J {certificate} -K {key}");
+    for program in programs() {
+        let authorities = fs::read_to_string(lab.authority.certificate()).unwrap();
+        let texts = [&certificates, &keys, &authorities, "[check_http]\nstring=Ciphers\n"];
+        let pipes = texts.map(|text| pipe_from(Other::Says(text)).0);
+        let [one, two, three, four] = pipes.each_ref().map(substitution);
+        let substituted = lab.check(program, &format!("-J {one} -K {two} --ca-cert {three} --extra-opts=@{four}"));
+        assert_eq!(substituted.code, Some(0), "{substituted:?}");
+        for (text, options) in [
+            (&certificates, format!("-J /dev/stdin -K {key}")),
+            (&keys, format!("-J {certificate} -K /dev/stdin")),
+            (&"user:password\n".to_owned(), format!("{good} --authorization-file /dev/stdin")),
+            (&"[check_http]\nstring=Ciphers\n".to_owned(), format!("{good} --extra-opts=@-")),
+            (&"[check_http]\nstring=Ciphers\n".to_owned(), format!("{good} --extra-opts=@/dev/stdin")),
+        ] {
+            let piped = lab.check_reading(pipe_from(Other::Says(text)).0, program, &options);
+            assert_eq!(piped.code, Some(0), "{options}: {piped:?}");
+        }
+        fs::write(lab.path("both"), format!("{keys}{certificates}")).unwrap();
+        let file = File::open(lab.path("both")).unwrap();
+        let both = lab.check_reading(file, program, "-J /dev/stdin -K /dev/stdin");
+        assert_eq!(both.code, Some(0), "{both:?}");
+    }
+}
+
+/// As Let's Encrypt's client keeps them: names of today, which are links to files with a number.
+#[test]
+fn follows_links_to_certificates() {
+    let lab = Lab::new();
+    for directory in ["archive", "live"] {
+        fs::create_dir(lab.path(directory)).unwrap();
+    }
+    let files =
+        [("cert", lab.certificate.certificate()), ("privkey", lab.certificate.key()), ("chain", lab.authority.certificate())];
+    for (name, file) in files {
+        fs::copy(file, lab.path(&format!("archive/{name}1.pem"))).unwrap();
+        symlink(format!("../archive/{name}1.pem"), lab.path(&format!("live/{name}.pem"))).unwrap();
+    }
+    symlink(lab.path("live"), lab.path("today")).unwrap();
+    let [certificate, key, authority] = ["cert", "privkey", "chain"].map(|name| lab.path(&format!("today/{name}.pem")));
+    let line = format!("-J {certificate} -K {key} --ca-cert {authority}");
+    for program in programs() {
+        let run = lab.check(program, &line);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
+}
+
+fn refuses_every_link_of(lab: &Lab, writer: &str) {
+    let link = lab.path("link");
+    symlink("/etc/hostname", &link).unwrap();
+    let text = format!("{link} is a symbolic link in a directory that {writer} can write");
+    for program in programs() {
+        for options in lab.options().iter().map(|options| options.replace("FILE", &link)) {
+            assert_unknown(&lab.check(program, &options), &text, 5, &options);
+        }
+        let jar = format!("-S --cookie-jar {link}");
+        assert_unknown(&lab.check(program, &jar), &text, 5, &jar);
+    }
+}
+
+#[test]
+fn refuses_links_in_a_directory_that_all_can_write() {
+    let lab = Lab::new();
+    fs::set_permissions(lab.folder.path(), Permissions::from_mode(0o1777)).unwrap();
+    refuses_every_link_of(&lab, "every account");
+}
+
+#[test]
+#[ignore = "needs: root"]
+fn refuses_links_in_a_directory_of_another_account() {
+    let lab = Lab::new();
+    chown(lab.folder.path(), Some(65534), None).unwrap();
+    refuses_every_link_of(&lab, "user ID 65534");
+}
+
+/// `openssl pkey` and the form of old; and certificates, which hardly anybody encrypts.
+#[test]
+fn a_pass_phrase_is_never_asked_for() {
+    let lab = Lab::new();
+    let (certificate, key) = (lab.certificate.certificate(), lab.certificate.key());
+    for (name, command) in [("new", &["pkcs8", "-topk8"][..]), ("old", &["ec", "-aes128"])] {
+        let made = Command::new("openssl")
+            .args(command)
+            .args(["-in", &key, "-out", &lab.path(name), "-passout", "pass:word"])
+            .stderr(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+    }
+    let text = fs::read_to_string(&certificate).unwrap();
+    let header = "CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n";
+    fs::write(lab.path("locked"), text.replacen("CERTIFICATE-----\n", header, 1)).unwrap();
+    let (old, new, locked) = (lab.path("old"), lab.path("new"), lab.path("locked"));
+    for program in programs() {
+        for (options, what) in [
+            (format!("-J {certificate} -K {old}"), format!("{old}: the private key is encrypted")),
+            (format!("-J {certificate} -K {new}"), format!("{new}: the private key is encrypted")),
+            (format!("-J {locked} -K {key}"), format!("{locked}: the certificate is encrypted")),
+            (format!("--ca-cert {locked}"), format!("{locked}: the certificate is encrypted")),
+        ] {
+            assert_unknown(&lab.check(program, &options), &what, 5, &options);
+            // In a terminal, where there is somebody to ask; its lines end in CR LF.
+            let check = format!("{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}", lab.server.port);
+            let (silent, _writer) = pipe_from(Other::Silent);
+            let run = run_reading(silent, "timeout", &["-s", "KILL", "20", "script", "-qec", &check, "/dev/null"]);
+            assert!(run.code == Some(3) && run.text.contains(&what), "{options}: {run:?}");
+            assert!(run.time < Duration::from_secs(3), "{options}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn the_time_limit_begins_with_the_program_and_the_measure_with_the_connection() {
+    let late = |limit: &[&str], server: &Server| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let slow = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(1500));
+            writer.write_all(b"user:password\n").unwrap();
+        });
+        let port = server.port.to_string();
+        let options = ["20", env!("CARGO_BIN_EXE_check_http"), "-I", "127.0.0.1", "-p", &port];
+        let file = ["--authorization-file", "/dev/stdin"];
+        let run = run_reading(reader, "timeout", &[&options[..], &file, limit].concat());
+        slow.join().unwrap();
+        run
+    };
+    let run = late(&["-t", "3"], &Server::doing(vec![vec![Step::Wait(Duration::from_secs(30))]]));
+    assert_eq!((run.code, run.text.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+    assert!(run.time < Duration::from_millis(4000), "{run:?}");
+    let run = late(&["-c", "1"], &Server::answering(&[OK]));
+    assert_eq!(run.code, Some(0), "a slow file is not a slow server: {run:?}");
+}
+
+#[test]
+fn a_jar_that_is_no_file_keeps_cookies_for_the_run_alone() {
+    let folder = tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
+    for jar in [fifo.to_str().unwrap(), "/dev/zero", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/fd/2"] {
+        for program in programs() {
+            let options = ["-s", "KILL", "20", program, "-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar];
+            let run = server.run("timeout", &options);
+            assert!(run.code == Some(0) && run.time < Duration::from_secs(5), "{jar}: {run:?}");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Between the look at a jar and its replacement another account makes it a link to a file of ours.
+#[test]
+fn a_jar_that_becomes_a_link_leads_nowhere() {
+    let folder = tempdir().unwrap();
+    let (jar, secret) = (folder.path().join("jar"), folder.path().join("secret"));
+    fs::write(&secret, "secret").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let program = env!("CARGO_BIN_EXE_check_http");
+    let options = ["20", program, "-I", "127.0.0.1", "-p", &port, "--cookie-jar", jar.to_str().unwrap()];
+    let run = thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut connection, _) = listener.accept().unwrap();
+            symlink(&secret, &jar).unwrap();
+            connection.write_all(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n").unwrap();
+        });
+        run("timeout", &options)
+    });
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
+    assert!(fs::symlink_metadata(&jar).unwrap().is_file() && fs::read_to_string(&jar).unwrap().contains("\ta\t1\n"));
+}
+
+#[test]
+fn a_jar_behind_a_link_of_ours_is_replaced_there() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("elsewhere")).unwrap();
+    fs::write(path("elsewhere/jar"), "").unwrap();
+    symlink("elsewhere/jar", path("jar")).unwrap();
+    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
+    let jar = path("jar");
+    let options = ["-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar.to_str().unwrap()];
+    assert_eq!(server.run(env!("CARGO_BIN_EXE_check_http"), &options).code, Some(0));
+    assert!(fs::symlink_metadata(path("jar")).unwrap().is_symlink());
+    assert!(fs::read_to_string(path("elsewhere/jar")).unwrap().contains("\ta\t1\n"));
+}
