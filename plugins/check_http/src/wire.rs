@@ -68,14 +68,17 @@ impl Socket {
 
     /// Connects to a unix socket.
     pub fn to_path(path: &str, clock: &Clock) -> Result<Socket, Fault> {
+        let left = clock.left()?;
         let connect = || {
             let address = SocketAddrUnix::new(path)?;
             let fd = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            // Where the queue is full, this is how long connect waits (unix(7)); poll does not know of it.
+            sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;
             Ok(Socket { fd, clock: *clock })
         };
-        connect().map_err(|why: Errno| Fault::Connect(said(why)))
+        connect().map_err(|why: Errno| if why == Errno::AGAIN { Fault::Timeout } else { Fault::Connect(said(why)) })
     }
 
     /// The line that tells a server behind HAProxy who connects (the PROXY protocol, version 1).

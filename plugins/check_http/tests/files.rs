@@ -11,6 +11,7 @@ use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -327,4 +328,30 @@ fn a_jar_behind_a_link_of_ours_is_replaced_there() {
     assert_eq!(server.run(env!("CARGO_BIN_EXE_check_http"), &options).code, Some(0));
     assert!(fs::symlink_metadata(path("jar")).unwrap().is_symlink());
     assert!(fs::read_to_string(path("elsewhere/jar")).unwrap().contains("\ta\t1\n"));
+}
+
+#[test]
+fn a_unix_socket_with_a_full_queue_ends_with_the_time_limit() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let queue = fill(&path);
+    for program in programs() {
+        let options = ["-s", "KILL", "20", program, "-I", path.to_str().unwrap(), "-t", "1"];
+        let run = run("timeout", &options);
+        assert_eq!((run.code, run.text.as_str()), (Some(2), "CRITICAL - Socket timeout after 1 seconds\n"));
+        assert!(run.time < Duration::from_secs(3), "{run:?}");
+    }
+    drop(queue);
+}
+
+/// Connections that nobody accepts, as many as there can be.
+fn fill(path: &Path) -> Vec<rustix::fd::OwnedFd> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+    let address = SocketAddrUnix::new(path).unwrap();
+    let one = || {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+        connect(&socket, &address).map(|()| socket)
+    };
+    std::iter::from_fn(|| one().ok()).collect()
 }
