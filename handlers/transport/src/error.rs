@@ -199,6 +199,17 @@ pub enum Error {
         /// The key that was offered.
         key: String,
     },
+    /// The `ssh` program ended before the host had proved its key and let us in. Only ssh's text could
+    /// tell why, and anyone on the network can write that.
+    #[error("ssh did not log in to {host} at {address} ({detail}); run it by hand with -v to see where it ends; nothing was run")]
+    NoLogin {
+        /// Nagios' name of the host.
+        host: String,
+        /// The address that was tried.
+        address: String,
+        /// How ssh ended, with a quotation of its text.
+        detail: String,
+    },
     /// The address is not known.
     #[error("address {address} of {host} cannot be looked up: {why}; nothing was run")]
     Resolve {
@@ -315,6 +326,7 @@ impl Error {
             Error::Passphrase { .. } => "passphrase",
             Error::Agent { .. } => "agent",
             Error::AuthRefused { .. } => "auth-refused",
+            Error::NoLogin { .. } => "no-login",
             Error::Resolve { .. } => "resolve",
             Error::Connect { .. } => "connect",
             Error::Timeout { .. } => "timeout",

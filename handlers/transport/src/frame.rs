@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::Request;
 use crate::answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report};
-use crate::text::{clean, excerpt};
+use crate::text::{clean, quoted};
 
 /// What begins the one line of a gate's answer.
 const FRAME: &[u8] = b"SHN1 ";
@@ -94,7 +94,7 @@ pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
         (Some(frame), None) => parse(request, frame),
         (Some(_), Some(_)) => Err("it holds more than one frame".into()),
         (None, _) if stdout.is_empty() => Err("it is empty".into()),
-        (None, _) => Err(format!("it is not framed: '{}'", excerpt(stdout))),
+        (None, _) => Err(format!("it is not framed: {}", quoted(stdout))),
     }
 }
 
@@ -106,7 +106,7 @@ pub(crate) fn has_frame(stdout: &[u8]) -> bool {
 fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
     let json = frame.strip_suffix(b"\n").ok_or("its frame is cut short")?;
     let frame =
-        serde_json::from_slice(json).map_err(|e| format!("its frame is malformed ({})", excerpt(e.to_string().as_bytes())))?;
+        serde_json::from_slice(json).map_err(|e| format!("its frame is malformed: {}", quoted(e.to_string().as_bytes())))?;
     match (request, frame) {
         (Request::Repair { name, job }, Frame::Repair(frame)) => {
             let report = job_report(frame, job)?;
@@ -127,7 +127,7 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
 }
 
 fn same(what: &str, asked: &str, given: &str) -> Result<(), String> {
-    if asked == given { Ok(()) } else { Err(format!("it is about {what} '{}', not '{asked}'", excerpt(given.as_bytes()))) }
+    if asked == given { Ok(()) } else { Err(format!("it is about {what} {}, not '{asked}'", quoted(given.as_bytes()))) }
 }
 
 fn job_report(frame: JobFrame, asked: &JobId) -> Result<JobReport, String> {
@@ -170,7 +170,7 @@ fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
             same("job", job.as_str(), &given)?;
             Some(job.clone())
         }
-        (_, Some(given)) => return Err(format!("it is about job '{}', and no job was asked for", excerpt(given.as_bytes()))),
+        (_, Some(given)) => return Err(format!("it is about job {}, and no job was asked for", quoted(given.as_bytes()))),
         (_, None) => None,
     };
     let running = frame.running.map(|job| job.parse::<JobId>().map_err(|e| e.to_string())).transpose()?;

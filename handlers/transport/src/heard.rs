@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::frame::{has_frame, read_answer};
 use crate::lines::Lines;
-use crate::text::excerpt;
+use crate::text::quoted;
 use crate::{Answer, Error, Phase, Request};
 
 /// More than any gate says: it bounds its own output far below.
@@ -56,9 +56,23 @@ impl Heard {
         self.answered
     }
 
-    /// What stderr begins with, for a reader.
+    /// Removes the first line of stdout if it ends with this word. Returns whether anything had been
+    /// written.
+    pub(crate) fn remove_mark(&mut self, mark: &str) -> bool {
+        let wrote = !self.stdout.is_empty();
+        let end = self.stdout.iter().position(|byte| *byte == b'\n').unwrap_or_default();
+        if self.stdout.get(..end).is_some_and(|line| line.ends_with(mark.as_bytes())) {
+            self.stdout.drain(..=end);
+        }
+        wrote
+    }
+
+    /// What stderr begins with, as the end of a sentence.
     pub(crate) fn said(&self) -> String {
-        excerpt(&self.stderr)
+        if self.stderr.is_empty() {
+            return String::new();
+        }
+        format!("; stderr says, unverified: {}", quoted(&self.stderr))
     }
 
     /// The answer, or why there is none with what else the host had to say about it.
@@ -69,9 +83,7 @@ impl Heard {
         }
         let said = self.said();
         read_answer(request, &self.stdout).map_err(|mut why| {
-            if !said.is_empty() {
-                why.push_str(&format!("; its stderr says '{said}'"));
-            }
+            why.push_str(&said);
             if let Some(ending) = self.ending {
                 why.push_str(&format!("; {ending}"));
             }

@@ -22,7 +22,6 @@ const FIXED: &[&str] = &[
     "Tunnel=no",
     "ControlMaster=no",
     "ControlPath=none",
-    "PermitLocalCommand=no",
     "RemoteCommand=none",
 ];
 
@@ -67,7 +66,8 @@ pub(super) fn options(
 fn proxy_command(how: &OpenSsh, target: &SshTarget, bastion: &SshTarget, words: Vec<String>) -> Result<String, Error> {
     let mut argv = vec![plain(&how.program)?.to_owned()];
     argv.extend(words);
-    argv.extend(["-o".into(), "LogLevel=ERROR".into(), "-W".into(), format!("[{}]:{}", target.address, target.port)]);
+    argv.extend(["-o", "LogLevel=ERROR", "-o", "PermitLocalCommand=no"].map(str::to_owned));
+    argv.extend(["-W".into(), format!("[{}]:{}", target.address, target.port)]);
     argv.extend(["--".into(), bastion.address.clone()]);
     let quoted: Vec<_> = argv.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''").replace('%', "%%"))).collect();
     Ok(quoted.join(" "))

@@ -1,8 +1,8 @@
 //! The other way to a gate: the `ssh` program, for what libssh2 cannot do (certificates, security keys, ProxyJump and the
 //! rest of ssh_config). Same questions, same framed answers, same deadline.
 
-mod classify;
 mod command;
+mod judge;
 mod run;
 
 use std::path::PathBuf;
@@ -100,6 +100,6 @@ impl Gate for OpenSshGate {
     fn ask_and_watch(&mut self, request: &Request, deadline: Instant, watch: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
         let clock = Clock::new(&self.target.host, deadline);
         let ran = run::run(self, request, &clock, watch)?;
-        classify::judge(ran, &self.target, request, &clock)
+        judge::judge(ran, &self.target, request, &clock)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,27 +25,39 @@ const LOG_KEPT: usize = 64 * 1024;
 /// What a run of `ssh` left.
 pub(super) struct Ran {
     pub(super) heard: Heard,
-    /// What ssh itself said. With the host's stderr apart, nothing a host writes can be taken for it.
+    /// What ssh itself wrote. Anyone on the network can have put lines into it.
     pub(super) log: String,
     pub(super) status: Option<ExitStatus>,
+    /// The deadline came before an answer.
     pub(super) timed_out: bool,
+    /// The host has proved its key and let us in, so the question may have been sent.
+    pub(super) logged_in: bool,
+}
+
+impl Ran {
+    /// None when ssh was killed.
+    pub(super) fn exit_code(&self) -> Option<i32> {
+        self.status.and_then(|status| status.code())
+    }
 }
 
 /// Runs `ssh` for one question to this gate.
 pub(super) fn run(gate: &OpenSshGate, request: &Request, clock: &Clock, watch: &mut dyn FnMut(&str)) -> Result<Ran, Error> {
     let OpenSshGate { how, target, words } = gate;
     let failed = |why: String| Error::Local { why };
-    let left = clock.left(Phase::Connect)?;
+    clock.left(Phase::Connect)?;
     let (log, log_writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(format!("no pipe: {e}")))?;
     // ssh closes every descriptor it inherits, so it opens its end of the log by name.
     let log_name = format!("/proc/{}/fd/{}", std::process::id(), log_writer.as_raw_fd());
+    let mark = mark().map_err(|e| failed(format!("no random number: {e}")))?;
     let mut command = Command::new(&how.program);
     command
         .args(words)
-        .args(["-E", &log_name, "-o", "LogLevel=VERBOSE", "-o", &format!("ConnectTimeout={}", left.as_secs().max(1))])
+        .args(["-E", &log_name, "-o", "LogLevel=INFO"])
+        .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
         .args(["--", &target.address, &request.to_string()])
         .env_clear()
-        .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("SHELL", "/bin/sh")])
+        .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("SHELL", shell(gate))])
         .envs(["SSH_AUTH_SOCK", "SSH_SK_PROVIDER"].into_iter().filter_map(|name| Some((name, env::var_os(name)?))))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -56,39 +68,70 @@ pub(super) fn run(gate: &OpenSshGate, request: &Request, clock: &Clock, watch: &
     let piped = |what: Option<OwnedFd>| Stream::new(what.ok_or_else(|| failed("ssh has no pipe".into()))?);
     let out = piped(running.child.stdout.take().map(OwnedFd::from))?;
     let err = piped(running.child.stderr.take().map(OwnedFd::from))?;
-    let (heard, log, timed_out) = listen(out, err, Stream::new(log)?, clock, watch);
+    let mut streams = Streams { out, err, log: Stream::new(log)?, heard: Heard::new(), logged: Vec::new() };
+    let timed_out = streams.listen(clock, watch);
     // Its side of the log stays open until ssh has opened it, which is before it writes anything.
     drop(log_writer);
     let status = running.end(if timed_out { Duration::ZERO } else { GRACE });
-    Ok(Ran { heard, log, status, timed_out })
+    // What was written until ssh was ended tells whether it had logged in.
+    streams.drain(watch);
+    let Streams { mut heard, logged, .. } = streams;
+    let log = String::from_utf8_lossy(&logged).into_owned();
+    let logged_in = heard.remove_mark(&mark) || log.contains(&mark);
+    Ok(Ran { heard, log, status, timed_out, logged_in })
 }
 
-/// Reads until the output ends, or for a moment longer than the answer, but never beyond the deadline.
-fn listen(
-    mut out: Stream,
-    mut err: Stream,
-    mut log: Stream,
-    clock: &Clock,
-    watch: &mut dyn FnMut(&str),
-) -> (Heard, String, bool) {
-    let (mut heard, mut logged) = (Heard::new(), Vec::new());
-    let mut grace: Option<Instant> = None;
-    let timed_out = loop {
+/// A word that nobody on the network knows. ssh has it printed once it has logged in, and waits for
+/// that before it sends the question (ssh_config(5), LocalCommand). Its stdout holds nothing before.
+/// If ssh cannot run the command, it logs the word.
+fn mark() -> io::Result<String> {
+    let mut random = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut random)?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(random)))
+}
+
+/// The program that ssh calls with `-c` and a local command. `echo` prints it without a shell; only the
+/// commands of a bastion and of a configuration need one.
+fn shell(gate: &OpenSshGate) -> &'static str {
+    if gate.how.config.is_none() && gate.target.via.is_none() { "/bin/echo" } else { "/bin/sh" }
+}
+
+/// What ssh writes, and what of it was read.
+struct Streams {
+    out: Stream,
+    err: Stream,
+    log: Stream,
+    heard: Heard,
+    logged: Vec<u8>,
+}
+
+impl Streams {
+    /// Reads until the output ends, or for a moment longer than the answer, but never beyond the
+    /// deadline. Returns whether that came before an answer.
+    fn listen(&mut self, clock: &Clock, watch: &mut dyn FnMut(&str)) -> bool {
+        let mut grace: Option<Instant> = None;
+        loop {
+            self.drain(watch);
+            let now = Instant::now();
+            let ended = self.out.ended && self.err.ended;
+            if self.heard.too_much || ended || grace.is_some_and(|grace| grace <= now) {
+                return false;
+            }
+            let Ok(left) = clock.left(Phase::Connect) else { return !self.heard.answered() };
+            if self.heard.answered() || self.out.ended {
+                grace.get_or_insert(now + GRACE);
+            }
+            let left = grace.map_or(left, |grace| left.min(grace.saturating_duration_since(now)));
+            wait(&[&self.out, &self.err, &self.log], left);
+        }
+    }
+
+    fn drain(&mut self, watch: &mut dyn FnMut(&str)) {
+        let Streams { out, err, log, heard, logged } = self;
         out.drain(|bytes| heard.stdout(bytes, watch));
         err.drain(|bytes| heard.stderr(bytes));
         log.drain(|bytes| logged.extend(bytes.iter().take(LOG_KEPT.saturating_sub(logged.len()))));
-        let now = Instant::now();
-        if heard.too_much || (out.ended && err.ended) || grace.is_some_and(|grace| grace <= now) {
-            break false;
-        }
-        let Ok(left) = clock.left(Phase::Connect) else { break !heard.answered() };
-        if heard.answered() || out.ended {
-            grace.get_or_insert(now + GRACE);
-        }
-        wait(&[&out, &err, &log], grace.map_or(left, |grace| left.min(grace.saturating_duration_since(now))));
-    };
-    log.drain(|bytes| logged.extend(bytes.iter().take(LOG_KEPT.saturating_sub(logged.len()))));
-    (heard, String::from_utf8_lossy(&logged).into_owned(), timed_out)
+    }
 }
 
 fn wait(streams: &[&Stream], left: Duration) {
