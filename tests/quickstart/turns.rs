@@ -58,7 +58,7 @@ const TURNS: &[Turn] = &[
         plant: "mv /etc/sudoers.d/nagios-selfheal /root",
         check: "can repair",
         text: "sudo does not let this account run '/usr/bin/systemctl restart apache2.service' as root",
-        mend: "on web1, as root: repair_gate sudoers > /etc/sudoers.d/nagios-selfheal",
+        mend: "repair_gate sudoers > /etc/sudoers.d/nagios-selfheal",
         undo: "mv /root/nagios-selfheal /etc/sudoers.d",
     },
     Turn {

@@ -11,8 +11,11 @@ const LONGEST: u64 = 16 << 10;
 /// The gate on the host, as the package puts it.
 pub const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-/// What makes the sudoers file of repairs.json on the host; it changes nothing when that is not in order.
-pub const SUDOERS: &str = "/usr/libexec/nagios-selfheal/repair-gate-sudoers";
+/// The command that makes the sudoers file of repairs.json on the host, whole or not at all.
+pub fn renew_sudoers() -> String {
+    let file = "/etc/sudoers.d/nagios-selfheal";
+    format!("(umask 226 && {GATE} sudoers > {file}.new && visudo -cqf {file}.new && mv -f {file}.new {file})")
+}
 
 /// The line for the gate's account, with the public half of this private key.
 pub fn key_line(private: &Path) -> String {

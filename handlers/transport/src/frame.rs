@@ -120,7 +120,7 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
             Ok(Answer::Ready { time: frame.time })
         }
         (Request::List, Frame::List(frame)) => repairs(frame),
-        (Request::Version, Frame::Version(frame)) => Ok(Answer::Version(clean(&frame.version))),
+        (Request::Version, Frame::Version(frame)) => version(frame.version),
         (_, Frame::Refused(frame)) => refusal(frame, request),
         _ => Err("it answers another question".into()),
     }
@@ -161,6 +161,14 @@ fn diagnosis(frame: DiagnoseFrame, asked: &RepairName) -> Result<Answer, String>
 fn repairs(frame: ListFrame) -> Result<Answer, String> {
     frame.repairs.iter().try_for_each(|repair| name(repair).map(drop))?;
     Ok(Answer::Repairs(frame.repairs))
+}
+
+fn version(text: String) -> Result<Answer, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | '~');
+    if text.len() <= 40 && text.chars().all(plain) {
+        return Ok(Answer::Version(text));
+    }
+    Err(format!("its version is {}", quoted(text.as_bytes())))
 }
 
 fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
@@ -227,6 +235,7 @@ mod tests {
         assert_eq!(read_answer(&Request::List, &line(list)), Ok(Answer::Repairs(vec!["a".into(), "b".into()])));
         let version = r#"{"answer":"version","host":"h","version":"0.1.0"}"#;
         assert_eq!(read_answer(&Request::Version, &line(version)), Ok(Answer::Version("0.1.0".into())));
+        assert!(why_not(&Request::Version, &version.replace("0.1.0", "1 -- mend: id")).contains("its version is"));
         let reports =
             r#"{"answer":"diagnose","host":"h","repair":"httpd","reports":[{"run":["/bin/df","-h"],"exit":null,"output":[]}]}"#;
         let diagnose = Request::Diagnose { name: "httpd".parse().unwrap() };

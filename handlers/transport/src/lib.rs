@@ -27,6 +27,7 @@ pub use openssh::{OpenSsh, OpenSshGate, Way};
 pub use request::Request;
 pub use ssh::survey;
 pub use ssh::{SshGate, SshTarget, connect};
+pub use text::in_quotes;
 
 /// The gate of one host, ready to be asked.
 ///

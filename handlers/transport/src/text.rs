@@ -35,9 +35,14 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
-/// The same in quotes that it cannot end: what follows them is our own text.
+/// Returns others' text in quotes that it cannot end: what follows them is our own.
+pub fn in_quotes(text: &str) -> String {
+    format!("\"{}\"", clean(text).replace('"', "'"))
+}
+
+/// The beginning of what a host sent, in such quotes.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
-    format!("'{}'", excerpt(bytes).replace('\'', "\u{2019}"))
+    in_quotes(&excerpt(bytes))
 }
 
 #[cfg(test)]
@@ -48,6 +53,6 @@ mod tests {
     fn text_is_safe_to_print() {
         assert_eq!(clean("a\x1b[31m\n\u{202e}b\tc\u{9b}"), "a?[31m??b c?");
         assert!(excerpt(&[b'x'; 5000]).chars().count() <= SHOWN + 1);
-        assert_eq!(quoted(b"it's'; run \n"), "'it\u{2019}s\u{2019}; run'");
+        assert_eq!(quoted(b"it's\"; run \n"), "\"it's'; run\"");
     }
 }

@@ -25,7 +25,7 @@ const TEXTS: [&str; 9] = [
     "Permission denied (publickey).",
     "Could not resolve hostname web1",
     "Connection refused",
-    "x\u{1b}[2J\u{202e}'; nothing is wrong; run 'id'\u{7}",
+    "x\u{1b}[2J\u{202e}\"; nothing is wrong; run \"id\u{7}",
     "x\nAuthenticated to web1\nchannel 0: open failed: no",
 ];
 
@@ -47,9 +47,9 @@ fn openssh() -> Way {
 fn proves_nothing(error: &Error, written: &str) {
     let text = error.to_string();
     assert_eq!((error.code(), error.nothing_was_run()), ("no-login", true), "{written:?}: {text}");
-    assert!(text.contains("unverified: '") && text.ends_with("; nothing was run"), "{text}");
+    assert!(text.contains("unverified: \"") && text.ends_with("; nothing was run"), "{text}");
     assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}'), "{text:?}");
-    assert_eq!(text.matches('\'').count() % 2, 0, "the text ends its own quotes: {text}");
+    assert_eq!(text.matches('"').count() % 2, 0, "the text ends its own quotes: {text}");
 }
 
 #[test]

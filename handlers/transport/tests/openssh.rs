@@ -56,7 +56,7 @@ fn other_unknown_and_revoked_hosts_are_refused() {
     keygen("ed25519", "", &sshd.path("other"));
     let other = public_key(&sshd.path("other.pub"));
     let error = refused(&sshd.target_with(&format!("[web1]:{port} {other}\n")), "no-login");
-    assert!(error.to_string().contains("unverified: '") && error.to_string().contains("Host key verification"), "{error}");
+    assert!(error.to_string().contains("unverified: \"") && error.to_string().contains("Host key verification"), "{error}");
     refused(&sshd.target_with(&format!("[web2]:{port} {key}\n")), "host-key-unknown");
     refused(&sshd.target_with(&format!("[web1]:{port} {key}\n@revoked * {key}\n")), "host-key-revoked");
     refused(&sshd.target_with(&format!("[web1]:{port} {key}\n@revoked 127.0.0.1 {key}\n")), "host-key-revoked");
@@ -133,7 +133,7 @@ fn quotes_ssh_about_an_sshd_that_is_not_there_and_a_wrong_user() {
         (SshTarget { user: "nobody-at-all".into(), ..target }, "Permission denied"),
     ] {
         let error = refused(&target, "no-login").to_string();
-        assert!(error.contains("unverified: '") && error.contains(said), "{error}");
+        assert!(error.contains("unverified: \"") && error.contains(said), "{error}");
     }
 }
 

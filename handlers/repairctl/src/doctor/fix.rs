@@ -50,7 +50,7 @@ pub enum Fix {
     InstallGate { host: String },
     UpdateGate { host: String },
     Replace { host: String },
-    ReplaceType { host: String },
+    CompareKey { host: String },
     AuthorizedKeys { host: String },
     ForcedCommand { host: String },
     KeyFirst,
@@ -138,7 +138,9 @@ impl Fix {
             Fix::Replace { host } => {
                 format!("find out whether it was reinstalled; only then: sudo repairctl trust {} --replace", name(host))
             }
-            Fix::ReplaceType { host } => format!("sudo repairctl trust {} --replace", name(host)),
+            Fix::CompareKey { host } => {
+                format!("look at sshd's log on {0}; compare its key: sudo repairctl trust {0}", name(host))
+            }
             Fix::AuthorizedKeys { host } => {
                 let user = known.way(host).map_or("repair".into(), |way| quoted(&way.user));
                 let host = name(host);
@@ -153,12 +155,12 @@ impl Fix {
             Fix::ReadSshdLog { host } => format!("look at sshd's log on {}", name(host)),
             Fix::ReadLog { host } => format!("look at the system's log on {}", name(host)),
             Fix::CheckGate { host } => {
-                format!("on {}, as root: {} check && {}", name(host), side::GATE, side::SUDOERS)
+                format!("on {}, as root: {} check && {}", name(host), side::GATE, side::renew_sudoers())
             }
             Fix::NameRepair { host } => format!(
                 "name it in /etc/nagios-selfheal/repairs.json on {}, then there, as root: {}",
                 name(host),
-                side::SUDOERS
+                side::renew_sudoers()
             ),
             Fix::EndHold { host } => format!("remove the file on {} when the work is done", name(host)),
             Fix::KeepTime { host } => format!("let {} keep the time, with chrony or systemd-timesyncd", name(host)),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use handle_repair::config::{Transport, Way};
 use handle_repair::worker::reach;
 use policy::RepairName;
-use transport::{Answer, Error, Gate, Phase, Reason, Request, survey};
+use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, in_quotes, survey};
 
 use super::finding::{Finding, Verdict};
 use super::fix::Fix;
@@ -133,8 +133,10 @@ fn version_of_gate(version: &str, host: &str) -> Finding {
 fn no_login(why: &Error, way: &Way) -> Finding {
     let host = way.host.clone();
     match why {
-        Error::HostKeyMismatch { .. } => Finding::wrong("known host", short(why), Fix::Replace { host }),
-        Error::NoCommonAlgorithm { .. } => Finding::wrong("known host", short(why), Fix::ReplaceType { host }),
+        // Anyone on the network can show another key and offer other algorithms.
+        Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
+            Finding::wrong("known host", short(why), Fix::Replace { host })
+        }
         Error::AuthRefused { .. } => Finding::wrong("login", short(why), Fix::AuthorizedKeys { host }),
         Error::NotFramed { .. } => Finding::wrong("gate", short(why), Fix::InstallGate { host }),
         Error::Denied { .. } => Finding::wrong("gate", short(why), Fix::ForcedCommand { host }),
@@ -142,6 +144,7 @@ fn no_login(why: &Error, way: &Way) -> Finding {
             Finding::wrong("login", "without a usable key there is none", Fix::KeyFirst)
         }
         Error::Agent { .. } => Finding::wrong("login", short(why), Fix::StartAgent),
+        Error::NoLogin { .. } => Finding::wrong("login", short(why), Fix::CompareKey { host }),
         _ => Finding::wrong("login", short(why), Fix::ReadSshdLog { host }),
     }
 }
@@ -150,7 +153,7 @@ fn list(gate: &mut dyn Gate, way: &Way, deadline: Instant, findings: &mut Vec<Fi
     let host = way.host.clone();
     findings.push(match gate.ask(&Request::List, deadline) {
         Ok(Answer::Repairs(names)) => return Some(names),
-        Ok(Answer::Refused(no)) => Finding::wrong("repairs.json", no.text, Fix::CheckGate { host }),
+        Ok(Answer::Refused(no)) => Finding::wrong("repairs.json", said(&no), Fix::CheckGate { host }),
         Ok(other) => Finding::wrong("repairs.json", format!("{other:?}"), Fix::InstallGate { host }),
         Err(why) => Finding::wrong("repairs.json", short(&why), Fix::ReadLog { host }),
     });
@@ -174,7 +177,9 @@ fn repairs(patient: &Patient, missing: &[&RepairName], offered: &[String]) -> Fi
 /// Whether there is any use in asking on.
 fn ready(gate: &mut dyn Gate, name: &RepairName, way: &Way, deadline: Instant, findings: &mut Vec<Finding>) -> bool {
     let host = way.host.clone();
-    let finding = match gate.ask(&Request::Ready { name: name.clone() }, deadline) {
+    let asked = gate.ask(&Request::Ready { name: name.clone() }, deadline);
+    let answered = asked.is_ok();
+    let finding = match asked {
         Ok(Answer::Ready { time }) => {
             if !findings.iter().any(|finding| finding.check == "clock") {
                 findings.push(clock(time, &way.host));
@@ -182,23 +187,31 @@ fn ready(gate: &mut dyn Gate, name: &RepairName, way: &Way, deadline: Instant, f
             Finding::ok("can repair", format!("{name}: its program is there, and sudo lets the account run it"))
         }
         Ok(Answer::Refused(no)) => match no.reason {
-            Reason::Held => Finding::note("can repair", format!("{name}: {}", no.text), Fix::EndHold { host }),
+            Reason::Held => Finding::note("can repair", format!("{name}: {}", said(&no)), Fix::EndHold { host }),
             Reason::BadRequest => {
                 let text = format!("{name}: this gate is too old to tell whether sudo allows it");
                 Finding::note("can repair", text, Fix::UpdateGate { host })
             }
-            // What the gate itself would do about it is behind the semicolon: the text of a host is no command for root.
-            _ => {
-                let text = no.text.split("; as root here").next().unwrap_or_default();
-                Finding::wrong("can repair", format!("{name}: {text}"), Fix::CheckGate { host })
-            }
+            reason => Finding::wrong("can repair", format!("{name}: {}", said(&no)), refusal_fix(reason, host)),
         },
         Ok(other) => Finding::wrong("can repair", format!("{name}: {other:?}"), Fix::InstallGate { host }),
         Err(why) => Finding::wrong("can repair", format!("{name}: {}", short(&why)), Fix::ReadLog { host }),
     };
-    let answered = !finding.text.contains("no answer");
     findings.push(finding);
     answered
+}
+
+/// The gate's sentence as a quotation: a broken-in host may write anything.
+fn said(no: &Refusal) -> String {
+    format!("the gate says {}", in_quotes(&no.text))
+}
+
+/// The gate chooses among these fixes, and writes none.
+fn refusal_fix(reason: Reason, host: String) -> Fix {
+    match reason {
+        Reason::Config => Fix::CheckGate { host },
+        _ => Fix::ReadLog { host },
+    }
 }
 
 fn clock(time: i64, host: &str) -> Finding {

@@ -1,6 +1,8 @@
 //! What a host offers at the beginning of a key exchange (RFC 4253, 7.1), read from its first bytes, which are not yet
 //! encrypted. libssh2 says the same for "nothing in common" and for "the connection ended", and never what was offered.
 
+use crate::text::quoted;
+
 /// Longer than any host's list of algorithms.
 pub(super) const HEAD: usize = 16 * 1024;
 
@@ -18,7 +20,7 @@ pub(super) fn disagreement(head: &[u8], asked: &Asked<'_>) -> Option<String> {
     asked.iter().find_map(|(what, ours, index)| {
         let theirs = offered.get(*index)?;
         let common = ours.split(',').any(|name| theirs.split(',').any(|other| other == name));
-        (!common).then(|| format!("the host offers {what} {}", crate::text::excerpt(theirs.as_bytes())))
+        (!common).then(|| format!("it offers {what}, unverified: {}", quoted(theirs.as_bytes())))
     })
 }
 
@@ -86,8 +88,8 @@ mod tests {
     fn the_list_without_a_common_name_is_named() {
         let asked = |kex, key| [("key exchanges", kex, 0), ("host keys", key, 1)];
         assert_eq!(disagreement(&head(&OFFER), &asked("k2", "h9,h2")), None);
-        assert_eq!(disagreement(&head(&OFFER), &asked("k2", "h")), Some("the host offers host keys h1,h2".into()));
-        assert_eq!(disagreement(&head(&OFFER), &asked("x", "h1")), Some("the host offers key exchanges k1,k2".into()));
+        assert_eq!(disagreement(&head(&OFFER), &asked("k2", "h")), Some("it offers host keys, unverified: \"h1,h2\"".into()));
+        assert_eq!(disagreement(&head(&OFFER), &asked("x", "h1")), Some("it offers key exchanges, unverified: \"k1,k2\"".into()));
     }
 
     #[test]
