@@ -15,6 +15,7 @@ use crate::cli::Init;
 use crate::question;
 use crate::side;
 use crate::site::Site;
+use crate::trust;
 
 /// Sets the host up and tells what comes next.
 pub fn set_up(
@@ -131,9 +132,28 @@ fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<Str
         for line in stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines()).map_while(Result::ok) {
             out.line(clean(&line));
             out.flush();
-            fingerprint = line.split_whitespace().find(|word| word.starts_with("SHA256:")).map(clean).or(fingerprint.take());
+            fingerprint = fingerprint_in(&line).or(fingerprint.take());
         }
     });
     let done = child.wait().map_err(failed)?.success();
     Ok((done, fingerprint))
+}
+
+/// The host writes this line, and what is found in it becomes part of a command to type here.
+fn fingerprint_in(line: &str) -> Option<String> {
+    line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_no_command_for_a_fingerprint() {
+        let key = "SHA256:iDanZVHTETJ5NtIQFoQoBEUdHD8AQgHdrfTsZ2Fy1gw";
+        assert_eq!(fingerprint_in(&format!("256 {key} root@web1 (ED25519)")), Some(key.to_owned()));
+        for word in ["SHA256:x;id", "SHA256:$(id)", &format!("{key};id"), &format!("{key}`id`")] {
+            assert_eq!(fingerprint_in(word), None, "{word}");
+        }
+    }
 }

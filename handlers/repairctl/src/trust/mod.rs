@@ -101,17 +101,19 @@ fn unusable(why: Error) -> Problem {
     Problem::Usage(why.to_string())
 }
 
-/// What ssh-keygen(1) prints: 32 bytes in base64, without padding.
-fn fingerprint(text: &str) -> Result<&str, Problem> {
+/// Whether ssh-keygen(1) prints fingerprints like this: 32 bytes in base64, without padding.
+pub fn is_fingerprint(text: &str) -> bool {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
-    match text.strip_prefix("SHA256:") {
-        Some(rest) if rest.len() == 43 && rest.chars().all(base64) => Ok(text),
-        _ => {
-            let shown = plugin_kit::clean(text);
-            let how = "write it as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it on the host: SHA256:...";
-            Err(Problem::Usage(format!("'{shown}' is no fingerprint: {how}; nothing was recorded")))
-        }
+    text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.chars().all(base64))
+}
+
+fn fingerprint(text: &str) -> Result<&str, Problem> {
+    if is_fingerprint(text) {
+        return Ok(text);
     }
+    let shown = plugin_kit::clean(text);
+    let how = "write it as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it on the host: SHA256:...";
+    Err(Problem::Usage(format!("'{shown}' is no fingerprint: {how}; nothing was recorded")))
 }
 
 /// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
