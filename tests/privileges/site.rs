@@ -76,6 +76,7 @@ impl Site {
             ("status_file", at("status.dat")),
             ("command_file", at("nagios.cmd")),
             ("log_file", at("nagios.log")),
+            ("cfg_file", at("objects.cache")),
         ];
         let cfg = settings.map(|(name, value)| format!("{name}={value}\n")).concat();
         let site = Site {
@@ -137,7 +138,7 @@ impl Site {
         self.theirs(
             "status.dat",
             &format!(
-                "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tprogram_start={now}\n\tenable_event_handlers=1\n\t}}\n\
+                "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tprogram_start={hour}\n\tenable_event_handlers=1\n\t}}\n\
                  hoststatus {{\n\thost_name=web1\n\tcurrent_state=0\n\tlast_check={checked}\n\tlast_time_up={checked}\n\t}}\n\
                  servicestatus {{\n\thost_name=web1\n\tservice_description=HTTP\n\tcurrent_state={state}\n\tstate_type=1\n\
                  \tcurrent_attempt=4\n\tmax_attempts=4\n\tlast_check={checked}\n\tlast_state_change={hour}\n\
