@@ -12,6 +12,9 @@ use super::run::Ran;
 pub(super) fn judge(mut ran: Ran, target: &SshTarget, request: &Request, clock: &Clock) -> Result<Answer, Error> {
     let host = target.host.clone();
     let phase = if ran.logged_in { request.phase() } else { Phase::Login };
+    if ran.heard.answered() {
+        return ran.heard.answer(&host, request, phase);
+    }
     if ran.timed_out {
         return Err(clock.timeout(phase));
     }
@@ -20,11 +23,11 @@ pub(super) fn judge(mut ran: Ran, target: &SshTarget, request: &Request, clock: 
         return Err(Error::NoLogin { host, address: target.place(), detail: detail + &ran.heard.said() });
     }
     // ssh's own failures end with 255; a gate never does.
-    if !ran.heard.answered() && ran.exit_code() == Some(255) {
+    if ran.exit_code() == Some(255) {
         return Err(Error::Cut { host, phase, detail: detail + &ran.heard.said() });
     }
     ran.heard.ending = Some(detail);
-    ran.heard.answer(&target.host, request, phase)
+    ran.heard.answer(&host, request, phase)
 }
 
 fn ending(ran: &Ran) -> String {

@@ -28,7 +28,7 @@ pub(super) struct Ran {
     /// What ssh itself wrote. Anyone on the network can have put lines into it.
     pub(super) log: String,
     pub(super) status: Option<ExitStatus>,
-    /// The deadline came before an answer.
+    /// The deadline ended it.
     pub(super) timed_out: bool,
     /// The host has proved its key and let us in, so the question may have been sent.
     pub(super) logged_in: bool,

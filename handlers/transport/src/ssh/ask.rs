@@ -7,7 +7,7 @@ use ssh2::Channel;
 
 use super::io::{Wire, again, code};
 use crate::heard::{GRACE, Heard};
-use crate::text::excerpt;
+use crate::text::quoted;
 use crate::{Answer, Error, Phase, Request};
 
 /// Asks, and believes only the frame.
@@ -109,7 +109,7 @@ fn ending(wire: &mut Wire, channel: &mut Channel, phase: Phase) -> Option<String
     }
     let signal = channel.exit_signal().ok().and_then(|ended| ended.exit_signal);
     match (signal, channel.exit_status()) {
-        (Some(signal), _) => Some(format!("the command was killed by SIG{}", excerpt(signal.as_bytes()))),
+        (Some(signal), _) => Some(format!("the command was killed by signal {}", quoted(signal.as_bytes()))),
         (None, Ok(0)) | (None, Err(_)) => None,
         (None, Ok(code)) => Some(format!("the command exited with {code}")),
     }
