@@ -5,7 +5,7 @@
 # make fuzz     fuzz targets, FUZZ_SECONDS=60 each (needs nightly Rust and cargo-fuzz)
 # make bench    ratios to the originals, measured in the same run
 # make lint     formatting, clippy, documentation
-# make deny     licences, bans, duplicates and sources of all dependencies (needs cargo-deny)
+# make deny     licences, bans, sources and, where a database can be had, advisories of all dependencies (needs cargo-deny)
 # make docs     manual pages, completions and bills of materials, in target/docs
 # make install  DESTDIR= PREFIX=/usr; packaging/install.mk says what goes where
 # make packages  rpms and debs of what was built, in target/packages
@@ -121,8 +121,16 @@ lint:
 	$(CARGO) clippy --locked --workspace --features check_http/openssl --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
+# Without a network the database fetched last is used. A missing database is a note, an advisory an error: cargo-deny exits 1
+# for both, so the database is looked for first.
+ADVISORIES = $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 deny:
 	$(CARGO) deny --locked check licenses bans sources
+	@if $(CARGO) deny --locked fetch db || ls -d $(ADVISORIES)/*/.git >/dev/null 2>&1; then \
+		$(CARGO) deny --locked --offline check advisories; \
+	else \
+		echo "NOTE: advisories were NOT checked: there is no database in $(ADVISORIES), and none could be fetched"; \
+	fi
 
 docs:
 	$(RELEASE) -p docs

@@ -104,3 +104,27 @@ fn cfengine_accepts_its_policies() {
         assert_eq!(said, "", "{name}");
     }
 }
+
+/// `make deny` without a network. The `cargo` in place of the real one finds an advisory when it is
+/// asked for any.
+fn deny_offline(place: &Place) -> (bool, String) {
+    let cargo = place.file("cargo", "#!/bin/sh\ncase \"$*\" in *'fetch db' | *advisories) exit 1 ;; esac\n", 0o755, None);
+    let mut make = Command::new("make");
+    make.arg("-C").arg(shipped("")).arg("deny").arg(format!("CARGO={}", cargo.display()));
+    let done = make.env("CARGO_HOME", place.path()).output().unwrap();
+    (done.status.success(), String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+#[test]
+fn make_deny_reports_a_missing_database() {
+    let (passed, said) = deny_offline(&Place::new());
+    assert!(passed && said.contains("advisories were NOT checked"), "{said}");
+}
+
+#[test]
+fn make_deny_fails_on_an_advisory_of_an_older_database() {
+    let place = Place::new();
+    fs::create_dir_all(place.path().join("advisory-dbs/advisory-db-1/.git")).unwrap();
+    let (passed, said) = deny_offline(&place);
+    assert!(!passed && !said.contains("NOT checked"), "{said}");
+}
