@@ -1,6 +1,6 @@
 //! What Nagios' user has tried against root.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -10,43 +10,50 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use e2e::run;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
 
 use crate::site::{FAULT, Site};
 
-/// Exchanges `here` between a link to `victim` and `otherwise`, as fast as Nagios' user can, while `attacked` runs.
-fn exchanged(site: &Site, here: &Path, victim: &Path, otherwise: impl Fn() + Send + Sync, attacked: impl FnOnce()) {
+/// Does `again` again and again as Nagios' user, while `attacked` runs.
+fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOnce()) {
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        let (done, otherwise) = (&done, &otherwise);
-        let swap = move || {
+        let (done, again) = (&done, &again);
+        let attack = move || {
             while !done.load(Ordering::Relaxed) {
-                let _ = fs::remove_file(here).or_else(|_| fs::remove_dir(here));
-                let _ = symlink(victim, here);
-                let _ = fs::remove_file(here);
-                otherwise();
+                again();
             }
         };
-        scope.spawn(move || site.nagios.does(swap));
+        let _done = Done(done);
+        scope.spawn(move || site.nagios.does(attack));
         attacked();
-        done.store(true, Ordering::Relaxed);
     });
 }
 
-/// The old handler checked that the command file was a pipe, and then opened it by its name: 4 runs were enough.
+/// The old handler checked that the command file was a pipe, and then opened it by its name.
 #[test]
 fn command_file_exchanged_for_a_link_writes_no_file_of_roots() {
     let site = Site::new();
     site.fault();
     let victim = site.place.file("victim", "root's", 0o600, None);
-    let pipe = site.var.join("nagios.cmd");
-    let otherwise = || drop(Command::new("mkfifo").arg(&pipe).output());
-    exchanged(&site, &pipe, &victim, otherwise, || {
-        for run in 0..40 {
+    let (pipe, link) = (site.var.join("nagios.cmd"), site.var.join("link"));
+    site.nagios.does(|| symlink(&victim, &link).unwrap());
+    // Somebody reads the pipe.
+    let _reader = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    let exchange = || renameat_with(CWD, &pipe, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+    under_attack(&site, exchange, || {
+        for run in 0..60 {
             let words = format!("{FAULT} --foreground --policy {} --problem-id {run}", site.policy.display());
             let mut command = Command::new(&site.handler);
             command.args(words.split(' ')).stdout(Stdio::null());
-            if run % 2 == 1 {
+            if run % 6 == 5 {
                 command.uid(site.nagios.uid).gid(site.nagios.gid);
             }
             command.status().unwrap();
@@ -62,14 +69,22 @@ fn init_gives_away_nothing_that_a_link_leads_to() {
     let site = Site::new();
     let victim = site.place.directory("victim", None);
     let before = fs::metadata(&victim).unwrap();
-    let dir = site.var.join("ledger");
+    let (dir, link) = (site.var.join("ledger"), site.var.join("link"));
+    site.nagios.does(|| symlink(&victim, &link).unwrap());
     let words = ["--policy", site.policy.to_str().unwrap(), "init", "--dir", dir.to_str().unwrap(), "--nagios-cfg"];
-    exchanged(&site, &dir, &victim, || drop(fs::create_dir(&dir)), || {
+    // The link is in the way of what init has just made.
+    let exchange = || {
+        let _ = renameat_with(CWD, &dir, CWD, &link, RenameFlags::EXCHANGE);
+        let _ = fs::remove_dir(&link);
+        let _ = symlink(&victim, &link);
+        let _ = fs::remove_file(&dir);
+    };
+    under_attack(&site, exchange, || {
         for run in 0..100 {
             let done = Command::new(&site.ctl).args(words).arg(&site.cfg).stdin(Stdio::null()).output().unwrap();
             let after = fs::metadata(&victim).unwrap();
             assert_eq!((after.uid(), after.gid(), after.mode()), (before.uid(), before.gid(), before.mode()), "run {run}");
-            let text = String::from_utf8_lossy(&done.stderr).into_owned();
+            let text = String::from_utf8_lossy(&done.stderr);
             assert!(done.status.code() == Some(3) && text.contains("can be changed by"), "run {run}: {text}");
         }
     });

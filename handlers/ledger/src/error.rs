@@ -1,9 +1,10 @@
 //! Why the ledger cannot be used. In every case nothing is repaired.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
+use rustix::io::Errno;
 
 /// A ledger that cannot be trusted or written. The next step is in the message.
 #[derive(Debug, thiserror::Error)]
@@ -11,13 +12,13 @@ pub enum Error {
     /// The file is not there, though it should be.
     #[error("the ledger {0} does not exist yet; the first repair creates it")]
     Missing(PathBuf),
-    /// The directory is missing or may not be written.
-    #[error("the ledger's directory {path} cannot be used: {why}; {}", of_directory(why.kind()))]
+    /// The directory, or a file in it, is missing or may not be written.
+    #[error("{path} cannot be used for the ledger: {why}; {}", of_directory(why))]
     Directory {
-        /// The directory.
+        /// The directory, or the file.
         path: PathBuf,
         /// What the system said.
-        why: std::io::Error,
+        why: io::Error,
     },
     /// Somebody who is neither root nor us could have written it.
     #[error(
@@ -85,19 +86,35 @@ pub enum Error {
 }
 
 const FULL: &str = "free some space on its disk: what is on record stays, and what cannot be recorded is not done";
+const LIMITS: &str = "raise the limits of what started this program (ulimit -n and -f, LimitNOFILE= and LimitFSIZE=)";
 const READ_ONLY: &str = "mount its disk read-write again";
 /// Whoever looks may be the wrong one, and not the files: an admin without sudo must not be told to take them from Nagios.
 const NOT_OURS: &str =
     "it is for root and the user Nagios runs as: run this as one of them; see 'sudo repairctl doctor' if it is that user";
 
 /// The next step, when the directory or a file beside the ledger cannot be used.
-fn of_directory(kind: ErrorKind) -> &'static str {
-    match kind {
+fn of_directory(why: &io::Error) -> &'static str {
+    match why.kind() {
+        _ if is_shortage(why) => LIMITS,
+        ErrorKind::FileTooLarge => LIMITS,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => NOT_OURS,
         ErrorKind::InvalidInput => "look who put it there, and remove it",
-        _ => "create it, owned by the user Nagios runs as, mode 0750",
+        ErrorKind::NotFound => "create it, owned by the user Nagios runs as, mode 0750",
+        _ => "look at it and at its disk",
+    }
+}
+
+/// It is this process, or this machine, that has no more descriptors or memory.
+fn is_shortage(why: &io::Error) -> bool {
+    matches!(Errno::from_io_error(why), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
+impl Error {
+    /// Whether this process lacks something, and the ledger may be as good as ever.
+    pub fn is_our_shortage(&self) -> bool {
+        matches!(self, Error::Directory { why, .. } if is_shortage(why))
     }
 }
 
@@ -111,6 +128,7 @@ fn of_store(code: Option<ErrorCode>) -> &'static str {
             "it is damaged, and never reset by itself: put a copy of it back, or move it away, and with it what is known of earlier \
              repairs"
         }
+        Some(ErrorCode::SystemIoFailure) => "look at its disk, and at the limit on file sizes (ulimit -f, LimitFSIZE=)",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "find out who holds it, a backup or a stopped repair_worker",
         _ => "look at it and at its disk",
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::answer::{Answer, Reason, Refusal, Report};
 use crate::args::Args;
-use crate::excerpt::clean;
 use crate::file;
 use crate::ground::{account, find, look, umask_is_sane};
 use crate::limit::Limit;
@@ -36,12 +35,7 @@ pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
 
 fn look_with(argv: &[String], account: Option<&str>) -> Report {
     let Ran { end, mut output, .. } = run::run(argv, account, Limit::DIAGNOSIS, None);
-    let (exit, remark) = match end {
-        End::Exit(code) => (Some(code), None),
-        End::Signal(signal) => (None, Some(format!("ended by signal {signal}"))),
-        End::TimedOut | End::Lost => (None, Some("stopped: it took too long".to_owned())),
-        End::NotStarted(why) => (None, Some(clean(&why, 300))),
-    };
-    output.extend(remark);
+    output.extend(end.without_code());
+    let exit = if let End::Exit(code) = end { Some(code) } else { None };
     Report { run: argv.to_vec(), exit, output }
 }

@@ -4,6 +4,8 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::record::LARGEST_FILE;
+
 /// The machine and this process on it.
 pub(crate) struct Host {
     /// Changes with every boot; a repair that was running before is not running now.
@@ -12,11 +14,15 @@ pub(crate) struct Host {
     pub(crate) uid: u32,
     /// What is taken away from the mode of new files; unknown on kernels before 4.7.
     umask: Option<u32>,
+    /// /etc/passwd.
+    passwd: String,
 }
 
 impl Host {
-    /// Looks around. Not being able to know the account or the boot is an error.
+    /// Looks around. Not being able to know the accounts or the boot is an error, as is no room for
+    /// a record.
     pub(crate) fn look() -> Result<Host, String> {
+        room_for_a_record(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
         let uid = field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
         let boot = read("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
@@ -24,6 +30,7 @@ impl Host {
             uid: uid.ok_or("/proc/self/status does not tell the account")?,
             boot: if boot.is_empty() { return Err("the boot id is empty".into()) } else { boot },
             umask: field(&status, "Umask:").and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
+            passwd: read("/etc/passwd")?,
         })
     }
 
@@ -34,7 +41,7 @@ impl Host {
 
     /// Whether `account` is the one the gate already runs under.
     pub(crate) fn runs_as(&self, account: &str) -> bool {
-        uid_of(account, &fs::read_to_string("/etc/passwd").unwrap_or_default()) == Some(self.uid)
+        uid_of(account, &self.passwd) == Some(self.uid)
     }
 }
 
@@ -57,8 +64,22 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// SIGXFSZ would end the gate in the middle of a record, and std can neither catch nor ignore it
+/// (setrlimit(2)).
+fn room_for_a_record(limits: &str) -> Result<(), String> {
+    let bytes = field(limits, "Max file size").and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    match bytes {
+        Some(bytes) if bytes < LARGEST_FILE => {
+            Err(format!("this login may write files of {bytes} bytes, too few for a record; raise fsize (limits.conf(5))"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// People's names in /etc/passwd may be latin-1.
 fn read(path: &str) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|e| format!("{path} cannot be read: {e}"))
+    let bytes = fs::read(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
@@ -125,6 +146,13 @@ mod tests {
         assert_eq!(uid_of("repair", passwd), Some(998));
         assert_eq!(uid_of("nobody", passwd), None);
         assert_eq!(uid_of("broken", passwd), None);
+    }
+
+    #[test]
+    fn refuses_a_file_size_limit_below_a_record() {
+        let limits = |soft: &str| format!("Limit Soft Hard Units\nMax file size             {soft}     unlimited     bytes\n");
+        assert!(room_for_a_record(&limits("65535")).unwrap_err().contains("65535 bytes"));
+        assert_eq!(room_for_a_record(&limits("65536")).and(room_for_a_record(&limits("unlimited"))), Ok(()));
     }
 
     #[test]

@@ -53,6 +53,11 @@ fn sudo_allows(argv: &[String], account: &str, limit: Limit) -> Result<(), Refus
     let ask = ["/usr/bin/sudo", "-n", "-l", "-u", account, "--"].map(str::to_owned);
     let ask: Vec<String> = ask.into_iter().chain(whole).collect();
     let Ran { end, output, .. } = run::run(&ask, None, Limit::DIAGNOSIS, None);
+    // No answer is not a no.
+    if let Some(why) = end.without_code() {
+        let text = format!("whether sudo lets this account run '{}' is not known: sudo -l: {why}", argv.join(" "));
+        return Err(Refusal::new(Reason::State, text));
+    }
     if end == End::Exit(0) {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::excerpt::Excerpt;
+use crate::excerpt::{Excerpt, clean};
 use crate::limit::{Limit, STACK};
 use crate::live::Live;
 use crate::within;
@@ -32,6 +32,18 @@ pub(crate) enum End {
     NotStarted(String),
     /// It did not end at the hard limit; the gate waits no longer.
     Lost,
+}
+
+impl End {
+    /// Why there is no exit code; `None` where there is one.
+    pub(crate) fn without_code(&self) -> Option<String> {
+        match self {
+            End::Exit(_) => None,
+            End::Signal(signal) => Some(format!("ended by signal {signal}")),
+            End::TimedOut | End::Lost => Some("stopped: it took too long".to_owned()),
+            End::NotStarted(why) => Some(clean(why, 300)),
+        }
+    }
 }
 
 /// What came of a command.

@@ -29,6 +29,8 @@ pub(crate) enum Outcome {
 pub(crate) const TIMED_OUT: u8 = 124;
 const NOT_STARTED: u8 = 127;
 const KILL: &str = "/bin/kill";
+/// errno(3): ENOMEM, ENFILE, EMFILE.
+const SHORTAGES: [i32; 3] = [12, 23, 24];
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Ends as the command did: the exit code is handed on whole, for this is not what Nagios or the server sees.
@@ -94,7 +96,12 @@ fn signal(name: &str, group: u32) -> bool {
 fn anyone_in(group: u32) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     entries.flatten().any(|entry| {
-        let stat = fs::read(entry.path().join("stat")).unwrap_or_default();
+        let stat = match fs::read(entry.path().join("stat")) {
+            Ok(stat) => stat,
+            // Most have ended meanwhile. Which group it is in is not known when it is we who lack
+            // something.
+            Err(e) => return e.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number)),
+        };
         let stat = String::from_utf8_lossy(&stat);
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         let dead = matches!(fields.next(), Some("Z" | "X"));

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ impl Agent {
             .expect("these tests need ssh-agent: install openssh-client");
         let agent = Agent { child, socket };
         let begun = Instant::now();
-        while !agent.socket.exists() && begun.elapsed() < Duration::from_secs(20) {
+        while UnixStream::connect(&agent.socket).is_err() && begun.elapsed() < Duration::from_secs(20) {
             std::thread::sleep(Duration::from_millis(5));
         }
         for key in keys {
@@ -73,6 +73,16 @@ fn without_a_named_key_the_agents_keys_are_tried_in_turn() {
     let agent = Agent::start(&sshd.path(""), &[&sshd.path("another"), &sshd.path("user")]);
     let target = SshTarget { key: sshd.path("nameless"), ..by_agent(&sshd, &agent.socket) };
     assert!(ask(&target, &repair(), Duration::from_secs(30)).0.is_ok());
+}
+
+#[test]
+fn offers_no_other_key_when_the_public_half_cannot_be_read() {
+    let sshd = Plan::new().start();
+    let agent = Agent::start(&sshd.path(""), &[&sshd.path("user")]);
+    let target = SshTarget { key: sshd.path("unreadable"), ..by_agent(&sshd, &agent.socket) };
+    std::fs::create_dir(sshd.path("unreadable.pub")).unwrap();
+    let error = fails(&target, &repair());
+    assert!(error.code() == "key-file-unreadable" && error.to_string().contains("unreadable.pub"), "{error}");
 }
 
 #[test]

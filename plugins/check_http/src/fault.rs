@@ -1,4 +1,7 @@
-//! What can keep a page from coming. Each is something seen of the server, and so a verdict, not an error of ours.
+//! What can keep a page from coming. Each but [`Fault::Starved`] is something seen of the server,
+//! and so a verdict.
+
+use rustix::io::Errno;
 
 use crate::clock::TimedOut;
 
@@ -11,6 +14,8 @@ pub enum Fault {
     Name(&'static str),
     /// No address of the name takes a connection; why the last one did not.
     Connect(String),
+    /// This process or machine has no more descriptors or memory: nothing was seen of the server.
+    Starved(String),
     /// TLS could not be agreed on.
     Tls(TlsFault),
     /// The certificate is not to be trusted, and that was asked.
@@ -34,6 +39,11 @@ pub struct TlsFault {
     pub why: String,
     /// Whether OpenSSL may come to terms with this peer.
     pub worth_openssl: bool,
+}
+
+/// Whether it is this process, or this machine, that has no more of something.
+pub fn is_shortage(why: Errno) -> bool {
+    matches!(why, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
 }
 
 impl Fault {

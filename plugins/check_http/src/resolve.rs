@@ -9,8 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::clock::Clock;
-use crate::fault::Fault;
+use crate::fault::{Fault, is_shortage};
+use crate::text;
 use crate::wish::Family;
 
 const NOT_KNOWN: &str = "Name or service not known";
@@ -53,9 +56,7 @@ fn within<T: Send + 'static>(clock: &Clock, work: impl FnOnce() -> T + Send + 's
         // Nobody listens any more when the time is up.
         let _ = answer.send(work());
     });
-    if thread.is_err() {
-        return Err(Fault::Name(TRY_AGAIN));
-    }
+    thread.map_err(|why| Fault::Starved(text::plain(&why)))?;
     wait.recv_timeout(left).map_err(|why| match why {
         RecvTimeoutError::Timeout => Fault::Timeout,
         RecvTimeoutError::Disconnected => Fault::Name(TRY_AGAIN),
@@ -135,6 +136,7 @@ fn libc(name: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
         Err(why) if ["Temporary failure", "Try again"].iter().any(|text| why.to_string().contains(text)) => {
             Err(Fault::Name(TRY_AGAIN))
         }
+        Err(why) if Errno::from_io_error(&why).is_some_and(is_shortage) => Err(Fault::Starved(text::plain(&why))),
         Err(_) => Err(Fault::Name(NOT_KNOWN)),
     }
 }
@@ -153,9 +155,10 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
         // What cannot be read is no address.
         let _ = stdout.take(64 << 10).read_to_string(&mut text);
     }
-    let _ = child.wait();
+    // getent(1): 2 says that the name is not known; anything else, that it was not looked up.
+    let unknown = matches!(child.wait().map(|status| status.code()), Ok(Some(0 | 2)));
     let found = read_getent(&text, port);
-    if found.is_empty() { Err(Fault::Name(NOT_KNOWN)) } else { Ok(found) }
+    if found.is_empty() { Err(Fault::Name(if unknown { NOT_KNOWN } else { TRY_AGAIN })) } else { Ok(found) }
 }
 
 /// Lines of `getent ahosts`: address, socket type, name. Each address stands there once for every type, and with ahostsv6

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::clock::Clock;
-use crate::fault::Fault;
+use crate::fault::{Fault, is_shortage};
 
 /// How long one address is tried alone before the next is tried beside it (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -48,11 +48,11 @@ impl Socket {
                 next_start = Instant::now() + HEAD_START;
             }
             if pending.is_empty() {
-                return Err(Fault::Connect(said(last_error)));
+                return Err(unconnected(last_error));
             }
             let until_next = (waiting.len() > 0).then(|| next_start.saturating_duration_since(Instant::now()));
             let left = clock.left()?;
-            let ready = wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(|why| Fault::Connect(said(why)))?;
+            let ready = wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(unconnected)?;
             if let Some(at) = ready {
                 let fd = pending.swap_remove(at);
                 match sockopt::socket_error(&fd).unwrap_or_else(Err) {
@@ -78,7 +78,7 @@ impl Socket {
             rustix::io::ioctl_fionbio(&fd, true)?;
             Ok(Socket { fd, clock: *clock })
         };
-        connect().map_err(|why: Errno| if why == Errno::AGAIN { Fault::Timeout } else { Fault::Connect(said(why)) })
+        connect().map_err(|why| if why == Errno::AGAIN { Fault::Timeout } else { unconnected(why) })
     }
 
     /// The line that tells a server behind HAProxy who connects (the PROXY protocol, version 1).
@@ -166,6 +166,11 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     }
 }
 
+/// Why there is no connection; a shortage of our own says nothing of the server.
+fn unconnected(why: Errno) -> Fault {
+    if is_shortage(why) { Fault::Starved(said(why)) } else { Fault::Connect(said(why)) }
+}
+
 /// An error as glibc words it, which is what existing notifications and their filters know; musl's texts differ.
 fn said(why: Errno) -> String {
     let known = match why {
@@ -179,6 +184,7 @@ fn said(why: Errno) -> String {
         Errno::NOENT => "No such file or directory",
         Errno::ADDRNOTAVAIL => "Cannot assign requested address",
         Errno::AFNOSUPPORT => "Address family not supported by protocol",
+        Errno::MFILE => "Too many open files",
         Errno::NAMETOOLONG => "File name too long",
         _ => return crate::text::plain(&why.into()),
     };
@@ -192,6 +198,12 @@ mod tests {
 
     fn clock(limit: Duration) -> Clock {
         Clock::start(Instant::now(), Duration::ZERO, Some(limit))
+    }
+
+    #[test]
+    fn a_shortage_of_our_own_is_no_verdict_on_the_server() {
+        assert_eq!(unconnected(Errno::MFILE), Fault::Starved("Too many open files".into()));
+        assert_eq!(unconnected(Errno::CONNREFUSED), Fault::Connect("Connection refused".into()));
     }
 
     #[test]

@@ -46,8 +46,8 @@ fn look_and_judge(wish: Wish, config: config::Config) -> Outcome {
     let policy = config.policy.clone();
     match within::within(limit, move || look::look(&config, window, SystemTime::now())) {
         Some(Ok(seen)) => judge::ledger(&seen, &policy, &wish),
-        // Nothing is repaired then, which is a measured fault and not a plugin that could not measure.
-        Some(Err(Unseen(why))) => Outcome::new(State::Critical, format!("{NAME} CRITICAL: nothing is repaired: {why}")),
+        Some(Err(Unseen::Unusable(why))) => Outcome::new(State::Critical, format!("{NAME} CRITICAL: nothing is repaired: {why}")),
+        Some(Err(Unseen::Starved(why))) => Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {why}")),
         None => {
             let text = format!("the ledger {} did not answer within {} s", path.display(), limit.as_secs());
             Outcome::new(State::Critical, format!("{NAME} CRITICAL: {text}"))

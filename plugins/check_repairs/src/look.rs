@@ -9,7 +9,18 @@ use policy::{Event, Fleet, FleetNow, History, Limits, Quota, State, StateType, W
 
 /// Why the ledger tells nothing.
 #[derive(Debug)]
-pub struct Unseen(pub String);
+pub enum Unseen {
+    /// It cannot be used. Nothing is repaired then, which is a measured fault.
+    Unusable(String),
+    /// This plugin has no more descriptors or memory, and could not measure.
+    Starved(String),
+}
+
+impl From<ledger::Error> for Unseen {
+    fn from(why: ledger::Error) -> Unseen {
+        if why.is_our_shortage() { Unseen::Starved(why.to_string()) } else { Unseen::Unusable(why.to_string()) }
+    }
+}
 
 /// What is on record.
 #[derive(Debug, Default)]
@@ -47,10 +58,10 @@ pub struct Held {
 pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, Unseen> {
     match SqliteLedger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(path)) => no_ledger_yet(&path).and_then(|seen| writable(&path).map(|()| seen)),
-        Err(why) => Err(Unseen(why.to_string())),
+        Err(why) => Err(why.into()),
         Ok(mut ledger) => {
             writable(&config.ledger)?;
-            read(&mut ledger, config, window, now).map_err(|why| Unseen(why.to_string()))
+            Ok(read(&mut ledger, config, window, now)?)
         }
     }
 }
@@ -59,14 +70,16 @@ pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, 
 fn writable(ledger: &Path) -> Result<(), Unseen> {
     match SqliteLedger::shut_out(ledger) {
         None => Ok(()),
-        Some(file) => Err(Unseen(format!("{} is not for this user to write; see 'sudo repairctl doctor'", file.display()))),
+        Some(file) => {
+            Err(Unseen::Unusable(format!("{} is not for this user to write; see 'sudo repairctl doctor'", file.display())))
+        }
     }
 }
 
 fn no_ledger_yet(path: &Path) -> Result<Seen, Unseen> {
     match path.parent() {
         Some(directory) if directory.is_dir() => Ok(Seen::default()),
-        _ => Err(Unseen(format!(
+        _ => Err(Unseen::Unusable(format!(
             "the directory of the ledger {} is not there; create it, owned by the user Nagios runs as",
             path.display()
         ))),

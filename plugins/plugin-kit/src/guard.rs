@@ -4,6 +4,10 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGXCPU, SIGXFSZ};
+use signal_hook::flag;
 
 use crate::{Outcome, State};
 
@@ -43,6 +47,7 @@ impl Problem {
 /// A panic ends here too, through the panic hook, so that it holds with `panic = "abort"` as well.
 pub fn guard(name: &'static str, run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>) -> ExitCode {
     quiet_panics(name);
+    outlive_limits();
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
     let (said, state) = match run(&argv) {
         Ok(outcome) => (outcome.render(), outcome.state()),
@@ -59,6 +64,20 @@ pub fn guard(name: &'static str, run: impl FnOnce(&[OsString]) -> Result<Outcome
 /// A panic from here on is one line and UNKNOWN (3).
 pub(crate) fn quiet_panics(name: &'static str) {
     std::panic::set_hook(Box::new(move |info| panicked(name, info)));
+}
+
+/// Keeps the signals of resource limits from ending the program with a code of theirs (153, 152).
+/// SIGPIPE is std's matter.
+///
+/// They are caught, and neither ignored nor blocked, because a program that we execute would
+/// inherit that.
+pub(crate) fn outlive_limits() {
+    static NOTED: AtomicBool = AtomicBool::new(false);
+    static ALWAYS: AtomicBool = AtomicBool::new(true);
+    // Where one cannot be caught, all else still works. The write beyond the limit fails, and its
+    // error names the file.
+    let _ = flag::register(SIGXFSZ, &NOTED);
+    let _ = flag::register_conditional_shutdown(SIGXCPU, State::Unknown.code().into(), &ALWAYS);
 }
 
 fn panicked(name: &str, info: &PanicHookInfo<'_>) {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 
-use crate::guard::{Problem, quiet_panics};
+use crate::guard::{Problem, outlive_limits, quiet_panics};
 
 /// How a command ended; its code is the exit code. A [`Problem`] ends as 3, like that of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,7 @@ impl Out {
 /// `name: text`, and ends as 3. Help and version were asked for and end as 0.
 pub fn tool(name: &'static str, run: impl FnOnce(&[OsString], &mut Out) -> Result<Found, Problem>) -> ExitCode {
     quiet_panics(name);
+    outlive_limits();
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
     let mut out = Out::new();
     let ended = match run(&argv, &mut out) {

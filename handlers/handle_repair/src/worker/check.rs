@@ -1,6 +1,7 @@
 //! Running a program on this server: a verify command, or a `local` rung. No shell, a clean environment, a limit.
 
-use std::io::{self, PipeReader, Read};
+use std::fs;
+use std::io::{self, ErrorKind, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -61,15 +62,26 @@ pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> Chec
 pub fn find<'a>(argv: &'a [String], plugin_path: &[PathBuf]) -> Result<(PathBuf, &'a [String]), String> {
     let (program, arguments) = argv.split_first().ok_or("there is no verify command")?;
     if program.contains('/') {
-        return if Path::new(program).is_file() {
-            Ok((program.into(), arguments))
-        } else {
-            Err(format!("there is no {program}"))
-        };
+        let found = is_file(Path::new(program))?;
+        return if found { Ok((program.into(), arguments)) } else { Err(format!("there is no {program}")) };
     }
-    let found = plugin_path.iter().map(|directory| directory.join(program)).find(|place| place.is_file());
-    let places = || plugin_path.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
-    found.map(|place| (place, arguments)).ok_or_else(|| format!("the verify command '{program}' is in none of {}", places()))
+    for place in plugin_path.iter().map(|directory| directory.join(program)) {
+        if is_file(&place)? {
+            return Ok((place, arguments));
+        }
+    }
+    let places: Vec<String> = plugin_path.iter().map(|place| place.display().to_string()).collect();
+    Err(format!("the verify command '{program}' is in none of {}", places.join(", ")))
+}
+
+/// Whether there is such a file. A place that cannot be looked into is an error, for the program
+/// may be there.
+fn is_file(place: &Path) -> Result<bool, String> {
+    match fs::metadata(place) {
+        Ok(found) => Ok(found.is_file()),
+        Err(why) if matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(why) => Err(format!("{}: {why}", place.display())),
+    }
 }
 
 /// Runs a program to its end or its limit, and leaves none of its children behind at the limit. Whoever watches is given
@@ -173,6 +185,14 @@ mod tests {
         assert_eq!(check("kill -9 $$", long).state, State::Unknown);
         assert_eq!(verify(&["/nonexistent".into()], &[], long).state, State::Unknown);
         assert_eq!(verify(&["sh".into()], &["/nonexistent".into()], long).state, State::Unknown);
+    }
+
+    #[test]
+    fn reports_why_a_place_cannot_be_looked_into() {
+        let name = "x".repeat(300);
+        for (argv, places) in [(name.clone(), vec!["/usr/bin".into()]), (format!("/usr/bin/{name}"), vec![])] {
+            assert!(find(&[argv], &places).unwrap_err().contains("File name too long"));
+        }
     }
 
     #[test]

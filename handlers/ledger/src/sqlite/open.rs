@@ -1,8 +1,8 @@
 //! Opening the ledger, or saying why it cannot be trusted.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -65,6 +65,10 @@ impl SqliteLedger {
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
+        SqliteLedger::connect_unexplained(path, access).map_err(|error| explained(error, path))
+    }
+
+    fn connect_unexplained(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
         check_owner(path)?;
         check_directory(path)?;
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -75,6 +79,17 @@ impl SqliteLedger {
     }
 }
 
+/// SQLite keeps to itself why it cannot open a file; the system tells it again. Ledger, log and
+/// index take a descriptor each.
+fn explained(error: Error, file: &Path) -> Error {
+    let is_closed = matches!(&error, Error::Store { why, .. } if why.sqlite_error_code() == Some(ErrorCode::CannotOpen));
+    let tries = if is_closed { 3 } else { 0 };
+    match (0..tries).map(|_| File::open(file)).collect::<io::Result<Vec<_>>>() {
+        Err(why) => Error::Directory { path: file.to_owned(), why },
+        Ok(_) => error,
+    }
+}
+
 /// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one and of two first
 /// repairs one wins.
 fn create(path: &Path) -> Result<(), Error> {
@@ -82,7 +97,8 @@ fn create(path: &Path) -> Result<(), Error> {
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
     let draft = path.with_added_extension(format!("new-{}-{:?}", std::process::id(), std::thread::current().id()));
     private_file(&draft).map_err(unusable)?;
-    let made = write_schema(&draft).map_err(SqliteLedger::failed(path)).and_then(|()| match fs::hard_link(&draft, path) {
+    let written = write_schema(&draft).map_err(SqliteLedger::failed(path)).map_err(|error| explained(error, &draft));
+    let made = written.and_then(|()| match fs::hard_link(&draft, path) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(unusable(why)),
         _ => Ok(()),
     });

@@ -2,6 +2,7 @@
 //! is left behind when the agent (or the person it asks for consent) does not answer.
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
@@ -59,7 +60,11 @@ fn public_half(target: &SshTarget) -> Result<Option<Vec<u8>>, Error> {
     let mut file = target.key.clone().into_os_string();
     file.push(".pub");
     let file = PathBuf::from(file);
-    let Ok(text) = fs::read_to_string(&file) else { return Ok(None) };
+    let text = match fs::read_to_string(&file) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        // Without it the agent would offer the host every key it holds.
+        read => read.map_err(|e| Error::KeyFileUnreadable { file: file.clone(), why: e.to_string() })?,
+    };
     let blob = PublicKey::from_openssh(&text).and_then(|key| key.to_bytes());
     blob.map(Some).map_err(|e| Error::KeyFileFormat { file, why: e.to_string() })
 }

@@ -36,6 +36,11 @@ fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
             None => critical(format!("connect to address {} and port {}: {why}", place.address, place.port)),
         }
         .line(NO_SOCKET),
+        // A CRITICAL would have a healthy server repaired.
+        Fault::Starved(why) => Outcome::new(
+            State::Unknown,
+            format!("HTTP UNKNOWN - {why}: the server was not looked at; raise this plugin's limits"),
+        ),
         Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
         Fault::Untrusted(tls) => {
             critical(format!("CRITICAL - Certificate of '{}' is not to be trusted: {}", place.name(), tls.why))

@@ -1,0 +1,211 @@
+//! Resource limits: no program ends by a signal or outside 0 to 3, and each shortage is named for
+//! what it is.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use e2e::{Place, run};
+use serde_json::json;
+
+/// Limits on descriptors: from one more than the three that every program is given, to what is more
+/// than enough.
+const DESCRIPTORS: [u32; 12] = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, ENOUGH];
+const ENOUGH: u32 = 1024;
+
+/// A policy and a gate whose only repair makes a mark.
+struct Site {
+    place: Place,
+}
+
+impl Site {
+    fn new() -> Site {
+        let site = Site { place: Place::new() };
+        site.place.directory("state", None);
+        run(Command::new("chmod").arg("700").arg(site.place.at("state")));
+        let repairs = json!({"repairs": {
+            "mark": {"run": ["/usr/bin/touch", site.mark()], "cooldown": "0s"},
+            "other": {"run": ["/usr/bin/id"], "as": "nobody"},
+        }});
+        site.place.file("repairs.json", &repairs.to_string(), 0o644, None);
+        let repair = |run: &[&str], verify: &[&str]| json!({"ladder": [{"local": run}], "verify": verify, "settle": "0s"});
+        let signals = ["/bin/grep", "SigIgn", "/proc/self/status"];
+        let policy = json!({
+            "ledger": site.place.at("ledger.sqlite"),
+            "repairs": {
+                "mark": repair(&["/usr/bin/touch", site.mark().to_str().unwrap()], &["/bin/true"]),
+                "signals": repair(&signals, &signals),
+            },
+        });
+        site.place.file("policy.json", &policy.to_string(), 0o644, None);
+        for program in ["handle_repair", "repair_worker"] {
+            site.place.program(program);
+        }
+        site
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.place.at("mark")
+    }
+
+    /// A program and its words, to be run by `wrapper`, as `prlimit --nofile=4`.
+    fn command(&self, wrapper: &str, program: &str, words: &str) -> Command {
+        let mut command = Command::new("/usr/bin/env");
+        command.args(wrapper.split_whitespace()).arg(self.place.program(program)).args(words.split_whitespace());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn with_policy(&self, wrapper: &str, program: &str, words: &str) -> Command {
+        let mut command = self.command(wrapper, program, words);
+        command.arg("--policy").arg(self.place.at("policy.json"));
+        command
+    }
+
+    /// A repair on a host of its own: none cools down after another.
+    fn repair(&self, wrapper: &str, name: &str, host: u32) -> Command {
+        self.with_policy(
+            wrapper,
+            "handle_repair",
+            &format!("CRITICAL HARD 4 --host web{host} --service HTTP --repair {name} --foreground"),
+        )
+    }
+
+    fn gate(&self, wrapper: &str, request: &str) -> Command {
+        let mut command = self.command(wrapper, "repair_gate", "--config");
+        command.arg(self.place.at("repairs.json")).arg("--state").arg(self.place.at("state"));
+        command.env("SSH_ORIGINAL_COMMAND", request);
+        command
+    }
+
+    /// Every program, at work. The repair comes last, for the others report how it ended.
+    fn all(&self, wrapper: &str, port: u16) -> Vec<Command> {
+        vec![
+            self.with_policy(wrapper, "check_repairs", ""),
+            self.with_policy(wrapper, "repairctl", "status"),
+            self.with_policy(wrapper, "repairctl", "history"),
+            self.gate(wrapper, "version"),
+            self.gate(wrapper, "ready mark"),
+            self.gate(wrapper, "repair mark 20261130-00000001"),
+            self.command(wrapper, "check_http", &format!("-H localhost -p {port}")),
+            self.command(wrapper, "check_http", &format!("-H 127.0.0.1 -p {port}")),
+            self.repair(wrapper, "mark", 2),
+        ]
+    }
+}
+
+/// Exit code and all that was printed.
+fn ended(command: &mut Command) -> (i32, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    let code = status.code().filter(|code| (0..=3).contains(code));
+    (code.unwrap_or_else(|| panic!("{command:?}: {status}\n{text}")), text)
+}
+
+/// A server whose page is fine.
+fn web_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answer = |mut client: TcpStream| {
+        let head = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
+        head.take_while(|line| !line.is_empty()).for_each(drop);
+        let _ = client.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    };
+    thread::spawn(move || listener.incoming().flatten().for_each(answer));
+    port
+}
+
+fn names_a_shortage(text: &str) -> bool {
+    // As glibc and musl word EMFILE.
+    text.contains("Too many open files") || text.contains("No file descriptors available")
+}
+
+#[test]
+fn names_missing_descriptors_for_what_they_are() {
+    let port = web_server();
+    for limit in DESCRIPTORS {
+        let site = Site::new();
+        assert_eq!(ended(&mut site.repair("", "mark", 1)).0, 0);
+        for mut command in site.all(&format!("prlimit --nofile={limit}"), port) {
+            let (code, text) = ended(&mut command);
+            let named = limit != ENOUGH && names_a_shortage(&text);
+            assert!(code == 0 || named, "{command:?}: {code}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn repairs_nothing_and_names_the_ledger_below_any_file_size() {
+    let site = Site::new();
+    for limit in [0, 1, 4096, 40_000] {
+        let wrapper = format!("prlimit --core=0 --fsize={limit}");
+        for mut command in [site.repair(&wrapper, "mark", 1), site.with_policy(&wrapper, "repairctl", "pause --reason test")] {
+            let (code, text) = ended(&mut command);
+            assert!(code == 3 && text.contains("ledger.sqlite") && text.contains("limit on file sizes"), "{code} {text}");
+        }
+        let (code, text) = ended(&mut site.gate(&wrapper, "repair mark 20261130-00000001"));
+        assert!(code == 3 && text.contains(&format!("may write files of {limit} bytes")), "{code} {text}");
+        assert!(!site.mark().exists(), "a repair was run");
+    }
+    assert_eq!(ended(&mut site.repair("prlimit --fsize=1000000", "mark", 1)).0, 0);
+}
+
+#[test]
+fn reports_a_file_that_may_not_grow() {
+    let (site, port) = (Site::new(), web_server());
+    let jar = site.place.at("jar");
+    let words = format!("-H 127.0.0.1 -p {port} --cookie-jar={}", jar.display());
+    let output = |program, words| {
+        let mut command = site.command("prlimit --core=0 --fsize=0", program, words);
+        command.stdout(std::fs::File::create(site.place.at("output")).unwrap());
+        ended(&mut command)
+    };
+    assert_eq!(output("check_http", &words).0, 0, "what was found still counts");
+    let (code, text) = output("repairctl", "--help");
+    assert!(code == 3 && text.contains("standard output: File too large"), "{code} {text}");
+}
+
+#[test]
+fn reports_its_own_shortage_as_unknown() {
+    let (site, port) = (Site::new(), web_server());
+    for host in ["127.0.0.1", "localhost", "name.invalid"] {
+        let (code, text) = ended(&mut site.command("prlimit --nofile=3", "check_http", &format!("-H {host} -p {port}")));
+        assert!(code == 3 && names_a_shortage(&text), "{host}: {code} {text}");
+    }
+    ended(&mut site.repair("", "mark", 1));
+    let (code, text) = ended(&mut site.with_policy("prlimit --nofile=4", "check_repairs", ""));
+    assert!(code == 3 && names_a_shortage(&text), "{code} {text}");
+}
+
+#[test]
+fn does_not_take_a_missing_answer_of_sudo_for_a_no() {
+    let site = Site::new();
+    let (code, text) = ended(&mut site.gate("prlimit --nofile=5", "ready other"));
+    assert!(code == 3 && names_a_shortage(&text) && !text.contains("sudo does not let"), "{code} {text}");
+}
+
+#[test]
+fn ends_as_unknown_when_its_cpu_time_is_over() {
+    let site = Site::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let words = format!("-t 60 -H 127.0.0.1 -p {}", silent.local_addr().unwrap().port());
+    let mut plugin = site.command("", "check_http", &words).spawn().unwrap();
+    let _connected = silent.accept().unwrap();
+    // What the kernel sends at RLIMIT_CPU.
+    run(Command::new("kill").args(["-XCPU", &plugin.id().to_string()]));
+    assert_eq!(plugin.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn starts_children_with_its_signals_at_their_defaults() {
+    let site = Site::new();
+    let (code, text) = ended(&mut site.repair("--ignore-signal=XFSZ --ignore-signal=XCPU", "signals", 1));
+    let ignored = text.split("SigIgn:").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or("nothing");
+    let ignored = u64::from_str_radix(ignored, 16).unwrap_or_else(|_| panic!("{code} {text}"));
+    // Signals 24 and 25 (signal(7)), and SIGPIPE, 13, which std ignores for us.
+    assert_eq!(ignored & (1 << 23 | 1 << 24 | 1 << 12), 0, "{text}");
+}
