@@ -48,7 +48,7 @@ fn command_file_exchanged_for_a_link_writes_no_file_of_roots() {
     let _reader = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
     let exchange = || renameat_with(CWD, &pipe, CWD, &link, RenameFlags::EXCHANGE).unwrap();
     under_attack(&site, exchange, || {
-        for run in 0..60 {
+        for run in 0..200 {
             let words = format!("{FAULT} --foreground --policy {} --problem-id {run}", site.policy.display());
             let mut command = Command::new(&site.handler);
             command.args(words.split(' ')).stdout(Stdio::null());

@@ -101,8 +101,9 @@ impl Site {
             "ssh": {"key": key, "known_hosts": [etc.join("known_hosts")]},
             "repairs": {"httpd": {
                 "ladder": [{"local": ["/usr/bin/touch", site.mark]}], "verify": ["/usr/bin/test", "-e", site.mark],
-                "settle": "0s", "cooldown": "0s", "healthy_for": "0s",
+                "settle": "0s", "cooldown": "0s", "healthy_for": "0s", "window": {"count": 10_000, "per": "1h"},
             }},
+            "fleet": {"started": {"count": 10_000, "per": "1h"}},
         });
         site.place.file("etc/policy.json", &policy.to_string(), 0o644, None);
         run(Command::new("mkfifo").arg(site.var.join("nagios.cmd")));
