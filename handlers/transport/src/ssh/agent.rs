@@ -2,11 +2,11 @@
 //! is left behind when the agent (or the person it asks for consent) does not answer.
 
 use std::fmt::Display;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
-use std::{env, fs, mem, thread};
+use std::{env, mem, thread};
 
 use ssh_key::PublicKey;
 use ssh2::{Agent, Session};
@@ -60,12 +60,12 @@ fn public_half(target: &SshTarget) -> Result<Option<Vec<u8>>, Error> {
     let mut file = target.key.clone().into_os_string();
     file.push(".pub");
     let file = PathBuf::from(file);
-    let text = match fs::read_to_string(&file) {
+    let text = match safe_file::read(&file, super::key::LONGEST, None).map_err(io::Error::from) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         // Without it the agent would offer the host every key it holds.
         read => read.map_err(|e| Error::KeyFileUnreadable { file: file.clone(), why: e.to_string() })?,
     };
-    let blob = PublicKey::from_openssh(&text).and_then(|key| key.to_bytes());
+    let blob = PublicKey::from_openssh(&String::from_utf8_lossy(&text)).and_then(|key| key.to_bytes());
     blob.map(Some).map_err(|e| Error::KeyFileFormat { file, why: e.to_string() })
 }
 

@@ -1,7 +1,6 @@
 //! The private key and its passphrase, read through a descriptor that was checked first: nobody else may read them.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use ssh_key::{Algorithm, HashAlg, PrivateKey};
 use crate::{Error, SshTarget};
 
 /// More than any private key; what is longer is something else.
-const LONGEST: u64 = 64 * 1024;
+pub(super) const LONGEST: u64 = 64 * 1024;
 
 /// A private key as libssh2 wants it.
 pub(crate) struct Key {
@@ -73,11 +72,8 @@ fn read_passphrase(target: &SshTarget) -> Result<String, Error> {
 /// is ignored).
 fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<String, Error> {
     let open = |why: String| Error::KeyFileOpen { file: file.to_owned(), why };
-    let mut handle = File::open(file).map_err(|e| unreadable(e.to_string()))?;
+    let mut handle = safe_file::open(file).map_err(|e| unreadable(io::Error::from(e).to_string()))?;
     let facts = handle.metadata().map_err(|e| unreadable(e.to_string()))?;
-    if !facts.is_file() {
-        return Err(unreadable("it is not a plain file".into()));
-    }
     if facts.mode() & 0o077 != 0 {
         return Err(open(format!("may be used by others (mode {:04o}); chmod 600 it", facts.mode() & 0o7777)));
     }
