@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -87,6 +88,28 @@ fn init_gives_away_nothing_that_a_link_leads_to() {
             assert!(done.status.code() == Some(3) && text.contains("can be changed by"), "run {run}: {text}");
         }
     });
+}
+
+/// Root writes a page where no other account can lead it elsewhere, or where the caller of sudo could write it as well.
+#[test]
+fn report_as_root_writes_into_no_directory_of_another_account() {
+    let site = Site::new();
+    let victim = site.place.file("victim", "root's", 0o600, None);
+    let (page, link) = (site.var.join("page.html"), site.var.join("link.html"));
+    site.nagios.does(|| symlink(&victim, &link).unwrap());
+    let report = |to: &Path, caller: &str| {
+        site.ctl_with(None, &["report", "--html", to.to_str().unwrap()], &[("SUDO_UID", caller)])
+    };
+    for to in [&page, &link] {
+        let refused = report(to, "1");
+        assert!(refused.code == 3 && refused.err.contains("--html - > FILE"), "{refused:?}");
+    }
+    assert!(!page.exists() && fs::read_to_string(&victim).unwrap() == "root's");
+    let own = site.place.directory("home", Some((1, 1))).join("page.html");
+    assert_eq!(report(&own, "1").code, 0);
+    let roots = site.place.at("etc/page.html");
+    assert_eq!(report(&roots, "1").code, 0);
+    assert!(own.exists() && roots.exists());
 }
 
 /// A ledger with a view whose rows never end kept root busy for ever.

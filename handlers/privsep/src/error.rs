@@ -19,7 +19,7 @@ pub enum Error {
     #[error("there is no account {0}")]
     NoAccount(String),
     /// The program does nothing as root.
-    #[error("the ledger is {account}'s, so this is not done as root; use: {line}")]
+    #[error("these repairs are {account}'s, so root does not run them; use: {line}")]
     AsRoot {
         /// Whose the site is.
         account: String,

@@ -15,5 +15,5 @@ mod step_down;
 pub use account::Account;
 pub use error::Error;
 pub use half::{Environment, Half};
-pub use owner::{other_owner, quoted, refuse_root};
+pub use owner::{first_other_owner, quoted, refuse_root};
 pub use step_down::{Role, step_down};

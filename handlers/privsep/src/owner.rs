@@ -13,7 +13,7 @@ use crate::{Account, Error};
 ///
 /// # Errors
 /// When more than one account can change it, or the owner has no account.
-pub fn other_owner(directory: &Path) -> Result<Option<Account>, Error> {
+fn other_owner(directory: &Path) -> Result<Option<Account>, Error> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
@@ -27,12 +27,24 @@ pub fn other_owner(directory: &Path) -> Result<Option<Account>, Error> {
     }
 }
 
-/// Nothing is done as root for a site that is another account's.
+/// The first account that [`other_owner`] finds for one of these directories.
 ///
 /// # Errors
-/// [`Error::AsRoot`] with the line to use instead, and those of [`other_owner`].
-pub fn refuse_root(ledger: &Path, program: &str, argv: &[OsString]) -> Result<(), Error> {
-    match other_owner(ledger.parent().unwrap_or(Path::new("/")))? {
+/// Those of [`other_owner`].
+pub fn first_other_owner<'a>(directories: impl IntoIterator<Item = &'a Path>) -> Result<Option<Account>, Error> {
+    directories.into_iter().find_map(|directory| other_owner(directory).transpose()).transpose()
+}
+
+/// Nothing is done as root for a site whose `directories` are another account's.
+///
+/// # Errors
+/// [`Error::AsRoot`] with the line to use instead, and those of [`first_other_owner`].
+pub fn refuse_root<'a>(
+    directories: impl IntoIterator<Item = &'a Path>,
+    program: &str,
+    argv: &[OsString],
+) -> Result<(), Error> {
+    match first_other_owner(directories)? {
         None => Ok(()),
         Some(account) => Err(Error::AsRoot { line: line_to_use(&account, program, argv), account: account.name }),
     }

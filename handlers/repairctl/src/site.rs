@@ -61,13 +61,12 @@ impl Site {
         text.and_then(|text| config::parse(&text, &self.policy)).map_err(|bad| unusable(&bad))
     }
 
-    /// The account that owns the ledger, when we are root and it is another's. Before there is a ledger, it is the one that
-    /// Nagios runs as.
+    /// The account that owns the ledger or Nagios' files, when we are root and it is another's. Before there is a ledger, it
+    /// is the one that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
-        let directory = config.ledger.parent().unwrap_or(Path::new("/"));
-        match privsep::other_owner(directory).map_err(unsplit)? {
-            None if !directory.exists() => nagios::account_if_root(None, self.nagios_cfg()),
+        match privsep::first_other_owner(config.directories()).map_err(unsplit)? {
+            None if !config.directories().all(Path::exists) => nagios::account_if_root(None, self.nagios_cfg()),
             owner => Ok(owner),
         }
     }

@@ -1,7 +1,8 @@
 //! A directory that only root and our effective user can change.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path, PathBuf};
@@ -140,6 +141,26 @@ impl Directory {
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> Result<(), Error> {
         let ((from, path), (to, _)) = (self.name(from.as_ref())?, self.name(to.as_ref())?);
         renameat(&self.opened, from, &self.opened, to).map_err(|why| Error::io(&path, why))
+    }
+
+    /// Writes a file whole or not at all: a new one takes the place of what has this name.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn replace(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        let mut draft = OsString::from(".");
+        draft.push(name);
+        draft.push(format!(".new-{}", std::process::id()));
+        // Left by a process of this number that was killed.
+        let _ = self.remove(&draft);
+        let written = self.create_new(&draft, mode).and_then(|mut file| {
+            let owned = owner.map_or(Ok(()), |(user, group)| fchown(&file, Some(user), Some(group)));
+            let written = owned.and_then(|()| file.write_all(content)).and_then(|()| file.sync_all());
+            written.map_err(|why| Error::io(&path, why))?;
+            self.rename(&draft, name)
+        });
+        written.inspect_err(|_| drop(self.remove(&draft)))
     }
 
     /// Removes a file or a link.

@@ -266,7 +266,7 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
         assert!(code == Some(2) && text.contains(&format!("nothing is repaired: {} is not for", file.display())), "{text}");
         of_nobody(&file);
     }
-    // Root, who looks, makes such files, and gives them away a moment later.
+    // A backup by root makes such files, and gives them away a moment later.
     for name in ["ledger.sqlite-shm", "ledger.sqlite-wal"] {
         let file = site.dir.path().join(name);
         chown(&file, Some(0), Some(0)).unwrap();

@@ -40,6 +40,12 @@ pub struct WatchService {
 }
 
 impl Config {
+    /// The directories that show whose site it is: those of the ledger, the status file and the command file.
+    pub fn directories(&self) -> impl Iterator<Item = &Path> {
+        let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
+        files.into_iter().flatten().filter_map(|file| file.parent())
+    }
+
     /// All places it names.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];

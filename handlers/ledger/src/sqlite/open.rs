@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -61,14 +62,16 @@ impl SqliteLedger {
             name.push(end);
             PathBuf::from(name)
         });
-        std::iter::once(directory_of(path).to_owned()).chain(beside).find(closed)
+        let places: Vec<PathBuf> = std::iter::once(directory_of(path).to_owned()).chain(beside).collect();
+        patiently(|| places.iter().find(|place| closed(place)).cloned(), Option::is_some)
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
-        SqliteLedger::connect_unexplained(path, access).map_err(|error| explained(error, path))
+        let closed = |tried: &Result<_, Error>| tried.as_ref().is_err_and(is_closed);
+        patiently(|| SqliteLedger::connect_once(path, access), closed).map_err(|error| explained(error, path))
     }
 
-    fn connect_unexplained(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
+    fn connect_once(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
         check_owner(path)?;
         check_directory(path)?;
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -79,14 +82,32 @@ impl SqliteLedger {
     }
 }
 
+fn is_closed(error: &Error) -> bool {
+    matches!(error, Error::Store { why, .. } if why.sqlite_error_code() == Some(ErrorCode::CannotOpen))
+}
+
 /// SQLite keeps to itself why it cannot open a file; the system tells it again. Ledger, log and
 /// index take a descriptor each.
 fn explained(error: Error, file: &Path) -> Error {
-    let is_closed = matches!(&error, Error::Store { why, .. } if why.sqlite_error_code() == Some(ErrorCode::CannotOpen));
-    let tries = if is_closed { 3 } else { 0 };
+    let tries = if is_closed(&error) { 3 } else { 0 };
     match (0..tries).map(|_| File::open(file)).collect::<io::Result<Vec<_>>>() {
         Err(why) => Error::Directory { path: file.to_owned(), why },
         Ok(_) => error,
+    }
+}
+
+/// A backup by root's sqlite3(1) makes SQLite's files beside a ledger anew, and SQLite gives them to the ledger's owner in a
+/// second step: what is closed to us may be open in a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let seen = look();
+        if !is_closed(&seen) || Instant::now() >= until {
+            return seen;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 

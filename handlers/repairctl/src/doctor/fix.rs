@@ -136,7 +136,7 @@ impl Fix {
             Fix::InstallGate { host } => side::install_gate(&name(host)),
             Fix::UpdateGate { host } => format!("update repair_gate on {}, or this server: they understand each other", name(host)),
             Fix::Replace { host } => {
-                format!("find out whether it was reinstalled; only then: sudo repairctl trust {} --replace", name(host))
+                format!("find out whether {0} was reinstalled; only then: sudo repairctl trust {0} --replace", name(host))
             }
             Fix::CompareKey { host } => {
                 format!("look at sshd's log on {0}; compare its key: sudo repairctl trust {0}", name(host))

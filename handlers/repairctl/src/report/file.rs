@@ -1,12 +1,44 @@
 //! Writing a file so that nobody ever meets half of it: a web server may be serving the one before.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Replaces the file, or makes it, mode 0644 less the umask. What is there and is no regular file is left as it is.
+use safe_file::Directory;
+
+/// Replaces the file, or makes it. What is there and is no regular file is left as it is.
 pub fn replace(to: &Path, bytes: &[u8]) -> io::Result<()> {
+    let to = std::path::absolute(to)?;
+    match Directory::open(to.parent().unwrap_or(&to)) {
+        _ if !rustix::process::geteuid().is_root() => by_name(&to, bytes),
+        // Where the caller of sudo can write, they gain nothing.
+        Err(safe_file::Error::Exposed { owner, .. }) if caller_of_sudo() == Some(owner) => by_name(&to, bytes),
+        opened => through(&opened.map_err(redirect)?, to.file_name().unwrap_or_default(), bytes),
+    }
+}
+
+fn caller_of_sudo() -> Option<u32> {
+    std::env::var("SUDO_UID").ok()?.parse().ok()
+}
+
+/// What root cannot write safely the caller's shell can.
+fn redirect(why: safe_file::Error) -> io::Error {
+    io::Error::other(format!("{}; or write it as yourself: --html - > FILE", io::Error::from(why)))
+}
+
+/// Where no other account can put a link in the way.
+fn through(directory: &Directory, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+    match directory.metadata(name) {
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is there and is no regular file")),
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why.into()),
+        _ => Ok(directory.replace(name, bytes, 0o644, None)?),
+    }
+}
+
+/// Mode 0644 less the umask.
+fn by_name(to: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::symlink_metadata(to) {
         Ok(found) if !found.is_file() => return Err(io::Error::other("it is there and is no regular file")),
         Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),

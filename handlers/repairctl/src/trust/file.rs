@@ -2,8 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use plugin_kit::Problem;
@@ -93,18 +93,8 @@ impl Place {
     /// With the mode and owner it had; a new one can be read by everybody, for host keys are no secret.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
         let was = self.directory.metadata(self.name()).ok();
-        let draft = format!(".known_hosts.{}", std::process::id());
-        let _ = self.directory.remove(&draft);
-        let mut file = self.directory.create_new(&draft, was.as_ref().map_or(0o644, |was| was.mode() & 0o7777))?;
-        let written = was
-            .map_or(Ok(()), |was| fchown(&file, Some(was.uid()), Some(was.gid())))
-            .and_then(|()| file.write_all(text))
-            .and_then(|()| file.sync_all())
-            .and_then(|()| Ok(self.directory.rename(&draft, self.name())?));
-        if written.is_err() {
-            let _ = self.directory.remove(&draft);
-        }
-        written
+        let mode = was.as_ref().map_or(0o644, |was| was.mode() & 0o7777);
+        Ok(self.directory.replace(self.name(), text, mode, was.map(|was| (was.uid(), was.gid())))?)
     }
 }
 
