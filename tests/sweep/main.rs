@@ -201,11 +201,15 @@ fn nothing_is_started_on_bad_ground(site: &Site) {
     assert!(site.monitor.records().is_empty(), "something was started");
 }
 
-/// Between the sweep's look at the status file and the worker's own: both wait for their policy, which is a pipe here.
+/// Between the sweep's look at the status file and the worker's own, which a script holds up.
 #[test]
 fn what_has_recovered_since_the_sweep_has_looked_is_not_repaired() {
     let place = Place::new();
-    let (repairctl, _) = (place.program("repairctl"), place.program("repair_worker"));
+    let (repairctl, worker) = (place.program("repairctl"), place.program("repair_worker"));
+    let [held, started, go] = ["bin/held_worker", "started", "go"].map(|name| place.at(name));
+    fs::rename(&worker, &held).unwrap();
+    let wait = format!("touch {}; until [ -e {} ]; do sleep 0.05; done", started.display(), go.display());
+    place.file("bin/repair_worker", &format!("#!/bin/sh\n{wait}; exec {} \"$@\"\n", held.display()), 0o755, None);
     let mark = place.at("mark");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let status = |state: u32, checked: u64| {
@@ -222,18 +226,11 @@ fn what_has_recovered_since_the_sweep_has_looked_is_not_repaired() {
         "ledger": place.at("ledger.sqlite"), "status_file": status(2, now - 5),
         "repairs": {"httpd": {"ladder": [{"local": ["/usr/bin/touch", mark]}], "verify": ["/bin/true"], "settle": "0s"}},
     });
-    let (pipe, next) = (place.at("policy.json"), place.at("next.json"));
-    run(Command::new("mkfifo").args(["-m", "644"]).args([&pipe, &next]));
-    let sweep = Command::new(repairctl).arg("--policy").arg(&pipe).arg("sweep").stdout(Stdio::piped()).spawn().unwrap();
-    // Opening waits for the reader, and the worker's pipe is in place before the sweep can go on.
-    let mut sweeps = fs::File::create(&pipe).unwrap();
-    fs::rename(&next, &pipe).unwrap();
-    sweeps.write_all(policy.to_string().as_bytes()).unwrap();
-    drop(sweeps);
-    let mut workers = fs::File::create(&pipe).unwrap();
+    let policy = place.file("policy.json", &policy.to_string(), 0o644, None);
+    let sweep = Command::new(repairctl).arg("--policy").arg(&policy).arg("sweep").stdout(Stdio::piped()).spawn().unwrap();
+    until("the worker", MINUTE, || started.exists().then_some(()));
     status(0, now - 2);
-    workers.write_all(policy.to_string().as_bytes()).unwrap();
-    drop(workers);
+    fs::write(go, "").unwrap();
     let output = sweep.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("web1/HTTP\trefused") && !mark.exists(), "{text}");

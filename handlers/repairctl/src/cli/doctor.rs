@@ -7,11 +7,12 @@ use clap::Args;
 /// The words of the command.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As root it becomes the user Nagios runs as, with the environment Nagios has:
-what works for root proves nothing. It asks each host's gate, and changes
-nothing anywhere.
+As root it looks as the user Nagios runs as, with the HOME, PATH and agent that
+Nagios has: what works for root proves nothing. It asks each host's gate, and
+changes nothing anywhere.
 
-One line a check: ok, WRONG and how to mend it, or a note that wants a look.
+One line a check: ok, WRONG, or a note that wants a look. The fix follows on a
+line of its own.
 Exit code 1 when something is wrong; notes alone end as 0.
 
 Examples:
