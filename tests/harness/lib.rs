@@ -22,4 +22,4 @@ pub use monitor::{Monitor, Nagios, Watch};
 pub use place::{Place, free_port, run, shipped, system_program};
 pub use readme::quick_start;
 pub use wait::{clean_up_when_interrupted, until, within};
-pub use web::{Apache, Sshd, WebSide};
+pub use web::{Apache, Sshd, WebSide, gate_records};

@@ -94,9 +94,17 @@ impl WebSide {
 
     /// The gate's own records of the jobs it was asked for.
     pub fn jobs(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.directory.join("gate/jobs")).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "json")).collect()
+        gate_records(&self.directory.join("gate"))
     }
+}
+
+/// The records in a gate's state directory: those not yet filed, and those filed below their
+/// repair's name.
+pub fn gate_records(state: &Path) -> Vec<PathBuf> {
+    let list = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let entries: Vec<PathBuf> = list(&state.join("jobs"));
+    let filed: Vec<PathBuf> = entries.iter().filter(|path| path.is_dir()).flat_map(|dir| list(dir)).collect();
+    entries.into_iter().chain(filed).filter(|path| path.extension().is_some_and(|end| end == "json")).collect()
 }
 
 /// The command of the lab's repair: cf-agent with the shipped policy, told where this Apache is.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
 
-use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, system_program};
+use e2e::{Monitor, Nagios, Place, Watch, WebSide, gate_records, run, system_program};
 use ledger::Record;
 use serde_json::{Value, json};
 
@@ -96,8 +96,7 @@ impl Fleet {
 
     /// When each repair began and ended, in milliseconds since 1970, by the gates' own records.
     pub fn jobs(&self) -> Vec<(u64, u64)> {
-        let files = hosts().flat_map(|host| fs::read_dir(self.place.at(&format!("web/gates/{host}/jobs"))).into_iter().flatten());
-        let records = files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "json"));
+        let records = hosts().flat_map(|host| gate_records(&self.place.at(&format!("web/gates/{host}"))));
         let times = records.map(|path| {
             let record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
             (record["started"].as_u64().unwrap(), record["ended"].as_u64().unwrap_or(u64::MAX))

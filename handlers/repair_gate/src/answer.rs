@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::excerpt::clean;
 use crate::host;
+use crate::pace::{MOST_RECORDS, Usage};
 use crate::record::{Record, State};
-use crate::request::Job;
+use crate::request::{Job, Name};
 
 /// Why the gate stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +63,21 @@ pub(crate) struct Report {
     pub(crate) output: Vec<String>,
 }
 
+/// How one repair stands.
+pub(crate) struct Used {
+    pub(crate) repair: Name,
+    pub(crate) usage: Usage,
+    /// What a request that came now would be refused.
+    pub(crate) refusal: Option<Refusal>,
+}
+
 /// What the gate answers.
 pub(crate) enum Answer {
     Repair(Record, State),
     Status(Record, State),
     Diagnose { repair: String, reports: Vec<Report> },
     Ready(String),
+    Usage(Vec<Used>),
     List(Vec<String>),
     Version,
     Refused(Refusal, Option<Job>),
@@ -84,6 +94,7 @@ impl Answer {
                 "reports": reports.iter().map(|r| json!({"run": r.run, "exit": r.exit, "output": r.output})).collect::<Vec<_>>(),
             }),
             Answer::Ready(repair) => json!({"answer": "ready", "repair": repair, "time": host::now() / 1000}),
+            Answer::Usage(all) => json!({"answer": "usage", "repairs": all.iter().map(of_usage).collect::<Vec<_>>()}),
             Answer::List(names) => json!({"answer": "list", "repairs": names}),
             Answer::Version => json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")}),
             Answer::Refused(refusal, job) => of_refusal(refusal, job.as_ref()),
@@ -119,6 +130,15 @@ fn of_job(answer: &str, record: &Record, state: State) -> Value {
         "answer": answer, "job": record.job.as_str(), "repair": record.repair.as_str(), "state": state.word(),
         "exit": record.exit, "signal": record.signal, "seconds": record.seconds, "started": record.started / 1000,
         "output": record.output,
+    })
+}
+
+fn of_usage(used: &Used) -> Value {
+    json!({
+        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS, "room_in": used.usage.room_in,
+        "obstacle": used.refusal.as_ref().map(|refusal| {
+            json!({"reason": refusal.reason.word(), "text": clean(&refusal.text, 500), "retry_after": refusal.retry_after})
+        }),
     })
 }
 

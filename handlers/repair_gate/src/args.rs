@@ -36,8 +36,8 @@ Nagios server's key:
 
   repair_gate [--config FILE] [--state DIR]
       answers SSH_ORIGINAL_COMMAND, which is one of
-      repair NAME JOB, diagnose NAME, ready NAME, status JOB, list,
-      version
+      repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB,
+      list, version
   repair_gate [--config FILE] check
       says what is wrong with the file, or lists its repairs
   repair_gate [--config FILE] sudoers [USER]

@@ -11,6 +11,8 @@ use crate::request::Name;
 
 /// More than any hand writes; read whole into memory.
 pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
+/// The largest `count` of a budget.
+pub(crate) const MOST_RUNS: u64 = 1000;
 const MOST_REPORTS: usize = 8;
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
@@ -81,10 +83,16 @@ impl Repairs {
         self.by_name.iter()
     }
 
-    /// For how many seconds records must be kept so that no cooldown or budget forgets a run.
+    /// The longest [`Repair::memory`], in seconds.
     pub fn longest_memory(&self) -> u64 {
-        let memory = |repair: &Repair| repair.cooldown.max(repair.budget.map_or(0, |budget| budget.window));
-        self.by_name.values().map(memory).max().unwrap_or(0)
+        self.by_name.values().map(Repair::memory).max().unwrap_or(0)
+    }
+}
+
+impl Repair {
+    /// For how many seconds records must be kept so that neither cooldown nor budget forgets a run.
+    pub fn memory(&self) -> u64 {
+        self.cooldown.max(self.budget.map_or(0, |budget| budget.window))
     }
 }
 
@@ -131,9 +139,9 @@ fn repair(key: &Key<'_>) -> Result<Repair, BadConfig> {
 fn budget(key: &Key<'_>) -> Result<Budget, BadConfig> {
     let fields = key.object(&["count", "window"])?;
     let count = fields.need("count")?;
-    let many = count.value.as_u64().filter(|n| (1..=1000).contains(n));
+    let many = count.value.as_u64().filter(|n| (1..=MOST_RUNS).contains(n));
     Ok(Budget {
-        count: many.ok_or_else(|| count.wrong("must be a whole number from 1 to 1000"))?,
+        count: many.ok_or_else(|| count.wrong(&format!("must be a whole number from 1 to {MOST_RUNS}")))?,
         window: duration(&fields.need("window")?, 1, 7 * DAY)?,
     })
 }

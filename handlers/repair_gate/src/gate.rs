@@ -7,17 +7,17 @@ use std::{env, thread};
 
 use crate::answer::{Answer, Reason, Refusal};
 use crate::args::{self, Args, Wish};
-use crate::config::Repair;
+use crate::config::{Repair, Repairs};
 use crate::excerpt::clean;
-use crate::ground::{account, find, look, umask_is_sane};
+use crate::ground::{account, find, look, now, umask_is_sane};
 use crate::host::{self, Host};
 use crate::limit::Limit;
-use crate::pace::{self, Now};
+use crate::pace;
 use crate::record::{Record, State};
 use crate::request::{self, Job, Name, Request};
 use crate::run::{self, End, Ran};
 use crate::store::{Broken, Lock, Store};
-use crate::{Said, diagnose, file, hold, live, ready, sudoers, syslog, within};
+use crate::{Said, diagnose, file, hold, live, ready, sudoers, syslog, usage, within};
 
 /// Everything the program does, as what it says.
 pub(crate) fn main(argv: &[OsString]) -> Said {
@@ -74,6 +74,7 @@ fn obey(args: &Args, request: Request, peer: &str) -> Answer {
         }
         Request::Diagnose(name) => (diagnose::diagnose(args, &name), None),
         Request::Ready(name) => (ready::ready(args, &name), None),
+        Request::Usage => (usage::usage(args), None),
         Request::Status(job) => (status(args, &job), Some(job)),
         Request::Repair(name, job) => (repair(args, &name, &job, peer), Some(job)),
     };
@@ -107,18 +108,34 @@ fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<Answer, Ref
     let repairs = file::load(&args.config)?;
     let repair = find(&repairs, name)?;
     umask_is_sane(&host)?;
+    let may_run = || pace::may_run(&store.records(name)?, name, repair, &now(&host));
+    // Checks without the lock first: a flood of refused requests must not keep others from it.
+    // `wait_for_turn` knows whether a repair on record as running still has its gate.
+    may_run().or_else(|no| if no.reason == Reason::Busy { Ok(()) } else { Err(no) })?;
     let _lock = match wait_for_turn(&store, job, &host)? {
         Turn::Mine(lock) => lock,
         Turn::Known(known) => return report(known, name, &host),
     };
-    let now = host::now();
-    let records = store.prune(now.saturating_sub(pace::kept_for(repairs.longest_memory())))?;
     // Asked again, now that nobody else can write: two calls with one job id may have come at the same time.
-    if let Some(known) = records.iter().find(|record| record.job == *job) {
-        return report(known.clone(), name, &host);
+    if let Some(known) = store.record(job)? {
+        return report(known, name, &host);
     }
-    pace::may_run(&records, name, repair, &Now { millis: now, boot: &host.boot })?;
+    may_run()?;
+    store.file(&host.boot)?;
+    make_room(&store, &repairs, name)?;
     act(&store, name, repair, job, &host, peer)
+}
+
+/// Removes the records of `name` that are no longer needed, and those of names that repairs.json no
+/// longer has.
+fn make_room(store: &Store, repairs: &Repairs, name: &Name) -> Result<(), Broken> {
+    let now = host::now();
+    let of_others = |other: &Name| other != name && repairs.get(other).is_some();
+    for name in store.names()?.iter().filter(|name| !of_others(name)) {
+        let memory = repairs.get(name).map_or_else(|| repairs.longest_memory(), Repair::memory);
+        store.prune(name, now.saturating_sub(pace::kept_for(memory)))?;
+    }
+    Ok(())
 }
 
 /// Runs it between two records. The first is on disk before anything runs, so a crash cannot give the run back; if the
@@ -188,15 +205,10 @@ fn wait_for_turn(store: &Store, job: &Job, host: &Host) -> Result<Turn, Refusal>
         if let Some(lock) = store.try_lock("lock")? {
             return Ok(Turn::Mine(lock));
         }
-        let records = store.records()?;
-        if let Some(known) = records.iter().find(|record| record.job == *job) {
-            return Ok(Turn::Known(known.clone()));
+        if let Some(known) = store.record(job)? {
+            return Ok(Turn::Known(known));
         }
-        let now = host::now();
-        if let Some(running) = records.iter().rev().find(|record| record.state_at(now, &host.boot) == State::Running) {
-            let text = format!("{} (job {}) is running; one repair at a time on a host", running.repair, running.job);
-            return Err(Refusal { running: Some(running.job.clone()), ..Refusal::new(Reason::Busy, text) });
-        }
+        pace::nothing_runs(&store.unfiled()?, &now(host))?;
         thread::sleep(Duration::from_millis(20));
     }
     Err(Refusal::new(Reason::Busy, "another request holds the lock of this host; one repair at a time"))

@@ -2,7 +2,8 @@
 
 use crate::answer::{Reason, Refusal};
 use crate::config::{Repair, Repairs};
-use crate::host::Host;
+use crate::host::{self, Host};
+use crate::pace::Now;
 use crate::request::Name;
 
 /// The account to change to, if it is not the gate's own already.
@@ -12,6 +13,10 @@ pub(crate) fn account<'a>(repair: &'a Repair, host: &Host) -> Option<&'a str> {
 
 pub(crate) fn look() -> Result<Host, Refusal> {
     Host::look().map_err(|text| Refusal::new(Reason::State, text))
+}
+
+pub(crate) fn now(host: &Host) -> Now<'_> {
+    Now { millis: host::now(), boot: &host.boot }
 }
 
 pub(crate) fn find<'a>(repairs: &'a Repairs, name: &Name) -> Result<&'a Repair, Refusal> {

@@ -4,9 +4,10 @@
 //! SSH_ORIGINAL_COMMAND alone; the configuration from a file and from its own arguments, which stand in
 //! authorized_keys, and never from the environment, of which a client may send parts (SendEnv).
 //!
-//! The pure parts: [`request`] (words), [`config`] (repairs.json), `pace` (may it run now?), `limit`, `record`, `excerpt`,
-//! `sudoers`. The parts that touch the machine: `trust` (whose file is it), `store` (records and lock), `run`,
-//! `live`, `within`, `syslog`, `host`, `file` and `hold`. `gate` tells the story, with `diagnose` and `ready`, which change nothing; they
+//! The pure parts: [`request`] (words), [`config`] (repairs.json), `pace` (may it run now?),
+//! `limit`, `record`, `excerpt`, `sudoers`. The parts that touch the machine: `trust` (whose file
+//! is it), `store` (records and lock), `run`, `live`, `within`, `syslog`, `host`, `file` and
+//! `hold`. `gate` tells the story, with `diagnose`, `ready` and `usage`, which change nothing; they
 //! stand on the same `ground`.
 
 use std::ffi::OsString;
@@ -36,6 +37,7 @@ mod store;
 mod sudoers;
 mod syslog;
 mod trust;
+mod usage;
 mod within;
 
 pub use args::HELP;

@@ -1,12 +1,14 @@
 //! May this repair run now? Pure: the records, the clock and the boot are arguments. In doubt, no.
 
 use crate::answer::{Reason, Refusal};
-use crate::config::{Budget, Repair};
+use crate::config::{Budget, MOST_RUNS, Repair};
 use crate::record::{Record, State};
 use crate::request::Name;
 
-/// More jobs than this in the time records are kept for, and the host is beyond what repairing can mend.
-pub(crate) const MOST_RECORDS: usize = 4096;
+/// How many records of one name there may be. No budget is larger, so a name whose budget is used
+/// up is refused before its records are.
+#[allow(clippy::cast_possible_truncation, reason = "a thousand fits")]
+pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
 /// How long a job id stays known at least; a server asks again within minutes.
 const KEPT_AT_LEAST: u64 = 24 * 60 * 60;
 
@@ -16,31 +18,69 @@ pub(crate) struct Now<'a> {
     pub(crate) boot: &'a str,
 }
 
-/// For how many milliseconds after its end a record is needed.
-pub(crate) fn kept_for(longest_memory: u64) -> u64 {
-    longest_memory.max(KEPT_AT_LEAST).saturating_mul(1000)
+/// For how many milliseconds after its end a record is needed, from the seconds of its name's
+/// memory.
+pub(crate) fn kept_for(memory: u64) -> u64 {
+    memory.max(KEPT_AT_LEAST).saturating_mul(1000)
 }
 
-/// Refuses if a repair may still be running here, or this one's cooldown or budget forbids it.
+/// How full the records of one name are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) records: usize,
+    /// Seconds until the oldest of them makes room.
+    pub(crate) room_in: Option<u64>,
+}
+
+/// Counts the records of `name` that are still needed.
+pub(crate) fn usage(records: &[Record], name: &Name, repair: &Repair, now: u64) -> Usage {
+    let ends = ends(&of(name, records), repair, now);
+    Usage { records: ends.len(), room_in: ends.last().map(|end| seconds(end.saturating_sub(now))) }
+}
+
+/// Refuses while a repair runs, by its record.
+pub(crate) fn nothing_runs(records: &[Record], now: &Now<'_>) -> Result<(), Refusal> {
+    let Some(running) = running(records, now) else { return Ok(()) };
+    let text = format!("{} (job {}) is running; one repair at a time on a host", running.repair, running.job);
+    Err(Refusal { running: Some(running.job.clone()), ..Refusal::new(Reason::Busy, text) })
+}
+
+/// Refuses if a request that came now would be refused. For callers without the lock, who do not
+/// know whether a repair on record as running still has its gate.
+pub(crate) fn would_run(records: &[Record], name: &Name, repair: &Repair, now: &Now<'_>) -> Result<(), Refusal> {
+    nothing_runs(records, now)?;
+    may_run(records, name, repair, now)
+}
+
+/// Refuses if a repair may still be running here, or this one's cooldown, budget or number of
+/// records forbids it.
 ///
 /// A clock that has gone back makes records lie in the future; they then count as fresh, so that it never makes the
 /// gate bolder.
 pub(crate) fn may_run(records: &[Record], name: &Name, repair: &Repair, now: &Now<'_>) -> Result<(), Refusal> {
-    if let Some(running) = records.iter().find(|record| record.state_at(now.millis, now.boot) == State::Running) {
+    if let Some(running) = running(records, now) {
         return Err(still_running(running, now));
     }
-    let mine: Vec<&Record> = records.iter().filter(|record| record.repair == *name).collect();
+    let mine = of(name, records);
     if let Some(last) = mine.iter().max_by_key(|record| record.last_moment()) {
         cooled_down(last, repair.cooldown, now)?;
     }
     if let Some(budget) = repair.budget {
         within(budget, &mine, name, now)?;
     }
-    if records.len() >= MOST_RECORDS {
-        let text = format!("this host has records of {MOST_RECORDS} recent repairs; it needs a person, not another repair");
-        return Err(Refusal { retry_after: Some(3600), ..Refusal::new(Reason::Budget, text) });
-    }
-    Ok(())
+    let Some(left) = room_in(&ends(&mine, repair, now.millis), MOST_RECORDS, now.millis) else { return Ok(()) };
+    let text = format!(
+        "{name} has used all its {MOST_RECORDS} records; it needs a person, not another repair; there is room again in {left} s"
+    );
+    Err(Refusal { retry_after: Some(left), ..Refusal::new(Reason::State, text) })
+}
+
+fn running<'a>(records: &'a [Record], now: &Now<'_>) -> Option<&'a Record> {
+    records.iter().find(|record| record.state_at(now.millis, now.boot) == State::Running)
+}
+
+fn of<'a>(name: &Name, records: &'a [Record]) -> Vec<&'a Record> {
+    records.iter().filter(|record| record.repair == *name).collect()
 }
 
 fn still_running(running: &Record, now: &Now<'_>) -> Refusal {
@@ -76,15 +116,30 @@ fn cooled_down(last: &Record, cooldown: u64, now: &Now<'_>) -> Result<(), Refusa
 
 fn within(budget: Budget, mine: &[&Record], name: &Name, now: &Now<'_>) -> Result<(), Refusal> {
     let window = budget.window.saturating_mul(1000);
-    let mut leaves: Vec<u64> =
-        mine.iter().map(|record| record.started.saturating_add(window)).filter(|&at| at > now.millis).collect();
-    leaves.sort_unstable_by(|a, b| b.cmp(a));
+    let leaves = later(mine.iter().map(|record| record.started.saturating_add(window)), now.millis);
     let count = usize::try_from(budget.count).unwrap_or(usize::MAX);
-    // There is room again when the count-th newest has left the window.
-    let Some(room) = count.checked_sub(1).and_then(|n| leaves.get(n)) else { return Ok(()) };
-    let left = seconds(room.saturating_sub(now.millis));
+    let Some(left) = room_in(&leaves, count, now.millis) else { return Ok(()) };
     let text = format!("{name} has used its budget of {} in {} s; there is room again in {left} s", budget.count, budget.window);
     Err(Refusal { retry_after: Some(left), ..Refusal::new(Reason::Budget, text) })
+}
+
+/// When the records are no longer needed, the latest first.
+fn ends(mine: &[&Record], repair: &Repair, now: u64) -> Vec<u64> {
+    let kept = kept_for(repair.memory());
+    later(mine.iter().map(|record| record.last_moment().saturating_add(kept)), now)
+}
+
+/// Those moments that are yet to come, the latest first.
+fn later(moments: impl Iterator<Item = u64>, now: u64) -> Vec<u64> {
+    let mut later: Vec<u64> = moments.filter(|&at| at > now).collect();
+    later.sort_unstable_by(|a, b| b.cmp(a));
+    later
+}
+
+/// Seconds until fewer than `most` of `moments` are yet to come; `None` if it is so now. They come
+/// as from `later`.
+fn room_in(moments: &[u64], most: usize, now: u64) -> Option<u64> {
+    moments.get(most.checked_sub(1)?).map(|at| seconds(at.saturating_sub(now)))
 }
 
 fn seconds(millis: u64) -> u64 {
@@ -156,9 +211,24 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_most_records_nothing_runs() {
-        let many =
-            vec![Record { repair: Name::new("other").unwrap(), ..record("20261123-aa", State::Done, 1, Some(1)) }; MOST_RECORDS];
-        assert_eq!(refusal(&many, &repair(0, None), 400).unwrap().reason, Reason::Budget);
+    fn a_full_record_refuses_its_own_name_until_the_oldest_leaves() {
+        let many = vec![record("20261123-aa", State::Done, S, Some(S)); MOST_RECORDS];
+        let full = refusal(&many, &repair(0, None), 401).unwrap();
+        assert_eq!((full.reason, full.retry_after), (Reason::State, Some(86_000)));
+        assert_eq!(refusal(&many[1..], &repair(0, None), 401), None);
+        assert_eq!(refusal(&many, &repair(0, None), 86_401), None);
+        let other = Name::new("other").unwrap();
+        let now = Now { millis: 401 * S, boot: "b1" };
+        assert_eq!(may_run(&many, &other, &repair(0, None), &now), Ok(()));
+        let usage = |seconds| usage(&many, &Name::new("httpd").unwrap(), &repair(0, None), seconds * S);
+        assert_eq!(usage(401), Usage { records: MOST_RECORDS, room_in: Some(86_000) });
+        assert_eq!(usage(86_401), Usage { records: 0, room_in: None });
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_refused_before_the_record_is_full() {
+        let many = vec![record("20261123-aa", State::Done, S, Some(S)); MOST_RECORDS];
+        let largest = Budget { count: MOST_RUNS, window: 600 };
+        assert_eq!(refusal(&many, &repair(0, Some(largest)), 400).unwrap().reason, Reason::Budget);
     }
 }

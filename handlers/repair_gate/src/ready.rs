@@ -1,5 +1,6 @@
-//! `ready NAME`: whether this repair could run. Looks at all that does not pass by itself: the file, the program, the
-//! rule of sudo, the records, the hold. It changes nothing and runs nothing but `sudo -l`, which only tells.
+//! `ready NAME`: whether this repair could run now. Looks first at all that does not pass by
+//! itself: the file, the program, the rule of sudo, the records, the hold; then at its pace. It
+//! changes nothing and runs nothing but `sudo -l`, which only tells.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,12 +8,12 @@ use std::os::unix::fs::MetadataExt;
 use crate::answer::{Answer, Reason, Refusal};
 use crate::args::Args;
 use crate::config::Repair;
-use crate::ground::{account, find, look, umask_is_sane};
+use crate::ground::{account, find, look, now, umask_is_sane};
 use crate::limit::Limit;
 use crate::request::Name;
 use crate::run::{self, End, Ran};
 use crate::store::Store;
-use crate::{file, hold};
+use crate::{file, hold, pace};
 
 /// The answer, or the first thing that is in the way.
 pub(crate) fn ready(args: &Args, name: &Name) -> Result<Answer, Refusal> {
@@ -20,7 +21,8 @@ pub(crate) fn ready(args: &Args, name: &Name) -> Result<Answer, Refusal> {
     let repairs = file::load(&args.config)?;
     let repair = find(&repairs, name)?;
     umask_is_sane(&host)?;
-    Store::open(&args.state, host.uid)?.records()?;
+    let store = Store::open(&args.state, host.uid)?;
+    let records = store.records(name)?;
     let limit = Limit::of_repair(repair.timeout);
     for (argv, limit) in std::iter::once((&repair.run, limit)).chain(looks(repair)) {
         is_program(argv)?;
@@ -29,6 +31,7 @@ pub(crate) fn ready(args: &Args, name: &Name) -> Result<Answer, Refusal> {
         }
     }
     hold::not_held(&args.config)?;
+    pace::would_run(&records, name, repair, &now(&host))?;
     Ok(Answer::Ready(name.to_string()))
 }
 

@@ -1,5 +1,5 @@
-//! The words a server may say. Everything that is not exactly one of six sentences is refused before anything else is
-//! looked at. Knows nothing of files, clocks or processes.
+//! The words a server may say. Everything that is not exactly one of seven sentences is refused
+//! before anything else is looked at. Knows nothing of files, clocks or processes.
 
 use std::fmt;
 
@@ -23,8 +23,10 @@ pub enum Request {
     Repair(Name, Job),
     /// `diagnose NAME`: run what looks, and changes nothing.
     Diagnose(Name),
-    /// `ready NAME`: whether it could run, which is looked at and not tried.
+    /// `ready NAME`: whether it could run now, which is looked at and not tried.
     Ready(Name),
+    /// `usage`: how much of its limits each repair has used.
+    Usage,
     /// `status JOB`: what came of it.
     Status(Job),
     /// `list`: the names of the repairs.
@@ -91,7 +93,7 @@ impl fmt::Display for Job {
 pub fn parse(command: Option<&[u8]>) -> Result<Request, BadRequest> {
     let refused = |text: &str, job| Err(BadRequest { text: text.to_owned(), job });
     let Some(command) = command.filter(|command| !command.is_empty()) else {
-        return refused("no command: this key is for the gate's six words, not for a login", None);
+        return refused("no command: this key is for the gate's seven words, not for a login", None);
     };
     if command.len() > LONGEST {
         return refused("the request is longer than any that can be right", None);
@@ -118,9 +120,10 @@ pub fn parse(command: Option<&[u8]>) -> Result<Request, BadRequest> {
             Some(job) => Ok(Request::Status(job)),
             None => refused("that is no job id: 8 to 64 letters, digits, '_' or '-'", None),
         },
+        ["usage"] => Ok(Request::Usage),
         ["list"] => Ok(Request::List),
         ["version"] => Ok(Request::Version),
-        _ => refused("it must be one of: repair NAME JOB, diagnose NAME, ready NAME, status JOB, list, version", None),
+        _ => refused("it must be one of: repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB, list, version", None),
     }
 }
 
@@ -134,12 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn the_six_sentences_are_understood() {
+    fn the_seven_sentences_are_understood() {
         let (name, job) = (Name("httpd".into()), Job("20261123-4f3a".into()));
         assert_eq!(read("repair httpd 20261123-4f3a"), Ok(Request::Repair(name.clone(), job.clone())));
         assert_eq!(read("diagnose httpd"), Ok(Request::Diagnose(name.clone())));
         assert_eq!(read("ready httpd"), Ok(Request::Ready(name)));
         assert_eq!(read("status 20261123-4f3a"), Ok(Request::Status(job)));
+        assert_eq!(read("usage"), Ok(Request::Usage));
         assert_eq!(read("list"), Ok(Request::List));
         assert_eq!(read("version"), Ok(Request::Version));
     }
@@ -190,6 +194,7 @@ mod tests {
             Request::Diagnose(name) => format!("diagnose {name}"),
             Request::Ready(name) => format!("ready {name}"),
             Request::Status(job) => format!("status {job}"),
+            Request::Usage => "usage".into(),
             Request::List => "list".into(),
             Request::Version => "version".into(),
         }

@@ -1,14 +1,20 @@
-//! The state directory: one lock, and one file per job. Whatever is not as this file leaves it is an error and is never
-//! taken for "empty": a gate that forgets would be bolder than the one that remembers.
+//! The state directory: one lock, and one file per job. Anything that is not as this file leaves it
+//! is an error and is never taken for "empty": a gate that forgets would be bolder than the one
+//! that remembers.
+//!
+//! A record is written to `jobs/JOB.json`. The next repair that runs first files it as
+//! `jobs/NAME/JOB.json`, so that the records of one name neither take room from another nor are
+//! read for it. Gates of the first release left all of theirs in `jobs`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::record::{self, Record};
-use crate::request::Job;
+use crate::record::{self, Record, State};
+use crate::request::{Job, Name};
 use crate::trust::{self, Untrusted};
 
 /// The state directory, found to be the gate's own.
@@ -58,22 +64,34 @@ impl Store {
         Ok(Store { dir: dir.to_owned(), jobs: dir.join("jobs"), owners })
     }
 
-    /// The record of `job`, if it is known.
+    /// The record of `job`, if it is known. Looks last where it may be filed meanwhile.
     pub(crate) fn record(&self, job: &Job) -> Result<Option<Record>, Broken> {
-        if self.fresh()? { Ok(None) } else { self.read(&self.path_of(job)) }
-    }
-
-    /// All records, oldest first.
-    pub(crate) fn records(&self) -> Result<Vec<Record>, Broken> {
-        let mut records = Vec::new();
-        if !self.fresh()? {
-            for path in self.files()? {
-                if !is_temporary(&path) {
-                    records.extend(self.read(&path)?);
-                }
+        if self.fresh()? {
+            return Ok(None);
+        }
+        let unfiled = self.read(&self.jobs.join(file_name(job)))?;
+        if unfiled.is_some() {
+            return Ok(unfiled);
+        }
+        for name in self.names()? {
+            let filed = self.read(&self.dir_of(&name).join(file_name(job)))?;
+            if filed.is_some() {
+                return Ok(filed);
             }
         }
-        records.sort_by_key(|record| record.started);
+        Ok(None)
+    }
+
+    /// The records that are not filed yet, of every name. If a repair runs, its record is one of
+    /// them.
+    pub(crate) fn unfiled(&self) -> Result<Vec<Record>, Broken> {
+        if self.fresh()? { Ok(Vec::new()) } else { self.records_in(&self.jobs) }
+    }
+
+    /// The unfiled records of every name, and the filed ones of `name`.
+    pub(crate) fn records(&self, name: &Name) -> Result<Vec<Record>, Broken> {
+        let mut records = self.unfiled()?;
+        records.extend(self.filed(name)?);
         Ok(records)
     }
 
@@ -82,10 +100,8 @@ impl Store {
     pub(crate) fn try_lock(&self, name: &str) -> Result<Option<Lock>, Broken> {
         let path = self.dir.join(name);
         if self.fresh()? {
-            match DirBuilder::new().mode(0o700).create(&self.jobs) {
-                Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(broken(&self.jobs, &e)),
-                _ => sync(&self.dir)?,
-            }
+            make_dir(&self.jobs)?;
+            sync(&self.dir)?;
         }
         // create_new does not follow a symlink that somebody has laid there.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
@@ -103,7 +119,7 @@ impl Store {
     /// Puts a record on disk: after this returns it survives a crash and a power cut. Only with the lock held.
     pub(crate) fn write(&self, record: &Record) -> Result<(), Broken> {
         let temporary = self.jobs.join(format!(".{}.tmp", record.job));
-        let path = self.path_of(&record.job);
+        let path = self.jobs.join(file_name(&record.job));
         let written = (|| {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(record.to_json().as_bytes())?;
@@ -117,18 +133,41 @@ impl Store {
         sync(&self.jobs)
     }
 
-    /// Removes what a crash left behind and the records that ended before `then`; gives those that stay. Only with the
-    /// lock held.
-    pub(crate) fn prune(&self, then: u64) -> Result<Vec<Record>, Broken> {
-        for path in self.files()?.iter().filter(|path| is_temporary(path)) {
+    /// Removes what a crash left behind and files the records of repairs that have certainly ended.
+    /// One that lost its gate in this `boot` stays: if the clock goes back, it may still be running,
+    /// and blocks every name. Only with the lock held, and while no repair runs.
+    pub(crate) fn file(&self, boot: &str) -> Result<(), Broken> {
+        for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| broken(path, &e))?;
         }
-        let (stay, old): (Vec<_>, Vec<_>) = self.records()?.into_iter().partition(|record| record.last_moment() >= then);
-        for record in old {
-            let path = self.path_of(&record.job);
+        let mut changed = BTreeSet::new();
+        let may_run = |record: &Record| record.state == State::Running && record.boot == boot;
+        for record in self.unfiled()?.iter().filter(|record| !may_run(record)) {
+            let dir = self.dir_of(&record.repair);
+            make_dir(&dir)?;
+            let (from, to) = (self.jobs.join(file_name(&record.job)), dir.join(file_name(&record.job)));
+            fs::rename(&from, &to).map_err(|e| broken(&to, &e))?;
+            changed.insert(dir);
+        }
+        changed.iter().try_for_each(|dir| sync(dir))?;
+        sync(&self.jobs)
+    }
+
+    /// Removes the filed records of `name` that ended at `then` or before. Only with the lock held.
+    pub(crate) fn prune(&self, name: &Name, then: u64) -> Result<(), Broken> {
+        let dir = self.dir_of(name);
+        for record in self.filed(name)?.iter().filter(|record| record.last_moment() <= then) {
+            let path = dir.join(file_name(&record.job));
             fs::remove_file(&path).map_err(|e| broken(&path, &e))?;
         }
-        Ok(stay)
+        Ok(())
+    }
+
+    /// The names that have filed records.
+    pub(crate) fn names(&self) -> Result<Vec<Name>, Broken> {
+        let names: Vec<Name> = entries(&self.jobs)?.iter().filter_map(|path| name_of(path)).collect();
+        names.iter().try_for_each(|name| trust::directory(&self.dir_of(name), &self.owners))?;
+        Ok(names)
     }
 
     /// Whether no gate has ever run here. The lock is looked for first, for it is made last: another gate may be making both.
@@ -145,13 +184,28 @@ impl Store {
         }
     }
 
-    fn path_of(&self, job: &Job) -> PathBuf {
-        self.jobs.join(format!("{job}.json"))
+    fn dir_of(&self, name: &Name) -> PathBuf {
+        self.jobs.join(name.as_str())
     }
 
-    fn files(&self) -> Result<Vec<PathBuf>, Broken> {
-        let entries = fs::read_dir(&self.jobs).map_err(|e| broken(&self.jobs, &e))?;
-        entries.map(|entry| entry.map(|entry| entry.path()).map_err(|e| broken(&self.jobs, &e))).collect()
+    /// The filed records of `name`. Read them after the unfiled ones: a record that is filed
+    /// meanwhile then comes twice and is never missed.
+    pub(crate) fn filed(&self, name: &Name) -> Result<Vec<Record>, Broken> {
+        let dir = self.dir_of(name);
+        match trust::directory(&dir, &self.owners) {
+            Err(e) if e.missing => Ok(Vec::new()),
+            found => found.map_err(Broken::from).and_then(|()| self.records_in(&dir)),
+        }
+    }
+
+    /// Reads all records of a directory, without what the repairs printed: a thousand of them stay
+    /// small.
+    fn records_in(&self, dir: &Path) -> Result<Vec<Record>, Broken> {
+        let mut records = Vec::new();
+        for path in entries(dir)?.iter().filter(|path| !is_temporary(path) && name_of(path).is_none()) {
+            records.extend(self.read(path)?.map(|record| Record { output: Vec::new(), ..record }));
+        }
+        Ok(records)
     }
 
     /// One record; `None` if it is not, or no longer, there.
@@ -161,7 +215,11 @@ impl Store {
             file => file?,
         };
         let text = trust::text(file, path, record::LARGEST_FILE)?;
-        match Record::from_json(&text).filter(|record| self.path_of(&record.job) == path) {
+        let belongs = |record: &Record| {
+            let file = file_name(&record.job);
+            path == self.jobs.join(&file) || path == self.dir_of(&record.repair).join(&file)
+        };
+        match Record::from_json(&text).filter(belongs) {
             Some(record) => Ok(Some(record)),
             None => Err(Broken(format!("{} is not a record of the gate; a person must look at it", path.display()))),
         }
@@ -171,6 +229,27 @@ impl Store {
 /// A record on its way to disk; one that stays was left by a crash.
 fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".tmp"))
+}
+
+/// The name whose records this directory holds; `None` for anything else.
+fn name_of(path: &Path) -> Option<Name> {
+    path.file_name()?.to_str().and_then(Name::new).filter(|_| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()))
+}
+
+fn file_name(job: &Job) -> String {
+    format!("{job}.json")
+}
+
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, Broken> {
+    let entries = fs::read_dir(dir).map_err(|e| broken(dir, &e))?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(|e| broken(dir, &e))).collect()
+}
+
+fn make_dir(path: &Path) -> Result<(), Broken> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(broken(path, &e)),
+        _ => Ok(()),
+    }
 }
 
 fn sync(dir: &Path) -> Result<(), Broken> {

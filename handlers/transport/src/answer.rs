@@ -1,6 +1,8 @@
 //! What a gate may answer, in types. How it is read from bytes is the matter of `frame`.
 
-use policy::{JobId, RepairName};
+use std::time::Duration;
+
+use policy::{JobId, RepairName, Span};
 use serde::Deserialize;
 
 /// What a gate answered.
@@ -10,11 +12,13 @@ pub enum Answer {
     Job(JobReport),
     /// The evidence `diagnose` gathered.
     Diagnosed(Diagnosis),
-    /// The repair that was asked about could run.
+    /// The repair that was asked about could run now.
     Ready {
         /// The host's clock, in seconds since 1970.
         time: i64,
     },
+    /// Each of the gate's repairs and its limits.
+    Usage(Vec<Usage>),
     /// The names of the gate's repairs, each one a [`RepairName`].
     Repairs(Vec<String>),
     /// The gate's version.
@@ -73,6 +77,48 @@ pub struct Diagnosis {
     pub host: String,
 }
 
+/// How much of its limits a repair has used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Usage {
+    /// The repair.
+    pub repair: RepairName,
+    /// How many records of it the gate has to keep.
+    pub records: u64,
+    /// How many it keeps at most. With `most` records the repair is refused.
+    pub most: u64,
+    /// Seconds until the oldest record makes room; none without records.
+    pub room_in: Option<f64>,
+    /// Why the gate would refuse the repair now, if it would.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl Usage {
+    /// A sentence for a person if nine of ten records are used, or more but not all: all of them
+    /// are an obstacle.
+    pub fn nearly_full(&self) -> Option<String> {
+        let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
+        let Usage { repair, records, most, .. } = self;
+        (most.saturating_mul(9) / 10..*most).contains(records).then(|| {
+            format!(
+                "{repair} has used {records} of its {most} records, beyond which it is refused; one is free again in {}",
+                Span(room)
+            )
+        })
+    }
+}
+
+/// Why a repair would be refused now.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Obstacle {
+    /// The kind of refusal.
+    pub reason: Reason,
+    /// One sentence for a person.
+    pub text: String,
+    /// Seconds until it may be asked again, for cooldown, budget and a full record.
+    pub retry_after: Option<f64>,
+}
+
 /// What one diagnostic command printed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,10 +142,17 @@ pub struct Refusal {
     pub job: Option<JobId>,
     /// The job in the way, when busy.
     pub running: Option<JobId>,
-    /// Seconds until it may be asked again, for cooldown and budget.
+    /// Seconds until it may be asked again, for cooldown, budget and a full record.
     pub retry_after: Option<f64>,
     /// The host's own name for itself; information only.
     pub host: String,
+}
+
+impl Refusal {
+    /// Whether it ends by itself, without a person.
+    pub fn is_passing(&self) -> bool {
+        self.reason == Reason::Busy || self.retry_after.is_some()
+    }
 }
 
 /// The kinds of refusal.
@@ -120,7 +173,7 @@ pub enum Reason {
     Held,
     /// The gate's file is missing, malformed or not safe.
     Config,
-    /// The gate's memory is damaged, full or read-only.
+    /// The gate's memory is damaged or read-only; or, with a `retry_after`, full for this repair.
     State,
     /// No job of that name is on record.
     NoSuchJob,

@@ -8,7 +8,7 @@ use policy::{JobId, RepairName};
 use serde::Deserialize;
 
 use crate::Request;
-use crate::answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report};
+use crate::answer::{Answer, Diagnosis, JobReport, JobState, Obstacle, Reason, Refusal, Report, Usage};
 use crate::text::{clean, quoted};
 
 /// What begins the one line of a gate's answer.
@@ -22,6 +22,7 @@ enum Frame {
     Status(JobFrame),
     Diagnose(DiagnoseFrame),
     Ready(ReadyFrame),
+    Usage(UsageFrame),
     List(ListFrame),
     Version(VersionFrame),
     Refused(RefusedFrame),
@@ -56,6 +57,24 @@ struct ReadyFrame {
     _host: String,
     repair: String,
     time: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UsageFrame {
+    #[serde(rename = "host")]
+    _host: String,
+    repairs: Vec<UsedFrame>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UsedFrame {
+    repair: String,
+    records: u64,
+    most: u64,
+    room_in: Option<f64>,
+    obstacle: Option<Obstacle>,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +138,9 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
             same("repair", name.as_str(), &frame.repair)?;
             Ok(Answer::Ready { time: frame.time })
         }
+        (Request::Usage, Frame::Usage(frame)) => {
+            frame.repairs.into_iter().map(usage).collect::<Result<_, _>>().map(Answer::Usage)
+        }
         (Request::List, Frame::List(frame)) => repairs(frame),
         (Request::Version, Frame::Version(frame)) => version(frame.version),
         (_, Frame::Refused(frame)) => refusal(frame, request),
@@ -130,14 +152,19 @@ fn same(what: &str, asked: &str, given: &str) -> Result<(), String> {
     if asked == given { Ok(()) } else { Err(format!("it is about {what} {}, not '{asked}'", quoted(given.as_bytes()))) }
 }
 
+fn duration(what: &str, seconds: Option<f64>) -> Result<(), String> {
+    match seconds {
+        Some(seconds) if !seconds.is_finite() || seconds < 0.0 => Err(format!("its '{what}' is not a duration")),
+        _ => Ok(()),
+    }
+}
+
 fn job_report(frame: JobFrame, asked: &JobId) -> Result<JobReport, String> {
     same("job", asked.as_str(), &frame.job)?;
     if frame.state == JobState::Done && (frame.exit != Some(0) || frame.signal.is_some()) {
         return Err("it contradicts itself: done, but not with exit code 0".into());
     }
-    if !frame.seconds.is_finite() || frame.seconds < 0.0 {
-        return Err("its 'seconds' is not a duration".into());
-    }
+    duration("seconds", Some(frame.seconds))?;
     Ok(JobReport {
         job: asked.clone(),
         repair: name(&frame.repair)?,
@@ -156,6 +183,13 @@ fn diagnosis(frame: DiagnoseFrame, asked: &RepairName) -> Result<Answer, String>
     let cleaned = |r: Report| Report { run: clean_all(&r.run), exit: r.exit, output: clean_all(&r.output) };
     let reports = frame.reports.into_iter().map(cleaned).collect();
     Ok(Answer::Diagnosed(Diagnosis { repair: asked.clone(), reports, host: clean(&frame.host) }))
+}
+
+fn usage(frame: UsedFrame) -> Result<Usage, String> {
+    duration("room_in", frame.room_in)?;
+    duration("retry_after", frame.obstacle.as_ref().and_then(|obstacle| obstacle.retry_after))?;
+    let obstacle = frame.obstacle.map(|obstacle| Obstacle { text: clean(&obstacle.text), ..obstacle });
+    Ok(Usage { repair: name(&frame.repair)?, records: frame.records, most: frame.most, room_in: frame.room_in, obstacle })
 }
 
 fn repairs(frame: ListFrame) -> Result<Answer, String> {
@@ -182,9 +216,7 @@ fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
         (_, None) => None,
     };
     let running = frame.running.map(|job| job.parse::<JobId>().map_err(|e| e.to_string())).transpose()?;
-    if frame.retry_after.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
-        return Err("its 'retry_after' is not a duration".into());
-    }
+    duration("retry_after", frame.retry_after)?;
     let (reason, text, retry_after) = (frame.reason, clean(&frame.text), frame.retry_after);
     Ok(Answer::Refused(Refusal { reason, text, job, running, retry_after, host: clean(&frame.host) }))
 }
@@ -241,6 +273,14 @@ mod tests {
         let diagnose = Request::Diagnose { name: "httpd".parse().unwrap() };
         let Ok(Answer::Diagnosed(diagnosis)) = read_answer(&diagnose, &line(reports)) else { panic!() };
         assert_eq!(diagnosis.reports[0].run, ["/bin/df", "-h"]);
+        let usage = r#"{"answer":"usage","host":"h","repairs":[{"repair":"a","records":900,"most":1000,"room_in":60,
+            "obstacle":{"reason":"budget","text":"no\nmore","retry_after":7}},
+            {"repair":"b","records":0,"most":1000,"room_in":null,"obstacle":null}]}"#;
+        let Ok(Answer::Usage(used)) = read_answer(&Request::Usage, &line(&usage.replace("\n", ""))) else { panic!() };
+        let nearly = "a has used 900 of its 1000 records, beyond which it is refused; one is free again in 60 s";
+        assert_eq!((used[0].nearly_full().as_deref(), used[1].nearly_full()), (Some(nearly), None));
+        let obstacle = used[0].obstacle.as_ref().unwrap();
+        assert_eq!((obstacle.reason, obstacle.text.as_str(), obstacle.retry_after), (Reason::Budget, "no?more", Some(7.0)));
         for state in ["failed", "timeout", "running", "unknown"] {
             let json = REPORT.replace("failed", state).replace("\"repair\",\"host\"", "\"status\",\"host\"");
             assert!(read_answer(&status(), &line(&json)).is_ok(), "{state}");

@@ -19,7 +19,7 @@ mod text;
 
 use std::time::Instant;
 
-pub use answer::{Answer, Diagnosis, JobReport, JobState, Reason, Refusal, Report};
+pub use answer::{Answer, Diagnosis, JobReport, JobState, Obstacle, Reason, Refusal, Report, Usage};
 pub use error::{Error, Phase};
 pub use frame::read_answer;
 pub use lines::Lines;

@@ -22,11 +22,14 @@ pub enum Request {
         /// Which of the gate's repairs.
         name: RepairName,
     },
-    /// Could this repair run? Nothing is tried.
+    /// Could this repair run now? Nothing is tried.
     Ready {
         /// Which of the gate's repairs.
         name: RepairName,
     },
+    /// How much of its limits has each repair used? Gates of the first release refuse this as a
+    /// [`BadRequest`](crate::Reason::BadRequest).
+    Usage,
     /// How is, or how was, this job?
     Status {
         /// The identity the repair was asked for with.
@@ -57,6 +60,7 @@ impl fmt::Display for Request {
             Request::Diagnose { name } => write!(f, "diagnose {name}"),
             Request::Ready { name } => write!(f, "ready {name}"),
             Request::Status { job } => write!(f, "status {job}"),
+            Request::Usage => f.write_str("usage"),
             Request::List => f.write_str("list"),
             Request::Version => f.write_str("version"),
         }
@@ -76,6 +80,7 @@ mod tests {
         assert_eq!(Request::Diagnose { name: name.clone() }.to_string(), "diagnose httpd");
         assert_eq!(Request::Ready { name }.to_string(), "ready httpd");
         assert_eq!(Request::Status { job }.to_string(), "status 20261123-4f3a9c2b");
+        assert_eq!(Request::Usage.to_string(), "usage");
         assert_eq!(Request::List.to_string(), "list");
         assert_eq!(Request::Version.to_string(), "version");
     }

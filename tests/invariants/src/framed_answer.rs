@@ -33,6 +33,7 @@ fn fits(request: &Request, answer: &Answer) {
         (Request::Status { job }, Answer::Job(report)) => assert_eq!(&report.job, job, "about another job"),
         (Request::Diagnose { name }, Answer::Diagnosed(diagnosis)) => assert_eq!(&diagnosis.repair, name, "about another repair"),
         (Request::Ready { .. }, Answer::Ready { .. })
+        | (Request::Usage, Answer::Usage(_))
         | (Request::List, Answer::Repairs(_))
         | (Request::Version, Answer::Version(_)) => {}
         (Request::Repair { job, .. } | Request::Status { job }, Answer::Refused(refusal)) => {
@@ -45,8 +46,15 @@ fn fits(request: &Request, answer: &Answer) {
         assert!(report.seconds.is_finite() && report.seconds >= 0.0, "{report:?}");
         assert!(report.state != JobState::Done || (report.exit, report.signal) == (Some(0), None), "{report:?}");
     }
+    let is_duration = |seconds: Option<f64>| seconds.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0);
     if let Answer::Refused(refusal) = answer {
-        assert!(refusal.retry_after.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0), "{refusal:?}");
+        assert!(is_duration(refusal.retry_after), "{refusal:?}");
+    }
+    if let Answer::Usage(all) = answer {
+        for used in all {
+            let retry_after = used.obstacle.as_ref().and_then(|obstacle| obstacle.retry_after);
+            assert!(is_duration(used.room_in) && is_duration(retry_after), "{used:?}");
+        }
     }
 }
 
@@ -68,6 +76,7 @@ fn texts(answer: &Answer) -> Vec<&str> {
         }
         Answer::Version(version) => texts.push(version),
         Answer::Ready { .. } => {}
+        Answer::Usage(all) => texts.extend(all.iter().filter_map(|used| Some(used.obstacle.as_ref()?.text.as_str()))),
         Answer::Refused(refusal) => texts.extend([refusal.text.as_str(), refusal.host.as_str()]),
     }
     texts

@@ -35,6 +35,7 @@ fn asked(request: &Request) -> Question {
         Request::Diagnose(of) => Question::Diagnose { name: name(of) },
         Request::Ready(of) => Question::Ready { name: name(of) },
         Request::Status(id) => Question::Status { job: job(id) },
+        Request::Usage => Question::Usage,
         Request::List => Question::List,
         Request::Version => Question::Version,
     }
@@ -49,6 +50,7 @@ pub(crate) fn question(bytes: &[u8]) -> Option<Question> {
         ["diagnose", name] => Question::Diagnose { name: name.parse().ok()? },
         ["ready", name] => Question::Ready { name: name.parse().ok()? },
         ["status", job] => Question::Status { job: job.parse().ok()? },
+        ["usage"] => Question::Usage,
         ["list"] => Question::List,
         ["version"] => Question::Version,
         _ => return None,

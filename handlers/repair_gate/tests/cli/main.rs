@@ -10,6 +10,7 @@
 mod common;
 
 mod jobs;
+mod limits;
 mod live;
 mod memory;
 mod races;

@@ -116,6 +116,31 @@ fn damaged_state_is_refused_and_never_taken_for_empty() {
 }
 
 #[test]
+fn a_damaged_directory_of_filed_records_is_refused() {
+    let damages: [Damage; 4] = [
+        ("writable by others", &|lab| lab.chmod("state/jobs/x", 0o770)),
+        ("of another account", &|lab| chown(lab.state().join("jobs/x"), Some(65534), None).unwrap()),
+        ("a symlink", &|lab| {
+            fs::rename(lab.state().join("jobs/x"), lab.path("moved")).unwrap();
+            symlink(lab.path("moved"), lab.state().join("jobs/x")).unwrap();
+        }),
+        ("a record of another name", &|lab| lab.edit_record(JOB, |record| record["repair"] = json!("y"))),
+    ];
+    for (what, damage) in damages {
+        let lab = Lab::with(NOTE, &json!({}));
+        lab.repair(JOB).is("done");
+        lab.repair(&other(1)).is("done");
+        damage(&lab);
+        for job in [JOB, &other(2)] {
+            let answer = lab.repair(job);
+            assert_eq!(answer.json["reason"], json!("state"), "{what}: {}", answer.json);
+        }
+        assert_eq!(lab.ask("usage").json["reason"], json!("state"), "{what}");
+        assert_eq!(lab.runs(), 2, "{what}");
+    }
+}
+
+#[test]
 fn a_damaged_state_directory_is_refused() {
     let damages: [Damage; 7] = [
         ("missing", &|lab| fs::remove_dir(lab.state()).unwrap()),
@@ -209,9 +234,10 @@ fn old_records_go_and_recent_ones_stay() {
         files,
         [
             "jobs",
-            &format!("jobs/{}.json", other(1)),
-            &format!("jobs/{}.json", other(2)),
             &format!("jobs/{}.json", other(3)),
+            "jobs/x",
+            &format!("jobs/x/{}.json", other(1)),
+            &format!("jobs/x/{}.json", other(2)),
             "lock"
         ]
     );

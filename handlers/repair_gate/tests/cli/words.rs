@@ -81,6 +81,7 @@ fn worse_words() -> Vec<Vec<u8>> {
         "sudoers",
         "sudoers root",
         "list all",
+        "usage touch",
         "list ",
         "version\n",
         "status",

@@ -188,8 +188,13 @@ impl Lab {
         found
     }
 
+    /// Where the record of a job is: filed under its repair's name once another repair has begun,
+    /// and before that not.
     pub fn record_path(&self, job: &str) -> PathBuf {
-        self.state().join(format!("jobs/{job}.json"))
+        let jobs = self.state().join("jobs");
+        let file = format!("{job}.json");
+        let mut dirs = fs::read_dir(&jobs).into_iter().flatten().map(|entry| entry.unwrap().path());
+        dirs.find_map(|dir| Some(dir.join(&file)).filter(|path| path.exists())).unwrap_or_else(|| jobs.join(&file))
     }
 
     /// Changes one field of a record on disk.
