@@ -5,11 +5,11 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use e2e::{Monitor, Nagios, Place, Watch, WebSide, until};
+use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, system_program, until};
 use ledger::{Claim, Ledger, Outcome, Paused, SqliteLedger};
 use policy::{Decision, Event, State, StateType};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The shipped services, checked every second.
 const SERVICES: &str = "
@@ -110,4 +110,94 @@ fn failed(ledger: &mut SqliteLedger, n: u32, service: &str, minutes: u64) {
     let granted = ledger.reserve(&claim, &|| began, &|_| Decision::Repair("httpd".parse().unwrap())).unwrap();
     assert!(granted.is_ok());
     ledger.finish(&job, began + minute, Outcome::NotHealed, "it is still there").unwrap();
+}
+
+/// A lab whose gate has the repairs `httpd`, once an hour, and `tomcat`, without limits.
+fn with_two_repairs(place: &Place) -> (WebSide, Monitor) {
+    let web = WebSide::start(place);
+    let monitor = Monitor::new(place, &web);
+    let mut policy = monitor.default_policy(&web);
+    policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}});
+    monitor.write_policy(&policy);
+    let once = json!({"count": 1, "window": "1h"});
+    web.write_repairs(&json!({"repairs": {
+        "httpd": {"run": ["/bin/true"], "cooldown": "0s", "budget": once},
+        "tomcat": {"run": ["/bin/true"], "cooldown": "0s"},
+    }}));
+    (web, monitor)
+}
+
+/// Someone who has the key asks for a repair.
+fn burn(monitor: &Monitor, web: &WebSide, repair: &str) {
+    let mut ssh = monitor.as_nagios(&system_program(&["ssh"]));
+    ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
+    ssh.arg("-i").arg(monitor.key()).args(["-p", &web.sshd.port.to_string(), &format!("{}@127.0.0.1", web.account.name)]);
+    assert!(run(ssh.arg(format!("repair {repair} by-hand-{repair}"))).contains("\"done\""));
+}
+
+/// Nine hundred records of `tomcat`, as gates of the first release leave them.
+fn fill(place: &Place, web: &WebSide) {
+    let ended = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    for n in 0..899 {
+        let record = json!({"boot": "b", "deadline": ended, "ended": ended, "exit": 0, "job": format!("flood-{n:04}"), "output": [],
+            "pid": 1, "repair": "tomcat", "seconds": 0.0, "signal": null, "started": ended, "state": "done"});
+        place.file(&format!("web/gate/jobs/flood-{n:04}.json"), &record.to_string(), 0o600, web.account.ids());
+    }
+}
+
+fn plugin(monitor: &Monitor) -> (Option<i32>, String) {
+    let mut plugin = monitor.as_nagios(&monitor.check.with_file_name("check_repairs"));
+    let done = plugin.arg("--policy").arg(&monitor.policy).args(["--gate", "web1", "-v"]).output().unwrap();
+    (done.status.code(), String::from_utf8(done.stdout).unwrap())
+}
+
+/// What doctor finds out about the gate's repairs and their records: verdict, text and fix of each.
+fn doctor(monitor: &Monitor) -> Vec<(String, String)> {
+    let done = monitor.ctl(&["doctor", "--json", "web1"]).output().unwrap();
+    let found: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {done:?}"));
+    let of_web1 = found["checks"].as_array().unwrap().iter().filter(|check| check["host"] == json!("web1"));
+    let limits = of_web1.filter(|check| check["check"] == json!("can repair") || check["check"] == json!("records"));
+    limits.map(|check| (check["verdict"].as_str().unwrap().to_owned(), check["text"].as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn the_plugin_and_doctor_report_used_up_limits_with_their_time() {
+    let place = Place::new();
+    let (web, monitor) = with_two_repairs(&place);
+    let (code, text) = plugin(&monitor);
+    assert!(code == Some(0) && text.starts_with("REPAIRS OK: gate of web1 answers in "), "{text}");
+    let [(verdict, _)] = doctor(&monitor).try_into().unwrap();
+    assert_eq!(verdict, "ok");
+
+    burn(&monitor, &web, "httpd");
+    let (code, text) = plugin(&monitor);
+    let used_up = "httpd has used its budget of 1 in 3600 s; there is room again in ";
+    assert!(code == Some(1) && text.starts_with(&format!("REPAIRS WARNING: gate of web1: {used_up}3")), "{text}");
+    let [(verdict, found)] = doctor(&monitor).try_into().unwrap();
+    assert!(verdict == "note" && found.starts_with(&format!("httpd, but not now: the gate says \"{used_up}3")), "{found}");
+
+    burn(&monitor, &web, "tomcat");
+    fill(&place, &web);
+    let (code, text) = plugin(&monitor);
+    let nearly = "tomcat has used 900 of its 1000 records, beyond which it is refused; one is free again in 24 h";
+    assert!(code == Some(1) && text.contains(&format!("; gate of web1: {nearly} |")), "{text}");
+    let [_, (verdict, found)] = doctor(&monitor).try_into().unwrap();
+    assert_eq!((verdict.as_str(), found.as_str()), ("note", nearly));
+}
+
+#[test]
+fn the_plugin_and_doctor_are_content_with_a_gate_of_the_first_release() {
+    let place = Place::new();
+    let (web, monitor) = with_two_repairs(&place);
+    // It knows all words but the newest.
+    let script = format!(
+        "#!/bin/sh\n[ \"$SSH_ORIGINAL_COMMAND\" != usage ] || SSH_ORIGINAL_COMMAND=unknown\nexec {}\n",
+        web.gate_command()
+    );
+    let gate = place.file("web/old_gate", &script, 0o755, None);
+    web.allow(&format!("restrict,command=\"{}\"", gate.display()));
+    let (code, text) = plugin(&monitor);
+    assert!(code == Some(0) && text.starts_with("REPAIRS OK: gate of web1 answers in "), "{text}");
+    let [(verdict, _)] = doctor(&monitor).try_into().unwrap();
+    assert_eq!(verdict, "ok");
 }

@@ -41,8 +41,10 @@ struct Words {
     #[arg(long, value_name = "SPAN", default_value = "24h", conflicts_with = "gate", help_heading = "Thresholds")]
     window: String,
 
-    /// Ask only whether the gate of this host answers; may be given again.
-    /// HOST=ADDRESS when the policy does not know its address
+    /// Ask only whether the gate of this host answers, and whether a cooldown,
+    /// a budget, a full record, a hold or a running repair keeps it from
+    /// repairing now (WARNING); may be given again. HOST=ADDRESS when the
+    /// policy does not know its address
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
     gate: Vec<String>,
     /// The rules

@@ -1,11 +1,12 @@
-//! Asking gates whether they are there. The only file that knows the network.
+//! Asks gates for their version, and what would keep them from repairing now. The only file that
+//! knows the network.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use handle_repair::config::Config;
 use handle_repair::worker::reach;
-use transport::{Answer, Request};
+use transport::{Answer, Error, Gate, Reason, Request, Usage};
 
 use crate::cli::GateHost;
 
@@ -16,8 +17,10 @@ pub struct Heard {
     pub host: String,
     /// Its version, or why there is none.
     pub answer: Result<String, String>,
-    /// How long it took.
+    /// Time to that answer.
     pub took: Duration,
+    /// How much of its limits each repair has used, or why that is not known.
+    pub usage: Result<Vec<Usage>, String>,
 }
 
 /// Asks them all at once, each until the deadline.
@@ -31,12 +34,38 @@ pub fn ask_all(gates: &[GateHost], config: &Config, deadline: Instant) -> Vec<He
 fn ask(gate: &GateHost, config: &Config, deadline: Instant) -> Heard {
     let begun = Instant::now();
     let way = config.reach.way(&gate.host, gate.address.as_deref());
-    let asked = reach::gate(&way, deadline).and_then(|mut gate| gate.ask(&Request::Version, deadline));
-    let answer = match asked {
+    let host = gate.host.clone();
+    let answered = reach::gate(&way, deadline).map_err(|why| why.to_string()).and_then(|mut gate| {
+        let version = version(gate.as_mut(), deadline)?;
+        Ok((gate, version))
+    });
+    let took = begun.elapsed();
+    match answered {
+        Ok((mut gate, version)) => Heard { host, answer: Ok(version), took, usage: usage(gate.as_mut(), deadline) },
+        Err(why) => Heard { host, answer: Err(why), took, usage: Ok(Vec::new()) },
+    }
+}
+
+fn version(gate: &mut dyn Gate, deadline: Instant) -> Result<String, String> {
+    match gate.ask(&Request::Version, deadline) {
         Ok(Answer::Version(version)) => Ok(version),
-        Ok(Answer::Refused(refusal)) => Err(format!("it refuses: {}", refusal.text)),
-        Ok(_) => Err("it answered another question".into()),
-        Err(why) => Err(why.to_string()),
-    };
-    Heard { host: gate.host.clone(), answer, took: begun.elapsed() }
+        other => Err(refused(other)),
+    }
+}
+
+fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, String> {
+    match gate.ask(&Request::Usage, deadline) {
+        Ok(Answer::Usage(all)) => Ok(all),
+        // Gates of the first release do not know the word.
+        Ok(Answer::Refused(refusal)) if refusal.reason == Reason::BadRequest => Ok(Vec::new()),
+        other => Err(refused(other)),
+    }
+}
+
+fn refused(answer: Result<Answer, Error>) -> String {
+    match answer {
+        Ok(Answer::Refused(refusal)) => format!("it refuses: {}", refusal.text),
+        Ok(_) => "it answered another question".into(),
+        Err(why) => why.to_string(),
+    }
 }

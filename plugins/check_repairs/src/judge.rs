@@ -6,6 +6,7 @@ use std::time::Duration;
 use ledger::{Paused, Record};
 use plugin_kit::{Number, Outcome, Perfdata, Range, State};
 use policy::{Policy, Span, Why};
+use transport::{Reason, Usage};
 
 use crate::NAME;
 use crate::cli::{Thresholds, What, Wish};
@@ -52,7 +53,8 @@ pub fn ledger(seen: &Seen, policy: &Policy, wish: &Wish) -> Outcome {
 pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
     let What::Gates { seconds, .. } = &wish.what else { return Outcome::new(State::Unknown, NAME) };
     let slowest = heard.iter().map(|heard| heard.took).max().unwrap_or_default();
-    let mut findings: Vec<Finding> = heard.iter().filter_map(unreached).collect();
+    let mut findings: Vec<Finding> =
+        heard.iter().filter_map(unreached).chain(heard.iter().flat_map(kept_from_repairing)).collect();
     let state = level(seconds, slowest.as_secs_f64());
     if state != State::Ok && findings.is_empty() {
         findings.push(Finding {
@@ -78,6 +80,28 @@ pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
 fn unreached(heard: &Heard) -> Option<Finding> {
     let why = heard.answer.as_ref().err()?;
     Some(Finding { state: State::Critical, text: format!("gate of {}: {why}", heard.host), detail: Vec::new() })
+}
+
+/// The repairs that would be refused now, and those whose records are nearly full. An obstacle of
+/// the whole host is one finding.
+fn kept_from_repairing(heard: &Heard) -> Vec<Finding> {
+    let mut texts: Vec<(State, String)> = match &heard.usage {
+        Ok(all) => all.iter().filter_map(obstacle).collect(),
+        Err(why) => vec![(State::Warning, format!("the limits of its repairs are not known: {why}"))],
+    };
+    texts.dedup();
+    let finding = |(state, text)| Finding { state, text: format!("gate of {}: {text}", heard.host), detail: Vec::new() };
+    texts.into_iter().map(finding).collect()
+}
+
+/// A repair that runs, or has just run, is told and is nothing to warn of.
+fn obstacle(usage: &Usage) -> Option<(State, String)> {
+    let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
+    let Some(obstacle) = &usage.obstacle else { return nearly_full() };
+    match obstacle.reason {
+        Reason::Busy | Reason::Cooldown => nearly_full().or_else(|| Some((State::Ok, obstacle.text.clone()))),
+        _ => Some((State::Warning, obstacle.text.clone())),
+    }
 }
 
 fn answered(heard: &Heard) -> String {

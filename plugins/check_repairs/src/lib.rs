@@ -1,5 +1,6 @@
-//! `check_repairs`: tells Nagios how the repairs themselves are. Open breakers, repairs that do not help, budgets near
-//! their end, jobs of which nobody knows how they ended, pauses; or, with `--gate`, whether a host's gate answers.
+//! `check_repairs`: tells Nagios how the repairs themselves are. Open breakers, repairs that do not
+//! help, budgets near their end, jobs of which nobody knows how they ended, pauses; or, with
+//! `--gate`, whether a host's gate answers and could repair now.
 //!
 //! Only [`cli`] knows clap, only `look` the ledger, only `gate` the network; `judge` is pure.
 

@@ -60,6 +60,7 @@ pub enum Fix {
     CheckGate { host: String },
     NameRepair { host: String },
     EndHold { host: String },
+    ManyRequests { host: String },
     KeepTime { host: String },
 }
 
@@ -163,6 +164,9 @@ impl Fix {
                 side::renew_sudoers()
             ),
             Fix::EndHold { host } => format!("remove the file on {} when the work is done", name(host)),
+            Fix::ManyRequests { host } => {
+                format!("wait, or find in the system's log on {} who requests so many repairs", name(host))
+            }
             Fix::KeepTime { host } => format!("let {} keep the time, with chrony or systemd-timesyncd", name(host)),
         }
     }

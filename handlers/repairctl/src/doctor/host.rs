@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use handle_repair::config::{Transport, Way};
 use handle_repair::worker::reach;
 use policy::RepairName;
-use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, in_quotes, survey};
+use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, survey};
 
 use super::finding::{Finding, Verdict};
 use super::fix::Fix;
@@ -119,6 +119,14 @@ fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Fin
             return;
         }
     }
+    nearly_full(gate.as_mut(), way, deadline, findings);
+}
+
+/// Records that soon keep a repair from running. Gates of the first release do not tell.
+fn nearly_full(gate: &mut dyn Gate, way: &Way, deadline: Instant, findings: &mut Vec<Finding>) {
+    let Ok(Answer::Usage(all)) = gate.ask(&Request::Usage, deadline) else { return };
+    let full = all.iter().filter_map(Usage::nearly_full);
+    findings.extend(full.map(|text| Finding::note("records", text, Fix::ManyRequests { host: way.host.clone() })));
 }
 
 fn version_of_gate(version: &str, host: &str) -> Finding {
@@ -188,6 +196,9 @@ fn ready(gate: &mut dyn Gate, name: &RepairName, way: &Way, deadline: Instant, f
         }
         Ok(Answer::Refused(no)) => match no.reason {
             Reason::Held => Finding::note("can repair", format!("{name}: {}", said(&no)), Fix::EndHold { host }),
+            _ if no.is_passing() => {
+                Finding::note("can repair", format!("{name}, but not now: {}", said(&no)), Fix::ManyRequests { host })
+            }
             Reason::BadRequest => {
                 let text = format!("{name}: this gate is too old to tell whether sudo allows it");
                 Finding::note("can repair", text, Fix::UpdateGate { host })
