@@ -93,7 +93,8 @@ fn with_a_break(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
 #[test]
 fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
     let bed = Bed::new();
-    let store = |sql: &str| bed.monitor.nagios.does(|| Connection::open(&bed.monitor.ledger).unwrap().execute_batch(sql).unwrap());
+    let store =
+        |sql: &str| bed.monitor.nagios.does(|| Connection::open(&bed.monitor.ledger).unwrap().execute_batch(sql).unwrap());
     let full = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
     let seen = with_a_break(&bed, || {
         store(&format!("CREATE TRIGGER a BEFORE INSERT ON step {full}; CREATE TRIGGER b BEFORE UPDATE ON repair {full}"));

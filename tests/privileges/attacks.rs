@@ -97,9 +97,8 @@ fn report_as_root_writes_into_no_directory_of_another_account() {
     let victim = site.place.file("victim", "root's", 0o600, None);
     let (page, link) = (site.var.join("page.html"), site.var.join("link.html"));
     site.nagios.does(|| symlink(&victim, &link).unwrap());
-    let report = |to: &Path, caller: &str| {
-        site.ctl_with(None, &["report", "--html", to.to_str().unwrap()], &[("SUDO_UID", caller)])
-    };
+    let report =
+        |to: &Path, caller: &str| site.ctl_with(None, &["report", "--html", to.to_str().unwrap()], &[("SUDO_UID", caller)]);
     for to in [&page, &link] {
         let refused = report(to, "1");
         assert!(refused.code == 3 && refused.err.contains("--html - > FILE"), "{refused:?}");
@@ -237,7 +236,11 @@ fn root_goes_by_no_file_that_others_can_change() {
     }
     site.theirs("nagios.cfg", "nagios_user=daemon\n");
     let cfg = site.var.join("nagios.cfg");
-    let done = Command::new(&site.ctl).args(["--policy", site.policy.to_str().unwrap(), "doctor", "--nagios-cfg"]).arg(&cfg).output().unwrap();
+    let done = Command::new(&site.ctl)
+        .args(["--policy", site.policy.to_str().unwrap(), "doctor", "--nagios-cfg"])
+        .arg(&cfg)
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(text.contains(&format!("this runs as uid {}, but Nagios runs as daemon", site.nagios.uid)), "{text}");
 }

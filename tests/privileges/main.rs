@@ -28,12 +28,12 @@ fn proc_file(pid: u32, name: &str) -> String {
 
 /// The processes of this program that are this user's.
 fn of_user(program: &Path, uid: u32) -> Option<u32> {
-    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let mut all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let is_it = |pid: &u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program) && status.contains(&format!("\nUid:\t{uid}\t"))
     };
-    all.filter(is_it).next()
+    all.find(is_it)
 }
 
 /// The words of doctor's half, while a host that says nothing keeps it waiting.
@@ -50,7 +50,8 @@ fn doctor_looks_in_a_session_without_terminal_with_named_variables_and_its_own_d
     });
     let _nagios = site.planted_nagios(&[("LD_PRELOAD", "/nonexistent/evil.so"), ("LD_DEBUG", "all"), ("HOME", "/of/nagios")]);
     let secret = site.place.file("secret", "root's alone", 0o600, None);
-    let doctor = format!("{} --policy {} doctor web1 --nagios-cfg {}", site.ctl.display(), site.policy.display(), site.cfg.display());
+    let doctor =
+        format!("{} --policy {} doctor web1 --nagios-cfg {}", site.ctl.display(), site.policy.display(), site.cfg.display());
     // On a terminal of its own, with a descriptor that only root should have.
     let shell = format!("exec 9<{}; {doctor}", secret.display());
     let mut script = Command::new("script");

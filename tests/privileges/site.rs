@@ -185,7 +185,13 @@ impl Site {
         let program = self.place.at("bin/nagios");
         run(Command::new("cp").args(["/usr/bin/tail"]).arg(&program));
         let mut command = Command::new(&program);
-        command.arg("-f").arg(&self.cfg).env_clear().envs(environment.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg("-f")
+            .arg(&self.cfg)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let child = command.uid(self.nagios.uid).gid(self.nagios.gid).spawn().unwrap();
         let comm = format!("/proc/{}/comm", child.id());
         until("the planted Nagios", Duration::from_secs(30), || (fs::read_to_string(&comm).ok()? == "nagios\n").then_some(()));

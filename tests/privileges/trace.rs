@@ -52,7 +52,8 @@ fn reads_whose_call_it_was() {
 fn root_touches_nothing_that_nagios_owns() {
     let site = Site::new();
     site.fault();
-    let handler: Vec<String> = format!("{FAULT} --foreground --policy {}", site.policy.display()).split(' ').map(str::to_owned).collect();
+    let handler: Vec<String> =
+        format!("{FAULT} --foreground --policy {}", site.policy.display()).split(' ').map(str::to_owned).collect();
     let check = site.ctl.with_file_name("check_repairs");
     let calls = DAY.iter().map(|words| (site.ctl.as_path(), site.words(words)));
     let policy = vec!["--policy".to_owned(), site.policy.display().to_string()];

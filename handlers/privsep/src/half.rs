@@ -169,8 +169,13 @@ mod tests {
         let root = Account::named("root").unwrap().unwrap();
         let process = b"LD_PRELOAD=/tmp/evil.so\0HOME=/of/nagios\0SSH_AUTH_SOCK=/run/agent\0nonsense\0PATHX=1\0";
         let Environment(variables) = Environment::of(&root).with_process(process);
-        let value = |name| variables.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.to_str().unwrap()).collect::<Vec<_>>();
-        assert_eq!((value("HOME"), value("SSH_AUTH_SOCK"), value("PATH")), (vec!["/of/nagios"], vec!["/run/agent"], vec![Environment::PATH]));
+        let value = |name| {
+            variables.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.to_str().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (value("HOME"), value("SSH_AUTH_SOCK"), value("PATH")),
+            (vec!["/of/nagios"], vec!["/run/agent"], vec![Environment::PATH])
+        );
         assert!(variables.iter().all(|(name, _)| Environment::NAMES.contains(name)));
     }
 

@@ -39,11 +39,7 @@ pub fn first_other_owner<'a>(directories: impl IntoIterator<Item = &'a Path>) ->
 ///
 /// # Errors
 /// [`Error::AsRoot`] with the line to use instead, and those of [`first_other_owner`].
-pub fn refuse_root<'a>(
-    directories: impl IntoIterator<Item = &'a Path>,
-    program: &str,
-    argv: &[OsString],
-) -> Result<(), Error> {
+pub fn refuse_root<'a>(directories: impl IntoIterator<Item = &'a Path>, program: &str, argv: &[OsString]) -> Result<(), Error> {
     match first_other_owner(directories)? {
         None => Ok(()),
         Some(account) => Err(Error::AsRoot { line: line_to_use(&account, program, argv), account: account.name }),

@@ -78,7 +78,8 @@ impl MainFile {
     /// All objects, as it reads them when it starts.
     pub fn objects(&self) -> Result<Objects, String> {
         let cache = self.get("object_cache_file").ok_or("no object_cache_file is set")?;
-        let bytes = configuration::read_file(Path::new(cache)).map_err(|why| format!("{cache}: {why}; Nagios writes it when it starts"))?;
+        let bytes = configuration::read_file(Path::new(cache))
+            .map_err(|why| format!("{cache}: {why}; Nagios writes it when it starts"))?;
         Ok(Objects::parse(&String::from_utf8_lossy(&bytes)))
     }
 }

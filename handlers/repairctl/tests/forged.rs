@@ -64,7 +64,10 @@ fn a_gate_that_refuses_chooses_no_command_for_root() {
     let [check, text, fix] = wrong(&sshd, sshd.port, "ssh2");
     assert_eq!(check, "can repair");
     assert_eq!(text, r#"httpd: the gate says "x' -- mend: id; as root here: id | sh""#);
-    assert!(fix.starts_with("on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check && ") && !fix.contains("id | sh"), "{fix}");
+    assert!(
+        fix.starts_with("on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check && ") && !fix.contains("id | sh"),
+        "{fix}"
+    );
 }
 
 /// Anyone on the network can offer other algorithms, as anyone can show another key.

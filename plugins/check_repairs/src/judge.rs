@@ -271,3 +271,26 @@ fn perfdata(outcome: Outcome, seen: &Seen, policy: &Policy, failed: &Thresholds,
     .into_iter()
     .fold(outcome, Outcome::perfdata)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use transport::Obstacle;
+
+    #[test]
+    fn warns_of_a_used_up_budget_and_not_of_a_repair_that_has_just_run() {
+        let usage = |reason, records| Usage {
+            repair: "httpd".parse().unwrap(),
+            records,
+            most: 1000,
+            room_in: Some(60.0),
+            obstacle: Some(Obstacle { reason, text: "not now".into(), retry_after: Some(60.0) }),
+        };
+        let state = |reason, records| obstacle(&usage(reason, records)).map(|(state, _)| state);
+        assert_eq!(state(Reason::Cooldown, 1), Some(State::Ok));
+        assert_eq!(state(Reason::Busy, 1), Some(State::Ok));
+        assert_eq!(state(Reason::Cooldown, 950), Some(State::Warning), "nearly full");
+        assert_eq!(state(Reason::Budget, 1), Some(State::Warning));
+        assert_eq!(state(Reason::State, 1000), Some(State::Warning));
+    }
+}

@@ -109,9 +109,9 @@ impl Fix {
             Fix::NamePrivateKey => "name the private key itself as ssh.key".into(),
             Fix::MakeLedgerDirectory => format!("install -d -o {user} -g {group} -m 750 {beside}"),
             Fix::OwnLedger => format!("chown -hR {user}:{group} {beside} && chmod -R u+rwX {beside}"),
-            Fix::CloseLedger => format!(
-                "see that its history is right, then: chown -hR {user}:{group} {beside} && chmod -R g-w,o= {beside}"
-            ),
+            Fix::CloseLedger => {
+                format!("see that its history is right, then: chown -hR {user}:{group} {beside} && chmod -R g-w,o= {beside}")
+            }
             Fix::CorrectLedger => format!("repair {ledger}, or move it away: repairs begin with an empty history then"),
             Fix::SetCommandFile => "set command_file to that of nagios.cfg".into(),
             Fix::MakeCommandFile => {
@@ -135,7 +135,9 @@ impl Fix {
             ),
             Fix::OpenPort => "start sshd there, open the firewall, or correct ssh.port in the policy".into(),
             Fix::InstallGate { host } => side::install_gate(&name(host)),
-            Fix::UpdateGate { host } => format!("update repair_gate on {}, or this server: they understand each other", name(host)),
+            Fix::UpdateGate { host } => {
+                format!("update repair_gate on {}, or this server: they understand each other", name(host))
+            }
             Fix::Replace { host } => {
                 format!("find out whether {0} was reinstalled; only then: sudo repairctl trust {0} --replace", name(host))
             }

@@ -82,9 +82,7 @@ fn port(way: &Way, deadline: Instant) -> Finding {
 
 fn port_fix(why: &Error, host: &str) -> Fix {
     match why {
-        Error::Resolve { .. } | Error::Timeout { phase: Phase::Resolve, .. } => {
-            Fix::CorrectAddress { host: host.to_owned() }
-        }
+        Error::Resolve { .. } | Error::Timeout { phase: Phase::Resolve, .. } => Fix::CorrectAddress { host: host.to_owned() },
         _ => Fix::OpenPort,
     }
 }

@@ -89,12 +89,8 @@ fn policy(config: &Result<Config, Problem>, site: &Site) -> Option<Finding> {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
             Finding::ok("policy", format!("{path}: {}", names.join(", ")))
         }
-        Err(why) if matches!(site.policy().try_exists(), Ok(false)) => {
-            Finding::wrong("policy", why.to_string(), Fix::Init)
-        }
-        Err(why) if site.policy().try_exists().is_err() => {
-            Finding::wrong("policy", why.to_string(), Fix::OpenPolicyDirectory)
-        }
+        Err(why) if matches!(site.policy().try_exists(), Ok(false)) => Finding::wrong("policy", why.to_string(), Fix::Init),
+        Err(why) if site.policy().try_exists().is_err() => Finding::wrong("policy", why.to_string(), Fix::OpenPolicyDirectory),
         Err(why) if why.to_string().contains("ermission denied") => {
             Finding::wrong("policy", why.to_string(), Fix::GivePolicyToGroup)
         }

@@ -135,11 +135,7 @@ fn pipe_fix(file: &Path) -> Fix {
 fn status(file: &Path) -> Finding {
     let age = Board::read(file).map(|board| board::age(&board.program, SystemTime::now()));
     match age {
-        Err(why) => Finding::wrong(
-            "status file",
-            format!("{why}; repairs stand still without it"),
-            Fix::StatusFile,
-        ),
+        Err(why) => Finding::wrong("status file", format!("{why}; repairs stand still without it"), Fix::StatusFile),
         Ok(age) if age > STATUS_AGE => Finding::wrong(
             "status file",
             format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
@@ -186,11 +182,7 @@ pub fn opted(objects: &Objects, config: &Config) -> Finding {
         .flat_map(|(host, repairs)| repairs.iter().filter(|name| !known(name)).map(move |name| format!("{host}: _REPAIR {name}")))
         .collect();
     if all.is_empty() {
-        return Finding::note(
-            "opted in",
-            "nothing: no host or service has a _REPAIR",
-            Fix::OptIn,
-        );
+        return Finding::note("opted in", "nothing: no host or service has a _REPAIR", Fix::OptIn);
     }
     let ok = format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
     Finding::of("opted in", ok, unknown, Fix::AddRepair)
