@@ -8,15 +8,19 @@ use safe_file::Directory;
 
 use crate::{Account, Error};
 
-/// The account that owns `directory`, or another above it, when we are root and it is not root's; `None` for everybody
-/// else, and when it is not there.
+/// The account that owns one of `directories`, or a directory above it, when we are root and it is not root's; `None` for
+/// everybody else, and when none of them is there.
 ///
 /// # Errors
-/// When more than one account can change it, or the owner has no account.
-fn other_owner(directory: &Path) -> Result<Option<Account>, Error> {
+/// When more than one account can change one of them, or its owner has no account.
+pub fn other_owner<'a>(directories: impl IntoIterator<Item = &'a Path>) -> Result<Option<Account>, Error> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
+    directories.into_iter().find_map(|directory| owner_but_root(directory).transpose()).transpose()
+}
+
+fn owner_but_root(directory: &Path) -> Result<Option<Account>, Error> {
     match Directory::open(directory) {
         Ok(_) => Ok(None),
         Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
@@ -27,20 +31,12 @@ fn other_owner(directory: &Path) -> Result<Option<Account>, Error> {
     }
 }
 
-/// The first account that [`other_owner`] finds for one of these directories.
-///
-/// # Errors
-/// Those of [`other_owner`].
-pub fn first_other_owner<'a>(directories: impl IntoIterator<Item = &'a Path>) -> Result<Option<Account>, Error> {
-    directories.into_iter().find_map(|directory| other_owner(directory).transpose()).transpose()
-}
-
 /// Nothing is done as root for a site whose `directories` are another account's.
 ///
 /// # Errors
-/// [`Error::AsRoot`] with the line to use instead, and those of [`first_other_owner`].
+/// [`Error::AsRoot`] with the line to use instead, and those of [`other_owner`].
 pub fn refuse_root<'a>(directories: impl IntoIterator<Item = &'a Path>, program: &str, argv: &[OsString]) -> Result<(), Error> {
-    match first_other_owner(directories)? {
+    match other_owner(directories)? {
         None => Ok(()),
         Some(account) => Err(Error::AsRoot { line: line_to_use(&account, program, argv), account: account.name }),
     }

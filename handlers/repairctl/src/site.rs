@@ -65,7 +65,7 @@ impl Site {
     /// is the one that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
-        match privsep::first_other_owner(config.directories()).map_err(unsplit)? {
+        match privsep::other_owner(config.directories()).map_err(unsplit)? {
             None if !config.directories().all(Path::exists) => nagios::account_if_root(None, self.nagios_cfg()),
             owner => Ok(owner),
         }
