@@ -69,8 +69,7 @@ fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
     assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
 }
 
-/// As with a disk that is full from then on: whoever looks later would find that nothing was asked of anybody.
-/// Calls the handler, and does `meanwhile` when the repair is reserved and the gate looks for evidence.
+/// Calls the handler and runs `meanwhile` while the gate collects evidence.
 fn with_a_break(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     let (looks, go) = (bed.mark.with_file_name("looks"), bed.mark.with_file_name("go"));
     let look = format!("touch {}; until [ -e {} ]; do sleep 0.05; done", looks.display(), go.display());
@@ -90,6 +89,7 @@ fn with_a_break(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     })
 }
 
+/// As on a disk that is full from then on.
 #[test]
 fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
     let bed = Bed::new();

@@ -1,18 +1,18 @@
-//! Wrong turns: each is taken, named by doctor with its mending, and mended.
+//! Mistakes during setup: doctor names each one and its fix.
 
 use e2e::Machine;
 use serde_json::Value;
 
 use crate::boot;
 
-/// What was wrongly done, how doctor names it, and what undoes it.
+/// A mistake, how doctor names it, and what undoes it.
 struct Turn {
     name: &'static str,
     on: On,
     plant: &'static str,
     check: &'static str,
     text: &'static str,
-    mend: &'static str,
+    fix: &'static str,
     undo: &'static str,
 }
 
@@ -31,7 +31,7 @@ const TURNS: &[Turn] = &[
         plant: "mv ~repair/.ssh/authorized_keys /root/keys",
         check: "login",
         text: "repair@web1 (192.0.2.2:22) refused key /etc/nagios-selfheal/id_ed25519",
-        mend: "restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAAAC3",
+        fix: "restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAAAC3",
         undo: "mv /root/keys ~repair/.ssh/authorized_keys",
     },
     Turn {
@@ -40,7 +40,7 @@ const TURNS: &[Turn] = &[
         plant: "mv /etc/nagios-selfheal/known_hosts /root",
         check: "known host",
         text: "known_hosts does not exist",
-        mend: "sudo repairctl trust web1",
+        fix: "sudo repairctl trust web1",
         undo: "mv /root/known_hosts /etc/nagios-selfheal",
     },
     Turn {
@@ -49,7 +49,7 @@ const TURNS: &[Turn] = &[
         plant: "cd /etc/nagios-selfheal; cp known_hosts /root; rm -f /root/x; ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > known_hosts",
         check: "known host",
         text: "host key of web1 at 192.0.2.2:22 is ssh-ed25519 SHA256:",
-        mend: "only then: sudo repairctl trust web1 --replace",
+        fix: "only then: sudo repairctl trust web1 --replace",
         undo: "mv /root/known_hosts /etc/nagios-selfheal",
     },
     Turn {
@@ -58,7 +58,7 @@ const TURNS: &[Turn] = &[
         plant: "mv /etc/sudoers.d/nagios-selfheal /root",
         check: "can repair",
         text: "sudo does not let this account run '/usr/bin/systemctl restart apache2.service' as root",
-        mend: "repair_gate sudoers > /etc/sudoers.d/nagios-selfheal",
+        fix: "repair_gate sudoers > /etc/sudoers.d/nagios-selfheal",
         undo: "mv /root/nagios-selfheal /etc/sudoers.d",
     },
     Turn {
@@ -67,7 +67,7 @@ const TURNS: &[Turn] = &[
         plant: "chown root /etc/nagios-selfheal/id_ed25519",
         check: "key",
         text: "Permission denied",
-        mend: "chown nagios /etc/nagios-selfheal/id_ed25519 && chmod 600",
+        fix: "chown nagios /etc/nagios-selfheal/id_ed25519 && chmod 600",
         undo: "chown nagios /etc/nagios-selfheal/id_ed25519",
     },
     Turn {
@@ -76,7 +76,7 @@ const TURNS: &[Turn] = &[
         plant: "chmod 644 /etc/nagios-selfheal/id_ed25519",
         check: "key",
         text: "may be used by others (mode 0644)",
-        mend: "chmod 600 /etc/nagios-selfheal/id_ed25519",
+        fix: "chmod 600 /etc/nagios-selfheal/id_ed25519",
         undo: "chmod 600 /etc/nagios-selfheal/id_ed25519",
     },
     Turn {
@@ -85,7 +85,7 @@ const TURNS: &[Turn] = &[
         plant: "chown repair /etc/nagios-selfheal/repairs.json",
         check: "repairs.json",
         text: "not to root: chown root '/etc/nagios-selfheal/repairs.json'",
-        mend: "repair_gate check",
+        fix: "repair_gate check",
         undo: "chown root /etc/nagios-selfheal/repairs.json",
     },
     Turn {
@@ -94,7 +94,7 @@ const TURNS: &[Turn] = &[
         plant: "chown root /var/lib/nagios-selfheal/gate",
         check: "can repair",
         text: "/var/lib/nagios-selfheal/gate belongs to root",
-        mend: "on web1, as root",
+        fix: "on web1, as root",
         undo: "chown repair /var/lib/nagios-selfheal/gate",
     },
     Turn {
@@ -103,7 +103,7 @@ const TURNS: &[Turn] = &[
         plant: "mv /usr/libexec/nagios-selfheal/repair_gate /root",
         check: "gate",
         text: "no answer that can be believed to `version`",
-        mend: "copy /usr/libexec/nagios-selfheal/repair_gate to web1",
+        fix: "copy /usr/libexec/nagios-selfheal/repair_gate to web1",
         undo: "mv /root/repair_gate /usr/libexec/nagios-selfheal",
     },
     Turn {
@@ -112,7 +112,7 @@ const TURNS: &[Turn] = &[
         plant: "systemctl stop ssh",
         check: "port",
         text: "Connection refused",
-        mend: "start sshd there, open the firewall, or correct ssh.port",
+        fix: "start sshd there, open the firewall, or correct ssh.port",
         undo: "systemctl start ssh",
     },
     Turn {
@@ -121,7 +121,7 @@ const TURNS: &[Turn] = &[
         plant: "sed -i.good 's/\"user\": \"repair\"/\"user\": \"nobody\"/' /etc/nagios-selfheal/policy.json",
         check: "login",
         text: "nobody@web1",
-        mend: "let the account 'nobody' be there (ssh.user)",
+        fix: "create the account nobody (ssh.user)",
         undo: "mv /etc/nagios-selfheal/policy.json.good /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
     },
     Turn {
@@ -130,7 +130,7 @@ const TURNS: &[Turn] = &[
         plant: "sed -i.good 's/\"httpd\"/\"web\"/' /etc/nagios-selfheal/repairs.json",
         check: "repairs",
         text: "the gate offers web; the policy also asks for httpd",
-        mend: "name it in /etc/nagios-selfheal/repairs.json on web1",
+        fix: "name it in /etc/nagios-selfheal/repairs.json on web1",
         undo: "mv /etc/nagios-selfheal/repairs.json.good /etc/nagios-selfheal/repairs.json",
     },
     Turn {
@@ -139,7 +139,7 @@ const TURNS: &[Turn] = &[
         plant: "sed -i.good 's/_REPAIR.*httpd/_REPAIR http/' /var/lib/nagios4/objects.cache",
         check: "opted in",
         text: "web1: _REPAIR http",
-        mend: "the policy has no such repair",
+        fix: "the policy has no such repair",
         undo: "mv /var/lib/nagios4/objects.cache.good /var/lib/nagios4/objects.cache; chmod a+r /var/lib/nagios4/objects.cache",
     },
     Turn {
@@ -148,7 +148,7 @@ const TURNS: &[Turn] = &[
         plant: "chmod 700 /etc/nagios-selfheal",
         check: "policy",
         text: "Permission denied",
-        mend: "chmod 755 /etc/nagios-selfheal",
+        fix: "chmod 755 /etc/nagios-selfheal",
         undo: "chmod 755 /etc/nagios-selfheal",
     },
     Turn {
@@ -157,7 +157,7 @@ const TURNS: &[Turn] = &[
         plant: "chgrp root /etc/nagios-selfheal/policy.json",
         check: "policy",
         text: "Permission denied",
-        mend: "chgrp nagios /etc/nagios-selfheal/policy.json && chmod 640",
+        fix: "chgrp nagios /etc/nagios-selfheal/policy.json && chmod 640",
         undo: "chgrp nagios /etc/nagios-selfheal/policy.json",
     },
     Turn {
@@ -166,7 +166,7 @@ const TURNS: &[Turn] = &[
         plant: "chown root /var/lib/nagios-selfheal/ledger",
         check: "ledger",
         text: "not this user's to write",
-        mend: "install -d -o nagios -g nagios -m 750 /var/lib/nagios-selfheal/ledger",
+        fix: "install -d -o nagios -g nagios -m 750 /var/lib/nagios-selfheal/ledger",
         undo: "chown nagios /var/lib/nagios-selfheal/ledger",
     },
     Turn {
@@ -175,7 +175,7 @@ const TURNS: &[Turn] = &[
         plant: "systemctl stop nagios4",
         check: "command file",
         text: "Nagios is not told: /var/lib/nagios4/rw/nagios.cmd",
-        mend: "start Nagios",
+        fix: "start Nagios",
         undo: "systemctl start nagios4; until [ -p /var/lib/nagios4/rw/nagios.cmd ] && [ -e /var/lib/nagios4/status.dat ]; do sleep 0.1; done",
     },
     Turn {
@@ -184,7 +184,7 @@ const TURNS: &[Turn] = &[
         plant: "sed -i.good 's/^enable_event_handlers=.*/enable_event_handlers=0/' /etc/nagios4/nagios.cfg",
         check: "nagios.cfg",
         text: "enable_event_handlers=0",
-        mend: "change it there and restart Nagios",
+        fix: "change it there and restart Nagios",
         undo: "mv /etc/nagios4/nagios.cfg.good /etc/nagios4/nagios.cfg",
     },
     Turn {
@@ -193,7 +193,7 @@ const TURNS: &[Turn] = &[
         plant: "sed -i.good 's/\"check_http\"/\"check_htpt\"/' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
         check: "verify",
         text: "the verify command 'check_htpt' is in none of",
-        mend: "plugin_path",
+        fix: "plugin_path",
         undo: "mv /etc/nagios-selfheal/policy.json.good /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
     },
 ];
@@ -211,7 +211,7 @@ fn wrong(checks: &[Value]) -> Vec<&Value> {
 }
 
 #[test]
-fn every_wrong_turn_is_named_with_its_mending() {
+fn doctor_names_every_mistake_and_its_fix() {
     let site = boot();
     site.follow_readme();
     site.web1.must("systemctl start apache2");
@@ -226,7 +226,7 @@ fn every_wrong_turn_is_named_with_its_mending() {
         machine.must(turn.undo);
         let names_it = |check: &&Value| {
             let has = |key: &str, part: &str| check[key].as_str().is_some_and(|text| text.contains(part));
-            check["check"] == turn.check && has("text", turn.text) && has("mend", turn.mend)
+            check["check"] == turn.check && has("text", turn.text) && has("fix", turn.fix)
         };
         let all = wrong(&checks);
         if code != 1 || !all.iter().any(names_it) {

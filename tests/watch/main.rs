@@ -135,7 +135,7 @@ fn burn(monitor: &Monitor, web: &WebSide, repair: &str) {
     assert!(run(ssh.arg(format!("repair {repair} by-hand-{repair}"))).contains("\"done\""));
 }
 
-/// Nine hundred records of `tomcat`, as gates of the first release leave them.
+/// Nine hundred records of `tomcat`, as older gates leave them.
 fn fill(place: &Place, web: &WebSide) {
     let ended = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
     for n in 0..899 {
@@ -161,7 +161,7 @@ fn doctor(monitor: &Monitor) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_plugin_and_doctor_report_used_up_limits_with_their_time() {
+fn plugin_and_doctor_report_used_up_limits_with_their_time() {
     let place = Place::new();
     let (web, monitor) = with_two_repairs(&place);
     let (code, text) = plugin(&monitor);
@@ -186,7 +186,7 @@ fn the_plugin_and_doctor_report_used_up_limits_with_their_time() {
 }
 
 #[test]
-fn the_plugin_and_doctor_are_content_with_a_gate_of_the_first_release() {
+fn plugin_and_doctor_accept_a_gate_without_usage() {
     let place = Place::new();
     let (web, monitor) = with_two_repairs(&place);
     // It knows all words but the newest.

@@ -29,8 +29,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let config = config::read(&call.policy).map_err(|bad| Problem::Usage(format!("{bad}; nothing was run")))?;
     let why = match consider(&call.event, &config.policy) {
         Ok((name, _)) => {
-            privsep::refuse_root(config.directories(), "handle_repair", argv)
-                .map_err(|why| Problem::Usage(format!("{why}; nothing was run")))?;
+            privsep::refuse_root(config.directories(), argv)?;
             let job = job::new().map_err(|error| Problem::Internal(format!("/dev/urandom: {error}; nothing was run")))?;
             let handed =
                 if call.dry_run || call.foreground { become_worker(&job, argv) } else { start_worker(&job, argv).map(drop) };

@@ -72,7 +72,7 @@ fn follows_no_link_beside_the_ledger() {
     reserve(2).unwrap().unwrap();
 }
 
-/// A view whose rows never end kept everybody busy who looked at it.
+/// The view has endless rows, so a reader would never return.
 #[test]
 fn refuses_views_triggers_and_tables_of_others() {
     let foreign = [

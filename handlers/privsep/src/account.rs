@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_root_and_invents_nobody() {
+    fn returns_none_for_unknown_account() {
         let root = Account::named("root").unwrap().unwrap();
         assert_eq!((root.uid, root.gid, root.group.as_str()), (0, 0, "root"));
         assert_eq!(Account::of_uid(0).unwrap(), Some(root.clone()));

@@ -1,82 +1,50 @@
-//! Why a program that root runs could not split.
+//! Why a program could not split.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Nothing was done as root in place of what failed.
+/// Why a program could not split. Root did nothing instead.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The system could not say whether there is such an account; it may be out of descriptors, or a directory service down.
-    #[error("cannot look up the account {account}: {why}")]
-    Lookup {
-        /// Its name or number.
-        account: String,
-        /// What the system said.
-        why: io::Error,
-    },
-    /// No such account.
-    #[error("there is no account {0}")]
+    /// The system is short of something, or a directory service does not answer.
+    #[error("cannot look up account {account}: {why}; try again, or check the directory service")]
+    Lookup { account: String, why: io::Error },
+    /// A statically linked program knows the accounts of /etc/passwd only.
+    #[error("no account {0} is known here; run this as the owner of the ledger")]
     NoAccount(String),
-    /// The program does nothing as root.
-    #[error("these repairs are {account}'s, so root does not run them; use: {line}")]
-    AsRoot {
-        /// Whose the site is.
-        account: String,
-        /// The same call as that account.
-        line: String,
-    },
-    /// The option that makes a half was given by somebody else than root's half.
-    #[error("only root's own half of this program starts the other one")]
+    /// Root does not do the work of another account.
+    #[error("root does not run {account}'s repairs, so nothing was run; use: {line}")]
+    AsRoot { account: String, line: String },
+    /// Another account used the internal option.
+    #[error("--step-down is internal; leave it out")]
     NotRoot,
-    /// A system call on the way failed.
+    /// A system call on the way to the other account failed.
     #[error("cannot run as {account}: {step}: {why}")]
-    StepDown {
-        /// The account.
-        account: String,
-        /// What was tried.
-        step: &'static str,
-        /// What the system said.
-        why: io::Error,
-    },
-    /// The half could not be started or read.
-    #[error("cannot start the half that runs as {account}: {why}")]
-    Start {
-        /// The account.
-        account: String,
-        /// What the system said.
-        why: io::Error,
-    },
-    /// The half was ended.
-    #[error("the half that runs as {account} did not answer within {} s", within.as_secs())]
-    Late {
-        /// The account.
-        account: String,
-        /// How long root's half waited.
-        within: Duration,
-    },
-    /// More than root's half takes.
-    #[error("the half that runs as {account} answers with more than {limit} bytes: ask for less")]
-    TooLarge {
-        /// The account.
-        account: String,
-        /// The limit.
-        limit: usize,
-    },
-    /// No answer, or one of another form.
-    #[error("the half that runs as {account} gave no valid answer: {why}")]
-    Answer {
-        /// The account.
-        account: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Root can say nothing of a directory that others can change under its hands.
-    #[error("cannot tell who owns {path}: {why}")]
-    Owner {
-        /// The directory.
-        path: PathBuf,
-        /// What is wrong.
-        why: safe_file::Error,
-    },
+    StepDown { account: String, step: &'static str, why: io::Error },
+    /// The other half did not start, or its answer could not be read.
+    #[error("cannot start the part that runs as {account}: {why}")]
+    Start { account: String, why: io::Error },
+    /// The other half was killed.
+    #[error(
+        "the part that runs as {account} did not answer within {} s; try again, or run this as that user",
+        within.as_secs()
+    )]
+    Late { account: String, within: Duration },
+    /// More than root's half reads.
+    #[error("the part that runs as {account} answered with more than {limit} bytes; narrow the query")]
+    TooLarge { account: String, limit: usize },
+    /// The answer is missing or has another form.
+    #[error("invalid answer from the part that runs as {account}: {why}; is another version installed?")]
+    Answer { account: String, why: String },
+    /// More than one account can change the directory.
+    #[error("cannot determine the owner of {path}: {why}")]
+    Owner { path: PathBuf, why: safe_file::Error },
+}
+
+impl From<Error> for plugin_kit::Problem {
+    fn from(error: Error) -> plugin_kit::Problem {
+        plugin_kit::Problem::Usage(error.to_string())
+    }
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plugin_kit::printable;
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,14 +21,12 @@ const LONGEST: usize = 64 << 20;
 /// The longest line of output that is shown, in bytes.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// The environment of a half: these variables and no others. What else a program reads from its environment, the loader's
-/// LD_PRELOAD among it, root must not take from another account, nor give root's own away.
+/// The only environment variables a half gets. Any other, such as LD_PRELOAD, would cross between root and the account.
 #[derive(Debug, Clone)]
 pub struct Environment(Vec<(&'static str, OsString)>);
 
 impl Environment {
-    /// The names that are passed on.
-    pub const NAMES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
+    const NAMES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
     const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// The environment of an account that has no process to take one from, with our own language and time zone.
@@ -37,7 +35,7 @@ impl Environment {
         Environment([("HOME", account.home.clone().into()), ("PATH", Environment::PATH.into())].into_iter().chain(ours).collect())
     }
 
-    /// The same with what `process` has under [`Environment::NAMES`], as /proc/PID/environ shows it (proc(5)).
+    /// The same with the values that `process` has for these variables, as /proc/PID/environ shows them (proc(5)).
     pub fn with_process(mut self, process: &[u8]) -> Environment {
         use std::os::unix::ffi::OsStrExt;
         for variable in process.split(|byte| *byte == 0) {
@@ -82,9 +80,8 @@ impl Half {
     pub fn answer<T: DeserializeOwned>(mut self, within: Duration, exact: bool) -> Result<Result<T, String>, Error> {
         let shown = self.show_errors();
         let read = self.read(within);
-        if read.is_err() {
-            let _ = self.child.kill();
-        }
+        // The answer is complete or late: it has nothing more to do.
+        let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = shown.map(thread::JoinHandle::join);
         let invalid = |why: serde_json::Error| Error::Answer { account: self.account.clone(), why: why.to_string() };
@@ -122,7 +119,7 @@ impl Half {
     }
 
     fn read(&mut self, within: Duration) -> Result<Vec<u8>, Error> {
-        let (account, begun) = (self.account.clone(), Instant::now());
+        let account = self.account.clone();
         let failed = |why| Error::Start { account: account.clone(), why };
         let stdout = self.child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
         let (send, come) = mpsc::channel();
@@ -132,8 +129,7 @@ impl Half {
             let _ = send.send(read.map(|_| bytes));
         };
         thread::Builder::new().spawn(read).map_err(failed)?;
-        let left = within.saturating_sub(begun.elapsed());
-        let bytes = come.recv_timeout(left).map_err(|_| Error::Late { account: account.clone(), within })?.map_err(failed)?;
+        let bytes = come.recv_timeout(within).map_err(|_| Error::Late { account: account.clone(), within })?.map_err(failed)?;
         if bytes.len() > LONGEST { Err(Error::TooLarge { account, limit: LONGEST }) } else { Ok(bytes) }
     }
 }

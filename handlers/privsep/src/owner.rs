@@ -8,8 +8,8 @@ use safe_file::Directory;
 
 use crate::{Account, Error};
 
-/// The account that owns one of `directories`, or a directory above it, when we are root and it is not root's; `None` for
-/// everybody else, and when none of them is there.
+/// Returns the account, other than root, that owns one of `directories` or a directory above it. `None` if we are not root,
+/// and for directories that do not exist.
 ///
 /// # Errors
 /// When more than one account can change one of them, or its owner has no account.
@@ -31,24 +31,24 @@ fn owner_but_root(directory: &Path) -> Result<Option<Account>, Error> {
     }
 }
 
-/// Nothing is done as root for a site whose `directories` are another account's.
+/// Refuses to run as root for a site whose `directories` belong to another account.
 ///
 /// # Errors
-/// [`Error::AsRoot`] with the line to use instead, and those of [`other_owner`].
-pub fn refuse_root<'a>(directories: impl IntoIterator<Item = &'a Path>, program: &str, argv: &[OsString]) -> Result<(), Error> {
-    match other_owner(directories)? {
-        None => Ok(()),
-        Some(account) => Err(Error::AsRoot { line: line_to_use(&account, program, argv), account: account.name }),
-    }
+/// [`Error::AsRoot`] with the command to use instead, and those of [`other_owner`].
+pub fn refuse_root<'a>(directories: impl IntoIterator<Item = &'a Path>, argv: &[OsString]) -> Result<(), Error> {
+    let Some(account) = other_owner(directories)? else { return Ok(()) };
+    let program = std::env::current_exe().unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into());
+    Err(Error::AsRoot { line: line_to_use(&account, &program, argv), account: account.name })
 }
 
-/// The line with which root runs `program` as `account`, ready to be pasted.
-fn line_to_use(account: &Account, program: &str, argv: &[OsString]) -> String {
-    let words: Vec<String> = argv.iter().map(|word| quoted(&word.to_string_lossy())).collect();
-    format!("runuser -u {} -- {program} {}", quoted(&account.name), words.join(" "))
+/// Returns the command with which root runs `program` as `account`, ready to be pasted.
+fn line_to_use(account: &Account, program: &Path, argv: &[OsString]) -> String {
+    let words = std::iter::once(program.as_os_str()).chain(argv.iter().map(OsString::as_os_str));
+    let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+    format!("runuser -u {} -- {}", quoted(&account.name), words.join(" "))
 }
 
-/// A word as a shell reads it back.
+/// Quotes a word for the shell.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
@@ -62,7 +62,7 @@ mod tests {
     fn quotes_what_a_shell_would_take_apart() {
         let root = Account::named("root").unwrap().unwrap();
         let words = ["--host", "web 1", "it's", "", "$(id)"].map(OsString::from);
-        let line = line_to_use(&root, "handle_repair", &words);
-        assert_eq!(line, r"runuser -u root -- handle_repair --host 'web 1' 'it'\''s' '' '$(id)'");
+        let line = line_to_use(&root, Path::new("/opt/our programs/handle_repair"), &words);
+        assert_eq!(line, r"runuser -u root -- '/opt/our programs/handle_repair' --host 'web 1' 'it'\''s' '' '$(id)'");
     }
 }

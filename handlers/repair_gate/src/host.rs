@@ -2,6 +2,7 @@
 //! has no getuid.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::record::LARGEST_FILE;
@@ -14,23 +15,25 @@ pub(crate) struct Host {
     pub(crate) uid: u32,
     /// What is taken away from the mode of new files; unknown on kernels before 4.7.
     umask: Option<u32>,
-    /// /etc/passwd.
+    /// Text of /etc/passwd.
     passwd: String,
 }
 
 impl Host {
-    /// Looks around. Not being able to know the accounts or the boot is an error, as is no room for
-    /// a record.
+    /// Reads account, boot and limits of this machine.
+    ///
+    /// # Errors
+    /// One of them cannot be read, or the file size limit is below a record.
     pub(crate) fn look() -> Result<Host, String> {
         room_for_a_record(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
         let uid = field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
         let boot = read("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         Ok(Host {
-            uid: uid.ok_or("/proc/self/status does not tell the account")?,
+            uid: uid.ok_or("/proc/self/status has no Uid line")?,
             boot: if boot.is_empty() { return Err("the boot id is empty".into()) } else { boot },
             umask: field(&status, "Umask:").and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
-            passwd: read("/etc/passwd")?,
+            passwd: passwd()?,
         })
     }
 
@@ -42,6 +45,14 @@ impl Host {
     /// Whether `account` is the one the gate already runs under.
     pub(crate) fn runs_as(&self, account: &str) -> bool {
         uid_of(account, &self.passwd) == Some(self.uid)
+    }
+}
+
+/// A system without accounts of its own has no such file.
+fn passwd() -> Result<String, String> {
+    match fs::read_to_string("/etc/passwd") {
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|why| format!("/etc/passwd cannot be read: {why}")),
     }
 }
 

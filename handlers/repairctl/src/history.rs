@@ -17,7 +17,7 @@ use crate::when;
 
 /// What is on record.
 #[derive(Default, Serialize, Deserialize)]
-pub struct Recorded {
+pub struct HistoryData {
     repairs: Vec<Record>,
     refusals: Vec<Refusal>,
     /// Of everything that was refused, however little of it is listed.
@@ -25,20 +25,20 @@ pub struct Recorded {
 }
 
 impl Split for History {
-    type Data = Recorded;
+    type Data = HistoryData;
 
-    fn look(&self, site: &Site) -> Result<Recorded, Problem> {
+    fn collect(&self, site: &Site) -> Result<HistoryData, Problem> {
         let filter = filter(self, SystemTime::now())?;
-        let Some(mut ledger) = site.ledger(&site.config()?)? else { return Ok(Recorded::default()) };
+        let Some(mut ledger) = site.ledger(site.config()?)? else { return Ok(HistoryData::default()) };
         let repairs = if self.refused { Vec::new() } else { ledger.repairs(&filter).map_err(unread)? };
         let refusals = if self.refused { ledger.refused(&filter).map_err(unread)? } else { Vec::new() };
         // A person is told how much was refused beside what was repaired; programs ask for it.
         let is_told = self.refused || (self.outcome.is_none() && !self.json);
         let counts = if is_told { counted(&mut ledger, &filter)? } else { Vec::new() };
-        Ok(Recorded { repairs, refusals, counts })
+        Ok(HistoryData { repairs, refusals, counts })
     }
 
-    fn show(&self, recorded: Recorded, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, recorded: HistoryData, _: &Site, out: &mut Out) -> Result<Found, Problem> {
         if self.refused {
             list_refusals(self, &recorded.refusals, &recorded.counts, out);
         } else {

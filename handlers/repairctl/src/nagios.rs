@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,6 @@ use privsep::{Account, Environment};
 use safe_file::Directory;
 
 use crate::configuration;
-use crate::split::unsplit;
 
 /// The longest nagios.cfg, in bytes; the one that is shipped has 45 KB.
 const LONGEST: u64 = 16 << 20;
@@ -44,13 +42,12 @@ impl MainFile {
     pub fn of_root(named: Option<&Path>) -> Option<MainFile> {
         let path = named.map(Path::to_owned).or_else(configuration::find)?;
         let path = std::path::absolute(path).ok()?;
-        let mut text = Vec::new();
-        let file = Directory::open(path.parent()?).ok()?.open_file(path.file_name()?).ok()?;
-        let found = file.metadata().ok()?;
+        let (directory, name) = (Directory::open(path.parent()?).ok()?, path.file_name()?);
+        let found = directory.metadata(name).ok()?;
         if found.uid() != 0 || found.mode() & 0o022 != 0 {
             return None;
         }
-        file.take(LONGEST).read_to_end(&mut text).ok()?;
+        let text = directory.read(name, LONGEST).ok()?;
         Some(MainFile { text: String::from_utf8_lossy(&text).into_owned(), path })
     }
 
@@ -161,15 +158,15 @@ impl Objects {
 /// The account Nagios runs as: the one that is named, or that of its configuration, or one of the usual names.
 pub fn account(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, Problem> {
     if let Some(user) = named.or_else(|| main.and_then(MainFile::user)) {
-        let account = Account::named(user).map_err(unsplit)?;
+        let account = Account::named(user)?;
         let account = account.ok_or_else(|| Problem::Usage(format!("there is no user '{user}', as which Nagios would run")))?;
         return match main.and_then(MainFile::group) {
-            Some(group) => account.with_group(group).map_err(unsplit),
+            Some(group) => Ok(account.with_group(group)?),
             None => Ok(account),
         };
     }
     for name in ["nagios", "naemon", "icinga"] {
-        if let Some(account) = Account::named(name).map_err(unsplit)? {
+        if let Some(account) = Account::named(name)? {
             return Ok(account);
         }
     }
@@ -177,7 +174,7 @@ pub fn account(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, 
 }
 
 /// The same by a configuration that root may believe, when we are root: one that nobody else can change.
-pub fn account_seen(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Account, Problem> {
+pub fn trusted_account(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Account, Problem> {
     match rustix::process::geteuid().is_root() {
         true => account(named, MainFile::of_root(nagios_cfg).as_ref()),
         false => account(named, MainFile::find(nagios_cfg)?.as_ref()),
@@ -185,11 +182,11 @@ pub fn account_seen(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Ac
 }
 
 /// The account that root's other half becomes; `None` when we are not root, or Nagios runs as root.
-pub fn account_if_root(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Option<Account>, Problem> {
+pub fn account_to_become(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Option<Account>, Problem> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let account = account_seen(named, nagios_cfg)?;
+    let account = trusted_account(named, nagios_cfg)?;
     Ok((account.uid != 0).then_some(account))
 }
 

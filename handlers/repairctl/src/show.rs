@@ -17,9 +17,9 @@ use crate::when;
 impl Split for Show {
     type Data = (Record, Vec<Step>);
 
-    fn look(&self, site: &Site) -> Result<(Record, Vec<Step>), Problem> {
+    fn collect(&self, site: &Site) -> Result<(Record, Vec<Step>), Problem> {
         let none = || Problem::Usage(format!("no job begins with '{}' (see 'repairctl history')", self.job.escape_debug()));
-        let mut ledger = site.ledger(&site.config()?)?.ok_or_else(none)?;
+        let mut ledger = site.ledger(site.config()?)?.ok_or_else(none)?;
         let found = ledger.jobs(&self.job).map_err(unread)?;
         let record = match_one(&self.job, found).map_err(|many| many.unwrap_or_else(none))?;
         let steps = match record.job.parse() {

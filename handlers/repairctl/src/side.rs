@@ -1,6 +1,5 @@
 //! The repaired host's side in words: places, the line of its authorized_keys, and how the gate gets there.
 
-use std::io::Read;
 use std::path::Path;
 
 use safe_file::Directory;
@@ -25,9 +24,8 @@ pub fn key_line(private: &Path) -> String {
 /// Type, base64 and comment, from the file beside the private key.
 pub fn public_half(private: &Path) -> Option<String> {
     let public = private.with_added_extension("pub");
-    let mut text = String::new();
-    let file = Directory::open(public.parent()?).ok()?.open_file(public.file_name()?).ok()?;
-    file.take(LONGEST).read_to_string(&mut text).ok()?;
+    let text = Directory::open(public.parent()?).ok()?.read(public.file_name()?, LONGEST).ok()?;
+    let text = String::from_utf8(text).ok()?;
     let line = text.lines().next()?.trim();
     let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\'' | '"' | '\\' | '`' | '$');
     let words: Vec<&str> = line.split(' ').collect();

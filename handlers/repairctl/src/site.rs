@@ -10,7 +10,6 @@ use plugin_kit::Problem;
 use privsep::{Account, Role};
 
 use crate::nagios;
-use crate::split::unsplit;
 
 /// The next step of an admin who has logged in as somebody else.
 const AS_ANOTHER: &str = "; run it as root, with sudo, or as the user of Nagios";
@@ -46,12 +45,12 @@ impl Site {
     }
 
     /// The policy and the places it names, read once.
-    pub fn config(&self) -> Result<Config, Problem> {
+    pub fn config(&self) -> Result<&Config, Problem> {
         if let Some(read) = self.config.get() {
-            return Ok(read.clone());
+            return Ok(read);
         }
         let read = config::read(&self.policy).map_err(|bad| unusable(&bad))?;
-        Ok(self.config.get_or_init(|| read).clone())
+        Ok(self.config.get_or_init(|| read))
     }
 
     /// A policy that nothing is run by: whose it is does not matter.
@@ -65,15 +64,15 @@ impl Site {
     /// is the one that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
-        match privsep::other_owner(config.directories()).map_err(unsplit)? {
-            None if !config.directories().all(Path::exists) => nagios::account_if_root(None, self.nagios_cfg()),
+        match privsep::other_owner(config.directories())? {
+            None if !config.directories().all(Path::exists) => nagios::account_to_become(None, self.nagios_cfg()),
             owner => Ok(owner),
         }
     }
 
     /// The same for a command that needs no policy: without one that root believes, it is the account Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
-        if self.config().is_ok() { self.other_owner() } else { nagios::account_if_root(None, self.nagios_cfg()) }
+        if self.config().is_ok() { self.other_owner() } else { nagios::account_to_become(None, self.nagios_cfg()) }
     }
 
     /// The ledger, for reading; `None` before the first repair.

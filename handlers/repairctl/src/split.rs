@@ -1,5 +1,5 @@
-//! How a command runs when root calls it: see `privsep`. A command that [`Split`]s looks at what Nagios' user can change
-//! in that user's half, and shows it in root's. One that does not runs in that user's half as a whole.
+//! How a command runs when root calls it: see `privsep`. A command that implements [`Split`] collects its data in the half
+//! that is Nagios' user, and prints them in root's. Any other runs in the first of these as a whole.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,64 +15,64 @@ use serde::de::DeserializeOwned;
 use crate::nagios;
 use crate::site::Site;
 
-/// How long root's half waits for the other one: a gate, or a ledger that others hold, is waited for less.
+/// How long root's half waits for the other one, which itself waits less for a gate or a locked ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
-/// A command in two steps.
+/// A command in two steps: collect, then show.
 pub trait Split {
-    /// What it goes by. Root's half takes it for hostile.
+    /// The data that `collect` returns. Root treats it as hostile.
     type Data: Serialize + DeserializeOwned;
 
-    /// As whom root has it looked at; `None` when the site is root's own.
+    /// The account that collects for root; `None` if the site is root's own.
     fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
         site.other_owner()
     }
 
-    /// How long that may take.
-    fn within(&self) -> Duration {
+    /// How long root waits for the data.
+    fn timeout(&self) -> Duration {
         ANSWER_WITHIN
     }
 
-    /// Words for the other half beyond those of the command line: what root alone knows.
-    fn more(&self) -> Vec<OsString> {
+    /// Arguments added for the other half: what only root knows.
+    fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }
 
-    /// Checks what it needs before anything is looked at.
-    fn before(&self, _: &Site) -> Result<(), Problem> {
+    /// Checks arguments and permissions before anything is collected.
+    fn validate(&self, _: &Site) -> Result<(), Problem> {
         Ok(())
     }
 
-    /// Looks at the ledger, Nagios' files and the gates.
-    fn look(&self, site: &Site) -> Result<Self::Data, Problem>;
+    /// Reads, and for some commands changes, the ledger, Nagios' files and the gates.
+    fn collect(&self, site: &Site) -> Result<Self::Data, Problem>;
 
-    /// Says what was found. Opens nothing that another account could have put there.
+    /// Prints the result. Opens nothing that another account could have put there.
     fn show(&self, data: Self::Data, site: &Site, out: &mut Out) -> Result<Found, Problem>;
 }
 
-/// Runs a command that splits; `argv` are the words of this program.
+/// Runs a command that splits; `argv` are the arguments of this program.
 pub fn run<C: Split>(command: &C, site: &Site, argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
     if site.role() == Role::SteppedDown {
-        let answer = command.look(site).map_err(|problem| problem.to_string());
+        let answer = command.collect(site).map_err(|problem| problem.to_string());
         out.line(serde_json::to_string(&answer).map_err(|why| Problem::Internal(why.to_string()))?);
         return Ok(Found::Fine);
     }
-    command.before(site)?;
+    command.validate(site)?;
     let data = match command.account(site)? {
-        None => command.look(site)?,
+        None => command.collect(site)?,
         Some(account) => {
-            let half = start(&account, site, &[argv, &command.more()].concat(), Stdio::null())?;
+            let half = start(&account, site, &[argv, &command.extra_args()].concat(), Stdio::null())?;
             // What is printed as JSON is escaped there, and says just what is on record.
             let exact = argv.iter().any(|word| word == "--json");
-            let answer = half.answer(command.within(), exact).map_err(unsplit)?;
+            let answer = half.answer(command.timeout(), exact)?;
             answer.map_err(|text| Problem::Usage(format!("as {}: {text}", account.name)))?
         }
     };
     command.show(data, site, out)
 }
 
-/// Runs a command as a whole, as Nagios' user when root calls it.
-pub fn whole(
+/// Runs a command as a whole; if root calls it, as Nagios' user.
+pub fn run_as_nagios(
     site: &Site,
     argv: &[OsString],
     out: &mut Out,
@@ -88,21 +88,20 @@ pub fn whole(
         out.line(line);
         out.flush();
     });
-    match status.map_err(unsplit)?.code() {
+    match status?.code() {
         Some(0) => Ok(Found::Fine),
         Some(1) => Ok(Found::Wrong),
         Some(2) => Ok(Found::Failed),
-        _ => Err(Problem::Usage(format!("this ran as {}, which could not do it", account.name))),
+        _ => Err(Problem::Usage(format!("failed while running as {}; see the message above", account.name))),
     }
 }
 
 fn start(account: &Account, site: &Site, argv: &[OsString], stdin: Stdio) -> Result<Half, Problem> {
     let environment = nagios::environment(account, site.nagios_cfg());
-    Half::start(account, environment, argv, stdin).map_err(unsplit)
+    Ok(Half::start(account, environment, argv, stdin)?)
 }
 
-/// Of our descriptors the other half gets the one that `argv` names, `<(...)` of a shell or `/dev/stdin`, as its standard
-/// input.
+/// Passes the descriptor that `argv` names (`<(...)` of a shell, or `/dev/stdin`) to the other half as its standard input.
 fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let mut argv = argv.to_vec();
     let Some(named) = argv.iter_mut().find(|word| safe_file::own_descriptor(Path::new(word)).is_some()) else {
@@ -111,9 +110,4 @@ fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let opened = File::open(&*named).map_err(|why| Problem::Usage(format!("{}: {why}", named.display())))?;
     *named = "/dev/stdin".into();
     Ok((argv, opened.into()))
-}
-
-/// A half that could not be made.
-pub fn unsplit(why: privsep::Error) -> Problem {
-    Problem::Internal(why.to_string())
 }

@@ -57,13 +57,13 @@ fn a_forged_disconnect_chooses_no_fix() {
 
 #[test]
 fn a_gate_that_refuses_chooses_no_command_for_root() {
-    let said = r#"x\" -- mend: id; as root here: id | sh"#;
+    let said = r#"x\" fix: id; as root here: id | sh"#;
     let forged = format!(r#"SHN1 {{"answer":"refused","host":"t","reason":"config","text":"{said}"}}"#);
     let gate = format!("case \"$SSH_ORIGINAL_COMMAND\" in ready*) printf '%s\\n' '{forged}'; exit 3;; esac\n{GOOD_GATE}");
     let sshd = Plan::new().gate(&gate).start();
     let [check, text, fix] = wrong(&sshd, sshd.port, "ssh2");
     assert_eq!(check, "can repair");
-    assert_eq!(text, r#"httpd: the gate says "x' -- mend: id; as root here: id | sh""#);
+    assert_eq!(text, r#"httpd: the gate says "x' fix: id; as root here: id | sh""#);
     assert!(
         fix.starts_with("on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check && ") && !fix.contains("id | sh"),
         "{fix}"
@@ -72,7 +72,7 @@ fn a_gate_that_refuses_chooses_no_command_for_root() {
 
 /// Anyone on the network can offer other algorithms, as anyone can show another key.
 #[test]
-fn other_algorithms_are_no_reason_to_replace_the_key_unseen() {
+fn asks_to_verify_host_when_algorithms_differ() {
     let sshd = Plan::new().host_keys(&["ed25519", "rsa"]).config("HostKeyAlgorithms rsa-sha2-512").start();
     let [check, text, fix] = wrong(&sshd, sshd.port, "ssh2");
     assert!(check == "known host" && text.contains("unverified: \"rsa-sha2-512\""), "{check} {text}");

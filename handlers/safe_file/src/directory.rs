@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, fsync, mkdirat, openat, re
 use rustix::io::Errno;
 
 use crate::kind::{self, Kind, Writer};
-use crate::{Error, walk};
+use crate::{Error, Input, walk};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 /// Sticky: only its owner can remove or rename what is in it, and only that of its owner's.
@@ -134,6 +134,15 @@ impl Directory {
         kind::expect(&path, self.open_at(name, OFlags::RDONLY, Mode::empty())?, Kind::File)
     }
 
+    /// Reads a regular file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// Those of [`Directory::open_file`], and [`Error::TooLarge`].
+    pub fn read(&self, name: impl AsRef<OsStr>, limit: u64) -> Result<Vec<u8>, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        Input::new(self.open_file(name)?, &path, limit, None)?.read_all()
+    }
+
     /// Gives what is named `from` the name `to`, and removes what had it.
     ///
     /// # Errors
@@ -143,24 +152,31 @@ impl Directory {
         renameat(&self.opened, from, &self.opened, to).map_err(|why| Error::io(&path, why))
     }
 
+    /// Writes a new file with this mode, and this user and group if they are given: whole or not at all.
+    ///
+    /// # Errors
+    /// The name exists, even as a link, or the system refuses.
+    pub fn write_new(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        let mut file = self.create_new(name, mode)?;
+        let owned = owner.map_or(Ok(()), |(user, group)| fchown(&file, Some(user), Some(group)));
+        let written = owned.and_then(|()| file.write_all(content)).and_then(|()| file.sync_all());
+        written.map_err(|why| Error::io(&path, why)).inspect_err(|_| drop(self.remove(name)))
+    }
+
     /// Writes a file whole or not at all: a new one takes the place of what has this name.
     ///
     /// # Errors
     /// The system refuses.
     pub fn replace(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), Error> {
-        let (name, path) = self.name(name.as_ref())?;
+        let (name, _) = self.name(name.as_ref())?;
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".new-{}", std::process::id()));
         // Left by a process of this number that was killed.
         let _ = self.remove(&draft);
-        let written = self.create_new(&draft, mode).and_then(|mut file| {
-            let owned = owner.map_or(Ok(()), |(user, group)| fchown(&file, Some(user), Some(group)));
-            let written = owned.and_then(|()| file.write_all(content)).and_then(|()| file.sync_all());
-            written.map_err(|why| Error::io(&path, why))?;
-            self.rename(&draft, name)
-        });
-        written.inspect_err(|_| drop(self.remove(&draft)))
+        self.write_new(&draft, content, mode, owner)?;
+        self.rename(&draft, name).inspect_err(|_| drop(self.remove(&draft)))
     }
 
     /// Removes a file or a link.

@@ -9,7 +9,7 @@ use crate::{Kind, Writer};
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The system refuses. [`Error::kind`] tells a missing file from one that we may not read.
+    /// The system call failed. [`Error::kind`] separates missing from forbidden.
     #[error("{}: {why}", path.display())]
     Io { path: PathBuf, why: io::Error },
     /// It is another kind of file.
@@ -26,13 +26,13 @@ pub enum Error {
     )]
     Exposed { path: PathBuf, writer: Writer, owner: u32, mode: u32 },
     /// There is more of it than any use of it needs.
-    #[error("{} is larger than {limit} bytes", path.display())]
+    #[error("{} is larger than {limit} bytes; name another file", path.display())]
     TooLarge { path: PathBuf, limit: u64 },
     /// The deadline passed before its end.
-    #[error("{} did not end in time", path.display())]
+    #[error("{} did not end in time; name a regular file", path.display())]
     Late { path: PathBuf },
     /// A named pipe without a reader.
-    #[error("{} is read by no process", path.display())]
+    #[error("{} has no reader; is Nagios running?", path.display())]
     NobodyReads { path: PathBuf },
 }
 

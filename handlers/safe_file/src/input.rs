@@ -1,4 +1,4 @@
-//! Reading within a size and a time, whatever the other end does.
+//! Reads up to a size and a deadline.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -42,7 +42,7 @@ impl Input {
             // Opened anew, so that O_NONBLOCK is ours alone: the caller's flags are shared with
             // other processes.
             Some(number) => match reopen(number) {
-                // Whoever made the pipe may have been another account. Standard input is given to us all the same.
+                // Another account may have created the pipe, but standard input was given to us.
                 Err(Errno::ACCESS) if number == 0 => return Input::stdin(limit, deadline),
                 opened => opened.map_err(|why| Error::io(path, why))?,
             },
@@ -69,7 +69,7 @@ impl Input {
         Input::new(file.into(), path, limit, deadline)
     }
 
-    fn new(file: File, path: &Path, limit: u64, deadline: Option<Instant>) -> Result<Input, Error> {
+    pub(crate) fn new(file: File, path: &Path, limit: u64, deadline: Option<Instant>) -> Result<Input, Error> {
         let found = kind::stat(path, &file)?;
         let path = path.to_owned();
         let size = u64::try_from(found.st_size).unwrap_or_default();

@@ -47,8 +47,8 @@ fn unopenable(path: &Path, why: Error, expected: Kind) -> Error {
 
 /// Opens a path component by component and returns where it led. `enter` judges every directory on
 /// the way.
-pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Result<(), Error>) -> Result<Place, Error> {
-    let mut here = Place::start(path)?;
+pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Result<(), Error>) -> Result<Opened, Error> {
+    let mut here = Opened::start(path)?;
     let mut names = names(path);
     let mut links = 0;
     // What is above a directory shows only if names lead to it.
@@ -59,12 +59,12 @@ pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Re
         let last = names.is_empty();
         let flags = if last { flags } else { OFlags::PATH | OFlags::DIRECTORY };
         here = match here.step(&name, flags)? {
-            Step::To(place) if last => return Ok(place),
-            Step::To(place) => place,
-            Step::Link(link, _) if flags.contains(OFlags::NOFOLLOW) => {
+            Entry::To(place) if last => return Ok(place),
+            Entry::To(place) => place,
+            Entry::Link(link, _) if flags.contains(OFlags::NOFOLLOW) => {
                 return Err(Error::Kind { path: link, found: Kind::Link, expected: Kind::Pipe });
             }
-            Step::Link(link, target) => {
+            Entry::Link(link, target) => {
                 if let Some(writer) = Writer::of(&directory) {
                     return Err(Error::Link { path: link, writer });
                 }
@@ -80,7 +80,7 @@ pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Re
                     place
                 } else {
                     names.extend(self::names(&target));
-                    if target.has_root() { Place::start(&target)? } else { here }
+                    if target.has_root() { Opened::start(&target)? } else { here }
                 }
             }
         }
@@ -97,23 +97,23 @@ fn names(path: &Path) -> Vec<OsString> {
 }
 
 /// What is open, and how it was reached.
-pub(crate) struct Place {
+pub(crate) struct Opened {
     pub(crate) path: PathBuf,
     pub(crate) opened: OwnedFd,
 }
 
 /// What a name in a directory leads to.
-enum Step {
-    To(Place),
+enum Entry {
+    To(Opened),
     /// A link here, and its target.
     Link(PathBuf, PathBuf),
 }
 
-impl Place {
-    fn start(path: &Path) -> Result<Place, Error> {
+impl Opened {
+    fn start(path: &Path) -> Result<Opened, Error> {
         let (path, name) = if path.has_root() { ("/", "/") } else { ("", ".") };
         let opened = openat(CWD, name, OFlags::PATH | OFlags::DIRECTORY | ALWAYS, Mode::empty());
-        Ok(Place { path: path.into(), opened: opened.map_err(|why| Error::io(Path::new(name), why))? })
+        Ok(Opened { path: path.into(), opened: opened.map_err(|why| Error::io(Path::new(name), why))? })
     }
 
     /// A link of proc(5) leads to what is open, whether it still has a name or never had one.
@@ -121,18 +121,18 @@ impl Place {
         fstatfs(&self.opened).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
     }
 
-    fn follow(&self, name: &OsStr, flags: OFlags) -> Result<Place, Error> {
+    fn follow(&self, name: &OsStr, flags: OFlags) -> Result<Opened, Error> {
         let path = self.path.join(name);
         let opened = openat(&self.opened, name, flags | ALWAYS, Mode::empty());
-        Ok(Place { opened: opened.map_err(|why| Error::io(&path, why))?, path })
+        Ok(Opened { opened: opened.map_err(|why| Error::io(&path, why))?, path })
     }
 
-    fn step(&self, name: &OsStr, flags: OFlags) -> Result<Step, Error> {
+    fn step(&self, name: &OsStr, flags: OFlags) -> Result<Entry, Error> {
         let path = self.path.join(name);
         match openat(&self.opened, name, flags | OFlags::NOFOLLOW | ALWAYS, Mode::empty()) {
-            Ok(opened) => Ok(Step::To(Place { path, opened })),
+            Ok(opened) => Ok(Entry::To(Opened { path, opened })),
             Err(why @ (Errno::LOOP | Errno::NOTDIR)) => match readlinkat(&self.opened, name, Vec::new()) {
-                Ok(target) => Ok(Step::Link(path, OsString::from_vec(target.into_bytes()).into())),
+                Ok(target) => Ok(Entry::Link(path, OsString::from_vec(target.into_bytes()).into())),
                 Err(_) => Err(Error::io(&path, why)),
             },
             Err(why) => Err(Error::io(&path, why)),

@@ -15,7 +15,7 @@ fn mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn keeps_files() {
+fn creates_renames_and_removes_files() {
     let dir = tempdir().unwrap();
     let ours = Directory::open(dir.path()).unwrap();
     assert_eq!(ours.owner(), fs::metadata(dir.path()).unwrap().uid());

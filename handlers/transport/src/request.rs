@@ -27,7 +27,7 @@ pub enum Request {
         /// Which of the gate's repairs.
         name: RepairName,
     },
-    /// How much of its limits has each repair used? Gates of the first release refuse this as a
+    /// How much of its limits has each repair used? Older gates refuse this as a
     /// [`BadRequest`](crate::Reason::BadRequest).
     Usage,
     /// How is, or how was, this job?

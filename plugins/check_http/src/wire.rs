@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shortage_of_our_own_is_no_verdict_on_the_server() {
+    fn reports_own_shortage_as_unknown() {
         assert_eq!(unconnected(Errno::MFILE), Fault::Starved("Too many open files".into()));
         assert_eq!(unconnected(Errno::CONNREFUSED), Fault::Connect("Connection refused".into()));
     }

@@ -221,7 +221,7 @@ fn refuses_links_in_a_directory_of_another_account() {
 
 /// `openssl pkey` and the form of old; and certificates, which hardly anybody encrypts.
 #[test]
-fn a_pass_phrase_is_never_asked_for() {
+fn refuses_encrypted_files_without_prompting() {
     let lab = Lab::new();
     let (certificate, key) = (lab.certificate.certificate(), lab.certificate.key());
     for (name, command) in [("new", &["pkcs8", "-topk8"][..]), ("old", &["ec", "-aes128"])] {

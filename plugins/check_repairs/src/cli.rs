@@ -41,10 +41,10 @@ struct Words {
     #[arg(long, value_name = "SPAN", default_value = "24h", conflicts_with = "gate", help_heading = "Thresholds")]
     window: String,
 
-    /// Ask only whether the gate of this host answers, and whether a cooldown,
-    /// a budget, a full record, a hold or a running repair keeps it from
-    /// repairing now (WARNING); may be given again. HOST=ADDRESS when the
-    /// policy does not know its address
+    /// Check only the gate of this host: CRITICAL when it does not answer, WARNING
+    /// when a budget, full records or a hold refuses a repair now. A cooldown and
+    /// a running repair are reported as OK. Repeatable; HOST=ADDRESS when the
+    /// policy does not know the address
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
     gate: Vec<String>,
     /// The rules

@@ -56,7 +56,7 @@ fn version(gate: &mut dyn Gate, deadline: Instant) -> Result<String, String> {
 fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, String> {
     match gate.ask(&Request::Usage, deadline) {
         Ok(Answer::Usage(all)) => Ok(all),
-        // Gates of the first release do not know the word.
+        // Older gates do not know the word.
         Ok(Answer::Refused(refusal)) if refusal.reason == Reason::BadRequest => Ok(Vec::new()),
         other => Err(refused(other)),
     }

@@ -56,7 +56,7 @@ pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
     let mut findings: Vec<Finding> =
         heard.iter().filter_map(unreached).chain(heard.iter().flat_map(kept_from_repairing)).collect();
     let state = level(seconds, slowest.as_secs_f64());
-    if state != State::Ok && findings.is_empty() {
+    if state != State::Ok && heard.iter().all(|heard| heard.answer.is_ok()) {
         findings.push(Finding {
             state,
             text: format!("gates took {:.1} s to answer", slowest.as_secs_f64()),
@@ -94,7 +94,7 @@ fn kept_from_repairing(heard: &Heard) -> Vec<Finding> {
     texts.into_iter().map(finding).collect()
 }
 
-/// A repair that runs, or has just run, is told and is nothing to warn of.
+/// Returns what refuses the repair now. A running repair and a cooldown are normal, so they are OK.
 fn obstacle(usage: &Usage) -> Option<(State, String)> {
     let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
     let Some(obstacle) = &usage.obstacle else { return nearly_full() };

@@ -30,7 +30,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
         Ok(config) => config,
         Err(bad) => return Ok(Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {bad}"))),
     };
-    privsep::refuse_root(config.directories(), "check_repairs", argv).map_err(|why| Problem::Usage(why.to_string()))?;
+    privsep::refuse_root(config.directories(), argv)?;
     let deadline = Instant::now() + wish.timeout;
     if let What::Gates { gates, .. } = &wish.what {
         let heard = gate::ask_all(gates, &config, deadline);

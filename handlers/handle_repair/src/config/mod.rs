@@ -81,7 +81,7 @@ pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     parse(&file.read_all().map_err(|why| unreadable(why.into()))?, path)
 }
 
-/// What root goes by stands where nobody else can put another file in its place.
+/// Checks that no other account can replace the policy.
 fn unchangeable(path: &Path) -> Result<(), safe_file::Error> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Directory::open(path.parent().unwrap_or(&path)).map(drop)

@@ -33,7 +33,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     // We outlive whoever called us: no directory of theirs is to be held.
     let _ = std::env::set_current_dir("/");
     let config = config::read(&call.policy).map_err(unusable).and_then(|config| {
-        privsep::refuse_root(config.directories(), "repair_worker", argv).map_err(unusable)?;
+        privsep::refuse_root(config.directories(), argv)?;
         Ok(config)
     });
     let told = match &config {

@@ -86,11 +86,13 @@ fn is_closed(error: &Error) -> bool {
     matches!(error, Error::Store { why, .. } if why.sqlite_error_code() == Some(ErrorCode::CannotOpen))
 }
 
-/// SQLite keeps to itself why it cannot open a file; the system tells it again. Ledger, log and
-/// index take a descriptor each.
+/// Replaces SQLite's "cannot open" with the system's reason.
 fn explained(error: Error, file: &Path) -> Error {
-    let tries = if is_closed(&error) { 3 } else { 0 };
-    match (0..tries).map(|_| File::open(file)).collect::<io::Result<Vec<_>>>() {
+    if !is_closed(&error) {
+        return error;
+    }
+    // SQLite needs three descriptors: the ledger, its log and its index.
+    match (0..3).map(|_| File::open(file)).collect::<io::Result<Vec<_>>>() {
         Err(why) => Error::Directory { path: file.to_owned(), why },
         Ok(_) => error,
     }

@@ -32,7 +32,7 @@ fn millis() -> u64 {
 }
 
 /// Writes records of `count` repairs of `name` which began `ago` milliseconds ago, byte for byte as
-/// gates of the first release wrote them, and where.
+/// older gates wrote them, and where.
 fn old_records(lab: &Lab, name: &str, count: usize, ago: u64) {
     lab.repair(JOB);
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
@@ -155,7 +155,7 @@ fn ready_and_usage_tell_that_a_repair_runs() {
     assert_eq!(lab.ask("ready x").text("answer"), "ready");
 }
 
-/// The shapes that servers of the first release believe; they refuse an answer with any other
+/// The shapes that older servers believe; they refuse an answer with any other
 /// field.
 #[test]
 fn earlier_servers_understand_the_answers_of_ready() {

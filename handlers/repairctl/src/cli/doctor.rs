@@ -7,12 +7,11 @@ use clap::Args;
 /// The words of the command.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As root it looks as the user Nagios runs as, with the HOME, PATH and agent that
-Nagios has: what works for root proves nothing. It asks each host's gate, and
-changes nothing anywhere.
+As root, run the checks as Nagios' user, with Nagios' HOME, PATH and ssh-agent:
+what works for root proves nothing. Each host's gate is queried; nothing is
+changed.
 
-One line a check: ok, WRONG, or a note that wants a look. The fix follows on a
-line of its own.
+Each check is ok, WRONG or a note; the fix follows on its own line.
 Exit code 1 when something is wrong; notes alone end as 0.
 
 Examples:

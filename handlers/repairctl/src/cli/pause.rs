@@ -27,7 +27,7 @@ pub struct Pause {
     /// Why; it is shown wherever a repair is refused for it
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Who asks, when root's half asks for a person.
+    /// Name of the person, passed on by root's half.
     #[arg(long, hide = true, value_name = "NAME")]
     pub by: Option<String>,
 }

@@ -13,9 +13,8 @@ or its worker died. The oldest fault comes first, and never more run at once
 than the policy allows. A fault whose repair ran and did not help was handed to
 people: it is left alone.
 
-Run it as the user of Nagios, by hand or by a timer; as root it runs as that
-user. One runs at a time. When it is ended (Ctrl-C, SIGTERM), repairs that run
-go on to their end.
+Run it as Nagios' user, by hand or by a timer; root is switched to that user.
+Only one sweep runs at a time. After Ctrl-C or SIGTERM, running repairs finish.
 
 Exit codes:
   0  every lost chance was taken and healed, or there was none

@@ -6,7 +6,7 @@ use plugin_kit::{Out, clean};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fix::{Fix, Known};
+use super::fix::{Fix, FixContext};
 use crate::table::Tone;
 
 /// What came of a check.
@@ -55,7 +55,7 @@ impl Finding {
     }
 
     /// For people: what was found, and below it the fix.
-    pub fn lines(&self, known: &Known<'_>, out: &Out) -> Vec<String> {
+    pub fn lines(&self, known: &FixContext<'_>, out: &Out) -> Vec<String> {
         let (word, tone) = match self.verdict {
             Verdict::Ok => ("ok   ", Tone::Good),
             Verdict::Note => ("note ", Tone::Uneasy),
@@ -67,7 +67,7 @@ impl Finding {
     }
 
     /// For programs; `about` is a host, or null for this server.
-    pub fn json(&self, about: Option<&str>, known: &Known<'_>) -> Value {
+    pub fn json(&self, about: Option<&str>, known: &FixContext<'_>) -> Value {
         let verdict = match self.verdict {
             Verdict::Ok => "ok",
             Verdict::Note => "note",

@@ -1,6 +1,6 @@
-//! How each problem is fixed, as a line to be pasted where one will do. The half that looks names the fix; the half that
-//! shows it makes the text, from a template and what it knows itself. Nothing else that Nagios' user can forge gets into
-//! a command than the name of a host, quoted.
+//! How to fix each problem: a line to paste where one will do. The half that collects findings names the fix. The half that
+//! prints it makes the text, from a template and what it knows itself. Of what Nagios' user can forge, only the names of
+//! hosts get into a command, quoted.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::side;
 
-/// A fix, and the host it is about.
+/// A fix. Each variant is one text; see [`Fix::text`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fix {
     RunAsRoot,
@@ -64,8 +64,8 @@ pub enum Fix {
     KeepTime { host: String },
 }
 
-/// What the half that shows a fix knows itself.
-pub struct Known<'a> {
+/// What the half that prints a fix knows itself.
+pub struct FixContext<'a> {
     /// As whom Nagios runs.
     pub account: &'a Account,
     /// The policy's file.
@@ -75,8 +75,8 @@ pub struct Known<'a> {
 }
 
 impl Fix {
-    /// The text.
-    pub fn text(&self, known: &Known<'_>) -> String {
+    /// Returns the text for a person, from the template of this variant.
+    pub fn text(&self, known: &FixContext<'_>) -> String {
         let Account { name: user, group, .. } = known.account;
         let (user, group) = (quoted(user), quoted(group));
         let policy = path(known.policy);
@@ -90,7 +90,7 @@ impl Fix {
                 format!("chmod 755 {above}, so that {user} reaches it")
             }
             Fix::GivePolicyToGroup => format!("chgrp {group} {policy} && chmod 640 {policy}"),
-            Fix::CorrectPolicy => "correct the file at that place".into(),
+            Fix::CorrectPolicy => "correct policy.json at that line".into(),
             Fix::NameNagiosCfg => "name it with --nagios-cfg".into(),
             Fix::StartNagios => "start Nagios".into(),
             Fix::CorrectHost => "correct its name".into(),
@@ -136,7 +136,7 @@ impl Fix {
             Fix::OpenPort => "start sshd there, open the firewall, or correct ssh.port in the policy".into(),
             Fix::InstallGate { host } => side::install_gate(&name(host)),
             Fix::UpdateGate { host } => {
-                format!("update repair_gate on {}, or this server: they understand each other", name(host))
+                format!("update repair_gate on {} or this server; both versions work together", name(host))
             }
             Fix::Replace { host } => {
                 format!("find out whether {0} was reinstalled; only then: sudo repairctl trust {0} --replace", name(host))
@@ -146,14 +146,14 @@ impl Fix {
             }
             Fix::AuthorizedKeys { host } => {
                 let user = known.way(host).map_or("repair".into(), |way| quoted(&way.user));
-                let host = name(host);
                 format!(
-                    "on {host}, let the account {user} be there (ssh.user) and have this line in ~{user}/.ssh/authorized_keys: {}",
-                    known.key_line(&host)
+                    "on {}, create the account {user} (ssh.user) and put this line into ~{user}/.ssh/authorized_keys: {}",
+                    name(host),
+                    known.key_line(host)
                 )
             }
             Fix::ForcedCommand { host } => format!("the line of authorized_keys must be: {}", known.key_line(host)),
-            Fix::KeyFirst => "fix the key first, see this server".into(),
+            Fix::KeyFirst => "fix the key first (see 'this server' above)".into(),
             Fix::StartAgent => "start the agent in Nagios' environment, or use a key file".into(),
             Fix::ReadSshdLog { host } => format!("look at sshd's log on {}", name(host)),
             Fix::ReadLog { host } => format!("look at the system's log on {}", name(host)),
@@ -165,16 +165,16 @@ impl Fix {
                 name(host),
                 side::renew_sudoers()
             ),
-            Fix::EndHold { host } => format!("remove the file on {} when the work is done", name(host)),
+            Fix::EndHold { host } => format!("remove the hold file on {} when the work is done", name(host)),
             Fix::ManyRequests { host } => {
-                format!("wait, or find in the system's log on {} who requests so many repairs", name(host))
+                format!("wait; if you did not request these repairs, look for the client in the system log of {}", name(host))
             }
-            Fix::KeepTime { host } => format!("let {} keep the time, with chrony or systemd-timesyncd", name(host)),
+            Fix::KeepTime { host } => format!("synchronise the clock of {}, with chrony or systemd-timesyncd", name(host)),
         }
     }
 }
 
-impl Known<'_> {
+impl FixContext<'_> {
     fn way(&self, host: &str) -> Option<Way> {
         self.config.map(|config| config.reach.way(host, None))
     }
@@ -184,7 +184,7 @@ impl Known<'_> {
     }
 }
 
-/// A host's name as a word of a command: one that could pass for an option is left to the reader.
+/// Quotes a host's name for a command. A name that could pass for an option is left to the reader.
 fn name(host: &str) -> String {
     if host.starts_with('-') { "HOST".into() } else { quoted(host) }
 }

@@ -101,7 +101,7 @@ fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Fin
         }
         Ok((_, other)) => {
             let fix = Fix::InstallGate { host: way.host.clone() };
-            findings.push(Finding::wrong("gate", format!("it does not tell its version: {other:?}"), fix));
+            findings.push(Finding::wrong("gate", format!("unexpected answer to 'version': {other:?}"), fix));
             return;
         }
         Err(why) => {
@@ -120,7 +120,7 @@ fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Fin
     nearly_full(gate.as_mut(), way, deadline, findings);
 }
 
-/// Records that soon keep a repair from running. Gates of the first release do not tell.
+/// Records that soon keep a repair from running. Older gates do not report them.
 fn nearly_full(gate: &mut dyn Gate, way: &Way, deadline: Instant, findings: &mut Vec<Finding>) {
     let Ok(Answer::Usage(all)) = gate.ask(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
@@ -147,7 +147,7 @@ fn no_login(why: &Error, way: &Way) -> Finding {
         Error::NotFramed { .. } => Finding::wrong("gate", short(why), Fix::InstallGate { host }),
         Error::Denied { .. } => Finding::wrong("gate", short(why), Fix::ForcedCommand { host }),
         Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } | Error::KeyFileFormat { .. } | Error::Passphrase { .. } => {
-            Finding::wrong("login", "without a usable key there is none", Fix::KeyFirst)
+            Finding::wrong("login", "no login without a usable key", Fix::KeyFirst)
         }
         Error::Agent { .. } => Finding::wrong("login", short(why), Fix::StartAgent),
         Error::NoLogin { .. } => Finding::wrong("login", short(why), Fix::CompareKey { host }),
@@ -198,7 +198,7 @@ fn ready(gate: &mut dyn Gate, name: &RepairName, way: &Way, deadline: Instant, f
                 Finding::note("can repair", format!("{name}, but not now: {}", said(&no)), Fix::ManyRequests { host })
             }
             Reason::BadRequest => {
-                let text = format!("{name}: this gate is too old to tell whether sudo allows it");
+                let text = format!("{name}: this gate is too old to check the sudo rule");
                 Finding::note("can repair", text, Fix::UpdateGate { host })
             }
             reason => Finding::wrong("can repair", format!("{name}: {}", said(&no)), refusal_fix(reason, host)),

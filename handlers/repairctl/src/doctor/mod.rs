@@ -23,10 +23,10 @@ use crate::site::Site;
 use crate::split::Split;
 use crate::table::Tone;
 use finding::{Finding, Verdict};
-use fix::{Fix, Known};
+use fix::{Fix, FixContext};
 use host::Patient;
 
-/// What was checked: this server, whose name is none, then the hosts.
+/// Findings of this server (`None`), then of each host.
 type Checks = Vec<(Option<String>, Vec<Finding>)>;
 
 /// For all hosts together; each has a deadline of its own.
@@ -36,14 +36,14 @@ impl Split for Doctor {
     type Data = Checks;
 
     fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
-        nagios::account_if_root(self.nagios_user.as_deref(), site.nagios_cfg())
+        nagios::account_to_become(self.nagios_user.as_deref(), site.nagios_cfg())
     }
 
-    fn within(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         WITHIN
     }
 
-    fn look(&self, site: &Site) -> Result<Checks, Problem> {
+    fn collect(&self, site: &Site) -> Result<Checks, Problem> {
         let main = MainFile::find(self.nagios_cfg.as_deref())?;
         let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
         let config = site.config();
@@ -59,7 +59,7 @@ impl Split for Doctor {
             here.push(server::ledger(config));
             here.extend(server::files_of_nagios(config));
         }
-        here.extend(of_nagios(main.as_ref(), objects.as_ref(), config.as_ref().ok()));
+        here.extend(of_nagios(main.as_ref(), objects.as_ref(), config.as_ref().ok().copied()));
         if let (Ok(config), false) = (&config, self.hosts.is_empty()) {
             here.extend(strangers(self, config, known));
         }
@@ -69,9 +69,9 @@ impl Split for Doctor {
     }
 
     fn show(&self, checks: Checks, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-        let account = nagios::account_seen(self.nagios_user.as_deref(), site.nagios_cfg())?;
+        let account = nagios::trusted_account(self.nagios_user.as_deref(), site.nagios_cfg())?;
         let config = site.config().ok();
-        let known = Known { account: &account, policy: site.policy(), config: config.as_ref() };
+        let known = FixContext { account: &account, policy: site.policy(), config };
         Ok(if self.json { print_json(&checks, &known, out) } else { print(&checks, &known, out) })
     }
 }
@@ -82,7 +82,7 @@ fn short(why: &transport::Error) -> String {
     text.trim_end_matches("nothing was run").trim_end_matches(['?', ':', ';', ' ']).to_owned()
 }
 
-fn policy(config: &Result<Config, Problem>, site: &Site) -> Option<Finding> {
+fn policy(config: &Result<&Config, Problem>, site: &Site) -> Option<Finding> {
     let path = site.policy().display();
     Some(match config {
         Ok(config) => {
@@ -166,7 +166,7 @@ fn count(checks: &Checks, verdict: Verdict) -> usize {
     checks.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.verdict == verdict).count()
 }
 
-fn print_json(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
+fn print_json(checks: &Checks, known: &FixContext<'_>, out: &mut Out) -> Found {
     let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
     let all = checks.iter().flat_map(|(host, findings)| findings.iter().map(|finding| finding.json(host.as_deref(), known)));
     let json = json!({"wrong": wrong, "notes": notes, "checks": all.collect::<Vec<_>>()});
@@ -174,7 +174,7 @@ fn print_json(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
     if wrong == 0 { Found::Fine } else { Found::Wrong }
 }
 
-fn print(checks: &Checks, known: &Known<'_>, out: &mut Out) -> Found {
+fn print(checks: &Checks, known: &FixContext<'_>, out: &mut Out) -> Found {
     for (host, findings) in checks {
         out.line(host.as_deref().map_or_else(|| "this server".into(), finding::shown));
         for finding in findings {

@@ -135,7 +135,7 @@ fn pipe_fix(file: &Path) -> Fix {
 fn status(file: &Path) -> Finding {
     let age = Board::read(file).map(|board| board::age(&board.program, SystemTime::now()));
     match age {
-        Err(why) => Finding::wrong("status file", format!("{why}; repairs stand still without it"), Fix::StatusFile),
+        Err(why) => Finding::wrong("status file", format!("{why}; nothing is repaired without it"), Fix::StatusFile),
         Ok(age) if age > STATUS_AGE => Finding::wrong(
             "status file",
             format!("{} was written {} min ago", file.display(), age.as_secs() / 60),

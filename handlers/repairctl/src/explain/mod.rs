@@ -25,17 +25,17 @@ use seen::Seen;
 
 /// What would happen.
 #[derive(Serialize, Deserialize)]
-pub struct Told {
+pub struct Explanation {
     /// How the object is, for people; none without a status file.
     state: Option<String>,
-    verdict: Verdict,
+    verdict: Prediction,
     /// All is well: what a person wants to know is whether it will be repaired when it breaks.
-    broken: Option<Verdict>,
+    broken: Option<Prediction>,
 }
 
 /// What the decision says to one call.
 #[derive(Serialize, Deserialize)]
-struct Verdict {
+struct Prediction {
     event: String,
     in_trouble: bool,
     repair: Option<String>,
@@ -55,24 +55,24 @@ struct NoAction {
 }
 
 impl Split for Explain {
-    type Data = Told;
+    type Data = Explanation;
 
-    fn look(&self, site: &Site) -> Result<Told, Problem> {
+    fn collect(&self, site: &Site) -> Result<Explanation, Problem> {
         let now = SystemTime::now();
         let config = site.config()?;
         let seen = config.status_file.as_deref().map(|file| seen::look(file, &self.host, self.service.as_deref())).transpose()?;
-        let mut ledger = site.ledger(&config)?;
-        let mut ask = |call: &Call, real: bool| -> Result<Verdict, Problem> {
-            let history = history(ledger.as_mut(), call, &config, seen.as_ref(), real, now)?;
-            Ok(verdict(call, &config, &history, now))
+        let mut ledger = site.ledger(config)?;
+        let mut ask = |call: &Call, real: bool| -> Result<Prediction, Problem> {
+            let history = history(ledger.as_mut(), call, config, seen.as_ref(), real, now)?;
+            Ok(verdict(call, config, &history, now))
         };
         let verdict = ask(&seen::call(self, seen.as_ref(), site.policy())?, self.state.is_none())?;
         let is_well = self.state.is_none() && verdict.no_action.as_ref().is_some_and(|no| no.recovered);
         let broken = is_well.then(|| ask(&seen::broken(self, seen.as_ref(), site.policy())?, false)).transpose()?;
-        Ok(Told { state: seen.map(|seen| seen.told(now)), verdict, broken })
+        Ok(Explanation { state: seen.map(|seen| seen.told(now)), verdict, broken })
     }
 
-    fn show(&self, told: Told, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, told: Explanation, _: &Site, out: &mut Out) -> Result<Found, Problem> {
         if self.json {
             out.line(json::text(format_args!("{:#}", as_json(self, &told))));
         } else {
@@ -83,7 +83,7 @@ impl Split for Explain {
     }
 }
 
-fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> Verdict {
+fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> Prediction {
     let no_action = match decide(&call.event, &config.policy, history) {
         Decision::Repair(_) => None,
         Decision::Stand(why) => Some(NoAction {
@@ -93,7 +93,7 @@ fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> 
             allowed_at: why.left().and_then(|left| now.checked_add(left)),
         }),
     };
-    Verdict {
+    Prediction {
         event: explain::event_text(&call.event),
         in_trouble: !call.event.state.is_good(),
         repair: call.event.repair.as_ref().map(ToString::to_string),
@@ -125,7 +125,7 @@ fn history(
     Ok(History { now, fleet: FleetNow { share: Some(seen.share), ..known.fleet.clone() }, ..known })
 }
 
-fn tell(words: &Explain, told: &Told, out: &mut Out) {
+fn tell(words: &Explain, told: &Explanation, out: &mut Out) {
     let object = Object { host: &words.host, service: words.service.as_deref() };
     headline(&object.to_string(), &told.verdict, out);
     if let Some(broken) = &told.broken {
@@ -139,7 +139,7 @@ fn tell(words: &Explain, told: &Told, out: &mut Out) {
     }
 }
 
-fn headline(what: &str, verdict: &Verdict, out: &mut Out) {
+fn headline(what: &str, verdict: &Prediction, out: &mut Out) {
     let Some(why) = &verdict.no_action else {
         let name = clean(verdict.repair.as_deref().unwrap_or_default());
         return out.line(format!("{what}: {} with {name}", Tone::Good.paint("WOULD REPAIR", out)));
@@ -152,8 +152,8 @@ fn headline(what: &str, verdict: &Verdict, out: &mut Out) {
     }
 }
 
-fn as_json(words: &Explain, told: &Told) -> Value {
-    let one = |verdict: &Verdict| {
+fn as_json(words: &Explain, told: &Explanation) -> Value {
+    let one = |verdict: &Prediction| {
         let why = verdict.no_action.as_ref();
         json!({
             "event": verdict.event,

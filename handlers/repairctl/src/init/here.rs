@@ -1,8 +1,8 @@
 //! This server's side: directories, key and policy, each with its owner. What is there is never touched.
 
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{PermissionsExt, fchown};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,7 +11,7 @@ use privsep::Account;
 use safe_file::Directory;
 use serde_json::{Value, json};
 
-use super::Nagios;
+use super::NagiosSettings;
 use super::recipe::Recipe;
 
 /// What is to be there.
@@ -23,7 +23,7 @@ pub struct Here<'a> {
     /// As whom Nagios runs.
     pub account: &'a Account,
     /// What its main configuration says.
-    pub nagios: &'a Nagios,
+    pub nagios: &'a NagiosSettings,
 }
 
 impl Here<'_> {
@@ -126,30 +126,19 @@ const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 
 /// Makes way for the first policy.
 fn clear_packaged(directory: &Directory, name: &OsStr) -> io::Result<()> {
-    let file = match directory.open_file(name) {
-        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(()),
-        opened => opened?,
-    };
-    let mut text = Vec::new();
-    file.take(PACKAGED.len() as u64 + 1).read_to_end(&mut text)?;
-    if text == PACKAGED.as_bytes() { Ok(directory.remove(name)?) } else { Ok(()) }
+    match directory.read(name, PACKAGED.len() as u64) {
+        Ok(text) if text == PACKAGED.as_bytes() => Ok(directory.remove(name)?),
+        Err(why) if !matches!(why.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => Err(why.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Whole or not at all; whether it was made.
 fn new_file(directory: &Directory, name: &OsStr, text: &str, mode: u32, owner: (u32, u32)) -> io::Result<bool> {
-    let mut file = match directory.create_new(name, 0o600) {
-        Err(why) if why.kind() == ErrorKind::AlreadyExists => return Ok(false),
-        opened => opened?,
-    };
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| fchown(&file, Some(owner.0), Some(owner.1)))
-        .and_then(|()| file.set_permissions(std::fs::Permissions::from_mode(mode)))
-        .and_then(|()| file.sync_all());
-    if written.is_err() {
-        let _ = directory.remove(name);
+    match directory.write_new(name, text.as_bytes(), mode, Some(owner)) {
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(false),
+        made => Ok(made.map(|()| true)?),
     }
-    written.map(|()| true)
 }
 
 fn policy_text(here: &Here<'_>, recipes: &[Recipe]) -> String {

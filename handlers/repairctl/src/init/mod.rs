@@ -22,7 +22,7 @@ use recipe::Recipe;
 
 /// What Nagios' files say, read by its own user.
 #[derive(Serialize, Deserialize)]
-pub struct Nagios {
+pub struct NagiosSettings {
     /// As whom its main configuration has it run.
     user: Option<String>,
     command_file: Option<String>,
@@ -32,13 +32,13 @@ pub struct Nagios {
 }
 
 impl Split for Init {
-    type Data = Nagios;
+    type Data = NagiosSettings;
 
     fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
-        nagios::account_if_root(self.nagios_user.as_deref(), site.nagios_cfg())
+        nagios::account_to_become(self.nagios_user.as_deref(), site.nagios_cfg())
     }
 
-    fn before(&self, site: &Site) -> Result<(), Problem> {
+    fn validate(&self, site: &Site) -> Result<(), Problem> {
         recipes(self)?;
         if !site.policy().is_absolute() || !self.dir.is_absolute() {
             return Err(Problem::Usage(
@@ -52,16 +52,16 @@ impl Split for Init {
         Ok(())
     }
 
-    fn look(&self, site: &Site) -> Result<Nagios, Problem> {
+    fn collect(&self, site: &Site) -> Result<NagiosSettings, Problem> {
         let main = MainFile::find(site.nagios_cfg())?;
         let get = |name| main.as_ref().and_then(|main| main.get(name)).map(str::to_owned);
         let objects = || main.as_ref()?.objects().ok();
         let address = self.target.as_ref().and_then(|host| objects()?.address(host).map(str::to_owned));
         let user = main.as_ref().and_then(MainFile::user).map(str::to_owned);
-        Ok(Nagios { user, command_file: get("command_file"), status_file: get("status_file"), address })
+        Ok(NagiosSettings { user, command_file: get("command_file"), status_file: get("status_file"), address })
     }
 
-    fn show(&self, nagios: Nagios, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, nagios: NagiosSettings, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         let recipes = recipes(self)?;
         let main = MainFile::of_root(site.nagios_cfg());
         let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_no_command_for_a_fingerprint() {
+    fn rejects_fingerprint_with_trailing_command() {
         let key = "SHA256:iDanZVHTETJ5NtIQFoQoBEUdHD8AQgHdrfTsZ2Fy1gw";
         assert_eq!(fingerprint_in(&format!("256 {key} root@web1 (ED25519)")), Some(key.to_owned()));
         for word in ["SHA256:x;id", "SHA256:$(id)", &format!("{key};id"), &format!("{key}`id`")] {

@@ -22,7 +22,7 @@ use standing::Standing;
 
 /// A pause that was made.
 #[derive(Serialize, Deserialize)]
-pub struct Made {
+pub struct PauseResult {
     paused: Paused,
     replaced: Option<Paused>,
     /// Why it may pause nothing.
@@ -31,13 +31,13 @@ pub struct Made {
 
 /// Stops repairs.
 impl Split for Pause {
-    type Data = Made;
+    type Data = PauseResult;
 
-    fn more(&self) -> Vec<OsString> {
+    fn extra_args(&self) -> Vec<OsString> {
         vec![format!("--by={}", who::asks()).into()]
     }
 
-    fn look(&self, site: &Site) -> Result<Made, Problem> {
+    fn collect(&self, site: &Site) -> Result<PauseResult, Problem> {
         let (host, service) = (self.host.as_deref(), self.service.as_deref());
         scope(host, service)?;
         let reason = clean(self.reason.trim());
@@ -49,14 +49,14 @@ impl Split for Pause {
         let config = site.config()?;
         let by = self.by.as_deref().map_or_else(who::asks, clean);
         let paused = Paused { host: self.host.clone(), service: self.service.clone(), by, reason, since: now, until };
-        let mut ledger = site.ledger_to_write(&config)?;
+        let mut ledger = site.ledger_to_write(config)?;
         let same = |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
         let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
         ledger.pause(&paused).map_err(unusable)?;
-        Ok(Made { paused, replaced, warning: unknown(&config, host, service) })
+        Ok(PauseResult { paused, replaced, warning: unknown(config, host, service) })
     }
 
-    fn show(&self, made: Made, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, made: PauseResult, _: &Site, out: &mut Out) -> Result<Found, Problem> {
         let now = SystemTime::now();
         out.line(format!("{}: {}", scope(self.host.as_deref(), self.service.as_deref())?, told(&made.paused, now)));
         if let Some(earlier) = made.replaced {
@@ -75,16 +75,16 @@ impl Split for Resume {
     /// The pause that was ended, and those that still hold.
     type Data = (Option<Paused>, Vec<Paused>);
 
-    fn look(&self, site: &Site) -> Result<Self::Data, Problem> {
+    fn collect(&self, site: &Site) -> Result<Self::Data, Problem> {
         let (host, service) = (self.host.as_deref(), self.service.as_deref());
         scope(host, service)?;
         let now = SystemTime::now();
         let config = site.config()?;
         // A ledger that is not there yet holds no pause, and resuming is no reason to make one.
-        if site.ledger(&config)?.is_none() {
+        if site.ledger(config)?.is_none() {
             return Ok((None, Vec::new()));
         }
-        let mut ledger = site.ledger_to_write(&config)?;
+        let mut ledger = site.ledger_to_write(config)?;
         let ended = ledger.resume(host, service, now).map_err(unusable)?;
         Ok((ended, ledger.pauses(now).map_err(unusable)?))
     }
@@ -107,16 +107,16 @@ impl Split for Resume {
 impl Split for Status {
     type Data = Standing;
 
-    fn look(&self, site: &Site) -> Result<Standing, Problem> {
+    fn collect(&self, site: &Site) -> Result<Standing, Problem> {
         Standing::look(site)
     }
 
     fn show(&self, standing: Standing, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         let config = site.config()?;
         if self.json {
-            out.line(json::text(standing.json(site, &config)));
+            out.line(json::text(standing.json(site, config)));
         } else {
-            standing.table(site, &config).write(out);
+            standing.table(site, config).write(out);
         }
         Ok(if standing.is_paused() { Found::Wrong } else { Found::Fine })
     }

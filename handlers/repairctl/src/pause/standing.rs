@@ -73,9 +73,9 @@ impl Standing {
             breakers: Vec::new(),
             unknown: Vec::new(),
         };
-        match site.ledger(&config)? {
+        match site.ledger(config)? {
             None => Ok(nothing),
-            Some(mut ledger) => nothing.with(&mut ledger, &config).map_err(unusable),
+            Some(mut ledger) => nothing.with(&mut ledger, config).map_err(unusable),
         }
     }
 

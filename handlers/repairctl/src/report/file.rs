@@ -8,12 +8,14 @@ use std::path::Path;
 
 use safe_file::Directory;
 
-/// Replaces the file, or makes it. What is there and is no regular file is left as it is.
+/// Replaces the file, or makes it. Refuses to replace anything but a regular file.
 pub fn replace(to: &Path, bytes: &[u8]) -> io::Result<()> {
     let to = std::path::absolute(to)?;
+    if !rustix::process::geteuid().is_root() {
+        return by_name(&to, bytes);
+    }
     match Directory::open(to.parent().unwrap_or(&to)) {
-        _ if !rustix::process::geteuid().is_root() => by_name(&to, bytes),
-        // Where the caller of sudo can write, they gain nothing.
+        // The caller of sudo gains nothing where they can write themselves.
         Err(safe_file::Error::Exposed { owner, .. }) if caller_of_sudo() == Some(owner) => by_name(&to, bytes),
         opened => through(&opened.map_err(redirect)?, to.file_name().unwrap_or_default(), bytes),
     }
@@ -30,20 +32,21 @@ fn redirect(why: safe_file::Error) -> io::Error {
 
 /// Where no other account can put a link in the way.
 fn through(directory: &Directory, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
-    match directory.metadata(name) {
-        Ok(found) if !found.is_file() => Err(io::Error::other("it is there and is no regular file")),
-        Err(why) if why.kind() != ErrorKind::NotFound => Err(why.into()),
-        _ => Ok(directory.replace(name, bytes, 0o644, None)?),
+    replaceable(directory.metadata(name).map_err(io::Error::from))?;
+    Ok(directory.replace(name, bytes, 0o644, None)?)
+}
+
+fn replaceable(found: io::Result<fs::Metadata>) -> io::Result<()> {
+    match found {
+        Ok(found) if !found.is_file() => Err(io::Error::other("not a regular file; name another one")),
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
     }
 }
 
 /// Mode 0644 less the umask.
 fn by_name(to: &Path, bytes: &[u8]) -> io::Result<()> {
-    match fs::symlink_metadata(to) {
-        Ok(found) if !found.is_file() => return Err(io::Error::other("it is there and is no regular file")),
-        Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
-        _ => {}
-    }
+    replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&draft)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, to));

@@ -26,11 +26,11 @@ impl Split for Report {
     /// What is on record of the period, and of the one before it.
     type Data = (Recorded, Recorded);
 
-    fn look(&self, site: &Site) -> Result<(Recorded, Recorded), Problem> {
+    fn collect(&self, site: &Site) -> Result<(Recorded, Recorded), Problem> {
         let periods = periods(self, SystemTime::now())?;
         let config = site.config()?;
-        let Some(mut ledger) = site.ledger(&config)? else { return Ok(Default::default()) };
-        Ok((read(&mut ledger, &config, &periods.now)?, read(&mut ledger, &config, &periods.before)?))
+        let Some(mut ledger) = site.ledger(config)? else { return Ok(Default::default()) };
+        Ok((read(&mut ledger, config, &periods.now)?, read(&mut ledger, config, &periods.before)?))
     }
 
     fn show(&self, (recorded, before): (Recorded, Recorded), _: &Site, out: &mut Out) -> Result<Found, Problem> {

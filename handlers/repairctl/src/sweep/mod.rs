@@ -34,9 +34,9 @@ pub fn run(words: &Words, site: &Site, out: &mut Out) -> Result<Found, Problem> 
     })?;
     let scene = Scene::read(file, words.objects.as_deref())?;
     if words.dry_run {
-        return rehearse(words, site, &config, &scene, out);
+        return rehearse(words, site, config, &scene, out);
     }
-    let ledger = site.ledger_to_write(&config)?;
+    let ledger = site.ledger_to_write(config)?;
     let sweeping = Sweeping::begin(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))?;
     let Some(_only) = sweeping else {
         let telling = Telling::new(out, words.json, [].iter());
@@ -47,7 +47,7 @@ pub fn run(words: &Words, site: &Site, out: &mut Out) -> Result<Found, Problem> 
     let policy = absolute(site.policy())?;
     let keys = scene.oldest_first();
     let telling = Telling::new(out, words.json, keys.iter());
-    Sweep::new(&config, &policy, scene, ledger, telling).run()
+    Sweep::new(config, &policy, scene, ledger, telling).run()
 }
 
 /// What would be offered; nothing is started or written.

@@ -2,13 +2,16 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use plugin_kit::Problem;
 use safe_file::Directory;
 use transport::known_hosts::{Unforgettable, forget};
+
+/// The longest known_hosts, in bytes; 10,000 hosts take 5 MB.
+const LONGEST: u64 = 64 << 20;
 
 fn failed(path: &Path, why: impl Into<io::Error>) -> Problem {
     let why = why.into();
@@ -22,15 +25,15 @@ pub fn check(files: &[PathBuf]) -> Result<(), Problem> {
         let why = "the policy names no known_hosts file to record the key in: see ssh.known_hosts";
         return Err(Problem::Usage(why.into()));
     };
-    let directory = Place::of(first)?.directory;
+    let directory = KnownHostsFile::of(first)?.directory;
     rustix::fs::access(directory.path(), rustix::fs::Access::WRITE_OK).map_err(|why| failed(first, why))?;
-    files.iter().try_for_each(|file| Place::of(file).map(drop))
+    files.iter().try_for_each(|file| KnownHostsFile::of(file).map(drop))
 }
 
 /// Records `key` (type and base64) as the only key under exactly this name, and removes the keys
 /// under `former`, the name of those it replaces.
 pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(), Problem> {
-    let place = Place::of(path)?;
+    let place = KnownHostsFile::of(path)?;
     // Two that record at the same time would lose one of the keys.
     let _lock = place.directory.lock().map_err(|why| failed(path, why))?;
     let before = place.read().map_err(|why| failed(path, why))?;
@@ -48,16 +51,16 @@ pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(
 }
 
 /// The file and its directory, which nobody but root and us can change.
-struct Place {
+struct KnownHostsFile {
     directory: Directory,
     path: PathBuf,
 }
 
-impl Place {
+impl KnownHostsFile {
     /// A link is followed, so that it stays one; but not where somebody else has put it, for root would write where it leads.
-    fn of(path: &Path) -> Result<Place, Problem> {
+    fn of(path: &Path) -> Result<KnownHostsFile, Problem> {
         let ours = [0, rustix::process::geteuid().as_raw()];
-        let place = Place::without_links(path)?;
+        let place = KnownHostsFile::without_links(path)?;
         match place.directory.metadata(place.name()) {
             Ok(link) if link.is_symlink() && !ours.contains(&link.uid()) => Err(Problem::Usage(format!(
                 "{} is a link that uid {} has made: name the file itself in the policy; nothing was recorded",
@@ -66,15 +69,15 @@ impl Place {
             ))),
             Ok(link) if link.is_symlink() => {
                 let target = fs::canonicalize(path).map_err(|why| failed(path, why))?;
-                Place::without_links(&target)
+                KnownHostsFile::without_links(&target)
             }
             _ => Ok(place),
         }
     }
 
-    fn without_links(path: &Path) -> Result<Place, Problem> {
+    fn without_links(path: &Path) -> Result<KnownHostsFile, Problem> {
         let directory = Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))?;
-        Ok(Place { directory, path: path.to_owned() })
+        Ok(KnownHostsFile { directory, path: path.to_owned() })
     }
 
     fn name(&self) -> &OsStr {
@@ -82,12 +85,10 @@ impl Place {
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        match self.directory.open_file(self.name()) {
-            Err(why) if why.kind() == ErrorKind::NotFound => {}
-            opened => drop(opened?.read_to_end(&mut text)?),
+        match self.directory.read(self.name(), LONGEST) {
+            Err(why) if why.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            read => Ok(read?),
         }
-        Ok(text)
     }
 
     /// With the mode and owner it had; a new one can be read by everybody, for host keys are no secret.

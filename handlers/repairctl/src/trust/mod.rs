@@ -13,7 +13,7 @@ use transport::known_hosts::{Names, OnFile};
 use transport::survey::{self, ShownKey};
 use transport::{Error, SshTarget};
 
-use self::step::{Step, Wish};
+use self::step::{Action, Options};
 use crate::cli::Trust;
 use crate::nagios::MainFile;
 use crate::question;
@@ -36,12 +36,12 @@ pub struct Survey {
 impl Split for Trust {
     type Data = Survey;
 
-    fn before(&self, site: &Site) -> Result<(), Problem> {
+    fn validate(&self, site: &Site) -> Result<(), Problem> {
         self.fingerprint.as_deref().map(fingerprint).transpose()?;
         file::check(&site.config()?.reach.way(&self.host, None).known_hosts)
     }
 
-    fn look(&self, site: &Site) -> Result<Survey, Problem> {
+    fn collect(&self, site: &Site) -> Result<Survey, Problem> {
         let objects = MainFile::find(self.nagios_cfg.as_deref())?.and_then(|main| main.objects().ok()).unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
         let place = place(self, &target(self, site, address.as_deref())?);
@@ -73,23 +73,23 @@ fn compare(words: &Trust, target: &SshTarget, keys: &[ShownKey], out: &mut Out) 
     let wanted = words.fingerprint.as_deref();
     let Some(key) = chosen(keys, wanted, out) else { return Ok(Found::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
-    let wish = Wish { named: wanted.is_some(), replace: words.replace };
+    let wish = Options { named: wanted.is_some(), replace: words.replace };
     match step::step(wish, &on_file, key.blob(), &shown) {
-        Step::Keep => {
+        Action::Keep => {
             let places: Vec<&str> = on_file.places().collect();
             out.line(format!("{} is recorded already: {} in {}", words.host, on_file.describe(), places.join(", ")));
             return Ok(Found::Fine);
         }
-        Step::Record => {
+        Action::Record => {
             show(&place(words, target), &on_file, key, out);
             if wanted.is_some() || agreed(words, key, out)? {
                 return record(target, &on_file, key, out);
             }
             out.line("Nothing was recorded.");
         }
-        Step::Changed => changed(words, &on_file, key, out),
-        Step::Others => others(words, &on_file, key, out),
-        Step::Revoked(place) => {
+        Action::Changed => changed(words, &on_file, key, out),
+        Action::Others => others(words, &on_file, key, out),
+        Action::Revoked(place) => {
             loud(out, &format!("REVOKED: {place} revokes the key that {} shows. It is not recorded.", words.host));
             out.line("Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), then come back.");
         }
@@ -196,8 +196,8 @@ fn record(target: &SshTarget, before: &OnFile, key: &ShownKey, out: &mut Out) ->
     file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say something else.
     let now = survey::recorded(target).map_err(unusable)?;
-    let only = Wish { named: true, replace: false };
-    if step::step(only, &now, key.blob(), &[key.blob()]) == Step::Keep {
+    let only = Options { named: true, replace: false };
+    if step::step(only, &now, key.blob(), &[key.blob()]) == Action::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
         return Ok(Found::Fine);
     }
