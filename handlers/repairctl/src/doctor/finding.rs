@@ -40,40 +40,40 @@ impl Finding {
     }
 
     /// Repairs will fail.
-    pub fn wrong(check: &'static str, text: impl Into<String>, fix: Fix) -> Finding {
-        Finding { check: check.into(), verdict: Verdict::Wrong, text: text.into(), fix: Some(fix) }
+    pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> Finding {
+        Finding { check: check.into(), verdict: Verdict::Wrong, text: text.into(), fix: Some(fix.into()) }
     }
 
     /// Repairs work, but.
-    pub fn note(check: &'static str, text: impl Into<String>, fix: Fix) -> Finding {
+    pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> Finding {
         Finding { verdict: Verdict::Note, ..Finding::wrong(check, text, fix) }
     }
 
     /// `ok`, or `bad` when there is a reason for it.
-    pub fn of(check: &'static str, ok: String, wrong: Vec<String>, fix: Fix) -> Finding {
+    pub fn of(check: &'static str, ok: String, wrong: Vec<String>, fix: impl Into<Fix>) -> Finding {
         if wrong.is_empty() { Finding::ok(check, ok) } else { Finding::wrong(check, wrong.join("; "), fix) }
     }
 
     /// For people: what was found, and below it the fix.
-    pub fn lines(&self, known: &FixContext<'_>, out: &Out) -> Vec<String> {
+    pub fn lines(&self, about: Option<&str>, context: &FixContext<'_>, out: &Out) -> Vec<String> {
         let (word, tone) = match self.verdict {
             Verdict::Ok => ("ok   ", Tone::Good),
             Verdict::Note => ("note ", Tone::Uneasy),
             Verdict::Wrong => ("WRONG", Tone::Bad),
         };
         let found = format!("  {} {:<13} {}", tone.paint(word, out), clean(&self.check), shown(&self.text));
-        let fix = self.fix.as_ref().map(|fix| format!("        fix: {}", fix.text(known)));
+        let fix = self.fix.as_ref().map(|fix| format!("        fix: {}", fix.text(about, context)));
         std::iter::once(found).chain(fix).collect()
     }
 
     /// For programs; `about` is a host, or null for this server.
-    pub fn json(&self, about: Option<&str>, known: &FixContext<'_>) -> Value {
+    pub fn json(&self, about: Option<&str>, context: &FixContext<'_>) -> Value {
         let verdict = match self.verdict {
             Verdict::Ok => "ok",
             Verdict::Note => "note",
             Verdict::Wrong => "wrong",
         };
-        let fix = self.fix.as_ref().map(|fix| fix.text(known));
+        let fix = self.fix.as_ref().map(|fix| fix.text(about, context));
         json!({"host": about, "check": self.check, "verdict": verdict, "text": self.text, "fix": fix})
     }
 }

@@ -10,9 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::side;
 
-/// A fix. Each variant is one text; see [`Fix::text`].
+/// How to fix a problem; each variant is one text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fix {
+    /// Of this server.
+    Server(ServerFix),
+    /// Of the host that the finding is about.
+    Host(HostFix),
+}
+
+/// A fix on this server, or in its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the texts say it")]
+pub enum ServerFix {
     RunAsRoot,
     Init,
     OpenPolicyDirectory,
@@ -40,28 +50,46 @@ pub enum Fix {
     StatusFile,
     OptIn,
     AddRepair,
-    Trust { host: String },
-    TrustUnlessConfigured { host: String },
-    NewHostKey { host: String },
+}
+
+/// A fix for one host, there or in what this server knows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the texts say it")]
+pub enum HostFix {
+    Trust,
+    TrustUnlessConfigured,
+    NewHostKey,
+    CorrectAddress,
+    InstallGate,
+    UpdateGate,
+    Replace,
+    CompareKey,
+    AuthorizedKeys,
+    ForcedCommand,
+    ReadSshdLog,
+    ReadLog,
+    CheckGate,
+    NameRepair,
+    EndHold,
+    ManyRequests,
     OpenKnownHosts,
     UseOpenSsh,
-    CorrectAddress { host: String },
     OpenPort,
-    InstallGate { host: String },
-    UpdateGate { host: String },
-    Replace { host: String },
-    CompareKey { host: String },
-    AuthorizedKeys { host: String },
-    ForcedCommand { host: String },
     KeyFirst,
     StartAgent,
-    ReadSshdLog { host: String },
-    ReadLog { host: String },
-    CheckGate { host: String },
-    NameRepair { host: String },
-    EndHold { host: String },
-    ManyRequests { host: String },
-    KeepTime { host: String },
+    KeepTime,
+}
+
+impl From<ServerFix> for Fix {
+    fn from(fix: ServerFix) -> Fix {
+        Fix::Server(fix)
+    }
+}
+
+impl From<HostFix> for Fix {
+    fn from(fix: HostFix) -> Fix {
+        Fix::Host(fix)
+    }
 }
 
 /// What the half that prints a fix knows itself.
@@ -75,101 +103,115 @@ pub struct FixContext<'a> {
 }
 
 impl Fix {
-    /// Returns the text for a person, from the template of this variant.
-    pub fn text(&self, known: &FixContext<'_>) -> String {
-        let Account { name: user, group, .. } = known.account;
-        let (user, group) = (quoted(user), quoted(group));
-        let policy = path(known.policy);
-        let ledger = known.config.map(|config| &config.ledger).map_or("the ledger".into(), |ledger| path(ledger));
-        let beside = known.config.and_then(|config| config.ledger.parent()).map_or("its directory".into(), path);
+    /// Returns the text for a person; `host` is the one that the finding is about.
+    pub fn text(&self, host: Option<&str>, context: &FixContext<'_>) -> String {
         match self {
-            Fix::RunAsRoot => format!("run it as root and name that user: sudo repairctl doctor --nagios-user {user}"),
-            Fix::Init => "sudo repairctl init writes a first one".into(),
-            Fix::OpenPolicyDirectory => {
-                let above = path(known.policy.parent().unwrap_or(known.policy));
+            Fix::Server(fix) => fix.text(context),
+            Fix::Host(fix) => fix.text(host.unwrap_or("HOST"), context),
+        }
+    }
+}
+
+impl ServerFix {
+    fn text(&self, context: &FixContext<'_>) -> String {
+        let Account { name: user, group, .. } = context.account;
+        let (user, group) = (quoted(user), quoted(group));
+        let policy = path(context.policy);
+        let ledger = context.config.map(|config| &config.ledger).map_or("the ledger".into(), |ledger| path(ledger));
+        let beside = context.config.and_then(|config| config.ledger.parent()).map_or("its directory".into(), path);
+        match self {
+            ServerFix::RunAsRoot => format!("run it as root and name that user: sudo repairctl doctor --nagios-user {user}"),
+            ServerFix::Init => "sudo repairctl init writes a first one".into(),
+            ServerFix::OpenPolicyDirectory => {
+                let above = path(context.policy.parent().unwrap_or(context.policy));
                 format!("chmod 755 {above}, so that {user} reaches it")
             }
-            Fix::GivePolicyToGroup => format!("chgrp {group} {policy} && chmod 640 {policy}"),
-            Fix::CorrectPolicy => "correct policy.json at that line".into(),
-            Fix::NameNagiosCfg => "name it with --nagios-cfg".into(),
-            Fix::StartNagios => "start Nagios".into(),
-            Fix::CorrectHost => "correct its name".into(),
-            Fix::ChangeNagiosCfg => "change it there and restart Nagios".into(),
-            Fix::InstallVerify => "install it, or name its place in plugin_path".into(),
-            Fix::InstallLocalRung => "install it, or chmod +x it".into(),
-            Fix::InstallWorker => "install the package anew".into(),
-            Fix::MakeKey => {
+            ServerFix::GivePolicyToGroup => format!("chgrp {group} {policy} && chmod 640 {policy}"),
+            ServerFix::CorrectPolicy => "correct policy.json at that line".into(),
+            ServerFix::NameNagiosCfg => "name it with --nagios-cfg".into(),
+            ServerFix::StartNagios => "start Nagios".into(),
+            ServerFix::CorrectHost => "correct its name".into(),
+            ServerFix::ChangeNagiosCfg => "change it there and restart Nagios".into(),
+            ServerFix::InstallVerify => "install it, or name its place in plugin_path".into(),
+            ServerFix::InstallLocalRung => "install it, or chmod +x it".into(),
+            ServerFix::InstallWorker => "install the package anew".into(),
+            ServerFix::MakeKey => {
                 "sudo repairctl init makes it (if it is there: chmod the directories above it, for Nagios' group)".into()
             }
-            Fix::OwnKey { host } => {
-                let key = known.way(host).map_or("the key".into(), |way| path(&way.key));
+            ServerFix::OwnKey { host } => {
+                let key = context.way(host).map_or("the key".into(), |way| path(&way.key));
                 format!("chown {user} {key} && chmod 600 {key}")
             }
-            Fix::PassphraseFile => "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into(),
-            Fix::NamePrivateKey => "name the private key itself as ssh.key".into(),
-            Fix::MakeLedgerDirectory => format!("install -d -o {user} -g {group} -m 750 {beside}"),
-            Fix::OwnLedger => format!("chown -hR {user}:{group} {beside} && chmod -R u+rwX {beside}"),
-            Fix::CloseLedger => {
+            ServerFix::PassphraseFile => "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into(),
+            ServerFix::NamePrivateKey => "name the private key itself as ssh.key".into(),
+            ServerFix::MakeLedgerDirectory => format!("install -d -o {user} -g {group} -m 750 {beside}"),
+            ServerFix::OwnLedger => format!("chown -hR {user}:{group} {beside} && chmod -R u+rwX {beside}"),
+            ServerFix::CloseLedger => {
                 format!("see that its history is right, then: chown -hR {user}:{group} {beside} && chmod -R g-w,o= {beside}")
             }
-            Fix::CorrectLedger => format!("repair {ledger}, or move it away: repairs begin with an empty history then"),
-            Fix::SetCommandFile => "set command_file to that of nagios.cfg".into(),
-            Fix::MakeCommandFile => {
+            ServerFix::CorrectLedger => format!("repair {ledger}, or move it away: repairs begin with an empty history then"),
+            ServerFix::SetCommandFile => "set command_file to that of nagios.cfg".into(),
+            ServerFix::MakeCommandFile => {
                 "start Nagios; it makes the pipe (check_external_commands=1, and the same command_file in nagios.cfg)".into()
             }
-            Fix::OpenCommandFile => format!("let {user} write it: look at its owner and mode"),
-            Fix::ReadCommandFile => "start Nagios: nobody reads that pipe".into(),
-            Fix::StatusFile => "start Nagios, and name its present status_file in the policy".into(),
-            Fix::OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and restart Nagios".into(),
-            Fix::AddRepair => "the policy has no such repair: add it there, or correct the name".into(),
-            Fix::Trust { host } => format!("sudo repairctl trust {}", name(host)),
-            Fix::TrustUnlessConfigured { host } => {
-                format!("ssh_config may name another source; else: sudo repairctl trust {}", name(host))
+            ServerFix::OpenCommandFile => format!("let {user} write it: look at its owner and mode"),
+            ServerFix::ReadCommandFile => "start Nagios: nobody reads that pipe".into(),
+            ServerFix::StatusFile => "start Nagios, and name its present status_file in the policy".into(),
+            ServerFix::OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and restart Nagios".into(),
+            ServerFix::AddRepair => "the policy has no such repair: add it there, or correct the name".into(),
+        }
+    }
+}
+
+impl HostFix {
+    fn text(self, name: &str, context: &FixContext<'_>) -> String {
+        // A name that could pass for an option is left to the reader.
+        let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
+        match self {
+            HostFix::Trust => format!("sudo repairctl trust {host}"),
+            HostFix::TrustUnlessConfigured => {
+                format!("ssh_config may name another source; else: sudo repairctl trust {host}")
             }
-            Fix::NewHostKey { host } => format!("give it a new host key, then: sudo repairctl trust {}", name(host)),
-            Fix::OpenKnownHosts => "chmod 644 that file, and let Nagios' user into its directory".into(),
-            Fix::UseOpenSsh => r#""transport": "openssh" for this host"#.into(),
-            Fix::CorrectAddress { host } => format!(
-                "correct its address in Nagios, or give hosts.{}.address in the policy; look after name resolution here",
-                name(host)
+            HostFix::NewHostKey => format!("give it a new host key, then: sudo repairctl trust {host}"),
+            HostFix::CorrectAddress => format!(
+                "correct its address in Nagios, or give hosts.{host}.address in the policy; look after name resolution here"
             ),
-            Fix::OpenPort => "start sshd there, open the firewall, or correct ssh.port in the policy".into(),
-            Fix::InstallGate { host } => side::install_gate(&name(host)),
-            Fix::UpdateGate { host } => {
-                format!("update repair_gate on {} or this server; both versions work together", name(host))
+            HostFix::InstallGate => side::install_gate(&host),
+            HostFix::UpdateGate => {
+                format!("update repair_gate on {host} or this server; both versions work together")
             }
-            Fix::Replace { host } => {
-                format!("find out whether {0} was reinstalled; only then: sudo repairctl trust {0} --replace", name(host))
+            HostFix::Replace => {
+                format!("find out whether {host} was reinstalled; only then: sudo repairctl trust {host} --replace")
             }
-            Fix::CompareKey { host } => {
-                format!("look at sshd's log on {0}; compare its key: sudo repairctl trust {0}", name(host))
+            HostFix::CompareKey => {
+                format!("look at sshd's log on {host}; compare its key: sudo repairctl trust {host}")
             }
-            Fix::AuthorizedKeys { host } => {
-                let user = known.way(host).map_or("repair".into(), |way| quoted(&way.user));
+            HostFix::AuthorizedKeys => {
+                let user = context.way(name).map_or("repair".into(), |way| quoted(&way.user));
                 format!(
-                    "on {}, create the account {user} (ssh.user) and put this line into ~{user}/.ssh/authorized_keys: {}",
-                    name(host),
-                    known.key_line(host)
+                    "on {host}, create the account {user} (ssh.user) and put this line into ~{user}/.ssh/authorized_keys: {}",
+                    context.key_line(name)
                 )
             }
-            Fix::ForcedCommand { host } => format!("the line of authorized_keys must be: {}", known.key_line(host)),
-            Fix::KeyFirst => "fix the key first (see 'this server' above)".into(),
-            Fix::StartAgent => "start the agent in Nagios' environment, or use a key file".into(),
-            Fix::ReadSshdLog { host } => format!("look at sshd's log on {}", name(host)),
-            Fix::ReadLog { host } => format!("look at the system's log on {}", name(host)),
-            Fix::CheckGate { host } => {
-                format!("on {}, as root: {} check && {}", name(host), side::GATE, side::renew_sudoers())
+            HostFix::ForcedCommand => format!("the line of authorized_keys must be: {}", context.key_line(name)),
+            HostFix::ReadSshdLog => format!("look at sshd's log on {host}"),
+            HostFix::ReadLog => format!("look at the system's log on {host}"),
+            HostFix::CheckGate => {
+                format!("on {host}, as root: {} check && {}", side::GATE, side::renew_sudoers())
             }
-            Fix::NameRepair { host } => format!(
-                "name it in /etc/nagios-selfheal/repairs.json on {}, then there, as root: {}",
-                name(host),
-                side::renew_sudoers()
-            ),
-            Fix::EndHold { host } => format!("remove the hold file on {} when the work is done", name(host)),
-            Fix::ManyRequests { host } => {
-                format!("wait; if you did not request these repairs, look for the client in the system log of {}", name(host))
+            HostFix::NameRepair => {
+                format!("name it in /etc/nagios-selfheal/repairs.json on {host}, then there, as root: {}", side::renew_sudoers())
             }
-            Fix::KeepTime { host } => format!("synchronise the clock of {}, with chrony or systemd-timesyncd", name(host)),
+            HostFix::EndHold => format!("remove the hold file on {host} when the work is done"),
+            HostFix::ManyRequests => {
+                format!("wait; if you did not request these repairs, look for the client in the system log of {host}")
+            }
+            HostFix::OpenKnownHosts => "chmod 644 that file, and let Nagios' user into its directory".into(),
+            HostFix::UseOpenSsh => r#""transport": "openssh" for this host"#.into(),
+            HostFix::OpenPort => "start sshd there, open the firewall, or correct ssh.port in the policy".into(),
+            HostFix::KeyFirst => "fix the key first (see 'this server' above)".into(),
+            HostFix::StartAgent => "start the agent in Nagios' environment, or use a key file".into(),
+            HostFix::KeepTime => format!("synchronise the clock of {host}, with chrony or systemd-timesyncd"),
         }
     }
 }
@@ -182,11 +224,6 @@ impl FixContext<'_> {
     fn key_line(&self, host: &str) -> String {
         self.way(host).map_or_else(|| "see repairctl init".into(), |way| side::key_line(&way.key))
     }
-}
-
-/// Quotes a host's name for a command. A name that could pass for an option is left to the reader.
-fn name(host: &str) -> String {
-    if host.starts_with('-') { "HOST".into() } else { quoted(host) }
 }
 
 fn path(path: &Path) -> String {

@@ -8,7 +8,7 @@ use policy::RepairName;
 use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, survey};
 
 use super::finding::{Finding, Verdict};
-use super::fix::Fix;
+use super::fix::HostFix;
 use super::short;
 
 /// For all that is asked of one host.
@@ -56,19 +56,18 @@ fn host_key(way: &Way) -> Finding {
             Finding::ok("known host", "by the certificate of its authority")
         }
         Err(why) if way.transport == Transport::Openssh && way.config.is_some() => {
-            Finding::note("known host", short(&why), Fix::TrustUnlessConfigured { host: host.clone() })
+            Finding::note("known host", short(&why), HostFix::TrustUnlessConfigured)
         }
-        Err(why) => Finding::wrong("known host", short(&why), known_host_fix(&why, host)),
+        Err(why) => Finding::wrong("known host", short(&why), known_host_fix(&why)),
     }
 }
 
-fn known_host_fix(why: &Error, host: &str) -> Fix {
-    let host = host.to_owned();
+fn known_host_fix(why: &Error) -> HostFix {
     match why {
-        Error::HostKeyRevoked { .. } => Fix::NewHostKey { host },
-        Error::KnownHosts { .. } => Fix::OpenKnownHosts,
-        Error::CertAuthorityOnly { .. } => Fix::UseOpenSsh,
-        _ => Fix::Trust { host },
+        Error::HostKeyRevoked { .. } => HostFix::NewHostKey,
+        Error::KnownHosts { .. } => HostFix::OpenKnownHosts,
+        Error::CertAuthorityOnly { .. } => HostFix::UseOpenSsh,
+        _ => HostFix::Trust,
     }
 }
 
@@ -76,14 +75,14 @@ fn port(way: &Way, deadline: Instant) -> Finding {
     let place = format!("{}, port {}", way.address, way.port);
     match survey::port(&reach::target(way), deadline) {
         Ok(()) => Finding::ok("port", place),
-        Err(why) => Finding::wrong("port", short(&why), port_fix(&why, &way.host)),
+        Err(why) => Finding::wrong("port", short(&why), port_fix(&why)),
     }
 }
 
-fn port_fix(why: &Error, host: &str) -> Fix {
+fn port_fix(why: &Error) -> HostFix {
     match why {
-        Error::Resolve { .. } | Error::Timeout { phase: Phase::Resolve, .. } => Fix::CorrectAddress { host: host.to_owned() },
-        _ => Fix::OpenPort,
+        Error::Resolve { .. } | Error::Timeout { phase: Phase::Resolve, .. } => HostFix::CorrectAddress,
+        _ => HostFix::OpenPort,
     }
 }
 
@@ -96,72 +95,70 @@ fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Fin
     let mut gate = match asked {
         Ok((gate, Answer::Version(version))) => {
             findings.push(Finding::ok("login", format!("{}@{}", way.user, way.host)));
-            findings.push(version_of_gate(&version, &way.host));
+            findings.push(version_of_gate(&version));
             gate
         }
         Ok((_, other)) => {
-            let fix = Fix::InstallGate { host: way.host.clone() };
+            let fix = HostFix::InstallGate;
             findings.push(Finding::wrong("gate", format!("unexpected answer to 'version': {other:?}"), fix));
             return;
         }
         Err(why) => {
-            findings.push(no_login(&why, way));
+            findings.push(no_login(&why));
             return;
         }
     };
-    let Some(offered) = list(gate.as_mut(), way, deadline, findings) else { return };
+    let Some(offered) = list(gate.as_mut(), deadline, findings) else { return };
     let missing: Vec<&RepairName> = patient.needs.iter().filter(|name| !offered.iter().any(|has| has == name.as_str())).collect();
     findings.push(repairs(patient, &missing, &offered));
     for name in patient.needs.iter().filter(|name| !missing.contains(name)) {
-        if !ready(gate.as_mut(), name, way, deadline, findings) {
+        if !ready(gate.as_mut(), name, deadline, findings) {
             return;
         }
     }
-    nearly_full(gate.as_mut(), way, deadline, findings);
+    nearly_full(gate.as_mut(), deadline, findings);
 }
 
 /// Records that soon keep a repair from running. Older gates do not report them.
-fn nearly_full(gate: &mut dyn Gate, way: &Way, deadline: Instant, findings: &mut Vec<Finding>) {
+fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<Finding>) {
     let Ok(Answer::Usage(all)) = gate.ask(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
-    findings.extend(full.map(|text| Finding::note("records", text, Fix::ManyRequests { host: way.host.clone() })));
+    findings.extend(full.map(|text| Finding::note("records", text, HostFix::ManyRequests)));
 }
 
-fn version_of_gate(version: &str, host: &str) -> Finding {
+fn version_of_gate(version: &str) -> Finding {
     let ours = env!("CARGO_PKG_VERSION");
     if version == ours {
         return Finding::ok("gate", format!("repair_gate {version}"));
     }
-    let fix = Fix::UpdateGate { host: host.to_owned() };
+    let fix = HostFix::UpdateGate;
     Finding::note("gate", format!("repair_gate {version}; this server has {ours}"), fix)
 }
 
-fn no_login(why: &Error, way: &Way) -> Finding {
-    let host = way.host.clone();
+fn no_login(why: &Error) -> Finding {
     match why {
         // Anyone on the network can show another key and offer other algorithms.
         Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
-            Finding::wrong("known host", short(why), Fix::Replace { host })
+            Finding::wrong("known host", short(why), HostFix::Replace)
         }
-        Error::AuthRefused { .. } => Finding::wrong("login", short(why), Fix::AuthorizedKeys { host }),
-        Error::NotFramed { .. } => Finding::wrong("gate", short(why), Fix::InstallGate { host }),
-        Error::Denied { .. } => Finding::wrong("gate", short(why), Fix::ForcedCommand { host }),
+        Error::AuthRefused { .. } => Finding::wrong("login", short(why), HostFix::AuthorizedKeys),
+        Error::NotFramed { .. } => Finding::wrong("gate", short(why), HostFix::InstallGate),
+        Error::Denied { .. } => Finding::wrong("gate", short(why), HostFix::ForcedCommand),
         Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } | Error::KeyFileFormat { .. } | Error::Passphrase { .. } => {
-            Finding::wrong("login", "no login without a usable key", Fix::KeyFirst)
+            Finding::wrong("login", "no login without a usable key", HostFix::KeyFirst)
         }
-        Error::Agent { .. } => Finding::wrong("login", short(why), Fix::StartAgent),
-        Error::NoLogin { .. } => Finding::wrong("login", short(why), Fix::CompareKey { host }),
-        _ => Finding::wrong("login", short(why), Fix::ReadSshdLog { host }),
+        Error::Agent { .. } => Finding::wrong("login", short(why), HostFix::StartAgent),
+        Error::NoLogin { .. } => Finding::wrong("login", short(why), HostFix::CompareKey),
+        _ => Finding::wrong("login", short(why), HostFix::ReadSshdLog),
     }
 }
 
-fn list(gate: &mut dyn Gate, way: &Way, deadline: Instant, findings: &mut Vec<Finding>) -> Option<Vec<String>> {
-    let host = way.host.clone();
+fn list(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<Finding>) -> Option<Vec<String>> {
     findings.push(match gate.ask(&Request::List, deadline) {
         Ok(Answer::Repairs(names)) => return Some(names),
-        Ok(Answer::Refused(no)) => Finding::wrong("repairs.json", said(&no), Fix::CheckGate { host }),
-        Ok(other) => Finding::wrong("repairs.json", format!("{other:?}"), Fix::InstallGate { host }),
-        Err(why) => Finding::wrong("repairs.json", short(&why), Fix::ReadLog { host }),
+        Ok(Answer::Refused(no)) => Finding::wrong("repairs.json", said(&no), HostFix::CheckGate),
+        Ok(other) => Finding::wrong("repairs.json", format!("{other:?}"), HostFix::InstallGate),
+        Err(why) => Finding::wrong("repairs.json", short(&why), HostFix::ReadLog),
     });
     None
 }
@@ -173,7 +170,7 @@ fn repairs(patient: &Patient, missing: &[&RepairName], offered: &[String]) -> Fi
     }
     let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
     let text = format!("the gate offers {has}; the policy also asks for {}", names.join(", "));
-    let fix = Fix::NameRepair { host: patient.way.host.clone() };
+    let fix = HostFix::NameRepair;
     match patient.any && missing.len() < patient.needs.len() {
         true => Finding::note("repairs", text, fix),
         false => Finding::wrong("repairs", text, fix),
@@ -181,30 +178,29 @@ fn repairs(patient: &Patient, missing: &[&RepairName], offered: &[String]) -> Fi
 }
 
 /// Whether there is any use in asking on.
-fn ready(gate: &mut dyn Gate, name: &RepairName, way: &Way, deadline: Instant, findings: &mut Vec<Finding>) -> bool {
-    let host = way.host.clone();
+fn ready(gate: &mut dyn Gate, name: &RepairName, deadline: Instant, findings: &mut Vec<Finding>) -> bool {
     let asked = gate.ask(&Request::Ready { name: name.clone() }, deadline);
     let answered = asked.is_ok();
     let finding = match asked {
         Ok(Answer::Ready { time }) => {
             if !findings.iter().any(|finding| finding.check == "clock") {
-                findings.push(clock(time, &way.host));
+                findings.push(clock(time));
             }
             Finding::ok("can repair", format!("{name}: its program is there, and sudo lets the account run it"))
         }
         Ok(Answer::Refused(no)) => match no.reason {
-            Reason::Held => Finding::note("can repair", format!("{name}: {}", said(&no)), Fix::EndHold { host }),
+            Reason::Held => Finding::note("can repair", format!("{name}: {}", said(&no)), HostFix::EndHold),
             _ if no.is_passing() => {
-                Finding::note("can repair", format!("{name}, but not now: {}", said(&no)), Fix::ManyRequests { host })
+                Finding::note("can repair", format!("{name}, but not now: {}", said(&no)), HostFix::ManyRequests)
             }
             Reason::BadRequest => {
                 let text = format!("{name}: this gate is too old to check the sudo rule");
-                Finding::note("can repair", text, Fix::UpdateGate { host })
+                Finding::note("can repair", text, HostFix::UpdateGate)
             }
-            reason => Finding::wrong("can repair", format!("{name}: {}", said(&no)), refusal_fix(reason, host)),
+            reason => Finding::wrong("can repair", format!("{name}: {}", said(&no)), refusal_fix(reason)),
         },
-        Ok(other) => Finding::wrong("can repair", format!("{name}: {other:?}"), Fix::InstallGate { host }),
-        Err(why) => Finding::wrong("can repair", format!("{name}: {}", short(&why)), Fix::ReadLog { host }),
+        Ok(other) => Finding::wrong("can repair", format!("{name}: {other:?}"), HostFix::InstallGate),
+        Err(why) => Finding::wrong("can repair", format!("{name}: {}", short(&why)), HostFix::ReadLog),
     };
     findings.push(finding);
     answered
@@ -216,20 +212,20 @@ fn said(no: &Refusal) -> String {
 }
 
 /// The gate chooses among these fixes, and writes none.
-fn refusal_fix(reason: Reason, host: String) -> Fix {
+fn refusal_fix(reason: Reason) -> HostFix {
     match reason {
-        Reason::Config => Fix::CheckGate { host },
-        _ => Fix::ReadLog { host },
+        Reason::Config => HostFix::CheckGate,
+        _ => HostFix::ReadLog,
     }
 }
 
-fn clock(time: i64, host: &str) -> Finding {
+fn clock(time: i64) -> Finding {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let skew = now.abs_diff(u64::try_from(time).unwrap_or_default());
     if skew <= SKEW {
         return Finding::ok("clock", format!("within {} s of ours", skew.max(1)));
     }
-    Finding::note("clock", format!("{skew} s off ours"), Fix::KeepTime { host: host.to_owned() })
+    Finding::note("clock", format!("{skew} s off ours"), HostFix::KeepTime)
 }
 
 #[cfg(test)]
@@ -239,7 +235,7 @@ mod tests {
     #[test]
     fn a_name_that_is_not_found_in_time_is_no_matter_of_sshd() {
         let late = |phase| Error::Timeout { host: "web1".into(), phase, within: LIMIT };
-        assert_eq!(port_fix(&late(Phase::Resolve), "web1"), Fix::CorrectAddress { host: "web1".into() });
-        assert_eq!(port_fix(&late(Phase::Connect), "web1"), Fix::OpenPort);
+        assert_eq!(port_fix(&late(Phase::Resolve)), HostFix::CorrectAddress);
+        assert_eq!(port_fix(&late(Phase::Connect)), HostFix::OpenPort);
     }
 }

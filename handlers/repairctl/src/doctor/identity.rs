@@ -5,7 +5,7 @@ use std::fs;
 use privsep::Account;
 
 use super::finding::Finding;
-use super::fix::Fix;
+use super::fix::ServerFix;
 
 /// As whom, and with which HOME.
 pub fn look(account: &Account) -> Finding {
@@ -15,7 +15,7 @@ pub fn look(account: &Account) -> Finding {
             "this runs as uid {uid}, but Nagios runs as {} (uid {}): what follows is not what it meets",
             account.name, account.uid
         );
-        return Finding::wrong("user", text, Fix::RunAsRoot);
+        return Finding::wrong("user", text, ServerFix::RunAsRoot);
     }
     let home = std::env::var_os("HOME");
     let text = match &home {

@@ -23,7 +23,7 @@ use crate::site::Site;
 use crate::split::Split;
 use crate::table::Tone;
 use finding::{Finding, Verdict};
-use fix::{Fix, FixContext};
+use fix::{FixContext, ServerFix};
 use host::Patient;
 
 /// Findings of this server (`None`), then of each host.
@@ -71,8 +71,8 @@ impl Split for Doctor {
     fn show(&self, checks: Checks, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         let account = nagios::trusted_account(self.nagios_user.as_deref(), site.nagios_cfg())?;
         let config = site.config().ok();
-        let known = FixContext { account: &account, policy: site.policy(), config };
-        Ok(if self.json { print_json(&checks, &known, out) } else { print(&checks, &known, out) })
+        let context = FixContext { account: &account, policy: site.policy(), config };
+        Ok(if self.json { print_json(&checks, &context, out) } else { print(&checks, &context, out) })
     }
 }
 
@@ -89,22 +89,24 @@ fn policy(config: &Result<&Config, Problem>, site: &Site) -> Option<Finding> {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
             Finding::ok("policy", format!("{path}: {}", names.join(", ")))
         }
-        Err(why) if matches!(site.policy().try_exists(), Ok(false)) => Finding::wrong("policy", why.to_string(), Fix::Init),
-        Err(why) if site.policy().try_exists().is_err() => Finding::wrong("policy", why.to_string(), Fix::OpenPolicyDirectory),
-        Err(why) if why.to_string().contains("ermission denied") => {
-            Finding::wrong("policy", why.to_string(), Fix::GivePolicyToGroup)
+        Err(why) if matches!(site.policy().try_exists(), Ok(false)) => Finding::wrong("policy", why.to_string(), ServerFix::Init),
+        Err(why) if site.policy().try_exists().is_err() => {
+            Finding::wrong("policy", why.to_string(), ServerFix::OpenPolicyDirectory)
         }
-        Err(why) => Finding::wrong("policy", why.to_string(), Fix::CorrectPolicy),
+        Err(why) if why.to_string().contains("ermission denied") => {
+            Finding::wrong("policy", why.to_string(), ServerFix::GivePolicyToGroup)
+        }
+        Err(why) => Finding::wrong("policy", why.to_string(), ServerFix::CorrectPolicy),
     })
 }
 
 fn of_nagios(main: Option<&MainFile>, objects: Option<&Result<Objects, String>>, config: Option<&Config>) -> Vec<Finding> {
     let Some(main) = main else {
-        return vec![Finding::note("nagios.cfg", "not found where distributions put it", Fix::NameNagiosCfg)];
+        return vec![Finding::note("nagios.cfg", "not found where distributions put it", ServerFix::NameNagiosCfg)];
     };
     let mut findings = vec![server::settings(main, config)];
     match (objects, config) {
-        (Some(Err(why)), _) => findings.push(Finding::note("opted in", why, Fix::StartNagios)),
+        (Some(Err(why)), _) => findings.push(Finding::note("opted in", why, ServerFix::StartNagios)),
         (Some(Ok(objects)), Some(config)) => findings.push(server::opted(objects, config)),
         _ => {}
     }
@@ -117,7 +119,7 @@ fn strangers(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<
     let known = |host: &&String| objects.has(host) || config.reach.hosts().any(|name| name == *host);
     let unknown = words.hosts.iter().filter(|host| !known(host));
     unknown
-        .map(|host| Finding::note("host", format!("neither Nagios nor the policy knows a host '{host}'"), Fix::CorrectHost))
+        .map(|host| Finding::note("host", format!("neither Nagios nor the policy knows a host '{host}'"), ServerFix::CorrectHost))
         .collect()
 }
 
@@ -166,19 +168,19 @@ fn count(checks: &Checks, verdict: Verdict) -> usize {
     checks.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.verdict == verdict).count()
 }
 
-fn print_json(checks: &Checks, known: &FixContext<'_>, out: &mut Out) -> Found {
+fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
     let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
-    let all = checks.iter().flat_map(|(host, findings)| findings.iter().map(|finding| finding.json(host.as_deref(), known)));
+    let all = checks.iter().flat_map(|(host, findings)| findings.iter().map(|finding| finding.json(host.as_deref(), context)));
     let json = json!({"wrong": wrong, "notes": notes, "checks": all.collect::<Vec<_>>()});
     out.line(json::text(format_args!("{json:#}")));
     if wrong == 0 { Found::Fine } else { Found::Wrong }
 }
 
-fn print(checks: &Checks, known: &FixContext<'_>, out: &mut Out) -> Found {
+fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
     for (host, findings) in checks {
         out.line(host.as_deref().map_or_else(|| "this server".into(), finding::shown));
         for finding in findings {
-            finding.lines(known, out).iter().for_each(|line| out.line(line));
+            finding.lines(host.as_deref(), context, out).iter().for_each(|line| out.line(line));
         }
     }
     let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));

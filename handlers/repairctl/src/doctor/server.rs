@@ -13,7 +13,7 @@ use rustix::fs::{Access, access};
 use transport::{Error, survey};
 
 use super::finding::Finding;
-use super::fix::Fix;
+use super::fix::ServerFix;
 use crate::board::{self, Board};
 use crate::nagios::{MainFile, Objects};
 
@@ -38,16 +38,16 @@ pub fn programs(config: &Config) -> Vec<Finding> {
         }
     }
     let found: Vec<String> = found.into_iter().collect();
-    let mut findings = vec![Finding::of("verify", found.join(", "), missing, Fix::InstallVerify)];
+    let mut findings = vec![Finding::of("verify", found.join(", "), missing, ServerFix::InstallVerify)];
     if rungs.iter().any(|rung| matches!(rung.act, Act::Local(_))) {
-        findings.push(Finding::of("local rungs", "all can be run".into(), local, Fix::InstallLocalRung));
+        findings.push(Finding::of("local rungs", "all can be run".into(), local, ServerFix::InstallLocalRung));
     }
     let worker = front::worker_places(std::env::current_exe().ok().as_deref());
     findings.push(match worker.iter().find(|place| runnable(place)) {
         Some(place) => Finding::ok("worker", place.display().to_string()),
         None => {
             let places: Vec<String> = worker.iter().map(|place| place.display().to_string()).collect();
-            Finding::wrong("worker", format!("no repair_worker in {}", places.join(", ")), Fix::InstallWorker)
+            Finding::wrong("worker", format!("no repair_worker in {}", places.join(", ")), ServerFix::InstallWorker)
         }
     });
     findings
@@ -73,12 +73,12 @@ pub fn keys<'a>(ways: impl Iterator<Item = &'a Way>) -> Vec<Finding> {
     findings
 }
 
-fn key_fix(why: &Error, way: &Way) -> Fix {
+fn key_fix(why: &Error, way: &Way) -> ServerFix {
     match why {
-        Error::KeyFileUnreadable { .. } if !way.key.exists() => Fix::MakeKey,
-        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => Fix::OwnKey { host: way.host.clone() },
-        Error::Passphrase { .. } => Fix::PassphraseFile,
-        _ => Fix::NamePrivateKey,
+        Error::KeyFileUnreadable { .. } if !way.key.exists() => ServerFix::MakeKey,
+        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => ServerFix::OwnKey { host: way.host.clone() },
+        Error::Passphrase { .. } => ServerFix::PassphraseFile,
+        _ => ServerFix::NamePrivateKey,
     }
 }
 
@@ -88,18 +88,18 @@ pub fn ledger(config: &Config) -> Finding {
     let directory = path.parent().unwrap_or(Path::new("/"));
     if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let text = format!("{} is not there, or not this user's to write", directory.display());
-        return Finding::wrong("ledger", text, Fix::MakeLedgerDirectory);
+        return Finding::wrong("ledger", text, ServerFix::MakeLedgerDirectory);
     }
     // Left by root before the directory was given to this user, it keeps that user out.
     if let Some(file) = SqliteLedger::shut_out(path) {
-        return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), Fix::OwnLedger);
+        return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), ServerFix::OwnLedger);
     }
     match SqliteLedger::open_read_only(path) {
         Err(ledger::Error::Missing(_)) => Finding::ok("ledger", format!("none yet: the first repair makes {}", path.display())),
         Err(why @ (ledger::Error::Exposed(_) | ledger::Error::Writable(_) | ledger::Error::Owner { .. })) => {
-            Finding::wrong("ledger", why.to_string(), Fix::CloseLedger)
+            Finding::wrong("ledger", why.to_string(), ServerFix::CloseLedger)
         }
-        Err(why) => Finding::wrong("ledger", why.to_string(), Fix::CorrectLedger),
+        Err(why) => Finding::wrong("ledger", why.to_string(), ServerFix::CorrectLedger),
         Ok(_) => Finding::ok("ledger", path.display().to_string()),
     }
 }
@@ -111,7 +111,7 @@ pub fn files_of_nagios(config: &Config) -> Vec<Finding> {
         None => findings.push(Finding::note(
             "command file",
             "none in the policy: Nagios is not told of repairs, and a recovery is seen at the next check",
-            Fix::SetCommandFile,
+            ServerFix::SetCommandFile,
         )),
         Some(file) => findings.push(match nagios::pipe(file) {
             Ok(_) => Finding::ok("command file", file.display().to_string()),
@@ -124,22 +124,22 @@ pub fn files_of_nagios(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn pipe_fix(file: &Path) -> Fix {
+fn pipe_fix(file: &Path) -> ServerFix {
     match access(file, Access::WRITE_OK) {
-        _ if !file.exists() => Fix::MakeCommandFile,
-        Err(_) => Fix::OpenCommandFile,
-        Ok(()) => Fix::ReadCommandFile,
+        _ if !file.exists() => ServerFix::MakeCommandFile,
+        Err(_) => ServerFix::OpenCommandFile,
+        Ok(()) => ServerFix::ReadCommandFile,
     }
 }
 
 fn status(file: &Path) -> Finding {
     let age = Board::read(file).map(|board| board::age(&board.program, SystemTime::now()));
     match age {
-        Err(why) => Finding::wrong("status file", format!("{why}; nothing is repaired without it"), Fix::StatusFile),
+        Err(why) => Finding::wrong("status file", format!("{why}; nothing is repaired without it"), ServerFix::StatusFile),
         Ok(age) if age > STATUS_AGE => Finding::wrong(
             "status file",
             format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
-            Fix::StatusFile,
+            ServerFix::StatusFile,
         ),
         Ok(_) => Finding::ok("status file", file.display().to_string()),
     }
@@ -170,7 +170,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Finding {
         );
     }
     let ok = format!("{}: event handlers are on (repairctl lint reads the objects)", main.path().display());
-    Finding::of("nagios.cfg", ok, wrong, Fix::ChangeNagiosCfg)
+    Finding::of("nagios.cfg", ok, wrong, ServerFix::ChangeNagiosCfg)
 }
 
 /// Who opted in, with repairs that the policy has.
@@ -182,8 +182,8 @@ pub fn opted(objects: &Objects, config: &Config) -> Finding {
         .flat_map(|(host, repairs)| repairs.iter().filter(|name| !known(name)).map(move |name| format!("{host}: _REPAIR {name}")))
         .collect();
     if all.is_empty() {
-        return Finding::note("opted in", "nothing: no host or service has a _REPAIR", Fix::OptIn);
+        return Finding::note("opted in", "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
     }
     let ok = format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
-    Finding::of("opted in", ok, unknown, Fix::AddRepair)
+    Finding::of("opted in", ok, unknown, ServerFix::AddRepair)
 }
