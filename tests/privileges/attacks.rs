@@ -1,7 +1,7 @@
 //! What Nagios' user has tried against root.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::run;
+use e2e::{WebSide, run, until};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use crate::fingerprint;
 use crate::site::{FAULT, Site};
 
 /// Does `again` again and again as Nagios' user, while `attacked` runs.
@@ -97,11 +99,12 @@ fn report_as_root_writes_into_no_directory_of_another_account() {
     let victim = site.place.file("victim", "root's", 0o600, None);
     let (page, link) = (site.var.join("page.html"), site.var.join("link.html"));
     site.nagios.does(|| symlink(&victim, &link).unwrap());
-    let report =
-        |to: &Path, caller: &str| site.ctl_with(None, &["report", "--html", to.to_str().unwrap()], &[("SUDO_UID", caller)]);
+    let report = |to: &Path, caller: &str| {
+        site.ctl_with(None, &["report", "--html", to.to_str().unwrap()], &[("SUDO_UID", caller), ("SUDO_GID", caller)])
+    };
     for to in [&page, &link] {
         let refused = report(to, "1");
-        assert!(refused.code == 3 && refused.err.contains("--html - > FILE"), "{refused:?}");
+        assert!(refused.code == 3 && refused.err.contains("--html - | runuser -u ACCOUNT -- tee FILE"), "{refused:?}");
     }
     assert!(!page.exists() && fs::read_to_string(&victim).unwrap() == "root's");
     let own = site.place.directory("home", Some((1, 1))).join("page.html");
@@ -222,6 +225,10 @@ fn refuses_step_down_option_from_other_users() {
 #[test]
 fn root_goes_by_no_file_that_others_can_change() {
     let site = Site::new();
+    fs::set_permissions(&site.policy, Permissions::from_mode(0o664)).unwrap();
+    let refused = site.ctl(None, &["status"]);
+    assert!(refused.code == 3 && refused.err.contains("chmod g-w"), "{refused:?}");
+    fs::set_permissions(&site.policy, Permissions::from_mode(0o644)).unwrap();
     let theirs = site.var.join("policy.json");
     fs::copy(&site.policy, &theirs).unwrap();
     for owner in [0, site.nagios.uid] {
@@ -242,4 +249,70 @@ fn root_goes_by_no_file_that_others_can_change() {
         .unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(text.contains(&format!("this runs as uid {}, but Nagios runs as daemon", site.nagios.uid)), "{text}");
+}
+
+/// A session keyring is inherited, whoever a process has become (session-keyring(7)).
+#[test]
+fn no_key_of_roots_session_is_for_what_runs_as_nagios() {
+    let site = Site::new();
+    site.fault();
+    site.change_policy(|policy| {
+        policy["repairs"]["httpd"]["ladder"] = json!([{"local": ["/bin/cp", "/proc/keys", site.mark]}]);
+    });
+    let swept = thread::scope(|scope| {
+        let sweep = || {
+            let mut session = keyutils::Keyring::join_anonymous_session().unwrap();
+            session.add_key::<keyutils::keytypes::user::User, _, _>("selfheal-secret", &b"root's"[..]).unwrap();
+            assert!(fs::read_to_string("/proc/keys").unwrap().contains("selfheal-secret"), "root does not see its own key");
+            site.ctl(None, &["sweep"])
+        };
+        scope.spawn(sweep).join().unwrap()
+    });
+    assert_eq!(swept.code, 0, "{swept:?}");
+    assert!(!fs::read_to_string(&site.mark).unwrap().contains("selfheal-secret"));
+}
+
+/// The account may stop its own processes, the half among them.
+#[test]
+fn a_half_that_is_stopped_does_not_keep_root() {
+    let site = Site::new();
+    let mut lint = Command::new(&site.ctl);
+    lint.args(["--policy", site.policy.to_str().unwrap(), "lint", "/dev/stdin"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut lint = lint.spawn().unwrap();
+    let half = until("the half", Duration::from_secs(30), || crate::of_user(&site.ctl, site.nagios.uid));
+    let signal = |pid: u32, signal| kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+    site.nagios.does(|| signal(half, Signal::STOP));
+    for _ in 0..2 {
+        signal(lint.id(), Signal::INT);
+        thread::sleep(Duration::from_millis(200));
+    }
+    until("the end of root's half", Duration::from_secs(8), || lint.try_wait().unwrap().map(drop));
+}
+
+/// Whoever can open the directory of known_hosts can lock it.
+#[test]
+fn a_lock_that_nagios_holds_ends_trust_with_an_error() {
+    let site = Site::new();
+    let web = WebSide::start(&site.place);
+    site.change_policy(|policy| policy["ssh"]["port"] = json!(web.sshd.port));
+    let etc = site.place.at("etc");
+    let held = site.nagios.does(|| File::open(&etc).unwrap());
+    held.lock().unwrap();
+    let refused = site.ctl(None, &["trust", "web1", "--fingerprint", &fingerprint(&site, &web)]);
+    assert!(refused.code == 3 && refused.err.contains("is locked by another process"), "{refused:?}");
+}
+
+/// Nagios says where a host is. That is where its keys are fetched, and no name under which one is recorded or removed.
+#[test]
+fn an_address_of_nagios_removes_no_key_of_another_host() {
+    let site = Site::new();
+    let web = WebSide::start(&site.place);
+    site.change_policy(|policy| policy["ssh"]["port"] = json!(web.sshd.port));
+    let port = web.sshd.port;
+    let other = format!("[127.0.0.1]:{port} {}", fs::read_to_string(site.place.at("etc/id_ed25519.pub")).unwrap());
+    let known = site.place.file("etc/known_hosts", &other, 0o644, None);
+    let trusted = site.ctl(None, &["trust", "web1", "--replace", "--fingerprint", &fingerprint(&site, &web)]);
+    assert_eq!(trusted.code, 0, "{trusted:?}");
+    let recorded = format!("[web1]:{port} {}", web.host_key("ed25519"));
+    assert_eq!(fs::read_to_string(known).unwrap().trim_end(), format!("{other}{recorded}"));
 }

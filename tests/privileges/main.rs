@@ -105,16 +105,50 @@ fn commands_work_as_root_and_as_nagios() {
     assert!(as_sudo.out.contains("paused by alice"), "{as_sudo:?}");
 }
 
+/// The fingerprint of the host's key, as ssh-keygen(1) prints it.
+fn fingerprint(site: &Site, web: &WebSide) -> String {
+    let key = site.place.file("etc/host.pub", &web.host_key("ed25519"), 0o644, None);
+    e2e::run(Command::new("ssh-keygen").arg("-lf").arg(key)).split(' ').nth(1).unwrap().to_owned()
+}
+
+/// The ssh program writes its log where the half, which is not dumpable, lets it.
+#[test]
+fn doctor_as_root_logs_in_by_either_transport() {
+    let site = Site::new();
+    let web = WebSide::start(&site.place);
+    let key = site.place.at("etc/id_ed25519");
+    fs::copy(web.key(), &key).unwrap();
+    let port = web.sshd.port;
+    site.place.file("etc/known_hosts", &format!("[web1]:{port} {}\n", web.host_key("ed25519")), 0o644, None);
+    for transport in ["ssh2", "openssh"] {
+        site.change_policy(|policy| {
+            policy["ssh"]["port"] = json!(port);
+            policy["ssh"]["user"] = json!(web.account.name);
+            policy["ssh"]["transport"] = json!(transport);
+        });
+        let doctor = site.ctl(None, &["doctor", "web1"]);
+        assert!(doctor.out.contains(&format!("ok    login         {}@web1", web.account.name)), "{transport}: {doctor:?}");
+    }
+}
+
+/// A pause is of what root's half says, wherever its options stand.
+#[test]
+fn pause_as_root_pauses_what_it_says() {
+    let site = Site::new();
+    let paused = site.ctl(None, &["pause", "--reason", "x", "--", "web1"]);
+    assert!(paused.code == 0 && paused.out.starts_with("web1: paused by "), "{paused:?}");
+    let status = site.ctl(Some(&site.nagios), &["status"]);
+    assert!(status.out.contains("paused\tweb1: paused by "), "{status:?}");
+}
+
 /// The network is for Nagios' half, and the file for root's.
 #[test]
 fn trust_as_root_records_the_key_in_roots_file() {
     let site = Site::new();
     let web = WebSide::start(&site.place);
     site.change_policy(|policy| policy["ssh"]["port"] = json!(web.sshd.port));
-    let key = web.host_key("ed25519");
-    let listed = site.place.file("etc/host.pub", &key, 0o644, None);
-    let listed = e2e::run(Command::new("ssh-keygen").arg("-lf").arg(listed));
-    let words = ["trust", "web1", "--fingerprint", listed.split(' ').nth(1).unwrap()];
+    let (key, print) = (web.host_key("ed25519"), fingerprint(&site, &web));
+    let words = ["trust", "web1", "--fingerprint", &print];
     let by_nagios = site.ctl(Some(&site.nagios), &words);
     assert!(by_nagios.code == 3 && by_nagios.err.contains("try it as root"), "{by_nagios:?}");
     let by_root = site.ctl(None, &words);

@@ -18,6 +18,8 @@ use crate::{Account, Error};
 
 /// The longest answer, in bytes: some hundred thousand repairs.
 const LONGEST: usize = 64 << 20;
+/// How long a half that is asked to end may take.
+const GRACE: Duration = Duration::from_secs(10);
 /// The longest line of output that is shown, in bytes.
 const LONGEST_LINE: u64 = 64 << 10;
 
@@ -80,10 +82,11 @@ impl Half {
     pub fn answer<T: DeserializeOwned>(mut self, within: Duration, exact: bool) -> Result<Result<T, String>, Error> {
         let shown = self.show_errors();
         let read = self.read(within);
-        // The answer is complete or late: it has nothing more to do.
+        // The answer is complete or late: it has nothing more to do. Nothing of it is waited for, for it may be in a system
+        // call that ends when another account wants.
         let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = shown.map(thread::JoinHandle::join);
+        let _ = self.child.try_wait();
+        drop(shown);
         let invalid = |why: serde_json::Error| Error::Answer { account: self.account.clone(), why: why.to_string() };
         let mut value: Value = serde_json::from_slice(&read?).map_err(invalid)?;
         if !exact {
@@ -97,12 +100,21 @@ impl Half {
     /// # Errors
     /// When what it prints cannot be read.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
-        let pid = self.child.id();
-        // Without a handler root's half ends, and the other one is sent SIGTERM for that.
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // Without a handler root's half ends, and the other one is sent SIGTERM for that. Its account may have stopped it: a
+        // second signal kills it, and so does the time after the first.
+        let mut asked = false;
         let _ = ctrlc::set_handler(move || {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                let _ = kill_process(pid, Signal::TERM);
+            let Some(pid) = pid else { return };
+            let signal = if asked { Signal::KILL } else { Signal::TERM };
+            let _ = kill_process(pid, signal);
+            if !asked {
+                thread::spawn(move || {
+                    thread::sleep(GRACE);
+                    let _ = kill_process(pid, Signal::KILL);
+                });
             }
+            asked = true;
         });
         let shown = self.show_errors();
         if let Some(stdout) = self.child.stdout.take() {

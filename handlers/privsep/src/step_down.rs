@@ -62,6 +62,7 @@ fn become_account(text: &str) -> Result<(), Error> {
     }
     setsid().map_err(failed("setsid"))?;
     close_inherited().map_err(|why| Error::StepDown { account: text.to_owned(), step: "/proc/self/fd", why })?;
+    leave_keyring().map_err(failed("joining a session keyring"))?;
     initgroups(&name, group).map_err(failed("initgroups"))?;
     setgid(group).map_err(failed("setgid"))?;
     setuid(user).map_err(failed("setuid"))?;
@@ -75,6 +76,14 @@ fn become_account(text: &str) -> Result<(), Error> {
         step: "PR_SET_PDEATHSIG",
         why: why.into(),
     })
+}
+
+/// A kernel without keyrings, or a container that is not allowed any, has none to leave.
+fn leave_keyring() -> nix::Result<()> {
+    match keyutils::Keyring::join_anonymous_session().map_err(|why| nix::Error::from_raw(why.0)) {
+        Ok(_) | Err(nix::Error::ENOSYS | nix::Error::EPERM) => Ok(()),
+        Err(why) => Err(why),
+    }
 }
 
 /// Closes what root's shell has open; std opens everything of ours to be closed at exec.

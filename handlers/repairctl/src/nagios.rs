@@ -2,7 +2,8 @@
 //! and services that opted in. Whether all of it is sound is asked by `lint`.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ use crate::configuration;
 
 /// The longest nagios.cfg, in bytes; the one that is shipped has 45 KB.
 const LONGEST: u64 = 16 << 20;
+/// How much of a file in /proc is read, in bytes. Nagios' environment has a few hundred.
+const LONGEST_OF_PROC: u64 = 128 << 10;
 
 /// nagios.cfg, or naemon.cfg.
 #[derive(Debug)]
@@ -84,22 +87,29 @@ impl MainFile {
 /// The process of Nagios, if it runs: the oldest that was started with this file. A lock file is written by a daemon only,
 /// and some units start it in the foreground. Anybody may name a program so: only one of `uid` or of root is meant.
 fn process(main: &Path, uid: u32) -> Option<u32> {
-    let ours = |pid: &u32| {
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let theirs = runs_as(*pid).is_some_and(|owner| owner == uid || owner == 0);
-        theirs
-            && ["nagios", "naemon"].iter().any(|known| name.starts_with(known))
-            && words.split(|b| *b == 0).any(|word| word == main.as_os_str().as_encoded_bytes())
+    let is_it = |pid: &u32| {
+        let name = proc_file(*pid, "comm").unwrap_or_default();
+        let is_named = ["nagios", "naemon"].iter().any(|known| name.starts_with(known.as_bytes()));
+        is_named
+            && runs_as(*pid).is_some_and(|owner| owner == uid || owner == 0)
+            && proc_file(*pid, "cmdline")
+                .is_some_and(|words| words.split(|b| *b == 0).any(|word| word == main.as_os_str().as_encoded_bytes()))
     };
     let entries = fs::read_dir("/proc").ok()?.flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).min()
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_it).min()
 }
 
 /// The real user of a process: its directory in /proc is root's once it has changed its user (proc(5)).
 fn runs_as(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8(proc_file(pid, "status")?).ok()?;
     status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
+}
+
+/// A file of a process in /proc. Its owner can make it as long as it likes (prctl(2), PR_SET_MM).
+fn proc_file(pid: u32, name: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(format!("/proc/{pid}/{name}")).ok()?.take(LONGEST_OF_PROC).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// The hosts of the object cache.
@@ -194,7 +204,7 @@ pub fn account_to_become(named: Option<&str>, nagios_cfg: Option<&Path>) -> Resu
 pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment {
     let found = nagios_cfg.map(Path::to_owned).or_else(configuration::find);
     let process = found.and_then(|main| process(&main, account.uid));
-    let environment = process.and_then(|pid| fs::read(format!("/proc/{pid}/environ")).ok());
+    let environment = process.and_then(|pid| proc_file(pid, "environ"));
     Environment::of(account).with_process(&environment.unwrap_or_else(|| b"HOME=/root".to_vec()))
 }
 

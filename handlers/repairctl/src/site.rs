@@ -64,15 +64,25 @@ impl Site {
     /// is the one that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
-        match privsep::other_owner(config.directories())? {
-            None if !config.directories().all(Path::exists) => nagios::account_to_become(None, self.nagios_cfg()),
-            owner => Ok(owner),
+        match privsep::other_owner(config.directories()) {
+            // More than one account can change it: it is not root's alone.
+            Err(privsep::Error::Owner { .. }) => nagios::account_to_become(None, self.nagios_cfg()),
+            Ok(None) if !config.directories().all(Path::exists) => nagios::account_to_become(None, self.nagios_cfg()),
+            owner => Ok(owner?),
         }
     }
 
     /// The same for a command that needs no policy: without one that root believes, it is the account Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
-        if self.config().is_ok() { self.other_owner() } else { nagios::account_to_become(None, self.nagios_cfg()) }
+        // A policy that comes through a pipe can be read once, by the half that uses it.
+        if safe_file::own_descriptor(&self.policy).is_some() {
+            return nagios::account_to_become(None, self.nagios_cfg());
+        }
+        match self.config() {
+            Ok(_) => self.other_owner(),
+            // Where there is no Nagios, there is no account to beware of.
+            Err(_) => Ok(nagios::account_to_become(None, self.nagios_cfg()).unwrap_or_default()),
+        }
     }
 
     /// The ledger, for reading; `None` before the first repair.

@@ -61,7 +61,7 @@ pub fn run<C: Split>(command: &C, site: &Site, argv: &[OsString], out: &mut Out)
     let data = match command.account(site)? {
         None => command.collect(site)?,
         Some(account) => {
-            let half = start(&account, site, &[argv, &command.extra_args()].concat(), Stdio::null())?;
+            let half = start(&account, site, &with(argv, command.extra_args()), Stdio::null())?;
             // What is printed as JSON is escaped there, and says just what is on record.
             let exact = argv.iter().any(|word| word == "--json");
             let answer = half.answer(command.timeout(), exact)?;
@@ -94,6 +94,13 @@ pub fn run_as_nagios(
         Some(2) => Ok(Found::Failed),
         _ => Err(Problem::Usage(format!("failed while running as {}; see the message above", account.name))),
     }
+}
+
+/// `argv` with `more` options, which must stand before a `--`.
+fn with(argv: &[OsString], more: Vec<OsString>) -> Vec<OsString> {
+    let options = argv.iter().position(|word| word == "--").unwrap_or(argv.len());
+    let (options, rest) = argv.split_at(options);
+    [options, &more, rest].concat()
 }
 
 fn start(account: &Account, site: &Site, argv: &[OsString], stdin: Stdio) -> Result<Half, Problem> {

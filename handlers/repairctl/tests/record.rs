@@ -182,7 +182,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         let found = finding();
         assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
         let fix = found["fix"].as_str().unwrap();
-        assert!(fix.starts_with("chown -hR nobody:") && fix.contains(" && chmod -R u+rwX "), "{found}");
+        assert!(fix.starts_with("chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "), "{found}");
         chown(&file, Some(NAGIOS), Some(NAGIOS)).unwrap();
     }
     fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o775)).unwrap();

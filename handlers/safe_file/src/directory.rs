@@ -1,14 +1,17 @@
 //! A directory that only root and our effective user can change.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, fsync, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use crate::kind::{self, Kind, Writer};
 use crate::{Error, Input, walk};
@@ -24,7 +27,6 @@ const SHARED: u32 = 0o022;
 pub struct Directory {
     path: PathBuf,
     opened: OwnedFd,
-    owner: u32,
 }
 
 impl Directory {
@@ -35,20 +37,24 @@ impl Directory {
     /// [`Error::Exposed`] names the first directory that another account can change,
     /// [`Error::Link`] such a link.
     pub fn open(path: impl AsRef<Path>) -> Result<Directory, Error> {
+        Directory::open_for(path, geteuid().as_raw())
+    }
+
+    /// The same for the user with this ID in place of our effective one: nobody but root and that
+    /// user can change it.
+    ///
+    /// # Errors
+    /// Those of [`Directory::open`].
+    pub fn open_for(path: impl AsRef<Path>, user: u32) -> Result<Directory, Error> {
         let path = std::path::absolute(path.as_ref()).map_err(|why| Error::io(path.as_ref(), why))?;
         let place = walk::walk(&path, DIRECTORY, |path, mut found| {
             if found.st_mode & STICKY != 0 {
                 found.st_mode &= !SHARED;
             }
-            private(path, &found)
+            private(path, &found, user)
         })?;
-        Directory::new(path, place.opened)
-    }
-
-    fn new(path: PathBuf, opened: OwnedFd) -> Result<Directory, Error> {
-        let found = kind::stat(&path, &opened)?;
-        private(&path, &found)?;
-        Ok(Directory { path, opened, owner: found.st_uid })
+        private(&path, &kind::stat(&path, &place.opened)?, user)?;
+        Ok(Directory { path, opened: place.opened })
     }
 
     /// Gives the directory to another account. It is then closed to us as it was to them before.
@@ -59,28 +65,31 @@ impl Directory {
         fchown(&self.opened, Some(user), Some(group)).map_err(|why| Error::io(&self.path, why))
     }
 
-    /// Waits for the directory's lock, which ends with what is returned.
+    /// Waits for the directory's lock until `deadline`. It ends with what is returned. Every account that can open the
+    /// directory can hold it.
     ///
     /// # Errors
-    /// The system refuses.
-    pub fn lock(&self) -> Result<File, Error> {
+    /// [`Error::Locked`], or the system refuses.
+    pub fn lock(&self, deadline: Instant) -> Result<File, Error> {
         // A descriptor of its own: a copy would share the lock with this one, and outlive it.
         let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
         let lock = File::from(opened);
-        lock.lock().map_err(|why| Error::io(&self.path, why))?;
-        Ok(lock)
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::Error(why)) => return Err(Error::io(&self.path, why)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    return Err(Error::Locked { path: self.path.clone() });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+            }
+        }
     }
 
     /// Returns where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Returns the user ID of its owner: root's or ours.
-    #[must_use]
-    pub fn owner(&self) -> u32 {
-        self.owner
     }
 
     /// Describes what has this name, without following a link.
@@ -93,15 +102,6 @@ impl Directory {
         File::from(opened).metadata().map_err(|why| Error::io(&path, why))
     }
 
-    /// Opens a directory in this one.
-    ///
-    /// # Errors
-    /// It is a link or another kind of file, or another account can change it.
-    pub fn directory(&self, name: impl AsRef<OsStr>) -> Result<Directory, Error> {
-        let (name, path) = self.name(name.as_ref())?;
-        Directory::new(path, self.open_at(name, DIRECTORY, Mode::empty())?)
-    }
-
     /// Creates a directory with exactly this mode.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Directory {
         mkdirat(&self.opened, name, Mode::RWXU).map_err(|why| Error::io(&path, why))?;
         let opened = self.open_at(name, DIRECTORY, Mode::empty())?;
         fchmod(&opened, Mode::from_raw_mode(mode)).map_err(|why| Error::io(&path, why))?;
-        Directory::new(path, opened)
+        Ok(Directory { path, opened })
     }
 
     /// Creates a file with exactly this mode, open for writing.
@@ -188,14 +188,6 @@ impl Directory {
         unlinkat(&self.opened, name, AtFlags::empty()).map_err(|why| Error::io(&path, why))
     }
 
-    /// Makes names that were created, renamed or removed outlive a power cut.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn sync(&self) -> Result<(), Error> {
-        fsync(&self.opened).map_err(|why| Error::io(&self.path, why))
-    }
-
     /// A name that stays in this directory, and its whole path for messages.
     fn name<'a>(&self, name: &'a OsStr) -> Result<(&'a OsStr, PathBuf), Error> {
         let path = self.path.join(name);
@@ -216,8 +208,8 @@ impl Directory {
     }
 }
 
-fn private(path: &Path, found: &Stat) -> Result<(), Error> {
-    match Writer::of(found) {
+fn private(path: &Path, found: &Stat, user: u32) -> Result<(), Error> {
+    match Writer::beside(found, user) {
         None => Ok(()),
         Some(writer) => Err(Error::Exposed { path: path.to_owned(), writer, owner: found.st_uid, mode: found.st_mode & 0o7777 }),
     }

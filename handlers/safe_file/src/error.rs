@@ -31,6 +31,9 @@ pub enum Error {
     /// The deadline passed before its end.
     #[error("{} did not end in time; name a regular file", path.display())]
     Late { path: PathBuf },
+    /// Another process holds the lock.
+    #[error("{} is locked by another process; find it with lslocks(8)", path.display())]
+    Locked { path: PathBuf },
     /// A named pipe without a reader.
     #[error("{} has no reader; is Nagios running?", path.display())]
     NobodyReads { path: PathBuf },
@@ -49,7 +52,7 @@ impl Error {
             Error::Io { why, .. } => why.kind(),
             Error::Kind { found: Kind::Directory, .. } => io::ErrorKind::IsADirectory,
             Error::TooLarge { .. } => io::ErrorKind::FileTooLarge,
-            Error::Late { .. } => io::ErrorKind::TimedOut,
+            Error::Late { .. } | Error::Locked { .. } => io::ErrorKind::TimedOut,
             Error::Kind { .. } | Error::Link { .. } | Error::Exposed { .. } | Error::NobodyReads { .. } => io::ErrorKind::Other,
         }
     }

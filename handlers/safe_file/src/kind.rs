@@ -79,8 +79,13 @@ pub enum Writer {
 impl Writer {
     /// Returns the largest of these sets of accounts, if there is any.
     pub(crate) fn of(found: &Stat) -> Option<Writer> {
+        Writer::beside(found, geteuid().as_raw())
+    }
+
+    /// The same for another user in place of our effective one.
+    pub(crate) fn beside(found: &Stat, user: u32) -> Option<Writer> {
         match found.st_mode & 0o022 {
-            0 => Some(found.st_uid).filter(|owner| ![0, geteuid().as_raw()].contains(owner)).map(Writer::Owner),
+            0 => Some(found.st_uid).filter(|owner| ![0, user].contains(owner)).map(Writer::Owner),
             0o020 => Some(Writer::Group(found.st_gid)),
             _ => Some(Writer::Everybody),
         }

@@ -31,6 +31,9 @@ pub enum BadPolicy {
     /// Everybody could tell us what to run.
     #[error("the policy {0} can be written by everybody: chmod o-w it")]
     WritableByAll(PathBuf),
+    /// Its group could tell root what to run.
+    #[error("the policy {0} can be written by its group, so root does not use it: chmod g-w it")]
+    WritableByGroup(PathBuf),
     /// Programs are started from any directory.
     #[error("{path}: '{}' is no absolute path", printable(&.place.display().to_string()))]
     Relative {
@@ -76,6 +79,9 @@ pub fn read(path: &Path) -> Result<Config, BadPolicy> {
         return Err(BadPolicy::Owner { path: path.to_owned(), owner: found.uid() });
     }
     if us.is_root() && safe_file::own_descriptor(path).is_none() {
+        if found.mode() & 0o020 != 0 {
+            return Err(BadPolicy::WritableByGroup(path.to_owned()));
+        }
         unchangeable(path).map_err(|why| unreadable(why.into()))?;
     }
     parse(&file.read_all().map_err(|why| unreadable(why.into()))?, path)
@@ -83,7 +89,7 @@ pub fn read(path: &Path) -> Result<Config, BadPolicy> {
 
 /// Checks that no other account can replace the policy.
 fn unchangeable(path: &Path) -> Result<(), safe_file::Error> {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = safe_file::resolve(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))?;
     Directory::open(path.parent().unwrap_or(&path)).map(drop)
 }
 

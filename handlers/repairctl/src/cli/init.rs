@@ -29,7 +29,7 @@ pub struct Init {
     /// Log in there as this user, who may use sudo without a password, or root
     #[arg(long, value_name = "USER", requires = "target")]
     pub sudo_user: Option<String>,
-    /// Where the host is [default: as in the policy, or in Nagios]
+    /// Where the host is [default: as in the policy, or its name]
     #[arg(long, value_name = "ADDRESS", requires = "target")]
     pub address: Option<String>,
     /// Do not ask before the host is set up

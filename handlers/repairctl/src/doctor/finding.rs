@@ -81,5 +81,5 @@ impl Finding {
 /// A text that others may have written, on one line. It cannot pass for a fix.
 pub fn shown(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    clean(&words.join(" ")).replace("fix:", "fix")
+    clean(&words.join(" ")).replace("fix:", "fix ")
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use handle_repair::config::{Config, Way};
 use privsep::{Account, quoted};
+use safe_file::Directory;
 use serde::{Deserialize, Serialize};
 
 use crate::side;
@@ -118,15 +119,21 @@ impl ServerFix {
         let (user, group) = (quoted(user), quoted(group));
         let policy = path(context.policy);
         let ledger = context.config.map(|config| &config.ledger).map_or("the ledger".into(), |ledger| path(ledger));
-        let beside = context.config.and_then(|config| config.ledger.parent()).map_or("its directory".into(), path);
+        let beside = context.ledger_directory().map_or("its directory".into(), path);
         match self {
             ServerFix::RunAsRoot => format!("run it as root and name that user: sudo repairctl doctor --nagios-user {user}"),
             ServerFix::Init => "sudo repairctl init writes a first one".into(),
             ServerFix::OpenPolicyDirectory => {
-                let above = path(context.policy.parent().unwrap_or(context.policy));
-                format!("chmod 755 {above}, so that {user} reaches it")
+                let above = context.policy.parent().unwrap_or(context.policy);
+                match roots_alone(above) {
+                    true => format!("chmod 755 {}, so that {user} reaches it", path(above)),
+                    false => format!("move the policy to a directory of root's, mode 755, so that {user} reaches it"),
+                }
             }
-            ServerFix::GivePolicyToGroup => format!("chgrp {group} {policy} && chmod 640 {policy}"),
+            ServerFix::GivePolicyToGroup if roots_alone(context.policy) => {
+                format!("chgrp {group} {policy} && chmod 640 {policy}")
+            }
+            ServerFix::GivePolicyToGroup => format!("move the policy to a directory of root's, for group {group}, mode 640"),
             ServerFix::CorrectPolicy => "correct policy.json at that line".into(),
             ServerFix::NameNagiosCfg => "name it with --nagios-cfg".into(),
             ServerFix::StartNagios => "start Nagios".into(),
@@ -139,16 +146,26 @@ impl ServerFix {
                 "sudo repairctl init makes it (if it is there: chmod the directories above it, for Nagios' group)".into()
             }
             ServerFix::OwnKey { host } => {
-                let key = context.way(host).map_or("the key".into(), |way| path(&way.key));
-                format!("chown {user} {key} && chmod 600 {key}")
+                let key = context.way(host).map(|way| way.key);
+                match key {
+                    Some(key) if roots_alone(&key) => format!("chown {user} {0} && chmod 600 {0}", path(&key)),
+                    _ => format!("give the key to {user}, mode 0600; its directory should be root's"),
+                }
             }
             ServerFix::PassphraseFile => "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into(),
             ServerFix::NamePrivateKey => "name the private key itself as ssh.key".into(),
-            ServerFix::MakeLedgerDirectory => format!("install -d -o {user} -g {group} -m 750 {beside}"),
-            ServerFix::OwnLedger => format!("chown -hR {user}:{group} {beside} && chmod -R u+rwX {beside}"),
-            ServerFix::CloseLedger => {
-                format!("see that its history is right, then: chown -hR {user}:{group} {beside} && chmod -R g-w,o= {beside}")
+            ServerFix::MakeLedgerDirectory if context.ledger_directory().is_some_and(roots_alone) => {
+                format!("install -d -o {user} -g {group} -m 750 {beside}")
             }
+            ServerFix::MakeLedgerDirectory => format!("runuser -u {user} -- mkdir -m 750 {beside}"),
+            // In a directory of that user root follows no link, and leaves modes to that user.
+            ServerFix::OwnLedger => {
+                format!("chown -hR {user}:{group} {beside} && runuser -u {user} -- chmod -R u+rwX {beside}")
+            }
+            ServerFix::CloseLedger => format!(
+                "see that its history is right, then: chown -hR {user}:{group} {beside} && runuser -u {user} -- \
+                 chmod -R g-w,o= {beside}"
+            ),
             ServerFix::CorrectLedger => format!("repair {ledger}, or move it away: repairs begin with an empty history then"),
             ServerFix::SetCommandFile => "set command_file to that of nagios.cfg".into(),
             ServerFix::MakeCommandFile => {
@@ -217,6 +234,10 @@ impl HostFix {
 }
 
 impl FixContext<'_> {
+    fn ledger_directory(&self) -> Option<&Path> {
+        self.config.and_then(|config| config.ledger.parent())
+    }
+
     fn way(&self, host: &str) -> Option<Way> {
         self.config.map(|config| config.reach.way(host, None))
     }
@@ -224,6 +245,13 @@ impl FixContext<'_> {
     fn key_line(&self, host: &str) -> String {
         self.way(host).map_or_else(|| "see repairctl init".into(), |way| side::key_line(&way.key))
     }
+}
+
+/// Whether a command of root on `path` cannot be led elsewhere: no other account can change a directory above it.
+fn roots_alone(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
+    let found = Directory::open(path.parent().unwrap_or(path)).map(|above| above.metadata(path.file_name().unwrap_or_default()));
+    found.is_ok_and(|found| found.map_or(true, |found| !found.is_symlink()))
 }
 
 fn path(path: &Path) -> String {

@@ -27,8 +27,6 @@ pub struct NagiosSettings {
     user: Option<String>,
     command_file: Option<String>,
     status_file: Option<String>,
-    /// Where it has the host that is to be set up.
-    address: Option<String>,
 }
 
 impl Split for Init {
@@ -55,10 +53,8 @@ impl Split for Init {
     fn collect(&self, site: &Site) -> Result<NagiosSettings, Problem> {
         let main = MainFile::find(site.nagios_cfg())?;
         let get = |name| main.as_ref().and_then(|main| main.get(name)).map(str::to_owned);
-        let objects = || main.as_ref()?.objects().ok();
-        let address = self.target.as_ref().and_then(|host| objects()?.address(host).map(str::to_owned));
         let user = main.as_ref().and_then(MainFile::user).map(str::to_owned);
-        Ok(NagiosSettings { user, command_file: get("command_file"), status_file: get("status_file"), address })
+        Ok(NagiosSettings { user, command_file: get("command_file"), status_file: get("status_file") })
     }
 
     fn show(&self, nagios: NagiosSettings, site: &Site, out: &mut Out) -> Result<Found, Problem> {
@@ -84,7 +80,7 @@ impl Split for Init {
         missing(site, &recipes, out);
         let repairs = recipe::repairs_json(&recipes);
         let found = match &self.target {
-            Some(host) => there::set_up(self, host, site, nagios.address.as_deref(), &repairs, out)?,
+            Some(host) => there::set_up(self, host, site, &repairs, out)?,
             None => {
                 to_paste(site, &repairs, out);
                 Found::Fine

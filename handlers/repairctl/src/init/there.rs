@@ -18,16 +18,9 @@ use crate::site::Site;
 use crate::trust;
 
 /// Sets the host up and tells what comes next.
-pub fn set_up(
-    words: &Init,
-    host: &str,
-    site: &Site,
-    known: Option<&str>,
-    repairs: &str,
-    out: &mut Out,
-) -> Result<Found, Problem> {
+pub fn set_up(words: &Init, host: &str, site: &Site, repairs: &str, out: &mut Out) -> Result<Found, Problem> {
     let config = site.config()?;
-    let way = config.reach.way(host, words.address.as_deref().or(known));
+    let way = config.reach.way(host, words.address.as_deref());
     let user = words.sudo_user.as_deref().unwrap_or("root");
     let argv = ssh(&way, user)?;
     let line = side::public_half(&way.key).map(|_| side::key_line(&way.key)).ok_or_else(|| {

@@ -14,26 +14,35 @@ pub fn replace(to: &Path, bytes: &[u8]) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return by_name(&to, bytes);
     }
-    match Directory::open(to.parent().unwrap_or(&to)) {
+    let directory = to.parent().unwrap_or(&to);
+    let name = to.file_name().unwrap_or_default();
+    match (Directory::open(directory), caller_of_sudo()) {
         // The caller of sudo gains nothing where they can write themselves.
-        Err(safe_file::Error::Exposed { owner, .. }) if caller_of_sudo() == Some(owner) => by_name(&to, bytes),
-        opened => through(&opened.map_err(redirect)?, to.file_name().unwrap_or_default(), bytes),
+        (Err(_), Some(caller)) => {
+            through(&Directory::open_for(directory, caller.0).map_err(redirect)?, name, bytes, Some(caller))
+        }
+        (opened, _) => through(&opened.map_err(redirect)?, name, bytes, None),
     }
 }
 
-fn caller_of_sudo() -> Option<u32> {
-    std::env::var("SUDO_UID").ok()?.parse().ok()
+/// User and group of the person behind sudo(8).
+fn caller_of_sudo() -> Option<(u32, u32)> {
+    let number = |name| std::env::var(name).ok()?.parse().ok().filter(|id| *id != 0);
+    Some((number("SUDO_UID")?, number("SUDO_GID")?))
 }
 
 /// What root cannot write safely the caller's shell can.
 fn redirect(why: safe_file::Error) -> io::Error {
-    io::Error::other(format!("{}; or write it as yourself: --html - > FILE", io::Error::from(why)))
+    io::Error::other(format!(
+        "{}; as another account: repairctl report --html - | runuser -u ACCOUNT -- tee FILE",
+        io::Error::from(why)
+    ))
 }
 
 /// Where no other account can put a link in the way.
-fn through(directory: &Directory, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
+fn through(directory: &Directory, name: &OsStr, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
     replaceable(directory.metadata(name).map_err(io::Error::from))?;
-    Ok(directory.replace(name, bytes, 0o644, None)?)
+    Ok(directory.replace(name, bytes, 0o644, owner)?)
 }
 
 fn replaceable(found: io::Result<fs::Metadata>) -> io::Result<()> {

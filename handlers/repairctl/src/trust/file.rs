@@ -5,11 +5,14 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use plugin_kit::Problem;
 use safe_file::Directory;
 use transport::known_hosts::{Unforgettable, forget};
 
+/// How long another one that records is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest known_hosts, in bytes; 10,000 hosts take 5 MB.
 const LONGEST: u64 = 64 << 20;
 
@@ -35,7 +38,7 @@ pub fn check(files: &[PathBuf]) -> Result<(), Problem> {
 pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(), Problem> {
     let place = KnownHostsFile::of(path)?;
     // Two that record at the same time would lose one of the keys.
-    let _lock = place.directory.lock().map_err(|why| failed(path, why))?;
+    let _lock = place.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
     let before = place.read().map_err(|why| failed(path, why))?;
     let names: Vec<&str> = [name].into_iter().chain(former).collect();
     let mut text = forget(&before, &names).map_err(|Unforgettable(line)| {

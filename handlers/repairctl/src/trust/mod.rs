@@ -54,11 +54,12 @@ impl Split for Trust {
     }
 
     fn show(&self, survey: Survey, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-        let target = target(self, site, survey.address.as_deref())?;
+        // What Nagios' files say of its address is where to look, and no name to record.
+        let (target, place) = (target(self, site, None)?, place(self, &target(self, site, survey.address.as_deref())?));
         match survey.keys {
             Ok(blobs) => {
                 let keys: Vec<ShownKey> = blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
-                compare(self, &target, &keys, out)
+                compare(self, &target, &place, &keys, out)
             }
             Err(why) => {
                 out.line(plugin_kit::clean(&why));
@@ -68,7 +69,7 @@ impl Split for Trust {
     }
 }
 
-fn compare(words: &Trust, target: &SshTarget, keys: &[ShownKey], out: &mut Out) -> Result<Found, Problem> {
+fn compare(words: &Trust, target: &SshTarget, place: &SshTarget, keys: &[ShownKey], out: &mut Out) -> Result<Found, Problem> {
     let on_file = survey::recorded(target).map_err(unusable)?;
     let wanted = words.fingerprint.as_deref();
     let Some(key) = chosen(keys, wanted, out) else { return Ok(Found::Failed) };
@@ -81,7 +82,7 @@ fn compare(words: &Trust, target: &SshTarget, keys: &[ShownKey], out: &mut Out) 
             return Ok(Found::Fine);
         }
         Action::Record => {
-            show(&place(words, target), &on_file, key, out);
+            show(place, &on_file, key, out);
             if wanted.is_some() || agreed(words, key, out)? {
                 return record(target, &on_file, key, out);
             }

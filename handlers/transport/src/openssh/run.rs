@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -47,31 +47,31 @@ pub(super) fn run(gate: &OpenSshGate, request: &Request, clock: &Clock, watch: &
     let failed = |why: String| Error::Local { why };
     clock.left(Phase::Connect)?;
     let (log, log_writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(format!("no pipe: {e}")))?;
-    // ssh closes every descriptor it inherits, so it opens its end of the log by name.
-    let log_name = format!("/proc/{}/fd/{}", std::process::id(), log_writer.as_raw_fd());
     let mark = mark().map_err(|e| failed(format!("no random number: {e}")))?;
     let mut command = Command::new(&how.program);
     command
         .args(words)
-        .args(["-E", &log_name, "-o", "LogLevel=INFO"])
+        // ssh closes every other descriptor that it inherits, so it opens its end of the log by the name of its stdin. It does
+        // not read that (-n), and our own /proc/PID/fd may be closed to it (PR_SET_DUMPABLE).
+        .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=INFO"])
         .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
         .args(["--", &target.address, &request.to_string()])
         .env_clear()
         .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("SHELL", shell(gate))])
         .envs(["SSH_AUTH_SOCK", "SSH_SK_PROVIDER"].into_iter().filter_map(|name| Some((name, env::var_os(name)?))))
-        .stdin(Stdio::null())
+        .stdin(log_writer)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
     let child = command.spawn().map_err(|e| failed(format!("cannot run {}: {e}", how.program.display())))?;
+    // It holds our copy of the log's writing end.
+    drop(command);
     let mut running = Running { child };
     let piped = |what: Option<OwnedFd>| Stream::new(what.ok_or_else(|| failed("ssh has no pipe".into()))?);
     let out = piped(running.child.stdout.take().map(OwnedFd::from))?;
     let err = piped(running.child.stderr.take().map(OwnedFd::from))?;
     let mut streams = Streams { out, err, log: Stream::new(log)?, heard: Heard::new(), logged: Vec::new() };
     let timed_out = streams.listen(clock, watch);
-    // Its side of the log stays open until ssh has opened it, which is before it writes anything.
-    drop(log_writer);
     let status = running.end(if timed_out { Duration::ZERO } else { GRACE });
     // What was written until ssh was ended tells whether it had logged in.
     streams.drain(watch);
