@@ -104,7 +104,7 @@ fn report_as_root_writes_into_no_directory_of_another_account() {
     };
     for to in [&page, &link] {
         let refused = report(to, "1");
-        assert!(refused.code == 3 && refused.err.contains("--html - | runuser -u ACCOUNT -- tee FILE"), "{refused:?}");
+        assert!(refused.code == 3 && refused.err.contains("runuser -u OWNER -- repairctl report"), "{refused:?}");
     }
     assert!(!page.exists() && fs::read_to_string(&victim).unwrap() == "root's");
     let own = site.place.directory("home", Some((1, 1))).join("page.html");

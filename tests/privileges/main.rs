@@ -118,6 +118,8 @@ fn doctor_as_root_logs_in_by_either_transport() {
     let web = WebSide::start(&site.place);
     let key = site.place.at("etc/id_ed25519");
     fs::copy(web.key(), &key).unwrap();
+    // The public half of another key would be offered in its place.
+    fs::remove_file(key.with_added_extension("pub")).unwrap();
     let port = web.sshd.port;
     site.place.file("etc/known_hosts", &format!("[web1]:{port} {}\n", web.host_key("ed25519")), 0o644, None);
     for transport in ["ssh2", "openssh"] {

@@ -31,12 +31,10 @@ fn caller_of_sudo() -> Option<(u32, u32)> {
     Some((number("SUDO_UID")?, number("SUDO_GID")?))
 }
 
-/// What root cannot write safely the caller's shell can.
+/// What root does not write, the account that owns the directory can.
 fn redirect(why: safe_file::Error) -> io::Error {
-    io::Error::other(format!(
-        "{}; as another account: repairctl report --html - | runuser -u ACCOUNT -- tee FILE",
-        io::Error::from(why)
-    ))
+    let how = "or let its owner write it: runuser -u OWNER -- repairctl report ...";
+    io::Error::other(format!("{}; {how}", io::Error::from(why)))
 }
 
 /// Where no other account can put a link in the way.
