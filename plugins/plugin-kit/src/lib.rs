@@ -16,5 +16,5 @@ pub use outcome::Outcome;
 pub use perfdata::{Number, Perfdata};
 pub use range::{BadRange, Range};
 pub use state::{State, UnknownState};
-pub use text::{clean, printable};
+pub use text::{clean, printable, wrapped};
 pub use tool::{Found, Out, tool};

@@ -11,6 +11,26 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '|' { c } else { clean_char(c) }).collect()
 }
 
+/// Breaks a cleaned text that begins in column `margin` into rows for a terminal with this many columns, each of them
+/// indented by `margin`. The terminal itself breaks none, so no text gets to the beginning of a row, where it could pass
+/// for ours.
+pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
+    let room = columns.saturating_sub(margin + 1).max(20);
+    let (mut rows, mut used) = (String::new(), 0);
+    for c in text.chars() {
+        // No character is wider than two columns.
+        let width = if c.is_ascii() { 1 } else { 2 };
+        if used + width > room {
+            rows.push('\n');
+            rows.extend(std::iter::repeat_n(' ', margin));
+            used = 0;
+        }
+        used += width;
+        rows.push(c);
+    }
+    rows
+}
+
 /// As [`clean`], but newlines (of either kind) and tabs stay.
 pub(crate) fn clean_lines(text: &str) -> String {
     let clean_line = |line: &str| line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect();

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
 
-use plugin_kit::clean;
+use plugin_kit::{clean, wrapped};
 use rustix::termios::tcgetwinsize;
 
 /// Where no width is known.
@@ -36,25 +36,10 @@ impl Screen {
     }
 }
 
-/// The rows of one text. They are broken here and not by the terminal: what a host says must not get to the beginning of a
-/// row, where it could pass for what we say.
+/// Returns the rows of one text. No host can write at the beginning of a row.
 fn rows(seconds: f64, what: &str, text: &str, columns: usize) -> String {
-    let room = columns.saturating_sub(MARGIN + 1).max(20);
-    let mut rows = format!("{seconds:8.2} s  {what:<9}  ");
-    let mut used = 0;
-    for c in clean(text).chars().take(LONGEST) {
-        // No character is wider than two columns.
-        let width = if c.is_ascii() { 1 } else { 2 };
-        if used + width > room {
-            rows.push('\n');
-            rows.extend(std::iter::repeat_n(' ', MARGIN));
-            used = 0;
-        }
-        used += width;
-        rows.push(c);
-    }
-    rows.push('\n');
-    rows
+    let kept: String = clean(text).chars().take(LONGEST).collect();
+    format!("{seconds:8.2} s  {what:<9}  {}\n", wrapped(&kept, columns, MARGIN))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use plugin_kit::{Out, clean};
+use plugin_kit::{Out, clean, wrapped};
+use rustix::termios::tcgetwinsize;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -61,7 +62,8 @@ impl Finding {
             Verdict::Note => ("note ", Tone::Uneasy),
             Verdict::Wrong => ("WRONG", Tone::Bad),
         };
-        let found = format!("  {} {:<13} {}", tone.paint(word, out), clean(&self.check), shown(&self.text));
+        let text = if out.is_terminal() { wrapped(&shown(&self.text), columns(), MARGIN) } else { shown(&self.text) };
+        let found = format!("  {} {:<13} {text}", tone.paint(word, out), clean(&self.check));
         let fix = self.fix.as_ref().map(|fix| format!("        fix: {}", fix.text(about, context)));
         std::iter::once(found).chain(fix).collect()
     }
@@ -76,6 +78,14 @@ impl Finding {
         let fix = self.fix.as_ref().map(|fix| fix.text(about, context));
         json!({"host": about, "check": self.check, "verdict": verdict, "text": self.text, "fix": fix})
     }
+}
+
+/// The columns in front of the text: verdict and check.
+const MARGIN: usize = 22;
+
+fn columns() -> usize {
+    let columns = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns > 0 { columns } else { 80 }
 }
 
 /// A text that others may have written, on one line. It cannot pass for a fix.
