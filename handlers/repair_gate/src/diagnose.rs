@@ -3,11 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::answer::{Answer, Reason, Refusal, Report};
+use crate::answer::{Answer, Report};
 use crate::args::Args;
 use crate::file;
 use crate::ground::{account, find, look, umask_is_sane};
 use crate::limit::Limit;
+use crate::refusal::{Reason, Refusal};
 use crate::request::Name;
 use crate::run::{self, End, Ran};
 use crate::store::Store;

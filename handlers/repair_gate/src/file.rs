@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::answer::{Reason, Refusal};
 use crate::config::{self, Repairs};
+use crate::refusal::{Reason, Refusal};
 use crate::{hold, run, trust};
 
 /// The repairs, if the file and every directory above it are root's alone and all of it is understood.

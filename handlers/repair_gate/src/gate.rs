@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use std::{env, thread};
 
-use crate::answer::{Answer, Reason, Refusal};
+use crate::answer::Answer;
 use crate::args::{self, Args, Wish};
 use crate::config::{Repair, Repairs};
 use crate::excerpt::clean;
@@ -14,6 +14,7 @@ use crate::host::{self, Host};
 use crate::limit::Limit;
 use crate::pace;
 use crate::record::{Record, State};
+use crate::refusal::{Reason, Refusal};
 use crate::request::{self, Job, Name, Request};
 use crate::run::{self, End, Ran};
 use crate::store::{Broken, Lock, Store};

@@ -1,9 +1,9 @@
 //! What a request for a repair stands on: this machine, the repair of that name, the account it runs under.
 
-use crate::answer::{Reason, Refusal};
 use crate::config::{Repair, Repairs};
 use crate::host::{self, Host};
 use crate::pace::Now;
+use crate::refusal::{Reason, Refusal};
 use crate::request::Name;
 
 /// The account to change to, if it is not the gate's own already.

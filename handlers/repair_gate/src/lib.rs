@@ -31,6 +31,7 @@ mod live;
 mod pace;
 mod ready;
 mod record;
+mod refusal;
 pub mod request;
 mod run;
 mod store;

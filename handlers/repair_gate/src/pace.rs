@@ -1,8 +1,8 @@
 //! May this repair run now? Pure: the records, the clock and the boot are arguments. In doubt, no.
 
-use crate::answer::{Reason, Refusal};
 use crate::config::{Budget, MOST_RUNS, Repair};
 use crate::record::{Record, State};
+use crate::refusal::{Reason, Refusal};
 use crate::request::Name;
 
 /// How many records of one name there may be. No budget is larger, so a name whose budget is used

@@ -5,11 +5,12 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::answer::{Answer, Reason, Refusal};
+use crate::answer::Answer;
 use crate::args::Args;
 use crate::config::Repair;
 use crate::ground::{account, find, look, now, umask_is_sane};
 use crate::limit::Limit;
+use crate::refusal::{Reason, Refusal};
 use crate::request::Name;
 use crate::run::{self, End, Ran};
 use crate::store::Store;

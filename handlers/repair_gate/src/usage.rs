@@ -1,9 +1,10 @@
 //! `usage`: how much of its limits each repair has used, and what would refuse it now. It changes
 //! nothing.
 
-use crate::answer::{Answer, Refusal, Used};
+use crate::answer::{Answer, Used};
 use crate::args::Args;
 use crate::ground::{look, now};
+use crate::refusal::Refusal;
 use crate::store::Store;
 use crate::{file, hold, pace};
 

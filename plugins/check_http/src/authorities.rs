@@ -6,7 +6,7 @@ use std::time::Instant;
 use plugin_kit::Problem;
 
 use crate::pem::Pem;
-use crate::wish::unreadable;
+use crate::typed::unreadable;
 
 /// Where distributions keep all of them in one file.
 const BUNDLES: [&str; 6] = [

@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches};
 use plugin_kit::Problem;
 
 use crate::argv::{self, Known, Takes};
-use crate::{clock, extra_opts, wish};
+use crate::{clock, extra_opts, typed};
 
 pub use options::Cli;
 
@@ -83,7 +83,7 @@ pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
 fn deadline(line: &[OsString], known: &[Known], begin: Instant) -> Option<Instant> {
     let words = argv::normalise(line, known).unwrap_or_default();
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
-    let limit = wish::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| wish::timeout(None, None));
+    let limit = typed::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| typed::timeout(None, None));
     clock::deadline(begin, limit.ok().flatten())
 }
 

@@ -30,6 +30,7 @@ mod search;
 mod text;
 mod tls;
 mod tunnel;
+mod typed;
 mod wire;
 mod wish;
 

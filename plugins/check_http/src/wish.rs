@@ -5,8 +5,6 @@ mod read;
 mod tests;
 mod values;
 
-pub(crate) use values::{timeout, unreadable};
-
 use std::net::IpAddr;
 use std::time::Duration;
 

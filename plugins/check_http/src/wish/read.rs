@@ -9,7 +9,7 @@ use plugin_kit::{Problem, State};
 
 use super::values::{
     age, assertion, codes, credentials, days, http_version, inner_method, max_redirects, on_redirect, outer_method,
-    pattern_state, port, proxy, range, size, source, state, text, timeout, unreadable, versions,
+    pattern_state, port, proxy, range, size, source, state, text, versions,
 };
 use super::{Family, PageWish, Request, Show, TlsWish, Wish};
 use crate::authorities;
@@ -19,6 +19,7 @@ use crate::cookie::Jar;
 use crate::pem::Pem;
 use crate::place::Place;
 use crate::posix::Pattern;
+use crate::typed::{timeout, unreadable};
 
 const USERAGENT: &str = concat!("check_http/v", env!("CARGO_PKG_VERSION"), " (nagios-selfheal ", env!("CARGO_PKG_VERSION"), ")");
 

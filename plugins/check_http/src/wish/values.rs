@@ -1,41 +1,19 @@
 //! Single values of the command line, and what the original calls wrong about them.
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use plugin_kit::{Problem, Range, State};
 
 use super::{Code, Days, HttpVersion, OnRedirect, PatternState, Proxy, Size, TlsVersion};
 use crate::json::Assertion;
 use crate::place::Place;
+use crate::typed::{integer, unreadable, usage};
 
 /// No file with a name and a password is larger.
 const MAX_CREDENTIALS: u64 = 1 << 20;
-
-/// A whole number as scripts have always been allowed to write it: blanks around it, or nothing at all, which is 0.
-pub(super) fn integer(text: &OsStr) -> Option<u64> {
-    match text.to_str()?.trim() {
-        "" => Some(0),
-        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-        _ => None,
-    }
-}
-
-/// A complaint in the words of the original: `what - value`.
-pub(super) fn usage(what: &str, value: &OsStr) -> Problem {
-    Problem::Usage(format!("{what} - {}", value.to_string_lossy()))
-}
-
-/// A file cannot be used. Only a missing or forbidden one has words of old.
-pub(crate) fn unreadable(why: &safe_file::Error, file: &OsStr) -> Problem {
-    match why.kind() {
-        ErrorKind::NotFound | ErrorKind::PermissionDenied => usage("file does not exist or is not readable", file),
-        _ => Problem::Usage(why.to_string()),
-    }
-}
 
 /// A name or address must be text: neither DNS nor a Host header knows anything else.
 pub(super) fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
@@ -155,19 +133,6 @@ pub(super) fn size(typed: &[OsString]) -> Result<Size, Problem> {
         size = read().ok_or_else(|| usage("Bad format: try \"-m min:max\"", text))?;
     }
     Ok(size)
-}
-
-/// The time limit; a critical range that ends behind it moves it, or it could never be seen to be passed.
-pub(crate) fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
-    let seconds = match text {
-        None => 10,
-        Some(text) => integer(text)
-            .filter(|seconds| *seconds <= u64::from(u32::MAX))
-            .ok_or_else(|| usage("Timeout interval must be a positive integer", text))?,
-    };
-    let end = critical.map(|range| range.end()).filter(|end| end.is_finite() && *end > seconds as f64 && *end < 1e9);
-    let seconds = end.map_or(seconds, |end| end as u64 + 1);
-    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
 pub(super) fn range(option: &str, text: Option<&OsStr>) -> Result<Option<Range>, Problem> {
