@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser};
 use plugin_kit::Problem;
 use policy::{Event, JobId, State};
 
-use crate::config::{Config, Way};
+use policy_file::{Config, Way};
 
 /// Repairs what Nagios sees break: called by Nagios as an event handler, or by hand.
 ///

@@ -3,7 +3,7 @@
 use policy::{Act, Event, Fleet, History, Past, Rules, Rung, Span, State};
 
 use crate::cli::Call;
-use crate::config::{Config, Way};
+use policy_file::{Config, Way};
 
 /// `CRITICAL;SOFT;3`, as Nagios' log writes it.
 pub fn event_text(event: &Event) -> String {

@@ -13,7 +13,7 @@ use plugin_kit::{Outcome, Problem, State};
 use policy::{JobId, Why, consider};
 
 use crate::cli::{self, Call};
-use crate::{config, explain, job};
+use crate::{explain, job};
 
 /// The worker's name, beside this program or in the libexec directory.
 const WORKER: &str = "repair_worker";
@@ -26,7 +26,7 @@ const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
 /// The story of one call.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let call = cli::read(argv)?;
-    let config = config::read(&call.policy).map_err(|bad| Problem::Usage(format!("{bad}; nothing was run")))?;
+    let config = policy_file::read(&call.policy).map_err(|bad| Problem::Usage(format!("{bad}; nothing was run")))?;
     let why = match consider(&call.event, &config.policy) {
         Ok((name, _)) => {
             privsep::refuse_root(config.directories(), argv)?;

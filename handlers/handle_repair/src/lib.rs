@@ -5,7 +5,6 @@
 //! it reserves, repairs, verifies, records and tells Nagios.
 
 pub mod cli;
-pub mod config;
 pub mod explain;
 pub mod front;
 pub mod job;

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use handle_repair::config::{self, BadPolicy, Config};
+use policy_file::{BadPolicy, Config};
 use ledger::SqliteLedger;
 use plugin_kit::Problem;
 use privsep::{Account, Role};
@@ -49,15 +49,15 @@ impl Site {
         if let Some(read) = self.config.get() {
             return Ok(read);
         }
-        let read = config::read(&self.policy).map_err(|bad| unusable(&bad))?;
+        let read = policy_file::read(&self.policy).map_err(|bad| unusable(&bad))?;
         Ok(self.config.get_or_init(|| read))
     }
 
     /// A policy that nothing is run by: whose it is does not matter.
     pub fn draft(&self) -> Result<Config, Problem> {
         let unreadable = |why: safe_file::Error| BadPolicy::Unreadable { path: self.policy.clone(), why: why.into() };
-        let text = safe_file::read(&self.policy, config::LONGEST, None).map_err(unreadable);
-        text.and_then(|text| config::parse(&text, &self.policy)).map_err(|bad| unusable(&bad))
+        let text = safe_file::read(&self.policy, policy_file::LONGEST, None).map_err(unreadable);
+        text.and_then(|text| policy_file::parse(&text, &self.policy)).map_err(|bad| unusable(&bad))
     }
 
     /// The account that owns the ledger or Nagios' files, when we are root and it is another's. Before there is a ledger, it

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-use handle_repair::config::Span;
+use policy_file::Span;
 
 /// `2026-11-24 03:12:44` in the system's time zone.
 pub fn shown(at: SystemTime) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use handle_repair::config::Span;
+use policy_file::Span;
 use plugin_kit::{Problem, Range};
 
 /// Tells Nagios how the repairs themselves are.

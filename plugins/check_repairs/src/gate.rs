@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handle_repair::config::Config;
+use policy_file::Config;
 use handle_repair::worker::reach;
 use transport::{Answer, Error, Gate, Reason, Request, Usage};
 

@@ -13,7 +13,6 @@ mod within;
 use std::ffi::OsString;
 use std::time::{Instant, SystemTime};
 
-use handle_repair::config;
 use plugin_kit::{Outcome, Problem, State};
 
 use cli::{What, Wish};
@@ -26,7 +25,7 @@ pub const NAME: &str = "REPAIRS";
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let wish = cli::read(argv)?;
     // A policy that cannot be read says nothing about repairs: it may be the wrong file, or not for this user.
-    let config = match config::read(&wish.policy) {
+    let config = match policy_file::read(&wish.policy) {
         Ok(config) => config,
         Err(bad) => return Ok(Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {bad}"))),
     };
@@ -40,7 +39,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 }
 
 /// The ledger is a file of this machine, but even that may not answer: a dead disk, a lock that nobody gives back.
-fn look_and_judge(wish: Wish, config: config::Config) -> Outcome {
+fn look_and_judge(wish: Wish, config: policy_file::Config) -> Outcome {
     let What::Ledger { window, .. } = wish.what else { return Outcome::new(State::Unknown, NAME) };
     let limit = wish.timeout;
     let path = config.ledger.clone();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use handle_repair::config::Config;
+use policy_file::Config;
 use ledger::{Filter, Ledger, Outcome, Paused, Record, RefusalCount, SqliteLedger, came_back};
 use policy::{Event, Fleet, FleetNow, History, Limits, Quota, State, StateType, Why, admit};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use handle_repair::config::{Config, parse};
+use policy_file::{Config, parse};
 use policy::{Act, Rules};
 use serde_json::Value;
 

@@ -12,7 +12,7 @@ use super::climb::name_of;
 use super::hands::{self, POLL};
 use super::reach;
 use crate::cli::Call;
-use crate::config::Config;
+use policy_file::Config;
 
 /// How long a gate may take to answer: another repair waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);

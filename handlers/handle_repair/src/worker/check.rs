@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use transport::Lines;
 
 use super::climb::Check;
-use crate::config::Config;
+use policy_file::Config;
 
 /// How much of a program's output is kept: its first line is what matters.
 const KEPT: usize = 8192;

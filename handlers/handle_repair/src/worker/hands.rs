@@ -15,7 +15,7 @@ use super::climb::{Attempt, Check, GRACE, Hands};
 use super::reach;
 use super::screen::Screen;
 use crate::cli::Call;
-use crate::config::Config;
+use policy_file::Config;
 
 /// Acts on the real world for one job.
 pub struct RealHands<'a> {

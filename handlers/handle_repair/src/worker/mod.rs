@@ -19,7 +19,7 @@ use plugin_kit::{Outcome, Problem, State};
 use policy::{Act, Decision, FleetNow, History, JobId, Pause, RepairName, Rules, Rung, admit, decide};
 
 use crate::cli::{self, Call};
-use crate::config::{self, Config};
+use policy_file::Config;
 use crate::{explain, front};
 pub use abandoned::close as close_abandoned;
 use climb::{Ending, Hands};
@@ -32,7 +32,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let called = call.seen.unwrap_or(now);
     // We outlive whoever called us: no directory of theirs is to be held.
     let _ = std::env::set_current_dir("/");
-    let config = config::read(&call.policy).map_err(unusable).and_then(|config| {
+    let config = policy_file::read(&call.policy).map_err(unusable).and_then(|config| {
         privsep::refuse_root(config.directories(), argv)?;
         Ok(config)
     });

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use plugin_kit::clean;
 use policy::Event;
 
-use crate::config::WatchService;
+use policy_file::WatchService;
 
 /// Why Nagios could not be told. The repair itself is not affected.
 #[derive(Debug, thiserror::Error)]

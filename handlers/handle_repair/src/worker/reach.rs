@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use transport::{Error, Gate, OpenSsh, SshTarget};
 
-use crate::config::{Transport, Way};
+use policy_file::{Transport, Way};
 
 /// Reaches the gate of a host.
 pub fn gate(way: &Way, deadline: Instant) -> Result<Box<dyn Gate>, Error> {

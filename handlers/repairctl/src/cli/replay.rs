@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use handle_repair::config::Span;
+use policy_file::Span;
 use policy::RepairName;
 
 /// The words of the command.

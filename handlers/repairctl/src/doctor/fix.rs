@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use handle_repair::config::{Config, Way};
+use policy_file::{Config, Way};
 use privsep::{Account, quoted};
 use safe_file::Directory;
 use serde::{Deserialize, Serialize};

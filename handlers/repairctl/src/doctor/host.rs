@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use handle_repair::config::{Transport, Way};
+use policy_file::{Transport, Way};
 use handle_repair::worker::reach;
 use policy::RepairName;
 use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, survey};

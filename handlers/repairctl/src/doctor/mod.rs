@@ -10,7 +10,7 @@ mod ward;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use handle_repair::config::Config;
+use policy_file::Config;
 use plugin_kit::{Found, Out, Problem};
 use policy::{Act, RepairName};
 use privsep::Account;

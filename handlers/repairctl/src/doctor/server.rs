@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use handle_repair::config::{Config, Transport, Way};
+use policy_file::{Config, Transport, Way};
 use handle_repair::front;
 use handle_repair::worker::{check, nagios, reach};
 use ledger::SqliteLedger;

@@ -5,7 +5,7 @@ mod seen;
 use std::time::SystemTime;
 
 use handle_repair::cli::Call;
-use handle_repair::config::Config;
+use policy_file::Config;
 use handle_repair::explain;
 use ledger::{Ledger, SqliteLedger};
 use plugin_kit::{Found, Out, Problem, clean};

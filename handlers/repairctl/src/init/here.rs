@@ -46,7 +46,7 @@ impl Here<'_> {
         let configuration = Directory::open(configuration).map_err(|why| failed(configuration, why))?;
         self.new_key(&configuration, &self.key(), out)?;
         let text = policy_text(self, recipes);
-        handle_repair::config::parse(text.as_bytes(), self.policy).map_err(|bad| Problem::Internal(bad.to_string()))?;
+        policy_file::parse(text.as_bytes(), self.policy).map_err(|bad| Problem::Internal(bad.to_string()))?;
         let made = clear_packaged(&configuration, name(self.policy));
         let made = made.and_then(|()| new_file(&configuration, name(self.policy), &text, 0o640, (0, *gid)));
         let made = made.map_err(|why| failed(self.policy, why))?;

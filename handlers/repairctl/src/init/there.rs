@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use handle_repair::config;
 use plugin_kit::{Found, Out, Problem, clean};
 use privsep::Account;
 
@@ -78,7 +77,7 @@ fn read_gate() -> Result<Vec<u8>, Problem> {
 }
 
 /// Nothing but the admin's own configuration and keys; it may ask.
-fn ssh(way: &config::Way, user: &str) -> Result<Vec<String>, Problem> {
+fn ssh(way: &policy_file::Way, user: &str) -> Result<Vec<String>, Problem> {
     let plain = |text: &str, more: &[char]| {
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || more.contains(&c);
         !text.is_empty() && !text.starts_with('-') && text.chars().all(fine)

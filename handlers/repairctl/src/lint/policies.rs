@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use handle_repair::config::{self, BadPolicy, Config, WatchService};
+use policy_file::{BadPolicy, Config, WatchService};
 
 use super::finding::{Findings, error};
 use crate::configuration::{At, Configuration};
@@ -26,7 +26,7 @@ impl Policies {
     /// A policy by its name in a command line; `None` when it cannot be used, which is then a finding.
     pub fn get(&mut self, named: Option<&Path>) -> Option<(PathBuf, &Config)> {
         let path = named.unwrap_or(&self.default).to_owned();
-        let read = self.read.entry(path.clone()).or_insert_with(|| config::read(&path));
+        let read = self.read.entry(path.clone()).or_insert_with(|| policy_file::read(&path));
         Some((path, read.as_ref().ok()?))
     }
 
@@ -58,7 +58,7 @@ impl Policies {
 
 /// The place of a word in a policy: the first line that holds it in quotes.
 pub fn place(path: &Path, word: &str) -> At {
-    let text = safe_file::read(path, config::LONGEST, None).unwrap_or_default();
+    let text = safe_file::read(path, policy_file::LONGEST, None).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let quoted = format!("\"{word}\"");
     let line = text.lines().position(|line| line.contains(&quoted)).map_or(0, |index| index + 1);

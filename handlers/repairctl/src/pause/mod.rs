@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::time::SystemTime;
 
-use handle_repair::config::{Config, Span};
+use policy_file::{Config, Span};
 use ledger::Paused;
 use plugin_kit::{Found, Out, Problem, clean};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use handle_repair::config::Config;
+use policy_file::Config;
 use ledger::{Ledger, Paused, Record, Running, SqliteLedger};
 use plugin_kit::Problem;
 use policy::{Event, Quota, Rules, Span, State, StateType};

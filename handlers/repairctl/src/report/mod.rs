@@ -10,7 +10,7 @@ mod words;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use handle_repair::config::Config;
+use policy_file::Config;
 use ledger::{Filter, Ledger, Record, SqliteLedger, came_back};
 use plugin_kit::{Found, Out, Problem};
 use policy::Limits;

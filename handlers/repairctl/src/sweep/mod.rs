@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use handle_repair::config::Config;
+use policy_file::Config;
 use ledger::Sweeping;
 use plugin_kit::{Found, Out, Problem};
 

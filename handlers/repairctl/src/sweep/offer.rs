@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use handle_repair::cli::{self, Call};
-use handle_repair::config::Config;
+use policy_file::Config;
 use handle_repair::status::Object;
 use ledger::{Ledger, SqliteLedger};
 use policy::{Decision, FleetNow, History, ObjectNow, RepairName, Rules, Why, decide};

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use handle_repair::cli::Call;
-use handle_repair::config::Config;
+use policy_file::Config;
 use handle_repair::{front, job, worker};
 use ledger::{Claim, Ledger, Outcome, Running, SqliteLedger};
 use plugin_kit::Problem;

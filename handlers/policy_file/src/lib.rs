@@ -1,4 +1,4 @@
-//! policy.json: the admin's rules and the places of things. Unknown keys are refused, defaults are safe and complete.
+//! Reads policy.json: the admin's rules, the places of things, and every default. Refuses unknown keys.
 
 mod file;
 mod repairs;
