@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cost::measure;
 use crate::say;
 
-/// Each call starts a worker, which stands still soon; the next measurement waits for that.
+/// Each call starts a worker, which soon finds nothing to do; the next measurement waits for that.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Prints how much longer than a process that does nothing such a call takes, in milliseconds. Below ten is the aim.

@@ -47,7 +47,7 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
             let seen = bed.call(CALL);
             let repaired = seen.text.starts_with("REPAIRED web1/HTTP");
             assert!(
-                repaired || ["STANDS STILL", "COULD NOT", "OUTCOME UNKNOWN"].iter().any(|word| seen.text.starts_with(word)),
+                repaired || ["NO ACTION", "COULD NOT", "OUTCOME UNKNOWN"].iter().any(|word| seen.text.starts_with(word)),
                 "{}",
                 seen.text
             );

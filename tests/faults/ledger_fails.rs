@@ -47,8 +47,8 @@ impl OnDisk {
         fs::remove_file(&self.bed.mark).unwrap();
     }
 
-    /// A call and a dry run stand still, and each says these words, in one line.
-    fn stands_still(&self, wanted: &[&str]) {
+    /// A call and a dry run do nothing, and each says these words, in one line.
+    fn does_nothing(&self, wanted: &[&str]) {
         for call in [CALL.to_owned(), CALL.replace("--foreground", "--dry-run")] {
             let seen = self.bed.call(&call);
             let dry = call.ends_with("--dry-run");
@@ -60,7 +60,7 @@ impl OnDisk {
             }
         }
         assert!(!self.bed.mark.exists(), "a repair was run");
-        assert!(self.bed.call("OK HARD 1 --host web1 --service HTTP --repair httpd").text.starts_with("STANDS STILL"));
+        assert!(self.bed.call("OK HARD 1 --host web1 --service HTTP --repair httpd").text.starts_with("NO ACTION"));
     }
 }
 
@@ -71,20 +71,20 @@ impl Drop for OnDisk {
 }
 
 #[test]
-fn a_read_only_disk_stands_still() {
+fn nothing_is_done_on_a_read_only_disk() {
     let on_disk = OnDisk::new("4m");
     on_disk.remount("ro");
-    on_disk.stands_still(&["Read-only file system", "mount its disk read-write again"]);
+    on_disk.does_nothing(&["Read-only file system", "mount its disk read-write again"]);
     on_disk.remount("rw");
     on_disk.repairs();
 }
 
 #[test]
-fn a_full_disk_stands_still() {
+fn nothing_is_done_on_a_full_disk() {
     let on_disk = OnDisk::new("512k");
     let filler = on_disk.disk.join("filler");
     assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the disk should be full now");
-    on_disk.stands_still(&["free some space on its disk"]);
+    on_disk.does_nothing(&["free some space on its disk"]);
     fs::remove_file(filler).unwrap();
     on_disk.repairs();
 }
@@ -93,7 +93,7 @@ fn a_full_disk_stands_still() {
 type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 
 #[test]
-fn a_damaged_or_foreign_ledger_stands_still_and_stays_as_it_is() {
+fn a_damaged_or_foreign_ledger_is_refused_and_stays_as_it_is() {
     let damages: [Damage; 6] = [
         ("garbage behind the first page", &garble, &["it is damaged, and never reset by itself"]),
         ("emptied", &|path| fs::write(path, "").unwrap(), &["is not a ledger of nagios-selfheal: it is never reset by itself"]),
@@ -126,7 +126,7 @@ fn a_damaged_or_foreign_ledger_stands_still_and_stays_as_it_is() {
         let ledger = &on_disk.bed.monitor.ledger;
         damage(ledger);
         let before = fs::read(ledger).unwrap();
-        on_disk.stands_still(wanted);
+        on_disk.does_nothing(wanted);
         assert!(fs::read(ledger).unwrap() == before, "{what}: it was changed");
     }
 }

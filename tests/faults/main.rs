@@ -213,7 +213,7 @@ fn a_host_can_be_repaired_at_the_gate_of_another_one() {
 }
 
 #[test]
-fn a_second_call_while_one_runs_stands_still() {
+fn a_second_call_while_one_runs_does_nothing() {
     let bed = Bed::new();
     // It runs until it is told to end.
     let go = bed.mark.with_file_name("go");
@@ -227,7 +227,7 @@ fn a_second_call_while_one_runs_stands_still() {
     e2e::until("the first repair on record", Duration::from_secs(10), || (!bed.monitor.records().is_empty()).then_some(()));
     let second = bed.call(CALL);
     assert_eq!(second.code, 0);
-    assert!(second.text.starts_with("STANDS STILL") && second.text.contains("has been repairing"), "{}", second.text);
+    assert!(second.text.starts_with("NO ACTION") && second.text.contains("has been repairing"), "{}", second.text);
     fs::write(&go, "").unwrap();
     e2e::until("the first repair's end", Duration::from_secs(10), || bed.monitor.records()[0].outcome);
     assert_eq!(bed.monitor.records().len(), 1);
@@ -327,12 +327,12 @@ fn a_dry_run_says_what_would_happen_and_why_and_does_nothing() {
     for (event, first, why) in [
         ("CRITICAL SOFT 3", "WOULD REPAIR web1/HTTP", "rung 1"),
         ("CRITICAL HARD 4", "WOULD REPAIR web1/HTTP", "verified by"),
-        ("OK HARD 4", "STANDS STILL", "nothing to repair"),
-        ("WARNING HARD 4", "STANDS STILL", "repairs only CRITICAL"),
-        ("CRITICAL SOFT 1", "STANDS STILL", "too early"),
-        ("CRITICAL SOFT 3 --host-state DOWN", "STANDS STILL", "host is DOWN"),
-        ("CRITICAL SOFT 3 --downtime 1", "STANDS STILL", "service is in downtime"),
-        ("CRITICAL SOFT 3 --host-downtime 1", "STANDS STILL", "host is in downtime"),
+        ("OK HARD 4", "NO ACTION", "nothing to repair"),
+        ("WARNING HARD 4", "NO ACTION", "repairs only CRITICAL"),
+        ("CRITICAL SOFT 1", "NO ACTION", "too early"),
+        ("CRITICAL SOFT 3 --host-state DOWN", "NO ACTION", "host is DOWN"),
+        ("CRITICAL SOFT 3 --downtime 1", "NO ACTION", "service is in downtime"),
+        ("CRITICAL SOFT 3 --host-downtime 1", "NO ACTION", "host is in downtime"),
         ("CRITICAL SOFT 2 --max-attempts 3", "WOULD REPAIR", "the last before HARD"),
     ] {
         let text = dry(event);

@@ -117,6 +117,6 @@ fn a_pause_holds_for_what_is_reserved_and_has_not_begun() {
         let pause = Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
         bed.monitor.write(|ledger| ledger.pause(&pause).unwrap());
     });
-    assert!(seen.text.starts_with("STANDS STILL") && seen.text.contains("paused by alice"), "{}", seen.text);
+    assert!(seen.text.starts_with("NO ACTION") && seen.text.contains("paused by alice"), "{}", seen.text);
     assert!(!bed.mark.exists(), "the repair was run");
 }

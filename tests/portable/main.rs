@@ -130,7 +130,7 @@ fn the_handler_and_the_check_run_where_there_is_nothing_else() {
     let words = ["OK", "HARD", "1", "--host", "web1", "--service", "HTTP", "--repair", "httpd", "--policy", "/policy.json"];
     let done = server.run("", &[["/handle_repair"].as_slice(), &words].concat());
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
-    assert!(said(&done).starts_with("STANDS STILL web1/HTTP"), "{}", said(&done));
+    assert!(said(&done).starts_with("NO ACTION web1/HTTP"), "{}", said(&done));
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();

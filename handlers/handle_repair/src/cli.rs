@@ -22,7 +22,7 @@ use policy_file::{Config, Way};
     max_term_width = 80,
     after_help = "Exit codes:
   0  did what the policy says: repaired, handed to the background, or
-     stood still
+     nothing to do
   1  a repair ran and the fault is still there
   2  could not run, or could not know
   3  bad arguments or configuration; nothing was run

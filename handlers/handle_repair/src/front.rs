@@ -48,7 +48,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 /// ends as 3, because Nagios logs what a handler says only when it does not end as 0.
 pub(crate) fn stand_still(call: &Call, why: &Why) -> Outcome {
     let state = if matches!(why, Why::UnknownRepair(_)) { State::Unknown } else { State::Ok };
-    Outcome::new(state, format!("STANDS STILL {} ({}): {why}", call.event.object(), explain::event_text(&call.event)))
+    Outcome::new(state, format!("NO ACTION {} ({}): {why}", call.event.object(), explain::event_text(&call.event)))
 }
 
 /// Starts the worker so that it outlives us: Nagios kills our process group at `event_handler_timeout`, and a child

@@ -53,7 +53,7 @@ fn a_local_ladder_runs_in_the_foreground_and_then_cools_down() {
     assert!(text.starts_with("REPAIRED web1/HTTP with httpd in "), "{text}");
     let (code, text) = site.call(&format!("{FAULT} --foreground"));
     assert_eq!(code, 0, "{text}");
-    assert!(text.starts_with("STANDS STILL web1/HTTP (CRITICAL;HARD;4): cooling down after job "), "{text}");
+    assert!(text.starts_with("NO ACTION web1/HTTP (CRITICAL;HARD;4): cooling down after job "), "{text}");
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use policy_file::{BadPolicy, Config};
 use ledger::SqliteLedger;
 use plugin_kit::Problem;
+use policy_file::{BadPolicy, Config};
 use privsep::{Account, Role};
 
 use crate::nagios;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use policy_file::Span;
 use plugin_kit::{Problem, Range};
+use policy_file::Span;
 
 /// Tells Nagios how the repairs themselves are.
 ///

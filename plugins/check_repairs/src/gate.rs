@@ -4,8 +4,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use policy_file::Config;
 use handle_repair::worker::reach;
+use policy_file::Config;
 use transport::{Answer, Error, Gate, Reason, Request, Usage};
 
 use crate::cli::GateHost;

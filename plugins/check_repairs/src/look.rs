@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use policy_file::Config;
 use ledger::{Filter, Ledger, Outcome, Paused, Record, RefusalCount, SqliteLedger, came_back};
 use policy::{Event, Fleet, FleetNow, History, Limits, Quota, State, StateType, Why, admit};
+use policy_file::Config;
 
 /// Why the ledger tells nothing.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use policy_file::{Config, parse};
 use policy::{Act, Rules};
+use policy_file::{Config, parse};
 use serde_json::Value;
 
 use crate::json::keys_are_unique;

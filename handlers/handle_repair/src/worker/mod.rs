@@ -19,11 +19,11 @@ use plugin_kit::{Outcome, Problem, State};
 use policy::{Act, Decision, FleetNow, History, JobId, Pause, RepairName, Rules, Rung, admit, decide};
 
 use crate::cli::{self, Call};
-use policy_file::Config;
 use crate::{explain, front};
 pub use abandoned::close as close_abandoned;
 use climb::{Ending, Hands};
 use hands::RealHands;
+use policy_file::Config;
 
 /// The story of one repair. In the background nobody reads what we print, so it is told to syslog as well.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
@@ -112,7 +112,7 @@ fn past(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<Histo
     ledger.history(&call.event, config.policy.fleet.started.per, SystemTime::now())
 }
 
-/// Adds what Nagios' status file says, where the policy names it. A file that cannot be read stands still: whether
+/// Adds what Nagios' status file says, where the policy names it. Without the file nothing is done: whether
 /// somebody is at it already cannot be known.
 fn with_status(history: History, call: &Call, config: &Config, called: SystemTime) -> Result<History, Problem> {
     let Some(file) = &config.status_file else { return Ok(history) };
@@ -181,7 +181,7 @@ fn act(
         Err(why) => {
             let object = call.event.object();
             hands.finish(Ended::CouldNotRun, &format!("nothing was run for {object}: {why} (job {job})"));
-            let line = format!("STANDS STILL {object} ({}): {why}", explain::event_text(&call.event));
+            let line = format!("NO ACTION {object} ({}): {why}", explain::event_text(&call.event));
             return hands.troubles.into_iter().fold(Outcome::new(State::Ok, line), Outcome::line);
         }
     };

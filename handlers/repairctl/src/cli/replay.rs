@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use policy_file::Span;
 use policy::RepairName;
+use policy_file::Span;
 
 /// The words of the command.
 #[derive(Debug, Args)]

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use policy_file::{Transport, Way};
 use handle_repair::worker::reach;
 use policy::RepairName;
+use policy_file::{Transport, Way};
 use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, survey};
 
 use super::finding::{Finding, Verdict};

@@ -10,9 +10,9 @@ mod ward;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use policy_file::Config;
 use plugin_kit::{Found, Out, Problem};
 use policy::{Act, RepairName};
+use policy_file::Config;
 use privsep::Account;
 use serde_json::json;
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use policy_file::{Config, Transport, Way};
 use handle_repair::front;
 use handle_repair::worker::{check, nagios, reach};
 use ledger::SqliteLedger;
 use policy::Act;
+use policy_file::{Config, Transport, Way};
 use rustix::fs::{Access, access};
 use transport::{Error, survey};
 

@@ -5,11 +5,11 @@ mod seen;
 use std::time::SystemTime;
 
 use handle_repair::cli::Call;
-use policy_file::Config;
 use handle_repair::explain;
 use ledger::{Ledger, SqliteLedger};
 use plugin_kit::{Found, Out, Problem, clean};
 use policy::{Decision, FleetNow, History, ObjectNow, Why, decide};
+use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -145,7 +145,7 @@ fn headline(what: &str, verdict: &Prediction, out: &mut Out) {
         return out.line(format!("{what}: {} with {name}", Tone::Good.paint("WOULD REPAIR", out)));
     };
     let tone = if why.recovered { Tone::Good } else { Tone::Uneasy };
-    out.line(format!("{what}: {}: {}", tone.paint("STANDS STILL", out), clean(&why.text)));
+    out.line(format!("{what}: {}: {}", tone.paint("NO ACTION", out), clean(&why.text)));
     if let Some(then) = why.allowed_at {
         let indent = what.len() - what.trim_start().len() + 2;
         out.line(format!("{:indent$}allowed again at {}", "", when::shown(then)));
@@ -158,7 +158,7 @@ fn as_json(words: &Explain, told: &Explanation) -> Value {
         json!({
             "event": verdict.event,
             "repair": verdict.repair,
-            "decision": if why.is_none() { "repair" } else { "stand" },
+            "decision": if why.is_none() { "repair" } else { "no-action" },
             "reason": why.map(|why| &why.code),
             "text": why.map(|why| &why.text),
             "allowed_at": why.and_then(|why| why.allowed_at).map(when::rfc3339),

@@ -131,7 +131,7 @@ impl Look<'_> {
         let name = repair.map(|value| value.text.as_str()).or(fixed);
         let Some(name) = name else {
             if is_own {
-                let text = "calls handle_repair and names no repair: it always stands still";
+                let text = "calls handle_repair and names no repair: it never does anything";
                 let fix = "add a line '_REPAIR NAME' with a name of the policy, or take the event_handler away";
                 self.add(subject, &subject.object.at, &warning("no-repair-named", text, fix));
             }

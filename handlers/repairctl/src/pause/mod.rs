@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::time::SystemTime;
 
-use policy_file::{Config, Span};
 use ledger::Paused;
 use plugin_kit::{Found, Out, Problem, clean};
+use policy_file::{Config, Span};
 use serde::{Deserialize, Serialize};
 
 use crate::board;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy_file::Config;
 use ledger::{Ledger, Paused, Record, Running, SqliteLedger};
 use plugin_kit::Problem;
 use policy::{Event, Quota, Rules, Span, State, StateType};
+use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -10,10 +10,10 @@ mod words;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use policy_file::Config;
 use ledger::{Filter, Ledger, Record, SqliteLedger, came_back};
 use plugin_kit::{Found, Out, Problem};
 use policy::Limits;
+use policy_file::Config;
 
 use crate::cli::Report;
 use crate::history::unread;

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use policy_file::Config;
 use ledger::Sweeping;
 use plugin_kit::{Found, Out, Problem};
+use policy_file::Config;
 
 use crate::cli::Sweep as Words;
 use crate::site::Site;

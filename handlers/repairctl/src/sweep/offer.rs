@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use handle_repair::cli::{self, Call};
-use policy_file::Config;
 use handle_repair::status::Object;
 use ledger::{Ledger, SqliteLedger};
 use policy::{Decision, FleetNow, History, ObjectNow, RepairName, Rules, Why, decide};
+use policy_file::Config;
 
 use super::lost::{Facts, Left, Lost, judge};
 use super::scene::Scene;

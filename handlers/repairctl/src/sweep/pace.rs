@@ -8,11 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use handle_repair::cli::Call;
-use policy_file::Config;
 use handle_repair::{front, job, worker};
 use ledger::{Claim, Ledger, Outcome, Running, SqliteLedger};
 use plugin_kit::Problem;
 use policy::{Decision, Event, JobId, State, StateType, Why};
+use policy_file::Config;
 
 use super::lost::Lost;
 use super::offer::{Ground, Next, Offer};
