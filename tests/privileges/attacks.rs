@@ -207,6 +207,24 @@ fn no_name_of_a_host_becomes_a_command_of_root() {
     }
 }
 
+/// chown(1) and chmod(1) follow links, and root pastes what doctor prints.
+#[test]
+fn no_fix_of_root_names_a_file_that_nagios_can_exchange() {
+    let site = Site::new();
+    let secret = site.place.file("secret", "root's", 0o600, None);
+    let key = site.var.join("id_ed25519");
+    site.nagios.does(|| symlink(&secret, &key).unwrap());
+    site.change_policy(|policy| {
+        policy["ssh"]["key"] = json!(key);
+        policy["ledger"] = json!(site.var.join("heal/ledger.sqlite"));
+    });
+    let doctor = site.ctl(None, &["doctor", "web1"]);
+    let fixes: Vec<&str> = doctor.out.lines().filter_map(|line| Some(line.split_once("fix: ")?.1)).collect();
+    let is_roots = |command: &&str| ["chown ", "chmod ", "install "].iter().any(|program| command.contains(program));
+    let wrong: Vec<&&str> = fixes.iter().filter(|fix| is_roots(fix) && !fix.starts_with("runuser ")).collect();
+    assert!(wrong.is_empty() && fixes.iter().any(|fix| fix.starts_with("give the key to nagios")), "{doctor:?}");
+}
+
 /// Only root's own half starts the other one.
 #[test]
 fn refuses_step_down_option_from_other_users() {
