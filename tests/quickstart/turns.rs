@@ -94,7 +94,7 @@ const TURNS: &[Turn] = &[
         plant: "chown root /var/lib/nagios-selfheal/gate",
         check: "can repair",
         text: "/var/lib/nagios-selfheal/gate belongs to root",
-        fix: "on web1, as root",
+        fix: "on web1, as root: install -d -o repair -g repair -m 700 /var/lib/nagios-selfheal/gate",
         undo: "chown repair /var/lib/nagios-selfheal/gate",
     },
     Turn {

@@ -201,7 +201,7 @@ fn a_page_replaces_the_one_before_and_nothing_else() {
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("new-"));
     assert_eq!(beside.count(), 0);
     for (words, wanted) in [
-        (["report", "--html", "/dev/null"], "no regular file"),
+        (["report", "--html", "/dev/null"], "not a regular file"),
         (["report", "--html", "/nonexistent/page.html"], "No such file"),
         (["report", "--month", "2024-13"], "--html"),
         (["report", "--text", "--month=2024-13"], "'2024-13' is no month"),

@@ -10,6 +10,9 @@ const LONGEST: u64 = 16 << 10;
 /// The gate on the host, as the package puts it.
 pub const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
+/// Where the gate keeps its records on the host; its account's own, mode 700.
+pub const GATE_STATE: &str = "/var/lib/nagios-selfheal/gate";
+
 /// The command that makes the sudoers file of repairs.json on the host, whole or not at all.
 pub fn renew_sudoers() -> String {
     let file = "/etc/sudoers.d/nagios-selfheal";

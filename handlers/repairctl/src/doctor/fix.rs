@@ -70,6 +70,7 @@ pub enum HostFix {
     ReadSshdLog,
     ReadLog,
     CheckGate,
+    OwnGateState,
     NameRepair,
     EndHold,
     ManyRequests,
@@ -215,6 +216,13 @@ impl HostFix {
             HostFix::ReadLog => format!("look at the system's log on {host}"),
             HostFix::CheckGate => {
                 format!("on {host}, as root: {} check && {}", side::GATE, side::renew_sudoers())
+            }
+            HostFix::OwnGateState => {
+                let user = context.way(name).map_or("repair".into(), |way| quoted(&way.user));
+                format!(
+                    "on {host}, as root: install -d -o {user} -g {user} -m 700 {}; if that changes nothing, see the log there",
+                    side::GATE_STATE
+                )
             }
             HostFix::NameRepair => {
                 format!("name it in /etc/nagios-selfheal/repairs.json on {host}, then there, as root: {}", side::renew_sudoers())

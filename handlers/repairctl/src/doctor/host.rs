@@ -215,6 +215,7 @@ fn said(no: &Refusal) -> String {
 fn refusal_fix(reason: Reason) -> HostFix {
     match reason {
         Reason::Config => HostFix::CheckGate,
+        Reason::State => HostFix::OwnGateState,
         _ => HostFix::ReadLog,
     }
 }
