@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser};
 use plugin_kit::Problem;
 use policy::{Event, JobId, State};
 
-use policy_file::{Config, Way};
+use policy_file::{Config, HostRoute};
 
 /// Repairs what Nagios sees break: called by Nagios as an event handler, or by hand.
 ///
@@ -133,10 +133,10 @@ impl Call {
 
 impl Call {
     /// How the gate of a rung is reached: the host's own, or that of the host `at`.
-    pub fn way(&self, config: &Config, at: Option<&str>) -> Way {
+    pub fn route(&self, config: &Config, at: Option<&str>) -> HostRoute {
         match at {
-            Some(other) => config.reach.way(other, None),
-            None => config.reach.way(&self.event.host, Some(&self.address)),
+            Some(other) => config.routes.route(other, None),
+            None => config.routes.route(&self.event.host, Some(&self.address)),
         }
     }
 }

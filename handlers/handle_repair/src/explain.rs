@@ -3,7 +3,7 @@
 use policy::{Act, Event, Fleet, History, Past, Rules, Rung, Span, State};
 
 use crate::cli::Call;
-use policy_file::{Config, Way};
+use policy_file::{Config, HostRoute};
 
 /// `CRITICAL;SOFT;3`, as Nagios' log writes it.
 pub fn event_text(event: &Event) -> String {
@@ -136,7 +136,7 @@ fn fleet(fleet: &Fleet, known: &History) -> String {
 fn rung_line(call: &Call, config: &Config, rung: &Rung) -> String {
     let act = match &rung.act {
         Act::Ssh { repair, at } => {
-            let Way { user, address, port, via, .. } = call.way(config, at.as_deref());
+            let HostRoute { user, address, port, via, .. } = call.route(config, at.as_deref());
             let via = via.map(|via| format!(" through {}", via.host)).unwrap_or_default();
             format!("asks the gate of {user}@{address} port {port}{via} for '{repair}'")
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::repairs::{QuotaKeys, Repair};
-use super::ssh::{Reach, SshKeys};
+use super::ssh::{HostRoutes, SshKeys};
 use super::unique::Unique;
 
 /// The policy and the places of things.
@@ -26,7 +26,7 @@ pub struct Config {
     /// Where a verify command without a slash is looked for, in order, after the place of our own programs.
     pub plugin_path: Vec<PathBuf>,
     /// How hosts are reached.
-    pub reach: Reach,
+    pub routes: HostRoutes,
 }
 
 /// A passive service by which people are told.
@@ -49,7 +49,7 @@ impl Config {
     /// All places it names.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];
-        files.into_iter().flatten().chain(&self.plugin_path).map(PathBuf::as_path).chain(self.reach.paths())
+        files.into_iter().flatten().chain(&self.plugin_path).map(PathBuf::as_path).chain(self.routes.paths())
     }
 }
 
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Config {
             status_file: keys.status_file,
             check_repairs: keys.check_repairs,
             plugin_path: keys.plugin_path.unwrap_or_else(|| DEFAULT_PLUGIN_PATH.map(PathBuf::from).to_vec()),
-            reach: Reach::new(keys.ssh, keys.hosts.0),
+            routes: HostRoutes::new(keys.ssh, keys.hosts.0),
         })
     }
 }

@@ -15,7 +15,7 @@ use safe_file::{Directory, Input};
 
 pub use file::{Config, WatchService};
 pub use span::{BadSpan, Span};
-pub use ssh::{Reach, Transport, Way};
+pub use ssh::{HostRoute, HostRoutes, Transport};
 
 /// Why the policy cannot be used. Nothing is run then.
 #[derive(Debug, thiserror::Error)]

@@ -33,14 +33,14 @@ pub enum Transport {
 
 /// All that is known of reaching hosts.
 #[derive(Debug, Clone, Default)]
-pub struct Reach {
+pub struct HostRoutes {
     all: SshKeys,
     hosts: BTreeMap<String, SshKeys>,
 }
 
 /// How one host is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
+pub struct HostRoute {
     /// Nagios' name of the host.
     pub host: String,
     /// Where it is.
@@ -62,15 +62,15 @@ pub struct Way {
     /// An ssh_config for the openssh transport.
     pub config: Option<PathBuf>,
     /// The host through which it is reached.
-    pub via: Option<Box<Way>>,
+    pub via: Option<Box<HostRoute>>,
 }
 
 /// More hosts than any chain of bastions has: a longer one is a circle.
 const LONGEST_CHAIN: usize = 4;
 
-impl Reach {
-    pub(super) fn new(all: SshKeys, hosts: BTreeMap<String, SshKeys>) -> Reach {
-        Reach { all, hosts }
+impl HostRoutes {
+    pub(super) fn new(all: SshKeys, hosts: BTreeMap<String, SshKeys>) -> HostRoutes {
+        HostRoutes { all, hosts }
     }
 
     /// All places it names.
@@ -88,11 +88,11 @@ impl Reach {
     }
 
     /// How `host` is reached; `address` is what Nagios knows, unless the policy says otherwise.
-    pub fn way(&self, host: &str, address: Option<&str>) -> Way {
-        self.way_within(host, address, LONGEST_CHAIN)
+    pub fn route(&self, host: &str, address: Option<&str>) -> HostRoute {
+        self.route_within(host, address, LONGEST_CHAIN)
     }
 
-    fn way_within(&self, host: &str, address: Option<&str>, chain: usize) -> Way {
+    fn route_within(&self, host: &str, address: Option<&str>, chain: usize) -> HostRoute {
         let none = SshKeys::default();
         let own = self.hosts.get(host).unwrap_or(&none);
         let all = &self.all;
@@ -100,7 +100,7 @@ impl Reach {
         let via = own.via.as_ref().or(all.via.as_ref()).filter(|via| *via != host && chain > 0);
         let known_hosts = own.known_hosts.as_ref().or(all.known_hosts.as_ref()).cloned();
         let key = own.key.as_ref().or(all.key.as_ref()).cloned();
-        Way {
+        HostRoute {
             host: host.to_owned(),
             address: own.address.as_deref().or(address).unwrap_or(host).to_owned(),
             transport: own.transport.or(all.transport).unwrap_or(Transport::Ssh2),
@@ -111,7 +111,7 @@ impl Reach {
             known_hosts: known_hosts.unwrap_or_else(|| vec!["/etc/nagios-selfheal/known_hosts".into()]),
             agent: own.agent.or(all.agent).unwrap_or(false),
             config: own.config.as_ref().or(all.config.as_ref()).cloned(),
-            via: via.map(|via| Box::new(self.way_within(via, None, chain - 1))),
+            via: via.map(|via| Box::new(self.route_within(via, None, chain - 1))),
         }
     }
 }
@@ -120,33 +120,33 @@ impl Reach {
 mod tests {
     use super::*;
 
-    fn reach(text: &str) -> Reach {
+    fn routes(text: &str) -> HostRoutes {
         let keys: BTreeMap<String, SshKeys> = serde_json::from_str(text).unwrap();
         let all = keys.get("*").cloned().unwrap_or_default();
-        Reach::new(all, keys.into_iter().filter(|(host, _)| host != "*").collect())
+        HostRoutes::new(all, keys.into_iter().filter(|(host, _)| host != "*").collect())
     }
 
     #[test]
     fn a_host_may_do_otherwise() {
-        let reach = reach(r#"{"*": {"user": "fix"}, "web1": {"port": 2222, "address": "192.0.2.9", "transport": "openssh"}}"#);
-        let web1 = reach.way("web1", Some("192.0.2.1"));
+        let routes = routes(r#"{"*": {"user": "fix"}, "web1": {"port": 2222, "address": "192.0.2.9", "transport": "openssh"}}"#);
+        let web1 = routes.route("web1", Some("192.0.2.1"));
         assert_eq!((web1.user.as_str(), web1.port, web1.address.as_str()), ("fix", 2222, "192.0.2.9"));
         assert_eq!(web1.transport, Transport::Openssh);
-        let web2 = reach.way("web2", Some("192.0.2.2"));
+        let web2 = routes.route("web2", Some("192.0.2.2"));
         assert_eq!((web2.port, web2.address.as_str(), web2.transport), (22, "192.0.2.2", Transport::Ssh2));
-        assert_eq!(reach.way("web3", None).address, "web3");
+        assert_eq!(routes.route("web3", None).address, "web3");
     }
 
     #[test]
     fn bastions_are_hosts_too_and_a_circle_of_them_ends() {
-        let reach = reach(r#"{"*": {"via": "gate"}, "gate": {"user": "jump"}, "a": {"via": "b"}, "b": {"via": "a"}}"#);
-        let way = reach.way("web1", None);
-        assert_eq!(way.via.as_ref().map(|via| (via.host.as_str(), via.user.as_str())), Some(("gate", "jump")));
-        assert_eq!(way.via.unwrap().via, None);
+        let routes = routes(r#"{"*": {"via": "gate"}, "gate": {"user": "jump"}, "a": {"via": "b"}, "b": {"via": "a"}}"#);
+        let route = routes.route("web1", None);
+        assert_eq!(route.via.as_ref().map(|via| (via.host.as_str(), via.user.as_str())), Some(("gate", "jump")));
+        assert_eq!(route.via.unwrap().via, None);
         let mut hops = 0;
-        let mut way = Some(Box::new(reach.way("a", None)));
-        while let Some(hop) = way {
-            (way, hops) = (hop.via, hops + 1);
+        let mut route = Some(Box::new(routes.route("a", None)));
+        while let Some(hop) = route {
+            (route, hops) = (hop.via, hops + 1);
         }
         assert_eq!(hops, LONGEST_CHAIN + 1);
     }

@@ -15,7 +15,7 @@ fn the_smallest_policy_is_complete() {
     let rules = config.policy.repairs.values().next().unwrap();
     assert_eq!((rules.on.as_slice(), rules.soft_attempt, rules.in_a_row), (&[State::Critical, State::Down][..], 3, 1));
     assert_eq!((rules.limits.cooldown, rules.ladder[0].timeout), (Duration::from_secs(600), Duration::from_secs(90)));
-    let way = config.reach.way("web1", None);
+    let way = config.routes.route("web1", None);
     assert_eq!(rules.ladder[0].verify, ["check_http", "-H", "{address}"]);
     assert_eq!((way.user.as_str(), way.port, config.command_file), ("repair", 22, None));
 }

@@ -14,6 +14,7 @@ mod openssh;
 mod pattern;
 mod request;
 mod resolve;
+pub mod route;
 mod ssh;
 mod text;
 
@@ -23,7 +24,7 @@ pub use answer::{Answer, Diagnosis, JobReport, JobState, Obstacle, Reason, Refus
 pub use error::{Error, Phase};
 pub use frame::read_answer;
 pub use lines::Lines;
-pub use openssh::{OpenSsh, OpenSshGate, Way};
+pub use openssh::{Backend, OpenSsh, OpenSshGate};
 pub use request::Request;
 pub use ssh::survey;
 pub use ssh::{SshGate, SshTarget, connect};

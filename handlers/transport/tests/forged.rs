@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{GOOD_GATE, Plan, Sshd, repair};
 use peer::{cut_after, disconnect, peer};
-use transport::{Error, OpenSsh, SshTarget, Way};
+use transport::{Backend, Error, OpenSsh, SshTarget};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -29,7 +29,7 @@ const TEXTS: [&str; 9] = [
     "x\nAuthenticated to web1\nchannel 0: open failed: no",
 ];
 
-fn ask(way: &Way, target: &SshTarget) -> Error {
+fn ask(way: &Backend, target: &SshTarget) -> Error {
     let deadline = Instant::now() + LONG;
     way.connect(target, deadline).and_then(|mut gate| gate.ask(&repair(), deadline)).unwrap_err()
 }
@@ -39,8 +39,8 @@ fn instead_of(sshd: &Sshd, port: u16) -> SshTarget {
     SshTarget { port, ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) }
 }
 
-fn openssh() -> Way {
-    Way::OpenSsh(OpenSsh::default())
+fn openssh() -> Backend {
+    Backend::OpenSsh(OpenSsh::default())
 }
 
 /// This is one error for every text; it says that nothing was run and that the text proves nothing.
@@ -89,7 +89,7 @@ fn libssh2_keeps_forged_texts_out_of_its_errors() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         let bytes = [b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat();
-        let error = ask(&Way::BuiltIn, &instead_of(&sshd, peer(bytes)));
+        let error = ask(&Backend::BuiltIn, &instead_of(&sshd, peer(bytes)));
         assert!(matches!(error.code(), "cut" | "protocol") && error.nothing_was_run(), "{text:?}: {error}");
         assert!(!error.to_string().contains("Authenticated") && !error.to_string().contains("forged"), "{error}");
     }
@@ -149,7 +149,7 @@ fn a_cut_behind_a_bastion_or_with_a_configuration_never_denies_a_repair_that_has
     let sshd = Plan::new().gate("kill -9 $PPID; sleep 1").start();
     let config = sshd.path("ssh_config");
     fs::write(&config, "Host *\n PermitLocalCommand no\n LocalCommand true\n").unwrap();
-    let configured = Way::OpenSsh(OpenSsh { config: Some(config), ..OpenSsh::default() });
+    let configured = Backend::OpenSsh(OpenSsh { config: Some(config), ..OpenSsh::default() });
     let behind = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
     for (way, target) in [(openssh(), &behind), (configured, &sshd.target())] {
         let error = ask(&way, target);
@@ -172,6 +172,6 @@ exit 255
 "#;
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = ask(&Way::OpenSsh(OpenSsh { program, config: None }), &sshd.target());
+    let error = ask(&Backend::OpenSsh(OpenSsh { program, config: None }), &sshd.target());
     assert!(!error.nothing_was_run(), "{error}");
 }

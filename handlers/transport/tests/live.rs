@@ -9,16 +9,16 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use common::{Plan, Sshd, repair};
-use transport::{Answer, Error, OpenSsh, Way};
+use transport::{Answer, Backend, Error, OpenSsh};
 
 const DONE: &str = r#"{"answer":"repair","host":"t","job":"20261123-4f3a9c2b","repair":"httpd","state":"done","exit":0,"signal":null,"seconds":0.1,"started":1,"output":["ok"]}"#;
 
-fn ways() -> [Way; 2] {
-    [Way::BuiltIn, Way::OpenSsh(OpenSsh::default())]
+fn ways() -> [Backend; 2] {
+    [Backend::BuiltIn, Backend::OpenSsh(OpenSsh::default())]
 }
 
 /// Asks for a repair, and returns the answer with all that was shown until then.
-fn watched(way: &Way, sshd: &Sshd, watch: &mut dyn FnMut(&str)) -> (Result<Answer, Error>, Vec<String>) {
+fn watched(way: &Backend, sshd: &Sshd, watch: &mut dyn FnMut(&str)) -> (Result<Answer, Error>, Vec<String>) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut shown = Vec::new();
     let mut keep = |line: &str| {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{GOOD_GATE, Plan, free_port, keygen, public_key, repair, signal};
 use rustix::process::Signal;
-use transport::{Answer, Error, Gate, OpenSsh, Request, SshTarget, Way};
+use transport::{Answer, Backend, Error, Gate, OpenSsh, Request, SshTarget};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -94,7 +94,7 @@ fn a_host_certificate_is_trusted_by_its_authority() {
 #[test]
 fn both_ways_are_one_kind_of_gate() {
     let sshd = Plan::new().start();
-    for way in [Way::BuiltIn, Way::OpenSsh(OpenSsh::default())] {
+    for way in [Backend::BuiltIn, Backend::OpenSsh(OpenSsh::default())] {
         let deadline = Instant::now() + LONG;
         let mut gate = way.connect(&sshd.target(), deadline).unwrap();
         assert!(gate.ask(&repair(), deadline).is_ok() && gate.ask(&Request::List, deadline).is_ok(), "{way:?}");

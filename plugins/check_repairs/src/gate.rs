@@ -4,9 +4,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use handle_repair::worker::reach;
 use policy_file::Config;
-use transport::{Answer, Error, Gate, Reason, Request, Usage};
+use transport::{Answer, Error, Gate, Reason, Request, Usage, route};
 
 use crate::cli::GateHost;
 
@@ -33,9 +32,9 @@ pub fn ask_all(gates: &[GateHost], config: &Config, deadline: Instant) -> Vec<He
 
 fn ask(gate: &GateHost, config: &Config, deadline: Instant) -> Heard {
     let begun = Instant::now();
-    let way = config.reach.way(&gate.host, gate.address.as_deref());
+    let route = config.routes.route(&gate.host, gate.address.as_deref());
     let host = gate.host.clone();
-    let answered = reach::gate(&way, deadline).map_err(|why| why.to_string()).and_then(|mut gate| {
+    let answered = route::connect(&route, deadline).map_err(|why| why.to_string()).and_then(|mut gate| {
         let version = version(gate.as_mut(), deadline)?;
         Ok((gate, version))
     });

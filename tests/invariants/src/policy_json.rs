@@ -60,14 +60,14 @@ fn places<'a>(config: &Config, hosts: impl Iterator<Item = &'a str>) {
     let files = [Some(&config.ledger), config.command_file.as_ref(), config.status_file.as_ref()];
     assert!(files.into_iter().flatten().chain(&config.plugin_path).all(|place| place.is_absolute()), "{config:?}");
     for host in hosts.chain(["web1"]) {
-        let mut hop = Some(Box::new(config.reach.way(host, Some("192.0.2.1"))));
+        let mut hop = Some(Box::new(config.routes.route(host, Some("192.0.2.1"))));
         let mut hops = 0;
-        while let Some(way) = hop {
-            let files = [Some(&way.key), way.passphrase_file.as_ref(), way.config.as_ref()];
-            assert!(files.into_iter().flatten().chain(&way.known_hosts).all(|place| place.is_absolute()), "{way:?}");
+        while let Some(route) = hop {
+            let files = [Some(&route.key), route.passphrase_file.as_ref(), route.config.as_ref()];
+            assert!(files.into_iter().flatten().chain(&route.known_hosts).all(|place| place.is_absolute()), "{route:?}");
             hops += 1;
             assert!(hops < 10, "a chain of bastions without an end");
-            hop = way.via;
+            hop = route.via;
         }
     }
 }

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, Outcome, Record, SqliteLedger, Step};
 use policy::{Act, JobId, Rung};
-use transport::{Answer, JobState, Reason, Request};
+use transport::{Answer, JobState, Reason, Request, route};
 
 use super::climb::name_of;
 use super::hands::{self, POLL};
-use super::reach;
 use crate::cli::Call;
 use policy_file::Config;
 
@@ -51,7 +50,7 @@ fn how_it_stands(record: &Record, begun: &[&Step], call: &Call, config: &Config)
     };
     let job = format!("{}-{}", record.job, begun.len()).parse().ok()?;
     let deadline = Instant::now() + PATIENCE;
-    let mut gate = match reach::gate(&call.way(config, at.as_deref()), deadline) {
+    let mut gate = match route::connect(&call.route(config, at.as_deref()), deadline) {
         Ok(gate) => gate,
         Err(why) => return Some((Outcome::Unknown, format!("its gate cannot be asked: {why}"))),
     };

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, Outcome, SqliteLedger};
 use policy::{JobId, RepairName, Rung};
-use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request};
+use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request, route};
 
 use super::advice;
 use super::check::{self, Ran};
 use super::climb::{Attempt, Check, GRACE, Hands};
-use super::reach;
 use super::screen::Screen;
 use crate::cli::Call;
 use policy_file::Config;
@@ -66,7 +65,7 @@ impl<'a> RealHands<'a> {
         let key = at.map(str::to_owned);
         let mut gate = match self.gates.remove(&key) {
             Some(gate) => gate,
-            None => reach::gate(&self.call.way(self.config, at), deadline)?,
+            None => route::connect(&self.call.route(self.config, at), deadline)?,
         };
         // A gate that failed to answer is not asked again over the same connection.
         let screen = self.screen;
@@ -136,7 +135,7 @@ pub fn told(report: &JobReport) -> String {
 
 impl Hands for RealHands<'_> {
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
-        match reach::gate(&self.call.way(self.config, at), Instant::now() + limit) {
+        match route::connect(&self.call.route(self.config, at), Instant::now() + limit) {
             Ok(gate) => drop(self.gates.insert(at.map(str::to_owned), gate)),
             Err(why) => {
                 self.unreached = Some((at.map(str::to_owned), why));

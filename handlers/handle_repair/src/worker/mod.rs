@@ -6,7 +6,6 @@ pub mod check;
 mod climb;
 mod hands;
 pub mod nagios;
-pub mod reach;
 mod screen;
 mod status;
 mod syslog;

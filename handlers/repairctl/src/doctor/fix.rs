@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use policy_file::{Config, Way};
+use policy_file::{Config, HostRoute};
 use privsep::{Account, quoted};
 use safe_file::Directory;
 use serde::{Deserialize, Serialize};
@@ -147,7 +147,7 @@ impl ServerFix {
                 "sudo repairctl init makes it (if it is there: chmod the directories above it, for Nagios' group)".into()
             }
             ServerFix::OwnKey { host } => {
-                let key = context.way(host).map(|way| way.key);
+                let key = context.route(host).map(|route| route.key);
                 match key {
                     Some(key) if roots_alone(&key) => format!("chown {user} {0} && chmod 600 {0}", path(&key)),
                     _ => format!("give the key to {user}, mode 0600; its directory should be root's"),
@@ -205,7 +205,7 @@ impl HostFix {
                 format!("look at sshd's log on {host}; compare its key: sudo repairctl trust {host}")
             }
             HostFix::AuthorizedKeys => {
-                let user = context.way(name).map_or("repair".into(), |way| quoted(&way.user));
+                let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
                 format!(
                     "on {host}, create the account {user} (ssh.user) and put this line into ~{user}/.ssh/authorized_keys: {}",
                     context.key_line(name)
@@ -218,7 +218,7 @@ impl HostFix {
                 format!("on {host}, as root: {} check && {}", side::GATE, side::renew_sudoers())
             }
             HostFix::OwnGateState => {
-                let user = context.way(name).map_or("repair".into(), |way| quoted(&way.user));
+                let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
                 format!(
                     "on {host}, as root: install -d -o {user} -g {user} -m 700 {}; if that changes nothing, see the log there",
                     side::GATE_STATE
@@ -246,12 +246,12 @@ impl FixContext<'_> {
         self.config.and_then(|config| config.ledger.parent())
     }
 
-    fn way(&self, host: &str) -> Option<Way> {
-        self.config.map(|config| config.reach.way(host, None))
+    fn route(&self, host: &str) -> Option<HostRoute> {
+        self.config.map(|config| config.routes.route(host, None))
     }
 
     fn key_line(&self, host: &str) -> String {
-        self.way(host).map_or_else(|| "see repairctl init".into(), |way| side::key_line(&way.key))
+        self.route(host).map_or_else(|| "see repairctl init".into(), |route| side::key_line(&route.key))
     }
 }
 

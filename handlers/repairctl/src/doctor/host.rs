@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use handle_repair::worker::reach;
 use policy::RepairName;
-use policy_file::{Transport, Way};
-use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, survey};
+use policy_file::{HostRoute, Transport};
+use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, route, survey};
 
 use super::finding::{Finding, Verdict};
 use super::fix::HostFix;
@@ -20,7 +19,7 @@ const SKEW: u64 = 60;
 #[derive(Debug)]
 pub struct Patient {
     /// How it is reached.
-    pub way: Way,
+    pub route: HostRoute,
     /// The repairs its gate must offer.
     pub needs: Vec<RepairName>,
     /// Nothing says which of them it must offer: one is enough.
@@ -31,11 +30,11 @@ pub struct Patient {
 pub fn examine(patient: &Patient) -> Vec<Finding> {
     let deadline = Instant::now() + LIMIT;
     let mut findings = Vec::new();
-    let on_file = host_key(&patient.way);
+    let on_file = host_key(&patient.route);
     let known = on_file.verdict != Verdict::Wrong;
     findings.push(on_file);
-    if patient.way.via.is_none() {
-        let port = port(&patient.way, deadline);
+    if patient.route.via.is_none() {
+        let port = port(&patient.route, deadline);
         let open = port.verdict != Verdict::Wrong;
         findings.push(port);
         if !open {
@@ -48,14 +47,14 @@ pub fn examine(patient: &Patient) -> Vec<Finding> {
     findings
 }
 
-fn host_key(way: &Way) -> Finding {
-    let host = &way.host;
-    match survey::negotiated(&reach::target(way)) {
+fn host_key(route: &HostRoute) -> Finding {
+    let host = &route.host;
+    match survey::negotiated(&route::target(route)) {
         Ok(types) => Finding::ok("known host", format!("{types} of {host} is on file")),
-        Err(Error::CertAuthorityOnly { .. }) if way.transport == Transport::Openssh => {
+        Err(Error::CertAuthorityOnly { .. }) if route.transport == Transport::Openssh => {
             Finding::ok("known host", "by the certificate of its authority")
         }
-        Err(why) if way.transport == Transport::Openssh && way.config.is_some() => {
+        Err(why) if route.transport == Transport::Openssh && route.config.is_some() => {
             Finding::note("known host", short(&why), HostFix::TrustUnlessConfigured)
         }
         Err(why) => Finding::wrong("known host", short(&why), known_host_fix(&why)),
@@ -71,9 +70,9 @@ fn known_host_fix(why: &Error) -> HostFix {
     }
 }
 
-fn port(way: &Way, deadline: Instant) -> Finding {
-    let place = format!("{}, port {}", way.address, way.port);
-    match survey::port(&reach::target(way), deadline) {
+fn port(route: &HostRoute, deadline: Instant) -> Finding {
+    let place = format!("{}, port {}", route.address, route.port);
+    match survey::port(&route::target(route), deadline) {
         Ok(()) => Finding::ok("port", place),
         Err(why) => Finding::wrong("port", short(&why), port_fix(&why)),
     }
@@ -87,14 +86,14 @@ fn port_fix(why: &Error) -> HostFix {
 }
 
 fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Finding>) {
-    let way = &patient.way;
-    let asked = reach::gate(way, deadline).and_then(|mut gate| {
+    let route = &patient.route;
+    let asked = route::connect(route, deadline).and_then(|mut gate| {
         let answer = gate.ask(&Request::Version, deadline)?;
         Ok((gate, answer))
     });
     let mut gate = match asked {
         Ok((gate, Answer::Version(version))) => {
-            findings.push(Finding::ok("login", format!("{}@{}", way.user, way.host)));
+            findings.push(Finding::ok("login", format!("{}@{}", route.user, route.host)));
             findings.push(version_of_gate(&version));
             gate
         }

@@ -55,7 +55,7 @@ impl Split for Doctor {
         here.extend(policy(&config, site));
         if let Ok(config) = &config {
             here.extend(server::programs(config));
-            here.extend(server::keys(patients.iter().map(|patient| &patient.way)));
+            here.extend(server::keys(patients.iter().map(|patient| &patient.route)));
             here.push(server::ledger(config));
             here.extend(server::files_of_nagios(config));
         }
@@ -64,7 +64,7 @@ impl Split for Doctor {
             here.extend(strangers(self, config, known));
         }
         let mut checks = vec![(None, here)];
-        ward::examine(&patients, self.jobs.into(), |patient, findings| checks.push((Some(patient.way.host.clone()), findings)));
+        ward::examine(&patients, self.jobs.into(), |patient, findings| checks.push((Some(patient.route.host.clone()), findings)));
         Ok(checks)
     }
 
@@ -116,7 +116,7 @@ fn of_nagios(main: Option<&MainFile>, objects: Option<&Result<Objects, String>>,
 /// Hosts that were named on the command line and that nobody knows.
 fn strangers(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<Finding> {
     let Some(objects) = objects else { return Vec::new() };
-    let known = |host: &&String| objects.has(host) || config.reach.hosts().any(|name| name == *host);
+    let known = |host: &&String| objects.has(host) || config.routes.hosts().any(|name| name == *host);
     let unknown = words.hosts.iter().filter(|host| !known(host));
     unknown
         .map(|host| Finding::note("host", format!("neither Nagios nor the policy knows a host '{host}'"), ServerFix::CorrectHost))
@@ -136,15 +136,15 @@ fn patients(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<P
     if hosts.is_empty() {
         hosts.extend(objects.opted().keys().cloned());
         hosts.extend(config.policy.repairs.values().flat_map(elsewhere));
-        let all: Vec<&str> = config.reach.hosts().collect();
-        let bastions: BTreeSet<String> = all.iter().filter_map(|host| Some(config.reach.way(host, None).via?.host)).collect();
+        let all: Vec<&str> = config.routes.hosts().collect();
+        let bastions: BTreeSet<String> = all.iter().filter_map(|host| Some(config.routes.route(host, None).via?.host)).collect();
         hosts.extend(all.into_iter().filter(|host| !bastions.contains(*host)).map(str::to_owned));
     }
     hosts.iter().map(|host| patient(host, config, objects)).collect()
 }
 
 fn patient(host: &str, config: &Config, objects: &Objects) -> Patient {
-    let way = config.reach.way(host, objects.address(host));
+    let route = config.routes.route(host, objects.address(host));
     let opted = objects.opted().get(host);
     let wants = |name: &RepairName| opted.is_none_or(|repairs| repairs.iter().any(|repair| repair == name.as_str()));
     let mut needs = BTreeSet::new();
@@ -161,7 +161,7 @@ fn patient(host: &str, config: &Config, objects: &Objects) -> Patient {
             }
         }
     }
-    Patient { way, needs: needs.into_iter().collect(), any: !named }
+    Patient { route, needs: needs.into_iter().collect(), any: !named }
 }
 
 fn count(checks: &Checks, verdict: Verdict) -> usize {

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use handle_repair::front;
-use handle_repair::worker::{check, nagios, reach};
+use handle_repair::worker::{check, nagios};
 use ledger::SqliteLedger;
 use policy::Act;
-use policy_file::{Config, Transport, Way};
+use policy_file::{Config, HostRoute, Transport};
 use rustix::fs::{Access, access};
-use transport::{Error, survey};
+use transport::{Error, route, survey};
 
 use super::finding::Finding;
 use super::fix::ServerFix;
@@ -58,25 +58,25 @@ fn runnable(program: &Path) -> bool {
 }
 
 /// Each private key once, however many hosts use it.
-pub fn keys<'a>(ways: impl Iterator<Item = &'a Way>) -> Vec<Finding> {
+pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
-    for way in ways.filter(|way| !way.agent) {
-        if seen.insert((&way.key, &way.passphrase_file, way.transport == Transport::Openssh)) {
-            let target = reach::target(way);
-            findings.push(match survey::private_key(&target, way.transport == Transport::Openssh) {
+    for route in routes.filter(|route| !route.agent) {
+        if seen.insert((&route.key, &route.passphrase_file, route.transport == Transport::Openssh)) {
+            let target = route::target(route);
+            findings.push(match survey::private_key(&target, route.transport == Transport::Openssh) {
                 Ok(shown) => Finding::ok("key", shown),
-                Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, way)),
+                Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, route)),
             });
         }
     }
     findings
 }
 
-fn key_fix(why: &Error, way: &Way) -> ServerFix {
+fn key_fix(why: &Error, route: &HostRoute) -> ServerFix {
     match why {
-        Error::KeyFileUnreadable { .. } if !way.key.exists() => ServerFix::MakeKey,
-        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => ServerFix::OwnKey { host: way.host.clone() },
+        Error::KeyFileUnreadable { .. } if !route.key.exists() => ServerFix::MakeKey,
+        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => ServerFix::OwnKey { host: route.host.clone() },
         Error::Passphrase { .. } => ServerFix::PassphraseFile,
         _ => ServerFix::NamePrivateKey,
     }

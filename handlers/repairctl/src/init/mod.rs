@@ -114,8 +114,10 @@ fn missing(site: &Site, recipes: &[Recipe], out: &mut Out) {
 }
 
 fn to_paste(site: &Site, repairs: &str, out: &mut Out) {
-    let key =
-        site.config().map(|config| config.reach.way("", None).key).unwrap_or_else(|_| site.policy().with_file_name("id_ed25519"));
+    let key = site
+        .config()
+        .map(|config| config.routes.route("", None).key)
+        .unwrap_or_else(|_| site.policy().with_file_name("id_ed25519"));
     let here = there::gate_here().unwrap_or_else(|| side::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, mode 755 (one static file, \

@@ -67,7 +67,7 @@ fn gate(source: &Source<'_>) -> String {
     }
 }
 
-const REPAIRS: &str = r#"# What may be run here, and it is all that can be. The package's file names nothing and makes way.
+const REPAIRS: &str = r#"# What may be run here, and it is all that can be. The package's file names nothing and makes route.
 if [ -e /etc/nagios-selfheal/repairs.json ] && ! grep -qxF '{"repairs": {}}' /etc/nagios-selfheal/repairs.json; then
     say "/etc/nagios-selfheal/repairs.json was there already"
 else

@@ -19,13 +19,13 @@ use crate::trust;
 /// Sets the host up and tells what comes next.
 pub fn set_up(words: &Init, host: &str, site: &Site, repairs: &str, out: &mut Out) -> Result<Found, Problem> {
     let config = site.config()?;
-    let way = config.reach.way(host, words.address.as_deref());
+    let route = config.routes.route(host, words.address.as_deref());
     let user = words.sudo_user.as_deref().unwrap_or("root");
-    let argv = ssh(&way, user)?;
-    let line = side::public_half(&way.key).map(|_| side::key_line(&way.key)).ok_or_else(|| {
+    let argv = ssh(&route, user)?;
+    let line = side::public_half(&route.key).map(|_| side::key_line(&route.key)).ok_or_else(|| {
         Problem::Usage(format!(
             "there is no public key at {}.pub; ssh-keygen -y makes it from the private one",
-            way.key.display()
+            route.key.display()
         ))
     })?;
     let program = read_gate()?;
@@ -77,20 +77,20 @@ fn read_gate() -> Result<Vec<u8>, Problem> {
 }
 
 /// Nothing but the admin's own configuration and keys; it may ask.
-fn ssh(way: &policy_file::Way, user: &str) -> Result<Vec<String>, Problem> {
+fn ssh(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, Problem> {
     let plain = |text: &str, more: &[char]| {
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || more.contains(&c);
         !text.is_empty() && !text.starts_with('-') && text.chars().all(fine)
     };
-    if !plain(user, &['@']) || !plain(&way.address, &[':', '%']) {
+    if !plain(user, &['@']) || !plain(&route.address, &[':', '%']) {
         return Err(Problem::Usage(format!(
             "'{}@{}' cannot be logged in to: that is no account and address",
             clean(user),
-            clean(&way.address)
+            clean(&route.address)
         )));
     }
-    let port = way.port.to_string();
-    let words = ["/usr/bin/ssh", "-o", "ConnectTimeout=20", "-p", &port, "-l", user, "--", &way.address];
+    let port = route.port.to_string();
+    let words = ["/usr/bin/ssh", "-o", "ConnectTimeout=20", "-p", &port, "-l", user, "--", &route.address];
     let shell: &[&str] = if user == "root" { &["sh"] } else { &["sudo", "-n", "sh"] };
     Ok(words.iter().chain(shell).map(|word| (*word).to_owned()).collect())
 }

@@ -6,12 +6,11 @@ mod step;
 
 use std::time::{Duration, Instant};
 
-use handle_repair::worker::reach;
 use plugin_kit::{Found, Out, Problem};
 use serde::{Deserialize, Serialize};
 use transport::known_hosts::{Names, OnFile};
 use transport::survey::{self, ShownKey};
-use transport::{Error, SshTarget};
+use transport::{Error, SshTarget, route};
 
 use self::step::{Action, Options};
 use crate::cli::Trust;
@@ -38,7 +37,7 @@ impl Split for Trust {
 
     fn validate(&self, site: &Site) -> Result<(), Problem> {
         self.fingerprint.as_deref().map(fingerprint).transpose()?;
-        file::check(&site.config()?.reach.way(&self.host, None).known_hosts)
+        file::check(&site.config()?.routes.route(&self.host, None).known_hosts)
     }
 
     fn collect(&self, site: &Site) -> Result<Survey, Problem> {
@@ -119,7 +118,7 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
 
 /// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
 fn target(words: &Trust, site: &Site, known: Option<&str>) -> Result<SshTarget, Problem> {
-    Ok(reach::target(&site.config()?.reach.way(&words.host, words.address.as_deref().or(known))))
+    Ok(route::target(&site.config()?.routes.route(&words.host, words.address.as_deref().or(known))))
 }
 
 /// The place to fetch the host's keys from.

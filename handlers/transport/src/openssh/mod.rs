@@ -78,7 +78,7 @@ impl OpenSsh {
 
 /// The ways to a host's gate: what `"transport"` chooses.
 #[derive(Debug, Clone, Default)]
-pub enum Way {
+pub enum Backend {
     /// libssh2, in this process.
     #[default]
     BuiltIn,
@@ -86,12 +86,12 @@ pub enum Way {
     OpenSsh(OpenSsh),
 }
 
-impl Way {
+impl Backend {
     /// Reaches the target this way; for the `ssh` program, gets ready to.
     pub fn connect(&self, target: &SshTarget, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
         Ok(match self {
-            Way::BuiltIn => Box::new(crate::connect(target, deadline)?),
-            Way::OpenSsh(how) => Box::new(how.gate(target)?),
+            Backend::BuiltIn => Box::new(crate::connect(target, deadline)?),
+            Backend::OpenSsh(how) => Box::new(how.gate(target)?),
         })
     }
 }
