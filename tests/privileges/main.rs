@@ -9,7 +9,7 @@ mod trace;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -131,6 +131,20 @@ fn doctor_as_root_logs_in_by_either_transport() {
         let doctor = site.ctl(None, &["doctor", "web1"]);
         assert!(doctor.out.contains(&format!("ok    login         {}@web1", web.account.name)), "{transport}: {doctor:?}");
     }
+}
+
+/// Nagios' user cannot enter the directory that root is in.
+#[test]
+fn a_relative_path_in_a_closed_directory_is_explained() {
+    let site = Site::new();
+    let closed = site.place.directory("closed", None);
+    fs::copy(&site.cfg, closed.join("nagios.cfg")).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut lint = Command::new(&site.ctl);
+    let done =
+        lint.args(["--policy", site.policy.to_str().unwrap(), "lint", "nagios.cfg"]).current_dir(&closed).output().unwrap();
+    let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+    assert!(text.contains("cannot be read: No such file") && text.contains("write whole paths"), "{text}");
 }
 
 /// A pause is of what root's half says, wherever its options stand.

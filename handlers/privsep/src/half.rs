@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plugin_kit::printable;
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,6 +18,8 @@ use crate::{Account, Error};
 
 /// The longest answer, in bytes: some hundred thousand repairs.
 const LONGEST: usize = 64 << 20;
+/// How long what a half has said on standard error is waited for.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long a half that is asked to end may take.
 const GRACE: Duration = Duration::from_secs(10);
 /// The longest line of output that is shown, in bytes.
@@ -82,11 +84,14 @@ impl Half {
     pub fn answer<T: DeserializeOwned>(mut self, within: Duration, exact: bool) -> Result<Result<T, String>, Error> {
         let shown = self.show_errors();
         let read = self.read(within);
-        // The answer is complete or late: it has nothing more to do. Nothing of it is waited for, for it may be in a system
-        // call that ends when another account wants.
+        // The answer is complete or late: it has nothing more to do. It is not waited for long, for it may be in a system call
+        // that ends when another account wants.
         let _ = self.child.kill();
+        let until = Instant::now() + LAST_WORDS;
+        while shown.as_ref().is_some_and(|shown| !shown.is_finished()) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
         let _ = self.child.try_wait();
-        drop(shown);
         let invalid = |why: serde_json::Error| Error::Answer { account: self.account.clone(), why: why.to_string() };
         let mut value: Value = serde_json::from_slice(&read?).map_err(invalid)?;
         if !exact {

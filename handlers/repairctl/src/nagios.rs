@@ -175,12 +175,31 @@ pub fn account(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, 
             None => Ok(account),
         };
     }
+    usual_account()?.ok_or_else(|| {
+        Problem::Usage("no user nagios, naemon or icinga is here: name the one Nagios runs as, with --nagios-user".into())
+    })
+}
+
+/// The first of the usual names of Nagios' user that this machine has.
+fn usual_account() -> Result<Option<Account>, Problem> {
     for name in ["nagios", "naemon", "icinga"] {
         if let Some(account) = Account::named(name)? {
-            return Ok(account);
+            return Ok(Some(account));
         }
     }
-    Err(Problem::Usage("no user nagios, naemon or icinga is here: name the one Nagios runs as, with --nagios-user".into()))
+    Ok(None)
+}
+
+/// As [`account_to_become`], but a machine without Nagios' user has no account to beware of.
+pub fn account_if_any(nagios_cfg: Option<&Path>) -> Result<Option<Account>, Problem> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let names_one = MainFile::of_root(nagios_cfg).is_some_and(|main| main.user().is_some());
+    match names_one || usual_account()?.is_some() {
+        true => account_to_become(None, nagios_cfg),
+        false => Ok(None),
+    }
 }
 
 /// The same by a configuration that root may believe, when we are root: one that nobody else can change.

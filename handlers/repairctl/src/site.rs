@@ -76,12 +76,11 @@ impl Site {
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
         // A policy that comes through a pipe can be read once, by the half that uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
-            return nagios::account_to_become(None, self.nagios_cfg());
+            return nagios::account_if_any(self.nagios_cfg());
         }
         match self.config() {
             Ok(_) => self.other_owner(),
-            // Where there is no Nagios, there is no account to beware of.
-            Err(_) => Ok(nagios::account_to_become(None, self.nagios_cfg()).unwrap_or_default()),
+            Err(_) => nagios::account_if_any(self.nagios_cfg()),
         }
     }
 

@@ -2,7 +2,8 @@
 //! that is Nagios' user, and prints them in root's. Any other runs in the first of these as a whole.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub fn run<C: Split>(command: &C, site: &Site, argv: &[OsString], out: &mut Out)
             // What is printed as JSON is escaped there, and says just what is on record.
             let exact = argv.iter().any(|word| word == "--json");
             let answer = half.answer(command.timeout(), exact)?;
-            answer.map_err(|text| Problem::Usage(format!("as {}: {text}", account.name)))?
+            answer.map_err(|text| Problem::Usage(format!("as {}: {text}{}", account.name, hint(argv))))?
         }
     };
     command.show(data, site, out)
@@ -91,9 +92,16 @@ pub fn run_as_nagios(
     match status?.code() {
         Some(0) => Ok(Found::Fine),
         Some(1) => Ok(Found::Wrong),
-        Some(2) => Ok(Found::Failed),
-        _ => Err(Problem::Usage(format!("failed while running as {}; see the message above", account.name))),
+        Some(2) if hint(&argv).is_empty() => Ok(Found::Failed),
+        _ => Err(Problem::Usage(format!("failed while running as {}; see the message above{}", account.name, hint(&argv)))),
     }
+}
+
+/// Explains why the other half does not find a relative path: it may not enter our directory.
+fn hint(argv: &[OsString]) -> &'static str {
+    let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
+    let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());
+    if is_closed && is_relative() { "; it may not enter this directory: write whole paths" } else { "" }
 }
 
 /// `argv` with `more` options, which must stand before a `--`.
