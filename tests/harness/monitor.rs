@@ -148,7 +148,7 @@ impl Monitor {
         self.read(|ledger| ledger.steps(&job.parse().expect("a job id")).expect("steps")).expect("the ledger")
     }
 
-    /// What the user nagios reads in the ledger; `None` when there is none yet.
+    /// What the user nagios reads in the ledger; `None` before the ledger exists.
     pub fn read<T: Send>(&self, look: impl FnOnce(&mut SqliteLedger) -> T + Send) -> Option<T> {
         self.nagios.does(|| SqliteLedger::open_read_only(&self.ledger).ok().map(|mut ledger| look(&mut ledger)))
     }

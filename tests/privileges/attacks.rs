@@ -269,7 +269,7 @@ fn root_goes_by_no_file_that_others_can_change() {
     assert!(text.contains(&format!("this runs as uid {}, but Nagios runs as daemon", site.nagios.uid)), "{text}");
 }
 
-/// A session keyring is inherited, whoever a process has become (session-keyring(7)).
+/// A process keeps its session keyring when it becomes another user (session-keyring(7)).
 #[test]
 fn no_key_of_roots_session_is_for_what_runs_as_nagios() {
     let site = Site::new();
@@ -307,7 +307,7 @@ fn a_half_that_is_stopped_does_not_keep_root() {
     until("the end of root's half", Duration::from_secs(8), || lint.try_wait().unwrap().map(drop));
 }
 
-/// Whoever can open the directory of known_hosts can lock it.
+/// Any account that can open the directory of known_hosts can lock it.
 #[test]
 fn a_lock_that_nagios_holds_ends_trust_with_an_error() {
     let site = Site::new();

@@ -174,7 +174,7 @@ fn trust_as_root_records_the_key_in_roots_file() {
     assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
 }
 
-/// A sweep is Nagios' user's, whoever calls it.
+/// A sweep that root starts runs as Nagios' user.
 #[test]
 fn sweep_as_root_repairs_as_nagios() {
     let site = Site::new();

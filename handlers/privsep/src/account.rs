@@ -23,7 +23,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account of this name with its own group; `None` when there is none.
+    /// Looks an account up by its name, with its own group. `None` if it does not exist.
     ///
     /// # Errors
     /// When the system cannot say.
@@ -31,7 +31,7 @@ impl Account {
         Account::of(User::from_name(name).map_err(|why| unknown(name, why))?)
     }
 
-    /// The account of this number with its own group; `None` when there is none.
+    /// Looks an account up by its number, with its own group. `None` if it does not exist.
     ///
     /// # Errors
     /// When the system cannot say.

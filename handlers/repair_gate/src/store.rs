@@ -4,7 +4,7 @@
 //!
 //! A record is written to `jobs/JOB.json`. The next repair that runs first files it as
 //! `jobs/NAME/JOB.json`, so that the records of one name neither take room from another nor are
-//! read for it. Gates of older gates left all of theirs in `jobs`.
+//! read for it. A gate that does not file keeps all of its records in `jobs`.
 
 use std::collections::BTreeSet;
 use std::fmt;

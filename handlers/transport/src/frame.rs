@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(read_answer(&Request::List, &line(list)), Ok(Answer::Repairs(vec!["a".into(), "b".into()])));
         let version = r#"{"answer":"version","host":"h","version":"0.1.0"}"#;
         assert_eq!(read_answer(&Request::Version, &line(version)), Ok(Answer::Version("0.1.0".into())));
-        assert!(why_not(&Request::Version, &version.replace("0.1.0", "1 -- mend: id")).contains("its version is"));
+        assert!(why_not(&Request::Version, &version.replace("0.1.0", "1 -- fix: id")).contains("its version is"));
         let reports =
             r#"{"answer":"diagnose","host":"h","repair":"httpd","reports":[{"run":["/bin/df","-h"],"exit":null,"output":[]}]}"#;
         let diagnose = Request::Diagnose { name: "httpd".parse().unwrap() };

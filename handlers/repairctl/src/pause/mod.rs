@@ -42,7 +42,7 @@ impl Split for Pause {
         scope(host, service)?;
         let reason = clean(self.reason.trim());
         if reason.is_empty() {
-            return Err(Problem::Usage("--reason is empty: say why, for whoever asks tonight; nothing was paused".into()));
+            return Err(Problem::Usage("--reason is empty, so nothing was paused; say why, for the colleagues on call".into()));
         }
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;

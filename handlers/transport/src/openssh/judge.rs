@@ -8,7 +8,7 @@ use crate::{Answer, Error, Phase, Request, SshTarget};
 
 use super::run::Ran;
 
-/// The answer, or why there is none.
+/// The answer, or why none came.
 pub(super) fn judge(mut ran: Ran, target: &SshTarget, request: &Request, clock: &Clock) -> Result<Answer, Error> {
     let host = target.host.clone();
     let phase = if ran.logged_in { request.phase() } else { Phase::Login };
