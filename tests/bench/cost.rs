@@ -18,12 +18,17 @@ pub struct Cost {
     pub wall: f64,
 }
 
-/// `bench once PROGRAM [ARGUMENT...]`: runs it and prints CPU and wall time in microseconds. A process of its own, because
-/// the system adds up what all children of one have cost.
+/// `bench once PROGRAM [ARGUMENT...]`: runs it and prints CPU and wall time in microseconds. A
+/// process of its own, because the system adds up what all children of one have cost.
 pub fn once(argv: &[String]) {
     let begun = Instant::now();
     let (program, arguments) = argv.split_first().expect("a program to measure");
-    let status = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let status = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     let wall = begun.elapsed().as_micros();
     status.expect("the measured program starts");
     let used = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
@@ -34,18 +39,27 @@ pub fn once(argv: &[String]) {
 pub fn measure(argv: &[String]) -> Cost {
     let us = env::current_exe().expect("our own path");
     let said = run(Command::new(us).arg("once").args(argv));
-    let numbers: Vec<f64> = said.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+    let numbers: Vec<f64> =
+        said.split_whitespace().map(|word| word.parse().expect("a number")).collect();
     let [cpu, wall] = numbers.as_slice() else { panic!("{said}") };
     Cost { cpu: *cpu, wall: *wall }
 }
 
-/// The peak of a run's memory, in KiB. time(1) measures it: to the system, a process has had the memory of who started it,
-/// and time has less than anything measured here.
+/// The peak of a run's memory, in KiB. time(1) measures it: to the system, a process has had the
+/// memory of who started it, and time has less than anything measured here.
 fn memory(argv: &[String]) -> f64 {
     let mut command = Command::new(system_program(&["time"]));
-    let output = command.args(["-f", "%M"]).args(argv).stdin(Stdio::null()).output().expect("time(1) starts");
+    let output = command
+        .args(["-f", "%M"])
+        .args(argv)
+        .stdin(Stdio::null())
+        .output()
+        .expect("time(1) starts");
     let said = String::from_utf8_lossy(&output.stderr);
-    said.lines().next_back().and_then(|line| line.parse().ok()).unwrap_or_else(|| panic!("time(1) said {said}"))
+    said.lines()
+        .next_back()
+        .and_then(|line| line.parse().ok())
+        .unwrap_or_else(|| panic!("time(1) said {said}"))
 }
 
 /// Two commands that do the same.
@@ -56,7 +70,10 @@ struct Pair {
 }
 
 fn words(program: &Path, arguments: &str) -> Vec<String> {
-    [program.display().to_string()].into_iter().chain(arguments.split_whitespace().map(str::to_owned)).collect()
+    [program.display().to_string()]
+        .into_iter()
+        .chain(arguments.split_whitespace().map(str::to_owned))
+        .collect()
 }
 
 /// Prints a table of the ratios, for what Nagios does thousands of times a minute.
@@ -64,22 +81,43 @@ pub fn compare(rounds: usize) {
     let place = Place::new();
     let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
-    place.file("web/apache/large.html", &format!("{}needle\n", "hay ".repeat(256 * 1024)), 0o644, None);
+    place.file(
+        "web/apache/large.html",
+        &format!("{}needle\n", "hay ".repeat(256 * 1024)),
+        0o644,
+        None,
+    );
     // check_http looks for its other half beside itself.
     place.program("check_http_openssl");
     let (tls, tls_port) = tls_server(&place, "tls", "");
     // What rustls refuses and OpenSSL 3 still speaks: no forward secrecy.
     let (old_tls, old_tls_port) = tls_server(&place, "old_tls", " -tls1_2 -cipher AES128-SHA");
-    say(&format!("ratios of the medians of {rounds} runs each; per second: {} at a time", parallel::AT_A_TIME));
-    say(&format!("{:<34}{:>8}{:>8}{:>8}{:>12}", "ours / the original", "CPU", "wall", "memory", "per second"));
-    for pair in handler_pairs(&place, &monitor).into_iter().chain(check_pairs(&monitor, &web, tls_port, old_tls_port)) {
+    say(&format!(
+        "ratios of the medians of {rounds} runs each; per second: {} at a time",
+        parallel::AT_A_TIME
+    ));
+    say(&format!(
+        "{:<34}{:>8}{:>8}{:>8}{:>12}",
+        "ours / the original", "CPU", "wall", "memory", "per second"
+    ));
+    for pair in handler_pairs(&place, &monitor).into_iter().chain(check_pairs(
+        &monitor,
+        &web,
+        tls_port,
+        old_tls_port,
+    )) {
         row(&pair, rounds);
     }
     drop((tls, old_tls));
 }
 
 fn row(pair: &Pair, rounds: usize) {
-    assert_eq!(exit_code(&pair.ours), exit_code(&pair.theirs), "{}: they do not do the same", pair.name);
+    assert_eq!(
+        exit_code(&pair.ours),
+        exit_code(&pair.theirs),
+        "{}: they do not do the same",
+        pair.name
+    );
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         ours.push(measure(&pair.ours));
@@ -99,7 +137,13 @@ fn row(pair: &Pair, rounds: usize) {
 
 fn exit_code(argv: &[String]) -> Option<i32> {
     let (program, arguments) = argv.split_first()?;
-    Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?.code()
+    Command::new(program)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .ok()?
+        .code()
 }
 
 fn median<T>(measured: &[T], which: fn(&T) -> f64) -> f64 {
@@ -108,16 +152,26 @@ fn median<T>(measured: &[T], which: fn(&T) -> f64) -> f64 {
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// A handler call that decides to do nothing, against a dash script with the same conditions, and against `true`.
+/// A handler call that decides to do nothing, against a dash script with the same conditions, and
+/// against `true`.
 fn handler_pairs(place: &Place, monitor: &Monitor) -> Vec<Pair> {
-    let script = "#!/bin/dash\ncase \"$1;$2;$3\" in\n'CRITICAL;SOFT;3' | 'CRITICAL;HARD;'*) exec /bin/false ;;\nesac\nexit 0\n";
+    let script = "#!/bin/dash\ncase \"$1;$2;$3\" in\n'CRITICAL;SOFT;3' | 'CRITICAL;HARD;'*) exec \
+    /bin/false ;;\nesac\nexit 0\n";
     let script = place.file("nothing.sh", script, 0o755, None);
-    let call =
-        "OK HARD 1 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --max-attempts 4 --host-state UP --downtime 0";
+    let call = "OK HARD 1 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
+                --max-attempts 4 --host-state UP --downtime 0";
     let ours = words(&monitor.handler, &format!("{call} --policy {}", monitor.policy.display()));
     vec![
-        Pair { name: "handler, nothing to do / dash", ours: ours.clone(), theirs: words(&script, "OK HARD 1") },
-        Pair { name: "handler, nothing to do / true", ours, theirs: words(&system_program(&["true"]), "") },
+        Pair {
+            name: "handler, nothing to do / dash",
+            ours: ours.clone(),
+            theirs: words(&script, "OK HARD 1"),
+        },
+        Pair {
+            name: "handler, nothing to do / true",
+            ours,
+            theirs: words(&system_program(&["true"]), ""),
+        },
     ]
 }
 
@@ -130,11 +184,18 @@ fn check_pairs(monitor: &Monitor, web: &WebSide, tls_port: u16, old_tls_port: u1
         ("check_http, certificate", format!("-H localhost -I 127.0.0.1 -p {tls_port} -S -C 1")),
         ("check_http, TLS of long ago", format!("-H localhost -I 127.0.0.1 -p {old_tls_port} -S")),
         ("check_http, refused", format!("-H localhost -I 127.0.0.1 -p {}", free_port())),
-        ("check_http, 1 MB and a pattern", format!("-H localhost -I 127.0.0.1 -p {port} -u /large.html -r n[e]+dle")),
+        (
+            "check_http, 1 MB and a pattern",
+            format!("-H localhost -I 127.0.0.1 -p {port} -u /large.html -r n[e]+dle"),
+        ),
     ];
     cases
         .into_iter()
-        .map(|(name, call)| Pair { name, ours: words(&monitor.check, &call), theirs: words(&original, &call) })
+        .map(|(name, call)| Pair {
+            name,
+            ours: words(&monitor.check, &call),
+            theirs: words(&original, &call),
+        })
         .collect()
 }
 
@@ -143,12 +204,22 @@ fn tls_server(place: &Place, name: &str, options: &str) -> (Daemon, u16) {
     let openssl: PathBuf = system_program(&["openssl"]);
     let (key, cert) = (place.at(&format!("{name}.key")), place.at(&format!("{name}.pem")));
     let request = "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost";
-    run(Command::new(&openssl).args(request.split(' ')).arg("-keyout").arg(&key).arg("-out").arg(&cert));
+    run(Command::new(&openssl)
+        .args(request.split(' '))
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert));
     let port = free_port();
-    let server =
-        format!("s_server -accept 127.0.0.1:{port} -key {} -cert {} -www -quiet{options}", key.display(), cert.display());
+    let server = format!(
+        "s_server -accept 127.0.0.1:{port} -key {} -cert {} -www -quiet{options}",
+        key.display(),
+        cert.display()
+    );
     let arguments: Vec<&str> = server.split(' ').collect();
     let daemon = Daemon::start(&place.at(&format!("{name}.log")), &openssl, &arguments);
-    until("the TLS server listening", Duration::from_secs(10), || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    until("the TLS server listening", Duration::from_secs(10), || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+    });
     (daemon, port)
 }

@@ -12,16 +12,21 @@ use crate::say;
 /// Each call starts a worker, which soon finds nothing to do; the next measurement waits for that.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Prints how much longer than a process that does nothing such a call takes, in milliseconds. Below ten is the aim.
+/// Prints how much longer than a process that does nothing such a call takes, in milliseconds.
+/// Below ten is the aim.
 pub fn compare(rounds: usize) {
     let place = Place::new();
     let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
     let repair = json!({"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"], "settle": "0s", "cooldown": "1h"});
     monitor.write_policy(&json!({"ledger": monitor.ledger, "repairs": {"httpd": repair}}));
-    let call = "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --max-attempts 4 --host-state UP";
-    let words = [monitor.handler.display().to_string()].into_iter().chain(call.split(' ').map(str::to_owned));
-    let ours: Vec<String> = words.chain(["--policy".to_owned(), monitor.policy.display().to_string()]).collect();
+    let call = "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
+                --max-attempts 4 --host-state UP";
+    let words = [monitor.handler.display().to_string()]
+        .into_iter()
+        .chain(call.split(' ').map(str::to_owned));
+    let ours: Vec<String> =
+        words.chain(["--policy".to_owned(), monitor.policy.display().to_string()]).collect();
     let nothing = [system_program(&["true"]).display().to_string()];
     let (mut ours_took, mut nothing_took) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -30,7 +35,10 @@ pub fn compare(rounds: usize) {
         nothing_took.push(measure(&nothing).wall);
     }
     let milliseconds = (median(&mut ours_took) - median(&mut nothing_took)) / 1000.0;
-    say(&format!("a call that hands a repair over takes {milliseconds:.2} ms more than 'true' (medians of {rounds})"));
+    say(&format!(
+        "a call that hands a repair over takes {milliseconds:.2} ms more than 'true' (medians of \
+         {rounds})"
+    ));
 }
 
 fn median(all: &mut [f64]) -> f64 {

@@ -1,5 +1,6 @@
-//! The loop: from the kill to OK in Nagios, with our handler and with the classic shell handler that acts
-//! on SOFT 3, runs CFEngine over ssh and asks for a forced check. Both in the same lab, in turn.
+//! The loop: from the kill to OK in Nagios, with our handler and with the classic shell handler
+//! that acts on SOFT 3, runs CFEngine over ssh and asks for a forced check. Both in the same lab,
+//! in turn.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +22,8 @@ pub fn compare(rounds: usize) {
     if ours.len() + classic.len() < 2 * BLOCKS * rounds {
         say("NOT ALL ROUNDS WERE HEALED: the figures below are of those that were");
     }
-    let pick = |all: &[Times], which: fn(&Times) -> f64| all.iter().map(which).collect::<Vec<f64>>();
+    let pick =
+        |all: &[Times], which: fn(&Times) -> f64| all.iter().map(which).collect::<Vec<f64>>();
     let rows = [
         ("OK in Nagios, handle_repair", pick(&ours, |times| times.ok)),
         ("OK in Nagios, shell handler", pick(&classic, |times| times.ok)),
@@ -30,7 +32,11 @@ pub fn compare(rounds: usize) {
     ];
     let medians: Vec<f64> = rows.into_iter().map(|(name, times)| row(name, times)).collect();
     if let [our_whole, their_whole, our_part, their_part] = medians.as_slice() {
-        say(&format!("ratio of the medians: {:.2} whole, {:.2} from SOFT 3 on", our_whole / their_whole, our_part / their_part));
+        say(&format!(
+            "ratio of the medians: {:.2} whole, {:.2} from SOFT 3 on",
+            our_whole / their_whole,
+            our_part / their_part
+        ));
     }
 }
 
@@ -45,7 +51,12 @@ fn measure(rounds: usize, classic: bool) -> Vec<Times> {
     let monitor = Monitor::new(&place, &web);
     let nagios = if classic {
         let more = classic_handler(&place, &web, &monitor);
-        Nagios::start_with(&place, &monitor, &web, &Watch { handler: "classic", more, ..Watch::default() })
+        Nagios::start_with(
+            &place,
+            &monitor,
+            &web,
+            &Watch { handler: "classic", more, ..Watch::default() },
+        )
     } else {
         Nagios::start(&place, &monitor, &web)
     };
@@ -76,12 +87,13 @@ fn one_round(web: &WebSide, journal: &mut Journal) -> Option<Times> {
     Some(times)
 }
 
-/// The handler of the article with what its readers added: strict host keys, and a forced check afterwards. Returns
-/// the Nagios command that calls it.
+/// The handler of the article with what its readers added: strict host keys, and a forced check
+/// afterwards. Returns the Nagios command that calls it.
 fn classic_handler(place: &Place, web: &WebSide, monitor: &Monitor) -> String {
     // ssh takes a name of known_hosts from the command line; the lab records the host as web1.
     let ssh = format!(
-        "ssh -F /dev/null -n -T -i {} -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile={} \
+        "ssh -F /dev/null -n -T -i {} -o BatchMode=yes -o StrictHostKeyChecking=yes -o \
+         UserKnownHostsFile={} \
          -o HostKeyAlias='[web1]:{port}' -o LogLevel=ERROR -p {port} {}@127.0.0.1 heal",
         monitor.key().display(),
         monitor.known_hosts().display(),
@@ -89,8 +101,10 @@ fn classic_handler(place: &Place, web: &WebSide, monitor: &Monitor) -> String {
         port = web.sshd.port,
     );
     let script = format!(
-        "#!/bin/sh\ncase \"$1;$2;$3\" in\n'CRITICAL;SOFT;3' | 'CRITICAL;HARD;'*)\n    {ssh} >/dev/null 2>&1\n    now=$(date +%s)\n    \
-         printf '[%s] SCHEDULE_FORCED_SVC_CHECK;web1;HTTP;%s\\n' \"$now\" \"$now\" > {}\n    ;;\nesac\nexit 0\n",
+        "#!/bin/sh\ncase \"$1;$2;$3\" in\n'CRITICAL;SOFT;3' | 'CRITICAL;HARD;'*)\n    {ssh} \
+        >/dev/null 2>&1\n    now=$(date +%s)\n    \
+         printf '[%s] SCHEDULE_FORCED_SVC_CHECK;web1;HTTP;%s\\n' \"$now\" \"$now\" > \
+             {}\n    ;;\nesac\nexit 0\n",
         monitor.command_file.display()
     );
     let script = place.file("classic.sh", &script, 0o755, Account::nagios().ids());
@@ -104,7 +118,11 @@ fn classic_handler(place: &Place, web: &WebSide, monitor: &Monitor) -> String {
 
 fn row(name: &str, mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
-    let (Some(min), Some(median), Some(max)) = (times.first(), times.get(times.len() / 2), times.last()) else { return f64::NAN };
+    let (Some(min), Some(median), Some(max)) =
+        (times.first(), times.get(times.len() / 2), times.last())
+    else {
+        return f64::NAN;
+    };
     say(&format!("{name:<34}{min:>8.2}{median:>8.2}{max:>8.2}"));
     *median
 }

@@ -1,4 +1,5 @@
-//! `make bench`: what one process costs, and how long healing takes, ours against the original in the same run.
+//! `make bench`: what one process costs, and how long healing takes, ours against the original in
+//! the same run.
 
 mod cost;
 mod dispatch;
@@ -14,7 +15,9 @@ fn main() {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["once", argv @ ..] => cost::once(&argv.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        ["once", argv @ ..] => {
+            cost::once(&argv.iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
         _ => {
             clean_up_when_interrupted();
             let rounds = words.first().and_then(|word| word.parse().ok());

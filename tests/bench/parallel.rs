@@ -29,7 +29,11 @@ fn per_second(argv: &[String]) -> f64 {
             scope.spawn(|| {
                 while begun.elapsed() < TURN {
                     let mut command = Command::new(program);
-                    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                    command
+                        .args(arguments)
+                        .stdin(Stdio::null())
+                        .stdout(Stdio::null())
+                        .stderr(Stdio::null());
                     command.status().expect("the measured program starts");
                     runs.fetch_add(1, Ordering::Relaxed);
                 }

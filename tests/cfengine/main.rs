@@ -1,5 +1,5 @@
-//! cf-runagent as a rung of policy.json, on a real cf-serverd: another way to a host than the gate's, trusting no key that
-//! was not given to it.
+//! cf-runagent as a rung of policy.json, on a real cf-serverd: another way to a host than the
+//! gate's, trusting no key that was not given to it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,7 +11,8 @@ use e2e::{CfServerd, Monitor, Nagios, Place, WebSide, until};
 use ledger::Outcome;
 use serde_json::json;
 
-const CALL: &str = "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
+const CALL: &str =
+    "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
 
 /// A host and a monitor whose policy has cf-runagent as its only rung.
 fn lab(place: &Place) -> (WebSide, Monitor, CfServerd) {
@@ -35,21 +36,32 @@ fn a_dead_apache_is_healed_by_cf_runagent() {
 
     web.apache.kill();
     let comment = until("the comment in Nagios", Duration::from_secs(60), || {
-        nagios.comments().into_iter().find(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd"))
+        nagios
+            .comments()
+            .into_iter()
+            .find(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd"))
     });
-    until("OK in Nagios", Duration::from_secs(10), || (nagios.service("current_state")? == "0").then_some(()));
+    until("OK in Nagios", Duration::from_secs(10), || {
+        (nagios.service("current_state")? == "0").then_some(())
+    });
     assert!(comment.contains(" by rung 1 of 1 (local "), "{comment}");
     let records = monitor.records();
     assert_eq!((records.len(), records[0].event.as_str()), (1, "CRITICAL;SOFT;3"), "{records:?}");
     assert_eq!(records[0].outcome, Some(Outcome::Healed));
-    let steps: Vec<(String, String)> = monitor.steps(&records[0].job).into_iter().map(|step| (step.what, step.text)).collect();
+    let steps: Vec<(String, String)> =
+        monitor.steps(&records[0].job).into_iter().map(|step| (step.what, step.text)).collect();
     let order: Vec<&str> = steps.iter().map(|(what, _)| what.as_str()).collect();
     assert_eq!(order[..3], ["run", "ran", "verified"], "{steps:?}");
-    assert!(steps[1].1.contains("cf-serverd executing cfruncommand: ") && steps[1].1.contains("cf-agent -KI -f "), "{steps:?}");
+    assert!(
+        steps[1].1.contains("cf-serverd executing cfruncommand: ")
+            && steps[1].1.contains("cf-agent -KI -f "),
+        "{steps:?}"
+    );
     assert!(web.jobs().is_empty(), "the gate was asked");
 }
 
-/// Each side in turn lacks the other's key: nothing is run, and whoever reads the record knows what to do.
+/// Each side in turn lacks the other's key: nothing is run, and whoever reads the record knows what
+/// to do.
 #[test]
 fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
     let place = Place::new();
@@ -65,9 +77,15 @@ fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
         assert!(record.text.contains(mend), "{record:?}");
         assert!(!web.apache.is_listening());
     };
-    refused("server presented untrusted key", "as nagios: cf-key --trust-key nagios@ADDRESS:web1.pub");
+    refused(
+        "server presented untrusted key",
+        "as nagios: cf-key --trust-key nagios@ADDRESS:web1.pub",
+    );
     serverd.monitor_trusts_host(&place);
-    refused("Connection unexpectedly closed", "on the host, as root: cf-key --trust-key nagios@ADDRESS:nagios.pub");
+    refused(
+        "Connection unexpectedly closed",
+        "on the host, as root: cf-key --trust-key nagios@ADDRESS:nagios.pub",
+    );
     let log = fs::read_to_string(&serverd.log).unwrap();
     assert!(log.contains("TRUST FAILED, peer presented an untrusted key"), "{log}");
     assert!(!log.contains("executing cfruncommand"), "{log}");
@@ -85,9 +103,11 @@ fn cf_serverd_runs_that_policy_and_nothing_else_that_is_asked_for() {
     serverd.host_trusts_monitor(&place);
     serverd.monitor_trusts_host(&place);
     web.apache.kill();
-    let words: Vec<String> = serverd.runagent().iter().map(|word| word.replace("{address}", "127.0.0.1")).collect();
+    let words: Vec<String> =
+        serverd.runagent().iter().map(|word| word.replace("{address}", "127.0.0.1")).collect();
     let ask = |more: &[&str]| {
-        let done = monitor.as_nagios(Path::new(&words[0])).args(&words[1..]).args(more).output().unwrap();
+        let done =
+            monitor.as_nagios(Path::new(&words[0])).args(&words[1..]).args(more).output().unwrap();
         String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
     };
     for (more, said) in [

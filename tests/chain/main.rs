@@ -1,4 +1,5 @@
-//! The whole loop on real programs: Nagios sees Apache die, and it is healed before anybody is paged.
+//! The whole loop on real programs: Nagios sees Apache die, and it is healed before anybody is
+//! paged.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -16,7 +17,12 @@ fn a_dead_apache_is_healed_once_before_hard() {
     let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
     // Time enough between SOFT 3 and HARD for a repair on a machine that is busy with other tests.
-    let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { retry_interval: 4, ..Watch::default() });
+    let nagios = Nagios::start_with(
+        &place,
+        &monitor,
+        &web,
+        &Watch { retry_interval: 4, ..Watch::default() },
+    );
     let mut journal = Journal::new(&nagios.log, &monitor);
 
     web.apache.kill();
@@ -25,28 +31,46 @@ fn a_dead_apache_is_healed_once_before_hard() {
         seen.extend(journal.news().into_iter().map(|happening| happening.what));
         seen.iter().any(|what| what == "OK").then_some(())
     });
-    assert_eq!(seen.iter().filter(|what| what.starts_with("SOFT")).collect::<Vec<_>>(), ["SOFT 1", "SOFT 2", "SOFT 3"]);
+    assert_eq!(
+        seen.iter().filter(|what| what.starts_with("SOFT")).collect::<Vec<_>>(),
+        ["SOFT 1", "SOFT 2", "SOFT 3"]
+    );
     assert!(!seen.iter().any(|what| what.starts_with("HARD")), "{seen:?}");
 
     // The recovery is a call as well: it and whatever might follow have had their time.
     until("the call of the recovery", Duration::from_secs(10), || {
-        nagios.log_lines().iter().any(|line| line.contains("SERVICE EVENT HANDLER: web1;HTTP;OK;SOFT;4")).then_some(())
+        nagios
+            .log_lines()
+            .iter()
+            .any(|line| line.contains("SERVICE EVENT HANDLER: web1;HTTP;OK;SOFT;4"))
+            .then_some(())
     });
     std::thread::sleep(Duration::from_secs(2));
     let records = monitor.records();
     assert_eq!(records.len(), 1, "{records:?}");
     assert_eq!(web.jobs().len(), 1, "the gate was asked for more than one repair");
-    assert_eq!((records[0].event.as_str(), records[0].outcome), ("CRITICAL;SOFT;3", Some(Outcome::Healed)));
+    assert_eq!(
+        (records[0].event.as_str(), records[0].outcome),
+        ("CRITICAL;SOFT;3", Some(Outcome::Healed))
+    );
     let order = |what: &str| seen.iter().position(|seen| seen == what).unwrap();
     assert!(order("run") < order("OK"), "{seen:?}");
     until("the comment in Nagios", Duration::from_secs(10), || {
-        nagios.comments().iter().any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd")).then_some(())
+        nagios
+            .comments()
+            .iter()
+            .any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd"))
+            .then_some(())
     });
-    assert!(!nagios.log_lines().iter().any(|line| line.contains("SERVICE NOTIFICATION")), "somebody was paged");
+    assert!(
+        !nagios.log_lines().iter().any(|line| line.contains("SERVICE NOTIFICATION")),
+        "somebody was paged"
+    );
     every_call_is_decided_the_same_way_from_the_log_alone(&nagios);
 }
 
-/// Nobody is helped by the same repair again and again: HARD comes while it runs or the cooldown holds.
+/// Nobody is helped by the same repair again and again: HARD comes while it runs or the cooldown
+/// holds.
 #[test]
 fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
     let place = Place::new();
@@ -55,17 +79,28 @@ fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
     let mut policy = monitor.default_policy(&web);
     policy["repairs"]["httpd"]["cooldown"] = json!("10m");
     monitor.write_policy(&policy);
-    web.write_repairs(&json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}));
+    web.write_repairs(
+        &json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}),
+    );
     let nagios = Nagios::start(&place, &monitor, &web);
 
     web.apache.kill();
     until("the call at HARD", Duration::from_secs(30), || {
-        nagios.log_lines().iter().any(|line| line.contains("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;4")).then_some(())
+        nagios
+            .log_lines()
+            .iter()
+            .any(|line| line.contains("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;4"))
+            .then_some(())
     });
     until("the comment in Nagios", Duration::from_secs(10), || {
-        nagios.comments().iter().any(|comment| comment.starts_with("NOT REPAIRED web1/HTTP")).then_some(())
+        nagios
+            .comments()
+            .iter()
+            .any(|comment| comment.starts_with("NOT REPAIRED web1/HTTP"))
+            .then_some(())
     });
-    let refused = until("the refusal on record", Duration::from_secs(10), || monitor.refusals().pop());
+    let refused =
+        until("the refusal on record", Duration::from_secs(10), || monitor.refusals().pop());
     // The repair may be slower than Nagios is to see HARD.
     assert!(["cooling-down", "already-running"].contains(&refused.why.as_str()), "{refused:?}");
     assert_eq!((monitor.records().len(), web.jobs().len()), (1, 1));
@@ -85,17 +120,29 @@ fn a_hung_apache_is_healed_by_the_second_rung() {
 
     web.apache.signal(Signal::STOP);
     until("the comment in Nagios", Duration::from_secs(60), || {
-        nagios.comments().iter().any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd")).then_some(())
+        nagios
+            .comments()
+            .iter()
+            .any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd"))
+            .then_some(())
     });
-    let steps: Vec<String> = monitor.steps(&monitor.records()[0].job).into_iter().map(|step| step.what).collect();
-    assert_eq!(steps[..7], ["found", "run", "ran", "verified", "run", "ran", "verified"], "{steps:?}");
+    let steps: Vec<String> =
+        monitor.steps(&monitor.records()[0].job).into_iter().map(|step| step.what).collect();
+    assert_eq!(
+        steps[..7],
+        ["found", "run", "ran", "verified", "run", "ran", "verified"],
+        "{steps:?}"
+    );
     assert_eq!(monitor.records()[0].outcome, Some(Outcome::Healed));
     let healed_by = |comment: &String| comment.contains(" by rung 2 of 2 (ssh restart): ");
     assert!(nagios.comments().iter().any(healed_by), "{:?}", nagios.comments());
-    until("OK in Nagios", Duration::from_secs(10), || (nagios.service("current_state")? == "0").then_some(()));
+    until("OK in Nagios", Duration::from_secs(10), || {
+        (nagios.service("current_state")? == "0").then_some(())
+    });
 }
 
-/// What no restart mends is handed to people, with what was found, and left alone however often Nagios calls.
+/// What no restart mends is handed to people, with what was found, and left alone however often
+/// Nagios calls.
 #[test]
 fn an_apache_with_a_broken_configuration_is_handed_to_people() {
     let place = Place::new();
@@ -108,7 +155,12 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
     });
     policy["check_repairs"] = json!({"host": "web1", "service": "Repairs"});
     monitor.write_policy(&policy);
-    let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { more: PASSIVE.to_owned(), ..Watch::default() });
+    let nagios = Nagios::start_with(
+        &place,
+        &monitor,
+        &web,
+        &Watch { more: PASSIVE.to_owned(), ..Watch::default() },
+    );
 
     std::fs::copy(&web.apache.config, web.apache.config.with_file_name("kept.conf")).unwrap();
     std::fs::write(&web.apache.config, "ThisIsNoDirective on\n").unwrap();
@@ -116,8 +168,14 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
     let comment = until("the comment in Nagios", Duration::from_secs(60), || {
         nagios.comments().into_iter().find(|comment| comment.starts_with("NOT REPAIRED web1/HTTP"))
     });
-    assert!(comment.contains("; before: ") && comment.contains("ErrorLog"), "what was found first is not told: {comment}");
-    assert!(comment.contains("httpd ran rung 1 of 2 (ssh reload), rung 2 of 2 (ssh restart), and"), "what was tried: {comment}");
+    assert!(
+        comment.contains("; before: ") && comment.contains("ErrorLog"),
+        "what was found first is not told: {comment}"
+    );
+    assert!(
+        comment.contains("httpd ran rung 1 of 2 (ssh reload), rung 2 of 2 (ssh restart), and"),
+        "what was tried: {comment}"
+    );
     until("the passive service", Duration::from_secs(10), || {
         nagios
             .log_lines()
@@ -126,13 +184,17 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
             .then_some(())
     });
     for _ in 0..20 {
-        monitor.call("CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground");
+        monitor.call(
+            "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair \
+                      httpd --foreground",
+        );
     }
     assert_eq!(monitor.records().len(), 1);
     assert_eq!(web.jobs().len(), 2, "one job for each rung");
 }
 
-/// A host's own repair: what this server can do itself does not help, what its hypervisor's gate can do does.
+/// A host's own repair: what this server can do itself does not help, what its hypervisor's gate
+/// can do does.
 #[test]
 fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
     let place = Place::new();
@@ -140,26 +202,41 @@ fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
     let monitor = Monitor::new(&place, &web);
     let power = place.directory("power", web.account.ids()).join("on");
     std::fs::write(&power, "").unwrap();
-    web.write_repairs(&json!({"repairs": {"power-on": {"run": ["/usr/bin/touch", power], "cooldown": "0s"}}}));
+    web.write_repairs(
+        &json!({"repairs": {"power-on": {"run": ["/usr/bin/touch", power], "cooldown": "0s"}}}),
+    );
     monitor.record_also(&web, "hypervisor1");
     let mut policy = monitor.default_policy(&web);
     policy["hosts"] = json!({"hypervisor1": {"address": "127.0.0.1"}});
     policy["repairs"]["power-cycle"] = json!({
-        "ladder": [{"local": ["/bin/echo", "wake up, {host}"]}, {"ssh": "power-on", "at": "hypervisor1"}],
+        "ladder": [{"local": ["/bin/echo", "wake up, \
+                                            {host}"]}, {"ssh": "power-on", "at": "hypervisor1"}],
         "verify": ["/usr/bin/test", "-e", power], "settle": "0s",
     });
     monitor.write_policy(&policy);
-    let alive = place.file("alive.sh", &format!("#!/bin/sh\ntest -e {} || exit 2\n", power.display()), 0o755, None);
+    let alive = place.file(
+        "alive.sh",
+        &format!("#!/bin/sh\ntest -e {} || exit 2\n", power.display()),
+        0o755,
+        None,
+    );
     let watch = Watch {
-        host: " check_command alive\n event_handler handle_host_repair\n check_interval 1\n retry_interval 1\n _REPAIR power-cycle",
-        more: format!("define command {{\n command_name alive\n command_line {}\n}}\n", alive.display()),
+        host: " check_command alive\n event_handler handle_host_repair\n check_interval \
+        1\n retry_interval 1\n _REPAIR power-cycle",
+        more: format!(
+            "define command {{\n command_name alive\n command_line {}\n}}\n",
+            alive.display()
+        ),
         ..Watch::default()
     };
     let nagios = Nagios::start_with(&place, &monitor, &web, &watch);
 
     std::fs::remove_file(&power).unwrap();
     let comment = until("the comment on the host", Duration::from_secs(60), || {
-        nagios.host_comments().into_iter().find(|comment| comment.starts_with("REPAIRED web1 with power-cycle"))
+        nagios
+            .host_comments()
+            .into_iter()
+            .find(|comment| comment.starts_with("REPAIRED web1 with power-cycle"))
     });
     assert!(comment.contains(" by rung 2 of 2 (ssh power-on at hypervisor1): "), "{comment}");
     until("UP in Nagios", Duration::from_secs(20), || {
@@ -167,7 +244,8 @@ fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
     });
     let records = monitor.records();
     assert_eq!((records.len(), records[0].service.as_deref()), (1, None), "{records:?}");
-    // What its service shows makes Nagios look at a host out of turn, so that HARD may come at the heels of the last SOFT.
+    // What its service shows makes Nagios look at a host out of turn, so that HARD may come at the
+    // heels of the last SOFT.
     assert!(["DOWN;SOFT;2", "DOWN;HARD;3"].contains(&records[0].event.as_str()), "{records:?}");
     assert_eq!((records[0].outcome, web.jobs().len()), (Some(Outcome::Healed), 1));
     let local = monitor.steps(&records[0].job).into_iter().find(|step| step.what == "ran").unwrap();
@@ -175,14 +253,16 @@ fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
 }
 
 const PASSIVE: &str = "define command {\n command_name none\n command_line /bin/true\n}
-define service {\n host_name web1\n service_description Repairs\n check_command none\n active_checks_enabled 0
+define service {\n host_name web1\n service_description Repairs\n check_command \
+none\n active_checks_enabled 0
  check_period always\n notification_period always\n contacts pager\n max_check_attempts 1\n}\n";
 
 /// The gate's repairs for an Apache that may hang: the second one does not ask it nicely.
 fn reload_and_restart(place: &Place, web: &WebSide) -> serde_json::Value {
     let apache = system_program(&["apache2"]).display().to_string();
     let config = web.apache.config.display().to_string();
-    let script = format!("pkill -KILL -f {config}\nsleep 0.2\nexec {apache} -f {config} -k start\n");
+    let script =
+        format!("pkill -KILL -f {config}\nsleep 0.2\nexec {apache} -f {config} -k start\n");
     let script = place.file("web/restart.sh", &script, 0o755, None);
     json!({"repairs": {
         "reload": {"run": [apache, "-f", config, "-k", "graceful"], "timeout": "5s", "cooldown": "0s",
@@ -191,16 +271,20 @@ fn reload_and_restart(place: &Place, web: &WebSide) -> serde_json::Value {
     }})
 }
 
-/// The decisions of a real run, replayed: `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.
+/// The decisions of a real run, replayed: `SERVICE EVENT HANDLER:
+/// web1;HTTP;CRITICAL;SOFT;3;handle_repair`.
 fn every_call_is_decided_the_same_way_from_the_log_alone(nagios: &Nagios) {
     let rules = Rules::with_ladder(Vec::new());
-    let policy = Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() };
+    let policy =
+        Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() };
     let lines = nagios.log_lines();
-    let calls = lines.iter().filter_map(|line| line.split_once("SERVICE EVENT HANDLER: web1;HTTP;"));
+    let calls =
+        lines.iter().filter_map(|line| line.split_once("SERVICE EVENT HANDLER: web1;HTTP;"));
     let decided: Vec<(String, bool)> = calls
         .map(|(_, call)| {
             let fields: Vec<&str> = call.split(';').collect();
-            let (state, state_type) = (State::of_service(fields[0]).unwrap(), fields[1].parse().unwrap());
+            let (state, state_type) =
+                (State::of_service(fields[0]).unwrap(), fields[1].parse().unwrap());
             let event = Event {
                 max_attempts: Some(4),
                 repair: Some("httpd".parse().unwrap()),
@@ -210,9 +294,15 @@ fn every_call_is_decided_the_same_way_from_the_log_alone(nagios: &Nagios) {
             (fields[..3].join(";"), matches!(decision, Decision::Repair(_)))
         })
         .collect();
-    let decided: Vec<(&str, bool)> = decided.iter().map(|(call, repairs)| (call.as_str(), *repairs)).collect();
+    let decided: Vec<(&str, bool)> =
+        decided.iter().map(|(call, repairs)| (call.as_str(), *repairs)).collect();
     assert_eq!(
         decided,
-        [("CRITICAL;SOFT;1", false), ("CRITICAL;SOFT;2", false), ("CRITICAL;SOFT;3", true), ("OK;SOFT;4", false)]
+        [
+            ("CRITICAL;SOFT;1", false),
+            ("CRITICAL;SOFT;2", false),
+            ("CRITICAL;SOFT;3", true),
+            ("OK;SOFT;4", false)
+        ]
     );
 }

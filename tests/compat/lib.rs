@@ -1,11 +1,13 @@
-//! check_http beside the original, command line by command line: see `tests/against_the_original.rs`.
+//! check_http beside the original, command line by command line: see
+//! `tests/against_the_original.rs`.
 
 use std::path::{Path, PathBuf};
 
 /// The original, of Debian's monitoring-plugins-basic.
 pub const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 
-/// Our program: the one `CHECK_HTTP` names, else the release that `make build` leaves in SELFHEAL_PROGRAMS or here.
+/// Our program: the one `CHECK_HTTP` names, else the release that `make build` leaves in
+/// SELFHEAL_PROGRAMS or here.
 pub fn ours() -> PathBuf {
     let built = || {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");

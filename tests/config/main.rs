@@ -7,23 +7,31 @@ use std::process::Command;
 
 use e2e::{Place, run, shipped, system_program};
 
-/// What every site has of its own and the shipped files count on: somebody to page, and a time to do it.
+/// What every site has of its own and the shipped files count on: somebody to page, and a time to
+/// do it.
 const SITE: &str = "
 define command { \n command_name page \n command_line /bin/true \n }
-define contact { \n contact_name pager \n host_notification_period always \n service_notification_period always \n host_notification_options d,r \n service_notification_options c,r \n host_notification_commands page \n service_notification_commands page \n }
+define contact { \n contact_name pager \n host_notification_period \
+always \n service_notification_period always \n host_notification_options \
+d,r \n service_notification_options c,r \n host_notification_commands \
+page \n service_notification_commands page \n }
 define timeperiod { \n timeperiod_name always \n alias always \n monday 00:00-24:00 \n }
-define host { \n name generic-host \n check_period always \n notification_period always \n contacts pager \n register 0 \n }
-define service { \n name generic-service \n check_period always \n notification_period always \n contacts pager \n register 0 \n }
-define host { \n use generic-host \n host_name localhost \n address 127.0.0.1 \n max_check_attempts 3 \n }
-define host { \n use repairable-host,generic-host \n host_name power1 \n address 192.0.2.2 \n max_check_attempts 3 \n _REPAIR power-cycle \n }
+define host { \n name generic-host \n check_period always \n notification_period \
+always \n contacts pager \n register 0 \n }
+define service { \n name generic-service \n check_period always \n notification_period \
+always \n contacts pager \n register 0 \n }
+define host { \n use generic-host \n host_name localhost \n address \
+127.0.0.1 \n max_check_attempts 3 \n }
+define host { \n use repairable-host,generic-host \n host_name power1 \n address \
+192.0.2.2 \n max_check_attempts 3 \n _REPAIR power-cycle \n }
 ";
 
 #[test]
 fn nagios_accepts_the_object_files() {
     let place = Place::new();
     let site = place.file("site.cfg", SITE, 0o644, None);
-    let files =
-        ["commands.cfg", "templates.cfg", "services.cfg"].map(|name| shipped("nagios-config").join(name).canonicalize().unwrap());
+    let files = ["commands.cfg", "templates.cfg", "services.cfg"]
+        .map(|name| shipped("nagios-config").join(name).canonicalize().unwrap());
     let mut main_file = format!(
         "log_file={0}/nagios.log\nobject_cache_file={0}/cache\nillegal_macro_output_chars=`~$&|'\"<>\ncfg_file={1}\n",
         place.path().display(),
@@ -31,27 +39,46 @@ fn nagios_accepts_the_object_files() {
     );
     for file in files {
         // Nagios reads them as its own user.
-        let copy = place.file(file.file_name().unwrap().to_str().unwrap(), &fs::read_to_string(&file).unwrap(), 0o644, None);
+        let copy = place.file(
+            file.file_name().unwrap().to_str().unwrap(),
+            &fs::read_to_string(&file).unwrap(),
+            0o644,
+            None,
+        );
         main_file += &format!("cfg_file={}\n", copy.display());
     }
     let main_file = place.file("nagios.cfg", &main_file, 0o644, None);
     let said = run(Command::new(system_program(&["nagios4", "nagios"])).arg("-v").arg(main_file));
     assert!(said.contains("Checked 2 services"), "{said}");
-    // power1 has no service, which Nagios finds odd; anything else, such as a missing contact, would be a mistake.
-    let warnings: Vec<&str> = said.lines().filter(|line| line.starts_with("Warning:") && !line.contains("'power1'")).collect();
+    // power1 has no service, which Nagios finds odd; anything else, such as a missing contact,
+    // would be a mistake.
+    let warnings: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("Warning:") && !line.contains("'power1'"))
+        .collect();
     assert!(warnings.is_empty() && said.contains("Total Errors:   0"), "{said}");
 }
 
 #[test]
 fn no_command_line_is_cut_by_a_semicolon_or_goes_through_a_shell() {
     let commands = fs::read_to_string(shipped("nagios-config/commands.cfg")).unwrap();
-    let lines: Vec<&str> = commands.lines().filter(|line| line.trim_start().starts_with("command_line")).collect();
+    let lines: Vec<&str> =
+        commands.lines().filter(|line| line.trim_start().starts_with("command_line")).collect();
     assert_eq!(lines.len(), 5);
     for line in lines {
-        // Nagios takes `;` for a comment and hands a line with these to /bin/sh; quotes it knows itself.
-        assert!(!line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']), "{line}");
-        for word in line.split_whitespace().filter(|word| word.contains('$') && !word.starts_with("$ARG")) {
-            assert!(word.starts_with('\'') && word.ends_with('\''), "{word} is not in single quotes");
+        // Nagios takes `;` for a comment and hands a line with these to /bin/sh; quotes it knows
+        // itself.
+        assert!(
+            !line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']),
+            "{line}"
+        );
+        for word in
+            line.split_whitespace().filter(|word| word.contains('$') && !word.starts_with("$ARG"))
+        {
+            assert!(
+                word.starts_with('\'') && word.ends_with('\''),
+                "{word} is not in single quotes"
+            );
         }
     }
 }
@@ -76,7 +103,12 @@ fn the_handler_accepts_the_policy() {
     ];
     place.program("repair_worker");
     let said = run(Command::new(place.program("handle_repair")).args(call).arg(policy));
-    assert!(said.starts_with("WOULD REPAIR web1/HTTP") && said.contains("'httpd-policy'") && said.contains("rung 2"), "{said}");
+    assert!(
+        said.starts_with("WOULD REPAIR web1/HTTP")
+            && said.contains("'httpd-policy'")
+            && said.contains("rung 2"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -88,7 +120,11 @@ fn the_gate_offers_every_repair_that_the_policy_asks_for() {
     run(Command::new(&gate).arg("--config").arg(&gate_file).arg("check"));
     let policy: serde_json::Value = serde_json::from_str(&read("policy.json")).unwrap();
     let repairs: serde_json::Value = serde_json::from_str(&read("repairs.json")).unwrap();
-    let rungs = policy["repairs"].as_object().unwrap().values().flat_map(|repair| repair["ladder"].as_array().unwrap());
+    let rungs = policy["repairs"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|repair| repair["ladder"].as_array().unwrap());
     let asked: Vec<&str> = rungs.filter_map(|rung| rung["ssh"].as_str()).collect();
     assert!(!asked.is_empty());
     for name in asked {
@@ -108,7 +144,12 @@ fn cfengine_accepts_its_policies() {
 /// `make deny` without a network. The `cargo` in place of the real one finds an advisory when it is
 /// asked for any.
 fn deny_offline(place: &Place) -> (bool, String) {
-    let cargo = place.file("cargo", "#!/bin/sh\ncase \"$*\" in *'fetch db' | *advisories) exit 1 ;; esac\n", 0o755, None);
+    let cargo = place.file(
+        "cargo",
+        "#!/bin/sh\ncase \"$*\" in *'fetch db' | *advisories) exit 1 ;; esac\n",
+        0o755,
+        None,
+    );
     let mut make = Command::new("make");
     make.arg("-C").arg(shipped("")).arg("deny").arg(format!("CARGO={}", cargo.display()));
     let done = make.env("CARGO_HOME", place.path()).output().unwrap();

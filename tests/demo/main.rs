@@ -17,7 +17,10 @@ fn main() -> ExitCode {
     let keep = env::args().any(|word| word == "--keep");
     clean_up_when_interrupted();
     let screen = Screen { colour: stdout().is_terminal() && env::var_os("NO_COLOR").is_none() };
-    screen.say("Starting the lab on loopback: Apache, sshd with repair_gate, CFEngine; Nagios as the user nagios ...");
+    screen.say(
+        "Starting the lab on loopback: Apache, sshd with repair_gate, CFEngine; Nagios as \
+                the user nagios ...",
+    );
     let begun = Instant::now();
     let place = Place::new();
     let web = WebSide::start(&place);
@@ -31,12 +34,17 @@ fn main() -> ExitCode {
     ));
 
     let mut journal = Journal::new(&nagios.log, &monitor);
-    let healed: Vec<Option<Healed>> = (1..=ROUNDS).map(|round| kill_and_watch(round, &web, &mut journal, &screen)).collect();
+    let healed: Vec<Option<Healed>> =
+        (1..=ROUNDS).map(|round| kill_and_watch(round, &web, &mut journal, &screen)).collect();
     let failed = healed.iter().filter(|round| round.is_none()).count();
     let healed: Vec<Healed> = healed.into_iter().flatten().collect();
     screen.table(&healed);
-    let pages = nagios.log_lines().iter().filter(|line| line.contains("SERVICE NOTIFICATION")).count();
-    screen.say(&format!("\nHealed {} of {ROUNDS}; Nagios paged somebody {pages} times.", healed.len()));
+    let pages =
+        nagios.log_lines().iter().filter(|line| line.contains("SERVICE NOTIFICATION")).count();
+    screen.say(&format!(
+        "\nHealed {} of {ROUNDS}; Nagios paged somebody {pages} times.",
+        healed.len()
+    ));
     if keep {
         wait_for_enter(&place, &web, &monitor, &nagios, &screen);
     }
@@ -51,13 +59,23 @@ struct Healed {
     recorded: bool,
 }
 
-fn kill_and_watch(round: usize, web: &WebSide, journal: &mut Journal, screen: &Screen) -> Option<Healed> {
+fn kill_and_watch(
+    round: usize,
+    web: &WebSide,
+    journal: &mut Journal,
+    screen: &Screen,
+) -> Option<Healed> {
     screen.say(&format!("Round {round} of {ROUNDS}"));
     journal.news();
     let killed = SystemTime::now();
     web.apache.kill();
     screen.event(Duration::ZERO, "killed", "Apache and all its children, by SIGKILL");
-    let mut healed = Healed { soft_3: Duration::ZERO, verified: Duration::ZERO, ok: Duration::ZERO, recorded: false };
+    let mut healed = Healed {
+        soft_3: Duration::ZERO,
+        verified: Duration::ZERO,
+        ok: Duration::ZERO,
+        recorded: false,
+    };
     let done = within(PATIENCE, || {
         for news in journal.news() {
             let after = news.at.duration_since(killed).unwrap_or_default();
@@ -90,14 +108,22 @@ fn shown(news: &Happening) -> String {
     .to_owned()
 }
 
-fn wait_for_enter(place: &Place, web: &WebSide, monitor: &Monitor, nagios: &Nagios, screen: &Screen) {
+fn wait_for_enter(
+    place: &Place,
+    web: &WebSide,
+    monitor: &Monitor,
+    nagios: &Nagios,
+    screen: &Screen,
+) {
     // The policy of the lab is Nagios' user's, as all of its monitor side is: root does not use it.
-    let (as_nagios, policy) = ("runuser -u nagios --", format!("--policy {}", monitor.policy.display()));
+    let (as_nagios, policy) =
+        ("runuser -u nagios --", format!("--policy {}", monitor.policy.display()));
     let fault = "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd";
     let handler = format!("{as_nagios} {} {fault}", monitor.handler.display());
     let history = format!("{as_nagios} {} history {policy}", monitor.repairctl.display());
     screen.say(&format!(
-        "The lab in {} keeps running until you press Enter. To try by hand, as root in another terminal:
+        "The lab in {} keeps running until you press Enter. To try by hand, as root in another \
+         terminal:
 
   See the check:               {} -H 127.0.0.1 -p {}
   What would happen, and why:  {handler} --dry-run --explain {policy}
@@ -134,20 +160,29 @@ impl Screen {
     fn event(&self, after: Duration, what: &str, text: &str) {
         let text: String = text.chars().take(110).collect();
         let padded = format!("{what:<12}");
-        let shown = if self.colour { format!("\x1b[{}m{padded}\x1b[0m", colour(what)) } else { padded };
+        let shown =
+            if self.colour { format!("\x1b[{}m{padded}\x1b[0m", colour(what)) } else { padded };
         self.say(&format!("{:8.2} s  {shown}  {text}", after.as_secs_f64()));
     }
 
     fn table(&self, healed: &[Healed]) {
-        self.say(&format!("{:<28}{:>8}{:>8}{:>8}", "seconds from the kill to", "min", "median", "max"));
+        self.say(&format!(
+            "{:<28}{:>8}{:>8}{:>8}",
+            "seconds from the kill to", "min", "median", "max"
+        ));
         for (name, time) in [
             ("SOFT 3, which calls for it", (|round| round.soft_3) as fn(&Healed) -> Duration),
             ("healed and verified", |round| round.verified),
             ("OK in Nagios", |round| round.ok),
         ] {
-            let mut times: Vec<f64> = healed.iter().map(|round| time(round).as_secs_f64()).collect();
+            let mut times: Vec<f64> =
+                healed.iter().map(|round| time(round).as_secs_f64()).collect();
             times.sort_by(f64::total_cmp);
-            let (Some(min), Some(median), Some(max)) = (times.first(), times.get(times.len() / 2), times.last()) else { return };
+            let (Some(min), Some(median), Some(max)) =
+                (times.first(), times.get(times.len() / 2), times.last())
+            else {
+                return;
+            };
             self.say(&format!("{name:<28}{min:>8.2}{median:>8.2}{max:>8.2}"));
         }
     }

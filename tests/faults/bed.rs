@@ -8,7 +8,8 @@ use e2e::{Monitor, Place, WebSide};
 use ledger::Outcome;
 use serde_json::{Value, json};
 
-pub const CALL: &str = "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
+pub const CALL: &str =
+    "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
 
 /// A web side whose one repair leaves a mark, and a monitor without Nagios.
 pub struct Bed {
@@ -45,7 +46,9 @@ impl Bed {
 
     /// The gate's repair runs this program.
     pub fn repair_is(&self, argv: &[&str]) {
-        self.web.write_repairs(&json!({"repairs": {"httpd": {"run": argv, "timeout": "2s", "cooldown": "1s"}}}));
+        self.web.write_repairs(
+            &json!({"repairs": {"httpd": {"run": argv, "timeout": "2s", "cooldown": "1s"}}}),
+        );
     }
 
     /// The gate of the lab wants a second between two repairs.
@@ -64,7 +67,11 @@ impl Bed {
     /// The monitor looks for the host's sshd at this port, and knows its key there.
     pub fn sshd_is_at(&self, port: u16) {
         let known = fs::read_to_string(self.monitor.known_hosts()).unwrap();
-        fs::write(self.monitor.known_hosts(), known.replace(&self.web.sshd.port.to_string(), &port.to_string())).unwrap();
+        fs::write(
+            self.monitor.known_hosts(),
+            known.replace(&self.web.sshd.port.to_string(), &port.to_string()),
+        )
+        .unwrap();
         self.policy(|policy| policy["ssh"]["port"] = json!(port));
     }
 
@@ -73,7 +80,11 @@ impl Bed {
         let begun = Instant::now();
         let output = self.monitor.call(arguments);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "nothing on stderr, which Nagios does not read");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "",
+            "nothing on stderr, which Nagios does not read"
+        );
         Seen { code: output.status.code().unwrap(), text, took: begun.elapsed() }
     }
 

@@ -1,5 +1,6 @@
-//! The front of the handler, killed and ended at every moment of its few milliseconds: before the worker is started,
-//! while it is, and after. Nothing is half done: either nobody repairs, or one worker does all of it.
+//! The front of the handler, killed and ended at every moment of its few milliseconds: before the
+//! worker is started, while it is, and after. Nothing is half done: either nobody repairs, or one
+//! worker does all of it.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -27,7 +28,9 @@ fn background(bed: &Bed, policy: &Path) -> Command {
 
 fn no_worker(bed: &Bed) {
     let ours = format!("repair_worker.*{}", bed.monitor.policy.display());
-    let works = || Command::new("pgrep").args(["-u", "nagios", "-f", &ours]).output().unwrap().status.success();
+    let works = || {
+        Command::new("pgrep").args(["-u", "nagios", "-f", &ours]).output().unwrap().status.success()
+    };
     until("the worker's end", Duration::from_secs(30), || (!works()).then_some(()));
 }
 
@@ -38,7 +41,8 @@ fn ended_at_every_moment(signal: Signal) {
     let whole = begun.elapsed();
     no_worker(&bed);
     let (mut started, mut moment) = (0, 0);
-    // On a busy machine a front may take longer than the first did: then on to later moments, until one has started a worker.
+    // On a busy machine a front may take longer than the first did: then on to later moments, until
+    // one has started a worker.
     while moment <= MOMENTS || started == 0 {
         let (ran, known) = (times_run(&bed), bed.monitor.records().len());
         let mut front = background(&bed, &bed.monitor.policy).spawn().unwrap();
@@ -58,7 +62,11 @@ fn ended_at_every_moment(signal: Signal) {
     assert!(next.text.starts_with("REPAIRED web1/HTTP"), "{}", next.text);
     let records = bed.monitor.records();
     assert!(records.iter().all(|record| record.outcome == Some(Outcome::Healed)), "{records:?}");
-    assert_eq!((records.len(), bed.web.jobs().len()), (times_run(&bed), times_run(&bed)), "the gate's own records");
+    assert_eq!(
+        (records.len(), bed.web.jobs().len()),
+        (times_run(&bed), times_run(&bed)),
+        "the gate's own records"
+    );
 }
 
 #[test]
@@ -77,10 +85,12 @@ fn a_front_that_is_killed_before_it_has_decided_leaves_nothing() {
     let bed = counting_bed();
     for signal in [Signal::KILL, Signal::TERM] {
         // A pipe that says nothing for now.
-        let mut front = background(&bed, Path::new("/dev/stdin")).stdin(Stdio::piped()).spawn().unwrap();
+        let mut front =
+            background(&bed, Path::new("/dev/stdin")).stdin(Stdio::piped()).spawn().unwrap();
         thread::sleep(Duration::from_millis(200));
         assert!(front.try_wait().unwrap().is_none(), "it did not wait for its policy");
-        kill_process_group(Pid::from_raw(i32::try_from(front.id()).unwrap()).unwrap(), signal).unwrap();
+        kill_process_group(Pid::from_raw(i32::try_from(front.id()).unwrap()).unwrap(), signal)
+            .unwrap();
         assert!(!front.wait().unwrap().success());
         assert!(!bed.monitor.ledger.exists() && times_run(&bed) == 0 && bed.web.jobs().is_empty());
     }

@@ -1,5 +1,6 @@
-//! The kill matrix: each program that takes part is killed with SIGKILL, at moments spread over the whole repair.
-//! Afterwards the ledger is consistent, no call has run its repair twice, and the next call is handled.
+//! The kill matrix: each program that takes part is killed with SIGKILL, at moments spread over the
+//! whole repair. Afterwards the ledger is consistent, no call has run its repair twice, and the
+//! next call is handled.
 
 use std::fs;
 use std::process::Command;
@@ -12,7 +13,8 @@ use serde_json::json;
 
 use crate::bed::{Bed, CALL};
 
-/// From before the ledger is opened to after the check: the repair itself takes a fifth of a second.
+/// From before the ledger is opened to after the check: the repair itself takes a fifth of a
+/// second.
 const MOMENTS: [u64; 8] = [0, 10, 30, 70, 130, 200, 280, 400];
 
 /// A repair that takes a while and leaves a line for each time it was run.
@@ -26,10 +28,15 @@ pub fn counting_bed() -> Bed {
 
 /// How often it was run.
 pub fn times_run(bed: &Bed) -> usize {
-    fs::read_to_string(&bed.mark).unwrap_or_default().lines().filter(|line| *line == "begun").count()
+    fs::read_to_string(&bed.mark)
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| *line == "begun")
+        .count()
 }
 
-/// Calls in the background, kills whatever matches after each of the moments, and looks at what is left.
+/// Calls in the background, kills whatever matches after each of the moments, and looks at what is
+/// left.
 fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
     for moment in MOMENTS {
         let before = times_run(bed);
@@ -38,7 +45,9 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
         kill();
         // Whatever was under way at the gate ends by itself: its lock is free again, or it is over.
         thread::sleep(Duration::from_millis(700));
-        until("the end of the gate", Duration::from_secs(60), || (!works(&bed.web.gate_command())).then_some(()));
+        until("the end of the gate", Duration::from_secs(60), || {
+            (!works(&bed.web.gate_command())).then_some(())
+        });
         let ran = times_run(bed) - before;
         assert!(ran <= 1, "{ran} repairs for one call, killed after {moment} ms");
 
@@ -47,7 +56,10 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
             let seen = bed.call(CALL);
             let repaired = seen.text.starts_with("REPAIRED web1/HTTP");
             assert!(
-                repaired || ["NO ACTION", "COULD NOT", "OUTCOME UNKNOWN"].iter().any(|word| seen.text.starts_with(word)),
+                repaired
+                    || ["NO ACTION", "COULD NOT", "OUTCOME UNKNOWN"]
+                        .iter()
+                        .any(|word| seen.text.starts_with(word)),
                 "{}",
                 seen.text
             );
@@ -56,9 +68,16 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
         assert_eq!(next, 0);
     }
     let records = bed.monitor.records();
-    assert!(records.iter().all(|record| record.outcome.is_some()), "a repair is still running by the record: {records:?}");
+    assert!(
+        records.iter().all(|record| record.outcome.is_some()),
+        "a repair is still running by the record: {records:?}"
+    );
     let healed = records.iter().filter(|record| record.outcome == Some(Outcome::Healed)).count();
-    assert!(healed >= MOMENTS.len(), "{healed} repairs healed, of {} that were asked for last", MOMENTS.len());
+    assert!(
+        healed >= MOMENTS.len(),
+        "{healed} repairs healed, of {} that were asked for last",
+        MOMENTS.len()
+    );
 }
 
 /// Kills all processes of a user whose command line holds `text`; there may be none.
@@ -68,7 +87,10 @@ fn pkill(user: &str, text: &str) {
 
 /// Whether a command line begins with that.
 fn works(text: &str) -> bool {
-    Command::new("pgrep").args(["-f", &format!("^{text}")]).output().is_ok_and(|found| found.status.success())
+    Command::new("pgrep")
+        .args(["-f", &format!("^{text}")])
+        .output()
+        .is_ok_and(|found| found.status.success())
 }
 
 fn signal(signal: &str, user: &str, text: &str) {
@@ -90,7 +112,9 @@ fn the_worker_is_asked_to_end_at_every_moment() {
 #[test]
 fn the_gate_is_killed_at_every_moment() {
     let bed = counting_bed();
-    kill_at_every_moment(&bed, || pkill(bed.web.account.name, &format!("^{}", bed.web.gate_command())));
+    kill_at_every_moment(&bed, || {
+        pkill(bed.web.account.name, &format!("^{}", bed.web.gate_command()))
+    });
 }
 
 #[test]

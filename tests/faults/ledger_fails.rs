@@ -1,5 +1,6 @@
-//! The ledger fails: nothing is decided on a history that cannot be read or written. Each failure is said with its next
-//! step, nothing is run, nothing is reset, and once it is mended all that was on record is still there.
+//! The ledger fails: nothing is decided on a history that cannot be read or written. Each failure
+//! is said with its next step, nothing is run, nothing is reset, and once it is mended all that was
+//! on record is still there.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -24,7 +25,9 @@ impl OnDisk {
         let mut bed = Bed::new();
         let disk = bed.monitor.ledger.with_file_name("disk");
         fs::create_dir(&disk).unwrap();
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=0750"), "tmpfs"]).arg(&disk));
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0750"), "tmpfs"])
+            .arg(&disk));
         chown(&disk, Some(bed.monitor.nagios.uid), Some(bed.monitor.nagios.gid)).unwrap();
         bed.monitor.ledger = disk.join("ledger.sqlite");
         bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
@@ -56,11 +59,20 @@ impl OnDisk {
             if !(dry && seen.text.starts_with("WOULD REPAIR")) {
                 assert_eq!((seen.code, seen.text.lines().count()), (3, 1), "{}", seen.text);
                 assert!(seen.text.trim_end().ends_with("nothing was run"), "{}", seen.text);
-                assert!(wanted.iter().all(|words| seen.text.contains(words)), "no {wanted:?} in: {}", seen.text);
+                assert!(
+                    wanted.iter().all(|words| seen.text.contains(words)),
+                    "no {wanted:?} in: {}",
+                    seen.text
+                );
             }
         }
         assert!(!self.bed.mark.exists(), "a repair was run");
-        assert!(self.bed.call("OK HARD 1 --host web1 --service HTTP --repair httpd").text.starts_with("NO ACTION"));
+        assert!(
+            self.bed
+                .call("OK HARD 1 --host web1 --service HTTP --repair httpd")
+                .text
+                .starts_with("NO ACTION")
+        );
     }
 }
 
@@ -96,7 +108,11 @@ type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 fn a_damaged_or_foreign_ledger_is_refused_and_stays_as_it_is() {
     let damages: [Damage; 6] = [
         ("garbage behind the first page", &garble, &["it is damaged, and never reset by itself"]),
-        ("emptied", &|path| fs::write(path, "").unwrap(), &["is not a ledger of nagios-selfheal: it is never reset by itself"]),
+        (
+            "emptied",
+            &|path| fs::write(path, "").unwrap(),
+            &["is not a ledger of nagios-selfheal: it is never reset by itself"],
+        ),
         (
             "cut",
             &|path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(5000).unwrap(),
@@ -109,7 +125,9 @@ fn a_damaged_or_foreign_ledger_is_refused_and_stays_as_it_is() {
         ),
         (
             "newer",
-            &|path| Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap(),
+            &|path| {
+                Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap()
+            },
             &["schema 99, newer than", "upgrade the package"],
         ),
         (
@@ -138,7 +156,8 @@ fn garble(path: &Path) {
     fs::write(path, content).unwrap();
 }
 
-/// What Nagios does when a service flaps wildly, or an admin's script loops: 500 handlers at the same time.
+/// What Nagios does when a service flaps wildly, or an admin's script loops: 500 handlers at the
+/// same time.
 #[test]
 fn five_hundred_handlers_for_one_service_make_one_repair_and_499_reasons() {
     let bed = Bed::new();
@@ -148,7 +167,11 @@ fn five_hundred_handlers_for_one_service_make_one_repair_and_499_reasons() {
         .map(|_| {
             let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
             command.args(background.split_whitespace()).arg("--policy").arg(&bed.monitor.policy);
-            command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).spawn().unwrap()
+            command
+                .stdin(std::process::Stdio::null())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap()
         })
         .collect();
     for front in fronts.drain(..) {
@@ -157,13 +180,18 @@ fn five_hundred_handlers_for_one_service_make_one_repair_and_499_reasons() {
         assert!(output.status.success() && text.starts_with("HANDED OVER web1/HTTP"), "{text}");
     }
     until("all 500 on record", Duration::from_secs(120), || {
-        (bed.monitor.ledger.exists() && bed.monitor.records().len() + bed.monitor.refusals().len() == 500).then_some(())
+        (bed.monitor.ledger.exists()
+            && bed.monitor.records().len() + bed.monitor.refusals().len() == 500)
+            .then_some(())
     });
     until("the end of the repair", Duration::from_secs(30), || bed.monitor.records()[0].outcome);
     let refusals = bed.monitor.refusals();
     assert_eq!((bed.monitor.records().len(), refusals.len(), bed.web.jobs().len()), (1, 499, 1));
     for refusal in &refusals {
         assert!(["already-running", "cooling-down"].contains(&refusal.why.as_str()), "{refusal:?}");
-        assert!(refusal.text.contains(&bed.monitor.records()[0].job), "it does not name the job in the way: {refusal:?}");
+        assert!(
+            refusal.text.contains(&bed.monitor.records()[0].job),
+            "it does not name the job in the way: {refusal:?}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! A repair in the foreground on a real terminal: what it prints is seen while it runs, and a hostile host can neither
-//! flood the terminal nor write on it what it likes.
+//! A repair in the foreground on a real terminal: what it prints is seen while it runs, and a
+//! hostile host can neither flood the terminal nor write on it what it likes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -30,7 +30,8 @@ impl Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
-        tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 })
+            .unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let slave = OpenOptions::new().read(true).write(true).open(name).unwrap();
         let shown = Arc::new(Mutex::new(Vec::new()));
@@ -52,7 +53,12 @@ impl Terminal {
     fn watch(&self, bed: &Bed) -> Child {
         let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
         command.args(CALL.split_whitespace()).arg("--policy").arg(&bed.monitor.policy);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.slave.try_clone().unwrap()).spawn().unwrap()
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(self.slave.try_clone().unwrap())
+            .spawn()
+            .unwrap()
     }
 }
 
@@ -68,10 +74,16 @@ fn is_seen_while_it_runs(bed: &Bed, go: &Path) {
         terminal.text().contains(" output     it begins\n").then_some(())
     });
     assert!(terminal.text().contains(" run        rung 1 of 1: "), "{}", terminal.text());
-    assert!(call.try_wait().unwrap().is_none() && !terminal.text().contains("output     it is over"), "{}", terminal.text());
+    assert!(
+        call.try_wait().unwrap().is_none() && !terminal.text().contains("output     it is over"),
+        "{}",
+        terminal.text()
+    );
     fs::write(go, "").unwrap();
     assert_eq!(call.wait().unwrap().code(), Some(0), "{}", terminal.text());
-    until("the last row", Duration::from_secs(5), || terminal.text().contains(" verified   OK: ").then_some(()));
+    until("the last row", Duration::from_secs(5), || {
+        terminal.text().contains(" verified   OK: ").then_some(())
+    });
     assert!(terminal.text().contains(" output     it is over\n"), "{}", terminal.text());
 }
 
@@ -95,7 +107,8 @@ fn the_output_of_a_local_rung_is_seen_while_it_runs() {
     let go = bed.mark.with_file_name("go");
     bed.policy(|policy| {
         policy["repairs"]["httpd"]["timeout"] = json!("40s");
-        policy["repairs"]["httpd"]["ladder"] = json!([{"local": ["/bin/sh", "-c", talkative(&go)]}]);
+        policy["repairs"]["httpd"]["ladder"] =
+            json!([{"local": ["/bin/sh", "-c", talkative(&go)]}]);
     });
     is_seen_while_it_runs(&bed, &go);
 }
@@ -120,7 +133,9 @@ printf 'SHN1 {"answer":"repair","host":"h","job":"%s","repair":"%s","state":"don
     let terminal = Terminal::new();
     let mut call = terminal.watch(&bed);
     assert!(call.wait().unwrap().code().is_some());
-    until("the last row", Duration::from_secs(5), || terminal.text().contains(" told").then_some(()));
+    until("the last row", Duration::from_secs(5), || {
+        terminal.text().contains(" told").then_some(())
+    });
 
     let shown = terminal.text();
     assert!(!shown.replace('\n', "").contains(char::is_control), "{shown:?}");
@@ -133,8 +148,16 @@ printf 'SHN1 {"answer":"repair","host":"h","job":"%s","repair":"%s","state":"don
     }
     let steps = bed.monitor.steps(&bed.monitor.records()[0].job);
     for word in ["verified", "told"] {
-        let ours = rows.iter().filter(|row| row.get(12..).is_some_and(|rest| rest.starts_with(word))).count();
+        let ours = rows
+            .iter()
+            .filter(|row| row.get(12..).is_some_and(|rest| rest.starts_with(word)))
+            .count();
         assert_eq!(ours, steps.iter().filter(|step| step.what == word).count(), "{word}: {shown}");
     }
-    assert_eq!(rows.iter().filter(|row| row.get(12..).is_some_and(|rest| rest.starts_with("output"))).count(), 200);
+    assert_eq!(
+        rows.iter()
+            .filter(|row| row.get(12..).is_some_and(|rest| rest.starts_with("output")))
+            .count(),
+        200
+    );
 }

@@ -1,5 +1,5 @@
-//! What goes wrong, on real sshd and the real gate: each fault has its message, its exit code and its record, comes
-//! within the deadline, and runs nothing where nothing should be run.
+//! What goes wrong, on real sshd and the real gate: each fault has its message, its exit code and
+//! its record, comes within the deadline, and runs nothing where nothing should be run.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -96,14 +96,22 @@ fn a_repair_that_fails_is_told_apart_from_one_that_does_not_help() {
     bed.repair_is(&["/bin/false"]);
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 1, "{}", seen.text);
-    assert!(seen.text.starts_with("NOT REPAIRED web1/HTTP") && seen.text.contains("'httpd' exit 1"), "{}", seen.text);
+    assert!(
+        seen.text.starts_with("NOT REPAIRED web1/HTTP") && seen.text.contains("'httpd' exit 1"),
+        "{}",
+        seen.text
+    );
     assert_eq!(bed.monitor.records()[0].outcome, Some(Outcome::NotHealed));
 
     bed.repair_is(&["/bin/true"]);
     bed.wait_for_the_gates_cooldown();
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 1, "{}", seen.text);
-    assert!(seen.text.contains("the fault is still there") && seen.text.contains("Connection refused"), "{}", seen.text);
+    assert!(
+        seen.text.contains("the fault is still there") && seen.text.contains("Connection refused"),
+        "{}",
+        seen.text
+    );
     assert!(!seen.text.contains("exit 1"), "{}", seen.text);
 }
 
@@ -149,7 +157,8 @@ fn a_host_that_is_held_for_maintenance_is_not_repaired_by_a_stronger_rung() {
 fn a_check_that_cannot_tell_runs_nothing_stronger() {
     let bed = Bed::new();
     let strong = with_a_stronger_rung(&bed);
-    let mut policy: Value = serde_json::from_str(&fs::read_to_string(&bed.monitor.policy).unwrap()).unwrap();
+    let mut policy: Value =
+        serde_json::from_str(&fs::read_to_string(&bed.monitor.policy).unwrap()).unwrap();
     policy["repairs"]["httpd"]["verify"] = json!(["chek_http", "-H", "{address}"]);
     bed.monitor.write_policy(&policy);
     let seen = bed.call(CALL);
@@ -160,7 +169,11 @@ fn a_check_that_cannot_tell_runs_nothing_stronger() {
     bed.monitor.write_policy(&policy);
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 2, "{}", seen.text);
-    assert!(seen.text.contains("cannot tell") && bed.mark.exists() && !strong.exists(), "{}", seen.text);
+    assert!(
+        seen.text.contains("cannot tell") && bed.mark.exists() && !strong.exists(),
+        "{}",
+        seen.text
+    );
 }
 
 #[test]
@@ -193,7 +206,10 @@ fn the_ssh_program_is_another_way_to_the_same_gate() {
         policy["repairs"]["httpd"]["cooldown"] = json!("0s");
     });
     fs::remove_file(&bed.mark).unwrap();
-    bed.monitor.record_host_key(&bed.web, fs::read_to_string(bed.web.key().with_extension("pub")).unwrap().trim());
+    bed.monitor.record_host_key(
+        &bed.web,
+        fs::read_to_string(bed.web.key().with_extension("pub")).unwrap().trim(),
+    );
     bed.could_not_run("nothing was run");
 }
 
@@ -224,18 +240,26 @@ fn a_second_call_while_one_runs_does_nothing() {
     let first = bed.call(&CALL.replace(" --foreground", ""));
     assert_eq!(first.code, 0);
     assert!(first.text.starts_with("HANDED OVER web1/HTTP"), "{}", first.text);
-    e2e::until("the first repair on record", Duration::from_secs(10), || (!bed.monitor.records().is_empty()).then_some(()));
+    e2e::until("the first repair on record", Duration::from_secs(10), || {
+        (!bed.monitor.records().is_empty()).then_some(())
+    });
     let second = bed.call(CALL);
     assert_eq!(second.code, 0);
-    assert!(second.text.starts_with("NO ACTION") && second.text.contains("has been repairing"), "{}", second.text);
+    assert!(
+        second.text.starts_with("NO ACTION") && second.text.contains("has been repairing"),
+        "{}",
+        second.text
+    );
     fs::write(&go, "").unwrap();
-    e2e::until("the first repair's end", Duration::from_secs(10), || bed.monitor.records()[0].outcome);
+    e2e::until("the first repair's end", Duration::from_secs(10), || {
+        bed.monitor.records()[0].outcome
+    });
     assert_eq!(bed.monitor.records().len(), 1);
     assert_eq!(bed.web.jobs().len(), 1, "the gate ran something else");
 }
 
-/// The worker may be killed with Nagios, by its service manager: the host is not locked for that, and the gate's own
-/// record tells how the repair ended.
+/// The worker may be killed with Nagios, by its service manager: the host is not locked for that,
+/// and the gate's own record tells how the repair ended.
 #[test]
 fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
     let bed = Bed::new();
@@ -245,19 +269,29 @@ fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
     bed.web.write_repairs(&repairs);
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.call(&CALL.replace(" --foreground", ""));
-    e2e::until("the gate at work", Duration::from_secs(10), || (bed.web.jobs().len() == 1).then_some(()));
+    e2e::until("the gate at work", Duration::from_secs(10), || {
+        (bed.web.jobs().len() == 1).then_some(())
+    });
     // By its policy's path: other tests have workers of their own.
     run(Command::new("pkill").args(["-KILL", "-f", "-u", "nagios"]).arg(&bed.monitor.policy));
 
     let running = bed.call(CALL);
-    assert!(running.text.contains("has been repairing"), "the gate still runs it: {}", running.text);
+    assert!(
+        running.text.contains("has been repairing"),
+        "the gate still runs it: {}",
+        running.text
+    );
     fs::write(&go, "").unwrap();
     bed.wait_for_the_gates_cooldown();
     let next = bed.call(CALL);
     assert!(next.text.starts_with("REPAIRED web1/HTTP"), "{}", next.text);
     let records = bed.monitor.records();
     assert_eq!((records.len(), records[1].outcome), (2, Some(Outcome::Unknown)));
-    assert!(records[1].text.contains("its worker died; the gate says: repair 'httpd' exit 0"), "{}", records[1].text);
+    assert!(
+        records[1].text.contains("its worker died; the gate says: repair 'httpd' exit 0"),
+        "{}",
+        records[1].text
+    );
 }
 
 /// Of two there are the worker and one more: what watches a program is there before the program is.
@@ -268,14 +302,21 @@ fn where_there_is_no_room_for_a_process_nothing_is_run_unwatched() {
     let mark = site.join("mark");
     let (handler, _) = (place.program("handle_repair"), place.program("repair_worker"));
     let repair = json!({"ladder": [{"local": ["/usr/bin/touch", mark]}], "verify": ["/bin/true"]});
-    let policy = json!({"ledger": site.join("ledger.sqlite"), "repairs": {"httpd": repair}}).to_string();
+    let policy =
+        json!({"ledger": site.join("ledger.sqlite"), "repairs": {"httpd": repair}}).to_string();
     let policy = place.file("policy.json", &policy, 0o644, None);
     let mut crowded = Command::new("setpriv");
-    crowded.args(["--reuid=54321", "--regid=54321", "--clear-groups", "prlimit", "--nproc=2:2"]).arg(handler);
-    let output = crowded.args(CALL.split_whitespace()).arg("--policy").arg(policy).output().unwrap();
+    crowded
+        .args(["--reuid=54321", "--regid=54321", "--clear-groups", "prlimit", "--nproc=2:2"])
+        .arg(handler);
+    let output =
+        crowded.args(CALL.split_whitespace()).arg("--policy").arg(policy).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(2), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: cannot run /usr/bin/touch"), "{text}");
+    assert!(
+        text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: cannot run /usr/bin/touch"),
+        "{text}"
+    );
     assert!(!mark.exists());
 }
 
@@ -295,13 +336,25 @@ fn bad_input_runs_and_writes_nothing() {
     ] {
         let seen = bed.call(arguments);
         assert_eq!(seen.code, 3, "{arguments}: {}", seen.text);
-        assert!(seen.text.contains(wanted) && seen.text.lines().count() == 1, "{arguments}: {}", seen.text);
+        assert!(
+            seen.text.contains(wanted) && seen.text.lines().count() == 1,
+            "{arguments}: {}",
+            seen.text
+        );
     }
-    for (policy, wanted) in
-        [(broken.as_path(), "broken.json:1:"), (Path::new("/nonexistent/policy.json"), "/nonexistent/policy.json")]
-    {
+    for (policy, wanted) in [
+        (broken.as_path(), "broken.json:1:"),
+        (Path::new("/nonexistent/policy.json"), "/nonexistent/policy.json"),
+    ] {
         let words = CALL.split_whitespace();
-        let output = bed.monitor.as_nagios(&bed.monitor.handler).args(words).arg("--policy").arg(policy).output().unwrap();
+        let output = bed
+            .monitor
+            .as_nagios(&bed.monitor.handler)
+            .args(words)
+            .arg("--policy")
+            .arg(policy)
+            .output()
+            .unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(3), "{text}");
         assert!(text.contains(wanted) && text.lines().count() == 1, "{text}");
@@ -311,7 +364,11 @@ fn bad_input_runs_and_writes_nothing() {
     fs::write(&bed.monitor.ledger, "this is no ledger").unwrap();
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 3, "{}", seen.text);
-    assert!(seen.text.contains("ledger.sqlite") && seen.text.contains("nothing was run"), "{}", seen.text);
+    assert!(
+        seen.text.contains("ledger.sqlite") && seen.text.contains("nothing was run"),
+        "{}",
+        seen.text
+    );
     assert_eq!(fs::read_to_string(&bed.monitor.ledger).unwrap(), "this is no ledger");
     assert!(!bed.mark.exists());
 }
@@ -320,7 +377,9 @@ fn bad_input_runs_and_writes_nothing() {
 fn a_dry_run_says_what_would_happen_and_why_and_does_nothing() {
     let bed = Bed::new();
     let dry = |event: &str| {
-        let seen = bed.call(&format!("{event} --host web1 --service HTTP --repair httpd --dry-run --explain"));
+        let seen = bed.call(&format!(
+            "{event} --host web1 --service HTTP --repair httpd --dry-run --explain"
+        ));
         assert_eq!(seen.code, 0, "{}", seen.text);
         seen.text
     };

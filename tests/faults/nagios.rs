@@ -1,6 +1,7 @@
-//! The kill matrix of Nagios itself, with real Nagios: it is killed, ended or restarted at each moment of a repair, and the
-//! worker goes on without it, or dies with it and is looked after. Afterwards the ledger is consistent, the gate's own
-//! records show no repair that ran twice, and the next fault is healed.
+//! The kill matrix of Nagios itself, with real Nagios: it is killed, ended or restarted at each
+//! moment of a repair, and the worker goes on without it, or dies with it and is looked after.
+//! Afterwards the ledger is consistent, the gate's own records show no repair that ran twice, and
+//! the next fault is healed.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -23,9 +24,11 @@ const LONG: Duration = Duration::from_secs(40);
 /// What is done to Nagios.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Blow {
-    /// SIGKILL for Nagios and its worker processes, as when the memory is full; started again later.
+    /// SIGKILL for Nagios and its worker processes, as when the memory is full; started again
+    /// later.
     Kill,
-    /// SIGKILL for all that Nagios has started as well: what a service manager does that kills the whole control group.
+    /// SIGKILL for all that Nagios has started as well: what a service manager does that kills the
+    /// whole control group.
     KillEverything,
     /// SIGTERM, and started again at once, while the repair goes on.
     Restart,
@@ -41,7 +44,13 @@ enum Moment {
     Recording,
 }
 
-const MOMENTS: [Moment; 5] = [Moment::BeforeReserving, Moment::Connecting, Moment::Running, Moment::Verifying, Moment::Recording];
+const MOMENTS: [Moment; 5] = [
+    Moment::BeforeReserving,
+    Moment::Connecting,
+    Moment::Running,
+    Moment::Verifying,
+    Moment::Recording,
+];
 
 /// A lab whose repair goes on only where a file allows it.
 struct Lab {
@@ -59,18 +68,27 @@ impl Lab {
         let (web, doors) = (WebSide::start(&place), place.directory("doors", None));
         let monitor = Monitor::new(&place, &web);
         let behind = |door: &str, argv: &[String]| {
-            let wait = format!("until [ -e {}/{door} ]; do sleep 0.02; done; exec \"$@\"", doors.display());
-            ["/bin/sh".to_owned(), "-c".into(), wait, "sh".into()].into_iter().chain(argv.to_vec()).collect::<Vec<_>>()
+            let wait = format!(
+                "until [ -e {}/{door} ]; do sleep 0.02; done; exec \"$@\"",
+                doors.display()
+            );
+            ["/bin/sh".to_owned(), "-c".into(), wait, "sh".into()]
+                .into_iter()
+                .chain(argv.to_vec())
+                .collect::<Vec<_>>()
         };
-        let repair = json!({"run": behind("run", &web.policy_run), "timeout": "60s", "cooldown": "0s"});
+        let repair =
+            json!({"run": behind("run", &web.policy_run), "timeout": "60s", "cooldown": "0s"});
         web.write_repairs(&json!({"repairs": {"httpd": repair}}));
         let mut policy = monitor.default_policy(&web);
-        let check: Vec<String> = serde_json::from_value(policy["repairs"]["httpd"]["verify"].clone()).unwrap();
+        let check: Vec<String> =
+            serde_json::from_value(policy["repairs"]["httpd"]["verify"].clone()).unwrap();
         policy["repairs"]["httpd"]["verify"] = json!(behind("verify", &check));
         policy["repairs"]["httpd"]["timeout"] = json!("60s");
         policy["repairs"]["httpd"]["cooldown"] = json!("0s");
         monitor.write_policy(&policy);
-        let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { retain: true, ..Watch::default() });
+        let nagios =
+            Nagios::start_with(&place, &monitor, &web, &Watch { retain: true, ..Watch::default() });
         let lab = Lab { nagios, monitor, web, doors, _place: place };
         ["run", "verify"].iter().for_each(|door| lab.open(door));
         lab
@@ -96,12 +114,17 @@ impl Lab {
     /// Whether a worker of ours is there.
     fn works(&self) -> bool {
         let mut pgrep = Command::new("pgrep");
-        pgrep.args(["-u", "nagios", "-f"]).arg(format!("repair_worker.*{}", self.monitor.policy.display()));
+        pgrep
+            .args(["-u", "nagios", "-f"])
+            .arg(format!("repair_worker.*{}", self.monitor.policy.display()));
         pgrep.output().unwrap().status.success()
     }
 
     fn kill_worker(&self) {
-        let _ = Command::new("pkill").args(["-KILL", "-u", "nagios", "-f"]).arg(&self.monitor.policy).status();
+        let _ = Command::new("pkill")
+            .args(["-KILL", "-u", "nagios", "-f"])
+            .arg(&self.monitor.policy)
+            .status();
         until("the worker's end", LONG, || (!self.works()).then_some(()));
     }
 
@@ -111,10 +134,13 @@ impl Lab {
         String::from_utf8_lossy(&called.stdout).starts_with("REPAIRED")
     }
 
-    /// Breaks Apache, waits until its repair has come to this moment, and holds it there. What comes back lets it go on.
+    /// Breaks Apache, waits until its repair has come to this moment, and holds it there. What
+    /// comes back lets it go on.
     fn held_at(&self, moment: Moment) -> Box<dyn FnOnce() + '_> {
         let known = self.monitor.records().len();
-        let reserved = || until("the reservation", LONG, || (self.monitor.records().len() > known).then_some(()));
+        let reserved = || {
+            until("the reservation", LONG, || (self.monitor.records().len() > known).then_some(()))
+        };
         match moment {
             Moment::BeforeReserving => {
                 let turn = turn_of(&self.monitor);
@@ -145,7 +171,8 @@ impl Lab {
             }
             Moment::Recording => {
                 drop(self.held_at(Moment::Verifying));
-                let store = self.monitor.nagios.does(|| Connection::open(&self.monitor.ledger).unwrap());
+                let store =
+                    self.monitor.nagios.does(|| Connection::open(&self.monitor.ledger).unwrap());
                 store.execute_batch("BEGIN IMMEDIATE").unwrap();
                 self.open("verify");
                 Box::new(move || store.execute_batch("ROLLBACK").unwrap())
@@ -153,18 +180,21 @@ impl Lab {
         }
     }
 
-    /// Nagios keeps its states on disk from time to time; here, now. Without that it would give out its problem ids again.
+    /// Nagios keeps its states on disk from time to time; here, now. Without that it would give out
+    /// its problem ids again.
     fn keep_states(&self) {
         let written = || fs::metadata(&self.nagios.retention).and_then(|file| file.modified()).ok();
         let before = written();
         // Its time is told in whole seconds of the file system's clock on some systems.
         thread::sleep(Duration::from_millis(20));
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        fs::write(&self.monitor.command_file, format!("[{seconds}] SAVE_STATE_INFORMATION\n")).unwrap();
+        fs::write(&self.monitor.command_file, format!("[{seconds}] SAVE_STATE_INFORMATION\n"))
+            .unwrap();
         until("the kept states", LONG, || (written() > before).then_some(()));
     }
 
-    /// One repair of each fault and no more: each of the gate's jobs is one record's, and no record has two.
+    /// One repair of each fault and no more: each of the gate's jobs is one record's, and no record
+    /// has two.
     fn nothing_ran_twice(&self) {
         let records = self.monitor.records();
         let jobs = self.web.jobs();
@@ -221,7 +251,11 @@ fn at_every_moment(blow: Blow) {
         lab.nothing_ran_twice();
         if blow != Blow::KillEverything {
             let records = lab.monitor.records();
-            assert_eq!((records.len(), records[0].outcome), (known + 1, Some(Outcome::Healed)), "{moment:?}: {records:?}");
+            assert_eq!(
+                (records.len(), records[0].outcome),
+                (known + 1, Some(Outcome::Healed)),
+                "{moment:?}: {records:?}"
+            );
             assert_eq!(lab.web.jobs().len(), records.len(), "{moment:?}");
         }
     }
@@ -235,8 +269,15 @@ fn the_next_fault_is_healed(lab: &Lab) {
     lab.nagios.wait_for_ok();
     until("the worker's end", LONG, || (!lab.works()).then_some(()));
     let records = lab.monitor.records();
-    assert_eq!((records.len(), records[0].outcome), (known + 1, Some(Outcome::Healed)), "{records:?}");
-    assert!(records.iter().all(|record| record.outcome.is_some()), "still running by the record: {records:?}");
+    assert_eq!(
+        (records.len(), records[0].outcome),
+        (known + 1, Some(Outcome::Healed)),
+        "{records:?}"
+    );
+    assert!(
+        records.iter().all(|record| record.outcome.is_some()),
+        "still running by the record: {records:?}"
+    );
     lab.nothing_ran_twice();
 }
 
@@ -266,26 +307,44 @@ fn a_handler_that_nagios_kills_for_its_slowness_has_handed_the_repair_over() {
     let wait = format!("until [ -e {} ]; do sleep 0.02; done; exec \"$@\"", door.display());
     let slow = ["/bin/sh", "-c", &wait, "sh"].map(str::to_owned);
     let repair: Vec<String> = slow.into_iter().chain(web.policy_run.clone()).collect();
-    web.write_repairs(&json!({"repairs": {"httpd": {"run": repair, "timeout": "60s", "cooldown": "0s"}}}));
+    web.write_repairs(
+        &json!({"repairs": {"httpd": {"run": repair, "timeout": "60s", "cooldown": "0s"}}}),
+    );
     let mut policy = monitor.default_policy(&web);
     policy["repairs"]["httpd"]["timeout"] = json!("60s");
     monitor.write_policy(&policy);
-    let script = format!("#!/bin/sh\n{} \"$@\" --policy {}\nsleep 60\n", monitor.handler.display(), monitor.policy.display());
+    let script = format!(
+        "#!/bin/sh\n{} \"$@\" --policy {}\nsleep 60\n",
+        monitor.handler.display(),
+        monitor.policy.display()
+    );
     let script = place.file("slow.sh", &script, 0o755, None);
-    let words = "'$SERVICESTATE$' '$SERVICESTATETYPE$' '$SERVICEATTEMPT$' --host '$HOSTNAME$' --service '$SERVICEDESC$' \
-                 --address '$HOSTADDRESS$' --repair '$_SERVICEREPAIR$' --problem-id '$SERVICEPROBLEMID$'";
-    let more = format!("define command {{\n command_name slow\n command_line {} {words}\n}}\n", script.display());
+    let words = "'$SERVICESTATE$' '$SERVICESTATETYPE$' '$SERVICEATTEMPT$' --host '$HOSTNAME$' \
+                 --service '$SERVICEDESC$' \
+                 --address '$HOSTADDRESS$' --repair '$_SERVICEREPAIR$' --problem-id \
+                 '$SERVICEPROBLEMID$'";
+    let more = format!(
+        "define command {{\n command_name slow\n command_line {} {words}\n}}\n",
+        script.display()
+    );
     let watch = Watch { handler: "slow", event_handler_timeout: 1, more, ..Watch::default() };
     let nagios = Nagios::start_with(&place, &monitor, &web, &watch);
 
     web.apache.kill();
-    let killed =
-        |line: &String| line.contains("event handler command") && line.contains("'SOFT' '3'") && line.contains("timed out");
+    let killed = |line: &String| {
+        line.contains("event handler command")
+            && line.contains("'SOFT' '3'")
+            && line.contains("timed out")
+    };
     until("the kill by Nagios", LONG, || nagios.log_lines().iter().any(killed).then_some(()));
     assert_eq!(monitor.records().iter().map(|record| record.outcome).collect::<Vec<_>>(), [None]);
     fs::write(&door, "").unwrap();
     until("the end of the repair", LONG, || monitor.records()[0].outcome);
     nagios.wait_for_ok();
     let records = monitor.records();
-    assert_eq!((records.len(), records[0].outcome, web.jobs().len()), (1, Some(Outcome::Healed), 1), "{records:?}");
+    assert_eq!(
+        (records.len(), records[0].outcome, web.jobs().len()),
+        (1, Some(Outcome::Healed), 1),
+        "{records:?}"
+    );
 }

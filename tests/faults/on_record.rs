@@ -1,5 +1,5 @@
-//! What stands on record while the worker is at it, and what is made of it when the worker has died: whoever comes next must
-//! know what may have run.
+//! What stands on record while the worker is at it, and what is made of it when the worker has
+//! died: whoever comes next must know what may have run.
 
 use std::fs;
 use std::process::Command;
@@ -18,12 +18,18 @@ const DEAD: &str = "dead-worker-1";
 
 /// A worker has died that long ago, having put these steps on record; the next call looks after it.
 fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[(&str, &str)]) -> Record {
-    let (job, event) = (DEAD.parse().unwrap(), Event::new("web1", Some("HTTP"), State::Critical, StateType::Hard, 4));
+    let (job, event) = (
+        DEAD.parse().unwrap(),
+        Event::new("web1", Some("HTTP"), State::Critical, StateType::Hard, 4),
+    );
     let span = Duration::from_secs(600);
     let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
     let then = SystemTime::now() - ago;
     bed.monitor.write(|ledger| {
-        ledger.reserve(&claim, &|| then, &|_| Decision::Repair("httpd".parse().unwrap())).unwrap().unwrap();
+        ledger
+            .reserve(&claim, &|| then, &|_| Decision::Repair("httpd".parse().unwrap()))
+            .unwrap()
+            .unwrap();
         for (what, text) in steps {
             ledger.step(&job, then, what, text).unwrap();
         }
@@ -36,8 +42,14 @@ fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[(&str, &str)]) -> Reco
 #[test]
 fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
     let bed = Bed::new();
-    bed.policy(|policy| policy["repairs"]["httpd"]["ladder"] = json!([{"local": ["/bin/true"]}, {"ssh": "httpd"}]));
-    let steps = [("run", "rung 1 of 2: local /bin/true"), ("ran", "/bin/true: "), ("run", "rung 2 of 2: ssh httpd")];
+    bed.policy(|policy| {
+        policy["repairs"]["httpd"]["ladder"] = json!([{"local": ["/bin/true"]}, {"ssh": "httpd"}])
+    });
+    let steps = [
+        ("run", "rung 1 of 2: local /bin/true"),
+        ("ran", "/bin/true: "),
+        ("run", "rung 2 of 2: ssh httpd"),
+    ];
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
     assert!(record.text.contains("the gate says it never began"), "{}", record.text);
@@ -47,11 +59,16 @@ fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
 #[test]
 fn a_rung_that_has_another_place_in_the_ladder_by_now_is_not_asked_for() {
     let bed = Bed::new();
-    let record = after_a_dead_worker(&bed, Duration::from_secs(60), &[("run", "rung 1 of 2: ssh restart at hypervisor1")]);
+    let record = after_a_dead_worker(
+        &bed,
+        Duration::from_secs(60),
+        &[("run", "rung 1 of 2: ssh restart at hypervisor1")],
+    );
     assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
 }
 
-/// The worker is killed with Nagios, Nagios is started again: all that within the second that an sshd may take.
+/// The worker is killed with Nagios, Nagios is started again: all that within the second that an
+/// sshd may take.
 #[test]
 fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
     let bed = Bed::new();
@@ -60,7 +77,16 @@ fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
             thread::sleep(Duration::from_secs(1));
             let account = bed.web.account.name;
             let mut gate = Command::new("setpriv");
-            gate.args(["--reuid", account, "--regid", account, "--init-groups", "/bin/sh", "-c", &bed.web.gate_command()]);
+            gate.args([
+                "--reuid",
+                account,
+                "--regid",
+                account,
+                "--init-groups",
+                "/bin/sh",
+                "-c",
+                &bed.web.gate_command(),
+            ]);
             run(gate.env("SSH_ORIGINAL_COMMAND", format!("repair httpd {DEAD}-1")));
         });
         after_a_dead_worker(&bed, Duration::ZERO, &[("run", "rung 1 of 1: ssh httpd")])
@@ -72,7 +98,8 @@ fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
 /// Calls the handler and runs `meanwhile` while the gate collects evidence.
 fn with_a_break(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     let (looks, go) = (bed.mark.with_file_name("looks"), bed.mark.with_file_name("go"));
-    let look = format!("touch {}; until [ -e {} ]; do sleep 0.05; done", looks.display(), go.display());
+    let look =
+        format!("touch {}; until [ -e {} ]; do sleep 0.05; done", looks.display(), go.display());
     let touch = ["/usr/bin/touch", bed.mark.to_str().unwrap()];
     let repair = json!({"run": touch, "cooldown": "1s", "diagnose": [["/bin/sh", "-c", look]]});
     bed.web.write_repairs(&json!({"repairs": {"httpd": repair}}));
@@ -82,7 +109,9 @@ fn with_a_break(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     });
     thread::scope(|scope| {
         let call = scope.spawn(|| bed.call(CALL));
-        until("the gate at its diagnosis", Duration::from_secs(60), || looks.exists().then_some(()));
+        until("the gate at its diagnosis", Duration::from_secs(60), || {
+            looks.exists().then_some(())
+        });
         meanwhile();
         fs::write(&go, "").unwrap();
         call.join().unwrap()
@@ -93,14 +122,26 @@ fn with_a_break(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
 #[test]
 fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
     let bed = Bed::new();
-    let store =
-        |sql: &str| bed.monitor.nagios.does(|| Connection::open(&bed.monitor.ledger).unwrap().execute_batch(sql).unwrap());
+    let store = |sql: &str| {
+        bed.monitor
+            .nagios
+            .does(|| Connection::open(&bed.monitor.ledger).unwrap().execute_batch(sql).unwrap())
+    };
     let full = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
     let seen = with_a_break(&bed, || {
-        store(&format!("CREATE TRIGGER a BEFORE INSERT ON step {full}; CREATE TRIGGER b BEFORE UPDATE ON repair {full}"));
+        store(&format!(
+            "CREATE TRIGGER a BEFORE INSERT ON step {full}; CREATE TRIGGER b BEFORE UPDATE ON \
+             repair {full}"
+        ));
     });
     assert_eq!(seen.code, 2, "{}", seen.text);
-    assert!(seen.text.starts_with("COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be put on record"), "{}", seen.text);
+    assert!(
+        seen.text.starts_with(
+            "COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be put on record"
+        ),
+        "{}",
+        seen.text
+    );
     assert!(!bed.mark.exists(), "the repair was run");
     store("DROP TRIGGER a; DROP TRIGGER b");
     bed.wait_for_the_gates_cooldown();
@@ -114,9 +155,14 @@ fn a_pause_holds_for_what_is_reserved_and_has_not_begun() {
     let bed = Bed::new();
     let seen = with_a_break(&bed, || {
         let (by, reason) = ("alice".into(), "migration".into());
-        let pause = Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
+        let pause =
+            Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
         bed.monitor.write(|ledger| ledger.pause(&pause).unwrap());
     });
-    assert!(seen.text.starts_with("NO ACTION") && seen.text.contains("paused by alice"), "{}", seen.text);
+    assert!(
+        seen.text.starts_with("NO ACTION") && seen.text.contains("paused by alice"),
+        "{}",
+        seen.text
+    );
     assert!(!bed.mark.exists(), "the repair was run");
 }

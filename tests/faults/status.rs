@@ -29,7 +29,12 @@ impl Lab {
         // The only object with a repair is in trouble: that is no fleet.
         policy["fleet"]["share"] = json!(100);
         monitor.write_policy(&policy);
-        let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { retry_interval: 3, ..Watch::default() });
+        let nagios = Nagios::start_with(
+            &place,
+            &monitor,
+            &web,
+            &Watch { retry_interval: 3, ..Watch::default() },
+        );
         Lab { nagios, monitor, web, _place: place }
     }
 
@@ -40,7 +45,9 @@ impl Lab {
 
     fn called(&self, event: &str) {
         let wanted = format!("SERVICE EVENT HANDLER: web1;HTTP;{event}");
-        until(event, LONG, || self.nagios.log_lines().iter().any(|line| line.contains(&wanted)).then_some(()));
+        until(event, LONG, || {
+            self.nagios.log_lines().iter().any(|line| line.contains(&wanted)).then_some(())
+        });
     }
 
     fn nothing_was_run(&self) {
@@ -55,12 +62,17 @@ fn an_acknowledged_problem_is_left_to_the_person_who_is_at_it() {
     lab.called("CRITICAL;SOFT;1");
     lab.command("ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;0;0;ann;I am at it");
     let refusal = until("the refusal", LONG, || lab.monitor.refusals().into_iter().next());
-    assert_eq!((refusal.why.as_str(), refusal.text.contains("somebody is at it")), ("acknowledged", true), "{refusal:?}");
+    assert_eq!(
+        (refusal.why.as_str(), refusal.text.contains("somebody is at it")),
+        ("acknowledged", true),
+        "{refusal:?}"
+    );
     assert!(lab.monitor.records().is_empty());
     lab.nothing_was_run();
 }
 
-/// A worker may wait for others. What Nagios has seen meanwhile counts, not what it had seen when it called.
+/// A worker may wait for others. What Nagios has seen meanwhile counts, not what it had seen when
+/// it called.
 fn over_before_its_turn(results: &[(u8, &str)]) {
     let lab = Lab::new();
     let path = lab.monitor.ledger.with_added_extension("turn");
@@ -77,9 +89,16 @@ fn over_before_its_turn(results: &[(u8, &str)]) {
         until(text, LONG, || (lab.nagios.service("plugin_output")? == *text).then_some(()));
     }
     drop(turn);
-    let record = until("the end", LONG, || lab.monitor.records().into_iter().next().filter(|record| record.ended.is_some()));
+    let record = until("the end", LONG, || {
+        lab.monitor.records().into_iter().next().filter(|record| record.ended.is_some())
+    });
     assert_eq!(record.outcome, Some(Outcome::CouldNotRun), "{record:?}");
-    assert!(record.text.starts_with("nothing was run for web1/HTTP: it is OK, there is nothing to repair"), "{record:?}");
+    assert!(
+        record
+            .text
+            .starts_with("nothing was run for web1/HTTP: it is OK, there is nothing to repair"),
+        "{record:?}"
+    );
     lab.nothing_was_run();
 }
 

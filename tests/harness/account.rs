@@ -1,4 +1,5 @@
-//! User accounts: nagios, which its package brings, and one for the gate, made and removed by the lab.
+//! User accounts: nagios, which its package brings, and one for the gate, made and removed by the
+//! lab.
 
 use std::panic::resume_unwind;
 use std::process::Command;
@@ -34,25 +35,24 @@ impl Account {
         Account::of("nagios", false)
     }
 
-    /// The unprivileged user of the gate. `*` as password: no password fits, and sshd without PAM does not take it for
-    /// a locked account as it would `!`.
+    /// The unprivileged user of the gate. `*` as password: no password fits, and sshd without PAM
+    /// does not take it for a locked account as it would `!`.
     pub fn repair() -> Account {
         let mut users = USERS.lock().expect("no lab panicked while holding this");
         if *users == 0 && !exists(REPAIR) {
             let useradd = system_program(&["useradd"]);
-            run(Command::new(useradd).args(["--system", "--user-group", "--password", "*", "--shell", "/bin/sh"]).args([
-                "--no-create-home",
-                "--home-dir",
-                "/nonexistent",
-                REPAIR,
-            ]));
+            run(Command::new(useradd)
+                .args(["--system", "--user-group", "--password", "*", "--shell", "/bin/sh"])
+                .args(["--no-create-home", "--home-dir", "/nonexistent", REPAIR]));
         }
         *users += 1;
         Account::of(REPAIR, true)
     }
 
     fn of(name: &'static str, ours: bool) -> Account {
-        let id = |flag| run(Command::new("id").args([flag, name])).trim().parse().expect("a number from id");
+        let id = |flag| {
+            run(Command::new("id").args([flag, name])).trim().parse().expect("a number from id")
+        };
         Account { name, uid: id("-u"), gid: id("-g"), ours }
     }
 
@@ -64,7 +64,8 @@ impl Account {
             set_thread_res_uid(user, user, user).expect("its user");
             work()
         };
-        thread::scope(|scope| scope.spawn(as_user).join()).unwrap_or_else(|panic| resume_unwind(panic))
+        thread::scope(|scope| scope.spawn(as_user).join())
+            .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Both ids.

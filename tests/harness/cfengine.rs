@@ -1,4 +1,5 @@
-//! CFEngine on both sides: its work directories in the lab, and the host's cf-serverd with the monitor's cf-runagent.
+//! CFEngine on both sides: its work directories in the lab, and the host's cf-serverd with the
+//! monitor's cf-runagent.
 
 use std::fs;
 use std::net::TcpStream;
@@ -16,8 +17,8 @@ use crate::place::{Place, free_port, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 
-/// A work directory of an account. An unprivileged program of CFEngine takes it from the account's home; a variable that
-/// CFEngine's own tests use moves it into the lab.
+/// A work directory of an account. An unprivileged program of CFEngine takes it from the account's
+/// home; a variable that CFEngine's own tests use moves it into the lab.
 #[derive(Debug)]
 pub(crate) struct Work {
     directory: PathBuf,
@@ -25,14 +26,16 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Makes it. Without cf-promises in there cf-agent and cf-serverd would run their failsafe policy.
+    /// Makes it. Without cf-promises in there cf-agent and cf-serverd would run their failsafe
+    /// policy.
     pub(crate) fn new(place: &Place, relative: &str, account: &Account) -> Work {
         let ids = (account.uid, account.gid);
         let directory = place.directory(relative, Some(ids));
         for part in ["bin", "inputs", "state", "outputs"] {
             place.directory(&format!("{relative}/{part}"), Some(ids));
         }
-        symlink(system_program(&["cf-promises"]), directory.join("bin/cf-promises")).expect("a link to cf-promises");
+        symlink(system_program(&["cf-promises"]), directory.join("bin/cf-promises"))
+            .expect("a link to cf-promises");
         Work { directory, ids }
     }
 
@@ -51,7 +54,11 @@ impl Work {
     /// The same words, to be run as the account.
     fn words_as_the_account(&self, program: &str) -> Vec<String> {
         let setpriv = system_program(&["setpriv"]).display().to_string();
-        let ids = [format!("--reuid={}", self.ids.0), format!("--regid={}", self.ids.1), "--clear-groups".to_owned()];
+        let ids = [
+            format!("--reuid={}", self.ids.0),
+            format!("--regid={}", self.ids.1),
+            "--clear-groups".to_owned(),
+        ];
         [setpriv].into_iter().chain(ids).chain(self.words(program)).collect()
     }
 
@@ -63,13 +70,15 @@ impl Work {
 
     /// Takes the other's public key for that of the user nagios at this address.
     fn trust(&self, place: &Place, other: &Work) {
-        let key = fs::read_to_string(other.directory.join("ppkeys/localhost.pub")).expect("a public key");
+        let key =
+            fs::read_to_string(other.directory.join("ppkeys/localhost.pub")).expect("a public key");
         let copy = place.file("exchanged.pub", &key, 0o644, None);
         self.cf_key(&["--trust-key", &format!("nagios@127.0.0.1:{}", copy.display())]);
     }
 }
 
-/// The host's cf-serverd and what the monitor's cf-runagent needs. Both have keys; neither knows the other's yet.
+/// The host's cf-serverd and what the monitor's cf-runagent needs. Both have keys; neither knows
+/// the other's yet.
 #[derive(Debug)]
 pub struct CfServerd {
     /// Its port on loopback.
@@ -90,13 +99,24 @@ impl CfServerd {
         let monitor = Work::new(place, "monitor/cfengine", &monitor.nagios);
         host.cf_key(&[]);
         monitor.cf_key(&[]);
-        host.input(place, "def.json", &json!({"vars": {"nagios_servers": ["127.0.0.1"]}}).to_string());
+        host.input(
+            place,
+            "def.json",
+            &json!({"vars": {"nagios_servers": ["127.0.0.1"]}}).to_string(),
+        );
         let policy = host.input(place, "serverd.cf", &serverd_policy(port, &web.policy_run));
         let runagent = place.file("monitor/runagent.cf", &read_shipped("runagent.cf"), 0o644, None);
         let mut words = host.words_as_the_account("cf-serverd");
-        words.extend(["--no-fork".into(), "--inform".into(), "--file".into(), policy.display().to_string()]);
+        words.extend([
+            "--no-fork".into(),
+            "--inform".into(),
+            "--file".into(),
+            policy.display().to_string(),
+        ]);
         let daemon = Daemon::start(&log, Path::new(&words.remove(0)), &words);
-        until("cf-serverd listening", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
+        until("cf-serverd listening", Duration::from_secs(10), || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
         CfServerd { port, log, host, monitor, runagent, _daemon: daemon }
     }
 
@@ -113,7 +133,12 @@ impl CfServerd {
     /// cf-runagent's command, as runagent.cf has it, with the lab's places.
     pub fn runagent(&self) -> Vec<String> {
         let mut words = self.monitor.words("cf-runagent");
-        words.extend(["-f".into(), self.runagent.display().to_string(), "-H".into(), format!("{{address}}:{}", self.port)]);
+        words.extend([
+            "-f".into(),
+            self.runagent.display().to_string(),
+            "-H".into(),
+            format!("{{address}}:{}", self.port),
+        ]);
         words
     }
 
@@ -124,7 +149,8 @@ impl CfServerd {
 }
 
 fn read_shipped(name: &str) -> String {
-    fs::read_to_string(shipped("nagios-config/cfengine").join(name)).expect("a file of nagios-config/cfengine")
+    fs::read_to_string(shipped("nagios-config/cfengine").join(name))
+        .expect("a file of nagios-config/cfengine")
 }
 
 /// The shipped policy, with the lab's port and cf-agent's command moved into the lab.
@@ -137,6 +163,10 @@ fn serverd_policy(port: u16, policy_run: &[String]) -> String {
     let body = "body server control\n{\n";
     let here = format!("{body}  port => \"{port}\";\n  bindtointerface => \"127.0.0.1\";\n");
     let text = moved(read_shipped("serverd.cf"), body, &here);
-    let text = moved(text, "/usr/bin/cf-agent -KI -f /etc/nagios-selfheal/cfengine/web_server.cf", &policy_run.join(" "));
+    let text = moved(
+        text,
+        "/usr/bin/cf-agent -KI -f /etc/nagios-selfheal/cfengine/web_server.cf",
+        &policy_run.join(" "),
+    );
     moved(text, "\"/usr/bin/cf-agent\"\n", &format!("\"{program}\"\n"))
 }

@@ -17,7 +17,8 @@ pub struct Daemon {
 impl Daemon {
     /// Starts a program, its output going to `log`.
     pub fn start<A: AsRef<ffi::OsStr>>(log: &Path, program: &Path, arguments: &[A]) -> Daemon {
-        let log = OpenOptions::new().create(true).append(true).open(log).expect("a log file of the lab");
+        let log =
+            OpenOptions::new().create(true).append(true).open(log).expect("a log file of the lab");
         let init = Command::new(init_program())
             .arg(program)
             .args(arguments)
@@ -41,7 +42,10 @@ impl Daemon {
 
     /// The processes of this name that the program itself has started, not the program.
     pub fn descendants_named(&self, name: &str) -> Vec<Pid> {
-        children(self.init.id()).into_iter().flat_map(|program| named(children(program), name)).collect()
+        children(self.init.id())
+            .into_iter()
+            .flat_map(|program| named(children(program), name))
+            .collect()
     }
 
     /// All processes of this name: the program, and what it has started or left behind.
@@ -57,12 +61,19 @@ fn named(mut found: Vec<u32>, name: &str) -> Vec<Pid> {
         found.extend(children(pid));
         next += 1;
     }
-    let is_it = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
-    found.into_iter().filter(is_it).filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
+    let is_it = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name)
+    };
+    found
+        .into_iter()
+        .filter(is_it)
+        .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        .collect()
 }
 
 fn children(parent: u32) -> Vec<u32> {
-    let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    let list =
+        fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 

@@ -57,7 +57,11 @@ impl<'a> Journal<'a> {
     fn repairs(&mut self) -> Vec<Happening> {
         let mut all = Vec::new();
         let with_steps = |ledger: &mut SqliteLedger, record: Record| {
-            let steps = record.job.parse().map(|job| ledger.steps(&job).unwrap_or_default()).unwrap_or_default();
+            let steps = record
+                .job
+                .parse()
+                .map(|job| ledger.steps(&job).unwrap_or_default())
+                .unwrap_or_default();
             (record, steps)
         };
         let known = self.monitor.read(|ledger| {
@@ -68,13 +72,20 @@ impl<'a> Journal<'a> {
             let about = |at, what: &str, text: String| Happening { at, what: what.into(), text };
             all.push((
                 format!("{} reserved", record.job),
-                about(record.reserved, "reserved", format!("{} as job {}", record.repair, record.job)),
+                about(
+                    record.reserved,
+                    "reserved",
+                    format!("{} as job {}", record.repair, record.job),
+                ),
             ));
             for (n, step) in steps.into_iter().enumerate() {
                 all.push((format!("{} {n}", record.job), about(step.at, &step.what, step.text)));
             }
             if let (Some(at), Some(outcome)) = (record.ended, record.outcome) {
-                all.push((format!("{} ended", record.job), about(at, outcome.as_str(), record.text)));
+                all.push((
+                    format!("{} ended", record.job),
+                    about(at, outcome.as_str(), record.text),
+                ));
             }
         }
         all.retain(|(key, _)| self.told.insert(key.clone()));

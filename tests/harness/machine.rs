@@ -47,7 +47,8 @@ const BOTH: &str = "useradd --create-home --shell /bin/bash admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admin
 chmod 440 /etc/sudoers.d/admin
 install -d -o admin -g admin -m 700 /home/admin/.ssh
-printf '[Unit]\\nRequires=basic.target\\nAfter=basic.target\\nWants=systemd-user-sessions.service %s\\n' \"$units\" > /etc/systemd/system/lab.target
+printf '[Unit]\\nRequires=basic.target\\nAfter=basic.target\\nWants=systemd-user-sessions.service \
+%s\\n' \"$units\" > /etc/systemd/system/lab.target
 ln -sf lab.target /etc/systemd/system/default.target
 ";
 
@@ -56,7 +57,8 @@ const SERVER: &str = "units=nagios4.service
 install -o admin -g admin -m 600 /parts/admin_key /home/admin/.ssh/id_ed25519
 echo '192.0.2.2 web1' >> /etc/hosts
 # A minute of Nagios is a second here, and nothing but our service is checked.
-sed -i -e 's/^interval_length=.*/interval_length=1/' -e 's/^\\(check_result_reaper_frequency\\|status_update_interval\\)=.*/\\1=1/' \\
+sed -i -e 's/^interval_length=.*/interval_length=1/' -e \
+'s/^\\(check_result_reaper_frequency\\|status_update_interval\\)=.*/\\1=1/' \\
     -e '/localhost.cfg/d' /etc/nagios4/nagios.cfg
 ";
 
@@ -73,7 +75,11 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 impl Site {
     /// Boots both.
     pub fn boot(place: Place, plan: &Plan<'_>) -> Site {
-        let site = format!("shq{}-{}", std::process::id() % 100_000, COUNT.fetch_add(1, Ordering::Relaxed));
+        let site = format!(
+            "shq{}-{}",
+            std::process::id() % 100_000,
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let (server, web1) = (format!("{site}s"), format!("{site}w"));
         wire(&server, &web1);
         let parts = parts_of(&place, plan.parts);
@@ -120,70 +126,123 @@ fn wire(server: &str, web1: &str) {
 }
 
 impl Machine {
-    /// One machine without a network, which starts nothing but systemd itself: a base and parts as in [`Plan`].
+    /// One machine without a network, which starts nothing but systemd itself: a base and parts as
+    /// in [`Plan`].
     pub fn alone(place: &Place, base: &Path, parts: &Path) -> Machine {
-        let name = format!("shq{}-{}", std::process::id() % 100_000, COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "shq{}-{}",
+            std::process::id() % 100_000,
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         ip(&format!("netns add {name}"));
-        fs::write(parts_of(place, parts).join("alone"), format!("units=\n{BOTH}")).expect("a script of the lab");
+        fs::write(parts_of(place, parts).join("alone"), format!("units=\n{BOTH}"))
+            .expect("a script of the lab");
         Machine::boot(place, &name, base, "alone")
     }
 
     fn boot(place: &Place, namespace: &str, base: &Path, prepare: &str) -> Machine {
         let directory = place.directory(namespace, None);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("harness/boot.sh");
-        let mut words = ["--mount", "--propagation", "private", "/bin/sh", "-e"].map(Path::new).to_vec();
+        let mut words =
+            ["--mount", "--propagation", "private", "/bin/sh", "-e"].map(Path::new).to_vec();
         let parts = place.at("parts");
         words.extend([&script, &directory, Path::new(namespace), base, &parts, Path::new(prepare)]);
         let log = place.at(&format!("{namespace}.log"));
         let daemon = Daemon::start(&log, &system_program(&["unshare"]), &words);
         let leader = until("systemd in its machine", Duration::from_secs(60), || {
-            daemon.descendants_named("systemd").first().map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
+            daemon
+                .descendants_named("systemd")
+                .first()
+                .map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
         });
         let machine = Machine { leader, namespace: namespace.to_owned(), _daemon: daemon };
         until("the machine's services", Duration::from_secs(60), || {
-            machine.root("systemctl is-active lab.target && ! test -e /run/nologin").status.success().then_some(())
+            machine
+                .root("systemctl is-active lab.target && ! test -e /run/nologin")
+                .status
+                .success()
+                .then_some(())
         });
         machine
     }
 
     fn enter(&self) -> Command {
         let mut command = Command::new(system_program(&["nsenter"]));
-        command.args(["--target", &self.leader.to_string(), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"]);
-        command.args(["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"]);
+        command.args([
+            "--target",
+            &self.leader.to_string(),
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--pid",
+            "--cgroup",
+            "--",
+        ]);
+        command.args([
+            "/usr/bin/env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL=C.UTF-8",
+        ]);
         command
     }
 
     /// Runs a script there as root.
     pub fn root(&self, script: &str) -> Output {
-        self.enter().args(["/bin/sh", "-c", script]).stdin(Stdio::null()).output().expect("nsenter runs")
+        self.enter()
+            .args(["/bin/sh", "-c", script])
+            .stdin(Stdio::null())
+            .output()
+            .expect("nsenter runs")
     }
 
     /// Runs a script there as root, which must succeed.
     pub fn must(&self, script: &str) -> String {
         let done = self.root(script);
-        let text = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        let text = String::from_utf8_lossy(&done.stdout).into_owned()
+            + &String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{script}: {}\n{text}", done.status);
         text
     }
 
-    /// Types a script at a terminal as the admin would, with bash; says yes to every question. What the terminal showed,
-    /// and whether all went well.
+    /// Types a script at a terminal as the admin would, with bash; says yes to every question. What
+    /// the terminal showed, and whether all went well.
     pub fn typed(&self, script: &str) -> (bool, String) {
         let login = ["su", "--login", "admin", "--command"];
         let file = format!("/tmp/typed.{}", std::process::id());
-        let mut write = self.enter().args(["tee", &file]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("tee");
-        write.stdin.take().expect("a pipe").write_all(format!("set -e\n{script}").as_bytes()).expect("the script");
+        let mut write = self
+            .enter()
+            .args(["tee", &file])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("tee");
+        write
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(format!("set -e\n{script}").as_bytes())
+            .expect("the script");
         assert!(write.wait().expect("tee ends").success());
         let mut command = self.enter();
-        command.args(login).arg(format!("script --quiet --return --command 'bash {file}' /dev/null"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("su");
+        command
+            .args(login)
+            .arg(format!("script --quiet --return --command 'bash {file}' /dev/null"));
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("su");
         let mut keyboard = child.stdin.take().expect("a pipe");
         let mut screen = child.stdout.take().expect("a pipe");
         let (mut shown, mut answered, mut buffer) = (Vec::new(), 0, [0; 4096]);
         while let Ok(n @ 1..) = screen.read(&mut buffer) {
             shown.extend_from_slice(buffer.get(..n).unwrap_or_default());
             let questions = String::from_utf8_lossy(&shown).matches("(yes/no").count();
-            // ssh throws away what was typed before it asks, so each question is answered when it is there.
+            // ssh throws away what was typed before it asks, so each question is answered when it
+            // is there.
             for _ in answered..questions {
                 std::thread::sleep(Duration::from_millis(300));
                 let _ = keyboard.write_all(b"yes\n");
@@ -198,6 +257,8 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let _ = Command::new(system_program(&["ip"])).args(["netns", "delete", &self.namespace]).output();
+        let _ = Command::new(system_program(&["ip"]))
+            .args(["netns", "delete", &self.namespace])
+            .output();
     }
 }

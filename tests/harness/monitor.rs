@@ -72,7 +72,8 @@ impl Monitor {
 
     /// Records `key` as that of web1, and nothing else.
     pub fn record_host_key(&self, web: &WebSide, key: &str) {
-        fs::write(self.known_hosts(), format!("[web1]:{} {key}\n", web.sshd.port)).expect("known_hosts");
+        fs::write(self.known_hosts(), format!("[web1]:{} {key}\n", web.sshd.port))
+            .expect("known_hosts");
     }
 
     /// The lab's policy, to be changed and given to [`Monitor::write_policy`].
@@ -115,7 +116,12 @@ impl Monitor {
     /// Calls the handler as Nagios would, as the user nagios, and waits for it.
     pub fn call(&self, arguments: &str) -> Output {
         let words = arguments.split_whitespace();
-        self.as_nagios(&self.handler).args(words).arg("--policy").arg(&self.policy).output().expect("the handler runs")
+        self.as_nagios(&self.handler)
+            .args(words)
+            .arg("--policy")
+            .arg(&self.policy)
+            .output()
+            .expect("the handler runs")
     }
 
     /// repairctl as the user nagios, with the lab's policy.
@@ -145,12 +151,15 @@ impl Monitor {
 
     /// What happened within one repair.
     pub fn steps(&self, job: &str) -> Vec<Step> {
-        self.read(|ledger| ledger.steps(&job.parse().expect("a job id")).expect("steps")).expect("the ledger")
+        self.read(|ledger| ledger.steps(&job.parse().expect("a job id")).expect("steps"))
+            .expect("the ledger")
     }
 
     /// What the user nagios reads in the ledger; `None` before the ledger exists.
     pub fn read<T: Send>(&self, look: impl FnOnce(&mut SqliteLedger) -> T + Send) -> Option<T> {
-        self.nagios.does(|| SqliteLedger::open_read_only(&self.ledger).ok().map(|mut ledger| look(&mut ledger)))
+        self.nagios.does(|| {
+            SqliteLedger::open_read_only(&self.ledger).ok().map(|mut ledger| look(&mut ledger))
+        })
     }
 
     /// What the user nagios does with the ledger.
@@ -205,7 +214,8 @@ pub struct Nagios {
 }
 
 impl Nagios {
-    /// Starts Nagios with the shipped commands and templates and one repairable service, checked every second.
+    /// Starts Nagios with the shipped commands and templates and one repairable service, checked
+    /// every second.
     pub fn start(place: &Place, monitor: &Monitor, web: &WebSide) -> Nagios {
         Nagios::start_with(place, monitor, web, &Watch::default())
     }
@@ -220,10 +230,16 @@ impl Nagios {
         place.file("monitor/nagios/commands.cfg", &commands(monitor), 0o644, None);
         place.file("monitor/nagios/templates.cfg", &read_shipped("templates.cfg"), 0o644, None);
         place.file("monitor/nagios/objects.cfg", &objects(port, watch), 0o644, None);
-        let config = place.file("monitor/nagios/nagios.cfg", &main_file(&directory, &monitor.command_file, watch), 0o644, None);
+        let config = place.file(
+            "monitor/nagios/nagios.cfg",
+            &main_file(&directory, &monitor.command_file, watch),
+            0o644,
+            None,
+        );
         let program = system_program(&["nagios4", "nagios"]);
         run(Command::new(&program).arg("-v").arg(&config));
-        let [log, retention, status] = ["nagios.log", "retention.dat", "status.dat"].map(|name| directory.join(name));
+        let [log, retention, status] =
+            ["nagios.log", "retention.dat", "status.dat"].map(|name| directory.join(name));
         let nagios = Nagios { log, retention, status, program, config, daemons: Mutex::default() };
         nagios.run();
         nagios.wait_for_ok();
@@ -232,7 +248,11 @@ impl Nagios {
 
     fn run(&self) {
         let _ = fs::remove_file(&self.status);
-        let daemon = Daemon::start(&self.log.with_file_name("nagios.out.log"), &self.program, &[&self.config]);
+        let daemon = Daemon::start(
+            &self.log.with_file_name("nagios.out.log"),
+            &self.program,
+            &[&self.config],
+        );
         self.daemons().push(daemon);
     }
 
@@ -243,11 +263,13 @@ impl Nagios {
     /// Waits until it has seen the service OK.
     pub fn wait_for_ok(&self) {
         until("Nagios' OK of the service", Duration::from_secs(40), || {
-            (self.service("current_state")? == "0" && self.service("has_been_checked")? == "1").then_some(())
+            (self.service("current_state")? == "0" && self.service("has_been_checked")? == "1")
+                .then_some(())
         });
     }
 
-    /// Kills it with all its worker processes, and waits until they are gone. What handlers have started is not its own.
+    /// Kills it with all its worker processes, and waits until they are gone. What handlers have
+    /// started is not its own.
     pub fn kill(&self) {
         self.ended_by(|running| {
             for pid in running {
@@ -259,14 +281,16 @@ impl Nagios {
     /// Asks it to end, as its service manager would, and waits until it has.
     pub fn terminate(&self) {
         self.ended_by(|_| {
-            let program = self.daemons().last().and_then(Daemon::program).expect("a running Nagios");
+            let program =
+                self.daemons().last().and_then(Daemon::program).expect("a running Nagios");
             let _ = kill_process(program, Signal::TERM);
         });
     }
 
     fn ended_by(&self, end: impl Fn(Vec<Pid>)) {
         let name = self.program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let running = || self.daemons().last().map(|daemon| daemon.processes_named(name)).unwrap_or_default();
+        let running =
+            || self.daemons().last().map(|daemon| daemon.processes_named(name)).unwrap_or_default();
         end(running());
         until("the end of Nagios", Duration::from_secs(20), || running().is_empty().then_some(()));
     }
@@ -274,7 +298,9 @@ impl Nagios {
     /// Starts it again after its end.
     pub fn start_again(&self) {
         self.run();
-        until("Nagios' status after its start", Duration::from_secs(20), || self.service("current_state"));
+        until("Nagios' status after its start", Duration::from_secs(20), || {
+            self.service("current_state")
+        });
     }
 
     /// The lines of its log.
@@ -305,7 +331,9 @@ impl Nagios {
         status
             .split(block)
             .skip(1)
-            .filter_map(|block| Some(block.split_once("comment_data=")?.1.lines().next()?.to_owned()))
+            .filter_map(|block| {
+                Some(block.split_once("comment_data=")?.1.lines().next()?.to_owned())
+            })
             .collect()
     }
 }
@@ -316,41 +344,61 @@ fn read_shipped(name: &str) -> String {
 
 /// The shipped commands, with the programs' and the policy's places moved into the lab.
 fn commands(monitor: &Monitor) -> String {
-    let with_policy = |program: &Path| format!("{} --policy {}", program.display(), monitor.policy.display());
+    let with_policy =
+        |program: &Path| format!("{} --policy {}", program.display(), monitor.policy.display());
     let handler = with_policy(&monitor.handler);
     let watch = with_policy(&monitor.check.with_file_name("check_repairs"));
     read_shipped("commands.cfg")
         .replace("/usr/bin/handle_repair", &handler)
-        .replace("/usr/libexec/nagios-selfheal/plugins/check_http", &monitor.check.display().to_string())
+        .replace(
+            "/usr/libexec/nagios-selfheal/plugins/check_http",
+            &monitor.check.display().to_string(),
+        )
         .replace("/usr/libexec/nagios-selfheal/plugins/check_repairs", &watch)
 }
 
 /// One service that is checked every second, and somebody to page.
 fn objects(port: u16, watch: &Watch) -> String {
     let Watch { handler, retry_interval, host, more, .. } = watch;
-    let pager = "contact_name pager\n host_notification_commands page\n service_notification_commands page\n \
+    let pager = "contact_name pager\n host_notification_commands \
+    page\n service_notification_commands page\n \
                  host_notification_period always\n service_notification_period always\n \
                  host_notification_options d,r\n service_notification_options c,r";
-    let always: String = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
-        .map(|day| format!("\n {day} 00:00-24:00"))
-        .concat();
+    let always: String =
+        ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+            .map(|day| format!("\n {day} 00:00-24:00"))
+            .concat();
     let periods = "check_period always\n notification_period always\n contacts pager";
     let service = format!(
-        "check_command selfheal_check_http!-p {port} -t 2\n event_handler {handler}\n retry_interval {retry_interval}\n _REPAIR httpd"
+        "check_command selfheal_check_http!-p {port} -t 2\n event_handler \
+        {handler}\n retry_interval {retry_interval}\n _REPAIR httpd"
     );
     [
         ("command", "command_name page\n command_line /bin/true".to_owned()),
         ("timeperiod", format!("timeperiod_name always\n alias always{always}")),
         ("contact", pager.to_owned()),
-        ("host", format!("host_name web1\n address 127.0.0.1\n max_check_attempts 3\n {periods}\n{host}")),
-        ("service", format!("use repairable-service\n host_name web1\n service_description HTTP\n {periods}\n {service}")),
+        (
+            "host",
+            format!(
+                "host_name web1\n address 127.0.0.1\n max_check_attempts \
+        3\n {periods}\n{host}"
+            ),
+        ),
+        (
+            "service",
+            format!(
+                "use repairable-service\n host_name web1\n service_description \
+        HTTP\n {periods}\n {service}"
+            ),
+        ),
     ]
     .map(|(kind, body)| format!("define {kind} {{\n {body}\n}}\n"))
     .concat()
         + more
 }
 
-/// One second is the unit of all intervals; SOFT states and handler calls are logged; nothing outlives the lab.
+/// One second is the unit of all intervals; SOFT states and handler calls are logged; nothing
+/// outlives the lab.
 fn main_file(directory: &Path, command_file: &Path, watch: &Watch) -> String {
     let at = |name: &str| directory.join(name).display().to_string();
     let settings = [

@@ -10,8 +10,9 @@ use std::{env, fs, process, thread};
 
 use crate::wait::interrupted;
 
-/// A directory that only root can write, as the gate demands of every directory above its files, and that every user
-/// can enter. Removed at the end; when a test fails, its logs are printed first.
+/// A directory that only root can write, as the gate demands of every directory above its files,
+/// and that every user can enter. Removed at the end; when a test fails, its logs are printed
+/// first.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
@@ -27,7 +28,8 @@ impl Place {
     pub fn new() -> Place {
         assert!(
             rustix::process::geteuid().is_root(),
-            "the lab needs root (sshd, users, a directory of root's own): run it as root or with sudo"
+            "the lab needs root (sshd, users, a directory of root's own): run it as root or with \
+             sudo"
         );
         remove_abandoned();
         let name = format!("{PREFIX}.{}.{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -58,7 +60,13 @@ impl Place {
     }
 
     /// A new file in it, with its mode and owner.
-    pub fn file(&self, relative: &str, text: &str, mode: u32, owner: Option<(u32, u32)>) -> PathBuf {
+    pub fn file(
+        &self,
+        relative: &str,
+        text: &str,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+    ) -> PathBuf {
         let path = self.at(relative);
         fs::write(&path, text).expect("a file of the lab");
         set_mode(&path, mode);
@@ -66,20 +74,24 @@ impl Place {
         path
     }
 
-    /// A program under test. What `make build` has left in one directory is copied to where every user can run it; what is
-    /// installed is run where it is, for how its parts find each other is tested with it.
+    /// A program under test. What `make build` has left in one directory is copied to where every
+    /// user can run it; what is installed is run where it is, for how its parts find each other is
+    /// tested with it.
     pub fn program(&self, name: &str) -> PathBuf {
         let places = programs();
         let [built] = places.as_slice() else {
             let found = places.iter().map(|place| place.join(name)).find(|path| path.exists());
-            return found.unwrap_or_else(|| panic!("{name} is in none of {places:?}; `make install` puts it there"));
+            return found.unwrap_or_else(|| {
+                panic!("{name} is in none of {places:?}; `make install` puts it there")
+            });
         };
         let bin = self.directory("bin", None);
         let copy = bin.join(name);
         if !copy.exists() {
             let built = built.join(name);
             assert!(built.exists(), "{}: `make build` makes it", built.display());
-            // By a process of its own: what this one has open for writing, a fork of another test holds as well (ETXTBSY).
+            // By a process of its own: what this one has open for writing, a fork of another test
+            // holds as well (ETXTBSY).
             run(Command::new("cp").arg(&built).arg(&copy));
             set_mode(&copy, 0o755);
         }
@@ -126,8 +138,8 @@ fn print_logs(directory: &Path) {
     }
 }
 
-/// Where `make build` puts the release programs. SELFHEAL_PROGRAMS names another such directory or, as a list with colons,
-/// the directories into which they are installed.
+/// Where `make build` puts the release programs. SELFHEAL_PROGRAMS names another such directory or,
+/// as a list with colons, the directories into which they are installed.
 fn programs() -> Vec<PathBuf> {
     let built = || vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release")];
     let named = env::var_os("SELFHEAL_PROGRAMS").filter(|list| !list.is_empty());
@@ -139,12 +151,13 @@ pub fn shipped(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative)
 }
 
-/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any (ip(7),
-/// ip_local_port_range), and each process begins somewhere else.
+/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any
+/// (ip(7), ip_local_port_range), and each process begins somewhere else.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        let port = 10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let port =
+            10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
         let port = u16::try_from(port).expect("a port");
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
@@ -156,15 +169,16 @@ pub fn free_port() -> u16 {
 pub fn system_program(names: &[&str]) -> PathBuf {
     let places = ["/usr/sbin", "/usr/bin", "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"];
     let all = names.iter().flat_map(|name| places.map(|place| Path::new(place).join(name)));
-    all.into_iter()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("{names:?} is not installed: `make test` installs what the tests need"))
+    all.into_iter().find(|path| path.exists()).unwrap_or_else(|| {
+        panic!("{names:?} is not installed: `make test` installs what the tests need")
+    })
 }
 
 /// Runs a command that must succeed and returns what it printed.
 pub fn run(command: &mut Command) -> String {
     let done = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
-    let text = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    let text =
+        String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{command:?}: {}\n{text}", done.status);
     text
 }

@@ -10,7 +10,8 @@ use crate::wait::until;
 /// The blocks of commands of README's "Ten minutes", in their order.
 pub fn quick_start() -> Vec<String> {
     let readme = fs::read_to_string(shipped("README.md")).expect("README.md");
-    let section = readme.split("\n### Ten minutes\n").nth(1).expect("README has a section 'Ten minutes'");
+    let section =
+        readme.split("\n### Ten minutes\n").nth(1).expect("README has a section 'Ten minutes'");
     let section = section.split("\n### ").next().unwrap_or_default();
     let (mut blocks, mut block) = (Vec::new(), String::new());
     for line in section.lines().chain(["the end"]) {
@@ -30,7 +31,8 @@ impl Site {
         let mut screen = String::new();
         for block in quick_start() {
             let (done, shown) = self.server.typed(&block);
-            // A minute of Nagios is a second here: it may have Apache restarted while systemctl still waits for its end.
+            // A minute of Nagios is a second here: it may have Apache restarted while systemctl
+            // still waits for its end.
             let healed_meanwhile = shown.contains("Job for apache2.service canceled.");
             assert!(done || healed_meanwhile, "README's\n{block}\nended badly:\n{screen}{shown}");
             screen.push_str(&shown);
@@ -38,7 +40,8 @@ impl Site {
         screen
     }
 
-    /// README's last block stops Apache, and nobody but Nagios is there to start it: waits until it has, and says so.
+    /// README's last block stops Apache, and nobody but Nagios is there to start it: waits until it
+    /// has, and says so.
     pub fn wait_until_nagios_has_healed_apache(&self) {
         until("Apache healed", Duration::from_secs(60), || {
             self.web1.root("systemctl is-active apache2").status.success().then_some(())
@@ -46,7 +49,9 @@ impl Site {
         until("OK in Nagios, and its comment", Duration::from_secs(30), || {
             let log = self.server.must("cat /var/log/nagios4/nagios.log");
             let told = |part: &str| log.contains(part);
-            (told("SERVICE ALERT: web1;HTTP;OK") && told("nagios-selfheal;REPAIRED web1/HTTP with httpd")).then_some(())
+            (told("SERVICE ALERT: web1;HTTP;OK")
+                && told("nagios-selfheal;REPAIRED web1/HTTP with httpd"))
+            .then_some(())
         });
     }
 }

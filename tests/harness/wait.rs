@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// However little is to be waited for: on a busy machine everything takes its time, and what comes is not waited for longer.
+/// However little is to be waited for: on a busy machine everything takes its time, and what comes
+/// is not waited for longer.
 const LEAST: Duration = Duration::from_secs(60);
 
 /// Looks until `what` gives something, or panics after `limit` naming what was waited for.
@@ -18,7 +19,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on Ctrl-C and TERM end a wait by unwinding, so that the lab is cleaned up on the way.
 pub fn clean_up_when_interrupted() {
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).expect("one handler of signals");
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))
+        .expect("one handler of signals");
 }
 
 pub(crate) fn interrupted() -> bool {

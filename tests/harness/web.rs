@@ -40,12 +40,22 @@ impl WebSide {
         place.directory("web/gate", account.ids());
         let apache = Apache::new(place, &account);
         let policy_run = cf_agent(place, &apache, &account);
-        for (file, kind) in [("host_ed25519", "ed25519"), ("host_ecdsa", "ecdsa"), ("key", "ed25519")] {
+        for (file, kind) in
+            [("host_ed25519", "ed25519"), ("host_ecdsa", "ecdsa"), ("key", "ed25519")]
+        {
             new_key(&directory.join(file), kind);
         }
         let gate = place.program("repair_gate");
         let sshd = Sshd::start(place, &account);
-        let mut web = WebSide { repairs: directory.join("repairs.json"), directory, account, apache, sshd, gate, policy_run };
+        let mut web = WebSide {
+            repairs: directory.join("repairs.json"),
+            directory,
+            account,
+            apache,
+            sshd,
+            gate,
+            policy_run,
+        };
         web.write_repairs(&web.default_repairs());
         web.allow(&web.restrict_line());
         web.apache.start(&web.account, &web.policy_run);
@@ -59,13 +69,19 @@ impl WebSide {
 
     /// The host's public key of a type, without its comment.
     pub fn host_key(&self, kind: &str) -> String {
-        let line = fs::read_to_string(self.directory.join(format!("host_{kind}.pub"))).expect("a public key");
+        let line = fs::read_to_string(self.directory.join(format!("host_{kind}.pub")))
+            .expect("a public key");
         line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
     /// The gate's command with the lab's paths.
     pub fn gate_command(&self) -> String {
-        format!("{} --config {} --state {}", self.gate.display(), self.repairs.display(), self.directory.join("gate").display())
+        format!(
+            "{} --config {} --state {}",
+            self.gate.display(),
+            self.repairs.display(),
+            self.directory.join("gate").display()
+        )
     }
 
     /// The packaged line of authorized_keys, with the lab's paths.
@@ -101,16 +117,24 @@ impl WebSide {
 /// The records in a gate's state directory: those not yet filed, and those filed below their
 /// repair's name.
 pub fn gate_records(state: &Path) -> Vec<PathBuf> {
-    let list = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let list = |dir: &Path| {
+        fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
     let entries: Vec<PathBuf> = list(&state.join("jobs"));
-    let filed: Vec<PathBuf> = entries.iter().filter(|path| path.is_dir()).flat_map(|dir| list(dir)).collect();
-    entries.into_iter().chain(filed).filter(|path| path.extension().is_some_and(|end| end == "json")).collect()
+    let filed: Vec<PathBuf> =
+        entries.iter().filter(|path| path.is_dir()).flat_map(|dir| list(dir)).collect();
+    entries
+        .into_iter()
+        .chain(filed)
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .collect()
 }
 
 /// The command of the lab's repair: cf-agent with the shipped policy, told where this Apache is.
 fn cf_agent(place: &Place, apache: &Apache, account: &Account) -> Vec<String> {
     let work = Work::new(place, "web/cfengine", account);
-    let policy = fs::read_to_string(shipped("nagios-config/cfengine/web_server.cf")).expect("the shipped CFEngine policy");
+    let policy = fs::read_to_string(shipped("nagios-config/cfengine/web_server.cf"))
+        .expect("the shipped CFEngine policy");
     let policy = work.input(place, "web_server.cf", &policy);
     let (program, config) = (system_program(&["apache2"]), apache.config.display());
     let vars = json!({"vars": {
@@ -124,7 +148,9 @@ fn cf_agent(place: &Place, apache: &Apache, account: &Account) -> Vec<String> {
 
 /// A new key pair without a passphrase.
 fn new_key(path: &Path, kind: &str) {
-    run(Command::new(system_program(&["ssh-keygen"])).args(["-q", "-N", "", "-C", "lab", "-t", kind, "-f"]).arg(path));
+    run(Command::new(system_program(&["ssh-keygen"]))
+        .args(["-q", "-N", "", "-C", "lab", "-t", kind, "-f"])
+        .arg(path));
 }
 
 /// A running sshd.
@@ -145,8 +171,10 @@ impl Sshd {
         let port = free_port();
         let at = |name: &str| place.at("web").join(name).display().to_string();
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\n\
-             AllowUsers {}\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n\
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nHostKey {}\nPidFile \
+            none\nAuthorizedKeysFile {}\n\
+             AllowUsers {}\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication \
+             no\nPermitRootLogin no\n\
              MaxStartups 200\nLogLevel VERBOSE\n",
             at("host_ed25519"),
             at("host_ecdsa"),
@@ -163,7 +191,9 @@ impl Sshd {
     pub fn begin(&mut self) {
         let arguments = ["-D".as_ref(), "-e".as_ref(), "-f".as_ref(), self.config.as_os_str()];
         self.daemon = Some(Daemon::start(&self.log, &system_program(&["sshd"]), &arguments));
-        until("sshd listening", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", self.port)).ok());
+        until("sshd listening", Duration::from_secs(10), || {
+            TcpStream::connect(("127.0.0.1", self.port)).ok()
+        });
     }
 
     /// Ends it with all its sessions.
@@ -171,9 +201,14 @@ impl Sshd {
         self.daemon = None;
     }
 
-    /// Sends a signal to the daemon that listens: stopped, it leaves everybody who connects without a word.
+    /// Sends a signal to the daemon that listens: stopped, it leaves everybody who connects without
+    /// a word.
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.daemon.as_ref().and_then(Daemon::program).expect("a running sshd"), signal).expect("a signal to sshd");
+        kill_process(
+            self.daemon.as_ref().and_then(Daemon::program).expect("a running sshd"),
+            signal,
+        )
+        .expect("a signal to sshd");
     }
 
     /// Kills every session, but not the daemon that listens.
@@ -203,24 +238,37 @@ impl Apache {
         let port = free_port();
         let at = |name: &str| directory.join(name).display().to_string();
         let modules = ["mpm_event", "authz_core", "dir"]
-            .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+            .map(|name| {
+                format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")
+            })
             .concat();
         let config = format!(
-            "ServerRoot {0}\nServerName localhost\nListen 127.0.0.1:{port}\nDefaultRuntimeDir {0}\nPidFile {1}\nErrorLog {2}\n\
+            "ServerRoot {0}\nServerName localhost\nListen 127.0.0.1:{port}\nDefaultRuntimeDir \
+            {0}\nPidFile {1}\nErrorLog {2}\n\
              DocumentRoot {0}\nDirectoryIndex index.html\nMutex file:{0} default\n{modules}",
             directory.display(),
             at("httpd.pid"),
             at("error.log"),
         );
         let config = place.file("web/apache/httpd.conf", &config, 0o644, None);
-        Apache { port, config, pid_file: directory.join("httpd.pid"), log: directory.join("start.log"), first: None }
+        Apache {
+            port,
+            config,
+            pid_file: directory.join("httpd.pid"),
+            log: directory.join("start.log"),
+            first: None,
+        }
     }
 
     /// Has `starter` start it as the given account, and waits until it answers.
     fn start(&mut self, account: &Account, starter: &[String]) {
         let setpriv = system_program(&["setpriv"]);
         let ids = [format!("--reuid={}", account.uid), format!("--regid={}", account.gid)];
-        let words: Vec<String> = ids.into_iter().chain(["--clear-groups".to_owned()]).chain(starter.iter().cloned()).collect();
+        let words: Vec<String> = ids
+            .into_iter()
+            .chain(["--clear-groups".to_owned()])
+            .chain(starter.iter().cloned())
+            .collect();
         self.first = Some(Daemon::start(&self.log, &setpriv, &words));
         until("Apache listening", Duration::from_secs(10), || self.is_listening().then_some(()));
     }
@@ -234,7 +282,9 @@ impl Apache {
     pub fn kill(&self) {
         let leader = self.leader().expect("a running Apache");
         self.signal(Signal::KILL);
-        until("Apache gone", Duration::from_secs(5), || test_kill_process(leader).is_err().then_some(()));
+        until("Apache gone", Duration::from_secs(5), || {
+            test_kill_process(leader).is_err().then_some(())
+        });
     }
 
     /// Sends a signal to all its processes.

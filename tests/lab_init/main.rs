@@ -1,9 +1,9 @@
 //! `lab_init PROGRAM [ARGUMENT...]`: the init of one daemon of the lab.
 //!
-//! Runs the program as the reaper of everything it leaves behind, and ends all of it when its own standard input is
-//! closed. So a daemon that forks away dies with the test that started it, even when the test is killed, and a process
-//! that ends is reaped at once: a container's init may reap late, and then `apache2 -k start` takes a zombie for a
-//! running server.
+//! Runs the program as the reaper of everything it leaves behind, and ends all of it when its own
+//! standard input is closed. So a daemon that forks away dies with the test that started it, even
+//! when the test is killed, and a process that ends is reaped at once: a container's init may reap
+//! late, and then `apache2 -k start` takes a zombie for a running server.
 
 use std::io::Read;
 use std::process::{Command, ExitCode};
@@ -46,16 +46,24 @@ fn descendants(root: u32) -> Vec<i32> {
         .collect();
     let mut found = vec![root];
     loop {
-        let more: Vec<u32> =
-            parents.iter().filter(|(pid, parent)| found.contains(parent) && !found.contains(pid)).map(|(pid, _)| *pid).collect();
+        let more: Vec<u32> = parents
+            .iter()
+            .filter(|(pid, parent)| found.contains(parent) && !found.contains(pid))
+            .map(|(pid, _)| *pid)
+            .collect();
         if more.is_empty() {
-            return found.into_iter().filter(|pid| *pid != root).filter_map(|pid| i32::try_from(pid).ok()).collect();
+            return found
+                .into_iter()
+                .filter(|pid| *pid != root)
+                .filter_map(|pid| i32::try_from(pid).ok())
+                .collect();
         }
         found.extend(more);
     }
 }
 
-/// The parent of a living process: the second field after the program's name in parentheses, see proc(5).
+/// The parent of a living process: the second field after the program's name in parentheses, see
+/// proc(5).
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();

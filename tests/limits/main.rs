@@ -55,7 +55,10 @@ impl Site {
     /// A program and its words, to be run by `wrapper`, as `prlimit --nofile=4`.
     fn command(&self, wrapper: &str, program: &str, words: &str) -> Command {
         let mut command = Command::new("/usr/bin/env");
-        command.args(wrapper.split_whitespace()).arg(self.place.program(program)).args(words.split_whitespace());
+        command
+            .args(wrapper.split_whitespace())
+            .arg(self.place.program(program))
+            .args(words.split_whitespace());
         command.stdin(Stdio::null());
         command
     }
@@ -71,7 +74,9 @@ impl Site {
         self.with_policy(
             wrapper,
             "handle_repair",
-            &format!("CRITICAL HARD 4 --host web{host} --service HTTP --repair {name} --foreground"),
+            &format!(
+                "CRITICAL HARD 4 --host web{host} --service HTTP --repair {name} --foreground"
+            ),
         )
     }
 
@@ -143,12 +148,21 @@ fn repairs_nothing_and_names_the_ledger_below_any_file_size() {
     let site = Site::new();
     for limit in [0, 1, 4096, 40_000] {
         let wrapper = format!("prlimit --core=0 --fsize={limit}");
-        for mut command in [site.repair(&wrapper, "mark", 1), site.with_policy(&wrapper, "repairctl", "pause --reason test")] {
+        for mut command in [
+            site.repair(&wrapper, "mark", 1),
+            site.with_policy(&wrapper, "repairctl", "pause --reason test"),
+        ] {
             let (code, text) = ended(&mut command);
-            assert!(code == 3 && text.contains("ledger.sqlite") && text.contains("limit on file sizes"), "{code} {text}");
+            assert!(
+                code == 3 && text.contains("ledger.sqlite") && text.contains("limit on file sizes"),
+                "{code} {text}"
+            );
         }
         let (code, text) = ended(&mut site.gate(&wrapper, "repair mark 20261130-00000001"));
-        assert!(code == 3 && text.contains(&format!("may write files of {limit} bytes")), "{code} {text}");
+        assert!(
+            code == 3 && text.contains(&format!("may write files of {limit} bytes")),
+            "{code} {text}"
+        );
         assert!(!site.mark().exists(), "a repair was run");
     }
     assert_eq!(ended(&mut site.repair("prlimit --fsize=1000000", "mark", 1)).0, 0);
@@ -173,7 +187,11 @@ fn reports_a_file_that_may_not_grow() {
 fn reports_its_own_shortage_as_unknown() {
     let (site, port) = (Site::new(), web_server());
     for host in ["127.0.0.1", "localhost", "name.invalid"] {
-        let (code, text) = ended(&mut site.command("prlimit --nofile=3", "check_http", &format!("-H {host} -p {port}")));
+        let (code, text) = ended(&mut site.command(
+            "prlimit --nofile=3",
+            "check_http",
+            &format!("-H {host} -p {port}"),
+        ));
         assert!(code == 3 && names_a_shortage(&text), "{host}: {code} {text}");
     }
     ended(&mut site.repair("", "mark", 1));
@@ -185,7 +203,10 @@ fn reports_its_own_shortage_as_unknown() {
 fn does_not_take_a_missing_answer_of_sudo_for_a_no() {
     let site = Site::new();
     let (code, text) = ended(&mut site.gate("prlimit --nofile=5", "ready other"));
-    assert!(code == 3 && names_a_shortage(&text) && !text.contains("sudo does not let"), "{code} {text}");
+    assert!(
+        code == 3 && names_a_shortage(&text) && !text.contains("sudo does not let"),
+        "{code} {text}"
+    );
 }
 
 #[test]
@@ -203,8 +224,13 @@ fn ends_as_unknown_when_its_cpu_time_is_over() {
 #[test]
 fn starts_children_with_its_signals_at_their_defaults() {
     let site = Site::new();
-    let (code, text) = ended(&mut site.repair("--ignore-signal=XFSZ --ignore-signal=XCPU", "signals", 1));
-    let ignored = text.split("SigIgn:").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or("nothing");
+    let (code, text) =
+        ended(&mut site.repair("--ignore-signal=XFSZ --ignore-signal=XCPU", "signals", 1));
+    let ignored = text
+        .split("SigIgn:")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .unwrap_or("nothing");
     let ignored = u64::from_str_radix(ignored, 16).unwrap_or_else(|_| panic!("{code} {text}"));
     // Signals 24 and 25 (signal(7)), and SIGPIPE, 13, which std ignores for us.
     assert_eq!(ignored & (1 << 23 | 1 << 24 | 1 << 12), 0, "{text}");

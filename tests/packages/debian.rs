@@ -1,4 +1,5 @@
-//! A plain Debian, or whatever this system is of that family, made from its own sources of packages.
+//! A plain Debian, or whatever this system is of that family, made from its own sources of
+//! packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,11 +8,13 @@ use std::sync::LazyLock;
 
 use e2e::{run, system_program};
 
-/// What our packages work with or ask for, beside the minimum: a Nagios server and a web server in one.
+/// What our packages work with or ask for, beside the minimum: a Nagios server and a web server in
+/// one.
 const INCLUDE: &str = "systemd-sysv,dbus,nagios4-core,nagios4-common,monitoring-plugins-basic,iputils-ping,apache2,\
                        openssh-server,openssh-client,sudo,logrotate,iproute2";
 
-/// Where it is kept, so that it is made only once on a machine; whoever wants a newer one removes it.
+/// Where it is kept, so that it is made only once on a machine; whoever wants a newer one removes
+/// it.
 const KEPT: &str = "/var/cache/nagios-selfheal-lab";
 
 /// Its root.
@@ -23,19 +26,27 @@ pub fn root() -> &'static Path {
 fn made() -> PathBuf {
     let release = of_this_system("VERSION_CODENAME");
     let root = Path::new(KEPT).join(&release);
-    let has = |root: &Path| fs::read_to_string(root.join("etc/lab-packages")).is_ok_and(|list| list == INCLUDE);
+    let has = |root: &Path| {
+        fs::read_to_string(root.join("etc/lab-packages")).is_ok_and(|list| list == INCLUDE)
+    };
     if has(&root) {
         return root;
     }
     fs::create_dir_all(KEPT).unwrap();
     let new = Path::new(KEPT).join(format!("{release}.{}", process::id()));
     run(Command::new(system_program(&["mmdebstrap"]))
-        .args(["--quiet", "--mode=root", "--variant=minbase", "--aptopt=Acquire::Languages \"none\""])
+        .args([
+            "--quiet",
+            "--mode=root",
+            "--variant=minbase",
+            "--aptopt=Acquire::Languages \"none\"",
+        ])
         .arg(format!("--include={INCLUDE}"))
         .args([Path::new(&release), &new])
         .args(sources()));
     fs::write(new.join("etc/lab-packages"), INCLUDE).unwrap();
-    let remove = |root: &Path| drop(run(Command::new("rm").args(["-rf", "--one-file-system"]).arg(root)));
+    let remove =
+        |root: &Path| drop(run(Command::new("rm").args(["-rf", "--one-file-system"]).arg(root)));
     if has(&root) {
         // Another run was faster.
         remove(&new);
@@ -50,21 +61,31 @@ fn made() -> PathBuf {
 fn of_this_system(key: &str) -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap();
     let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    values.map(|value| value.trim_matches('"').to_owned()).next().unwrap_or_else(|| panic!("os-release has no {key}: {text}"))
+    values
+        .map(|value| value.trim_matches('"').to_owned())
+        .next()
+        .unwrap_or_else(|| panic!("os-release has no {key}: {text}"))
 }
 
 /// The files in which this system names the archive it came from, and none of somebody else's.
 fn sources() -> Vec<String> {
     let list = || {
         let origin = format!("Origin: {}", of_this_system("NAME").split(' ').next().unwrap());
-        run(Command::new("apt-get").args(["indextargets", "--format", "$(SOURCESENTRY)", "Created-By: Packages", &origin]))
+        run(Command::new("apt-get").args([
+            "indextargets",
+            "--format",
+            "$(SOURCESENTRY)",
+            "Created-By: Packages",
+            &origin,
+        ]))
     };
     let mut entries = list();
     if entries.trim().is_empty() {
         run(Command::new("apt-get").args(["update", "--quiet"]));
         entries = list();
     }
-    let mut files: Vec<String> = entries.lines().filter_map(|entry| Some(entry.rsplit_once(':')?.0.to_owned())).collect();
+    let mut files: Vec<String> =
+        entries.lines().filter_map(|entry| Some(entry.rsplit_once(':')?.0.to_owned())).collect();
     files.sort();
     files.dedup();
     assert!(!files.is_empty(), "apt knows no source of this system");

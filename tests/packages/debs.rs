@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use e2e::{Machine, Place, Plan, Site};
 
 use crate::{
-    WRITTEN, assert_files, assert_kept_what_programs_wrote, assert_no_program_is_left, assert_still_paused, debian, kept,
-    packages,
+    WRITTEN, assert_files, assert_kept_what_programs_wrote, assert_no_program_is_left,
+    assert_still_paused, debian, kept, packages,
 };
 
 const SERVER: [&str; 3] = ["nagios-selfheal", "nagios-plugins-selfheal", "nagios-selfheal-config"];
@@ -24,11 +24,13 @@ fn parts(place: &Place) -> PathBuf {
 
 /// apt as it runs unattended: configuration files that an admin has changed stay.
 fn apt(machine: &Machine, words: &str) -> String {
-    let options = "--yes --quiet --no-install-recommends -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
+    let options = "--yes --quiet --no-install-recommends -o Dpkg::Options::=--force-confdef -o \
+                   Dpkg::Options::=--force-confold";
     machine.must(&format!("DEBIAN_FRONTEND=noninteractive apt-get {options} {words} </dev/null"))
 }
 
-/// Installs them as an admin would, with what they ask for: there is no network, so all of it must be there.
+/// Installs them as an admin would, with what they ask for: there is no network, so all of it must
+/// be there.
 fn install(machine: &Machine, names: &[&str]) {
     let files: Vec<String> = names.iter().map(|name| format!("/parts/{name}_*.deb")).collect();
     apt(machine, &format!("install {}", files.join(" ")));
@@ -38,14 +40,17 @@ fn install(machine: &Machine, names: &[&str]) {
 fn debs_and_readme_lead_from_a_plain_debian_to_a_healed_apache() {
     let place = Place::new();
     let parts = parts(&place);
-    let site = Site::boot(place, &Plan { base: debian::root(), parts: &parts, server: "", web1: "" });
+    let site =
+        Site::boot(place, &Plan { base: debian::root(), parts: &parts, server: "", web1: "" });
     install(&site.server, &SERVER);
     install(&site.web1, &[GATE]);
     let screen = site.follow_readme();
     assert!(screen.contains(": all is well"), "{screen}");
     site.wait_until_nagios_has_healed_apache();
     // The sweep runs as its unit has it, once it is asked to.
-    site.server.must("systemctl start repairctl-sweep.service || { journalctl -u repairctl-sweep; exit 1; }");
+    site.server.must(
+        "systemctl start repairctl-sweep.service || { journalctl -u repairctl-sweep; exit 1; }",
+    );
     let history = site.server.must("repairctl history");
     assert!(history.contains("web1/HTTP") && history.contains("httpd"), "{history}");
 }
@@ -84,15 +89,22 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
         ],
     );
     for unit in ["repairctl-sweep.timer", "repair-gate-sudoers.path"] {
-        let told = machine.root(&format!("systemctl is-enabled {unit}; systemctl is-active {unit}"));
+        let told =
+            machine.root(&format!("systemctl is-enabled {unit}; systemctl is-active {unit}"));
         assert_eq!(String::from_utf8_lossy(&told.stdout), "disabled\ninactive\n", "{unit}");
     }
     machine.must("nagios4 -v /etc/nagios4/nagios.cfg && visudo -c");
-    // Nothing is trusted yet: no repair is named, no key opens the account, and sudo lets it do nothing.
+    // Nothing is trusted yet: no repair is named, no key opens the account, and sudo lets it do
+    // nothing.
     assert_eq!(machine.must("/usr/libexec/nagios-selfheal/repair_gate check"), "");
     let allowed = machine.root("sudo -l -U repair");
     assert!(!String::from_utf8_lossy(&allowed.stdout).contains("NOPASSWD"), "{allowed:?}");
-    assert!(!machine.root("test -e /var/lib/nagios-selfheal/home/.ssh/authorized_keys").status.success());
+    assert!(
+        !machine
+            .root("test -e /var/lib/nagios-selfheal/home/.ssh/authorized_keys")
+            .status
+            .success()
+    );
     // Once it is asked to, it follows repairs.json however often that is written.
     machine.must(
         r#"systemctl enable --now repair-gate-sudoers.path
@@ -108,7 +120,9 @@ fn debs_take_over_nobody_and_follow_no_link() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
     // Somebody who is called Repair, and has locked the account for a while.
-    machine.must("useradd --create-home repair && echo repair:secret | chpasswd && usermod --lock repair");
+    machine.must(
+        "useradd --create-home repair && echo repair:secret | chpasswd && usermod --lock repair",
+    );
     let entry = "getent passwd repair && getent shadow repair";
     let before = machine.must(entry);
     let told = machine.root("apt-get install --yes /parts/repair-gate_*.deb </dev/null");
@@ -119,17 +133,23 @@ fn debs_take_over_nobody_and_follow_no_link() {
 
     // Nagios' user had the directory to itself once, and planted links in it.
     machine.must(
-        "install -d -o nagios /var/lib/nagios-selfheal && cd /var/lib/nagios-selfheal && for link in /etc=ledger /srv=gate \
+        "install -d -o nagios /var/lib/nagios-selfheal && cd /var/lib/nagios-selfheal && for link \
+         in /etc=ledger /srv=gate \
          /mnt=home; do runuser -u nagios -- ln -s ${link%=*} ${link#*=}; done",
     );
     let strangers = "stat --format '%U:%G %a %n' /etc /srv /mnt && ls -A /srv /mnt";
     let before = machine.must(strangers);
     // With systemd-tmpfiles and, as in a container, without.
     for without in ["", "mv /usr/bin/systemd-tmpfiles /usr/bin/away; "] {
-        machine.must(&format!("{without}dpkg --install /parts/nagios-selfheal_*.deb /parts/repair-gate_*.deb"));
+        machine.must(&format!(
+            "{without}dpkg --install /parts/nagios-selfheal_*.deb /parts/repair-gate_*.deb"
+        ));
         assert_eq!(machine.must(strangers), before);
     }
-    assert!(machine.must("getent shadow repair").starts_with("repair:*:"), "sshd would take it for a locked account");
+    assert!(
+        machine.must("getent shadow repair").starts_with("repair:*:"),
+        "sshd would take it for a locked account"
+    );
     // A rule that an admin has written there is not written over, nor removed.
     machine.must("echo '# mine' > /etc/sudoers.d/nagios-selfheal");
     let told = machine.root("/usr/libexec/nagios-selfheal/repair-gate-sudoers");
@@ -138,14 +158,16 @@ fn debs_take_over_nobody_and_follow_no_link() {
     assert_eq!(machine.must("cat /etc/sudoers.d/nagios-selfheal"), "# mine\n");
 }
 
-/// The same packages under a higher version, with configuration files that were changed by whoever makes them.
+/// The same packages under a higher version, with configuration files that were changed by whoever
+/// makes them.
 fn newer(machine: &Machine) {
     machine.must(
         "mkdir /newer; for deb in /parts/*.deb; do
             rm -rf /tmp/deb; dpkg-deb --raw-extract $deb /tmp/deb
             sed -i \"s/$(dpkg-deb --field $deb Version)/99-1/\" /tmp/deb/DEBIAN/control
             for file in policy.json repairs.json; do
-                if [ -e /tmp/deb/etc/nagios-selfheal/$file ]; then echo >> /tmp/deb/etc/nagios-selfheal/$file; fi
+                if [ -e /tmp/deb/etc/nagios-selfheal/$file ]; then echo >> \
+                /tmp/deb/etc/nagios-selfheal/$file; fi
             done
             dpkg-deb -Znone --build --root-owner-group /tmp/deb /newer/$(basename $deb) >/dev/null
         done",
@@ -162,12 +184,17 @@ fn an_upgrade_keeps_what_was_written() {
     let before = kept(&machine);
     newer(&machine);
     apt(&machine, "install /newer/*.deb");
-    let versions =
-        machine.must("dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Status}\\n' '*selfheal*' repair-gate");
+    let versions = machine.must(
+        "dpkg-query --show --showformat '${Package} ${Version} \
+                      ${db:Status-Status}\\n' '*selfheal*' repair-gate",
+    );
     assert_eq!(versions.matches(" 99-1 installed\n").count(), 4, "{versions}");
     assert_eq!(kept(&machine), before);
     // The makers' files lie beside the admin's.
-    machine.must("cd /etc/nagios-selfheal && test -e policy.json.dpkg-dist && test -e repairs.json.dpkg-dist");
+    machine.must(
+        "cd /etc/nagios-selfheal && test -e policy.json.dpkg-dist && test -e \
+                  repairs.json.dpkg-dist",
+    );
     assert_still_paused(&machine);
 }
 
@@ -184,13 +211,18 @@ fn a_removal_leaves_no_program_behind_and_a_purge_nothing_but_accounts() {
     assert!(!machine.root("test -e /etc/sudoers.d/nagios-selfheal").status.success());
     assert_files(
         &machine,
-        &["nagios:root 600 /etc/nagios-selfheal/policy.json", "root:root 644 /etc/nagios-selfheal/repairs.json"],
+        &[
+            "nagios:root 600 /etc/nagios-selfheal/policy.json",
+            "root:root 644 /etc/nagios-selfheal/repairs.json",
+        ],
     );
     assert_kept_what_programs_wrote(&machine);
     machine.must("nagios4 -v /etc/nagios4/nagios.cfg");
 
     let told = apt(&machine, &format!("purge {} {GATE}", SERVER.join(" ")));
-    let left = machine.must("find /etc /var /usr -name '*selfheal*' -not -path '/var/log/*' -not -path '/var/cache/*'");
+    let left = machine.must(
+        "find /etc /var /usr -name '*selfheal*' -not -path '/var/log/*' -not -path '/var/cache/*'",
+    );
     assert!(left.trim().is_empty(), "{left}\n{told}");
     // Accounts stay, as files of theirs may be anywhere.
     machine.must("id nagios && id repair");

@@ -1,6 +1,6 @@
-//! The packages that `make packages` has left, on machines with systemd: debs on a plain Debian, where they lead to a healed
-//! Apache; rpms from a repository of our own. An upgrade keeps what an admin and the programs have written, and a removal
-//! leaves no program behind.
+//! The packages that `make packages` has left, on machines with systemd: debs on a plain Debian,
+//! where they lead to a healed Apache; rpms from a repository of our own. An upgrade keeps what an
+//! admin and the programs have written, and a removal leaves no program behind.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -19,11 +19,18 @@ fn packages(end: &str) -> Vec<PathBuf> {
     let made = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/packages");
     let named = env::var_os("SELFHEAL_PACKAGES").filter(|name| !name.is_empty());
     let directory = named.map_or_else(made, PathBuf::from);
-    let entries =
-        fs::read_dir(&directory).unwrap_or_else(|why| panic!("{}: {why}; `make packages` makes it", directory.display()));
-    let found: Vec<PathBuf> =
-        entries.map(|entry| entry.unwrap().path()).filter(|path| path.to_str().unwrap().ends_with(end)).collect();
-    assert_eq!(found.len(), 4, "{end} in {}: {found:?}; `make packages` makes four", directory.display());
+    let entries = fs::read_dir(&directory)
+        .unwrap_or_else(|why| panic!("{}: {why}; `make packages` makes it", directory.display()));
+    let found: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(end))
+        .collect();
+    assert_eq!(
+        found.len(),
+        4,
+        "{end} in {}: {found:?}; `make packages` makes four",
+        directory.display()
+    );
     found
 }
 
@@ -32,30 +39,38 @@ fn assert_files(machine: &Machine, wanted: &[&str]) {
     let paths: Vec<&str> = wanted.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
     let found = machine.root(&format!("stat --format '%U:%G %a %n' {}", paths.join(" ")));
     let found = String::from_utf8_lossy(&found.stdout).into_owned();
-    let missing: Vec<&&str> = wanted.iter().filter(|line| !found.lines().any(|found| found == **line)).collect();
+    let missing: Vec<&&str> =
+        wanted.iter().filter(|line| !found.lines().any(|found| found == **line)).collect();
     assert!(missing.is_empty(), "not as they should be: {missing:#?}\nthere is:\n{found}");
 }
 
-/// No program, unit, manual page or anything else of ours below /usr, and no unit that systemd still knows.
+/// No program, unit, manual page or anything else of ours below /usr, and no unit that systemd
+/// still knows.
 fn assert_no_program_is_left(machine: &Machine) {
     let left = machine.must(
-        "find /usr /lib/systemd -path /usr/share/doc -prune -o \\( -name '*selfheal*' -o -name '*repairctl*' \
-         -o -name '*repair_gate*' -o -name 'repair-gate*' -o -name 'handle_repair*' -o -name 'check_repairs*' \
-         -o -name repair_worker \\) -print; systemctl list-unit-files --no-legend 'repair*' || true",
+        "find /usr /lib/systemd -path /usr/share/doc -prune -o \\( -name '*selfheal*' -o -name \
+        '*repairctl*' \
+         -o -name '*repair_gate*' -o -name 'repair-gate*' -o -name 'handle_repair*' -o -name \
+         'check_repairs*' \
+         -o -name repair_worker \\) -print; systemctl list-unit-files --no-legend 'repair*' || \
+         true",
     );
     assert!(left.trim().is_empty(), "left behind:\n{left}");
 }
 
 /// What an admin has written, and what the programs have.
 const WRITTEN: &str = "
-echo '{\"repairs\": {\"httpd\": {\"ladder\": [{\"ssh\": \"httpd\"}], \"verify\": [\"check_http\", \"-H\", \"{address}\"]}}}' > /etc/nagios-selfheal/policy.json
+echo '{\"repairs\": {\"httpd\": {\"ladder\": [{\"ssh\": \"httpd\"}], \"verify\": \
+    [\"check_http\", \"-H\", \"{address}\"]}}}' > /etc/nagios-selfheal/policy.json
 chown nagios:root /etc/nagios-selfheal/policy.json; chmod 600 /etc/nagios-selfheal/policy.json
-echo '{\"repairs\": {\"httpd\": {\"run\": [\"/bin/true\"], \"as\": \"root\"}}}' > /etc/nagios-selfheal/repairs.json
+echo '{\"repairs\": {\"httpd\": {\"run\": [\"/bin/true\"], \"as\": \"root\"}}}' > \
+    /etc/nagios-selfheal/repairs.json
 for file in /etc/nagios*/conf.d/selfheal-commands.cfg; do echo '# ours' >> $file; done
 /usr/libexec/nagios-selfheal/repair-gate-sudoers
 echo key > /var/lib/nagios-selfheal/home/.ssh/authorized_keys
 runuser -u nagios -- repairctl pause --reason upgrade
-runuser -u repair -- env SSH_ORIGINAL_COMMAND='repair httpd 20261123-00000001' /usr/libexec/nagios-selfheal/repair_gate
+runuser -u repair -- env SSH_ORIGINAL_COMMAND='repair httpd 20261123-00000001' \
+/usr/libexec/nagios-selfheal/repair_gate
 systemctl enable repairctl-sweep.timer
 usermod --lock repair
 ";
@@ -64,8 +79,10 @@ usermod --lock repair
 fn kept(machine: &Machine) -> String {
     assert_kept_what_programs_wrote(machine);
     machine.must(
-        "cd /; for file in etc/nagios-selfheal/*.json etc/nagios*/conf.d/selfheal-*.cfg etc/sudoers.d/nagios-selfheal \
-         $(find var/lib/nagios-selfheal -type f | sort); do stat --format '%U:%G %a' $file; sha256sum $file; done
+        "cd /; for file in etc/nagios-selfheal/*.json etc/nagios*/conf.d/selfheal-*.cfg \
+         etc/sudoers.d/nagios-selfheal \
+         $(find var/lib/nagios-selfheal -type f | sort); do stat --format '%U:%G %a' $file; \
+         sha256sum $file; done
          systemctl is-enabled repairctl-sweep.timer; getent shadow repair",
     )
 }
@@ -73,7 +90,8 @@ fn kept(machine: &Machine) -> String {
 /// The ledger, the gate's records and the keys.
 fn assert_kept_what_programs_wrote(machine: &Machine) {
     machine.must(
-        "cd /var/lib/nagios-selfheal; test -s ledger/ledger.sqlite; test -s gate/jobs/20261123-00000001.json; test -s home/.ssh/authorized_keys",
+        "cd /var/lib/nagios-selfheal; test -s ledger/ledger.sqlite; test -s \
+         gate/jobs/20261123-00000001.json; test -s home/.ssh/authorized_keys",
     );
 }
 

@@ -1,5 +1,5 @@
-//! One file for any distribution of any age: what runs on repaired hosts, and what Nagios starts all the time, needs no
-//! library, no loader and no other file of the system.
+//! One file for any distribution of any age: what runs on repaired hosts, and what Nagios starts
+//! all the time, needs no library, no loader and no other file of the system.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -20,13 +20,15 @@ const NOBODY: u32 = 65534;
 fn the_static_programs_ask_for_no_loader_and_no_library() {
     let place = Place::new();
     for name in STATIC {
-        let read =
-            run(Command::new(system_program(&["readelf"])).args(["--wide", "--segments", "--dynamic"]).arg(place.program(name)));
+        let read = run(Command::new(system_program(&["readelf"]))
+            .args(["--wide", "--segments", "--dynamic"])
+            .arg(place.program(name)));
         assert!(read.contains("LOAD"), "{name}: {read}");
         for word in ["INTERP", "(NEEDED)"] {
             assert!(
                 !read.contains(word),
-                "{name} is not static ({word}); `make build` needs rustup's musl target for that: {read}"
+                "{name} is not static ({word}); `make build` needs rustup's musl target for that: \
+                 {read}"
             );
         }
     }
@@ -72,10 +74,13 @@ impl Nothing {
             .args(libraries));
     }
 
-    /// Runs a program there as nobody, in namespaces of its own, with no environment but the request.
+    /// Runs a program there as nobody, in namespaces of its own, with no environment but the
+    /// request.
     fn run(&self, request: &str, command: &[&str]) -> Output {
         let mut unshare = Command::new(system_program(&["unshare"]));
-        unshare.args(["--mount", "--pid", "--fork", "--mount-proc"]).arg(format!("--root={}", self.root.display()));
+        unshare
+            .args(["--mount", "--pid", "--fork", "--mount-proc"])
+            .arg(format!("--root={}", self.root.display()));
         unshare.args([format!("--setuid={NOBODY}"), format!("--setgid={NOBODY}")]).args(command);
         unshare.env_clear().env("SSH_ORIGINAL_COMMAND", request).output().unwrap()
     }
@@ -90,7 +95,8 @@ const GATE: [&str; 5] = ["/repair_gate", "--config", "/repairs.json", "--state",
 /// The gate's answer to a request there.
 fn answer(host: &Nothing, request: &str) -> Value {
     let text = said(&host.run(request, &GATE));
-    serde_json::from_str(text.lines().last().unwrap().strip_prefix("SHN1 ").expect(&text)).expect(&text)
+    serde_json::from_str(text.lines().last().unwrap().strip_prefix("SHN1 ").expect(&text))
+        .expect(&text)
 }
 
 #[test]
@@ -102,7 +108,13 @@ fn the_gate_answers_where_there_is_nothing_else_and_runs_nothing_it_could_not_st
     assert_eq!(answer(&host, "repair other 20261123-00000001")["reason"], "unknown-repair");
     let failed = answer(&host, "repair self 20261123-00000002");
     assert_eq!(failed["state"], "failed", "{failed}");
-    assert!(failed["output"][0].as_str().unwrap().contains("/bin/kill, which would stop it: No such file"), "{failed}");
+    assert!(
+        failed["output"][0]
+            .as_str()
+            .unwrap()
+            .contains("/bin/kill, which would stop it: No such file"),
+        "{failed}"
+    );
 }
 
 /// kill(1), by which it stops a repair at its timeout, is all that the gate needs of a userland.
@@ -126,8 +138,23 @@ fn the_gate_repairs_and_stops_where_there_is_nothing_but_kill() {
 #[test]
 fn the_handler_and_the_check_run_where_there_is_nothing_else() {
     let server = Nothing::new();
-    server.file("policy.json", r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["/check_http"]}}}"#);
-    let words = ["OK", "HARD", "1", "--host", "web1", "--service", "HTTP", "--repair", "httpd", "--policy", "/policy.json"];
+    server.file(
+        "policy.json",
+        r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["/check_http"]}}}"#,
+    );
+    let words = [
+        "OK",
+        "HARD",
+        "1",
+        "--host",
+        "web1",
+        "--service",
+        "HTTP",
+        "--repair",
+        "httpd",
+        "--policy",
+        "/policy.json",
+    ];
     let done = server.run("", &[["/handle_repair"].as_slice(), &words].concat());
     assert_eq!(done.status.code(), Some(0), "{}", said(&done));
     assert!(said(&done).starts_with("NO ACTION web1/HTTP"), "{}", said(&done));
@@ -137,7 +164,9 @@ fn the_handler_and_the_check_run_where_there_is_nothing_else() {
     let web = std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
         let _ = client.read(&mut [0; 4096]).unwrap();
-        client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi").unwrap();
+        client
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+            .unwrap();
     });
     let done = server.run("", &["/check_http", "-H", "127.0.0.1", "-p", &port, "-t", "5"]);
     web.join().unwrap();

@@ -52,7 +52,10 @@ fn command_file_exchanged_for_a_link_writes_no_file_of_roots() {
     let exchange = || renameat_with(CWD, &pipe, CWD, &link, RenameFlags::EXCHANGE).unwrap();
     under_attack(&site, exchange, || {
         for run in 0..200 {
-            let words = format!("{FAULT} --foreground --policy {} --problem-id {run}", site.policy.display());
+            let words = format!(
+                "{FAULT} --foreground --policy {} --problem-id {run}",
+                site.policy.display()
+            );
             let mut command = Command::new(&site.handler);
             command.args(words.split(' ')).stdout(Stdio::null());
             if run % 6 == 5 {
@@ -73,7 +76,14 @@ fn init_gives_away_nothing_that_a_link_leads_to() {
     let before = fs::metadata(&victim).unwrap();
     let (dir, link) = (site.var.join("ledger"), site.var.join("link"));
     site.nagios.does(|| symlink(&victim, &link).unwrap());
-    let words = ["--policy", site.policy.to_str().unwrap(), "init", "--dir", dir.to_str().unwrap(), "--nagios-cfg"];
+    let words = [
+        "--policy",
+        site.policy.to_str().unwrap(),
+        "init",
+        "--dir",
+        dir.to_str().unwrap(),
+        "--nagios-cfg",
+    ];
     // The link is in the way of what init has just made.
     let exchange = || {
         let _ = renameat_with(CWD, &dir, CWD, &link, RenameFlags::EXCHANGE);
@@ -83,16 +93,29 @@ fn init_gives_away_nothing_that_a_link_leads_to() {
     };
     under_attack(&site, exchange, || {
         for run in 0..100 {
-            let done = Command::new(&site.ctl).args(words).arg(&site.cfg).stdin(Stdio::null()).output().unwrap();
+            let done = Command::new(&site.ctl)
+                .args(words)
+                .arg(&site.cfg)
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
             let after = fs::metadata(&victim).unwrap();
-            assert_eq!((after.uid(), after.gid(), after.mode()), (before.uid(), before.gid(), before.mode()), "run {run}");
+            assert_eq!(
+                (after.uid(), after.gid(), after.mode()),
+                (before.uid(), before.gid(), before.mode()),
+                "run {run}"
+            );
             let text = String::from_utf8_lossy(&done.stderr);
-            assert!(done.status.code() == Some(3) && text.contains("can be changed by"), "run {run}: {text}");
+            assert!(
+                done.status.code() == Some(3) && text.contains("can be changed by"),
+                "run {run}: {text}"
+            );
         }
     });
 }
 
-/// Root writes a page where no other account can lead it elsewhere, or where the caller of sudo could write it as well.
+/// Root writes a page where no other account can lead it elsewhere, or where the caller of sudo
+/// could write it as well.
 #[test]
 fn report_as_root_writes_into_no_directory_of_another_account() {
     let site = Site::new();
@@ -100,11 +123,18 @@ fn report_as_root_writes_into_no_directory_of_another_account() {
     let (page, link) = (site.var.join("page.html"), site.var.join("link.html"));
     site.nagios.does(|| symlink(&victim, &link).unwrap());
     let report = |to: &Path, caller: &str| {
-        site.ctl_with(None, &["report", "--html", to.to_str().unwrap()], &[("SUDO_UID", caller), ("SUDO_GID", caller)])
+        site.ctl_with(
+            None,
+            &["report", "--html", to.to_str().unwrap()],
+            &[("SUDO_UID", caller), ("SUDO_GID", caller)],
+        )
     };
     for to in [&page, &link] {
         let refused = report(to, "1");
-        assert!(refused.code == 3 && refused.err.contains("runuser -u OWNER -- repairctl report"), "{refused:?}");
+        assert!(
+            refused.code == 3 && refused.err.contains("runuser -u OWNER -- repairctl report"),
+            "{refused:?}"
+        );
     }
     assert!(!page.exists() && fs::read_to_string(&victim).unwrap() == "root's");
     let own = site.place.directory("home", Some((1, 1))).join("page.html");
@@ -121,15 +151,25 @@ fn ledger_with_a_view_is_refused_at_once() {
     site.ctl(Some(&site.nagios), &["pause", "--reason", "x"]);
     let ledger = site.ledger.join("ledger.sqlite");
     site.nagios.does(|| {
-        let endless = "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more) SELECT n AS host, '' AS service, \
+        let endless = "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more) \
+                       SELECT n AS host, '' AS service, \
                        '' AS by_whom, '' AS reason, 0 AS since, 9e18 AS until FROM more";
         let store = rusqlite::Connection::open(&ledger).unwrap();
         store.execute_batch(&format!("DROP TABLE pause; CREATE VIEW pause AS {endless}")).unwrap();
     });
-    for words in [&["status"][..], &["pause", "--reason", "x"], &["resume"], &["history"], &["explain", "web1", "HTTP"]] {
+    for words in [
+        &["status"][..],
+        &["pause", "--reason", "x"],
+        &["resume"],
+        &["history"],
+        &["explain", "web1", "HTTP"],
+    ] {
         let begun = Instant::now();
         let ended = site.ctl(None, words);
-        assert!(ended.code == 3 && ended.err.contains("is not a ledger of nagios-selfheal"), "{words:?}: {ended:?}");
+        assert!(
+            ended.code == 3 && ended.err.contains("is not a ledger of nagios-selfheal"),
+            "{words:?}: {ended:?}"
+        );
         assert!(begun.elapsed() < Duration::from_secs(20), "{words:?}");
     }
 }
@@ -142,7 +182,12 @@ fn pipes_devices_and_endless_files_hang_nobody() {
     run(Command::new("mkfifo").arg(&pipe));
     let pipe = pipe.to_str().unwrap();
     let policy = site.policy.to_str().unwrap();
-    site.theirs("pipes.cfg", &format!("nagios_user=nagios\nobject_cache_file={pipe}\nstatus_file={pipe}\ncfg_file={pipe}\n"));
+    site.theirs(
+        "pipes.cfg",
+        &format!(
+            "nagios_user=nagios\nobject_cache_file={pipe}\nstatus_file={pipe}\ncfg_file={pipe}\n"
+        ),
+    );
     let pipes = site.var.join("pipes.cfg").display().to_string();
     for place in [pipe, "/dev/zero", "/dev/tty", "/proc/kmsg"] {
         let fault: Vec<&str> = FAULT.split(' ').chain(["--policy", place]).collect();
@@ -164,8 +209,13 @@ fn pipes_devices_and_endless_files_hang_nobody() {
                     command.uid(uid).gid(gid);
                 }
                 let done = command.output().unwrap();
-                let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
-                assert!(matches!(done.status.code(), Some(1..=3)), "{words:?} as {user:?}: {:?} {text}", done.status);
+                let text =
+                    String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+                assert!(
+                    matches!(done.status.code(), Some(1..=3)),
+                    "{words:?} as {user:?}: {:?} {text}",
+                    done.status
+                );
             }
         }
     }
@@ -188,21 +238,32 @@ fn no_name_of_a_host_becomes_a_command_of_root() {
     ];
     let cache = |name: &String| {
         format!(
-            "define host {{\n\thost_name\t{name}\n\taddress\t127.0.0.1\n\t}}\ndefine service {{\n\thost_name\t{name}\n\
+            "define host {{\n\thost_name\t{name}\n\taddress\t127.0.0.1\n\t}}\ndefine service \
+            {{\n\thost_name\t{name}\n\
              \tservice_description\tHTTP\n\t_REPAIR\thttpd\n\t}}\n"
         )
     };
     site.theirs("objects.cache", &names.iter().map(cache).collect::<String>());
     site.change_policy(|policy| policy["repairs"]["httpd"]["ladder"] = json!([{"ssh": "httpd"}]));
     let doctor = site.ctl(None, &["doctor"]);
-    let fixes: Vec<&str> = doctor.out.lines().filter_map(|line| Some(line.split_once("fix: ")?.1)).collect();
-    assert!(fixes.iter().filter(|fix| fix.starts_with("sudo repairctl trust ")).count() >= names.len(), "{doctor:?}");
-    let json: serde_json::Value = serde_json::from_str(&site.ctl(None, &["doctor", "--json"]).out).unwrap();
+    let fixes: Vec<&str> =
+        doctor.out.lines().filter_map(|line| Some(line.split_once("fix: ")?.1)).collect();
+    assert!(
+        fixes.iter().filter(|fix| fix.starts_with("sudo repairctl trust ")).count() >= names.len(),
+        "{doctor:?}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&site.ctl(None, &["doctor", "--json"]).out).unwrap();
     let more = json["checks"].as_array().unwrap().iter().filter_map(|check| check["fix"].as_str());
     for fix in fixes.into_iter().chain(more) {
         // `touch` and `sudo` are functions here, so an injected command runs.
         let builtin = format!("sudo() {{ :; }}; touch() {{ > {}; }}; {fix}", pwned.display());
-        let _ = Command::new("/bin/sh").args(["-c", &builtin]).env("PATH", "/nonexistent").stdin(Stdio::null()).output().unwrap();
+        let _ = Command::new("/bin/sh")
+            .args(["-c", &builtin])
+            .env("PATH", "/nonexistent")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
         assert!(!pwned.exists(), "{fix}");
     }
 }
@@ -219,10 +280,17 @@ fn no_fix_of_root_names_a_file_that_nagios_can_exchange() {
         policy["ledger"] = json!(site.var.join("heal/ledger.sqlite"));
     });
     let doctor = site.ctl(None, &["doctor", "web1"]);
-    let fixes: Vec<&str> = doctor.out.lines().filter_map(|line| Some(line.split_once("fix: ")?.1)).collect();
-    let is_roots = |command: &&str| ["chown ", "chmod ", "install "].iter().any(|program| command.contains(program));
-    let wrong: Vec<&&str> = fixes.iter().filter(|fix| is_roots(fix) && !fix.starts_with("runuser ")).collect();
-    assert!(wrong.is_empty() && fixes.iter().any(|fix| fix.starts_with("give the key to nagios")), "{doctor:?}");
+    let fixes: Vec<&str> =
+        doctor.out.lines().filter_map(|line| Some(line.split_once("fix: ")?.1)).collect();
+    let is_roots = |command: &&str| {
+        ["chown ", "chmod ", "install "].iter().any(|program| command.contains(program))
+    };
+    let wrong: Vec<&&str> =
+        fixes.iter().filter(|fix| is_roots(fix) && !fix.starts_with("runuser ")).collect();
+    assert!(
+        wrong.is_empty() && fixes.iter().any(|fix| fix.starts_with("give the key to nagios")),
+        "{doctor:?}"
+    );
 }
 
 /// Only root's own half starts the other one.
@@ -235,7 +303,8 @@ fn refuses_step_down_option_from_other_users() {
         let done = command.output().unwrap();
         assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
     }
-    let done = Command::new(&site.ctl).args(["--step-down=0:0:root", "/", "status"]).output().unwrap();
+    let done =
+        Command::new(&site.ctl).args(["--step-down=0:0:root", "/", "status"]).output().unwrap();
     assert!(String::from_utf8_lossy(&done.stderr).contains("becoming root"), "{done:?}");
 }
 
@@ -252,10 +321,14 @@ fn root_goes_by_no_file_that_others_can_change() {
     for owner in [0, site.nagios.uid] {
         chown(&theirs, Some(owner), None).unwrap();
         for words in [["status"], ["history"]] {
-            let done = Command::new(&site.ctl).arg("--policy").arg(&theirs).args(words).output().unwrap();
+            let done =
+                Command::new(&site.ctl).arg("--policy").arg(&theirs).args(words).output().unwrap();
             let text = String::from_utf8_lossy(&done.stderr).into_owned();
             assert_eq!(done.status.code(), Some(3), "{text}");
-            assert!(text.contains("can be changed by") || text.contains("belongs to uid"), "{text}");
+            assert!(
+                text.contains("can be changed by") || text.contains("belongs to uid"),
+                "{text}"
+            );
         }
     }
     site.theirs("nagios.cfg", "nagios_user=daemon\n");
@@ -266,7 +339,10 @@ fn root_goes_by_no_file_that_others_can_change() {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(text.contains(&format!("this runs as uid {}, but Nagios runs as daemon", site.nagios.uid)), "{text}");
+    assert!(
+        text.contains(&format!("this runs as uid {}, but Nagios runs as daemon", site.nagios.uid)),
+        "{text}"
+    );
 }
 
 /// A process keeps its session keyring when it becomes another user (session-keyring(7)).
@@ -275,13 +351,19 @@ fn no_key_of_roots_session_is_for_what_runs_as_nagios() {
     let site = Site::new();
     site.fault();
     site.change_policy(|policy| {
-        policy["repairs"]["httpd"]["ladder"] = json!([{"local": ["/bin/cp", "/proc/keys", site.mark]}]);
+        policy["repairs"]["httpd"]["ladder"] =
+            json!([{"local": ["/bin/cp", "/proc/keys", site.mark]}]);
     });
     let swept = thread::scope(|scope| {
         let sweep = || {
             let mut session = keyutils::Keyring::join_anonymous_session().unwrap();
-            session.add_key::<keyutils::keytypes::user::User, _, _>("selfheal-secret", &b"root's"[..]).unwrap();
-            assert!(fs::read_to_string("/proc/keys").unwrap().contains("selfheal-secret"), "root does not see its own key");
+            session
+                .add_key::<keyutils::keytypes::user::User, _, _>("selfheal-secret", &b"root's"[..])
+                .unwrap();
+            assert!(
+                fs::read_to_string("/proc/keys").unwrap().contains("selfheal-secret"),
+                "root does not see its own key"
+            );
             site.ctl(None, &["sweep"])
         };
         scope.spawn(sweep).join().unwrap()
@@ -295,10 +377,15 @@ fn no_key_of_roots_session_is_for_what_runs_as_nagios() {
 fn a_half_that_is_stopped_does_not_keep_root() {
     let site = Site::new();
     let mut lint = Command::new(&site.ctl);
-    lint.args(["--policy", site.policy.to_str().unwrap(), "lint", "/dev/stdin"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    lint.args(["--policy", site.policy.to_str().unwrap(), "lint", "/dev/stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
     let mut lint = lint.spawn().unwrap();
-    let half = until("the half", Duration::from_secs(30), || crate::of_user(&site.ctl, site.nagios.uid));
-    let signal = |pid: u32, signal| kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+    let half =
+        until("the half", Duration::from_secs(30), || crate::of_user(&site.ctl, site.nagios.uid));
+    let signal = |pid: u32, signal| {
+        kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap()
+    };
     site.nagios.does(|| signal(half, Signal::STOP));
     for _ in 0..2 {
         signal(lint.id(), Signal::INT);
@@ -317,19 +404,27 @@ fn a_lock_that_nagios_holds_ends_trust_with_an_error() {
     let held = site.nagios.does(|| File::open(&etc).unwrap());
     held.lock().unwrap();
     let refused = site.ctl(None, &["trust", "web1", "--fingerprint", &fingerprint(&site, &web)]);
-    assert!(refused.code == 3 && refused.err.contains("is locked by another process"), "{refused:?}");
+    assert!(
+        refused.code == 3 && refused.err.contains("is locked by another process"),
+        "{refused:?}"
+    );
 }
 
-/// Nagios says where a host is. That is where its keys are fetched, and no name under which one is recorded or removed.
+/// Nagios says where a host is. That is where its keys are fetched, and no name under which one is
+/// recorded or removed.
 #[test]
 fn an_address_of_nagios_removes_no_key_of_another_host() {
     let site = Site::new();
     let web = WebSide::start(&site.place);
     site.change_policy(|policy| policy["ssh"]["port"] = json!(web.sshd.port));
     let port = web.sshd.port;
-    let other = format!("[127.0.0.1]:{port} {}", fs::read_to_string(site.place.at("etc/id_ed25519.pub")).unwrap());
+    let other = format!(
+        "[127.0.0.1]:{port} {}",
+        fs::read_to_string(site.place.at("etc/id_ed25519.pub")).unwrap()
+    );
     let known = site.place.file("etc/known_hosts", &other, 0o644, None);
-    let trusted = site.ctl(None, &["trust", "web1", "--replace", "--fingerprint", &fingerprint(&site, &web)]);
+    let trusted =
+        site.ctl(None, &["trust", "web1", "--replace", "--fingerprint", &fingerprint(&site, &web)]);
     assert_eq!(trusted.code, 0, "{trusted:?}");
     let recorded = format!("[web1]:{port} {}", web.host_key("ed25519"));
     assert_eq!(fs::read_to_string(known).unwrap().trim_end(), format!("{other}{recorded}"));

@@ -1,4 +1,5 @@
-//! Root runs our programs beside an account that owns the ledger, Nagios' files and Nagios' processes, and wants to be root.
+//! Root runs our programs beside an account that owns the ledger, Nagios' files and Nagios'
+//! processes, and wants to be root.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -28,10 +29,13 @@ fn proc_file(pid: u32, name: &str) -> String {
 
 /// Returns a process of this program that runs as this user.
 fn of_user(program: &Path, uid: u32) -> Option<u32> {
-    let mut all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let mut all = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let is_it = |pid: &u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program) && status.contains(&format!("\nUid:\t{uid}\t"))
+        fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)
+            && status.contains(&format!("\nUid:\t{uid}\t"))
     };
     all.find(is_it)
 }
@@ -48,30 +52,54 @@ fn doctor_drops_terminal_environment_and_descriptors() {
         policy["ssh"]["port"] = json!(port);
         policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}});
     });
-    let _nagios = site.planted_nagios(&[("LD_PRELOAD", "/nonexistent/evil.so"), ("LD_DEBUG", "all"), ("HOME", "/of/nagios")]);
+    let _nagios = site.planted_nagios(&[
+        ("LD_PRELOAD", "/nonexistent/evil.so"),
+        ("LD_DEBUG", "all"),
+        ("HOME", "/of/nagios"),
+    ]);
     let secret = site.place.file("secret", "root's alone", 0o600, None);
-    let doctor =
-        format!("{} --policy {} doctor web1 --nagios-cfg {}", site.ctl.display(), site.policy.display(), site.cfg.display());
+    let doctor = format!(
+        "{} --policy {} doctor web1 --nagios-cfg {}",
+        site.ctl.display(),
+        site.policy.display(),
+        site.cfg.display()
+    );
     // On a terminal of its own, with a descriptor that only root should have.
     let shell = format!("exec 9<{}; {doctor}", secret.display());
     let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", &shell, "/dev/null"]).env("ADMINS_TOKEN", "secret").stdin(Stdio::null());
+    script
+        .args(["--quiet", "--return", "--command", &shell, "/dev/null"])
+        .env("ADMINS_TOKEN", "secret")
+        .stdin(Stdio::null());
     let mut script = script.stdout(Stdio::null()).spawn().unwrap();
-    let half = until("doctor's half", Duration::from_secs(30), || of_user(&site.ctl, site.nagios.uid));
+    let half =
+        until("doctor's half", Duration::from_secs(30), || of_user(&site.ctl, site.nagios.uid));
 
     let stat = proc_file(half, "stat");
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    assert_eq!((fields[3], fields[4]), (half.to_string().as_str(), "0"), "session and terminal: {stat}");
+    assert_eq!(
+        (fields[3], fields[4]),
+        (half.to_string().as_str(), "0"),
+        "session and terminal: {stat}"
+    );
     let environment = proc_file(half, "environ");
-    let names = environment.split('\0').filter(|line| !line.is_empty()).map(|line| line.split_once('=').unwrap().0);
+    let names = environment
+        .split('\0')
+        .filter(|line| !line.is_empty())
+        .map(|line| line.split_once('=').unwrap().0);
     let foreign: Vec<&str> = names.filter(|name| !VARIABLES.contains(name)).collect();
     assert!(foreign.is_empty(), "{foreign:?}");
     assert!(environment.contains("HOME=/of/nagios"), "{environment}");
-    let links = fs::read_dir(format!("/proc/{half}/fd")).unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+    let links = fs::read_dir(format!("/proc/{half}/fd"))
+        .unwrap()
+        .filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
     let open: Vec<_> = links.collect();
     let leaked = open.iter().filter(|path| **path == secret || path.starts_with("/dev/pts"));
     assert_eq!(leaked.count(), 0, "{open:?}");
-    assert_eq!(fs::read_link(format!("/proc/{half}/cwd")).unwrap(), fs::read_link("/proc/self/cwd").unwrap());
+    assert_eq!(
+        fs::read_link(format!("/proc/{half}/cwd")).unwrap(),
+        fs::read_link("/proc/self/cwd").unwrap()
+    );
 
     let status = proc_file(half, "status");
     let ids = |name: &str| -> BTreeSet<u32> {
@@ -80,14 +108,18 @@ fn doctor_drops_terminal_environment_and_descriptors() {
     };
     let groups = e2e::run(Command::new("id").args(["-G", "nagios"]));
     let groups: BTreeSet<u32> = groups.split_whitespace().map(|id| id.parse().unwrap()).collect();
-    assert_eq!((ids("Uid:"), ids("Gid:"), ids("Groups:")), ([site.nagios.uid].into(), [site.nagios.gid].into(), groups));
+    assert_eq!(
+        (ids("Uid:"), ids("Gid:"), ids("Groups:")),
+        ([site.nagios.uid].into(), [site.nagios.gid].into(), groups)
+    );
     // What was root is not to be traced by the user it has become.
     assert_eq!(fs::metadata(format!("/proc/{half}/environ")).unwrap().uid(), 0);
     let _ = script.kill();
     let _ = script.wait();
 }
 
-/// An ordinary day of an admin, as the README shows it: every command ends as it should, as root and as Nagios' user.
+/// An ordinary day of an admin, as the README shows it: every command ends as it should, as root
+/// and as Nagios' user.
 #[test]
 fn commands_work_as_root_and_as_nagios() {
     let site = Site::new();
@@ -121,7 +153,12 @@ fn doctor_as_root_logs_in_by_either_transport() {
     // The public half of another key would be offered in its place.
     fs::remove_file(key.with_added_extension("pub")).unwrap();
     let port = web.sshd.port;
-    site.place.file("etc/known_hosts", &format!("[web1]:{port} {}\n", web.host_key("ed25519")), 0o644, None);
+    site.place.file(
+        "etc/known_hosts",
+        &format!("[web1]:{port} {}\n", web.host_key("ed25519")),
+        0o644,
+        None,
+    );
     for transport in ["ssh2", "openssh"] {
         site.change_policy(|policy| {
             policy["ssh"]["port"] = json!(port);
@@ -129,7 +166,10 @@ fn doctor_as_root_logs_in_by_either_transport() {
             policy["ssh"]["transport"] = json!(transport);
         });
         let doctor = site.ctl(None, &["doctor", "web1"]);
-        assert!(doctor.out.contains(&format!("ok    login         {}@web1", web.account.name)), "{transport}: {doctor:?}");
+        assert!(
+            doctor.out.contains(&format!("ok    login         {}@web1", web.account.name)),
+            "{transport}: {doctor:?}"
+        );
     }
 }
 
@@ -141,10 +181,16 @@ fn a_relative_path_in_a_closed_directory_is_explained() {
     fs::copy(&site.cfg, closed.join("nagios.cfg")).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     let mut lint = Command::new(&site.ctl);
-    let done =
-        lint.args(["--policy", site.policy.to_str().unwrap(), "lint", "nagios.cfg"]).current_dir(&closed).output().unwrap();
+    let done = lint
+        .args(["--policy", site.policy.to_str().unwrap(), "lint", "nagios.cfg"])
+        .current_dir(&closed)
+        .output()
+        .unwrap();
     let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
-    assert!(text.contains("cannot be read: No such file") && text.contains("write whole paths"), "{text}");
+    assert!(
+        text.contains("cannot be read: No such file") && text.contains("write whole paths"),
+        "{text}"
+    );
 }
 
 /// A pause is of what root's half says, wherever its options stand.
@@ -170,7 +216,10 @@ fn trust_as_root_records_the_key_in_roots_file() {
     let by_root = site.ctl(None, &words);
     assert!(by_root.code == 0 && by_root.out.contains("Recorded in "), "{by_root:?}");
     let file = site.place.at("etc/known_hosts");
-    assert_eq!(fs::read_to_string(&file).unwrap().trim_end(), format!("[web1]:{} {key}", web.sshd.port));
+    assert_eq!(
+        fs::read_to_string(&file).unwrap().trim_end(),
+        format!("[web1]:{} {key}", web.sshd.port)
+    );
     assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
 }
 
@@ -195,7 +244,10 @@ fn handle_repair_as_root_runs_nothing_and_prints_the_line_to_use() {
         let text = String::from_utf8(done.stdout).unwrap();
         assert!(done.status.code() == Some(3) && !site.mark.exists(), "{text}");
         let line = text.split("use: ").nth(1).unwrap().to_owned();
-        assert!(line.starts_with(&format!("runuser -u nagios -- {} ", site.handler.display())), "{line}");
+        assert!(
+            line.starts_with(&format!("runuser -u nagios -- {} ", site.handler.display())),
+            "{line}"
+        );
         if more == " --foreground" {
             let pasted = Command::new("/bin/sh").args(["-c", &line]).output().unwrap();
             let text = String::from_utf8(pasted.stdout).unwrap();

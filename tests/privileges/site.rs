@@ -1,4 +1,5 @@
-//! A Nagios server without Nagios: what root owns in one directory, what Nagios' user owns in others.
+//! A Nagios server without Nagios: what root owns in one directory, what Nagios' user owns in
+//! others.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -66,7 +67,8 @@ impl Site {
         for name in ["repair_worker", "check_http", "check_repairs", "repair_gate"] {
             place.program(name);
         }
-        let (ledger, var) = (place.directory("ledger", nagios.ids()), place.directory("var", nagios.ids()));
+        let (ledger, var) =
+            (place.directory("ledger", nagios.ids()), place.directory("var", nagios.ids()));
         let etc = place.directory("etc", None);
         let at = |name: &str| var.join(name).display().to_string();
         let settings = [
@@ -107,10 +109,14 @@ impl Site {
         });
         site.place.file("etc/policy.json", &policy.to_string(), 0o644, None);
         run(Command::new("mkfifo").arg(site.var.join("nagios.cmd")));
-        site.theirs("nagios.log", "[1700000000] SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused\n");
+        site.theirs(
+            "nagios.log",
+            "[1700000000] SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused\n",
+        );
         site.theirs(
             "objects.cache",
-            "define host {\n\thost_name\tweb1\n\taddress\t127.0.0.1\n\t}\ndefine service {\n\thost_name\tweb1\n\
+            "define host {\n\thost_name\tweb1\n\taddress\t127.0.0.1\n\t}\ndefine service \
+            {\n\thost_name\tweb1\n\
              \tservice_description\tHTTP\n\tmax_check_attempts\t4\n\t_REPAIR\thttpd\n\t}\n",
         );
         site.status(0);
@@ -139,7 +145,8 @@ impl Site {
         self.theirs(
             "status.dat",
             &format!(
-                "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tprogram_start={hour}\n\tenable_event_handlers=1\n\t}}\n\
+                "info {{\n\tcreated={now}\n\t}}\nprogramstatus \
+                {{\n\tprogram_start={hour}\n\tenable_event_handlers=1\n\t}}\n\
                  hoststatus {{\n\thost_name=web1\n\tcurrent_state=0\n\tlast_check={checked}\n\tlast_time_up={checked}\n\t}}\n\
                  servicestatus {{\n\thost_name=web1\n\tservice_description=HTTP\n\tcurrent_state={state}\n\tstate_type=1\n\
                  \tcurrent_attempt=4\n\tmax_attempts=4\n\tlast_check={checked}\n\tlast_state_change={hour}\n\
@@ -169,7 +176,12 @@ impl Site {
         self.ctl_with(user, words, &[])
     }
 
-    pub fn ctl_with(&self, user: Option<&Account>, words: &[&str], environment: &[(&str, &str)]) -> Ended {
+    pub fn ctl_with(
+        &self,
+        user: Option<&Account>,
+        words: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Ended {
         let mut command = Command::new(&self.ctl);
         command.args(self.words(words)).env_remove("SUDO_USER").envs(environment.iter().copied());
         if let Some(user) = user {
@@ -177,7 +189,11 @@ impl Site {
         }
         let done = command.stdin(Stdio::null()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ended { code: done.status.code().unwrap_or(-1), out: text(done.stdout), err: text(done.stderr) }
+        Ended {
+            code: done.status.code().unwrap_or(-1),
+            out: text(done.stdout),
+            err: text(done.stderr),
+        }
     }
 
     /// A process that looks like Nagios, with this environment.
@@ -194,7 +210,9 @@ impl Site {
             .stderr(Stdio::null());
         let child = command.uid(self.nagios.uid).gid(self.nagios.gid).spawn().unwrap();
         let comm = format!("/proc/{}/comm", child.id());
-        until("the planted Nagios", Duration::from_secs(30), || (fs::read_to_string(&comm).ok()? == "nagios\n").then_some(()));
+        until("the planted Nagios", Duration::from_secs(30), || {
+            (fs::read_to_string(&comm).ok()? == "nagios\n").then_some(())
+        });
         Planted(child)
     }
 }

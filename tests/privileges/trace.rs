@@ -9,11 +9,15 @@ use crate::site::{DAY, FAULT, Site};
 
 /// The paths that a process touched while it was root, of all processes of a trace.
 fn touched_by_root(trace: &str) -> Vec<PathBuf> {
-    let (mut is_nagios, mut touched): (HashMap<&str, bool>, Vec<PathBuf>) = (HashMap::new(), Vec::new());
+    let (mut is_nagios, mut touched): (HashMap<&str, bool>, Vec<PathBuf>) =
+        (HashMap::new(), Vec::new());
     for line in trace.lines() {
         let Some((pid, call)) = line.trim_start().split_once(' ') else { continue };
         let call = call.trim_start();
-        if ["clone", "fork", "vfork", "<... clone", "<... fork", "<... vfork"].iter().any(|name| call.starts_with(name)) {
+        if ["clone", "fork", "vfork", "<... clone", "<... fork", "<... vfork"]
+            .iter()
+            .any(|name| call.starts_with(name))
+        {
             // A child may be seen before its parent's call ends; it is then what its parent was.
             let inherited = is_nagios.get(pid).copied().unwrap_or_default();
             is_nagios.entry(result_of(call)).or_insert(inherited);
@@ -35,25 +39,36 @@ fn result_of(call: &str) -> &str {
 /// The path of a call such as `openat(3</etc>, "x", O_RDONLY) = 4</etc/x>`.
 fn path_of(call: &str) -> Option<PathBuf> {
     let name = call.split('"').nth(1)?;
-    let base = call.split('"').next()?.split('<').nth(1).and_then(|base| base.split('>').next()).unwrap_or("/");
+    let base = call
+        .split('"')
+        .next()?
+        .split('<')
+        .nth(1)
+        .and_then(|base| base.split('>').next())
+        .unwrap_or("/");
     Some(Path::new(base).join(name))
 }
 
 #[test]
 fn reads_whose_call_it_was() {
-    let trace = "10 openat(AT_FDCWD</root>, \"/a\", O_RDONLY) = 3</a>\n10 clone3({flags=0} => {parent_tid=[0]}, 88) = 11\n\
-                 11 openat(3</v>, \"b\", O_RDONLY) = 4</v/b>\n11 setuid(65534)  = 0\n11 openat(3</v>, \"c\", O_RDONLY) = 4</v/c>\n\
+    let trace = "10 openat(AT_FDCWD</root>, \"/a\", O_RDONLY) = 3</a>\n10 clone3({flags=0} => \
+    {parent_tid=[0]}, 88) = 11\n\
+                 11 openat(3</v>, \"b\", O_RDONLY) = 4</v/b>\n11 setuid(65534)  = 0\n11 \
+                 openat(3</v>, \"c\", O_RDONLY) = 4</v/c>\n\
                  11 vfork() = 12\n12 execve(\"/d\", [\"d\"], 0x0) = 0\n";
     assert_eq!(touched_by_root(trace), ["/a", "/v/b"].map(PathBuf::from));
 }
 
-/// A day of an admin, and each way to call the handler: nothing below a directory of Nagios' user is touched by root.
+/// A day of an admin, and each way to call the handler: nothing below a directory of Nagios' user
+/// is touched by root.
 #[test]
 fn root_touches_nothing_that_nagios_owns() {
     let site = Site::new();
     site.fault();
-    let handler: Vec<String> =
-        format!("{FAULT} --foreground --policy {}", site.policy.display()).split(' ').map(str::to_owned).collect();
+    let handler: Vec<String> = format!("{FAULT} --foreground --policy {}", site.policy.display())
+        .split(' ')
+        .map(str::to_owned)
+        .collect();
     let check = site.ctl.with_file_name("check_repairs");
     let calls = DAY.iter().map(|words| (site.ctl.as_path(), site.words(words)));
     let policy = vec!["--policy".to_owned(), site.policy.display().to_string()];
@@ -62,12 +77,29 @@ fn root_touches_nothing_that_nagios_owns() {
     for (program, words) in calls {
         let log = site.place.at("trace");
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-y", "-qq", "-s", "4096", "-e", "trace=%file,%process,setuid,setresuid", "-o"]).arg(&log);
+        strace
+            .args([
+                "-f",
+                "-y",
+                "-qq",
+                "-s",
+                "4096",
+                "-e",
+                "trace=%file,%process,setuid,setresuid",
+                "-o",
+            ])
+            .arg(&log);
         strace.arg(program).args(&words).stdin(Stdio::null()).output().unwrap();
         let trace = fs::read_to_string(&log).unwrap();
         let touched = touched_by_root(&trace);
-        assert!(touched.iter().any(|path| path.ends_with("policy.json")) || words.iter().any(|word| word == "lint"), "{words:?}");
-        let theirs = |path: &&PathBuf| [&site.ledger, &site.var].iter().any(|own| path.starts_with(own) && path != own);
+        assert!(
+            touched.iter().any(|path| path.ends_with("policy.json"))
+                || words.iter().any(|word| word == "lint"),
+            "{words:?}"
+        );
+        let theirs = |path: &&PathBuf| {
+            [&site.ledger, &site.var].iter().any(|own| path.starts_with(own) && path != own)
+        };
         let wrong: Vec<_> = touched.iter().filter(theirs).collect();
         assert!(wrong.is_empty(), "{words:?}: {wrong:?}");
         seen += touched.len();

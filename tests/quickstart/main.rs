@@ -1,6 +1,11 @@
-//! "Ten minutes": README's own commands, typed on two clean machines, end with an Apache that Nagios has healed; and each
-//! wrong turn on the way is named by `repairctl doctor`, with its mending.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+//! "Ten minutes": README's own commands, typed on two clean machines, end with an Apache that
+//! Nagios has healed; and each wrong turn on the way is named by `repairctl doctor`, with its
+//! mending.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod turns;
 
@@ -31,7 +36,15 @@ pub fn boot() -> Site {
         fs::copy(place.program(program), parts.join(program)).unwrap();
     }
     run(Command::new("cp").arg("-a").arg(shipped("nagios-config")).arg(&parts));
-    Site::boot(place, &Plan { base: Path::new("/"), parts: &parts, server: &[CLEAN, SERVER].concat(), web1: CLEAN })
+    Site::boot(
+        place,
+        &Plan {
+            base: Path::new("/"),
+            parts: &parts,
+            server: &[CLEAN, SERVER].concat(),
+            web1: CLEAN,
+        },
+    )
 }
 
 #[test]

@@ -46,7 +46,8 @@ const TURNS: &[Turn] = &[
     Turn {
         name: "the host has another key",
         on: On::Server,
-        plant: "cd /etc/nagios-selfheal; cp known_hosts /root; rm -f /root/x; ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > known_hosts",
+        plant: "cd /etc/nagios-selfheal; cp known_hosts /root; rm -f /root/x; ssh-keygen -q -t \
+                ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > known_hosts",
         check: "known host",
         text: "host key of web1 at 192.0.2.2:22 is ssh-ed25519 SHA256:",
         fix: "only then: sudo repairctl trust web1 --replace",
@@ -57,7 +58,8 @@ const TURNS: &[Turn] = &[
         on: On::Web1,
         plant: "mv /etc/sudoers.d/nagios-selfheal /root",
         check: "can repair",
-        text: "sudo does not let this account run '/usr/bin/systemctl restart apache2.service' as root",
+        text: "sudo does not let this account run '/usr/bin/systemctl restart apache2.service' as \
+               root",
         fix: "repair_gate sudoers > /etc/sudoers.d/nagios-selfheal",
         undo: "mv /root/nagios-selfheal /etc/sudoers.d",
     },
@@ -94,7 +96,8 @@ const TURNS: &[Turn] = &[
         plant: "chown root /var/lib/nagios-selfheal/gate",
         check: "can repair",
         text: "/var/lib/nagios-selfheal/gate belongs to root",
-        fix: "on web1, as root: install -d -o repair -g repair -m 700 /var/lib/nagios-selfheal/gate",
+        fix: "on web1, as root: install -d -o repair -g repair -m 700 \
+              /var/lib/nagios-selfheal/gate",
         undo: "chown repair /var/lib/nagios-selfheal/gate",
     },
     Turn {
@@ -118,11 +121,13 @@ const TURNS: &[Turn] = &[
     Turn {
         name: "the policy has a wrong user",
         on: On::Server,
-        plant: "sed -i.good 's/\"user\": \"repair\"/\"user\": \"nobody\"/' /etc/nagios-selfheal/policy.json",
+        plant: "sed -i.good 's/\"user\": \"repair\"/\"user\": \"nobody\"/' \
+            /etc/nagios-selfheal/policy.json",
         check: "login",
         text: "nobody@web1",
         fix: "create the account nobody (ssh.user)",
-        undo: "mv /etc/nagios-selfheal/policy.json.good /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
+        undo: "mv /etc/nagios-selfheal/policy.json.good /etc/nagios-selfheal/policy.json; chgrp \
+               nagios /etc/nagios-selfheal/policy.json",
     },
     Turn {
         name: "the gate does not name the repair",
@@ -140,7 +145,8 @@ const TURNS: &[Turn] = &[
         check: "opted in",
         text: "web1: _REPAIR http",
         fix: "the policy has no such repair",
-        undo: "mv /var/lib/nagios4/objects.cache.good /var/lib/nagios4/objects.cache; chmod a+r /var/lib/nagios4/objects.cache",
+        undo: "mv /var/lib/nagios4/objects.cache.good /var/lib/nagios4/objects.cache; chmod a+r \
+               /var/lib/nagios4/objects.cache",
     },
     Turn {
         name: "the policy's directory is closed",
@@ -176,12 +182,14 @@ const TURNS: &[Turn] = &[
         check: "command file",
         text: "Nagios is not told: /var/lib/nagios4/rw/nagios.cmd",
         fix: "start Nagios",
-        undo: "systemctl start nagios4; until [ -p /var/lib/nagios4/rw/nagios.cmd ] && [ -e /var/lib/nagios4/status.dat ]; do sleep 0.1; done",
+        undo: "systemctl start nagios4; until [ -p /var/lib/nagios4/rw/nagios.cmd ] && [ -e \
+               /var/lib/nagios4/status.dat ]; do sleep 0.1; done",
     },
     Turn {
         name: "event handlers are off",
         on: On::Server,
-        plant: "sed -i.good 's/^enable_event_handlers=.*/enable_event_handlers=0/' /etc/nagios4/nagios.cfg",
+        plant: "sed -i.good 's/^enable_event_handlers=.*/enable_event_handlers=0/' \
+                /etc/nagios4/nagios.cfg",
         check: "nagios.cfg",
         text: "enable_event_handlers=0",
         fix: "change it there and restart Nagios",
@@ -190,11 +198,14 @@ const TURNS: &[Turn] = &[
     Turn {
         name: "the verify command is not there",
         on: On::Server,
-        plant: "sed -i.good 's/\"check_http\"/\"check_htpt\"/' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
+        plant: "sed -i.good 's/\"check_http\"/\"check_htpt\"/' /etc/nagios-selfheal/policy.json; \
+                                                            chgrp nagios \
+                                                            /etc/nagios-selfheal/policy.json",
         check: "verify",
         text: "the verify command 'check_htpt' is in none of",
         fix: "plugin_path",
-        undo: "mv /etc/nagios-selfheal/policy.json.good /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
+        undo: "mv /etc/nagios-selfheal/policy.json.good /etc/nagios-selfheal/policy.json; chgrp \
+               nagios /etc/nagios-selfheal/policy.json",
     },
 ];
 
@@ -202,7 +213,8 @@ const TURNS: &[Turn] = &[
 fn doctor(server: &Machine) -> (i32, Vec<Value>) {
     let done = server.root("repairctl doctor --json");
     let text = String::from_utf8_lossy(&done.stdout);
-    let report: Value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why}: {text}{done:?}"));
+    let report: Value =
+        serde_json::from_str(&text).unwrap_or_else(|why| panic!("{why}: {text}{done:?}"));
     (done.status.code().unwrap(), report["checks"].as_array().unwrap().clone())
 }
 
@@ -225,7 +237,8 @@ fn doctor_names_every_mistake_and_its_fix() {
         let (code, checks) = doctor(&site.server);
         machine.must(turn.undo);
         let names_it = |check: &&Value| {
-            let has = |key: &str, part: &str| check[key].as_str().is_some_and(|text| text.contains(part));
+            let has =
+                |key: &str, part: &str| check[key].as_str().is_some_and(|text| text.contains(part));
             check["check"] == turn.check && has("text", turn.text) && has("fix", turn.fix)
         };
         let all = wrong(&checks);

@@ -1,4 +1,5 @@
-//! `repairctl replay` on the log of a real run: the decisions that were really made, as the ledger holds them.
+//! `repairctl replay` on the log of a real run: the decisions that were really made, as the ledger
+//! holds them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -18,17 +19,34 @@ fn a_real_log_gives_the_decisions_that_were_made() {
     policy["repairs"]["httpd"]["cooldown"] = json!("10m");
     policy["repairs"]["httpd"]["healthy_for"] = json!("1h");
     monitor.write_policy(&policy);
-    let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { retry_interval: 3, ..Watch::default() });
-    let logged = |what: &str| nagios.log_lines().iter().any(|line| line.contains(what)).then_some(());
+    let nagios = Nagios::start_with(
+        &place,
+        &monitor,
+        &web,
+        &Watch { retry_interval: 3, ..Watch::default() },
+    );
+    let logged =
+        |what: &str| nagios.log_lines().iter().any(|line| line.contains(what)).then_some(());
 
     web.apache.kill();
-    until("the recovery", Duration::from_secs(60), || logged("SERVICE EVENT HANDLER: web1;HTTP;OK;SOFT;4"));
+    until("the recovery", Duration::from_secs(60), || {
+        logged("SERVICE EVENT HANDLER: web1;HTTP;OK;SOFT;4")
+    });
     web.apache.kill();
-    until("HARD", Duration::from_secs(60), || logged("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;4"));
-    until("both refusals on record", Duration::from_secs(20), || (monitor.refusals().len() == 2).then_some(()));
+    until("HARD", Duration::from_secs(60), || {
+        logged("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;4")
+    });
+    until("both refusals on record", Duration::from_secs(20), || {
+        (monitor.refusals().len() == 2).then_some(())
+    });
 
     let mut made: Vec<(std::time::SystemTime, String)> = Vec::new();
-    made.extend(monitor.records().into_iter().map(|record| (record.reserved, format!("repair {}", record.event))));
+    made.extend(
+        monitor
+            .records()
+            .into_iter()
+            .map(|record| (record.reserved, format!("repair {}", record.event))),
+    );
     made.extend(monitor.refusals().into_iter().map(|refusal| (refusal.at, refusal.why)));
     made.sort();
     let made: Vec<String> = made.into_iter().map(|(_, what)| what).collect();
@@ -37,8 +55,16 @@ fn a_real_log_gives_the_decisions_that_were_made() {
     let log = nagios.log.clone();
     let replay = |words: &[&str]| -> Vec<Value> {
         let mut command = Command::new(place.program("repairctl"));
-        command.arg("replay").arg(&log).args(["--decisions", "--json", "--takes", "0s"]).args(words);
-        command.arg("--policy").arg(&monitor.policy).arg("--objects").arg(place.at("monitor/nagios/nagios.cfg"));
+        command
+            .arg("replay")
+            .arg(&log)
+            .args(["--decisions", "--json", "--takes", "0s"])
+            .args(words);
+        command
+            .arg("--policy")
+            .arg(&monitor.policy)
+            .arg("--objects")
+            .arg(place.at("monitor/nagios/nagios.cfg"));
         run(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     // Whether the repair is taken to heal, or the log is asked how it ended: here it did heal.
@@ -53,7 +79,11 @@ fn a_real_log_gives_the_decisions_that_were_made() {
             })
             .collect();
         assert_eq!(replayed, made, "{assume}");
-        assert_eq!((&sum["healed"], &sum["repairs"], &sum["notifications"]), (&json!(1), &json!(1), &json!(1)), "{sum:#}");
+        assert_eq!(
+            (&sum["healed"], &sum["repairs"], &sum["notifications"]),
+            (&json!(1), &json!(1), &json!(1)),
+            "{sum:#}"
+        );
     }
 }
 
@@ -65,10 +95,18 @@ fn lint_finds_the_lab_itself_good_but_for_what_it_leaves_out() {
     let monitor = Monitor::new(&place, &web);
     let _nagios = Nagios::start(&place, &monitor, &web);
     let mut lint = Command::new(place.program("repairctl"));
-    lint.arg("lint").arg(place.at("monitor/nagios/nagios.cfg")).args(["--json", "--policy"]).arg(&monitor.policy);
+    lint.arg("lint")
+        .arg(place.at("monitor/nagios/nagios.cfg"))
+        .args(["--json", "--policy"])
+        .arg(&monitor.policy);
     let output = lint.output().unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let codes: Vec<&str> = found["findings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    let codes: Vec<&str> = found["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["code"].as_str().unwrap())
+        .collect();
     // The lab counts in seconds, and only its web server is worth a host check.
     assert_eq!(codes, ["no-retention"], "{found:#}");
     assert_eq!(found["services"], 1);

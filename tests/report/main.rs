@@ -1,4 +1,5 @@
-//! The report's page in a real browser: it opens without a complaint, says the right numbers, and is kept to be looked at.
+//! The report's page in a real browser: it opens without a complaint, says the right numbers, and
+//! is kept to be looked at.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(
@@ -32,11 +33,14 @@ impl Site {
         let place = Place::new();
         // In memory: thousands of repairs are thousands of writes that wait for the disk.
         let memory = Path::new("/dev/shm");
-        let directory = if memory.is_dir() { memory.join(place.path().file_name().unwrap()) } else { place.at("ledger") };
+        let directory = if memory.is_dir() {
+            memory.join(place.path().file_name().unwrap())
+        } else {
+            place.at("ledger")
+        };
         fs::create_dir(&directory).unwrap();
         let ledger = directory.join("ledger.sqlite");
-        let policy =
-            serde_json::json!({"ledger": ledger, "repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http"]}}});
+        let policy = serde_json::json!({"ledger": ledger, "repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http"]}}});
         let policy = place.file("policy.json", &policy.to_string(), 0o644, None);
         Site { place, policy, ledger }
     }
@@ -79,8 +83,11 @@ impl Page {
     /// A picture beside the page, for people.
     fn picture(&self, kind: &str, size: &str, more: &[&str]) {
         let picture = self.file.with_extension(format!("{kind}.png"));
-        let mut words =
-            vec![format!("--screenshot={}", picture.display()), format!("--window-size={size}"), "--hide-scrollbars".into()];
+        let mut words = vec![
+            format!("--screenshot={}", picture.display()),
+            format!("--window-size={size}"),
+            "--hide-scrollbars".into(),
+        ];
         words.extend(more.iter().map(|word| (*word).to_owned()));
         self.browse(&words);
         assert!(fs::metadata(&picture).unwrap().len() > 5000, "{}", picture.display());
@@ -130,7 +137,12 @@ fn a_month_of_5000_repairs_on_300_hosts_is_one_legible_page() {
     assert!(html.len() < 1_000_000, "the page has {} bytes", html.len());
 
     let dom = page.opened();
-    for (name, n) in [("Repairs started", repairs), ("Healed", healed), ("Handed to people", handed), ("Refused", refused)] {
+    for (name, n) in [
+        ("Repairs started", repairs),
+        ("Healed", healed),
+        ("Handed to people", handed),
+        ("Refused", refused),
+    ] {
         assert!(dom.contains(&tile(name, &thousands(n))), "{name} {n} is not on the page");
     }
     assert!(dom.contains("before: 600 (+733 %)"));
@@ -147,7 +159,10 @@ fn a_month_of_5000_repairs_on_300_hosts_is_one_legible_page() {
     ] {
         page.picture(kind, size, more);
     }
-    page.browse(&[format!("--print-to-pdf={}", page.file.with_extension("pdf").display()), "--no-pdf-header-footer".into()]);
+    page.browse(&[
+        format!("--print-to-pdf={}", page.file.with_extension("pdf").display()),
+        "--no-pdf-header-footer".into(),
+    ]);
 }
 
 #[test]
@@ -168,7 +183,10 @@ fn a_quiet_month_is_told_as_it_is() {
         dom.contains("3 repairs on 2 hosts. 67 % of those that ended healed the fault")
             && dom.contains(" 1 was handed to people.")
     );
-    assert!(dom.contains("Nothing: no breaker refused a repair.") && dom.contains(&tile("Refused", "1")));
+    assert!(
+        dom.contains("Nothing: no breaker refused a repair.")
+            && dom.contains(&tile("Refused", "1"))
+    );
     page.picture("light", "1100,2200", &[]);
 }
 
@@ -181,7 +199,10 @@ fn the_mail_has_78_columns_and_the_same_numbers() {
         assert!(line.chars().count() <= 78 && !line.contains(char::is_control), "{line}");
     }
     let row = |name: &str| {
-        let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"));
+        let line = text
+            .lines()
+            .find(|line| line.trim_start().starts_with(name))
+            .unwrap_or_else(|| panic!("{name}: {text}"));
         line.get(32..42).unwrap().trim().to_owned()
     };
     assert_eq!(row("repairs"), written.repairs.to_string());
@@ -208,6 +229,9 @@ fn a_page_replaces_the_one_before_and_nothing_else() {
     ] {
         let done = site.repairctl(&words).output().unwrap();
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(done.status.code() == Some(3) && said.contains(wanted) && done.stdout.is_empty(), "{words:?}: {said}");
+        assert!(
+            done.status.code() == Some(3) && said.contains(wanted) && done.stdout.is_empty(),
+            "{words:?}: {said}"
+        );
     }
 }

@@ -58,7 +58,8 @@ impl Month {
         Month { ledger: SqliteLedger::open(path).unwrap(), dice: Dice::new(), jobs: 0 }
     }
 
-    /// So many repairs on so many hosts in the month `back` months before [`MONTH`], with about a third as many refusals.
+    /// So many repairs on so many hosts in the month `back` months before [`MONTH`], with about a
+    /// third as many refusals.
     pub fn fill(&mut self, repairs: u32, hosts: u64, back: u64) -> Written {
         let mut written = Written::default();
         let mut times: Vec<u64> = (0..repairs).map(|_| self.time(back)).collect();
@@ -121,11 +122,14 @@ impl Month {
 
     /// One repair: reserved, one or two rungs, finished.
     pub fn repair(&mut self, host: &str, service: &str, at: u64, outcome: Outcome) {
-        let took = Duration::from_secs_f64(1.2 * 10_f64.powf(self.dice.roll() * self.dice.roll() * 2.2 + 0.1));
+        let took = Duration::from_secs_f64(
+            1.2 * 10_f64.powf(self.dice.roll() * self.dice.roll() * 2.2 + 0.1),
+        );
         let job = self.reserve(host, service, at, &Decision::Repair("httpd".parse().unwrap()));
         let begun = seconds(at);
-        let mut step =
-            |after: f64, what: &str, text: &str| self.ledger.step(&job, begun + took.mul_f64(after), what, text).unwrap();
+        let mut step = |after: f64, what: &str, text: &str| {
+            self.ledger.step(&job, begun + took.mul_f64(after), what, text).unwrap()
+        };
         step(0.1, "run", "rung 1 of 2: ssh httpd");
         if outcome != Outcome::CouldNotRun {
             step(0.6, "ran", "repair 'httpd' exit 0 after 0.4 s");
@@ -147,7 +151,8 @@ impl Month {
     fn reserve(&mut self, host: &str, service: &str, at: u64, decision: &Decision) -> JobId {
         self.jobs += 1;
         let job: JobId = format!("{at:x}-{:016x}", self.jobs).parse().unwrap();
-        let (state_type, attempt) = if self.dice.roll() < 0.85 { (StateType::Soft, 3) } else { (StateType::Hard, 4) };
+        let (state_type, attempt) =
+            if self.dice.roll() < 0.85 { (StateType::Soft, 3) } else { (StateType::Hard, 4) };
         let event = Event::new(host, Some(service), State::Critical, state_type, attempt);
         let minute = Duration::from_secs(60);
         let claim = Claim { job: &job, event: &event, lease: minute, fleet_window: minute };

@@ -1,5 +1,5 @@
-//! Fifty hosts of twenty services each, behind one sshd: each host has its own key, and so its own gate, with its own
-//! lock and its own records.
+//! Fifty hosts of twenty services each, behind one sshd: each host has its own key, and so its own
+//! gate, with its own lock and its own records.
 
 use std::fs;
 use std::path::PathBuf;
@@ -74,19 +74,24 @@ impl Fleet {
 
     /// How often Nagios has called with this event, for any of them.
     pub fn calls(&self, event: &str) -> usize {
-        let is_one = |line: &&String| line.contains("SERVICE EVENT HANDLER: x") && line.contains(event);
+        let is_one =
+            |line: &&String| line.contains("SERVICE EVENT HANDLER: x") && line.contains(event);
         self.nagios.log_lines().iter().filter(is_one).count()
     }
 
     /// How many services are broken, as Nagios sees it.
     pub fn broken(&self) -> usize {
-        fs::read_to_string(&self.nagios.status).unwrap_or_default().matches("\tcurrent_state=2\n").count()
+        fs::read_to_string(&self.nagios.status)
+            .unwrap_or_default()
+            .matches("\tcurrent_state=2\n")
+            .count()
     }
 
     /// One sweep, as the user of Nagios.
     pub fn sweep(&self) -> String {
         let output = self.monitor.ctl(&["sweep"]).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+        String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr)
     }
 
     /// All repairs on record, however many.
@@ -96,7 +101,8 @@ impl Fleet {
 
     /// When each repair began and ended, in milliseconds since 1970, by the gates' own records.
     pub fn jobs(&self) -> Vec<(u64, u64)> {
-        let records = hosts().flat_map(|host| gate_records(&self.place.at(&format!("web/gates/{host}"))));
+        let records =
+            hosts().flat_map(|host| gate_records(&self.place.at(&format!("web/gates/{host}"))));
         let times = records.map(|path| {
             let record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
             (record["started"].as_u64().unwrap(), record["ended"].as_u64().unwrap_or(u64::MAX))
@@ -108,7 +114,8 @@ impl Fleet {
     pub fn most_at_once(&self) -> u32 {
         let jobs = self.jobs();
         let ends = jobs.iter().map(|(_, ended)| (*ended, -1));
-        let mut changes: Vec<(u64, i32)> = jobs.iter().map(|(started, _)| (*started, 1)).chain(ends).collect();
+        let mut changes: Vec<(u64, i32)> =
+            jobs.iter().map(|(started, _)| (*started, 1)).chain(ends).collect();
         // Within one millisecond what has ended has ended.
         changes.sort_unstable();
         let (mut now, mut most) = (0, 0);
@@ -121,20 +128,38 @@ impl Fleet {
 }
 
 /// The gate of one host, and the line of authorized_keys that leads to it.
-fn gate(place: &Place, web: &WebSide, monitor: &Monitor, marks: &std::path::Path, host: &str) -> String {
+fn gate(
+    place: &Place,
+    web: &WebSide,
+    monitor: &Monitor,
+    marks: &std::path::Path,
+    host: &str,
+) -> String {
     let repair = |service: &String| {
         let script = format!("sleep 0.05; touch {}", marks.join(host).join(service).display());
-        (service.clone(), json!({"run": ["/bin/sh", "-c", script], "timeout": "15s", "cooldown": "0s"}))
+        (
+            service.clone(),
+            json!({"run": ["/bin/sh", "-c", script], "timeout": "15s", "cooldown": "0s"}),
+        )
     };
-    let repairs: Value = services().map(|service| repair(&service)).collect::<serde_json::Map<_, _>>().into();
-    let config = place.file(&format!("web/gates/{host}.json"), &json!({"repairs": repairs}).to_string(), 0o644, None);
+    let repairs: Value =
+        services().map(|service| repair(&service)).collect::<serde_json::Map<_, _>>().into();
+    let config = place.file(
+        &format!("web/gates/{host}.json"),
+        &json!({"repairs": repairs}).to_string(),
+        0o644,
+        None,
+    );
     let state = place.directory(&format!("web/gates/{host}"), web.account.ids());
     let key = key(monitor, host);
-    run(Command::new(system_program(&["ssh-keygen"])).args(["-q", "-N", "", "-C", host, "-t", "ed25519", "-f"]).arg(&key));
+    run(Command::new(system_program(&["ssh-keygen"]))
+        .args(["-q", "-N", "", "-C", host, "-t", "ed25519", "-f"])
+        .arg(&key));
     std::os::unix::fs::chown(&key, Some(monitor.nagios.uid), Some(monitor.nagios.gid)).unwrap();
     let public = fs::read_to_string(key.with_extension("pub")).unwrap();
     let program = place.program("repair_gate");
-    let command = format!("{} --config {} --state {}", program.display(), config.display(), state.display());
+    let command =
+        format!("{} --config {} --state {}", program.display(), config.display(), state.display());
     format!("restrict,command=\"{command}\" {public}")
 }
 
@@ -143,10 +168,17 @@ fn key(monitor: &Monitor, host: &str) -> PathBuf {
 }
 
 /// A repair for each service of a host, for its gate has one repair for each.
-fn policy(place: &Place, monitor: &Monitor, web: &WebSide, marks: &std::path::Path, cap: u32) -> Value {
+fn policy(
+    place: &Place,
+    monitor: &Monitor,
+    web: &WebSide,
+    marks: &std::path::Path,
+    cap: u32,
+) -> Value {
     let mut policy = monitor.default_policy(web);
     policy["status_file"] = json!(place.at("monitor/nagios/status.dat"));
-    policy["fleet"] = json!({"running": cap, "started": {"count": 100_000, "per": "1h"}, "share": 100});
+    policy["fleet"] =
+        json!({"running": cap, "started": {"count": 100_000, "per": "1h"}, "share": 100});
     for service in services() {
         policy["repairs"][&service] = json!({
             "ladder": [{"ssh": service}], "settle": "0s", "timeout": "30s",
@@ -159,20 +191,27 @@ fn policy(place: &Place, monitor: &Monitor, web: &WebSide, marks: &std::path::Pa
     policy
 }
 
-/// They are checked passively, and actively only when the worker has a repaired one checked at once.
+/// They are checked passively, and actively only when the worker has a repaired one checked at
+/// once.
 fn objects(place: &Place, marks: &std::path::Path) -> String {
-    let script = format!("[ -e {}/$1/$2 ] && echo fine && exit 0; echo broken; exit 2\n", marks.display());
+    let script =
+        format!("[ -e {}/$1/$2 ] && echo fine && exit 0; echo broken; exit 2\n", marks.display());
     let script = place.file("check_mark.sh", &script, 0o755, None);
     let periods = "check_period always\n notification_period always\n contacts pager";
     let mut text = format!(
-        "define command {{\n command_name check_mark\n command_line /bin/sh {} '$HOSTNAME$' '$SERVICEDESC$'\n}}\n",
+        "define command {{\n command_name check_mark\n command_line /bin/sh {} '$HOSTNAME$' \
+        '$SERVICEDESC$'\n}}\n",
         script.display()
     );
     for host in hosts() {
-        text += &format!("define host {{\n host_name {host}\n address 127.0.0.1\n max_check_attempts 3\n {periods}\n}}\n");
+        text += &format!(
+            "define host {{\n host_name {host}\n address 127.0.0.1\n max_check_attempts \
+            3\n {periods}\n}}\n"
+        );
         for service in services() {
             text += &format!(
-                "define service {{\n use repairable-service\n host_name {host}\n service_description {service}\n check_command check_mark
+                "define service {{\n use repairable-service\n host_name \
+                {host}\n service_description {service}\n check_command check_mark
  active_checks_enabled 0\n max_check_attempts 1\n _REPAIR {service}\n {periods}\n}}\n"
             );
         }

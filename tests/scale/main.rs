@@ -1,4 +1,5 @@
-//! The storm: a thousand services go CRITICAL at once, Nagios calls a thousand handlers, and the limits hold.
+//! The storm: a thousand services go CRITICAL at once, Nagios calls a thousand handlers, and the
+//! limits hold.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -19,8 +20,12 @@ const ALL: usize = HOSTS * SERVICES;
 fn a_thousand_faults_at_once_stay_within_the_cap_and_the_sweep_heals_the_rest() {
     let fleet = Fleet::start(CAP);
     fleet.break_everything();
-    until("a thousand calls", Duration::from_secs(60), || (fleet.calls("CRITICAL;HARD;1") == ALL).then_some(()));
-    until("an answer to each of them", Duration::from_secs(120), || (answered(&fleet) == ALL).then_some(()));
+    until("a thousand calls", Duration::from_secs(60), || {
+        (fleet.calls("CRITICAL;HARD;1") == ALL).then_some(())
+    });
+    until("an answer to each of them", Duration::from_secs(120), || {
+        (answered(&fleet) == ALL).then_some(())
+    });
     every_refusal_has_its_reason(&fleet);
     until("the end of what runs", Duration::from_secs(60), || {
         fleet.monitor.records().iter().all(|record| record.outcome.is_some()).then_some(())
@@ -29,14 +34,17 @@ fn a_thousand_faults_at_once_stay_within_the_cap_and_the_sweep_heals_the_rest() 
     assert!((1..ALL / 2).contains(&at_once), "{at_once} were repaired by the handlers alone");
     assert!(fleet.most_at_once() <= CAP, "{} repairs ran at once", fleet.most_at_once());
 
-    // Nagios' file lags behind: it does not show yet what came last, and still shows what was healed last. Another sweep.
+    // Nagios' file lags behind: it does not show yet what came last, and still shows what was
+    // healed last. Another sweep.
     let swept = until("a sweep that finds nothing", Duration::from_secs(300), || {
         let seen = fleet.sweep();
         assert!(!seen.contains("not healed"), "{seen}");
         seen.contains("nothing with a repair is HARD broken").then_some(seen)
     });
     assert!(fleet.most_at_once() <= CAP, "{} repairs ran at once: {swept}", fleet.most_at_once());
-    until("everything OK in Nagios", Duration::from_secs(30), || (fleet.broken() == 0).then_some(()));
+    until("everything OK in Nagios", Duration::from_secs(30), || {
+        (fleet.broken() == 0).then_some(())
+    });
     each_service_was_repaired_just_once(&fleet);
 }
 
@@ -57,7 +65,10 @@ fn every_refusal_has_its_reason(fleet: &Fleet) {
         objects.insert((record.host, record.service));
     }
     assert_eq!(objects.len(), ALL, "{reasons:?}");
-    assert!(reasons.keys().all(|why| why == "fleet-running" || why == "already-running"), "{reasons:?}");
+    assert!(
+        reasons.keys().all(|why| why == "fleet-running" || why == "already-running"),
+        "{reasons:?}"
+    );
     assert!(reasons.contains_key("fleet-running"), "{reasons:?}");
 }
 

@@ -25,8 +25,10 @@ fn table(heading: &str) -> Vec<Row> {
     let text = fs::read_to_string(shipped("packaging/selinux/README.md")).unwrap();
     let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2).map(|line| {
-        let cells: Vec<String> = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
-        let [_, _, domain, object, class, permissions] = cells.try_into().unwrap_or_else(|_| panic!("{line}"));
+        let cells: Vec<String> =
+            line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        let [_, _, domain, object, class, permissions] =
+            cells.try_into().unwrap_or_else(|_| panic!("{line}"));
         let permissions = permissions.split(' ').map(str::to_owned).collect();
         Row { line: line.to_owned(), domain, object, class, permissions }
     });
@@ -52,17 +54,29 @@ impl Policy {
         for name in ["selfheal.te", "selfheal.fc"] {
             fs::copy(shipped("packaging/selinux").join(name), place.at(name)).unwrap();
         }
-        run(Command::new("make").args(["-f", "/usr/share/selinux/devel/Makefile", "selfheal.pp"]).current_dir(place.path()));
+        run(Command::new("make")
+            .args(["-f", "/usr/share/selinux/devel/Makefile", "selfheal.pp"])
+            .current_dir(place.path()));
         for part in ["etc/selinux", "var/lib/selinux"] {
             let to = place.directory(part, None);
-            run(Command::new("cp").arg("-a").arg(Path::new("/").join(part).join("default")).arg(to));
+            run(Command::new("cp")
+                .arg("-a")
+                .arg(Path::new("/").join(part).join("default"))
+                .arg(to));
         }
         let semodule = ["-n", "-s", "default", "-i", "selfheal.pp", "-p", "."];
         run(Command::new("/usr/sbin/semodule").args(semodule).current_dir(place.path()));
         let contexts = place.at("etc/selinux/default/contexts/files/file_contexts");
-        let binary = fs::read_dir(place.at("etc/selinux/default/policy")).unwrap().next().unwrap().unwrap().path();
+        let binary = fs::read_dir(place.at("etc/selinux/default/policy"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         let booleans = run(Command::new("seinfo").args(["-b", "-x"]).arg(&binary));
-        let on = booleans.lines().filter_map(|line| line.trim().strip_prefix("bool ")?.strip_suffix(" true;"));
+        let on = booleans
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("bool ")?.strip_suffix(" true;"));
         let on = on.map(str::to_owned).collect();
         let attributes = attributes(&run(Command::new("seinfo").args(["-a", "-x"]).arg(&binary)));
         Policy { _place: place, binary, contexts, on, attributes, rules: HashMap::new() }
@@ -100,7 +114,8 @@ impl Policy {
             let (rule, condition) = line.split_once(';')?;
             let [_, _, named, granted] = rule.splitn(4, ' ').collect::<Vec<_>>().try_into().ok()?;
             let (to, of) = named.split_once(':')?;
-            let is_meant = of == class && (to == target || self.attributes.contains(&format!("{to} {target}")));
+            let is_meant = of == class
+                && (to == target || self.attributes.contains(&format!("{to} {target}")));
             (is_meant && holds(condition.trim().trim_start_matches('['))).then_some(granted)
         });
         of_class.flat_map(|granted| granted.split_whitespace().map(str::to_owned)).collect()
@@ -152,11 +167,17 @@ fn the_module_allows_what_the_programs_do_and_no_more() {
     let mut wrong = Vec::new();
     for row in table("What the programs do") {
         let missing = policy.missing(&row);
-        wrong.extend((!missing.is_empty()).then(|| format!("{}\n    missing: {}", row.line, missing.join(", "))));
+        wrong.extend(
+            (!missing.is_empty())
+                .then(|| format!("{}\n    missing: {}", row.line, missing.join(", "))),
+        );
     }
     for row in table("What no rule allows") {
         let granted = policy.granted(&row);
-        wrong.extend((!granted.is_empty()).then(|| format!("{}\n    granted: {}", row.line, granted.join(", "))));
+        wrong.extend(
+            (!granted.is_empty())
+                .then(|| format!("{}\n    granted: {}", row.line, granted.join(", "))),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

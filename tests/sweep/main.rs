@@ -1,4 +1,5 @@
-//! `repairctl sweep` with real Nagios: what the event handler alone cannot do, and what the sweep must not do.
+//! `repairctl sweep` with real Nagios: what the event handler alone cannot do, and what the sweep
+//! must not do.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -41,7 +42,9 @@ impl Site {
         assert!(self.ctl(&["pause", "--reason", "test"]).ok());
         self.web.apache.kill();
         self.calls_at("CRITICAL;HARD;4");
-        until("the refusal on record", MINUTE, || self.monitor.refusals().iter().any(|no| no.why == "paused").then_some(()));
+        until("the refusal on record", MINUTE, || {
+            self.monitor.refusals().iter().any(|no| no.why == "paused").then_some(())
+        });
         assert!(self.monitor.records().is_empty());
         self.is_hard_broken();
         assert!(self.ctl(&["resume"]).ok());
@@ -67,13 +70,17 @@ impl Site {
     }
 
     fn in_status(&self, field: &str, value: &str) {
-        until(&format!("{field}={value}"), MINUTE, || (self.nagios.service(field)? == value).then_some(()));
+        until(&format!("{field}={value}"), MINUTE, || {
+            (self.nagios.service(field)? == value).then_some(())
+        });
     }
 
     fn is_hard_broken(&self) {
         let fields = ["current_state", "state_type"];
         until("CRITICAL and HARD in the status file", MINUTE, || {
-            (fields.map(|field| self.nagios.service(field)) == ["2", "1"].map(|value| Some(value.to_owned()))).then_some(())
+            (fields.map(|field| self.nagios.service(field))
+                == ["2", "1"].map(|value| Some(value.to_owned())))
+            .then_some(())
         });
     }
 
@@ -81,7 +88,9 @@ impl Site {
     fn checks(&self, count: u32) {
         for _ in 0..count {
             let last = self.nagios.service("last_check");
-            until("another check", MINUTE, || (self.nagios.service("last_check") != last).then_some(()));
+            until("another check", MINUTE, || {
+                (self.nagios.service("last_check") != last).then_some(())
+            });
         }
     }
 
@@ -98,7 +107,8 @@ struct Seen {
 
 impl Seen {
     fn from(output: Output) -> Seen {
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
         Seen { code: output.status.code().unwrap_or(-1), text }
     }
 
@@ -127,10 +137,15 @@ fn plain(_: &WebSide) -> Watch {
 fn watched_host(web: &WebSide) -> Watch {
     let check = e2e::system_program(&["check_tcp"]).display().to_string();
     let more = format!(
-        "define command {{\n command_name check_sshd\n command_line {check} -H 127.0.0.1 -p {} -t 2\n}}\n",
+        "define command {{\n command_name check_sshd\n command_line {check} -H 127.0.0.1 -p {} -t \
+        2\n}}\n",
         web.sshd.port
     );
-    Watch { host: "check_command check_sshd\n check_interval 1\n retry_interval 1", more, ..Watch::default() }
+    Watch {
+        host: "check_command check_sshd\n check_interval 1\n retry_interval 1",
+        more,
+        ..Watch::default()
+    }
 }
 
 /// The handler is called once, at a dead host, and never again: only the sweep comes back to it.
@@ -138,7 +153,9 @@ fn watched_host(web: &WebSide) -> Watch {
 fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
     let mut site = Site::new(nothing, watched_host);
     site.web.sshd.stop();
-    let down = |site: &Site| site.nagios.log_lines().iter().any(|line| line.contains("HOST ALERT: web1;DOWN;HARD"));
+    let down = |site: &Site| {
+        site.nagios.log_lines().iter().any(|line| line.contains("HOST ALERT: web1;DOWN;HARD"))
+    };
     until("the host DOWN", MINUTE, || down(&site).then_some(()));
     site.web.apache.kill();
     site.calls_at("CRITICAL;HARD;1");
@@ -147,41 +164,74 @@ fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
     site.ctl(&["sweep", "--dry-run"]).is(1, "the host is DOWN");
 
     site.web.sshd.begin();
-    let up = |site: &Site| site.nagios.log_lines().iter().any(|line| line.contains("HOST ALERT: web1;UP;HARD"));
+    let up = |site: &Site| {
+        site.nagios.log_lines().iter().any(|line| line.contains("HOST ALERT: web1;UP;HARD"))
+    };
     until("the host UP", MINUTE, || up(&site).then_some(()));
     site.checks(6);
-    assert_eq!((site.calls("CRITICAL"), site.monitor.records().len()), (1, 0), "{:#?}", site.nagios.log_lines());
+    assert_eq!(
+        (site.calls("CRITICAL"), site.monitor.records().len()),
+        (1, 0),
+        "{:#?}",
+        site.nagios.log_lines()
+    );
 
     site.ctl(&["sweep", "--dry-run"]).is(1, "web1/HTTP\twould offer\thttpd: never tried");
     nothing_is_started_on_bad_ground(&site);
     site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed\tREPAIRED web1/HTTP with httpd");
     site.in_status("current_state", "0");
-    assert_eq!(site.calls("CRITICAL"), 1, "Nagios has called in between: the sweep is not what healed it");
+    assert_eq!(
+        site.calls("CRITICAL"),
+        1,
+        "Nagios has called in between: the sweep is not what healed it"
+    );
     let records = site.monitor.records();
-    assert_eq!((records.len(), records[0].outcome, records[0].event.as_str()), (1, Some(Outcome::Healed), "CRITICAL;HARD;1"));
+    assert_eq!(
+        (records.len(), records[0].outcome, records[0].event.as_str()),
+        (1, Some(Outcome::Healed), "CRITICAL;HARD;1")
+    );
     site.ctl(&["sweep"]).is(0, "nothing with a repair is HARD broken");
     assert_eq!(site.monitor.records().len(), 1);
 }
 
-/// A status file that Nagios does not write any more, a handler that an admin has disabled, no status file at all.
+/// A status file that Nagios does not write any more, a handler that an admin has disabled, no
+/// status file at all.
 fn nothing_is_started_on_bad_ground(site: &Site) {
-    let policy: Value = serde_json::from_str(&fs::read_to_string(&site.monitor.policy).unwrap()).unwrap();
+    let policy: Value =
+        serde_json::from_str(&fs::read_to_string(&site.monitor.policy).unwrap()).unwrap();
     let with = |change: &dyn Fn(&mut Value), name: &str| {
         let mut other = policy.clone();
         change(&mut other);
         let path = site.place.file(name, &other.to_string(), 0o644, None);
-        Seen::from(site.monitor.as_nagios(&site.monitor.repairctl).arg("--policy").arg(path).arg("sweep").output().unwrap())
+        Seen::from(
+            site.monitor
+                .as_nagios(&site.monitor.repairctl)
+                .arg("--policy")
+                .arg(path)
+                .arg("sweep")
+                .output()
+                .unwrap(),
+        )
     };
     let status = fs::read_to_string(&site.nagios.status).unwrap();
     let begin = status.find("created=").unwrap();
     let end = begin + status[begin..].find('\n').unwrap();
     site.place.directory("old", None);
-    let old =
-        site.place.file("old/status.dat", &(status[..begin].to_owned() + "created=1700000000" + &status[end..]), 0o644, None);
-    fs::copy(site.nagios.status.with_file_name("objects.cache"), old.with_file_name("objects.cache")).unwrap();
+    let old = site.place.file(
+        "old/status.dat",
+        &(status[..begin].to_owned() + "created=1700000000" + &status[end..]),
+        0o644,
+        None,
+    );
+    fs::copy(
+        site.nagios.status.with_file_name("objects.cache"),
+        old.with_file_name("objects.cache"),
+    )
+    .unwrap();
     with(&|policy| policy["status_file"] = json!(old), "old.json").is(2, "is Nagios running");
     with(&|policy| policy["status_file"] = Value::Null, "none.json").is(3, "\"status_file\"");
-    with(&|policy| policy["status_file"] = json!("/nonexistent/status.dat"), "missing.json").is(3, "/nonexistent/");
+    with(&|policy| policy["status_file"] = json!("/nonexistent/status.dat"), "missing.json")
+        .is(3, "/nonexistent/");
 
     site.tell_nagios("DISABLE_SVC_EVENT_HANDLER;web1;HTTP");
     site.in_status("event_handler_enabled", "0");
@@ -208,26 +258,44 @@ fn what_has_recovered_since_the_sweep_has_looked_is_not_repaired() {
     let (repairctl, worker) = (place.program("repairctl"), place.program("repair_worker"));
     let [held, started, go] = ["bin/held_worker", "started", "go"].map(|name| place.at(name));
     fs::rename(&worker, &held).unwrap();
-    let wait = format!("touch {}; until [ -e {} ]; do sleep 0.05; done", started.display(), go.display());
-    place.file("bin/repair_worker", &format!("#!/bin/sh\n{wait}; exec {} \"$@\"\n", held.display()), 0o755, None);
+    let wait =
+        format!("touch {}; until [ -e {} ]; do sleep 0.05; done", started.display(), go.display());
+    place.file(
+        "bin/repair_worker",
+        &format!("#!/bin/sh\n{wait}; exec {} \"$@\"\n", held.display()),
+        0o755,
+        None,
+    );
     let mark = place.at("mark");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let status = |state: u32, checked: u64| {
         let text = format!(
-            "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tenable_event_handlers=1\n\tprogram_start=1\n\t}}\n\
+            "info {{\n\tcreated={now}\n\t}}\nprogramstatus \
+            {{\n\tenable_event_handlers=1\n\tprogram_start=1\n\t}}\n\
              hoststatus {{\n\thost_name=web1\n\tcurrent_state=0\n\t}}\n\
              servicestatus {{\n\thost_name=web1\n\tservice_description=HTTP\n\tcurrent_state={state}\n\tstate_type=1\n\
              \tcurrent_attempt=4\n\tmax_attempts=4\n\tlast_check={checked}\n\tevent_handler_enabled=1\n\t_REPAIR=0;httpd\n\t}}\n"
         );
         place.file("status.dat", &text, 0o644, None)
     };
-    place.file("objects.cache", "define host {\n\thost_name\tweb1\n\taddress\t127.0.0.1\n\t}\n", 0o644, None);
+    place.file(
+        "objects.cache",
+        "define host {\n\thost_name\tweb1\n\taddress\t127.0.0.1\n\t}\n",
+        0o644,
+        None,
+    );
     let policy = json!({
         "ledger": place.at("ledger.sqlite"), "status_file": status(2, now - 5),
         "repairs": {"httpd": {"ladder": [{"local": ["/usr/bin/touch", mark]}], "verify": ["/bin/true"], "settle": "0s"}},
     });
     let policy = place.file("policy.json", &policy.to_string(), 0o644, None);
-    let sweep = Command::new(repairctl).arg("--policy").arg(&policy).arg("sweep").stdout(Stdio::piped()).spawn().unwrap();
+    let sweep = Command::new(repairctl)
+        .arg("--policy")
+        .arg(&policy)
+        .arg("sweep")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     until("the worker", MINUTE, || started.exists().then_some(()));
     status(0, now - 2);
     fs::write(go, "").unwrap();
@@ -240,7 +308,9 @@ fn what_has_recovered_since_the_sweep_has_looked_is_not_repaired() {
 #[test]
 fn a_repair_that_did_not_help_is_not_repeated_by_any_sweep() {
     let site = Site::new(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("1m"), plain);
-    site.web.write_repairs(&json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}));
+    site.web.write_repairs(
+        &json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}),
+    );
     site.web.apache.kill();
     site.calls_at("CRITICAL;HARD;4");
     until("its end", MINUTE, || site.monitor.records().first()?.outcome);
@@ -257,12 +327,19 @@ fn a_repair_that_did_not_help_is_not_repeated_by_any_sweep() {
 fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
     let site = Site::new(nothing, plain);
     let go = site.place.directory("marks", site.web.account.ids()).join("go");
-    let slow = format!("until [ -e {} ]; do sleep 0.05; done; exec {}", go.display(), site.web.policy_run.join(" "));
+    let slow = format!(
+        "until [ -e {} ]; do sleep 0.05; done; exec {}",
+        go.display(),
+        site.web.policy_run.join(" ")
+    );
     let repairs = json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", slow], "timeout": "30s", "cooldown": "1s"}}});
     site.web.write_repairs(&repairs);
     let typo = site.ctl(&["pause", "web1", "HTPP", "--reason", "x"]);
     typo.is(1, "Nagios does not know web1/HTPP");
-    assert!(site.ctl(&["pause", "web1", "HTTP", "--reason", "x"]).ok() && site.ctl(&["resume", "web1", "HTTP"]).ok());
+    assert!(
+        site.ctl(&["pause", "web1", "HTTP", "--reason", "x"]).ok()
+            && site.ctl(&["resume", "web1", "HTTP"]).ok()
+    );
     site.break_while_paused();
 
     let first = site.sweep_in_background();
@@ -275,13 +352,15 @@ fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
     first.is(2, "goes on to its end");
     assert_eq!(site.monitor.records()[0].outcome, None);
     fs::write(&go, "").unwrap();
-    until("the worker's end", MINUTE, || site.monitor.records()[0].outcome.filter(|outcome| *outcome == Outcome::Healed));
+    until("the worker's end", MINUTE, || {
+        site.monitor.records()[0].outcome.filter(|outcome| *outcome == Outcome::Healed)
+    });
     site.in_status("current_state", "0");
     assert_eq!(site.web.jobs().len(), 1);
 }
 
-/// A worker that died has answered Nagios' event. Nagios' own repetition of it stays answered; the sweep asks the gate,
-/// and then offers once more.
+/// A worker that died has answered Nagios' event. Nagios' own repetition of it stays answered; the
+/// sweep asks the gate, and then offers once more.
 #[test]
 fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
     let site = Site::new(nothing, plain);
@@ -296,7 +375,8 @@ fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
     run(Command::new("pkill").args(["-KILL", "-u", "nagios", "-f", "--", &format!("--job={job}")]));
     Seen::from(sweep.wait_with_output().unwrap()).is(1, "its worker died");
 
-    // The gate finishes what it has begun, in vain. Its word is on record before anything else is done.
+    // The gate finishes what it has begun, in vain. Its word is on record before anything else is
+    // done.
     fs::write(&go, "").unwrap();
     site.web.write_repairs(&site.web.default_repairs());
     std::thread::sleep(Duration::from_millis(1500));
@@ -308,10 +388,12 @@ fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
 
     let problem = site.nagios.service("current_problem_id").unwrap();
     let repeated = site.monitor.call(&format!(
-        "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --problem-id {problem} --foreground"
+        "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
+         --problem-id {problem} --foreground"
     ));
     Seen::from(repeated).is(0, "has answered this very event");
     site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed");
-    let outcomes: Vec<_> = site.monitor.records().into_iter().map(|record| record.outcome).collect();
+    let outcomes: Vec<_> =
+        site.monitor.records().into_iter().map(|record| record.outcome).collect();
     assert_eq!(outcomes, [Some(Outcome::Healed), Some(Outcome::Unknown)]);
 }

@@ -1,4 +1,5 @@
-//! check_repairs in real Nagios: the service that tells how the repairs themselves are, checked and told, and the gates.
+//! check_repairs in real Nagios: the service that tells how the repairs themselves are, checked and
+//! told, and the gates.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,17 +14,22 @@ use serde_json::{Value, json};
 
 /// The shipped services, checked every second.
 const SERVICES: &str = "
-define service {\n use repairs-service\n host_name web1\n service_description Repairs\n check_interval 1\n retry_interval 1
+define service {\n use repairs-service\n host_name web1\n service_description \
+Repairs\n check_interval 1\n retry_interval 1
  check_period always\n notification_period always\n contacts pager\n}
-define service {\n host_name web1\n service_description Gate\n check_command check_repair_gate!-t 2\n check_interval 1
- retry_interval 1\n max_check_attempts 1\n check_period always\n notification_period always\n contacts pager\n}
+define service {\n host_name web1\n service_description Gate\n check_command check_repair_gate!-t \
+2\n check_interval 1
+ retry_interval 1\n max_check_attempts 1\n check_period always\n notification_period \
+ always\n contacts pager\n}
 ";
 
 /// A field of a service in Nagios' status file.
 fn field(nagios: &Nagios, service: &str, name: &str) -> Option<String> {
     let status = fs::read_to_string(nagios.log.with_file_name("status.dat")).ok()?;
-    let block =
-        status.split("servicestatus {").skip(1).find(|block| block.contains(&format!("service_description={service}\n")))?;
+    let block = status
+        .split("servicestatus {")
+        .skip(1)
+        .find(|block| block.contains(&format!("service_description={service}\n")))?;
     block.split_once(&format!("\n\t{name}="))?.1.lines().next().map(str::to_owned)
 }
 
@@ -43,13 +49,21 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     policy["repairs"]["httpd"]["cooldown"] = json!("10m");
     policy["check_repairs"] = json!({"host": "web1", "service": "Repairs"});
     monitor.write_policy(&policy);
-    web.write_repairs(&json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}));
-    let nagios = Nagios::start_with(&place, &monitor, &web, &Watch { more: SERVICES.to_owned(), ..Watch::default() });
+    web.write_repairs(
+        &json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}),
+    );
+    let nagios = Nagios::start_with(
+        &place,
+        &monitor,
+        &web,
+        &Watch { more: SERVICES.to_owned(), ..Watch::default() },
+    );
 
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK: 0 healed, 0 failed, 0 refused in 24 h");
     let perfdata = field(&nagios, "Repairs", "performance_data").unwrap();
     assert!(
-        perfdata.starts_with("healed=0;;;0; failed=0;0;;0;") && perfdata.contains(" budget=0;8000;9900;0;10000"),
+        perfdata.starts_with("healed=0;;;0; failed=0;0;;0;")
+            && perfdata.contains(" budget=0;8000;9900;0;10000"),
         "{perfdata}"
     );
     wait_for(&nagios, "Gate", "0", "REPAIRS OK: gate of web1 answers in ");
@@ -60,7 +74,8 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
 
     // Paused, as an admin would.
     let (by, reason) = ("anna".into(), "new | switch".into());
-    let pause = Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
+    let pause =
+        Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
     monitor.write(|ledger| ledger.pause(&pause).unwrap());
     wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: paused: everything by anna (new / switch)");
     monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
@@ -88,7 +103,12 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     let healthy = json!("1h");
     policy["repairs"]["httpd"]["healthy_for"] = healthy;
     monitor.write_policy(&policy);
-    let said = wait_for(&nagios, "Repairs", "2", "REPAIRS CRITICAL: breaker open for web1/HTTP and 1 more");
+    let said = wait_for(
+        &nagios,
+        "Repairs",
+        "2",
+        "REPAIRS CRITICAL: breaker open for web1/HTTP and 1 more",
+    );
     assert!(!said.contains(char::is_control), "{said}");
     assert!(field(&nagios, "Repairs", "performance_data").unwrap().contains(" breakers=2;;;0; "));
 
@@ -107,7 +127,8 @@ fn failed(ledger: &mut SqliteLedger, n: u32, service: &str, minutes: u64) {
     let event = Event::new("web1", Some(service), State::Critical, StateType::Hard, 4);
     let minute = Duration::from_secs(60);
     let claim = Claim { job: &job, event: &event, lease: minute, fleet_window: minute };
-    let granted = ledger.reserve(&claim, &|| began, &|_| Decision::Repair("httpd".parse().unwrap())).unwrap();
+    let granted =
+        ledger.reserve(&claim, &|| began, &|_| Decision::Repair("httpd".parse().unwrap())).unwrap();
     assert!(granted.is_ok());
     ledger.finish(&job, began + minute, Outcome::NotHealed, "it is still there").unwrap();
 }
@@ -130,8 +151,21 @@ fn with_two_repairs(place: &Place) -> (WebSide, Monitor) {
 /// Someone who has the key asks for a repair.
 fn burn(monitor: &Monitor, web: &WebSide, repair: &str) {
     let mut ssh = monitor.as_nagios(&system_program(&["ssh"]));
-    ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
-    ssh.arg("-i").arg(monitor.key()).args(["-p", &web.sshd.port.to_string(), &format!("{}@127.0.0.1", web.account.name)]);
+    ssh.args([
+        "-F",
+        "/dev/null",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+    ]);
+    ssh.arg("-i").arg(monitor.key()).args([
+        "-p",
+        &web.sshd.port.to_string(),
+        &format!("{}@127.0.0.1", web.account.name),
+    ]);
     assert!(run(ssh.arg(format!("repair {repair} by-hand-{repair}"))).contains("\"done\""));
 }
 
@@ -141,23 +175,44 @@ fn fill(place: &Place, web: &WebSide) {
     for n in 0..899 {
         let record = json!({"boot": "b", "deadline": ended, "ended": ended, "exit": 0, "job": format!("flood-{n:04}"), "output": [],
             "pid": 1, "repair": "tomcat", "seconds": 0.0, "signal": null, "started": ended, "state": "done"});
-        place.file(&format!("web/gate/jobs/flood-{n:04}.json"), &record.to_string(), 0o600, web.account.ids());
+        place.file(
+            &format!("web/gate/jobs/flood-{n:04}.json"),
+            &record.to_string(),
+            0o600,
+            web.account.ids(),
+        );
     }
 }
 
 fn plugin(monitor: &Monitor) -> (Option<i32>, String) {
     let mut plugin = monitor.as_nagios(&monitor.check.with_file_name("check_repairs"));
-    let done = plugin.arg("--policy").arg(&monitor.policy).args(["--gate", "web1", "-v"]).output().unwrap();
+    let done = plugin
+        .arg("--policy")
+        .arg(&monitor.policy)
+        .args(["--gate", "web1", "-v"])
+        .output()
+        .unwrap();
     (done.status.code(), String::from_utf8(done.stdout).unwrap())
 }
 
 /// What doctor finds out about the gate's repairs and their records: verdict, text and fix of each.
 fn doctor(monitor: &Monitor) -> Vec<(String, String)> {
     let done = monitor.ctl(&["doctor", "--json", "web1"]).output().unwrap();
-    let found: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {done:?}"));
-    let of_web1 = found["checks"].as_array().unwrap().iter().filter(|check| check["host"] == json!("web1"));
-    let limits = of_web1.filter(|check| check["check"] == json!("can repair") || check["check"] == json!("records"));
-    limits.map(|check| (check["verdict"].as_str().unwrap().to_owned(), check["text"].as_str().unwrap().to_owned())).collect()
+    let found: Value =
+        serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {done:?}"));
+    let of_web1 =
+        found["checks"].as_array().unwrap().iter().filter(|check| check["host"] == json!("web1"));
+    let limits = of_web1.filter(|check| {
+        check["check"] == json!("can repair") || check["check"] == json!("records")
+    });
+    limits
+        .map(|check| {
+            (
+                check["verdict"].as_str().unwrap().to_owned(),
+                check["text"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect()
 }
 
 #[test]
@@ -172,14 +227,22 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
     burn(&monitor, &web, "httpd");
     let (code, text) = plugin(&monitor);
     let used_up = "httpd has used its budget of 1 in 3600 s; there is room again in ";
-    assert!(code == Some(1) && text.starts_with(&format!("REPAIRS WARNING: gate of web1: {used_up}3")), "{text}");
+    assert!(
+        code == Some(1) && text.starts_with(&format!("REPAIRS WARNING: gate of web1: {used_up}3")),
+        "{text}"
+    );
     let [(verdict, found)] = doctor(&monitor).try_into().unwrap();
-    assert!(verdict == "note" && found.starts_with(&format!("httpd, but not now: the gate says \"{used_up}3")), "{found}");
+    assert!(
+        verdict == "note"
+            && found.starts_with(&format!("httpd, but not now: the gate says \"{used_up}3")),
+        "{found}"
+    );
 
     burn(&monitor, &web, "tomcat");
     fill(&place, &web);
     let (code, text) = plugin(&monitor);
-    let nearly = "tomcat has used 900 of its 1000 records, beyond which it is refused; one is free again in 24 h";
+    let nearly = "tomcat has used 900 of its 1000 records, beyond which it is refused; one is free \
+                  again in 24 h";
     assert!(code == Some(1) && text.contains(&format!("; gate of web1: {nearly} |")), "{text}");
     let [_, (verdict, found)] = doctor(&monitor).try_into().unwrap();
     assert_eq!((verdict.as_str(), found.as_str()), ("note", nearly));
@@ -191,7 +254,8 @@ fn plugin_and_doctor_accept_a_gate_without_usage() {
     let (web, monitor) = with_two_repairs(&place);
     // It knows all words but the newest.
     let script = format!(
-        "#!/bin/sh\n[ \"$SSH_ORIGINAL_COMMAND\" != usage ] || SSH_ORIGINAL_COMMAND=unknown\nexec {}\n",
+        "#!/bin/sh\n[ \"$SSH_ORIGINAL_COMMAND\" != usage ] || SSH_ORIGINAL_COMMAND=unknown\nexec \
+        {}\n",
         web.gate_command()
     );
     let gate = place.file("web/old_gate", &script, 0o755, None);

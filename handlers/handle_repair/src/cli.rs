@@ -13,8 +13,8 @@ use policy_file::{Config, HostRoute};
 
 /// Repairs what Nagios sees break: called by Nagios as an event handler, or by hand.
 ///
-/// The three words are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or the $HOST...$ three without --service. An
-/// empty value, or a macro that Nagios left unexpanded, counts as not given.
+/// The three words are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or the $HOST...$ three
+/// without --service. An empty value, or a macro that Nagios left unexpanded, counts as not given.
 #[derive(Debug, Parser)]
 #[command(
     name = "handle_repair",
@@ -79,7 +79,12 @@ struct Words {
     problem_id: Option<String>,
 
     /// The rules
-    #[arg(long, value_name = "FILE", default_value = "/etc/nagios-selfheal/policy.json", help_heading = "How to run")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/nagios-selfheal/policy.json",
+        help_heading = "How to run"
+    )]
     policy: PathBuf,
     /// Say what would happen; run and write nothing
     #[arg(long, help_heading = "How to run")]
@@ -117,16 +122,26 @@ pub struct Call {
     pub foreground: bool,
     /// The identity the front gave this repair.
     pub job: Option<JobId>,
-    /// When Nagios saw the fault, if that was not just now: the sweep goes by its status file. What is newer is believed.
+    /// When Nagios saw the fault, if that was not just now: the sweep goes by its status file. What
+    /// is newer is believed.
     pub seen: Option<SystemTime>,
 }
 
 impl Call {
-    /// The words of a command with `{host}`, `{address}` and `{service}` filled in, each within its own word.
+    /// The words of a command with `{host}`, `{address}` and `{service}` filled in, each within its
+    /// own word.
     pub fn fill(&self, argv: &[String]) -> Vec<String> {
         let service = self.event.service.as_deref().unwrap_or_default();
-        let fill =
-            |word: &String| fill(word, &[("{host}", &self.event.host), ("{address}", &self.address), ("{service}", service)]);
+        let fill = |word: &String| {
+            fill(
+                word,
+                &[
+                    ("{host}", &self.event.host),
+                    ("{address}", &self.address),
+                    ("{service}", service),
+                ],
+            )
+        };
         argv.iter().map(fill).collect()
     }
 }
@@ -147,7 +162,10 @@ fn fill(word: &str, values: &[(&str, &str)]) -> String {
     while let Some(open) = rest.find('{') {
         let (before, at) = rest.split_at(open);
         filled.push_str(before);
-        match values.iter().find_map(|(name, value)| at.strip_prefix(name).map(|after| (value, after))) {
+        match values
+            .iter()
+            .find_map(|(name, value)| at.strip_prefix(name).map(|after| (value, after)))
+        {
             Some((value, after)) => {
                 filled.push_str(value);
                 rest = after;
@@ -178,30 +196,45 @@ fn check(words: Words) -> Result<Call, String> {
     let host = given(Some(words.host)).ok_or("--host is empty: give the host's name in Nagios")?;
     let address = given(words.address).unwrap_or_else(|| host.clone());
     let service = given(words.service);
-    for (option, value) in [("--host", Some(&host)), ("--address", Some(&address)), ("--service", service.as_ref())] {
+    for (option, value) in
+        [("--host", Some(&host)), ("--address", Some(&address)), ("--service", service.as_ref())]
+    {
         if let Some(value) = value {
             plain(option, value)?;
         }
     }
     let read_state = if service.is_some() { State::of_service } else { State::of_host };
     let forgotten = service.is_none() && State::of_service(&words.state).is_ok();
-    let hint = if forgotten { "; for that of a service, --service must be given and not empty" } else { "" };
+    let hint = if forgotten {
+        "; for that of a service, --service must be given and not empty"
+    } else {
+        ""
+    };
     let event = Event {
         state: read_state(&words.state).map_err(|bad| format!("{bad}{hint}"))?,
         state_type: words.state_type.parse().map_err(|bad: policy::BadWord| bad.to_string())?,
         attempt: number("the attempt", &words.attempt)?,
         max_attempts: optional(words.max_attempts, |text| number("--max-attempts", text))?,
-        host_state: optional(words.host_state, |text| State::of_host(text).map_err(|bad| format!("--host-state: {bad}")))?,
-        last_state: optional(words.last_state, |text| read_state(text).map_err(|bad| format!("--last-state: {bad}")))?,
+        host_state: optional(words.host_state, |text| {
+            State::of_host(text).map_err(|bad| format!("--host-state: {bad}"))
+        })?,
+        last_state: optional(words.last_state, |text| {
+            read_state(text).map_err(|bad| format!("--last-state: {bad}"))
+        })?,
         downtime: optional(words.downtime, |text| number("--downtime", text))?.unwrap_or(0),
-        host_downtime: optional(words.host_downtime, |text| number("--host-downtime", text))?.unwrap_or(0),
+        host_downtime: optional(words.host_downtime, |text| number("--host-downtime", text))?
+            .unwrap_or(0),
         // Nagios says 0 when it counts no problem: that identifies nothing.
         problem_id: given(words.problem_id).filter(|id| id != "0"),
-        repair: optional(words.repair, |text| text.parse().map_err(|bad: policy::BadName| format!("--repair: {bad}")))?,
+        repair: optional(words.repair, |text| {
+            text.parse().map_err(|bad: policy::BadName| format!("--repair: {bad}"))
+        })?,
         host,
         service,
     };
-    let job = optional(words.job, |text| text.parse().map_err(|bad: policy::BadName| format!("--job: {bad}")))?;
+    let job = optional(words.job, |text| {
+        text.parse().map_err(|bad: policy::BadName| format!("--job: {bad}"))
+    })?;
     let seen = optional(words.seen, |text| number("--seen", text))?;
     let seen = seen.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     // Made whole here: the worker leaves the directory it was called in.
@@ -210,16 +243,22 @@ fn check(words: Words) -> Result<Call, String> {
     Ok(Call { event, address, policy, dry_run, explain, foreground, job, seen })
 }
 
-/// A value that Nagios really gave: not empty, and not a macro it left as it was (`$_SERVICEREPAIR$`).
+/// A value that Nagios really gave: not empty, and not a macro it left as it was
+/// (`$_SERVICEREPAIR$`).
 fn given(value: Option<String>) -> Option<String> {
     value.filter(|text| {
         let inner = text.strip_prefix('$').and_then(|rest| rest.strip_suffix('$'));
-        let macro_name = |name: &str| name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        let macro_name = |name: &str| {
+            name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        };
         !text.is_empty() && !inner.is_some_and(macro_name)
     })
 }
 
-fn optional<T>(value: Option<String>, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+fn optional<T>(
+    value: Option<String>,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
     given(value).as_deref().map(read).transpose()
 }
 
@@ -245,32 +284,52 @@ mod tests {
     use proptest::prelude::*;
 
     fn read_text(text: &str) -> Result<Call, String> {
-        let argv: Vec<OsString> = text.split(' ').map(|word| if word == "''" { "".into() } else { word.into() }).collect();
+        let argv: Vec<OsString> = text
+            .split(' ')
+            .map(|word| if word == "''" { "".into() } else { word.into() })
+            .collect();
         read(&argv).map_err(|problem| problem.to_string())
     }
 
     #[test]
     fn a_call_as_commands_cfg_makes_it() {
         let call = read_text(
-            "CRITICAL SOFT 3 --host web1 --address 192.0.2.1 --service HTTP --max-attempts 4 --host-state UP \
+            "CRITICAL SOFT 3 --host web1 --address 192.0.2.1 --service HTTP --max-attempts 4 \
+             --host-state UP \
              --last-state CRITICAL --downtime 0 --host-downtime 0 --problem-id 12 --repair httpd",
         )
         .unwrap();
-        assert_eq!((call.event.state, call.event.state_type, call.event.attempt), (State::Critical, StateType::Soft, 3));
+        assert_eq!(
+            (call.event.state, call.event.state_type, call.event.attempt),
+            (State::Critical, StateType::Soft, 3)
+        );
         assert_eq!((call.address.as_str(), call.event.max_attempts), ("192.0.2.1", Some(4)));
-        assert_eq!((call.event.problem_id.as_deref(), call.event.host_state), (Some("12"), Some(State::Up)));
+        assert_eq!(
+            (call.event.problem_id.as_deref(), call.event.host_state),
+            (Some("12"), Some(State::Up))
+        );
     }
 
     #[test]
     fn empty_and_unexpanded_macros_are_not_given() {
         let call = read_text(
-            "CRITICAL SOFT 3 --host web1 --address '' --service HTTP --max-attempts $MAXSERVICEATTEMPTS$ --host-state '' \
+            "CRITICAL SOFT 3 --host web1 --address '' --service HTTP --max-attempts \
+             $MAXSERVICEATTEMPTS$ --host-state '' \
              --downtime $SERVICEDOWNTIME$ --problem-id 0 --repair $_SERVICEREPAIR$",
         )
         .unwrap();
-        assert_eq!((call.address.as_str(), call.event.max_attempts, call.event.host_state), ("web1", None, None));
-        assert_eq!((call.event.downtime, call.event.problem_id, call.event.repair), (0, None, None));
-        assert_eq!(read_text("DOWN HARD 1 --host web1 --service $SERVICEDESC$").unwrap().event.service, None);
+        assert_eq!(
+            (call.address.as_str(), call.event.max_attempts, call.event.host_state),
+            ("web1", None, None)
+        );
+        assert_eq!(
+            (call.event.downtime, call.event.problem_id, call.event.repair),
+            (0, None, None)
+        );
+        assert_eq!(
+            read_text("DOWN HARD 1 --host web1 --service $SERVICEDESC$").unwrap().event.service,
+            None
+        );
     }
 
     #[test]
@@ -297,14 +356,18 @@ mod tests {
             ("CRITICAL SOFT 3 --host web1 --servce HTTP", "--servce"),
         ] {
             let refusal = read_text(text).unwrap_err();
-            assert!(refusal.contains(wanted) && refusal.ends_with("nothing was run"), "{text}: {refusal}");
+            assert!(
+                refusal.contains(wanted) && refusal.ends_with("nothing was run"),
+                "{text}: {refusal}"
+            );
             assert!(!refusal.contains('\n'), "{text}: {refusal}");
         }
     }
 
     #[test]
     fn place_holders_are_filled_once_and_within_their_word() {
-        let call = read_text("CRITICAL SOFT 3 --host {address} --address 192.0.2.1 --service a'b").unwrap();
+        let call = read_text("CRITICAL SOFT 3 --host {address} --address 192.0.2.1 --service a'b")
+            .unwrap();
         let argv = ["{host}:{address}", "-r", "{2,3}{", "{service}"].map(str::to_owned);
         assert_eq!(call.fill(&argv), ["{address}:192.0.2.1", "-r", "{2,3}{", "a'b"]);
     }

@@ -10,7 +10,8 @@ pub fn event_text(event: &Event) -> String {
     format!("{};{};{}", event.state, event.state_type, event.attempt)
 }
 
-/// What was asked, what the rules say, what is known, and what a repair would do: a name and a sentence each.
+/// What was asked, what the rules say, what is known, and what a repair would do: a name and a
+/// sentence each.
 pub fn rows(call: &Call, config: &Config, history: Option<&History>) -> Vec<(String, String)> {
     let event = &call.event;
     let rules = event.repair.as_ref().and_then(|name| config.policy.repairs.get(name));
@@ -33,7 +34,10 @@ pub fn rows(call: &Call, config: &Config, history: Option<&History>) -> Vec<(Str
 
 /// The same as lines.
 pub(crate) fn lines(call: &Call, config: &Config, history: Option<&History>) -> Vec<String> {
-    rows(call, config, history).into_iter().map(|(name, text)| format!("  {name:<8} {text}")).collect()
+    rows(call, config, history)
+        .into_iter()
+        .map(|(name, text)| format!("  {name:<8} {text}"))
+        .collect()
 }
 
 fn event_line(event: &Event) -> String {
@@ -52,7 +56,9 @@ fn event_line(event: &Event) -> String {
 fn policy_line(call: &Call, config: &Config) -> String {
     let file = call.policy.display();
     match &call.event.repair {
-        Some(name) if config.policy.repairs.contains_key(name) => format!("{file} has the repair '{name}'"),
+        Some(name) if config.policy.repairs.contains_key(name) => {
+            format!("{file} has the repair '{name}'")
+        }
         Some(name) => format!("{file} has no repair '{name}'; it has: {}", names(config)),
         None => format!("{file} is not asked: no repair is named"),
     }
@@ -68,7 +74,11 @@ fn trigger(event: &Event, rules: &Rules) -> String {
     let soft = match event.max_attempts {
         Some(0 | 1) => String::new(),
         Some(max) if max <= rules.soft_attempt => {
-            format!(" from SOFT {} on (the last before HARD, for it would be SOFT {}),", max - 1, rules.soft_attempt)
+            format!(
+                " from SOFT {} on (the last before HARD, for it would be SOFT {}),",
+                max - 1,
+                rules.soft_attempt
+            )
         }
         _ => format!(" from SOFT {} on,", rules.soft_attempt),
     };
@@ -82,7 +92,9 @@ fn trigger(event: &Event, rules: &Rules) -> String {
 
 fn past(event: &Event, known: &History) -> String {
     let running = match &known.running {
-        Some((job, since)) => format!("job {job} has been running on {} for {}", event.host, Span(*since)),
+        Some((job, since)) => {
+            format!("job {job} has been running on {} for {}", event.host, Span(*since))
+        }
         None => format!("no repair runs on {}", event.host),
     };
     // One that runs still stands among the repairs, as one that may end any moment.
@@ -120,7 +132,9 @@ fn limits(rules: &Rules, known: &History) -> String {
 fn fleet(fleet: &Fleet, known: &History) -> String {
     let now = &known.fleet;
     let share = match now.share {
-        Some((troubled, of)) => format!("{troubled} of {of} objects in trouble, at most {} %", fleet.share),
+        Some((troubled, of)) => {
+            format!("{troubled} of {of} objects in trouble, at most {} %", fleet.share)
+        }
         None => "the share in trouble is not known without status_file".to_owned(),
     };
     let (running, started) = (fleet.running, fleet.started);
@@ -143,7 +157,11 @@ fn rung_line(call: &Call, config: &Config, rung: &Rung) -> String {
         Act::Local(argv) => format!("runs {}", call.fill(argv).join(" ")),
     };
     let limit = Span(rung.timeout);
-    format!("{act}, at most {limit}; waits {}; is verified by {}", Span(rung.settle), call.fill(&rung.verify).join(" "))
+    format!(
+        "{act}, at most {limit}; waits {}; is verified by {}",
+        Span(rung.settle),
+        call.fill(&rung.verify).join(" ")
+    )
 }
 
 #[cfg(test)]
@@ -163,10 +181,19 @@ mod tests {
             ended: Duration::from_secs(ended),
             outcome: PastOutcome::Failed,
         };
-        let mut known = History { repairs: vec![repair("job-2", 0), repair("job-1", 60)], ..History::default() };
+        let mut known = History {
+            repairs: vec![repair("job-2", 0), repair("job-1", 60)],
+            ..History::default()
+        };
         known.running = Some(("job-2".into(), Duration::from_secs(23)));
-        assert_eq!(past(&event, &known), "job job-2 has been running on web1 for 23 s; job job-1 ended 60 s ago");
+        assert_eq!(
+            past(&event, &known),
+            "job job-2 has been running on web1 for 23 s; job job-1 ended 60 s ago"
+        );
         known.repairs.pop();
-        assert_eq!(past(&event, &known), "job job-2 has been running on web1 for 23 s; never repaired before");
+        assert_eq!(
+            past(&event, &known),
+            "job job-2 has been running on web1 for 23 s; never repaired before"
+        );
     }
 }

@@ -26,16 +26,28 @@ const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
 /// The story of one call.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let call = cli::read(argv)?;
-    let config = policy_file::read(&call.policy).map_err(|bad| Problem::Usage(format!("{bad}; nothing was run")))?;
+    let config = policy_file::read(&call.policy)
+        .map_err(|bad| Problem::Usage(format!("{bad}; nothing was run")))?;
     let why = match consider(&call.event, &config.policy) {
         Ok((name, _)) => {
             privsep::refuse_root(config.directories(), argv)?;
-            let job = job::new().map_err(|error| Problem::Internal(format!("/dev/urandom: {error}; nothing was run")))?;
-            let handed =
-                if call.dry_run || call.foreground { become_worker(&job, argv) } else { start_worker(&job, argv).map(drop) };
+            let job = job::new().map_err(|error| {
+                Problem::Internal(format!("/dev/urandom: {error}; nothing was run"))
+            })?;
+            let handed = if call.dry_run || call.foreground {
+                become_worker(&job, argv)
+            } else {
+                start_worker(&job, argv).map(drop)
+            };
             return Ok(match handed {
-                Ok(()) => Outcome::new(State::Ok, format!("HANDED OVER {}: job {job} runs repair {name}", call.event.object())),
-                Err(why) => Outcome::new(State::Critical, format!("{}: {why}; nothing was run", call.event.object())),
+                Ok(()) => Outcome::new(
+                    State::Ok,
+                    format!("HANDED OVER {}: job {job} runs repair {name}", call.event.object()),
+                ),
+                Err(why) => Outcome::new(
+                    State::Critical,
+                    format!("{}: {why}; nothing was run", call.event.object()),
+                ),
             });
         }
         Err(why) => why,
@@ -44,18 +56,28 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     Ok(detail.into_iter().fold(stand_still(&call, &why), Outcome::line))
 }
 
-/// The line of a call that does nothing. A repair that the policy does not know is a mistake in the configuration: it
-/// ends as 3, because Nagios logs what a handler says only when it does not end as 0.
+/// The line of a call that does nothing. A repair that the policy does not know is a mistake in the
+/// configuration: it ends as 3, because Nagios logs what a handler says only when it does not end
+/// as 0.
 pub(crate) fn stand_still(call: &Call, why: &Why) -> Outcome {
     let state = if matches!(why, Why::UnknownRepair(_)) { State::Unknown } else { State::Ok };
-    Outcome::new(state, format!("NO ACTION {} ({}): {why}", call.event.object(), explain::event_text(&call.event)))
+    Outcome::new(
+        state,
+        format!("NO ACTION {} ({}): {why}", call.event.object(), explain::event_text(&call.event)),
+    )
 }
 
-/// Starts the worker so that it outlives us: Nagios kills our process group at `event_handler_timeout`, and a child
-/// that kept our descriptors would stall the Nagios worker that waits on them. `argv` are the words of `handle_repair`.
+/// Starts the worker so that it outlives us: Nagios kills our process group at
+/// `event_handler_timeout`, and a child that kept our descriptors would stall the Nagios worker
+/// that waits on them. `argv` are the words of `handle_repair`.
 pub fn start_worker(job: &JobId, argv: &[OsString]) -> Result<Child, String> {
     worker_command(job, argv, |command| {
-        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
     })
 }
 
@@ -64,7 +86,11 @@ fn become_worker(job: &JobId, argv: &[OsString]) -> Result<(), String> {
     worker_command(job, argv, |command| Err(command.exec()))
 }
 
-fn worker_command<T>(job: &JobId, argv: &[OsString], run: impl Fn(&mut Command) -> io::Result<T>) -> Result<T, String> {
+fn worker_command<T>(
+    job: &JobId,
+    argv: &[OsString],
+    run: impl Fn(&mut Command) -> io::Result<T>,
+) -> Result<T, String> {
     let places = worker_places(env::current_exe().ok().as_deref());
     for place in &places {
         match run(Command::new(place).arg(format!("--job={job}")).args(argv)) {
@@ -77,12 +103,16 @@ fn worker_command<T>(job: &JobId, argv: &[OsString], run: impl Fn(&mut Command) 
     Err(format!("the worker is not installed: looked for {}", places.join(", ")))
 }
 
-/// Where the worker may be, for the program `us`. Beside us first: whoever can write there could replace us as well.
+/// Where the worker may be, for the program `us`. Beside us first: whoever can write there could
+/// replace us as well.
 pub fn worker_places(us: Option<&Path>) -> Vec<PathBuf> {
     let beside = us.and_then(Path::parent);
-    let prefixed = beside.and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal"));
+    let prefixed =
+        beside.and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal"));
     let mut places = Vec::new();
-    for directory in [beside.map(Path::to_owned), prefixed, Some(LIBEXEC.into())].into_iter().flatten() {
+    for directory in
+        [beside.map(Path::to_owned), prefixed, Some(LIBEXEC.into())].into_iter().flatten()
+    {
         let place = directory.join(WORKER);
         if !places.contains(&place) {
             places.push(place);

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use policy::JobId;
 
-/// A new job id: the time in hexadecimal, so that jobs sort, then eight random bytes, so that no two are alike.
+/// A new job id: the time in hexadecimal, so that jobs sort, then eight random bytes, so that no
+/// two are alike.
 pub fn new() -> io::Result<JobId> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let mut random = [0; 8];

@@ -1,5 +1,6 @@
-//! Nagios' status file: all its hosts and services as Nagios sees them. Read as bytes, block by block, in constant
-//! memory: the file of a large site is tens of megabytes, and its text is whatever plugins have printed.
+//! Nagios' status file: all its hosts and services as Nagios sees them. Read as bytes, block by
+//! block, in constant memory: the file of a large site is tens of megabytes, and its text is
+//! whatever plugins have printed.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -20,7 +21,10 @@ pub enum Blind {
         why: io::Error,
     },
     /// Something else, or empty.
-    #[error("{0} is no status file of Nagios: it does not say when it was written; see status_file in nagios.cfg")]
+    #[error(
+        "{0} is no status file of Nagios: it does not say when it was written; see status_file in \
+         nagios.cfg"
+    )]
     Foreign(PathBuf),
     /// The object of the event is not in it.
     #[error("Nagios' status file {path} does not know {object}; is it the file of this Nagios?")]
@@ -85,9 +89,14 @@ pub fn open(path: &Path) -> Result<BufReader<File>, Blind> {
     opened.map_err(|why| Blind::Unreadable { path: path.to_owned(), why: why.into() })
 }
 
-/// Hands every host and service of the file to `each`, in its order: Nagios writes all hosts before the services.
+/// Hands every host and service of the file to `each`, in its order: Nagios writes all hosts before
+/// the services.
 pub fn scan(mut file: impl BufRead, mut each: impl FnMut(&Object)) -> io::Result<Program> {
-    let mut program = Program { written: SystemTime::UNIX_EPOCH, started: SystemTime::UNIX_EPOCH, event_handlers: false };
+    let mut program = Program {
+        written: SystemTime::UNIX_EPOCH,
+        started: SystemTime::UNIX_EPOCH,
+        event_handlers: false,
+    };
     let mut object = Object::nothing();
     let mut within = Within::Nothing;
     let mut line = Vec::new();
@@ -170,10 +179,11 @@ impl Object {
 
     /// Ready for the next block, with the room that the last one took.
     fn clear(&mut self, is_service: bool) {
-        let [host, service, repair] = [&mut self.host, &mut self.service, &mut self.repair].map(|text| {
-            text.clear();
-            std::mem::take(text)
-        });
+        let [host, service, repair] =
+            [&mut self.host, &mut self.service, &mut self.repair].map(|text| {
+                text.clear();
+                std::mem::take(text)
+            });
         *self = Object { is_service, host, service, repair, ..Object::nothing() };
     }
 
@@ -183,7 +193,9 @@ impl Object {
         match name {
             b"host_name" => self.host.extend_from_slice(value),
             b"service_description" => self.service.extend_from_slice(value),
-            b"current_state" => self.digit = value.first().map_or(0, |digit| digit.wrapping_sub(b'0')),
+            b"current_state" => {
+                self.digit = value.first().map_or(0, |digit| digit.wrapping_sub(b'0'))
+            }
             b"state_type" => self.state_type = if flag { StateType::Hard } else { StateType::Soft },
             b"current_attempt" => self.attempt = number(value),
             b"max_attempts" => self.max_attempts = number(value),
@@ -198,7 +210,8 @@ impl Object {
             b"event_handler_enabled" => self.event_handler_enabled = flag,
             // A custom variable: whether it was changed, then its value.
             b"_REPAIR" => {
-                let after = value.iter().position(|byte| *byte == b';').map_or(value.len(), |at| at + 1);
+                let after =
+                    value.iter().position(|byte| *byte == b';').map_or(value.len(), |at| at + 1);
                 self.repair.extend_from_slice(value.get(after..).unwrap_or_default());
             }
             _ => {}
@@ -228,7 +241,8 @@ impl Object {
         }
     }
 
-    /// The result before the last one, if it was the same: the file does not tell what another one was.
+    /// The result before the last one, if it was the same: the file does not tell what another one
+    /// was.
     pub fn result_before(&self) -> Option<State> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())
@@ -268,7 +282,9 @@ fn number<N: std::str::FromStr + Default>(value: &[u8]) -> N {
 
 /// Seconds since 1970; 1970 for what is no time.
 fn time(value: &[u8]) -> SystemTime {
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(number(value))).unwrap_or(SystemTime::UNIX_EPOCH)
+    SystemTime::UNIX_EPOCH
+        .checked_add(Duration::from_secs(number(value)))
+        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -302,19 +318,36 @@ servicecomment {\n\thost_name=web1\n\tservice_description=HTTP\n\t}
         let (all, program) = objects(FILE.as_bytes());
         assert_eq!(program, Program { written: at(1000), started: at(900), event_handlers: true });
         let [host, http, disk] = all.as_slice() else { panic!("{all:?}") };
-        assert!(host.is("web1", None) && http.is("web1", Some("HTTP")) && disk.is("web1", Some("Disk")));
-        assert_eq!((host.state(), host.state_type, host.last_good, host.downtime), (State::Down, StateType::Hard, at(800), 1));
-        assert_eq!((http.state(), http.attempt, http.max_attempts, http.problem_id), (State::Critical, 4, 4, 7));
-        assert_eq!((http.last_check, http.last_hard_change, http.last_good), (at(990), at(950), at(940)));
+        assert!(
+            host.is("web1", None) && http.is("web1", Some("HTTP")) && disk.is("web1", Some("Disk"))
+        );
+        assert_eq!(
+            (host.state(), host.state_type, host.last_good, host.downtime),
+            (State::Down, StateType::Hard, at(800), 1)
+        );
+        assert_eq!(
+            (http.state(), http.attempt, http.max_attempts, http.problem_id),
+            (State::Critical, 4, 4, 7)
+        );
+        assert_eq!(
+            (http.last_check, http.last_hard_change, http.last_good),
+            (at(990), at(950), at(940))
+        );
         assert!(http.event_handler_enabled && http.repair == b"httpd" && !disk.has_repair());
         // Nothing of one block is left in the next one.
-        assert_eq!((disk.state(), disk.last_check, disk.event_handler_enabled), (State::Ok, at(0), false));
+        assert_eq!(
+            (disk.state(), disk.last_check, disk.event_handler_enabled),
+            (State::Ok, at(0), false)
+        );
     }
 
     #[test]
     fn two_results_in_a_row_are_known_by_the_time_of_the_change() {
         let before = |change: &str| {
-            let text = FILE.replace("last_check=990", &format!("last_check=990\n\tlast_state_change={change}"));
+            let text = FILE.replace(
+                "last_check=990",
+                &format!("last_check=990\n\tlast_state_change={change}"),
+            );
             objects(text.as_bytes()).0[1].result_before()
         };
         assert_eq!(before("989"), Some(State::Critical));
@@ -324,11 +357,17 @@ servicecomment {\n\thost_name=web1\n\tservice_description=HTTP\n\t}
 
     #[test]
     fn a_line_without_end_takes_no_memory_and_hides_nothing_after_it() {
-        let long = format!("servicestatus {{\n\tplugin_output={}\n\tcurrent_state=2\n\t}}\n", "x".repeat(300_000));
+        let long = format!(
+            "servicestatus {{\n\tplugin_output={}\n\tcurrent_state=2\n\t}}\n",
+            "x".repeat(300_000)
+        );
         let (all, _) = objects(long.as_bytes());
         assert_eq!(all[0].state(), State::Critical);
         let mut line = Vec::new();
-        assert!(read_line(&mut long.as_bytes().get(17..).unwrap(), &mut line).unwrap() && line.len() <= LONGEST_LINE);
+        assert!(
+            read_line(&mut long.as_bytes().get(17..).unwrap(), &mut line).unwrap()
+                && line.len() <= LONGEST_LINE
+        );
     }
 
     proptest! {

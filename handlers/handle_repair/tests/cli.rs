@@ -1,4 +1,5 @@
-//! The front as a process: whatever is done to it, it ends in 0..3, says one line, and leaves stderr alone.
+//! The front as a process: whatever is done to it, it ends in 0..3, says one line, and leaves
+//! stderr alone.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -53,19 +54,31 @@ fn a_local_ladder_runs_in_the_foreground_and_then_cools_down() {
     assert!(text.starts_with("REPAIRED web1/HTTP with httpd in "), "{text}");
     let (code, text) = site.call(&format!("{FAULT} --foreground"));
     assert_eq!(code, 0, "{text}");
-    assert!(text.starts_with("NO ACTION web1/HTTP (CRITICAL;HARD;4): cooling down after job "), "{text}");
+    assert!(
+        text.starts_with("NO ACTION web1/HTTP (CRITICAL;HARD;4): cooling down after job "),
+        "{text}"
+    );
 }
 
 #[test]
 fn ctrl_c_ends_the_wait_with_a_word_and_the_repair_goes_on() {
     let site = Site::new();
     let at = |name: &str| site.dir.path().join(name);
-    let script =
-        format!("#!/bin/sh\n: > {:?}\nuntil [ -e {:?} ]; do sleep 0.1; done\n: > {:?}\n", at("begun"), at("go"), at("done"));
+    let script = format!(
+        "#!/bin/sh\n: > {:?}\nuntil [ -e {:?} ]; do sleep 0.1; done\n: > {:?}\n",
+        at("begun"),
+        at("go"),
+        at("done")
+    );
     fs::write(at("repair"), script).unwrap();
     let policy = fs::read_to_string(site.policy()).unwrap();
-    fs::write(site.policy(), policy.replacen("\"/bin/true\"", &format!("\"/bin/sh\", {:?}", at("repair")), 1)).unwrap();
-    let child = site.command(&format!("{FAULT} --foreground")).stdout(Stdio::piped()).spawn().unwrap();
+    fs::write(
+        site.policy(),
+        policy.replacen("\"/bin/true\"", &format!("\"/bin/sh\", {:?}", at("repair")), 1),
+    )
+    .unwrap();
+    let child =
+        site.command(&format!("{FAULT} --foreground")).stdout(Stdio::piped()).spawn().unwrap();
     let until = |name: &str| {
         let begun = Instant::now();
         while !at(name).exists() {
@@ -74,24 +87,32 @@ fn ctrl_c_ends_the_wait_with_a_word_and_the_repair_goes_on() {
         }
     };
     until("begun");
-    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+    assert!(
+        Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success()
+    );
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!((output.status.code(), text.lines().count()), (Some(3), 1), "{text}");
-    assert!(text.starts_with("UNKNOWN web1/HTTP: ") && text.contains("what has begun goes on"), "{text}");
+    assert!(
+        text.starts_with("UNKNOWN web1/HTTP: ") && text.contains("what has begun goes on"),
+        "{text}"
+    );
     fs::write(at("go"), "").unwrap();
     until("done");
 }
 
-/// Opening one waits for somebody to write into it, with the host reserved by nobody and nobody told.
+/// Opening one waits for somebody to write into it, with the host reserved by nobody and nobody
+/// told.
 #[test]
 fn a_pipe_in_the_place_of_the_status_file_is_not_waited_for() {
     let site = Site::new();
     let pipe = site.dir.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let policy = fs::read_to_string(site.policy()).unwrap();
-    fs::write(site.policy(), policy.replacen('{', &format!("{{\"status_file\": {pipe:?}, "), 1)).unwrap();
-    let mut child = site.command(&format!("{FAULT} --foreground")).stdout(Stdio::piped()).spawn().unwrap();
+    fs::write(site.policy(), policy.replacen('{', &format!("{{\"status_file\": {pipe:?}, "), 1))
+        .unwrap();
+    let mut child =
+        site.command(&format!("{FAULT} --foreground")).stdout(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if begun.elapsed() > Duration::from_secs(60) {
@@ -101,14 +122,20 @@ fn a_pipe_in_the_place_of_the_status_file_is_not_waited_for() {
     }
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.code() == Some(3) && text.contains("is a named pipe, not a regular file"), "{text}");
+    assert!(
+        output.status.code() == Some(3) && text.contains("is a named pipe, not a regular file"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_relative_policy_is_found_by_the_worker_too() {
     let site = Site::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_handle_repair"));
-    command.args(FAULT.split(' ')).args(["--foreground", "--policy", "policy.json"]).current_dir(site.dir.path());
+    command
+        .args(FAULT.split(' '))
+        .args(["--foreground", "--policy", "policy.json"])
+        .current_dir(site.dir.path());
     assert_eq!(command.output().unwrap().status.code(), Some(0));
 }
 
@@ -116,8 +143,15 @@ fn a_relative_policy_is_found_by_the_worker_too() {
 fn a_full_disk_behind_stdout_and_a_closed_stdout_change_no_exit_code() {
     let site = Site::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    assert_eq!(site.command("OK HARD 1 --host web1 --service HTTP").stdout(full).status().unwrap().code(), Some(0));
-    let mut child = site.command("BROKEN HARD 1 --host web1 --service HTTP").stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(
+        site.command("OK HARD 1 --host web1 --service HTTP").stdout(full).status().unwrap().code(),
+        Some(0)
+    );
+    let mut child = site
+        .command("BROKEN HARD 1 --host web1 --service HTTP")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(3));
 }
@@ -125,7 +159,11 @@ fn a_full_disk_behind_stdout_and_a_closed_stdout_change_no_exit_code() {
 #[test]
 fn arguments_that_are_no_text_are_a_usage_error() {
     let site = Site::new();
-    let output = site.command("CRITICAL HARD 4 --service HTTP --host").arg(OsStr::from_bytes(b"web\xff")).output().unwrap();
+    let output = site
+        .command("CRITICAL HARD 4 --service HTTP --host")
+        .arg(OsStr::from_bytes(b"web\xff"))
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stdout).ends_with("nothing was run\n"));
 }
@@ -135,22 +173,44 @@ fn a_missing_worker_is_named_and_nothing_is_run() {
     let site = Site::new();
     let alone = site.dir.path().join("bin/handle_repair");
     fs::create_dir(alone.parent().unwrap()).unwrap();
-    // By a process of its own: what this one has open for writing, a fork of another test holds as well (ETXTBSY).
-    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_handle_repair")).arg(&alone).status().unwrap().success());
-    let output = Command::new(&alone).args(FAULT.split(' ')).arg("--policy").arg(site.policy()).output().unwrap();
+    // By a process of its own: what this one has open for writing, a fork of another test holds as
+    // well (ETXTBSY).
+    assert!(
+        Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_handle_repair"))
+            .arg(&alone)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = Command::new(&alone)
+        .args(FAULT.split(' '))
+        .arg("--policy")
+        .arg(site.policy())
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains("the worker is not installed: looked for") && text.contains("bin/repair_worker"), "{text}");
+    assert!(
+        text.contains("the worker is not installed: looked for")
+            && text.contains("bin/repair_worker"),
+        "{text}"
+    );
 }
 
-/// A child that kept Nagios' pipe would stall the Nagios worker that reads it, and its other checks with it.
+/// A child that kept Nagios' pipe would stall the Nagios worker that reads it, and its other checks
+/// with it.
 #[test]
 fn the_background_keeps_nothing_of_ours_open() {
     let site = Site::new();
     let go = site.dir.path().join("go");
     let wait = format!("for n in $(seq 600); do [ -e {} ] && break; sleep 0.1; done", go.display());
     let policy = fs::read_to_string(site.policy()).unwrap();
-    fs::write(site.policy(), policy.replacen("[\"/bin/true\"]", &format!("[\"/bin/sh\", \"-c\", {wait:?}]"), 1)).unwrap();
+    fs::write(
+        site.policy(),
+        policy.replacen("[\"/bin/true\"]", &format!("[\"/bin/sh\", \"-c\", {wait:?}]"), 1),
+    )
+    .unwrap();
     let begun = Instant::now();
     let (code, text) = site.call(FAULT);
     assert_eq!(code, 0, "{text}");

@@ -15,7 +15,8 @@ use common::{Plan, Sshd, me};
 use peer::{disconnect, peer};
 use serde_json::json;
 
-const FAULT: &str = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --address 127.0.0.1 --foreground";
+const FAULT: &str =
+    "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --address 127.0.0.1 --foreground";
 
 /// Climbs an ssh rung to this port, then a local one.
 fn climb(sshd: &Sshd, port: u16, transport: &str) -> (i32, String) {
@@ -31,7 +32,12 @@ fn climb(sshd: &Sshd, port: u16, transport: &str) -> (i32, String) {
     let policy = json!({"ledger": ledger, "ssh": ssh, "repairs": {"httpd": httpd}});
     fs::write(sshd.path("policy.json"), policy.to_string()).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_handle_repair"));
-    let done = command.args(FAULT.split(' ')).arg("--policy").arg(sshd.path("policy.json")).output().unwrap();
+    let done = command
+        .args(FAULT.split(' '))
+        .arg("--policy")
+        .arg(sshd.path("policy.json"))
+        .output()
+        .unwrap();
     (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap())
 }
 
@@ -42,7 +48,10 @@ fn climbs_on_when_a_forged_disconnect_ends_the_connection() {
         for text in ["x\nAuthenticated to web1 ([127.0.0.1]:22) using \"publickey\".\n", "x"] {
             let forged = peer([b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat());
             let (code, said) = climb(&sshd, forged, transport);
-            assert!(code == 0 && said.contains("by rung 2 of 2"), "{transport} {text:?}: {code} {said}");
+            assert!(
+                code == 0 && said.contains("by rung 2 of 2"),
+                "{transport} {text:?}: {code} {said}"
+            );
         }
     }
 }

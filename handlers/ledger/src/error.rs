@@ -22,8 +22,10 @@ pub enum Error {
     },
     /// Somebody who is neither root nor us could have written it.
     #[error(
-        "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history is not believed; run this as root or as the user \
-         Nagios runs as, and if that is uid {us}, find out who made the file before you give it to that user"
+        "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history is \
+         not believed; run this as root or as the user \
+         Nagios runs as, and if that is uid {us}, find out who made the file before you give it to \
+         that user"
     )]
     Owner {
         /// The file.
@@ -35,14 +37,21 @@ pub enum Error {
     },
     /// Another program's database, or no database.
     #[error(
-        "{0} is not a ledger of nagios-selfheal: it is never reset by itself; check the path in the policy, or move the file away"
+        "{0} is not a ledger of nagios-selfheal: it is never reset by itself; check the path in \
+         the policy, or move the file away"
     )]
     Foreign(PathBuf),
     /// A pipe would be waited for, and a link leads to what somebody else may own.
-    #[error("the ledger {0} is a link, or no plain file: name the file itself in the policy, or move this away")]
+    #[error(
+        "the ledger {0} is a link, or no plain file: name the file itself in the policy, or move \
+         this away"
+    )]
     NoFile(PathBuf),
     /// Written by a newer version of these programs.
-    #[error("the ledger {path} has schema {found}, newer than {known}, the newest that this program knows: upgrade the package")]
+    #[error(
+        "the ledger {path} has schema {found}, newer than {known}, the newest that this program \
+         knows: upgrade the package"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -52,15 +61,20 @@ pub enum Error {
         known: i64,
     },
     /// Others could have changed it.
-    #[error("the ledger {0} can be written by others: its history cannot be trusted; look at it, then chmod go-w it")]
+    #[error(
+        "the ledger {0} can be written by others: its history cannot be trusted; look at it, then \
+         chmod go-w it"
+    )]
     Writable(PathBuf),
     /// Others could take the ledger away, and its history with it.
     #[error(
-        "the ledger's directory {0} is for others to write too: its history cannot be trusted; chown it to the user Nagios runs as, chmod 0750 it"
+        "the ledger's directory {0} is for others to write too: its history cannot be trusted; \
+         chown it to the user Nagios runs as, chmod 0750 it"
     )]
     Exposed(PathBuf),
     /// Somebody has held the lock for too long.
-    #[error("the ledger {path} has been locked by others for {} s: nothing is decided; is a stopped repair_worker holding it?", .waited.as_secs())]
+    #[error("the ledger {path} has been locked by others for {} s: nothing is decided; is a \
+             stopped repair_worker holding it?", .waited.as_secs())]
     Busy {
         /// The file.
         path: PathBuf,
@@ -85,12 +99,15 @@ pub enum Error {
     },
 }
 
-const FULL: &str = "free some space on its disk: what is on record stays, and what cannot be recorded is not done";
-const LIMITS: &str = "raise the limits of what started this program (ulimit -n and -f, LimitNOFILE= and LimitFSIZE=)";
+const FULL: &str =
+    "free some space on its disk: what is on record stays, and what cannot be recorded is not done";
+const LIMITS: &str = "raise the limits of what started this program (ulimit -n and -f, \
+                      LimitNOFILE= and LimitFSIZE=)";
 const READ_ONLY: &str = "mount its disk read-write again";
-/// Whoever looks may be the wrong one, and not the files: an admin without sudo must not be told to take them from Nagios.
-const NOT_OURS: &str =
-    "it is for root and the user Nagios runs as: run this as one of them; see 'sudo repairctl doctor' if it is that user";
+/// Whoever looks may be the wrong one, and not the files: an admin without sudo must not be told to
+/// take them from Nagios.
+const NOT_OURS: &str = "it is for root and the user Nagios runs as: run this as one of them; see \
+                        'sudo repairctl doctor' if it is that user";
 
 /// The next step, when the directory or a file beside the ledger cannot be used.
 fn of_directory(why: &io::Error) -> &'static str {
@@ -122,14 +139,21 @@ impl Error {
 fn of_store(code: Option<ErrorCode>) -> &'static str {
     match code {
         Some(ErrorCode::DiskFull) => FULL,
-        Some(ErrorCode::ReadOnly) => "make it, its directory and its disk writable again for the user Nagios runs as",
+        Some(ErrorCode::ReadOnly) => {
+            "make it, its directory and its disk writable again for the user Nagios runs as"
+        }
         Some(ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => NOT_OURS,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "it is damaged, and never reset by itself: put a copy of it back, or move it away, and with it what is known of earlier \
+            "it is damaged, and never reset by itself: put a copy of it back, or move it away, and \
+             with it what is known of earlier \
              repairs"
         }
-        Some(ErrorCode::SystemIoFailure) => "look at its disk, and at the limit on file sizes (ulimit -f, LimitFSIZE=)",
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "find out who holds it, a backup or a stopped repair_worker",
+        Some(ErrorCode::SystemIoFailure) => {
+            "look at its disk, and at the limit on file sizes (ulimit -f, LimitFSIZE=)"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "find out who holds it, a backup or a stopped repair_worker"
+        }
         _ => "look at it and at its disk",
     }
 }

@@ -1,8 +1,8 @@
 //! What is known of repairs, and the right to start one.
 //!
-//! A repair is reserved in one transaction before anything is done: the history is read, the rules decide, and the
-//! reservation is written, or nothing is. A crash cannot give a reservation back. A ledger that cannot be read is an
-//! error and never "empty": then nothing is repaired.
+//! A repair is reserved in one transaction before anything is done: the history is read, the rules
+//! decide, and the reservation is written, or nothing is. A crash cannot give a reservation back. A
+//! ledger that cannot be read is an error and never "empty": then nothing is repaired.
 
 mod error;
 mod filter;
@@ -20,10 +20,11 @@ pub use record::{Claim, Outcome, Paused, Record, Refusal, Running, Step};
 pub use relapse::came_back;
 pub use sqlite::{SqliteLedger, Sweeping};
 
-/// Where repairs are reserved and recorded. SQLite for one Nagios server; another store for several.
+/// Where repairs are reserved and recorded. SQLite for one Nagios server; another store for
+/// several.
 pub trait Ledger {
-    /// Reserves `claim` if `decide` says so on the history, in one transaction. What it refuses is recorded. Others may
-    /// be at it, so the time is asked for when our turn has come.
+    /// Reserves `claim` if `decide` says so on the history, in one transaction. What it refuses is
+    /// recorded. Others may be at it, so the time is asked for when our turn has come.
     fn reserve(
         &mut self,
         claim: &Claim<'_>,
@@ -32,13 +33,24 @@ pub trait Ledger {
     ) -> Result<Result<RepairName, Why>, Error>;
 
     /// The history that [`Ledger::reserve`] would decide on. Writes nothing.
-    fn history(&mut self, event: &Event, fleet_window: Duration, now: SystemTime) -> Result<History, Error>;
+    fn history(
+        &mut self,
+        event: &Event,
+        fleet_window: Duration,
+        now: SystemTime,
+    ) -> Result<History, Error>;
 
     /// Notes something that happened within a running repair.
     fn step(&mut self, job: &JobId, now: SystemTime, what: &str, text: &str) -> Result<(), Error>;
 
     /// Ends a repair, which frees its host.
-    fn finish(&mut self, job: &JobId, now: SystemTime, outcome: Outcome, text: &str) -> Result<(), Error>;
+    fn finish(
+        &mut self,
+        job: &JobId,
+        now: SystemTime,
+        outcome: Outcome,
+        text: &str,
+    ) -> Result<(), Error>;
 
     /// The newest repairs, the newest first.
     fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error>;

@@ -14,7 +14,8 @@ pub struct Claim<'a> {
     pub job: &'a JobId,
     /// The event that calls for it.
     pub event: &'a Event,
-    /// The longest the whole repair may take; after it, a repair whose worker is dead is over, whatever its gate says.
+    /// The longest the whole repair may take; after it, a repair whose worker is dead is over,
+    /// whatever its gate says.
     pub lease: Duration,
     /// How far back the policy counts the repairs of the whole fleet.
     pub fleet_window: Duration,
@@ -34,7 +35,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 4] = [Outcome::Healed, Outcome::NotHealed, Outcome::CouldNotRun, Outcome::Unknown];
+    const ALL: [Outcome; 4] =
+        [Outcome::Healed, Outcome::NotHealed, Outcome::CouldNotRun, Outcome::Unknown];
 
     /// The word of the record.
     pub fn as_str(self) -> &'static str {

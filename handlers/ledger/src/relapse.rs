@@ -5,15 +5,16 @@ use std::time::{Duration, SystemTime};
 
 use crate::{Outcome, Record};
 
-/// For each of `records`, which stand with the newest first: whether it healed, and the same object was repaired again
-/// within `relapse` of its end. Such a repair did not help, whatever its check said.
+/// For each of `records`, which stand with the newest first: whether it healed, and the same object
+/// was repaired again within `relapse` of its end. Such a repair did not help, whatever its check
+/// said.
 pub fn came_back(records: &[Record], relapse: impl Fn(&Record) -> Duration) -> Vec<bool> {
     let mut next: HashMap<(&str, Option<&str>), SystemTime> = HashMap::new();
     let judge = |record| {
         let again = next.insert(object(record), record.reserved);
-        let soon = again
-            .zip(record.ended)
-            .is_some_and(|(again, ended)| again.duration_since(ended).unwrap_or_default() < relapse(record));
+        let soon = again.zip(record.ended).is_some_and(|(again, ended)| {
+            again.duration_since(ended).unwrap_or_default() < relapse(record)
+        });
         soon && record.outcome == Some(Outcome::Healed)
     };
     records.iter().map(judge).collect()

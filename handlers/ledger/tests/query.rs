@@ -1,4 +1,5 @@
-//! What people ask the ledger: by object, time and outcome, by the beginning of a job's name, and counted.
+//! What people ask the ledger: by object, time and outcome, by the beginning of a job's name, and
+//! counted.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -16,15 +17,27 @@ fn job(n: u32) -> JobId {
     format!("job-{n:04}-x").parse().unwrap()
 }
 
-/// Repairs 1 (healed, web1/HTTP), 2 (not healed, web1 itself), 3 (running, web2/HTTP); refusals of web1/HTTP and web3/HTTP.
+/// Repairs 1 (healed, web1/HTTP), 2 (not healed, web1 itself), 3 (running, web2/HTTP); refusals of
+/// web1/HTTP and web3/HTTP.
 fn filled(dir: &TempDir) -> SqliteLedger {
     let mut ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
-    let mut reserve = |n: u32, host: &str, service: Option<&str>, seconds: u64, refuse: Option<Why>| {
-        let event = Event { problem_id: Some(n.to_string()), ..Event::new(host, service, State::Critical, StateType::Soft, 3) };
-        let claim = Claim { job: &job(n), event: &event, lease: Duration::from_secs(60), fleet_window: Duration::from_secs(60) };
-        let decide = |_: &_| refuse.clone().map_or(Decision::Repair("httpd".parse().unwrap()), Decision::Stand);
-        let _ = ledger.reserve(&claim, &|| at(seconds), &decide).unwrap();
-    };
+    let mut reserve =
+        |n: u32, host: &str, service: Option<&str>, seconds: u64, refuse: Option<Why>| {
+            let event = Event {
+                problem_id: Some(n.to_string()),
+                ..Event::new(host, service, State::Critical, StateType::Soft, 3)
+            };
+            let claim = Claim {
+                job: &job(n),
+                event: &event,
+                lease: Duration::from_secs(60),
+                fleet_window: Duration::from_secs(60),
+            };
+            let decide = |_: &_| {
+                refuse.clone().map_or(Decision::Repair("httpd".parse().unwrap()), Decision::Stand)
+            };
+            let _ = ledger.reserve(&claim, &|| at(seconds), &decide).unwrap();
+        };
     reserve(1, "web1", Some("HTTP"), 10, None);
     reserve(2, "web1", None, 20, None);
     reserve(3, "web2", Some("HTTP"), 30, None);
@@ -85,12 +98,21 @@ fn refusals_are_listed_and_counted() {
     let mut ledger = filled(&dir);
     let all = Filter::default();
     let listed = ledger.refused(&Filter { limit: Some(2), ..all }).unwrap();
-    assert_eq!(listed.iter().map(|refusal| refusal.why.as_str()).collect::<Vec<_>>(), ["acknowledged", "flapping"]);
+    assert_eq!(
+        listed.iter().map(|refusal| refusal.why.as_str()).collect::<Vec<_>>(),
+        ["acknowledged", "flapping"]
+    );
     assert_eq!(listed[0].event, "CRITICAL;SOFT;3");
     let counts = ledger.refusal_counts(&all).unwrap();
-    assert_eq!((counts[0].host.as_str(), counts[0].why.as_str(), counts[0].count), ("web1", "flapping", 2));
+    assert_eq!(
+        (counts[0].host.as_str(), counts[0].why.as_str(), counts[0].count),
+        ("web1", "flapping", 2)
+    );
     assert_eq!((counts[0].first, counts[0].last), (at(40), at(41)));
-    assert_eq!(ledger.refusal_counts(&Filter { which: Which::Host("web3"), ..all }).unwrap().len(), 1);
+    assert_eq!(
+        ledger.refusal_counts(&Filter { which: Which::Host("web3"), ..all }).unwrap().len(),
+        1
+    );
     assert_eq!(ledger.refusal_counts(&Filter { since: Some(at(43)), ..all }).unwrap(), []);
 }
 
@@ -100,15 +122,21 @@ fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
     let mut ledger = filled(&dir);
     let store = rusqlite::Connection::open(dir.path().join("ledger.sqlite")).unwrap();
     let damage =
-        "UPDATE repair SET job = CAST(x'6a6f622d30303039e9' AS TEXT), host = CAST(x'77e9' AS TEXT), text = CAST(x'ff' AS TEXT) \
+        "UPDATE repair SET job = CAST(x'6a6f622d30303039e9' AS TEXT), host = CAST(x'77e9' AS \
+         TEXT), text = CAST(x'ff' AS TEXT) \
                       WHERE job = 'job-0003-x';
                   UPDATE step SET text = CAST(x'fe' AS TEXT);
-                  UPDATE refusal SET service = CAST(x'48e9' AS TEXT), text = CAST(x'ff' AS TEXT) WHERE job = 'job-0006-x';
-                  INSERT INTO pause VALUES ('web9', '', CAST(x'e9' AS TEXT), CAST(x'e9' AS TEXT), 0, NULL);";
+                  UPDATE refusal SET service = CAST(x'48e9' AS TEXT), text = CAST(x'ff' AS TEXT) \
+                  WHERE job = 'job-0006-x';
+                  INSERT INTO pause VALUES ('web9', '', CAST(x'e9' AS TEXT), CAST(x'e9' AS TEXT), \
+                  0, NULL);";
     store.execute_batch(damage).unwrap();
     let all = Filter::default();
     let shown = ledger.repairs(&all).unwrap();
-    assert_eq!((shown.len(), shown[0].host.as_str(), shown[0].text.as_str()), (3, "w\u{fffd}", "\u{fffd}"));
+    assert_eq!(
+        (shown.len(), shown[0].host.as_str(), shown[0].text.as_str()),
+        (3, "w\u{fffd}", "\u{fffd}")
+    );
     assert_eq!(ledger.jobs("job-").unwrap().len(), 3);
     assert_eq!(ledger.steps(&job(1)).unwrap()[1].text, "\u{fffd}");
     assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some("H\u{fffd}"));

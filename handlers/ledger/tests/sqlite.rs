@@ -26,10 +26,14 @@ fn one_repair_runs_on_a_host_then_it_cools_down() {
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "10", 4), at(609))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 6, &event("web1", "10", 4), at(610))), "repair");
 
-    let refusals: Vec<String> = ledger.refusals(10).unwrap().into_iter().map(|refusal| refusal.why).collect();
+    let refusals: Vec<String> =
+        ledger.refusals(10).unwrap().into_iter().map(|refusal| refusal.why).collect();
     assert_eq!(refusals, ["cooling-down", "already-running"]);
     let newest = &ledger.records(1).unwrap()[0];
-    assert_eq!((newest.job.as_str(), newest.outcome, newest.event.as_str()), ("test-job-0006", None, "CRITICAL;HARD;4"));
+    assert_eq!(
+        (newest.job.as_str(), newest.outcome, newest.event.as_str()),
+        ("test-job-0006", None, "CRITICAL;HARD;4")
+    );
 }
 
 #[test]
@@ -100,10 +104,14 @@ fn a_worker_that_died_is_known_at_once() {
     assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
     let mut next = place.open();
     assert!(next.abandoned("web1").unwrap().is_empty());
-    // The kernel frees the lock of a process that ends, however it ends; dropping the ledger does the same here.
+    // The kernel frees the lock of a process that ends, however it ends; dropping the ledger does
+    // the same here.
     drop(worker);
     let abandoned = next.abandoned("web1").unwrap();
-    assert_eq!(abandoned.iter().map(|record| record.job.as_str()).collect::<Vec<_>>(), ["test-job-0001"]);
+    assert_eq!(
+        abandoned.iter().map(|record| record.job.as_str()).collect::<Vec<_>>(),
+        ["test-job-0001"]
+    );
     assert!(next.abandoned("web2").unwrap().is_empty());
     next.finish(&job(1), at(5), Outcome::Unknown, "its worker died").unwrap();
     assert!(next.abandoned("web1").unwrap().is_empty());
@@ -119,7 +127,10 @@ fn a_worker_that_ends_while_we_look_is_not_dead() {
         let repairs = scope.spawn(|| {
             for n in 0..200 {
                 let now = at(u64::from(n) * 3600);
-                assert_eq!(code(reserve(&mut worker, n, &event(&format!("web{n}"), "1", 4), now)), "repair");
+                assert_eq!(
+                    code(reserve(&mut worker, n, &event(&format!("web{n}"), "1", 4), now)),
+                    "repair"
+                );
                 worker.finish(&job(n), now, Outcome::Healed, "").unwrap();
             }
         });
@@ -158,10 +169,14 @@ fn steps_are_kept_in_order_and_an_ended_job_stays_ended() {
     reserve(&mut ledger, 1, &event("web1", "1", 4), at(0)).unwrap();
     ledger.step(&job(1), at(1), "run", "httpd").unwrap();
     ledger.step(&job(1), at(2), "verify", "HTTP OK").unwrap();
-    let steps: Vec<String> = ledger.steps(&job(1)).unwrap().into_iter().map(|step| step.what).collect();
+    let steps: Vec<String> =
+        ledger.steps(&job(1)).unwrap().into_iter().map(|step| step.what).collect();
     assert_eq!(steps, ["run", "verify"]);
     ledger.finish(&job(1), at(3), Outcome::Healed, "").unwrap();
-    assert!(matches!(ledger.finish(&job(1), at(4), Outcome::Unknown, ""), Err(Error::NoSuchJob { .. })));
+    assert!(matches!(
+        ledger.finish(&job(1), at(4), Outcome::Unknown, ""),
+        Err(Error::NoSuchJob { .. })
+    ));
     assert_eq!(ledger.records(1).unwrap()[0].outcome, Some(Outcome::Healed));
 }
 
@@ -176,14 +191,22 @@ fn a_pause_holds_in_its_scope_until_it_ends_or_is_resumed() {
     let place = Place::new();
     let mut ledger = place.open();
     let (web1, web2) = (event("web1", "7", 4), event("web2", "8", 4));
-    for (n, (host, service, holds)) in
-        [(None, None, [true, true]), (Some("web1"), None, [true, false]), (Some("web2"), Some("HTTP"), [false, true])]
-            .into_iter()
-            .enumerate()
+    for (n, (host, service, holds)) in [
+        (None, None, [true, true]),
+        (Some("web1"), None, [true, false]),
+        (Some("web2"), Some("HTTP"), [false, true]),
+    ]
+    .into_iter()
+    .enumerate()
     {
         ledger.pause(&pause(host, service, None)).unwrap();
         for (event, holds) in [&web1, &web2].into_iter().zip(holds) {
-            assert_eq!(ledger.history(event, HOUR, at(1)).unwrap().paused.is_some(), holds, "{n}: {}", event.host);
+            assert_eq!(
+                ledger.history(event, HOUR, at(1)).unwrap().paused.is_some(),
+                holds,
+                "{n}: {}",
+                event.host
+            );
         }
         assert_eq!(ledger.resume(host, service, at(2)).unwrap(), Some(pause(host, service, None)));
         assert_eq!(ledger.resume(host, service, at(2)).unwrap(), None);
@@ -194,7 +217,10 @@ fn a_pause_holds_in_its_scope_until_it_ends_or_is_resumed() {
     ledger.pause(&other).unwrap();
     assert_eq!(ledger.pauses(at(89)).unwrap(), [other]);
     assert_eq!(code(reserve(&mut ledger, 1, &web1, at(89))), "paused");
-    assert_eq!((ledger.pauses(at(90)).unwrap(), ledger.resume(Some("web1"), None, at(90)).unwrap()), (vec![], None));
+    assert_eq!(
+        (ledger.pauses(at(90)).unwrap(), ledger.resume(Some("web1"), None, at(90)).unwrap()),
+        (vec![], None)
+    );
     assert_eq!(code(reserve(&mut ledger, 2, &web1, at(90))), "repair");
 }
 
@@ -206,16 +232,31 @@ fn how_it_stands_is_told_of_running_and_refused_jobs() {
     assert_eq!(code(reserve(&mut ledger, 1, &web1, at(0))), "repair");
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "8", 4), at(1))), "already-running");
     let running = ledger.running().unwrap();
-    assert_eq!((running.len(), running[0].alive, running[0].record.job.as_str()), (1, true, "test-job-0001"));
+    assert_eq!(
+        (running.len(), running[0].alive, running[0].record.job.as_str()),
+        (1, true, "test-job-0001")
+    );
     assert_eq!(ledger.fleet(HOUR, at(5)).unwrap().running, 1);
     assert_eq!(ledger.refusal_of(&job(2), at(0)).unwrap().unwrap().why, "already-running");
-    assert_eq!((ledger.refusal_of(&job(1), at(0)).unwrap(), ledger.repair_of(&job(2)).unwrap()), (None, None));
+    assert_eq!(
+        (ledger.refusal_of(&job(1), at(0)).unwrap(), ledger.repair_of(&job(2)).unwrap()),
+        (None, None)
+    );
     ledger.finish(&job(1), at(9), Outcome::Unknown, "").unwrap();
     assert_eq!(ledger.repair_of(&job(1)).unwrap().unwrap().outcome, Some(Outcome::Unknown));
-    assert_eq!((ledger.unknown_since(at(8)).unwrap().len(), ledger.unknown_since(at(9)).unwrap().len()), (1, 0));
-    assert_eq!((ledger.repairs_since(&web1, at(0)).unwrap().len(), ledger.running().unwrap().len()), (0, 0));
+    assert_eq!(
+        (ledger.unknown_since(at(8)).unwrap().len(), ledger.unknown_since(at(9)).unwrap().len()),
+        (1, 0)
+    );
+    assert_eq!(
+        (ledger.repairs_since(&web1, at(0)).unwrap().len(), ledger.running().unwrap().len()),
+        (0, 0)
+    );
     let only = ("web1".to_owned(), Some("HTTP".to_owned()), "httpd".to_owned());
-    assert_eq!((ledger.in_trouble_since(at(8)).unwrap(), ledger.in_trouble_since(at(9)).unwrap()), (vec![only], vec![]));
+    assert_eq!(
+        (ledger.in_trouble_since(at(8)).unwrap(), ledger.in_trouble_since(at(9)).unwrap()),
+        (vec![only], vec![])
+    );
 }
 
 #[test]

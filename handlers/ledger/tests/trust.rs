@@ -1,4 +1,5 @@
-//! Nothing is believed that cannot be read, that is not ours, or that others could have changed; and nothing is given away.
+//! Nothing is believed that cannot be read, that is not ours, or that others could have changed;
+//! and nothing is given away.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -24,11 +25,17 @@ fn a_ledger_that_others_can_take_away_is_not_believed() {
     use std::os::unix::fs::{PermissionsExt, chown};
     let place = Place::new();
     drop(place.open());
-    let mode = |bits| fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(bits)).unwrap();
+    let mode =
+        |bits| fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(bits)).unwrap();
     for (bits, exposed) in [(0o770, true), (0o757, true), (0o1777, false), (0o750, false)] {
         mode(bits);
         let opened = SqliteLedger::open(&place.path());
-        assert_eq!(matches!(opened, Err(Error::Exposed(_))), exposed, "{bits:o}: {:?}", opened.err());
+        assert_eq!(
+            matches!(opened, Err(Error::Exposed(_))),
+            exposed,
+            "{bits:o}: {:?}",
+            opened.err()
+        );
     }
     // Nor is one begun where others could put another in its place.
     mode(0o777);
@@ -55,7 +62,9 @@ fn follows_no_link_beside_the_ledger() {
     let mut reserve = |n| {
         let (job, event) = (job(n), event("web1", &n.to_string(), 4));
         let claim = Claim { job: &job, event: &event, lease: HOUR, fleet_window: HOUR };
-        ledger.reserve(&claim, &|| now, &|history: &History| -> Decision { decide(&event, &policy, history) })
+        ledger.reserve(&claim, &|| now, &|history: &History| -> Decision {
+            decide(&event, &policy, history)
+        })
     };
     for (end, planted) in [("turn", &file), ("jobs", &directory)] {
         symlink(planted, beside(end)).unwrap();
@@ -76,8 +85,10 @@ fn follows_no_link_beside_the_ledger() {
 #[test]
 fn refuses_views_triggers_and_tables_of_others() {
     let foreign = [
-        "DROP TABLE pause; CREATE VIEW pause AS WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more) \
-         SELECT n AS host, '' AS service, '' AS by_whom, '' AS reason, 0 AS since, NULL AS until FROM more",
+        "DROP TABLE pause; CREATE VIEW pause AS WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL \
+         SELECT n + 1 FROM more) \
+         SELECT n AS host, '' AS service, '' AS by_whom, '' AS reason, 0 AS since, NULL AS until \
+         FROM more",
         "CREATE TRIGGER more AFTER INSERT ON refusal BEGIN DELETE FROM repair; END",
         "CREATE TABLE theirs (x)",
         "DROP INDEX repair_by_time",
@@ -86,7 +97,9 @@ fn refuses_views_triggers_and_tables_of_others() {
         let place = Place::new();
         drop(place.open());
         rusqlite::Connection::open(place.path()).unwrap().execute_batch(sql).unwrap();
-        for opened in [SqliteLedger::open(&place.path()), SqliteLedger::open_read_only(&place.path())] {
+        for opened in
+            [SqliteLedger::open(&place.path()), SqliteLedger::open_read_only(&place.path())]
+        {
             assert!(matches!(opened, Err(Error::Foreign(_))), "{sql}");
         }
     }
@@ -100,7 +113,8 @@ fn refuses_views_triggers_and_tables_of_others() {
 fn what_is_not_our_ledger_is_an_error_and_stays_as_it_was() {
     let place = Place::new();
     for content in [
-        &b"this is no database, and long enough to be sure of it ......................................................"[..],
+        &b"this is no database, and long enough to be sure of it \
+           ......................................................"[..],
         &[0xff; 4096],
     ] {
         fs::write(place.path(), content).unwrap();

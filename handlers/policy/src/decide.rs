@@ -1,7 +1,11 @@
-//! The rules themselves, in the order in which a person would ask them. The first that says no is the answer.
+//! The rules themselves, in the order in which a person would ask them. The first that says no is
+//! the answer.
 
 use crate::history::count;
-use crate::{Event, Fleet, History, Limits, ObjectNow, Past, PastOutcome, Policy, RepairName, Rules, State, StateType, Why};
+use crate::{
+    Event, Fleet, History, Limits, ObjectNow, Past, PastOutcome, Policy, RepairName, Rules, State,
+    StateType, Why,
+};
 
 /// What is to be done about an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,15 +19,20 @@ pub enum Decision {
 
 /// The whole decision.
 pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
-    let granted = consider(event, policy).and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
+    let granted = consider(event, policy)
+        .and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
     match granted {
         Ok(name) => Decision::Repair(name.clone()),
         Err(why) => Decision::Stand(why),
     }
 }
 
-/// The part that needs no history: whether this event calls for a repair at all. Nearly all events end here.
-pub fn consider<'a>(event: &'a Event, policy: &'a Policy) -> Result<(&'a RepairName, &'a Rules), Why> {
+/// The part that needs no history: whether this event calls for a repair at all. Nearly all events
+/// end here.
+pub fn consider<'a>(
+    event: &'a Event,
+    policy: &'a Policy,
+) -> Result<(&'a RepairName, &'a Rules), Why> {
     let name = event.repair.as_ref().ok_or(Why::NoRepairNamed)?;
     if event.state.is_good() {
         return Err(Why::Recovered(event.state));
@@ -48,8 +57,8 @@ pub fn consider<'a>(event: &'a Event, policy: &'a Policy) -> Result<(&'a RepairN
     Ok((name, rules))
 }
 
-/// HARD is always sure enough. SOFT is from the wanted attempt on, or from the last one before HARD when
-/// `max_check_attempts` is so small that the wanted one never comes.
+/// HARD is always sure enough. SOFT is from the wanted attempt on, or from the last one before HARD
+/// when `max_check_attempts` is so small that the wanted one never comes.
 fn confirmed(event: &Event, rules: &Rules) -> Result<(), Why> {
     let needed = match event.max_attempts {
         Some(0 | 1) => None,
@@ -63,10 +72,14 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Why> {
     }
 }
 
-/// Nagios counts every bad result as an attempt, so the first CRITICAL after two WARNINGs is SOFT 3. The event tells one
-/// result back; one that it does not tell was none of the wanted.
+/// Nagios counts every bad result as an attempt, so the first CRITICAL after two WARNINGs is SOFT
+/// 3. The event tells one result back; one that it does not tell was none of the wanted.
 fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Why> {
-    let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) { Rules::MOST_IN_A_ROW } else { 1 };
+    let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
+        Rules::MOST_IN_A_ROW
+    } else {
+        1
+    };
     if known >= rules.in_a_row {
         return Ok(());
     }
@@ -77,7 +90,11 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Why> {
 pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Why> {
     as_it_is_now(history)?;
     if let Some(pause) = &history.paused {
-        return Err(Why::Paused { by: pause.by.clone(), reason: pause.reason.clone(), left: pause.left });
+        return Err(Why::Paused {
+            by: pause.by.clone(),
+            reason: pause.reason.clone(),
+            left: pause.left,
+        });
     }
     if let Some(job) = &history.same_event {
         return Err(Why::SameEvent { job: job.clone() });
@@ -98,7 +115,9 @@ pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Wh
 /// What has changed since the event, as far as Nagios' status file is known.
 fn as_it_is_now(history: &History) -> Result<(), Why> {
     match &history.now {
-        Some(ObjectNow { state: Some(state), .. }) if state.is_good() => Err(Why::Recovered(*state)),
+        Some(ObjectNow { state: Some(state), .. }) if state.is_good() => {
+            Err(Why::Recovered(*state))
+        }
         Some(ObjectNow { acknowledged: true, .. }) => Err(Why::Acknowledged),
         Some(ObjectNow { flapping: true, .. }) => Err(Why::Flapping),
         _ => Ok(()),
@@ -108,10 +127,12 @@ fn as_it_is_now(history: &History) -> Result<(), Why> {
 fn within_limits(limits: &Limits, history: &History) -> Result<(), Why> {
     // What could not be run has changed nothing: it starts no cooldown and spends no budget.
     let ran = |past: &&Past| past.outcome != PastOutcome::NotRun;
-    if let Some(last) = history.repairs.iter().filter(ran).find(|past| past.ended < limits.cooldown) {
+    if let Some(last) = history.repairs.iter().filter(ran).find(|past| past.ended < limits.cooldown)
+    {
         return Err(Why::CoolingDown { job: last.job.clone(), left: limits.cooldown - last.ended });
     }
-    let until_healthy = limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
+    let until_healthy =
+        limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
     let ineffective = history.ineffective(limits);
     if ineffective >= limits.breaker {
         return Err(Why::BreakerOpen { ineffective, left: until_healthy });
@@ -135,11 +156,17 @@ fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Why> {
         return Err(Why::FleetRunning(now.running));
     }
     if now.started >= fleet.started.count {
-        return Err(Why::FleetStarted { started: now.started, left: fleet.started.per.saturating_sub(now.oldest_start) });
+        return Err(Why::FleetStarted {
+            started: now.started,
+            left: fleet.started.per.saturating_sub(now.oldest_start),
+        });
     }
     match now.share {
         // One object in trouble is never "too many", however few there are.
-        Some((troubled, of)) if troubled > 1 && u64::from(troubled) * 100 > u64::from(of) * u64::from(fleet.share) => {
+        Some((troubled, of))
+            if troubled > 1
+                && u64::from(troubled) * 100 > u64::from(of) * u64::from(fleet.share) =>
+        {
             Err(Why::FleetShare { troubled, of, allowed: fleet.share })
         }
         _ => Ok(()),

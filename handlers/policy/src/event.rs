@@ -66,7 +66,8 @@ impl fmt::Display for State {
     }
 }
 
-/// `$SERVICESTATETYPE$` or `$HOSTSTATETYPE$`: whether Nagios still rechecks (SOFT) or is sure (HARD).
+/// `$SERVICESTATETYPE$` or `$HOSTSTATETYPE$`: whether Nagios still rechecks (SOFT) or is sure
+/// (HARD).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StateType {
     /// Still being rechecked.
@@ -114,7 +115,11 @@ impl fmt::Display for BadWord {
 
 impl core::error::Error for BadWord {}
 
-fn one_of<T: Copy + fmt::Display>(word: &str, wanted: &'static str, all: &[T]) -> Result<T, BadWord> {
+fn one_of<T: Copy + fmt::Display>(
+    word: &str,
+    wanted: &'static str,
+    all: &[T],
+) -> Result<T, BadWord> {
     let words: Vec<String> = all.iter().map(T::to_string).collect();
     match all.iter().zip(&words).find(|(_, known)| *known == word) {
         Some((found, _)) => Ok(*found),
@@ -122,7 +127,8 @@ fn one_of<T: Copy + fmt::Display>(word: &str, wanted: &'static str, all: &[T]) -
     }
 }
 
-/// One call of the event handler. What Nagios did not say is `None`, or 0 for the depths of downtime.
+/// One call of the event handler. What Nagios did not say is `None`, or 0 for the depths of
+/// downtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The state the object is in now.
@@ -139,7 +145,8 @@ pub struct Event {
     pub service: Option<String>,
     /// The state of the host the service runs on.
     pub host_state: Option<State>,
-    /// The result of the check before this one, whatever it was (`$LASTSERVICESTATE$`, `$LASTHOSTSTATE$`).
+    /// The result of the check before this one, whatever it was (`$LASTSERVICESTATE$`,
+    /// `$LASTHOSTSTATE$`).
     pub last_state: Option<State>,
     /// How many downtimes the service (or, for a host event, the host) is in.
     pub downtime: u32,
@@ -153,7 +160,13 @@ pub struct Event {
 
 impl Event {
     /// An event of which no more is known than this.
-    pub fn new(host: &str, service: Option<&str>, state: State, state_type: StateType, attempt: u32) -> Event {
+    pub fn new(
+        host: &str,
+        service: Option<&str>,
+        state: State,
+        state_type: StateType,
+        attempt: u32,
+    ) -> Event {
         Event {
             state,
             state_type,

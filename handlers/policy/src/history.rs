@@ -7,8 +7,9 @@ use core::time::Duration;
 
 use crate::{Limits, State};
 
-/// How long an event, and a problem, is remembered as answered. Nagios repeats a call within seconds; a problem id, however,
-/// comes again once Nagios was restarted without its retention file.
+/// How long an event, and a problem, is remembered as answered. Nagios repeats a call within
+/// seconds; a problem id, however, comes again once Nagios was restarted without its retention
+/// file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// What is known of earlier repairs and of the object, at the moment of the decision.
@@ -16,10 +17,11 @@ pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 pub struct History {
     /// Somebody paused the system, the host or the service.
     pub paused: Option<Pause>,
-    /// The job that, within [`SAME_EVENT_WITHIN`], answered an event with the same problem id, state type and attempt.
+    /// The job that, within [`SAME_EVENT_WITHIN`], answered an event with the same problem id,
+    /// state type and attempt.
     pub same_event: Option<String>,
-    /// The job that, within [`SAME_EVENT_WITHIN`], repaired the same problem at whatever event. Its ladder was climbed, and
-    /// the problem is still the same one.
+    /// The job that, within [`SAME_EVENT_WITHIN`], repaired the same problem at whatever event. Its
+    /// ladder was climbed, and the problem is still the same one.
     pub same_problem: Option<String>,
     /// A repair of this object that began or ended after now, and how far ahead that is.
     pub ahead: Option<(String, Duration)>,
@@ -79,7 +81,8 @@ pub struct FleetNow {
     pub started: u32,
     /// How long ago the oldest of these was started.
     pub oldest_start: Duration,
-    /// Of how many objects with a repair how many are in trouble; `None` when Nagios' status file is not known.
+    /// Of how many objects with a repair how many are in trouble; `None` when Nagios' status file
+    /// is not known.
     pub share: Option<(u32, u32)>,
 }
 
@@ -95,15 +98,16 @@ pub struct ObjectNow {
 }
 
 impl History {
-    /// The repairs of the incident that is still going on: back in time, as long as no gap between two signs of trouble
-    /// is as long as `healthy_for`. Some of them may not have been run.
+    /// The repairs of the incident that is still going on: back in time, as long as no gap between
+    /// two signs of trouble is as long as `healthy_for`. Some of them may not have been run.
     pub fn incident(&self, limits: &Limits) -> &[Past] {
         let mut trouble = Duration::ZERO;
         let mut count = 0;
         for past in &self.repairs {
             let between = self.refused.iter().filter(|at| **at <= past.ended);
-            let quiet_since =
-                between.fold(trouble, |from, at| if at.saturating_sub(from) < limits.healthy_for { from.max(*at) } else { from });
+            let quiet_since = between.fold(trouble, |from, at| {
+                if at.saturating_sub(from) < limits.healthy_for { from.max(*at) } else { from }
+            });
             if past.ended.saturating_sub(quiet_since) >= limits.healthy_for {
                 break;
             }
@@ -113,13 +117,14 @@ impl History {
         self.repairs.get(..count).unwrap_or_default()
     }
 
-    /// How many repairs of the incident did not help: those that failed, and the successes after which the fault came back
-    /// within `relapse`. A repair that could not be run does not count.
+    /// How many repairs of the incident did not help: those that failed, and the successes after
+    /// which the fault came back within `relapse`. A repair that could not be run does not count.
     pub fn ineffective(&self, limits: &Limits) -> u32 {
         let mut next_trouble = Duration::ZERO;
         let mut count = 0;
         for past in self.incident(limits) {
-            let came_back = past.ended.saturating_sub(next_trouble) < limits.relapse || self.refused_soon_after(past, limits);
+            let came_back = past.ended.saturating_sub(next_trouble) < limits.relapse
+                || self.refused_soon_after(past, limits);
             match past.outcome {
                 PastOutcome::Failed => count += 1,
                 PastOutcome::Healed if came_back => count += 1,
@@ -148,7 +153,8 @@ impl History {
 
 /// How many of these were run, or may have been.
 pub(crate) fn count<'a>(repairs: impl Iterator<Item = &'a Past>) -> u32 {
-    u32::try_from(repairs.filter(|past| past.outcome != PastOutcome::NotRun).count()).unwrap_or(u32::MAX)
+    u32::try_from(repairs.filter(|past| past.outcome != PastOutcome::NotRun).count())
+        .unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -162,7 +168,12 @@ mod tests {
     }
 
     fn past(ended: u64, outcome: PastOutcome) -> Past {
-        Past { job: format!("job-{ended:04}"), began: minutes(ended + 1), ended: minutes(ended), outcome }
+        Past {
+            job: format!("job-{ended:04}"),
+            began: minutes(ended + 1),
+            ended: minutes(ended),
+            outcome,
+        }
     }
 
     fn history(repairs: &[(u64, PastOutcome)], refused: &[u64]) -> History {
@@ -177,7 +188,9 @@ mod tests {
     fn an_incident_ends_after_an_hour_without_a_fault() {
         use PastOutcome::Healed;
         let limits = Limits::default();
-        let count = |repairs: &[(u64, PastOutcome)], refused: &[u64]| history(repairs, refused).incident(&limits).len();
+        let count = |repairs: &[(u64, PastOutcome)], refused: &[u64]| {
+            history(repairs, refused).incident(&limits).len()
+        };
         assert_eq!(count(&[(59, Healed)], &[]), 1);
         assert_eq!(count(&[(60, Healed)], &[]), 0);
         assert_eq!(count(&[(30, Healed), (85, Healed), (200, Healed)], &[]), 2);
@@ -191,7 +204,9 @@ mod tests {
     fn a_success_after_which_the_fault_comes_back_did_not_help() {
         use PastOutcome::{Failed, Healed, NotRun};
         let limits = Limits::default();
-        let count = |repairs: &[(u64, PastOutcome)], refused: &[u64]| history(repairs, refused).ineffective(&limits);
+        let count = |repairs: &[(u64, PastOutcome)], refused: &[u64]| {
+            history(repairs, refused).ineffective(&limits)
+        };
         assert_eq!(count(&[(14, Healed)], &[]), 1);
         assert_eq!(count(&[(15, Healed)], &[]), 0);
         assert_eq!(count(&[(14, Healed), (27, Healed), (40, Healed)], &[]), 3);

@@ -1,7 +1,8 @@
-//! The decision: an [`Event`] of Nagios, the [`Policy`] and what is known of earlier repairs make a [`Decision`].
+//! The decision: an [`Event`] of Nagios, the [`Policy`] and what is known of earlier repairs make a
+//! [`Decision`].
 //!
-//! Pure: no clock, no files, no sockets, which `no_std` and the empty dependency list of the manifest prove. Time and
-//! history are arguments. When in doubt, it does nothing.
+//! Pure: no clock, no files, no sockets, which `no_std` and the empty dependency list of the
+//! manifest prove. Time and history are arguments. When in doubt, it does nothing.
 
 #![no_std]
 

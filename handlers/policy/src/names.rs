@@ -1,4 +1,5 @@
-//! Names that cross a trust boundary. Each is checked once, here, and cannot exist in a bad form afterwards.
+//! Names that cross a trust boundary. Each is checked once, here, and cannot exist in a bad form
+//! afterwards.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -6,13 +7,15 @@ use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
-/// The name of a repair: what `_REPAIR` holds in the Nagios configuration, a key of policy.json and of the gate's
-/// repairs.json, and a word of the SSH command. 1 to 64 characters of `[A-Za-z0-9_-]`, the first a letter or digit:
-/// nothing a shell, a path or an option parser could read as anything else.
+/// The name of a repair: what `_REPAIR` holds in the Nagios configuration, a key of policy.json and
+/// of the gate's repairs.json, and a word of the SSH command. 1 to 64 characters of
+/// `[A-Za-z0-9_-]`, the first a letter or digit: nothing a shell, a path or an option parser could
+/// read as anything else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepairName(String);
 
-/// The identity of one repair, which makes asking for it twice harmless. 8 to 64 characters of the same alphabet.
+/// The identity of one repair, which makes asking for it twice harmless. 8 to 64 characters of the
+/// same alphabet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(String);
 
@@ -29,7 +32,8 @@ impl fmt::Display for BadName {
         let shown: String = self.given.chars().take(64).flat_map(char::escape_default).collect();
         write!(
             f,
-            "'{shown}' is not a {}: it must be {} to 64 letters, digits, '_' or '-', a letter or digit first",
+            "'{shown}' is not a {}: it must be {} to 64 letters, digits, '_' or '-', a letter or \
+             digit first",
             self.what, self.least
         )
     }
@@ -94,7 +98,21 @@ mod tests {
         for good in ["httpd", "power-cycle", "a", "X_1", &"a".repeat(64)] {
             assert!(good.parse::<RepairName>().is_ok(), "{good}");
         }
-        for bad in ["", "-x", "_x", "a b", "a;id", "../x", "a/b", "a.b", "a\n", "a\0", "é", "$NAME$", &"a".repeat(65)] {
+        for bad in [
+            "",
+            "-x",
+            "_x",
+            "a b",
+            "a;id",
+            "../x",
+            "a/b",
+            "a.b",
+            "a\n",
+            "a\0",
+            "é",
+            "$NAME$",
+            &"a".repeat(65),
+        ] {
             assert!(bad.parse::<RepairName>().is_err(), "{bad:?}");
         }
         assert!("short".parse::<JobId>().is_err());

@@ -9,8 +9,8 @@ use core::time::Duration;
 
 use crate::{RepairName, State};
 
-/// All repairs by name, and what holds for all of them together. Read from policy.json by the program; this crate knows
-/// no files.
+/// All repairs by name, and what holds for all of them together. Read from policy.json by the
+/// program; this crate knows no files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// The rules of each repair.
@@ -24,9 +24,11 @@ pub struct Policy {
 pub struct Rules {
     /// The states that call for it.
     pub on: Vec<State>,
-    /// The SOFT attempt from which on it runs; the last SOFT attempt when `max_check_attempts` leaves fewer.
+    /// The SOFT attempt from which on it runs; the last SOFT attempt when `max_check_attempts`
+    /// leaves fewer.
     pub soft_attempt: u32,
-    /// How many results in a row, this one included, must be of these states: 1 to [`Rules::MOST_IN_A_ROW`].
+    /// How many results in a row, this one included, must be of these states: 1 to
+    /// [`Rules::MOST_IN_A_ROW`].
     pub in_a_row: u32,
     /// How often it may run for one object.
     pub limits: Limits,
@@ -73,21 +75,26 @@ impl Default for Limits {
     }
 }
 
-/// What all repairs together may do. Many faults at once have a cause that no restart of a single service mends.
+/// What all repairs together may do. Many faults at once have a cause that no restart of a single
+/// service mends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fleet {
     /// How many repairs may run at once.
     pub running: u32,
     /// How many may be started.
     pub started: Quota,
-    /// The percentage of the objects with a repair that may be in trouble; above it nothing is repaired. Known only when
-    /// Nagios' status file is.
+    /// The percentage of the objects with a repair that may be in trouble; above it nothing is
+    /// repaired. Known only when Nagios' status file is.
     pub share: u32,
 }
 
 impl Default for Fleet {
     fn default() -> Fleet {
-        Fleet { running: 5, started: Quota { count: 20, per: Duration::from_secs(3600) }, share: 50 }
+        Fleet {
+            running: 5,
+            started: Quota { count: 20, per: Duration::from_secs(3600) },
+            share: 50,
+        }
     }
 }
 
@@ -109,7 +116,8 @@ pub struct Rung {
 /// What a rung does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// The repair of this name at a gate: the host's own, or that of another host (a hypervisor, a load balancer).
+    /// The repair of this name at a gate: the host's own, or that of another host (a hypervisor, a
+    /// load balancer).
     Ssh {
         /// The gate's name for it.
         repair: RepairName,
@@ -126,6 +134,12 @@ impl Rules {
 
     /// The rules of the design: CRITICAL or DOWN, at SOFT 3 or later, within the default limits.
     pub fn with_ladder(ladder: Vec<Rung>) -> Rules {
-        Rules { on: vec![State::Critical, State::Down], soft_attempt: 3, in_a_row: 1, limits: Limits::default(), ladder }
+        Rules {
+            on: vec![State::Critical, State::Down],
+            soft_attempt: 3,
+            in_a_row: 1,
+            limits: Limits::default(),
+            ladder,
+        }
     }
 }

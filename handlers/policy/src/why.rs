@@ -24,10 +24,12 @@ pub enum Why {
     TooEarly {
         /// The SOFT attempt of the event.
         attempt: u32,
-        /// The SOFT attempt that is waited for; `None` when only HARD is left, for `max_check_attempts` is 1.
+        /// The SOFT attempt that is waited for; `None` when only HARD is left, for
+        /// `max_check_attempts` is 1.
         needed: Option<u32>,
     },
-    /// The result before this one does not call for the repair, and the rules want two in a row that do.
+    /// The result before this one does not call for the repair, and the rules want two in a row
+    /// that do.
     NotInARow {
         /// The state now.
         state: State,
@@ -159,7 +161,8 @@ impl Why {
 }
 
 impl Why {
-    /// How long it holds still, where time alone ends it; for some reasons only if there is no more trouble until then.
+    /// How long it holds still, where time alone ends it; for some reasons only if there is no more
+    /// trouble until then.
     pub fn left(&self) -> Option<Duration> {
         match self {
             Why::Paused { left, .. } => *left,
@@ -177,7 +180,10 @@ impl Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Why::NoRepairNamed => f.write_str("no repair is named for it: add a line '_REPAIR NAME' to its definition to opt in"),
+            Why::NoRepairNamed => f.write_str(
+                "no repair is named for it: add a line '_REPAIR \
+                                               NAME' to its definition to opt in",
+            ),
             Why::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
             Why::Recovered(state) => write!(f, "it is {state}, there is nothing to repair"),
             Why::StateNotCovered(state, on) => {
@@ -185,63 +191,119 @@ impl fmt::Display for Why {
                 write!(f, "it is {state}, and the policy repairs only {}", on.join(", "))
             }
             Why::TooEarly { attempt, needed: Some(needed) } => {
-                write!(f, "SOFT attempt {attempt} is too early: it repairs from SOFT {needed} on, or when HARD")
+                write!(
+                    f,
+                    "SOFT attempt {attempt} is too early: it repairs from SOFT {needed} on, \
+                           or when HARD"
+                )
             }
             Why::TooEarly { attempt, needed: None } => {
-                write!(f, "SOFT attempt {attempt} is too early: with max_check_attempts 1 it repairs only when HARD")
+                write!(
+                    f,
+                    "SOFT attempt {attempt} is too early: with max_check_attempts 1 it \
+                           repairs only when HARD"
+                )
             }
-            Why::NotInARow { last: None, .. } => {
-                f.write_str("the policy wants two results in a row, and the one before is not known: give it as --last-state")
-            }
+            Why::NotInARow { last: None, .. } => f.write_str(
+                "the policy wants two results in a row, and the one before is not \
+                             known: give it as --last-state",
+            ),
             Why::NotInARow { state, state_type, last: Some(last) } => {
                 write!(f, "the result before was {last}, and the policy wants two in a row: ")?;
                 match state_type {
                     StateType::Soft => write!(f, "allowed at the next {state}"),
                     StateType::Hard => {
-                        write!(f, "allowed at the next {state} of which Nagios tells, or by 'repairctl sweep' if it stays so")
+                        write!(
+                            f,
+                            "allowed at the next {state} of which Nagios tells, or by \
+                                   'repairctl sweep' if it stays so"
+                        )
                     }
                 }
             }
             Why::HostNotUp(state) => write!(f, "the host is {state}: a repair could not reach it"),
             Why::ServiceDowntime => f.write_str("the service is in downtime, until that ends"),
             Why::HostDowntime => f.write_str("the host is in downtime, until that ends"),
-            Why::Acknowledged => {
-                f.write_str("the problem is acknowledged: somebody is at it, until the acknowledgement is removed")
-            }
+            Why::Acknowledged => f.write_str(
+                "the problem is acknowledged: somebody is at it, until the \
+                             acknowledgement is removed",
+            ),
             Why::Flapping => f.write_str("it is flapping, until Nagios says that it has stopped"),
-            Why::Paused { by, reason, left: Some(left) } => write!(f, "paused by {by} for another {}: {reason}", Span(*left)),
-            Why::Paused { by, reason, left: None } => write!(f, "paused by {by} until it is resumed: {reason}"),
+            Why::Paused { by, reason, left: Some(left) } => write!(
+                f,
+                "paused by {by} for another \
+                {}: {reason}",
+                Span(*left)
+            ),
+            Why::Paused { by, reason, left: None } => write!(
+                f,
+                "paused by {by} until it is \
+                resumed: {reason}"
+            ),
             Why::SameEvent { job } => write!(f, "job {job} has answered this very event"),
             Why::SameProblem { job } => write!(
                 f,
-                "job {job} has repaired this very problem, and it is still there: people are needed; allowed again for a new \
+                "job {job} has repaired this very problem, and it is still there: people are \
+                 needed; allowed again for a new \
                  problem, or after {}",
                 Span(SAME_EVENT_WITHIN)
             ),
             Why::ClockWentBack { job, ahead } => write!(
                 f,
-                "the clock is {} behind job {job} of the ledger: allowed again when it has caught up; if it was wrong then, \
+                "the clock is {} behind job {job} of the ledger: allowed again when it has caught \
+                 up; if it was wrong then, \
                  delete that job's row",
                 Span(*ahead)
             ),
-            Why::AlreadyRunning { job, since } => write!(f, "job {job} has been repairing on this host for {}", Span(*since)),
-            Why::CoolingDown { job, left } => write!(f, "cooling down after job {job}: allowed again in {}", Span(*left)),
+            Why::AlreadyRunning { job, since } => write!(
+                f,
+                "job {job} has been repairing on this \
+                host for {}",
+                Span(*since)
+            ),
+            Why::CoolingDown { job, left } => write!(
+                f,
+                "cooling down after job {job}: allowed \
+                                                         again in {}",
+                Span(*left)
+            ),
             Why::BreakerOpen { ineffective, left } => write!(
                 f,
-                "the breaker is open, for {ineffective} repairs of this incident did not help: it closes after {} without a fault",
+                "the breaker is open, for {ineffective} repairs of this incident did not help: it \
+                 closes after {} without a fault",
                 Span(*left)
             ),
             Why::IncidentBudget { spent, left } => {
-                write!(f, "this incident has had its {spent} repairs: it is over after {} without a fault", Span(*left))
+                write!(
+                    f,
+                    "this incident has had its {spent} repairs: it is over after {} without \
+                           a fault",
+                    Span(*left)
+                )
             }
-            Why::WindowBudget { spent, left } => write!(f, "it has had its {spent} repairs: allowed again in {}", Span(*left)),
-            Why::FleetRunning(running) => write!(f, "{running} repairs are running, as many as may at once"),
+            Why::WindowBudget { spent, left } => write!(
+                f,
+                "it has had its {spent} repairs: \
+                                                            allowed again in {}",
+                Span(*left)
+            ),
+            Why::FleetRunning(running) => write!(
+                f,
+                "{running} repairs are running, as many as may \
+                                                     at once"
+            ),
             Why::FleetStarted { started, left } => {
-                write!(f, "{started} repairs have been started, as many as may be: allowed again in {}", Span(*left))
+                write!(
+                    f,
+                    "{started} repairs have been started, as many as may be: allowed again \
+                           in {}",
+                    Span(*left)
+                )
             }
             Why::FleetShare { troubled, of, allowed } => write!(
                 f,
-                "{troubled} of {of} objects are in trouble, more than the {allowed} % that may be: the cause lies elsewhere"
+                "{troubled} of {of} objects are in trouble, more than the {allowed} % that may be: \
+                 the cause lies elsewhere"
             ),
         }
     }
@@ -259,7 +321,11 @@ impl fmt::Display for Span {
             _ => {
                 let tenths = seconds.div_ceil(360);
                 let rest = tenths % 10;
-                if rest == 0 { write!(f, "{} h", tenths / 10) } else { write!(f, "{}.{rest} h", tenths / 10) }
+                if rest == 0 {
+                    write!(f, "{} h", tenths / 10)
+                } else {
+                    write!(f, "{}.{rest} h", tenths / 10)
+                }
             }
         }
     }

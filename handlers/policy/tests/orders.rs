@@ -1,4 +1,5 @@
-//! Promises that hold for whole stories: whatever comes in whatever order, twice or late, on however many objects.
+//! Promises that hold for whole stories: whatever comes in whatever order, twice or late, on
+//! however many objects.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -6,8 +7,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use policy::{
-    Decision, Event, Fleet, FleetNow, History, Limits, Past, PastOutcome, Policy, Quota, Rules, SAME_EVENT_WITHIN, State,
-    StateType, decide,
+    Decision, Event, Fleet, FleetNow, History, Limits, Past, PastOutcome, Policy, Quota, Rules,
+    SAME_EVENT_WITHIN, State, StateType, decide,
 };
 use proptest::prelude::*;
 
@@ -40,7 +41,14 @@ struct Repair {
 }
 
 fn any_call() -> impl Strategy<Value = Call> {
-    let states = [State::Critical, State::Critical, State::Critical, State::Ok, State::Warning, State::Unknown];
+    let states = [
+        State::Critical,
+        State::Critical,
+        State::Critical,
+        State::Ok,
+        State::Warning,
+        State::Unknown,
+    ];
     let what = (prop::sample::select(states.to_vec()), any::<bool>(), 1..5u32);
     (0..400u64, 0..HOSTS, what, 1..4u32, 0..600u64, 0..3usize).prop_map(
         |(after, host, (state, hard, attempt), problem, takes, outcome)| Call {
@@ -62,7 +70,11 @@ fn policy() -> Policy {
         window: Quota { count: 4, per: Duration::from_secs(4 * 3600) },
         ..Limits::default()
     };
-    let fleet = Fleet { running: 2, started: Quota { count: 6, per: Duration::from_secs(3600) }, share: 100 };
+    let fleet = Fleet {
+        running: 2,
+        started: Quota { count: 6, per: Duration::from_secs(3600) },
+        share: 100,
+    };
     let rules = Rules { limits, ..Rules::with_ladder(Vec::new()) };
     Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet }
 }
@@ -73,8 +85,13 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
     let counts = |repair: &&Repair| repair.outcome != PastOutcome::NotRun || repair.ended > now;
     let runs = |repair: &&Repair| repair.ended > now;
     let answered = |same: &dyn Fn(&Repair) -> bool| {
-        let here = repairs.iter().filter(|repair| repair.host == call.host && repair.problem == call.problem).filter(counts);
-        here.filter(|repair| age(repair.began) < SAME_EVENT_WITHIN).find(|repair| same(repair)).map(|_| "job".to_owned())
+        let here = repairs
+            .iter()
+            .filter(|repair| repair.host == call.host && repair.problem == call.problem)
+            .filter(counts);
+        here.filter(|repair| age(repair.began) < SAME_EVENT_WITHIN)
+            .find(|repair| same(repair))
+            .map(|_| "job".to_owned())
     };
     let mut past: Vec<&Repair> = repairs.iter().filter(|repair| repair.host == call.host).collect();
     past.sort_by_key(|repair| std::cmp::Reverse(repair.ended));
@@ -82,7 +99,11 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
     History {
         same_event: answered(&|repair| repair.event == (call.state_type, call.attempt)),
         same_problem: answered(&|_| true),
-        running: repairs.iter().filter(runs).find(|repair| repair.host == call.host).map(|r| ("job".into(), age(r.began))),
+        running: repairs
+            .iter()
+            .filter(runs)
+            .find(|repair| repair.host == call.host)
+            .map(|r| ("job".into(), age(r.began))),
         repairs: past
             .into_iter()
             .map(|r| {
@@ -91,7 +112,12 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
                 Past { job: "job".into(), began: age(r.began), ended: age(r.ended), outcome }
             })
             .collect(),
-        refused: refused.iter().rev().filter(|(host, _)| *host == call.host).map(|(_, at)| age(*at)).collect(),
+        refused: refused
+            .iter()
+            .rev()
+            .filter(|(host, _)| *host == call.host)
+            .map(|(_, at)| age(*at))
+            .collect(),
         fleet: FleetNow {
             running: u32::try_from(repairs.iter().filter(runs).count()).unwrap(),
             started: u32::try_from(started.count()).unwrap(),
@@ -103,7 +129,8 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
 
 /// Tells the story: every repair that was allowed.
 fn told(calls: &[Call]) -> Vec<Repair> {
-    let (policy, mut repairs, mut refused, mut now) = (policy(), Vec::<Repair>::new(), Vec::new(), 0);
+    let (policy, mut repairs, mut refused, mut now) =
+        (policy(), Vec::<Repair>::new(), Vec::new(), 0);
     for call in calls {
         now += call.after;
         let host = format!("h{}", call.host);
@@ -118,9 +145,17 @@ fn told(calls: &[Call]) -> Vec<Repair> {
                 assert_eq!(call.state, State::Critical, "repaired what is {}", call.state);
                 let &Call { host, problem, outcome, .. } = call;
                 let event = (call.state_type, call.attempt);
-                repairs.push(Repair { host, problem, event, began: now, ended: now + call.takes, outcome });
+                repairs.push(Repair {
+                    host,
+                    problem,
+                    event,
+                    began: now,
+                    ended: now + call.takes,
+                    outcome,
+                });
             }
-            Decision::Stand(why) if why.code() == "same-event" || call.state != State::Critical => {}
+            Decision::Stand(why) if why.code() == "same-event" || call.state != State::Critical => {
+            }
             Decision::Stand(_) => refused.push((call.host, now)),
         }
     }
@@ -143,18 +178,21 @@ proptest! {
             let ran = here.filter(|other| other.outcome != PastOutcome::NotRun || other.began == at);
             prop_assert!(ran.count() <= limits.window.count as usize);
             let on_the_host = begun().filter(|other| other.host == repair.host && other.ended > at);
-            prop_assert_eq!(on_the_host.count(), usize::from(repair.ended > at), "two at once on one host");
+            prop_assert_eq!(on_the_host.count(), usize::from(repair.ended > at), "two at once on \
+                one host");
         }
     }
 
     #[test]
     fn one_problem_never_starts_its_ladder_twice(calls in prop::collection::vec(any_call(), 0..120)) {
-        // Within the hour for which a problem id means the same problem: so short a story is told here.
+        // Within the hour for which a problem id means the same problem: so short a story is told
+        // here.
         let hurried: Vec<Call> = calls.into_iter().map(|call| Call { after: call.after % 30, ..call }).collect();
         let ran = told(&hurried).into_iter().filter(|repair| repair.outcome != PastOutcome::NotRun);
         let mut seen = HashSet::new();
         for repair in ran {
-            prop_assert!(seen.insert((repair.host, repair.problem)), "{repair:?} is the second one");
+            prop_assert!(seen.insert((repair.host, repair.problem)), "{repair:?} is the second \
+                one");
         }
     }
 

@@ -1,25 +1,36 @@
-//! Every sequence of handler calls recorded from real engines (Nagios 4.4.6 and Icinga 2.13.6), with the decisions that
-//! are expected and why, in sequences.txt, and a few that are only described. One check a minute; a repair ends at once and does not help, so that what
-//! follows is decided by the limits alone.
+//! Every sequence of handler calls recorded from real engines (Nagios 4.4.6 and Icinga 2.13.6),
+//! with the decisions that are expected and why, in sequences.txt, and a few that are only
+//! described. One check a minute; a repair ends at once and does not help, so that what follows is
+//! decided by the limits alone.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use policy::{Act, Decision, Event, Fleet, History, Past, PastOutcome, Policy, Rules, Rung, SAME_EVENT_WITHIN, State, decide};
+use policy::{
+    Act, Decision, Event, Fleet, History, Past, PastOutcome, Policy, Rules, Rung,
+    SAME_EVENT_WITHIN, State, decide,
+};
 
 const TABLE: &str = include_str!("sequences.txt");
 
 /// The default rules, with `in_a_row` as the scenario's heading says.
 fn policy(in_a_row: u32) -> Policy {
     let act = Act::Ssh { repair: "fix".parse().unwrap(), at: None };
-    let rung = Rung { act, timeout: Duration::ZERO, settle: Duration::ZERO, verify: Vec::new(), good_results: 1 };
+    let rung = Rung {
+        act,
+        timeout: Duration::ZERO,
+        settle: Duration::ZERO,
+        verify: Vec::new(),
+        good_results: 1,
+    };
     let rules = Rules { in_a_row, ..Rules::with_ladder(vec![rung]) };
     Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
-/// What a ledger would know: for each object the minutes of its repairs with their events, and of its refusals.
+/// What a ledger would know: for each object the minutes of its repairs with their events, and of
+/// its refusals.
 #[derive(Default)]
 struct Known {
     repairs: Vec<(u64, String)>,
@@ -67,8 +78,14 @@ fn event(words: &[&str]) -> Event {
     let service = (!of_host).then_some("S");
     Event {
         max_attempts: max.parse().ok(),
-        host_state: rest.iter().find_map(|word| word.strip_prefix("host=")).map(|word| State::of_host(word).unwrap()),
-        last_state: rest.iter().find_map(|word| word.strip_prefix("last=")).map(|word| read_state(word).unwrap()),
+        host_state: rest
+            .iter()
+            .find_map(|word| word.strip_prefix("host="))
+            .map(|word| State::of_host(word).unwrap()),
+        last_state: rest
+            .iter()
+            .find_map(|word| word.strip_prefix("last="))
+            .map(|word| read_state(word).unwrap()),
         downtime: has("downtime"),
         host_downtime: has("host-downtime"),
         problem_id: rest.iter().find_map(|word| word.strip_prefix('p')).map(str::to_owned),
@@ -86,7 +103,10 @@ fn decisions(scenario: &str) -> Vec<String> {
     let decide_line = |line: &str| {
         let (call, _) = line.split_once(" = ").unwrap();
         let words: Vec<&str> = call.split_whitespace().collect();
-        minute += words.iter().find_map(|word| word.strip_prefix("after=")).map_or(1, |minutes| minutes.parse().unwrap());
+        minute += words
+            .iter()
+            .find_map(|word| word.strip_prefix("after="))
+            .map_or(1, |minutes| minutes.parse().unwrap());
         let event = event(&words);
         let object = known.entry(event.service.is_some()).or_default();
         match decide(&event, &policy(in_a_row), &object.history(minute, call.trim())) {
@@ -95,7 +115,14 @@ fn decisions(scenario: &str) -> Vec<String> {
                 "REPAIR".to_owned()
             }
             Decision::Stand(why) => {
-                if matches!(why.code(), "cooling-down" | "breaker-open" | "incident-budget" | "window-budget" | "same-problem") {
+                if matches!(
+                    why.code(),
+                    "cooling-down"
+                        | "breaker-open"
+                        | "incident-budget"
+                        | "window-budget"
+                        | "same-problem"
+                ) {
                     object.refused.push(minute);
                 }
                 why.code().to_owned()
@@ -107,7 +134,8 @@ fn decisions(scenario: &str) -> Vec<String> {
 
 #[test]
 fn every_recorded_sequence_is_decided_as_the_table_says() {
-    let scenarios: Vec<&str> = TABLE.split("\n\n").map(str::trim).filter(|text| text.starts_with('#')).collect();
+    let scenarios: Vec<&str> =
+        TABLE.split("\n\n").map(str::trim).filter(|text| text.starts_with('#')).collect();
     assert!(scenarios.len() > 50, "the table was cut: {}", scenarios.len());
     let mut wrong = String::new();
     for scenario in scenarios {

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use policy::{
-    Act, Decision, Event, Fleet, FleetNow, History, ObjectNow, Past, PastOutcome, Pause, Policy, Rules, Rung, State, StateType,
-    Why, decide,
+    Act, Decision, Event, Fleet, FleetNow, History, ObjectNow, Past, PastOutcome, Pause, Policy,
+    Rules, Rung, State, StateType, Why, decide,
 };
 use proptest::prelude::*;
 
@@ -111,9 +111,13 @@ fn two_results_in_a_row_can_be_asked_for() {
         // Without it the result before does not matter.
         assert_ne!(verdict(&event, &History::default()), "not-in-a-row");
     }
-    let covered = policy_of(Rules { in_a_row: 2, on: vec![State::Critical, State::Unknown], ..rules() });
+    let covered =
+        policy_of(Rules { in_a_row: 2, on: vec![State::Critical, State::Unknown], ..rules() });
     let mixed = Event { last_state: Some(State::Unknown), ..event("CRITICAL;SOFT;3/4") };
-    assert!(matches!(decide(&mixed, &covered, &History::default()), Decision::Repair(_)), "each of the states of 'on' counts");
+    assert!(
+        matches!(decide(&mixed, &covered, &History::default()), Decision::Repair(_)),
+        "each of the states of 'on' counts"
+    );
 }
 
 #[test]
@@ -139,19 +143,23 @@ fn each_reason_to_stand_still_is_its_own() {
     let problem = History { same_problem: Some("j".into()), ..History::default() };
     assert_eq!(verdict(&hard, &problem), "same-problem");
     // While the cooldown holds that is the reason, and with it the call is a sign of trouble.
-    let cooling = History { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
+    let cooling =
+        History { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
     assert_eq!(verdict(&hard, &cooling), "cooling-down");
-    let running = History { running: Some(("j".into(), Duration::from_secs(5))), ..History::default() };
+    let running =
+        History { running: Some(("j".into(), Duration::from_secs(5))), ..History::default() };
     assert_eq!(verdict(&hard, &running), "already-running");
     assert_eq!(verdict(&hard, &after(&[(599, PastOutcome::Healed)])), "cooling-down");
     assert_eq!(verdict(&hard, &after(&[(600, PastOutcome::Healed)])), "repair");
-    let ahead = History { ahead: Some(("j".into(), Duration::from_secs(90))), ..History::default() };
+    let ahead =
+        History { ahead: Some(("j".into(), Duration::from_secs(90))), ..History::default() };
     assert_eq!(verdict(&hard, &ahead), "clock-went-back");
     let paused = Pause { by: "ann".into(), reason: "change 42".into(), left: None };
     assert_eq!(verdict(&hard, &History { paused: Some(paused), ..History::default() }), "paused");
 
     let now = |change: fn(&mut ObjectNow)| {
-        let mut now = ObjectNow { state: Some(State::Critical), acknowledged: false, flapping: false };
+        let mut now =
+            ObjectNow { state: Some(State::Critical), acknowledged: false, flapping: false };
         change(&mut now);
         verdict(&hard, &History { now: Some(now), ..History::default() })
     };
@@ -190,10 +198,27 @@ fn repairs_that_do_not_help_come_to_an_end() {
         (vec![(3600, Failed), (4400, Failed), (5100, Failed)], "repair"),
         // Six in a day are enough, whatever the incidents.
         (
-            vec![(4000, Healed), (8000, Healed), (12_000, Healed), (16_000, Healed), (20_000, Healed), (24_000, Healed)],
+            vec![
+                (4000, Healed),
+                (8000, Healed),
+                (12_000, Healed),
+                (16_000, Healed),
+                (20_000, Healed),
+                (24_000, Healed),
+            ],
             "window-budget",
         ),
-        (vec![(4000, Healed), (8000, Healed), (12_000, Healed), (16_000, Healed), (20_000, Healed), (90_000, Healed)], "repair"),
+        (
+            vec![
+                (4000, Healed),
+                (8000, Healed),
+                (12_000, Healed),
+                (16_000, Healed),
+                (20_000, Healed),
+                (90_000, Healed),
+            ],
+            "repair",
+        ),
     ] {
         assert_eq!(verdict(&hard, &after(&repairs)), wanted, "{repairs:?}");
     }
@@ -232,27 +257,35 @@ fn every_refusal_reads_as_a_sentence() {
     let left = Duration::from_millis(90_500);
     assert_eq!(
         Why::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
-        "the breaker is open, for 3 repairs of this incident did not help: it closes after 50 min without a fault"
+        "the breaker is open, for 3 repairs of this incident did not help: it closes after 50 min \
+         without a fault"
     );
-    assert_eq!(Why::CoolingDown { job: "j".into(), left }.to_string(), "cooling down after job j: allowed again in 91 s");
+    assert_eq!(
+        Why::CoolingDown { job: "j".into(), left }.to_string(),
+        "cooling down after job j: allowed again in 91 s"
+    );
     assert_eq!(
         Why::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
         "SOFT attempt 1 is too early: it repairs from SOFT 3 on, or when HARD"
     );
-    let in_a_row = |state_type, last| Why::NotInARow { state: State::Critical, state_type, last }.to_string();
+    let in_a_row =
+        |state_type, last| Why::NotInARow { state: State::Critical, state_type, last }.to_string();
     assert_eq!(
         in_a_row(StateType::Soft, Some(State::Warning)),
-        "the result before was WARNING, and the policy wants two in a row: allowed at the next CRITICAL"
+        "the result before was WARNING, and the policy wants two in a row: allowed at the next \
+         CRITICAL"
     );
     assert_eq!(
         in_a_row(StateType::Hard, Some(State::Unknown)),
-        "the result before was UNKNOWN, and the policy wants two in a row: allowed at the next CRITICAL of which Nagios tells, \
+        "the result before was UNKNOWN, and the policy wants two in a row: allowed at the next \
+         CRITICAL of which Nagios tells, \
          or by 'repairctl sweep' if it stays so"
     );
     assert!(in_a_row(StateType::Soft, None).ends_with("is not known: give it as --last-state"));
     assert_eq!(
         Why::SameProblem { job: "j".into() }.to_string(),
-        "job j has repaired this very problem, and it is still there: people are needed; allowed again for a new problem, or \
+        "job j has repaired this very problem, and it is still there: people are needed; allowed \
+         again for a new problem, or \
          after 60 min"
     );
 }

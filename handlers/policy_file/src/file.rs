@@ -19,11 +19,13 @@ pub struct Config {
     pub ledger: PathBuf,
     /// Nagios' external command file; without it Nagios is not told.
     pub command_file: Option<PathBuf>,
-    /// Nagios' status file; with it acknowledgements, flapping and the share of objects in trouble are known.
+    /// Nagios' status file; with it acknowledgements, flapping and the share of objects in trouble
+    /// are known.
     pub status_file: Option<PathBuf>,
     /// The service that is set CRITICAL when a repair is handed to people.
     pub check_repairs: Option<WatchService>,
-    /// Where a verify command without a slash is looked for, in order, after the place of our own programs.
+    /// Where a verify command without a slash is looked for, in order, after the place of our own
+    /// programs.
     pub plugin_path: Vec<PathBuf>,
     /// How hosts are reached.
     pub routes: HostRoutes,
@@ -40,7 +42,8 @@ pub struct WatchService {
 }
 
 impl Config {
-    /// The directories that show whose site it is: those of the ledger, the status file and the command file.
+    /// The directories that show whose site it is: those of the ledger, the status file and the
+    /// command file.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
         files.into_iter().flatten().filter_map(|file| file.parent())
@@ -49,7 +52,12 @@ impl Config {
     /// All places it names.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];
-        files.into_iter().flatten().chain(&self.plugin_path).map(PathBuf::as_path).chain(self.routes.paths())
+        files
+            .into_iter()
+            .flatten()
+            .chain(&self.plugin_path)
+            .map(PathBuf::as_path)
+            .chain(self.routes.paths())
     }
 }
 
@@ -89,7 +97,9 @@ impl<'de> Deserialize<'de> for Config {
             command_file: keys.command_file,
             status_file: keys.status_file,
             check_repairs: keys.check_repairs,
-            plugin_path: keys.plugin_path.unwrap_or_else(|| DEFAULT_PLUGIN_PATH.map(PathBuf::from).to_vec()),
+            plugin_path: keys
+                .plugin_path
+                .unwrap_or_else(|| DEFAULT_PLUGIN_PATH.map(PathBuf::from).to_vec()),
             routes: HostRoutes::new(keys.ssh, keys.hosts.0),
         })
     }

@@ -1,4 +1,5 @@
-//! Reads policy.json: the admin's rules, the places of things, and every default. Refuses unknown keys.
+//! Reads policy.json: the admin's rules, the places of things, and every default. Refuses unknown
+//! keys.
 
 mod file;
 mod repairs;
@@ -43,7 +44,10 @@ pub enum BadPolicy {
         place: PathBuf,
     },
     /// Somebody else could tell us what to run.
-    #[error("the policy {path} belongs to uid {owner}, not to root or us: chown root it, or run this as that user")]
+    #[error(
+        "the policy {path} belongs to uid {owner}, not to root or us: chown root it, or run this \
+         as that user"
+    )]
     Owner {
         /// The file.
         path: PathBuf,
@@ -69,7 +73,8 @@ pub enum BadPolicy {
 /// Reads and checks a policy file.
 pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     let unreadable = |why| BadPolicy::Unreadable { path: path.to_owned(), why };
-    let file = Input::open(path, LONGEST, Some(Instant::now() + PATIENCE)).map_err(|why| unreadable(why.into()))?;
+    let file = Input::open(path, LONGEST, Some(Instant::now() + PATIENCE))
+        .map_err(|why| unreadable(why.into()))?;
     let found = file.metadata().map_err(unreadable)?;
     if found.mode() & 0o002 != 0 {
         return Err(BadPolicy::WritableByAll(path.to_owned()));
@@ -98,7 +103,8 @@ pub const LONGEST: u64 = 16 << 20;
 /// How long a policy that comes through a pipe is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads and checks the text of a policy. `path` is only told in errors; whose file it is, is not looked at here.
+/// Reads and checks the text of a policy. `path` is only told in errors; whose file it is, is not
+/// looked at here.
 pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -118,7 +124,8 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
 fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> BadPolicy {
     let (line, column) = (error.line(), error.column());
     // The place is told in front of the message, the way compilers do.
-    let what = printable(&error.to_string().replace(&format!(" at line {line} column {column}"), ""));
+    let what =
+        printable(&error.to_string().replace(&format!(" at line {line} column {column}"), ""));
     let key = key.map(|key| format!("{}: ", printable(&key))).unwrap_or_default();
     BadPolicy::Malformed { path: path.to_owned(), line, column, key, what }
 }
@@ -126,7 +133,9 @@ fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> Bad
 /// What the file says comes back in a message, of one line that a terminal shows as it is.
 fn printable(text: &str) -> String {
     let kept = |c: &char| matches!(c, '\'' | '"' | '\\');
-    text.chars().map(|c| if kept(&c) { c.to_string() } else { c.escape_debug().to_string() }).collect()
+    text.chars()
+        .map(|c| if kept(&c) { c.to_string() } else { c.escape_debug().to_string() })
+        .collect()
 }
 
 #[cfg(test)]

@@ -71,18 +71,22 @@ impl TryFrom<RepairKeys> for Repair {
             return Err("its ladder has no rung: nothing would ever be repaired".into());
         }
         let rungs = keys.ladder.iter().enumerate();
-        let ladder: Result<Vec<Rung>, String> =
-            rungs.map(|(n, rung)| rung_of(rung, &keys).map_err(|why| format!("ladder[{n}]: {why}"))).collect();
+        let ladder: Result<Vec<Rung>, String> = rungs
+            .map(|(n, rung)| rung_of(rung, &keys).map_err(|why| format!("ladder[{n}]: {why}")))
+            .collect();
         let mut rules = Rules::with_ladder(ladder?);
         if let Some(words) = &keys.on {
             rules.on = words.iter().map(|word| bad_state(word)).collect::<Result<_, _>>()?;
         }
         if let Some(attempt) = keys.soft_attempt {
-            rules.soft_attempt = Some(attempt).filter(|n| *n > 0).ok_or("soft_attempt is 0: attempts are counted from 1")?;
+            rules.soft_attempt = Some(attempt)
+                .filter(|n| *n > 0)
+                .ok_or("soft_attempt is 0: attempts are counted from 1")?;
         }
         if let Some(wanted) = keys.in_a_row {
             rules.in_a_row = Some(wanted).filter(|n| (1..=Rules::MOST_IN_A_ROW).contains(n)).ok_or(
-                "in_a_row is neither 1 nor 2: Nagios tells of the result before and of no more; soft_attempt counts further",
+                "in_a_row is neither 1 nor 2: Nagios tells of the result before and of no more; \
+                 soft_attempt counts further",
             )?;
         }
         rules.limits = limits(keys);
@@ -110,20 +114,26 @@ fn bad_state(word: &str) -> Result<State, String> {
         Ok(state) if !state.is_good() => Ok(state),
         _ => {
             let word = word.escape_debug();
-            Err(format!("on: '{word}' is no state to repair: one of CRITICAL, WARNING, UNKNOWN, DOWN, UNREACHABLE"))
+            Err(format!(
+                "on: '{word}' is no state to repair: one of CRITICAL, WARNING, UNKNOWN, DOWN, \
+                 UNREACHABLE"
+            ))
         }
     }
 }
 
 fn rung_of(rung: &RungKeys, repair: &RepairKeys) -> Result<Rung, String> {
     let verify = rung.verify.as_ref().or(repair.verify.as_ref());
-    let verify =
-        verify.filter(|argv| !argv.is_empty()).ok_or("it has no \"verify\": a repair that is not checked is no repair")?;
+    let verify = verify
+        .filter(|argv| !argv.is_empty())
+        .ok_or("it has no \"verify\": a repair that is not checked is no repair")?;
     let good_results = rung.good_results.or(repair.good_results).unwrap_or(1);
     Ok(Rung {
         act: act_of(rung)?,
         verify: checked_words("verify", verify)?,
-        good_results: Some(good_results).filter(|n| (1..=60).contains(n)).ok_or("good_results is not within 1 and 60")?,
+        good_results: Some(good_results)
+            .filter(|n| (1..=60).contains(n))
+            .ok_or("good_results is not within 1 and 60")?,
         timeout: rung.timeout.or(repair.timeout).map_or(DEFAULT_TIMEOUT, |span| span.0),
         settle: rung.settle.or(repair.settle).map_or(DEFAULT_SETTLE, |span| span.0),
     })
@@ -132,7 +142,8 @@ fn rung_of(rung: &RungKeys, repair: &RepairKeys) -> Result<Rung, String> {
 fn act_of(rung: &RungKeys) -> Result<Act, String> {
     match (&rung.ssh, &rung.local, &rung.at) {
         (Some(name), None, at) => {
-            let repair: RepairName = name.parse().map_err(|bad: policy::BadName| bad.to_string())?;
+            let repair: RepairName =
+                name.parse().map_err(|bad: policy::BadName| bad.to_string())?;
             Ok(Act::Ssh { repair, at: at.clone() })
         }
         (None, Some(argv), None) => {
@@ -142,7 +153,9 @@ fn act_of(rung: &RungKeys) -> Result<Act, String> {
             }
             Ok(Act::Local(checked_words("local", argv)?))
         }
-        (None, Some(_), Some(_)) => Err("\"at\" names another host's gate, which a local program has none of".into()),
+        (None, Some(_), Some(_)) => {
+            Err("\"at\" names another host's gate, which a local program has none of".into())
+        }
         _ => Err("give it either \"ssh\" or \"local\"".into()),
     }
 }
@@ -153,10 +166,16 @@ fn checked_words(key: &str, argv: &[String]) -> Result<Vec<String>, String> {
         if word.contains('\0') {
             return Err(format!("{key}: a word holds a NUL byte"));
         }
-        for inner in word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(inner, _)| inner) {
-            let a_name = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        for inner in
+            word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(inner, _)| inner)
+        {
+            let a_name =
+                !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             if a_name && !["host", "address", "service"].contains(&inner) {
-                return Err(format!("{key}: nothing fills {{{inner}}}: there are {{host}}, {{address}} and {{service}}"));
+                return Err(format!(
+                    "{key}: nothing fills {{{inner}}}: there are {{host}}, {{address}} and \
+                     {{service}}"
+                ));
             }
         }
     }

@@ -6,13 +6,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-/// A duration read from text: whole numbers with a unit of `ms`, `s`, `m`, `h` or `d`, one after the other.
+/// A duration read from text: whole numbers with a unit of `ms`, `s`, `m`, `h` or `d`, one after
+/// the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' is not a duration (of at most ten years): write a number and a unit, like \"30s\", \"10m\" or \"1h30m\"", .0.escape_debug())]
+#[error("'{}' is not a duration (of at most ten years): write a number and a unit, \
+         like \"30s\", \"10m\" or \"1h30m\"", .0.escape_debug())]
 pub struct BadSpan(String);
 
 impl FromStr for Span {
@@ -64,12 +66,29 @@ mod tests {
 
     #[test]
     fn as_people_write_them() {
-        for (text, seconds) in
-            [("30s", 30.0), ("10m", 600.0), ("1h", 3600.0), ("1h30m", 5400.0), ("250ms", 0.25), ("2d", 172_800.0), ("0s", 0.0)]
-        {
+        for (text, seconds) in [
+            ("30s", 30.0),
+            ("10m", 600.0),
+            ("1h", 3600.0),
+            ("1h30m", 5400.0),
+            ("250ms", 0.25),
+            ("2d", 172_800.0),
+            ("0s", 0.0),
+        ] {
             assert_eq!(text.parse::<Span>().unwrap().0.as_secs_f64(), seconds, "{text}");
         }
-        for text in ["", "30", "s", "1 h", "-5s", "1.5h", "5sec", "99999999999999999999s", "9999999d", "１s"] {
+        for text in [
+            "",
+            "30",
+            "s",
+            "1 h",
+            "-5s",
+            "1.5h",
+            "5sec",
+            "99999999999999999999s",
+            "9999999d",
+            "１s",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

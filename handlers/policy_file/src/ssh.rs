@@ -104,11 +104,17 @@ impl HostRoutes {
             host: host.to_owned(),
             address: own.address.as_deref().or(address).unwrap_or(host).to_owned(),
             transport: own.transport.or(all.transport).unwrap_or(Transport::Ssh2),
-            user: own.user.as_ref().or(all.user.as_ref()).cloned().unwrap_or_else(|| "repair".to_owned()),
+            user: own
+                .user
+                .as_ref()
+                .or(all.user.as_ref())
+                .cloned()
+                .unwrap_or_else(|| "repair".to_owned()),
             port: own.port.or(all.port).unwrap_or(22),
             key: key.unwrap_or_else(|| "/etc/nagios-selfheal/id_ed25519".into()),
             passphrase_file: own.passphrase_file.as_ref().or(all.passphrase_file.as_ref()).cloned(),
-            known_hosts: known_hosts.unwrap_or_else(|| vec!["/etc/nagios-selfheal/known_hosts".into()]),
+            known_hosts: known_hosts
+                .unwrap_or_else(|| vec!["/etc/nagios-selfheal/known_hosts".into()]),
             agent: own.agent.or(all.agent).unwrap_or(false),
             config: own.config.as_ref().or(all.config.as_ref()).cloned(),
             via: via.map(|via| Box::new(self.route_within(via, None, chain - 1))),
@@ -128,20 +134,33 @@ mod tests {
 
     #[test]
     fn a_host_may_do_otherwise() {
-        let routes = routes(r#"{"*": {"user": "fix"}, "web1": {"port": 2222, "address": "192.0.2.9", "transport": "openssh"}}"#);
+        let routes = routes(
+            r#"{"*": {"user": "fix"}, "web1": {"port": 2222, "address": "192.0.2.9", "transport": "openssh"}}"#,
+        );
         let web1 = routes.route("web1", Some("192.0.2.1"));
-        assert_eq!((web1.user.as_str(), web1.port, web1.address.as_str()), ("fix", 2222, "192.0.2.9"));
+        assert_eq!(
+            (web1.user.as_str(), web1.port, web1.address.as_str()),
+            ("fix", 2222, "192.0.2.9")
+        );
         assert_eq!(web1.transport, Transport::Openssh);
         let web2 = routes.route("web2", Some("192.0.2.2"));
-        assert_eq!((web2.port, web2.address.as_str(), web2.transport), (22, "192.0.2.2", Transport::Ssh2));
+        assert_eq!(
+            (web2.port, web2.address.as_str(), web2.transport),
+            (22, "192.0.2.2", Transport::Ssh2)
+        );
         assert_eq!(routes.route("web3", None).address, "web3");
     }
 
     #[test]
     fn bastions_are_hosts_too_and_a_circle_of_them_ends() {
-        let routes = routes(r#"{"*": {"via": "gate"}, "gate": {"user": "jump"}, "a": {"via": "b"}, "b": {"via": "a"}}"#);
+        let routes = routes(
+            r#"{"*": {"via": "gate"}, "gate": {"user": "jump"}, "a": {"via": "b"}, "b": {"via": "a"}}"#,
+        );
         let route = routes.route("web1", None);
-        assert_eq!(route.via.as_ref().map(|via| (via.host.as_str(), via.user.as_str())), Some(("gate", "jump")));
+        assert_eq!(
+            route.via.as_ref().map(|via| (via.host.as_str(), via.user.as_str())),
+            Some(("gate", "jump"))
+        );
         assert_eq!(route.via.unwrap().via, None);
         let mut hops = 0;
         let mut route = Some(Box::new(routes.route("a", None)));

@@ -13,8 +13,14 @@ fn the_smallest_policy_is_complete() {
         read_text(r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http", "-H", "{address}"]}}}"#)
             .unwrap();
     let rules = config.policy.repairs.values().next().unwrap();
-    assert_eq!((rules.on.as_slice(), rules.soft_attempt, rules.in_a_row), (&[State::Critical, State::Down][..], 3, 1));
-    assert_eq!((rules.limits.cooldown, rules.ladder[0].timeout), (Duration::from_secs(600), Duration::from_secs(90)));
+    assert_eq!(
+        (rules.on.as_slice(), rules.soft_attempt, rules.in_a_row),
+        (&[State::Critical, State::Down][..], 3, 1)
+    );
+    assert_eq!(
+        (rules.limits.cooldown, rules.ladder[0].timeout),
+        (Duration::from_secs(600), Duration::from_secs(90))
+    );
     let way = config.routes.route("web1", None);
     assert_eq!(rules.ladder[0].verify, ["check_http", "-H", "{address}"]);
     assert_eq!((way.user.as_str(), way.port, config.command_file), ("repair", 22, None));
@@ -29,9 +35,15 @@ fn a_rung_takes_from_its_repair_what_it_does_not_say() {
     .unwrap();
     let rules = config.policy.repairs.values().next().unwrap();
     assert_eq!(rules.ladder[0].timeout, Duration::from_secs(10));
-    assert_eq!((rules.ladder[1].timeout, rules.ladder[1].verify.as_slice()), (Duration::from_secs(300), &["/b".to_owned()][..]));
+    assert_eq!(
+        (rules.ladder[1].timeout, rules.ladder[1].verify.as_slice()),
+        (Duration::from_secs(300), &["/b".to_owned()][..])
+    );
     assert!(matches!(&rules.ladder[1].act, Act::Local(argv) if argv.len() == 3));
-    assert_eq!((rules.on.as_slice(), rules.soft_attempt, rules.limits.cooldown.as_secs()), (&[State::Warning][..], 1, 3600));
+    assert_eq!(
+        (rules.on.as_slice(), rules.soft_attempt, rules.limits.cooldown.as_secs()),
+        (&[State::Warning][..], 1, 3600)
+    );
     assert_eq!(rules.in_a_row, 2);
 }
 
@@ -46,42 +58,73 @@ fn every_limit_can_be_set() {
     )
     .unwrap();
     let rules = config.policy.repairs.values().next().unwrap();
-    assert_eq!((rules.limits.per_incident, rules.limits.breaker, rules.limits.window.count), (1, 2, 2));
+    assert_eq!(
+        (rules.limits.per_incident, rules.limits.breaker, rules.limits.window.count),
+        (1, 2, 2)
+    );
     assert_eq!((rules.limits.relapse.as_secs(), rules.limits.healthy_for.as_secs()), (300, 7200));
     assert!(matches!(&rules.ladder[0].act, Act::Ssh { at: Some(at), .. } if at == "hypervisor1"));
     assert_eq!((rules.ladder[0].good_results, rules.ladder[1].good_results), (3, 1));
-    assert_eq!((config.policy.fleet.running, config.policy.fleet.started.count, config.policy.fleet.share), (2, 7, 10));
+    assert_eq!(
+        (config.policy.fleet.running, config.policy.fleet.started.count, config.policy.fleet.share),
+        (2, 7, 10)
+    );
     assert_eq!(config.check_repairs.unwrap().service, "Repairs");
 }
 
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     let repair = |keys: &str| {
-        format!("{{\"repairs\": {{\"httpd\": {{\"ladder\": [{{\"ssh\": \"httpd\"}}], \"verify\": [\"/v\"]{keys}}}}}}}")
+        format!(
+            "{{\"repairs\": {{\"httpd\": {{\"ladder\": [{{\"ssh\": \"httpd\"}}], \"verify\": \
+                [\"/v\"]{keys}}}}}}}"
+        )
     };
     for (text, wanted) in [
         ("".into(), "policy.json:1:0: EOF"),
         ("{\n \"repairs\": {},\n}".into(), "policy.json:3:1: "),
         ("{\"repairs\": {}\n \"ledger\": \"/l\"}".into(), "policy.json:2:2: expected `,` or `}`"),
-        ("{\"repairs\": {}, \"fleet\": {\"running\": 1 \"share\": 2}}".into(), ": fleet: expected `,` or `}`"),
+        (
+            "{\"repairs\": {}, \"fleet\": {\"running\": 1 \"share\": 2}}".into(),
+            ": fleet: expected `,` or `}`",
+        ),
         ("{}".into(), "missing field `repairs`"),
-        ("null".into(), "policy.json:1:4: invalid type: null, expected an object with the keys of a policy"),
+        (
+            "null".into(),
+            "policy.json:1:4: invalid type: null, expected an object with the keys of a policy",
+        ),
         ("[]".into(), "policy.json:1:"),
-        ("{\"repairs\": {}, \"ledger\": \"ledger.sqlite\"}".into(), "'ledger.sqlite' is no absolute path"),
-        ("{\"repairs\": {}, \"hosts\": {\"a\": {\"key\": \"k\"}}}".into(), "'k' is no absolute path"),
+        (
+            "{\"repairs\": {}, \"ledger\": \"ledger.sqlite\"}".into(),
+            "'ledger.sqlite' is no absolute path",
+        ),
+        (
+            "{\"repairs\": {}, \"hosts\": {\"a\": {\"key\": \"k\"}}}".into(),
+            "'k' is no absolute path",
+        ),
         ("{\"repairs\": {}} x".into(), "trailing characters"),
         ("{\"repairs\": {}, \"repair\": 1}".into(), "unknown field `repair`"),
         ("{\"repairs\": {}, \"ledger\": 1}".into(), "ledger: invalid type"),
         ("{\"repairs\": {}, \"ssh\": {\"port\": 70000}}".into(), "ssh.port: "),
         ("{\"repairs\": {\"a b\": {}}}".into(), "'a b' is not a repair name"),
         ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: its ladder has no rung"),
-        ("{\"repairs\": {\"x\": {\"ladder\": [{\"ssh\": \"a\"}]}}}".into(), "ladder[0]: it has no \"verify\""),
-        ("{\"repairs\": {\"x\": {\"ladder\": [{}], \"verify\": [\"/v\"]}}}".into(), "either \"ssh\" or \"local\""),
         (
-            "{\"repairs\": {\"x\": {\"ladder\": [{\"local\": [\"sh\"]}], \"verify\": [\"/v\"]}}}".into(),
+            "{\"repairs\": {\"x\": {\"ladder\": [{\"ssh\": \"a\"}]}}}".into(),
+            "ladder[0]: it has no \"verify\"",
+        ),
+        (
+            "{\"repairs\": {\"x\": {\"ladder\": [{}], \"verify\": [\"/v\"]}}}".into(),
+            "either \"ssh\" or \"local\"",
+        ),
+        (
+            "{\"repairs\": {\"x\": {\"ladder\": [{\"local\": [\"sh\"]}], \"verify\": [\"/v\"]}}}"
+                .into(),
             "'sh' is no absolute path",
         ),
-        (repair(", \"cooldown\": \"10 minutes\""), "repairs.httpd.cooldown: '10 minutes' is not a duration"),
+        (
+            repair(", \"cooldown\": \"10 minutes\""),
+            "repairs.httpd.cooldown: '10 minutes' is not a duration",
+        ),
         (repair(", \"cooldown\": 600"), "repairs.httpd.cooldown: invalid type: integer"),
         (repair(", \"cooldwn\": \"10m\""), "unknown field `cooldwn`"),
         (repair(", \"on\": [\"OK\"]"), "'OK' is no state to repair"),
@@ -90,17 +133,32 @@ fn what_is_wrong_is_named_with_its_place() {
         (repair(", \"in_a_row\": 3"), "Nagios tells of the result before and of no more"),
         (repair(", \"window\": {\"count\": 1}"), "repairs.httpd.window: missing field `per`"),
         (repair(", \"good_results\": 0"), "good_results is not within"),
-        ("{\"repairs\": {}, \"fleet\": {\"runing\": 1}}".into(), "fleet.runing: unknown field `runing`"),
+        (
+            "{\"repairs\": {}, \"fleet\": {\"runing\": 1}}".into(),
+            "fleet.runing: unknown field `runing`",
+        ),
         ("{\"repairs\": {}, \"fleet\": {\"share\": 101}}".into(), "share is a percentage"),
-        ("{\"repairs\": {}, \"hosts\": {\"a\": {\"transport\": \"telnet\"}}}".into(), "hosts.a.transport: unknown variant"),
-        (repair("}, \"httpd\": {\"ladder\": [{\"ssh\": \"b\"}], \"verify\": [\"/v\"]"), "'httpd' stands there twice"),
-        ("{\"repairs\": {}, \"hosts\": {\"a\": {\"port\": 22}, \"a\": {}}}".into(), "hosts: 'a' stands there twice"),
+        (
+            "{\"repairs\": {}, \"hosts\": {\"a\": {\"transport\": \"telnet\"}}}".into(),
+            "hosts.a.transport: unknown variant",
+        ),
+        (
+            repair("}, \"httpd\": {\"ladder\": [{\"ssh\": \"b\"}], \"verify\": [\"/v\"]"),
+            "'httpd' stands there twice",
+        ),
+        (
+            "{\"repairs\": {}, \"hosts\": {\"a\": {\"port\": 22}, \"a\": {}}}".into(),
+            "hosts: 'a' stands there twice",
+        ),
         ("{\"repairs\": {}, \"k\\u001b[31m\": 1}".into(), "unknown field `k\\u{1b}[31m`"),
         ("{\"repairs\": {}, \"ledger\": \"a\\nb\"}".into(), "'a\\nb' is no absolute path"),
         (repair("").replace("/v", "{adress}"), "nothing fills {adress}"),
     ] {
         let refusal = read_text(&text).expect_err(&text);
-        assert!(refusal.contains(wanted) && refusal.starts_with("policy.json:"), "{text}\n{refusal}");
+        assert!(
+            refusal.contains(wanted) && refusal.starts_with("policy.json:"),
+            "{text}\n{refusal}"
+        );
         assert!(!refusal.contains('\n'), "{refusal}");
     }
 }

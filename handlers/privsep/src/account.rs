@@ -36,10 +36,13 @@ impl Account {
     /// # Errors
     /// When the system cannot say.
     pub fn of_uid(uid: u32) -> Result<Option<Account>, Error> {
-        Account::of(User::from_uid(Uid::from_raw(uid)).map_err(|why| unknown(&uid.to_string(), why))?)
+        Account::of(
+            User::from_uid(Uid::from_raw(uid)).map_err(|why| unknown(&uid.to_string(), why))?,
+        )
     }
 
-    /// The same account with another group, as nagios.cfg may name one; unchanged when there is no such group.
+    /// The same account with another group, as nagios.cfg may name one; unchanged when there is no
+    /// such group.
     ///
     /// # Errors
     /// When the system cannot say.

@@ -28,15 +28,20 @@ pub enum Error {
     Start { account: String, why: io::Error },
     /// The other half was killed.
     #[error(
-        "the part that runs as {account} did not answer within {} s; try again, or run this as that user",
+        "the part that runs as {account} did not answer within {} s; try again, or run this as \
+         that user",
         within.as_secs()
     )]
     Late { account: String, within: Duration },
     /// More than root's half reads.
-    #[error("the part that runs as {account} answered with more than {limit} bytes; narrow the query")]
+    #[error(
+        "the part that runs as {account} answered with more than {limit} bytes; narrow the query"
+    )]
     TooLarge { account: String, limit: usize },
     /// The answer is missing or has another form.
-    #[error("invalid answer from the part that runs as {account}: {why}; is another version installed?")]
+    #[error(
+        "invalid answer from the part that runs as {account}: {why}; is another version installed?"
+    )]
     Answer { account: String, why: String },
     /// More than one account can change the directory.
     #[error("cannot determine the owner of {path}: {why}")]

@@ -25,7 +25,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The longest line of output that is shown, in bytes.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// The only environment variables a half gets. Any other, such as LD_PRELOAD, would cross between root and the account.
+/// The only environment variables a half gets. Any other, such as LD_PRELOAD, would cross between
+/// root and the account.
 #[derive(Debug, Clone)]
 pub struct Environment(Vec<(&'static str, OsString)>);
 
@@ -33,21 +34,32 @@ impl Environment {
     const NAMES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
     const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-    /// The environment of an account that has no process to take one from, with our own language and time zone.
+    /// The environment of an account that has no process to take one from, with our own language
+    /// and time zone.
     pub fn of(account: &Account) -> Environment {
-        let ours = ["LANG", "TZ"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        Environment([("HOME", account.home.clone().into()), ("PATH", Environment::PATH.into())].into_iter().chain(ours).collect())
+        let ours =
+            ["LANG", "TZ"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+        Environment(
+            [("HOME", account.home.clone().into()), ("PATH", Environment::PATH.into())]
+                .into_iter()
+                .chain(ours)
+                .collect(),
+        )
     }
 
-    /// The same with the values that `process` has for these variables, as /proc/PID/environ shows them (proc(5)).
+    /// The same with the values that `process` has for these variables, as /proc/PID/environ shows
+    /// them (proc(5)).
     pub fn with_process(mut self, process: &[u8]) -> Environment {
         use std::os::unix::ffi::OsStrExt;
         for variable in process.split(|byte| *byte == 0) {
             let Some(equals) = variable.iter().position(|byte| *byte == b'=') else { continue };
             let (name, value) = variable.split_at(equals);
-            if let Some(name) = Environment::NAMES.into_iter().find(|known| known.as_bytes() == name) {
+            if let Some(name) =
+                Environment::NAMES.into_iter().find(|known| known.as_bytes() == name)
+            {
                 self.0.retain(|(known, _)| *known != name);
-                self.0.push((name, OsStr::from_bytes(value.get(1..).unwrap_or_default()).to_owned()));
+                self.0
+                    .push((name, OsStr::from_bytes(value.get(1..).unwrap_or_default()).to_owned()));
             }
         }
         self
@@ -65,34 +77,52 @@ impl Half {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(account: &Account, environment: Environment, argv: &[OsString], stdin: Stdio) -> Result<Half, Error> {
+    pub fn start(
+        account: &Account,
+        environment: Environment,
+        argv: &[OsString],
+        stdin: Stdio,
+    ) -> Result<Half, Error> {
         let failed = |why| Error::Start { account: account.name.clone(), why };
         let mut command = Command::new("/proc/self/exe");
         command.arg0(std::env::args_os().next().unwrap_or_default()).arg(option(account));
-        // It enters our directory again as that account, by its name: relative paths are meant from there.
+        // It enters our directory again as that account, by its name: relative paths are meant from
+        // there.
         command.arg(std::env::current_dir().unwrap_or_default()).args(argv);
         command.env_clear().envs(environment.0).current_dir("/");
-        let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+        let child = command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
         Ok(Half { account: account.name.clone(), child })
     }
 
-    /// Its answer, or the problem it reports. What it says on standard error is shown. Unless it is `exact`, for programs, it
-    /// is cleaned of what acts on a terminal.
+    /// Its answer, or the problem it reports. What it says on standard error is shown. Unless it is
+    /// `exact`, for programs, it is cleaned of what acts on a terminal.
     ///
     /// # Errors
     /// When there is no valid answer of a bounded size `within` this time. The half has ended then.
-    pub fn answer<T: DeserializeOwned>(mut self, within: Duration, exact: bool) -> Result<Result<T, String>, Error> {
+    pub fn answer<T: DeserializeOwned>(
+        mut self,
+        within: Duration,
+        exact: bool,
+    ) -> Result<Result<T, String>, Error> {
         let shown = self.show_errors();
         let read = self.read(within);
-        // The answer is complete or late: it has nothing more to do. It is not waited for long, for it may be in a system call
-        // that ends when another account wants.
+        // The answer is complete or late: it has nothing more to do. It is not waited for long, for
+        // it may be in a system call that ends when another account wants.
         let _ = self.child.kill();
         let until = Instant::now() + LAST_WORDS;
         while shown.as_ref().is_some_and(|shown| !shown.is_finished()) && Instant::now() < until {
             thread::sleep(Duration::from_millis(1));
         }
         let _ = self.child.try_wait();
-        let invalid = |why: serde_json::Error| Error::Answer { account: self.account.clone(), why: why.to_string() };
+        let invalid = |why: serde_json::Error| Error::Answer {
+            account: self.account.clone(),
+            why: why.to_string(),
+        };
         let mut value: Value = serde_json::from_slice(&read?).map_err(invalid)?;
         if !exact {
             clean(&mut value);
@@ -100,14 +130,16 @@ impl Half {
         serde_json::from_value(value).map_err(invalid)
     }
 
-    /// Shows what it prints, line by line and cleaned, until it ends. SIGINT and SIGTERM are passed on to it.
+    /// Shows what it prints, line by line and cleaned, until it ends. SIGINT and SIGTERM are passed
+    /// on to it.
     ///
     /// # Errors
     /// When what it prints cannot be read.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // Without a handler root's half ends, and the other one is sent SIGTERM for that. Its account may have stopped it: a
-        // second signal kills it, and so does the time after the first.
+        // Without a handler root's half ends, and the other one is sent SIGTERM for that. Its
+        // account may have stopped it: a second signal kills it, and so does the time after the
+        // first.
         let mut asked = false;
         let _ = ctrlc::set_handler(move || {
             let Some(pid) = pid else { return };
@@ -138,7 +170,8 @@ impl Half {
     fn read(&mut self, within: Duration) -> Result<Vec<u8>, Error> {
         let account = self.account.clone();
         let failed = |why| Error::Start { account: account.clone(), why };
-        let stdout = self.child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        let stdout =
+            self.child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
         let (send, come) = mpsc::channel();
         let read = move || {
             let mut bytes = Vec::new();
@@ -146,8 +179,15 @@ impl Half {
             let _ = send.send(read.map(|_| bytes));
         };
         thread::Builder::new().spawn(read).map_err(failed)?;
-        let bytes = come.recv_timeout(within).map_err(|_| Error::Late { account: account.clone(), within })?.map_err(failed)?;
-        if bytes.len() > LONGEST { Err(Error::TooLarge { account, limit: LONGEST }) } else { Ok(bytes) }
+        let bytes = come
+            .recv_timeout(within)
+            .map_err(|_| Error::Late { account: account.clone(), within })?
+            .map_err(failed)?;
+        if bytes.len() > LONGEST {
+            Err(Error::TooLarge { account, limit: LONGEST })
+        } else {
+            Ok(bytes)
+        }
     }
 }
 
@@ -183,7 +223,11 @@ mod tests {
         let process = b"LD_PRELOAD=/tmp/evil.so\0HOME=/of/nagios\0SSH_AUTH_SOCK=/run/agent\0nonsense\0PATHX=1\0";
         let Environment(variables) = Environment::of(&root).with_process(process);
         let value = |name| {
-            variables.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.to_str().unwrap()).collect::<Vec<_>>()
+            variables
+                .iter()
+                .filter(|(known, _)| *known == name)
+                .map(|(_, value)| value.to_str().unwrap())
+                .collect::<Vec<_>>()
         };
         assert_eq!(
             (value("HOME"), value("SSH_AUTH_SOCK"), value("PATH")),

@@ -8,12 +8,14 @@ use safe_file::Directory;
 
 use crate::{Account, Error};
 
-/// Returns the account, other than root, that owns one of `directories` or a directory above it. `None` if we are not root,
-/// and for directories that do not exist.
+/// Returns the account, other than root, that owns one of `directories` or a directory above it.
+/// `None` if we are not root, and for directories that do not exist.
 ///
 /// # Errors
 /// When more than one account can change one of them, or its owner has no account.
-pub fn other_owner<'a>(directories: impl IntoIterator<Item = &'a Path>) -> Result<Option<Account>, Error> {
+pub fn other_owner<'a>(
+    directories: impl IntoIterator<Item = &'a Path>,
+) -> Result<Option<Account>, Error> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
@@ -35,9 +37,13 @@ fn owner_but_root(directory: &Path) -> Result<Option<Account>, Error> {
 ///
 /// # Errors
 /// [`Error::AsRoot`] with the command to use instead, and those of [`other_owner`].
-pub fn refuse_root<'a>(directories: impl IntoIterator<Item = &'a Path>, argv: &[OsString]) -> Result<(), Error> {
+pub fn refuse_root<'a>(
+    directories: impl IntoIterator<Item = &'a Path>,
+    argv: &[OsString],
+) -> Result<(), Error> {
     let Some(account) = other_owner(directories)? else { return Ok(()) };
-    let program = std::env::current_exe().unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into());
+    let program = std::env::current_exe()
+        .unwrap_or_else(|_| std::env::args_os().next().unwrap_or_default().into());
     Err(Error::AsRoot { line: line_to_use(&account, &program, argv), account: account.name })
 }
 
@@ -51,7 +57,11 @@ fn line_to_use(account: &Account, program: &Path, argv: &[OsString]) -> String {
 /// Quotes a word for the shell.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +73,9 @@ mod tests {
         let root = Account::named("root").unwrap().unwrap();
         let words = ["--host", "web 1", "it's", "", "$(id)"].map(OsString::from);
         let line = line_to_use(&root, Path::new("/opt/our programs/handle_repair"), &words);
-        assert_eq!(line, r"runuser -u root -- '/opt/our programs/handle_repair' --host 'web 1' 'it'\''s' '' '$(id)'");
+        assert_eq!(
+            line,
+            r"runuser -u root -- '/opt/our programs/handle_repair' --host 'web 1' 'it'\''s' '' '$(id)'"
+        );
     }
 }

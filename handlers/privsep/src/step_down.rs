@@ -26,8 +26,8 @@ pub(crate) fn option(account: &Account) -> OsString {
     format!("{OPTION}{}:{}:{}", account.uid, account.gid, account.name).into()
 }
 
-/// Becomes Nagios' user for good if the first of `argv` says so, and returns the words after it. Must be called before
-/// anything else is done.
+/// Becomes Nagios' user for good if the first of `argv` says so, and returns the words after it.
+/// Must be called before anything else is done.
 ///
 /// # Errors
 /// When we are not root, or any step fails. The program must then end.
@@ -46,14 +46,19 @@ pub fn step_down(argv: &[OsString]) -> Result<(Role, &[OsString]), Error> {
     Ok((Role::SteppedDown, rest))
 }
 
-/// A session of its own has no controlling terminal, into which the account could type (TIOCSTI). A process that has given
-/// up root is not dumpable (prctl(2), PR_SET_DUMPABLE), so the account cannot trace it either.
+/// A session of its own has no controlling terminal, into which the account could type (TIOCSTI). A
+/// process that has given up root is not dumpable (prctl(2), PR_SET_DUMPABLE), so the account
+/// cannot trace it either.
 fn become_account(text: &str) -> Result<(), Error> {
-    let failed = |step| move |why: nix::Error| Error::StepDown { account: text.to_owned(), step, why: why.into() };
+    let failed = |step| {
+        move |why: nix::Error| Error::StepDown { account: text.to_owned(), step, why: why.into() }
+    };
     let mut words = text.splitn(3, ':');
     let mut number = || words.next().and_then(|word| word.parse().ok());
     let (uid, gid) = (number(), number());
-    let (Some(uid), Some(gid), Some(name)) = (uid, gid, words.next().and_then(|name| CString::new(name).ok())) else {
+    let (Some(uid), Some(gid), Some(name)) =
+        (uid, gid, words.next().and_then(|name| CString::new(name).ok()))
+    else {
         return Err(failed("reading the option")(nix::Error::EINVAL));
     };
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
@@ -61,16 +66,24 @@ fn become_account(text: &str) -> Result<(), Error> {
         return Err(failed("becoming root")(nix::Error::EPERM));
     }
     setsid().map_err(failed("setsid"))?;
-    close_inherited().map_err(|why| Error::StepDown { account: text.to_owned(), step: "/proc/self/fd", why })?;
+    close_inherited().map_err(|why| Error::StepDown {
+        account: text.to_owned(),
+        step: "/proc/self/fd",
+        why,
+    })?;
     leave_keyring().map_err(failed("joining a session keyring"))?;
     initgroups(&name, group).map_err(failed("initgroups"))?;
     setgid(group).map_err(failed("setgid"))?;
     setuid(user).map_err(failed("setuid"))?;
-    let (users, groups) = (getresuid().map_err(failed("getresuid"))?, getresgid().map_err(failed("getresgid"))?);
-    if [users.real, users.effective, users.saved] != [user; 3] || [groups.real, groups.effective, groups.saved] != [group; 3] {
+    let (users, groups) =
+        (getresuid().map_err(failed("getresuid"))?, getresgid().map_err(failed("getresgid"))?);
+    if [users.real, users.effective, users.saved] != [user; 3]
+        || [groups.real, groups.effective, groups.saved] != [group; 3]
+    {
         return Err(failed("giving up root for good")(nix::Error::EPERM));
     }
-    // When root's half has gone nobody reads the answer. The signal is reset by setuid(2), so this comes last.
+    // When root's half has gone nobody reads the answer. The signal is reset by setuid(2), so this
+    // comes last.
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|why| Error::StepDown {
         account: text.to_owned(),
         step: "PR_SET_PDEATHSIG",
@@ -89,7 +102,10 @@ fn leave_keyring() -> nix::Result<()> {
 /// Closes what root's shell has open; std opens everything of ours to be closed at exec.
 fn close_inherited() -> io::Result<()> {
     let number = |name: &OsStr| name.to_str().and_then(|name| name.parse::<i32>().ok());
-    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?.flatten().filter_map(|entry| number(&entry.file_name())).collect();
+    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
+        .flatten()
+        .filter_map(|entry| number(&entry.file_name()))
+        .collect();
     for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
         // The one that listed them is closed already.
         let _ = close(descriptor);

@@ -1,5 +1,6 @@
-//! The one framed line that a server believes, after what `live` tells: `SHN1 ` and one compact JSON object. Its shape is a contract with the
-//! transport on the Nagios server; a field that is not in it would make an honest answer unbelievable.
+//! The one framed line that a server believes, after what `live` tells: `SHN1 ` and one compact
+//! JSON object. Its shape is a contract with the transport on the Nagios server; a field that is
+//! not in it would make an honest answer unbelievable.
 
 use serde_json::{Value, json};
 
@@ -47,8 +48,12 @@ impl Answer {
                 "answer": "diagnose", "repair": repair,
                 "reports": reports.iter().map(|r| json!({"run": r.run, "exit": r.exit, "output": r.output})).collect::<Vec<_>>(),
             }),
-            Answer::Ready(repair) => json!({"answer": "ready", "repair": repair, "time": host::now() / 1000}),
-            Answer::Usage(all) => json!({"answer": "usage", "repairs": all.iter().map(of_usage).collect::<Vec<_>>()}),
+            Answer::Ready(repair) => {
+                json!({"answer": "ready", "repair": repair, "time": host::now() / 1000})
+            }
+            Answer::Usage(all) => {
+                json!({"answer": "usage", "repairs": all.iter().map(of_usage).collect::<Vec<_>>()})
+            }
             Answer::List(names) => json!({"answer": "list", "repairs": names}),
             Answer::Version => json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")}),
             Answer::Refused(refusal, job) => of_refusal(refusal, job.as_ref()),
@@ -73,7 +78,9 @@ impl Answer {
             Answer::Repair(record, state) | Answer::Status(record, state) => {
                 format!("{} after {:.3} s", state.word(), record.seconds)
             }
-            Answer::Refused(refusal, _) => format!("refused, {}: {}", refusal.reason.word(), clean(&refusal.text, 300)),
+            Answer::Refused(refusal, _) => {
+                format!("refused, {}: {}", refusal.reason.word(), clean(&refusal.text, 300))
+            }
             _ => "answered".to_owned(),
         }
     }
@@ -140,7 +147,11 @@ mod tests {
             parsed(&Answer::Refused(refusal, None)),
             json!({"answer": "refused", "host": "web1", "reason": "state", "text": "bad file?[0m"})
         );
-        let busy = Refusal { running: Job::new("20261123-bb"), retry_after: Some(7), ..Refusal::new(Reason::Busy, "x") };
+        let busy = Refusal {
+            running: Job::new("20261123-bb"),
+            retry_after: Some(7),
+            ..Refusal::new(Reason::Busy, "x")
+        };
         let object = parsed(&Answer::Refused(busy, Job::new("20261123-aa")));
         assert_eq!(
             (&object["job"], &object["running"], &object["retry_after"]),
@@ -151,8 +162,13 @@ mod tests {
     #[test]
     fn exit_codes_tell_the_kind_of_answer() {
         let of = |state| record("20261123-aa", state, 1, Some(2));
-        for (state, code) in [(State::Done, 0), (State::Failed, 1), (State::Timeout, 1), (State::Running, 2), (State::Unknown, 2)]
-        {
+        for (state, code) in [
+            (State::Done, 0),
+            (State::Failed, 1),
+            (State::Timeout, 1),
+            (State::Running, 2),
+            (State::Unknown, 2),
+        ] {
             assert_eq!(Answer::Repair(of(state), state).code(), code);
             assert_eq!(Answer::Status(of(state), state).code(), 0);
         }

@@ -1,4 +1,5 @@
-//! The gate's own arguments, which the administrator wrote into authorized_keys. Nothing of the request is among them.
+//! The gate's own arguments, which the administrator wrote into authorized_keys. Nothing of the
+//! request is among them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -74,31 +75,42 @@ pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
     while let Some(word) = words.next() {
         if word == "sudoers" && args.wish == Wish::Serve {
             let user = words.next_if(|user| !user.as_encoded_bytes().starts_with(b"-"));
-            args.wish = Wish::Sudoers(user.map_or("repair".into(), |user| user.display().to_string()));
+            args.wish =
+                Wish::Sudoers(user.map_or("repair".into(), |user| user.display().to_string()));
             continue;
         }
-        let mut value = || words.next().map(PathBuf::from).ok_or(format!("{} needs a value", word.display()));
+        let mut value =
+            || words.next().map(PathBuf::from).ok_or(format!("{} needs a value", word.display()));
         match (word.to_str().unwrap_or_default(), &args.wish) {
             ("--config", _) => args.config = value()?,
             ("--state", _) => args.state = value()?,
             ("--help" | "-h", _) => args.wish = Wish::Help,
             ("--version" | "-V", _) => args.wish = Wish::Version,
             ("check", Wish::Serve) => args.wish = Wish::Check,
-            _ => return Err(format!("unknown argument '{}'; see repair_gate --help", word.display())),
+            _ => {
+                return Err(format!(
+                    "unknown argument '{}'; see repair_gate --help",
+                    word.display()
+                ));
+            }
         }
     }
     match &args.wish {
-        Wish::Sudoers(user) if !crate::config::is_account(user) => Err(format!("'{user}' is not the name of an account")),
+        Wish::Sudoers(user) if !crate::config::is_account(user) => {
+            Err(format!("'{user}' is not the name of an account"))
+        }
         _ => Ok(args),
     }
 }
 
 fn within(argv: &[OsString]) -> Option<Wish> {
-    let words: Vec<String> = argv.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<_>>()?;
+    let words: Vec<String> =
+        argv.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<_>>()?;
     match words.as_slice() {
-        [_, seconds, grace, command @ ..] if !command.is_empty() => {
-            Some(Wish::Within(Limit { seconds: seconds.parse().ok()?, grace: grace.parse().ok()? }, command.to_vec()))
-        }
+        [_, seconds, grace, command @ ..] if !command.is_empty() => Some(Wish::Within(
+            Limit { seconds: seconds.parse().ok()?, grace: grace.parse().ok()? },
+            command.to_vec(),
+        )),
         _ => None,
     }
 }
@@ -122,13 +134,22 @@ mod tests {
     #[test]
     fn paths_and_words_are_read_and_everything_else_is_refused() {
         let args = reads("--config /a --state /b check").unwrap();
-        assert_eq!((args.config.to_str(), args.state.to_str(), args.wish), (Some("/a"), Some("/b"), Wish::Check));
+        assert_eq!(
+            (args.config.to_str(), args.state.to_str(), args.wish),
+            (Some("/a"), Some("/b"), Wish::Check)
+        );
         assert_eq!(reads("sudoers").unwrap().wish, Wish::Sudoers("repair".into()));
         assert_eq!(reads("sudoers --config /a").unwrap().wish, Wish::Sudoers("repair".into()));
         assert_eq!(reads("sudoers gate").unwrap().wish, Wish::Sudoers("gate".into()));
-        for bad in
-            ["--config", "--nonsense", "repair httpd 20261123-aa", "check check", "sudoers ALL", "sudoers a,b", "sudoers a b"]
-        {
+        for bad in [
+            "--config",
+            "--nonsense",
+            "repair httpd 20261123-aa",
+            "check check",
+            "sudoers ALL",
+            "sudoers a,b",
+            "sudoers a b",
+        ] {
             assert!(reads(bad).is_err(), "{bad}");
         }
     }

@@ -1,5 +1,6 @@
-//! repairs.json: which names stand for which commands. Text in, checked repairs out; whose file it is, is the business
-//! of `trust`. Everything that is not understood is refused, for a typing error must not become a default.
+//! repairs.json: which names stand for which commands. Text in, checked repairs out; whose file it
+//! is, is the business of `trust`. Everything that is not understood is refused, for a typing error
+//! must not become a default.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,7 +102,10 @@ pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {
         let text = format!("the key \"{}\" is here for the second time", shown(&double.key));
-        return Err(BadConfig { place: Place::Text { line: double.line, column: double.column }, text });
+        return Err(BadConfig {
+            place: Place::Text { line: double.line, column: double.column },
+            text,
+        });
     }
     let top = Key::top(&whole).object(&["repairs"])?;
     let repairs = top.need("repairs")?;
@@ -109,7 +113,9 @@ pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
     for (name, value) in repairs.any_object()? {
         let key = repairs.below(name, value);
         let Some(name) = Name::new(name) else {
-            return Err(key.wrong("a name is 1 to 64 letters, digits, '_' or '-', a letter or digit first"));
+            return Err(
+                key.wrong("a name is 1 to 64 letters, digits, '_' or '-', a letter or digit first")
+            );
         };
         by_name.insert(name, repair(&key)?);
     }
@@ -141,7 +147,8 @@ fn budget(key: &Key<'_>) -> Result<Budget, BadConfig> {
     let count = fields.need("count")?;
     let many = count.value.as_u64().filter(|n| (1..=MOST_RUNS).contains(n));
     Ok(Budget {
-        count: many.ok_or_else(|| count.wrong(&format!("must be a whole number from 1 to {MOST_RUNS}")))?,
+        count: many
+            .ok_or_else(|| count.wrong(&format!("must be a whole number from 1 to {MOST_RUNS}")))?,
         window: duration(&fields.need("window")?, 1, 7 * DAY)?,
     })
 }
@@ -154,7 +161,8 @@ fn reports(key: &Key<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
     items.iter().map(|item| command(item, exact)).collect()
 }
 
-/// The name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an alias, and `ALL` as everyone.
+/// The name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an alias,
+/// and `ALL` as everyone.
 fn account(key: &Key<'_>) -> Result<String, BadConfig> {
     let name = key.string()?;
     if is_account(name) {
@@ -167,11 +175,16 @@ fn account(key: &Key<'_>) -> Result<String, BadConfig> {
 /// Whether sudoers(5) would read `name` as the name of one account and as nothing else.
 pub(crate) fn is_account(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
-    first && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+    first
+        && name.len() <= 32
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// An argv. With `exact` it will stand in a sudoers file, where arguments are joined by blanks before they are compared:
-/// a blank inside a word, or a character that has a meaning there, could let another command through.
+/// An argv. With `exact` it will stand in a sudoers file, where arguments are joined by blanks
+/// before they are compared: a blank inside a word, or a character that has a meaning there, could
+/// let another command through.
 fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());
@@ -181,12 +194,17 @@ fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
             return Err(item.wrong("a word must not be empty or hold control characters"));
         }
         if n == 0 && !is_plain_path(word) {
-            return Err(item.wrong("a program is named by its absolute path, without '.', '..' and '//'"));
-        }
-        if exact && !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:=,+@%~*?[]{}".contains(&b)) {
             return Err(
-                item.wrong("with \"as\", sudoers must be able to say it exactly: letters, digits and _-./:=,+@%~*?[]{} only")
+                item.wrong("a program is named by its absolute path, without '.', '..' and '//'")
             );
+        }
+        if exact
+            && !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:=,+@%~*?[]{}".contains(&b))
+        {
+            return Err(item.wrong(
+                "with \"as\", sudoers must be able to say it exactly: letters, digits \
+                                       and _-./:=,+@%~*?[]{} only",
+            ));
         }
         words.push(word.to_owned());
     }
@@ -197,13 +215,19 @@ fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
 }
 
 fn is_plain_path(word: &str) -> bool {
-    word.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
+    word.strip_prefix('/')
+        .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
 /// Seconds, from a number and one of s, m, h, d.
 fn duration(key: &Key<'_>, least: u64, most: u64) -> Result<u64, BadConfig> {
-    let seconds = seconds(key.string()?).ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
-    if (least..=most).contains(&seconds) { Ok(seconds) } else { Err(key.wrong(&format!("must be between {least}s and {most}s"))) }
+    let seconds = seconds(key.string()?)
+        .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
+    if (least..=most).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(key.wrong(&format!("must be between {least}s and {most}s")))
+    }
 }
 
 fn seconds(text: &str) -> Option<u64> {
@@ -216,7 +240,8 @@ fn seconds(text: &str) -> Option<u64> {
         _ => return None,
     };
     // parse() alone would take a sign.
-    let plain = !digits.is_empty() && digits.len() <= 9 && digits.bytes().all(|b| b.is_ascii_digit());
+    let plain =
+        !digits.is_empty() && digits.len() <= 9 && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse::<u64>().ok())??.checked_mul(unit)
 }
 
@@ -253,14 +278,20 @@ impl<'a> Key<'a> {
     fn object(&self, known: &[&str]) -> Result<Fields<'a>, BadConfig> {
         let map = self.any_object()?;
         match map.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, value)) => Err(self.below(name, value).wrong(&format!("unknown key; known are {}", known.join(", ")))),
+            Some((name, value)) => Err(self
+                .below(name, value)
+                .wrong(&format!("unknown key; known are {}", known.join(", ")))),
             None => Ok(Fields { path: self.path.clone(), map }),
         }
     }
 
     fn array(&self) -> Result<Vec<Key<'a>>, BadConfig> {
         let items = self.value.as_array().ok_or_else(|| self.wrong("must be a list, [...]"))?;
-        Ok(items.iter().enumerate().map(|(n, value)| Key { path: format!("{}[{n}]", self.path), value }).collect())
+        Ok(items
+            .iter()
+            .enumerate()
+            .map(|(n, value)| Key { path: format!("{}[{n}]", self.path), value })
+            .collect())
     }
 
     fn string(&self) -> Result<&'a str, BadConfig> {
@@ -274,7 +305,8 @@ impl<'a> Fields<'a> {
     }
 
     fn need(&self, name: &str) -> Result<Key<'a>, BadConfig> {
-        let missing = || BadConfig { place: Place::Key(join(&self.path, name)), text: "is missing".into() };
+        let missing =
+            || BadConfig { place: Place::Key(join(&self.path, name)), text: "is missing".into() };
         self.get(name).ok_or_else(missing)
     }
 }

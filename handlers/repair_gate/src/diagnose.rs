@@ -13,7 +13,8 @@ use crate::request::Name;
 use crate::run::{self, End, Ran};
 use crate::store::Store;
 
-/// Looks, and changes nothing; so it is allowed at any pace, but one at a time, and under a hold too.
+/// Looks, and changes nothing; so it is allowed at any pace, but one at a time, and under a hold
+/// too.
 pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
     let host = look()?;
     let repairs = file::load(&args.config)?;
@@ -28,9 +29,13 @@ pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
         taken => Some(taken),
     });
     let Some(_lock) = lock.transpose()?.flatten() else {
-        return Err(Refusal::new(Reason::Busy, "another diagnosis is running; one at a time on a host"));
+        return Err(Refusal::new(
+            Reason::Busy,
+            "another diagnosis is running; one at a time on a host",
+        ));
     };
-    let reports = repair.diagnose.iter().map(|argv| look_with(argv, account(repair, &host))).collect();
+    let reports =
+        repair.diagnose.iter().map(|argv| look_with(argv, account(repair, &host))).collect();
     Ok(Answer::Diagnose { repair: name.to_string(), reports })
 }
 

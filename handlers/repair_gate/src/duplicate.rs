@@ -1,5 +1,6 @@
-//! Finds a key that stands twice in one object. serde_json::Value silently keeps the last one, so that a reader of the
-//! file and the gate could each believe another half of it. Only for text that serde_json has accepted already.
+//! Finds a key that stands twice in one object. serde_json::Value silently keeps the last one, so
+//! that a reader of the file and the gate could each believe another half of it. Only for text that
+//! serde_json has accepted already.
 
 use std::collections::HashSet;
 
@@ -13,8 +14,8 @@ pub(crate) struct Duplicate {
 
 /// The first key of valid JSON `text` that repeats one of its own object.
 ///
-/// In valid JSON a string is a key exactly when a colon follows it, and it then belongs to the innermost open object;
-/// arrays need no bookkeeping.
+/// In valid JSON a string is a key exactly when a colon follows it, and it then belongs to the
+/// innermost open object; arrays need no bookkeeping.
 pub(crate) fn find(text: &str) -> Option<Duplicate> {
     let bytes = text.as_bytes();
     let mut open: Vec<HashSet<String>> = Vec::new();
@@ -27,7 +28,8 @@ pub(crate) fn find(text: &str) -> Option<Duplicate> {
                 let end = end_of_string(bytes, at);
                 if followed_by_colon(bytes, end) {
                     // Decoded, for "a" and "\u0061" are one key.
-                    let key: String = text.get(at..end).and_then(|raw| serde_json::from_str(raw).ok())?;
+                    let key: String =
+                        text.get(at..end).and_then(|raw| serde_json::from_str(raw).ok())?;
                     if open.last_mut().is_some_and(|keys| !keys.insert(key.clone())) {
                         let (line, column) = place(bytes, at);
                         return Some(Duplicate { key, line, column });

@@ -1,12 +1,14 @@
-//! Of output of any size: the first and the last lines, each bounded, without control characters. Memory is bounded
-//! by construction; a program that writes gigabytes costs nothing but its own time.
+//! Of output of any size: the first and the last lines, each bounded, without control characters.
+//! Memory is bounded by construction; a program that writes gigabytes costs nothing but its own
+//! time.
 
 use std::collections::VecDeque;
 
 use crate::live::Live;
 
 const LINES_EACH_END: usize = 20;
-/// Bytes, so that eight reports fit the 256 KiB a server reads of one answer, even if every byte needs an escape there.
+/// Bytes, so that eight reports fit the 256 KiB a server reads of one answer, even if every byte
+/// needs an escape there.
 const LINE: usize = 300;
 
 /// Takes output piece by piece, keeps its two ends, and hands each line on to whoever is told live.
@@ -75,8 +77,8 @@ fn shown(line: &[u8]) -> String {
     clean(&String::from_utf8_lossy(line), LINE)
 }
 
-/// `text` on one line and, but for the dots that tell of a cut, at most `most` bytes, with nothing in it that could move a
-/// cursor, colour a terminal or turn the reading direction around.
+/// `text` on one line and, but for the dots that tell of a cut, at most `most` bytes, with nothing
+/// in it that could move a cursor, colour a terminal or turn the reading direction around.
 pub(crate) fn clean(text: &str, most: usize) -> String {
     let mut cleaned = String::new();
     for c in text.trim_end_matches('\r').chars().map(harmless) {
@@ -93,7 +95,13 @@ fn harmless(c: char) -> char {
     match c {
         '\t' | '\n' => ' ',
         // Unicode's line separators and its bidirectional controls (UAX #9).
-        '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+        '\u{2028}'
+        | '\u{2029}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{061c}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => '?',
         c if c.is_control() => '?',
         c => c,
     }

@@ -1,4 +1,5 @@
-//! repairs.json on disk: read if it can be trusted, and shown to the administrator who asks `check`.
+//! repairs.json on disk: read if it can be trusted, and shown to the administrator who asks
+//! `check`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,26 +9,36 @@ use crate::config::{self, Repairs};
 use crate::refusal::{Reason, Refusal};
 use crate::{hold, run, trust};
 
-/// The repairs, if the file and every directory above it are root's alone and all of it is understood.
+/// The repairs, if the file and every directory above it are root's alone and all of it is
+/// understood.
 pub(crate) fn load(path: &Path) -> Result<Repairs, Refusal> {
-    let text = trust::file(path, &[0]).and_then(|file| trust::text(file, path, config::LARGEST_FILE));
+    let text =
+        trust::file(path, &[0]).and_then(|file| trust::text(file, path, config::LARGEST_FILE));
     let text = text.map_err(|e| Refusal::new(Reason::Config, e.to_string()))?;
     config::parse(&text).map_err(|e| Refusal::new(Reason::Config, format!("{}{e}", path.display())))
 }
 
-/// What `check` prints when the file is good: its repairs, and what will make one of them fail or unsafe.
+/// What `check` prints when the file is good: its repairs, and what will make one of them fail or
+/// unsafe.
 pub(crate) fn overview(config: &Path, repairs: &Repairs) -> String {
     let mut text = String::new();
     for (name, repair) in repairs.iter() {
         let account = repair.user.as_deref().unwrap_or("the gate's account");
         let command = repair.run.join(" ");
-        let _ = write!(text, "{name}: {command} (as {account}, timeout {} s, cooldown {} s", repair.timeout, repair.cooldown);
+        let _ = write!(
+            text,
+            "{name}: {command} (as {account}, timeout {} s, cooldown {} s",
+            repair.timeout, repair.cooldown
+        );
         if let Some(budget) = repair.budget {
             let _ = write!(text, ", at most {} in {} s", budget.count, budget.window);
         }
         let _ = writeln!(text, ", diagnose commands: {})", repair.diagnose.len());
-        for program in std::iter::once(&repair.run).chain(&repair.diagnose).filter_map(|argv| argv.first()) {
-            let found = fs::canonicalize(program).map_err(|e| trust::unusable(program.as_ref(), &e));
+        for program in
+            std::iter::once(&repair.run).chain(&repair.diagnose).filter_map(|argv| argv.first())
+        {
+            let found =
+                fs::canonicalize(program).map_err(|e| trust::unusable(program.as_ref(), &e));
             if let Err(e) = found.and_then(|real| trust::file(&real, &[0])) {
                 let _ = writeln!(text, "  warning: {e}");
             }
@@ -35,8 +46,9 @@ pub(crate) fn overview(config: &Path, repairs: &Repairs) -> String {
     }
     // It is what sudo runs.
     if repairs.iter().any(|(_, repair)| repair.user.is_some())
-        && let Err(e) =
-            run::gate().map_err(|e| e.to_string()).and_then(|gate| trust::file(gate.as_ref(), &[0]).map_err(|e| e.to_string()))
+        && let Err(e) = run::gate()
+            .map_err(|e| e.to_string())
+            .and_then(|gate| trust::file(gate.as_ref(), &[0]).map_err(|e| e.to_string()))
     {
         let _ = writeln!(text, "warning: {e}");
     }

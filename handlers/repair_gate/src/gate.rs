@@ -1,4 +1,5 @@
-//! The story: read the request, look at the records and the file, run or refuse, put it on record, answer.
+//! The story: read the request, look at the records and the file, run or refuse, put it on record,
+//! answer.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -24,17 +25,26 @@ use crate::{Said, diagnose, file, hold, live, ready, sudoers, syslog, usage, wit
 pub(crate) fn main(argv: &[OsString]) -> Said {
     let args = match args::read(argv) {
         Ok(args) => args,
-        // In authorized_keys this would be found by the server, so it gets an answer it can believe.
-        Err(text) => return said(&Answer::Refused(Refusal::new(Reason::Config, &text), None), format!("repair_gate: {text}\n")),
+        // In authorized_keys this would be found by the server, so it gets an answer it can
+        // believe.
+        Err(text) => {
+            return said(
+                &Answer::Refused(Refusal::new(Reason::Config, &text), None),
+                format!("repair_gate: {text}\n"),
+            );
+        }
     };
     match &args.wish {
         Wish::Serve => said(&serve(&args), String::new()),
         Wish::Help => for_people(Ok(args::HELP.to_owned())),
         Wish::Version => for_people(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION")))),
-        Wish::Check => for_people(file::load(&args.config).map(|repairs| file::overview(&args.config, &repairs))),
+        Wish::Check => for_people(
+            file::load(&args.config).map(|repairs| file::overview(&args.config, &repairs)),
+        ),
         Wish::Sudoers(user) => for_people(file::load(&args.config).and_then(|repairs| {
-            let gate =
-                run::gate().map_err(|e| Refusal::new(Reason::Config, format!("cannot tell where this program is: {e}")))?;
+            let gate = run::gate().map_err(|e| {
+                Refusal::new(Reason::Config, format!("cannot tell where this program is: {e}"))
+            })?;
             Ok(sudoers::file(&repairs, user, &gate))
         })),
         Wish::Within(limit, argv) => within::main(argv, *limit),
@@ -70,9 +80,11 @@ fn serve(args: &Args) -> Answer {
 fn obey(args: &Args, request: Request, peer: &str) -> Answer {
     let (answer, job) = match request {
         Request::Version => (Ok(Answer::Version), None),
-        Request::List => {
-            (file::load(&args.config).map(|all| Answer::List(all.iter().map(|(name, _)| name.to_string()).collect())), None)
-        }
+        Request::List => (
+            file::load(&args.config)
+                .map(|all| Answer::List(all.iter().map(|(name, _)| name.to_string()).collect())),
+            None,
+        ),
         Request::Diagnose(name) => (diagnose::diagnose(args, &name), None),
         Request::Ready(name) => (ready::ready(args, &name), None),
         Request::Usage => (usage::usage(args), None),
@@ -95,7 +107,10 @@ fn status(args: &Args, job: &Job) -> Result<Answer, Refusal> {
             let (record, state) = seen(record, &host);
             Ok(Answer::Status(record, state))
         }
-        None => Err(Refusal::new(Reason::NoSuchJob, format!("job {job} is not known here; it has not run, or long ago"))),
+        None => Err(Refusal::new(
+            Reason::NoSuchJob,
+            format!("job {job} is not known here; it has not run, or long ago"),
+        )),
     }
 }
 
@@ -117,7 +132,8 @@ fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<Answer, Ref
         Turn::Mine(lock) => lock,
         Turn::Known(known) => return report(known, name, &host),
     };
-    // Asked again, now that nobody else can write: two calls with one job id may have come at the same time.
+    // Asked again, now that nobody else can write: two calls with one job id may have come at the
+    // same time.
     if let Some(known) = store.record(job)? {
         return report(known, name, &host);
     }
@@ -139,19 +155,31 @@ fn make_room(store: &Store, repairs: &Repairs, name: &Name) -> Result<(), Broken
     Ok(())
 }
 
-/// Runs it between two records. The first is on disk before anything runs, so a crash cannot give the run back; if the
-/// second cannot be written the job stays "running" until its deadline and is "unknown" afterwards.
-fn act(store: &Store, name: &Name, repair: &Repair, job: &Job, host: &Host, peer: &str) -> Result<Answer, Refusal> {
+/// Runs it between two records. The first is on disk before anything runs, so a crash cannot give
+/// the run back; if the second cannot be written the job stays "running" until its deadline and is
+/// "unknown" afterwards.
+fn act(
+    store: &Store,
+    name: &Name,
+    repair: &Repair,
+    job: &Job,
+    host: &Host,
+    peer: &str,
+) -> Result<Answer, Refusal> {
     let limit = Limit::of_repair(repair.timeout);
     let started = host::now();
     let deadline = started.saturating_add(limit.deadline());
-    let mut record = Record::beginning(job.clone(), name.clone(), started, deadline, host.boot.clone());
+    let mut record =
+        Record::beginning(job.clone(), name.clone(), started, deadline, host.boot.clone());
     store.write(&record)?;
     syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
     let (live, telling) = live::begin().unzip();
     complete(&mut record, run::run(&repair.run, account(repair, host), limit, live));
     if let Err(e) = store.write(&record) {
-        syslog::warn(&format!("job {job} ended as {} but could not be put on record: {e}", record.state.word()));
+        syslog::warn(&format!(
+            "job {job} ended as {} but could not be put on record: {e}",
+            record.state.word()
+        ));
     }
     if let Some(telling) = telling {
         telling.end();
@@ -180,7 +208,10 @@ fn complete(record: &mut Record, ran: Ran) {
 /// A job that is known already is reported and never run again.
 fn report(known: Record, name: &Name, host: &Host) -> Result<Answer, Refusal> {
     if known.repair != *name {
-        let text = format!("job {} is known, but as a run of {}; nothing was run", known.job, known.repair);
+        let text = format!(
+            "job {} is known, but as a run of {}; nothing was run",
+            known.job, known.repair
+        );
         return Err(Refusal::new(Reason::BadRequest, text));
     }
     let (known, state) = seen(known, host);
@@ -199,8 +230,9 @@ enum Turn {
     Known(Record),
 }
 
-/// The host's lock, or who has it. Another gate may hold it to refuse, or before its record is written: for milliseconds, or
-/// for as long as an ailing disk takes. That is waited out, so that a refusal can name the job that runs.
+/// The host's lock, or who has it. Another gate may hold it to refuse, or before its record is
+/// written: for milliseconds, or for as long as an ailing disk takes. That is waited out, so that a
+/// refusal can name the job that runs.
 fn wait_for_turn(store: &Store, job: &Job, host: &Host) -> Result<Turn, Refusal> {
     for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {
@@ -212,5 +244,8 @@ fn wait_for_turn(store: &Store, job: &Job, host: &Host) -> Result<Turn, Refusal>
         pace::nothing_runs(&store.unfiled()?, &now(host))?;
         thread::sleep(Duration::from_millis(20));
     }
-    Err(Refusal::new(Reason::Busy, "another request holds the lock of this host; one repair at a time"))
+    Err(Refusal::new(
+        Reason::Busy,
+        "another request holds the lock of this host; one repair at a time",
+    ))
 }

@@ -1,4 +1,5 @@
-//! What a request for a repair stands on: this machine, the repair of that name, the account it runs under.
+//! What a request for a repair stands on: this machine, the repair of that name, the account it
+//! runs under.
 
 use crate::config::{Repair, Repairs};
 use crate::host::{self, Host};
@@ -20,12 +21,15 @@ pub(crate) fn now(host: &Host) -> Now<'_> {
 }
 
 pub(crate) fn find<'a>(repairs: &'a Repairs, name: &Name) -> Result<&'a Repair, Refusal> {
-    repairs.get(name).ok_or_else(|| Refusal::new(Reason::UnknownRepair, format!("this host has no repair named {name}")))
+    repairs.get(name).ok_or_else(|| {
+        Refusal::new(Reason::UnknownRepair, format!("this host has no repair named {name}"))
+    })
 }
 
 pub(crate) fn umask_is_sane(host: &Host) -> Result<(), Refusal> {
     if host.careless_umask() {
-        let text = "the umask of this login lets everyone write to what a repair makes; set it to 022 (pam_umask, sshd)";
+        let text = "the umask of this login lets everyone write to what a repair makes; set it to \
+                    022 (pam_umask, sshd)";
         return Err(Refusal::new(Reason::Config, text));
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! The maintenance file, `hold` beside repairs.json: while it is there, nothing is repaired on this host.
+//! The maintenance file, `hold` beside repairs.json: while it is there, nothing is repaired on this
+//! host.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -9,16 +10,24 @@ use crate::excerpt::clean;
 use crate::host;
 use crate::refusal::{Reason, Refusal};
 
-/// Refuses, with who and since when, if there is one. That it is there is enough, whatever it is; so is not being able to tell.
+/// Refuses, with who and since when, if there is one. That it is there is enough, whatever it is;
+/// so is not being able to tell.
 pub(crate) fn not_held(config: &Path) -> Result<(), Refusal> {
     let hold = config.with_file_name("hold");
     let text = match fs::symlink_metadata(&hold) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(e) => format!("{} cannot be looked at ({e}), so it counts as there: no repairs", hold.display()),
+        Err(e) => format!(
+            "{} cannot be looked at ({e}), so it counts as there: no repairs",
+            hold.display()
+        ),
         Ok(found) => {
             let since = host::utc(u64::try_from(found.mtime()).unwrap_or(0));
             let note = if found.is_file() { first_line(&hold) } else { String::new() };
-            format!("held for maintenance by {} since {since} ({}){note}", host::account(found.uid()), hold.display())
+            format!(
+                "held for maintenance by {} since {since} ({}){note}",
+                host::account(found.uid()),
+                hold.display()
+            )
         }
     };
     Err(Refusal::new(Reason::Held, text))

@@ -1,5 +1,5 @@
-//! What the gate must know of the machine it is on, read from /proc and /etc/passwd: a static binary has no NSS, and std
-//! has no getuid.
+//! What the gate must know of the machine it is on, read from /proc and /etc/passwd: a static
+//! binary has no NSS, and std has no getuid.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -27,17 +27,20 @@ impl Host {
     pub(crate) fn look() -> Result<Host, String> {
         room_for_a_record(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
-        let uid = field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
+        let uid =
+            field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
         let boot = read("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         Ok(Host {
             uid: uid.ok_or("/proc/self/status has no Uid line")?,
             boot: if boot.is_empty() { return Err("the boot id is empty".into()) } else { boot },
-            umask: field(&status, "Umask:").and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
+            umask: field(&status, "Umask:")
+                .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
             passwd: passwd()?,
         })
     }
 
-    /// Whether files that a repair makes would be writable by everyone. std cannot set a umask, and sudo(8) adds 022 itself.
+    /// Whether files that a repair makes would be writable by everyone. std cannot set a umask, and
+    /// sudo(8) adds 022 itself.
     pub(crate) fn careless_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
@@ -67,22 +70,28 @@ pub(crate) fn account(uid: u32) -> String {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&number));
-    line.and_then(|line| line.split(':').next()).map_or(format!("uid {uid}"), |name| crate::excerpt::clean(name, 40))
+    line.and_then(|line| line.split(':').next())
+        .map_or(format!("uid {uid}"), |name| crate::excerpt::clean(name, 40))
 }
 
-/// Milliseconds since 1970. A clock before that is taken as 1970, which is "gone back" for every record.
+/// Milliseconds since 1970. A clock before that is taken as 1970, which is "gone back" for every
+/// record.
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// SIGXFSZ would end the gate in the middle of a record, and std can neither catch nor ignore it
 /// (setrlimit(2)).
 fn room_for_a_record(limits: &str) -> Result<(), String> {
-    let bytes = field(limits, "Max file size").and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    let bytes = field(limits, "Max file size")
+        .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     match bytes {
-        Some(bytes) if bytes < LARGEST_FILE => {
-            Err(format!("this login may write files of {bytes} bytes, too few for a record; raise fsize (limits.conf(5))"))
-        }
+        Some(bytes) if bytes < LARGEST_FILE => Err(format!(
+            "this login may write files of {bytes} bytes, too few for a record; raise fsize \
+             (limits.conf(5))"
+        )),
         _ => Ok(()),
     }
 }
@@ -108,13 +117,21 @@ fn uid_of(account: &str, passwd: &str) -> Option<u32> {
 pub(crate) fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3600, rest / 60 % 60, rest % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
 }
 
-/// The date that is `days` after 1970-01-01: whole 400-year cycles are cut off, then years and months are walked.
+/// The date that is `days` after 1970-01-01: whole 400-year cycles are cut off, then years and
+/// months are walked.
 fn civil(days: u64) -> (u64, u64, u64) {
     const CYCLE: u64 = 146_097;
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970 + days / CYCLE * 400;
     let mut left = days % CYCLE;
     while left >= 365 + u64::from(leap(year)) {
@@ -161,9 +178,16 @@ mod tests {
 
     #[test]
     fn refuses_a_file_size_limit_below_a_record() {
-        let limits = |soft: &str| format!("Limit Soft Hard Units\nMax file size             {soft}     unlimited     bytes\n");
+        let limits = |soft: &str| {
+            format!(
+                "Limit Soft Hard Units\nMax file size             {soft}     unlimited     bytes\n"
+            )
+        };
         assert!(room_for_a_record(&limits("65535")).unwrap_err().contains("65535 bytes"));
-        assert_eq!(room_for_a_record(&limits("65536")).and(room_for_a_record(&limits("unlimited"))), Ok(()));
+        assert_eq!(
+            room_for_a_record(&limits("65536")).and(room_for_a_record(&limits("unlimited"))),
+            Ok(())
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! `repair_gate` runs one of the repairs that its own root-owned file names, and refuses everything else.
+//! `repair_gate` runs one of the repairs that its own root-owned file names, and refuses everything
+//! else.
 //!
-//! It is the forced command (sshd(8), `command=`) of the key that the Nagios server holds. The request is taken from
-//! SSH_ORIGINAL_COMMAND alone; the configuration from a file and from its own arguments, which stand in
-//! authorized_keys, and never from the environment, of which a client may send parts (SendEnv).
+//! It is the forced command (sshd(8), `command=`) of the key that the Nagios server holds. The
+//! request is taken from SSH_ORIGINAL_COMMAND alone; the configuration from a file and from its own
+//! arguments, which stand in authorized_keys, and never from the environment, of which a client may
+//! send parts (SendEnv).
 //!
 //! The pure parts: [`request`] (words), [`config`] (repairs.json), `pace` (may it run now?),
 //! `limit`, `record`, `excerpt`, `sudoers`. The parts that touch the machine: `trust` (whose file
@@ -43,7 +45,8 @@ mod within;
 
 pub use args::HELP;
 
-/// What is printed, and where, and the exit code: 0..3, and nothing outside it, but for `within`, which hands one on.
+/// What is printed, and where, and the exit code: 0..3, and nothing outside it, but for `within`,
+/// which hands one on.
 pub(crate) struct Said {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -52,8 +55,9 @@ pub(crate) struct Said {
     pub(crate) must_arrive: bool,
 }
 
-/// The whole program: the answer in one write to stdout, an exit code in 0..3, whatever happens. A panic ends through the hook, so
-/// that it holds with `panic = "abort"` as well; it says nothing on stdout, for no answer means "unknown" to the server.
+/// The whole program: the answer in one write to stdout, an exit code in 0..3, whatever happens. A
+/// panic ends through the hook, so that it holds with `panic = "abort"` as well; it says nothing on
+/// stdout, for no answer means "unknown" to the server.
 pub fn guarded() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -69,7 +73,11 @@ pub fn guarded() -> ExitCode {
     ExitCode::from(code)
 }
 
-#[allow(clippy::exit, reason = "a panic must end as 'unknown' (2), and with panic = abort the hook is the last code to run")]
+#[allow(
+    clippy::exit,
+    reason = "a panic must end as 'unknown' (2), and with panic = abort the hook is the last code \
+              to run"
+)]
 fn panicked(info: &PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let what = excerpt::clean(info.payload_as_str().unwrap_or("no message"), 300);

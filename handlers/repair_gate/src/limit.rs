@@ -31,12 +31,19 @@ impl Limit {
         (self.seconds + self.grace + SLACK + 2).saturating_mul(1000)
     }
 
-    /// `argv` under `within`, as the gate at `gate` has it run. This is the text that stands in sudoers.
+    /// `argv` under `within`, as the gate at `gate` has it run. This is the text that stands in
+    /// sudoers.
     pub(crate) fn around(self, gate: &str, argv: &[String]) -> Vec<String> {
-        let within = [gate.to_owned(), "within".to_owned(), self.seconds.to_string(), self.grace.to_string()];
+        let within = [
+            gate.to_owned(),
+            "within".to_owned(),
+            self.seconds.to_string(),
+            self.grace.to_string(),
+        ];
         within.into_iter().chain(argv.iter().cloned()).collect()
     }
 }
 
-/// The stack of a thread, in bytes. Given outright, for the default can be set through the environment (RUST_MIN_STACK).
+/// The stack of a thread, in bytes. Given outright, for the default can be set through the
+/// environment (RUST_MIN_STACK).
 pub(crate) const STACK: usize = 256 * 1024;

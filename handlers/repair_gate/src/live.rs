@@ -1,6 +1,7 @@
-//! What a repair prints, as it comes, for a person who watches: lines `SHP1 text` in front of the answer. They are no part
-//! of it, a server passes over what it does not know, and nothing here can hold up or end a repair: a thread of its own
-//! tells whoever reads, and there are only so many lines.
+//! What a repair prints, as it comes, for a person who watches: lines `SHP1 text` in front of the
+//! answer. They are no part of it, a server passes over what it does not know, and nothing here can
+//! hold up or end a repair: a thread of its own tells whoever reads, and there are only so many
+//! lines.
 
 use std::io::Write;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -9,10 +10,11 @@ use std::time::Duration;
 
 use crate::limit::STACK;
 
-/// With the longest lines these are 60 KiB: with the answer far below the 256 KiB that a server reads.
+/// With the longest lines these are 60 KiB: with the answer far below the 256 KiB that a server
+/// reads.
 const MOST: usize = 200;
-/// How long the last lines may take on their way, once the repair has ended: a reader that does not read gets the answer
-/// late, not the repair.
+/// How long the last lines may take on their way, once the repair has ended: a reader that does not
+/// read gets the answer late, not the repair.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// Takes lines; dropping it is the end of them.

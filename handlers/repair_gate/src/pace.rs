@@ -41,13 +41,21 @@ pub(crate) fn usage(records: &[Record], name: &Name, repair: &Repair, now: u64) 
 /// Refuses while a repair runs, by its record.
 pub(crate) fn nothing_runs(records: &[Record], now: &Now<'_>) -> Result<(), Refusal> {
     let Some(running) = running(records, now) else { return Ok(()) };
-    let text = format!("{} (job {}) is running; one repair at a time on a host", running.repair, running.job);
+    let text = format!(
+        "{} (job {}) is running; one repair at a time on a host",
+        running.repair, running.job
+    );
     Err(Refusal { running: Some(running.job.clone()), ..Refusal::new(Reason::Busy, text) })
 }
 
 /// Refuses if a request that came now would be refused. For callers without the lock, who do not
 /// know whether a repair on record as running still has its gate.
-pub(crate) fn would_run(records: &[Record], name: &Name, repair: &Repair, now: &Now<'_>) -> Result<(), Refusal> {
+pub(crate) fn would_run(
+    records: &[Record],
+    name: &Name,
+    repair: &Repair,
+    now: &Now<'_>,
+) -> Result<(), Refusal> {
     nothing_runs(records, now)?;
     may_run(records, name, repair, now)
 }
@@ -55,9 +63,14 @@ pub(crate) fn would_run(records: &[Record], name: &Name, repair: &Repair, now: &
 /// Refuses if a repair may still be running here, or this one's cooldown, budget or number of
 /// records forbids it.
 ///
-/// A clock that has gone back makes records lie in the future; they then count as fresh, so that it never makes the
-/// gate bolder.
-pub(crate) fn may_run(records: &[Record], name: &Name, repair: &Repair, now: &Now<'_>) -> Result<(), Refusal> {
+/// A clock that has gone back makes records lie in the future; they then count as fresh, so that it
+/// never makes the gate bolder.
+pub(crate) fn may_run(
+    records: &[Record],
+    name: &Name,
+    repair: &Repair,
+    now: &Now<'_>,
+) -> Result<(), Refusal> {
     if let Some(running) = running(records, now) {
         return Err(still_running(running, now));
     }
@@ -68,9 +81,12 @@ pub(crate) fn may_run(records: &[Record], name: &Name, repair: &Repair, now: &No
     if let Some(budget) = repair.budget {
         within(budget, &mine, name, now)?;
     }
-    let Some(left) = room_in(&ends(&mine, repair, now.millis), MOST_RECORDS, now.millis) else { return Ok(()) };
+    let Some(left) = room_in(&ends(&mine, repair, now.millis), MOST_RECORDS, now.millis) else {
+        return Ok(());
+    };
     let text = format!(
-        "{name} has used all its {MOST_RECORDS} records; it needs a person, not another repair; there is room again in {left} s"
+        "{name} has used all its {MOST_RECORDS} records; it needs a person, not another repair; \
+         there is room again in {left} s"
     );
     Err(Refusal { retry_after: Some(left), ..Refusal::new(Reason::State, text) })
 }
@@ -86,7 +102,8 @@ fn of<'a>(name: &Name, records: &'a [Record]) -> Vec<&'a Record> {
 fn still_running(running: &Record, now: &Now<'_>) -> Refusal {
     let left = seconds(running.deadline.saturating_sub(now.millis));
     let text = format!(
-        "{} (job {}) has lost its gate and may still be running for up to {left} s; one repair at a time on a host",
+        "{} (job {}) has lost its gate and may still be running for up to {left} s; one repair at \
+         a time on a host",
         running.repair, running.job
     );
     Refusal { running: Some(running.job.clone()), ..Refusal::new(Reason::Busy, text) }
@@ -101,13 +118,15 @@ fn cooled_down(last: &Record, cooldown: u64, now: &Now<'_>) -> Result<(), Refusa
     let left = seconds(over.max(last.started).saturating_sub(now.millis));
     let text = if last.started > now.millis {
         format!(
-            "job {} of {} was started in the future, so the clock has gone back; its cooldown counts as running for {left} s, \
+            "job {} of {} was started in the future, so the clock has gone back; its cooldown \
+             counts as running for {left} s, \
              unless a person removes its record",
             last.job, last.repair
         )
     } else {
         format!(
-            "{} was repaired by job {} a short time ago; its cooldown of {cooldown} s ends in {left} s",
+            "{} was repaired by job {} a short time ago; its cooldown of {cooldown} s ends in \
+             {left} s",
             last.repair, last.job
         )
     };
@@ -119,7 +138,10 @@ fn within(budget: Budget, mine: &[&Record], name: &Name, now: &Now<'_>) -> Resul
     let leaves = later(mine.iter().map(|record| record.started.saturating_add(window)), now.millis);
     let count = usize::try_from(budget.count).unwrap_or(usize::MAX);
     let Some(left) = room_in(&leaves, count, now.millis) else { return Ok(()) };
-    let text = format!("{name} has used its budget of {} in {} s; there is room again in {left} s", budget.count, budget.window);
+    let text = format!(
+        "{name} has used its budget of {} in {} s; there is room again in {left} s",
+        budget.count, budget.window
+    );
     Err(Refusal { retry_after: Some(left), ..Refusal::new(Reason::Budget, text) })
 }
 
@@ -154,11 +176,24 @@ mod tests {
     const S: u64 = 1000;
 
     fn repair(cooldown: u64, budget: Option<Budget>) -> Repair {
-        Repair { run: vec!["/bin/true".into()], user: None, timeout: 60, cooldown, budget, diagnose: Vec::new() }
+        Repair {
+            run: vec!["/bin/true".into()],
+            user: None,
+            timeout: 60,
+            cooldown,
+            budget,
+            diagnose: Vec::new(),
+        }
     }
 
     fn refusal(records: &[Record], repair: &Repair, seconds: u64) -> Option<Refusal> {
-        may_run(records, &Name::new("httpd").unwrap(), repair, &Now { millis: seconds * S, boot: "b1" }).err()
+        may_run(
+            records,
+            &Name::new("httpd").unwrap(),
+            repair,
+            &Now { millis: seconds * S, boot: "b1" },
+        )
+        .err()
     }
 
     #[test]
@@ -179,19 +214,30 @@ mod tests {
 
     #[test]
     fn one_that_may_still_run_blocks_every_repair_until_its_deadline() {
-        let lost = Record { repair: Name::new("other").unwrap(), ..record("20261123-aa", State::Running, 100 * S, None) };
+        let lost = Record {
+            repair: Name::new("other").unwrap(),
+            ..record("20261123-aa", State::Running, 100 * S, None)
+        };
         let busy = refusal(std::slice::from_ref(&lost), &repair(0, None), 175).unwrap();
-        assert_eq!((busy.reason, busy.running.as_ref().map(|job| job.as_str())), (Reason::Busy, Some("20261123-aa")));
+        assert_eq!(
+            (busy.reason, busy.running.as_ref().map(|job| job.as_str())),
+            (Reason::Busy, Some("20261123-aa"))
+        );
         assert_eq!(refusal(&[lost], &repair(0, None), 176), None);
         let own = record("20261123-aa", State::Running, 100 * S, None);
-        assert_eq!(refusal(&[own], &repair(60, None), 176).unwrap().reason, Reason::Cooldown, "it counts as a run");
+        assert_eq!(
+            refusal(&[own], &repair(60, None), 176).unwrap().reason,
+            Reason::Cooldown,
+            "it counts as a run"
+        );
     }
 
     #[test]
     fn a_clock_that_went_back_never_makes_it_bolder() {
         let done = record("20261123-aa", State::Done, 1000 * S, Some(1001 * S));
         for cooldown in [0, 60] {
-            let refused = refusal(std::slice::from_ref(&done), &repair(cooldown, None), 10).unwrap();
+            let refused =
+                refusal(std::slice::from_ref(&done), &repair(cooldown, None), 10).unwrap();
             assert_eq!(refused.reason, Reason::Cooldown);
             assert!(refused.text.contains("the clock has gone back"), "{}", refused.text);
         }
@@ -201,12 +247,22 @@ mod tests {
 
     #[test]
     fn the_budget_is_a_sliding_window() {
-        let runs: Vec<Record> = [100, 200, 300].map(|at| record("20261123-aa", State::Failed, at * S, Some(at * S))).into();
+        let runs: Vec<Record> = [100, 200, 300]
+            .map(|at| record("20261123-aa", State::Failed, at * S, Some(at * S)))
+            .into();
         let budget = |count| repair(0, Some(Budget { count, window: 1000 }));
         assert_eq!(refusal(&runs, &budget(4), 400), None);
         let spent = refusal(&runs, &budget(3), 400).unwrap();
-        assert_eq!((spent.reason, spent.retry_after), (Reason::Budget, Some(700)), "when the first of three leaves");
-        assert_eq!(refusal(&runs, &budget(2), 400).unwrap().retry_after, Some(800), "when two of three have left");
+        assert_eq!(
+            (spent.reason, spent.retry_after),
+            (Reason::Budget, Some(700)),
+            "when the first of three leaves"
+        );
+        assert_eq!(
+            refusal(&runs, &budget(2), 400).unwrap().retry_after,
+            Some(800),
+            "when two of three have left"
+        );
         assert_eq!(refusal(&runs, &budget(3), 1100), None);
     }
 
@@ -220,7 +276,8 @@ mod tests {
         let other = Name::new("other").unwrap();
         let now = Now { millis: 401 * S, boot: "b1" };
         assert_eq!(may_run(&many, &other, &repair(0, None), &now), Ok(()));
-        let usage = |seconds| usage(&many, &Name::new("httpd").unwrap(), &repair(0, None), seconds * S);
+        let usage =
+            |seconds| usage(&many, &Name::new("httpd").unwrap(), &repair(0, None), seconds * S);
         assert_eq!(usage(401), Usage { records: MOST_RECORDS, room_in: Some(86_000) });
         assert_eq!(usage(86_401), Usage { records: 0, room_in: None });
     }

@@ -42,7 +42,9 @@ fn looks(repair: &Repair) -> impl Iterator<Item = (&Vec<String>, Limit)> {
 
 fn is_program(argv: &[String]) -> Result<(), Refusal> {
     let program = argv.first().map_or("", String::as_str);
-    let wrong = |why: String| Refusal::new(Reason::Config, format!("{program}, which repairs.json names, {why}"));
+    let wrong = |why: String| {
+        Refusal::new(Reason::Config, format!("{program}, which repairs.json names, {why}"))
+    };
     let found = fs::metadata(program).map_err(|e| wrong(format!("cannot be run: {e}")))?;
     if !found.is_file() || found.mode() & 0o111 == 0 {
         return Err(wrong("is no program".into()));
@@ -52,25 +54,35 @@ fn is_program(argv: &[String]) -> Result<(), Refusal> {
 
 /// sudo(8), `-l` with a command: exit 0 if it is permitted as it stands, and nothing is run.
 fn sudo_allows(argv: &[String], account: &str, limit: Limit) -> Result<(), Refusal> {
-    let unknown = |e| Refusal::new(Reason::Config, format!("cannot tell where this program is: {e}"));
+    let unknown =
+        |e| Refusal::new(Reason::Config, format!("cannot tell where this program is: {e}"));
     let whole = limit.around(&run::gate().map_err(unknown)?, argv);
     let ask = ["/usr/bin/sudo", "-n", "-l", "-u", account, "--"].map(str::to_owned);
     let ask: Vec<String> = ask.into_iter().chain(whole).collect();
     let Ran { end, output, .. } = run::run(&ask, None, Limit::DIAGNOSIS, None);
     // No answer is not a no.
     if let Some(why) = end.without_code() {
-        let text = format!("whether sudo lets this account run '{}' is not known: sudo -l: {why}", argv.join(" "));
+        let text = format!(
+            "whether sudo lets this account run '{}' is not known: sudo -l: {why}",
+            argv.join(" ")
+        );
         return Err(Refusal::new(Reason::State, text));
     }
     if end == End::Exit(0) {
         return Ok(());
     }
-    let said = output.iter().find(|line| !line.trim().is_empty()).map(|line| format!(" ({line})")).unwrap_or_default();
+    let said = output
+        .iter()
+        .find(|line| !line.trim().is_empty())
+        .map(|line| format!(" ({line})"))
+        .unwrap_or_default();
     Err(Refusal::new(
         Reason::Config,
         format!(
-            "sudo does not let this account run '{}' as {account}{said}; as root here: repair_gate sudoers > \
-             /etc/sudoers.d/nagios-selfheal && chmod 440 /etc/sudoers.d/nagios-selfheal && visudo -c",
+            "sudo does not let this account run '{}' as {account}{said}; as root here: repair_gate \
+             sudoers > \
+             /etc/sudoers.d/nagios-selfheal && chmod 440 /etc/sudoers.d/nagios-selfheal && visudo \
+             -c",
             argv.join(" ")
         ),
     ))

@@ -1,4 +1,5 @@
-//! The record of one job: what is known of a repair, as it stands in the state directory. Pure: text in, record out.
+//! The record of one job: what is known of a repair, as it stands in the state directory. Pure:
+//! text in, record out.
 
 use serde_json::{Map, Value, json};
 
@@ -54,14 +55,34 @@ pub(crate) struct Record {
 
 impl Record {
     /// The record of a repair that is about to start.
-    pub(crate) fn beginning(job: Job, repair: Name, started: u64, deadline: u64, boot: String) -> Record {
+    pub(crate) fn beginning(
+        job: Job,
+        repair: Name,
+        started: u64,
+        deadline: u64,
+        boot: String,
+    ) -> Record {
         let pid = std::process::id();
         let (state, seconds, output) = (State::Running, 0.0, Vec::new());
-        Record { job, repair, state, started, deadline, ended: None, boot, pid, exit: None, signal: None, seconds, output }
+        Record {
+            job,
+            repair,
+            state,
+            started,
+            deadline,
+            ended: None,
+            boot,
+            pid,
+            exit: None,
+            signal: None,
+            seconds,
+            output,
+        }
     }
 
-    /// The state as it must be taken now: one that "runs" past its deadline, or since before the last boot, has lost its
-    /// gate. A clock that went back leaves it running, which is the careful reading.
+    /// The state as it must be taken now: one that "runs" past its deadline, or since before the
+    /// last boot, has lost its gate. A clock that went back leaves it running, which is the careful
+    /// reading.
     pub(crate) fn state_at(&self, now: u64, boot: &str) -> State {
         let lost = self.state == State::Running && (self.boot != boot || now > self.deadline);
         if lost { State::Unknown } else { self.state }
@@ -106,7 +127,12 @@ impl Record {
             exit: optional(map, "exit", small)?,
             signal: optional(map, "signal", small)?,
             seconds: map.get("seconds")?.as_f64()?,
-            output: map.get("output")?.as_array()?.iter().map(|line| line.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+            output: map
+                .get("output")?
+                .as_array()?
+                .iter()
+                .map(|line| line.as_str().map(str::to_owned))
+                .collect::<Option<_>>()?,
         };
         let ended_if_it_should = record.ended.is_some() == (record.state != State::Running);
         (ended_if_it_should && record.deadline >= record.started).then_some(record)
@@ -118,7 +144,11 @@ fn small(value: &Value) -> Option<i32> {
 }
 
 /// A field that must be there, but may be null.
-fn optional<T>(map: &Map<String, Value>, name: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
+fn optional<T>(
+    map: &Map<String, Value>,
+    name: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Option<Option<T>> {
     match map.get(name)? {
         Value::Null => Some(None),
         value => read(value).map(Some),
@@ -131,8 +161,13 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn record(job: &str, state: State, started: u64, ended: Option<u64>) -> Record {
-        let mut record =
-            Record::beginning(Job::new(job).unwrap(), Name::new("httpd").unwrap(), started, started + 75_000, "b1".into());
+        let mut record = Record::beginning(
+            Job::new(job).unwrap(),
+            Name::new("httpd").unwrap(),
+            started,
+            started + 75_000,
+            "b1".into(),
+        );
         (record.state, record.ended) = (state, ended);
         record
     }
@@ -140,7 +175,8 @@ pub(crate) mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let mut written = record("20261123-aa", State::Failed, 5_000, Some(6_500));
-        (written.exit, written.seconds, written.output) = (Some(3), 1.5, vec!["no \"way\"".into(), "ü".into()]);
+        (written.exit, written.seconds, written.output) =
+            (Some(3), 1.5, vec!["no \"way\"".into(), "ü".into()]);
         assert_eq!(Record::from_json(&written.to_json()), Some(written));
     }
 

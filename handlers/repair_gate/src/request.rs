@@ -6,13 +6,13 @@ use std::fmt;
 /// The longest sentence that can be right has 136 characters.
 const LONGEST: usize = 256;
 
-/// The name of a repair: 1 to 64 characters of `[A-Za-z0-9_-]`, the first a letter or digit: nothing that a shell, a
-/// path or an option parser could read as anything else.
+/// The name of a repair: 1 to 64 characters of `[A-Za-z0-9_-]`, the first a letter or digit:
+/// nothing that a shell, a path or an option parser could read as anything else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
-/// The identity of one repair, which makes asking for it twice harmless: 8 to 64 characters of the same alphabet.
-/// It becomes a file name, and is safe as one.
+/// The identity of one repair, which makes asking for it twice harmless: 8 to 64 characters of the
+/// same alphabet. It becomes a file name, and is safe as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job(String);
 
@@ -35,7 +35,8 @@ pub enum Request {
     Version,
 }
 
-/// A request that is none; `job` when it carried a well-formed one, so that the server knows its own refusal.
+/// A request that is none; `job` when it carried a well-formed one, so that the server knows its
+/// own refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {
     /// One sentence for a person.
@@ -88,12 +89,16 @@ impl fmt::Display for Job {
 
 /// Reads the request as sshd hands it over; `None` is a login without a command.
 ///
-/// sshd(8): with `command=` the client's command, or the name of the subsystem it asked for ("internal-sftp"), is in
-/// SSH_ORIGINAL_COMMAND. It is split at single blanks; there is no quoting, for nothing in it may need any.
+/// sshd(8): with `command=` the client's command, or the name of the subsystem it asked for
+/// ("internal-sftp"), is in SSH_ORIGINAL_COMMAND. It is split at single blanks; there is no
+/// quoting, for nothing in it may need any.
 pub fn parse(command: Option<&[u8]>) -> Result<Request, BadRequest> {
     let refused = |text: &str, job| Err(BadRequest { text: text.to_owned(), job });
     let Some(command) = command.filter(|command| !command.is_empty()) else {
-        return refused("no command: this key is for the gate's seven words, not for a login", None);
+        return refused(
+            "no command: this key is for the gate's seven words, not for a login",
+            None,
+        );
     };
     if command.len() > LONGEST {
         return refused("the request is longer than any that can be right", None);
@@ -105,16 +110,22 @@ pub fn parse(command: Option<&[u8]>) -> Result<Request, BadRequest> {
     match words.as_slice() {
         ["repair", name, job] => match (Name::new(name), Job::new(job)) {
             (Some(name), Some(job)) => Ok(Request::Repair(name, job)),
-            (None, job) => refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", job),
+            (None, job) => {
+                refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", job)
+            }
             (_, None) => refused("that is no job id: 8 to 64 letters, digits, '_' or '-'", None),
         },
         ["diagnose", name] => match Name::new(name) {
             Some(name) => Ok(Request::Diagnose(name)),
-            None => refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", None),
+            None => {
+                refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", None)
+            }
         },
         ["ready", name] => match Name::new(name) {
             Some(name) => Ok(Request::Ready(name)),
-            None => refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", None),
+            None => {
+                refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", None)
+            }
         },
         ["status", job] => match Job::new(job) {
             Some(job) => Ok(Request::Status(job)),
@@ -123,7 +134,11 @@ pub fn parse(command: Option<&[u8]>) -> Result<Request, BadRequest> {
         ["usage"] => Ok(Request::Usage),
         ["list"] => Ok(Request::List),
         ["version"] => Ok(Request::Version),
-        _ => refused("it must be one of: repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB, list, version", None),
+        _ => refused(
+            "it must be one of: repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB, \
+             list, version",
+            None,
+        ),
     }
 }
 
@@ -139,7 +154,10 @@ mod tests {
     #[test]
     fn the_seven_sentences_are_understood() {
         let (name, job) = (Name("httpd".into()), Job("20261123-4f3a".into()));
-        assert_eq!(read("repair httpd 20261123-4f3a"), Ok(Request::Repair(name.clone(), job.clone())));
+        assert_eq!(
+            read("repair httpd 20261123-4f3a"),
+            Ok(Request::Repair(name.clone(), job.clone()))
+        );
         assert_eq!(read("diagnose httpd"), Ok(Request::Diagnose(name.clone())));
         assert_eq!(read("ready httpd"), Ok(Request::Ready(name)));
         assert_eq!(read("status 20261123-4f3a"), Ok(Request::Status(job)));
@@ -182,7 +200,8 @@ mod tests {
 
         #[test]
         fn every_well_formed_sentence_is_understood(name in "[A-Za-z0-9][A-Za-z0-9_-]{0,63}", job in "[A-Za-z0-9][A-Za-z0-9_-]{7,63}") {
-            for text in [format!("repair {name} {job}"), format!("diagnose {name}"), format!("status {job}")] {
+            for text in [format!("repair {name} {job}"), format!("diagnose \
+                {name}"), format!("status {job}")] {
                 prop_assert_eq!(read(&text).map(|r| said(&r)), Ok(text));
             }
         }

@@ -1,5 +1,5 @@
-//! Runs one command: no shell, a clean environment, a time limit (kept by `within`), bounded output. Returns when the
-//! command has ended, whatever it has left running.
+//! Runs one command: no shell, a clean environment, a time limit (kept by `within`), bounded
+//! output. Returns when the command has ended, whatever it has left running.
 
 use std::io::{self, PipeReader, PipeWriter, Read, pipe};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -14,12 +14,17 @@ use crate::limit::{Limit, STACK};
 use crate::live::Live;
 use crate::within;
 
-/// After the command has ended, its last output is in the pipe already; this is for the reader's scheduling.
+/// After the command has ended, its last output is in the pipe already; this is for the reader's
+/// scheduling.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
-/// Where this program is, for sudoers and for sudo. proc(5): the link of a program that was replaced while it runs says so.
+/// Where this program is, for sudoers and for sudo. proc(5): the link of a program that was
+/// replaced while it runs says so.
 pub(crate) fn gate() -> io::Result<String> {
-    let path = std::env::current_exe()?.into_os_string().into_string().map_err(|_| io::ErrorKind::InvalidFilename)?;
+    let path = std::env::current_exe()?
+        .into_os_string()
+        .into_string()
+        .map_err(|_| io::ErrorKind::InvalidFilename)?;
     Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
@@ -53,22 +58,28 @@ pub(crate) struct Ran {
     pub(crate) output: Vec<String>,
 }
 
-/// Runs `argv` under `limit`, through sudo(8) when it is another `account`'s. Each line it prints goes to `live` at once.
+/// Runs `argv` under `limit`, through sudo(8) when it is another `account`'s. Each line it prints
+/// goes to `live` at once.
 pub(crate) fn run(argv: &[String], account: Option<&str>, limit: Limit, live: Option<Live>) -> Ran {
     let begun = Instant::now();
     let ran = gate().and_then(|gate| execute(&words(&gate, argv, account, limit), limit, live));
     let (end, output) = ran.unwrap_or_else(|e| (End::NotStarted(e.to_string()), Vec::new()));
     let elapsed = begun.elapsed();
-    Ran { end: named(end, elapsed, limit), seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0, output }
+    Ran {
+        end: named(end, elapsed, limit),
+        seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+        output,
+    }
 }
 
 fn words(gate: &str, argv: &[String], account: Option<&str>, limit: Limit) -> Vec<String> {
-    let sudo = account.map(|account| ["/usr/bin/sudo", "-n", "-u", account, "--"].map(str::to_owned));
+    let sudo =
+        account.map(|account| ["/usr/bin/sudo", "-n", "-u", account, "--"].map(str::to_owned));
     sudo.into_iter().flatten().chain(limit.around(gate, argv)).collect()
 }
 
-/// `within` tells by an exit code that it had to stop the command. The command may end with the same code by itself, but
-/// then before the time was over.
+/// `within` tells by an exit code that it had to stop the command. The command may end with the
+/// same code by itself, but then before the time was over.
 fn named(end: End, elapsed: Duration, limit: Limit) -> End {
     let over = elapsed >= Duration::from_secs(limit.seconds);
     if over && end == End::Exit(i32::from(within::TIMED_OUT)) { End::TimedOut } else { end }
@@ -78,7 +89,8 @@ fn execute(words: &[String], limit: Limit, live: Option<Live>) -> io::Result<(En
     let (reader, writer) = pipe()?;
     let leftover = reader.try_clone()?;
     let excerpt = Arc::new(Mutex::new(Excerpt::told(live)));
-    // Both threads are there before anything runs: a machine that has no room for them has run nothing.
+    // Both threads are there before anything runs: a machine that has no room for them has run
+    // nothing.
     let drained = drain(reader, Arc::clone(&excerpt))?;
     let ended = start(command(words, writer)?)?;
     let end = match ended.recv_timeout(limit.hard()) {
@@ -96,7 +108,11 @@ fn execute(words: &[String], limit: Limit, live: Option<Live>) -> io::Result<(En
 fn command(words: &[String], writer: PipeWriter) -> io::Result<Command> {
     let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C");
     command.current_dir("/").process_group(0);
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     Ok(command)
@@ -126,14 +142,22 @@ fn drain(mut reader: PipeReader, excerpt: Arc<Mutex<Excerpt>>) -> io::Result<Rec
     Ok(drained)
 }
 
-/// The command has ended, but something it started still has the pipe: a daemon. Were the pipe closed now, SIGPIPE would
-/// kill that daemon at its next word, long after the repair was called a success; a file in its place could fill the
-/// disk. So cat(1) goes on reading for it, tied to nothing of ours, and ends when the daemon does.
+/// The command has ended, but something it started still has the pipe: a daemon. Were the pipe
+/// closed now, SIGPIPE would kill that daemon at its next word, long after the repair was called a
+/// success; a file in its place could fill the disk. So cat(1) goes on reading for it, tied to
+/// nothing of ours, and ends when the daemon does.
 fn keep_open(leftover: PipeReader) {
     let mut cat = Command::new("/bin/cat");
-    cat.env_clear().current_dir("/").process_group(0).stdin(leftover).stdout(Stdio::null()).stderr(Stdio::null());
+    cat.env_clear()
+        .current_dir("/")
+        .process_group(0)
+        .stdin(leftover)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if let Err(e) = cat.spawn() {
-        crate::syslog::warn(&format!("nothing reads on for what the repair left running: /bin/cat: {e}"));
+        crate::syslog::warn(&format!(
+            "nothing reads on for what the repair left running: /bin/cat: {e}"
+        ));
     }
 }
 
@@ -164,8 +188,12 @@ mod tests {
 
     #[test]
     fn its_own_124_is_no_timeout() {
-        let after = |seconds| named(End::Exit(124), Duration::from_secs(seconds), Limit::of_repair(60));
+        let after =
+            |seconds| named(End::Exit(124), Duration::from_secs(seconds), Limit::of_repair(60));
         assert_eq!((after(59), after(60)), (End::Exit(124), End::TimedOut));
-        assert_eq!(named(End::Exit(0), Duration::from_secs(61), Limit::of_repair(60)), End::Exit(0));
+        assert_eq!(
+            named(End::Exit(0), Duration::from_secs(61), Limit::of_repair(60)),
+            End::Exit(0)
+        );
     }
 }

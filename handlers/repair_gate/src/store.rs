@@ -51,14 +51,19 @@ fn broken(path: &Path, e: &io::Error) -> Broken {
 }
 
 impl Store {
-    /// Looks at the directory and changes nothing. It must be there, for one that has vanished has taken its memory along.
+    /// Looks at the directory and changes nothing. It must be there, for one that has vanished has
+    /// taken its memory along.
     pub(crate) fn open(dir: &Path, uid: u32) -> Result<Store, Broken> {
         let owners = [0, uid];
         trust::directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| broken(dir, &e))?.uid();
         if owner != uid {
             // Else a call by hand as root would leave files that the gate cannot read.
-            let text = format!("{} belongs to {}, and only that account may use it", dir.display(), crate::host::account(owner));
+            let text = format!(
+                "{} belongs to {}, and only that account may use it",
+                dir.display(),
+                crate::host::account(owner)
+            );
             return Err(Broken(text));
         }
         Ok(Store { dir: dir.to_owned(), jobs: dir.join("jobs"), owners })
@@ -95,8 +100,8 @@ impl Store {
         Ok(records)
     }
 
-    /// The host's lock if nobody has it. The first call ever makes the directory of the records, then the lock file, so a
-    /// lock file without records' directory is damage.
+    /// The host's lock if nobody has it. The first call ever makes the directory of the records,
+    /// then the lock file, so a lock file without records' directory is damage.
     pub(crate) fn try_lock(&self, name: &str) -> Result<Option<Lock>, Broken> {
         let path = self.dir.join(name);
         if self.fresh()? {
@@ -116,12 +121,14 @@ impl Store {
         }
     }
 
-    /// Puts a record on disk: after this returns it survives a crash and a power cut. Only with the lock held.
+    /// Puts a record on disk: after this returns it survives a crash and a power cut. Only with the
+    /// lock held.
     pub(crate) fn write(&self, record: &Record) -> Result<(), Broken> {
         let temporary = self.jobs.join(format!(".{}.tmp", record.job));
         let path = self.jobs.join(file_name(&record.job));
         let written = (|| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(record.to_json().as_bytes())?;
             file.sync_all()?;
             fs::rename(&temporary, &path)
@@ -134,8 +141,8 @@ impl Store {
     }
 
     /// Removes what a crash left behind and files the records of repairs that have certainly ended.
-    /// One that lost its gate in this `boot` stays: if the clock goes back, it may still be running,
-    /// and blocks every name. Only with the lock held, and while no repair runs.
+    /// One that lost its gate in this `boot` stays: if the clock goes back, it may still be
+    /// running, and blocks every name. Only with the lock held, and while no repair runs.
     pub(crate) fn file(&self, boot: &str) -> Result<(), Broken> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| broken(path, &e))?;
@@ -145,7 +152,8 @@ impl Store {
         for record in self.unfiled()?.iter().filter(|record| !may_run(record)) {
             let dir = self.dir_of(&record.repair);
             make_dir(&dir)?;
-            let (from, to) = (self.jobs.join(file_name(&record.job)), dir.join(file_name(&record.job)));
+            let (from, to) =
+                (self.jobs.join(file_name(&record.job)), dir.join(file_name(&record.job)));
             fs::rename(&from, &to).map_err(|e| broken(&to, &e))?;
             changed.insert(dir);
         }
@@ -165,12 +173,14 @@ impl Store {
 
     /// The names that have filed records.
     pub(crate) fn names(&self) -> Result<Vec<Name>, Broken> {
-        let names: Vec<Name> = entries(&self.jobs)?.iter().filter_map(|path| name_of(path)).collect();
+        let names: Vec<Name> =
+            entries(&self.jobs)?.iter().filter_map(|path| name_of(path)).collect();
         names.iter().try_for_each(|name| trust::directory(&self.dir_of(name), &self.owners))?;
         Ok(names)
     }
 
-    /// Whether no gate has ever run here. The lock is looked for first, for it is made last: another gate may be making both.
+    /// Whether no gate has ever run here. The lock is looked for first, for it is made last:
+    /// another gate may be making both.
     fn fresh(&self) -> Result<bool, Broken> {
         let lock = self.dir.join("lock");
         let unlocked = match fs::symlink_metadata(&lock) {
@@ -202,7 +212,9 @@ impl Store {
     /// small.
     fn records_in(&self, dir: &Path) -> Result<Vec<Record>, Broken> {
         let mut records = Vec::new();
-        for path in entries(dir)?.iter().filter(|path| !is_temporary(path) && name_of(path).is_none()) {
+        for path in
+            entries(dir)?.iter().filter(|path| !is_temporary(path) && name_of(path).is_none())
+        {
             records.extend(self.read(path)?.map(|record| Record { output: Vec::new(), ..record }));
         }
         Ok(records)
@@ -221,19 +233,27 @@ impl Store {
         };
         match Record::from_json(&text).filter(belongs) {
             Some(record) => Ok(Some(record)),
-            None => Err(Broken(format!("{} is not a record of the gate; a person must look at it", path.display()))),
+            None => Err(Broken(format!(
+                "{} is not a record of the gate; a person must look at it",
+                path.display()
+            ))),
         }
     }
 }
 
 /// A record on its way to disk; one that stays was left by a crash.
 fn is_temporary(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".tmp"))
+    path.file_name().is_some_and(|name| {
+        name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".tmp")
+    })
 }
 
 /// The name whose records this directory holds; `None` for anything else.
 fn name_of(path: &Path) -> Option<Name> {
-    path.file_name()?.to_str().and_then(Name::new).filter(|_| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()))
+    path.file_name()?
+        .to_str()
+        .and_then(Name::new)
+        .filter(|_| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()))
 }
 
 fn file_name(job: &Job) -> String {
@@ -280,16 +300,25 @@ mod tests {
                 for store in stores {
                     begin.wait();
                     // As try_lock makes them, but for the waiting for a disk.
-                    fs::create_dir(&store.jobs).and_then(|()| File::create(store.dir.join("lock"))).unwrap();
+                    fs::create_dir(&store.jobs)
+                        .and_then(|()| File::create(store.dir.join("lock")))
+                        .unwrap();
                 }
             });
             let mut damaged = Vec::new();
             for store in stores {
                 begin.wait();
-                let seen = std::iter::repeat_with(|| store.fresh()).find(|fresh| !matches!(fresh, Ok(true)));
+                let seen = std::iter::repeat_with(|| store.fresh())
+                    .find(|fresh| !matches!(fresh, Ok(true)));
                 damaged.extend(seen.and_then(Result::err));
             }
-            assert!(damaged.is_empty(), "{} of {}: {:?}", damaged.len(), stores.len(), damaged.first());
+            assert!(
+                damaged.is_empty(),
+                "{} of {}: {:?}",
+                damaged.len(),
+                stores.len(),
+                damaged.first()
+            );
         });
     }
 }

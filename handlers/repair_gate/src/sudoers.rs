@@ -1,4 +1,5 @@
-//! The sudoers(5) file that lets the gate's account run exactly the commands of repairs.json, and no others.
+//! The sudoers(5) file that lets the gate's account run exactly the commands of repairs.json, and
+//! no others.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +10,29 @@ use crate::limit::Limit;
 pub(crate) fn file(repairs: &Repairs, user: &str, gate: &str) -> String {
     let mut lines = BTreeSet::new();
     for (_, repair) in repairs.iter() {
-        let Some(account) = repair.user.as_deref().filter(|account| *account != user) else { continue };
+        let Some(account) = repair.user.as_deref().filter(|account| *account != user) else {
+            continue;
+        };
         let looks = repair.diagnose.iter().map(|argv| Limit::DIAGNOSIS.around(gate, argv));
-        for words in std::iter::once(Limit::of_repair(repair.timeout).around(gate, &repair.run)).chain(looks) {
+        for words in
+            std::iter::once(Limit::of_repair(repair.timeout).around(gate, &repair.run)).chain(looks)
+        {
             lines.insert(format!("{user} ALL=({account}) NOPASSWD: NOSETENV: {}", escaped(&words)));
         }
     }
-    let mut text = String::from("# Made by `repair_gate sudoers` from repairs.json. Make it again when that file changes.\n");
+    let mut text = String::from(
+        "# Made by `repair_gate sudoers` from repairs.json. Make it again when that file \
+         changes.\n",
+    );
     // Old RHEL had requiretty on, and a forced command has no terminal.
     text.push_str(&format!("Defaults:{user} !requiretty\n"));
     lines.into_iter().for_each(|line| text.extend([line.as_str(), "\n"]));
     text
 }
 
-/// sudoers(5): in arguments `,`, `:`, `=` and `\` are escaped with a backslash, and so are the wildcards of fnmatch(3),
-/// which would otherwise stand for any argument. `config` lets no blank and no backslash through.
+/// sudoers(5): in arguments `,`, `:`, `=` and `\` are escaped with a backslash, and so are the
+/// wildcards of fnmatch(3), which would otherwise stand for any argument. `config` lets no blank
+/// and no backslash through.
 fn escaped(words: &[String]) -> String {
     let mut text = String::new();
     for c in words.join(" ").chars() {
@@ -48,7 +57,10 @@ mod tests {
             "mine": {"run": ["/bin/true"], "as": "repair"}}}"#,
         );
         assert_eq!(
-            file(&repairs.unwrap(), "repair", "/usr/libexec/gate").lines().skip(1).collect::<Vec<_>>(),
+            file(&repairs.unwrap(), "repair", "/usr/libexec/gate")
+                .lines()
+                .skip(1)
+                .collect::<Vec<_>>(),
             [
                 "Defaults:repair !requiretty",
                 r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/libexec/gate within 10 2 /usr/bin/journalctl -n 50",

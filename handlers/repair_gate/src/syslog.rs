@@ -1,5 +1,6 @@
-//! One line per request for the system's log, so that whoever looks after the host sees who asked for what. Best effort:
-//! a host without a log is repaired all the same, and a log that does not listen keeps nobody waiting.
+//! One line per request for the system's log, so that whoever looks after the host sees who asked
+//! for what. Best effort: a host without a log is repaired all the same, and a log that does not
+//! listen keeps nobody waiting.
 
 use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;
@@ -29,7 +30,8 @@ fn send(log: &Path, priority: u8, text: &str) {
     }
 }
 
-/// Who asked, for the log and nothing else. ssh(1): SSH_CONNECTION is the client's address and port, then the server's.
+/// Who asked, for the log and nothing else. ssh(1): SSH_CONNECTION is the client's address and
+/// port, then the server's.
 pub(crate) fn peer(connection: Option<&str>) -> String {
     let first = connection.unwrap_or_default().split(' ').next().unwrap_or_default();
     let (address, _zone) = first.split_once('%').unwrap_or((first, ""));

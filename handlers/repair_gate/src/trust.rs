@@ -1,5 +1,6 @@
-//! Whose file is it? A file decides here what root will run, so it and every directory above it must belong to root (for
-//! the records: to root or the gate's account) and be writable by nobody else.
+//! Whose file is it? A file decides here what root will run, so it and every directory above it
+//! must belong to root (for the records: to root or the gate's account) and be writable by nobody
+//! else.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -34,8 +35,9 @@ pub(crate) fn unusable(path: &Path, e: &io::Error) -> Untrusted {
 
 /// That `path` is a directory which, with all above it, only the accounts of `owners` can change.
 ///
-/// From the root down: once a directory is known to be theirs alone, nobody else can exchange what is in it, so the
-/// check of the next one cannot be raced. A symlink is refused, not followed; so is a sticky directory such as /tmp.
+/// From the root down: once a directory is known to be theirs alone, nobody else can exchange what
+/// is in it, so the check of the next one cannot be raced. A symlink is refused, not followed; so
+/// is a sticky directory such as /tmp.
 pub(crate) fn directory(path: &Path, owners: &[u32]) -> Result<(), Untrusted> {
     let mut so_far = PathBuf::new();
     for part in path.components() {
@@ -45,22 +47,26 @@ pub(crate) fn directory(path: &Path, owners: &[u32]) -> Result<(), Untrusted> {
         so_far.push(part);
         let found = fs::symlink_metadata(&so_far).map_err(|e| unusable(&so_far, &e))?;
         if !found.is_dir() {
-            return untrusted(&so_far, "is not a directory (a symlink is not followed; name the real path)");
+            return untrusted(
+                &so_far,
+                "is not a directory (a symlink is not followed; name the real path)",
+            );
         }
         owned(&so_far, &found, owners)?;
     }
     if so_far.has_root() { Ok(()) } else { untrusted(path, "must be an absolute path") }
 }
 
-/// Opens a regular file that, with all above it, only the accounts of `owners` can change. It is opened once, and what is
-/// checked and read is that descriptor.
+/// Opens a regular file that, with all above it, only the accounts of `owners` can change. It is
+/// opened once, and what is checked and read is that descriptor.
 pub(crate) fn file(path: &Path, owners: &[u32]) -> Result<File, Untrusted> {
     let Some(above) = path.parent() else { return untrusted(path, "is not a file") };
     directory(above, owners)?;
     file_in_trusted(path, owners)
 }
 
-/// How often a file may be exchanged while it is looked at: every writer, the gate too, puts a whole new one in its place.
+/// How often a file may be exchanged while it is looked at: every writer, the gate too, puts a
+/// whole new one in its place.
 const EXCHANGES: usize = 100;
 
 /// The same, for a file in a directory that [`directory`] has found good.
@@ -78,7 +84,10 @@ fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, Untrusted> {
     let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
     // Before opening, too: opening a fifo would wait for ever.
     if !named.is_file() {
-        return untrusted(path, "is not a regular file (a symlink is not followed; name the real path)");
+        return untrusted(
+            path,
+            "is not a regular file (a symlink is not followed; name the real path)",
+        );
     }
     let file = File::open(path).map_err(|e| unusable(path, &e))?;
     let opened = file.metadata().map_err(|e| unusable(path, &e))?;
@@ -92,13 +101,27 @@ fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, Untrusted> {
 fn owned(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Untrusted> {
     if !owners.contains(&found.uid()) {
         let whose = if owners == [0] { "root" } else { "root or the gate's account" };
-        return untrusted(path, format!("belongs to uid {}, not to {whose}: chown root '{}'", found.uid(), path.display()));
+        return untrusted(
+            path,
+            format!(
+                "belongs to uid {}, not to {whose}: chown root '{}'",
+                found.uid(),
+                path.display()
+            ),
+        );
     }
     if found.mode() & 0o022 != 0 {
         // What is everybody's on purpose, as /tmp, must stay so.
         let shared = found.mode() & 0o1002 == 0o1002;
-        let mend = if shared { "keep what the gate needs elsewhere".into() } else { format!("chmod go-w '{}'", path.display()) };
-        return untrusted(path, format!("can be written by others (mode {:04o}): {mend}", found.mode() & 0o7777));
+        let mend = if shared {
+            "keep what the gate needs elsewhere".into()
+        } else {
+            format!("chmod go-w '{}'", path.display())
+        };
+        return untrusted(
+            path,
+            format!("can be written by others (mode {:04o}): {mend}", found.mode() & 0o7777),
+        );
     }
     Ok(())
 }

@@ -20,7 +20,11 @@ pub(crate) fn usage(args: &Args) -> Result<Answer, Refusal> {
         let records = [unfiled.clone(), store.filed(name)?].concat();
         let now = now(&host);
         let refusal = held.clone().or_else(|| pace::would_run(&records, name, repair, &now).err());
-        used.push(Used { repair: name.clone(), usage: pace::usage(&records, name, repair, now.millis), refusal });
+        used.push(Used {
+            repair: name.clone(),
+            usage: pace::usage(&records, name, repair, now.millis),
+            refusal,
+        });
     }
     Ok(Answer::Usage(used))
 }

@@ -1,9 +1,9 @@
-//! `repair_gate within SECONDS GRACE PROGRAM...`: runs a command for so long and no longer. It stands between sudo and
-//! the command, under the account of the command, because only that account may signal it; and it goes on keeping the time
-//! when the gate has died.
+//! `repair_gate within SECONDS GRACE PROGRAM...`: runs a command for so long and no longer. It
+//! stands between sudo and the command, under the account of the command, because only that account
+//! may signal it; and it goes on keeping the time when the gate has died.
 //!
-//! Not timeout(1): that is content when the program it started has ended, and leaves alone for ever what ignored SIGTERM in
-//! the same process group.
+//! Not timeout(1): that is content when the program it started has ended, and leaves alone for ever
+//! what ignored SIGTERM in the same process group.
 
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -33,28 +33,35 @@ const KILL: &str = "/bin/kill";
 const SHORTAGES: [i32; 3] = [12, 23, 24];
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Ends as the command did: the exit code is handed on whole, for this is not what Nagios or the server sees.
+/// Ends as the command did: the exit code is handed on whole, for this is not what Nagios or the
+/// server sees.
 pub(crate) fn main(argv: &[String], limit: Limit) -> Said {
     let (code, stderr) = match within(argv, limit) {
         Ok(Outcome::Exit(code)) => (code, String::new()),
         Ok(Outcome::TimedOut) => (TIMED_OUT, String::new()),
         Ok(Outcome::Signal(signal)) => (die_of(signal), String::new()),
-        Err(e) => (NOT_STARTED, format!("cannot start {}: {e}\n", argv.first().map_or("", String::as_str))),
+        Err(e) => (
+            NOT_STARTED,
+            format!("cannot start {}: {e}\n", argv.first().map_or("", String::as_str)),
+        ),
     };
     Said { stdout: String::new(), stderr, code, must_arrive: false }
 }
 
-/// Runs `argv` in a process group of its own, and at the limit sends that group SIGTERM, then SIGKILL to what is left.
+/// Runs `argv` in a process group of its own, and at the limit sends that group SIGTERM, then
+/// SIGKILL to what is left.
 pub(crate) fn within(argv: &[String], limit: Limit) -> io::Result<Outcome> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // What could not be stopped must not be started.
-    fs::metadata(KILL).map_err(|e| io::Error::new(e.kind(), format!("{KILL}, which would stop it: {e}")))?;
+    fs::metadata(KILL)
+        .map_err(|e| io::Error::new(e.kind(), format!("{KILL}, which would stop it: {e}")))?;
     let (started, group) = mpsc::channel::<u32>();
     let (ended, end) = mpsc::channel::<()>();
     // The clock is there before the command is.
     let clock = thread::Builder::new().stack_size(STACK).spawn(move || {
         let Ok(group) = group.recv() else { return false };
-        let over = end.recv_timeout(Duration::from_secs(limit.seconds)) == Err(RecvTimeoutError::Timeout);
+        let over =
+            end.recv_timeout(Duration::from_secs(limit.seconds)) == Err(RecvTimeoutError::Timeout);
         if over {
             stop(group, Duration::from_secs(limit.grace));
         }
@@ -84,15 +91,21 @@ fn stop(group: u32, grace: Duration) {
     }
 }
 
-/// std signals processes it started, one by one; a whole group is reached by kill(1). Whether that could be started: where
-/// the command has used up all processes, it has to be tried again.
+/// std signals processes it started, one by one; a whole group is reached by kill(1). Whether that
+/// could be started: where the command has used up all processes, it has to be tried again.
 fn signal(name: &str, group: u32) -> bool {
     let words = [name, "--", &format!("-{group}")];
-    Command::new(KILL).args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+    Command::new(KILL)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
 }
 
-/// Whether a living process is in that group: proc(5), stat: `pid (name) state ppid pgrp ...`, of which the name may hold
-/// anything, brackets too.
+/// Whether a living process is in that group: proc(5), stat: `pid (name) state ppid pgrp ...`, of
+/// which the name may hold anything, brackets too.
 fn anyone_in(group: u32) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     entries.flatten().any(|entry| {
@@ -109,8 +122,8 @@ fn anyone_in(group: u32) -> bool {
     })
 }
 
-/// Dies as the command died, so that sudo(8), which does the same, hands the signal on to the gate. This process becomes
-/// kill(1), which signals itself.
+/// Dies as the command died, so that sudo(8), which does the same, hands the signal on to the gate.
+/// This process becomes kill(1), which signals itself.
 fn die_of(signal: i32) -> u8 {
     if Path::new(KILL).exists() {
         let _ = Command::new(KILL).args([format!("-{signal}"), process::id().to_string()]).exec();
@@ -154,7 +167,10 @@ mod tests {
     #[test]
     fn what_ignores_sigterm_is_killed_even_when_its_parent_has_ended() {
         let pid = tempfile::NamedTempFile::new().unwrap();
-        let deaf = format!("sh -c 'trap \"\" TERM; echo $$ > {}; while :; do sleep 0.1; done' & wait", pid.path().display());
+        let deaf = format!(
+            "sh -c 'trap \"\" TERM; echo $$ > {}; while :; do sleep 0.1; done' & wait",
+            pid.path().display()
+        );
         let (outcome, took) = shell(&deaf, 1);
         assert_eq!(outcome, Outcome::TimedOut);
         assert!(took >= Duration::from_secs(2), "{took:?}");
@@ -166,8 +182,10 @@ mod tests {
     #[test]
     fn a_daemon_that_left_the_group_is_let_live() {
         let pid = tempfile::NamedTempFile::new().unwrap();
-        let daemon =
-            format!("setsid sh -c 'echo $$ > {0}; exec sleep 600' & until [ -s {0} ]; do sleep 0.01; done", pid.path().display());
+        let daemon = format!(
+            "setsid sh -c 'echo $$ > {0}; exec sleep 600' & until [ -s {0} ]; do sleep 0.01; done",
+            pid.path().display()
+        );
         let argv = ["/bin/sh", "-c", &daemon].map(str::to_owned);
         assert_eq!(within(&argv, Limit { seconds: 60, grace: 1 }).unwrap(), Outcome::Exit(0));
         let pid = fs::read_to_string(pid.path()).unwrap();

@@ -1,5 +1,5 @@
-//! The gate as it is installed, behind real sshd, sudo and OpenSSH's clients. These tests need root, and a kernel that lets
-//! them have a mount namespace and overlayfs.
+//! The gate as it is installed, behind real sshd, sudo and OpenSSH's clients. These tests need
+//! root, and a kernel that lets them have a mount namespace and overlayfs.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -19,15 +19,17 @@ use common::installed::{Client, Installed};
 use common::{Answer, JOB, alive, read_pid, wait_until};
 use serde_json::json;
 
-/// The host, with `script` as what its repair `x` runs as root; `LAB` in it stands for the lab's directory.
+/// The host, with `script` as what its repair `x` runs as root; `LAB` in it stands for the lab's
+/// directory.
 fn installed(script: &str) -> Installed {
     with_timeout("20s", script)
 }
 
 fn with_timeout(timeout: &str, script: &str) -> Installed {
-    let host =
-        Installed::with(&json!({"x": {"run": ["/bin/sh", "LAB/script"], "as": "root", "cooldown": "0s", "timeout": timeout,
-        "diagnose": [["/usr/bin/id", "-un"]]}}));
+    let host = Installed::with(
+        &json!({"x": {"run": ["/bin/sh", "LAB/script"], "as": "root", "cooldown": "0s", "timeout": timeout,
+        "diagnose": [["/usr/bin/id", "-un"]]}}),
+    );
     let here = host.lab.path("").display().to_string();
     fs::write(host.lab.path("script"), script.replace("LAB", here.trim_end_matches('/'))).unwrap();
     host
@@ -48,7 +50,9 @@ fn the_packaged_line_lets_a_repair_through_as_root_and_reports_it() {
     assert_eq!(fs::metadata(host.lab.marker()).unwrap().uid(), 0);
     host.ask(&format!("status {JOB}")).is("done");
     assert_eq!(host.ask("diagnose x").json["reports"][0]["output"], json!(["root"]));
-    let owner = fs::metadata(host.inside(&format!("/var/lib/nagios-selfheal/gate/jobs/{JOB}.json"))).unwrap();
+    let owner =
+        fs::metadata(host.inside(&format!("/var/lib/nagios-selfheal/gate/jobs/{JOB}.json")))
+            .unwrap();
     assert_eq!((owner.uid(), owner.mode() & 0o777), (29990, 0o600));
 }
 
@@ -59,7 +63,10 @@ fn every_request_is_one_line_of_the_systems_log_with_the_peers_address() {
     assert!(host.logged().contains("127.0.0.1 asked 'list': answered"));
     host.ask("id; rm -rf /");
     let line = host.logged();
-    assert!(line.starts_with("<84>") && line.contains("asked 'id; rm -rf /': refused, bad-request"), "{line}");
+    assert!(
+        line.starts_with("<84>") && line.contains("asked 'id; rm -rf /': refused, bad-request"),
+        "{line}"
+    );
     host.ask(&format!("repair x {JOB}"));
     assert!(host.logged().contains(&format!("127.0.0.1 asked for x, job {JOB}: it starts")));
     assert!(host.logged().contains(&format!("asked 'repair x {JOB}': done after")));
@@ -106,14 +113,28 @@ fn files_cannot_be_copied_in_or_out() {
     let (loot, drop) = (host.lab.path("loot"), host.lab.path("drop"));
     let to = format!("repair@127.0.0.1:{}/in", drop.display());
     for options in [&["-O"][..], &["-s"], &[]] {
-        fails(&host.run(host.client("/usr/bin/scp").args(options).arg(&loot).arg(&to)), "scp to the host");
-        let from = host.run(host.client("/usr/bin/scp").args(options).arg("repair@127.0.0.1:/etc/passwd").arg(drop.join("out")));
+        fails(
+            &host.run(host.client("/usr/bin/scp").args(options).arg(&loot).arg(&to)),
+            "scp to the host",
+        );
+        let from = host.run(
+            host.client("/usr/bin/scp")
+                .args(options)
+                .arg("repair@127.0.0.1:/etc/passwd")
+                .arg(drop.join("out")),
+        );
         fails(&from, "scp from the host");
     }
-    fails(&host.run(host.client("/usr/bin/sftp").arg("-b").arg(&loot).arg("repair@127.0.0.1")), "sftp");
+    fails(
+        &host.run(host.client("/usr/bin/sftp").arg("-b").arg(&loot).arg("repair@127.0.0.1")),
+        "sftp",
+    );
     for subsystem in ["sftp", "shell", "netconf"] {
         let output = host.ssh(&["-s"], &[subsystem]);
-        assert!(!output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("passwd"), "{output:?}");
+        assert!(
+            !output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("passwd"),
+            "{output:?}"
+        );
     }
     assert_eq!(fs::read_dir(drop).unwrap().count(), 0);
     assert!(!host.lab.marker().exists() && host.jobs().is_empty());
@@ -130,12 +151,20 @@ fn nothing_is_forwarded_in_either_direction() {
     for forward in [format!("0:127.0.0.1:{port}"), format!("{socket}:127.0.0.1:{port}")] {
         fails(&host.ssh(&["-N", "-o", "ExitOnForwardFailure=yes", "-R", &forward], &[]), &forward);
     }
-    fails(&host.ssh(&["-N", "-o", "ExitOnForwardFailure=yes", "-w", "any"], &[]), "a tunnel device");
+    fails(
+        &host.ssh(&["-N", "-o", "ExitOnForwardFailure=yes", "-w", "any"], &[]),
+        "a tunnel device",
+    );
 
     // -L is accepted by the client; what counts is that nothing comes out at the other end.
     let local = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let forward = format!("{local}:127.0.0.1:{port}");
-    let client = Client(host.client("/usr/bin/ssh").args(["-N", "-L", &forward, "repair@127.0.0.1"]).spawn().unwrap());
+    let client = Client(
+        host.client("/usr/bin/ssh")
+            .args(["-N", "-L", &forward, "repair@127.0.0.1"])
+            .spawn()
+            .unwrap(),
+    );
     wait_until("the client listens", || std::net::TcpStream::connect(("127.0.0.1", local)).is_ok());
     host.wait_for_log("refused local port forward");
     drop(client);
@@ -148,7 +177,8 @@ fn there_is_no_terminal_no_agent_no_display_and_no_rc_file() {
     let host = installed("exit 0");
     fails(&host.ssh(&["-tt"], &["list"]), "a terminal");
 
-    let agent = Command::new("/usr/bin/ssh-agent").arg("-a").arg(host.lab.path("agent")).output().unwrap();
+    let agent =
+        Command::new("/usr/bin/ssh-agent").arg("-a").arg(host.lab.path("agent")).output().unwrap();
     let text = String::from_utf8(agent.stdout).unwrap();
     let pid = text.split("SSH_AGENT_PID=").nth(1).unwrap().split(';').next().unwrap();
     let mut client = host.client("/usr/bin/ssh");
@@ -182,11 +212,18 @@ fn what_a_client_sends_into_the_environment_changes_nothing() {
     for (name, value) in evil {
         client.args(["-o", &format!("SetEnv=\"{name}={value}\"")]);
     }
-    let answer = Answer::of(&host.run(client.args(["repair@127.0.0.1", &format!("repair x {JOB}")])));
+    let answer =
+        Answer::of(&host.run(client.args(["repair@127.0.0.1", &format!("repair x {JOB}")])));
     assert_eq!(answer.is("done").stderr, "");
     assert!(host.logged().contains("127.0.0.1 asked"), "the peer is what sshd says");
     let seen = fs::read_to_string(host.lab.path("env")).unwrap();
-    assert!(!seen.contains("EVIL") && !seen.contains("RUST") && !seen.contains("6.6.6.6") && !seen.contains("/tmp"), "{seen}");
+    assert!(
+        !seen.contains("EVIL")
+            && !seen.contains("RUST")
+            && !seen.contains("6.6.6.6")
+            && !seen.contains("/tmp"),
+        "{seen}"
+    );
 }
 
 #[test]
@@ -226,7 +263,11 @@ fn without_the_sudoers_file_a_repair_fails_and_says_why() {
     let host = installed("touch LAB/marker");
     fs::remove_file(host.inside("/etc/sudoers.d/nagios-selfheal")).unwrap();
     let answer = host.ask(&format!("repair x {JOB}"));
-    assert!(answer.is("failed").output().contains("sudo: a password is required"), "{}", answer.json);
+    assert!(
+        answer.is("failed").output().contains("sudo: a password is required"),
+        "{}",
+        answer.json
+    );
     assert!(!host.lab.marker().exists());
 }
 
@@ -236,37 +277,55 @@ fn exit_codes_and_signals_come_through_sudo() {
     assert_eq!(host.ask(&format!("repair x {JOB}")).is("failed").json["exit"], json!(5));
     fs::write(host.lab.path("script"), "kill -SEGV $$").unwrap();
     let answer = host.ask("repair x 20261123-signal");
-    assert_eq!((&answer.is("failed").json["signal"], &answer.json["exit"]), (&json!(11), &json!(null)));
+    assert_eq!(
+        (&answer.is("failed").json["signal"], &answer.json["exit"]),
+        (&json!(11), &json!(null))
+    );
 }
 
 #[test]
 fn a_timeout_reaches_what_root_runs_and_its_grandchildren() {
-    let host = with_timeout("2s", "sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait");
+    let host = with_timeout(
+        "2s",
+        "sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait",
+    );
     let answer = host.ask(&format!("repair x {JOB}"));
     assert_eq!(answer.is("timeout").code, 1);
     let pid = read_pid(&host.lab.path("pid"));
-    // The shell that led the group ended at SIGTERM; what is deaf is killed with the group all the same.
+    // The shell that led the group ended at SIGTERM; what is deaf is killed with the group all the
+    // same.
     wait_until("the deaf grandchild is gone", || !alive(&pid));
 }
 
 #[test]
 fn a_client_that_is_killed_neither_stops_nor_loses_the_repair() {
-    let host =
-        installed("touch LAB/begun; while [ ! -e LAB/go ]; do sleep 0.05; done; echo much; echo more >&2; touch LAB/marker");
-    let mut client = host.client("/usr/bin/ssh").args(["repair@127.0.0.1", &format!("repair x {JOB}")]).spawn().unwrap();
+    let host = installed(
+        "touch LAB/begun; while [ ! -e LAB/go ]; do sleep 0.05; done; echo much; echo more >&2; \
+         touch LAB/marker",
+    );
+    let mut client = host
+        .client("/usr/bin/ssh")
+        .args(["repair@127.0.0.1", &format!("repair x {JOB}")])
+        .spawn()
+        .unwrap();
     wait_until("it runs", || host.lab.path("begun").exists());
     client.kill().unwrap();
     client.wait().unwrap();
     host.ask(&format!("status {JOB}")).is("running");
     fs::write(host.lab.path("go"), "").unwrap();
     wait_until("it goes on", || host.lab.marker().exists());
-    wait_until("it is on record", || host.ask(&format!("status {JOB}")).json["state"] == json!("done"));
+    wait_until("it is on record", || {
+        host.ask(&format!("status {JOB}")).json["state"] == json!("done")
+    });
     assert_eq!(host.ask(&format!("repair x {JOB}")).is("done").output(), "much\nmore");
 }
 
 #[test]
 fn a_daemon_left_behind_does_not_hold_the_session() {
-    let host = installed("sh -c 'echo $$ > LAB/pid; while :; do echo here; sleep 0.1; done' & sleep 0.2; echo started");
+    let host = installed(
+        "sh -c 'echo $$ > LAB/pid; while :; do echo here; sleep 0.1; done' & sleep 0.2; echo \
+         started",
+    );
     let since = Instant::now();
     host.ask(&format!("repair x {JOB}")).is("done");
     assert!(since.elapsed() < Duration::from_secs(50), "{:?}", since.elapsed());
@@ -283,7 +342,10 @@ fn a_repair_inherits_no_descriptor_of_the_gate_or_of_sshd() {
     let shown: Vec<&str> = output.lines().filter_map(|line| line.split(" -> ").nth(1)).collect();
     assert_eq!(shown.len(), 4, "{output}");
     assert_eq!(shown[0], "/dev/null");
-    assert!(shown[1].starts_with("pipe:") && shown[1] == shown[2] && shown[3].starts_with("/proc/"), "{output}");
+    assert!(
+        shown[1].starts_with("pipe:") && shown[1] == shown[2] && shown[3].starts_with("/proc/"),
+        "{output}"
+    );
 }
 
 #[test]
@@ -306,7 +368,11 @@ fn ready_tells_what_is_in_the_way_of_a_repair_and_runs_nothing() {
     let sudoers = host.inside("/etc/sudoers.d/nagios-selfheal");
     let rules = fs::read_to_string(&sudoers).unwrap();
     // The diagnosis' rule alone does not allow the repair.
-    let less: String = rules.lines().filter(|line| !line.contains("/script")).map(|line| format!("{line}\n")).collect();
+    let less: String = rules
+        .lines()
+        .filter(|line| !line.contains("/script"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     fs::write(&sudoers, less).unwrap();
     refused("config", "repair_gate sudoers");
     fs::remove_file(&sudoers).unwrap();

@@ -1,5 +1,5 @@
-//! What Nagios' status file shows at one moment: the objects with a repair that are surely broken, the hosts, and how
-//! much is in trouble.
+//! What Nagios' status file shows at one moment: the objects with a repair that are surely broken,
+//! the hosts, and how much is in trouble.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -38,7 +38,10 @@ impl Board {
         let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let scanned = status::scan(status::open(path)?, |object| {
             if object.service().is_none() {
-                hosts.insert(object.host.clone(), Host { state: object.state(), downtime: object.downtime });
+                hosts.insert(
+                    object.host.clone(),
+                    Host { state: object.state(), downtime: object.downtime },
+                );
             }
             if object.has_repair() {
                 share.0 += u32::from(object.in_trouble());

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Outcome, Record, Refusal, RefusalCount, SqliteLedger, Standing, Which};
+use ledger::{
+    Filter, Ledger, Outcome, Record, Refusal, RefusalCount, SqliteLedger, Standing, Which,
+};
 use plugin_kit::{Found, Out, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,9 +31,13 @@ impl Split for History {
 
     fn collect(&self, site: &Site) -> Result<HistoryData, Problem> {
         let filter = filter(self, SystemTime::now())?;
-        let Some(mut ledger) = site.ledger(site.config()?)? else { return Ok(HistoryData::default()) };
-        let repairs = if self.refused { Vec::new() } else { ledger.repairs(&filter).map_err(unread)? };
-        let refusals = if self.refused { ledger.refused(&filter).map_err(unread)? } else { Vec::new() };
+        let Some(mut ledger) = site.ledger(site.config()?)? else {
+            return Ok(HistoryData::default());
+        };
+        let repairs =
+            if self.refused { Vec::new() } else { ledger.repairs(&filter).map_err(unread)? };
+        let refusals =
+            if self.refused { ledger.refused(&filter).map_err(unread)? } else { Vec::new() };
         // A person is told how much was refused beside what was repaired; programs ask for it.
         let is_told = self.refused || (self.outcome.is_none() && !self.json);
         let counts = if is_told { counted(&mut ledger, &filter)? } else { Vec::new() };
@@ -49,7 +55,9 @@ impl Split for History {
 }
 
 fn filter(words: &History, now: SystemTime) -> Result<Filter<'_>, Problem> {
-    let time = |text: &Option<String>| text.as_deref().map(|text| when::read(text, now)).transpose().map_err(Problem::Usage);
+    let time = |text: &Option<String>| {
+        text.as_deref().map(|text| when::read(text, now)).transpose().map_err(Problem::Usage)
+    };
     let which = match (&words.host, &words.service) {
         (None, _) => Which::All,
         (Some(host), None) => Which::Host(host),
@@ -59,10 +67,18 @@ fn filter(words: &History, now: SystemTime) -> Result<Filter<'_>, Problem> {
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        return Err(Problem::Usage("--since is not before --until: no time lies between them".into()));
+        return Err(Problem::Usage(
+            "--since is not before --until: no time lies between them".into(),
+        ));
     }
     let limit = (words.limit > 0).then_some(words.limit);
-    Ok(Filter { which, since, until, standing: words.outcome.map(crate::cli::Ended::standing), limit })
+    Ok(Filter {
+        which,
+        since,
+        until,
+        standing: words.outcome.map(crate::cli::Ended::standing),
+        limit,
+    })
 }
 
 /// By object and reason, all of them, however few are listed.
@@ -80,7 +96,8 @@ fn list_repairs(words: &History, records: &[Record], refused: &[RefusalCount], o
         out.line(json::text(format_args!("{:#}", Value::Array(list))));
         return;
     }
-    let mut table = Table::new(["BEGAN", "OBJECT", "REPAIR", "EVENT", "RUNGS", "TOOK", "OUTCOME", "JOB"]);
+    let mut table =
+        Table::new(["BEGAN", "OBJECT", "REPAIR", "EVENT", "RUNGS", "TOOK", "OUTCOME", "JOB"]);
     for record in records {
         table.row([
             when::shown(record.reserved).into(),
@@ -146,7 +163,8 @@ fn total(counts: &[RefusalCount]) -> u32 {
 
 /// `8 cooling-down, 4 same-event`.
 fn reasons(counts: &[RefusalCount]) -> String {
-    let words: Vec<String> = by_reason(counts).into_iter().map(|(why, count)| format!("{count} {why}")).collect();
+    let words: Vec<String> =
+        by_reason(counts).into_iter().map(|(why, count)| format!("{count} {why}")).collect();
     plugin_kit::clean(&words.join(", "))
 }
 

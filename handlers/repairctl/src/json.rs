@@ -4,7 +4,8 @@ use std::fmt::{Display, Write};
 
 use serde_json::Value;
 
-/// One object with the members of both; those of `more` win. Anything else than two objects stays as `value` is.
+/// One object with the members of both; those of `more` win. Anything else than two objects stays
+/// as `value` is.
 pub fn merged(mut value: Value, more: Value) -> Value {
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
         all.extend(more);
@@ -12,8 +13,9 @@ pub fn merged(mut value: Value, more: Value) -> Value {
     value
 }
 
-/// JSON as it is printed. People look at it too: what would act on their terminal or disguise what they read is escaped,
-/// and to a program it is the same. JSON itself only asks for that of ASCII (RFC 8259, 7).
+/// JSON as it is printed. People look at it too: what would act on their terminal or disguise what
+/// they read is escaped, and to a program it is the same. JSON itself only asks for that of ASCII
+/// (RFC 8259, 7).
 pub fn text(json: impl Display) -> String {
     let json = json.to_string();
     let mut text = String::with_capacity(json.len());
@@ -37,7 +39,10 @@ mod tests {
 
     #[test]
     fn what_acts_on_a_terminal_is_escaped() {
-        assert_eq!(text(json!(["\u{9b}31m\u{7f}", "\u{202e}é|"])), r#"["\u009b31m\u007f","\u202eé|"]"#);
+        assert_eq!(
+            text(json!(["\u{9b}31m\u{7f}", "\u{202e}é|"])),
+            r#"["\u009b31m\u007f","\u202eé|"]"#
+        );
     }
 
     proptest! {

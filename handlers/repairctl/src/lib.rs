@@ -41,15 +41,21 @@ pub fn run(argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
         Command::Init(words) => split::run(&words, &site, argv, out),
         Command::Trust(words) => split::run(&words, &site, argv, out),
         Command::Doctor(words) => split::run(&words, &site, argv, out),
-        Command::Lint(words) => run_as_nagios(&site, argv, out, |out| lint::run(&words, &site, out)),
+        Command::Lint(words) => {
+            run_as_nagios(&site, argv, out, |out| lint::run(&words, &site, out))
+        }
         Command::Explain(words) => split::run(&words, &site, argv, out),
         Command::History(words) => split::run(&words, &site, argv, out),
         Command::Show(words) => split::run(&words, &site, argv, out),
         Command::Report(words) => split::run(&words, &site, argv, out),
-        Command::Replay(words) => run_as_nagios(&site, argv, out, |out| replay::run(&words, &site, out)),
+        Command::Replay(words) => {
+            run_as_nagios(&site, argv, out, |out| replay::run(&words, &site, out))
+        }
         Command::Pause(words) => split::run(&words, &site, argv, out),
         Command::Resume(words) => split::run(&words, &site, argv, out),
         Command::Status(words) => split::run(&words, &site, argv, out),
-        Command::Sweep(words) => run_as_nagios(&site, argv, out, |out| sweep::run(&words, &site, out)),
+        Command::Sweep(words) => {
+            run_as_nagios(&site, argv, out, |out| sweep::run(&words, &site, out))
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! What Nagios' own files tell of this server: its main configuration and, from its object cache, addresses and the hosts
-//! and services that opted in. Whether all of it is sound is asked by `lint`.
+//! What Nagios' own files tell of this server: its main configuration and, from its object cache,
+//! addresses and the hosts and services that opted in. Whether all of it is sound is asked by
+//! `lint`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -36,7 +37,9 @@ impl MainFile {
             },
         };
         match configuration::read_file(&path) {
-            Ok(bytes) => Ok(Some(MainFile { path, text: String::from_utf8_lossy(&bytes).into_owned() })),
+            Ok(bytes) => {
+                Ok(Some(MainFile { path, text: String::from_utf8_lossy(&bytes).into_owned() }))
+            }
             Err(why) => Err(Problem::Usage(format!("cannot read {}: {why}", path.display()))),
         }
     }
@@ -84,31 +87,44 @@ impl MainFile {
     }
 }
 
-/// The process of Nagios, if it runs: the oldest that was started with this file. A lock file is written by a daemon only,
-/// and some units start it in the foreground. Anybody may name a program so: only one of `uid` or of root is meant.
+/// The process of Nagios, if it runs: the oldest that was started with this file. A lock file is
+/// written by a daemon only, and some units start it in the foreground. Anybody may name a program
+/// so: only one of `uid` or of root is meant.
 fn process(main: &Path, uid: u32) -> Option<u32> {
     let is_it = |pid: &u32| {
         let name = proc_file(*pid, "comm").unwrap_or_default();
         let is_named = ["nagios", "naemon"].iter().any(|known| name.starts_with(known.as_bytes()));
         is_named
             && runs_as(*pid).is_some_and(|owner| owner == uid || owner == 0)
-            && proc_file(*pid, "cmdline")
-                .is_some_and(|words| words.split(|b| *b == 0).any(|word| word == main.as_os_str().as_encoded_bytes()))
+            && proc_file(*pid, "cmdline").is_some_and(|words| {
+                words.split(|b| *b == 0).any(|word| word == main.as_os_str().as_encoded_bytes())
+            })
     };
     let entries = fs::read_dir("/proc").ok()?.flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_it).min()
 }
 
-/// The real user of a process: its directory in /proc is root's once it has changed its user (proc(5)).
+/// The real user of a process: its directory in /proc is root's once it has changed its user
+/// (proc(5)).
 fn runs_as(pid: u32) -> Option<u32> {
     let status = String::from_utf8(proc_file(pid, "status")?).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// A file of a process in /proc. Its owner can make it as long as it likes (prctl(2), PR_SET_MM).
 fn proc_file(pid: u32, name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(format!("/proc/{pid}/{name}")).ok()?.take(LONGEST_OF_PROC).read_to_end(&mut bytes).ok()?;
+    File::open(format!("/proc/{pid}/{name}"))
+        .ok()?
+        .take(LONGEST_OF_PROC)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
@@ -165,18 +181,25 @@ impl Objects {
     }
 }
 
-/// The account Nagios runs as: the one that is named, or that of its configuration, or one of the usual names.
+/// The account Nagios runs as: the one that is named, or that of its configuration, or one of the
+/// usual names.
 pub fn account(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, Problem> {
     if let Some(user) = named.or_else(|| main.and_then(MainFile::user)) {
         let account = Account::named(user)?;
-        let account = account.ok_or_else(|| Problem::Usage(format!("there is no user '{user}', as which Nagios would run")))?;
+        let account = account.ok_or_else(|| {
+            Problem::Usage(format!("there is no user '{user}', as which Nagios would run"))
+        })?;
         return match main.and_then(MainFile::group) {
             Some(group) => Ok(account.with_group(group)?),
             None => Ok(account),
         };
     }
     usual_account()?.ok_or_else(|| {
-        Problem::Usage("no user nagios, naemon or icinga is here: name the one Nagios runs as, with --nagios-user".into())
+        Problem::Usage(
+            "no user nagios, naemon or icinga is here: name the one Nagios runs as, \
+                        with --nagios-user"
+                .into(),
+        )
     })
 }
 
@@ -202,7 +225,8 @@ pub fn account_if_any(nagios_cfg: Option<&Path>) -> Result<Option<Account>, Prob
     }
 }
 
-/// The same by a configuration that root may believe, when we are root: one that nobody else can change.
+/// The same by a configuration that root may believe, when we are root: one that nobody else can
+/// change.
 pub fn trusted_account(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Account, Problem> {
     match rustix::process::geteuid().is_root() {
         true => account(named, MainFile::of_root(nagios_cfg).as_ref()),
@@ -211,7 +235,10 @@ pub fn trusted_account(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result
 }
 
 /// The account that root's other half becomes; `None` when we are not root, or Nagios runs as root.
-pub fn account_to_become(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Option<Account>, Problem> {
+pub fn account_to_become(
+    named: Option<&str>,
+    nagios_cfg: Option<&Path>,
+) -> Result<Option<Account>, Problem> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
@@ -219,7 +246,8 @@ pub fn account_to_become(named: Option<&str>, nagios_cfg: Option<&Path>) -> Resu
     Ok((account.uid != 0).then_some(account))
 }
 
-/// The environment of Nagios' process; without one, what an init gives a service, with root's HOME, as init scripts leave it.
+/// The environment of Nagios' process; without one, what an init gives a service, with root's HOME,
+/// as init scripts leave it.
 pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment {
     let found = nagios_cfg.map(Path::to_owned).or_else(configuration::find);
     let process = found.and_then(|main| process(&main, account.uid));
@@ -233,20 +261,30 @@ mod tests {
 
     #[test]
     fn settings_are_read_as_nagios_does() {
-        let text = "# comment\nnagios_user=nagios\n lock_file = /run/x.pid \nnagios_user=other\n#status_file=/no\n";
+        let text = "# comment\nnagios_user=nagios\n lock_file = \
+        /run/x.pid \nnagios_user=other\n#status_file=/no\n";
         let main = MainFile { path: "/etc/nagios.cfg".into(), text: text.into() };
-        assert_eq!((main.user(), main.get("lock_file"), main.get("status_file")), (Some("other"), Some("/run/x.pid"), None));
+        assert_eq!(
+            (main.user(), main.get("lock_file"), main.get("status_file")),
+            (Some("other"), Some("/run/x.pid"), None)
+        );
     }
 
     #[test]
     fn hosts_with_their_addresses_and_repairs() {
-        let text = "define host {\n\thost_name\tweb 1\n\taddress\t192.0.2.1\n\t_REPAIR\treboot\n\t}\n\
-                    define service {\n\thost_name\tweb 1\n\tservice_description\tHTTP\n\t_REPAIR\thttpd\n\t}\n\
-                    define service {\n\thost_name\tweb2\n\tservice_description\tHTTP\n\t_REPAIR\t\n\t}\n";
+        let text = "define host {\n\thost_name\tweb \
+        1\n\taddress\t192.0.2.1\n\t_REPAIR\treboot\n\t}\n\
+                    define service {\n\thost_name\tweb \
+                    1\n\tservice_description\tHTTP\n\t_REPAIR\thttpd\n\t}\n\
+                    define service \
+                    {\n\thost_name\tweb2\n\tservice_description\tHTTP\n\t_REPAIR\t\n\t}\n";
         let objects = Objects::parse(text);
         assert_eq!(objects.address("web 1"), Some("192.0.2.1"));
         assert!(objects.has("web 1") && !objects.has("web2"));
-        assert_eq!(objects.opted().get("web 1"), Some(&vec!["reboot".to_owned(), "httpd".to_owned()]));
+        assert_eq!(
+            objects.opted().get("web 1"),
+            Some(&vec!["reboot".to_owned(), "httpd".to_owned()])
+        );
         assert_eq!(objects.opted().len(), 1);
     }
 }

@@ -9,7 +9,8 @@ pub fn possible() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Shows what was written so far and the question, and reads one line. No line, as after Ctrl-D, is no answer.
+/// Shows what was written so far and the question, and reads one line. No line, as after Ctrl-D, is
+/// no answer.
 pub fn ask(question: &str, out: &mut Out) -> String {
     out.bytes(question.as_bytes());
     out.bytes(b" ");

@@ -18,7 +18,12 @@ impl Split for Show {
     type Data = (Record, Vec<Step>);
 
     fn collect(&self, site: &Site) -> Result<(Record, Vec<Step>), Problem> {
-        let none = || Problem::Usage(format!("no job begins with '{}' (see 'repairctl history')", self.job.escape_debug()));
+        let none = || {
+            Problem::Usage(format!(
+                "no job begins with '{}' (see 'repairctl history')",
+                self.job.escape_debug()
+            ))
+        };
         let mut ledger = site.ledger(site.config()?)?.ok_or_else(none)?;
         let found = ledger.jobs(&self.job).map_err(unread)?;
         let record = match_one(&self.job, found).map_err(|many| many.unwrap_or_else(none))?;
@@ -29,10 +34,18 @@ impl Split for Show {
         Ok((record, steps))
     }
 
-    fn show(&self, (record, steps): (Record, Vec<Step>), _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        (record, steps): (Record, Vec<Step>),
+        _: &Site,
+        out: &mut Out,
+    ) -> Result<Found, Problem> {
         if self.json {
             let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
-            out.line(json::text(format_args!("{:#}", merged(repair_json(&record), json!({"steps": steps})))));
+            out.line(json::text(format_args!(
+                "{:#}",
+                merged(repair_json(&record), json!({"steps": steps}))
+            )));
         } else {
             tell(&record, &steps, out);
         }
@@ -40,7 +53,8 @@ impl Split for Show {
     }
 }
 
-/// The job that was meant; an error that names them when there are several, an empty one when there is none.
+/// The job that was meant; an error that names them when there are several, an empty one when there
+/// is none.
 fn match_one(asked: &str, mut found: Vec<Record>) -> Result<Record, Option<Problem>> {
     if let Some(exact) = found.iter().position(|record| record.job == asked) {
         return Ok(found.swap_remove(exact));
@@ -51,7 +65,10 @@ fn match_one(asked: &str, mut found: Vec<Record>) -> Result<Record, Option<Probl
         _ => {
             let jobs: Vec<&str> = found.iter().map(|record| record.job.as_str()).take(5).collect();
             let more = if found.len() > jobs.len() { ", ..." } else { "" };
-            let text = format!("'{asked}' begins more than one job: {}{more}; write more of it", jobs.join(", "));
+            let text = format!(
+                "'{asked}' begins more than one job: {}{more}; write more of it",
+                jobs.join(", ")
+            );
             Err(Some(Problem::Usage(text)))
         }
     }
@@ -59,10 +76,15 @@ fn match_one(asked: &str, mut found: Vec<Record>) -> Result<Record, Option<Probl
 
 fn tell(record: &Record, steps: &[Step], out: &mut Out) {
     let ended = match record.ended {
-        Some(ended) => format!("{}, after {}", when::shown(ended), record.took().map(when::span).unwrap_or_default()),
+        Some(ended) => format!(
+            "{}, after {}",
+            when::shown(ended),
+            record.took().map(when::span).unwrap_or_default()
+        ),
         None => "not yet".to_owned(),
     };
-    let problem = record.problem.as_ref().map(|id| format!(", Nagios' problem {id}")).unwrap_or_default();
+    let problem =
+        record.problem.as_ref().map(|id| format!(", Nagios' problem {id}")).unwrap_or_default();
     out.line(format!("{}  {}", object(record), outcome(record).paint(out)));
     for (name, text) in [
         ("job", record.job.clone()),
@@ -73,7 +95,11 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
         ("in short", record.text.clone()),
     ] {
         if !text.is_empty() {
-            out.line(format!("  {} {}", Tone::Faint.paint(&format!("{name:<8}"), out), clean(&text)));
+            out.line(format!(
+                "  {} {}",
+                Tone::Faint.paint(&format!("{name:<8}"), out),
+                clean(&text)
+            ));
         }
     }
     if steps.is_empty() {
@@ -87,7 +113,11 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
             _ => Tone::Plain,
         };
         let [first, more @ ..] = &parts(step)[..] else { continue };
-        table.row([after(step, record.reserved).into(), crate::table::Cell::toned(&step.what, tone), first.into()]);
+        table.row([
+            after(step, record.reserved).into(),
+            crate::table::Cell::toned(&step.what, tone),
+            first.into(),
+        ]);
         for line in more {
             table.row(["".into(), "".into(), line.into()]);
         }
@@ -95,7 +125,8 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
     table.write(out);
 }
 
-/// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are lines again.
+/// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are
+/// lines again.
 fn parts(step: &Step) -> Vec<String> {
     match step.what.as_str() {
         "found" => step.text.split(" / ").map(str::to_owned).collect(),

@@ -1,4 +1,5 @@
-//! The repaired host's side in words: places, the line of its authorized_keys, and how the gate gets there.
+//! The repaired host's side in words: places, the line of its authorized_keys, and how the gate
+//! gets there.
 
 use std::path::Path;
 
@@ -16,12 +17,18 @@ pub const GATE_STATE: &str = "/var/lib/nagios-selfheal/gate";
 /// The command that makes the sudoers file of repairs.json on the host, whole or not at all.
 pub fn renew_sudoers() -> String {
     let file = "/etc/sudoers.d/nagios-selfheal";
-    format!("(umask 226 && {GATE} sudoers > {file}.new && visudo -cqf {file}.new && mv -f {file}.new {file})")
+    format!(
+        "(umask 226 && {GATE} sudoers > {file}.new && visudo -cqf {file}.new && mv -f {file}.new \
+         {file})"
+    )
 }
 
 /// The line for the gate's account, with the public half of this private key.
 pub fn key_line(private: &Path) -> String {
-    format!("restrict,command=\"{GATE}\" {}", public_half(private).unwrap_or_else(|| "ssh-ed25519 AAAA...".into()))
+    format!(
+        "restrict,command=\"{GATE}\" {}",
+        public_half(private).unwrap_or_else(|| "ssh-ed25519 AAAA...".into())
+    )
 }
 
 /// Type, base64 and comment, from the file beside the private key.
@@ -32,13 +39,15 @@ pub fn public_half(private: &Path) -> Option<String> {
     let line = text.lines().next()?.trim();
     let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\'' | '"' | '\\' | '`' | '$');
     let words: Vec<&str> = line.split(' ').collect();
-    (words.len() >= 2 && words.iter().all(|word| !word.is_empty() && word.chars().all(plain))).then(|| line.to_owned())
+    (words.len() >= 2 && words.iter().all(|word| !word.is_empty() && word.chars().all(plain)))
+        .then(|| line.to_owned())
 }
 
 /// What to do when no gate answers.
 pub fn install_gate(host: &str) -> String {
     format!(
-        "install the package repair-gate on {host}, or copy {GATE} to {host}, same place, mode 755, and let the forced command in \
+        "install the package repair-gate on {host}, or copy {GATE} to {host}, same place, mode \
+         755, and let the forced command in \
          authorized_keys name it"
     )
 }

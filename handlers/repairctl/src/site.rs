@@ -55,24 +55,30 @@ impl Site {
 
     /// A policy that nothing is run by: whose it is does not matter.
     pub fn draft(&self) -> Result<Config, Problem> {
-        let unreadable = |why: safe_file::Error| BadPolicy::Unreadable { path: self.policy.clone(), why: why.into() };
+        let unreadable = |why: safe_file::Error| BadPolicy::Unreadable {
+            path: self.policy.clone(),
+            why: why.into(),
+        };
         let text = safe_file::read(&self.policy, policy_file::LONGEST, None).map_err(unreadable);
         text.and_then(|text| policy_file::parse(&text, &self.policy)).map_err(|bad| unusable(&bad))
     }
 
-    /// The account that owns the ledger or Nagios' files, when we are root and it is another's. Before there is a ledger, it
-    /// is the one that Nagios runs as.
+    /// The account that owns the ledger or Nagios' files, when we are root and it is another's.
+    /// Before there is a ledger, it is the one that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
             // More than one account can change it: it is not root's alone.
             Err(privsep::Error::Owner { .. }) => nagios::account_to_become(None, self.nagios_cfg()),
-            Ok(None) if !config.directories().all(Path::exists) => nagios::account_to_become(None, self.nagios_cfg()),
+            Ok(None) if !config.directories().all(Path::exists) => {
+                nagios::account_to_become(None, self.nagios_cfg())
+            }
             owner => Ok(owner?),
         }
     }
 
-    /// The same for a command that needs no policy: without one that root believes, it is the account Nagios runs as.
+    /// The same for a command that needs no policy: without one that root believes, it is the
+    /// account Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
         // A policy that comes through a pipe can be read once, by the half that uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
@@ -101,7 +107,9 @@ impl Site {
 
 fn unusable(bad: &BadPolicy) -> Problem {
     let step = match bad {
-        BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => AS_ANOTHER,
+        BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => {
+            AS_ANOTHER
+        }
         _ => "",
     };
     Problem::Usage(format!("{bad}{step}"))

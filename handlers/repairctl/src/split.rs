@@ -1,5 +1,6 @@
-//! How a command runs when root calls it: see `privsep`. A command that implements [`Split`] collects its data in the half
-//! that is Nagios' user, and prints them in root's. Any other runs in the first of these as a whole.
+//! How a command runs when root calls it: see `privsep`. A command that implements [`Split`]
+//! collects its data in the half that is Nagios' user, and prints them in root's. Any other runs in
+//! the first of these as a whole.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -16,7 +17,8 @@ use serde::de::DeserializeOwned;
 use crate::nagios;
 use crate::site::Site;
 
-/// How long root's half waits for the other one, which itself waits less for a gate or a locked ledger.
+/// How long root's half waits for the other one, which itself waits less for a gate or a locked
+/// ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// A command in two steps: collect, then show.
@@ -52,7 +54,12 @@ pub trait Split {
 }
 
 /// Runs a command that splits; `argv` are the arguments of this program.
-pub fn run<C: Split>(command: &C, site: &Site, argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
+pub fn run<C: Split>(
+    command: &C,
+    site: &Site,
+    argv: &[OsString],
+    out: &mut Out,
+) -> Result<Found, Problem> {
     if site.role() == Role::SteppedDown {
         let answer = command.collect(site).map_err(|problem| problem.to_string());
         out.line(serde_json::to_string(&answer).map_err(|why| Problem::Internal(why.to_string()))?);
@@ -66,7 +73,9 @@ pub fn run<C: Split>(command: &C, site: &Site, argv: &[OsString], out: &mut Out)
             // What is printed as JSON is escaped there, and says just what is on record.
             let exact = argv.iter().any(|word| word == "--json");
             let answer = half.answer(command.timeout(), exact)?;
-            answer.map_err(|text| Problem::Usage(format!("as {}: {text}{}", account.name, hint(argv))))?
+            answer.map_err(|text| {
+                Problem::Usage(format!("as {}: {text}{}", account.name, hint(argv)))
+            })?
         }
     };
     command.show(data, site, out)
@@ -93,7 +102,11 @@ pub fn run_as_nagios(
         Some(0) => Ok(Found::Fine),
         Some(1) => Ok(Found::Wrong),
         Some(2) if hint(&argv).is_empty() => Ok(Found::Failed),
-        _ => Err(Problem::Usage(format!("failed while running as {}; see the message above{}", account.name, hint(&argv)))),
+        _ => Err(Problem::Usage(format!(
+            "failed while running as {}; see the message above{}",
+            account.name,
+            hint(&argv)
+        ))),
     }
 }
 
@@ -101,7 +114,11 @@ pub fn run_as_nagios(
 fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
     let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());
-    if is_closed && is_relative() { "; it may not enter this directory: write whole paths" } else { "" }
+    if is_closed && is_relative() {
+        "; it may not enter this directory: write whole paths"
+    } else {
+        ""
+    }
 }
 
 /// `argv` with `more` options, which must stand before a `--`.
@@ -116,13 +133,17 @@ fn start(account: &Account, site: &Site, argv: &[OsString], stdin: Stdio) -> Res
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 
-/// Passes the descriptor that `argv` names (`<(...)` of a shell, or `/dev/stdin`) to the other half as its standard input.
+/// Passes the descriptor that `argv` names (`<(...)` of a shell, or `/dev/stdin`) to the other half
+/// as its standard input.
 fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let mut argv = argv.to_vec();
-    let Some(named) = argv.iter_mut().find(|word| safe_file::own_descriptor(Path::new(word)).is_some()) else {
+    let Some(named) =
+        argv.iter_mut().find(|word| safe_file::own_descriptor(Path::new(word)).is_some())
+    else {
         return Ok((argv, Stdio::null()));
     };
-    let opened = File::open(&*named).map_err(|why| Problem::Usage(format!("{}: {why}", named.display())))?;
+    let opened =
+        File::open(&*named).map_err(|why| Problem::Usage(format!("{}: {why}", named.display())))?;
     *named = "/dev/stdin".into();
     Ok((argv, opened.into()))
 }

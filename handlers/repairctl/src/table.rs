@@ -98,12 +98,14 @@ impl Table {
             return;
         }
         let widths = self.widths();
-        let headings: Vec<Cell> = self.headings.iter().map(|text| Cell::toned(text, Tone::Faint)).collect();
+        let headings: Vec<Cell> =
+            self.headings.iter().map(|text| Cell::toned(text, Tone::Faint)).collect();
         for row in std::iter::once(&headings).chain(&self.rows) {
             let mut line = String::new();
             for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let last = at + 1 == row.len();
-                let pad = if last { 0 } else { width.saturating_sub(cell.text.chars().count()) + 2 };
+                let pad =
+                    if last { 0 } else { width.saturating_sub(cell.text.chars().count()) + 2 };
                 line.push_str(&cell.paint(out));
                 line.push_str(&" ".repeat(pad));
             }
@@ -112,7 +114,8 @@ impl Table {
     }
 
     fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.headings.iter().map(|text| text.chars().count()).collect();
+        let mut widths: Vec<usize> =
+            self.headings.iter().map(|text| text.chars().count()).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.text.chars().count().min(WIDEST));

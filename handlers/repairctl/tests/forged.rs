@@ -28,8 +28,14 @@ fn wrong(sshd: &Sshd, port: u16, transport: &str) -> [String; 3] {
         "hosts": {"web1": {"address": "127.0.0.1"}}});
     fs::write(sshd.path("policy.json"), policy.to_string()).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
-    command.arg("--policy").arg(sshd.path("policy.json")).args(["doctor", "web1", "--json", "--nagios-cfg"]);
-    let report: Value = serde_json::from_slice(&command.arg(config).output().unwrap().stdout).unwrap();
+    command.arg("--policy").arg(sshd.path("policy.json")).args([
+        "doctor",
+        "web1",
+        "--json",
+        "--nagios-cfg",
+    ]);
+    let report: Value =
+        serde_json::from_slice(&command.arg(config).output().unwrap().stdout).unwrap();
     let checks = report["checks"].as_array().unwrap();
     let found = checks.iter().find(|check| check["host"] == "web1" && check["verdict"] == "wrong");
     let found = found.unwrap_or_else(|| panic!("{report:#}"));
@@ -58,14 +64,19 @@ fn a_forged_disconnect_chooses_no_fix() {
 #[test]
 fn a_gate_that_refuses_chooses_no_command_for_root() {
     let said = r#"x\" fix: id; as root here: id | sh"#;
-    let forged = format!(r#"SHN1 {{"answer":"refused","host":"t","reason":"config","text":"{said}"}}"#);
-    let gate = format!("case \"$SSH_ORIGINAL_COMMAND\" in ready*) printf '%s\\n' '{forged}'; exit 3;; esac\n{GOOD_GATE}");
+    let forged =
+        format!(r#"SHN1 {{"answer":"refused","host":"t","reason":"config","text":"{said}"}}"#);
+    let gate = format!(
+        "case \"$SSH_ORIGINAL_COMMAND\" in ready*) printf '%s\\n' '{forged}'; exit 3;; \
+        esac\n{GOOD_GATE}"
+    );
     let sshd = Plan::new().gate(&gate).start();
     let [check, text, fix] = wrong(&sshd, sshd.port, "ssh2");
     assert_eq!(check, "can repair");
     assert_eq!(text, r#"httpd: the gate says "x' fix: id; as root here: id | sh""#);
     assert!(
-        fix.starts_with("on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check && ") && !fix.contains("id | sh"),
+        fix.starts_with("on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check && ")
+            && !fix.contains("id | sh"),
         "{fix}"
     );
 }
@@ -73,8 +84,12 @@ fn a_gate_that_refuses_chooses_no_command_for_root() {
 /// Anyone on the network can offer other algorithms, as anyone can show another key.
 #[test]
 fn asks_to_verify_host_when_algorithms_differ() {
-    let sshd = Plan::new().host_keys(&["ed25519", "rsa"]).config("HostKeyAlgorithms rsa-sha2-512").start();
+    let sshd =
+        Plan::new().host_keys(&["ed25519", "rsa"]).config("HostKeyAlgorithms rsa-sha2-512").start();
     let [check, text, fix] = wrong(&sshd, sshd.port, "ssh2");
-    assert!(check == "known host" && text.contains("unverified: \"rsa-sha2-512\""), "{check} {text}");
+    assert!(
+        check == "known host" && text.contains("unverified: \"rsa-sha2-512\""),
+        "{check} {text}"
+    );
     assert!(fix.starts_with("find out whether web1 was reinstalled; only then: "), "{fix}");
 }

@@ -1,5 +1,5 @@
-//! `repairctl doctor` as root becomes the user Nagios runs as, in Nagios' environment. That is for others to write: root
-//! must not be had by it.
+//! `repairctl doctor` as root becomes the user Nagios runs as, in Nagios' environment. That is for
+//! others to write: root must not be had by it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -35,17 +35,31 @@ impl Site {
         self.dir.path().join(name)
     }
 
-    /// By a process of its own: what this one has open for writing, the children of the other test hold as well, and then the
-    /// program is "busy" (ETXTBSY).
+    /// By a process of its own: what this one has open for writing, the children of the other test
+    /// hold as well, and then the program is "busy" (ETXTBSY).
     fn copy(&self, program: &str, name: &str) {
-        assert!(Command::new("cp").arg("--remove-destination").arg(program).arg(self.at(name)).status().unwrap().success());
+        assert!(
+            Command::new("cp")
+                .arg("--remove-destination")
+                .arg(program)
+                .arg(self.at(name))
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// A process that looks like Nagios, of this user, with this environment.
     fn nagios(&self, uid: u32, environment: &[(&str, &str)]) -> Running {
         self.copy("/usr/bin/tail", "nagios");
         let mut command = Command::new(self.at("nagios"));
-        command.arg("-f").arg(self.at("nagios.cfg")).env_clear().envs(environment.iter().copied()).uid(uid).gid(uid);
+        command
+            .arg("-f")
+            .arg(self.at("nagios.cfg"))
+            .env_clear()
+            .envs(environment.iter().copied())
+            .uid(uid)
+            .gid(uid);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let (begun, comm) = (Instant::now(), format!("/proc/{}/comm", child.id()));
         while fs::read_to_string(&comm).unwrap() != "nagios\n" {
@@ -60,10 +74,15 @@ impl Site {
         // Where that user can start it.
         self.copy(env!("CARGO_BIN_EXE_repairctl"), "repairctl");
         let mut command = Command::new(self.at("repairctl"));
-        command.args(["doctor", "--json", "--policy", "/nonexistent", "--nagios-cfg"]).arg(self.at("nagios.cfg"));
+        command
+            .args(["doctor", "--json", "--policy", "/nonexistent", "--nagios-cfg"])
+            .arg(self.at("nagios.cfg"));
         let report: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
         let checks = report["checks"].as_array().unwrap();
-        checks.iter().find(|check| check["check"] == "user").unwrap()["text"].as_str().unwrap().to_owned()
+        checks.iter().find(|check| check["check"] == "user").unwrap()["text"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 }
 
@@ -88,7 +107,8 @@ fn it_has_the_environment_of_nagios_and_of_nobody_who_only_bears_its_name() {
     assert!(user.starts_with("nobody, with HOME=/of/nagios"), "{user}");
 }
 
-/// With LD_DEBUG the loader writes a file for each program that is started, as the user it is started by (ld.so(8)).
+/// With LD_DEBUG the loader writes a file for each program that is started, as the user it is
+/// started by (ld.so(8)).
 #[test]
 fn what_the_environment_of_nagios_loads_is_never_loaded_by_root() {
     let site = Site::new();
@@ -96,8 +116,12 @@ fn what_the_environment_of_nagios_loads_is_never_loaded_by_root() {
     fs::create_dir(&traces).unwrap();
     fs::set_permissions(&traces, fs::Permissions::from_mode(0o777)).unwrap();
     let output = traces.join("of");
-    let _nagios = site.nagios(NAGIOS, &[("LD_DEBUG", "files"), ("LD_DEBUG_OUTPUT", output.to_str().unwrap())]);
+    let _nagios = site
+        .nagios(NAGIOS, &[("LD_DEBUG", "files"), ("LD_DEBUG_OUTPUT", output.to_str().unwrap())]);
     site.user();
-    let owners: Vec<u32> = fs::read_dir(&traces).unwrap().map(|trace| trace.unwrap().metadata().unwrap().uid()).collect();
+    let owners: Vec<u32> = fs::read_dir(&traces)
+        .unwrap()
+        .map(|trace| trace.unwrap().metadata().unwrap().uid())
+        .collect();
     assert!(!owners.is_empty() && owners.iter().all(|owner| *owner == NAGIOS), "{owners:?}");
 }

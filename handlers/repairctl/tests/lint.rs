@@ -1,5 +1,6 @@
-//! `repairctl lint` on what is shipped in nagios-config/, on Debian's stock configuration, and on copies of the first with
-//! one defect each. Nagios itself accepts those: that is what makes the defects silent.
+//! `repairctl lint` on what is shipped in nagios-config/, on Debian's stock configuration, and on
+//! copies of the first with one defect each. Nagios itself accepts those: that is what makes the
+//! defects silent.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,7 +14,8 @@ use std::process::{Command, Output};
 use lint_cases::{ACCEPTED, Case, REFUSED, cases};
 use tempfile::TempDir;
 
-/// What every site has of its own: somebody to page, a time to do it, and a host whose power can be cycled.
+/// What every site has of its own: somebody to page, a time to do it, and a host whose power can be
+/// cycled.
 const SITE: &str = "\
 define command {
     command_name  page
@@ -105,7 +107,12 @@ impl Site {
         for name in ["commands.cfg", "templates.cfg", "services.cfg", "policy.json"] {
             site.write(name, &fs::read_to_string(shipped.join(name)).unwrap());
         }
-        site.edit("policy.json", "\"repairs\": {", "\"repairs\": {\n        \"power-cycle\": {\"ladder\": [{\"local\": [\"/bin/true\"]}], \"verify\": [\"check_http\"]},");
+        site.edit(
+            "policy.json",
+            "\"repairs\": {",
+            "\"repairs\": {\n        \"power-cycle\": \
+            {\"ladder\": [{\"local\": [\"/bin/true\"]}], \"verify\": [\"check_http\"]},",
+        );
         site.write("site.cfg", SITE);
         site.write("nagios.cfg", MAIN);
         site.write("resource.cfg", "$USER1$=/usr/bin\n$USER2$=a-secret\n");
@@ -148,15 +155,29 @@ impl Site {
 
     /// Whether Nagios has anything against it.
     fn nagios_accepts(&self) -> Result<(), String> {
-        let done =
-            Command::new("/usr/sbin/nagios4").arg("-v").arg(self.at("nagios.cfg")).output().expect("nagios4-core is installed");
-        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stdout).into_owned()) }
+        let done = Command::new("/usr/sbin/nagios4")
+            .arg("-v")
+            .arg(self.at("nagios.cfg"))
+            .output()
+            .expect("nagios4-core is installed");
+        if done.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&done.stdout).into_owned())
+        }
     }
 }
 
 fn lint(main: &Path, policy: &Path, more: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_repairctl");
-    Command::new(program).arg("lint").arg(main).arg("--policy").arg(policy).args(more).output().unwrap()
+    Command::new(program)
+        .arg("lint")
+        .arg(main)
+        .arg("--policy")
+        .arg(policy)
+        .args(more)
+        .output()
+        .unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -175,8 +196,12 @@ fn what_is_shipped_is_found_good() {
 
 #[test]
 fn debians_stock_configuration_is_found_good() {
-    let stock = lint(Path::new("/etc/nagios4/nagios.cfg"), Path::new("/nonexistent/policy.json"), &[]);
-    assert_eq!(text(&stock), "nothing found in 0 services with a repair; no command calls handle_repair\n");
+    let stock =
+        lint(Path::new("/etc/nagios4/nagios.cfg"), Path::new("/nonexistent/policy.json"), &[]);
+    assert_eq!(
+        text(&stock),
+        "nothing found in 0 services with a repair; no command calls handle_repair\n"
+    );
     assert_eq!(stock.status.code(), Some(0));
 }
 
@@ -190,12 +215,21 @@ fn each_planted_defect_is_found_where_it_stands_with_its_mend_and_nothing_else_i
         let found: Vec<String> = json["findings"].as_array().unwrap().iter().map(line).collect();
         let (file, holds) = case.at;
         let text_of_file = site.read(file);
-        let found_at = text_of_file.find(holds).unwrap_or_else(|| panic!("{}: {file} does not hold {holds:?}", case.name));
-        let number = if holds.is_empty() { 0 } else { 1 + text_of_file[..found_at + holds.len()].matches('\n').count() };
+        let found_at = text_of_file
+            .find(holds)
+            .unwrap_or_else(|| panic!("{}: {file} does not hold {holds:?}", case.name));
+        let number = if holds.is_empty() {
+            0
+        } else {
+            1 + text_of_file[..found_at + holds.len()].matches('\n').count()
+        };
         let wanted = format!("{} {} {}:{number}", case.level, case.code, site.at(file).display());
         let fix = json["findings"][0]["fix"].as_str().unwrap_or_default();
         if found != [wanted.clone()] || !fix.contains(case.fix) {
-            wrong.push(format!("{}:\n  wanted [{wanted}] {:?}\n  found  {found:#?} {fix:?}", case.name, case.fix));
+            wrong.push(format!(
+                "{}:\n  wanted [{wanted}] {:?}\n  found  {found:#?} {fix:?}",
+                case.name, case.fix
+            ));
         }
         let code = if case.level == "note" { 0 } else { 1 };
         assert_eq!(output.status.code(), Some(code), "{}", case.name);
@@ -225,7 +259,8 @@ fn people_read_file_line_what_is_wrong_for_whom_and_the_mend() {
     assert_eq!(
         text(&output),
         format!(
-            "{}:15: error: event_handler_enabled is 0: handle_repair is never called (web1/HTTP) [handler-disabled]: set \
+            "{}:15: error: event_handler_enabled is 0: handle_repair is never called (web1/HTTP) \
+             [handler-disabled]: set \
              event_handler_enabled to 1\n1 error in 1 service and 1 host with a repair\n",
             place.display()
         )
@@ -241,11 +276,19 @@ fn what_cannot_be_read_is_said_and_ends_as_2() {
     assert!(text(&output).contains("nagios.cfg:18: error: cannot be read: "), "{}", text(&output));
     let nothing = lint(Path::new("/nonexistent/nagios.cfg"), Path::new("/nonexistent"), &[]);
     assert_eq!(nothing.status.code(), Some(2));
-    assert!(text(&nothing).starts_with("/nonexistent/nagios.cfg: error: cannot be read: No such file"));
-    for (name, what) in [("empty", ""), ("policy.json", "{}\n"), ("readme", "# cfg_file=here\nNagios\n")] {
+    assert!(
+        text(&nothing).starts_with("/nonexistent/nagios.cfg: error: cannot be read: No such file")
+    );
+    for (name, what) in
+        [("empty", ""), ("policy.json", "{}\n"), ("readme", "# cfg_file=here\nNagios\n")]
+    {
         site.write(name, what);
         let output = lint(&site.at(name), Path::new("/nonexistent"), &[]);
-        assert!(output.status.code() == Some(2) && text(&output).contains("no configuration of Nagios"), "{}", text(&output));
+        assert!(
+            output.status.code() == Some(2) && text(&output).contains("no configuration of Nagios"),
+            "{}",
+            text(&output)
+        );
     }
 }
 
@@ -262,7 +305,8 @@ fn nagios_own_object_cache_is_read_as_well() {
     let site = Site::new();
     site.edit("services.cfg", "    _REPAIR             httpd", "    _REPAIR             htpd");
     fs::set_permissions(site.directory.path(), Permissions::from_mode(0o777)).unwrap();
-    let done = Command::new("/usr/sbin/nagios4").arg("-vp").arg(site.at("nagios.cfg")).output().unwrap();
+    let done =
+        Command::new("/usr/sbin/nagios4").arg("-vp").arg(site.at("nagios.cfg")).output().unwrap();
     assert!(done.status.success());
     let cache = fs::read_to_string(site.at("objects.precache")).unwrap();
     let number = 1 + cache.lines().position(|line| line.contains("_REPAIR\thtpd")).unwrap();

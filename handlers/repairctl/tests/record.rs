@@ -1,4 +1,5 @@
-//! `repairctl` on a record whose every text is hostile, run by root, by Nagios' user and by somebody else.
+//! `repairctl` on a record whose every text is hostile, run by root, by Nagios' user and by
+//! somebody else.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -19,8 +20,10 @@ const NAGIOS: u32 = 65534;
 /// Somebody else: daemon.
 const STRANGER: u32 = 1;
 
-/// What a terminal obeys, in seven bits and in eight; what turns text around; what is markup, perfdata, a new line.
-const HOSTILE: &str = "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}<script>alert(1)</script>\"'|x=1\nOK\r\u{85}";
+/// What a terminal obeys, in seven bits and in eight; what turns text around; what is markup,
+/// perfdata, a new line.
+const HOSTILE: &str =
+    "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}<script>alert(1)</script>\"'|x=1\nOK\r\u{85}";
 
 struct Site {
     dir: TempDir,
@@ -40,12 +43,20 @@ impl Site {
         fs::create_dir(site.at("ledger")).unwrap();
         fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o750)).unwrap();
         chown(site.at("ledger"), Some(NAGIOS), Some(NAGIOS)).unwrap();
-        let repairs = json!({"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"]}});
-        fs::write(site.at("policy.json"), json!({"ledger": site.ledger(), "repairs": repairs}).to_string()).unwrap();
+        let repairs =
+            json!({"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"]}});
+        fs::write(
+            site.at("policy.json"),
+            json!({"ledger": site.ledger(), "repairs": repairs}).to_string(),
+        )
+        .unwrap();
         fs::write(site.at("nagios.cfg"), "nagios_user=nobody\n").unwrap();
-        // Where everybody can start it, by a process of its own: what this one has open for writing, a fork of another test
-        // holds as well (ETXTBSY).
-        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_repairctl")).arg(site.at("repairctl")).status();
+        // Where everybody can start it, by a process of its own: what this one has open for
+        // writing, a fork of another test holds as well (ETXTBSY).
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_repairctl"))
+            .arg(site.at("repairctl"))
+            .status();
         assert!(copied.unwrap().success());
         site
     }
@@ -60,7 +71,13 @@ impl Site {
 
     fn said_to(&self, uid: u32, words: &[&str]) -> Said {
         let mut command = Command::new(self.at("repairctl"));
-        command.arg("--policy").arg(self.at("policy.json")).args(words).uid(uid).gid(uid).env_remove("SUDO_USER");
+        command
+            .arg("--policy")
+            .arg(self.at("policy.json"))
+            .args(words)
+            .uid(uid)
+            .gid(uid)
+            .env_remove("SUDO_USER");
         let done = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Said { code: done.status.code().unwrap(), out: text(&done.stdout), err: text(&done.stderr) }
@@ -75,7 +92,14 @@ impl Site {
         let span = Duration::from_secs(60);
         for (job, decision) in [
             ("hostile-1", Decision::Repair("httpd".parse().unwrap())),
-            ("hostile-2", Decision::Stand(Why::Paused { by: HOSTILE.into(), reason: HOSTILE.into(), left: None })),
+            (
+                "hostile-2",
+                Decision::Stand(Why::Paused {
+                    by: HOSTILE.into(),
+                    reason: HOSTILE.into(),
+                    left: None,
+                }),
+            ),
         ] {
             let job = job.parse().unwrap();
             let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
@@ -90,7 +114,9 @@ impl Site {
 
     fn give_ledger_to(&self, uid: u32) {
         let files = fs::read_dir(self.at("ledger")).unwrap().map(|file| file.unwrap().path());
-        std::iter::once(self.at("ledger")).chain(files).for_each(|place| chown(place, Some(uid), Some(uid)).unwrap());
+        std::iter::once(self.at("ledger"))
+            .chain(files)
+            .for_each(|place| chown(place, Some(uid), Some(uid)).unwrap());
     }
 }
 
@@ -115,7 +141,8 @@ fn no_text_of_the_record_acts_on_a_terminal_or_a_page() {
         assert!(code == 0 && err.is_empty() && harmless(&out), "{words:?}: {code} {err} {out}");
         assert!(!words.contains(&"--html") || !out.contains("<script"), "{out}");
     }
-    for words in [&["history"][..], &["history", "--refused"], &["show", "hostile-1"], &["status"]] {
+    for words in [&["history"][..], &["history", "--refused"], &["show", "hostile-1"], &["status"]]
+    {
         let Said { code, out, .. } = site.said_to(0, &[words, &["--json"]].concat());
         assert!(code == 0 && harmless(&out), "{words:?}: {code} {out}");
         let json: Value = serde_json::from_str(&out).unwrap();
@@ -131,9 +158,18 @@ fn somebody_else_is_told_to_come_as_root() {
     let site = Site::new();
     site.record();
     let told = |wanted: &str| {
-        for words in [&["status"][..], &["history"], &["pause", "--reason", "x"], &["report", "--text"], &["show", "hostile"]] {
+        for words in [
+            &["status"][..],
+            &["history"],
+            &["pause", "--reason", "x"],
+            &["report", "--text"],
+            &["show", "hostile"],
+        ] {
             let Said { code, out, err } = site.said_to(STRANGER, words);
-            assert!(code == 3 && out.is_empty() && err.contains(wanted), "{words:?}: {code} {out} {err}");
+            assert!(
+                code == 3 && out.is_empty() && err.contains(wanted),
+                "{words:?}: {code} {out} {err}"
+            );
             assert!(!err.contains("chown") && !err.contains("move it"), "{err}");
         }
     };
@@ -147,12 +183,23 @@ fn somebody_else_is_told_to_come_as_root() {
 #[test]
 fn root_may_be_the_first_and_nagios_goes_on_with_what_it_made() {
     let site = Site::new();
-    for words in [&["status"][..], &["history"], &["report", "--text"], &["pause", "--reason", "x"], &["status"], &["resume"]] {
+    for words in [
+        &["status"][..],
+        &["history"],
+        &["report", "--text"],
+        &["pause", "--reason", "x"],
+        &["status"],
+        &["resume"],
+    ] {
         site.said_to(0, words);
     }
     assert!(site.ledger().exists());
-    let Said { code, out, err } = site.said_to(NAGIOS, &["pause", "--for", "1h", "--reason", "mine"]);
-    assert!(code == 0 && out.contains("everything: paused by nobody for another 60 min: mine"), "{code} {out} {err}");
+    let Said { code, out, err } =
+        site.said_to(NAGIOS, &["pause", "--for", "1h", "--reason", "mine"]);
+    assert!(
+        code == 0 && out.contains("everything: paused by nobody for another 60 min: mine"),
+        "{code} {out} {err}"
+    );
 }
 
 #[test]
@@ -162,7 +209,10 @@ fn a_pause_in_place_of_another_says_whose_it_was() {
     let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
     assert!(!narrower.out.contains("In place of"), "{}", narrower.out);
     let Said { out, .. } = site.said_to(NAGIOS, &["pause", "--for", "30m", "--reason", "a look"]);
-    assert!(out.contains("In place of: paused by root until it is resumed: storage migration"), "{out}");
+    assert!(
+        out.contains("In place of: paused by root until it is resumed: storage migration"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -173,7 +223,13 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         let cfg = site.at("nagios.cfg");
         let said = site.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
         let report: Value = serde_json::from_str(&said.out).unwrap();
-        report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "ledger").unwrap().clone()
+        report["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|check| check["check"] == "ledger")
+            .unwrap()
+            .clone()
     };
     assert_eq!(finding()["verdict"], "ok", "{}", finding());
     for end in ["", ".turn", ".jobs"] {
@@ -182,32 +238,52 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         let found = finding();
         assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
         let fix = found["fix"].as_str().unwrap();
-        assert!(fix.starts_with("chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "), "{found}");
+        assert!(
+            fix.starts_with("chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "),
+            "{found}"
+        );
         chown(&file, Some(NAGIOS), Some(NAGIOS)).unwrap();
     }
     fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o775)).unwrap();
-    assert!(finding()["text"].as_str().unwrap().contains("is for others to write too"), "{}", finding());
+    assert!(
+        finding()["text"].as_str().unwrap().contains("is for others to write too"),
+        "{}",
+        finding()
+    );
 }
 
 #[test]
 fn nothing_is_taken_for_a_status_file_that_is_none_nor_waited_for() {
     let site = Site::new();
     let file = site.at("status.dat");
-    let mut policy: Value = serde_json::from_str(&fs::read_to_string(site.at("policy.json")).unwrap()).unwrap();
+    let mut policy: Value =
+        serde_json::from_str(&fs::read_to_string(site.at("policy.json")).unwrap()).unwrap();
     policy["status_file"] = json!(file);
     fs::write(site.at("policy.json"), policy.to_string()).unwrap();
     let cfg = site.at("nagios.cfg");
     let verdict = || {
         let said = site.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
         let report: Value = serde_json::from_str(&said.out).unwrap();
-        report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "status file").unwrap()["verdict"].clone()
+        report["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|check| check["check"] == "status file")
+            .unwrap()["verdict"]
+            .clone()
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    let text = format!("info {{\n\tcreated={now}\n\t}}\nhoststatus {{\n\thost_name=web1\n\t_REPAIR=0;httpd\n\t}}\n");
+    let text = format!(
+        "info {{\n\tcreated={now}\n\t}}\nhoststatus {{\n\thost_name=web1\n\t_REPAIR=0;httpd\n\t}}\n"
+    );
     fs::write(&file, text).unwrap();
     assert_eq!(verdict(), "ok");
     let out = site.said_to(0, &["status"]).out;
-    assert!(out.contains("0 of 1 objects with a repair") && out.contains("unless it is one alone, nothing"), "{out}");
+    assert!(
+        out.contains("0 of 1 objects with a repair")
+            && out.contains("unless it is one alone, nothing"),
+        "{out}"
+    );
     fs::write(&file, "").unwrap();
     assert_eq!(verdict(), "wrong");
     let out = site.said_to(0, &["status"]).out;
@@ -242,7 +318,10 @@ fn init_says_what_a_policy_that_it_keeps_does_not_know() {
     assert!(out.contains("has no repair 'mariadb': add \"mariadb\": {\"ladder\":"), "{out}");
     assert!(!out.contains("has no repair 'httpd'"), "{out}");
     let Said { code, out, err } = init(&["--repair", "httpd:nginx", "--repair", "httpd:apache2"]);
-    assert!(code == 3 && out.is_empty() && err.contains("'httpd' is named twice"), "{code} {out} {err}");
+    assert!(
+        code == 3 && out.is_empty() && err.contains("'httpd' is named twice"),
+        "{code} {out} {err}"
+    );
     fs::write(&cfg, "").unwrap();
     let Said { code, out, .. } = init(&["--nagios-user", "nobody"]);
     assert!(code == 0 && out.contains("(says --nagios-user)"), "{code} {out}");
@@ -255,7 +334,10 @@ fn init_does_not_take_half_a_key_for_a_key() {
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
     let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
     let Said { code, err, .. } = site.said_to(0, &words);
-    assert!(code == 3 && err.contains("id_ed25519.pub is there without its private key"), "{code} {err}");
+    assert!(
+        code == 3 && err.contains("id_ed25519.pub is there without its private key"),
+        "{code} {err}"
+    );
     fs::remove_file(site.at("id_ed25519.pub")).unwrap();
     let Said { code, out, err } = site.said_to(0, &words);
     assert!(code == 0 && site.at("id_ed25519").exists(), "{code} {out} {err}");

@@ -1,4 +1,5 @@
-//! `repairctl replay` on files: archives in any order, packed or not, hostile ones, and large ones in little memory.
+//! `repairctl replay` on files: archives in any order, packed or not, hostile ones, and large ones
+//! in little memory.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -37,9 +38,16 @@ impl Site {
     }
 
     fn replay(&self, words: &[&str]) -> Output {
-        let words = words.iter().map(|word| if word.contains('.') { self.at(word) } else { PathBuf::from(word) });
+        let words = words
+            .iter()
+            .map(|word| if word.contains('.') { self.at(word) } else { PathBuf::from(word) });
         let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
-        command.env("TZ", "UTC").arg("replay").arg("--policy").arg(self.at("policy.json")).args(words);
+        command
+            .env("TZ", "UTC")
+            .arg("replay")
+            .arg("--policy")
+            .arg(self.at("policy.json"))
+            .args(words);
         command.output().unwrap()
     }
 
@@ -51,7 +59,9 @@ impl Site {
 }
 
 fn fault(at: u64, host: &str) -> String {
-    let alert = |after: u64, rest: &str| format!("[{}] SERVICE ALERT: {host};HTTP;{rest};output\n", at + after);
+    let alert = |after: u64, rest: &str| {
+        format!("[{}] SERVICE ALERT: {host};HTTP;{rest};output\n", at + after)
+    };
     [
         alert(0, "CRITICAL;SOFT;1"),
         alert(60, "CRITICAL;SOFT;2"),
@@ -78,10 +88,27 @@ fn logs_are_replayed_in_order_of_time_packed_or_not() {
     let (early, late) = (fault(1_700_100_000, "web1"), fault(1_700_110_000, "web2"));
     site.write("archive-2.gz", &[packed(&early), packed(&late)].concat());
     site.write("empty.log", b"");
-    let sum = site.json(&["nagios.log", "archive-2.gz", "empty.log", "archive-1.log", "nagios.log", "--repair", "httpd"]);
-    assert_eq!((&sum["logs"], &sum["lines"], &sum["incidents"]), (&3.into(), &24.into(), &4.into()));
-    assert_eq!((&sum["repairs"], &sum["notifications"], &sum["notifications_saved"]), (&4.into(), &4.into(), &4.into()));
-    assert_eq!((&sum["from"], &sum["to"]), (&"2023-11-14T22:13:20Z".into(), &"2023-11-17T06:36:40Z".into()));
+    let sum = site.json(&[
+        "nagios.log",
+        "archive-2.gz",
+        "empty.log",
+        "archive-1.log",
+        "nagios.log",
+        "--repair",
+        "httpd",
+    ]);
+    assert_eq!(
+        (&sum["logs"], &sum["lines"], &sum["incidents"]),
+        (&3.into(), &24.into(), &4.into())
+    );
+    assert_eq!(
+        (&sum["repairs"], &sum["notifications"], &sum["notifications_saved"]),
+        (&4.into(), &4.into(), &4.into())
+    );
+    assert_eq!(
+        (&sum["from"], &sum["to"]),
+        (&"2023-11-14T22:13:20Z".into(), &"2023-11-17T06:36:40Z".into())
+    );
 }
 
 #[test]
@@ -100,16 +127,23 @@ fn a_log_that_breaks_off_is_told_from_one_that_is_not_there() {
 fn people_read_what_was_assumed_and_what_it_comes_to() {
     let site = Site::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
-    let output = site.replay(&["nagios.log", "--repair", "httpd", "--decisions", "--assume", "log"]);
+    let output =
+        site.replay(&["nagios.log", "--repair", "httpd", "--decisions", "--assume", "log"]);
     let text = String::from_utf8(output.stdout).unwrap();
     let begin = "2023-11-14 22:15:20  web1/HTTP  CRITICAL;SOFT;3  repair: httpd\n\
-                 2023-11-14 22:16:20  web1/HTTP  CRITICAL;HARD;4  cooling-down: cooling down after job 1: allowed again in 10 min\n\
+                 2023-11-14 22:16:20  web1/HTTP  CRITICAL;HARD;4  cooling-down: cooling down after \
+                 job 1: allowed again in 10 min\n\
                  2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines, logs: 1\n\
                  objects: every service is taken to have the repair 'httpd'\n\
-                 assumed: each repair takes 10.0 s, and healed if a recovery is what the logs show next; nothing else changes; \
-                 nothing was paused; the policy has no status_file, so acknowledgements and flapping are not known to it\n";
+                 assumed: each repair takes 10.0 s, and healed if a recovery is what the logs show \
+                 next; nothing else changes; \
+                 nothing was paused; the policy has no status_file, so acknowledgements and \
+                 flapping are not known to it\n";
     assert!(text.starts_with(begin), "{text}");
-    assert!(text.contains("\nrepairs                            1  0 healed, 1 did not\n"), "{text}");
+    assert!(
+        text.contains("\nrepairs                            1  0 healed, 1 did not\n"),
+        "{text}"
+    );
     assert!(text.ends_with("\nweb1/HTTP\t1\t1\t1\t1\t0\n"), "{text}");
     assert_eq!(output.status.code(), Some(0));
 }
@@ -118,12 +152,23 @@ fn people_read_what_was_assumed_and_what_it_comes_to() {
 fn repairs_and_attempts_come_from_the_configuration() {
     let site = Site::new();
     let service = |host: &str, repair: &str| {
-        format!("define service {{\n host_name {host}\n service_description HTTP\n max_check_attempts 2\n{repair}}}\n")
+        format!(
+            "define service {{\n host_name {host}\n service_description HTTP\n max_check_attempts \
+            2\n{repair}}}\n"
+        )
     };
-    let objects = ["web1", "web2"].map(|host| format!("define host {{\n host_name {host}\n}}\n")).concat();
-    site.write("objects.cache", (objects + &service("web1", " _REPAIR httpd\n") + &service("web2", "")).as_bytes());
-    site.write("nagios.log", (fault(1_700_000_000, "web1") + &fault(1_700_000_000, "web2")).as_bytes());
-    let output = site.replay(&["nagios.log", "--objects", "objects.cache", "--decisions", "--json"]);
+    let objects =
+        ["web1", "web2"].map(|host| format!("define host {{\n host_name {host}\n}}\n")).concat();
+    site.write(
+        "objects.cache",
+        (objects + &service("web1", " _REPAIR httpd\n") + &service("web2", "")).as_bytes(),
+    );
+    site.write(
+        "nagios.log",
+        (fault(1_700_000_000, "web1") + &fault(1_700_000_000, "web2")).as_bytes(),
+    );
+    let output =
+        site.replay(&["nagios.log", "--objects", "objects.cache", "--decisions", "--json"]);
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{text}");
@@ -132,18 +177,35 @@ fn repairs_and_attempts_come_from_the_configuration() {
         (&lines[0]["host"], &lines[0]["event"], &lines[0]["decision"]),
         (&"web1".into(), &"CRITICAL;SOFT;1".into(), &"repair".into())
     );
-    assert_eq!(lines[1]["objects_known_from"], format!("1 with a repair, as {} says now", site.at("objects.cache").display()));
+    assert_eq!(
+        lines[1]["objects_known_from"],
+        format!("1 with a repair, as {} says now", site.at("objects.cache").display())
+    );
 }
 
 #[test]
 fn what_is_no_log_is_said_and_the_others_are_replayed() {
     let site = Site::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
-    site.write("syslog.log", b"Nov 24 03:12:44 mon nagios: SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;x\n");
+    site.write(
+        "syslog.log",
+        b"Nov 24 03:12:44 mon nagios: SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;x\n",
+    );
     site.write("damaged.gz", &packed(&fault(1_700_000_000, "web2"))[..30]);
-    let output = site.replay(&["nagios.log", "syslog.log", "missing.log", "damaged.gz", "--repair", "httpd", "--json"]);
+    let output = site.replay(&[
+        "nagios.log",
+        "syslog.log",
+        "missing.log",
+        "damaged.gz",
+        "--repair",
+        "httpd",
+        "--json",
+    ]);
     let sum: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &sum["repairs"], sum["not_read"].as_array().unwrap().len()), (Some(2), &1.into(), 3));
+    assert_eq!(
+        (output.status.code(), &sum["repairs"], sum["not_read"].as_array().unwrap().len()),
+        (Some(2), &1.into(), 3)
+    );
 }
 
 #[test]
@@ -163,7 +225,10 @@ fn wrong_words_end_as_3() {
     ] {
         let output = site.replay(&words);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(3) && said.contains(wanted) && output.stdout.is_empty(), "{words:?}: {said}");
+        assert!(
+            output.status.code() == Some(3) && said.contains(wanted) && output.stdout.is_empty(),
+            "{words:?}: {said}"
+        );
     }
 }
 
@@ -172,7 +237,10 @@ fn wrong_words_end_as_3() {
 fn hostile_names_do_no_harm() {
     let site = Site::new();
     let mut log = fault(1_700_000_000, "web\x1b[31m1").into_bytes();
-    log.extend(b"[1700000000] SERVICE ALERT: \xff\xfe;\x07;CRITICAL;HARD;1;x\n[1700000001] SERVICE ALERT: ;;CRITICAL;HARD;1;x\n");
+    log.extend(
+        b"[1700000000] SERVICE ALERT: \xff\xfe;\x07;CRITICAL;HARD;1;x\n[1700000001] SERVICE \
+    ALERT: ;;CRITICAL;HARD;1;x\n",
+    );
     log.extend(b"[1700000002] SERVICE ALERT: \x00\n[170000000");
     log.extend(vec![b'9'; 1_000_000]);
     log.extend(b"\n[1700000003] SERVICE ALERT: ");
@@ -183,12 +251,16 @@ fn hostile_names_do_no_harm() {
     let output = site.replay(&["nagios.log", "--repair", "httpd", "--decisions"]);
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(!text.contains(['\x1b', '\x07', '\0']) && text.contains("web2/HTTP  CRITICAL;SOFT;3  repair: httpd"), "{text}");
+    assert!(
+        !text.contains(['\x1b', '\x07', '\0'])
+            && text.contains("web2/HTTP  CRITICAL;SOFT;3  repair: httpd"),
+        "{text}"
+    );
     assert_eq!(text.matches("  repair: httpd\n").count(), 4, "{text}");
 }
 
-/// The whole program, its libraries included, in 64 MB of addresses, which is less than as much of memory: a log that is
-/// larger than that, of ten thousand services that all have a repair.
+/// The whole program, its libraries included, in 64 MB of addresses, which is less than as much of
+/// memory: a log that is larger than that, of ten thousand services that all have a repair.
 #[test]
 fn a_large_log_needs_little_memory() {
     let site = Site::new();
@@ -197,9 +269,13 @@ fn a_large_log_needs_little_memory() {
     month::write(&mut to, 80_000_000).unwrap();
     to.into_inner().unwrap().sync_all().unwrap();
     let output = limited(&site.at("policy.json"), &path, &["--repair", "httpd"]);
-    let sum: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {output:?}"));
+    let sum: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {output:?}"));
     assert_eq!(output.status.code(), Some(0));
-    assert!(sum["repairs"].as_u64().unwrap() > 100 && sum["lines"].as_u64().unwrap() > 500_000, "{sum:#}");
+    assert!(
+        sum["repairs"].as_u64().unwrap() > 100 && sum["lines"].as_u64().unwrap() > 500_000,
+        "{sum:#}"
+    );
 }
 
 #[test]
@@ -212,7 +288,10 @@ fn a_made_up_month_has_repairs_for_the_services_that_opted_in() {
     let sum = site.json(&["nagios.log", "--objects", "objects.cache"]);
     assert!(sum["repairs"].as_u64().unwrap() > 10, "{}", sum["repairs"]);
     let objects = sum["objects"].as_array().unwrap();
-    assert!(objects.iter().all(|one| one["service"] == "HTTP" || one["service"] == "Load"), "{objects:#?}");
+    assert!(
+        objects.iter().all(|one| one["service"] == "HTTP" || one["service"] == "Load"),
+        "{objects:#?}"
+    );
 }
 
 fn limited(policy: &Path, log: &Path, known: &[&str]) -> Output {

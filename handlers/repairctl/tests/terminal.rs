@@ -11,12 +11,18 @@ use serde_json::json;
 fn colours_are_for_terminals_that_have_them() {
     let dir = tempfile::tempdir().unwrap();
     let policy = dir.path().join("policy.json");
-    fs::write(&policy, json!({"ledger": dir.path().join("ledger.sqlite"), "repairs": {}}).to_string()).unwrap();
+    fs::write(
+        &policy,
+        json!({"ledger": dir.path().join("ledger.sqlite"), "repairs": {}}).to_string(),
+    )
+    .unwrap();
     let shown = |name: &str, value: &str| {
-        let command = format!("{} --policy {} status", env!("CARGO_BIN_EXE_repairctl"), policy.display());
+        let command =
+            format!("{} --policy {} status", env!("CARGO_BIN_EXE_repairctl"), policy.display());
         let mut script = Command::new("script");
         script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
-        let done = script.env_remove("NO_COLOR").env("TERM", "xterm").env(name, value).output().unwrap();
+        let done =
+            script.env_remove("NO_COLOR").env("TERM", "xterm").env(name, value).output().unwrap();
         assert!(done.status.success(), "{done:?}");
         String::from_utf8(done.stdout).unwrap()
     };

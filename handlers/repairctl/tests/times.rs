@@ -1,4 +1,5 @@
-//! Times in and out: local ones for people, in whatever zone TZ names, and those that `--json` prints.
+//! Times in and out: local ones for people, in whatever zone TZ names, and those that `--json`
+//! prints.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +20,11 @@ fn site() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let repairs = json!({"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"]}});
-    fs::write(at("policy.json"), json!({"ledger": at("ledger.sqlite"), "repairs": repairs}).to_string()).unwrap();
+    fs::write(
+        at("policy.json"),
+        json!({"ledger": at("ledger.sqlite"), "repairs": repairs}).to_string(),
+    )
+    .unwrap();
     let mut ledger = SqliteLedger::open(&at("ledger.sqlite")).unwrap();
     let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
     let (job, span) = ("noon-0001".parse().unwrap(), Duration::from_secs(60));
@@ -28,9 +33,16 @@ fn site() -> TempDir {
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
     ledger.finish(&job, noon + span, Outcome::Healed, "").unwrap();
-    // Twice a header, the counts (one type of local time, four bytes of its name), that type and the name; then the rule.
-    let block =
-        [b"TZif2".as_slice(), &[0; 15 + 16], &[0, 0, 0, 1, 0, 0, 0, 4], &(-20_700_i32).to_be_bytes(), b"\0\0LAB\0"].concat();
+    // Twice a header, the counts (one type of local time, four bytes of its name), that type and
+    // the name; then the rule.
+    let block = [
+        b"TZif2".as_slice(),
+        &[0; 15 + 16],
+        &[0, 0, 0, 1, 0, 0, 0, 4],
+        &(-20_700_i32).to_be_bytes(),
+        b"\0\0LAB\0",
+    ]
+    .concat();
     fs::create_dir(at("zones")).unwrap();
     fs::write(at("zones/Lab"), [&block[..], &block, b"\nLAB5:45\n"].concat()).unwrap();
     dir
@@ -46,7 +58,11 @@ fn said(site: &TempDir, words: &[&str]) -> String {
 #[test]
 fn the_zone_that_tz_names_is_the_local_time() {
     let site = site();
-    assert!(said(&site, &["history"]).starts_with("2026-07-01 06:15:00\t"), "{}", said(&site, &["history"]));
+    assert!(
+        said(&site, &["history"]).starts_with("2026-07-01 06:15:00\t"),
+        "{}",
+        said(&site, &["history"])
+    );
     assert_eq!(said(&site, &["history", "--since", "2026-07-01 06:16"]), "");
     assert!(said(&site, &["history", "--until", "2026-07-01 06:16"]).contains("noon-0001"));
 }
@@ -66,6 +82,9 @@ fn what_is_no_time_is_told_so() {
     let site = site();
     for bad in ["9999-12-31", "2026-02-30", "yesterday", "7", "2026-07-01T25:00:00Z"] {
         let told = said(&site, &["history", "--since", bad]);
-        assert!(told.contains(&format!("'{bad}' is no time: write how long ago (90m, 7d)")), "{told}");
+        assert!(
+            told.contains(&format!("'{bad}' is no time: write how long ago (90m, 7d)")),
+            "{told}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `repairctl trust` against a real sshd: 0 means that a repair believes the wanted key and no other.
+//! `repairctl trust` against a real sshd: 0 means that a repair believes the wanted key and no
+//! other.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -50,14 +51,22 @@ impl Host {
     }
 
     fn fingerprint(&self, kind: &str) -> String {
-        let listed = Command::new("ssh-keygen").arg("-lf").arg(self.sshd.path(&format!("host_{kind}.pub"))).output().unwrap();
+        let listed = Command::new("ssh-keygen")
+            .arg("-lf")
+            .arg(self.sshd.path(&format!("host_{kind}.pub")))
+            .output()
+            .unwrap();
         String::from_utf8(listed.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
     }
 
     /// Runs `repairctl trust web1`, with nobody there to be asked.
     fn trust(&self, words: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
-        command.arg("--policy").arg(self.sshd.path("policy.json")).args(["trust", "web1", "--nagios-cfg"]);
+        command.arg("--policy").arg(self.sshd.path("policy.json")).args([
+            "trust",
+            "web1",
+            "--nagios-cfg",
+        ]);
         let done = command.arg(self.sshd.path("nagios.cfg")).args(words).output().unwrap();
         let text = [done.stdout, done.stderr].concat();
         (done.status.code().unwrap(), String::from_utf8(text).unwrap())
@@ -99,7 +108,9 @@ fn fails_without_replace_when_other_keys_are_on_file() {
         assert_eq!(host.read(), before);
     }
     // Without a fingerprint each key that the host shows is good, and no other.
-    for (before, code) in [(old.clone(), 0), (format!("{old}{new}"), 0), (format!("{old}{other}"), 2)] {
+    for (before, code) in
+        [(old.clone(), 0), (format!("{old}{new}"), 0), (format!("{old}{other}"), 2)]
+    {
         host.write("known_hosts", &before);
         let (ended, text) = host.trust(&[]);
         assert_eq!((ended, host.read()), (code, before), "{text}");
@@ -112,7 +123,10 @@ fn does_not_end_as_recorded_when_another_line_is_still_believed() {
     let (new, old) = (host.line(&host.new), host.line(&host.old));
     host.write("more", &old);
     let (code, text) = host.trust_new(&["--replace"]);
-    assert!(code == 1 && text.contains("still believes other keys") && text.contains("more:1"), "{code} {text}");
+    assert!(
+        code == 1 && text.contains("still believes other keys") && text.contains("more:1"),
+        "{code} {text}"
+    );
     assert_eq!(host.read(), new);
     // A pattern covers other hosts as well, so it stays.
     let pattern = format!("[web*]:* {}\n", host.old);

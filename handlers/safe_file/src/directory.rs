@@ -46,7 +46,8 @@ impl Directory {
     /// # Errors
     /// Those of [`Directory::open`].
     pub fn open_for(path: impl AsRef<Path>, user: u32) -> Result<Directory, Error> {
-        let path = std::path::absolute(path.as_ref()).map_err(|why| Error::io(path.as_ref(), why))?;
+        let path =
+            std::path::absolute(path.as_ref()).map_err(|why| Error::io(path.as_ref(), why))?;
         let place = walk::walk(&path, DIRECTORY, |path, mut found| {
             if found.st_mode & STICKY != 0 {
                 found.st_mode &= !SHARED;
@@ -65,8 +66,8 @@ impl Directory {
         fchown(&self.opened, Some(user), Some(group)).map_err(|why| Error::io(&self.path, why))
     }
 
-    /// Waits for the directory's lock until `deadline`. It ends with what is returned. Every account that can open the
-    /// directory can hold it.
+    /// Waits for the directory's lock until `deadline`. It ends with what is returned. Every
+    /// account that can open the directory can hold it.
     ///
     /// # Errors
     /// [`Error::Locked`], or the system refuses.
@@ -120,7 +121,11 @@ impl Directory {
     /// The name exists, even as a link, or the system refuses.
     pub fn create_new(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
-        let opened = self.open_at(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR)?;
+        let opened = self.open_at(
+            name,
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
+            Mode::RUSR | Mode::WUSR,
+        )?;
         fchmod(&opened, Mode::from_raw_mode(mode)).map_err(|why| Error::io(&path, why))?;
         Ok(opened.into())
     }
@@ -152,11 +157,18 @@ impl Directory {
         renameat(&self.opened, from, &self.opened, to).map_err(|why| Error::io(&path, why))
     }
 
-    /// Writes a new file with this mode, and this user and group if they are given: whole or not at all.
+    /// Writes a new file with this mode, and this user and group if they are given: whole or not at
+    /// all.
     ///
     /// # Errors
     /// The name exists, even as a link, or the system refuses.
-    pub fn write_new(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), Error> {
+    pub fn write_new(
+        &self,
+        name: impl AsRef<OsStr>,
+        content: &[u8],
+        mode: u32,
+        owner: Option<(u32, u32)>,
+    ) -> Result<(), Error> {
         let (name, path) = self.name(name.as_ref())?;
         let mut file = self.create_new(name, mode)?;
         let owned = owner.map_or(Ok(()), |(user, group)| fchown(&file, Some(user), Some(group)));
@@ -168,7 +180,13 @@ impl Directory {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn replace(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), Error> {
+    pub fn replace(
+        &self,
+        name: impl AsRef<OsStr>,
+        content: &[u8],
+        mode: u32,
+        owner: Option<(u32, u32)>,
+    ) -> Result<(), Error> {
         let (name, _) = self.name(name.as_ref())?;
         let mut draft = OsString::from(".");
         draft.push(name);
@@ -211,6 +229,11 @@ impl Directory {
 fn private(path: &Path, found: &Stat, user: u32) -> Result<(), Error> {
     match Writer::beside(found, user) {
         None => Ok(()),
-        Some(writer) => Err(Error::Exposed { path: path.to_owned(), writer, owner: found.st_uid, mode: found.st_mode & 0o7777 }),
+        Some(writer) => Err(Error::Exposed {
+            path: path.to_owned(),
+            writer,
+            owner: found.st_uid,
+            mode: found.st_mode & 0o7777,
+        }),
     }
 }

@@ -16,11 +16,13 @@ pub enum Error {
     #[error("{} is {found}, not {expected}", path.display())]
     Kind { path: PathBuf, found: Kind, expected: Kind },
     /// A link that another account can point elsewhere at any time.
-    #[error("{} is a symbolic link in a directory that {writer} can write; name the file it points to", path.display())]
+    #[error("{} is a symbolic link in a directory that {writer} can write; name the file it points \
+             to", path.display())]
     Link { path: PathBuf, writer: Writer },
     /// A directory that another account can change.
     #[error(
-        "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); give it to root with chown, and take \
+        "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); give it to root \
+         with chown, and take \
          write permission from group and others with chmod go-w",
         path.display()
     )]
@@ -53,7 +55,10 @@ impl Error {
             Error::Kind { found: Kind::Directory, .. } => io::ErrorKind::IsADirectory,
             Error::TooLarge { .. } => io::ErrorKind::FileTooLarge,
             Error::Late { .. } | Error::Locked { .. } => io::ErrorKind::TimedOut,
-            Error::Kind { .. } | Error::Link { .. } | Error::Exposed { .. } | Error::NobodyReads { .. } => io::ErrorKind::Other,
+            Error::Kind { .. }
+            | Error::Link { .. }
+            | Error::Exposed { .. }
+            | Error::NobodyReads { .. } => io::ErrorKind::Other,
         }
     }
 }

@@ -36,7 +36,11 @@ impl Input {
     ///
     /// # Errors
     /// Those of [`crate::open`], and a directory as a descriptor.
-    pub fn open(path: impl AsRef<Path>, limit: u64, deadline: Option<Instant>) -> Result<Input, Error> {
+    pub fn open(
+        path: impl AsRef<Path>,
+        limit: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Input, Error> {
         let path = path.as_ref();
         let file = match own_descriptor(path) {
             // Opened anew, so that O_NONBLOCK is ours alone: the caller's flags are shared with
@@ -69,12 +73,19 @@ impl Input {
         Input::new(file.into(), path, limit, deadline)
     }
 
-    pub(crate) fn new(file: File, path: &Path, limit: u64, deadline: Option<Instant>) -> Result<Input, Error> {
+    pub(crate) fn new(
+        file: File,
+        path: &Path,
+        limit: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Input, Error> {
         let found = kind::stat(path, &file)?;
         let path = path.to_owned();
         let size = u64::try_from(found.st_size).unwrap_or_default();
         let waits = match Kind::of(&found) {
-            Kind::Directory => return Err(Error::Kind { path, found: Kind::Directory, expected: Kind::File }),
+            Kind::Directory => {
+                return Err(Error::Kind { path, found: Kind::Directory, expected: Kind::File });
+            }
             kind => kind != Kind::File,
         };
         if size > limit {
@@ -97,7 +108,9 @@ impl Input {
     /// It is larger than the limit, does not end in time, or cannot be read.
     pub fn read_all(mut self) -> Result<Vec<u8>, Error> {
         // A hint only: a file in /proc has no size, and one with holes may have any.
-        let mut content = Vec::with_capacity(usize::try_from(self.size.min(MOST_AT_ONCE)).unwrap_or_default() + 1);
+        let mut content = Vec::with_capacity(
+            usize::try_from(self.size.min(MOST_AT_ONCE)).unwrap_or_default() + 1,
+        );
         match self.read_to_end(&mut content) {
             Ok(_) => Ok(content),
             Err(why) => Err(why.downcast().unwrap_or_else(|why| Error::io(&self.path, why))),
@@ -126,7 +139,8 @@ impl Read for Input {
     /// Reads as `read(2)` does. The errors hold an [`Error`], with its kind.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // One byte more than is allowed shows that there is more.
-        let most = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
+        let most =
+            usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..most).unwrap_or_default();
         let too_large = || Error::TooLarge { path: self.path.clone(), limit: self.limit };
         loop {
@@ -144,13 +158,15 @@ impl Read for Input {
     }
 }
 
-/// Returns the number of the descriptor of ours that a path stands for: `/dev/stdin`, `/dev/fd/N`, `/proc/self/fd/N`.
+/// Returns the number of the descriptor of ours that a path stands for: `/dev/stdin`, `/dev/fd/N`,
+/// `/proc/self/fd/N`.
 #[must_use]
 pub fn own_descriptor(path: &Path) -> Option<u32> {
     match path.as_os_str().as_bytes() {
         b"/dev/stdin" => Some(0),
         name => {
-            let number = name.strip_prefix(b"/dev/fd/").or_else(|| name.strip_prefix(b"/proc/self/fd/"))?;
+            let number =
+                name.strip_prefix(b"/dev/fd/").or_else(|| name.strip_prefix(b"/proc/self/fd/"))?;
             std::str::from_utf8(number).ok()?.parse().ok()
         }
     }

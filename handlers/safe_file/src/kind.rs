@@ -36,7 +36,9 @@ impl Kind {
             FileType::Symlink => Kind::Link,
             FileType::Socket => Kind::Socket,
             // null(4)
-            FileType::CharacterDevice if (major(found.st_rdev), minor(found.st_rdev)) == (1, 3) => Kind::File,
+            FileType::CharacterDevice if (major(found.st_rdev), minor(found.st_rdev)) == (1, 3) => {
+                Kind::File
+            }
             _ => Kind::Device,
         }
     }
@@ -58,7 +60,11 @@ impl fmt::Display for Kind {
 /// Returns the descriptor as a file if it is of the expected kind.
 pub(crate) fn expect(path: &Path, opened: OwnedFd, expected: Kind) -> Result<File, Error> {
     let found = Kind::of(&stat(path, &opened)?);
-    if found == expected { Ok(opened.into()) } else { Err(Error::Kind { path: path.to_owned(), found, expected }) }
+    if found == expected {
+        Ok(opened.into())
+    } else {
+        Err(Error::Kind { path: path.to_owned(), found, expected })
+    }
 }
 
 pub(crate) fn stat(path: &Path, opened: impl AsFd) -> Result<Stat, Error> {

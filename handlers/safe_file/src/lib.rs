@@ -41,7 +41,11 @@ pub fn open(path: impl AsRef<Path>) -> Result<File, Error> {
 /// # Errors
 /// A content of more than `limit` bytes, or one that has not ended at the deadline, is refused, not
 /// cut.
-pub fn read(path: impl AsRef<Path>, limit: u64, deadline: Option<Instant>) -> Result<Vec<u8>, Error> {
+pub fn read(
+    path: impl AsRef<Path>,
+    limit: u64,
+    deadline: Option<Instant>,
+) -> Result<Vec<u8>, Error> {
     Input::open(path, limit, deadline)?.read_all()
 }
 

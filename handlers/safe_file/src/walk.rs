@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, Stat, fstatfs, openat, openat2, readlinkat, statat,
+    AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, Stat, fstatfs, openat, openat2,
+    readlinkat, statat,
 };
 use rustix::io::Errno;
 
@@ -22,10 +23,13 @@ const MAX_LINKS: usize = 40;
 
 /// Opens what is of the expected kind.
 pub(crate) fn open(path: &Path, flags: OFlags, expected: Kind) -> Result<File, Error> {
-    let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+    let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+    {
         // There is a link, or the kernel is old, or a filter of system calls does not know this
         // one.
-        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => walk(path, flags, |_, _| Ok(())).map(|place| place.opened),
+        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
+            walk(path, flags, |_, _| Ok(())).map(|place| place.opened)
+        }
         opened => opened.map_err(|why| Error::io(path, why)),
     };
     kind::expect(path, opened.map_err(|why| unopenable(path, why, expected))?, expected)
@@ -47,7 +51,11 @@ fn unopenable(path: &Path, why: Error, expected: Kind) -> Error {
 
 /// Opens a path component by component and returns where it led. `enter` judges every directory on
 /// the way.
-pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Result<(), Error>) -> Result<Opened, Error> {
+pub(crate) fn walk(
+    path: &Path,
+    flags: OFlags,
+    enter: impl Fn(&Path, Stat) -> Result<(), Error>,
+) -> Result<Opened, Error> {
     let mut here = Opened::start(path)?;
     let mut names = names(path);
     let mut links = 0;
@@ -90,7 +98,8 @@ pub(crate) fn walk(path: &Path, flags: OFlags, enter: impl Fn(&Path, Stat) -> Re
 
 /// The names in a path, the last one first.
 fn names(path: &Path) -> Vec<OsString> {
-    let inner = |part: Component<'_>| (part != Component::RootDir).then(|| part.as_os_str().to_owned());
+    let inner =
+        |part: Component<'_>| (part != Component::RootDir).then(|| part.as_os_str().to_owned());
     let names: Vec<OsString> = path.components().rev().filter_map(inner).collect();
     // `/` is its own directory.
     if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
@@ -113,7 +122,10 @@ impl Opened {
     fn start(path: &Path) -> Result<Opened, Error> {
         let (path, name) = if path.has_root() { ("/", "/") } else { ("", ".") };
         let opened = openat(CWD, name, OFlags::PATH | OFlags::DIRECTORY | ALWAYS, Mode::empty());
-        Ok(Opened { path: path.into(), opened: opened.map_err(|why| Error::io(Path::new(name), why))? })
+        Ok(Opened {
+            path: path.into(),
+            opened: opened.map_err(|why| Error::io(Path::new(name), why))?,
+        })
     }
 
     /// A link of proc(5) leads to what is open, whether it still has a name or never had one.
@@ -131,10 +143,14 @@ impl Opened {
         let path = self.path.join(name);
         match openat(&self.opened, name, flags | OFlags::NOFOLLOW | ALWAYS, Mode::empty()) {
             Ok(opened) => Ok(Entry::To(Opened { path, opened })),
-            Err(why @ (Errno::LOOP | Errno::NOTDIR)) => match readlinkat(&self.opened, name, Vec::new()) {
-                Ok(target) => Ok(Entry::Link(path, OsString::from_vec(target.into_bytes()).into())),
-                Err(_) => Err(Error::io(&path, why)),
-            },
+            Err(why @ (Errno::LOOP | Errno::NOTDIR)) => {
+                match readlinkat(&self.opened, name, Vec::new()) {
+                    Ok(target) => {
+                        Ok(Entry::Link(path, OsString::from_vec(target.into_bytes()).into()))
+                    }
+                    Err(_) => Err(Error::io(&path, why)),
+                }
+            }
             Err(why) => Err(Error::io(&path, why)),
         }
     }

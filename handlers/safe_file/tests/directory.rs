@@ -43,7 +43,10 @@ fn replaces_a_file_whole_and_reads_it_up_to_a_limit() {
     assert_eq!(ours.metadata("file").unwrap().mode() & 0o7777, 0o644);
     assert_eq!(ours.read("file", 3).unwrap(), b"two");
     assert!(matches!(ours.read("file", 2).unwrap_err(), Error::TooLarge { limit: 2, .. }));
-    assert_eq!(ours.write_new("file", b"three", 0o600, None).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(
+        ours.write_new("file", b"three", 0o600, None).unwrap_err().kind(),
+        ErrorKind::AlreadyExists
+    );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
 }
 
@@ -80,7 +83,11 @@ fn takes_only_names_in_it() {
     let ours = Directory::open(dir.path()).unwrap();
     for name in ["", ".", "..", "/", "a/b", "a/", "/etc", "./a"] {
         assert_eq!(ours.metadata(name).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
-        assert_eq!(ours.create_new(name, 0o600).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+        assert_eq!(
+            ours.create_new(name, 0o600).unwrap_err().kind(),
+            ErrorKind::InvalidInput,
+            "{name}"
+        );
     }
 }
 
@@ -99,13 +106,19 @@ fn stays_where_it_was_opened() {
 
 #[test]
 fn refuses_what_others_can_write() {
-    for (bits, below) in [(0o777, false), (0o770, false), (0o1777, false), (0o777, true), (0o770, true)] {
+    for (bits, below) in
+        [(0o777, false), (0o770, false), (0o1777, false), (0o777, true), (0o770, true)]
+    {
         let dir = tempdir().unwrap();
         let exposed = dir.path().join("exposed");
         fs::create_dir_all(exposed.join("below")).unwrap();
         mode(&exposed, bits);
-        let refused = Directory::open(if below { exposed.join("below") } else { exposed.clone() }).unwrap_err();
-        assert!(matches!(&refused, Error::Exposed { path, mode, .. } if *path == exposed && *mode == bits), "{refused:?}");
+        let refused = Directory::open(if below { exposed.join("below") } else { exposed.clone() })
+            .unwrap_err();
+        assert!(
+            matches!(&refused, Error::Exposed { path, mode, .. } if *path == exposed && *mode == bits),
+            "{refused:?}"
+        );
         assert!(refused.to_string().contains(&format!("mode {bits:04o}")), "{refused}");
     }
 }
@@ -131,6 +144,9 @@ fn refuses_what_another_account_owns() {
     chown(path("sticky/theirs"), Some(65534), None).unwrap();
     for name in ["sticky/theirs", "sticky/theirs/below"] {
         let refused = Directory::open(path(name)).unwrap_err();
-        assert!(matches!(&refused, Error::Exposed { path, owner: 65534, .. } if path.ends_with("theirs")), "{refused:?}");
+        assert!(
+            matches!(&refused, Error::Exposed { path, owner: 65534, .. } if path.ends_with("theirs")),
+            "{refused:?}"
+        );
     }
 }

@@ -52,7 +52,10 @@ fn reads_a_pipe_of_our_own_and_leaves_its_flags_alone() {
         }
     });
     let [path, _] = named(&ours);
-    assert_eq!(read(path, 100, Some(Instant::now() + Duration::from_secs(20))).unwrap(), b"late late late ");
+    assert_eq!(
+        read(path, 100, Some(Instant::now() + Duration::from_secs(20))).unwrap(),
+        b"late late late "
+    );
     writer.join().unwrap();
 }
 
@@ -63,7 +66,9 @@ fn a_silent_pipe_ends_at_the_deadline() {
     let (begin, late) = (Instant::now(), read(path, 100, soon()).unwrap_err());
     assert!(matches!(late, Error::Late { .. }), "{late:?}");
     assert_eq!(late.kind(), ErrorKind::TimedOut);
-    assert!(begin.elapsed() >= Duration::from_millis(200) && begin.elapsed() < Duration::from_secs(5));
+    assert!(
+        begin.elapsed() >= Duration::from_millis(200) && begin.elapsed() < Duration::from_secs(5)
+    );
 }
 
 #[test]
@@ -84,7 +89,9 @@ fn a_descriptor_may_be_a_device_or_a_file_but_no_directory() {
     let directory = File::open("/").unwrap();
     let file = tempfile::tempfile().unwrap();
     (&file).write_all(b"content").unwrap();
-    for (endless, (directory, file)) in named(&zero).into_iter().zip(named(&directory).into_iter().zip(named(&file))) {
+    for (endless, (directory, file)) in
+        named(&zero).into_iter().zip(named(&directory).into_iter().zip(named(&file)))
+    {
         assert_eq!(read(endless, 1 << 20, None).unwrap_err().kind(), ErrorKind::FileTooLarge);
         assert_eq!(read(directory, 100, None).unwrap_err().kind(), ErrorKind::IsADirectory);
         // As an open by name does, this one begins at the start.

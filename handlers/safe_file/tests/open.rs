@@ -52,7 +52,10 @@ fn refuses_everything_but_files_at_once() {
     ] {
         let refused = open(&path).unwrap_err();
         assert!(matches!(refused, Error::Kind { found, .. } if found == kind), "{refused:?}");
-        assert!(refused.to_string().ends_with(&format!(" is {kind}, not a regular file")), "{refused}");
+        assert!(
+            refused.to_string().ends_with(&format!(" is {kind}, not a regular file")),
+            "{refused}"
+        );
     }
     assert_eq!(read("/dev/null", 0, None).unwrap(), b"");
 }
@@ -82,12 +85,20 @@ fn follows_links_that_only_we_can_replace() {
     fs::write(path("archive/example.org/cert1.pem"), "content").unwrap();
     symlink("../../archive/example.org/cert1.pem", path("live/example.org/cert.pem")).unwrap();
     symlink(path("live"), path("absolute")).unwrap();
-    for name in ["live/example.org/cert.pem", "absolute/example.org/cert.pem", "absolute/../live/example.org/./cert.pem"] {
+    for name in [
+        "live/example.org/cert.pem",
+        "absolute/example.org/cert.pem",
+        "absolute/../live/example.org/./cert.pem",
+    ] {
         assert_eq!(read(path(name), 100, None).unwrap(), b"content", "{name}");
     }
     let behind = resolve(path("absolute/example.org/cert.pem")).unwrap();
-    assert_eq!(fs::canonicalize(behind).unwrap(), fs::canonicalize(path("archive/example.org/cert1.pem")).unwrap());
-    let relative = Path::new(&"../".repeat(50)).join(path("absolute/example.org/cert.pem").strip_prefix("/").unwrap());
+    assert_eq!(
+        fs::canonicalize(behind).unwrap(),
+        fs::canonicalize(path("archive/example.org/cert1.pem")).unwrap()
+    );
+    let relative = Path::new(&"../".repeat(50))
+        .join(path("absolute/example.org/cert.pem").strip_prefix("/").unwrap());
     assert_eq!(read(relative, 100, None).unwrap(), b"content");
 }
 
@@ -106,7 +117,10 @@ fn follows_links_of_proc_to_what_is_open() {
     let gone = tempdir().unwrap();
     let directory = fs::File::open(gone.path()).unwrap();
     drop(gone);
-    assert_eq!(Directory::open(path(directory.as_raw_fd())).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        Directory::open(path(directory.as_raw_fd())).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[test]
@@ -132,7 +146,10 @@ fn refuses_link_in_a_shared_directory_even_if_sticky() {
                 matches!(refused, Error::Link { writer, .. } if (writer == Writer::Everybody) == everybody),
                 "{bits:o} {refused:?}"
             );
-            assert!(refused.to_string().contains("/link is a symbolic link in a directory that "), "{refused}");
+            assert!(
+                refused.to_string().contains("/link is a symbolic link in a directory that "),
+                "{refused}"
+            );
         }
         fs::write(dir.path().join("file"), "content").unwrap();
         assert_eq!(read(dir.path().join("file"), 100, None).unwrap(), b"content");
@@ -163,10 +180,18 @@ fn writes_to_nothing_but_a_pipe() {
     symlink("pipe", path("link")).unwrap();
     fs::write(path("file"), "content").unwrap();
     let _socket = UnixListener::bind(path("socket")).unwrap();
-    for (name, kind) in [("link", Kind::Link), ("file", Kind::File), ("socket", Kind::Socket), (".", Kind::Directory)] {
+    for (name, kind) in [
+        ("link", Kind::Link),
+        ("file", Kind::File),
+        ("socket", Kind::Socket),
+        (".", Kind::Directory),
+    ] {
         let refused = open_fifo_for_writing(path(name)).unwrap_err();
         assert!(matches!(refused, Error::Kind { found, .. } if found == kind), "{refused:?}");
-        assert!(refused.to_string().ends_with(&format!(" is {kind}, not a named pipe")), "{refused}");
+        assert!(
+            refused.to_string().ends_with(&format!(" is {kind}, not a named pipe")),
+            "{refused}"
+        );
     }
     assert_eq!(fs::read(path("file")).unwrap(), b"content");
 }

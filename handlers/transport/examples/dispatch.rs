@@ -1,11 +1,17 @@
-//! From dispatch to framed answer for a repair that does nothing: this crate against `ssh` and check_by_ssh, each a fresh
-//! process, in turns, on the same sshd of loopback. `cargo run --release -p transport --example dispatch [ROUNDS]`
+//! From dispatch to framed answer for a repair that does nothing: this crate against `ssh` and
+//! check_by_ssh, each a fresh process, in turns, on the same sshd of loopback. `cargo run --release
+//! -p transport --example dispatch [ROUNDS]`
 //!
-//! Prints the median wall time and the mean CPU time (of the client alone) and fails when a promise is not kept: at most
-//! 0.25 of the wall and 0.12 of the CPU time of `ssh` with its defaults, at most 0.5 of the wall time of `ssh` with
-//! curve25519.
+//! Prints the median wall time and the mean CPU time (of the client alone) and fails when a promise
+//! is not kept: at most 0.25 of the wall and 0.12 of the CPU time of `ssh` with its defaults, at
+//! most 0.5 of the wall time of `ssh` with curve25519.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a measurement, not a program")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement, not a program"
+)]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -27,14 +33,16 @@ fn main() -> ExitCode {
     }
     let rounds = words.get(1).map_or(30, |rounds| rounds.parse().unwrap());
     let sshd = Plan::new().host_keys(&["rsa", "ecdsa", "ed25519"]).start();
-    let target = sshd.target_with(&format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.host_key("ed25519")));
+    let target =
+        sshd.target_with(&format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.host_key("ed25519")));
     let subjects = [
         ("transport", ours(&target)),
         ("ssh", ssh(&sshd, &[])),
         ("ssh curve25519", ssh(&sshd, &["-o", CURVE])),
         ("check_by_ssh", check_by_ssh(&sshd)),
     ];
-    let mut runs: Vec<(Vec<Duration>, Duration)> = vec![(Vec::new(), Duration::ZERO); subjects.len()];
+    let mut runs: Vec<(Vec<Duration>, Duration)> =
+        vec![(Vec::new(), Duration::ZERO); subjects.len()];
     for _ in 0..rounds {
         for ((_, argv), (walls, cpu)) in subjects.iter().zip(&mut runs) {
             let (wall, used) = measure(argv);
@@ -50,12 +58,22 @@ fn judge(names: &[&str], runs: Vec<(Vec<Duration>, Duration)>, rounds: u32) -> E
         .into_iter()
         .map(|(mut walls, cpu)| {
             walls.sort();
-            (walls[walls.len() / 2].as_secs_f64() * 1e3, cpu.as_secs_f64() * 1e3 / f64::from(rounds))
+            (
+                walls[walls.len() / 2].as_secs_f64() * 1e3,
+                cpu.as_secs_f64() * 1e3 / f64::from(rounds),
+            )
         })
         .collect();
-    println!("{:16} {:>10} {:>10} {:>10} {:>10}", "client", "wall ms", "CPU ms", "wall/ssh", "CPU/ssh");
+    println!(
+        "{:16} {:>10} {:>10} {:>10} {:>10}",
+        "client", "wall ms", "CPU ms", "wall/ssh", "CPU/ssh"
+    );
     for (name, (wall, cpu)) in names.iter().zip(&results) {
-        println!("{name:16} {wall:10.1} {cpu:10.1} {:10.2} {:10.2}", wall / results[1].0, cpu / results[1].1);
+        println!(
+            "{name:16} {wall:10.1} {cpu:10.1} {:10.2} {:10.2}",
+            wall / results[1].0,
+            cpu / results[1].1
+        );
     }
     let promises = [
         ("wall of ssh", results[0].0 / results[1].0, 0.25),
@@ -65,7 +83,10 @@ fn judge(names: &[&str], runs: Vec<(Vec<Duration>, Duration)>, rounds: u32) -> E
     let mut kept = true;
     for (what, ratio, most) in promises {
         kept &= ratio <= most;
-        println!("{} {what}: {ratio:.3}, at most {most}", if ratio <= most { "kept  " } else { "BROKEN" });
+        println!(
+            "{} {what}: {ratio:.3}, at most {most}",
+            if ratio <= most { "kept  " } else { "BROKEN" }
+        );
     }
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -74,7 +95,13 @@ fn judge(names: &[&str], runs: Vec<(Vec<Duration>, Duration)>, rounds: u32) -> E
 fn ask(words: &[String]) -> ExitCode {
     let target = SshTarget {
         port: words[1].parse().unwrap(),
-        ..SshTarget::new("web1", &words[0], &words[2], words[3].clone().into(), vec![words[4].clone().into()])
+        ..SshTarget::new(
+            "web1",
+            &words[0],
+            &words[2],
+            words[3].clone().into(),
+            vec![words[4].clone().into()],
+        )
     };
     let answer = transport::connect(&target, soon()).unwrap().ask(&repair(), soon()).unwrap();
     println!("SHN1 {answer:?}");
@@ -83,32 +110,62 @@ fn ask(words: &[String]) -> ExitCode {
 
 fn ours(target: &SshTarget) -> Vec<String> {
     let me = env::current_exe().unwrap().display().to_string();
-    let (key, file) = (target.key.display().to_string(), target.known_hosts[0].display().to_string());
-    vec![me, "ask".into(), target.address.clone(), target.port.to_string(), target.user.clone(), key, file]
+    let (key, file) =
+        (target.key.display().to_string(), target.known_hosts[0].display().to_string());
+    vec![
+        me,
+        "ask".into(),
+        target.address.clone(),
+        target.port.to_string(),
+        target.user.clone(),
+        key,
+        file,
+    ]
 }
 
 fn options(sshd: &Sshd) -> Vec<String> {
     let file = format!("UserKnownHostsFile={}", sshd.path("known_hosts").display());
-    ["BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "GlobalKnownHostsFile=/dev/null", &file]
-        .iter()
-        .flat_map(|option| ["-o".to_owned(), (*option).to_owned()])
-        .collect()
+    [
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        "IdentitiesOnly=yes",
+        "GlobalKnownHostsFile=/dev/null",
+        &file,
+    ]
+    .iter()
+    .flat_map(|option| ["-o".to_owned(), (*option).to_owned()])
+    .collect()
 }
 
 fn ssh(sshd: &Sshd, more: &[&str]) -> Vec<String> {
     let mut argv: Vec<String> = ["ssh", "-F", "/dev/null", "-n", "-T"].map(String::from).to_vec();
     argv.extend(options(sshd));
     argv.extend(more.iter().map(|word| (*word).to_owned()));
-    argv.extend(["-i".into(), sshd.path("user").display().to_string(), "-p".into(), sshd.port.to_string()]);
+    argv.extend([
+        "-i".into(),
+        sshd.path("user").display().to_string(),
+        "-p".into(),
+        sshd.port.to_string(),
+    ]);
     argv.extend(["-l".into(), common::me(), "--".into(), "127.0.0.1".into(), repair().to_string()]);
     argv
 }
 
 fn check_by_ssh(sshd: &Sshd) -> Vec<String> {
     let program = "/usr/lib/nagios/plugins/check_by_ssh";
-    assert!(fs::metadata(program).is_ok(), "this measurement needs check_by_ssh: install monitoring-plugins-basic");
-    let mut argv: Vec<String> = [program, "-t", "30", "-E", "-H", "127.0.0.1", "-p"].map(String::from).to_vec();
-    argv.extend([sshd.port.to_string(), "-l".into(), common::me(), "-i".into(), sshd.path("user").display().to_string()]);
+    assert!(
+        fs::metadata(program).is_ok(),
+        "this measurement needs check_by_ssh: install monitoring-plugins-basic"
+    );
+    let mut argv: Vec<String> =
+        [program, "-t", "30", "-E", "-H", "127.0.0.1", "-p"].map(String::from).to_vec();
+    argv.extend([
+        sshd.port.to_string(),
+        "-l".into(),
+        common::me(),
+        "-i".into(),
+        sshd.path("user").display().to_string(),
+    ]);
     argv.extend(options(sshd));
     argv.extend(["-C".into(), repair().to_string()]);
     argv
@@ -123,7 +180,8 @@ fn measure(argv: &[String]) -> (Duration, Duration) {
     (wall, children_cpu() - cpu)
 }
 
-/// CPU time of all children so far: fields 16 and 17 of proc_pid_stat(5), in ticks of 10 ms whose rests carry over.
+/// CPU time of all children so far: fields 16 and 17 of proc_pid_stat(5), in ticks of 10 ms whose
+/// rests carry over.
 fn children_cpu() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();

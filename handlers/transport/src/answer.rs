@@ -100,7 +100,8 @@ impl Usage {
         let Usage { repair, records, most, .. } = self;
         (most.saturating_mul(9) / 10..*most).contains(records).then(|| {
             format!(
-                "{repair} has used {records} of its {most} records, beyond which it is refused; one is free again in {}",
+                "{repair} has used {records} of its {most} records, beyond which it is refused; \
+                 one is free again in {}",
                 Span(room)
             )
         })

@@ -1,5 +1,5 @@
-//! What can go wrong on the way to a gate. Each failure names the thing, the place and the next step, and knows whether a
-//! repair can have been started.
+//! What can go wrong on the way to a gate. Each failure names the thing, the place and the next
+//! step, and knows whether a repair can have been started.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -45,7 +45,11 @@ impl Phase {
 
     /// What the reader has to know about the repair: nothing happened, or nobody knows.
     fn consequence(self) -> &'static str {
-        if self.nothing_was_run() { "nothing was run" } else { "whether the repair ran is unknown; ask for its status" }
+        if self.nothing_was_run() {
+            "nothing was run"
+        } else {
+            "whether the repair ran is unknown; ask for its status"
+        }
     }
 }
 
@@ -64,7 +68,8 @@ pub enum Error {
     },
     /// No host key on file for this host.
     #[error(
-        "no host key of {host} is recorded in {files}: record it at a time you trust, with `{keyscan}`, after \
+        "no host key of {host} is recorded in {files}: record it at a time you trust, with \
+         `{keyscan}`, after \
          comparing its fingerprint; nothing was run"
     )]
     HostKeyUnknown {
@@ -75,9 +80,11 @@ pub enum Error {
         /// The command that prints the key.
         keyscan: String,
     },
-    /// The host showed another key than the one on file: a reinstalled host, or somebody in between.
+    /// The host showed another key than the one on file: a reinstalled host, or somebody in
+    /// between.
     #[error(
-        "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out whether the host was \
+        "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
+         whether the host was \
          reinstalled before replacing the line; nothing was run"
     )]
     HostKeyMismatch {
@@ -93,7 +100,10 @@ pub enum Error {
         files: String,
     },
     /// The host showed a key that a `@revoked` line names, or no key but revoked ones is on file.
-    #[error("the host key of {host} is revoked by {place}: give the host a new key and record it; nothing was run")]
+    #[error(
+        "the host key of {host} is revoked by {place}: give the host a new key and record it; \
+         nothing was run"
+    )]
     HostKeyRevoked {
         /// Nagios' name of the host.
         host: String,
@@ -111,7 +121,8 @@ pub enum Error {
         /// File and line of the `@cert-authority` line.
         place: String,
     },
-    /// A known_hosts file that exists cannot be read; it might hold a `@revoked` line, so it is not passed over.
+    /// A known_hosts file that exists cannot be read; it might hold a `@revoked` line, so it is not
+    /// passed over.
     #[error("known_hosts file {file} cannot be read: {why}; nothing was run")]
     KnownHosts {
         /// The file.
@@ -121,7 +132,8 @@ pub enum Error {
     },
     /// None of the known_hosts files exists, or none holds a single key.
     #[error(
-        "{files} {state}: record the key of {host} at a time you trust, with `{keyscan}`, after comparing the \
+        "{files} {state}: record the key of {host} at a time you trust, with `{keyscan}`, after \
+         comparing the \
          fingerprint; nothing was run"
     )]
     KnownHostsEmpty {
@@ -134,8 +146,12 @@ pub enum Error {
         /// The command that prints the key.
         keyscan: String,
     },
-    /// The two sides have no algorithm in common; most often the host has no key of the recorded type any more.
-    #[error("no agreement with {host} at {address} on how to talk ({detail}; host key types on file: {wanted}); nothing was run")]
+    /// The two sides have no algorithm in common; most often the host has no key of the recorded
+    /// type any more.
+    #[error(
+        "no agreement with {host} at {address} on how to talk ({detail}; host key types on file: \
+         {wanted}); nothing was run"
+    )]
     NoCommonAlgorithm {
         /// Nagios' name of the host.
         host: String,
@@ -186,7 +202,8 @@ pub enum Error {
     },
     /// The host does not let us in.
     #[error(
-        "{user}@{host} ({address}) refused {key}: check the account, its authorized_keys line (from=, expiry-time=) and \
+        "{user}@{host} ({address}) refused {key}: check the account, its authorized_keys line \
+         (from=, expiry-time=) and \
          the log of its sshd; nothing was run"
     )]
     AuthRefused {
@@ -199,9 +216,12 @@ pub enum Error {
         /// The key that was offered.
         key: String,
     },
-    /// The `ssh` program ended before the host had proved its key and let us in. Only ssh's text could
-    /// tell why, and anyone on the network can write that.
-    #[error("ssh did not log in to {host} at {address} ({detail}); run it by hand with -v to see where it ends; nothing was run")]
+    /// The `ssh` program ended before the host had proved its key and let us in. Only ssh's text
+    /// could tell why, and anyone on the network can write that.
+    #[error(
+        "ssh did not log in to {host} at {address} ({detail}); run it by hand with -v to see where \
+         it ends; nothing was run"
+    )]
     NoLogin {
         /// Nagios' name of the host.
         host: String,
@@ -221,7 +241,10 @@ pub enum Error {
         why: String,
     },
     /// No address of the host takes the connection.
-    #[error("cannot connect to {host}: {tries}; is sshd running there and the port open? nothing was run")]
+    #[error(
+        "cannot connect to {host}: {tries}; is sshd running there and the port open? nothing was \
+         run"
+    )]
     Connect {
         /// Nagios' name of the host.
         host: String,
@@ -259,7 +282,10 @@ pub enum Error {
         detail: String,
     },
     /// The host let us in but refused to open a channel or to run the command.
-    #[error("{host} refused {what} ({detail}): check the restrictions of its authorized_keys line; nothing was run")]
+    #[error(
+        "{host} refused {what} ({detail}): check the restrictions of its authorized_keys line; \
+         nothing was run"
+    )]
     Denied {
         /// Nagios' name of the host.
         host: String,
@@ -270,7 +296,8 @@ pub enum Error {
     },
     /// Something answered, but not a gate that understood this question.
     #[error(
-        "{host} gave no answer that can be believed to `{request}`: {why}; is repair_gate the forced command of this key \
+        "{host} gave no answer that can be believed to `{request}`: {why}; is repair_gate the \
+         forced command of this key \
          there? {}", .phase.consequence()
     )]
     NotFramed {
@@ -284,7 +311,10 @@ pub enum Error {
         phase: Phase,
     },
     /// An earlier question of this conversation failed; a new connection is needed.
-    #[error("the connection to {host} is used up after an earlier failure: connect again; nothing was run")]
+    #[error(
+        "the connection to {host} is used up after an earlier failure: connect again; nothing was \
+         run"
+    )]
     UsedUp {
         /// Nagios' name of the host.
         host: String,
@@ -298,7 +328,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it is certain that the question this error answers started no repair. False means unknown.
+    /// Whether it is certain that the question this error answers started no repair. False means
+    /// unknown.
     pub fn nothing_was_run(&self) -> bool {
         match self {
             Error::Timeout { phase, .. }
@@ -350,7 +381,14 @@ mod tests {
 
     #[test]
     fn only_a_repair_that_was_asked_for_leaves_the_outcome_unknown() {
-        for phase in [Phase::Resolve, Phase::Connect, Phase::Handshake, Phase::Login, Phase::Open, Phase::Ask] {
+        for phase in [
+            Phase::Resolve,
+            Phase::Connect,
+            Phase::Handshake,
+            Phase::Login,
+            Phase::Open,
+            Phase::Ask,
+        ] {
             assert!(timeout(phase).nothing_was_run(), "{phase:?}");
             assert!(timeout(phase).to_string().ends_with("nothing was run"), "{}", timeout(phase));
         }

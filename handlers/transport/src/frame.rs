@@ -1,20 +1,23 @@
 //! The framed answer: which bytes from a host are believed. Pure; a hostile host may send anything.
 //!
-//! A gate answers with exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, an rc file's chatter, the
-//! repair's output as it comes) are passed over; two frames, an unknown shape, or an answer to another question are not
-//! an answer.
+//! A gate answers with exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, an rc
+//! file's chatter, the repair's output as it comes) are passed over; two frames, an unknown shape,
+//! or an answer to another question are not an answer.
 
 use policy::{JobId, RepairName};
 use serde::Deserialize;
 
 use crate::Request;
-use crate::answer::{Answer, Diagnosis, JobReport, JobState, Obstacle, Reason, Refusal, Report, Usage};
+use crate::answer::{
+    Answer, Diagnosis, JobReport, JobState, Obstacle, Reason, Refusal, Report, Usage,
+};
 use crate::text::{clean, quoted};
 
 /// What begins the one line of a gate's answer.
 const FRAME: &[u8] = b"SHN1 ";
 
-/// The JSON of a frame. Unknown members and unknown values are errors: what is not understood is not believed.
+/// The JSON of a frame. Unknown members and unknown values are errors: what is not understood is
+/// not believed.
 #[derive(Deserialize)]
 #[serde(tag = "answer", rename_all = "lowercase")]
 enum Frame {
@@ -104,10 +107,11 @@ struct RefusedFrame {
     retry_after: Option<f64>,
 }
 
-/// Finds the one frame in what the gate's side wrote to stdout and reads it as the answer to `request`. The error is why
-/// there is none, for a reader: one line, cleaned and short.
+/// Finds the one frame in what the gate's side wrote to stdout and reads it as the answer to
+/// `request`. The error is why there is none, for a reader: one line, cleaned and short.
 pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
-    let mut frames = stdout.split_inclusive(|b| *b == b'\n').filter_map(|line| line.strip_prefix(FRAME));
+    let mut frames =
+        stdout.split_inclusive(|b| *b == b'\n').filter_map(|line| line.strip_prefix(FRAME));
     let (first, second) = (frames.next(), frames.next());
     match (first, second) {
         (Some(frame), None) => parse(request, frame),
@@ -119,13 +123,15 @@ pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
 
 /// Whether a whole frame has arrived, so that there is nothing more to wait for.
 pub(crate) fn has_frame(stdout: &[u8]) -> bool {
-    stdout.split_inclusive(|b| *b == b'\n').any(|line| line.starts_with(FRAME) && line.ends_with(b"\n"))
+    stdout
+        .split_inclusive(|b| *b == b'\n')
+        .any(|line| line.starts_with(FRAME) && line.ends_with(b"\n"))
 }
 
 fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
     let json = frame.strip_suffix(b"\n").ok_or("its frame is cut short")?;
-    let frame =
-        serde_json::from_slice(json).map_err(|e| format!("its frame is malformed: {}", quoted(e.to_string().as_bytes())))?;
+    let frame = serde_json::from_slice(json)
+        .map_err(|e| format!("its frame is malformed: {}", quoted(e.to_string().as_bytes())))?;
     match (request, frame) {
         (Request::Repair { name, job }, Frame::Repair(frame)) => {
             let report = job_report(frame, job)?;
@@ -149,12 +155,18 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
 }
 
 fn same(what: &str, asked: &str, given: &str) -> Result<(), String> {
-    if asked == given { Ok(()) } else { Err(format!("it is about {what} {}, not '{asked}'", quoted(given.as_bytes()))) }
+    if asked == given {
+        Ok(())
+    } else {
+        Err(format!("it is about {what} {}, not '{asked}'", quoted(given.as_bytes())))
+    }
 }
 
 fn duration(what: &str, seconds: Option<f64>) -> Result<(), String> {
     match seconds {
-        Some(seconds) if !seconds.is_finite() || seconds < 0.0 => Err(format!("its '{what}' is not a duration")),
+        Some(seconds) if !seconds.is_finite() || seconds < 0.0 => {
+            Err(format!("its '{what}' is not a duration"))
+        }
         _ => Ok(()),
     }
 }
@@ -180,7 +192,8 @@ fn job_report(frame: JobFrame, asked: &JobId) -> Result<JobReport, String> {
 
 fn diagnosis(frame: DiagnoseFrame, asked: &RepairName) -> Result<Answer, String> {
     same("repair", asked.as_str(), &frame.repair)?;
-    let cleaned = |r: Report| Report { run: clean_all(&r.run), exit: r.exit, output: clean_all(&r.output) };
+    let cleaned =
+        |r: Report| Report { run: clean_all(&r.run), exit: r.exit, output: clean_all(&r.output) };
     let reports = frame.reports.into_iter().map(cleaned).collect();
     Ok(Answer::Diagnosed(Diagnosis { repair: asked.clone(), reports, host: clean(&frame.host) }))
 }
@@ -188,8 +201,15 @@ fn diagnosis(frame: DiagnoseFrame, asked: &RepairName) -> Result<Answer, String>
 fn usage(frame: UsedFrame) -> Result<Usage, String> {
     duration("room_in", frame.room_in)?;
     duration("retry_after", frame.obstacle.as_ref().and_then(|obstacle| obstacle.retry_after))?;
-    let obstacle = frame.obstacle.map(|obstacle| Obstacle { text: clean(&obstacle.text), ..obstacle });
-    Ok(Usage { repair: name(&frame.repair)?, records: frame.records, most: frame.most, room_in: frame.room_in, obstacle })
+    let obstacle =
+        frame.obstacle.map(|obstacle| Obstacle { text: clean(&obstacle.text), ..obstacle });
+    Ok(Usage {
+        repair: name(&frame.repair)?,
+        records: frame.records,
+        most: frame.most,
+        room_in: frame.room_in,
+        obstacle,
+    })
 }
 
 fn repairs(frame: ListFrame) -> Result<Answer, String> {
@@ -206,19 +226,33 @@ fn version(text: String) -> Result<Answer, String> {
 }
 
 fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
-    // A gate that could not make out the job cannot name it; one that names another job answers somebody else.
+    // A gate that could not make out the job cannot name it; one that names another job answers
+    // somebody else.
     let job = match (request, frame.job) {
         (Request::Repair { job, .. } | Request::Status { job }, Some(given)) => {
             same("job", job.as_str(), &given)?;
             Some(job.clone())
         }
-        (_, Some(given)) => return Err(format!("it is about job {}, and no job was asked for", quoted(given.as_bytes()))),
+        (_, Some(given)) => {
+            return Err(format!(
+                "it is about job {}, and no job was asked for",
+                quoted(given.as_bytes())
+            ));
+        }
         (_, None) => None,
     };
-    let running = frame.running.map(|job| job.parse::<JobId>().map_err(|e| e.to_string())).transpose()?;
+    let running =
+        frame.running.map(|job| job.parse::<JobId>().map_err(|e| e.to_string())).transpose()?;
     duration("retry_after", frame.retry_after)?;
     let (reason, text, retry_after) = (frame.reason, clean(&frame.text), frame.retry_after);
-    Ok(Answer::Refused(Refusal { reason, text, job, running, retry_after, host: clean(&frame.host) }))
+    Ok(Answer::Refused(Refusal {
+        reason,
+        text,
+        job,
+        running,
+        retry_after,
+        host: clean(&frame.host),
+    }))
 }
 
 fn name(text: &str) -> Result<RepairName, String> {
@@ -257,37 +291,73 @@ mod tests {
     fn a_job_is_read_whole() {
         let Ok(Answer::Job(report)) = read_answer(&request(), &line(REPORT)) else { panic!() };
         assert_eq!((report.state, report.exit, report.signal), (JobState::Failed, None, Some(9)));
-        assert_eq!((report.seconds, report.started, report.host.as_str()), (1.5, 1_795_000_000, "web1"));
+        assert_eq!(
+            (report.seconds, report.started, report.host.as_str()),
+            (1.5, 1_795_000_000, "web1")
+        );
         assert_eq!(report.output, ["a", "b"]);
     }
 
     #[test]
     fn every_word_of_the_contract_is_known() {
         let list = r#"{"answer":"list","host":"h","repairs":["a","b"]}"#;
-        assert_eq!(read_answer(&Request::List, &line(list)), Ok(Answer::Repairs(vec!["a".into(), "b".into()])));
+        assert_eq!(
+            read_answer(&Request::List, &line(list)),
+            Ok(Answer::Repairs(vec!["a".into(), "b".into()]))
+        );
         let version = r#"{"answer":"version","host":"h","version":"0.1.0"}"#;
-        assert_eq!(read_answer(&Request::Version, &line(version)), Ok(Answer::Version("0.1.0".into())));
-        assert!(why_not(&Request::Version, &version.replace("0.1.0", "1 -- fix: id")).contains("its version is"));
-        let reports =
-            r#"{"answer":"diagnose","host":"h","repair":"httpd","reports":[{"run":["/bin/df","-h"],"exit":null,"output":[]}]}"#;
+        assert_eq!(
+            read_answer(&Request::Version, &line(version)),
+            Ok(Answer::Version("0.1.0".into()))
+        );
+        assert!(
+            why_not(&Request::Version, &version.replace("0.1.0", "1 -- fix: id"))
+                .contains("its version is")
+        );
+        let reports = r#"{"answer":"diagnose","host":"h","repair":"httpd","reports":[{"run":["/bin/df","-h"],"exit":null,"output":[]}]}"#;
         let diagnose = Request::Diagnose { name: "httpd".parse().unwrap() };
-        let Ok(Answer::Diagnosed(diagnosis)) = read_answer(&diagnose, &line(reports)) else { panic!() };
+        let Ok(Answer::Diagnosed(diagnosis)) = read_answer(&diagnose, &line(reports)) else {
+            panic!()
+        };
         assert_eq!(diagnosis.reports[0].run, ["/bin/df", "-h"]);
         let usage = r#"{"answer":"usage","host":"h","repairs":[{"repair":"a","records":900,"most":1000,"room_in":60,
             "obstacle":{"reason":"budget","text":"no\nmore","retry_after":7}},
             {"repair":"b","records":0,"most":1000,"room_in":null,"obstacle":null}]}"#;
-        let Ok(Answer::Usage(used)) = read_answer(&Request::Usage, &line(&usage.replace("\n", ""))) else { panic!() };
-        let nearly = "a has used 900 of its 1000 records, beyond which it is refused; one is free again in 60 s";
+        let Ok(Answer::Usage(used)) = read_answer(&Request::Usage, &line(&usage.replace("\n", "")))
+        else {
+            panic!()
+        };
+        let nearly = "a has used 900 of its 1000 records, beyond which it is refused; one is free \
+                      again in 60 s";
         assert_eq!((used[0].nearly_full().as_deref(), used[1].nearly_full()), (Some(nearly), None));
         let obstacle = used[0].obstacle.as_ref().unwrap();
-        assert_eq!((obstacle.reason, obstacle.text.as_str(), obstacle.retry_after), (Reason::Budget, "no?more", Some(7.0)));
+        assert_eq!(
+            (obstacle.reason, obstacle.text.as_str(), obstacle.retry_after),
+            (Reason::Budget, "no?more", Some(7.0))
+        );
         for state in ["failed", "timeout", "running", "unknown"] {
-            let json = REPORT.replace("failed", state).replace("\"repair\",\"host\"", "\"status\",\"host\"");
+            let json = REPORT
+                .replace("failed", state)
+                .replace("\"repair\",\"host\"", "\"status\",\"host\"");
             assert!(read_answer(&status(), &line(&json)).is_ok(), "{state}");
         }
-        for reason in ["bad-request", "unknown-repair", "busy", "cooldown", "budget", "held", "config", "state", "no-such-job"] {
-            let json = format!(r#"{{"answer":"refused","host":"h","reason":"{reason}","text":"t","retry_after":60}}"#);
-            let Ok(Answer::Refused(refusal)) = read_answer(&request(), &line(&json)) else { panic!("{reason}") };
+        for reason in [
+            "bad-request",
+            "unknown-repair",
+            "busy",
+            "cooldown",
+            "budget",
+            "held",
+            "config",
+            "state",
+            "no-such-job",
+        ] {
+            let json = format!(
+                r#"{{"answer":"refused","host":"h","reason":"{reason}","text":"t","retry_after":60}}"#
+            );
+            let Ok(Answer::Refused(refusal)) = read_answer(&request(), &line(&json)) else {
+                panic!("{reason}")
+            };
             assert_eq!((refusal.reason.as_str(), refusal.retry_after), (reason, Some(60.0)));
         }
     }
@@ -296,9 +366,12 @@ mod tests {
     fn an_answer_to_another_question_is_not_one() {
         assert!(why_not(&status(), REPORT).contains("another question"));
         assert!(why_not(&Request::List, REPORT).contains("another question"));
-        assert!(why_not(&request(), &REPORT.replace("job-00001", "job-00002")).contains("job-00002"));
+        assert!(
+            why_not(&request(), &REPORT.replace("job-00001", "job-00002")).contains("job-00002")
+        );
         assert!(why_not(&request(), &REPORT.replace("httpd", "sshd")).contains("sshd"));
-        let refused = r#"{"answer":"refused","host":"h","reason":"busy","text":"t","job":"job-00002"}"#;
+        let refused =
+            r#"{"answer":"refused","host":"h","reason":"busy","text":"t","job":"job-00002"}"#;
         assert!(why_not(&request(), refused).contains("job-00002"));
         assert!(why_not(&Request::List, refused).contains("no job was asked for"));
     }
@@ -323,7 +396,10 @@ mod tests {
             assert_ne!(json, REPORT);
             assert!(read_answer(&request(), &line(&json)).is_err(), "{json}");
         }
-        assert!(why_not(&Request::List, r#"{"answer":"list","host":"h","repairs":["a b"]}"#).contains("a b"));
+        assert!(
+            why_not(&Request::List, r#"{"answer":"list","host":"h","repairs":["a b"]}"#)
+                .contains("a b")
+        );
         let why = why_not(&request(), &REPORT.replace("failed", &"x".repeat(100_000)));
         assert!(why.contains("unknown variant") && why.len() < 1000, "{} bytes", why.len());
     }

@@ -11,8 +11,8 @@ use crate::{Answer, Error, Phase, Request};
 const MOST: usize = 256 * 1024;
 /// How much of stderr is kept, for the message when there is no answer.
 const STDERR_KEPT: usize = 4 * 1024;
-/// How long the end of the conversation is waited for once the answer is there. A daemon that a repair has started may
-/// hold it open for ever.
+/// How long the end of the conversation is waited for once the answer is there. A daemon that a
+/// repair has started may hold it open for ever.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// What the other side wrote, and how it ended.
@@ -56,8 +56,8 @@ impl Heard {
         self.answered
     }
 
-    /// Removes the first line of stdout if it ends with this word. Returns whether anything had been
-    /// written.
+    /// Removes the first line of stdout if it ends with this word. Returns whether anything had
+    /// been written.
     pub(crate) fn remove_mark(&mut self, mark: &str) -> bool {
         let wrote = !self.stdout.is_empty();
         let end = self.stdout.iter().position(|byte| *byte == b'\n').unwrap_or_default();
@@ -76,8 +76,14 @@ impl Heard {
     }
 
     /// The answer, or why there is none with what else the host had to say about it.
-    pub(crate) fn answer(self, host: &str, request: &Request, phase: Phase) -> Result<Answer, Error> {
-        let failed = |why| Error::NotFramed { host: host.into(), request: request.to_string(), why, phase };
+    pub(crate) fn answer(
+        self,
+        host: &str,
+        request: &Request,
+        phase: Phase,
+    ) -> Result<Answer, Error> {
+        let failed =
+            |why| Error::NotFramed { host: host.into(), request: request.to_string(), why, phase };
         if self.too_much {
             return Err(failed(format!("it is longer than {} KiB", MOST / 1024)));
         }

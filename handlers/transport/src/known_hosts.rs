@@ -1,8 +1,8 @@
-//! Which host keys are on file for a host, by the rules of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". Pure: text and names in,
-//! keys out.
+//! Which host keys are on file for a host, by the rules of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT".
+//! Pure: text and names in, keys out.
 //!
-//! libssh2's own reader knows no wildcards, ignores `@revoked` and `@cert-authority` and gives a whole file up for one
-//! malformed line, so only ssh-key's types and these rules are used.
+//! libssh2's own reader knows no wildcards, ignores `@revoked` and `@cert-authority` and gives a
+//! whole file up for one malformed line, so only ssh-key's types and these rules are used.
 
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
@@ -23,20 +23,24 @@ pub struct Source<'a> {
     pub text: &'a [u8],
 }
 
-/// The names a host may be recorded under.
-/// In the order they are looked up: the first that has a key decides. A key revoked under any of them is refused.
+/// The names a host may be recorded under. In the order they are looked up: the first that has a
+/// key decides. A key revoked under any of them is refused.
 #[derive(Debug, Clone)]
 pub struct Names(Vec<String>);
 
 impl Names {
-    /// The first of the names that a line of known_hosts can hold as it is: no blank, comma or wildcard.
+    /// The first of the names that a line of known_hosts can hold as it is: no blank, comma or
+    /// wildcard.
     pub fn to_record(&self) -> Option<&str> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%' | '[' | ']');
+        let plain = |c: char| {
+            c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%' | '[' | ']')
+        };
         self.0.iter().map(String::as_str).find(|name| name.chars().all(plain))
     }
 
-    /// Nagios' name of the host first, then the address that is connected to. When the port is not the standard one, both
-    /// as `[name]:port`, and only then without it. Names are compared in lower case. All as ssh does.
+    /// Nagios' name of the host first, then the address that is connected to. When the port is not
+    /// the standard one, both as `[name]:port`, and only then without it. Names are compared in
+    /// lower case. All as ssh does.
     pub fn new(host: &str, address: &str, port: u16) -> Names {
         let plain = [host.to_lowercase(), address.to_lowercase()];
         let with_port = plain.iter().filter(|_| port != 22).map(|name| format!("[{name}]:{port}"));
@@ -98,18 +102,25 @@ enum Kind {
     Revoked,
 }
 
-/// Reads the lines that concern `names`. A malformed line is passed over, as ssh does, but remembered if it names the host.
+/// Reads the lines that concern `names`. A malformed line is passed over, as ssh does, but
+/// remembered if it names the host.
 pub fn look_up(sources: &[Source<'_>], names: &Names) -> OnFile {
     let mut on_file = OnFile::default();
     let mut ranked: Vec<(usize, Recorded)> = Vec::new();
     for source in sources {
         for (number, line) in source.text.split(|b| *b == b'\n').enumerate() {
-            read_line(&mut on_file, &mut ranked, names, line, || format!("{}:{}", source.name, number + 1));
+            read_line(&mut on_file, &mut ranked, names, line, || {
+                format!("{}:{}", source.name, number + 1)
+            });
         }
     }
     let deciding = ranked.iter().map(|(rank, _)| *rank).min();
     on_file.name = deciding.and_then(|rank| names.0.get(rank)).cloned();
-    on_file.keys = ranked.into_iter().filter(|(rank, _)| Some(*rank) == deciding).map(|(_, key)| key).collect();
+    on_file.keys = ranked
+        .into_iter()
+        .filter(|(rank, _)| Some(*rank) == deciding)
+        .map(|(_, key)| key)
+        .collect();
     on_file
 }
 
@@ -135,7 +146,9 @@ fn read_line(
     on_file.lines += 1;
     let patterns: HostPatterns = field.parse().ok()?;
     // A line that leaves the host out by name does not come back in by its address.
-    if matches!(kind, Kind::Plain | Kind::Authority) && names.0.iter().any(|name| excludes(&patterns, name)) {
+    if matches!(kind, Kind::Plain | Kind::Authority)
+        && names.0.iter().any(|name| excludes(&patterns, name))
+    {
         return None;
     }
     let rank = names.0.iter().position(|name| covers(&patterns, name))?;
@@ -153,7 +166,11 @@ fn read_line(
     Some(())
 }
 
-fn read_key(kind: Option<&str>, base64: Option<&str>, place: &impl Fn() -> String) -> Option<Recorded> {
+fn read_key(
+    kind: Option<&str>,
+    base64: Option<&str>,
+    place: &impl Fn() -> String,
+) -> Option<Recorded> {
     let written = format!("{} {}", kind?, base64?);
     let key = PublicKey::from_openssh(&written).ok()?;
     let blob = key.to_bytes().ok()?;
@@ -162,16 +179,19 @@ fn read_key(kind: Option<&str>, base64: Option<&str>, place: &impl Fn() -> Strin
     Some(Recorded { key, blob, place: place(), well_written })
 }
 
-/// Whether a host field covers a name: hashed, or a list of patterns of which one fits and no negated one does.
+/// Whether a host field covers a name: hashed, or a list of patterns of which one fits and no
+/// negated one does.
 fn covers(patterns: &HostPatterns, name: &str) -> bool {
     match patterns {
         HostPatterns::HashedName { salt, hash } => {
             // Any key length is good for HMAC, so this cannot fail.
-            Hmac::<Sha1>::new_from_slice(salt).is_ok_and(|mac| mac.chain_update(name).verify_slice(hash).is_ok())
+            Hmac::<Sha1>::new_from_slice(salt)
+                .is_ok_and(|mac| mac.chain_update(name).verify_slice(hash).is_ok())
         }
         HostPatterns::Patterns(patterns) => {
             let plain = |pattern: &&String| !pattern.starts_with('!');
-            patterns.iter().filter(plain).any(|pattern| fits(pattern, name)) && !excludes_by(patterns, name)
+            patterns.iter().filter(plain).any(|pattern| fits(pattern, name))
+                && !excludes_by(patterns, name)
         }
     }
 }
@@ -181,7 +201,10 @@ fn excludes(patterns: &HostPatterns, name: &str) -> bool {
 }
 
 fn excludes_by(patterns: &[String], name: &str) -> bool {
-    patterns.iter().filter_map(|pattern| pattern.strip_prefix('!')).any(|pattern| fits(pattern, name))
+    patterns
+        .iter()
+        .filter_map(|pattern| pattern.strip_prefix('!'))
+        .any(|pattern| fits(pattern, name))
 }
 
 impl OnFile {
@@ -190,7 +213,9 @@ impl OnFile {
         let revoked = |key: &&Recorded| self.revoked_at(&key.blob).is_some();
         match (self.keys.first(), &self.authority) {
             (Some(_), _) if !self.keys.iter().all(|key| revoked(&key)) => Standing::Known,
-            (Some(first), _) => Standing::Revoked(self.revoked_at(&first.blob).unwrap_or(&first.place).to_owned()),
+            (Some(first), _) => {
+                Standing::Revoked(self.revoked_at(&first.blob).unwrap_or(&first.place).to_owned())
+            }
             (None, Some(place)) => Standing::AuthorityOnly(place.clone()),
             (None, None) => Standing::Unknown,
         }
@@ -209,13 +234,27 @@ impl OnFile {
         self.revoked.iter().find(|key| key.blob == blob).map(|key| key.place.as_str())
     }
 
-    /// The host key algorithms to negotiate: those of the keys that are on file and not revoked, so that an honest host
-    /// with keys of several types shows one that can be compared. RSA only with SHA-2 (RFC 8332): SHA-1 is broken.
+    /// The host key algorithms to negotiate: those of the keys that are on file and not revoked, so
+    /// that an honest host with keys of several types shows one that can be compared. RSA only with
+    /// SHA-2 (RFC 8332): SHA-1 is broken.
     pub fn algorithms(&self) -> Vec<&'static str> {
         let usable = |key: &&Recorded| self.revoked_at(&key.blob).is_none();
-        let mut names: Vec<_> = self.keys.iter().filter(usable).flat_map(|key| negotiated(&key.key.algorithm())).collect();
-        let order = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512"];
-        names.sort_by_key(|name| order.iter().position(|known| *known == **name).unwrap_or(order.len()));
+        let mut names: Vec<_> = self
+            .keys
+            .iter()
+            .filter(usable)
+            .flat_map(|key| negotiated(&key.key.algorithm()))
+            .collect();
+        let order = [
+            "ssh-ed25519",
+            "ecdsa-sha2-nistp256",
+            "ecdsa-sha2-nistp384",
+            "ecdsa-sha2-nistp521",
+            "rsa-sha2-512",
+        ];
+        names.sort_by_key(|name| {
+            order.iter().position(|known| *known == **name).unwrap_or(order.len())
+        });
         names.dedup();
         names.into_iter().copied().collect()
     }
@@ -226,7 +265,8 @@ impl OnFile {
         shown.join(", ")
     }
 
-    /// The name the keys are recorded under, as it is looked up: with its port when that is not the standard one.
+    /// The name the keys are recorded under, as it is looked up: with its port when that is not the
+    /// standard one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -238,8 +278,13 @@ impl OnFile {
 
     /// The keys on file other than these, and the revoked ones: type, fingerprint and place.
     pub fn besides<'a>(&'a self, keys: &'a [&[u8]]) -> impl Iterator<Item = String> + 'a {
-        let is_other = |key: &&Recorded| !keys.contains(&key.blob.as_slice()) || self.revoked_at(&key.blob).is_some();
-        self.keys.iter().filter(is_other).map(|key| format!("{} ({})", describe(&key.key), key.place))
+        let is_other = |key: &&Recorded| {
+            !keys.contains(&key.blob.as_slice()) || self.revoked_at(&key.blob).is_some()
+        };
+        self.keys
+            .iter()
+            .filter(is_other)
+            .map(|key| format!("{} ({})", describe(&key.key), key.place))
     }
 
     /// Where the first of the keys is revoked, if any is.
@@ -271,7 +316,8 @@ fn negotiated(algorithm: &Algorithm) -> &'static [&'static str] {
 
 /// Type and fingerprint of a key as a host sends it.
 pub(crate) fn describe_blob(blob: &[u8]) -> String {
-    PublicKey::from_bytes(blob).map_or_else(|_| "a key of an unknown type".into(), |key| describe(&key))
+    PublicKey::from_bytes(blob)
+        .map_or_else(|_| "a key of an unknown type".into(), |key| describe(&key))
 }
 
 fn describe(key: &PublicKey) -> String {
@@ -285,11 +331,16 @@ mod tests {
     use super::*;
 
     // Made for these tests with ssh-keygen; their private halves are gone.
-    const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
-    const B: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHs2iZy3KsEfXLURrAwCmHb+uYSCxyD9n50+4iRaeek6";
+    const A: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+    const B: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHs2iZy3KsEfXLURrAwCmHb+uYSCxyD9n50+4iRaeek6";
 
     fn on_file(text: &str, host: &str, address: &str, port: u16) -> OnFile {
-        look_up(&[Source { name: "known_hosts", text: text.as_bytes() }], &Names::new(host, address, port))
+        look_up(
+            &[Source { name: "known_hosts", text: text.as_bytes() }],
+            &Names::new(host, address, port),
+        )
     }
 
     fn blob(line: &str) -> Vec<u8> {
@@ -321,26 +372,42 @@ mod tests {
         let hash = |name: &str| {
             use ssh_key::known_hosts::HostPatterns::HashedName;
             let salt = vec![7; 20];
-            let mac = Hmac::<Sha1>::new_from_slice(&salt).unwrap().chain_update(name).finalize().into_bytes();
+            let mac = Hmac::<Sha1>::new_from_slice(&salt)
+                .unwrap()
+                .chain_update(name)
+                .finalize()
+                .into_bytes();
             HashedName { salt, hash: mac.into() }.to_string()
         };
         assert_eq!(judged(&format!("{} {A}", hash("web1")), A), Verdict::Trusted);
         assert_eq!(judged(&format!("{} {A}", hash("web2")), A), Verdict::Other);
-        let other_port = on_file(&format!("{} {A}", hash("[web1]:2222")), "web1", "192.0.2.1", 2222);
+        let other_port =
+            on_file(&format!("{} {A}", hash("[web1]:2222")), "web1", "192.0.2.1", 2222);
         assert_eq!(other_port.judge(&blob(A)), Verdict::Trusted);
     }
 
     #[test]
     fn revocation_wins_in_any_order_and_file() {
         let (plain, revoked) = (format!("web1 {A}\n"), format!("@revoked * {A}\n"));
-        let sources = [Source { name: "user", text: plain.as_bytes() }, Source { name: "system", text: revoked.as_bytes() }];
+        let sources = [
+            Source { name: "user", text: plain.as_bytes() },
+            Source { name: "system", text: revoked.as_bytes() },
+        ];
         let on_file = look_up(&sources, &Names::new("web1", "192.0.2.1", 22));
         assert_eq!(on_file.judge(&blob(A)), Verdict::Revoked("system:1".into()));
         assert_eq!(on_file.standing(), Standing::Revoked("system:1".into()));
-        assert_eq!(judged(&format!("@revoked 192.0.2.1 {A}\nweb1 {A}"), A), Verdict::Revoked("known_hosts:1".into()));
+        assert_eq!(
+            judged(&format!("@revoked 192.0.2.1 {A}\nweb1 {A}"), A),
+            Verdict::Revoked("known_hosts:1".into())
+        );
         assert_eq!(judged(&format!("@revoked db1 {A}\nweb1 {A}"), A), Verdict::Trusted);
         // Another key of the host is still good, and only its type is asked for.
-        let two = super::tests::on_file(&format!("web1 {A}\nweb1 {B}\n@revoked web1 {A}"), "web1", "192.0.2.1", 22);
+        let two = super::tests::on_file(
+            &format!("web1 {A}\nweb1 {B}\n@revoked web1 {A}"),
+            "web1",
+            "192.0.2.1",
+            22,
+        );
         assert_eq!((two.standing(), two.judge(&blob(B))), (Standing::Known, Verdict::Trusted));
     }
 
@@ -350,7 +417,10 @@ mod tests {
         assert_eq!(standing(""), Standing::Unknown);
         assert_eq!(standing(&format!("db1 {A}")), Standing::Unknown);
         assert_eq!(standing(&format!("@revoked web1 {A}")), Standing::Unknown);
-        assert_eq!(standing(&format!("@cert-authority *1 {A}")), Standing::AuthorityOnly("known_hosts:1".into()));
+        assert_eq!(
+            standing(&format!("@cert-authority *1 {A}")),
+            Standing::AuthorityOnly("known_hosts:1".into())
+        );
         assert_eq!(standing(&format!("@cert-authority * {A}\nweb1 {A}")), Standing::Known);
         assert!(on_file("\n# comment\n", "web1", "192.0.2.1", 22).is_empty());
     }
@@ -372,7 +442,10 @@ mod tests {
 
     #[test]
     fn lines_that_are_malformed_are_remembered_when_they_name_the_host() {
-        let text = format!("web1 ssh-ed25519 AAAA\nweb1\ndb1 nonsense\nweb1 ssh-rsa {}\nweb1 {A}", &A[12..]);
+        let text = format!(
+            "web1 ssh-ed25519 AAAA\nweb1\ndb1 nonsense\nweb1 ssh-rsa {}\nweb1 {A}",
+            &A[12..]
+        );
         let on_file = on_file(&text, "web1", "192.0.2.1", 22);
         assert_eq!(on_file.malformed(), ["known_hosts:1", "known_hosts:2", "known_hosts:4"]);
         assert_eq!(on_file.standing(), Standing::Known);
@@ -384,8 +457,14 @@ mod tests {
         let wrong = A.replacen("NTE5AAAAI", "NTE5AA8AI", 1);
         assert!(wrong != A && PublicKey::from_openssh(&wrong).is_ok());
         let on_file = on_file(&format!("web1 {wrong}"), "web1", "192.0.2.1", 22);
-        assert_eq!((on_file.judge(&blob(A)), on_file.malformed()), (Verdict::Other, &["known_hosts:1".to_owned()][..]));
-        assert_eq!(judged(&format!("web1 {A}\n@revoked web1 {wrong}"), A), Verdict::Revoked("known_hosts:2".into()));
+        assert_eq!(
+            (on_file.judge(&blob(A)), on_file.malformed()),
+            (Verdict::Other, &["known_hosts:1".to_owned()][..])
+        );
+        assert_eq!(
+            judged(&format!("web1 {A}\n@revoked web1 {wrong}"), A),
+            Verdict::Revoked("known_hosts:2".into())
+        );
     }
 
     proptest! {

@@ -1,5 +1,5 @@
-//! Output as it comes, line by line, for a person who watches. It is cleaned and bounded, and it is never believed: what
-//! came of a repair is told by the answer alone.
+//! Output as it comes, line by line, for a person who watches. It is cleaned and bounded, and it is
+//! never believed: what came of a repair is told by the answer alone.
 
 use crate::text::excerpt;
 
@@ -33,7 +33,8 @@ impl Lines {
         Lines { word, line: Vec::new(), left: MOST }
     }
 
-    /// Takes more output, cut anywhere, and shows each line that it completes: safe to print, 160 characters at most.
+    /// Takes more output, cut anywhere, and shows each line that it completes: safe to print, 160
+    /// characters at most.
     pub fn push(&mut self, bytes: &[u8], show: &mut dyn FnMut(&str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = KEPT.saturating_sub(self.line.len()).min(part.len());
@@ -50,7 +51,11 @@ impl Lines {
             && self.left > 0
         {
             self.left -= 1;
-            show(&if self.left > 0 { excerpt(text) } else { "... and more, which is not shown as it comes".into() });
+            show(&if self.left > 0 {
+                excerpt(text)
+            } else {
+                "... and more, which is not shown as it comes".into()
+            });
         }
     }
 }
@@ -69,7 +74,13 @@ mod tests {
 
     #[test]
     fn lines_are_given_out_once_they_are_whole() {
-        assert_eq!(shown(Lines::of_a_gate(), &[b"motd\nSHP1 o", b"ne\nSHP1 two\nSHN1 {}\n SHP1 x\nSHP1 half"]), ["one", "two"]);
+        assert_eq!(
+            shown(
+                Lines::of_a_gate(),
+                &[b"motd\nSHP1 o", b"ne\nSHP1 two\nSHN1 {}\n SHP1 x\nSHP1 half"]
+            ),
+            ["one", "two"]
+        );
         assert_eq!(shown(Lines::all(), &[b"one\n\ntwo\r\n", b"half"]), ["one", "", "two"]);
     }
 
@@ -77,7 +88,10 @@ mod tests {
     fn a_flood_ends_after_so_many_lines_and_a_line_without_end_is_not_kept() {
         let flood = b"SHP1 x\n".repeat(100_000);
         let lines = shown(Lines::of_a_gate(), &[&flood]);
-        assert_eq!((lines.len(), lines[MOST - 1].as_str()), (MOST, "... and more, which is not shown as it comes"));
+        assert_eq!(
+            (lines.len(), lines[MOST - 1].as_str()),
+            (MOST, "... and more, which is not shown as it comes")
+        );
         let mut endless = Lines::all();
         (0..1000).for_each(|_| endless.push(&[b'x'; 4096], &mut |_| panic!("no line has ended")));
         assert_eq!(endless.line.len(), KEPT);

@@ -1,6 +1,7 @@
 //! The patterns of ssh_config(5), PATTERNS.
 
-/// `*` is any text, `?` any one character. Backtracks to the last `*` only, so its time is at most the product of lengths.
+/// `*` is any text, `?` any one character. Backtracks to the last `*` only, so its time is at most
+/// the product of lengths.
 pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase().into_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
@@ -36,7 +37,9 @@ mod tests {
             (None, None) => true,
             (Some((b'*', rest)), _) if plainly_fits(rest, name) => true,
             (Some((b'*', _)), Some((_, name))) => plainly_fits(pattern, name),
-            (Some((p, pattern)), Some((n, name))) => (*p == b'?' || p == n) && plainly_fits(pattern, name),
+            (Some((p, pattern)), Some((n, name))) => {
+                (*p == b'?' || p == n) && plainly_fits(pattern, name)
+            }
             _ => false,
         }
     }

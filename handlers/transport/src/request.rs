@@ -1,4 +1,5 @@
-//! The questions a gate understands. Their text is the whole of what travels: no shell, no arguments, no quoting.
+//! The questions a gate understands. Their text is the whole of what travels: no shell, no
+//! arguments, no quoting.
 
 use std::fmt;
 
@@ -6,8 +7,8 @@ use policy::{JobId, RepairName};
 
 use crate::Phase;
 
-/// A question to a gate. Its [`Display`](fmt::Display) is the exact SSH exec command, single blanks, nothing else; the
-/// names it is made of cannot hold a blank, a quote or a leading dash.
+/// A question to a gate. Its [`Display`](fmt::Display) is the exact SSH exec command, single
+/// blanks, nothing else; the names it is made of cannot hold a blank, a quote or a leading dash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Run this repair, once: the same job asked for again is reported, not run again.

@@ -27,9 +27,11 @@ pub(crate) fn connect(clock: &Clock, address: &str, port: u16) -> Result<TcpStre
     Err(Error::Connect { host: clock.host().into(), tries: tries.join("; ") })
 }
 
-/// No waiting for more to send; the kernel notices a link that was cut even while we have nothing to say.
+/// No waiting for more to send; the kernel notices a link that was cut even while we have nothing
+/// to say.
 fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
-    let failed = |e: std::io::Error| Error::Local { why: format!("the socket cannot be prepared: {e}") };
+    let failed =
+        |e: std::io::Error| Error::Local { why: format!("the socket cannot be prepared: {e}") };
     socket.set_nodelay(true).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
     // An old kernel may not know these; the conversation has its own keepalive and deadline.
@@ -44,10 +46,12 @@ fn addresses(clock: &Clock, address: &str, port: u16) -> Result<Vec<SocketAddr>,
     if let Ok(ip) = address.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let failed = |why: String| Error::Resolve { host: clock.host().into(), address: address.into(), why };
+    let failed =
+        |why: String| Error::Resolve { host: clock.host().into(), address: address.into(), why };
     let (tell, told) = sync_channel(1);
     let name = address.to_owned();
-    // getaddrinfo(3) has no deadline of its own. A lookup that hangs is left behind with its thread.
+    // getaddrinfo(3) has no deadline of its own. A lookup that hangs is left behind with its
+    // thread.
     thread::Builder::new()
         .name("resolve".into())
         .spawn(move || tell.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
@@ -57,7 +61,9 @@ fn addresses(clock: &Clock, address: &str, port: u16) -> Result<Vec<SocketAddr>,
         Ok(Ok(found)) => Ok(found),
         Ok(Err(e)) => Err(failed(e.to_string())),
         Err(RecvTimeoutError::Timeout) => Err(clock.timeout(Phase::Resolve)),
-        Err(RecvTimeoutError::Disconnected) => Err(failed("the lookup ended without a result".into())),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(failed("the lookup ended without a result".into()))
+        }
     }
 }
 
@@ -73,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_known_is_its_own_error() {
-        let error = connect(&clock(Duration::from_secs(20)), "no-such-host.invalid", 22).unwrap_err();
+        let error =
+            connect(&clock(Duration::from_secs(20)), "no-such-host.invalid", 22).unwrap_err();
         assert_eq!(error.code(), "resolve", "{error}");
         assert!(error.nothing_was_run());
     }

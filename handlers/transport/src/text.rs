@@ -3,8 +3,8 @@
 /// How much of a bad answer is shown to a reader.
 const SHOWN: usize = 160;
 
-/// Text from a host, safe to log and to print on a terminal: no control characters (which end lines, begin escape
-/// sequences), nothing that reorders what is read.
+/// Text from a host, safe to log and to print on a terminal: no control characters (which end
+/// lines, begin escape sequences), nothing that reorders what is read.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| {

@@ -1,7 +1,11 @@
-//! What a host may answer, and what is made of it: only a framed answer to our question is believed, whatever the exit
-//! status says, and nothing a host sends can hang, flood or deceive us.
+//! What a host may answer, and what is made of it: only a framed answer to our question is
+//! believed, whatever the exit status says, and nothing a host sends can hang, flood or deceive us.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 
@@ -40,7 +44,9 @@ fn an_exit_status_that_is_not_zero_does_not_spoil_the_answer() {
 
 #[test]
 fn other_lines_are_passed_over_but_a_second_frame_is_not() {
-    let sshd = Plan::new().gate(&format!("echo Welcome; echo 'SHN1 {DONE}'; echo bye; echo 'SHN1 x' >&2")).start();
+    let sshd = Plan::new()
+        .gate(&format!("echo Welcome; echo 'SHN1 {DONE}'; echo bye; echo 'SHN1 x' >&2"))
+        .start();
     assert!(ask(&sshd.target(), &repair(), Duration::from_secs(30)).0.is_ok());
     let error = not_believed(&format!("echo 'SHN1 {DONE}'; echo 'SHN1 {DONE}'"));
     assert!(error.to_string().contains("more than one"), "{error}");
@@ -55,7 +61,10 @@ fn garbage_and_somebody_elses_answer_are_not_believed() {
     not_believed(&format!("echo 'SHN2 {DONE}'"));
     not_believed(&format!("echo 'SHN1 {}'", DONE.replace("4f3a9c2b", "00000000")));
     not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"httpd\"", "\"sshd\"")));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"repair\",\"host\"", "\"status\",\"host\"")));
+    not_believed(&format!(
+        "echo 'SHN1 {}'",
+        DONE.replace("\"repair\",\"host\"", "\"status\",\"host\"")
+    ));
     not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"exit\":0", "\"exit\":1")));
     not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"started\"", "\"more\":1,\"started\"")));
 }
@@ -85,8 +94,11 @@ fn ten_megabytes_of_stdout_are_not_an_answer() {
 
 #[test]
 fn five_megabytes_of_stderr_do_not_stop_the_answer() {
-    let sshd =
-        Plan::new().gate(&format!("head -c 5000000 /dev/zero >&2; echo 'SHN1 {DONE}'; head -c 5000000 /dev/zero >&2")).start();
+    let sshd = Plan::new()
+        .gate(&format!(
+            "head -c 5000000 /dev/zero >&2; echo 'SHN1 {DONE}'; head -c 5000000 /dev/zero >&2"
+        ))
+        .start();
     let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(60));
     assert!(answer.is_ok(), "{answer:?}");
 }
@@ -99,7 +111,8 @@ fn a_command_that_was_killed_is_not_success() {
 
 #[test]
 fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
-    let sshd = Plan::new().gate(&format!("sleep 300 & echo $! > daemon; echo 'SHN1 {DONE}'")).start();
+    let sshd =
+        Plan::new().gate(&format!("sleep 300 & echo $! > daemon; echo 'SHN1 {DONE}'")).start();
     let target = sshd.target();
     let mut gate = transport::connect(&target, soon()).unwrap();
     let begun = std::time::Instant::now();

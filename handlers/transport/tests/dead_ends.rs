@@ -1,7 +1,11 @@
-//! Hosts that hang, close, stop or are not there, at every phase: each ends within the deadline, says in which phase, and
-//! knows whether a repair can have been started.
+//! Hosts that hang, close, stop or are not there, at every phase: each ends within the deadline,
+//! says in which phase, and knows whether a repair can have been started.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 
@@ -35,7 +39,10 @@ fn timeout(error: &Error) -> Option<Phase> {
 /// A target whose sshd is somebody else: this listener.
 fn instead_of(sshd: &Sshd, listener: &TcpListener) -> SshTarget {
     let key = sshd.host_key("ed25519");
-    SshTarget { port: listener.local_addr().unwrap().port(), ..sshd.target_with(&format!("[*]:* {key}\n")) }
+    SshTarget {
+        port: listener.local_addr().unwrap().port(),
+        ..sshd.target_with(&format!("[*]:* {key}\n"))
+    }
 }
 
 fn listen() -> TcpListener {
@@ -45,7 +52,10 @@ fn listen() -> TcpListener {
 #[test]
 fn a_host_without_sshd_is_refused_at_once() {
     let sshd = Plan::new().start();
-    let target = SshTarget { port: free_port(), ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
+    let target = SshTarget {
+        port: free_port(),
+        ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")))
+    };
     let error = in_time(&target);
     assert_eq!(error.code(), "connect", "{error}");
     assert!(error.nothing_was_run() && error.to_string().contains("refused"), "{error}");
@@ -135,7 +145,11 @@ fn an_sshd_that_is_stopped_during_the_repair_ends_at_the_deadline() {
             session
         });
         let error = gate.ask(&repair(), begun + LIMIT).unwrap_err();
-        assert_eq!((timeout(&error), error.nothing_was_run()), (Some(Phase::Repair), false), "{error}");
+        assert_eq!(
+            (timeout(&error), error.nothing_was_run()),
+            (Some(Phase::Repair), false),
+            "{error}"
+        );
         drop(gate);
         assert!(begun.elapsed() < LIMIT + SLACK, "{:?}", begun.elapsed());
         stopper.join().unwrap()
@@ -168,11 +182,15 @@ fn an_idle_connection_that_was_cut_is_made_anew_and_the_repair_asked_for_once() 
 
 #[test]
 fn a_silent_repair_outlives_many_keepalives() {
-    let sshd = Plan::new().gate(&format!("case $SSH_ORIGINAL_COMMAND in repair*) sleep 11;; esac\n{GOOD_GATE}")).start();
+    let sshd = Plan::new()
+        .gate(&format!("case $SSH_ORIGINAL_COMMAND in repair*) sleep 11;; esac\n{GOOD_GATE}"))
+        .start();
     let target = SshTarget { keepalive: Duration::from_secs(2), ..sshd.target() };
     let mut gate = transport::connect(&target, soon()).unwrap();
     assert!(gate.ask(&repair(), soon()).is_ok());
-    assert!(gate.ask(&Request::Status { job: "20261123-4f3a9c2b".parse().unwrap() }, soon()).is_ok());
+    assert!(
+        gate.ask(&Request::Status { job: "20261123-4f3a9c2b".parse().unwrap() }, soon()).is_ok()
+    );
 }
 
 #[test]
@@ -187,33 +205,42 @@ fn a_host_that_shows_no_sign_of_life_is_given_up_long_before_the_deadline() {
             signal(session, Signal::STOP);
             session
         });
-        (gate.ask(&repair(), begun + Duration::from_secs(120)).unwrap_err(), stopper.join().unwrap())
+        (
+            gate.ask(&repair(), begun + Duration::from_secs(120)).unwrap_err(),
+            stopper.join().unwrap(),
+        )
     });
     assert_eq!((error.code(), error.nothing_was_run()), ("cut", false), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     signal(session, Signal::KILL);
 }
 
-/// A proxy that passes on so many bytes of what the host says, then goes silent: the link is dead at every phase in turn.
+/// A proxy that passes on so many bytes of what the host says, then goes silent: the link is dead
+/// at every phase in turn.
 #[test]
 fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
     let sshd = Plan::new().start();
     let target = sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
     let whole = {
         let (port, passed) = dying_link(sshd.port, usize::MAX);
-        let answer = ask(&SshTarget { port, ..target.clone() }, &repair(), Duration::from_secs(30)).0;
+        let answer =
+            ask(&SshTarget { port, ..target.clone() }, &repair(), Duration::from_secs(30)).0;
         assert!(answer.is_ok(), "{answer:?}");
         passed.load(Ordering::SeqCst)
     };
     let mut phases = Vec::new();
     thread::scope(|scope| {
         let target = &target;
-        // The first half is keys. What comes after them is told in packets of no more than a few dozen bytes.
-        let bytes = (0..8).map(|step| whole * step / 16).chain((1..32).map(|step| whole - step * 40));
+        // The first half is keys. What comes after them is told in packets of no more than a few
+        // dozen bytes.
+        let bytes =
+            (0..8).map(|step| whole * step / 16).chain((1..32).map(|step| whole - step * 40));
         let conversations: Vec<_> = bytes
             .map(|bytes| {
                 let (port, _) = dying_link(sshd.port, bytes);
-                scope.spawn(move || (bytes, ask(&SshTarget { port, ..target.clone() }, &repair(), LIMIT)))
+                scope.spawn(move || {
+                    (bytes, ask(&SshTarget { port, ..target.clone() }, &repair(), LIMIT))
+                })
             })
             .collect();
         for conversation in conversations {
@@ -221,7 +248,8 @@ fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
             assert!(took < LIMIT + SLACK, "{bytes} of {whole} bytes: it took {took:?}");
             // The end of the channel may be missing from an answer that is whole.
             if let Err(error) = answer {
-                let phase = timeout(&error).unwrap_or_else(|| panic!("{bytes} of {whole} bytes: {error}"));
+                let phase =
+                    timeout(&error).unwrap_or_else(|| panic!("{bytes} of {whole} bytes: {error}"));
                 assert_eq!(error.nothing_was_run(), phase != Phase::Repair);
                 phases.push(phase);
             }
@@ -267,7 +295,9 @@ fn link(port: u16, most: usize, silence: Duration) -> (u16, Arc<AtomicUsize>) {
         let (mut from, mut to) = (server, client);
         while let Ok(n @ 1..) = from.read(&mut buffer) {
             let n = n.min(most - counted.load(Ordering::SeqCst));
-            if to.write_all(&buffer[..n]).is_err() || counted.fetch_add(n, Ordering::SeqCst) + n == most {
+            if to.write_all(&buffer[..n]).is_err()
+                || counted.fetch_add(n, Ordering::SeqCst) + n == most
+            {
                 break;
             }
         }
@@ -277,7 +307,8 @@ fn link(port: u16, most: usize, silence: Duration) -> (u16, Arc<AtomicUsize>) {
     (here, passed)
 }
 
-/// Packets nobody asked for, before any key is agreed: libssh2 keeps those it does not know for later.
+/// Packets nobody asked for, before any key is agreed: libssh2 keeps those it does not know for
+/// later.
 #[test]
 fn a_flood_of_packets_ends_in_time_and_is_not_kept() {
     let (sshd, listener) = (Plan::new().start(), listen());

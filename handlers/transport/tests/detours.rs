@@ -1,6 +1,10 @@
 //! By an agent, and through a bastion: the same strictness, the same deadline.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 
@@ -29,11 +33,18 @@ impl Agent {
             .expect("these tests need ssh-agent: install openssh-client");
         let agent = Agent { child, socket };
         let begun = Instant::now();
-        while UnixStream::connect(&agent.socket).is_err() && begun.elapsed() < Duration::from_secs(20) {
+        while UnixStream::connect(&agent.socket).is_err()
+            && begun.elapsed() < Duration::from_secs(20)
+        {
             std::thread::sleep(Duration::from_millis(5));
         }
         for key in keys {
-            let added = Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &agent.socket).status().unwrap();
+            let added = Command::new("ssh-add")
+                .arg("-q")
+                .arg(key)
+                .env("SSH_AUTH_SOCK", &agent.socket)
+                .status()
+                .unwrap();
             assert!(added.success());
         }
         agent
@@ -82,7 +93,10 @@ fn offers_no_other_key_when_the_public_half_cannot_be_read() {
     let target = SshTarget { key: sshd.path("unreadable"), ..by_agent(&sshd, &agent.socket) };
     std::fs::create_dir(sshd.path("unreadable.pub")).unwrap();
     let error = fails(&target, &repair());
-    assert!(error.code() == "key-file-unreadable" && error.to_string().contains("unreadable.pub"), "{error}");
+    assert!(
+        error.code() == "key-file-unreadable" && error.to_string().contains("unreadable.pub"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -133,7 +147,8 @@ fn a_bastion_is_passed_through() {
 #[test]
 fn ten_megabytes_pass_a_bastion_and_are_refused_here() {
     let bastion = Plan::new().options("restrict,port-forwarding").start();
-    let sshd = Plan::new().gate("head -c 10000000 /dev/zero >&2; head -c 10000000 /dev/zero").start();
+    let sshd =
+        Plan::new().gate("head -c 10000000 /dev/zero >&2; head -c 10000000 /dev/zero").start();
     let target = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
     assert_eq!(fails(&target, &repair()).code(), "not-framed");
 }
@@ -142,14 +157,25 @@ fn ten_megabytes_pass_a_bastion_and_are_refused_here() {
 fn host_keys_of_bastion_and_target_are_both_checked() {
     let (bastion, sshd, target) = behind_bastion();
     let mut wrong = target.clone();
-    wrong.via = Some(Box::new(bastion.target_with(&format!("[web1]:{} {}\n", bastion.port, sshd.host_key("ed25519")))));
+    wrong.via = Some(Box::new(bastion.target_with(&format!(
+        "[web1]:{} {}\n",
+        bastion.port,
+        sshd.host_key("ed25519")
+    ))));
     let error = fails(&wrong, &repair());
-    assert!(error.code() == "host-key-mismatch" && error.to_string().contains(&bastion.port.to_string()), "{error}");
+    assert!(
+        error.code() == "host-key-mismatch"
+            && error.to_string().contains(&bastion.port.to_string()),
+        "{error}"
+    );
     bastion.target();
     let line = format!("[web1]:{} {}\n", sshd.port, bastion.host_key("ed25519"));
     let wrong = SshTarget { via: target.via.clone(), ..sshd.target_with(&line) };
     let error = fails(&wrong, &repair());
-    assert!(error.code() == "host-key-mismatch" && error.to_string().contains(&sshd.port.to_string()), "{error}");
+    assert!(
+        error.code() == "host-key-mismatch" && error.to_string().contains(&sshd.port.to_string()),
+        "{error}"
+    );
     assert!(sshd.asked().is_empty() && bastion.asked().is_empty());
 }
 
@@ -157,7 +183,8 @@ fn host_keys_of_bastion_and_target_are_both_checked() {
 fn a_bastion_that_may_not_forward_and_a_target_that_is_down_are_told_apart_from_refusals() {
     let (_bastion, sshd, target) = behind_bastion();
     let down = SshTarget { port: free_port(), ..target.clone() };
-    std::fs::write(&target.known_hosts[0], format!("[*]:* {}\n", sshd.host_key("ed25519"))).unwrap();
+    std::fs::write(&target.known_hosts[0], format!("[*]:* {}\n", sshd.host_key("ed25519")))
+        .unwrap();
     let error = fails(&down, &repair());
     assert!(error.code() == "connect" && error.to_string().contains("through web1"), "{error}");
     let strict = Plan::new().start();
@@ -186,7 +213,8 @@ fn a_bastion_that_stops_ends_at_the_deadline() {
 
 /// Every process below this one: of an ordinary user's session, sshd keeps two.
 fn children(pid: u32) -> Vec<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let text =
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let direct = text.split_whitespace().map(|pid| pid.parse().unwrap());
     direct.flat_map(|pid| [vec![pid], children(pid)].concat()).collect()
 }

@@ -1,6 +1,10 @@
 //! What anyone on the network can write is not believed: the peers here know no key of the host.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 #[path = "common/peer.rs"]
@@ -65,7 +69,11 @@ fn ssh_log_proves_nothing_when_a_peer_disconnects_with_a_forged_text() {
 fn ssh_log_proves_nothing_when_a_peer_writes_lines_before_its_version() {
     let sshd = Plan::new().start();
     for text in TEXTS {
-        for bytes in [format!("{text}\r\n"), format!("{text}\r\nSSH-2.0-x\r\n"), format!("SSH-9.9-{text}\r\n")] {
+        for bytes in [
+            format!("{text}\r\n"),
+            format!("{text}\r\nSSH-2.0-x\r\n"),
+            format!("SSH-9.9-{text}\r\n"),
+        ] {
             proves_nothing(&ask(&openssh(), &instead_of(&sshd, peer(bytes.into_bytes()))), text);
         }
     }
@@ -90,8 +98,14 @@ fn libssh2_keeps_forged_texts_out_of_its_errors() {
     for text in TEXTS {
         let bytes = [b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat();
         let error = ask(&Backend::BuiltIn, &instead_of(&sshd, peer(bytes)));
-        assert!(matches!(error.code(), "cut" | "protocol") && error.nothing_was_run(), "{text:?}: {error}");
-        assert!(!error.to_string().contains("Authenticated") && !error.to_string().contains("forged"), "{error}");
+        assert!(
+            matches!(error.code(), "cut" | "protocol") && error.nothing_was_run(),
+            "{text:?}: {error}"
+        );
+        assert!(
+            !error.to_string().contains("Authenticated") && !error.to_string().contains("forged"),
+            "{error}"
+        );
     }
 }
 
@@ -104,14 +118,19 @@ struct Slow {
 
 impl Slow {
     fn new() -> Slow {
-        Slow { sshd: Plan::new().gate(&format!("sleep 0.3\n{GOOD_GATE}")).start(), begun: 0, not_run: 0 }
+        Slow {
+            sshd: Plan::new().gate(&format!("sleep 0.3\n{GOOD_GATE}")).start(),
+            begun: 0,
+            not_run: 0,
+        }
     }
 
     /// If the gate has been started, the error does not say that nothing was run.
     fn ask(&mut self, target: &SshTarget, limit: Duration) {
         let before = self.sshd.asked().len();
         let deadline = Instant::now() + limit;
-        let answer = openssh().connect(target, deadline).and_then(|mut gate| gate.ask(&repair(), deadline));
+        let answer =
+            openssh().connect(target, deadline).and_then(|mut gate| gate.ask(&repair(), deadline));
         // sshd may be slow to start what it was asked for.
         std::thread::sleep(Duration::from_millis(200));
         let begun = self.sshd.asked().len() > before;

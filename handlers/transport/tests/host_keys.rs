@@ -1,7 +1,11 @@
-//! Host keys against a real sshd: what OpenSSH accepts is accepted, what it refuses is refused, and an honest host is
-//! never refused for a quirk of libssh2.
+//! Host keys against a real sshd: what OpenSSH accepts is accepted, what it refuses is refused, and
+//! an honest host is never refused for a quirk of libssh2.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 
@@ -51,7 +55,11 @@ fn another_host_with_the_same_address_is_refused() {
 fn a_host_nobody_recorded_is_not_even_connected_to() {
     let sshd = Plan::new().start();
     let connections = sshd.log().matches("Connection from").count();
-    let message = refused(&sshd, &sshd.target_with(&format!("web2 {}\n", sshd.host_key("ed25519"))), "host-key-unknown");
+    let message = refused(
+        &sshd,
+        &sshd.target_with(&format!("web2 {}\n", sshd.host_key("ed25519"))),
+        "host-key-unknown",
+    );
     assert!(message.contains(&format!("ssh-keyscan -p {} 127.0.0.1", sshd.port)), "{message}");
     assert_eq!(sshd.log().matches("Connection from").count(), connections);
 }
@@ -81,7 +89,9 @@ fn a_missing_system_file_does_not_matter_when_the_other_exists() {
 fn a_revoked_key_is_refused_even_beside_a_plain_line() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
-    for revoked in [format!("[web1]:{port}"), "*".into(), format!("[127.0.0.1]:{port}"), "127.0.0.1".into()] {
+    for revoked in
+        [format!("[web1]:{port}"), "*".into(), format!("[127.0.0.1]:{port}"), "127.0.0.1".into()]
+    {
         for lines in [
             format!("[web1]:{port} {key}\n@revoked {revoked} {key}\n"),
             format!("@revoked {revoked} {key}\n[web1]:{port} {key}\n"),
@@ -96,7 +106,11 @@ fn a_revoked_key_is_refused_even_beside_a_plain_line() {
 fn a_revoked_key_does_not_stand_in_for_the_recorded_one() {
     let sshd = Plan::new().start();
     let other = another_key(&sshd, "ed25519");
-    let lines = format!("[web1]:{0} {other}\n@revoked [web1]:{0} {1}\n", sshd.port, sshd.host_key("ed25519"));
+    let lines = format!(
+        "[web1]:{0} {other}\n@revoked [web1]:{0} {1}\n",
+        sshd.port,
+        sshd.host_key("ed25519")
+    );
     refused(&sshd, &sshd.target_with(&lines), "host-key-revoked");
 }
 
@@ -105,7 +119,11 @@ fn only_a_certificate_authority_points_to_the_other_transport() {
     let sshd = Plan::new().start();
     let line = format!("@cert-authority * {}\n", sshd.host_key("ed25519"));
     assert!(refused(&sshd, &sshd.target_with(&line), "cert-authority-only").contains("openssh"));
-    trusted(&sshd.target_with(&format!("{line}[web1]:{} {}\n", sshd.port, sshd.host_key("ed25519"))));
+    trusted(&sshd.target_with(&format!(
+        "{line}[web1]:{} {}\n",
+        sshd.port,
+        sshd.host_key("ed25519")
+    )));
 }
 
 #[test]
@@ -126,7 +144,11 @@ fn wildcards_and_negations_count() {
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     trusted(&sshd.target_with(&format!("[WEB?]:{port} {key}\n")));
     trusted(&sshd.target_with(&format!("[db*]:*,[web*]:{port} {key} comment # more\n")));
-    refused(&sshd, &sshd.target_with(&format!("[web*]:{port},![web1]:{port} {key}\n")), "host-key-unknown");
+    refused(
+        &sshd,
+        &sshd.target_with(&format!("[web*]:{port},![web1]:{port} {key}\n")),
+        "host-key-unknown",
+    );
 }
 
 #[test]
@@ -135,16 +157,29 @@ fn the_address_counts_when_the_name_is_not_recorded() {
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     trusted(&sshd.target_with(&format!("[127.0.0.1]:{port} {key}\n")));
     let other = another_key(&sshd, "ed25519");
-    refused(&sshd, &sshd.target_with(&format!("[127.0.0.1]:{port} {key}\n[web1]:{port} {other}\n")), "host-key-mismatch");
+    refused(
+        &sshd,
+        &sshd.target_with(&format!("[127.0.0.1]:{port} {key}\n[web1]:{port} {other}\n")),
+        "host-key-mismatch",
+    );
 }
 
 #[test]
 fn malformed_lines_are_passed_over() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
-    let junk = format!("[web1]:{port}\n[web1]:{port} ssh-ed25519\n@nonsense x y z\nssh-ed25519 AAAA\n|1|x|y z\n\u{1}\n");
-    trusted(&sshd.target_with(&format!("{junk}[web1]:{port} ssh-ed25519 AAAA!!\n\t [web1]:{port} \t {key}\r\n")));
-    let message = refused(&sshd, &sshd.target_with(&format!("[web1]:{port} ssh-ed25519 AAAA!!\n")), "host-key-unknown");
+    let junk = format!(
+        "[web1]:{port}\n[web1]:{port} ssh-ed25519\n@nonsense x y z\nssh-ed25519 AAAA\n|1|x|y \
+        z\n\u{1}\n"
+    );
+    trusted(&sshd.target_with(&format!(
+        "{junk}[web1]:{port} ssh-ed25519 AAAA!!\n\t [web1]:{port} \t {key}\r\n"
+    )));
+    let message = refused(
+        &sshd,
+        &sshd.target_with(&format!("[web1]:{port} ssh-ed25519 AAAA!!\n")),
+        "host-key-unknown",
+    );
     assert!(message.contains("known_hosts:1"), "{message}");
 }
 
@@ -161,12 +196,15 @@ fn the_recorded_type_is_the_one_negotiated() {
 fn a_host_with_an_rsa_key_only_is_trusted() {
     trusted(&Plan::new().host_keys(&["rsa"]).start().target());
     // Even one that signs with SHA-2 of the shorter kind only.
-    trusted(&Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms rsa-sha2-256").start().target());
+    trusted(
+        &Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms rsa-sha2-256").start().target(),
+    );
 }
 
 #[test]
 fn a_host_cannot_talk_us_down_to_another_type() {
-    let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).config("HostKeyAlgorithms rsa-sha2-512").start();
+    let sshd =
+        Plan::new().host_keys(&["rsa", "ed25519"]).config("HostKeyAlgorithms rsa-sha2-512").start();
     let line = format!("[web1]:{} {}\n", sshd.port, sshd.host_key("ed25519"));
     let message = refused(&sshd, &sshd.target_with(&line), "no-common-algorithm");
     assert!(message.contains("offers host keys, unverified: \"rsa-sha2-512\""), "{message}");
@@ -181,7 +219,10 @@ fn the_key_exchange_is_strict_and_fast() {
     let sshd = Plan::new().start();
     trusted(&sshd.target());
     let log = sshd.log();
-    assert!(log.contains("resetting read seqnr"), "sshd says so when strict key exchange is agreed");
+    assert!(
+        log.contains("resetting read seqnr"),
+        "sshd says so when strict key exchange is agreed"
+    );
     assert!(log.contains("kex: algorithm: curve25519-sha256"));
     assert!(log.contains("cipher: aes128-gcm@openssh.com"));
 }
@@ -201,11 +242,16 @@ fn a_host_cannot_talk_us_down_to_weak_algorithms() {
 #[test]
 fn a_hosts_keys_can_be_looked_at_without_trusting_it_or_logging_in() {
     let sshd = Plan::new().host_keys(&["ed25519", "ecdsa", "rsa"]).start();
-    let target = SshTarget { known_hosts: vec![sshd.path("none")], key: sshd.path("no-key"), ..sshd.target() };
+    let target = SshTarget {
+        known_hosts: vec![sshd.path("none")],
+        key: sshd.path("no-key"),
+        ..sshd.target()
+    };
     let keys = transport::survey::host_keys(&target, common::soon()).unwrap();
     let lines: Vec<String> = keys.iter().map(|key| key.line().unwrap()).collect();
     assert_eq!(lines, ["ed25519", "ecdsa", "rsa"].map(|kind| sshd.host_key(kind)));
-    let listed = Command::new("ssh-keygen").arg("-lf").arg(sshd.path("host_ed25519.pub")).output().unwrap();
+    let listed =
+        Command::new("ssh-keygen").arg("-lf").arg(sshd.path("host_ed25519.pub")).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.contains(&keys[0].fingerprint()), "{listed} {keys:?}");
     assert!(!sshd.log().contains("userauth") && sshd.asked().is_empty(), "{}", sshd.log());

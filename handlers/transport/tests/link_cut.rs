@@ -1,7 +1,11 @@
-//! A real link that is cut: the host is in a network namespace, and the cable is pulled. Nothing comes any more, not even
-//! an acknowledgement, and nothing that is sent arrives.
+//! A real link that is cut: the host is in a network namespace, and the cable is pulled. Nothing
+//! comes any more, not even an acknowledgement, and nothing that is sent arrives.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 
@@ -24,17 +28,26 @@ struct Cable {
 }
 
 fn ip(words: &str) {
-    let ran = Command::new("ip").args(words.split(' ')).output().expect("these tests need ip: install iproute2");
-    assert!(ran.status.success(), "ip {words}: {} (are you root?)", String::from_utf8_lossy(&ran.stderr));
+    let ran = Command::new("ip")
+        .args(words.split(' '))
+        .output()
+        .expect("these tests need ip: install iproute2");
+    assert!(
+        ran.status.success(),
+        "ip {words}: {} (are you root?)",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 impl Cable {
-    /// `number`, below 4, keeps the cables of this file apart, the process id the runs of it; the addresses are those for
-    /// measurements (RFC 2544).
+    /// `number`, below 4, keeps the cables of this file apart, the process id the runs of it; the
+    /// addresses are those for measurements (RFC 2544).
     fn lay(number: u32) -> Cable {
         let name = format!("shn{}-{number}", std::process::id() % 100_000);
         let block = (std::process::id() * 4 + number) % 0x8000;
-        let address = |host: u32| Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() + block * 4 + host);
+        let address = |host: u32| {
+            Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() + block * 4 + host)
+        };
         let (here, address) = (format!("{}/30", address(1)), address(2).to_string());
         ip(&format!("netns add {name}"));
         let cable = Cable { name, address };
@@ -103,7 +116,11 @@ fn a_cable_pulled_during_the_repair_leaves_the_outcome_unknown() {
         });
         drop(gate);
         assert!(begun.elapsed() < LIMIT + SLACK, "{:?}", begun.elapsed());
-        assert_eq!((timeout(&error), error.nothing_was_run()), (Some(Phase::Repair), false), "{error}");
+        assert_eq!(
+            (timeout(&error), error.nothing_was_run()),
+            (Some(Phase::Repair), false),
+            "{error}"
+        );
     }
 }
 

@@ -1,7 +1,11 @@
-//! The repair's output as it comes, over real sshd and both transports: shown while the repair runs, bounded, safe to
-//! print, and never taken for an answer.
+//! The repair's output as it comes, over real sshd and both transports: shown while the repair
+//! runs, bounded, safe to print, and never taken for an answer.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 
@@ -18,24 +22,33 @@ fn ways() -> [Backend; 2] {
 }
 
 /// Asks for a repair, and returns the answer with all that was shown until then.
-fn watched(way: &Backend, sshd: &Sshd, watch: &mut dyn FnMut(&str)) -> (Result<Answer, Error>, Vec<String>) {
+fn watched(
+    way: &Backend,
+    sshd: &Sshd,
+    watch: &mut dyn FnMut(&str),
+) -> (Result<Answer, Error>, Vec<String>) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut shown = Vec::new();
     let mut keep = |line: &str| {
         shown.push(line.to_owned());
         watch(line);
     };
-    let asked = way.connect(&sshd.target(), deadline).and_then(|mut gate| gate.ask_and_watch(&repair(), deadline, &mut keep));
+    let asked = way
+        .connect(&sshd.target(), deadline)
+        .and_then(|mut gate| gate.ask_and_watch(&repair(), deadline, &mut keep));
     (asked, shown)
 }
 
 #[test]
 fn lines_are_shown_while_the_repair_runs() {
     for way in ways() {
-        let script =
-            format!("echo motd; echo SHP1 begun; until [ -e go ]; do sleep 0.02; done; echo SHP1 over; echo 'SHN1 {DONE}'");
+        let script = format!(
+            "echo motd; echo SHP1 begun; until [ -e go ]; do sleep 0.02; done; echo SHP1 over; \
+             echo 'SHN1 {DONE}'"
+        );
         let sshd = Plan::new().gate(&script).start();
-        // The gate waits for what only its first line makes: shown later, it would not come to an end.
+        // The gate waits for what only its first line makes: shown later, it would not come to an
+        // end.
         let (answer, shown) = watched(&way, &sshd, &mut |line| {
             if line == "begun" {
                 fs::write(sshd.path("go"), "").unwrap();
@@ -54,7 +67,9 @@ fn a_gate_that_shows_nothing_and_a_server_that_does_not_look_are_fine() {
         assert!(answer.is_ok() && shown.is_empty(), "{way:?}: {answer:?} {shown:?}");
         let telling = Plan::new().gate(&format!("echo SHP1 x; echo 'SHN1 {DONE}'")).start();
         let deadline = Instant::now() + Duration::from_secs(30);
-        let asked = way.connect(&telling.target(), deadline).and_then(|mut gate| gate.ask(&repair(), deadline));
+        let asked = way
+            .connect(&telling.target(), deadline)
+            .and_then(|mut gate| gate.ask(&repair(), deadline));
         assert!(asked.is_ok(), "{way:?}: {asked:?}");
     }
 }
@@ -62,18 +77,29 @@ fn a_gate_that_shows_nothing_and_a_server_that_does_not_look_are_fine() {
 #[test]
 fn a_hostile_gate_can_neither_flood_nor_deceive_whoever_watches() {
     for way in ways() {
-        // Escape sequences, an answer in the clothes of output, a line without an end, and more lines than anybody reads.
+        // Escape sequences, an answer in the clothes of output, a line without an end, and more
+        // lines than anybody reads.
         let script = format!(
-            "printf 'SHP1 \\033[2J\\033]0;owned\\007\\302\\233\\342\\200\\256x\\n'; echo 'SHP1 SHN1 {DONE}'; \
-             printf 'SHP1 '; head -c 50000 /dev/zero | tr '\\0' y; echo; for n in $(seq 5000); do echo SHP1 $n; done; \
+            "printf 'SHP1 \\033[2J\\033]0;owned\\007\\302\\233\\342\\200\\256x\\n'; echo 'SHP1 \
+            SHN1 {DONE}'; \
+             printf 'SHP1 '; head -c 50000 /dev/zero | tr '\\0' y; echo; for n in $(seq 5000); do \
+             echo SHP1 $n; done; \
              echo 'SHN1 {DONE}'"
         );
         let sshd = Plan::new().gate(&script).start();
         let (answer, shown) = watched(&way, &sshd, &mut |_| ());
         assert!(matches!(answer, Ok(Answer::Job(_))), "{way:?}: {answer:?}");
         assert_eq!(shown.len(), 200, "{way:?}");
-        assert!(shown.iter().all(|line| !line.contains(char::is_control) && line.chars().count() <= 161), "{way:?}: {shown:?}");
-        assert!(shown[0].starts_with("?[2J?]0;owned???") && shown[1].starts_with("SHN1 {"), "{way:?}: {shown:?}");
+        assert!(
+            shown
+                .iter()
+                .all(|line| !line.contains(char::is_control) && line.chars().count() <= 161),
+            "{way:?}: {shown:?}"
+        );
+        assert!(
+            shown[0].starts_with("?[2J?]0;owned???") && shown[1].starts_with("SHN1 {"),
+            "{way:?}: {shown:?}"
+        );
 
         let begun = Instant::now();
         let endless = Plan::new().gate("yes SHP1 flood").start();

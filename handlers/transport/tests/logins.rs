@@ -1,6 +1,10 @@
 //! Logging in to a real sshd: every kind of key, and the files no key is taken from.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 
@@ -60,7 +64,10 @@ fn a_key_file_others_may_read_is_refused() {
     fs::set_permissions(&target.key, fs::Permissions::from_mode(0o600)).unwrap();
     chown(&target.key, Some(65534), None).unwrap();
     let error = fails(&target, &repair()).to_string();
-    assert!(error.contains("belongs to user 65534") && error.contains("run this as that user"), "{error}");
+    assert!(
+        error.contains("belongs to user 65534") && error.contains("run this as that user"),
+        "{error}"
+    );
     assert!(!error.contains("chown"), "{error}");
     chown(&target.key, Some(0), None).unwrap();
     for mode in [0o600, 0o400] {
@@ -80,8 +87,14 @@ fn a_key_file_that_is_no_private_key_says_what_it_is() {
     let public = fs::read_to_string(sshd.path("user.pub")).unwrap();
     target.key = write_private(&sshd, "public", &public, 0o600);
     assert!(fails(&target, &repair()).to_string().contains(".pub"));
-    let half: String = fs::read_to_string(sshd.path("user")).unwrap().lines().take(3).map(|l| format!("{l}\n")).collect();
-    target.key = write_private(&sshd, "half", &format!("{half}-----END OPENSSH PRIVATE KEY-----\n"), 0o600);
+    let half: String = fs::read_to_string(sshd.path("user"))
+        .unwrap()
+        .lines()
+        .take(3)
+        .map(|l| format!("{l}\n"))
+        .collect();
+    target.key =
+        write_private(&sshd, "half", &format!("{half}-----END OPENSSH PRIVATE KEY-----\n"), 0o600);
     assert_eq!(fails(&target, &repair()).code(), "key-file-format");
 }
 
@@ -114,15 +127,23 @@ fn one_login_serves_a_whole_ladder() {
     let sshd = Plan::new().start();
     let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
     let Request::Repair { name, job } = repair() else { unreachable!() };
-    let Ok(Answer::Diagnosed(diagnosis)) = gate.ask(&Request::Diagnose { name: name.clone() }, soon()) else { panic!() };
+    let Ok(Answer::Diagnosed(diagnosis)) =
+        gate.ask(&Request::Diagnose { name: name.clone() }, soon())
+    else {
+        panic!()
+    };
     assert_eq!(diagnosis.reports[0].output, ["full"]);
     let Ok(Answer::Job(report)) = gate.ask(&repair(), soon()) else { panic!() };
     assert_eq!((report.job, report.repair, report.state), (job.clone(), name, JobState::Done));
     let Ok(Answer::Job(report)) = gate.ask(&Request::Status { job }, soon()) else { panic!() };
     assert_eq!(report.state, JobState::Running);
-    assert_eq!(gate.ask(&Request::List, soon()), Ok(Answer::Repairs(vec!["httpd".into(), "sshd".into()])));
+    assert_eq!(
+        gate.ask(&Request::List, soon()),
+        Ok(Answer::Repairs(vec!["httpd".into(), "sshd".into()]))
+    );
     drop(gate);
-    let asked = ["diagnose httpd", "repair httpd 20261123-4f3a9c2b", "status 20261123-4f3a9c2b", "list"];
+    let asked =
+        ["diagnose httpd", "repair httpd 20261123-4f3a9c2b", "status 20261123-4f3a9c2b", "list"];
     assert_eq!(sshd.asked(), asked);
     assert_eq!(sshd.log().matches("Accepted publickey").count(), 1);
 }
@@ -130,7 +151,8 @@ fn one_login_serves_a_whole_ladder() {
 #[test]
 fn a_question_may_come_long_after_the_deadline_of_the_login() {
     let sshd = Plan::new().start();
-    let mut gate = transport::connect(&sshd.target(), Instant::now() + Duration::from_secs(10)).unwrap();
+    let mut gate =
+        transport::connect(&sshd.target(), Instant::now() + Duration::from_secs(10)).unwrap();
     std::thread::sleep(Duration::from_millis(10_500));
     assert!(gate.ask(&Request::Version, soon()).is_ok());
 }

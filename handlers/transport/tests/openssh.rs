@@ -1,6 +1,11 @@
-//! The same conversation through the `ssh` program: what libssh2 cannot do, with the same strictness.
+//! The same conversation through the `ssh` program: what libssh2 cannot do, with the same
+//! strictness.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod common;
 
@@ -16,9 +21,14 @@ use transport::{Answer, Backend, Error, Gate, OpenSsh, Request, SshTarget};
 
 const LONG: Duration = Duration::from_secs(30);
 
-fn ask(target: &SshTarget, request: &Request, limit: Duration) -> (Result<Answer, Error>, Duration) {
+fn ask(
+    target: &SshTarget,
+    request: &Request,
+    limit: Duration,
+) -> (Result<Answer, Error>, Duration) {
     let begun = Instant::now();
-    let answer = OpenSsh::default().gate(target).and_then(|mut gate| gate.ask(request, begun + limit));
+    let answer =
+        OpenSsh::default().gate(target).and_then(|mut gate| gate.ask(request, begun + limit));
     (answer, begun.elapsed())
 }
 
@@ -56,11 +66,24 @@ fn other_unknown_and_revoked_hosts_are_refused() {
     keygen("ed25519", "", &sshd.path("other"));
     let other = public_key(&sshd.path("other.pub"));
     let error = refused(&sshd.target_with(&format!("[web1]:{port} {other}\n")), "no-login");
-    assert!(error.to_string().contains("unverified: \"") && error.to_string().contains("Host key verification"), "{error}");
+    assert!(
+        error.to_string().contains("unverified: \"")
+            && error.to_string().contains("Host key verification"),
+        "{error}"
+    );
     refused(&sshd.target_with(&format!("[web2]:{port} {key}\n")), "host-key-unknown");
-    refused(&sshd.target_with(&format!("[web1]:{port} {key}\n@revoked * {key}\n")), "host-key-revoked");
-    refused(&sshd.target_with(&format!("[web1]:{port} {key}\n@revoked 127.0.0.1 {key}\n")), "host-key-revoked");
-    refused(&sshd.target_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")), "no-login");
+    refused(
+        &sshd.target_with(&format!("[web1]:{port} {key}\n@revoked * {key}\n")),
+        "host-key-revoked",
+    );
+    refused(
+        &sshd.target_with(&format!("[web1]:{port} {key}\n@revoked 127.0.0.1 {key}\n")),
+        "host-key-revoked",
+    );
+    refused(
+        &sshd.target_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")),
+        "no-login",
+    );
     // ssh looks under one name, and would take the key that is revoked under the other.
     let lines = format!("[web1]:{port} {key}\n[web1]:{port} {other}\n@revoked 127.0.0.1 {key}\n");
     refused(&sshd.target_with(&lines), "host-key-revoked");
@@ -68,7 +91,13 @@ fn other_unknown_and_revoked_hosts_are_refused() {
 }
 
 fn sign(ca: &Path, options: &[&str], key: &Path) {
-    let signed = Command::new("ssh-keygen").args(["-q", "-s"]).arg(ca).args(["-I", "test"]).args(options).arg(key).output();
+    let signed = Command::new("ssh-keygen")
+        .args(["-q", "-s"])
+        .arg(ca)
+        .args(["-I", "test"])
+        .args(options)
+        .arg(key)
+        .output();
     let signed = signed.unwrap();
     assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
 }
@@ -88,7 +117,10 @@ fn a_host_certificate_is_trusted_by_its_authority() {
     trusted(&target);
     // A certificate for another host, by the same authority, is not this host's.
     refused(&SshTarget { host: "web2".into(), ..target.clone() }, "no-login");
-    assert_eq!(transport::connect(&target, Instant::now() + LONG).err().unwrap().code(), "cert-authority-only");
+    assert_eq!(
+        transport::connect(&target, Instant::now() + LONG).err().unwrap().code(),
+        "cert-authority-only"
+    );
 }
 
 #[test]
@@ -97,7 +129,10 @@ fn both_ways_are_one_kind_of_gate() {
     for way in [Backend::BuiltIn, Backend::OpenSsh(OpenSsh::default())] {
         let deadline = Instant::now() + LONG;
         let mut gate = way.connect(&sshd.target(), deadline).unwrap();
-        assert!(gate.ask(&repair(), deadline).is_ok() && gate.ask(&Request::List, deadline).is_ok(), "{way:?}");
+        assert!(
+            gate.ask(&repair(), deadline).is_ok() && gate.ask(&Request::List, deadline).is_ok(),
+            "{way:?}"
+        );
     }
 }
 
@@ -109,7 +144,11 @@ fn a_user_certificate_lets_us_in() {
     let sshd = Plan::new().config(&config).start();
     keygen("ed25519", "", &sshd.path("visitor"));
     let gate = format!("force-command=exec {}", sshd.path("gate").display());
-    sign(&dir.path().join("ca"), &["-V", "+5m", "-O", "clear", "-O", &gate, "-n", &common::me()], &sshd.path("visitor.pub"));
+    sign(
+        &dir.path().join("ca"),
+        &["-V", "+5m", "-O", "clear", "-O", &gate, "-n", &common::me()],
+        &sshd.path("visitor.pub"),
+    );
     let target = SshTarget { key: sshd.path("visitor"), ..sshd.target() };
     trusted(&target);
     fs::remove_file(sshd.path("visitor-cert.pub")).unwrap();
@@ -129,7 +168,10 @@ fn quotes_ssh_about_an_sshd_that_is_not_there_and_a_wrong_user() {
     let target = sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
     for (target, said) in [
         (SshTarget { port: free_port(), ..target.clone() }, "Connection refused"),
-        (SshTarget { address: "no-such-host.invalid".into(), ..target.clone() }, "Could not resolve"),
+        (
+            SshTarget { address: "no-such-host.invalid".into(), ..target.clone() },
+            "Could not resolve",
+        ),
         (SshTarget { user: "nobody-at-all".into(), ..target }, "Permission denied"),
     ] {
         let error = refused(&target, "no-login").to_string();
@@ -142,7 +184,8 @@ fn a_host_that_says_nothing_ends_at_the_deadline_and_leaves_no_process() {
     let sshd = Plan::new().start();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let target = SshTarget { port, ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
+    let target =
+        SshTarget { port, ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
     let (answer, took) = ask(&target, &repair(), Duration::from_secs(2));
     let error = answer.unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
@@ -155,7 +198,10 @@ fn a_host_that_says_nothing_ends_at_the_deadline_and_leaves_no_process() {
 fn processes_about(what: &str) -> usize {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries
-        .filter(|entry| fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(what)))
+        .filter(|entry| {
+            fs::read(entry.path().join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(what))
+        })
         .count()
 }
 
@@ -183,7 +229,11 @@ fn only_the_frame_is_believed() {
 /// What the host writes to stderr is not what ssh says.
 #[test]
 fn a_host_cannot_pretend_that_nothing_was_run() {
-    in_doubt("echo 'Host key verification failed.' >&2; echo 'root@x: Permission denied (publickey).' >&2; exit 255", "cut");
+    in_doubt(
+        "echo 'Host key verification failed.' >&2; echo 'root@x: Permission denied (publickey).' \
+         >&2; exit 255",
+        "cut",
+    );
 }
 
 #[test]
@@ -202,8 +252,10 @@ fn a_bastion_is_passed_through_and_checked() {
     let target = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
     trusted(&target);
     assert!(bastion.asked().is_empty());
-    let wrong = bastion.target_with(&format!("[web1]:{} {}\n", bastion.port, sshd.host_key("ed25519")));
-    let error = ask(&SshTarget { via: Some(Box::new(wrong)), ..target }, &repair(), LONG).0.unwrap_err();
+    let wrong =
+        bastion.target_with(&format!("[web1]:{} {}\n", bastion.port, sshd.host_key("ed25519")));
+    let error =
+        ask(&SshTarget { via: Some(Box::new(wrong)), ..target }, &repair(), LONG).0.unwrap_err();
     assert!(error.nothing_was_run(), "{error}");
     assert_eq!(sshd.asked(), ["version"]);
 }
@@ -211,19 +263,25 @@ fn a_bastion_is_passed_through_and_checked() {
 #[test]
 fn a_configuration_file_is_read_only_when_it_is_given() {
     let sshd = Plan::new().start();
-    let target = SshTarget { port: 1, ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
+    let target =
+        SshTarget { port: 1, ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
     let config = sshd.path("ssh_config");
-    fs::write(&config, "Host 127.0.0.1\n ProxyCommand /bin/false\n StrictHostKeyChecking no\n").unwrap();
+    fs::write(&config, "Host 127.0.0.1\n ProxyCommand /bin/false\n StrictHostKeyChecking no\n")
+        .unwrap();
     let how = OpenSsh { config: Some(config), ..OpenSsh::default() };
     let target = SshTarget { port: sshd.port, ..target };
     trusted(&target);
     let error = how.gate(&target).unwrap().ask(&repair(), Instant::now() + LONG).unwrap_err();
     assert!(error.nothing_was_run(), "{error}");
     let missing = OpenSsh { program: "/nowhere/ssh".into(), ..OpenSsh::default() };
-    assert_eq!(missing.gate(&target).unwrap().ask(&repair(), Instant::now() + LONG).unwrap_err().code(), "local");
+    assert_eq!(
+        missing.gate(&target).unwrap().ask(&repair(), Instant::now() + LONG).unwrap_err().code(),
+        "local"
+    );
 }
 
-/// The original as the oracle: for every file of host keys, ssh and libssh2 with our rules come to the same verdict.
+/// The original as the oracle: for every file of host keys, ssh and libssh2 with our rules come to
+/// the same verdict.
 #[test]
 fn ssh_and_the_built_in_transport_agree_on_every_known_hosts_file() {
     let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).start();
@@ -258,7 +316,8 @@ fn ssh_and_the_built_in_transport_agree_on_every_known_hosts_file() {
         let target = SshTarget { host: "127.0.0.1".into(), ..sshd.target_with(&lines) };
         let ours = common::ask(&target, &Request::Version, LONG).0;
         let theirs = plain_ssh(&target);
-        // Where one of several keys is revoked, ssh insists on the first; we take the other, which is not.
+        // Where one of several keys is revoked, ssh insists on the first; we take the other, which
+        // is not.
         if !lines.starts_with(&format!("@revoked {here} ")) {
             assert_eq!(ours.is_ok(), theirs, "{lines}\n{ours:?}");
         }
@@ -268,7 +327,9 @@ fn ssh_and_the_built_in_transport_agree_on_every_known_hosts_file() {
 fn plain_ssh(target: &SshTarget) -> bool {
     let files = format!("UserKnownHostsFile={}", target.known_hosts[0].display());
     let mut ssh = Command::new("ssh");
-    for option in ["BatchMode=yes", "StrictHostKeyChecking=yes", "GlobalKnownHostsFile=/dev/null", &files] {
+    for option in
+        ["BatchMode=yes", "StrictHostKeyChecking=yes", "GlobalKnownHostsFile=/dev/null", &files]
+    {
         ssh.args(["-o", option]);
     }
     ssh.args(["-F", "/dev/null", "-n", "-p", &target.port.to_string(), "-i"]).arg(&target.key);

@@ -13,10 +13,14 @@ const README: &str = include_str!("../../../README.md");
 pub fn page(roff: &mut Roff, source: &str) -> io::Result<()> {
     roff.control("TH", [NAME, "5", "", source, "nagios-selfheal"]);
     roff.control("SH", ["NAME"]);
-    roff.text([roman(format!("{NAME} - the rules of handle_repair, /etc/nagios-selfheal/policy.json"))]);
+    roff.text([roman(format!(
+        "{NAME} - the rules of handle_repair, /etc/nagios-selfheal/policy.json"
+    ))]);
     roff.control("SH", ["DESCRIPTION"]);
-    let chapter = README.split("\n## policy.json\n").nth(1).and_then(|rest| rest.split("\n## ").next());
-    let chapter = chapter.ok_or_else(|| io::Error::other("README.md has no chapter policy.json"))?;
+    let chapter =
+        README.split("\n## policy.json\n").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let chapter =
+        chapter.ok_or_else(|| io::Error::other("README.md has no chapter policy.json"))?;
     for line in chapter.trim().lines() {
         match (line.strip_prefix("    "), line.strip_prefix("| ")) {
             (Some(code), _) => {
@@ -39,7 +43,11 @@ fn key(roff: &mut Roff, row: &str) {
     let mut cell = || cells.next().unwrap_or_default();
     let (key, default, what) = (cell(), cell(), cell());
     roff.control("TP", []);
-    let default = if default.is_empty() { String::new() } else { format!(" [default: {}]", default.replace('`', "")) };
+    let default = if default.is_empty() {
+        String::new()
+    } else {
+        format!(" [default: {}]", default.replace('`', ""))
+    };
     roff.text([bold(key.replace('`', "")), roman(default)]);
     roff.text([plain(what)]);
 }

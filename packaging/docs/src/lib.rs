@@ -1,5 +1,5 @@
-//! What packages carry beside the programs, made of the programs' own definitions: manual pages, completions, bills of
-//! materials.
+//! What packages carry beside the programs, made of the programs' own definitions: manual pages,
+//! completions, bills of materials.
 
 pub mod completions;
 mod format;
@@ -23,7 +23,10 @@ pub fn programs() -> Vec<clap::Command> {
 /// Where plugins lie, check_http is the distribution's own; ours has a link of another name there.
 fn beside_the_original(command: clap::Command) -> clap::Command {
     const NAME: &str = "selfheal_check_http";
-    let usage = command.get_overridden_usage().map(|usage| usage.to_string().replace("check_http", NAME)).unwrap_or_default();
+    let usage = command
+        .get_overridden_usage()
+        .map(|usage| usage.to_string().replace("check_http", NAME))
+        .unwrap_or_default();
     command.name(NAME).bin_name(NAME).override_usage(usage)
 }
 

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Some(directory) = std::env::args_os().nth(1) else { return failed("usage: docs DIRECTORY") };
+    let Some(directory) = std::env::args_os().nth(1) else {
+        return failed("usage: docs DIRECTORY");
+    };
     match docs::write(Path::new(&directory)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => failed(&format!("docs: {}: {why}", directory.display())),

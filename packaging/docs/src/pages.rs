@@ -1,4 +1,5 @@
-//! Manual pages. clap_mangen writes the options; what stands behind them in the help becomes sections here.
+//! Manual pages. clap_mangen writes the options; what stands behind them in the help becomes
+//! sections here.
 
 use std::fs;
 use std::io;
@@ -13,7 +14,10 @@ use crate::format;
 /// What is read and written on the Nagios server.
 const SERVER: [(&str, &str); 5] = [
     ("/etc/nagios-selfheal/policy.json", "the rules"),
-    ("/etc/nagios-selfheal/id_ed25519", "the key that opens the gates, readable by Nagios' user alone"),
+    (
+        "/etc/nagios-selfheal/id_ed25519",
+        "the key that opens the gates, readable by Nagios' user alone",
+    ),
     ("/etc/nagios-selfheal/known_hosts", "the recorded keys of the repaired hosts"),
     ("/var/lib/nagios-selfheal/ledger/", "reservations and the record of every repair"),
     (
@@ -27,7 +31,10 @@ const HOST: [(&str, &str); 4] = [
     ("/etc/nagios-selfheal/repairs.json", "the repairs, and all that can be run"),
     ("/etc/sudoers.d/nagios-selfheal", "made of it by repair-gate-sudoers.service"),
     ("/var/lib/nagios-selfheal/gate/", "records and lock"),
-    ("/var/lib/nagios-selfheal/home/.ssh/authorized_keys", "whose key opens the gate; root's, as the package makes the account"),
+    (
+        "/var/lib/nagios-selfheal/home/.ssh/authorized_keys",
+        "whose key opens the gate; root's, as the package makes the account",
+    ),
 ];
 
 /// A page: its name with the section, and its text.
@@ -54,7 +61,10 @@ pub fn all() -> io::Result<Vec<Page>> {
     let mut names: Vec<String> = commands.iter().map(|one| format!("{}(1)", name(one))).collect();
     names.push("repair_gate(8)".into());
     names.push(format!("{}(5)", format::NAME));
-    let mut pages = commands.into_iter().map(|command| page(command, &names)).collect::<io::Result<Vec<_>>>()?;
+    let mut pages = commands
+        .into_iter()
+        .map(|command| page(command, &names))
+        .collect::<io::Result<Vec<_>>>()?;
     pages.push(gate(&names)?);
     pages.push(policy(&names)?);
     Ok(pages)
@@ -66,7 +76,8 @@ fn name(command: &Command) -> String {
 
 fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     let name = name(&command);
-    let after = command.get_after_long_help().or_else(|| command.get_after_help()).map(ToString::to_string);
+    let after =
+        command.get_after_long_help().or_else(|| command.get_after_help()).map(ToString::to_string);
     let has_commands = command.has_subcommands();
     let usage = command.render_usage().to_string();
     let man = Man::new(command).source(source()).manual("nagios-selfheal");
@@ -120,13 +131,16 @@ fn source() -> String {
     format!("nagios-selfheal {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The text of a help, in which a line such as `Examples:` begins a section. Indented lines stay as they are.
+/// The text of a help, in which a line such as `Examples:` begins a section. Indented lines stay as
+/// they are.
 fn sections(roff: &mut Roff, first: &str, text: &str) {
     let mut heading = Some(first.to_owned());
     let mut as_it_is = false;
     let mut after_blank = true;
     for line in text.lines() {
-        let title = line.strip_suffix(':').filter(|title| after_blank && !title.starts_with(' ') && title.len() < 30);
+        let title = line
+            .strip_suffix(':')
+            .filter(|title| after_blank && !title.starts_with(' ') && title.len() < 30);
         after_blank = line.is_empty();
         if let Some(title) = title {
             heading = Some(title.to_uppercase());

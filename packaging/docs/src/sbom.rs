@@ -1,5 +1,6 @@
-//! Bills of materials (CycloneDX 1.5): for each package, every crate that is in its programs, and the C that is in those.
-//! They hold no time and no serial number, so the same sources give the same bytes.
+//! Bills of materials (CycloneDX 1.5): for each package, every crate that is in its programs, and
+//! the C that is in those. They hold no time and no serial number, so the same sources give the
+//! same bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -17,13 +18,18 @@ pub const PACKAGES: [Package; 4] = [
     ("nagios-selfheal", &[&["handle_repair"], &["repairctl"]]),
     (
         "nagios-plugins-selfheal",
-        &[&["check_http"], &["check_http", "--no-default-features", "--features", "openssl"], &["check_repairs"]],
+        &[
+            &["check_http"],
+            &["check_http", "--no-default-features", "--features", "openssl"],
+            &["check_repairs"],
+        ],
     ),
     ("nagios-selfheal-config", &[]),
     ("repair-gate", &[&["repair_gate"]]),
 ];
 
-/// Crates that bring C along: the crate, what it brings, the header below the crate that tells its version, and the name there.
+/// Crates that bring C along: the crate, what it brings, the header below the crate that tells its
+/// version, and the name there.
 const BUNDLED: [(&str, &str, &str, &str); 2] = [
     ("libsqlite3-sys", "sqlite", "sqlite3/sqlite3.h", "SQLITE_VERSION"),
     ("libssh2-sys", "libssh2", "libssh2/include/libssh2.h", "LIBSSH2_VERSION"),
@@ -54,7 +60,10 @@ pub fn bill(package: &str, builds: &[&[&str]], known: &Known) -> io::Result<Valu
             }
         }
     }
-    let components = crates.iter().map(|(one, scope)| known.component(one, scope)).collect::<io::Result<Vec<_>>>()?;
+    let components = crates
+        .iter()
+        .map(|(one, scope)| known.component(one, scope))
+        .collect::<io::Result<Vec<_>>>()?;
     let version = env!("CARGO_PKG_VERSION");
     Ok(json!({
         "bomFormat": "CycloneDX",
@@ -69,7 +78,10 @@ pub fn bill(package: &str, builds: &[&[&str]], known: &Known) -> io::Result<Valu
 }
 
 fn tree(build: &[&str], edges: &str) -> io::Result<String> {
-    cargo(&[&["tree", "--prefix=none", "--format={p}|{l}", "--edges", edges, "--package"], build].concat())
+    cargo(
+        &[&["tree", "--prefix=none", "--format={p}|{l}", "--edges", edges, "--package"], build]
+            .concat(),
+    )
 }
 
 fn cargo(words: &[&str]) -> io::Result<String> {
@@ -91,11 +103,13 @@ struct Crate {
 }
 
 impl Crate {
-    /// Reads `serde v1.0.0|MIT OR Apache-2.0`; our own crates, which name their directory, are no component.
+    /// Reads `serde v1.0.0|MIT OR Apache-2.0`; our own crates, which name their directory, are no
+    /// component.
     fn read(line: &str) -> Option<Crate> {
         let (package, license) = line.split_once('|')?;
         let mut words = package.split(' ');
-        let (name, version) = (words.next()?.to_owned(), words.next()?.strip_prefix('v')?.to_owned());
+        let (name, version) =
+            (words.next()?.to_owned(), words.next()?.strip_prefix('v')?.to_owned());
         let license = license.trim_end_matches(" (*)").replace('/', " OR ");
         (!package.contains("(/")).then_some(Crate { name, version, license })
     }
@@ -111,18 +125,24 @@ impl Known {
     /// Asks cargo, and reads Cargo.lock beside the workspace's Cargo.toml.
     pub fn read() -> io::Result<Known> {
         let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--format-version=1"])?)?;
-        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |value: &Value, key: &str| {
+            value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
         let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
-        let manifests =
-            packages.map(|one| ((text(one, "name"), text(one, "version")), text(one, "manifest_path").into())).collect();
-        let lock = fs::read_to_string(Path::new(&text(&metadata, "workspace_root")).join("Cargo.lock"))?;
+        let manifests = packages
+            .map(|one| {
+                ((text(one, "name"), text(one, "version")), text(one, "manifest_path").into())
+            })
+            .collect();
+        let lock =
+            fs::read_to_string(Path::new(&text(&metadata, "workspace_root")).join("Cargo.lock"))?;
         let field = |block: &str, key: &str| {
             let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "));
             line.map(|value| value.trim_matches('"').to_owned())
         };
-        let checksums = lock
-            .split("[[package]]")
-            .filter_map(|block| Some(((field(block, "name")?, field(block, "version")?), field(block, "checksum")?)));
+        let checksums = lock.split("[[package]]").filter_map(|block| {
+            Some(((field(block, "name")?, field(block, "version")?), field(block, "checksum")?))
+        });
         Ok(Known { manifests, checksums: checksums.collect() })
     }
 
@@ -133,10 +153,14 @@ impl Known {
             "type": "library", "bom-ref": purl, "name": one.name, "version": one.version, "scope": scope, "purl": purl,
             "licenses": [{"expression": one.license}],
         });
-        if let (Some(object), Some(checksum)) = (component.as_object_mut(), self.checksums.get(&key)) {
+        if let (Some(object), Some(checksum)) =
+            (component.as_object_mut(), self.checksums.get(&key))
+        {
             object.insert("hashes".into(), json!([{"alg": "SHA-256", "content": checksum}]));
         }
-        if let (Some(object), Some((name, version))) = (component.as_object_mut(), self.bundled(one, &key)?) {
+        if let (Some(object), Some((name, version))) =
+            (component.as_object_mut(), self.bundled(one, &key)?)
+        {
             let cpe = format!("cpe:2.3:a:{name}:{name}:{version}:*:*:*:*:*:*:*");
             object.insert(
                 "components".into(),
@@ -146,18 +170,35 @@ impl Known {
         Ok(component)
     }
 
-    fn bundled(&self, one: &Crate, key: &(String, String)) -> io::Result<Option<(&'static str, String)>> {
+    fn bundled(
+        &self,
+        one: &Crate,
+        key: &(String, String),
+    ) -> io::Result<Option<(&'static str, String)>> {
         if one.name == "openssl-src" {
             // 300.5.0+3.5.0: the version of the C is behind the plus.
-            return Ok(one.version.split_once('+').map(|(_, version)| ("openssl", version.to_owned())));
+            return Ok(one
+                .version
+                .split_once('+')
+                .map(|(_, version)| ("openssl", version.to_owned())));
         }
-        let Some((_, name, header, symbol)) = BUNDLED.iter().find(|(crate_name, ..)| *crate_name == one.name) else {
+        let Some((_, name, header, symbol)) =
+            BUNDLED.iter().find(|(crate_name, ..)| *crate_name == one.name)
+        else {
             return Ok(None);
         };
-        let path = self.manifests.get(key).map(|manifest| manifest.with_file_name("").join(header)).unwrap_or_default();
-        let text = fs::read_to_string(&path).map_err(|why| io::Error::other(format!("{}: {why}", path.display())))?;
-        let version = text.lines().find_map(|line| line.strip_prefix("#define ")?.trim().strip_prefix(symbol)?.split('"').nth(1));
-        let version = version.ok_or_else(|| io::Error::other(format!("{} names no {symbol}", path.display())))?;
+        let path = self
+            .manifests
+            .get(key)
+            .map(|manifest| manifest.with_file_name("").join(header))
+            .unwrap_or_default();
+        let text = fs::read_to_string(&path)
+            .map_err(|why| io::Error::other(format!("{}: {why}", path.display())))?;
+        let version = text.lines().find_map(|line| {
+            line.strip_prefix("#define ")?.trim().strip_prefix(symbol)?.split('"').nth(1)
+        });
+        let version = version
+            .ok_or_else(|| io::Error::other(format!("{} names no {symbol}", path.display())))?;
         Ok(Some((name, version.to_owned())))
     }
 }

@@ -10,7 +10,9 @@ use docs::sbom::{Known, PACKAGES, bill};
 use serde_json::Value;
 
 fn run(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|why| panic!("{command:?}: {why}; packaging/prerequisites packages installs it"))
+    command.output().unwrap_or_else(|why| {
+        panic!("{command:?}: {why}; packaging/prerequisites packages installs it")
+    })
 }
 
 /// As a terminal of 80 columns shows it, without a warning.
@@ -27,7 +29,11 @@ fn shown(page: &Path) -> String {
     let text = String::from_utf8(done.stdout).unwrap();
     let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
     // The smallest policy is one line in README, too.
-    assert!(wide.iter().all(|line| line.contains("{\"repairs\": {\"httpd\"")), "{}: {wide:#?}", page.display());
+    assert!(
+        wide.iter().all(|line| line.contains("{\"repairs\": {\"httpd\"")),
+        "{}: {wide:#?}",
+        page.display()
+    );
     text
 }
 
@@ -46,7 +52,8 @@ fn every_page_is_rendered_and_tells_every_option() {
     for command in docs::programs().into_iter().flat_map(with_commands) {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let text = shown(&place.path().join(format!("{name}.1")));
-        let begin = text.split_whitespace().skip_while(|word| *word != "NAME").take(3).collect::<Vec<_>>();
+        let begin =
+            text.split_whitespace().skip_while(|word| *word != "NAME").take(3).collect::<Vec<_>>();
         assert_eq!(begin, ["NAME", name, "-"], "{text}");
         for option in command.get_arguments().filter(|option| !option.is_hide_set()) {
             let word = match (option.get_long(), option.get_value_names()) {
@@ -55,7 +62,8 @@ fn every_page_is_rendered_and_tells_every_option() {
                 (None, None) => option.get_id().to_string(),
             };
             let told = text.lines().any(|line| {
-                line.starts_with("       ") && line.split([' ', ',', '[', ']', '<', '>', '=']).any(|one| one == word)
+                line.starts_with("       ")
+                    && line.split([' ', ',', '[', ']', '<', '>', '=']).any(|one| one == word)
             });
             assert!(told, "{name}: {word} is not in its page:\n{text}");
         }
@@ -66,10 +74,22 @@ fn every_page_is_rendered_and_tells_every_option() {
         assert!(gate.contains(line.trim()), "{line}\n{gate}");
     }
     let policy = shown(&place.path().join("nagios-selfheal-policy.5"));
-    for key in ["repairs.NAME.ladder", "repairs.NAME.cooldown [default: \"10m\"]", "ssh.known_hosts", "plugin_path"] {
-        assert!(policy.lines().any(|line| line.starts_with(&format!("       {key}"))), "{key}\n{policy}");
+    for key in [
+        "repairs.NAME.ladder",
+        "repairs.NAME.cooldown [default: \"10m\"]",
+        "ssh.known_hosts",
+        "plugin_path",
+    ] {
+        assert!(
+            policy.lines().any(|line| line.starts_with(&format!("       {key}"))),
+            "{key}\n{policy}"
+        );
     }
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), pages, "a page that no test has looked at");
+    assert_eq!(
+        fs::read_dir(place.path()).unwrap().count(),
+        pages,
+        "a page that no test has looked at"
+    );
 }
 
 #[test]
@@ -77,44 +97,73 @@ fn the_shells_can_read_their_completions() {
     let place = tempfile::tempdir().unwrap();
     docs::completions::write(place.path()).unwrap();
     for shell in ["bash", "zsh", "fish"] {
-        let files: Vec<_> = fs::read_dir(place.path().join(shell)).unwrap().map(|file| file.unwrap().path()).collect();
+        let files: Vec<_> = fs::read_dir(place.path().join(shell))
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
         assert_eq!(files.len(), docs::programs().len());
         for file in files {
             let done = run(Command::new(shell).arg("-n").arg(&file));
-            assert!(done.status.success() && done.stderr.is_empty(), "{file:?}: {}", String::from_utf8_lossy(&done.stderr));
+            assert!(
+                done.status.success() && done.stderr.is_empty(),
+                "{file:?}: {}",
+                String::from_utf8_lossy(&done.stderr)
+            );
         }
     }
     // They are used as a shell would: what may follow `repairctl tr`?
     let script = format!(
-        ". {}; COMP_WORDS=(repairctl tr); COMP_CWORD=1; _repairctl repairctl tr repairctl; echo \"${{COMPREPLY[@]}}\"",
+        ". {}; COMP_WORDS=(repairctl tr); COMP_CWORD=1; _repairctl repairctl tr repairctl; \
+         echo \"${{COMPREPLY[@]}}\"",
         place.path().join("bash/repairctl").display()
     );
-    assert_eq!(String::from_utf8(run(Command::new("bash").args(["-c", &script])).stdout).unwrap(), "trust\n");
+    assert_eq!(
+        String::from_utf8(run(Command::new("bash").args(["-c", &script])).stdout).unwrap(),
+        "trust\n"
+    );
 }
 
 #[test]
 fn a_bill_names_what_is_linked_and_nothing_else() {
     let known = Known::read().unwrap();
-    let bills: Vec<Value> = PACKAGES.iter().map(|(package, builds)| bill(package, builds, &known).unwrap()).collect();
+    let bills: Vec<Value> =
+        PACKAGES.iter().map(|(package, builds)| bill(package, builds, &known).unwrap()).collect();
     let linked = |bill: &Value| -> Vec<String> {
         let all = bill["components"].as_array().unwrap().iter();
-        all.filter(|one| one["scope"] == "required").map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+        all.filter(|one| one["scope"] == "required")
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     let [server, plugins, config, gate] = [0, 1, 2, 3].map(|at| linked(&bills[at]));
     assert!(
-        ["clap", "rusqlite", "openssl-src", "libssh2-sys"].iter().all(|name| server.contains(&(*name).to_owned())),
+        ["clap", "rusqlite", "openssl-src", "libssh2-sys"]
+            .iter()
+            .all(|name| server.contains(&(*name).to_owned())),
         "{server:?}"
     );
-    assert!(plugins.contains(&"rustls".to_owned()) && plugins.contains(&"openssl-src".to_owned()), "{plugins:?}");
+    assert!(
+        plugins.contains(&"rustls".to_owned()) && plugins.contains(&"openssl-src".to_owned()),
+        "{plugins:?}"
+    );
     assert!(config.is_empty());
-    assert!(gate.contains(&"serde_json".to_owned()) && !gate.contains(&"clap".to_owned()), "{gate:?}");
+    assert!(
+        gate.contains(&"serde_json".to_owned()) && !gate.contains(&"clap".to_owned()),
+        "{gate:?}"
+    );
     for one in bills.iter().flat_map(|bill| bill["components"].as_array().unwrap()) {
         assert_eq!(one["hashes"][0]["content"].as_str().map(str::len), Some(64), "{one}");
-        assert!(one["licenses"][0]["expression"].as_str().is_some_and(|text| !text.is_empty()), "{one}");
+        assert!(
+            one["licenses"][0]["expression"].as_str().is_some_and(|text| !text.is_empty()),
+            "{one}"
+        );
     }
     // The C that is in it, with its version, for whoever looks for known holes.
     for name in ["openssl", "sqlite", "libssh2"] {
-        let found = bills[0]["components"].as_array().unwrap().iter().any(|one| one["components"][0]["name"] == name);
+        let found = bills[0]["components"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["components"][0]["name"] == name);
         assert!(found, "{name}");
     }
 }

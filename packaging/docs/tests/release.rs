@@ -1,18 +1,24 @@
-//! `make release` refuses when one place says another version, and says which. Tried on a copy of those places in a
-//! repository of its own.
+//! `make release` refuses when one place says another version, and says which. Tried on a copy of
+//! those places in a repository of its own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const PLACES: [&str; 5] =
-    ["Cargo.toml", "Cargo.lock", "CHANGELOG.md", "packaging/rpm/nagios-selfheal.spec", "packaging/debian/changelog"];
+const PLACES: [&str; 5] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "CHANGELOG.md",
+    "packaging/rpm/nagios-selfheal.spec",
+    "packaging/debian/changelog",
+];
 
 struct Copy(tempfile::TempDir);
 
 impl Copy {
-    /// Ready for release: what is unreleased in the change log has become this version, committed and tagged.
+    /// Ready for release: what is unreleased in the change log has become this version, committed
+    /// and tagged.
     fn ready() -> Copy {
         let copy = Copy(tempfile::tempdir().unwrap());
         for place in PLACES {
@@ -41,7 +47,13 @@ impl Copy {
 
     fn git(&self, words: &[&str]) {
         let who = ["-c", "user.name=test", "-c", "user.email=test@example.org"];
-        let done = Command::new("git").arg("-C").arg(self.0.path()).args(who).args(words).output().unwrap();
+        let done = Command::new("git")
+            .arg("-C")
+            .arg(self.0.path())
+            .args(who)
+            .args(words)
+            .output()
+            .unwrap();
         assert!(done.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 

@@ -13,8 +13,15 @@ const MAX_AHEAD: i64 = 30;
 /// What is wrong with the age of a page, if anything.
 pub fn judge(head: &Head, max_age: u64) -> Option<(State, String)> {
     // Of several the last counts, as it always did.
-    let last = |name: &str| head.values(name).pop().filter(|value| !value.is_empty()).map(|value| crate::text::of(&value));
-    let Some(server_date) = last("Date") else { return Some((State::Unknown, "Server date unknown".into())) };
+    let last = |name: &str| {
+        head.values(name)
+            .pop()
+            .filter(|value| !value.is_empty())
+            .map(|value| crate::text::of(&value))
+    };
+    let Some(server_date) = last("Date") else {
+        return Some((State::Unknown, "Server date unknown".into()));
+    };
     let Some(modified) = last("Last-Modified") else {
         return Some((State::Critical, "Document modification date unknown".into()));
     };
@@ -53,7 +60,10 @@ mod tests {
             ("", "Document modification date unknown"),
             ("Last-Modified: Sun, 06 Nov 1994 08:48:07 GMT", "Last modified 0:01:30 ago"),
             ("Last-Modified: Fri, 04 Nov 1994 08:49:36 GMT", "Last modified 2.0 days ago"),
-            ("Last-Modified: Sun, 06 Nov 1994 08:50:08 GMT", "Document is 31 seconds in the future"),
+            (
+                "Last-Modified: Sun, 06 Nov 1994 08:50:08 GMT",
+                "Document is 31 seconds in the future",
+            ),
         ] {
             assert_eq!(judged(modified), Some((State::Critical, text.into())), "{modified}");
         }

@@ -1,7 +1,9 @@
-//! The command line as getopt_long reads it, rewritten to the one form clap and we agree on: `--long=value`, operands last.
+//! The command line as getopt_long reads it, rewritten to the one form clap and we agree on:
+//! `--long=value`, operands last.
 //!
-//! Existing command lines rely on getopt's habits: bundled flags, unique prefixes of long names, a value in the next word
-//! whatever it looks like, an optional value only when attached. Knows nothing of what the options mean.
+//! Existing command lines rely on getopt's habits: bundled flags, unique prefixes of long names, a
+//! value in the next word whatever it looks like, an optional value only when attached. Knows
+//! nothing of what the options mean.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -51,7 +53,8 @@ pub enum BadArgument {
     ShortNeedsValue(char),
 }
 
-/// The long names of check_http 2.3.3, in the order its complaints list them. A prefix that is unique among these keeps its meaning, whatever options came since.
+/// The long names of check_http 2.3.3, in the order its complaints list them. A prefix that is
+/// unique among these keeps its meaning, whatever options came since.
 const FIRST_NAMES: [&str; 42] = [
     "help",
     "version",
@@ -97,10 +100,13 @@ const FIRST_NAMES: [&str; 42] = [
     "max-redirs",
 ];
 
-/// Old spellings, rewritten wherever they stand as a whole word, even as the value of another option.
-const OLD_FORMS: [(&str, &str); 5] = [("-to", "-t"), ("-hn", "-H"), ("-wt", "-w"), ("-ct", "-c"), ("-nohtml", "-n")];
+/// Old spellings, rewritten wherever they stand as a whole word, even as the value of another
+/// option.
+const OLD_FORMS: [(&str, &str); 5] =
+    [("-to", "-t"), ("-hn", "-H"), ("-wt", "-w"), ("-ct", "-c"), ("-nohtml", "-n")];
 
-/// `argv` (without the program's name) as `--long=value` words in their order, then `--` and the operands.
+/// `argv` (without the program's name) as `--long=value` words in their order, then `--` and the
+/// operands.
 pub fn normalise(argv: &[OsString], known: &[Known]) -> Result<Vec<OsString>, BadArgument> {
     let mut options = Vec::new();
     let mut operands = vec![OsString::from("--")];
@@ -109,7 +115,9 @@ pub fn normalise(argv: &[OsString], known: &[Known]) -> Result<Vec<OsString>, Ba
         match word.as_bytes() {
             b"--" => operands.extend(words.by_ref()),
             [b'-', b'-', long @ ..] => options.push(long_option(long, &mut words, known)?),
-            [b'-', letters @ ..] if !letters.is_empty() => short_options(letters, &mut words, known, &mut options)?,
+            [b'-', letters @ ..] if !letters.is_empty() => {
+                short_options(letters, &mut words, known, &mut options)?
+            }
             _ => operands.push(word),
         }
     }
@@ -118,10 +126,17 @@ pub fn normalise(argv: &[OsString], known: &[Known]) -> Result<Vec<OsString>, Ba
 }
 
 fn modern(word: &OsString) -> OsString {
-    OLD_FORMS.iter().find(|(old, _)| word == old).map_or_else(|| word.clone(), |(_, new)| OsString::from(new))
+    OLD_FORMS
+        .iter()
+        .find(|(old, _)| word == old)
+        .map_or_else(|| word.clone(), |(_, new)| OsString::from(new))
 }
 
-fn long_option(word: &[u8], words: &mut impl Iterator<Item = OsString>, known: &[Known]) -> Result<OsString, BadArgument> {
+fn long_option(
+    word: &[u8],
+    words: &mut impl Iterator<Item = OsString>,
+    known: &[Known],
+) -> Result<OsString, BadArgument> {
     let equals = word.iter().position(|b| *b == b'=');
     let (name, value) = match equals.and_then(|at| word.split_at_checked(at)) {
         Some((name, rest)) => (name, Some(rest.get(1..).unwrap_or_default())),
@@ -141,19 +156,24 @@ fn long_option(word: &[u8], words: &mut impl Iterator<Item = OsString>, known: &
 
 /// The option a long name, or a unique prefix of one, stands for.
 fn complete(name: &str, known: &[Known]) -> Result<(String, Takes), BadArgument> {
-    let all = || known.iter().flat_map(|option| option.long.iter().map(move |long| (long.as_str(), option)));
+    let all = || {
+        known.iter().flat_map(|option| option.long.iter().map(move |long| (long.as_str(), option)))
+    };
     let chosen = |option: &Known| (option.long.first().cloned().unwrap_or_default(), option.takes);
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
         return Ok(chosen(option));
     }
     let first = FIRST_NAMES.iter().filter(|first| first.starts_with(name));
-    let mut meant: Vec<_> = first.filter_map(|first| all().find(|(long, _)| long == first)).collect();
+    let mut meant: Vec<_> =
+        first.filter_map(|first| all().find(|(long, _)| long == first)).collect();
     if meant.is_empty() {
         meant = all().filter(|(long, _)| long.starts_with(name)).collect();
     }
     match meant.as_slice() {
         [] => Err(BadArgument::Unrecognized(name.to_owned(), alike(name, known))),
-        [(_, option), rest @ ..] if rest.iter().all(|(_, other)| other.long == option.long) => Ok(chosen(option)),
+        [(_, option), rest @ ..] if rest.iter().all(|(_, other)| other.long == option.long) => {
+            Ok(chosen(option))
+        }
         several => {
             let names = several.iter().map(|(long, _)| format!(" '--{long}'")).collect();
             Err(BadArgument::Ambiguous(name.to_owned(), names))
@@ -165,7 +185,9 @@ fn complete(name: &str, known: &[Known]) -> Result<(String, Takes), BadArgument>
 fn alike(name: &str, known: &[Known]) -> String {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
     let mut all = known.iter().flat_map(|option| &option.long);
-    all.find(|long| letters(long) == letters(name)).map(|long| format!("; did you mean '--{long}'?")).unwrap_or_default()
+    all.find(|long| letters(long) == letters(name))
+        .map(|long| format!("; did you mean '--{long}'?"))
+        .unwrap_or_default()
 }
 
 /// `-vkX`: flags, the last of which may take the rest, or the next word, as its value.
@@ -178,11 +200,16 @@ fn short_options(
     let mut rest = letters;
     while let [letter, after @ ..] = rest {
         let letter = char::from(*letter);
-        let found = known.iter().find(|option| option.short == Some(letter)).ok_or(BadArgument::Invalid(letter))?;
+        let found = known
+            .iter()
+            .find(|option| option.short == Some(letter))
+            .ok_or(BadArgument::Invalid(letter))?;
         let name = found.long.first().map_or("", String::as_str);
         match found.takes {
             Takes::Nothing => options.push(option(name, None)),
-            Takes::Attached => options.push(option(name, Some(after).filter(|value| !value.is_empty()))),
+            Takes::Attached => {
+                options.push(option(name, Some(after).filter(|value| !value.is_empty())))
+            }
             Takes::Value if after.is_empty() => match words.next() {
                 Some(next) => options.push(option(name, Some(next.as_bytes()))),
                 None => return Err(BadArgument::ShortNeedsValue(letter)),
@@ -209,8 +236,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn known() -> Vec<Known> {
-        let one =
-            |short, long: &[&str], takes| Known { short, long: long.iter().map(|name| (*name).to_owned()).collect(), takes };
+        let one = |short, long: &[&str], takes| Known {
+            short,
+            long: long.iter().map(|name| (*name).to_owned()).collect(),
+            takes,
+        };
         vec![
             one(Some('v'), &["verbose"], Takes::Nothing),
             one(Some('H'), &["hostname"], Takes::Value),
@@ -227,7 +257,11 @@ mod tests {
     fn read(words: &[&str]) -> Result<String, String> {
         let argv: Vec<OsString> = words.iter().map(OsString::from).collect();
         let read = normalise(&argv, &known()).map_err(|problem| problem.to_string())?;
-        Ok(read.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" "))
+        Ok(read
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect::<Vec<_>>()
+            .join(" "))
     }
 
     #[test]
@@ -261,7 +295,10 @@ mod tests {
     fn getopt_complaints_are_kept() {
         for (words, expected) in [
             (&["--zz"][..], "unrecognized option '--zz'"),
-            (&["--Verify_cert"], "unrecognized option '--Verify_cert'; did you mean '--verify-cert'?"),
+            (
+                &["--Verify_cert"],
+                "unrecognized option '--Verify_cert'; did you mean '--verify-cert'?",
+            ),
             (&["-Z"], "invalid option -- 'Z'"),
             (&["--s", "x"], "option '--s' is ambiguous; possibilities: '--ssl' '--sni' '--string'"),
             (&["--sni=1"], "option '--sni' doesn't allow an argument"),

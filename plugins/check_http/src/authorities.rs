@@ -23,6 +23,10 @@ pub fn bundle(deadline: Option<Instant>) -> Result<Pem, Problem> {
     if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
         return Pem::open(Path::new(&named), deadline).map_err(|why| unreadable(&why, &named));
     }
-    let none = || Problem::Usage("No certificates of authorities are installed: name their file with --ca-cert".into());
+    let none = || {
+        Problem::Usage(
+            "No certificates of authorities are installed: name their file with --ca-cert".into(),
+        )
+    };
     BUNDLES.iter().find_map(|path| Pem::open(Path::new(path), deadline).ok()).ok_or_else(none)
 }

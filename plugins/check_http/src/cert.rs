@@ -25,12 +25,17 @@ impl Certificate {
         // A name in an encoding that nobody uses is no reason to say nothing of the days.
         let subject = RdnSequence::from_der(subject).unwrap_or_default();
         let names = subject.0.iter().flat_map(|part| part.0.iter());
-        let common_name = names.into_iter().find(|name| name.oid == CN).map(|name| name_of(name.value.tag(), name.value.value()));
-        let not_after = date::in_digits(&crate::text::of(not_after.value())).ok_or("its end is no date")?;
+        let common_name = names
+            .into_iter()
+            .find(|name| name.oid == CN)
+            .map(|name| name_of(name.value.tag(), name.value.value()));
+        let not_after =
+            date::in_digits(&crate::text::of(not_after.value())).ok_or("its end is no date")?;
         Ok(Certificate { common_name, not_after })
     }
 
-    /// Reads the peer's own certificate, the first it sent; or of all it sent the one that ends first.
+    /// Reads the peer's own certificate, the first it sent; or of all it sent the one that ends
+    /// first.
     pub fn read_of(chain: &[Vec<u8>], whole: bool) -> Result<Certificate, String> {
         let first = Certificate::read(chain.first().ok_or("it sent none")?)?;
         let others = chain.iter().skip(1).filter(|_| whole).map(|der| Certificate::read(der));
@@ -59,19 +64,25 @@ impl Certificate {
             return (State::Critical, text("CRITICAL", format!("just expired ({end}).")));
         }
         if days_left == 0 {
-            let time = if left >= 3600 { format!("{} hours", left / 3600) } else { format!("{} minutes", left / 60) };
+            let time = if left >= 3600 {
+                format!("{} hours", left / 3600)
+            } else {
+                format!("{} minutes", left / 60)
+            };
             return (State::Critical, text("CRITICAL", format!("expires in {time} ({end})")));
         }
         if days_left > i64::from(days.warning) {
             return (State::Ok, text("OK", format!("will expire on {end}.")));
         }
-        let state = if days_left > i64::from(days.critical) { State::Warning } else { State::Critical };
+        let state =
+            if days_left > i64::from(days.critical) { State::Warning } else { State::Critical };
         (state, text(state.as_str(), format!("expires in {days_left} day(s) ({end}).")))
     }
 }
 
-/// When it ends, and whose it is (RFC 5280, section 4.1). Nothing else of it is looked at: a device whose clock was not set
-/// makes certificates that begin before 1970, which is no time to the library.
+/// When it ends, and whose it is (RFC 5280, section 4.1). Nothing else of it is looked at: a device
+/// whose clock was not set makes certificates that begin before 1970, which is no time to the
+/// library.
 fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     SliceReader::new(der)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {
@@ -79,8 +90,10 @@ fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
             if matches!(part.peek_tag()?, Tag::ContextSpecific { .. }) {
                 part.decode::<AnyRef<'_>>()?;
             }
-            let _serial_algorithm_issuer: [AnyRef<'_>; 3] = [part.decode()?, part.decode()?, part.decode()?];
-            let [_, end]: [AnyRef<'_>; 2] = part.sequence(|validity| Ok([validity.decode()?, validity.decode()?]))?;
+            let _serial_algorithm_issuer: [AnyRef<'_>; 3] =
+                [part.decode()?, part.decode()?, part.decode()?];
+            let [_, end]: [AnyRef<'_>; 2] =
+                part.sequence(|validity| Ok([validity.decode()?, validity.decode()?]))?;
             let subject = part.tlv_bytes()?;
             part.read_slice(part.remaining_len())?;
             Ok((end, subject))
@@ -93,8 +106,10 @@ fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
 /// A name in the encodings certificates have used; BMPString is UTF-16.
 fn name_of(tag: Tag, bytes: &[u8]) -> String {
     if tag == Tag::BmpString {
-        let units: Vec<u16> =
-            bytes.chunks_exact(2).map(|pair| pair.iter().fold(0, |unit, byte| unit << 8 | u16::from(*byte))).collect();
+        let units: Vec<u16> = bytes
+            .chunks_exact(2)
+            .map(|pair| pair.iter().fold(0, |unit, byte| unit << 8 | u16::from(*byte)))
+            .collect();
         return String::from_utf16_lossy(&units);
     }
     crate::text::of(bytes)
@@ -115,10 +130,34 @@ mod tests {
     #[test]
     fn the_table_of_the_original() {
         for (left, warning, critical, state, text) in [
-            (172_799, 1, 0, State::Warning, "WARNING - Certificate 'h' expires in 1 day(s) (DATE)."),
-            (86_400, 30, 1, State::Critical, "CRITICAL - Certificate 'h' expires in 1 day(s) (DATE)."),
-            (86_399, 0, 0, State::Critical, "CRITICAL - Certificate 'h' expires in 23 hours (DATE)"),
-            (3_599, 30, 0, State::Critical, "CRITICAL - Certificate 'h' expires in 59 minutes (DATE)"),
+            (
+                172_799,
+                1,
+                0,
+                State::Warning,
+                "WARNING - Certificate 'h' expires in 1 day(s) (DATE).",
+            ),
+            (
+                86_400,
+                30,
+                1,
+                State::Critical,
+                "CRITICAL - Certificate 'h' expires in 1 day(s) (DATE).",
+            ),
+            (
+                86_399,
+                0,
+                0,
+                State::Critical,
+                "CRITICAL - Certificate 'h' expires in 23 hours (DATE)",
+            ),
+            (
+                3_599,
+                30,
+                0,
+                State::Critical,
+                "CRITICAL - Certificate 'h' expires in 59 minutes (DATE)",
+            ),
             (59, 30, 0, State::Critical, "CRITICAL - Certificate 'h' expires in 0 minutes (DATE)"),
             (0, 30, 0, State::Critical, "CRITICAL - Certificate 'h' just expired (DATE)."),
             (-1, 30, 0, State::Critical, "CRITICAL - Certificate 'h' expired on DATE."),
@@ -153,7 +192,10 @@ mod tests {
             der(0x30, &[&name]),
             der(0x30, &[]),
         ];
-        der(0x30, &[&der(0x30, &parts.each_ref().map(Vec::as_slice)), &der(0x30, &[]), &der(3, &[&[0]])])
+        der(
+            0x30,
+            &[&der(0x30, &parts.each_ref().map(Vec::as_slice)), &der(0x30, &[]), &der(3, &[&[0]])],
+        )
     }
 
     #[test]
@@ -166,7 +208,11 @@ mod tests {
             ("560101000000Z", "661212171510Z", -96_360_290),
         ] {
             let read = Certificate::read(&made(begin, end, 0x0c, b"h"));
-            assert_eq!(read, Ok(Certificate { common_name: Some("h".into()), not_after }), "{begin} {end}");
+            assert_eq!(
+                read,
+                Ok(Certificate { common_name: Some("h".into()), not_after }),
+                "{begin} {end}"
+            );
         }
     }
 

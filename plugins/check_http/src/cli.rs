@@ -1,4 +1,5 @@
-//! The command line as typed. It and `options` are the only files that know clap; what the values mean is `wish`'s business.
+//! The command line as typed. It and `options` are the only files that know clap; what the values
+//! mean is `wish`'s business.
 
 mod options;
 
@@ -14,7 +15,8 @@ use crate::{clock, extra_opts, typed};
 
 pub use options::Cli;
 
-/// The command line as clap knows it, for what is made of it: manual pages and completions. Runs nothing.
+/// The command line as clap knows it, for what is made of it: manual pages and completions. Runs
+/// nothing.
 pub fn command() -> clap::Command {
     Cli::command()
 }
@@ -24,7 +26,8 @@ pub fn command() -> clap::Command {
 pub struct Typed {
     /// The options.
     pub cli: Cli,
-    /// The same as words, in the form every program of ours reads the same way, with --extra-opts resolved.
+    /// The same as words, in the form every program of ours reads the same way, with --extra-opts
+    /// resolved.
     #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "who hands over reads them"))]
     pub words: Vec<OsString>,
     /// For each -H: an option that asks for TLS stands behind it, and so sets its port back to 443.
@@ -49,14 +52,20 @@ pub struct TypedPattern {
 /// Reads the command line, without the program's name, in a run that began at `begin`.
 pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
     if argv.is_empty() {
-        return Err(Problem::Usage("Could not parse arguments: -H NAME or -I ADDRESS is needed, --help tells more".into()));
+        return Err(Problem::Usage(
+            "Could not parse arguments: -H NAME or -I ADDRESS is needed, --help tells more".into(),
+        ));
     }
     let mut command = command();
     let known = known(&command);
-    let takes_value =
-        |name: &str| known.iter().any(|option| option.takes == Takes::Value && option.long.iter().any(|long| long == name));
+    let takes_value = |name: &str| {
+        known.iter().any(|option| {
+            option.takes == Takes::Value && option.long.iter().any(|long| long == name)
+        })
+    };
     let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, begin))?;
-    let words = argv::normalise(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
+    let words =
+        argv::normalise(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
     let line = std::iter::once(OsString::from("check_http")).chain(words.iter().cloned());
     let matches = command.try_get_matches_from_mut(line).map_err(|error| usage(&error))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
@@ -64,17 +73,25 @@ pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
         return Err(Problem::Asked(command.render_help().to_string()));
     }
     if cli.version {
-        return Err(Problem::Asked(format!("check_http v{0} (nagios-selfheal {0})", env!("CARGO_PKG_VERSION"))));
+        return Err(Problem::Asked(format!(
+            "check_http v{0} (nagios-selfheal {0})",
+            env!("CARGO_PKG_VERSION")
+        )));
     }
     let last = |id: &str| {
         let typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
         matches.indices_of(id).filter(|_| typed).and_then(Iterator::max)
     };
-    let tls = ["ssl", "certificate", "client_cert", "private_key", "verify_cert", "ca_cert"].into_iter().filter_map(last).max();
-    let tls_after_hostname = places(&matches, "hostname").into_iter().map(|place| tls > Some(place)).collect();
+    let tls = ["ssl", "certificate", "client_cert", "private_key", "verify_cert", "ca_cert"]
+        .into_iter()
+        .filter_map(last)
+        .max();
+    let tls_after_hostname =
+        places(&matches, "hostname").into_iter().map(|place| tls > Some(place)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
-    // The process is about to end: taking clap's tables apart would cost an eighth of the whole run.
+    // The process is about to end: taking clap's tables apart would cost an eighth of the whole
+    // run.
     std::mem::forget((command, matches, known));
     Ok(Typed { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
@@ -83,7 +100,8 @@ pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
 fn deadline(line: &[OsString], known: &[Known], begin: Instant) -> Option<Instant> {
     let words = argv::normalise(line, known).unwrap_or_default();
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
-    let limit = typed::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| typed::timeout(None, None));
+    let limit =
+        typed::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| typed::timeout(None, None));
     clock::deadline(begin, limit.ok().flatten())
 }
 
@@ -100,7 +118,11 @@ fn known(command: &clap::Command) -> Vec<Known> {
             };
             let long = arg.get_long()?.to_owned();
             let aliases = arg.get_all_aliases().unwrap_or_default().into_iter().map(str::to_owned);
-            Some(Known { short: arg.get_short(), long: std::iter::once(long).chain(aliases).collect(), takes })
+            Some(Known {
+                short: arg.get_short(),
+                long: std::iter::once(long).chain(aliases).collect(),
+                takes,
+            })
         })
         .collect()
 }
@@ -112,8 +134,10 @@ fn places(matches: &clap::ArgMatches, id: &str) -> Vec<usize> {
 
 fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<TypedPattern> {
     let (regex, eregi) = (places(matches, "regex"), places(matches, "eregi"));
-    let linespan = if cli.linespan > 0 { places(matches, "linespan").into_iter().min() } else { None };
-    let mut typed: Vec<_> = regex.iter().zip(&cli.regex).chain(eregi.iter().zip(&cli.eregi)).collect();
+    let linespan =
+        if cli.linespan > 0 { places(matches, "linespan").into_iter().min() } else { None };
+    let mut typed: Vec<_> =
+        regex.iter().zip(&cli.regex).chain(eregi.iter().zip(&cli.eregi)).collect();
     typed.sort_by_key(|(place, _)| **place);
     typed
         .into_iter()
@@ -125,7 +149,8 @@ fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<TypedPattern> {
         .collect()
 }
 
-/// clap's own complaint in one line. The words are normalised already, so there is little left to complain about.
+/// clap's own complaint in one line. The words are normalised already, so there is little left to
+/// complain about.
 fn usage(error: &clap::Error) -> Problem {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
@@ -152,15 +177,22 @@ mod tests {
     #[test]
     fn extra_opts_are_never_passed_over_in_silence() {
         for word in ["--extra-opt=@/no/such/file", "--extra=@/no/such/file"] {
-            let refused = read(&["-H".into(), "h".into(), word.into()], Instant::now()).map_err(|problem| problem.to_string());
-            assert!(refused.is_err_and(|why| why.starts_with("unrecognized option '--extra")), "{word}");
+            let refused = read(&["-H".into(), "h".into(), word.into()], Instant::now())
+                .map_err(|problem| problem.to_string());
+            assert!(
+                refused.is_err_and(|why| why.starts_with("unrecognized option '--extra")),
+                "{word}"
+            );
         }
     }
 
     #[test]
     fn flags_bind_to_the_patterns_behind_them() {
         let patterns = typed("-r a -R b -l -r c").patterns;
-        let seen: Vec<_> = patterns.iter().map(|p| (p.text.to_str().unwrap(), p.ignore_case, p.linespan)).collect();
+        let seen: Vec<_> = patterns
+            .iter()
+            .map(|p| (p.text.to_str().unwrap(), p.ignore_case, p.linespan))
+            .collect();
         assert_eq!(seen, [("a", false, false), ("b", true, false), ("c", true, true)]);
     }
 
@@ -173,7 +205,9 @@ mod tests {
 
     #[test]
     fn help_fits_eighty_columns_and_names_every_option() {
-        let Err(Problem::Asked(help)) = read(&["-h".into()], Instant::now()) else { panic!("no help") };
+        let Err(Problem::Asked(help)) = read(&["-h".into()], Instant::now()) else {
+            panic!("no help")
+        };
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }

@@ -1,8 +1,9 @@
 //! One request and its page: ureq is the client, over a transport of ours.
 //!
-//! Users search the status line, the header block and the byte count as they came, and have requests sent as they were
-//! always sent. So the transport writes our request, keeps the raw head and the raw count, takes the body out of its
-//! framing (more tolerantly than ureq would) and hands ureq a head it cannot mistake.
+//! Users search the status line, the header block and the byte count as they came, and have
+//! requests sent as they were always sent. So the transport writes our request, keeps the raw head
+//! and the raw count, takes the body out of its framing (more tolerantly than ureq would) and hands
+//! ureq a head it cannot mistake.
 
 mod inbox;
 mod line;
@@ -44,7 +45,8 @@ pub struct Question {
 pub struct Page {
     /// Status line and header block.
     pub head: Head,
-    /// The body, out of its chunks, where it is kept; no more than [`MAX_KEPT`] of it, or of an inflated one its limit.
+    /// The body, out of its chunks, where it is kept; no more than [`MAX_KEPT`] of it, or of an
+    /// inflated one its limit.
     pub body: Vec<u8>,
     /// What was found in the body.
     pub found: Found,
@@ -76,17 +78,23 @@ pub enum End {
     BadChunks,
 }
 
-/// As much of a body is kept to be shown or read as JSON, and a byte more, which tells that there is more.
+/// As much of a body is kept to be shown or read as JSON, and a byte more, which tells that there
+/// is more.
 pub const MAX_KEPT: usize = (1 << 20) + 1;
 /// As much of a compressed body is kept, and as much of what is in it.
 pub const MAX_INFLATED: usize = 16 << 20;
-/// Read at once, first. Most answers are small, and touching a page of memory costs as much as a read.
+/// Read at once, first. Most answers are small, and touching a page of memory costs as much as a
+/// read.
 const PIECE: usize = 4 << 10;
 /// Read at once when the first piece was full.
 const LARGE_PIECE: usize = 32 << 10;
 
 /// Sends the question and reads the answer, in which is searched while it comes.
-pub fn ask(stream: Box<dyn Stream>, question: Question, mut search: Search<'_>) -> Result<Page, Fault> {
+pub fn ask(
+    stream: Box<dyn Stream>,
+    question: Question,
+    mut search: Search<'_>,
+) -> Result<Page, Fault> {
     let (keep_body, inflated) = (question.keep_body, question.inflated);
     let seen = Arc::new(Mutex::new(Seen::default()));
     let line = Line::new(stream, question, Arc::clone(&seen));
@@ -139,7 +147,8 @@ pub fn ask(stream: Box<dyn Stream>, question: Question, mut search: Search<'_>) 
     Ok(page)
 }
 
-/// Blank lines in front of a body are no part of what is searched and shown, and never were; `-l -r '^<'` relies on it.
+/// Blank lines in front of a body are no part of what is searched and shown, and never were; `-l -r
+/// '^<'` relies on it.
 fn without_newlines_in_front(piece: &mut [u8]) -> &mut [u8] {
     let newlines = piece.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     piece.get_mut(newlines..).unwrap_or_default()
@@ -154,7 +163,12 @@ impl Page {
 
 /// Has ureq ask, and takes the body piece by piece.
 fn run(line: Line, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
-    let config = Config::builder().http_status_as_error(false).max_redirects(0).proxy(None).max_idle_connections(0).build();
+    let config = Config::builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .max_idle_connections(0)
+        .build();
     let agent = Agent::with_parts(config, Ready(Mutex::new(Some(line))), Nowhere);
     // Where it goes and what it asks for is settled: the transport sends our own bytes.
     let response = agent.get("http://peer/").call()?;
@@ -184,7 +198,11 @@ impl fmt::Debug for Ready {
 impl Connector<()> for Ready {
     type Out = Line;
 
-    fn connect(&self, _: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Line>, ureq::Error> {
+    fn connect(
+        &self,
+        _: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<Line>, ureq::Error> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 }
@@ -194,7 +212,12 @@ impl Connector<()> for Ready {
 struct Nowhere;
 
 impl Resolver for Nowhere {
-    fn resolve(&self, _: &ureq::http::Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(
+        &self,
+        _: &ureq::http::Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         Ok(self.empty())
     }
 }

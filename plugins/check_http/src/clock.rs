@@ -1,4 +1,5 @@
-//! The one deadline of a run: name look-up, connect, TLS, sending, reading and every redirect share it.
+//! The one deadline of a run: name look-up, connect, TLS, sending, reading and every redirect share
+//! it.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,8 @@ pub struct Clock {
 pub struct TimedOut;
 
 impl Clock {
-    /// Starts to measure, in a run that began at `begin` and has measured `spent` already. No limit: for ever.
+    /// Starts to measure, in a run that began at `begin` and has measured `spent` already. No
+    /// limit: for ever.
     pub fn start(begin: Instant, spent: Duration, limit: Option<Duration>) -> Clock {
         Clock { begin, start: ago(spent), limit }
     }
@@ -40,7 +42,11 @@ impl Clock {
     pub fn left(&self) -> Result<Option<Duration>, TimedOut> {
         match self.limit {
             None => Ok(None),
-            Some(limit) => limit.checked_sub(self.spent()).filter(|left| !left.is_zero()).map(Some).ok_or(TimedOut),
+            Some(limit) => limit
+                .checked_sub(self.spent())
+                .filter(|left| !left.is_zero())
+                .map(Some)
+                .ok_or(TimedOut),
         }
     }
 }

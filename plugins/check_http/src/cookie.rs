@@ -1,6 +1,8 @@
-//! Cookies: which a server may set, where they go, and when they are over (RFC 6265 with the rules of its successor draft). Pure.
+//! Cookies: which a server may set, where they go, and when they are over (RFC 6265 with the rules
+//! of its successor draft). Pure.
 //!
-//! There is no list of public suffixes here: a domain of a single label is refused, one like `co.uk` is not.
+//! There is no list of public suffixes here: a domain of a single label is refused, one like
+//! `co.uk` is not.
 
 mod jar;
 
@@ -36,14 +38,19 @@ pub struct Cookie {
 const MAX_COOKIE: usize = 4096;
 
 impl Cookie {
-    /// What a Set-Cookie header from `place` sets; `None` when that place may not set it, or it is no cookie.
+    /// What a Set-Cookie header from `place` sets; `None` when that place may not set it, or it is
+    /// no cookie.
     pub fn read(header: &[u8], place: &Place, now: i64) -> Option<Cookie> {
         let text = std::str::from_utf8(header).ok()?;
         let mut parts = text.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        // A tab would begin another column of the file, and control characters are in no honest cookie.
-        if name.is_empty() || name.len() + value.len() > MAX_COOKIE || text.chars().any(char::is_control) {
+        // A tab would begin another column of the file, and control characters are in no honest
+        // cookie.
+        if name.is_empty()
+            || name.len() + value.len() > MAX_COOKIE
+            || text.chars().any(char::is_control)
+        {
             return None;
         }
         let host = host_of(place);
@@ -105,7 +112,10 @@ impl Cookie {
     pub fn is_for(&self, place: &Place, now: i64) -> bool {
         let host = host_of(place);
         let at_home = host == self.domain || (self.subdomains && lies_in(&host, &self.domain));
-        at_home && (place.tls || !self.secure) && covers(&self.path, path_of(&place.url)) && !self.is_over(now)
+        at_home
+            && (place.tls || !self.secure)
+            && covers(&self.path, path_of(&place.url))
+            && !self.is_over(now)
     }
 
     /// Whether its time is over.
@@ -115,7 +125,10 @@ impl Cookie {
 
     /// Whether it takes the place of another.
     pub fn replaces(&self, other: &Cookie) -> bool {
-        self.name == other.name && self.domain == other.domain && self.path == other.path && self.subdomains == other.subdomains
+        self.name == other.name
+            && self.domain == other.domain
+            && self.path == other.path
+            && self.subdomains == other.subdomains
     }
 }
 
@@ -126,7 +139,8 @@ fn host_of(place: &Place) -> String {
 
 /// RFC 6265, section 5.1.3: below a domain, never below an address.
 fn lies_in(host: &str, domain: &str) -> bool {
-    host.parse::<IpAddr>().is_err() && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+    host.parse::<IpAddr>().is_err()
+        && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
 /// Section 5.1.4: the folder of what was asked for.
@@ -139,7 +153,9 @@ fn default_path(url: &[u8]) -> String {
 
 /// Section 5.1.4: a path, and what lies below it.
 fn covers(path: &str, asked: &[u8]) -> bool {
-    asked.strip_prefix(path.as_bytes()).is_some_and(|rest| path.ends_with('/') || rest.is_empty() || rest.starts_with(b"/"))
+    asked
+        .strip_prefix(path.as_bytes())
+        .is_some_and(|rest| path.ends_with('/') || rest.is_empty() || rest.starts_with(b"/"))
 }
 
 fn path_of(url: &[u8]) -> &[u8] {
@@ -175,7 +191,8 @@ mod tests {
     }
 
     fn goes(header: &str, from: &str, to: &str) -> bool {
-        Cookie::read(header.as_bytes(), &place(from), NOW).is_some_and(|cookie| cookie.is_for(&place(to), NOW))
+        Cookie::read(header.as_bytes(), &place(from), NOW)
+            .is_some_and(|cookie| cookie.is_for(&place(to), NOW))
     }
 
     #[test]
@@ -226,7 +243,12 @@ mod tests {
             ("__Secure-a=b", "https://h/", "https://h/", false),
             ("__Secure-a=b; Secure", "https://h/", "https://h/", true),
             ("__Host-a=b; Secure; Path=/", "https://h/x/", "https://h/", true),
-            ("__Host-a=b; Secure; Path=/; Domain=h.x.org", "https://h.x.org/", "https://h.x.org/", false),
+            (
+                "__Host-a=b; Secure; Path=/; Domain=h.x.org",
+                "https://h.x.org/",
+                "https://h.x.org/",
+                false,
+            ),
         ] {
             assert_eq!(goes(header, from, to), expected, "{header} from {from} to {to}");
         }
@@ -255,10 +277,17 @@ mod tests {
     fn what_is_no_cookie_is_none() {
         let long = format!("a={}", "x".repeat(MAX_COOKIE));
         for header in ["", "a", "=b", " =b; Path=/", "a=b\tc", "a=b; Path=/\x01", &long] {
-            assert_eq!(Cookie::read(header.as_bytes(), &place("http://h/"), NOW), None, "{header:.20}");
+            assert_eq!(
+                Cookie::read(header.as_bytes(), &place("http://h/"), NOW),
+                None,
+                "{header:.20}"
+            );
         }
         let spaced = Cookie::read(b" a = \"b c\" ; HttpOnly", &place("http://h/"), NOW).unwrap();
-        assert_eq!((spaced.name.as_str(), spaced.value.as_str(), spaced.http_only), ("a", "\"b c\"", true));
+        assert_eq!(
+            (spaced.name.as_str(), spaced.value.as_str(), spaced.http_only),
+            ("a", "\"b c\"", true)
+        );
     }
 
     proptest! {

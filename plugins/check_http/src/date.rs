@@ -1,6 +1,8 @@
-//! Dates: as HTTP writes them, and as check_http has always shown them. Seconds since 1970, UTC, no time zones.
+//! Dates: as HTTP writes them, and as check_http has always shown them. Seconds since 1970, UTC, no
+//! time zones.
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const DAY: i64 = 86400;
 
@@ -14,8 +16,8 @@ pub fn shown(seconds: i64) -> String {
     format!("{weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year} +0000")
 }
 
-/// One of the three forms of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`,
-/// `Sun Nov  6 08:49:37 1994`.
+/// One of the three forms of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday,
+/// 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
 pub fn read(text: &str) -> Option<i64> {
     let words: Vec<&str> = text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
     let (day, month, year, time) = match words.as_slice() {
@@ -25,7 +27,8 @@ pub fn read(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // Two digits are of this century or the last (RFC 9110: no more than 50 years in the future; 70 is what C does).
+    // Two digits are of this century or the last (RFC 9110: no more than 50 years in the future; 70
+    // is what C does).
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -36,7 +39,8 @@ pub fn read(text: &str) -> Option<i64> {
     if time.next().is_none() { seconds(year, month, day, clock) } else { None }
 }
 
-/// The dates of certificates (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ`, which is from 1950 to 2049, or `YYYYMMDDHHMMSSZ`.
+/// The dates of certificates (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ`, which is from 1950 to
+/// 2049, or `YYYYMMDDHHMMSSZ`.
 pub fn in_digits(text: &str) -> Option<i64> {
     let digits = text.strip_suffix('Z')?;
     let year = digits.get(..digits.len().checked_sub(10)?)?;
@@ -58,14 +62,24 @@ fn seconds(year: i64, month: i64, day: i64, [hour, minute, second]: [i64; 3]) ->
 }
 
 fn number(word: &str) -> Option<i64> {
-    if word.len() <= 4 && word.bytes().all(|byte| byte.is_ascii_digit()) { word.parse().ok() } else { None }
+    if word.len() <= 4 && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        word.parse().ok()
+    } else {
+        None
+    }
 }
 
-/// Days since 1970 of a day of the Gregorian calendar; years begin in March, so that the leap day is the last.
+/// Days since 1970 of a day of the Gregorian calendar; years begin in March, so that the leap day
+/// is the last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 1 - 719_468
+    365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month + 2) / 5
+        + day
+        - 1
+        - 719_468
 }
 
 /// Year, month and day of the day so many days after 1970-01-01.
@@ -88,12 +102,20 @@ mod tests {
 
     #[test]
     fn the_three_forms_of_http() {
-        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
             assert_eq!(read(text), Some(784_111_777), "{text}");
         }
-        for text in
-            ["", "yesterday", "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 6x Nov 1994 08:49:37 GMT"]
-        {
+        for text in [
+            "",
+            "yesterday",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "Sun, 6x Nov 1994 08:49:37 GMT",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }
@@ -103,9 +125,16 @@ mod tests {
         for text in ["941106084937Z", "19941106084937Z"] {
             assert_eq!(in_digits(text), Some(784_111_777), "{text}");
         }
-        for text in
-            ["", "Z", "941106084937", "9411060849Z", "941306084937Z", "941106250000Z", "x41106084937Z", "119941106084937Z"]
-        {
+        for text in [
+            "",
+            "Z",
+            "941106084937",
+            "9411060849Z",
+            "941306084937Z",
+            "941106250000Z",
+            "x41106084937Z",
+            "119941106084937Z",
+        ] {
             assert_eq!(in_digits(text), None, "{text}");
         }
     }

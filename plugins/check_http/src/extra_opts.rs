@@ -1,6 +1,8 @@
-//! `--extra-opts=[SECTION][@FILE]`: options from an ini file, put in front of the command line so that the line wins.
+//! `--extra-opts=[SECTION][@FILE]`: options from an ini file, put in front of the command line so
+//! that the line wins.
 //!
-//! The file format and the places it is looked for are those of monitoring-plugins, found by running it.
+//! The file format and the places it is looked for are those of monitoring-plugins, found by
+//! running it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -31,8 +33,8 @@ const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-
 /// No file of options is longer.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The command line with every --extra-opts replaced by what its file says. `takes_value` knows the long options,
-/// `deadline` when a run with the other words must end.
+/// The command line with every --extra-opts replaced by what its file says. `takes_value` knows the
+/// long options, `deadline` when a run with the other words must end.
 pub fn expand(
     argv: &[OsString],
     takes_value: impl Fn(&str) -> bool,
@@ -63,7 +65,11 @@ pub fn expand(
     Ok(options)
 }
 
-fn load(which: &[u8], takes_value: &impl Fn(&str) -> bool, deadline: Option<Instant>) -> Result<Vec<OsString>, Problem> {
+fn load(
+    which: &[u8],
+    takes_value: &impl Fn(&str) -> bool,
+    deadline: Option<Instant>,
+) -> Result<Vec<OsString>, Problem> {
     let at = which.iter().position(|byte| *byte == b'@').unwrap_or(which.len());
     let (section, file) = which.split_at(at);
     let section = if section.is_empty() { DEFAULT_SECTION.into() } else { text::of(section) };
@@ -71,15 +77,22 @@ fn load(which: &[u8], takes_value: &impl Fn(&str) -> bool, deadline: Option<Inst
         None | Some(b"") => standard_file()?,
         Some(name) => PathBuf::from(OsStr::from_bytes(name)),
     };
-    let content =
-        read(&path, deadline).map_err(|why| Problem::Usage(format!("Can't read config file: {}", text::reason(why))))?;
-    let options = section_of(&content, &section, takes_value)
-        .map_err(|line| Problem::Usage(format!("Config file error: line {line} of '{}'", path.display())))?;
-    options.ok_or_else(|| Problem::Usage(format!("Invalid section '{section}' in config file '{}'", path.display())))
+    let content = read(&path, deadline)
+        .map_err(|why| Problem::Usage(format!("Can't read config file: {}", text::reason(why))))?;
+    let options = section_of(&content, &section, takes_value).map_err(|line| {
+        Problem::Usage(format!("Config file error: line {line} of '{}'", path.display()))
+    })?;
+    options.ok_or_else(|| {
+        Problem::Usage(format!("Invalid section '{section}' in config file '{}'", path.display()))
+    })
 }
 
 fn read(path: &Path, deadline: Option<Instant>) -> Result<Vec<u8>, Error> {
-    let input = if path == Path::new("-") { Input::stdin(MAX_FILE, deadline)? } else { Input::open(path, MAX_FILE, deadline)? };
+    let input = if path == Path::new("-") {
+        Input::stdin(MAX_FILE, deadline)?
+    } else {
+        Input::open(path, MAX_FILE, deadline)?
+    };
     input.read_all()
 }
 
@@ -88,7 +101,8 @@ fn standard_file() -> Result<PathBuf, Problem> {
         return Ok(file.into());
     }
     let folders = std::env::var_os("NAGIOS_CONFIG_PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&folders).flat_map(|folder| FILE_NAMES.map(|name| folder.join(name)));
+    let folders =
+        std::env::split_paths(&folders).flat_map(|folder| FILE_NAMES.map(|name| folder.join(name)));
     let standard = STANDARD_PLACES.iter().map(PathBuf::from);
     folders
         .chain(standard)
@@ -96,8 +110,13 @@ fn standard_file() -> Result<PathBuf, Problem> {
         .ok_or_else(|| Problem::Usage("Cannot find config file in any standard location.".into()))
 }
 
-/// The options of every section of this name; `None` if there is none. An error is the number of the line.
-fn section_of(content: &[u8], wanted: &str, takes_value: &impl Fn(&str) -> bool) -> Result<Option<Vec<OsString>>, usize> {
+/// The options of every section of this name; `None` if there is none. An error is the number of
+/// the line.
+fn section_of(
+    content: &[u8],
+    wanted: &str,
+    takes_value: &impl Fn(&str) -> bool,
+) -> Result<Option<Vec<OsString>>, usize> {
     let mut found: Option<Vec<OsString>> = None;
     let mut inside = false;
     let mut any_section = false;
@@ -106,9 +125,15 @@ fn section_of(content: &[u8], wanted: &str, takes_value: &impl Fn(&str) -> bool)
             [] | [b'#' | b';', ..] => {}
             [b'[', line @ ..] => {
                 any_section = true;
-                let (name, behind) = line.split_at(line.iter().position(|byte| *byte == b']').unwrap_or(line.len()));
+                let (name, behind) =
+                    line.split_at(line.iter().position(|byte| *byte == b']').unwrap_or(line.len()));
                 inside = name.trim_ascii() == wanted.as_bytes() && !behind.is_empty();
-                if inside && !matches!(behind.get(1..).unwrap_or_default().trim_ascii(), [] | [b'#' | b';', ..]) {
+                if inside
+                    && !matches!(
+                        behind.get(1..).unwrap_or_default().trim_ascii(),
+                        [] | [b'#' | b';', ..]
+                    )
+                {
                     return Err(number + 1);
                 }
                 if inside {
@@ -150,16 +175,21 @@ mod tests {
 
     #[test]
     fn a_section_becomes_words() {
-        let content =
-            "# all\n[other]\nport=1\n[check_http]\n url = /a b \nsni=\nurl=\nS=1.2+\n;end\n[ check_http ]\r\nk=A: b\r\n";
-        let words = ["--url=/a b", "--sni", "--url=", "-S1.2+", "-kA: b"].map(str::to_owned).to_vec();
+        let content = "# all\n[other]\nport=1\n[check_http]\n url = /a \
+        b \nsni=\nurl=\nS=1.2+\n;end\n[ check_http ]\r\nk=A: b\r\n";
+        let words =
+            ["--url=/a b", "--sni", "--url=", "-S1.2+", "-kA: b"].map(str::to_owned).to_vec();
         assert_eq!(section(content), Ok(Some(words)));
     }
 
     #[test]
     fn sections_of_others_are_not_judged() {
-        let words = |words: &[&str]| Ok(Some(words.iter().map(|word| (*word).to_owned()).collect()));
-        assert_eq!(section("[b]x\nfoo\n=\n[check_http] # ours\nurl=/x\n[c\nsni=\n"), words(&["--url=/x"]));
+        let words =
+            |words: &[&str]| Ok(Some(words.iter().map(|word| (*word).to_owned()).collect()));
+        assert_eq!(
+            section("[b]x\nfoo\n=\n[check_http] # ours\nurl=/x\n[c\nsni=\n"),
+            words(&["--url=/x"])
+        );
         assert_eq!(section("[check_http];\n[b]\nurl=/b\n[check_http]\nsni=\n"), words(&["--sni"]));
         assert_eq!(section("[check_http]\n"), words(&[]));
         assert_eq!(section("[check_http\nurl=/x\n"), Ok(None));
@@ -180,11 +210,16 @@ mod tests {
         let file = folder.path().join("x.ini");
         std::fs::write(&file, "[check_http]\nurl=/ini\n[b]\nurl=/b\n").unwrap();
         let argv = |first: &str| ["-u", "/line", first].map(OsString::from);
-        let expanded = expand(&argv(&format!("--extra-opts=@{}", file.display())), |_| true, |_| None).unwrap();
+        let expanded =
+            expand(&argv(&format!("--extra-opts=@{}", file.display())), |_| true, |_| None)
+                .unwrap();
         assert_eq!(expanded, ["--url=/ini", "-u", "/line"]);
-        let expanded = expand(&argv(&format!("--extra-opts=b@{}", file.display())), |_| true, |_| None).unwrap();
+        let expanded =
+            expand(&argv(&format!("--extra-opts=b@{}", file.display())), |_| true, |_| None)
+                .unwrap();
         assert_eq!(expanded, ["--url=/b", "-u", "/line"]);
-        let refused = expand(&argv("--extra-opts=@/no/such/file"), |_| true, |_| None).map_err(|problem| problem.to_string());
+        let refused = expand(&argv("--extra-opts=@/no/such/file"), |_| true, |_| None)
+            .map_err(|problem| problem.to_string());
         assert_eq!(refused, Err("Can't read config file: No such file or directory".into()));
     }
 }

@@ -49,7 +49,8 @@ pub fn is_shortage(why: Errno) -> bool {
 impl Fault {
     /// The key of -K is not the one of -J.
     pub const OTHER_KEY: Fault = Fault::Client("Private key does not seem to match certificate!");
-    /// Asks OpenSSL where that may help. It comes back only if it cannot be asked, with the reason, which is added.
+    /// Asks OpenSSL where that may help. It comes back only if it cannot be asked, with the reason,
+    /// which is added.
     pub fn openssl_missing(self, why: impl FnOnce() -> String) -> Fault {
         match self {
             Fault::Tls(tls) if tls.worth_openssl => {

@@ -1,6 +1,9 @@
-//! Bodies out of their compression: gzip (RFC 1952) and deflate (RFC 1950), up to a limit, for a small body can hide a huge one.
+//! Bodies out of their compression: gzip (RFC 1952) and deflate (RFC 1950), up to a limit, for a
+//! small body can hide a huge one.
 
-use miniz_oxide::inflate::{DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit};
+use miniz_oxide::inflate::{
+    DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
+};
 
 use crate::response::Head;
 
@@ -30,7 +33,9 @@ pub fn inflate(head: &Head, body: &[u8], limit: usize) -> Result<Option<Plain>, 
     };
     match result {
         Ok(body) => Ok(Some(Plain { body, cut: false })),
-        Err(cut) if cut.status == TINFLStatus::HasMoreOutput => Ok(Some(Plain { body: cut.output, cut: true })),
+        Err(cut) if cut.status == TINFLStatus::HasMoreOutput => {
+            Ok(Some(Plain { body: cut.output, cut: true }))
+        }
         Err(_) => Err(Damaged),
     }
 }
@@ -38,7 +43,9 @@ pub fn inflate(head: &Head, body: &[u8], limit: usize) -> Result<Option<Plain>, 
 /// "deflate" is the zlib format; some servers send it bare (RFC 9110, section 8.4.1.2).
 fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     match decompress_to_vec_zlib_with_limit(body, limit) {
-        Err(why) if why.status != TINFLStatus::HasMoreOutput => decompress_to_vec_with_limit(body, limit),
+        Err(why) if why.status != TINFLStatus::HasMoreOutput => {
+            decompress_to_vec_with_limit(body, limit)
+        }
         result => result,
     }
 }
@@ -74,11 +81,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
-        inflate(&Head::new(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes()), body, limit)
+        inflate(
+            &Head::new(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes()),
+            body,
+            limit,
+        )
     }
 
     fn gzip(flags: u8, extra: &[u8], plain: &[u8]) -> Vec<u8> {
-        [&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], extra, &compress_to_vec(plain, 6), &[0; 8]].concat()
+        [&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], extra, &compress_to_vec(plain, 6), &[0; 8]]
+            .concat()
     }
 
     #[test]
@@ -89,7 +101,11 @@ mod tests {
             ("deflate", compress_to_vec_zlib(b"hello", 6)),
             ("deflate", compress_to_vec(b"hello", 6)),
         ] {
-            assert_eq!(plain(coding, &body, 99), Ok(Some(Plain { body: b"hello".to_vec(), cut: false })), "{coding}");
+            assert_eq!(
+                plain(coding, &body, 99),
+                Ok(Some(Plain { body: b"hello".to_vec(), cut: false })),
+                "{coding}"
+            );
         }
         assert_eq!(plain("identity", b"hello", 99), Ok(None));
         assert_eq!(plain("gzip", b"hello", 99), Err(Damaged));
@@ -97,7 +113,10 @@ mod tests {
 
     #[test]
     fn a_bomb_is_cut_at_the_limit() {
-        assert_eq!(plain("gzip", &gzip(0, b"", &[0; 105]), 100), Ok(Some(Plain { body: vec![0; 100], cut: true })));
+        assert_eq!(
+            plain("gzip", &gzip(0, b"", &[0; 105]), 100),
+            Ok(Some(Plain { body: vec![0; 100], cut: true }))
+        );
     }
 
     proptest! {

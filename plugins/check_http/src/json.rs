@@ -48,11 +48,15 @@ impl FromStr for Assertion {
         if !pointer.is_empty() && !pointer.starts_with('/') {
             return Err("a JSON pointer begins with /".into());
         }
-        let must = match COMPARISONS.iter().find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?))) {
+        let must = match COMPARISONS
+            .iter()
+            .find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?)))
+        {
             None if rest.is_empty() => None,
             None => return Err("compare with ==, !=, <, <=, > or >=".into()),
             Some((comparison, value)) => {
-                let value = serde_json::from_str(value.trim()).map_err(|_| "a text goes in quotes: \"up\"".to_owned())?;
+                let value = serde_json::from_str(value.trim())
+                    .map_err(|_| "a text goes in quotes: \"up\"".to_owned())?;
                 Some((*comparison, value))
             }
         };
@@ -79,7 +83,9 @@ impl Assertion {
 /// Numbers and texts have an order, other values are equal or not.
 fn order(found: &Value, wanted: &Value) -> Option<Ordering> {
     match (found, wanted) {
-        (Value::Number(found), Value::Number(wanted)) => found.as_f64()?.partial_cmp(&wanted.as_f64()?),
+        (Value::Number(found), Value::Number(wanted)) => {
+            found.as_f64()?.partial_cmp(&wanted.as_f64()?)
+        }
         (Value::String(found), Value::String(wanted)) => Some(found.cmp(wanted)),
         _ => (found == wanted).then_some(Ordering::Equal),
     }
@@ -95,7 +101,8 @@ pub fn complaints(body: &[u8], assertions: &[Assertion]) -> Vec<String> {
         Ok(document) => {
             let failed = assertions.iter().filter(|assertion| !assertion.holds(&document));
             failed.map(|assertion| {
-                let found = document.pointer(&assertion.pointer).map_or("nothing there".to_owned(), shown);
+                let found =
+                    document.pointer(&assertion.pointer).map_or("nothing there".to_owned(), shown);
                 format!("JSON: not {} ({found})", assertion.typed)
             })
         }
@@ -105,11 +112,21 @@ pub fn complaints(body: &[u8], assertions: &[Assertion]) -> Vec<String> {
 
 /// The numbers at these places; what is no number is left out.
 pub fn perfdata(body: &[u8], pointers: &[String]) -> Vec<Perfdata> {
-    let Some(document) = Some(pointers).filter(|pointers| !pointers.is_empty()).and_then(|_| read(body).ok()) else {
+    let Some(document) =
+        Some(pointers).filter(|pointers| !pointers.is_empty()).and_then(|_| read(body).ok())
+    else {
         return Vec::new();
     };
-    let number = |value: &Value| value.as_u64().map(Number::Count).or_else(|| value.as_f64().map(Number::Decimal));
-    let item = |pointer: &String| Some(Perfdata::new(pointer.trim_start_matches('/'), number(document.pointer(pointer)?)?, ""));
+    let number = |value: &Value| {
+        value.as_u64().map(Number::Count).or_else(|| value.as_f64().map(Number::Decimal))
+    };
+    let item = |pointer: &String| {
+        Some(Perfdata::new(
+            pointer.trim_start_matches('/'),
+            number(document.pointer(pointer)?)?,
+            "",
+        ))
+    };
     pointers.iter().filter_map(item).collect()
 }
 
@@ -135,7 +152,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BODY: &[u8] = br#"{"status":"up","queue":{"depth":17,"age":0.5},"nodes":[{"ok":true}],"a/b":null}"#;
+    const BODY: &[u8] =
+        br#"{"status":"up","queue":{"depth":17,"age":0.5},"nodes":[{"ok":true}],"a/b":null}"#;
 
     fn said(assertion: &str) -> Vec<String> {
         complaints(BODY, &[assertion.parse().unwrap()])
@@ -161,14 +179,20 @@ mod tests {
         assert_eq!(said("/queue/depth<5"), ["JSON: not /queue/depth<5 (17)"]);
         assert_eq!(said("/nope"), ["JSON: not /nope (nothing there)"]);
         assert_eq!(said("/status<5"), ["JSON: not /status<5 (\"up\")"]);
-        assert!(complaints(b"<html>", &["/x".parse().unwrap()])[0].starts_with("JSON: expected value"));
-        assert_eq!(complaints(&vec![b' '; MAX_JSON + 1], &["/x".parse().unwrap()]), ["JSON: the body is larger than 1 MiB"]);
+        assert!(
+            complaints(b"<html>", &["/x".parse().unwrap()])[0].starts_with("JSON: expected value")
+        );
+        assert_eq!(
+            complaints(&vec![b' '; MAX_JSON + 1], &["/x".parse().unwrap()]),
+            ["JSON: the body is larger than 1 MiB"]
+        );
     }
 
     #[test]
     fn numbers_become_perfdata() {
         let pointers = ["/queue/depth", "/queue/age", "/status", "/nope"].map(str::to_owned);
-        let items: Vec<String> = perfdata(BODY, &pointers).iter().map(Perfdata::to_string).collect();
+        let items: Vec<String> =
+            perfdata(BODY, &pointers).iter().map(Perfdata::to_string).collect();
         assert_eq!(items, ["queue/depth=17;;;;", "queue/age=0.500000;;;;"]);
     }
 

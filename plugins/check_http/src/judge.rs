@@ -47,19 +47,29 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
         Ok(Status::State(state)) => (state, status),
         Ok(Status::Follow) => return Verdict::Follow,
         Err(Unexpected::Response) => {
-            let port = if place.port == 80 { String::new() } else { format!(" on port {}", place.port) };
-            let line = format!("HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}");
+            let port =
+                if place.port == 80 { String::new() } else { format!(" on port {}", place.port) };
+            let line =
+                format!("HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}");
             let outcome = Outcome::new(State::Critical, linked(wish, line));
-            return Verdict::Done(if wish.show.body { outcome.long(format!("\n{}", body(page))) } else { outcome });
+            return Verdict::Done(if wish.show.body {
+                outcome.long(format!("\n{}", body(page)))
+            } else {
+                outcome
+            });
         }
         Err(Unexpected::Line(what)) => {
             let line = format!("HTTP CRITICAL: Invalid Status{what} ({status})");
             return Verdict::Done(Outcome::new(State::Critical, linked(wish, line)));
         }
     };
-    // Only here: what the status line says of itself, or of another place, holds whatever the body is.
+    // Only here: what the status line says of itself, or of another place, holds whatever the body
+    // is.
     if page.end == End::BadChunks {
-        return Verdict::Done(Outcome::new(State::Unknown, linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into())));
+        return Verdict::Done(Outcome::new(
+            State::Unknown,
+            linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into()),
+        ));
     }
     let mut complaints = Vec::new();
     for (worse, complaint) in findings(wish, place, page) {
@@ -73,8 +83,12 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
         }
     }
     state = state.worst(so_far);
-    let complaints = if complaints.is_empty() { String::new() } else { format!(" - {}", complaints.join(", ")) };
-    let line = format!("HTTP {state}: {message}{complaints} - {} bytes in {seconds:.3} second response time ", page.received);
+    let complaints =
+        if complaints.is_empty() { String::new() } else { format!(" - {}", complaints.join(", ")) };
+    let line = format!(
+        "HTTP {state}: {message}{complaints} - {} bytes in {seconds:.3} second response time ",
+        page.received
+    );
     let outcome = Outcome::new(state, linked(wish, line));
     let outcome = perfdata(wish, page, times).into_iter().fold(outcome, Outcome::perfdata);
     Verdict::Done(if wish.show.body { outcome.long(body(page)) } else { outcome })
@@ -95,7 +109,10 @@ fn status_line(wish: &Wish, page: &Page) -> Result<Status, Unexpected> {
     let line = &page.head.status_line;
     let code = page.head.code();
     let follows = !matches!(wish.redirect, OnRedirect::State(_));
-    if wish.page.expect_after_redirects && follows && code.is_some_and(|code| (300..400).contains(&code)) {
+    if wish.page.expect_after_redirects
+        && follows
+        && code.is_some_and(|code| (300..400).contains(&code))
+    {
         return Ok(Status::Follow);
     }
     if let Some(expect) = &wish.page.expect {
@@ -103,13 +120,18 @@ fn status_line(wish: &Wish, page: &Page) -> Result<Status, Unexpected> {
         if !wanted.any(|text| text::contains(line, text)) {
             return Err(Unexpected::Response);
         }
-        return Ok(Status::Expected(format!("Status line output matched \"{}\"", text::of(expect))));
+        return Ok(Status::Expected(format!(
+            "Status line output matched \"{}\"",
+            text::of(expect)
+        )));
     }
     if !text::contains(line, ANY_HTTP_1) {
         return Err(Unexpected::Response);
     }
     let code = code.ok_or(Unexpected::Line(" Line"))?;
-    if let Some(wanted) = wish.page.codes.iter().find(|wanted| (wanted.first..=wanted.last).contains(&code)) {
+    if let Some(wanted) =
+        wish.page.codes.iter().find(|wanted| (wanted.first..=wanted.last).contains(&code))
+    {
         return Ok(Status::State(wanted.state));
     }
     let state = match code {
@@ -131,15 +153,25 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
     let want = &wish.page;
     let url = || place.shown();
     found.extend(want.max_age.and_then(|seconds| age::judge(&page.head, seconds)));
-    if let Some(header) = want.header_string.as_ref().filter(|header| !text::contains(&page.head.header, header)) {
-        found.push((State::Critical, format!("header '{}' not found on '{}'", shortened(header), url())));
+    if let Some(header) =
+        want.header_string.as_ref().filter(|header| !text::contains(&page.head.header, header))
+    {
+        found.push((
+            State::Critical,
+            format!("header '{}' not found on '{}'", shortened(header), url()),
+        ));
     }
-    let searched = page.searched.map_or(String::new(), |limit| format!(" (only its first {} MiB are searched)", limit >> 20));
+    let searched = page.searched.map_or(String::new(), |limit| {
+        format!(" (only its first {} MiB are searched)", limit >> 20)
+    });
     if want.header_pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&page.head.header)) {
         found.push((State::Critical, "header pattern not found".into()));
     }
     for (string, _) in want.strings.iter().zip(&page.found.strings).filter(|(_, found)| !**found) {
-        found.push((State::Critical, format!("string '{}' not found on '{}'{searched}", shortened(string), url())));
+        found.push((
+            State::Critical,
+            format!("string '{}' not found on '{}'{searched}", shortened(string), url()),
+        ));
     }
     let unsatisfied = match want.pattern_state {
         PatternState::Critical => State::Critical,
@@ -152,7 +184,11 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
             _ => {}
         }
     }
-    found.extend(json::complaints(&page.body, &want.json).into_iter().map(|complaint| (State::Critical, complaint)));
+    found.extend(
+        json::complaints(&page.body, &want.json)
+            .into_iter()
+            .map(|complaint| (State::Critical, complaint)),
+    );
     let size = want.size;
     if size.max > 0 && page.received > size.max {
         found.push((State::Warning, format!("page size {} too large", page.received)));
@@ -170,7 +206,8 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
 
 fn shortened(text: &[u8]) -> String {
     // Not through a letter: half of one would be no UTF-8, and all of the text be shown as latin-1.
-    let end = std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
+    let end =
+        std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
     match text.get(..end) {
         Some(start) if text.len() > SHOWN_TEXT + DOTS.len() => text::of(start) + DOTS,
         _ => text::of(text),
@@ -181,7 +218,9 @@ fn perfdata(wish: &Wish, page: &Page, times: Times) -> Vec<Perfdata> {
     let seconds = |time: Duration| Number::Decimal(time.as_secs_f64());
     let limit = Some(seconds(wish.timeout.unwrap_or_default()));
     // Only a range's end has a place here; an open one has always been printed as 0.
-    let end = |range: &plugin_kit::Range| Number::Decimal(Some(range.end()).filter(|end| end.is_finite()).unwrap_or(0.0));
+    let end = |range: &plugin_kit::Range| {
+        Number::Decimal(Some(range.end()).filter(|end| end.is_finite()).unwrap_or(0.0))
+    };
     let mut time = Perfdata::new("time", seconds(times.total), "s");
     time.warn = wish.warning.as_ref().map(end);
     time.crit = wish.critical.as_ref().map(end);
@@ -223,12 +262,18 @@ pub fn days(left: i64, thresholds: Days) -> Perfdata {
 fn body(page: &Page) -> String {
     // Nagios keeps 8 KB, a person reads less.
     match page.body.get(..MAX_KEPT - 1) {
-        Some(start) if page.body.len() >= MAX_KEPT => format!("{}\n(only the first MiB of the body is shown)", text::of(start)),
+        Some(start) if page.body.len() >= MAX_KEPT => {
+            format!("{}\n(only the first MiB of the body is shown)", text::of(start))
+        }
         _ => text::of(&page.body),
     }
 }
 
 /// The line as a link to the page that was asked for first, with -L.
 pub fn linked(wish: &Wish, line: String) -> String {
-    if wish.show.link { format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", wish.place.shown()) } else { line }
+    if wish.show.link {
+        format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", wish.place.shown())
+    } else {
+        line
+    }
 }

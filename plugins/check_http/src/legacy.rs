@@ -1,4 +1,5 @@
-//! Handing over to check_http_openssl: the same check on OpenSSL, for peers that rustls does not talk to.
+//! Handing over to check_http_openssl: the same check on OpenSSL, for peers that rustls does not
+//! talk to.
 
 #[cfg(feature = "rustls")]
 mod over;

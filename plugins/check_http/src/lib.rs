@@ -1,7 +1,9 @@
-//! check_http: one HTTP(S) conversation, one line for Nagios. A drop-in for monitoring-plugins' check_http 2.3.3.
+//! check_http: one HTTP(S) conversation, one line for Nagios. A drop-in for monitoring-plugins'
+//! check_http 2.3.3.
 //!
-//! The story is [`run`]: read what is typed, check what it wishes, look at the server, judge, say. `cli` alone knows clap;
-//! `resolve`, `wire`, `tls` and `client` alone know the net; `judge` and what it calls are pure.
+//! The story is [`run`]: read what is typed, check what it wishes, look at the server, judge, say.
+//! `cli` alone knows clap; `resolve`, `wire`, `tls` and `client` alone know the net; `judge` and
+//! what it calls are pure.
 
 mod age;
 mod argv;

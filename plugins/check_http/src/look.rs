@@ -21,8 +21,8 @@ use crate::tls::Handshake;
 use crate::wish::{Days, OnRedirect, Request, Wish};
 use crate::{redirect, request, text};
 
-/// Another program's try at a peer this one's TLS does not get along with. It comes back only with the reason why there
-/// is none.
+/// Another program's try at a peer this one's TLS does not get along with. It comes back only with
+/// the reason why there is none.
 pub type HandOver<'a> = dyn Fn(Duration) -> String + 'a;
 
 /// What every look has in common.
@@ -93,7 +93,16 @@ impl<'a> Looker<'a> {
     fn new(how: How<'a>, pinned: Option<(String, IpAddr)>) -> Looker<'a> {
         let How { wish, clock, handshake } = how;
         let jar = wish.jar.clone();
-        Looker { wish, clock, handshake, pinned, certificates: Vec::new(), days: None, jar, tale: String::new() }
+        Looker {
+            wish,
+            clock,
+            handshake,
+            pinned,
+            certificates: Vec::new(),
+            days: None,
+            jar,
+            tale: String::new(),
+        }
     }
 
     fn go(mut self) -> Looked<'a> {
@@ -138,13 +147,20 @@ impl<'a> Looker<'a> {
             }
         }
         let cookies = self.jar.as_ref().map(|jar| jar.header(place, now())).unwrap_or_default();
-        let shown = self.request(&self.wish.request.without_secrets(), place, if cookies.is_empty() { "" } else { "hidden" });
+        let shown = self.request(
+            &self.wish.request.without_secrets(),
+            place,
+            if cookies.is_empty() { "" } else { "hidden" },
+        );
         self.tell(|| text::of(&shown));
         let question = self.question(place, &cookies);
         let search = Search::new(&self.wish.page.strings, &self.wish.page.patterns);
         let page = client::ask(opened.stream, question, search)?;
         self.tell_page(&page);
-        let news = self.jar.as_mut().is_some_and(|jar| jar.take(&page.head.values("Set-Cookie"), place, now()));
+        let news = self
+            .jar
+            .as_mut()
+            .is_some_and(|jar| jar.take(&page.head.values("Set-Cookie"), place, now()));
         let times = Times { total: self.clock.elapsed(), ..opened.times };
         Ok(match judge::page(self.wish, place, &page, times, self.worst_certificate()) {
             Verdict::Done(outcome) => Step::Done(outcome),
@@ -175,7 +191,8 @@ impl<'a> Looker<'a> {
         let want = &self.wish.page;
         let show = &self.wish.show;
         // Looks that run side by side share the memory of one.
-        let limit = client::MAX_INFLATED / if self.pinned.is_some() { everywhere::AT_A_TIME } else { 1 };
+        let limit =
+            client::MAX_INFLATED / if self.pinned.is_some() { everywhere::AT_A_TIME } else { 1 };
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
         let keep_body = json || show.body || show.verbose;
         let looked_at = keep_body || !want.strings.is_empty() || !want.patterns.is_empty();
@@ -188,11 +205,13 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// Credentials go where the user sent them, not where a server sends us: not to another host, not from TLS to plain text.
+    /// Credentials go where the user sent them, not where a server sends us: not to another host,
+    /// not from TLS to plain text.
     fn is_trusted(&self, place: &Place) -> bool {
         let origin = &self.wish.place;
         let pinned = matches!(self.wish.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
-        let same = place.name().eq_ignore_ascii_case(origin.name()) || (pinned && place.address == origin.address);
+        let same = place.name().eq_ignore_ascii_case(origin.name())
+            || (pinned && place.address == origin.address);
         same && (place.tls || !origin.tls)
     }
 
@@ -206,23 +225,35 @@ impl<'a> Looker<'a> {
         if self.wish.certificate_perfdata {
             line.push(' ');
         }
-        verdicts.fold(Outcome::new(state, judge::linked(self.wish, line)), |outcome, (state, line)| {
-            outcome.line(line).at_least(state)
-        })
+        verdicts
+            .fold(Outcome::new(state, judge::linked(self.wish, line)), |outcome, (state, line)| {
+                outcome.line(line).at_least(state)
+            })
     }
 
     /// The verdict with those on the certificates above it, and the tale of -v below.
     fn complete(self, outcome: Outcome) -> Outcome {
         let worst = self.worst_certificate();
         let days = self.days.zip(self.wish.certificate).filter(|_| self.wish.certificate_perfdata);
-        let outcome = days.into_iter().fold(outcome, |outcome, (left, days)| outcome.perfdata(judge::days(left, days)));
-        let above = self.certificates.into_iter().rev().fold(outcome, |outcome, (_, line)| outcome.above(line));
+        let outcome = days
+            .into_iter()
+            .fold(outcome, |outcome, (left, days)| outcome.perfdata(judge::days(left, days)));
+        let above = self
+            .certificates
+            .into_iter()
+            .rev()
+            .fold(outcome, |outcome, (_, line)| outcome.above(line));
         let outcome = above.at_least(worst);
-        let outcome =
-            if self.tale.is_empty() { outcome } else { outcome.long(self.tale.strip_suffix('\n').unwrap_or(&self.tale)) };
+        let outcome = if self.tale.is_empty() {
+            outcome
+        } else {
+            outcome.long(self.tale.strip_suffix('\n').unwrap_or(&self.tale))
+        };
         match self.jar.map_or(Ok(()), |jar| jar.save(now())) {
             Ok(()) => outcome,
-            Err(why) => outcome.at_least(State::Unknown).long(format!("the cookie jar cannot be written: {}", text::plain(&why))),
+            Err(why) => outcome
+                .at_least(State::Unknown)
+                .long(format!("the cookie jar cannot be written: {}", text::plain(&why))),
         }
     }
 
@@ -236,7 +267,8 @@ impl<'a> Looker<'a> {
 
     fn tell_page(&mut self, page: &Page) {
         self.tell(|| {
-            let [status, header, body] = [&page.head.status_line, &page.head.header, &page.body].map(|part| text::of(part));
+            let [status, header, body] =
+                [&page.head.status_line, &page.head.header, &page.body].map(|part| text::of(part));
             format!("STATUS: {status}\n**** HEADER ****\n{header}\n**** CONTENT ****\n{body}")
         });
     }

@@ -1,6 +1,8 @@
-//! Certificates and keys that the command line names: opened with it, read when TLS is first spoken.
+//! Certificates and keys that the command line names: opened with it, read when TLS is first
+//! spoken.
 //!
-//! Not before, because a pipe can be read only once, and check_http_openssl may be the one that needs it.
+//! Not before, because a pipe can be read only once, and check_http_openssl may be the one that
+//! needs it.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -35,12 +37,15 @@ impl Pem {
     pub fn certificates(&self) -> Result<&[u8], Fault> {
         let content = self.bytes()?;
         // RFC 1421, section 4.6.1.1: behind the line that begins a block.
-        let not_of_a_key = |at| content.get(..at).is_some_and(|before| !before.trim_ascii_end().ends_with(b" KEY-----"));
+        let not_of_a_key = |at| {
+            content.get(..at).is_some_and(|before| !before.trim_ascii_end().ends_with(b" KEY-----"))
+        };
         let encrypted = memchr::memmem::find_iter(content, "Proc-Type:").any(not_of_a_key);
         if encrypted { Err(self.encrypted("certificate")) } else { Ok(content) }
     }
 
-    /// What `read` makes of a private key; `None` if it is no key, or none that goes with its certificate.
+    /// What `read` makes of a private key; `None` if it is no key, or none that goes with its
+    /// certificate.
     pub fn key<T>(&self, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>, Fault> {
         let content = self.bytes()?;
         let key = read(content);
@@ -54,6 +59,8 @@ impl Pem {
 
     fn encrypted(&self, what: &str) -> Fault {
         let path = self.path.display();
-        Fault::File(format!("{path}: the {what} is encrypted; name a file that needs no pass phrase"))
+        Fault::File(format!(
+            "{path}: the {what} is encrypted; name a file that needs no pass phrase"
+        ))
     }
 }

@@ -45,17 +45,28 @@ impl Place {
     /// The URL as messages show it, always with its port.
     pub fn shown(&self) -> String {
         let port = if self.tunnel { self.virtual_port } else { self.port };
-        format!("{}://{}:{port}{}", self.scheme(), bracketed(self.name()), crate::text::of(&self.url))
+        format!(
+            "{}://{}:{port}{}",
+            self.scheme(),
+            bracketed(self.name()),
+            crate::text::of(&self.url)
+        )
     }
 
-    /// The Host header's value: the port only when it is not the scheme's own. `None` without a name.
+    /// The Host header's value: the port only when it is not the scheme's own. `None` without a
+    /// name.
     pub fn host_header(&self) -> Option<String> {
         let host = bracketed(self.host.as_deref()?);
         let own = if self.tls { 443 } else { 80 };
-        Some(if self.virtual_port == own { host.into_owned() } else { format!("{host}:{}", self.virtual_port) })
+        Some(if self.virtual_port == own {
+            host.into_owned()
+        } else {
+            format!("{host}:{}", self.virtual_port)
+        })
     }
 
-    /// `NAME[:PORT]` or `[IPV6][:PORT]`; a bare IPv6 address (two colons or more) has no port. `None`: that is no port.
+    /// `NAME[:PORT]` or `[IPV6][:PORT]`; a bare IPv6 address (two colons or more) has no port.
+    /// `None`: that is no port.
     pub fn split_host(text: &str) -> Option<(String, Option<u16>)> {
         let end_of_name = match text.strip_prefix('[').and_then(|rest| rest.find(']')) {
             Some(bracket) => bracket + 2,
@@ -79,7 +90,11 @@ impl Place {
 
 /// A name as it stands in front of a port: an IPv6 address needs its brackets there.
 fn bracketed(name: &str) -> Cow<'_, str> {
-    if name.contains(':') && !name.starts_with('[') { format!("[{name}]").into() } else { name.into() }
+    if name.contains(':') && !name.starts_with('[') {
+        format!("[{name}]").into()
+    } else {
+        name.into()
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +113,11 @@ mod tests {
             ("h:", Some(("h", None))),
             ("[::1]x", None),
         ] {
-            assert_eq!(Place::split_host(text), expected.map(|(name, port)| (name.to_owned(), port)), "{text}");
+            assert_eq!(
+                Place::split_host(text),
+                expected.map(|(name, port)| (name.to_owned(), port)),
+                "{text}"
+            );
         }
     }
 }

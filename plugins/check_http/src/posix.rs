@@ -1,7 +1,9 @@
-//! POSIX extended regular expressions as users of check_http wrote them, on bytes and in linear time.
+//! POSIX extended regular expressions as users of check_http wrote them, on bytes and in linear
+//! time.
 //!
-//! The grammar is POSIX.1-2017 XBD 9.4 with the GNU escapes (`\b`, `\w`, …), in the C locale; it is translated to
-//! regex-syntax's own form and run by regex-automata. Back-references cannot be matched in linear time and are refused.
+//! The grammar is POSIX.1-2017 XBD 9.4 with the GNU escapes (`\b`, `\w`, …), in the C locale; it is
+//! translated to regex-syntax's own form and run by regex-automata. Back-references cannot be
+//! matched in linear time and are refused.
 
 mod anchors;
 mod bracket;
@@ -55,18 +57,26 @@ pub enum BadPattern {
 const MAX_SIZE: usize = 8 << 20;
 
 impl Pattern {
-    /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and `$` match at every line
-    /// (POSIX's REG_NEWLINE); with it, see `anchors`.
+    /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and
+    /// `$` match at every line (POSIX's REG_NEWLINE); with it, see `anchors`.
     pub fn new(pattern: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, BadPattern> {
         let lines = Parser::new(pattern, ignore_case, linespan).alternatives()?;
         let hir = if linespan { anchors::spanning(lines) } else { lines };
-        let config =
-            thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_SIZE)).which_captures(thompson::WhichCaptures::None);
-        let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir).map_err(|_| BadPattern::TooBig)?;
+        let config = thompson::Config::new()
+            .utf8(false)
+            .nfa_size_limit(Some(MAX_SIZE))
+            .which_captures(thompson::WhichCaptures::None);
+        let nfa = thompson::Compiler::new()
+            .configure(config)
+            .build_from_hir(&hir)
+            .map_err(|_| BadPattern::TooBig)?;
         let begins = search::Begins::of(&hir);
-        let config =
-            DFA::config().skip_cache_capacity_check(true).unicode_word_boundary(false).specialize_start_states(begins.is_some());
-        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|_| BadPattern::TooBig)?;
+        let config = DFA::config()
+            .skip_cache_capacity_check(true)
+            .unicode_word_boundary(false)
+            .specialize_start_states(begins.is_some());
+        let dfa =
+            DFA::builder().configure(config).build_from_nfa(nfa).map_err(|_| BadPattern::TooBig)?;
         Ok(Pattern { dfa, begins })
     }
 
@@ -154,7 +164,11 @@ mod tests {
             ("a\\", BadPattern::OpenEscape),
             ("(a)\\1", BadPattern::BackReference),
         ] {
-            assert_eq!(Pattern::new(pattern.as_bytes(), false, false).err(), Some(problem), "{pattern}");
+            assert_eq!(
+                Pattern::new(pattern.as_bytes(), false, false).err(),
+                Some(problem),
+                "{pattern}"
+            );
         }
         assert!(Pattern::new("(".repeat(100_000).as_bytes(), false, false).is_err());
     }

@@ -1,4 +1,5 @@
-//! Where a redirect leads (RFC 3986, section 5, on the URLs of RFC 9110), and whether that is somewhere new. Pure.
+//! Where a redirect leads (RFC 3986, section 5, on the URLs of RFC 9110), and whether that is
+//! somewhere new. Pure.
 
 use plugin_kit::State;
 
@@ -13,15 +14,19 @@ pub struct Nowhere(pub State, pub String);
 
 /// The place a redirect leads to.
 ///
-/// One to the very same place will never end, unless we have `news` to tell there, which is a cookie. Where the address is
-/// pinned to another than the name's, it is tried: that is how check_http has always seen what lies behind a balancer's
-/// first answer.
+/// One to the very same place will never end, unless we have `news` to tell there, which is a
+/// cookie. Where the address is pinned to another than the name's, it is tried: that is how
+/// check_http has always seen what lies behind a balancer's first answer.
 pub fn next(place: &Place, head: &Head, how: OnRedirect, news: bool) -> Result<Place, Nowhere> {
     let next = target(place, head, how)?;
     // A path from the current folder never counted: it ends at the limit, as a WARNING.
-    let from_folder = head.values("Location").first().is_some_and(|location| is_from_folder(location));
+    let from_folder =
+        head.values("Location").first().is_some_and(|location| is_from_folder(location));
     if next == *place && next.name() == next.address && !news && !from_folder {
-        return Err(Nowhere(State::Critical, format!("redirection creates an infinite loop - {}", next.shown())));
+        return Err(Nowhere(
+            State::Critical,
+            format!("redirection creates an infinite loop - {}", next.shown()),
+        ));
     }
     Ok(next)
 }
@@ -29,7 +34,10 @@ pub fn next(place: &Place, head: &Head, how: OnRedirect, news: bool) -> Result<P
 fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere> {
     let Some(location) = head.values("Location").into_iter().next() else {
         let status = text::of(&head.status_line);
-        return Err(Nowhere(State::Unknown, format!("Could not find redirect location - {status}")));
+        return Err(Nowhere(
+            State::Unknown,
+            format!("Could not find redirect location - {status}"),
+        ));
     };
     if location.is_empty() {
         return Err(Nowhere(State::Unknown, "Empty redirect location".into()));
@@ -39,21 +47,28 @@ fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere>
         Some((name, rest)) if name.eq_ignore_ascii_case(b"http") => (false, rest),
         Some((name, rest)) if name.eq_ignore_ascii_case(b"https") => (true, rest),
         Some(_) => {
-            return Err(Nowhere(State::Unknown, format!("Redirection to something else than HTTP - {}", text::of(&location))));
+            return Err(Nowhere(
+                State::Unknown,
+                format!("Redirection to something else than HTTP - {}", text::of(&location)),
+            ));
         }
         None => (place.tls, location.as_slice()),
     };
     let pinned = place.tunnel || matches!(how, OnRedirect::Sticky | OnRedirect::StickyPort);
-    let address_of = |host: &str| if pinned { place.address.clone() } else { Place::without_brackets(host).to_owned() };
+    let address_of = |host: &str| {
+        if pinned { place.address.clone() } else { Place::without_brackets(host).to_owned() }
+    };
     let Some(authority) = rest.strip_prefix(b"//") else {
         // Even the same host may be elsewhere than -I says: only sticky keeps the address.
-        let address = if place.host.is_some() { address_of(place.name()) } else { place.address.clone() };
+        let address =
+            if place.host.is_some() { address_of(place.name()) } else { place.address.clone() };
         let host = Some(place.name().to_owned());
         let url = relative(&place.url, rest);
         let virtual_port = if place.tunnel { place.virtual_port } else { place.port };
         return Ok(Place { url, address, host, virtual_port, ..place.clone() });
     };
-    let end = authority.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(authority.len());
+    let end =
+        authority.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(authority.len());
     let (authority, path) = authority.split_at(end);
     let authority = text::of(authority);
     let authority = authority.rsplit('@').next().unwrap_or_default();
@@ -65,7 +80,15 @@ fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere>
     let address = address_of(&host);
     let port = if how == OnRedirect::StickyPort && !place.tunnel { place.port } else { port };
     let connect_port = if place.tunnel { place.port } else { port };
-    Ok(Place { tls, host: Some(host), address, port: connect_port, virtual_port: port, url, tunnel: place.tunnel })
+    Ok(Place {
+        tls,
+        host: Some(host),
+        address,
+        port: connect_port,
+        virtual_port: port,
+        url,
+        tunnel: place.tunnel,
+    })
 }
 
 /// Whether a location is seen from the current folder: neither a whole URL nor from the root.
@@ -73,8 +96,8 @@ fn is_from_folder(location: &[u8]) -> bool {
     scheme(location).is_none() && location.first() != Some(&b'/')
 }
 
-/// A location as it can stand in a request line: without its fragment (RFC 9110, section 10.2.2), blanks and control
-/// characters percent-encoded.
+/// A location as it can stand in a request line: without its fragment (RFC 9110, section 10.2.2),
+/// blanks and control characters percent-encoded.
 fn sendable(location: &[u8]) -> Vec<u8> {
     let location = location.split(|byte| *byte == b'#').next().unwrap_or_default();
     let mut out = Vec::with_capacity(location.len());
@@ -90,7 +113,8 @@ fn sendable(location: &[u8]) -> Vec<u8> {
 
 /// `scheme:` at the start of a reference, and what follows it.
 fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = location.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte))?;
+    let end =
+        location.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte))?;
     let (name, rest) = location.split_at(end);
     let rest = rest.strip_prefix(b":")?;
     name.first().is_some_and(u8::is_ascii_alphabetic).then_some((name, rest))
@@ -104,7 +128,9 @@ fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), String> {
     match Place::split_host(authority).filter(|_| more.is_none()) {
         Some((host, port)) if !host.is_empty() => Ok((host, port.unwrap_or(own))),
         Some(_) => Err("Redirection without a host".into()),
-        None if more.is_none() && port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) => {
+        None if more.is_none()
+            && port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) =>
+        {
             Err("Redirection to port above 65535".into())
         }
         None => Err("Redirection to something that is no port".into()),
@@ -170,7 +196,9 @@ mod tests {
 
     fn to(location: &str, how: OnRedirect) -> Result<(String, String), String> {
         let head = Head::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
-        next(&place(), &head, how, false).map(|place| (place.shown(), place.address)).map_err(|nowhere| nowhere.1)
+        next(&place(), &head, how, false)
+            .map(|place| (place.shown(), place.address))
+            .map_err(|nowhere| nowhere.1)
     }
 
     #[test]
@@ -193,18 +221,34 @@ mod tests {
             ("/a b<c>", "http://h:8080/a%20b<c>"),
             ("http://x:/y", "http://x:80/y"),
         ] {
-            assert_eq!(to(location, OnRedirect::Follow).map(|(shown, _)| shown).as_deref(), Ok(url), "{location}");
+            assert_eq!(
+                to(location, OnRedirect::Follow).map(|(shown, _)| shown).as_deref(),
+                Ok(url),
+                "{location}"
+            );
         }
     }
 
     #[test]
     fn sticky_keeps_the_address_and_stickyport_the_port() {
-        assert_eq!(to("http://x:81/y", OnRedirect::Follow), Ok(("http://x:81/y".into(), "x".into())));
-        assert_eq!(to("http://x:81/y", OnRedirect::Sticky), Ok(("http://x:81/y".into(), "10.0.0.1".into())));
-        assert_eq!(to("http://x:81/y", OnRedirect::StickyPort), Ok(("http://x:8080/y".into(), "10.0.0.1".into())));
+        assert_eq!(
+            to("http://x:81/y", OnRedirect::Follow),
+            Ok(("http://x:81/y".into(), "x".into()))
+        );
+        assert_eq!(
+            to("http://x:81/y", OnRedirect::Sticky),
+            Ok(("http://x:81/y".into(), "10.0.0.1".into()))
+        );
+        assert_eq!(
+            to("http://x:81/y", OnRedirect::StickyPort),
+            Ok(("http://x:8080/y".into(), "10.0.0.1".into()))
+        );
         assert_eq!(to("/y", OnRedirect::Follow), Ok(("http://h:8080/y".into(), "h".into())));
         assert_eq!(to("/y", OnRedirect::Sticky), Ok(("http://h:8080/y".into(), "10.0.0.1".into())));
-        assert_eq!(to("http://[::1]/", OnRedirect::Follow).map(|(_, address)| address), Ok("::1".into()));
+        assert_eq!(
+            to("http://[::1]/", OnRedirect::Follow).map(|(_, address)| address),
+            Ok("::1".into())
+        );
     }
 
     #[test]
@@ -230,7 +274,13 @@ mod tests {
         }
         let head = Head::new(b"HTTP/1.1 304 NM\r\n");
         let nowhere = next(&place(), &head, OnRedirect::Follow, false);
-        assert_eq!(nowhere, Err(Nowhere(State::Unknown, "Could not find redirect location - HTTP/1.1 304 NM".into())));
+        assert_eq!(
+            nowhere,
+            Err(Nowhere(
+                State::Unknown,
+                "Could not find redirect location - HTTP/1.1 304 NM".into()
+            ))
+        );
     }
 
     proptest! {

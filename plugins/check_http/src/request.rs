@@ -1,4 +1,5 @@
-//! The bytes of a request, as check_http has always sent them: servers, their filters and their logs know them.
+//! The bytes of a request, as check_http has always sent them: servers, their filters and their
+//! logs know them.
 
 use crate::inflate;
 use crate::place::Place;
@@ -15,9 +16,15 @@ pub enum Reader {
     Proxy,
 }
 
-/// The request for `place`. Credentials are left out when it is not the place they were given for; `cookies` are those of
-/// the jar that are for it.
-pub fn bytes(request: &Request, place: &Place, reader: Reader, with_credentials: bool, cookies: &str) -> Vec<u8> {
+/// The request for `place`. Credentials are left out when it is not the place they were given for;
+/// `cookies` are those of the jar that are for it.
+pub fn bytes(
+    request: &Request,
+    place: &Place,
+    reader: Reader,
+    with_credentials: bool,
+    cookies: &str,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     let named = place.named();
     let place = if reader == Reader::Proxy { &named } else { place };
@@ -31,7 +38,9 @@ pub fn bytes(request: &Request, place: &Place, reader: Reader, with_credentials:
         (Reader::Proxy, Some(host)) => format!("{}://{host}", place.scheme()),
         _ => String::new(),
     };
-    for part in [method(request), b" ", site.as_bytes(), &place.url, b" ", version.as_bytes(), b"\r\n"] {
+    for part in
+        [method(request), b" ", site.as_bytes(), &place.url, b" ", version.as_bytes(), b"\r\n"]
+    {
         out.extend_from_slice(part);
     }
     line(&mut out, &[b"User-Agent: ", &request.useragent]);
@@ -64,7 +73,8 @@ pub fn bytes(request: &Request, place: &Place, reader: Reader, with_credentials:
         basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
     }
     if let Some(post) = &request.post {
-        let content_type = request.content_type.as_deref().unwrap_or(b"application/x-www-form-urlencoded");
+        let content_type =
+            request.content_type.as_deref().unwrap_or(b"application/x-www-form-urlencoded");
         line(&mut out, &[b"Content-Type: ", content_type]);
         line(&mut out, &[b"Content-Length: ", post.len().to_string().as_bytes()]);
     }
@@ -80,7 +90,11 @@ pub fn connect(request: &Request, place: &Place) -> Vec<u8> {
     line(&mut out, &[b"CONNECT ", target.as_bytes(), b" HTTP/1.1"]);
     line(&mut out, &[b"User-Agent: ", &request.useragent]);
     basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
-    for header in request.headers.iter().filter(|header| !header.starts_with(b"Host:") && !is_credential(header)) {
+    for header in request
+        .headers
+        .iter()
+        .filter(|header| !header.starts_with(b"Host:") && !is_credential(header))
+    {
         line(&mut out, &[header]);
     }
     line(&mut out, &[b"Proxy-Connection: keep-alive"]);
@@ -114,16 +128,20 @@ fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {
 /// A line of -k that proves who we are.
 fn is_credential(header: &[u8]) -> bool {
     let name = header.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
-    ["authorization", "proxy-authorization", "cookie"].iter().any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()))
+    ["authorization", "proxy-authorization", "cookie"]
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()))
 }
 
 /// RFC 4648, section 4.
 pub fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let letter = |bits: u32| LETTERS.get(bits as usize & 63).map_or('=', |letter| char::from(*letter));
+    let letter =
+        |bits: u32| LETTERS.get(bits as usize & 63).map_or('=', |letter| char::from(*letter));
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits = group.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - group.len()));
         for place in 0..4 {
             text.push(if place <= group.len() { letter(bits >> (18 - 6 * place)) } else { '=' });
         }
@@ -160,8 +178,10 @@ mod tests {
     fn lines_stand_where_they_always_stood() {
         let mut request = request(&["Host: a", "X: 1", "Host: b"]);
         request.post = Some(b"q=1".into());
-        let expected = "POST /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: b\r\nHost: a\r\nX: 1\r\n\
-                        Authorization: Basic dTpw\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        let expected = "POST /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: \
+        b\r\nHost: a\r\nX: 1\r\n\
+                        Authorization: Basic dTpw\r\nContent-Type: \
+                        application/x-www-form-urlencoded\r\n\
                         Content-Length: 3\r\n\r\nq=1";
         assert_eq!(crate::text::of(&bytes(&request, &place(), Reader::Site, true, "")), expected);
     }
@@ -178,12 +198,21 @@ mod tests {
         let place = Place { host: None, address: "::1".into(), ..place() };
         let request = Request { version: Some(HttpVersion::V1_1), ..Request::default() };
         let text = crate::text::of(&bytes(&request, &place, Reader::Site, true, ""));
-        assert!(text.starts_with("GET /x y HTTP/1.1\r\n") && text.contains("\r\nHost: [::1]:81\r\n"), "{text}");
+        assert!(
+            text.starts_with("GET /x y HTTP/1.1\r\n") && text.contains("\r\nHost: [::1]:81\r\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn another_host_gets_no_credentials() {
-        let sent = bytes(&request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]), &place(), Reader::Site, false, "");
+        let sent = bytes(
+            &request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]),
+            &place(),
+            Reader::Site,
+            false,
+            "",
+        );
         assert_eq!(
             crate::text::of(&sent),
             "GET /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: h:81\r\nX: 1\r\n\r\n"
@@ -192,7 +221,8 @@ mod tests {
 
     #[test]
     fn cookies_of_the_jar_are_one_line() {
-        let text = crate::text::of(&bytes(&request(&["X: 1"]), &place(), Reader::Site, false, "a=b; c=d"));
+        let text =
+            crate::text::of(&bytes(&request(&["X: 1"]), &place(), Reader::Site, false, "a=b; c=d"));
         assert!(text.ends_with("\r\nX: 1\r\nCookie: a=b; c=d\r\n\r\n"), "{text}");
     }
 
@@ -210,18 +240,27 @@ mod tests {
         request.proxy_authorization = Some(b"p:q".into());
         let place = Place { tunnel: true, ..place() };
         let asked = crate::text::of(&connect(&request, &place));
-        let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\nProxy-Authorization: Basic cDpx\r\nX: 1\r\n\
+        let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\nProxy-Authorization: Basic \
+        cDpx\r\nX: 1\r\n\
                         Proxy-Connection: keep-alive\r\nHost: h:81\r\n\r\n";
         assert_eq!(asked, expected);
         let inside = crate::text::of(&bytes(&request, &place, Reader::SiteBehindTunnel, true, ""));
-        assert!(inside.contains("Authorization: Basic dTpw") && !inside.contains("Proxy-"), "{inside}");
+        assert!(
+            inside.contains("Authorization: Basic dTpw") && !inside.contains("Proxy-"),
+            "{inside}"
+        );
     }
 
     #[test]
     fn base64_is_the_rfcs() {
-        for (plain, coded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy"), ("\u{ff}~", "w79+")]
-        {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+            ("\u{ff}~", "w79+"),
+        ] {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
     }

@@ -1,7 +1,7 @@
 //! Names to addresses, as the rest of the system resolves them and within the deadline.
 //!
-//! A static musl program knows /etc/hosts and DNS only. Where nsswitch.conf names more, `getent` is asked, which loads
-//! glibc's modules (sss, mdns, myhostname, …) for us.
+//! A static musl program knows /etc/hosts and DNS only. Where nsswitch.conf names more, `getent` is
+//! asked, which loads glibc's modules (sss, mdns, myhostname, …) for us.
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -23,13 +23,24 @@ const MAX_FILE: u64 = 64 << 20;
 const WRONG_FAMILY: &str = "Address family for hostname not supported";
 
 /// The addresses of `name`, in the order the system prefers.
-pub fn addresses(name: &str, port: u16, family: Option<Family>, clock: &Clock) -> Result<Vec<SocketAddr>, Fault> {
+pub fn addresses(
+    name: &str,
+    port: u16,
+    family: Option<Family>,
+    clock: &Clock,
+) -> Result<Vec<SocketAddr>, Fault> {
     if let Ok(address) = name.parse::<IpAddr>() {
         let fits = is_of(family, &address);
-        return if fits { Ok(vec![SocketAddr::new(address, port)]) } else { Err(Fault::Name(WRONG_FAMILY)) };
+        return if fits {
+            Ok(vec![SocketAddr::new(address, port)])
+        } else {
+            Err(Fault::Name(WRONG_FAMILY))
+        };
     }
     let order = if cfg!(target_env = "musl") { order(clock) } else { Order::Libc };
-    let mut found = match hosts(name, port, clock).filter(|_| cfg!(target_env = "musl") && order != Order::Getent) {
+    let mut found = match hosts(name, port, clock)
+        .filter(|_| cfg!(target_env = "musl") && order != Order::Getent)
+    {
         Some(found) => found,
         None => {
             let name = name.to_owned();
@@ -48,8 +59,12 @@ fn is_of(family: Option<Family>, address: &IpAddr) -> bool {
     }
 }
 
-/// Runs `work`, which may block longer than the run may take, beside us. A run that is over does not wait for it.
-fn within<T: Send + 'static>(clock: &Clock, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+/// Runs `work`, which may block longer than the run may take, beside us. A run that is over does
+/// not wait for it.
+fn within<T: Send + 'static>(
+    clock: &Clock,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
     let left = clock.left()?.unwrap_or(Duration::MAX);
     let (answer, wait) = channel();
     let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
@@ -63,7 +78,12 @@ fn within<T: Send + 'static>(clock: &Clock, work: impl FnOnce() -> T + Send + 's
     })
 }
 
-fn look_up(name: &str, port: u16, family: Option<Family>, order: &Order) -> Result<Vec<SocketAddr>, Fault> {
+fn look_up(
+    name: &str,
+    port: u16,
+    family: Option<Family>,
+    order: &Order,
+) -> Result<Vec<SocketAddr>, Fault> {
     if name.is_empty() || name.contains('\0') {
         return Err(Fault::Name(NOT_KNOWN));
     }
@@ -92,10 +112,13 @@ fn read(path: &str, clock: &Clock) -> Option<String> {
     String::from_utf8(safe_file::read(path, MAX_FILE, clock.deadline()).ok()?).ok()
 }
 
-/// What a nsswitch.conf(5) means for a program that knows files and DNS only, in this order. Without a line on hosts there
-/// is no glibc, or one that was never told of more.
+/// What a nsswitch.conf(5) means for a program that knows files and DNS only, in this order.
+/// Without a line on hosts there is no glibc, or one that was never told of more.
 fn order_of(nsswitch: &str) -> Order {
-    let hosts = nsswitch.lines().find_map(|line| line.trim_start().strip_prefix("hosts:")).unwrap_or("files dns");
+    let hosts = nsswitch
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("hosts:"))
+        .unwrap_or("files dns");
     let hosts = hosts.split('#').next().unwrap_or_default();
     match hosts.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["files", "dns"] => Order::Libc,
@@ -107,7 +130,8 @@ fn order_of(nsswitch: &str) -> Order {
     }
 }
 
-/// What /etc/hosts says: a look-up that cannot block needs no thread beside it, which would cost a fifth of a run.
+/// What /etc/hosts says: a look-up that cannot block needs no thread beside it, which would cost a
+/// fifth of a run.
 fn hosts(name: &str, port: u16, clock: &Clock) -> Option<Vec<SocketAddr>> {
     let found = hosts_in(&read("/etc/hosts", clock)?, name, port);
     Some(found).filter(|found| !found.is_empty())
@@ -116,7 +140,9 @@ fn hosts(name: &str, port: u16, clock: &Clock) -> Option<Vec<SocketAddr>> {
 /// hosts(5): an address and its names, up to a `#`.
 fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    let matching = lines.filter(|line| line.split_whitespace().skip(1).any(|known| known.eq_ignore_ascii_case(name)));
+    let matching = lines.filter(|line| {
+        line.split_whitespace().skip(1).any(|known| known.eq_ignore_ascii_case(name))
+    });
     let mut found: Vec<SocketAddr> = Vec::new();
     for address in matching.filter_map(|line| line.split_whitespace().next()?.parse().ok()) {
         let address = SocketAddr::new(address, port);
@@ -132,11 +158,18 @@ fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
 fn libc(name: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     match (name, port).to_socket_addrs() {
         Ok(found) => Ok(found.collect()),
-        // std keeps getaddrinfo's code to itself; these are the texts of glibc and musl for EAI_AGAIN.
-        Err(why) if ["Temporary failure", "Try again"].iter().any(|text| why.to_string().contains(text)) => {
+        // std keeps getaddrinfo's code to itself; these are the texts of glibc and musl for
+        // EAI_AGAIN.
+        Err(why)
+            if ["Temporary failure", "Try again"]
+                .iter()
+                .any(|text| why.to_string().contains(text)) =>
+        {
             Err(Fault::Name(TRY_AGAIN))
         }
-        Err(why) if Errno::from_io_error(&why).is_some_and(is_shortage) => Err(Fault::Starved(text::plain(&why))),
+        Err(why) if Errno::from_io_error(&why).is_some_and(is_shortage) => {
+            Err(Fault::Starved(text::plain(&why)))
+        }
         Err(_) => Err(Fault::Name(NOT_KNOWN)),
     }
 }
@@ -148,7 +181,11 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
         Some(Family::V6) => "ahostsv6",
     };
     let mut command = Command::new("getent");
-    command.args(["--", database, name]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["--", database, name])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let Ok(mut child) = command.spawn() else { return libc(name, port) };
     let mut text = String::new();
     if let Some(stdout) = child.stdout.take() {
@@ -158,16 +195,25 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
     // getent(1): 2 says that the name is not known; anything else, that it was not looked up.
     let unknown = matches!(child.wait().map(|status| status.code()), Ok(Some(0 | 2)));
     let found = read_getent(&text, port);
-    if found.is_empty() { Err(Fault::Name(if unknown { NOT_KNOWN } else { TRY_AGAIN })) } else { Ok(found) }
+    if found.is_empty() {
+        Err(Fault::Name(if unknown { NOT_KNOWN } else { TRY_AGAIN }))
+    } else {
+        Ok(found)
+    }
 }
 
-/// Lines of `getent ahosts`: address, socket type, name. Each address stands there once for every type, and with ahostsv6
-/// those of IPv4 in the clothes of IPv6.
+/// Lines of `getent ahosts`: address, socket type, name. Each address stands there once for every
+/// type, and with ahostsv6 those of IPv4 in the clothes of IPv6.
 fn read_getent(text: &str, port: u16) -> Vec<SocketAddr> {
     let streams = text.lines().filter(|line| line.split_whitespace().nth(1) == Some("STREAM"));
-    let addresses = streams.filter_map(|line| line.split_whitespace().next()?.parse::<IpAddr>().ok());
-    let is_mapped = |address: &IpAddr| matches!(address, IpAddr::V6(six) if six.to_ipv4_mapped().is_some());
-    addresses.filter(|address| !is_mapped(address)).map(|address| SocketAddr::new(address, port)).collect()
+    let addresses =
+        streams.filter_map(|line| line.split_whitespace().next()?.parse::<IpAddr>().ok());
+    let is_mapped =
+        |address: &IpAddr| matches!(address, IpAddr::V6(six) if six.to_ipv4_mapped().is_some());
+    addresses
+        .filter(|address| !is_mapped(address))
+        .map(|address| SocketAddr::new(address, port))
+        .collect()
 }
 
 #[cfg(test)]
@@ -196,9 +242,11 @@ mod tests {
 
     #[test]
     fn hosts_are_read() {
-        let text =
-            "127.0.0.1 localhost # a LOCALHOST\n::1\tip6 localhost\n10.0.0.1 x.example x\nrubbish x\n127.0.0.1 LocalHost\n";
-        let of = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let text = "127.0.0.1 localhost # a LOCALHOST\n::1\tip6 localhost\n10.0.0.1 x.example \
+        x\nrubbish x\n127.0.0.1 LocalHost\n";
+        let of = |texts: &[&str]| {
+            texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>()
+        };
         assert_eq!(hosts_in(text, "localhost", 80), of(&["[::1]:80", "127.0.0.1:80"]));
         assert_eq!(hosts_in(text, "X", 80), of(&["10.0.0.1:80"]));
         assert_eq!(hosts_in(text, "y", 80), of(&[]));
@@ -206,8 +254,10 @@ mod tests {
 
     #[test]
     fn getent_lines_are_read() {
-        let text = "::1             STREAM localhost\n::1             DGRAM  \n127.0.0.1       STREAM \nrubbish\n::ffff:1.2.3.4 STREAM x\n";
-        let expected: Vec<SocketAddr> = vec!["[::1]:80".parse().unwrap(), "127.0.0.1:80".parse().unwrap()];
+        let text = "::1             STREAM \
+                    localhost\n::1             DGRAM  \n127.0.0.1       STREAM \nrubbish\n::ffff:1.2.3.4 STREAM x\n";
+        let expected: Vec<SocketAddr> =
+            vec!["[::1]:80".parse().unwrap(), "127.0.0.1:80".parse().unwrap()];
         assert_eq!(read_getent(text, 80), expected);
     }
 

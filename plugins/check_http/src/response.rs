@@ -1,4 +1,5 @@
-//! A response as it comes in the field: where its head ends, what it says, how long its body is. Pure.
+//! A response as it comes in the field: where its head ends, what it says, how long its body is.
+//! Pure.
 
 mod framing;
 
@@ -13,8 +14,8 @@ pub struct Head {
     pub header: Vec<u8>,
 }
 
-/// Where the head in `bytes` ends, its blank line included; lines may end in a bare newline. `from` bytes are known not
-/// to hold the end.
+/// Where the head in `bytes` ends, its blank line included; lines may end in a bare newline. `from`
+/// bytes are known not to hold the end.
 pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from.saturating_sub(2);
     loop {
@@ -28,7 +29,8 @@ pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 impl Head {
-    /// Takes a head apart. What comes without a blank line at its end, or without any line, is taken as it is.
+    /// Takes a head apart. What comes without a blank line at its end, or without any line, is
+    /// taken as it is.
     pub fn new(bytes: &[u8]) -> Head {
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
         let (status_line, header) = bytes.split_at(end);
@@ -46,9 +48,11 @@ impl Head {
         if digits.len() == 3 { crate::text::of(digits).parse().ok() } else { None }
     }
 
-    /// An interim answer: the real one follows (RFC 9110, section 15.2). 101 is final: the protocol changes.
+    /// An interim answer: the real one follows (RFC 9110, section 15.2). 101 is final: the protocol
+    /// changes.
     pub fn is_interim(&self) -> bool {
-        self.status_line.starts_with(b"HTTP/") && self.code().is_some_and(|code| (100..200).contains(&code) && code != 101)
+        self.status_line.starts_with(b"HTTP/")
+            && self.code().is_some_and(|code| (100..200).contains(&code) && code != 101)
     }
 
     /// The values of a header, without regard to the case of its name; folded lines are joined.
@@ -67,7 +71,8 @@ impl Head {
             }
             let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
             let (this, value) = line.split_at(colon);
-            inside = this.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes()) && !value.is_empty();
+            inside =
+                this.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes()) && !value.is_empty();
             if inside {
                 found.push(value.get(1..).unwrap_or_default().trim_ascii().to_vec());
             }
@@ -77,11 +82,18 @@ impl Head {
 
     /// How the body is delimited (RFC 9112, section 6.3).
     pub fn framing(&self, method: &[u8]) -> Framing {
-        if method == b"HEAD" || self.code().is_some_and(|code| code == 204 || code == 304 || (100..200).contains(&code)) {
+        if method == b"HEAD"
+            || self
+                .code()
+                .is_some_and(|code| code == 204 || code == 304 || (100..200).contains(&code))
+        {
             return Framing::Length(0);
         }
         let codings = self.values("Transfer-Encoding").join(&b","[..]).to_ascii_lowercase();
-        if codings.split(|byte| *byte == b',').any(|coding| coding.trim_ascii_start().starts_with(b"chunked")) {
+        if codings
+            .split(|byte| *byte == b',')
+            .any(|coding| coding.trim_ascii_start().starts_with(b"chunked"))
+        {
             return Framing::Chunked(Chunk::Size(Vec::new()));
         }
         let mut lengths = self.values("Content-Length");
@@ -120,7 +132,11 @@ mod tests {
             ("a\r\n\r", None),
         ] {
             for from in 0..text.len().saturating_sub(2) {
-                assert_eq!(head_end(text.as_bytes(), from).filter(|_| from < 3), end.filter(|_| from < 3), "{text:?} {from}");
+                assert_eq!(
+                    head_end(text.as_bytes(), from).filter(|_| from < 3),
+                    end.filter(|_| from < 3),
+                    "{text:?} {from}"
+                );
             }
         }
     }
@@ -140,7 +156,9 @@ mod tests {
 
     #[test]
     fn header_values_are_found_in_any_case_and_fold() {
-        let head = Head::new(b"HTTP/1.1 200 OK\r\nlocation:\r\n /a\r\nX: y\r\n z\r\nLOCATION : /b\r\nnocolon\r\n");
+        let head = Head::new(
+            b"HTTP/1.1 200 OK\r\nlocation:\r\n /a\r\nX: y\r\n z\r\nLOCATION : /b\r\nnocolon\r\n",
+        );
         assert_eq!(head.values("Location"), [b"/a".to_vec(), b"/b".to_vec()]);
         assert_eq!(head.values("x"), [b"y z".to_vec()]);
         assert!(head.values("nocolon").is_empty());
@@ -148,15 +166,28 @@ mod tests {
 
     #[test]
     fn bodies_are_delimited_as_the_rfc_says() {
-        let framing = |head: &str, method: &str| Head::new(head.as_bytes()).framing(method.as_bytes());
+        let framing =
+            |head: &str, method: &str| Head::new(head.as_bytes()).framing(method.as_bytes());
         assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "GET"), Framing::Length(5));
         assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "HEAD"), Framing::Length(0));
         assert_eq!(framing("HTTP/1.1 304 NM\r\nContent-Length: 5\r\n", "GET"), Framing::Length(0));
-        assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n", "GET"), Framing::UntilClose);
-        assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n", "GET"), Framing::UntilClose);
-        assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n", "GET"), Framing::UntilClose);
+        assert_eq!(
+            framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n", "GET"),
+            Framing::UntilClose
+        );
+        assert_eq!(
+            framing("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n", "GET"),
+            Framing::UntilClose
+        );
+        assert_eq!(
+            framing("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n", "GET"),
+            Framing::UntilClose
+        );
         assert!(matches!(
-            framing("HTTP/1.1 200 OK\r\ntransfer-encoding: CHUNKED\r\nContent-Length: 5\r\n", "GET"),
+            framing(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: CHUNKED\r\nContent-Length: 5\r\n",
+                "GET"
+            ),
             Framing::Chunked(_)
         ));
     }

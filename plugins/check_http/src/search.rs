@@ -22,13 +22,19 @@ pub struct Search<'w> {
 impl<'w> Search<'w> {
     /// Begins with an empty body.
     pub fn new(strings: &'w [Vec<u8>], patterns: &'w [Pattern]) -> Search<'w> {
-        let strings = strings.iter().map(|text| Needle { text, tail: Vec::new(), found: text.is_empty() }).collect();
+        let strings = strings
+            .iter()
+            .map(|text| Needle { text, tail: Vec::new(), found: text.is_empty() })
+            .collect();
         Search { strings, patterns: patterns.iter().map(posix::Search::new).collect() }
     }
 
     /// Takes the next piece of the body.
     pub fn feed(&mut self, piece: &[u8]) {
-        self.strings.iter_mut().filter(|needle| !needle.found).for_each(|needle| needle.feed(piece));
+        self.strings
+            .iter_mut()
+            .filter(|needle| !needle.found)
+            .for_each(|needle| needle.feed(piece));
         self.patterns.iter_mut().for_each(|pattern| pattern.feed(piece));
     }
 
@@ -41,7 +47,8 @@ impl<'w> Search<'w> {
     }
 }
 
-/// A text that is looked for, and the end of what has been fed: it may be the beginning of the text.
+/// A text that is looked for, and the end of what has been fed: it may be the beginning of the
+/// text.
 #[derive(Debug)]
 struct Needle<'w> {
     text: &'w [u8],

@@ -1,8 +1,11 @@
-//! Bytes from the net as text for a person. What is dangerous in them is cleaned later, when they are printed.
+//! Bytes from the net as text for a person. What is dangerous in them is cleaned later, when they
+//! are printed.
 
-/// `bytes` as text: as UTF-8 where they are UTF-8, else as latin-1, so that no byte is lost or refused.
+/// `bytes` as text: as UTF-8 where they are UTF-8, else as latin-1, so that no byte is lost or
+/// refused.
 pub fn of(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
+    std::str::from_utf8(bytes)
+        .map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 /// Whether `needle` stands in `hay`. An empty needle stands everywhere.

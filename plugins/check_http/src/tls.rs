@@ -1,4 +1,5 @@
-//! What the two TLS libraries have in common. `rustls` is fast and strict, `openssl` talks to everything.
+//! What the two TLS libraries have in common. `rustls` is fast and strict, `openssl` talks to
+//! everything.
 
 #[cfg(feature = "openssl-tls")]
 pub mod openssl;

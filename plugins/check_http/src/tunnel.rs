@@ -16,7 +16,8 @@ const MAX_ANSWER: usize = 64 << 10;
 pub fn open(socket: &mut Socket, request: &Request, place: &Place) -> Result<(), Fault> {
     socket.write_all(&request::connect(request, place)).map_err(|why| broken(&why))?;
     let mut answer = Vec::new();
-    // Byte by byte: what follows the blank line is the other side's, and the first bytes of TLS are ours to send.
+    // Byte by byte: what follows the blank line is the other side's, and the first bytes of TLS are
+    // ours to send.
     let mut byte = [0];
     while head_end(&answer, answer.len().saturating_sub(4)).is_none() {
         match socket.read(&mut byte) {
@@ -35,7 +36,11 @@ pub fn open(socket: &mut Socket, request: &Request, place: &Place) -> Result<(),
 }
 
 fn broken(why: &std::io::Error) -> Fault {
-    if why.kind() == ErrorKind::TimedOut { Fault::Timeout } else { refused(&crate::text::plain(why)) }
+    if why.kind() == ErrorKind::TimedOut {
+        Fault::Timeout
+    } else {
+        refused(&crate::text::plain(why))
+    }
 }
 
 /// In the words a refused tunnel has always had, and the proxy's own behind them.

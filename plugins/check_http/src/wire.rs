@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::net::{
+    self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt,
+};
 
 use crate::clock::Clock;
 use crate::fault::{Fault, is_shortage};
@@ -24,16 +26,21 @@ pub struct Socket {
 
 /// What a conversation runs over: a socket, or TLS on one.
 pub trait Stream: Read + Write + Send + Sync + std::fmt::Debug {
-    /// Says good-bye, where the protocol has a word for it. That the peer may not hear it is no matter.
+    /// Says good-bye, where the protocol has a word for it. That the peer may not hear it is no
+    /// matter.
     fn close(&mut self) {}
 }
 
 impl Stream for Socket {}
 
 impl Socket {
-    /// Connects to the first of `addresses` that answers. One after another, but none waits long for the one before.
-    /// `source` is the address to connect from, if that matters.
-    pub fn to_any(addresses: &[SocketAddr], source: Option<IpAddr>, clock: &Clock) -> Result<Socket, Fault> {
+    /// Connects to the first of `addresses` that answers. One after another, but none waits long
+    /// for the one before. `source` is the address to connect from, if that matters.
+    pub fn to_any(
+        addresses: &[SocketAddr],
+        source: Option<IpAddr>,
+        clock: &Clock,
+    ) -> Result<Socket, Fault> {
         let mut waiting = alternate(addresses).into_iter();
         let mut pending: Vec<OwnedFd> = Vec::new();
         let mut last_error = Errno::HOSTUNREACH;
@@ -50,9 +57,11 @@ impl Socket {
             if pending.is_empty() {
                 return Err(unconnected(last_error));
             }
-            let until_next = (waiting.len() > 0).then(|| next_start.saturating_duration_since(Instant::now()));
+            let until_next =
+                (waiting.len() > 0).then(|| next_start.saturating_duration_since(Instant::now()));
             let left = clock.left()?;
-            let ready = wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(unconnected)?;
+            let ready =
+                wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(unconnected)?;
             if let Some(at) = ready {
                 let fd = pending.swap_remove(at);
                 match sockopt::socket_error(&fd).unwrap_or_else(Err) {
@@ -71,8 +80,14 @@ impl Socket {
         let left = clock.left()?;
         let connect = || {
             let address = SocketAddrUnix::new(path)?;
-            let fd = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-            // Where the queue is full, this is how long connect waits (unix(7)); poll does not know of it.
+            let fd = net::socket_with(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )?;
+            // Where the queue is full, this is how long connect waits (unix(7)); poll does not know
+            // of it.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;
@@ -83,11 +98,22 @@ impl Socket {
 
     /// The line that tells a server behind HAProxy who connects (the PROXY protocol, version 1).
     pub fn haproxy_line(&self) -> String {
-        let end = |address: Result<net::SocketAddrAny, Errno>| address.ok().and_then(|end| SocketAddr::try_from(end).ok());
-        match (end(net::getsockname(&self.fd)), end(net::getpeername(&self.fd).and_then(|end| end.ok_or(Errno::NOTCONN)))) {
+        let end = |address: Result<net::SocketAddrAny, Errno>| {
+            address.ok().and_then(|end| SocketAddr::try_from(end).ok())
+        };
+        match (
+            end(net::getsockname(&self.fd)),
+            end(net::getpeername(&self.fd).and_then(|end| end.ok_or(Errno::NOTCONN))),
+        ) {
             (Some(us), Some(them)) => {
                 let family = if us.is_ipv4() { "TCP4" } else { "TCP6" };
-                format!("PROXY {family} {} {} {} {}\r\n", us.ip(), them.ip(), us.port(), them.port())
+                format!(
+                    "PROXY {family} {} {} {} {}\r\n",
+                    us.ip(),
+                    them.ip(),
+                    us.port(),
+                    them.port()
+                )
             }
             _ => "PROXY UNKNOWN\r\n".to_owned(),
         }
@@ -138,9 +164,15 @@ fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno>
     }
 }
 
-/// Waits until one of `fds` is ready and says which; `None` when none was in time, or the wait was interrupted.
-fn wait(fds: &[OwnedFd], flags: PollFlags, limit: Option<Duration>) -> Result<Option<usize>, Errno> {
-    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), flags)).collect();
+/// Waits until one of `fds` is ready and says which; `None` when none was in time, or the wait was
+/// interrupted.
+fn wait(
+    fds: &[OwnedFd],
+    flags: PollFlags,
+    limit: Option<Duration>,
+) -> Result<Option<usize>, Errno> {
+    let mut polled: Vec<PollFd<'_>> =
+        fds.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), flags)).collect();
     // A limit too far away to be written down is none.
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     match poll(&mut polled, limit.as_ref()) {
@@ -152,9 +184,11 @@ fn wait(fds: &[OwnedFd], flags: PollFlags, limit: Option<Duration>) -> Result<Op
 /// IPv6 and IPv4 in turn, beginning with the family the system prefers (RFC 8305, section 4).
 fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
-    let (same, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv4() == first.is_ipv4());
+    let (same, other): (Vec<_>, Vec<_>) =
+        addresses.iter().partition(|address| address.is_ipv4() == first.is_ipv4());
     let mut other = other.into_iter();
-    let mut mixed: Vec<SocketAddr> = same.into_iter().flat_map(|address| std::iter::once(address).chain(other.next())).collect();
+    let mut mixed: Vec<SocketAddr> =
+        same.into_iter().flat_map(|address| std::iter::once(address).chain(other.next())).collect();
     mixed.extend(other);
     mixed
 }
@@ -171,7 +205,8 @@ fn unconnected(why: Errno) -> Fault {
     if is_shortage(why) { Fault::Starved(said(why)) } else { Fault::Connect(said(why)) }
 }
 
-/// An error as glibc words it, which is what existing notifications and their filters know; musl's texts differ.
+/// An error as glibc words it, which is what existing notifications and their filters know; musl's
+/// texts differ.
 fn said(why: Errno) -> String {
     let known = match why {
         Errno::CONNREFUSED => "Connection refused",
@@ -208,7 +243,9 @@ mod tests {
 
     #[test]
     fn families_take_turns() {
-        let of = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let of = |texts: &[&str]| {
+            texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>()
+        };
         let mixed = alternate(&of(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]));
         assert_eq!(mixed, of(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "3.3.3.3:1"]));
     }

@@ -1,4 +1,5 @@
-//! What the command line asks for, in values that cannot be wrong any more. `read` makes them of what was typed.
+//! What the command line asks for, in values that cannot be wrong any more. `read` makes them of
+//! what was typed.
 
 mod read;
 #[cfg(test)]
@@ -80,10 +81,12 @@ impl Proxy {
     /// Whether this host is asked without the proxy.
     pub fn spares(&self, host: &str) -> bool {
         self.spared.iter().any(|name| {
-            let domain = host.len().checked_sub(name.len()).and_then(|at| host.split_at_checked(at));
+            let domain =
+                host.len().checked_sub(name.len()).and_then(|at| host.split_at_checked(at));
             name == "*"
-                || domain
-                    .is_some_and(|(before, end)| end.eq_ignore_ascii_case(name) && (before.is_empty() || before.ends_with('.')))
+                || domain.is_some_and(|(before, end)| {
+                    end.eq_ignore_ascii_case(name) && (before.is_empty() || before.ends_with('.'))
+                })
         })
     }
 }

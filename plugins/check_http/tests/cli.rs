@@ -1,5 +1,10 @@
-//! check_http as Nagios runs it, against servers that say all kinds of things: exit code and text, to the character.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+//! check_http as Nagios runs it, against servers that say all kinds of things: exit code and text,
+//! to the character.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 mod support;
 
@@ -21,19 +26,29 @@ fn check(answers: &[&str], options: &[&str]) -> (Run, Vec<String>) {
 #[track_caller]
 fn says(answer: &str, options: &[&str], code: i32, text: &str) {
     let (run, _) = check(&[answer], options);
-    assert_eq!((run.code, run.text.trim_end_matches('\n')), (Some(code), text), "{options:?} {answer:?}");
+    assert_eq!(
+        (run.code, run.text.trim_end_matches('\n')),
+        (Some(code), text),
+        "{options:?} {answer:?}"
+    );
 }
 
 /// The line of a page of so many bytes, with its perfdata.
 fn line(state: &str, message: &str, bytes: usize) -> String {
-    format!("HTTP {state}: {message} - {bytes} bytes in T second response time |time=Ts;;;0.000000;10.000000 size={bytes}B;;;0;")
+    format!(
+        "HTTP {state}: {message} - {bytes} bytes in T second response time \
+         |time=Ts;;;0.000000;10.000000 size={bytes}B;;;0;"
+    )
 }
 
 #[test]
 fn status_codes_are_states() {
-    for (status, code, state) in
-        [("200 OK", 0, "OK"), ("302 Found", 0, "OK"), ("404 Not Found", 1, "WARNING"), ("503 Down", 2, "CRITICAL")]
-    {
+    for (status, code, state) in [
+        ("200 OK", 0, "OK"),
+        ("302 Found", 0, "OK"),
+        ("404 Not Found", 1, "WARNING"),
+        ("503 Down", 2, "CRITICAL"),
+    ] {
         let answer = format!("HTTP/1.1 {status}\r\n\r\n");
         says(&answer, &[], code, &line(state, &format!("HTTP/1.1 {status}"), answer.len()));
     }
@@ -49,7 +64,8 @@ fn every_check_of_the_page_has_its_say_in_its_order() {
     let url = "http://127.0.0.1:PORT/";
     let size = OK.len();
     let message = format!(
-        "HTTP/1.1 200 OK - Server date unknown, header 'a' not found on '{url}', string 'b' not found on '{url}', \
+        "HTTP/1.1 200 OK - Server date unknown, header 'a' not found on '{url}', string 'b' not \
+         found on '{url}', \
          pattern not found, page size {size} too small"
     );
     let expected = line("CRITICAL", &message, size).replace("B;;;0;", "B;500;0;0;");
@@ -59,35 +75,52 @@ fn every_check_of_the_page_has_its_say_in_its_order() {
 #[test]
 fn expected_texts_replace_the_rules_of_codes() {
     let answer = "HTTP/1.1 404 NF\r\n\r\n";
-    says(answer, &["-e", "x,404"], 0, &line("OK", "Status line output matched \"x,404\"", answer.len()));
-    let unexpected = "HTTP CRITICAL - Invalid HTTP response received from host on port PORT: HTTP/1.1 404 NF";
+    says(
+        answer,
+        &["-e", "x,404"],
+        0,
+        &line("OK", "Status line output matched \"x,404\"", answer.len()),
+    );
+    let unexpected =
+        "HTTP CRITICAL - Invalid HTTP response received from host on port PORT: HTTP/1.1 404 NF";
     says(answer, &["-e", "200"], 2, unexpected);
 }
 
 #[test]
 fn thresholds_and_limits_are_in_the_perfdata() {
     let expected = format!(
-        "HTTP WARNING: HTTP/1.1 200 OK - {0} bytes in T second response time |time=Ts;0.000000;20.000000;0.000000;21.000000 size={0}B;;;0;",
+        "HTTP WARNING: HTTP/1.1 200 OK - {0} bytes in T second response time \
+         |time=Ts;0.000000;20.000000;0.000000;21.000000 size={0}B;;;0;",
         OK.len()
     );
     says(OK, &["-w", "0", "-c", "20"], 1, &expected);
     let (run, _) = check(&[OK], &["-E"]);
-    let parts = " time_connect=Ts;;;;10.000000  time_headers=Ts;;;;10.000000 time_firstbyte=Ts;;;;10.000000 time_transfer=Ts;;;;10.000000\n";
+    let parts = " time_connect=Ts;;;;10.000000  time_headers=Ts;;;;10.000000 \
+                 time_firstbyte=Ts;;;;10.000000 time_transfer=Ts;;;;10.000000\n";
     assert!(run.text.ends_with(parts), "{}", run.text);
 }
 
 #[test]
 fn the_request_is_the_one_servers_know() {
-    let (_, requests) = check(&[OK], &["-H", "h", "-u", "/x", "-k", "X: y", "-a", "u:p", "-A", "agent", "-P", "q=1"]);
-    let expected = "POST /x HTTP/1.1\r\nUser-Agent: agent\r\nConnection: close\r\nHost: h:PORT\r\nX: y\r\n\
-                    Authorization: Basic dTpw\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\nq=1";
+    let (_, requests) = check(
+        &[OK],
+        &["-H", "h", "-u", "/x", "-k", "X: y", "-a", "u:p", "-A", "agent", "-P", "q=1"],
+    );
+    let expected = "POST /x HTTP/1.1\r\nUser-Agent: agent\r\nConnection: close\r\nHost: \
+    h:PORT\r\nX: y\r\n\
+                    Authorization: Basic dTpw\r\nContent-Type: \
+                    application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\nq=1";
     assert_eq!(requests, [expected]);
 }
 
 #[test]
 fn the_body_is_shown_and_linked_on_request() {
     let (run, _) = check(&[OK], &["-B", "-L", "-H", "h"]);
-    assert!(run.text.starts_with("<A HREF=\"http://h:PORT/\" target=\"_blank\">HTTP OK: "), "{}", run.text);
+    assert!(
+        run.text.starts_with("<A HREF=\"http://h:PORT/\" target=\"_blank\">HTTP OK: "),
+        "{}",
+        run.text
+    );
     assert!(run.text.contains("second response time </A>|time="), "{}", run.text);
     assert!(run.text.ends_with("B;;;0;\nhi\n"), "{}", run.text);
 }
@@ -99,7 +132,8 @@ fn redirects_are_followed_as_asked() {
     assert_eq!((run.code, requests.len()), (Some(0), 2));
     assert!(requests[1].starts_with("GET /next HTTP/1.1\r\n"), "{requests:?}");
     let (run, _) = check(&[&to("/a"), &to("/b"), OK], &["-f", "follow", "--max-redirs", "1"]);
-    let too_deep = "HTTP WARNING - maximum redirection depth 1 exceeded - http://127.0.0.1:PORT/b\n";
+    let too_deep =
+        "HTTP WARNING - maximum redirection depth 1 exceeded - http://127.0.0.1:PORT/b\n";
     assert_eq!((run.code, run.text.as_str()), (Some(1), too_deep));
     says(
         &to("/"),
@@ -113,11 +147,12 @@ fn redirects_are_followed_as_asked() {
 fn nothing_listens() {
     // At a port that was free a moment ago another test may listen by now.
     let run = support::run(PROGRAM, &["-H", "localhost", "-p", "1"]);
-    let expected = "connect to address localhost and port 1: Connection refused\nHTTP CRITICAL - Unable to open TCP socket\n";
+    let expected = "connect to address localhost and port 1: Connection refused\nHTTP CRITICAL - \
+    Unable to open TCP socket\n";
     assert_eq!((run.code, run.text.as_str()), (Some(2), expected));
     let run = support::run(PROGRAM, &["-I", "/no/such/socket"]);
-    let expected =
-        "connect to file socket /no/such/socket: No such file or directory\nHTTP CRITICAL - Unable to open TCP socket\n";
+    let expected = "connect to file socket /no/such/socket: No such file or directory\nHTTP \
+    CRITICAL - Unable to open TCP socket\n";
     assert_eq!((run.code, run.text.as_str()), (Some(2), expected));
     let run = support::run(PROGRAM, &["-H", "no-such-host.invalid", "-t", "5"]);
     assert_eq!(run.code, Some(2));
@@ -145,15 +180,23 @@ fn a_unix_socket_is_a_place_to_ask() {
 fn silence_ends_with_the_time_limit() {
     for steps in [
         vec![Step::Wait(Duration::from_secs(30))],
-        vec![Step::Hear, Step::Say(b"HTTP/1.1 200 OK\r\n".to_vec()), Step::Wait(Duration::from_secs(30))],
+        vec![
+            Step::Hear,
+            Step::Say(b"HTTP/1.1 200 OK\r\n".to_vec()),
+            Step::Wait(Duration::from_secs(30)),
+        ],
         vec![
             Step::Hear,
             Step::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi".to_vec()),
             Step::Wait(Duration::from_secs(30)),
         ],
     ] {
-        let run = Server::doing(vec![steps]).run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-t", "1"]);
-        assert_eq!((run.code, run.text.as_str()), (Some(2), "CRITICAL - Socket timeout after 1 seconds\n"));
+        let run =
+            Server::doing(vec![steps]).run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-t", "1"]);
+        assert_eq!(
+            (run.code, run.text.as_str()),
+            (Some(2), "CRITICAL - Socket timeout after 1 seconds\n")
+        );
         assert!(run.time < Duration::from_secs(2), "{:?}", run.time);
     }
 }
@@ -167,7 +210,11 @@ fn errors_of_the_command_line_are_unknown_and_one_line_on_stdout() {
         (&["-v"], "check_http: You must specify a server address or host name\n"),
     ] {
         let run = support::run(PROGRAM, options);
-        assert_eq!((run.code, run.text.as_str(), run.stderr.as_str()), (Some(3), text, ""), "{options:?}");
+        assert_eq!(
+            (run.code, run.text.as_str(), run.stderr.as_str()),
+            (Some(3), text, ""),
+            "{options:?}"
+        );
     }
     let bad = std::ffi::OsString::from_vec(b"h\xff".to_vec());
     assert_eq!(support::run(PROGRAM, &[std::ffi::OsString::from("-H"), bad]).code, Some(3));
@@ -187,7 +234,8 @@ fn help_and_version_are_unknown() {
 fn a_latin_1_string_is_found_as_bytes() {
     let server = Server::answering(&[b"HTTP/1.1 200 OK\r\nX: y\r\n\r\ncaf\xe9 \xff\0"]);
     let string = std::ffi::OsString::from_vec(b"caf\xe9 \xff ".to_vec());
-    let args: Vec<std::ffi::OsString> = vec!["-I".into(), "127.0.0.1".into(), "-p".into(), "PORT".into(), "-s".into(), string];
+    let args: Vec<std::ffi::OsString> =
+        vec!["-I".into(), "127.0.0.1".into(), "-p".into(), "PORT".into(), "-s".into(), string];
     assert_eq!(server.run(PROGRAM, &args).code, Some(0));
 }
 
@@ -195,12 +243,31 @@ fn a_latin_1_string_is_found_as_bytes() {
 fn a_text_that_is_not_found_is_shown_in_whole_letters() {
     let complaint = |option: &str, shown: &str| {
         let what = if option == "-s" { "string" } else { "header" };
-        line("CRITICAL", &format!("HTTP/1.1 200 OK - {what} '{shown}...' not found on 'http://127.0.0.1:PORT/'"), OK.len())
+        line(
+            "CRITICAL",
+            &format!("HTTP/1.1 200 OK - {what} '{shown}...' not found on 'http://127.0.0.1:PORT/'"),
+            OK.len(),
+        )
     };
     for option in ["-s", "-d"] {
-        says(OK, &[option, "Übersicht über die Störungen"], 2, &complaint(option, "Übersicht über die Stör"));
-        says(OK, &[option, "Alle Systeme in der Gruppe \u{fc}ber"], 2, &complaint(option, "Alle Systeme in der Gruppe"));
-        says(OK, &[option, "Alle Systeme der Gruppe: \u{fc}ber"], 2, &complaint(option, "Alle Systeme der Gruppe: "));
+        says(
+            OK,
+            &[option, "Übersicht über die Störungen"],
+            2,
+            &complaint(option, "Übersicht über die Stör"),
+        );
+        says(
+            OK,
+            &[option, "Alle Systeme in der Gruppe \u{fc}ber"],
+            2,
+            &complaint(option, "Alle Systeme in der Gruppe"),
+        );
+        says(
+            OK,
+            &[option, "Alle Systeme der Gruppe: \u{fc}ber"],
+            2,
+            &complaint(option, "Alle Systeme der Gruppe: "),
+        );
         says(OK, &[option, &"\u{20ac}".repeat(10)], 2, &complaint(option, &"\u{20ac}".repeat(8)));
     }
 }
@@ -209,8 +276,19 @@ fn a_text_that_is_not_found_is_shown_in_whole_letters() {
 fn details_stand_below_the_result() {
     let (run, _) = check(&[OK], &["-v", "-a", "user:secret"]);
     let lines: Vec<&str> = run.text.lines().collect();
-    assert!(lines[0].starts_with("HTTP OK: HTTP/1.1 200 OK") && lines[0].contains("|time="), "{}", run.text);
-    for expected in ["GET / HTTP/1.0", "STATUS: HTTP/1.1 200 OK", "**** HEADER ****", "Server: x", "**** CONTENT ****", "hi"] {
+    assert!(
+        lines[0].starts_with("HTTP OK: HTTP/1.1 200 OK") && lines[0].contains("|time="),
+        "{}",
+        run.text
+    );
+    for expected in [
+        "GET / HTTP/1.0",
+        "STATUS: HTTP/1.1 200 OK",
+        "**** HEADER ****",
+        "Server: x",
+        "**** CONTENT ****",
+        "hi",
+    ] {
         assert!(lines.contains(&expected), "{expected}: {}", run.text);
     }
     assert!(!run.text.contains("dXNlcjpzZWNyZXQ"), "the password stands there: {}", run.text);
@@ -218,9 +296,11 @@ fn details_stand_below_the_result() {
 
 #[test]
 fn a_complete_answer_on_an_open_connection_is_complete() {
-    for answer in
-        [OK, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", "HTTP/1.1 304 NM\r\nX: y\r\n\r\n"]
-    {
+    for answer in [
+        OK,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        "HTTP/1.1 304 NM\r\nX: y\r\n\r\n",
+    ] {
         let steps = vec![Step::Hear, Step::Say(answer.into()), Step::Wait(Duration::from_secs(30))];
         let run = Server::doing(vec![steps]).run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT"]);
         assert!(run.code == Some(0) && run.time < Duration::from_secs(3), "{}", run.text);
@@ -232,19 +312,33 @@ fn the_locale_changes_nothing() {
     let server = Server::answering(&[OK]);
     let port = server.port.to_string();
     let mut command = std::process::Command::new(PROGRAM);
-    command.args(["-I", "127.0.0.1", "-p", &port, "-w", "9.5"]).env("LC_ALL", "de_DE.UTF-8").env("LC_NUMERIC", "de_DE.UTF-8");
+    command
+        .args(["-I", "127.0.0.1", "-p", &port, "-w", "9.5"])
+        .env("LC_ALL", "de_DE.UTF-8")
+        .env("LC_NUMERIC", "de_DE.UTF-8");
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.code() == Some(0) && !text.contains(',') && text.contains(";9.500000;"), "{text}");
+    assert!(
+        output.status.code() == Some(0) && !text.contains(',') && text.contains(";9.500000;"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_proxy_that_refuses_is_quoted() {
     let server = Server::answering(&["HTTP/1.1 403 Forbidden\r\n\r\n"]);
-    let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-H", "h", "-S", "-j", "CONNECT", "-b", "u:p"]);
-    let expected = "CRITICAL - Cannot make SSL connection.\nthe proxy refused CONNECT: HTTP/1.1 403 Forbidden\n";
+    let run = server.run(
+        PROGRAM,
+        &["-I", "127.0.0.1", "-p", "PORT", "-H", "h", "-S", "-j", "CONNECT", "-b", "u:p"],
+    );
+    let expected = "CRITICAL - Cannot make SSL connection.\nthe proxy refused CONNECT: HTTP/1.1 \
+    403 Forbidden\n";
     assert_eq!((run.code, run.text.as_str()), (Some(2), expected));
-    assert!(server.requests()[0].starts_with("CONNECT h:443 HTTP/1.1\r\n"), "{:?}", server.requests());
+    assert!(
+        server.requests()[0].starts_with("CONNECT h:443 HTTP/1.1\r\n"),
+        "{:?}",
+        server.requests()
+    );
 }
 
 #[test]

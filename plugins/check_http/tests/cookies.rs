@@ -1,5 +1,9 @@
 //! --cookie-jar: a login that sets a cookie and sends on, in one run and over several.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 mod support;
 
@@ -16,14 +20,17 @@ fn sends_on(to: &str, cookie: &str) -> String {
 }
 
 fn cookie_lines(server: &Server) -> Vec<Option<String>> {
-    let line = |request: &String| request.lines().find_map(|line| line.strip_prefix("Cookie: ")).map(str::to_owned);
+    let line = |request: &String| {
+        request.lines().find_map(|line| line.strip_prefix("Cookie: ")).map(str::to_owned)
+    };
     server.requests().iter().map(line).collect()
 }
 
 #[test]
 fn a_cookie_goes_to_where_the_redirect_leads() {
     let server = Server::answering(&[&sends_on("/in", "session=1; Path=/; HttpOnly"), PAGE]);
-    let run = server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
+    let run =
+        server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
     assert_eq!(run.code, Some(0), "{}", run.text);
     assert_eq!(cookie_lines(&server), [None, Some("session=1".into())]);
     let without = Server::answering(&[&sends_on("/in", "session=1"), PAGE]);
@@ -41,8 +48,13 @@ fn a_cookie_never_goes_to_another_host() {
         ("/in", "session=1", Some("session=1".to_owned())),
     ] {
         let server = Server::answering(&[&sends_on(location, cookie), PAGE]);
-        let run = server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
-        assert_eq!((run.code, cookie_lines(&server)), (Some(0), vec![None, expected]), "{location} {cookie}");
+        let run = server
+            .run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
+        assert_eq!(
+            (run.code, cookie_lines(&server)),
+            (Some(0), vec![None, expected]),
+            "{location} {cookie}"
+        );
     }
 }
 
@@ -51,7 +63,10 @@ fn a_jar_lasts_from_run_to_run_and_is_its_users_alone() {
     let folder = tempfile::tempdir().unwrap();
     let jar = folder.path().join("jar");
     let jar_name = jar.to_str().unwrap();
-    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Max-Age=900\r\nSet-Cookie: b=2\r\n\r\n", PAGE]);
+    let server = Server::answering(&[
+        "HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Max-Age=900\r\nSet-Cookie: b=2\r\n\r\n",
+        PAGE,
+    ]);
     let options = ["-H", "localhost", "-p", "PORT", "--cookie-jar", jar_name];
     for _ in 0..2 {
         assert_eq!(server.run(PROGRAM, &options).code, Some(0));
@@ -59,11 +74,16 @@ fn a_jar_lasts_from_run_to_run_and_is_its_users_alone() {
     assert_eq!(cookie_lines(&server), [None, Some("a=1; b=2".into())]);
     let text = fs::read_to_string(&jar).unwrap();
     assert!(
-        text.starts_with("# Netscape HTTP Cookie File\n") && text.contains("localhost\tFALSE\t/\tFALSE\t0\tb\t2\n"),
+        text.starts_with("# Netscape HTTP Cookie File\n")
+            && text.contains("localhost\tFALSE\t/\tFALSE\t0\tb\t2\n"),
         "{text}"
     );
     assert_eq!(fs::metadata(&jar).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left in the folder");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing else is left in the folder"
+    );
 }
 
 #[test]
@@ -81,12 +101,22 @@ fn a_redirect_to_itself_is_followed_once_it_brought_a_cookie() {
 fn a_jar_that_is_none_is_said_before_anything_is_asked() {
     let server = Server::answering(&[PAGE]);
     let run = server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/"]);
-    assert!(run.code == Some(3) && run.text.contains("the cookie jar / cannot be read"), "{}", run.text);
-    let nowhere = server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/no/such/folder/jar"]);
+    assert!(
+        run.code == Some(3) && run.text.contains("the cookie jar / cannot be read"),
+        "{}",
+        run.text
+    );
+    let nowhere = server
+        .run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/no/such/folder/jar"]);
     assert_eq!(nowhere.code, Some(0), "there was no cookie to keep: {}", nowhere.text);
     let setting = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
-    let run = setting.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/no/such/folder/jar"]);
-    assert!(run.code == Some(3) && run.text.contains("the cookie jar cannot be written"), "{}", run.text);
+    let run = setting
+        .run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/no/such/folder/jar"]);
+    assert!(
+        run.code == Some(3) && run.text.contains("the cookie jar cannot be written"),
+        "{}",
+        run.text
+    );
 }
 
 #[test]
@@ -95,7 +125,10 @@ fn the_tale_of_v_does_not_tell_the_cookies_that_were_sent() {
     let jar = folder.path().join("jar");
     fs::write(&jar, "localhost\tFALSE\t/\tFALSE\t0\tsession\tsecret\n").unwrap();
     let server = Server::answering(&[PAGE]);
-    let run = server.run(PROGRAM, &["-v", "-H", "localhost", "-p", "PORT", "--cookie-jar", jar.to_str().unwrap()]);
+    let run = server.run(
+        PROGRAM,
+        &["-v", "-H", "localhost", "-p", "PORT", "--cookie-jar", jar.to_str().unwrap()],
+    );
     assert_eq!(cookie_lines(&server), [Some("session=secret".into())]);
     assert!(run.text.contains("Cookie: hidden") && !run.text.contains("secret"), "{}", run.text);
 }

@@ -1,5 +1,9 @@
 //! No file that is named or looked for outlives the time limit, and none leads elsewhere.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 #[path = "support/pipe.rs"]
 mod pipe;
@@ -24,7 +28,8 @@ use tls::{Certificate, TlsServer};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 /// check_http, and check_http_openssl where it is built.
-const PROGRAMS: [Option<&str>; 2] = [Some(env!("CARGO_BIN_EXE_check_http")), option_env!("CARGO_BIN_EXE_check_http_openssl")];
+const PROGRAMS: [Option<&str>; 2] =
+    [Some(env!("CARGO_BIN_EXE_check_http")), option_env!("CARGO_BIN_EXE_check_http_openssl")];
 
 fn programs() -> impl Iterator<Item = &'static str> {
     PROGRAMS.into_iter().flatten()
@@ -69,7 +74,10 @@ impl Lab {
 
     /// Runs a check of the server. What hangs is killed.
     fn check_reading(&self, stdin: impl Into<Stdio>, program: &str, options: &str) -> Run {
-        let line = format!("-s KILL 20 {program} -H h.example -I 127.0.0.1 -p {} {options}", self.server.port);
+        let line = format!(
+            "-s KILL 20 {program} -H h.example -I 127.0.0.1 -p {} {options}",
+            self.server.port
+        );
         run_reading(stdin, "timeout", &line.split(' ').collect::<Vec<_>>())
     }
 }
@@ -96,7 +104,12 @@ fn refuses_everything_but_files_at_once() {
         for options in lab.options() {
             for (file, kind) in &files {
                 let line = options.replace("FILE", file);
-                assert_unknown(&lab.check(program, &line), &format!("{file} is {kind}, not a regular file"), 5, &line);
+                assert_unknown(
+                    &lab.check(program, &line),
+                    &format!("{file} is {kind}, not a regular file"),
+                    5,
+                    &line,
+                );
             }
         }
     }
@@ -109,14 +122,29 @@ fn endless_input_ends_at_a_size() {
     for program in programs() {
         for options in lab.options() {
             let line = options.replace("FILE", "/dev/stdin");
-            assert_unknown(&lab.check_reading(File::open("/dev/zero").unwrap(), program, &line), text, 9, &line);
-            assert_unknown(&lab.check_reading(pipe_from(Other::Endless).0, program, &line), text, 9, &line);
+            assert_unknown(
+                &lab.check_reading(File::open("/dev/zero").unwrap(), program, &line),
+                text,
+                9,
+                &line,
+            );
+            assert_unknown(
+                &lab.check_reading(pipe_from(Other::Endless).0, program, &line),
+                text,
+                9,
+                &line,
+            );
             let (reader, _) = pipe_from(Other::Endless);
             let line = options.replace("FILE", &substitution(&reader));
             assert_unknown(&lab.check(program, &line), text, 9, &line);
         }
         let line = "-S --extra-opts=@-";
-        assert_unknown(&lab.check_reading(File::open("/dev/zero").unwrap(), program, line), text, 9, line);
+        assert_unknown(
+            &lab.check_reading(File::open("/dev/zero").unwrap(), program, line),
+            text,
+            9,
+            line,
+        );
     }
 }
 
@@ -150,14 +178,18 @@ fn reads_standard_input_and_process_substitutions() {
         let texts = [&certificates, &keys, &authorities, "[check_http]\nstring=Ciphers\n"];
         let pipes = texts.map(|text| pipe_from(Other::Says(text)).0);
         let [one, two, three, four] = pipes.each_ref().map(substitution);
-        let substituted = lab.check(program, &format!("-J {one} -K {two} --ca-cert {three} --extra-opts=@{four}"));
+        let substituted = lab
+            .check(program, &format!("-J {one} -K {two} --ca-cert {three} --extra-opts=@{four}"));
         assert_eq!(substituted.code, Some(0), "{substituted:?}");
         for (text, options) in [
             (&certificates, format!("-J /dev/stdin -K {key}")),
             (&keys, format!("-J {certificate} -K /dev/stdin")),
             (&"user:password\n".to_owned(), format!("{good} --authorization-file /dev/stdin")),
             (&"[check_http]\nstring=Ciphers\n".to_owned(), format!("{good} --extra-opts=@-")),
-            (&"[check_http]\nstring=Ciphers\n".to_owned(), format!("{good} --extra-opts=@/dev/stdin")),
+            (
+                &"[check_http]\nstring=Ciphers\n".to_owned(),
+                format!("{good} --extra-opts=@/dev/stdin"),
+            ),
         ] {
             let piped = lab.check_reading(pipe_from(Other::Says(text)).0, program, &options);
             assert_eq!(piped.code, Some(0), "{options}: {piped:?}");
@@ -176,14 +208,18 @@ fn follows_links_to_certificates() {
     for directory in ["archive", "live"] {
         fs::create_dir(lab.path(directory)).unwrap();
     }
-    let files =
-        [("cert", lab.certificate.certificate()), ("privkey", lab.certificate.key()), ("chain", lab.authority.certificate())];
+    let files = [
+        ("cert", lab.certificate.certificate()),
+        ("privkey", lab.certificate.key()),
+        ("chain", lab.authority.certificate()),
+    ];
     for (name, file) in files {
         fs::copy(file, lab.path(&format!("archive/{name}1.pem"))).unwrap();
         symlink(format!("../archive/{name}1.pem"), lab.path(&format!("live/{name}.pem"))).unwrap();
     }
     symlink(lab.path("live"), lab.path("today")).unwrap();
-    let [certificate, key, authority] = ["cert", "privkey", "chain"].map(|name| lab.path(&format!("today/{name}.pem")));
+    let [certificate, key, authority] =
+        ["cert", "privkey", "chain"].map(|name| lab.path(&format!("today/{name}.pem")));
     let line = format!("-J {certificate} -K {key} --ca-cert {authority}");
     for program in programs() {
         let run = lab.check(program, &line);
@@ -233,7 +269,8 @@ fn refuses_encrypted_files_without_prompting() {
         assert!(made.unwrap().success());
     }
     let text = fs::read_to_string(&certificate).unwrap();
-    let header = "CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n";
+    let header = "CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: \
+    AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n";
     fs::write(lab.path("locked"), text.replacen("CERTIFICATE-----\n", header, 1)).unwrap();
     let (old, new, locked) = (lab.path("old"), lab.path("new"), lab.path("locked"));
     for program in programs() {
@@ -245,9 +282,16 @@ fn refuses_encrypted_files_without_prompting() {
         ] {
             assert_unknown(&lab.check(program, &options), &what, 5, &options);
             // In a terminal, where there is somebody to ask; its lines end in CR LF.
-            let check = format!("{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}", lab.server.port);
+            let check = format!(
+                "{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}",
+                lab.server.port
+            );
             let (silent, _writer) = pipe_from(Other::Silent);
-            let run = run_reading(silent, "timeout", &["-s", "KILL", "20", "script", "-qec", &check, "/dev/null"]);
+            let run = run_reading(
+                silent,
+                "timeout",
+                &["-s", "KILL", "20", "script", "-qec", &check, "/dev/null"],
+            );
             assert!(run.code == Some(3) && run.text.contains(&what), "{options}: {run:?}");
             assert!(run.time < Duration::from_secs(3), "{options}: {run:?}");
         }
@@ -270,7 +314,10 @@ fn the_time_limit_begins_with_the_program_and_the_measure_with_the_connection() 
         run
     };
     let run = late(&["-t", "3"], &Server::doing(vec![vec![Step::Wait(Duration::from_secs(30))]]));
-    assert_eq!((run.code, run.text.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+    assert_eq!(
+        (run.code, run.text.as_str()),
+        (Some(2), "CRITICAL - Socket timeout after 3 seconds\n")
+    );
     assert!(run.time < Duration::from_millis(4000), "{run:?}");
     let run = late(&["-c", "1"], &Server::answering(&[OK]));
     assert_eq!(run.code, Some(0), "a slow file is not a slow server: {run:?}");
@@ -282,9 +329,12 @@ fn a_jar_that_is_no_file_keeps_cookies_for_the_run_alone() {
     let fifo = folder.path().join("fifo");
     mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
     let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
-    for jar in [fifo.to_str().unwrap(), "/dev/zero", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/fd/2"] {
+    for jar in
+        [fifo.to_str().unwrap(), "/dev/zero", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/fd/2"]
+    {
         for program in programs() {
-            let options = ["-s", "KILL", "20", program, "-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar];
+            let options =
+                ["-s", "KILL", "20", program, "-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar];
             let run = server.run("timeout", &options);
             assert!(run.code == Some(0) && run.time < Duration::from_secs(5), "{jar}: {run:?}");
         }
@@ -301,18 +351,24 @@ fn a_jar_that_becomes_a_link_leads_nowhere() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let program = env!("CARGO_BIN_EXE_check_http");
-    let options = ["20", program, "-I", "127.0.0.1", "-p", &port, "--cookie-jar", jar.to_str().unwrap()];
+    let options =
+        ["20", program, "-I", "127.0.0.1", "-p", &port, "--cookie-jar", jar.to_str().unwrap()];
     let run = thread::scope(|scope| {
         scope.spawn(|| {
             let (mut connection, _) = listener.accept().unwrap();
             symlink(&secret, &jar).unwrap();
-            connection.write_all(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n").unwrap();
+            connection
+                .write_all(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n")
+                .unwrap();
         });
         run("timeout", &options)
     });
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
-    assert!(fs::symlink_metadata(&jar).unwrap().is_file() && fs::read_to_string(&jar).unwrap().contains("\ta\t1\n"));
+    assert!(
+        fs::symlink_metadata(&jar).unwrap().is_file()
+            && fs::read_to_string(&jar).unwrap().contains("\ta\t1\n")
+    );
 }
 
 #[test]
@@ -339,7 +395,10 @@ fn a_unix_socket_with_a_full_queue_ends_with_the_time_limit() {
     for program in programs() {
         let options = ["-s", "KILL", "20", program, "-I", path.to_str().unwrap(), "-t", "1"];
         let run = run("timeout", &options);
-        assert_eq!((run.code, run.text.as_str()), (Some(2), "CRITICAL - Socket timeout after 1 seconds\n"));
+        assert_eq!(
+            (run.code, run.text.as_str()),
+            (Some(2), "CRITICAL - Socket timeout after 1 seconds\n")
+        );
         assert!(run.time < Duration::from_secs(3), "{run:?}");
     }
     drop(queue);
@@ -347,10 +406,14 @@ fn a_unix_socket_with_a_full_queue_ends_with_the_time_limit() {
 
 /// Connections that nobody accepts, as many as there can be.
 fn fill(path: &Path) -> Vec<rustix::fd::OwnedFd> {
-    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
+    };
     let address = SocketAddrUnix::new(path).unwrap();
     let one = || {
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+        let socket =
+            socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None)
+                .unwrap();
         connect(&socket, &address).map(|()| socket)
     };
     std::iter::from_fn(|| one().ok()).collect()

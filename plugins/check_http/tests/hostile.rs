@@ -1,5 +1,10 @@
-//! Servers that mean harm: always one verdict in time, in little memory, on a line that says no more than it should.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+//! Servers that mean harm: always one verdict in time, in little memory, on a line that says no
+//! more than it should.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 mod support;
 
@@ -34,8 +39,10 @@ fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, Strin
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
         // Before its exec the child still has our own memory.
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).filter(|_| status.starts_with("Name:\tcheck_http\n"));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .filter(|_| status.starts_with("Name:\tcheck_http\n"));
         let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
         peak = peak.max(kib.unwrap_or(0));
         assert!(start.elapsed() < Duration::from_secs(limit + 30), "it is still running");
@@ -57,16 +64,49 @@ fn endless_answers_end() {
         ("", "x", 2, "Header of the response is larger than 1 MiB"),
         (HEAD, "X: y\r\n", 2, "Header of the response is larger than 1 MiB"),
         ("HTTP/1.1 200 OK\r\nX: y\r\n\r\n", "x", 2, "Socket timeout after 3 seconds"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", "x", 2, "Socket timeout after 3 seconds"),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n", 2, "Socket timeout after 3 seconds"),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n", "x", 2, "Socket timeout after 3 seconds"),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n", 2, "Socket timeout after 3 seconds"),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5", 3, "Failed to unchunk message body"),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", 3, "Failed to unchunk message body"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n",
+            "x",
+            2,
+            "Socket timeout after 3 seconds",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "5\r\nhello\r\n",
+            2,
+            "Socket timeout after 3 seconds",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n",
+            "x",
+            2,
+            "Socket timeout after 3 seconds",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "\r\n",
+            2,
+            "Socket timeout after 3 seconds",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "5",
+            3,
+            "Failed to unchunk message body",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+            "X: y\r\n",
+            3,
+            "Failed to unchunk message body",
+        ),
         ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim answers"),
     ] {
         let (exit, said, peak) = watched(&endless(head, forever), SHORT, &["-s", "needle", "-B"]);
-        assert!(exit == Some(code) && said.contains(text), "{head:?} {forever:?}: {exit:?} {said:.200}");
+        assert!(
+            exit == Some(code) && said.contains(text),
+            "{head:?} {forever:?}: {exit:?} {said:.200}"
+        );
         assert!(peak < 64 << 10, "{head:?} {forever:?}: {peak} KiB");
     }
 }
@@ -74,11 +114,20 @@ fn endless_answers_end() {
 #[test]
 fn redirects_without_end_end() {
     // Each leads somewhere new, as often as it is followed.
-    let to = |path: &str| format!("HTTP/1.1 302 Moved\r\nLocation: {path}?{}\r\n\r\n", "x".repeat(1000));
-    let answers: Vec<String> = (0..10_000).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" })).collect();
+    let to =
+        |path: &str| format!("HTTP/1.1 302 Moved\r\nLocation: {path}?{}\r\n\r\n", "x".repeat(1000));
+    let answers: Vec<String> =
+        (0..10_000).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" })).collect();
     let (exit, said, _) = watched(&Server::answering(&answers), LONG, &["-f", "follow"]);
-    assert!(exit == Some(1) && said.starts_with("HTTP WARNING - maximum redirection depth 15 exceeded"), "{said:.200}");
-    let (exit, said, peak) = watched(&Server::answering(&answers), SHORT, &["-f", "follow", "--max-redirs", "4294967295"]);
+    assert!(
+        exit == Some(1) && said.starts_with("HTTP WARNING - maximum redirection depth 15 exceeded"),
+        "{said:.200}"
+    );
+    let (exit, said, peak) = watched(
+        &Server::answering(&answers),
+        SHORT,
+        &["-f", "follow", "--max-redirs", "4294967295"],
+    );
     assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
     assert!(peak < 64 << 10, "{peak} KiB");
 }
@@ -88,7 +137,12 @@ fn a_large_page_is_searched_to_its_end_in_little_memory() {
     let length = 40 << 20;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", length + 6);
     let body = vec![b'x'; length];
-    let server = Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Say(body), Step::Say(b"needle".to_vec())]]);
+    let server = Server::doing(vec![vec![
+        Step::Hear,
+        Step::Say(head.into()),
+        Step::Say(body),
+        Step::Say(b"needle".to_vec()),
+    ]]);
     for options in [&["-s", "needle"][..], &["-r", "n[e]+dle"], &["-R", "x(x|y)*NEEDLE$"]] {
         let (exit, said, peak) = watched(&server, LONG, options);
         assert!(exit == Some(0) && peak < 16 << 10, "{options:?}: {said:.300} {peak} KiB");
@@ -98,17 +152,33 @@ fn a_large_page_is_searched_to_its_end_in_little_memory() {
 #[test]
 fn a_bomb_is_searched_as_far_as_it_is_said() {
     let plain = vec![b'x'; 200 << 20];
-    let bomb = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &miniz_oxide::deflate::compress_to_vec(&plain, 1), &[0; 8]].concat();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
+    let bomb = [
+        &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..],
+        &miniz_oxide::deflate::compress_to_vec(&plain, 1),
+        &[0; 8],
+    ]
+    .concat();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        bomb.len()
+    );
     let server = Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Say(bomb)]]);
-    let (exit, said, peak) = watched(&server, LONG, &["--enable-automatic-decompression", "-s", "needle", "-r", "needle"]);
-    assert!(exit == Some(2) && said.contains("pattern not found (only its first 16 MiB are searched)"), "{said:.300}");
+    let (exit, said, peak) = watched(
+        &server,
+        LONG,
+        &["--enable-automatic-decompression", "-s", "needle", "-r", "needle"],
+    );
+    assert!(
+        exit == Some(2) && said.contains("pattern not found (only its first 16 MiB are searched)"),
+        "{said:.300}"
+    );
     assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]
 fn drops_of_an_answer_cost_the_time_limit_and_no_more() {
-    let drops = (0..100).flat_map(|_| [Step::Say(b"X".to_vec()), Step::Wait(Duration::from_millis(100))]);
+    let drops =
+        (0..100).flat_map(|_| [Step::Say(b"X".to_vec()), Step::Wait(Duration::from_millis(100))]);
     let steps = [Step::Hear, Step::Say(HEAD.into())].into_iter().chain(drops).collect();
     let (exit, said, _) = watched(&Server::doing(vec![steps]), SHORT, &[]);
     assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
@@ -126,15 +196,23 @@ fn rubbish_for_a_handshake_is_critical_at_once() {
     let record = [&b"\x16\x03\x03\x40\x00\x02\xff\xff\xff"[..], &[0x55; 0x4000 - 4]].concat();
     let server = Server::doing(vec![vec![Step::Repeat(record)]]);
     let (exit, said, peak) = watched(&server, LONG, &["-C", "10"]);
-    assert!(exit == Some(2) && said.starts_with("CRITICAL - Cannot make SSL connection.\n"), "{said:.300}");
+    assert!(
+        exit == Some(2) && said.starts_with("CRITICAL - Cannot make SSL connection.\n"),
+        "{said:.300}"
+    );
     assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]
 fn what_the_server_says_cannot_forge_a_result() {
-    let server = Server::answering(&["HTTP/1.1 500 \x1b[2K|time=0\x07\0 \u{202e}x\r\nX: y\r\n\r\na|b\nc\x1b"]);
+    let server = Server::answering(&[
+        "HTTP/1.1 500 \x1b[2K|time=0\x07\0 \u{202e}x\r\nX: y\r\n\r\na|b\nc\x1b",
+    ]);
     let (exit, said, _) = watched(&server, LONG, &["-B"]);
     assert_eq!(exit, Some(2));
     assert_eq!(said.matches('|').count(), 1, "{said:?}");
-    assert!(said.chars().all(|c| !c.is_control() || c == '\n') && !said.contains('\u{202e}'), "{said:?}");
+    assert!(
+        said.chars().all(|c| !c.is_control() || c == '\n') && !said.contains('\u{202e}'),
+        "{said:?}"
+    );
 }

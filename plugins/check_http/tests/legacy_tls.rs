@@ -1,5 +1,10 @@
-//! Peers that rustls refuses: check_http hands over to check_http_openssl, within the same time limit.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+//! Peers that rustls refuses: check_http hands over to check_http_openssl, within the same time
+//! limit.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 #[path = "support/pipe.rs"]
 mod pipe;
@@ -45,7 +50,11 @@ fn old_versions_can_be_asked_for() {
     assert_eq!(server.run(PROGRAM, &["-S1+"]).code, Some(0));
     assert_eq!(server.run(PROGRAM, &["-S1.2"]).code, Some(2));
     let verdict = server.run(PROGRAM, &["-C", "10"]);
-    assert!(verdict.code == Some(0) && verdict.text.starts_with("OK - Certificate 'old.example'"), "{}", verdict.text);
+    assert!(
+        verdict.code == Some(0) && verdict.text.starts_with("OK - Certificate 'old.example'"),
+        "{}",
+        verdict.text
+    );
 }
 
 #[test]
@@ -63,12 +72,16 @@ fn certificates_of_clients_may_be_old() {
     let shown = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
     assert_eq!(shown.code, Some(0), "{}", shown.text);
     let none = server.run(PROGRAM, &["-J", &ours.key(), "-K", &ours.key()]);
-    assert_eq!((none.code, none.text.as_str()), (Some(2), "CRITICAL - Unable to open certificate chain file!\n"));
+    assert_eq!(
+        (none.code, none.text.as_str()),
+        (Some(2), "CRITICAL - Unable to open certificate chain file!\n")
+    );
 }
 
 #[test]
 fn a_process_substitution_is_left_to_the_half_that_reads_it() {
-    let server = TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0", "-Verify", "1"]);
+    let server =
+        TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0", "-Verify", "1"]);
     let ours = Certificate::new("monitor", 60);
     let pipes = [ours.certificate(), ours.key()].map(|file| {
         let text = std::fs::read_to_string(file).unwrap();
@@ -89,13 +102,17 @@ fn errors_are_told_in_words() {
 
 #[test]
 fn the_two_halves_share_the_time_limit() {
-    // A fatal alert after 4 s sends check_http to its other half, which is left hanging: 5 s in all.
+    // A fatal alert after 4 s sends check_http to its other half, which is left hanging: 5 s in
+    // all.
     let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();
     let refuses = vec![Step::Wait(Duration::from_secs(4)), Step::Say(alert)];
     let hangs = vec![Step::Wait(Duration::from_secs(30))];
     let server = Server::doing(vec![refuses, hangs]);
     let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-S", "-t", "5"]);
-    assert_eq!((run.code, run.text.as_str()), (Some(2), "CRITICAL - Socket timeout after 5 seconds\n"));
+    assert_eq!(
+        (run.code, run.text.as_str()),
+        (Some(2), "CRITICAL - Socket timeout after 5 seconds\n")
+    );
     assert!(run.time < Duration::from_millis(8900), "{:?}", run.time);
 }
 
@@ -111,9 +128,11 @@ fn openssl_has_the_last_word_on_trust() {
     // rustls takes no certificate as its own authority; OpenSSL, and so check_curl, does.
     let certificate = Certificate::new("h.example", 60);
     let server = TlsServer::new(&certificate, &[]);
-    let trusted = server.run(PROGRAM, &["-H", "h.example", "--ca-cert", &certificate.certificate()]);
+    let trusted =
+        server.run(PROGRAM, &["-H", "h.example", "--ca-cert", &certificate.certificate()]);
     assert_eq!(trusted.code, Some(0), "{}", trusted.text);
-    let other_name = server.run(PROGRAM, &["-H", "x.example", "--ca-cert", &certificate.certificate()]);
+    let other_name =
+        server.run(PROGRAM, &["-H", "x.example", "--ca-cert", &certificate.certificate()]);
     assert_eq!(other_name.code, Some(2), "{}", other_name.text);
     assert!(other_name.text.contains("'x.example' is not to be trusted: "), "{}", other_name.text);
 }
@@ -126,7 +145,16 @@ fn trust_that_openssl_keeps_with_a_certificate_counts() {
     for (trust, code) in [("-addtrust", 0), ("-addreject", 2)] {
         let file = folder.path().join(trust).display().to_string();
         let made = std::process::Command::new("openssl")
-            .args(["x509", "-in", &authority.certificate(), trust, "serverAuth", "-trustout", "-out", &file])
+            .args([
+                "x509",
+                "-in",
+                &authority.certificate(),
+                trust,
+                "serverAuth",
+                "-trustout",
+                "-out",
+                &file,
+            ])
             .status();
         assert!(made.unwrap().success());
         let run = server.run(PROGRAM, &["-H", "h.example", "--ca-cert", &file]);

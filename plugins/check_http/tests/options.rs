@@ -1,5 +1,9 @@
 //! Options that check_http 2.3.3 does not have: check_curl's, and those its users asked for.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 mod support;
 
@@ -24,7 +28,12 @@ fn ends(answer: &str, options: &[&str], code: i32, text: &str) {
 
 #[test]
 fn a_pattern_may_be_a_warning() {
-    ends(OK, &["-r", "nope", "--state-regex", "warning"], 1, "HTTP WARNING: HTTP/1.1 200 OK - pattern not found");
+    ends(
+        OK,
+        &["-r", "nope", "--state-regex", "warning"],
+        1,
+        "HTTP WARNING: HTTP/1.1 200 OK - pattern not found",
+    );
     ends(OK, &["-r", "hello", "--invert-regex", "--state-regex", "WARNING"], 1, "pattern found");
     ends(OK, &["-r", "nope", "--state-regex=critical"], 2, "pattern not found");
 }
@@ -32,8 +41,18 @@ fn a_pattern_may_be_a_warning() {
 #[test]
 fn status_codes_may_mean_something_else() {
     let unauthorized = "HTTP/1.1 401 Unauthorized\r\n\r\n";
-    ends(unauthorized, &["--status", "401=ok,4xx=critical"], 0, "HTTP OK: HTTP/1.1 401 Unauthorized");
-    ends("HTTP/1.1 404 NF\r\n\r\n", &["--status", "401=ok,4xx=critical"], 2, "HTTP CRITICAL: HTTP/1.1 404 NF");
+    ends(
+        unauthorized,
+        &["--status", "401=ok,4xx=critical"],
+        0,
+        "HTTP OK: HTTP/1.1 401 Unauthorized",
+    );
+    ends(
+        "HTTP/1.1 404 NF\r\n\r\n",
+        &["--status", "401=ok,4xx=critical"],
+        2,
+        "HTTP CRITICAL: HTTP/1.1 404 NF",
+    );
     ends(OK, &["--status", "401=ok"], 0, "HTTP OK");
     ends(
         "HTTP/1.1 301 M\r\nLocation: /\r\n\r\n",
@@ -62,7 +81,10 @@ fn the_expected_status_may_stand_behind_redirects() {
     let away = "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n";
     let options = ["-f", "sticky", "-e", "200", "--expect-after-redirects"];
     let (run, requests) = check(&[away, OK], &options);
-    assert!(run.code == Some(0) && run.text.contains("Status line output matched \"200\""), "{run:?}");
+    assert!(
+        run.code == Some(0) && run.text.contains("Status line output matched \"200\""),
+        "{run:?}"
+    );
     assert_eq!(requests.len(), 2);
     let (run, _) = check(&[away, "HTTP/1.1 500 Bad\r\n\r\n"], &options);
     assert_eq!(run.code, Some(2), "{run:?}");
@@ -72,24 +94,35 @@ fn the_expected_status_may_stand_behind_redirects() {
 fn the_time_limit_may_mean_something_else() {
     let silent = || Server::doing(vec![vec![Step::Wait(Duration::from_secs(20))]]);
     for (state, code, word) in [("unknown", 3, "UNKNOWN"), ("1", 1, "WARNING"), ("OK", 0, "OK")] {
-        let run = silent().run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-t", "1", "--timeout-result", state]);
-        assert_eq!((run.code, run.text), (Some(code), format!("{word} - Socket timeout after 1 seconds\n")));
+        let run = silent()
+            .run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-t", "1", "--timeout-result", state]);
+        assert_eq!(
+            (run.code, run.text),
+            (Some(code), format!("{word} - Socket timeout after 1 seconds\n"))
+        );
     }
 }
 
 #[test]
 fn perfdata_may_stand_on_failures_too() {
     let run = support::run(PROGRAM, &["-I", "127.0.0.1", "-p", "1", "--always-perfdata"]);
-    let expected = "HTTP CRITICAL - Unable to open TCP socket|time=Ts;;;0.000000;10.000000 size=0B;;;0;\n";
+    let expected =
+        "HTTP CRITICAL - Unable to open TCP socket|time=Ts;;;0.000000;10.000000 size=0B;;;0;\n";
     assert!(run.code == Some(2) && run.text.ends_with(expected), "{run:?}");
 }
 
 #[test]
 fn the_version_of_http_may_be_chosen() {
     let (_, requests) = check(&[OK], &["--http-version", "1.1"]);
-    assert!(requests[0].starts_with("GET / HTTP/1.1\r\n") && requests[0].contains("\r\nHost: 127.0.0.1:PORT\r\n"));
+    assert!(
+        requests[0].starts_with("GET / HTTP/1.1\r\n")
+            && requests[0].contains("\r\nHost: 127.0.0.1:PORT\r\n")
+    );
     let (_, requests) = check(&[OK], &["--http-version", "1.0", "-H", "h"]);
-    assert!(requests[0].starts_with("GET / HTTP/1.0\r\n") && requests[0].contains("\r\nHost: h:PORT\r\n"));
+    assert!(
+        requests[0].starts_with("GET / HTTP/1.0\r\n")
+            && requests[0].contains("\r\nHost: h:PORT\r\n")
+    );
     let run = support::run(PROGRAM, &["-H", "h", "--http-version", "2"]);
     assert!(run.code == Some(3) && run.text.contains("this program speaks 1.0 and 1.1"), "{run:?}");
 }
@@ -97,11 +130,18 @@ fn the_version_of_http_may_be_chosen() {
 #[test]
 fn servers_behind_haproxy_are_greeted() {
     let server = Server::answering(&[OK]);
-    let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "--haproxy-protocol", "--source-address", "127.0.0.1"]);
+    let run = server.run(
+        PROGRAM,
+        &["-I", "127.0.0.1", "-p", "PORT", "--haproxy-protocol", "--source-address", "127.0.0.1"],
+    );
     assert_eq!(run.code, Some(0), "{run:?}");
     let request = server.requests().concat();
     let words: Vec<&str> = request.lines().next().unwrap().split(' ').collect();
-    assert_eq!((&words[..4], words[5]), (&["PROXY", "TCP4", "127.0.0.1", "127.0.0.1"][..], "PORT"), "{request}");
+    assert_eq!(
+        (&words[..4], words[5]),
+        (&["PROXY", "TCP4", "127.0.0.1", "127.0.0.1"][..], "PORT"),
+        "{request}"
+    );
 }
 
 #[test]
@@ -109,19 +149,32 @@ fn passwords_may_stay_in_files() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "u:p\n").unwrap();
     let path = file.path().to_str().unwrap();
-    let (_, requests) = check(&[OK], &["--authorization-file", path, "--proxy-authorization-file", path]);
-    assert!(requests[0].contains("\r\nAuthorization: Basic dTpw\r\nProxy-Authorization: Basic dTpw\r\n"), "{requests:?}");
+    let (_, requests) =
+        check(&[OK], &["--authorization-file", path, "--proxy-authorization-file", path]);
+    assert!(
+        requests[0]
+            .contains("\r\nAuthorization: Basic dTpw\r\nProxy-Authorization: Basic dTpw\r\n"),
+        "{requests:?}"
+    );
 }
 
 #[test]
 fn credentials_do_not_follow_to_another_host() {
     let elsewhere = Server::answering(&[OK]);
     let away = format!("HTTP/1.1 302 F\r\nLocation: http://localhost:{}/\r\n\r\n", elsewhere.port);
-    let (run, requests) = check(&[&away], &["-f", "follow", "-a", "u:p", "-b", "q:r", "-k", "Cookie: secret", "-k", "X: y"]);
+    let (run, requests) = check(
+        &[&away],
+        &["-f", "follow", "-a", "u:p", "-b", "q:r", "-k", "Cookie: secret", "-k", "X: y"],
+    );
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(requests[0].contains("Authorization: Basic dTpw") && requests[0].contains("Cookie: secret"));
+    assert!(
+        requests[0].contains("Authorization: Basic dTpw") && requests[0].contains("Cookie: secret")
+    );
     let there = elsewhere.requests().concat();
-    assert!(there.contains("X: y") && !there.contains("uthorization") && !there.contains("secret"), "{there}");
+    assert!(
+        there.contains("X: y") && !there.contains("uthorization") && !there.contains("secret"),
+        "{there}"
+    );
 }
 
 #[test]
@@ -134,8 +187,15 @@ fn pages_come_through_a_proxy() {
     assert!(asked.starts_with("GET http://far.example:81/x HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("\r\nProxy-Authorization: Basic dTpw\r\n"), "{asked}");
     let refusing = Server::answering(&["HTTP/1.1 407 Who are you\r\n\r\n"]);
-    let run = support::run(PROGRAM, &["-H", "far.example", "-S", "-x", &format!("127.0.0.1:{}", refusing.port)]);
-    assert!(run.code == Some(2) && run.text.contains("the proxy refused CONNECT: HTTP/1.1 407 Who are you"), "{run:?}");
+    let run = support::run(
+        PROGRAM,
+        &["-H", "far.example", "-S", "-x", &format!("127.0.0.1:{}", refusing.port)],
+    );
+    assert!(
+        run.code == Some(2)
+            && run.text.contains("the proxy refused CONNECT: HTTP/1.1 407 Who are you"),
+        "{run:?}"
+    );
     assert!(refusing.requests()[0].starts_with("CONNECT far.example:443 HTTP/1.1\r\n"));
 }
 
@@ -143,7 +203,10 @@ fn pages_come_through_a_proxy() {
 fn hosts_may_be_spared_the_proxy() {
     let server = Server::answering(&[OK]);
     let port = server.port.to_string();
-    let run = support::run(PROGRAM, &["-H", "localhost", "-p", &port, "-x", "127.0.0.1:1", "--noproxy", "localhost"]);
+    let run = support::run(
+        PROGRAM,
+        &["-H", "localhost", "-p", &port, "-x", "127.0.0.1:1", "--noproxy", "localhost"],
+    );
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(server.requests()[0].starts_with("GET / HTTP/1.1\r\n"));
 }
@@ -171,9 +234,17 @@ fn compressed_bodies_are_read_on_request() {
 #[test]
 fn a_body_of_json_is_asked_for_what_it_says() {
     let answer = "HTTP/1.1 200 OK\r\nX: y\r\n\r\n{\"status\":\"up\",\"depth\":17}";
-    let (run, _) = check(&[answer], &["--json", "/status==\"up\"", "--json", "/depth<20", "--json-perfdata", "/depth"]);
+    let (run, _) = check(
+        &[answer],
+        &["--json", "/status==\"up\"", "--json", "/depth<20", "--json-perfdata", "/depth"],
+    );
     assert!(run.code == Some(0) && run.text.ends_with(" depth=17;;;;\n"), "{run:?}");
-    ends(answer, &["--json", "/status==\"down\""], 2, "200 OK - JSON: not /status==\"down\" (\"up\") - ");
+    ends(
+        answer,
+        &["--json", "/status==\"down\""],
+        2,
+        "200 OK - JSON: not /status==\"down\" (\"up\") - ",
+    );
     let run = support::run(PROGRAM, &["-H", "h", "--json", "/status==up"]);
     assert!(run.code == Some(3) && run.text.contains("a text goes in quotes"), "{run:?}");
 }

@@ -1,5 +1,9 @@
 //! TLS against real servers: `openssl s_server` with certificates made for the test.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 mod support;
 #[path = "support/tls.rs"]
@@ -15,9 +19,12 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
 #[test]
 fn pages_come_over_tls_1_2_and_1_3() {
     let certificate = Certificate::new("h.example", 60);
-    for (server, options, code) in
-        [(&["-tls1_3"][..], &["-S"][..], 0), (&["-tls1_2"], &["-S1.2"], 0), (&["-tls1_3"], &["-S1.3"], 0), (&[], &["-S1.2+"], 0)]
-    {
+    for (server, options, code) in [
+        (&["-tls1_3"][..], &["-S"][..], 0),
+        (&["-tls1_2"], &["-S1.2"], 0),
+        (&["-tls1_3"], &["-S1.3"], 0),
+        (&[], &["-S1.2+"], 0),
+    ] {
         let server = TlsServer::new(&certificate, server);
         let run = server.run(PROGRAM, options);
         assert_eq!(run.code, Some(code), "{options:?}: {}", run.text);
@@ -45,9 +52,18 @@ fn the_name_in_a_certificate_cannot_forge_a_result() {
     let server = TlsServer::new(&Certificate::new("a|b=1 <i>", 60), &[]);
     let run = server.run(PROGRAM, &["-C", "10"]);
     assert_eq!(run.code, Some(0), "{}", run.text);
-    assert!(run.text.starts_with("OK - Certificate 'a/b=1 <i>' will expire on ") && !run.text.contains('|'), "{}", run.text);
+    assert!(
+        run.text.starts_with("OK - Certificate 'a/b=1 <i>' will expire on ")
+            && !run.text.contains('|'),
+        "{}",
+        run.text
+    );
     let linked = server.run(PROGRAM, &["-C", "10", "-L"]);
-    assert!(linked.text.starts_with("<A HREF=") && linked.text.ends_with(".</A>\n"), "{}", linked.text);
+    assert!(
+        linked.text.starts_with("<A HREF=") && linked.text.ends_with(".</A>\n"),
+        "{}",
+        linked.text
+    );
 }
 
 #[test]
@@ -68,7 +84,11 @@ fn a_certificate_is_judged_where_there_is_no_page_to_judge() {
     for (days, code) in [("1", 3), ("30", 1), ("30,20", 2)] {
         let run = server.run(PROGRAM, &[&options[..], &[days]].concat());
         let second = "HTTP UNKNOWN - Could not find redirect location - HTTP/1.1 302 Moved";
-        assert!(run.code == Some(code) && run.text.lines().nth(1) == Some(second), "{days}: {}", run.text);
+        assert!(
+            run.code == Some(code) && run.text.lines().nth(1) == Some(second),
+            "{days}: {}",
+            run.text
+        );
     }
 }
 
@@ -77,7 +97,10 @@ fn days_of_a_certificate_are_performance_data_on_request() {
     let server = TlsServer::new(&Certificate::new("h.example", 5), &[]);
     for (options, end) in [
         (&["-C", "30,2", "--certificate-perfdata"][..], ". |certificate_days=4;30:;2:;;\n"),
-        (&["-C", "30,2", "--certificate-perfdata", "--continue-after-certificate"], "B;;;0; certificate_days=4;30:;2:;;\n"),
+        (
+            &["-C", "30,2", "--certificate-perfdata", "--continue-after-certificate"],
+            "B;;;0; certificate_days=4;30:;2:;;\n",
+        ),
     ] {
         let run = server.run(PROGRAM, options);
         // The fifth day ends with the second the certificate was made in.
@@ -90,8 +113,11 @@ fn days_of_a_certificate_are_performance_data_on_request() {
 
 #[test]
 fn the_site_is_named_when_asked() {
-    let server =
-        TlsServer::naming(&Certificate::new("default.example", 60), "other.example", &Certificate::new("other.example", 60));
+    let server = TlsServer::naming(
+        &Certificate::new("default.example", 60),
+        "other.example",
+        &Certificate::new("other.example", 60),
+    );
     let named = server.run(PROGRAM, &["-H", "other.example", "--sni", "-C", "1"]);
     assert!(named.text.contains("'other.example'"), "{}", named.text);
     let unnamed = server.run(PROGRAM, &["-H", "other.example", "-C", "1"]);
@@ -105,15 +131,22 @@ fn a_client_shows_its_certificate() {
     let with = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
     assert_eq!(with.code, Some(0), "{}", with.text);
     let without = server.run(PROGRAM, &["-S"]);
-    assert_eq!((without.code, without.text.as_str()), (Some(2), "HTTP CRITICAL - No data received from host\n"));
-    let other_key = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &Certificate::new("other", 60).key()]);
+    assert_eq!(
+        (without.code, without.text.as_str()),
+        (Some(2), "HTTP CRITICAL - No data received from host\n")
+    );
+    let other_key = server
+        .run(PROGRAM, &["-J", &ours.certificate(), "-K", &Certificate::new("other", 60).key()]);
     let expected = "CRITICAL - Private key does not seem to match certificate!\n";
     assert_eq!((other_key.code, other_key.text.as_str()), (Some(2), expected));
 }
 
 #[test]
 fn a_peer_without_tls_is_critical_at_once() {
-    let steps = vec![Step::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), Step::Wait(Duration::from_secs(1))];
+    let steps = vec![
+        Step::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        Step::Wait(Duration::from_secs(1)),
+    ];
     let server = Server::doing(vec![steps]);
     let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-S"]);
     assert!(run.code == Some(2) && run.time < Duration::from_secs(1));
@@ -124,12 +157,18 @@ fn a_peer_without_tls_is_critical_at_once() {
 fn without_its_openssl_half_it_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("check_http");
-    // By a process of its own: what this one has open for writing, a fork of another test holds as well (ETXTBSY).
+    // By a process of its own: what this one has open for writing, a fork of another test holds as
+    // well (ETXTBSY).
     assert!(std::process::Command::new("cp").arg(PROGRAM).arg(&alone).status().unwrap().success());
-    let server = TlsServer::new(&Certificate::new("h.example", 60), &["-tls1_2", "-cipher", "AES128-SHA"]);
+    let server =
+        TlsServer::new(&Certificate::new("h.example", 60), &["-tls1_2", "-cipher", "AES128-SHA"]);
     let refused = server.run(&alone, &["-S"]);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.text.contains("check_http_openssl, which could try older TLS, is not installed"), "{}", refused.text);
+    assert!(
+        refused.text.contains("check_http_openssl, which could try older TLS, is not installed"),
+        "{}",
+        refused.text
+    );
     let too_old = run(&alone, &["-S3", "-H", "h"]);
     assert_eq!(too_old.code, Some(3), "{}", too_old.text);
 }
@@ -138,9 +177,13 @@ fn without_its_openssl_half_it_says_so() {
 fn chain_and_name_are_verified_on_request() {
     let authority = Certificate::new("authority", 60);
     let (ca, other) = (authority.certificate(), Certificate::new("other", 60));
-    let server = TlsServer::new(&Certificate::signed("DNS:h.example,IP:127.0.0.1", 60, &authority), &[]);
-    for trusted in [&["-H", "h.example", "--ca-cert", &ca][..], &["--ca-cert", &ca], &["-D", "-H", "h.example", "--ca-cert", &ca]]
-    {
+    let server =
+        TlsServer::new(&Certificate::signed("DNS:h.example,IP:127.0.0.1", 60, &authority), &[]);
+    for trusted in [
+        &["-H", "h.example", "--ca-cert", &ca][..],
+        &["--ca-cert", &ca],
+        &["-D", "-H", "h.example", "--ca-cert", &ca],
+    ] {
         let run = server.run(PROGRAM, trusted);
         assert_eq!(run.code, Some(0), "{trusted:?}: {}", run.text);
     }
@@ -152,7 +195,11 @@ fn chain_and_name_are_verified_on_request() {
     ] {
         let run = server.run(PROGRAM, refused);
         assert_eq!(run.code, Some(2), "{refused:?}: {}", run.text);
-        assert!(run.text.contains("is not to be trusted: ") && run.text.lines().count() == 1, "{}", run.text);
+        assert!(
+            run.text.contains("is not to be trusted: ") && run.text.lines().count() == 1,
+            "{}",
+            run.text
+        );
     }
     let unverified = server.run(PROGRAM, &["-H", "wrong.example", "-S"]);
     assert_eq!(unverified.code, Some(0), "{}", unverified.text);
@@ -165,5 +212,10 @@ fn the_whole_chain_is_judged_on_request() {
     let server = TlsServer::new(&certificate, &["-cert_chain", &authority.certificate()]);
     assert_eq!(server.run(PROGRAM, &["-C", "30"]).code, Some(0));
     let whole = server.run(PROGRAM, &["-C", "30", "--certificate-chain"]);
-    assert!(whole.code == Some(1) && whole.text.starts_with("WARNING - Certificate 'authority' expires in"), "{}", whole.text);
+    assert!(
+        whole.code == Some(1)
+            && whole.text.starts_with("WARNING - Certificate 'authority' expires in"),
+        "{}",
+        whole.text
+    );
 }

@@ -10,8 +10,9 @@ use policy_file::Span;
 
 /// Tells Nagios how the repairs themselves are.
 ///
-/// CRITICAL: a breaker is open, the fleet's budget is spent, or the ledger cannot be used, so that nothing is repaired.
-/// WARNING: repairs are paused, failed, have an outcome that nobody knows, or have nearly spent a budget.
+/// CRITICAL: a breaker is open, the fleet's budget is spent, or the ledger cannot be used, so that
+/// nothing is repaired. WARNING: repairs are paused, failed, have an outcome that nobody knows, or
+/// have nearly spent a budget.
 #[derive(Debug, Parser)]
 #[command(
     name = "check_repairs",
@@ -26,19 +27,49 @@ Examples:
 struct Words {
     /// Failed repairs within the window: not healed, could not run, or healed
     /// and soon back. With --gate: seconds to its answer
-    #[arg(short, long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Thresholds")]
+    #[arg(
+        short,
+        long,
+        value_name = "RANGE",
+        allow_hyphen_values = true,
+        help_heading = "Thresholds"
+    )]
     warning: Option<String>,
     /// The same, for CRITICAL
-    #[arg(short, long, value_name = "RANGE", allow_hyphen_values = true, help_heading = "Thresholds")]
+    #[arg(
+        short,
+        long,
+        value_name = "RANGE",
+        allow_hyphen_values = true,
+        help_heading = "Thresholds"
+    )]
     critical: Option<String>,
     /// Percentage used of the repairs that the fleet may start
-    #[arg(long, value_name = "RANGE", default_value = "80", conflicts_with = "gate", help_heading = "Thresholds")]
+    #[arg(
+        long,
+        value_name = "RANGE",
+        default_value = "80",
+        conflicts_with = "gate",
+        help_heading = "Thresholds"
+    )]
     budget_warning: String,
     /// The same, for CRITICAL
-    #[arg(long, value_name = "RANGE", default_value = "99", conflicts_with = "gate", help_heading = "Thresholds")]
+    #[arg(
+        long,
+        value_name = "RANGE",
+        default_value = "99",
+        conflicts_with = "gate",
+        help_heading = "Thresholds"
+    )]
     budget_critical: String,
     /// How far back repairs are counted
-    #[arg(long, value_name = "SPAN", default_value = "24h", conflicts_with = "gate", help_heading = "Thresholds")]
+    #[arg(
+        long,
+        value_name = "SPAN",
+        default_value = "24h",
+        conflicts_with = "gate",
+        help_heading = "Thresholds"
+    )]
     window: String,
 
     /// Check only the gate of this host: CRITICAL when it does not answer, WARNING
@@ -48,7 +79,12 @@ struct Words {
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
     gate: Vec<String>,
     /// The rules
-    #[arg(long, value_name = "FILE", default_value = "/etc/nagios-selfheal/policy.json", help_heading = "What to check")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/nagios-selfheal/policy.json",
+        help_heading = "What to check"
+    )]
     policy: PathBuf,
 
     /// Seconds after which it gives up
@@ -119,15 +155,17 @@ pub fn command() -> clap::Command {
 /// Reads the arguments after the program's name.
 pub fn read(argv: &[OsString]) -> Result<Wish, Problem> {
     let name = OsString::from("check_repairs");
-    let words =
-        Words::try_parse_from(std::iter::once(&name).chain(argv)).map_err(|error| Problem::misread(&error, "(see --help)"))?;
+    let words = Words::try_parse_from(std::iter::once(&name).chain(argv))
+        .map_err(|error| Problem::misread(&error, "(see --help)"))?;
     check(words).map_err(Problem::Usage)
 }
 
 fn check(words: Words) -> Result<Wish, String> {
-    let (warning, critical) = (range("--warning", words.warning)?, range("--critical", words.critical)?);
+    let (warning, critical) =
+        (range("--warning", words.warning)?, range("--critical", words.critical)?);
     let what = if words.gate.is_empty() {
-        // One failure is worth a look; a number of them that is CRITICAL is a matter of the site's size.
+        // One failure is worth a look; a number of them that is CRITICAL is a matter of the site's
+        // size.
         let warning = Some(warning.unwrap_or(Range::at_most(0.0)));
         let budget = Thresholds {
             warning: range("--budget-warning", Some(words.budget_warning))?,
@@ -142,7 +180,12 @@ fn check(words: Words) -> Result<Wish, String> {
         let gates = words.gate.iter().map(|text| gate(text)).collect::<Result<_, _>>()?;
         What::Gates { gates, seconds: Thresholds { warning, critical } }
     };
-    Ok(Wish { what, policy: words.policy, timeout: Duration::from_secs(words.timeout.into()), verbose: words.verbose })
+    Ok(Wish {
+        what,
+        policy: words.policy,
+        timeout: Duration::from_secs(words.timeout.into()),
+        verbose: words.verbose,
+    })
 }
 
 fn range(option: &str, text: Option<String>) -> Result<Option<Range>, String> {
@@ -154,9 +197,13 @@ fn gate(text: &str) -> Result<GateHost, String> {
         Some((host, address)) => (host, Some(address.to_owned())),
         None => (text, None),
     };
-    let bad = |word: &str| word.is_empty() || word.starts_with('-') || word.chars().any(char::is_control);
+    let bad =
+        |word: &str| word.is_empty() || word.starts_with('-') || word.chars().any(char::is_control);
     if bad(host) || address.as_deref().is_some_and(bad) {
-        return Err(format!("--gate '{}' is no host: write its name in Nagios, or HOST=ADDRESS", text.escape_debug()));
+        return Err(format!(
+            "--gate '{}' is no host: write its name in Nagios, or HOST=ADDRESS",
+            text.escape_debug()
+        ));
     }
     Ok(GateHost { host: host.to_owned(), address })
 }
@@ -173,16 +220,27 @@ mod tests {
     #[test]
     fn one_failure_is_a_warning_unless_said_otherwise() {
         let What::Ledger { failed, .. } = words("").unwrap().what else { panic!("not the ledger") };
-        assert!(failed.warning.unwrap().alerts(1.0) && !failed.warning.unwrap().alerts(0.0) && failed.critical.is_none());
-        let What::Ledger { failed, .. } = words("-w 2 -c 10").unwrap().what else { panic!("not the ledger") };
+        assert!(
+            failed.warning.unwrap().alerts(1.0)
+                && !failed.warning.unwrap().alerts(0.0)
+                && failed.critical.is_none()
+        );
+        let What::Ledger { failed, .. } = words("-w 2 -c 10").unwrap().what else {
+            panic!("not the ledger")
+        };
         assert!(!failed.warning.unwrap().alerts(2.0) && failed.critical.unwrap().alerts(11.0));
-        let What::Ledger { failed, .. } = words("-w -5: -c -1:3").unwrap().what else { panic!("not the ledger") };
+        let What::Ledger { failed, .. } = words("-w -5: -c -1:3").unwrap().what else {
+            panic!("not the ledger")
+        };
         assert!(!failed.warning.unwrap().alerts(9.0) && failed.critical.unwrap().alerts(4.0));
     }
 
     #[test]
     fn gates_have_names_and_perhaps_addresses() {
-        let What::Gates { gates, .. } = words("--gate web1 --gate web2=192.0.2.2").unwrap().what else { panic!("no gates") };
+        let What::Gates { gates, .. } = words("--gate web1 --gate web2=192.0.2.2").unwrap().what
+        else {
+            panic!("no gates")
+        };
         assert_eq!(gates[0], GateHost { host: "web1".into(), address: None });
         assert_eq!(gates[1].address.as_deref(), Some("192.0.2.2"));
     }

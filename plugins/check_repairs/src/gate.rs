@@ -25,7 +25,8 @@ pub struct Heard {
 /// Asks them all at once, each until the deadline.
 pub fn ask_all(gates: &[GateHost], config: &Config, deadline: Instant) -> Vec<Heard> {
     thread::scope(|scope| {
-        let asked: Vec<_> = gates.iter().map(|gate| scope.spawn(move || ask(gate, config, deadline))).collect();
+        let asked: Vec<_> =
+            gates.iter().map(|gate| scope.spawn(move || ask(gate, config, deadline))).collect();
         asked.into_iter().filter_map(|thread| thread.join().ok()).collect()
     })
 }
@@ -34,13 +35,16 @@ fn ask(gate: &GateHost, config: &Config, deadline: Instant) -> Heard {
     let begun = Instant::now();
     let route = config.routes.route(&gate.host, gate.address.as_deref());
     let host = gate.host.clone();
-    let answered = route::connect(&route, deadline).map_err(|why| why.to_string()).and_then(|mut gate| {
-        let version = version(gate.as_mut(), deadline)?;
-        Ok((gate, version))
-    });
+    let answered =
+        route::connect(&route, deadline).map_err(|why| why.to_string()).and_then(|mut gate| {
+            let version = version(gate.as_mut(), deadline)?;
+            Ok((gate, version))
+        });
     let took = begun.elapsed();
     match answered {
-        Ok((mut gate, version)) => Heard { host, answer: Ok(version), took, usage: usage(gate.as_mut(), deadline) },
+        Ok((mut gate, version)) => {
+            Heard { host, answer: Ok(version), took, usage: usage(gate.as_mut(), deadline) }
+        }
         Err(why) => Heard { host, answer: Err(why), took, usage: Ok(Vec::new()) },
     }
 }

@@ -29,7 +29,9 @@ const DETAIL: usize = 20;
 
 /// The verdict on the record of all repairs.
 pub fn ledger(seen: &Seen, policy: &Policy, wish: &Wish) -> Outcome {
-    let What::Ledger { window, failed, budget } = &wish.what else { return Outcome::new(State::Unknown, NAME) };
+    let What::Ledger { window, failed, budget } = &wish.what else {
+        return Outcome::new(State::Unknown, NAME);
+    };
     let findings = [
         breakers(&seen.held),
         failures(seen, *window, failed),
@@ -53,8 +55,11 @@ pub fn ledger(seen: &Seen, policy: &Policy, wish: &Wish) -> Outcome {
 pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
     let What::Gates { seconds, .. } = &wish.what else { return Outcome::new(State::Unknown, NAME) };
     let slowest = heard.iter().map(|heard| heard.took).max().unwrap_or_default();
-    let mut findings: Vec<Finding> =
-        heard.iter().filter_map(unreached).chain(heard.iter().flat_map(kept_from_repairing)).collect();
+    let mut findings: Vec<Finding> = heard
+        .iter()
+        .filter_map(unreached)
+        .chain(heard.iter().flat_map(kept_from_repairing))
+        .collect();
     let state = level(seconds, slowest.as_secs_f64());
     if state != State::Ok && heard.iter().all(|heard| heard.answer.is_ok()) {
         findings.push(Finding {
@@ -66,7 +71,9 @@ pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
     let lines: Vec<String> = heard.iter().map(answered).collect();
     let fine = match heard {
         [one] => answered(one),
-        many => format!("{} gates answer, the slowest in {:.1} s", many.len(), slowest.as_secs_f64()),
+        many => {
+            format!("{} gates answer, the slowest in {:.1} s", many.len(), slowest.as_secs_f64())
+        }
     };
     let mut time = Perfdata::new("time", Number::Decimal(slowest.as_secs_f64()), "s");
     time.warn = seconds.warning.map(Number::Range);
@@ -79,7 +86,11 @@ pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
 
 fn unreached(heard: &Heard) -> Option<Finding> {
     let why = heard.answer.as_ref().err()?;
-    Some(Finding { state: State::Critical, text: format!("gate of {}: {why}", heard.host), detail: Vec::new() })
+    Some(Finding {
+        state: State::Critical,
+        text: format!("gate of {}: {why}", heard.host),
+        detail: Vec::new(),
+    })
 }
 
 /// The repairs that would be refused now, and those whose records are nearly full. An obstacle of
@@ -87,10 +98,16 @@ fn unreached(heard: &Heard) -> Option<Finding> {
 fn kept_from_repairing(heard: &Heard) -> Vec<Finding> {
     let mut texts: Vec<(State, String)> = match &heard.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),
-        Err(why) => vec![(State::Warning, format!("the limits of its repairs are not known: {why}"))],
+        Err(why) => {
+            vec![(State::Warning, format!("the limits of its repairs are not known: {why}"))]
+        }
     };
     texts.dedup();
-    let finding = |(state, text)| Finding { state, text: format!("gate of {}: {text}", heard.host), detail: Vec::new() };
+    let finding = |(state, text)| Finding {
+        state,
+        text: format!("gate of {}: {text}", heard.host),
+        detail: Vec::new(),
+    };
     texts.into_iter().map(finding).collect()
 }
 
@@ -99,7 +116,9 @@ fn obstacle(usage: &Usage) -> Option<(State, String)> {
     let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
     let Some(obstacle) = &usage.obstacle else { return nearly_full() };
     match obstacle.reason {
-        Reason::Busy | Reason::Cooldown => nearly_full().or_else(|| Some((State::Ok, obstacle.text.clone()))),
+        Reason::Busy | Reason::Cooldown => {
+            nearly_full().or_else(|| Some((State::Ok, obstacle.text.clone())))
+        }
         _ => Some((State::Warning, obstacle.text.clone())),
     }
 }
@@ -112,7 +131,8 @@ fn answered(heard: &Heard) -> String {
     }
 }
 
-/// The worst first; the first line has the words of a few, -v the details of all, -vv what is in order as well.
+/// The worst first; the first line has the words of a few, -v the details of all, -vv what is in
+/// order as well.
 fn said(mut findings: Vec<Finding>, fine: &str, wish: &Wish, all: &[String]) -> Outcome {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.state.code()));
     let state = findings.iter().fold(State::Ok, |state, finding| state.worst(finding.state));
@@ -120,7 +140,8 @@ fn said(mut findings: Vec<Finding>, fine: &str, wish: &Wish, all: &[String]) -> 
     if findings.is_empty() {
         line.push_str(fine);
     } else {
-        let words: Vec<&str> = findings.iter().take(FIRST_LINE).map(|finding| finding.text.as_str()).collect();
+        let words: Vec<&str> =
+            findings.iter().take(FIRST_LINE).map(|finding| finding.text.as_str()).collect();
         line.push_str(&words.join("; "));
         let more = findings.len().saturating_sub(FIRST_LINE);
         if more > 0 {
@@ -161,24 +182,45 @@ fn breakers(held: &[Held]) -> Option<Finding> {
     let first = open.first()?;
     let more = if open.len() > 1 { format!(" and {} more", open.len() - 1) } else { String::new() };
     let detail = open.iter().map(|held| format!("{}: {}", held.object, held.why)).collect();
-    Some(Finding { state: State::Critical, text: format!("breaker open for {}{more}", first.object), detail })
+    Some(Finding {
+        state: State::Critical,
+        text: format!("breaker open for {}{more}", first.object),
+        detail,
+    })
 }
 
 fn budgets(held: &[Held]) -> Option<Finding> {
     let spent: Vec<&Held> = held.iter().filter(|held| !is_breaker(held)).collect();
     let first = spent.first()?;
-    let more = if spent.len() > 1 { format!(" and {} more", spent.len() - 1) } else { String::new() };
+    let more =
+        if spent.len() > 1 { format!(" and {} more", spent.len() - 1) } else { String::new() };
     let detail = spent.iter().map(|held| format!("{}: {}", held.object, held.why)).collect();
-    Some(Finding { state: State::Warning, text: format!("budget of {}{more} spent", first.object), detail })
+    Some(Finding {
+        state: State::Warning,
+        text: format!("budget of {}{more} spent", first.object),
+        detail,
+    })
 }
 
 fn failures(seen: &Seen, window: Duration, thresholds: &Thresholds) -> Option<Finding> {
     let failed = seen.failed.len();
     #[allow(clippy::cast_precision_loss, reason = "no ledger has 2^52 repairs")]
     let state = level(thresholds, failed as f64);
-    let back = if seen.came_back > 0 { format!(", {} of them healed and soon back", seen.came_back) } else { String::new() };
-    let text = format!("{failed} {} failed in {}{back}", if failed == 1 { "repair" } else { "repairs" }, Span(window));
-    (state != State::Ok).then(|| Finding { state, text, detail: seen.failed.iter().map(job).collect() })
+    let back = if seen.came_back > 0 {
+        format!(", {} of them healed and soon back", seen.came_back)
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "{failed} {} failed in {}{back}",
+        if failed == 1 { "repair" } else { "repairs" },
+        Span(window)
+    );
+    (state != State::Ok).then(|| Finding {
+        state,
+        text,
+        detail: seen.failed.iter().map(job).collect(),
+    })
 }
 
 fn fleet(seen: &Seen, policy: &Policy, thresholds: &Thresholds) -> Option<Finding> {
@@ -187,22 +229,26 @@ fn fleet(seen: &Seen, policy: &Policy, thresholds: &Thresholds) -> Option<Findin
     let used = if count == 0 { 100.0 } else { 100.0 * f64::from(started) / f64::from(count) };
     let state = level(thresholds, used);
     let left = quota.per.saturating_sub(seen.fleet.oldest_start);
-    let then = if started >= count { format!("; allowed again in {}", Span(left)) } else { String::new() };
+    let then =
+        if started >= count { format!("; allowed again in {}", Span(left)) } else { String::new() };
     let text = format!("{started} of {count} repairs started in {}", Span(quota.per));
-    let detail = vec![format!("of all hosts together, {used:.0} % of what the policy allows{then}")];
+    let detail =
+        vec![format!("of all hosts together, {used:.0} % of what the policy allows{then}")];
     (state != State::Ok).then_some(Finding { state, text, detail })
 }
 
 fn unknown(records: &[Record], window: Duration) -> Option<Finding> {
     let first = records.first()?;
-    let more = if records.len() > 1 { format!(" and {} more", records.len() - 1) } else { String::new() };
+    let more =
+        if records.len() > 1 { format!(" and {} more", records.len() - 1) } else { String::new() };
     let text = format!("outcome unknown for {}{more} in {}", object(first), Span(window));
     Some(Finding { state: State::Warning, text, detail: records.iter().map(job).collect() })
 }
 
 fn paused(pauses: &[Paused]) -> Option<Finding> {
     let first = pauses.first()?;
-    let more = if pauses.len() > 1 { format!(", and {} more", pauses.len() - 1) } else { String::new() };
+    let more =
+        if pauses.len() > 1 { format!(", and {} more", pauses.len() - 1) } else { String::new() };
     let text = format!("paused: {} by {} ({}){more}", scope(first), first.by, first.reason);
     let line = |pause: &Paused| format!("{} by {}: {}", scope(pause), pause.by, pause.reason);
     Some(Finding { state: State::Warning, text, detail: pauses.iter().map(line).collect() })
@@ -225,7 +271,13 @@ fn object(record: &Record) -> String {
 
 fn job(record: &Record) -> String {
     let text = if record.ended.is_none() { "its worker is dead" } else { &record.text };
-    format!("{} with {}, job {}: {}: {text}", object(record), record.repair, record.job, record.standing().as_str())
+    format!(
+        "{} with {}, job {}: {}: {text}",
+        object(record),
+        record.repair,
+        record.job,
+        record.standing().as_str()
+    )
 }
 
 fn level(thresholds: &Thresholds, value: f64) -> State {
@@ -245,7 +297,13 @@ fn counted(label: &str, n: usize) -> Perfdata {
     item
 }
 
-fn perfdata(outcome: Outcome, seen: &Seen, policy: &Policy, failed: &Thresholds, budget: &Thresholds) -> Outcome {
+fn perfdata(
+    outcome: Outcome,
+    seen: &Seen,
+    policy: &Policy,
+    failed: &Thresholds,
+    budget: &Thresholds,
+) -> Outcome {
     let fleet = &policy.fleet;
     let mut failures = counted("failed", seen.failed.len());
     failures.warn = failed.warning.map(|range| Number::Range(range.of_counts()));
@@ -253,7 +311,9 @@ fn perfdata(outcome: Outcome, seen: &Seen, policy: &Policy, failed: &Thresholds,
     let mut running = counted("running", seen.running as usize);
     running.max = Some(Number::Count(fleet.running.into()));
     let mut used = counted("budget", seen.fleet.started as usize);
-    let share = |percent: Range| Number::Range(percent.percent_of(f64::from(fleet.started.count)).of_counts());
+    let share = |percent: Range| {
+        Number::Range(percent.percent_of(f64::from(fleet.started.count)).of_counts())
+    };
     used.warn = budget.warning.map(share);
     used.crit = budget.critical.map(share);
     used.max = Some(Number::Count(fleet.started.count.into()));

@@ -24,7 +24,8 @@ pub const NAME: &str = "REPAIRS";
 /// Reads the command line, looks, and judges.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let wish = cli::read(argv)?;
-    // A policy that cannot be read says nothing about repairs: it may be the wrong file, or not for this user.
+    // A policy that cannot be read says nothing about repairs: it may be the wrong file, or not for
+    // this user.
     let config = match policy_file::read(&wish.policy) {
         Ok(config) => config,
         Err(bad) => return Ok(Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {bad}"))),
@@ -38,7 +39,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     Ok(look_and_judge(wish, config))
 }
 
-/// The ledger is a file of this machine, but even that may not answer: a dead disk, a lock that nobody gives back.
+/// The ledger is a file of this machine, but even that may not answer: a dead disk, a lock that
+/// nobody gives back.
 fn look_and_judge(wish: Wish, config: policy_file::Config) -> Outcome {
     let What::Ledger { window, .. } = wish.what else { return Outcome::new(State::Unknown, NAME) };
     let limit = wish.timeout;
@@ -46,10 +48,18 @@ fn look_and_judge(wish: Wish, config: policy_file::Config) -> Outcome {
     let policy = config.policy.clone();
     match within::within(limit, move || look::look(&config, window, SystemTime::now())) {
         Some(Ok(seen)) => judge::ledger(&seen, &policy, &wish),
-        Some(Err(Unseen::Unusable(why))) => Outcome::new(State::Critical, format!("{NAME} CRITICAL: nothing is repaired: {why}")),
-        Some(Err(Unseen::Starved(why))) => Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {why}")),
+        Some(Err(Unseen::Unusable(why))) => {
+            Outcome::new(State::Critical, format!("{NAME} CRITICAL: nothing is repaired: {why}"))
+        }
+        Some(Err(Unseen::Starved(why))) => {
+            Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {why}"))
+        }
         None => {
-            let text = format!("the ledger {} did not answer within {} s", path.display(), limit.as_secs());
+            let text = format!(
+                "the ledger {} did not answer within {} s",
+                path.display(),
+                limit.as_secs()
+            );
             Outcome::new(State::Critical, format!("{NAME} CRITICAL: {text}"))
         }
     }

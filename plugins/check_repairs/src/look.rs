@@ -18,7 +18,11 @@ pub enum Unseen {
 
 impl From<ledger::Error> for Unseen {
     fn from(why: ledger::Error) -> Unseen {
-        if why.is_our_shortage() { Unseen::Starved(why.to_string()) } else { Unseen::Unusable(why.to_string()) }
+        if why.is_our_shortage() {
+            Unseen::Starved(why.to_string())
+        } else {
+            Unseen::Unusable(why.to_string())
+        }
     }
 }
 
@@ -27,7 +31,8 @@ impl From<ledger::Error> for Unseen {
 pub struct Seen {
     /// How many repairs of the window healed.
     pub healed: u32,
-    /// Those of the window that did not help: not healed, could not run, or healed and soon back. The newest first.
+    /// Those of the window that did not help: not healed, could not run, or healed and soon back.
+    /// The newest first.
     pub failed: Vec<Record>,
     /// How many of these had healed before the fault was back.
     pub came_back: u32,
@@ -54,10 +59,13 @@ pub struct Held {
     pub why: Why,
 }
 
-/// Looks at the ledger. Before the first repair there is none, which is nothing wrong as long as there is room for one.
+/// Looks at the ledger. Before the first repair there is none, which is nothing wrong as long as
+/// there is room for one.
 pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, Unseen> {
     match SqliteLedger::open_read_only(&config.ledger) {
-        Err(ledger::Error::Missing(path)) => no_ledger_yet(&path).and_then(|seen| writable(&path).map(|()| seen)),
+        Err(ledger::Error::Missing(path)) => {
+            no_ledger_yet(&path).and_then(|seen| writable(&path).map(|()| seen))
+        }
         Err(why) => Err(why.into()),
         Ok(mut ledger) => {
             writable(&config.ledger)?;
@@ -70,9 +78,10 @@ pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, 
 fn writable(ledger: &Path) -> Result<(), Unseen> {
     match SqliteLedger::shut_out(ledger) {
         None => Ok(()),
-        Some(file) => {
-            Err(Unseen::Unusable(format!("{} is not for this user to write; see 'sudo repairctl doctor'", file.display())))
-        }
+        Some(file) => Err(Unseen::Unusable(format!(
+            "{} is not for this user to write; see 'sudo repairctl doctor'",
+            file.display()
+        ))),
     }
 }
 
@@ -80,13 +89,19 @@ fn no_ledger_yet(path: &Path) -> Result<Seen, Unseen> {
     match path.parent() {
         Some(directory) if directory.is_dir() => Ok(Seen::default()),
         _ => Err(Unseen::Unusable(format!(
-            "the directory of the ledger {} is not there; create it, owned by the user Nagios runs as",
+            "the directory of the ledger {} is not there; create it, owned by the user Nagios runs \
+             as",
             path.display()
         ))),
     }
 }
 
-fn read(ledger: &mut SqliteLedger, config: &Config, window: Duration, now: SystemTime) -> Result<Seen, ledger::Error> {
+fn read(
+    ledger: &mut SqliteLedger,
+    config: &Config,
+    window: Duration,
+    now: SystemTime,
+) -> Result<Seen, ledger::Error> {
     let filter = Filter { since: now.checked_sub(window), ..Filter::default() };
     let records = ledger.repairs(&filter)?;
     let back = came_back(&records, |record| limits(config, &record.repair).relapse);
@@ -97,7 +112,11 @@ fn read(ledger: &mut SqliteLedger, config: &Config, window: Duration, now: Syste
         pauses: ledger.pauses(now)?,
         held: held(ledger, config, now)?,
         running: count(running.iter().filter(|running| running.alive).count()),
-        unknown: running.into_iter().filter(|running| !running.alive).map(|running| running.record).collect(),
+        unknown: running
+            .into_iter()
+            .filter(|running| !running.alive)
+            .map(|running| running.record)
+            .collect(),
         came_back: count(back.iter().filter(|back| **back).count()),
         ..Seen::default()
     };
@@ -122,11 +141,21 @@ fn limits(config: &Config, repair: &str) -> Limits {
     rules.map_or_else(Limits::default, |rules| rules.limits)
 }
 
-/// The objects that the rules hold back for their own history: those that pass by themselves, as a cooldown or a repair
-/// that runs, do not count.
-fn held(ledger: &mut SqliteLedger, config: &Config, now: SystemTime) -> Result<Vec<Held>, ledger::Error> {
+/// The objects that the rules hold back for their own history: those that pass by themselves, as a
+/// cooldown or a repair that runs, do not count.
+fn held(
+    ledger: &mut SqliteLedger,
+    config: &Config,
+    now: SystemTime,
+) -> Result<Vec<Held>, ledger::Error> {
     let remembered = |limits: &Limits| limits.healthy_for.max(limits.window.per);
-    let longest = config.policy.repairs.values().map(|rules| remembered(&rules.limits)).max().unwrap_or_default();
+    let longest = config
+        .policy
+        .repairs
+        .values()
+        .map(|rules| remembered(&rules.limits))
+        .max()
+        .unwrap_or_default();
     let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
     let mut held: Vec<Held> = Vec::new();
     for (host, service, repair) in ledger.in_trouble_since(since)? {

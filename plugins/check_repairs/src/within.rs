@@ -5,7 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 /// What `work` gives, or `None` after `limit`. It is left behind then, and ends with the process.
-pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub fn within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let _ = tell.send(work());
@@ -20,6 +23,9 @@ mod tests {
     #[test]
     fn what_never_comes_is_not_waited_for() {
         assert_eq!(within(Duration::from_secs(10), || 7), Some(7));
-        assert_eq!(within(Duration::from_millis(20), || thread::sleep(Duration::from_secs(60))), None);
+        assert_eq!(
+            within(Duration::from_millis(20), || thread::sleep(Duration::from_secs(60))),
+            None
+        );
     }
 }

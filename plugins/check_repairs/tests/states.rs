@@ -43,7 +43,12 @@ impl Site {
 
     fn says(&self, words: &str) -> (i32, String) {
         let mut plugin = Command::new(env!("CARGO_BIN_EXE_check_repairs"));
-        let done = plugin.arg("--policy").arg(self.policy()).args(words.split_whitespace()).output().unwrap();
+        let done = plugin
+            .arg("--policy")
+            .arg(self.policy())
+            .args(words.split_whitespace())
+            .output()
+            .unwrap();
         assert!(done.stderr.is_empty(), "{done:?}");
         (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap())
     }
@@ -52,7 +57,12 @@ impl Site {
         self.jobs += 1;
         let job: JobId = format!("job-{:05}", self.jobs).parse().unwrap();
         let event = Event::new(host, Some("HTTP"), State::Critical, StateType::Soft, 3);
-        let claim = Claim { job: &job, event: &event, lease: Duration::from_secs(60), fleet_window: Duration::ZERO };
+        let claim = Claim {
+            job: &job,
+            event: &event,
+            lease: Duration::from_secs(60),
+            fleet_window: Duration::ZERO,
+        };
         let _ = self.ledger.reserve(&claim, &|| ago(minutes_ago), &|_| decision.clone()).unwrap();
         job
     }
@@ -87,7 +97,8 @@ fn all_is_well() {
         (
             0,
             "REPAIRS OK: 0 healed, 0 failed, 0 refused in 24 h",
-            "healed=0;;;0; failed=0;0;;0; unknown=0;;;0; refused=0;;;0; running=0;;;0;5 paused=0;;;0; breakers=0;;;0; budget=0;16;19;0;20"
+            "healed=0;;;0; failed=0;0;;0; unknown=0;;;0; refused=0;;;0; running=0;;;0;5 \
+             paused=0;;;0; breakers=0;;;0; budget=0;16;19;0;20"
         )
     );
     site.repair("web1", 100, Outcome::Healed);
@@ -97,7 +108,9 @@ fn all_is_well() {
     let (code, words, perfdata) = parts(&said);
     assert_eq!((code, words), (0, "REPAIRS OK: 1 healed, 0 failed, 1 refused in 24 h"));
     assert!(
-        perfdata.contains("healed=1;;;0;") && perfdata.contains("running=1;;;0;5") && perfdata.contains("budget=1;"),
+        perfdata.contains("healed=1;;;0;")
+            && perfdata.contains("running=1;;;0;5")
+            && perfdata.contains("budget=1;"),
         "{perfdata}"
     );
     site.ledger.finish(&running, SystemTime::now(), Outcome::Healed, "").unwrap();
@@ -112,7 +125,11 @@ fn repairs_that_fail_are_counted_against_the_thresholds() {
     let said = site.says("-v");
     assert_eq!(parts(&said).0, 1);
     assert!(said.1.starts_with("REPAIRS WARNING: 2 repairs failed in 24 h |"), "{}", said.1);
-    assert!(said.1.contains("\n  web1/HTTP with httpd, job job-00001: not-healed: said the check\n"), "{}", said.1);
+    assert!(
+        said.1.contains("\n  web1/HTTP with httpd, job job-00001: not-healed: said the check\n"),
+        "{}",
+        said.1
+    );
     assert_eq!(site.says("-w 2").0, 0);
     assert_eq!(site.says("-c 1").0, 2);
     assert_eq!(site.says("--window 2h").0, 0);
@@ -125,7 +142,10 @@ fn a_fault_that_is_soon_back_was_not_healed() {
     site.repair("web1", 300, Outcome::Healed);
     site.repair("web1", 287, Outcome::Healed);
     let said = site.says("");
-    assert_eq!(parts(&said).1, "REPAIRS WARNING: 1 repair failed in 24 h, 1 of them healed and soon back");
+    assert_eq!(
+        parts(&said).1,
+        "REPAIRS WARNING: 1 repair failed in 24 h, 1 of them healed and soon back"
+    );
 }
 
 #[test]
@@ -136,10 +156,16 @@ fn an_open_breaker_is_the_worst_and_comes_first() {
     }
     let said = site.says("-v");
     let (code, words, perfdata) = parts(&said);
-    assert_eq!((code, words), (2, "REPAIRS CRITICAL: breaker open for web1/HTTP; 3 repairs failed in 24 h"));
+    assert_eq!(
+        (code, words),
+        (2, "REPAIRS CRITICAL: breaker open for web1/HTTP; 3 repairs failed in 24 h")
+    );
     assert!(perfdata.contains("breakers=1;;;0;"));
     assert!(
-        said.1.contains("web1/HTTP: the breaker is open, for 3 repairs of this incident did not help: it closes after"),
+        said.1.contains(
+            "web1/HTTP: the breaker is open, for 3 repairs of this incident did not \
+                         help: it closes after"
+        ),
         "{}",
         said.1
     );
@@ -202,7 +228,10 @@ fn a_pause_is_a_warning_as_long_as_it_holds() {
     site.ledger.pause(&pause(None, None)).unwrap();
     site.ledger.pause(&pause(Some("web1"), Some(ago(1)))).unwrap();
     let said = site.says("");
-    assert_eq!(parts(&said).1, "REPAIRS WARNING: paused: everything by anna (switch replaced / all night)");
+    assert_eq!(
+        parts(&said).1,
+        "REPAIRS WARNING: paused: everything by anna (switch replaced / all night)"
+    );
     assert!(parts(&said).2.contains("paused=1;;;0;"));
 }
 
@@ -216,8 +245,18 @@ fn hostile_names_stay_in_their_line() {
     let said = site.says("-v");
     assert_eq!(said.0, 2);
     assert_eq!(said.1.matches('|').count(), 1, "{}", said.1);
-    assert!(said.1.lines().all(|line| !line.starts_with("REPAIRS OK") && !line.contains(char::is_control)), "{}", said.1);
-    assert!(said.1.lines().next().unwrap().contains("breaker open for web [31m/x=9;;;"), "{}", said.1);
+    assert!(
+        said.1
+            .lines()
+            .all(|line| !line.starts_with("REPAIRS OK") && !line.contains(char::is_control)),
+        "{}",
+        said.1
+    );
+    assert!(
+        said.1.lines().next().unwrap().contains("breaker open for web [31m/x=9;;;"),
+        "{}",
+        said.1
+    );
 }
 
 #[test]
@@ -227,14 +266,20 @@ fn a_ledger_that_cannot_be_read_means_that_nothing_is_repaired() {
     let path = site.dir.path().join("ledger.sqlite");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     let said = site.says("");
-    assert!(said.0 == 2 && said.1.starts_with("REPAIRS CRITICAL: nothing is repaired: the ledger "), "{}", said.1);
+    assert!(
+        said.0 == 2 && said.1.starts_with("REPAIRS CRITICAL: nothing is repaired: the ledger "),
+        "{}",
+        said.1
+    );
     fs::write(&path, vec![7; 8192]).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(site.says("").0, 2);
     // None yet is nothing wrong; no place for one is.
     fs::remove_file(&path).unwrap();
     assert_eq!(site.says("").0, 0);
-    let elsewhere = fs::read_to_string(site.policy()).unwrap().replace("ledger.sqlite", "missing/ledger.sqlite");
+    let elsewhere = fs::read_to_string(site.policy())
+        .unwrap()
+        .replace("ledger.sqlite", "missing/ledger.sqlite");
     fs::write(site.policy(), elsewhere).unwrap();
     assert_eq!(site.says("").0, 2);
 }
@@ -252,10 +297,24 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
     fs::read_dir(site.dir.path()).unwrap().for_each(|entry| of_nobody(&entry.unwrap().path()));
     of_nobody(site.dir.path());
     let plugin = site.dir.path().join("check_repairs");
-    // By a process of its own: what this one has open for writing, a fork of another test holds as well (ETXTBSY).
-    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_check_repairs")).arg(&plugin).status().unwrap().success());
+    // By a process of its own: what this one has open for writing, a fork of another test holds as
+    // well (ETXTBSY).
+    assert!(
+        Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_check_repairs"))
+            .arg(&plugin)
+            .status()
+            .unwrap()
+            .success()
+    );
     let says = || {
-        let done = Command::new(&plugin).arg("--policy").arg(site.policy()).uid(NOBODY).gid(NOBODY).output().unwrap();
+        let done = Command::new(&plugin)
+            .arg("--policy")
+            .arg(site.policy())
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .output()
+            .unwrap();
         (done.status.code(), String::from_utf8(done.stdout).unwrap())
     };
     assert_eq!(says().0, Some(0), "{}", says().1);
@@ -263,7 +322,11 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
         let file = site.dir.path().join(name);
         chown(&file, Some(0), Some(0)).unwrap();
         let (code, text) = says();
-        assert!(code == Some(2) && text.contains(&format!("nothing is repaired: {} is not for", file.display())), "{text}");
+        assert!(
+            code == Some(2)
+                && text.contains(&format!("nothing is repaired: {} is not for", file.display())),
+            "{text}"
+        );
         of_nobody(&file);
     }
     // A backup by root makes such files, and gives them away a moment later.
@@ -280,7 +343,8 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
         assert_eq!(code, Some(0), "{text}");
     }
     // A copy that an admin has put beside it is in nobody's way.
-    fs::copy(site.dir.path().join("ledger.sqlite"), site.dir.path().join("ledger.sqlite.before")).unwrap();
+    fs::copy(site.dir.path().join("ledger.sqlite"), site.dir.path().join("ledger.sqlite.before"))
+        .unwrap();
     assert_eq!(says().0, Some(0), "{}", says().1);
 }
 
@@ -293,7 +357,10 @@ fn what_is_no_measured_fault_is_unknown() {
     }
     fs::write(site.policy(), "{").unwrap();
     let (code, text) = site.says("");
-    assert!(code == 3 && text.starts_with("REPAIRS UNKNOWN: ") && text.contains("policy.json:1:"), "{text}");
+    assert!(
+        code == 3 && text.starts_with("REPAIRS UNKNOWN: ") && text.contains("policy.json:1:"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -320,9 +387,14 @@ fn it_looks_while_a_repair_is_being_recorded() {
     let mut site = Site::new();
     thread::scope(|scope| {
         let policy = site.policy();
-        let writer = scope.spawn(|| (0..50).for_each(|n| site.repair(&format!("web{n}"), 1000, Outcome::Healed)));
+        let writer = scope
+            .spawn(|| (0..50).for_each(|n| site.repair(&format!("web{n}"), 1000, Outcome::Healed)));
         while !writer.is_finished() {
-            let done = Command::new(env!("CARGO_BIN_EXE_check_repairs")).arg("--policy").arg(&policy).output().unwrap();
+            let done = Command::new(env!("CARGO_BIN_EXE_check_repairs"))
+                .arg("--policy")
+                .arg(&policy)
+                .output()
+                .unwrap();
             assert_eq!(done.status.code(), Some(0), "{done:?}");
         }
     });

@@ -1,7 +1,9 @@
-//! What every program that talks to Nagios shares: states, threshold ranges, perfdata, and the one way out.
+//! What every program that talks to Nagios shares: states, threshold ranges, perfdata, and the one
+//! way out.
 //!
-//! Nagios turns every exit code outside 0..3 into CRITICAL, and CRITICAL starts a repair. So [`guard()`] owns output
-//! and exit: whatever happens, one cleaned write to stdout and a code in 0..3. No other I/O is done here.
+//! Nagios turns every exit code outside 0..3 into CRITICAL, and CRITICAL starts a repair. So
+//! [`guard()`] owns output and exit: whatever happens, one cleaned write to stdout and a code in
+//! 0..3. No other I/O is done here.
 
 mod guard;
 mod outcome;

@@ -3,7 +3,8 @@
 use crate::text::clean_lines;
 use crate::{Perfdata, State, clean};
 
-/// A verdict with its text. Text is cleaned when it is rendered, so callers may put in what a server said.
+/// A verdict with its text. Text is cleaned when it is rendered, so callers may put in what a
+/// server said.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Outcome {
@@ -46,15 +47,16 @@ impl Outcome {
         self
     }
 
-    /// One more item of perfdata. It follows the last line after a bare `|`, so end that line in a blank to see one.
+    /// One more item of perfdata. It follows the last line after a bare `|`, so end that line in a
+    /// blank to see one.
     pub fn perfdata(mut self, item: Perfdata) -> Outcome {
         self.perfdata.push(item);
         self
     }
 
-    /// Text of several lines after everything else, from a new line on: a body or details a person asked to see. More of
-    /// it goes below. Its newlines and tabs stay; the rest is cleaned as a line is, for Nagios reads perfdata behind a `|`
-    /// here too.
+    /// Text of several lines after everything else, from a new line on: a body or details a person
+    /// asked to see. More of it goes below. Its newlines and tabs stay; the rest is cleaned as a
+    /// line is, for Nagios reads perfdata behind a `|` here too.
     pub fn long(mut self, text: impl Into<String>) -> Outcome {
         let above = self.long.map(|above| above + "\n").unwrap_or_default();
         self.long = Some(above + &text.into());
@@ -96,7 +98,11 @@ mod tests {
 
     #[test]
     fn perfdata_follows_the_last_line() {
-        let outcome = Outcome::new(State::Ok, "HTTP OK: fine ").perfdata(Perfdata::new("size", Number::Count(1), "B"));
+        let outcome = Outcome::new(State::Ok, "HTTP OK: fine ").perfdata(Perfdata::new(
+            "size",
+            Number::Count(1),
+            "B",
+        ));
         assert_eq!(outcome.render(), b"HTTP OK: fine |size=1B;;;;\n");
     }
 
@@ -104,7 +110,10 @@ mod tests {
     fn a_remark_goes_to_the_first_line() {
         let outcome = Outcome::new(State::Ok, "fine ").line("below").remark("at ::1");
         assert_eq!(outcome.headline(), "fine at ::1 ");
-        assert_eq!(Outcome::new(State::Ok, "fine").remark("- x").long("a").long("b").render(), b"fine - x\na\nb\n");
+        assert_eq!(
+            Outcome::new(State::Ok, "fine").remark("- x").long("a").long("b").render(),
+            b"fine - x\na\nb\n"
+        );
     }
 
     #[test]

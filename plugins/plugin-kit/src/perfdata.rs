@@ -1,10 +1,12 @@
-//! One item of performance data, typed until it is printed: `'label'=value[UOM];[warn];[crit];[min];[max]`.
+//! One item of performance data, typed until it is printed:
+//! `'label'=value[UOM];[warn];[crit];[min];[max]`.
 
 use std::fmt;
 
 use crate::Range;
 
-/// A number as perfdata prints it: seconds with microseconds, counts as integers. Never in the user's locale.
+/// A number as perfdata prints it: seconds with microseconds, counts as integers. Never in the
+/// user's locale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
     /// Printed with six decimals.
@@ -36,8 +38,8 @@ impl fmt::Display for Number {
 /// One labelled value. Thresholds and limits that are `None` print as empty fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Perfdata {
-    /// Any characters but `=` and control characters; quoted where the guidelines ask for it. An item without a label
-    /// prints nothing: the place of a value that is not there.
+    /// Any characters but `=` and control characters; quoted where the guidelines ask for it. An
+    /// item without a label prints nothing: the place of a value that is not there.
     pub label: String,
     /// The value, in `unit`.
     pub value: Number,
@@ -65,7 +67,8 @@ impl fmt::Display for Perfdata {
         if self.label.is_empty() {
             return Ok(());
         }
-        let label: String = self.label.chars().filter(|c| *c != '=' && *c != '|' && !c.is_control()).collect();
+        let label: String =
+            self.label.chars().filter(|c| *c != '=' && *c != '|' && !c.is_control()).collect();
         if label.contains([' ', '\'']) {
             write!(f, "'{}'", label.replace('\'', "''"))?;
         } else {

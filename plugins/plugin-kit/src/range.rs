@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A threshold range in the unit of the value it is held against. Alerts outside its two ends, or inside with `@`;
-/// the ends themselves belong to the inside.
+/// A threshold range in the unit of the value it is held against. Alerts outside its two ends, or
+/// inside with `@`; the ends themselves belong to the inside.
 ///
 /// ```
 /// use plugin_kit::Range;
@@ -22,7 +22,10 @@ pub struct Range {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
     /// An end that is no plain decimal number.
-    #[error("'{0}' is not a threshold range: '{1}' is not a number (write [@]start:end, like 10, 10:, ~:10 or @10:20)")]
+    #[error(
+        "'{0}' is not a threshold range: '{1}' is not a number (write [@]start:end, like 10, 10:, \
+         ~:10 or @10:20)"
+    )]
     NotANumber(String, String),
     /// Start above end: no value could ever be inside.
     #[error("'{0}' is not a threshold range: its start is above its end")]
@@ -52,7 +55,8 @@ impl Range {
         Range { start: self.start * total / 100.0, end: self.end * total / 100.0, ..self }
     }
 
-    /// With whole numbers for ends, which alerts for the same counts; as it is where no whole number lies between them.
+    /// With whole numbers for ends, which alerts for the same counts; as it is where no whole
+    /// number lies between them.
     #[must_use]
     pub fn of_counts(self) -> Range {
         let (start, end) = (self.start.ceil(), self.end.floor());
@@ -76,15 +80,17 @@ impl fmt::Display for Range {
 impl FromStr for Range {
     type Err = BadRange;
 
-    /// `~` is minus infinity; a missing start is 0, a missing end infinity. An empty string never alerts below infinity
-    /// and above zero, which is how "no threshold" has always been written.
+    /// `~` is minus infinity; a missing start is 0, a missing end infinity. An empty string never
+    /// alerts below infinity and above zero, which is how "no threshold" has always been written.
     fn from_str(text: &str) -> Result<Range, BadRange> {
         let (alert_inside, ends) = match text.strip_prefix('@') {
             Some(rest) => (true, rest),
             None => (false, text),
         };
         let (start, end) = ends.split_once(':').unwrap_or(("", ends));
-        let number = |word: &str| decimal(word).ok_or_else(|| BadRange::NotANumber(text.to_owned(), word.to_owned()));
+        let number = |word: &str| {
+            decimal(word).ok_or_else(|| BadRange::NotANumber(text.to_owned(), word.to_owned()))
+        };
         let start = match start {
             "" => 0.0,
             "~" => f64::NEG_INFINITY,
@@ -98,9 +104,11 @@ impl FromStr for Range {
     }
 }
 
-/// A finite decimal number: Rust would also read `inf`, `nan` and `infinity`, which no threshold means.
+/// A finite decimal number: Rust would also read `inf`, `nan` and `infinity`, which no threshold
+/// means.
 fn decimal(word: &str) -> Option<f64> {
-    let numeric = word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
+    let numeric =
+        word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
     word.parse::<f64>().ok().filter(|n| numeric && n.is_finite())
 }
 
@@ -128,12 +136,19 @@ mod tests {
                 assert!(range(text).alerts(value), "{text} must alert on {value}");
             }
         }
-        assert!(range("@10:20").alerts(10.0) && range("@10:20").alerts(20.0) && !range("@10:20").alerts(9.9));
+        assert!(
+            range("@10:20").alerts(10.0)
+                && range("@10:20").alerts(20.0)
+                && !range("@10:20").alerts(9.9)
+        );
     }
 
     #[test]
     fn what_is_not_a_range_is_refused() {
-        for text in ["abc", "5;", "1,5", "nan", "inf", "0x10", "500ms", "1:2:3", "@", "~", "1 ", "20:10", "1:0", "-1"] {
+        for text in [
+            "abc", "5;", "1,5", "nan", "inf", "0x10", "500ms", "1:2:3", "@", "~", "1 ", "20:10",
+            "1:0", "-1",
+        ] {
             let read = text.parse::<Range>();
             assert_eq!(read.is_err(), text != "@", "{text}: {read:?}");
         }
@@ -141,7 +156,10 @@ mod tests {
 
     #[test]
     fn is_printed_as_it_is_read() {
-        for text in ["10", "10:", "~:10", "10:20", "@10", "@10:20", "~:", "@~:3", "-5:", "-5:-1", "1.5", "0:", "@0:"] {
+        for text in [
+            "10", "10:", "~:10", "10:20", "@10", "@10:20", "~:", "@~:3", "-5:", "-5:-1", "1.5",
+            "0:", "@0:",
+        ] {
             assert_eq!(range(text).to_string(), text);
         }
         assert_eq!(range("0:10").to_string(), "10");

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The state of a service, as plugins report it. Not `Ord` on purpose: merging is [`State::worst`] and nothing else.
+/// The state of a service, as plugins report it. Not `Ord` on purpose: merging is [`State::worst`]
+/// and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// Exit code 0.
@@ -38,7 +39,8 @@ impl State {
         }
     }
 
-    /// The worse of two states in the order OK < UNKNOWN < WARNING < CRITICAL, as check_http merges its findings.
+    /// The worse of two states in the order OK < UNKNOWN < WARNING < CRITICAL, as check_http merges
+    /// its findings.
     #[must_use]
     pub fn worst(self, other: State) -> State {
         if other.severity() > self.severity() { other } else { self }

@@ -1,7 +1,8 @@
 //! What hostile text may not do to a line of plugin output.
 
-/// `text` as it may stand in a line for Nagios: `|` would begin perfdata, a newline another line, and control
-/// characters or bidirectional marks could disguise what is shown. `|` becomes `/`, the others a blank.
+/// `text` as it may stand in a line for Nagios: `|` would begin perfdata, a newline another line,
+/// and control characters or bidirectional marks could disguise what is shown. `|` becomes `/`, the
+/// others a blank.
 pub fn clean(text: &str) -> String {
     text.chars().map(clean_char).collect()
 }
@@ -11,9 +12,9 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '|' { c } else { clean_char(c) }).collect()
 }
 
-/// Breaks a cleaned text that begins in column `margin` into rows for a terminal with this many columns, each of them
-/// indented by `margin`. The terminal itself breaks none, so no text gets to the beginning of a row, where it could pass
-/// for ours.
+/// Breaks a cleaned text that begins in column `margin` into rows for a terminal with this many
+/// columns, each of them indented by `margin`. The terminal itself breaks none, so no text gets to
+/// the beginning of a row, where it could pass for ours.
 pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     let room = columns.saturating_sub(margin + 1).max(20);
     let (mut rows, mut used) = (String::new(), 0);
@@ -33,7 +34,9 @@ pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
 
 /// As [`clean`], but newlines (of either kind) and tabs stay.
 pub(crate) fn clean_lines(text: &str) -> String {
-    let clean_line = |line: &str| line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect();
+    let clean_line = |line: &str| {
+        line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect()
+    };
     text.split("\r\n").map(clean_line).collect::<Vec<String>>().join("\r\n")
 }
 

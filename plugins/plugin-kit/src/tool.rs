@@ -1,4 +1,5 @@
-//! The way out of a program that people and scripts run, beside [`guard()`](crate::guard()) for those that Nagios runs.
+//! The way out of a program that people and scripts run, beside [`guard()`](crate::guard()) for
+//! those that Nagios runs.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
@@ -18,7 +19,8 @@ pub enum Found {
     Failed = 2,
 }
 
-/// Standard output for many lines. A reader that has gone (`| head`) is no error; a full disk is one, told at the end.
+/// Standard output for many lines. A reader that has gone (`| head`) is no error; a full disk is
+/// one, told at the end.
 #[derive(Debug)]
 pub struct Out {
     to: BufWriter<Stdout>,
@@ -58,7 +60,8 @@ impl Out {
         self.terminal
     }
 
-    /// Whether colours may be used (<https://no-color.org>; a terminal that calls itself dumb has none).
+    /// Whether colours may be used (<https://no-color.org>; a terminal that calls itself dumb has
+    /// none).
     pub fn has_colour(&self) -> bool {
         let set = |name| std::env::var_os(name).unwrap_or_default();
         self.terminal && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
@@ -67,15 +70,20 @@ impl Out {
     fn close(mut self) -> Result<(), Problem> {
         self.flush();
         match self.failed {
-            Some(why) if why.kind() != ErrorKind::BrokenPipe => Err(Problem::Internal(format!("standard output: {why}"))),
+            Some(why) if why.kind() != ErrorKind::BrokenPipe => {
+                Err(Problem::Internal(format!("standard output: {why}")))
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// Runs `run` on the arguments after the program's name. What it wrote comes out; a problem goes to standard error, as
-/// `name: text`, and ends as 3. Help and version were asked for and end as 0.
-pub fn tool(name: &'static str, run: impl FnOnce(&[OsString], &mut Out) -> Result<Found, Problem>) -> ExitCode {
+/// Runs `run` on the arguments after the program's name. What it wrote comes out; a problem goes to
+/// standard error, as `name: text`, and ends as 3. Help and version were asked for and end as 0.
+pub fn tool(
+    name: &'static str,
+    run: impl FnOnce(&[OsString], &mut Out) -> Result<Found, Problem>,
+) -> ExitCode {
     quiet_panics(name);
     outlive_limits();
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();

@@ -1,5 +1,9 @@
 //! `guard` in a process of its own: whatever happens to it, one text on stdout and a code in 0..3.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -26,18 +30,32 @@ fn every_end_has_its_code_and_says_it_on_stdout_alone() {
     assert_eq!(run(&ends, "ok"), (Some(0), "fine\n".into(), String::new()));
     assert_eq!(run(&ends, "asked"), (Some(3), "a|b\nc\n".into(), String::new()));
     assert_eq!(run(&ends, "usage"), (Some(3), "ends: bad / option here\n".into(), String::new()));
-    assert_eq!(run(&ends, OsString::from_vec(b"\xff".to_vec())), (Some(3), "ends: no such end: None\n".into(), String::new()));
+    assert_eq!(
+        run(&ends, OsString::from_vec(b"\xff".to_vec())),
+        (Some(3), "ends: no such end: None\n".into(), String::new())
+    );
     let (code, text, stderr) = run(&ends, "panic");
     assert_eq!((code, stderr.as_str()), (Some(3), ""));
-    assert!(text.starts_with("ends: internal error, please report it: as / asked ") && text.lines().count() == 1, "{text}");
+    assert!(
+        text.starts_with("ends: internal error, please report it: as / asked ")
+            && text.lines().count() == 1,
+        "{text}"
+    );
 }
 
 #[test]
 fn an_output_nobody_takes_changes_nothing() {
     for (how, code) in [("ok", 0), ("critical", 2), ("usage", 3), ("panic", 3)] {
-        let full = Command::new(program()).arg(how).stdout(File::options().write(true).open("/dev/full").unwrap()).status();
+        let full = Command::new(program())
+            .arg(how)
+            .stdout(File::options().write(true).open("/dev/full").unwrap())
+            .status();
         assert_eq!(full.unwrap().code(), Some(code), "{how} to a full disk");
-        let closed = Command::new("sh").args(["-c", "exec \"$0\" \"$1\" >&-"]).arg(program()).arg(how).status();
+        let closed = Command::new("sh")
+            .args(["-c", "exec \"$0\" \"$1\" >&-"])
+            .arg(program())
+            .arg(how)
+            .status();
         assert_eq!(closed.unwrap().code(), Some(code), "{how} to a closed stdout");
         let mut child = Command::new(program()).arg(how).stdout(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
@@ -45,12 +63,22 @@ fn an_output_nobody_takes_changes_nothing() {
     }
 }
 
-/// Releases are built with `panic = "abort"`, tests are not: build the example as a release is built.
+/// Releases are built with `panic = "abort"`, tests are not: build the example as a release is
+/// built.
 #[test]
 fn a_panic_that_aborts_is_unknown_too() {
     let folder = std::env::temp_dir().join(format!("plugin-kit-guard-{}", std::process::id()));
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "plugin-kit", "--example", "ends", "--config", "profile.dev.panic=\"abort\""]);
+    build.args([
+        "build",
+        "--quiet",
+        "--package",
+        "plugin-kit",
+        "--example",
+        "ends",
+        "--config",
+        "profile.dev.panic=\"abort\"",
+    ]);
     let built = build.arg("--target-dir").arg(&folder).status().unwrap();
     assert!(built.success());
     let (code, text, stderr) = run(&folder.join("debug/examples/ends"), "panic");

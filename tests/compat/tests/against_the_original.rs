@@ -1,6 +1,11 @@
-//! Over 2,000 command lines, ours beside the check_http 2.3.3 of monitoring-plugins: the same request, exit code and text,
-//! or a quirk that `tests/quirks.md` names. Without the original (Debian: monitoring-plugins-basic) this is red, not skipped.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+//! Over 2,000 command lines, ours beside the check_http 2.3.3 of monitoring-plugins: the same
+//! request, exit code and text, or a quirk that `tests/quirks.md` names. Without the original
+//! (Debian: monitoring-plugins-basic) this is red, not skipped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 mod cases;
 #[path = "../../../plugins/check_http/tests/support/mod.rs"]
@@ -28,7 +33,8 @@ struct Did {
 fn did(program: &Path, case: &Case) -> Did {
     let server = Server::answering(&case.answers);
     let alone = case.args.first().is_some_and(|word| word == "alone");
-    let mut args: Vec<String> = if alone { vec![] } else { ["-I", "127.0.0.1", "-p", "PORT"].map(String::from).to_vec() };
+    let mut args: Vec<String> =
+        if alone { vec![] } else { ["-I", "127.0.0.1", "-p", "PORT"].map(String::from).to_vec() };
     args.extend(case.args.iter().skip(usize::from(alone)).cloned());
     let run = server.run(program, &args);
     let requests = server.requests().iter().map(|request| unnamed(request)).collect();
@@ -41,8 +47,9 @@ fn unnamed(text: &str) -> String {
     text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
 }
 
-/// Errors of the command line: the original says getopt's on stderr and its own in front of its help, we say either in one
-/// line. Of a bad pattern only that it is one is compared, of help only that it is.
+/// Errors of the command line: the original says getopt's on stderr and its own in front of its
+/// help, we say either in one line. Of a bad pattern only that it is one is compared, of help only
+/// that it is.
 fn comparable(run: &Run) -> String {
     let complaint = run.stderr.lines().next().unwrap_or_default();
     if let Some((_, complaint)) = complaint.split_once("/check_http: ") {
@@ -64,16 +71,23 @@ fn difference(case: &Case, ours: &Path) -> Option<String> {
     let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();
     let what = format!("{:?} on {answer:?}", case.args);
     match (theirs == ours, case.quirk) {
-        _ if !ours.code.is_some_and(|code| (0..=3).contains(&code)) => Some(format!("{what}: {ours:?}")),
+        _ if !ours.code.is_some_and(|code| (0..=3).contains(&code)) => {
+            Some(format!("{what}: {ours:?}"))
+        }
         (false, None) => Some(format!("{what}:\n  original {theirs:?}\n  ours     {ours:?}")),
-        (true, Some(quirk)) => Some(format!("{what}: no difference, though quirk '{quirk}' says so")),
+        (true, Some(quirk)) => {
+            Some(format!("{what}: no difference, though quirk '{quirk}' says so"))
+        }
         _ => None,
     }
 }
 
 #[test]
 fn every_command_line_does_what_it_did() {
-    assert!(Path::new(ORIGINAL).is_file(), "{ORIGINAL} is missing: install monitoring-plugins-basic");
+    assert!(
+        Path::new(ORIGINAL).is_file(),
+        "{ORIGINAL} is missing: install monitoring-plugins-basic"
+    );
     let ours = ours();
     let cases = cases::all();
     assert!(cases.len() > 2000, "{}", cases.len());
@@ -95,7 +109,8 @@ fn every_command_line_does_what_it_did() {
 
 #[test]
 fn quirks_are_listed_and_tested() {
-    let listed: BTreeSet<&str> = QUIRKS.lines().filter_map(|line| line.strip_prefix("### ")).map(str::trim).collect();
+    let listed: BTreeSet<&str> =
+        QUIRKS.lines().filter_map(|line| line.strip_prefix("### ")).map(str::trim).collect();
     let used: BTreeSet<&str> = cases::all().iter().filter_map(|case| case.quirk).collect();
     let missing: Vec<_> = used.difference(&listed).collect();
     assert!(missing.is_empty(), "not in quirks.md: {missing:?}");
@@ -104,9 +119,11 @@ fn quirks_are_listed_and_tested() {
         let section = QUIRKS.split("### ").find(|section| section.starts_with(name)).unwrap();
         assert!(section.contains("Test: `"), "{name} names no test");
         for test in section.split("Test: `").skip(1).filter_map(|rest| rest.split('`').next()) {
-            let (file, function) = test.split_once("::").unwrap_or_else(|| panic!("{test}: write file::function"));
+            let (file, function) =
+                test.split_once("::").unwrap_or_else(|| panic!("{test}: write file::function"));
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(file);
-            let source = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+            let source = std::fs::read_to_string(&path)
+                .unwrap_or_else(|why| panic!("{}: {why}", path.display()));
             assert!(source.contains(&format!("fn {function}(")), "{test} does not exist");
         }
     }

@@ -1,6 +1,10 @@
-//! Names resolve as the rest of the system resolves them: in a mount namespace with its own nsswitch.conf, hosts and
-//! resolv.conf, and with a module that glibc alone can load.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+//! Names resolve as the rest of the system resolves them: in a mount namespace with its own
+//! nsswitch.conf, hosts and resolv.conf, and with a module that glibc alone can load.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 #[path = "../../../plugins/check_http/tests/support/mod.rs"]
 mod support;
@@ -15,10 +19,12 @@ use compat::{ORIGINAL, ours};
 use support::{Run, Server};
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.1 in-the-file.example\n127.0.0.9 by-the-module.example\n\
+const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.1 in-the-file.example\n127.0.0.9 \
+by-the-module.example\n\
                      127.0.0.1 many.example\n127.0.0.2 many.example\n127.0.0.3 many.example\n";
 /// Mounts a file over another for each pair of words up to `--`, then becomes what follows.
-const MOUNT: &str = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\" || exit 99; shift 2; done; shift; exec \"$@\"";
+const MOUNT: &str = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\" || exit 99; shift 2; \
+    done; shift; exec \"$@\"";
 
 /// A system of its own.
 struct System {
@@ -28,20 +34,23 @@ struct System {
 impl System {
     fn new(nsswitch: &str, resolver: &str) -> System {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("nsswitch.conf", &format!("hosts: {nsswitch}\n"));
         write("hosts", HOSTS);
         write("resolv.conf", &format!("nameserver {resolver}\n"));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nss_module.c");
         let module = folder.path().join("libnss_selfheal.so.2");
-        let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&module, &source]).status();
+        let made =
+            Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&module, &source]).status();
         assert!(made.expect("cc must be installed").success());
         System { folder }
     }
 
     /// Runs a program in it, `-p` and the server's port added.
     fn run(&self, program: &Path, options: &[&str], port: u16) -> Run {
-        let mut words: Vec<OsString> = ["--mount", "sh", "-c", MOUNT, "sh"].map(OsString::from).to_vec();
+        let mut words: Vec<OsString> =
+            ["--mount", "sh", "-c", MOUNT, "sh"].map(OsString::from).to_vec();
         for name in ["nsswitch.conf", "hosts", "resolv.conf"] {
             words.push(self.folder.path().join(name).into());
             words.push(format!("/etc/{name}").into());
@@ -81,7 +90,14 @@ fn names_resolve_as_nsswitch_says() {
         let system = System::new(nsswitch, NOBODY);
         for program in both() {
             let run = system.run(&program, &["-H", name], server.port);
-            assert_eq!(run.code, Some(code), "{nsswitch}: {name} by {}: {}{}", program.display(), run.text, run.stderr);
+            assert_eq!(
+                run.code,
+                Some(code),
+                "{nsswitch}: {name} by {}: {}{}",
+                program.display(),
+                run.text,
+                run.stderr
+            );
         }
     }
 }
@@ -92,8 +108,14 @@ fn a_family_that_the_module_does_not_know_has_no_address() {
     let server = Server::answering(&[PAGE]);
     let system = System::new("selfheal", NOBODY);
     for program in both() {
-        assert_eq!(system.run(&program, &["-4", "-H", "by-the-module.example"], server.port).code, Some(0));
-        assert_eq!(system.run(&program, &["-6", "-H", "by-the-module.example"], server.port).code, Some(2));
+        assert_eq!(
+            system.run(&program, &["-4", "-H", "by-the-module.example"], server.port).code,
+            Some(0)
+        );
+        assert_eq!(
+            system.run(&program, &["-6", "-H", "by-the-module.example"], server.port).code,
+            Some(2)
+        );
     }
 }
 
@@ -104,7 +126,11 @@ fn a_dns_server_that_never_answers_costs_the_time_limit() {
     for nsswitch in ["files dns", "selfheal dns"] {
         let system = System::new(nsswitch, "127.0.0.77");
         let run = system.run(&ours(), &["-H", "far-away.example", "-t", "2"], 9);
-        assert_eq!((run.code, run.text.as_str()), (Some(2), "CRITICAL - Socket timeout after 2 seconds\n"), "{nsswitch}");
+        assert_eq!(
+            (run.code, run.text.as_str()),
+            (Some(2), "CRITICAL - Socket timeout after 2 seconds\n"),
+            "{nsswitch}"
+        );
         assert!(run.time < Duration::from_millis(4900), "{nsswitch}: {:?}", run.time);
     }
     silent.set_nonblocking(true).unwrap();
@@ -119,7 +145,10 @@ fn every_address_is_looked_at_and_the_bad_ones_are_named() {
     let everywhere = Server::on("0.0.0.0", &[PAGE]);
     let run = system.run(&ours(), &options, everywhere.port);
     assert!(
-        run.code == Some(0) && run.text.contains("200 OK - 40 bytes in T second response time - all 3 addresses |time="),
+        run.code == Some(0)
+            && run
+                .text
+                .contains("200 OK - 40 bytes in T second response time - all 3 addresses |time="),
         "{}",
         run.text
     );
@@ -128,7 +157,8 @@ fn every_address_is_looked_at_and_the_bad_ones_are_named() {
     let run = system.run(&ours(), &options, one.port);
     let text = run.text.replace("127.0.0.3, 127.0.0.2", "127.0.0.2, 127.0.0.3");
     let first = format!(
-        "connect to address many.example and port {}: Connection refused - at 127.0.0.2, 127.0.0.3 (2 of 3 addresses)",
+        "connect to address many.example and port {}: Connection refused - at 127.0.0.2, 127.0.0.3 \
+         (2 of 3 addresses)",
         one.port
     );
     assert!(run.code == Some(2) && text.lines().next() == Some(&first), "{}", run.text);

@@ -8,8 +8,9 @@ use crate::text::{first_line, is_harmless};
 /// Longer is no message for a log.
 const LONGEST_WHY: usize = 1000;
 
-/// The first line is the question (`list` when it is none), the rest is what came. An answer that is believed is the only
-/// frame, fits the question, does not contradict itself, and holds no text that could do harm when it is shown.
+/// The first line is the question (`list` when it is none), the rest is what came. An answer that
+/// is believed is the only frame, fits the question, does not contradict itself, and holds no text
+/// that could do harm when it is shown.
 pub fn framed_answer(bytes: &[u8]) {
     let (first, stdout) = first_line(bytes);
     let request = question(first).unwrap_or(Request::List);
@@ -20,7 +21,11 @@ pub fn framed_answer(bytes: &[u8]) {
             alone(&request, stdout, &answer);
         }
         Err(why) => {
-            assert!(is_harmless(&why) && !why.is_empty() && why.len() <= LONGEST_WHY, "{} bytes: {why:.2000?}", why.len())
+            assert!(
+                is_harmless(&why) && !why.is_empty() && why.len() <= LONGEST_WHY,
+                "{} bytes: {why:.2000?}",
+                why.len()
+            )
         }
     }
 }
@@ -30,23 +35,36 @@ fn fits(request: &Request, answer: &Answer) {
         (Request::Repair { name, job }, Answer::Job(report)) => {
             assert_eq!((&report.repair, &report.job), (name, job), "about another job");
         }
-        (Request::Status { job }, Answer::Job(report)) => assert_eq!(&report.job, job, "about another job"),
-        (Request::Diagnose { name }, Answer::Diagnosed(diagnosis)) => assert_eq!(&diagnosis.repair, name, "about another repair"),
+        (Request::Status { job }, Answer::Job(report)) => {
+            assert_eq!(&report.job, job, "about another job")
+        }
+        (Request::Diagnose { name }, Answer::Diagnosed(diagnosis)) => {
+            assert_eq!(&diagnosis.repair, name, "about another repair")
+        }
         (Request::Ready { .. }, Answer::Ready { .. })
         | (Request::Usage, Answer::Usage(_))
         | (Request::List, Answer::Repairs(_))
         | (Request::Version, Answer::Version(_)) => {}
         (Request::Repair { job, .. } | Request::Status { job }, Answer::Refused(refusal)) => {
-            assert!(refusal.job.as_ref().is_none_or(|about| about == job), "a refusal of another job");
+            assert!(
+                refusal.job.as_ref().is_none_or(|about| about == job),
+                "a refusal of another job"
+            );
         }
-        (_, Answer::Refused(refusal)) => assert_eq!(refusal.job, None, "a refusal of a job that was not asked for"),
+        (_, Answer::Refused(refusal)) => {
+            assert_eq!(refusal.job, None, "a refusal of a job that was not asked for")
+        }
         _ => panic!("{answer:?} does not answer '{request}'"),
     }
     if let Answer::Job(report) = answer {
         assert!(report.seconds.is_finite() && report.seconds >= 0.0, "{report:?}");
-        assert!(report.state != JobState::Done || (report.exit, report.signal) == (Some(0), None), "{report:?}");
+        assert!(
+            report.state != JobState::Done || (report.exit, report.signal) == (Some(0), None),
+            "{report:?}"
+        );
     }
-    let is_duration = |seconds: Option<f64>| seconds.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0);
+    let is_duration =
+        |seconds: Option<f64>| seconds.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0);
     if let Answer::Refused(refusal) = answer {
         assert!(is_duration(refusal.retry_after), "{refusal:?}");
     }
@@ -67,16 +85,22 @@ fn texts(answer: &Answer) -> Vec<&str> {
         }
         Answer::Diagnosed(diagnosis) => {
             texts.push(&diagnosis.host);
-            let lines = diagnosis.reports.iter().flat_map(|report| report.run.iter().chain(&report.output));
+            let lines =
+                diagnosis.reports.iter().flat_map(|report| report.run.iter().chain(&report.output));
             texts.extend(lines.map(String::as_str));
         }
         Answer::Repairs(names) => {
             texts.extend(names.iter().map(String::as_str));
-            assert!(names.iter().all(|name| name.parse::<policy::RepairName>().is_ok()), "{names:?}");
+            assert!(
+                names.iter().all(|name| name.parse::<policy::RepairName>().is_ok()),
+                "{names:?}"
+            );
         }
         Answer::Version(version) => texts.push(version),
         Answer::Ready { .. } => {}
-        Answer::Usage(all) => texts.extend(all.iter().filter_map(|used| Some(used.obstacle.as_ref()?.text.as_str()))),
+        Answer::Usage(all) => {
+            texts.extend(all.iter().filter_map(|used| Some(used.obstacle.as_ref()?.text.as_str())))
+        }
         Answer::Refused(refusal) => texts.extend([refusal.text.as_str(), refusal.host.as_str()]),
     }
     texts
@@ -84,7 +108,8 @@ fn texts(answer: &Answer) -> Vec<&str> {
 
 /// It is the only frame, and whole; other lines around it change nothing.
 fn alone(request: &Request, stdout: &[u8], answer: &Answer) {
-    let frames: Vec<&[u8]> = stdout.split_inclusive(|b| *b == b'\n').filter(|line| line.starts_with(b"SHN1 ")).collect();
+    let frames: Vec<&[u8]> =
+        stdout.split_inclusive(|b| *b == b'\n').filter(|line| line.starts_with(b"SHN1 ")).collect();
     let [frame] = frames.as_slice() else { panic!("{} frames", frames.len()) };
     let believed = |stdout: &[u8]| read_answer(request, stdout);
     assert_eq!(believed(&[b"a banner\n", stdout, b"\nand the rest"].concat()).as_ref(), Ok(answer));

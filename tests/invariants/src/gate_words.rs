@@ -6,8 +6,8 @@ use transport::Request as Question;
 
 use crate::text::{holds, is_harmless};
 
-/// What the gate understands is exactly what was said, and exactly what a server can say; what it refuses, it refuses in
-/// one harmless sentence.
+/// What the gate understands is exactly what was said, and exactly what a server can say; what it
+/// refuses, it refuses in one harmless sentence.
 pub fn gate_words(bytes: &[u8]) {
     match parse(Some(bytes)) {
         Ok(request) => {
@@ -18,7 +18,10 @@ pub fn gate_words(bytes: &[u8]) {
         Err(refusal) => {
             assert!(is_harmless(&refusal.text) && !refusal.text.is_empty(), "{:?}", refusal.text);
             if let Some(job) = refusal.job {
-                assert!(holds(bytes, job.as_str().as_bytes()), "the refusal is about a job that was not named: {job}");
+                assert!(
+                    holds(bytes, job.as_str().as_bytes()),
+                    "the refusal is about a job that was not named: {job}"
+                );
                 assert!(Job::new(job.as_str()).is_some());
             }
             assert!(question(bytes).is_none(), "a server can say this");
@@ -26,10 +29,15 @@ pub fn gate_words(bytes: &[u8]) {
     }
 }
 
-/// The same question in the server's types. Whatever name the gate takes, the server must know as one.
+/// The same question in the server's types. Whatever name the gate takes, the server must know as
+/// one.
 fn asked(request: &Request) -> Question {
-    let name = |name: &Name| name.as_str().parse::<RepairName>().expect("a name for the gate is one for the server");
-    let job = |job: &Job| job.as_str().parse::<JobId>().expect("a job id for the gate is one for the server");
+    let name = |name: &Name| {
+        name.as_str().parse::<RepairName>().expect("a name for the gate is one for the server")
+    };
+    let job = |job: &Job| {
+        job.as_str().parse::<JobId>().expect("a job id for the gate is one for the server")
+    };
     match request {
         Request::Repair(of, id) => Question::Repair { name: name(of), job: job(id) },
         Request::Diagnose(of) => Question::Diagnose { name: name(of) },
@@ -46,7 +54,9 @@ pub(crate) fn question(bytes: &[u8]) -> Option<Question> {
     let text = std::str::from_utf8(bytes).ok()?;
     let words: Vec<&str> = text.split(' ').collect();
     Some(match words.as_slice() {
-        ["repair", name, job] => Question::Repair { name: name.parse().ok()?, job: job.parse().ok()? },
+        ["repair", name, job] => {
+            Question::Repair { name: name.parse().ok()?, job: job.parse().ok()? }
+        }
         ["diagnose", name] => Question::Diagnose { name: name.parse().ok()? },
         ["ready", name] => Question::Ready { name: name.parse().ok()? },
         ["status", job] => Question::Status { job: job.parse().ok()? },

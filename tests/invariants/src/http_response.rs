@@ -1,5 +1,5 @@
-//! What a web server, or whoever took its place, answers to check_http. The whole check runs, against a server on a unix
-//! socket in this very process.
+//! What a web server, or whoever took its place, answers to check_http. The whole check runs,
+//! against a server on a unix socket in this very process.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -14,8 +14,8 @@ use rustix::net::{SendFlags, send};
 
 use crate::text::{holds, is_harmless};
 
-/// Command lines, by the first character of an input. Redirects stay at our socket; one to https is left out below, for
-/// what follows it is TLS, and not this reader's.
+/// Command lines, by the first character of an input. Redirects stay at our socket; one to https is
+/// left out below, for what follows it is TLS, and not this reader's.
 const WISHES: &[(u8, &[&str])] = &[
     (b'a', &[]),
     (b'b', &["-s", "needle"]),
@@ -30,12 +30,13 @@ const WISHES: &[(u8, &[&str])] = &[
     (b'k', &["-H", "web1", "--invert-regex", "-r", "needle"]),
 ];
 
-/// Time for a check, with a large margin for a busy machine; without a limit it would be ten seconds.
+/// Time for a check, with a large margin for a busy machine; without a limit it would be ten
+/// seconds.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The first character chooses what is wished, the rest is the answer. There is always a verdict, in time, in one line
-/// whose only `|` is ours; no answer, or one without what was wished, is never OK; and how the network cuts an answer to
-/// pieces changes nothing.
+/// The first character chooses what is wished, the rest is the answer. There is always a verdict,
+/// in time, in one line whose only `|` is ours; no answer, or one without what was wished, is never
+/// OK; and how the network cuts an answer to pieces changes nothing.
 pub fn http_response(bytes: &[u8]) {
     let Some((first, answer)) = bytes.split_first() else { return };
     let (letter, wish) = WISHES.iter().find(|(letter, _)| letter == first).unwrap_or(&(b'a', &[]));
@@ -93,16 +94,20 @@ fn check(wish: &[&str], pieces: Vec<Vec<u8>>) -> (State, String) {
 }
 
 struct Server {
-    /// The socket's file, which has no name any more: nothing is left behind, however this process ends.
+    /// The socket's file, which has no name any more: nothing is left behind, however this process
+    /// ends.
     file: OwnedFd,
     pieces: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 /// One for the process: it says the same to whoever asks, until it is given something else to say.
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let path = std::env::temp_dir().join(format!("nagios-selfheal-invariants.{}", std::process::id()));
-    let listener = UnixListener::bind(&path).expect("a socket in the directory for temporary files");
-    let file = open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).expect("our own socket can be opened");
+    let path =
+        std::env::temp_dir().join(format!("nagios-selfheal-invariants.{}", std::process::id()));
+    let listener =
+        UnixListener::bind(&path).expect("a socket in the directory for temporary files");
+    let file = open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .expect("our own socket can be opened");
     std::fs::remove_file(&path).expect("our own socket can be removed");
     let server = Server { file, pieces: Arc::default() };
     let pieces = Arc::clone(&server.pieces);
@@ -120,7 +125,9 @@ fn answer(mut stream: UnixStream, pieces: &[Vec<u8>]) {
     let mut piece = [0; 1024];
     while !holds(&heard, b"\r\n\r\n") {
         match stream.read(&mut piece) {
-            Ok(count) if count > 0 => heard.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            Ok(count) if count > 0 => {
+                heard.extend_from_slice(piece.get(..count).unwrap_or_default())
+            }
             _ => return,
         }
     }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Whether no object of a valid JSON text holds a key twice. Readers that take the first and readers that take the last
-/// would believe two different files.
+/// Whether no object of a valid JSON text holds a key twice. Readers that take the first and
+/// readers that take the last would believe two different files.
 pub(crate) fn keys_are_unique(text: &[u8]) -> bool {
     serde_json::from_slice::<Unique>(text).is_ok()
 }

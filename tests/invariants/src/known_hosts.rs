@@ -8,14 +8,16 @@ use transport::known_hosts::{Names, OnFile, Source, Standing, Verdict, look_up};
 use crate::text::is_harmless;
 
 /// Made for these tests with ssh-keygen; the private half is gone.
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
 
 static BLOB: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let key = PublicKey::from_openssh(KEY).expect("our own key can be read");
     key.to_bytes().expect("our own key can be written")
 });
 
-/// Whatever stands in the file: only a key that is written there is trusted, a revoked one never, and no line hides another.
+/// Whatever stands in the file: only a key that is written there is trusted, a revoked one never,
+/// and no line hides another.
 pub fn known_hosts(bytes: &[u8]) {
     for port in [22, 2222] {
         let names = Names::new("web1", "192.0.2.1", port);
@@ -23,19 +25,36 @@ pub fn known_hosts(bytes: &[u8]) {
         consistent(&found, bytes);
 
         let revoked = read(&[bytes, b"\n@revoked * ", KEY.as_bytes()].concat(), &names);
-        assert!(matches!(revoked.judge(&BLOB), Verdict::Revoked(_)), "a revoked key was not refused");
-        assert!(!revoked.algorithms().contains(&"ssh-ed25519") || revoked.standing() == Standing::Known);
+        assert!(
+            matches!(revoked.judge(&BLOB), Verdict::Revoked(_)),
+            "a revoked key was not refused"
+        );
+        assert!(
+            !revoked.algorithms().contains(&"ssh-ed25519") || revoked.standing() == Standing::Known
+        );
 
-        // The host's first name decides, so its key is good behind any other lines and before them, if not revoked.
+        // The host's first name decides, so its key is good behind any other lines and before them,
+        // if not revoked.
         let own = if port == 22 { format!("web1 {KEY}\n") } else { format!("[web1]:2222 {KEY}\n") };
         for text in [[bytes, b"\n", own.as_bytes()].concat(), [own.as_bytes(), bytes].concat()] {
-            assert_ne!(read(&text, &names).judge(&BLOB), Verdict::Other, "another line hid the host's key");
+            assert_ne!(
+                read(&text, &names).judge(&BLOB),
+                Verdict::Other,
+                "another line hid the host's key"
+            );
         }
 
         // The user's file and the system's are read as one.
-        let middle = bytes.iter().skip(bytes.len() / 2).position(|b| *b == b'\n').map_or(bytes.len(), |at| bytes.len() / 2 + at);
+        let middle = bytes
+            .iter()
+            .skip(bytes.len() / 2)
+            .position(|b| *b == b'\n')
+            .map_or(bytes.len(), |at| bytes.len() / 2 + at);
         let (user, system) = bytes.split_at(middle);
-        let split = look_up(&[Source { name: "f", text: user }, Source { name: "f", text: system }], &names);
+        let split = look_up(
+            &[Source { name: "f", text: user }, Source { name: "f", text: system }],
+            &names,
+        );
         assert_eq!((split.describe(), split.name()), (found.describe(), found.name()));
         assert_eq!(kind(&split.judge(&BLOB)), kind(&found.judge(&BLOB)));
     }
@@ -51,20 +70,29 @@ fn consistent(found: &OnFile, bytes: &[u8]) {
     if verdict == Verdict::Trusted {
         assert_eq!(standing, Standing::Known);
         assert!(found.algorithms().contains(&"ssh-ed25519"), "trusted, and not asked for");
-        // Bits that base64 does not use may be written in several ways; the bytes before them may not.
-        let base64 = KEY.split(' ').nth(1).and_then(|base64| base64.get(..base64.len() - 2)).unwrap_or_default();
+        // Bits that base64 does not use may be written in several ways; the bytes before them may
+        // not.
+        let base64 = KEY
+            .split(' ')
+            .nth(1)
+            .and_then(|base64| base64.get(..base64.len() - 2))
+            .unwrap_or_default();
         assert!(crate::text::holds(bytes, base64.as_bytes()), "trusted, and not on file");
     }
     assert!(found.algorithms().is_empty() || standing == Standing::Known, "{standing:?}");
     assert!(!found.is_empty() || standing == Standing::Unknown, "{standing:?}");
     assert_eq!(found.name().is_some(), !found.describe().is_empty());
     if let Some(name) = found.name() {
-        assert!(["web1", "192.0.2.1", "[web1]:2222", "[192.0.2.1]:2222"].contains(&name), "{name:?}");
+        assert!(
+            ["web1", "192.0.2.1", "[web1]:2222", "[192.0.2.1]:2222"].contains(&name),
+            "{name:?}"
+        );
     }
     assert!(is_harmless(&found.describe()), "{:?}", found.describe());
     let lines = bytes.split(|b| *b == b'\n').count();
     let place = match (&standing, &verdict) {
-        (Standing::Revoked(place) | Standing::AuthorityOnly(place), _) | (_, Verdict::Revoked(place)) => Some(place),
+        (Standing::Revoked(place) | Standing::AuthorityOnly(place), _)
+        | (_, Verdict::Revoked(place)) => Some(place),
         _ => None,
     };
     for place in found.malformed().iter().chain(place) {

@@ -1,8 +1,8 @@
-//! What holds for every input of the readers that a stranger, or a slip of the pen, can reach. Each function takes any
-//! bytes and panics when its invariant does not hold.
+//! What holds for every input of the readers that a stranger, or a slip of the pen, can reach. Each
+//! function takes any bytes and panics when its invariant does not hold.
 //!
-//! Called in two ways: by the fuzz targets of `tests/fuzz` for as long as one likes (`make fuzz`), and by this crate's
-//! own test on the committed corpora and some mutations of them (`make test`).
+//! Called in two ways: by the fuzz targets of `tests/fuzz` for as long as one likes (`make fuzz`),
+//! and by this crate's own test on the committed corpora and some mutations of them (`make test`).
 
 mod framed_answer;
 mod gate_words;

@@ -12,17 +12,23 @@ use crate::text::is_harmless;
 
 const TEN_YEARS: Duration = Duration::from_secs(10 * 366 * 86400);
 
-/// What is accepted says everything once, and leaves no repair without a check, a limit without a bound, or a place that
-/// depends on where the program was started.
+/// What is accepted says everything once, and leaves no repair without a check, a limit without a
+/// bound, or a place that depends on where the program was started.
 pub fn policy_json(bytes: &[u8]) {
     match parse(bytes, Path::new("policy.json")) {
         Ok(config) => {
             assert!(keys_are_unique(bytes), "a key is there twice");
             let whole: Value = serde_json::from_slice(bytes).expect("what is accepted is JSON");
-            let written = whole.get("repairs").and_then(Value::as_object).expect("what is accepted has repairs");
+            let written = whole
+                .get("repairs")
+                .and_then(Value::as_object)
+                .expect("what is accepted has repairs");
             assert_eq!(written.len(), config.policy.repairs.len(), "a repair was lost");
             for (name, rules) in &config.policy.repairs {
-                let ladder = written.get(name.as_str()).and_then(|repair| repair.get("ladder")).and_then(Value::as_array);
+                let ladder = written
+                    .get(name.as_str())
+                    .and_then(|repair| repair.get("ladder"))
+                    .and_then(Value::as_array);
                 assert_eq!(ladder.map(Vec::len), Some(rules.ladder.len()), "a rung was lost");
                 sound(rules);
             }
@@ -38,12 +44,20 @@ pub fn policy_json(bytes: &[u8]) {
 
 fn sound(rules: &Rules) {
     assert!(!rules.ladder.is_empty() && rules.soft_attempt > 0, "{rules:?}");
-    assert!(rules.on.iter().all(|state| !state.is_good()), "a good state calls for a repair: {rules:?}");
+    assert!(
+        rules.on.iter().all(|state| !state.is_good()),
+        "a good state calls for a repair: {rules:?}"
+    );
     let limits = &rules.limits;
     let spans = [limits.cooldown, limits.window.per, limits.relapse, limits.healthy_for];
     assert!(spans.iter().all(|span| *span <= TEN_YEARS), "{limits:?}");
     for rung in &rules.ladder {
-        assert!(rung.timeout <= TEN_YEARS && rung.settle <= TEN_YEARS && (1..=60).contains(&rung.good_results), "{rung:?}");
+        assert!(
+            rung.timeout <= TEN_YEARS
+                && rung.settle <= TEN_YEARS
+                && (1..=60).contains(&rung.good_results),
+            "{rung:?}"
+        );
         assert!(!rung.verify.is_empty(), "a repair that is not checked: {rung:?}");
         let acts = match &rung.act {
             Act::Local(argv) => {
@@ -58,13 +72,23 @@ fn sound(rules: &Rules) {
 
 fn places<'a>(config: &Config, hosts: impl Iterator<Item = &'a str>) {
     let files = [Some(&config.ledger), config.command_file.as_ref(), config.status_file.as_ref()];
-    assert!(files.into_iter().flatten().chain(&config.plugin_path).all(|place| place.is_absolute()), "{config:?}");
+    assert!(
+        files.into_iter().flatten().chain(&config.plugin_path).all(|place| place.is_absolute()),
+        "{config:?}"
+    );
     for host in hosts.chain(["web1"]) {
         let mut hop = Some(Box::new(config.routes.route(host, Some("192.0.2.1"))));
         let mut hops = 0;
         while let Some(route) = hop {
             let files = [Some(&route.key), route.passphrase_file.as_ref(), route.config.as_ref()];
-            assert!(files.into_iter().flatten().chain(&route.known_hosts).all(|place| place.is_absolute()), "{route:?}");
+            assert!(
+                files
+                    .into_iter()
+                    .flatten()
+                    .chain(&route.known_hosts)
+                    .all(|place| place.is_absolute()),
+                "{route:?}"
+            );
             hops += 1;
             assert!(hops < 10, "a chain of bastions without an end");
             hop = route.via;

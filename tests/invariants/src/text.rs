@@ -1,7 +1,8 @@
 //! Text that was made of foreign bytes and will be printed or logged.
 
-/// Whether `text` is one line that does nothing but stand there: no control characters (which end lines and begin escape
-/// sequences), nothing that reorders what is read (the marks of Unicode's bidirectional algorithm, UAX #9).
+/// Whether `text` is one line that does nothing but stand there: no control characters (which end
+/// lines and begin escape sequences), nothing that reorders what is read (the marks of Unicode's
+/// bidirectional algorithm, UAX #9).
 pub(crate) fn is_harmless(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || reorders(c))
 }

@@ -1,6 +1,10 @@
-//! The invariants hold for the committed corpora, and for some thousands of mutations of them: the same ones in every run.
-//! More of them, found by looking at what they reach: `make fuzz`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should panic")]
+//! The invariants hold for the committed corpora, and for some thousands of mutations of them: the
+//! same ones in every run. More of them, found by looking at what they reach: `make fuzz`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should panic"
+)]
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,21 +18,26 @@ const MUTATIONS: u32 = 20_000;
 /// A slow machine tries fewer.
 const TIME_FOR_EACH: Duration = Duration::from_millis(2500);
 
-/// Runs one input; a failure shows it so that it can be put into a file. What did not hold is said above it.
+/// Runs one input; a failure shows it so that it can be put into a file. What did not hold is said
+/// above it.
 fn hold(name: &str, invariant: fn(&[u8]), bytes: &[u8]) {
     let held = catch_unwind(AssertUnwindSafe(|| invariant(bytes)));
     assert!(held.is_ok(), "{name} does not hold for b\"{}\"", bytes.escape_ascii());
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap_or_else(|why| panic!("{}: {why}", directory.display()));
+    let entries =
+        fs::read_dir(directory).unwrap_or_else(|why| panic!("{}: {why}", directory.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let corpus: Vec<_> = files(&Path::new(FUZZ).join("corpus").join(name)).iter().map(|file| fs::read(file).unwrap()).collect();
+    let corpus: Vec<_> = files(&Path::new(FUZZ).join("corpus").join(name))
+        .iter()
+        .map(|file| fs::read(file).unwrap())
+        .collect();
     assert!(!corpus.is_empty(), "{name} has no corpus");
     corpus
 }
@@ -112,7 +121,11 @@ fn the_corpora_and_their_mutations_keep_the_invariants() {
             hold(name, *invariant, &mutated(&mut dice, &corpus));
             tried += 1;
         }
-        println!("{name}: {} inputs of the corpus, {tried} mutations, {:?}", corpus.len(), start.elapsed());
+        println!(
+            "{name}: {} inputs of the corpus, {tried} mutations, {:?}",
+            corpus.len(),
+            start.elapsed()
+        );
         assert!(tried > 10, "{name}: {tried} mutations are not worth the name");
     }
 }
@@ -135,7 +148,11 @@ fn every_target_has_its_program_and_its_corpus_and_the_other_way_round() {
     let manifest = fs::read_to_string(Path::new(FUZZ).join("Cargo.toml")).unwrap();
     for name in wanted {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is not in the manifest");
-        let program = fs::read_to_string(Path::new(FUZZ).join(format!("fuzz_targets/{name}.rs"))).unwrap();
-        assert!(program.contains(&format!("invariants::{name}(")), "{name}.rs looks at something else");
+        let program =
+            fs::read_to_string(Path::new(FUZZ).join(format!("fuzz_targets/{name}.rs"))).unwrap();
+        assert!(
+            program.contains(&format!("invariants::{name}(")),
+            "{name}.rs looks at something else"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Repairs whose worker died: killed with Nagios, by a full memory, by a reboot. None of them is repeated by itself; the
-//! gate is asked how it stands, so that the record says what is known, and the next decision counts it.
+//! Repairs whose worker died: killed with Nagios, by a full memory, by a reboot. None of them is
+//! repeated by itself; the gate is asked how it stands, so that the record says what is known, and
+//! the next decision counts it.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The words of the record for a rung that ran, or may have.
 const RUN: [&str; 3] = ["ran", "failed", "unknown"];
 
-/// Ends the record of every repair of the event's host that has lost its worker, unless the gate says it still runs.
+/// Ends the record of every repair of the event's host that has lost its worker, unless the gate
+/// says it still runs.
 pub fn close(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<(), ledger::Error> {
     for record in ledger.abandoned(&call.event.host)? {
         let Ok(job) = record.job.parse::<JobId>() else { continue };
@@ -28,16 +30,27 @@ pub fn close(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<
         let has_run = steps.iter().any(|step| RUN.contains(&step.what.as_str()));
         if let Some((outcome, text)) = how_it_stands(&record, &begun, call, config) {
             // The last rung may never have begun: what went before it did.
-            let outcome = if has_run && outcome == Outcome::CouldNotRun { Outcome::Unknown } else { outcome };
+            let outcome =
+                if has_run && outcome == Outcome::CouldNotRun { Outcome::Unknown } else { outcome };
             // Another worker may have been faster; then there is nothing left to end.
-            let _ = ledger.finish(&job, SystemTime::now(), outcome, &format!("its worker died; {text} (job {job})"));
+            let _ = ledger.finish(
+                &job,
+                SystemTime::now(),
+                outcome,
+                &format!("its worker died; {text} (job {job})"),
+            );
         }
     }
     Ok(())
 }
 
 /// `None` while it still runs.
-fn how_it_stands(record: &Record, begun: &[&Step], call: &Call, config: &Config) -> Option<(Outcome, String)> {
+fn how_it_stands(
+    record: &Record,
+    begun: &[&Step],
+    call: &Call,
+    config: &Config,
+) -> Option<(Outcome, String)> {
     let Some(last) = begun.last() else {
         return Some((Outcome::CouldNotRun, "nothing had been asked of a gate yet".into()));
     };
@@ -62,9 +75,15 @@ fn how_it_stands(record: &Record, begun: &[&Step], call: &Call, config: &Config)
     }
     match answer {
         Ok(Answer::Job(report)) if report.state == JobState::Running => None,
-        Ok(Answer::Job(report)) => Some((Outcome::Unknown, format!("the gate says: {}", hands::told(&report)))),
-        answer if is_unknown_there(&answer) => Some((Outcome::CouldNotRun, "the gate says it never began".into())),
-        Ok(Answer::Refused(refusal)) => Some((Outcome::Unknown, format!("the gate refuses to say: {}", refusal.text))),
+        Ok(Answer::Job(report)) => {
+            Some((Outcome::Unknown, format!("the gate says: {}", hands::told(&report))))
+        }
+        answer if is_unknown_there(&answer) => {
+            Some((Outcome::CouldNotRun, "the gate says it never began".into()))
+        }
+        Ok(Answer::Refused(refusal)) => {
+            Some((Outcome::Unknown, format!("the gate refuses to say: {}", refusal.text)))
+        }
         Ok(_) => Some((Outcome::Unknown, "the gate answered another question".into())),
         Err(why) => Some((Outcome::Unknown, format!("its gate does not answer: {why}"))),
     }

@@ -1,4 +1,5 @@
-//! Running a program on this server: a verify command, or a `local` rung. No shell, a clean environment, a limit.
+//! Running a program on this server: a verify command, or a `local` rung. No shell, a clean
+//! environment, a limit.
 
 use std::fs;
 use std::io::{self, ErrorKind, PipeReader, Read};
@@ -28,7 +29,8 @@ pub struct Ran {
     pub line: String,
 }
 
-/// How long a verify command may take: plugins end themselves after ten seconds, and none needs longer than the repair.
+/// How long a verify command may take: plugins end themselves after ten seconds, and none needs
+/// longer than the repair.
 pub fn limit(rung: &Rung) -> Duration {
     rung.timeout.max(Duration::from_secs(15))
 }
@@ -36,11 +38,15 @@ pub fn limit(rung: &Rung) -> Duration {
 /// Where verify commands are looked for: among our own programs first.
 pub fn places(config: &Config) -> Vec<PathBuf> {
     let us = std::env::current_exe().ok();
-    let beside = us.as_deref().and_then(Path::parent).map(|directory| [directory.to_owned(), directory.join("plugins")]);
+    let beside = us
+        .as_deref()
+        .and_then(Path::parent)
+        .map(|directory| [directory.to_owned(), directory.join("plugins")]);
     beside.into_iter().flatten().chain(config.plugin_path.iter().cloned()).collect()
 }
 
-/// Runs a verify command: its exit code is a Nagios state. Whatever is none proves nothing, neither health nor fault.
+/// Runs a verify command: its exit code is a Nagios state. Whatever is none proves nothing, neither
+/// health nor fault.
 pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> Check {
     let unknown = |text| Check { state: State::Unknown, text };
     let (program, arguments) = match find(argv, plugin_path) {
@@ -49,7 +55,9 @@ pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> Chec
     };
     match run(&program, arguments, limit, None) {
         Err(why) => unknown(format!("cannot run {}: {why}", program.display())),
-        Ok(Ran { status: None, .. }) => unknown(format!("{} did not end within {} s", program.display(), limit.as_secs())),
+        Ok(Ran { status: None, .. }) => {
+            unknown(format!("{} did not end within {} s", program.display(), limit.as_secs()))
+        }
         Ok(Ran { status: Some(status), line }) => match status.code().and_then(State::from_code) {
             Some(state) => Check { state, text: line },
             None => unknown(format!("{} ended with {}: {line}", program.display(), how(status))),
@@ -57,13 +65,20 @@ pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> Chec
     }
 }
 
-/// The program of a command and its arguments. A name without a slash is looked for in the plugin directories alone,
-/// never in `PATH`.
-pub fn find<'a>(argv: &'a [String], plugin_path: &[PathBuf]) -> Result<(PathBuf, &'a [String]), String> {
+/// The program of a command and its arguments. A name without a slash is looked for in the plugin
+/// directories alone, never in `PATH`.
+pub fn find<'a>(
+    argv: &'a [String],
+    plugin_path: &[PathBuf],
+) -> Result<(PathBuf, &'a [String]), String> {
     let (program, arguments) = argv.split_first().ok_or("there is no verify command")?;
     if program.contains('/') {
         let found = is_file(Path::new(program))?;
-        return if found { Ok((program.into(), arguments)) } else { Err(format!("there is no {program}")) };
+        return if found {
+            Ok((program.into(), arguments))
+        } else {
+            Err(format!("there is no {program}"))
+        };
     }
     for place in plugin_path.iter().map(|directory| directory.join(program)) {
         if is_file(&place)? {
@@ -79,14 +94,22 @@ pub fn find<'a>(argv: &'a [String], plugin_path: &[PathBuf]) -> Result<(PathBuf,
 fn is_file(place: &Path) -> Result<bool, String> {
     match fs::metadata(place) {
         Ok(found) => Ok(found.is_file()),
-        Err(why) if matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(why) if matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
         Err(why) => Err(format!("{}: {why}", place.display())),
     }
 }
 
-/// Runs a program to its end or its limit, and leaves none of its children behind at the limit. Whoever watches is given
-/// the lines of both its streams, as they come; else what it says on stderr is not heard.
-pub fn run(program: &Path, arguments: &[String], limit: Duration, watch: Option<&mut dyn FnMut(&str)>) -> io::Result<Ran> {
+/// Runs a program to its end or its limit, and leaves none of its children behind at the limit.
+/// Whoever watches is given the lines of both its streams, as they come; else what it says on
+/// stderr is not heard.
+pub fn run(
+    program: &Path,
+    arguments: &[String],
+    limit: Duration,
+    watch: Option<&mut dyn FnMut(&str)>,
+) -> io::Result<Ran> {
     let deadline = Instant::now() + limit;
     let (output, writer) = io::pipe()?;
     let mut command = Command::new(program);
@@ -100,9 +123,9 @@ pub fn run(program: &Path, arguments: &[String], limit: Duration, watch: Option<
         .stderr(if watch.is_some() { Stdio::from(writer.try_clone()?) } else { Stdio::null() })
         .stdout(writer);
     let (tell, lines) = mpsc::channel();
-    // A thread of its own: a child that fills the pipe must not stop us from watching the clock. It is not joined
-    // when the program is stopped, for a grandchild may hold the pipe for ever. It is there before the program is: where
-    // there is no room for it, nothing has been run.
+    // A thread of its own: a child that fills the pipe must not stop us from watching the clock. It
+    // is not joined when the program is stopped, for a grandchild may hold the pipe for ever. It is
+    // there before the program is: where there is no room for it, nothing has been run.
     let reader = thread::Builder::new().spawn(move || listen(output, &tell))?;
     let mut child = command.spawn()?;
     // It holds our copies of the writing end, and the pipe would never end.
@@ -137,7 +160,11 @@ fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
 }
 
 /// Waits with growing pauses: most checks end within milliseconds, repairs take seconds.
-fn wait(child: &mut Child, deadline: Instant, show: &mut dyn FnMut()) -> io::Result<Option<ExitStatus>> {
+fn wait(
+    child: &mut Child,
+    deadline: Instant,
+    show: &mut dyn FnMut(),
+) -> io::Result<Option<ExitStatus>> {
     let mut pause = Duration::from_micros(500);
     loop {
         show();
@@ -190,7 +217,9 @@ mod tests {
     #[test]
     fn reports_why_a_place_cannot_be_looked_into() {
         let name = "x".repeat(300);
-        for (argv, places) in [(name.clone(), vec!["/usr/bin".into()]), (format!("/usr/bin/{name}"), vec![])] {
+        for (argv, places) in
+            [(name.clone(), vec!["/usr/bin".into()]), (format!("/usr/bin/{name}"), vec![])]
+        {
             assert!(find(&[argv], &places).unwrap_err().contains("File name too long"));
         }
     }
@@ -207,7 +236,10 @@ mod tests {
     fn whoever_watches_hears_both_streams_while_it_runs() {
         let dir = tempfile::tempdir().unwrap();
         let go = dir.path().join("go");
-        let script = format!("echo out; echo err >&2; until [ -e {} ]; do sleep 0.02; done; echo last", go.display());
+        let script = format!(
+            "echo out; echo err >&2; until [ -e {} ]; do sleep 0.02; done; echo last",
+            go.display()
+        );
         let mut heard = Vec::new();
         let mut watch = |line: &str| {
             heard.push(line.to_owned());
@@ -215,8 +247,17 @@ mod tests {
                 std::fs::write(&go, "").unwrap();
             }
         };
-        let ran = run(Path::new("/bin/sh"), &["-c".into(), script], Duration::from_secs(20), Some(&mut watch)).unwrap();
-        assert_eq!((ran.status.and_then(|status| status.code()), ran.line.as_str()), (Some(0), "out"));
+        let ran = run(
+            Path::new("/bin/sh"),
+            &["-c".into(), script],
+            Duration::from_secs(20),
+            Some(&mut watch),
+        )
+        .unwrap();
+        assert_eq!(
+            (ran.status.and_then(|status| status.code()), ran.line.as_str()),
+            (Some(0), "out")
+        );
         assert_eq!(heard, ["out", "err", "last"]);
     }
 
@@ -229,7 +270,8 @@ mod tests {
 
     #[test]
     fn a_flood_of_output_is_bounded() {
-        let flooded = check("head -c 5000000 /dev/zero | tr '\\0' x; exit 0", Duration::from_secs(30));
+        let flooded =
+            check("head -c 5000000 /dev/zero | tr '\\0' x; exit 0", Duration::from_secs(30));
         assert_eq!((flooded.state, flooded.text.len()), (State::Ok, KEPT));
     }
 }

@@ -1,4 +1,5 @@
-//! The ladder: each rung acts, settles, is verified by its real check, and only then is the next one tried.
+//! The ladder: each rung acts, settles, is verified by its real check, and only then is the next
+//! one tried.
 //!
 //! Pure but for the [`Hands`] it is given.
 
@@ -23,8 +24,8 @@ pub enum Attempt {
     Failed(String),
     /// It is certain that nothing was run.
     NotRun(String),
-    /// The gate says no, and means it: held for maintenance, busy, cooling down, not to be trusted. A stronger rung
-    /// would be the wrong answer to that.
+    /// The gate says no, and means it: held for maintenance, busy, cooling down, not to be trusted.
+    /// A stronger rung would be the wrong answer to that.
     Refused(String),
     /// It may have run.
     Unknown(String),
@@ -33,7 +34,8 @@ pub enum Attempt {
 /// What a verify command said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
-    /// Its exit code as a state. UNKNOWN also when it could not be run or did not end: then nobody knows.
+    /// Its exit code as a state. UNKNOWN also when it could not be run or did not end: then nobody
+    /// knows.
     pub state: State,
     /// Its first line.
     pub text: String,
@@ -41,17 +43,19 @@ pub struct Check {
 
 /// What the ladder needs of the world.
 pub trait Hands {
-    /// Keeps what the gate finds before anything is changed: a restart destroys evidence. Returns its first lines. A host
-    /// that cannot be reached for that is not tried again for the rung itself.
+    /// Keeps what the gate finds before anything is changed: a restart destroys evidence. Returns
+    /// its first lines. A host that cannot be reached for that is not tried again for the rung
+    /// itself.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
-    /// Looks once more whether the repair is still called for; the error says why not. Since the event others may have had
-    /// their turn first, and looking for evidence took its time.
+    /// Looks once more whether the repair is still called for; the error says why not. Since the
+    /// event others may have had their turn first, and looking for evidence took its time.
     fn still_called_for(&mut self) -> Result<(), String>;
-    /// Puts on record that a rung is about to be taken; the error says why it cannot. Then it is not taken: nobody would know
-    /// later that it may have run.
+    /// Puts on record that a rung is about to be taken; the error says why it cannot. Then it is
+    /// not taken: nobody would know later that it may have run.
     fn begin(&mut self, rung: &str) -> Result<(), String>;
     /// Asks a gate for a repair: the host's own, or that of the host `at`.
-    fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt;
+    fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration)
+    -> Attempt;
     /// Runs a program on this server.
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt;
     /// Waits.
@@ -69,14 +73,15 @@ pub struct Ending {
     pub outcome: Outcome,
     /// Why, for people.
     pub text: String,
-    /// The rungs that ran, or may have, in order: `rung 2 of 3 (ssh restart)`. The last one is what healed, if one did.
+    /// The rungs that ran, or may have, in order: `rung 2 of 3 (ssh restart)`. The last one is what
+    /// healed, if one did.
     pub tried: Vec<String>,
     /// The first lines of what was found before anything was changed.
     pub evidence: Vec<String>,
 }
 
-/// Climbs until a rung is verified, or none is left, or going on would be wrong. The error says why the first rung was not
-/// even taken: it is not called for any more.
+/// Climbs until a rung is verified, or none is left, or going on would be wrong. The error says why
+/// the first rung was not even taken: it is not called for any more.
 pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Result<Ending, String> {
     let evidence = look_first(rules, hands);
     hands.still_called_for()?;
@@ -85,7 +90,8 @@ pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Result<Ending
     for (n, rung) in rules.ladder.iter().enumerate() {
         let (number, of, act) = (n + 1, rules.ladder.len(), name_of(&rung.act));
         if let Err(why) = hands.begin(&format!("rung {number} of {of}: {act}")) {
-            let text = format!("rung {number} of {of} cannot be put on record, so it is not taken: {why}");
+            let text =
+                format!("rung {number} of {of} cannot be put on record, so it is not taken: {why}");
             return Ok(Ending { outcome: unhealed(ran), text, tried, evidence });
         }
         let attempt = take(rung, job, number, hands);
@@ -112,8 +118,8 @@ fn unhealed(ran: bool) -> Outcome {
     if ran { Outcome::NotHealed } else { Outcome::CouldNotRun }
 }
 
-/// The check decides, never the exit status, in both directions. A check that cannot tell ends the climb: a stronger
-/// rung must not be reached because a check is broken.
+/// The check decides, never the exit status, in both directions. A check that cannot tell ends the
+/// climb: a stronger rung must not be reached because a check is broken.
 fn judge(attempt: Attempt, rung: &Rung, ran: bool, hands: &mut dyn Hands) -> Step {
     let settle = if matches!(attempt, Attempt::Failed(_)) { Duration::ZERO } else { rung.settle };
     let said = match &attempt {
@@ -125,7 +131,9 @@ fn judge(attempt: Attempt, rung: &Rung, ran: bool, hands: &mut dyn Hands) -> Ste
     let both = format!("{said}; its check says: {}", check.text);
     match (check.state, &attempt) {
         (State::Ok, _) => Step::End(Outcome::Healed, check.text),
-        (State::Unknown, _) => Step::End(Outcome::Unknown, format!("{said}; its check cannot tell: {}", check.text)),
+        (State::Unknown, _) => {
+            Step::End(Outcome::Unknown, format!("{said}; its check cannot tell: {}", check.text))
+        }
         // Nobody may repair again on top of a repair that perhaps still runs.
         (_, Attempt::Unknown(_)) => Step::End(Outcome::Unknown, both),
         (_, Attempt::Failed(_)) => Step::Next(both),
@@ -173,7 +181,8 @@ fn take(rung: &Rung, job: &JobId, number: usize, hands: &mut dyn Hands) -> Attem
     }
 }
 
-/// The rung's check, as often in a row as the policy wants it to be good; the first result that is not ends it.
+/// The rung's check, as often in a row as the policy wants it to be good; the first result that is
+/// not ends it.
 fn verified(rung: &Rung, settle: Duration, hands: &mut dyn Hands) -> Check {
     hands.settle(settle);
     let mut check = check_once(rung, hands);
@@ -265,7 +274,10 @@ mod tests {
         ])
     }
 
-    fn run(attempts: impl Into<VecDeque<Attempt>>, checks: impl Into<VecDeque<State>>) -> (Ending, Vec<String>) {
+    fn run(
+        attempts: impl Into<VecDeque<Attempt>>,
+        checks: impl Into<VecDeque<State>>,
+    ) -> (Ending, Vec<String>) {
         run_with(&rules(), attempts, checks)
     }
 
@@ -274,9 +286,14 @@ mod tests {
         attempts: impl Into<VecDeque<Attempt>>,
         checks: impl Into<VecDeque<State>>,
     ) -> (Ending, Vec<String>) {
-        let mut hands = Scripted { attempts: attempts.into(), checks: checks.into(), ..Scripted::default() };
+        let mut hands =
+            Scripted { attempts: attempts.into(), checks: checks.into(), ..Scripted::default() };
         let ending = climb(rules, &"job-00001".parse().unwrap(), &mut hands).unwrap();
-        assert!(hands.attempts.is_empty() && hands.checks.is_empty(), "not asked for all that was expected: {:?}", hands.asked);
+        assert!(
+            hands.attempts.is_empty() && hands.checks.is_empty(),
+            "not asked for all that was expected: {:?}",
+            hands.asked
+        );
         (ending, hands.asked)
     }
 
@@ -294,7 +311,10 @@ mod tests {
     #[test]
     fn what_is_not_called_for_any_more_is_not_begun() {
         let mut hands = Scripted { called_off: Some(text("it is OK")), ..Scripted::default() };
-        assert_eq!(climb(&rules(), &"job-00001".parse().unwrap(), &mut hands), Err(text("it is OK")));
+        assert_eq!(
+            climb(&rules(), &"job-00001".parse().unwrap(), &mut hands),
+            Err(text("it is OK"))
+        );
         assert!(hands.asked.is_empty());
     }
 
@@ -314,7 +334,8 @@ mod tests {
 
     #[test]
     fn a_rung_that_succeeds_but_does_not_verify_hands_on() {
-        let (ending, asked) = run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Critical, State::Ok]);
+        let (ending, asked) =
+            run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Critical, State::Ok]);
         assert_eq!(ending.outcome, Outcome::Healed);
         assert_eq!(ending.tried, ["rung 1 of 2 (ssh soft)", "rung 2 of 2 (local /bin/hard)"]);
         assert_eq!(asked[3], "local /bin/hard");
@@ -327,14 +348,24 @@ mod tests {
         let ran = || Attempt::Ran(text("ok"));
         let (ending, asked) = run_with(&rules, [ran()], [State::Ok, State::Ok]);
         assert_eq!(ending.outcome, Outcome::Healed);
-        assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check", "settle 1", "verify check"]);
-        let (ending, _) = run_with(&rules, [ran(), ran()], [State::Ok, State::Critical, State::Critical]);
-        assert_eq!((ending.outcome, ending.evidence), (Outcome::NotHealed, vec!["evidence".to_owned()]));
+        assert_eq!(
+            asked,
+            ["ssh soft job-00001-1", "settle 2", "verify check", "settle 1", "verify check"]
+        );
+        let (ending, _) =
+            run_with(&rules, [ran(), ran()], [State::Ok, State::Critical, State::Critical]);
+        assert_eq!(
+            (ending.outcome, ending.evidence),
+            (Outcome::NotHealed, vec!["evidence".to_owned()])
+        );
     }
 
     #[test]
     fn a_warning_is_not_healed() {
-        let (ending, _) = run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Warning, State::Critical]);
+        let (ending, _) = run(
+            [Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))],
+            [State::Warning, State::Critical],
+        );
         assert_eq!(ending.outcome, Outcome::NotHealed);
     }
 
@@ -349,7 +380,10 @@ mod tests {
     fn a_rung_that_failed_is_checked_at_once_before_the_next_one() {
         let failed = || Attempt::Failed(text("exit 1"));
         let (ending, asked) = run([failed(), failed()], [State::Critical, State::Critical]);
-        assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::NotHealed, "exit 1; its check says: the check's line"));
+        assert_eq!(
+            (ending.outcome, ending.text.as_str()),
+            (Outcome::NotHealed, "exit 1; its check says: the check's line")
+        );
         assert_eq!(asked.iter().filter(|step| *step == "settle 0").count(), 2);
         let (ending, _) = run([failed()], [State::Ok]);
         assert_eq!(ending.outcome, Outcome::Healed);
@@ -358,16 +392,26 @@ mod tests {
     #[test]
     fn a_gate_that_means_no_ends_the_climb() {
         let (ending, asked) = run([Attempt::Refused(text("held for maintenance"))], []);
-        assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::CouldNotRun, "held for maintenance"));
+        assert_eq!(
+            (ending.outcome, ending.text.as_str()),
+            (Outcome::CouldNotRun, "held for maintenance")
+        );
         assert_eq!(asked.len(), 1);
-        let (ending, _) = run([Attempt::Failed(text("exit 1")), Attempt::Refused(text("busy"))], [State::Critical]);
+        let (ending, _) = run(
+            [Attempt::Failed(text("exit 1")), Attempt::Refused(text("busy"))],
+            [State::Critical],
+        );
         assert_eq!(ending.outcome, Outcome::NotHealed);
     }
 
     #[test]
     fn when_nothing_could_run_that_is_said() {
-        let (ending, _) = run([Attempt::NotRun(text("refused")), Attempt::NotRun(text("no such program"))], []);
-        assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::CouldNotRun, "no such program"));
+        let (ending, _) =
+            run([Attempt::NotRun(text("refused")), Attempt::NotRun(text("no such program"))], []);
+        assert_eq!(
+            (ending.outcome, ending.text.as_str()),
+            (Outcome::CouldNotRun, "no such program")
+        );
         assert!(ending.tried.is_empty());
     }
 

@@ -51,7 +51,17 @@ impl<'a> RealHands<'a> {
         called: SystemTime,
     ) -> RealHands<'a> {
         let screen = Screen::new(Instant::now(), call.foreground);
-        RealHands { call, config, job, ledger, called, screen, gates: HashMap::new(), unreached: None, troubles: Vec::new() }
+        RealHands {
+            call,
+            config,
+            job,
+            ledger,
+            called,
+            screen,
+            gates: HashMap::new(),
+            unreached: None,
+            troubles: Vec::new(),
+        }
     }
 
     /// Records how the repair ended, which frees the host.
@@ -61,7 +71,12 @@ impl<'a> RealHands<'a> {
         }
     }
 
-    fn ask(&mut self, at: Option<&str>, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+    fn ask(
+        &mut self,
+        at: Option<&str>,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
         let key = at.map(str::to_owned);
         let mut gate = match self.gates.remove(&key) {
             Some(gate) => gate,
@@ -69,14 +84,22 @@ impl<'a> RealHands<'a> {
         };
         // A gate that failed to answer is not asked again over the same connection.
         let screen = self.screen;
-        let answer = gate.ask_and_watch(request, deadline, &mut |line| screen.show("output", line))?;
+        let answer =
+            gate.ask_and_watch(request, deadline, &mut |line| screen.show("output", line))?;
         self.gates.insert(key, gate);
         Ok(answer)
     }
 
-    /// After a cut or a silence only the gate knows how the job stands: ask it until the job has ended, or the time has.
-    /// "No such job" is believed only when it is the last word: a gate may be slow to begin.
-    fn ask_how_it_stands(&mut self, at: Option<&str>, job: &JobId, lost: &Error, deadline: Instant) -> Attempt {
+    /// After a cut or a silence only the gate knows how the job stands: ask it until the job has
+    /// ended, or the time has. "No such job" is believed only when it is the last word: a gate may
+    /// be slow to begin.
+    fn ask_how_it_stands(
+        &mut self,
+        at: Option<&str>,
+        job: &JobId,
+        lost: &Error,
+        deadline: Instant,
+    ) -> Attempt {
         loop {
             let last = match self.ask(at, &Request::Status { job: job.clone() }, deadline) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
@@ -142,19 +165,30 @@ impl Hands for RealHands<'_> {
                 return Vec::new();
             }
         }
-        let asked = self.ask(at, &Request::Diagnose { name: name.clone() }, Instant::now() + limit.min(EVIDENCE_TIME));
+        let asked = self.ask(
+            at,
+            &Request::Diagnose { name: name.clone() },
+            Instant::now() + limit.min(EVIDENCE_TIME),
+        );
         let Ok(Answer::Diagnosed(diagnosis)) = asked else { return Vec::new() };
         let mut evidence = Vec::new();
         for report in diagnosis.reports {
             self.note("found", &format!("{}: {}", report.run.join(" "), report.output.join(" / ")));
-            evidence.extend(report.output.into_iter().filter(|line| !line.trim().is_empty()).take(EVIDENCE_TOLD));
+            evidence.extend(
+                report
+                    .output
+                    .into_iter()
+                    .filter(|line| !line.trim().is_empty())
+                    .take(EVIDENCE_TOLD),
+            );
         }
         evidence.truncate(EVIDENCE_TOLD);
         evidence
     }
 
     fn still_called_for(&mut self) -> Result<(), String> {
-        let known = super::past(self.ledger, self.call, self.config).map_err(|why| why.to_string())?;
+        let known =
+            super::past(self.ledger, self.call, self.config).map_err(|why| why.to_string())?;
         super::still_called_for(self.call, self.config, self.called, known.paused)
     }
 
@@ -163,7 +197,13 @@ impl Hands for RealHands<'_> {
         self.ledger.step(self.job, SystemTime::now(), BEGUN, rung).map_err(|why| why.to_string())
     }
 
-    fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration) -> Attempt {
+    fn ssh(
+        &mut self,
+        name: &RepairName,
+        at: Option<&str>,
+        job: &JobId,
+        limit: Duration,
+    ) -> Attempt {
         let deadline = Instant::now() + limit;
         if let Some((_, why)) = self.unreached.take_if(|(host, _)| host.as_deref() == at) {
             return Attempt::NotRun(why.to_string());
@@ -181,14 +221,27 @@ impl Hands for RealHands<'_> {
             return Attempt::NotRun("there is no program to run".into());
         };
         let screen = self.screen;
-        match check::run(Path::new(program), arguments, limit, Some(&mut |line| screen.show("output", line))) {
+        match check::run(
+            Path::new(program),
+            arguments,
+            limit,
+            Some(&mut |line| screen.show("output", line)),
+        ) {
             Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
             // Stopping it here stops nothing that it has set going elsewhere.
-            Ok(Ran { status: None, .. }) => Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs())),
-            Ok(Ran { status: Some(status), line }) if status.success() => Attempt::Ran(format!("{program}: {line}")),
+            Ok(Ran { status: None, .. }) => {
+                Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs()))
+            }
+            Ok(Ran { status: Some(status), line }) if status.success() => {
+                Attempt::Ran(format!("{program}: {line}"))
+            }
             Ok(Ran { status: Some(status), line }) => {
-                let mend = advice::about(&argv, &line).map(|mend| format!("; {mend}")).unwrap_or_default();
-                Attempt::Failed(format!("{program} ended with {}: {line}{mend}", check::how(status)))
+                let mend =
+                    advice::about(&argv, &line).map(|mend| format!("; {mend}")).unwrap_or_default();
+                Attempt::Failed(format!(
+                    "{program} ended with {}: {line}{mend}",
+                    check::how(status)
+                ))
             }
         }
     }
@@ -198,7 +251,11 @@ impl Hands for RealHands<'_> {
     }
 
     fn verify(&mut self, rung: &Rung) -> Check {
-        check::verify(&self.call.fill(&rung.verify), &check::places(self.config), check::limit(rung))
+        check::verify(
+            &self.call.fill(&rung.verify),
+            &check::places(self.config),
+            check::limit(rung),
+        )
     }
 
     fn note(&mut self, what: &str, text: &str) {

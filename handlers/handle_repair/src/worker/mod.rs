@@ -1,4 +1,5 @@
-//! The part that acts: reserves, climbs the ladder, records, tells Nagios. It outlives the front, and Nagios' timeout.
+//! The part that acts: reserves, climbs the ladder, records, tells Nagios. It outlives the front,
+//! and Nagios' timeout.
 
 mod abandoned;
 mod advice;
@@ -15,7 +16,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Claim, Ledger, Outcome as Ended, SqliteLedger};
 use plugin_kit::{Outcome, Problem, State};
-use policy::{Act, Decision, FleetNow, History, JobId, Pause, RepairName, Rules, Rung, admit, decide};
+use policy::{
+    Act, Decision, FleetNow, History, JobId, Pause, RepairName, Rules, Rung, admit, decide,
+};
 
 use crate::cli::{self, Call};
 use crate::{explain, front};
@@ -24,7 +27,8 @@ use climb::{Ending, Hands};
 use hands::RealHands;
 use policy_file::Config;
 
-/// The story of one repair. In the background nobody reads what we print, so it is told to syslog as well.
+/// The story of one repair. In the background nobody reads what we print, so it is told to syslog
+/// as well.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let now = SystemTime::now();
     let call = cli::read(argv)?;
@@ -37,7 +41,9 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     });
     let told = match &config {
         Ok(config) if call.dry_run => return rehearse(&call, config, called),
-        Ok(config) => repair(&call, config, called).inspect_err(|problem| cry(&call, config, problem)),
+        Ok(config) => {
+            repair(&call, config, called).inspect_err(|problem| cry(&call, config, problem))
+        }
         Err(problem) => Err(Problem::Usage(problem.to_string())),
     };
     match &told {
@@ -51,7 +57,12 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 fn cry(call: &Call, config: &Config, problem: &Problem) {
     if let Some(file) = config.command_file.as_ref().filter(|_| !call.foreground) {
         let text = format!("COULD NOT REPAIR {}: {problem}", call.event.object());
-        let news = nagios::News { event: &call.event, text: &text, healed: false, watch: config.check_repairs.as_ref() };
+        let news = nagios::News {
+            event: &call.event,
+            text: &text,
+            healed: false,
+            watch: config.check_repairs.as_ref(),
+        };
         let _ = nagios::tell(file, news, SystemTime::now());
     }
 }
@@ -61,23 +72,32 @@ fn rehearse(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome,
     let event = &call.event;
     let history = match SqliteLedger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(_)) => History::default(),
-        opened => opened.and_then(|mut ledger| past(&mut ledger, call, config)).map_err(unusable)?,
+        opened => {
+            opened.and_then(|mut ledger| past(&mut ledger, call, config)).map_err(unusable)?
+        }
     };
     let history = with_status(history, call, config, called)?;
     let verdict = match decide(event, &config.policy, &history) {
         Decision::Stand(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
             verifiable(call, config, &name)?;
-            let line = format!("WOULD REPAIR {} ({}) with {name}", event.object(), explain::event_text(event));
+            let line = format!(
+                "WOULD REPAIR {} ({}) with {name}",
+                event.object(),
+                explain::event_text(event)
+            );
             Outcome::new(State::Ok, line)
         }
     };
-    let detail = if call.explain { explain::lines(call, config, Some(&history)) } else { Vec::new() };
+    let detail =
+        if call.explain { explain::lines(call, config, Some(&history)) } else { Vec::new() };
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
 fn repair(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome, Problem> {
-    let job = call.job.clone().ok_or_else(|| Problem::Usage("--job is missing: handle_repair starts this program".into()))?;
+    let job = call.job.clone().ok_or_else(|| {
+        Problem::Usage("--job is missing: handle_repair starts this program".into())
+    })?;
     if let Some(name) = &call.event.repair {
         verifiable(call, config, name)?;
     }
@@ -85,13 +105,18 @@ fn repair(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome, P
     abandoned::close(&mut ledger, call, config).map_err(unusable)?;
     let mut detail = Vec::new();
     if call.explain {
-        let history = with_status(past(&mut ledger, call, config).map_err(unusable)?, call, config, called)?;
+        let history =
+            with_status(past(&mut ledger, call, config).map_err(unusable)?, call, config, called)?;
         detail = explain::lines(call, config, Some(&history));
     }
     let verdict = match reserve(&mut ledger, call, config, &job, called)? {
         Decision::Stand(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
-            let rules = config.policy.repairs.get(&name).ok_or_else(|| Problem::Internal(format!("no rules for {name}")))?;
+            let rules = config
+                .policy
+                .repairs
+                .get(&name)
+                .ok_or_else(|| Problem::Internal(format!("no rules for {name}")))?;
             act(&mut ledger, call, config, &job, called, &name, rules)
         }
     };
@@ -111,19 +136,40 @@ fn past(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<Histo
     ledger.history(&call.event, config.policy.fleet.started.per, SystemTime::now())
 }
 
-/// Adds what Nagios' status file says, where the policy names it. Without the file nothing is done: whether
-/// somebody is at it already cannot be known.
-fn with_status(history: History, call: &Call, config: &Config, called: SystemTime) -> Result<History, Problem> {
+/// Adds what Nagios' status file says, where the policy names it. Without the file nothing is done:
+/// whether somebody is at it already cannot be known.
+fn with_status(
+    history: History,
+    call: &Call,
+    config: &Config,
+    called: SystemTime,
+) -> Result<History, Problem> {
     let Some(file) = &config.status_file else { return Ok(history) };
     let (now, share) = status::read(file, &call.event, called).map_err(unusable)?;
-    Ok(History { now: Some(now), fleet: FleetNow { share: Some(share), ..history.fleet }, ..history })
+    Ok(History {
+        now: Some(now),
+        fleet: FleetNow { share: Some(share), ..history.fleet },
+        ..history
+    })
 }
 
-/// Just before the first rung: what Nagios' status file says, where the policy names it, and whether it was paused meanwhile.
-fn still_called_for(call: &Call, config: &Config, called: SystemTime, paused: Option<Pause>) -> Result<(), String> {
-    let seen = with_status(History::default(), call, config, called).map_err(|problem| problem.to_string())?;
+/// Just before the first rung: what Nagios' status file says, where the policy names it, and
+/// whether it was paused meanwhile.
+fn still_called_for(
+    call: &Call,
+    config: &Config,
+    called: SystemTime,
+    paused: Option<Pause>,
+) -> Result<(), String> {
+    let seen = with_status(History::default(), call, config, called)
+        .map_err(|problem| problem.to_string())?;
     let now = History { now: seen.now, paused, ..History::default() };
-    let rules = call.event.repair.as_ref().and_then(|name| config.policy.repairs.get(name)).ok_or("no rules for it")?;
+    let rules = call
+        .event
+        .repair
+        .as_ref()
+        .and_then(|name| config.policy.repairs.get(name))
+        .ok_or("no rules for it")?;
     admit(&rules.limits, &config.policy.fleet, &now).map_err(|why| why.to_string())
 }
 
@@ -150,7 +196,11 @@ fn reserve(
 /// The longest a whole ladder can take; after it a repair whose worker is dead is over.
 fn longest(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (check::limit(rung) + climb::BETWEEN_CHECKS) * rung.good_results;
-    let rungs = rules.ladder.iter().map(|rung| rung.timeout + climb::GRACE + rung.settle + checks(rung)).sum::<Duration>();
+    let rungs = rules
+        .ladder
+        .iter()
+        .map(|rung| rung.timeout + climb::GRACE + rung.settle + checks(rung))
+        .sum::<Duration>();
     let evidence = match rules.ladder.first() {
         Some(Rung { act: Act::Ssh { .. }, timeout, .. }) => *timeout + hands::EVIDENCE_TIME,
         _ => Duration::ZERO,
@@ -158,9 +208,9 @@ fn longest(rules: &Rules) -> Duration {
     evidence + rungs + Duration::from_secs(30)
 }
 
-/// Climbs the ladder, records how it ended and tells Nagios, in this order: Nagios answers at once, and what it then
-/// calls for must find the record. The repair is over by then: what goes wrong with record or telling is said, and
-/// changes nothing about the verdict.
+/// Climbs the ladder, records how it ended and tells Nagios, in this order: Nagios answers at once,
+/// and what it then calls for must find the record. The repair is over by then: what goes wrong
+/// with record or telling is said, and changes nothing about the verdict.
 fn act(
     ledger: &mut SqliteLedger,
     call: &Call,
@@ -179,7 +229,10 @@ fn act(
         Ok(ending) => ending,
         Err(why) => {
             let object = call.event.object();
-            hands.finish(Ended::CouldNotRun, &format!("nothing was run for {object}: {why} (job {job})"));
+            hands.finish(
+                Ended::CouldNotRun,
+                &format!("nothing was run for {object}: {why} (job {job})"),
+            );
             let line = format!("NO ACTION {object} ({}): {why}", explain::event_text(&call.event));
             return hands.troubles.into_iter().fold(Outcome::new(State::Ok, line), Outcome::line);
         }
@@ -188,11 +241,19 @@ fn act(
     let line = format!("{line} (job {job})");
     hands.finish(ending.outcome, &line);
     if let Some(file) = &config.command_file {
-        let before =
-            if ending.evidence.is_empty() { String::new() } else { format!("; before: {}", ending.evidence.join(" / ")) };
+        let before = if ending.evidence.is_empty() {
+            String::new()
+        } else {
+            format!("; before: {}", ending.evidence.join(" / "))
+        };
         let healed = ending.outcome == Ended::Healed;
         let text = if healed { line.clone() } else { line.clone() + &before };
-        let news = nagios::News { event: &call.event, text: &text, healed, watch: config.check_repairs.as_ref() };
+        let news = nagios::News {
+            event: &call.event,
+            text: &text,
+            healed,
+            watch: config.check_repairs.as_ref(),
+        };
         match nagios::tell(file, news, SystemTime::now()) {
             Ok(()) => hands.note("told", "Nagios"),
             Err(why) => {
@@ -204,14 +265,17 @@ fn act(
     hands.troubles.into_iter().fold(Outcome::new(state, line), Outcome::line)
 }
 
-/// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of its own.
+/// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of
+/// its own.
 fn part_with_a_word(call: &Call, job: &JobId) {
     let text = format!(
-        "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep puts on record what is known of it (job {job})",
+        "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep \
+         puts on record what is known of it (job {job})",
         call.event.object()
     );
     // Where it cannot be caught the wait ends without a word.
-    let _ = ctrlc::set_handler(move || plugin_kit::end(&Outcome::new(State::Unknown, text.as_str())));
+    let _ =
+        ctrlc::set_handler(move || plugin_kit::end(&Outcome::new(State::Unknown, text.as_str())));
 }
 
 fn verdict(call: &Call, name: &RepairName, ending: &Ending, took: Duration) -> (State, String) {
@@ -219,13 +283,24 @@ fn verdict(call: &Call, name: &RepairName, ending: &Ending, took: Duration) -> (
     match ending.outcome {
         Ended::Healed => {
             let by = ending.tried.last().map(|rung| format!(" by {rung}")).unwrap_or_default();
-            (State::Ok, format!("REPAIRED {object} with {name} in {:.1} s{by}: {text}", took.as_secs_f64()))
+            (
+                State::Ok,
+                format!("REPAIRED {object} with {name} in {:.1} s{by}: {text}", took.as_secs_f64()),
+            )
         }
         Ended::NotHealed => {
             let tried = ending.tried.join(", ");
-            (State::Warning, format!("NOT REPAIRED {object}: {name} ran {tried}, and the fault is still there: {text}"))
+            (
+                State::Warning,
+                format!(
+                    "NOT REPAIRED {object}: {name} ran {tried}, and the fault is still there: \
+                     {text}"
+                ),
+            )
         }
-        Ended::CouldNotRun => (State::Critical, format!("COULD NOT REPAIR {object} with {name}: {text}")),
+        Ended::CouldNotRun => {
+            (State::Critical, format!("COULD NOT REPAIR {object} with {name}: {text}"))
+        }
         Ended::Unknown => (State::Critical, format!("OUTCOME UNKNOWN for {object}: {text}")),
     }
 }

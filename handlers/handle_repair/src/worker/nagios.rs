@@ -1,4 +1,5 @@
-//! Telling Nagios, through its external command file: a comment, and a forced check so that a recovery is seen at once.
+//! Telling Nagios, through its external command file: a comment, and a forced check so that a
+//! recovery is seen at once.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -15,7 +16,10 @@ use policy_file::WatchService;
 #[derive(Debug, thiserror::Error)]
 pub enum Untold {
     /// Nagios is not running, or reads commands from another place. The file is never created.
-    #[error("Nagios is not told: {path} is no named pipe; see command_file in nagios.cfg and check_external_commands")]
+    #[error(
+        "Nagios is not told: {path} is no named pipe; see command_file in nagios.cfg and \
+         check_external_commands"
+    )]
     NoPipe {
         /// The command file of the policy.
         path: PathBuf,
@@ -40,7 +44,8 @@ pub struct News<'a> {
     pub event: &'a Event,
     /// The comment it gets.
     pub text: &'a str,
-    /// Healed: a forced check, so that the recovery is seen at once. Else people are told, by the service that is given.
+    /// Healed: a forced check, so that the recovery is seen at once. Else people are told, by the
+    /// service that is given.
     pub healed: bool,
     /// The passive service that is set CRITICAL when it is not healed.
     pub watch: Option<&'a WatchService>,
@@ -56,15 +61,19 @@ pub fn tell(file: &Path, news: News<'_>, now: SystemTime) -> Result<(), Untold> 
     Ok(())
 }
 
-/// How long a Nagios that does not come to read its pipe is waited for: it may be at its start, or many may tell it something.
+/// How long a Nagios that does not come to read its pipe is waited for: it may be at its start, or
+/// many may tell it something.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One write, of no more than PIPE_BUF: it is taken whole or not at all, and commands of several writers do not mix.
+/// One write, of no more than PIPE_BUF: it is taken whole or not at all, and commands of several
+/// writers do not mix.
 fn put(pipe: &mut File, command: &str) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
         match pipe.write_all(command.as_bytes()) {
-            Err(why) if why.kind() == ErrorKind::WouldBlock && Instant::now() < until => thread::sleep(Duration::from_millis(20)),
+            Err(why) if why.kind() == ErrorKind::WouldBlock && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(20))
+            }
             put => return put,
         }
     }
@@ -83,13 +92,14 @@ pub fn pipe(file: &Path) -> Result<File, Untold> {
     })
 }
 
-/// Part of the text comes from the repaired host, and Nagios' own web pages print comments as they are.
+/// Part of the text comes from the repaired host, and Nagios' own web pages print comments as they
+/// are.
 fn harmless(text: &str) -> String {
     clean(text).replace('<', "(").replace('>', ")").replace('&', "+")
 }
 
-/// A longer write may be cut where the pipe is full, and the next command of anybody would be lost with the rest of it
-/// (PIPE_BUF, pipe(7)).
+/// A longer write may be cut where the pipe is full, and the next command of anybody would be lost
+/// with the rest of it (PIPE_BUF, pipe(7)).
 const PIPE_BUF: usize = 4096;
 
 /// One command, with as much of the text as one write has room for.
@@ -106,11 +116,15 @@ fn commands(news: News<'_>, now: SystemTime) -> Vec<String> {
         Some(service) => (format!("{};{service}", news.event.host), "SVC"),
         None => (news.event.host.clone(), "HOST"),
     };
-    let mut commands = vec![whole(format!("[{seconds}] ADD_{kind}_COMMENT;{object};0;nagios-selfheal;"), &text)];
+    let mut commands =
+        vec![whole(format!("[{seconds}] ADD_{kind}_COMMENT;{object};0;nagios-selfheal;"), &text)];
     if news.healed {
         commands.push(format!("[{seconds}] SCHEDULE_FORCED_{kind}_CHECK;{object};{seconds}\n"));
     } else if let Some(WatchService { host, service }) = news.watch {
-        commands.push(whole(format!("[{seconds}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;"), &text));
+        commands.push(whole(
+            format!("[{seconds}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;"),
+            &text,
+        ));
     }
     commands
 }
@@ -140,18 +154,32 @@ mod tests {
         let service = event(Some("HTTP"));
         assert_eq!(
             commands(news(&service, "done", true), at_42()),
-            ["[42] ADD_SVC_COMMENT;web1;HTTP;0;nagios-selfheal;done\n", "[42] SCHEDULE_FORCED_SVC_CHECK;web1;HTTP;42\n"]
+            [
+                "[42] ADD_SVC_COMMENT;web1;HTTP;0;nagios-selfheal;done\n",
+                "[42] SCHEDULE_FORCED_SVC_CHECK;web1;HTTP;42\n"
+            ]
         );
-        assert_eq!(commands(news(&event(None), "done", true), at_42())[1], "[42] SCHEDULE_FORCED_HOST_CHECK;web1;42\n");
+        assert_eq!(
+            commands(news(&event(None), "done", true), at_42())[1],
+            "[42] SCHEDULE_FORCED_HOST_CHECK;web1;42\n"
+        );
     }
 
     #[test]
     fn a_command_is_one_write_however_long_its_names_are() {
-        let (name, watch) = ("n".repeat(600), WatchService { host: "mon".into(), service: "r".repeat(1200) });
-        let (event, text) =
-            (Event::new(&name, Some(&name), policy::State::Critical, policy::StateType::Hard, 4), "\u{1f525}".repeat(900));
-        for command in commands(News { watch: Some(&watch), ..news(&event, &text, false) }, at_42()) {
-            assert!(command.len() <= PIPE_BUF && command.ends_with("\u{1f525}\n"), "{}", command.len());
+        let (name, watch) =
+            ("n".repeat(600), WatchService { host: "mon".into(), service: "r".repeat(1200) });
+        let (event, text) = (
+            Event::new(&name, Some(&name), policy::State::Critical, policy::StateType::Hard, 4),
+            "\u{1f525}".repeat(900),
+        );
+        for command in commands(News { watch: Some(&watch), ..news(&event, &text, false) }, at_42())
+        {
+            assert!(
+                command.len() <= PIPE_BUF && command.ends_with("\u{1f525}\n"),
+                "{}",
+                command.len()
+            );
         }
     }
 
@@ -159,7 +187,8 @@ mod tests {
     fn giving_up_is_a_comment_and_a_critical_service() {
         let watch = WatchService { host: "mon".into(), service: "Repairs".into() };
         let service = event(Some("HTTP"));
-        let told = commands(News { watch: Some(&watch), ..news(&service, "not healed", false) }, at_42());
+        let told =
+            commands(News { watch: Some(&watch), ..news(&service, "not healed", false) }, at_42());
         assert_eq!(told[1], "[42] PROCESS_SERVICE_CHECK_RESULT;mon;Repairs;2;not healed\n");
         assert_eq!(commands(news(&service, "not healed", false), at_42()).len(), 1);
     }
@@ -216,6 +245,10 @@ mod tests {
         fs::remove_file(&file).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
         let untold = tell().unwrap_err();
-        assert!(matches!(untold, Untold::Unwritable { .. }) && untold.to_string().ends_with("is Nagios running?"), "{untold}");
+        assert!(
+            matches!(untold, Untold::Unwritable { .. })
+                && untold.to_string().ends_with("is Nagios running?"),
+            "{untold}"
+        );
     }
 }

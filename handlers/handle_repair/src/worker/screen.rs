@@ -1,4 +1,5 @@
-//! What a person sees who waits for a repair: a row for each thing that happens, when it happens. On a terminal only.
+//! What a person sees who waits for a repair: a row for each thing that happens, when it happens.
+//! On a terminal only.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
@@ -31,7 +32,9 @@ impl Screen {
         if self.watched {
             let columns = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
             let columns = if columns > 0 { columns } else { USUAL_COLUMNS };
-            let _ = stderr().write_all(rows(self.begun.elapsed().as_secs_f64(), what, text, columns).as_bytes());
+            let _ = stderr().write_all(
+                rows(self.begun.elapsed().as_secs_f64(), what, text, columns).as_bytes(),
+            );
         }
     }
 }

@@ -7,9 +7,14 @@ use policy::{Event, ObjectNow, State};
 
 use crate::status::{self, Blind, Object};
 
-/// What Nagios' status file says of the event's object, and of how many objects with a repair how many are in trouble.
-/// Nagios writes the file every few seconds only, so a state counts only when it was checked after `called`.
-pub fn read(path: &Path, event: &Event, called: SystemTime) -> Result<(ObjectNow, (u32, u32)), Blind> {
+/// What Nagios' status file says of the event's object, and of how many objects with a repair how
+/// many are in trouble. Nagios writes the file every few seconds only, so a state counts only when
+/// it was checked after `called`.
+pub fn read(
+    path: &Path,
+    event: &Event,
+    called: SystemTime,
+) -> Result<(ObjectNow, (u32, u32)), Blind> {
     let (mut found, mut troubled, mut of) = (None, 0, 0);
     let scanned = status::scan(status::open(path)?, |object| {
         of += u32::from(object.has_repair());
@@ -19,17 +24,25 @@ pub fn read(path: &Path, event: &Event, called: SystemTime) -> Result<(ObjectNow
         }
     });
     scanned.map_err(|why| Blind::Unreadable { path: path.to_owned(), why })?;
-    let found = found.ok_or_else(|| Blind::NoSuchObject { path: path.to_owned(), object: event.object() })?;
+    let found = found
+        .ok_or_else(|| Blind::NoSuchObject { path: path.to_owned(), object: event.object() })?;
     Ok((found, (troubled, of)))
 }
 
-/// Nagios' times are whole seconds: what was checked within that of the call was checked before it. What has been in order
-/// since the call has had another fault since, if it is broken now, and that one has its own calls.
+/// Nagios' times are whole seconds: what was checked within that of the call was checked before it.
+/// What has been in order since the call has had another fault since, if it is broken now, and that
+/// one has its own calls.
 fn now(object: &Object, called: SystemTime) -> ObjectNow {
-    let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = |at: SystemTime| {
+        at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    };
     let since_then = |at: SystemTime| seconds(at) > seconds(called);
     let good = if object.service().is_some() { State::Ok } else { State::Up };
-    let state = if since_then(object.last_good) { Some(good) } else { since_then(object.last_check).then_some(object.state()) };
+    let state = if since_then(object.last_good) {
+        Some(good)
+    } else {
+        since_then(object.last_check).then_some(object.state())
+    };
     ObjectNow { state, acknowledged: object.acknowledged, flapping: object.flapping }
 }
 
@@ -49,7 +62,11 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
 ";
 
     /// Read as if the event had come at the second `called`.
-    fn look(host: &str, service: Option<&str>, called: u64) -> Result<(ObjectNow, (u32, u32)), Blind> {
+    fn look(
+        host: &str,
+        service: Option<&str>,
+        called: u64,
+    ) -> Result<(ObjectNow, (u32, u32)), Blind> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("status.dat");
         std::fs::write(&path, FILE).unwrap();
@@ -60,7 +77,10 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
     #[test]
     fn an_object_is_found_with_what_no_macro_tells() {
         let (web1, share) = look("web1", Some("HTTP"), 99).unwrap();
-        assert_eq!(web1, ObjectNow { state: Some(State::Critical), acknowledged: true, flapping: false });
+        assert_eq!(
+            web1,
+            ObjectNow { state: Some(State::Critical), acknowledged: true, flapping: false }
+        );
         // Only objects that opted in count.
         assert_eq!(share, (1, 2));
         let (web2, _) = look("web2", Some("HTTP"), 99).unwrap();
@@ -83,7 +103,10 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
     #[test]
     fn a_missing_file_or_object_is_said() {
         let event = Event::new("web1", None, State::Down, policy::StateType::Hard, 1);
-        assert!(matches!(read(Path::new("/nonexistent"), &event, SystemTime::now()), Err(Blind::Unreadable { .. })));
+        assert!(matches!(
+            read(Path::new("/nonexistent"), &event, SystemTime::now()),
+            Err(Blind::Unreadable { .. })
+        ));
         assert!(matches!(look("web9", None, 99), Err(Blind::NoSuchObject { .. })));
         assert!(matches!(look("web1", Some("FTP"), 99), Err(Blind::NoSuchObject { .. })));
     }

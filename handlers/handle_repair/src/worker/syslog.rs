@@ -1,5 +1,5 @@
-//! One line to syslog (RFC 3164, as `/dev/log` reads it), so that a repair in the background leaves a trace that does
-//! not depend on the ledger.
+//! One line to syslog (RFC 3164, as `/dev/log` reads it), so that a repair in the background leaves
+//! a trace that does not depend on the ledger.
 
 use std::os::unix::net::UnixDatagram;
 

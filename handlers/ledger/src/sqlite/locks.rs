@@ -1,5 +1,6 @@
-//! Locks beside the ledger, all of the kernel, which frees them when their holder dies, however it dies: one that
-//! handlers queue on, one for each job while its worker lives, and one for the only sweep.
+//! Locks beside the ledger, all of the kernel, which frees them when their holder dies, however it
+//! dies: one that handlers queue on, one for each job while its worker lives, and one for the only
+//! sweep.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -15,11 +16,13 @@ use rustix::io::Errno;
 
 use crate::Error;
 
-/// How long a reservation waits for one that does not end; each holds the lock for a few milliseconds.
+/// How long a reservation waits for one that does not end; each holds the lock for a few
+/// milliseconds.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
-/// Waits until it is our turn to decide, in a queue of the kernel, which wakes one of us at a time: a thousand handlers
-/// may stand in it. However long it is, it is waited for as long as it moves on.
+/// Waits until it is our turn to decide, in a queue of the kernel, which wakes one of us at a time:
+/// a thousand handlers may stand in it. However long it is, it is waited for as long as it moves
+/// on.
 pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
     let path = ledger.with_added_extension("turn");
     let unusable = |why| Error::Directory { path: path.clone(), why };
@@ -33,7 +36,8 @@ pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
     let queued = file.try_clone().map_err(unusable)?;
     let wait = move || turn.send(queued.lock().map(|()| queued));
     thread::Builder::new().spawn(wait).map_err(unusable)?;
-    let (mut moved, mut since) = (file.metadata().and_then(|is| is.modified()).ok(), Instant::now());
+    let (mut moved, mut since) =
+        (file.metadata().and_then(|is| is.modified()).ok(), Instant::now());
     loop {
         match come.recv_timeout(Duration::from_secs(1)) {
             Ok(locked) => return locked.and_then(ours).map_err(unusable),
@@ -56,7 +60,8 @@ fn ours(turn: File) -> io::Result<File> {
     Ok(turn)
 }
 
-/// The lock of a living worker. Nagios' service manager may kill a worker with Nagios; whoever comes next then sees it.
+/// The lock of a living worker. Nagios' service manager may kill a worker with Nagios; whoever
+/// comes next then sees it.
 #[derive(Debug)]
 pub(super) struct Alive {
     path: PathBuf,
@@ -132,7 +137,10 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let file = options.custom_flags(flags(OFlags::NOFOLLOW)).open(path).map_err(no_link)?;
     let found = file.metadata()?;
     if !found.is_file() || found.nlink() > 1 {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no plain file, or has another name as well"));
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is no plain file, or has another name as well",
+        ));
     }
     Ok(file)
 }
@@ -142,7 +150,10 @@ fn make_directory(path: &Path) -> io::Result<()> {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(why),
         _ => {}
     }
-    let opened = OpenOptions::new().read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::DIRECTORY)).open(path);
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags(OFlags::NOFOLLOW | OFlags::DIRECTORY))
+        .open(path);
     opened.map(drop).map_err(no_link)
 }
 
@@ -152,8 +163,12 @@ fn flags(flags: OFlags) -> i32 {
 
 /// What open(2) says of a link that is not to be followed is no help.
 fn no_link(why: io::Error) -> io::Error {
-    match why.raw_os_error() == Some(Errno::LOOP.raw_os_error()) || why.kind() == ErrorKind::NotADirectory {
-        true => io::Error::new(ErrorKind::InvalidInput, "no link may be here, only what was made here"),
+    match why.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+        || why.kind() == ErrorKind::NotADirectory
+    {
+        true => {
+            io::Error::new(ErrorKind::InvalidInput, "no link may be here, only what was made here")
+        }
         false => why,
     }
 }

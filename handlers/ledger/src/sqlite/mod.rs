@@ -39,15 +39,21 @@ impl Ledger for SqliteLedger {
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Why>, Error> {
-        // Handlers queue here, in the kernel and in order; SQLite's own waiting is by sleeping and looking again.
+        // Handlers queue here, in the kernel and in order; SQLite's own waiting is by sleeping and
+        // looking again.
         let _turn = locks::turn(&self.path)?;
         let alive = Alive::hold(&self.path, claim.job)?;
         let failed = Self::failed(&self.path);
-        // Immediate: the write lock is taken before the history is read, so no one decides on what we are about to change.
-        let transaction = self.store.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        // Immediate: the write lock is taken before the history is read, so no one decides on what
+        // we are about to change.
+        let transaction = self
+            .store
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&failed)?;
         let now = clock();
         let lives = |job: &str| locks::is_alive(&self.path, job);
-        let history = past::history(&transaction, &lives, claim.event, claim.fleet_window, now).map_err(&failed)?;
+        let history = past::history(&transaction, &lives, claim.event, claim.fleet_window, now)
+            .map_err(&failed)?;
         let decision = decide(&history);
         match &decision {
             Decision::Repair(name) => insert_repair(&transaction, claim, name, now),
@@ -64,9 +70,15 @@ impl Ledger for SqliteLedger {
         })
     }
 
-    fn history(&mut self, event: &Event, fleet_window: Duration, now: SystemTime) -> Result<History, Error> {
+    fn history(
+        &mut self,
+        event: &Event,
+        fleet_window: Duration,
+        now: SystemTime,
+    ) -> Result<History, Error> {
         let lives = |job: &str| locks::is_alive(&self.path, job);
-        past::history(&self.store, &lives, event, fleet_window, now).map_err(Self::failed(&self.path))
+        past::history(&self.store, &lives, event, fleet_window, now)
+            .map_err(Self::failed(&self.path))
     }
 
     fn step(&mut self, job: &JobId, now: SystemTime, what: &str, text: &str) -> Result<(), Error> {
@@ -79,17 +91,28 @@ impl Ledger for SqliteLedger {
         Ok(())
     }
 
-    fn finish(&mut self, job: &JobId, now: SystemTime, outcome: Outcome, text: &str) -> Result<(), Error> {
+    fn finish(
+        &mut self,
+        job: &JobId,
+        now: SystemTime,
+        outcome: Outcome,
+        text: &str,
+    ) -> Result<(), Error> {
         let changed = self
             .store
             .execute(
-                "UPDATE repair SET ended = ?2, outcome = ?3, text = ?4 WHERE job = ?1 AND ended IS NULL",
+                "UPDATE repair SET ended = ?2, outcome = ?3, text = ?4 WHERE job = ?1 AND ended IS \
+                 NULL",
                 params![job.as_str(), millis(now), outcome.as_str(), text],
             )
             .map_err(Self::failed(&self.path))?;
         self.alive.remove(job);
         locks::forget(&self.path, job.as_str());
-        if changed == 1 { Ok(()) } else { Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() }) }
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() })
+        }
     }
 
     fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error> {
@@ -97,14 +120,19 @@ impl Ledger for SqliteLedger {
     }
 
     fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error> {
-        let dead = self.running()?.into_iter().filter(|running| !running.alive && running.record.host == host);
+        let dead = self
+            .running()?
+            .into_iter()
+            .filter(|running| !running.alive && running.record.host == host);
         Ok(dead.map(|running| running.record).collect())
     }
 
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {
-        self.rows("SELECT at, what, text FROM step WHERE job = ?1 ORDER BY rowid", [job.as_str()], |row| {
-            Ok(Step { at: time(row.get(0)?), what: row.get(1)?, text: lossy(row, 2)? })
-        })
+        self.rows(
+            "SELECT at, what, text FROM step WHERE job = ?1 ORDER BY rowid",
+            [job.as_str()],
+            |row| Ok(Step { at: time(row.get(0)?), what: row.get(1)?, text: lossy(row, 2)? }),
+        )
     }
 
     fn refusals(&mut self, limit: u32) -> Result<Vec<Refusal>, Error> {
@@ -129,14 +157,21 @@ impl Ledger for SqliteLedger {
 }
 
 impl SqliteLedger {
-    fn rows<T>(&self, sql: &str, keys: impl Params, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, Error> {
-        let collect = || self.store.prepare(sql)?.query_map(keys, read)?.collect::<rusqlite::Result<_>>();
+    fn rows<T>(
+        &self,
+        sql: &str,
+        keys: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let collect =
+            || self.store.prepare(sql)?.query_map(keys, read)?.collect::<rusqlite::Result<_>>();
         collect().map_err(Self::failed(&self.path))
     }
 }
 
 const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, outcome, text, \
-    (SELECT count(*) FROM step WHERE step.job = repair.job AND step.what = 'run'), problem FROM repair";
+    (SELECT count(*) FROM step WHERE step.job = repair.job AND step.what = 'run'), problem FROM \
+    repair";
 
 const REFUSAL: &str = "SELECT at, host, service, why, text, event FROM refusal";
 
@@ -182,10 +217,16 @@ fn refusal(row: &Row<'_>, read: Read) -> rusqlite::Result<Refusal> {
     })
 }
 
-fn insert_repair(store: &Connection, claim: &Claim<'_>, name: &RepairName, now: SystemTime) -> rusqlite::Result<usize> {
+fn insert_repair(
+    store: &Connection,
+    claim: &Claim<'_>,
+    name: &RepairName,
+    now: SystemTime,
+) -> rusqlite::Result<usize> {
     let event = claim.event;
     store.execute(
-        "INSERT INTO repair (job, host, service, repair, problem, event, reserved, lease_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO repair (job, host, service, repair, problem, event, reserved, lease_until) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             claim.job.as_str(),
             event.host,
@@ -199,11 +240,18 @@ fn insert_repair(store: &Connection, claim: &Claim<'_>, name: &RepairName, now: 
     )
 }
 
-fn insert_refusal(store: &Connection, claim: &Claim<'_>, why: &Why, now: SystemTime) -> rusqlite::Result<usize> {
+fn insert_refusal(
+    store: &Connection,
+    claim: &Claim<'_>,
+    why: &Why,
+    now: SystemTime,
+) -> rusqlite::Result<usize> {
     let event = claim.event;
-    store.execute("DELETE FROM refusal WHERE at < ?1", [millis(now) - span_millis(REFUSALS_KEPT)])?;
+    store
+        .execute("DELETE FROM refusal WHERE at < ?1", [millis(now) - span_millis(REFUSALS_KEPT)])?;
     store.execute(
-        "INSERT INTO refusal (at, job, host, service, event, why, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO refusal (at, job, host, service, event, why, text) VALUES (?1, ?2, ?3, ?4, \
+         ?5, ?6, ?7)",
         params![
             millis(now),
             claim.job.as_str(),

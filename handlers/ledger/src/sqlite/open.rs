@@ -36,14 +36,19 @@ impl SqliteLedger {
         }
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // A reservation must survive a power cut: that costs one fsync.
-        ledger.store.pragma_update(None, "synchronous", "FULL").map_err(SqliteLedger::failed(path))?;
+        ledger
+            .store
+            .pragma_update(None, "synchronous", "FULL")
+            .map_err(SqliteLedger::failed(path))?;
         Ok(ledger)
     }
 
     /// Opens an existing ledger for reading only.
     pub fn open_read_only(path: &Path) -> Result<SqliteLedger, Error> {
         match fs::symlink_metadata(path) {
-            Err(why) if why.kind() == ErrorKind::NotFound => return Err(Error::Missing(path.to_owned())),
+            Err(why) if why.kind() == ErrorKind::NotFound => {
+                return Err(Error::Missing(path.to_owned()));
+            }
             _ => {}
         }
         let mut ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -53,22 +58,26 @@ impl SqliteLedger {
         Ok(ledger)
     }
 
-    /// What keeps this user from writing the ledger, though it may read it: its directory, or a file beside it that
-    /// somebody else has left. Then nothing is repaired.
+    /// What keeps this user from writing the ledger, though it may read it: its directory, or a
+    /// file beside it that somebody else has left. Then nothing is repaired.
     pub fn shut_out(path: &Path) -> Option<PathBuf> {
-        let closed = |place: &PathBuf| !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT));
+        let closed = |place: &PathBuf| {
+            !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
+        };
         let beside = ["", "-wal", "-shm", ".turn", ".jobs", ".sweep"].map(|end| {
             let mut name = path.as_os_str().to_owned();
             name.push(end);
             PathBuf::from(name)
         });
-        let places: Vec<PathBuf> = std::iter::once(directory_of(path).to_owned()).chain(beside).collect();
+        let places: Vec<PathBuf> =
+            std::iter::once(directory_of(path).to_owned()).chain(beside).collect();
         patiently(|| places.iter().find(|place| closed(place)).cloned(), Option::is_some)
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
         let closed = |tried: &Result<_, Error>| tried.as_ref().is_err_and(is_closed);
-        patiently(|| SqliteLedger::connect_once(path, access), closed).map_err(|error| explained(error, path))
+        patiently(|| SqliteLedger::connect_once(path, access), closed)
+            .map_err(|error| explained(error, path))
     }
 
     fn connect_once(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
@@ -98,8 +107,8 @@ fn explained(error: Error, file: &Path) -> Error {
     }
 }
 
-/// A backup by root's sqlite3(1) makes SQLite's files beside a ledger anew, and SQLite gives them to the ledger's owner in a
-/// second step: what is closed to us may be open in a moment.
+/// A backup by root's sqlite3(1) makes SQLite's files beside a ledger anew, and SQLite gives them
+/// to the ledger's owner in a second step: what is closed to us may be open in a moment.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
@@ -113,14 +122,20 @@ fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
     }
 }
 
-/// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one and of two first
-/// repairs one wins.
+/// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one
+/// and of two first repairs one wins.
 fn create(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
-    let draft = path.with_added_extension(format!("new-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let draft = path.with_added_extension(format!(
+        "new-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     private_file(&draft).map_err(unusable)?;
-    let written = write_schema(&draft).map_err(SqliteLedger::failed(path)).map_err(|error| explained(error, &draft));
+    let written = write_schema(&draft)
+        .map_err(SqliteLedger::failed(path))
+        .map_err(|error| explained(error, &draft));
     let made = written.and_then(|()| match fs::hard_link(&draft, path) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(unusable(why)),
         _ => Ok(()),
@@ -130,7 +145,10 @@ fn create(path: &Path) -> Result<(), Error> {
 }
 
 fn write_schema(draft: &Path) -> rusqlite::Result<()> {
-    let store = Connection::open_with_flags(draft, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
+    let store = Connection::open_with_flags(
+        draft,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW,
+    )?;
     // With a write-ahead log readers never hold up a reservation. Set once, it stays with the file.
     store.pragma_update(None, "journal_mode", "WAL")?;
     store.execute_batch(SCHEMA_SQL)?;
@@ -142,22 +160,28 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
 /// An empty file is no ledger either: whoever emptied it has also emptied the history.
 fn check_schema(store: &Connection, path: &Path) -> Result<(), Error> {
     let number = |name| match store.pragma_query_value(None, name, |row| row.get::<_, i64>(0)) {
-        Err(why) if why.sqlite_error_code() == Some(ErrorCode::NotADatabase) => Err(Error::Foreign(path.to_owned())),
+        Err(why) if why.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(Error::Foreign(path.to_owned()))
+        }
         read => read.map_err(SqliteLedger::failed(path)),
     };
     match (number("application_id")?, number("user_version")?) {
         (APPLICATION_ID, SCHEMA) if is_ours(store).map_err(SqliteLedger::failed(path))? => Ok(()),
-        (APPLICATION_ID, found) if found > SCHEMA => Err(Error::Newer { path: path.to_owned(), found, known: SCHEMA }),
+        (APPLICATION_ID, found) if found > SCHEMA => {
+            Err(Error::Newer { path: path.to_owned(), found, known: SCHEMA })
+        }
         _ => Err(Error::Foreign(path.to_owned())),
     }
 }
 
-/// Whether the file has our tables and indexes and nothing else: a view in place of a table, or a trigger on one, would run
-/// whatever its author wrote in every query of ours. SQLite keeps each statement as it was given
-/// (<https://sqlite.org/schematab.html>).
+/// Whether the file has our tables and indexes and nothing else: a view in place of a table, or a
+/// trigger on one, would run whatever its author wrote in every query of ours. SQLite keeps each
+/// statement as it was given (<https://sqlite.org/schematab.html>).
 fn is_ours(store: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_stat?'";
-    let found: Vec<String> = store.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let sql =
+        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_stat?'";
+    let found: Vec<String> =
+        store.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
     let statements = SCHEMA_SQL.matches("CREATE ").count();
     Ok(found.len() == statements && found.iter().all(|statement| SCHEMA_SQL.contains(statement)))
 }
@@ -179,7 +203,8 @@ fn check_owner(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Who may delete a history may begin a new one. In a directory with the sticky bit nobody deletes what is another's.
+/// Who may delete a history may begin a new one. In a directory with the sticky bit nobody deletes
+/// what is another's.
 fn check_directory(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };

@@ -49,33 +49,51 @@ fn paused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resul
     let until = |row: &Row<'_>| row.get::<_, Option<i64>>(2);
     store
         .query_row(
-            "SELECT by_whom, reason, until FROM pause WHERE host IN ('', ?1) AND service IN ('', ?2) AND (until IS NULL OR until > ?3) \
+            "SELECT by_whom, reason, until FROM pause WHERE host IN ('', ?1) AND service IN ('', \
+             ?2) AND (until IS NULL OR until > ?3) \
              ORDER BY until IS NOT NULL, until DESC LIMIT 1",
             params![host, service, millis(now)],
             |row| {
-                let left = until(row)?.map(|until| time(until).duration_since(now).unwrap_or(Duration::ZERO));
+                let left = until(row)?
+                    .map(|until| time(until).duration_since(now).unwrap_or(Duration::ZERO));
                 Ok(Pause { by: row.get(0)?, reason: row.get(1)?, left })
             },
         )
         .optional()
 }
 
-fn same_event(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<String>> {
+fn same_event(
+    store: &Connection,
+    event: &Event,
+    now: SystemTime,
+) -> rusqlite::Result<Option<String>> {
     answered(store, event, Some(&event_text(event)), now)
 }
 
-fn same_problem(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<String>> {
+fn same_problem(
+    store: &Connection,
+    event: &Event,
+    now: SystemTime,
+) -> rusqlite::Result<Option<String>> {
     answered(store, event, None, now)
 }
 
-/// The newest job for this problem, at this event if one is given; what could not be run has answered nothing.
-fn answered(store: &Connection, event: &Event, at: Option<&str>, now: SystemTime) -> rusqlite::Result<Option<String>> {
+/// The newest job for this problem, at this event if one is given; what could not be run has
+/// answered nothing.
+fn answered(
+    store: &Connection,
+    event: &Event,
+    at: Option<&str>,
+    now: SystemTime,
+) -> rusqlite::Result<Option<String>> {
     let Some(problem) = &event.problem_id else { return Ok(None) };
     let (host, service) = object(event);
     store
         .query_row(
-            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = coalesce(?4, event) \
-             AND reserved > ?5 AND coalesce(outcome, '') <> 'could-not-run' ORDER BY reserved DESC LIMIT 1",
+            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = \
+             coalesce(?4, event) \
+             AND reserved > ?5 AND coalesce(outcome, '') <> 'could-not-run' ORDER BY reserved DESC \
+             LIMIT 1",
             params![host, service, problem, at, millis(now) - span_millis(SAME_EVENT_WITHIN)],
             |row| row.get(0),
         )
@@ -85,11 +103,16 @@ fn answered(store: &Connection, event: &Event, at: Option<&str>, now: SystemTime
 /// Clocks of one machine are corrected by less than this.
 const TOLERATED: Duration = Duration::from_secs(5);
 
-fn ahead(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<(String, Duration)>> {
+fn ahead(
+    store: &Connection,
+    event: &Event,
+    now: SystemTime,
+) -> rusqlite::Result<Option<(String, Duration)>> {
     let (host, service) = object(event);
     store
         .query_row(
-            "SELECT job, max(coalesce(ended, reserved)) AS newest FROM repair WHERE host = ?1 AND service = ?2 HAVING newest > ?3",
+            "SELECT job, max(coalesce(ended, reserved)) AS newest FROM repair WHERE host = ?1 AND \
+             service = ?2 HAVING newest > ?3",
             params![host, service, millis(now + TOLERATED)],
             |row| Ok((row.get(0)?, time(row.get(1)?).duration_since(now).unwrap_or_default())),
         )
@@ -103,10 +126,15 @@ struct Unended {
     reserved: i64,
 }
 
-/// By the record, and by the kernel where the time of the lease is over: the clock may have been set, or the whole machine
-/// have slept, with the worker still at work.
-fn unended(store: &Connection, alive: Alive<'_>, now: SystemTime) -> rusqlite::Result<Vec<Unended>> {
-    let mut all = store.prepare("SELECT job, lease_until > ?1, host, reserved FROM repair WHERE ended IS NULL")?;
+/// By the record, and by the kernel where the time of the lease is over: the clock may have been
+/// set, or the whole machine have slept, with the worker still at work.
+fn unended(
+    store: &Connection,
+    alive: Alive<'_>,
+    now: SystemTime,
+) -> rusqlite::Result<Vec<Unended>> {
+    let mut all = store
+        .prepare("SELECT job, lease_until > ?1, host, reserved FROM repair WHERE ended IS NULL")?;
     let row = |row: &Row<'_>| {
         let job: String = row.get(0)?;
         let runs = row.get(1)? || alive(&job);
@@ -120,7 +148,8 @@ fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(Strin
     Some((here.job.clone(), age(here.reserved, now)))
 }
 
-/// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody knows what it did.
+/// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody
+/// knows what it did.
 fn repairs(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Vec<Past>> {
     let (host, service) = object(event);
     store
@@ -134,7 +163,12 @@ fn repairs(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resu
                 Some("could-not-run") => PastOutcome::NotRun,
                 _ => PastOutcome::Failed,
             };
-            Ok(Past { job: row.get(0)?, began: age(row.get(1)?, now), ended: age(row.get(2)?, now), outcome })
+            Ok(Past {
+                job: row.get(0)?,
+                began: age(row.get(1)?, now),
+                ended: age(row.get(2)?, now),
+                outcome,
+            })
         })?
         .collect()
 }
@@ -143,16 +177,29 @@ fn repairs(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resu
 fn refused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Vec<Duration>> {
     let (host, service) = object(event);
     store
-        .prepare("SELECT at FROM refusal WHERE host = ?1 AND service = ?2 AND why <> 'same-event' ORDER BY at DESC LIMIT ?3")?
+        .prepare(
+            "SELECT at FROM refusal WHERE host = ?1 AND service = ?2 AND why <> 'same-event' \
+                  ORDER BY at DESC LIMIT ?3",
+        )?
         .query_map(params![host, service, ENOUGH], |row| Ok(age(row.get(0)?, now)))?
         .collect()
 }
 
-pub(super) fn fleet(store: &Connection, alive: Alive<'_>, window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
+pub(super) fn fleet(
+    store: &Connection,
+    alive: Alive<'_>,
+    window: Duration,
+    now: SystemTime,
+) -> rusqlite::Result<FleetNow> {
     fleet_beside(store, &unended(store, alive, now)?, window, now)
 }
 
-fn fleet_beside(store: &Connection, unended: &[Unended], window: Duration, now: SystemTime) -> rusqlite::Result<FleetNow> {
+fn fleet_beside(
+    store: &Connection,
+    unended: &[Unended],
+    window: Duration,
+    now: SystemTime,
+) -> rusqlite::Result<FleetNow> {
     let started = "SELECT count(*), min(reserved) FROM repair WHERE reserved > ?1";
     let running = u32::try_from(unended.len()).unwrap_or(u32::MAX);
     store.query_row(started, [millis(now) - span_millis(window)], |row| {

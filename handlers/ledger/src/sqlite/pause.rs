@@ -1,4 +1,5 @@
-//! Pauses: whoever may write the ledger can stop repairs, of everything, of a host, or of a service.
+//! Pauses: whoever may write the ledger can stop repairs, of everything, of a host, or of a
+//! service.
 
 use std::time::SystemTime;
 
@@ -13,18 +14,27 @@ impl SqliteLedger {
     /// Stops repairs in the scope of `pause`, in place of an earlier pause of the same scope.
     pub fn pause(&mut self, pause: &Paused) -> Result<(), Error> {
         let (host, service) = scope(pause.host.as_deref(), pause.service.as_deref());
-        let sql = "INSERT OR REPLACE INTO pause (host, service, by_whom, reason, since, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT OR REPLACE INTO pause (host, service, by_whom, reason, since, until) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let until = pause.until.map(millis);
         let row = params![host, service, pause.by, pause.reason, millis(pause.since), until];
         self.store.execute(sql, row).map(drop).map_err(Self::failed(&self.path))
     }
 
-    /// Ends the pause of just this scope and returns it; `None` when there is none. One that is over is forgotten, and
-    /// counts as none.
-    pub fn resume(&mut self, host: Option<&str>, service: Option<&str>, now: SystemTime) -> Result<Option<Paused>, Error> {
+    /// Ends the pause of just this scope and returns it; `None` when there is none. One that is
+    /// over is forgotten, and counts as none.
+    pub fn resume(
+        &mut self,
+        host: Option<&str>,
+        service: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Option<Paused>, Error> {
         let failed = Self::failed(&self.path);
-        self.store.execute("DELETE FROM pause WHERE until <= ?1", [millis(now)]).map_err(&failed)?;
-        let sql = "DELETE FROM pause WHERE host = ?1 AND service = ?2 RETURNING host, service, by_whom, reason, since, until";
+        self.store
+            .execute("DELETE FROM pause WHERE until <= ?1", [millis(now)])
+            .map_err(&failed)?;
+        let sql = "DELETE FROM pause WHERE host = ?1 AND service = ?2 RETURNING host, service, \
+                   by_whom, reason, since, until";
         let (host, service) = scope(host, service);
         self.store.query_row(sql, params![host, service], paused).optional().map_err(&failed)
     }

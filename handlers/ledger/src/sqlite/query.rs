@@ -12,9 +12,12 @@ impl SqliteLedger {
         match filter.standing {
             None => {}
             Some(Standing::Running) => terms.is("outcome IS NULL"),
-            Some(Standing::Ended(outcome)) => terms.and("outcome = ?", Value::Text(outcome.as_str().into())),
+            Some(Standing::Ended(outcome)) => {
+                terms.and("outcome = ?", Value::Text(outcome.as_str().into()))
+            }
         }
-        let sql = format!("{RECORD}{} ORDER BY reserved DESC, rowid DESC{}", terms.sql(), limit(filter));
+        let sql =
+            format!("{RECORD}{} ORDER BY reserved DESC, rowid DESC{}", terms.sql(), limit(filter));
         self.rows(&sql, params_from_iter(&terms.values), |row| record(row, lossy))
     }
 
@@ -24,10 +27,14 @@ impl SqliteLedger {
         self.rows(&sql, params_from_iter(&terms.values), |row| refusal(row, lossy))
     }
 
-    pub(super) fn query_refusal_counts(&self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
+    pub(super) fn query_refusal_counts(
+        &self,
+        filter: &Filter<'_>,
+    ) -> Result<Vec<RefusalCount>, Error> {
         let terms = Terms::of(filter, "at");
         let sql = format!(
-            "SELECT host, service, why, count(*) AS many, min(at), max(at) FROM refusal{} GROUP BY host, service, why \
+            "SELECT host, service, why, count(*) AS many, min(at), max(at) FROM refusal{} GROUP BY \
+             host, service, why \
              ORDER BY many DESC, host, service, why{}",
             terms.sql(),
             limit(filter)
@@ -58,7 +65,8 @@ fn limit(filter: &Filter<'_>) -> String {
     filter.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default()
 }
 
-/// The terms of a WHERE clause and the values they wait for, in order. No value is ever part of the text.
+/// The terms of a WHERE clause and the values they wait for, in order. No value is ever part of the
+/// text.
 #[derive(Default)]
 struct Terms {
     terms: Vec<String>,
@@ -95,6 +103,10 @@ impl Terms {
     }
 
     fn sql(&self) -> String {
-        if self.terms.is_empty() { String::new() } else { format!(" WHERE {}", self.terms.join(" AND ")) }
+        if self.terms.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", self.terms.join(" AND "))
+        }
     }
 }

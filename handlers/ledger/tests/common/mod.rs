@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, Ledger, SqliteLedger};
-use policy::{Decision, Event, Fleet, History, JobId, Policy, Rules, State, StateType, Why, decide};
+use policy::{
+    Decision, Event, Fleet, History, JobId, Policy, Rules, State, StateType, Why, decide,
+};
 use tempfile::TempDir;
 
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -37,7 +39,10 @@ pub fn event(host: &str, problem: &str, attempt: u32) -> Event {
 }
 
 pub fn policy() -> Policy {
-    Policy { repairs: [("httpd".parse().unwrap(), Rules::with_ladder(vec![]))].into(), fleet: Fleet::default() }
+    Policy {
+        repairs: [("httpd".parse().unwrap(), Rules::with_ladder(vec![]))].into(),
+        fleet: Fleet::default(),
+    }
 }
 
 pub fn job(n: u32) -> JobId {
@@ -48,10 +53,17 @@ pub fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
 }
 
-pub fn reserve(ledger: &mut SqliteLedger, n: u32, event: &Event, now: SystemTime) -> Result<(), Why> {
+pub fn reserve(
+    ledger: &mut SqliteLedger,
+    n: u32,
+    event: &Event,
+    now: SystemTime,
+) -> Result<(), Why> {
     let (job, policy) = (job(n), policy());
     let claim = Claim { job: &job, event, lease: Duration::from_secs(120), fleet_window: HOUR };
-    let granted = ledger.reserve(&claim, &|| now, &|history: &History| -> Decision { decide(event, &policy, history) });
+    let granted = ledger.reserve(&claim, &|| now, &|history: &History| -> Decision {
+        decide(event, &policy, history)
+    });
     granted.unwrap().map(|name| assert_eq!(name.as_str(), "httpd"))
 }
 

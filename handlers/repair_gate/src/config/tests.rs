@@ -33,11 +33,18 @@ fn defaults_are_a_minute_and_the_own_account() {
 
 #[test]
 fn syntax_errors_name_line_and_column() {
-    assert!(complaint("{\n\"repairs\": }").starts_with(":2:12: expected value"), "{}", complaint("{\n\"repairs\": }"));
+    assert!(
+        complaint("{\n\"repairs\": }").starts_with(":2:12: expected value"),
+        "{}",
+        complaint("{\n\"repairs\": }")
+    );
     assert!(complaint("").starts_with(":1:0: "));
     assert!(complaint(&format!("{GOOD} x")).contains("trailing characters"));
     assert!(complaint(&"[".repeat(100_000)).contains("recursion limit"));
-    assert!(complaint("{\"repairs\": {},\n \"repairs\": {}}").starts_with(":2:2: the key \"repairs\" is here"));
+    assert!(
+        complaint("{\"repairs\": {},\n \"repairs\": {}}")
+            .starts_with(":2:2: the key \"repairs\" is here")
+    );
 }
 
 #[test]
@@ -51,11 +58,17 @@ fn errors_of_meaning_name_the_key() {
         (r#"{"repairs": {"x": {}}}"#, "repairs.x.run: is missing"),
         (r#"{"repairs": {"x": {"run": "/bin/true"}}}"#, "repairs.x.run: must be a list"),
         (r#"{"repairs": {"x": {"run": []}}}"#, "repairs.x.run: a command has"),
-        (r#"{"repairs": {"x": {"run": ["true"]}}}"#, "repairs.x.run[0]: a program is named by its absolute path"),
+        (
+            r#"{"repairs": {"x": {"run": ["true"]}}}"#,
+            "repairs.x.run[0]: a program is named by its absolute path",
+        ),
         (r#"{"repairs": {"x": {"run": ["/usr/../tmp/x"]}}}"#, "repairs.x.run[0]: a program"),
         (r#"{"repairs": {"x": {"run": ["/"]}}}"#, "repairs.x.run[0]: a program"),
         (r#"{"repairs": {"x": {"run": ["/bin/true", 1]}}}"#, "repairs.x.run[1]: must be a text"),
-        (r#"{"repairs": {"x": {"run": ["/bin/true", "a\u0000b"]}}}"#, "repairs.x.run[1]: a word must not"),
+        (
+            r#"{"repairs": {"x": {"run": ["/bin/true", "a\u0000b"]}}}"#,
+            "repairs.x.run[1]: a word must not",
+        ),
         (r#"{"repairs": {"x": {"run": ["/bin/true", ""]}}}"#, "repairs.x.run[1]: a word must not"),
         (&one(r#", "argv": []"#), "repairs.x.argv: unknown key; known are run, as"),
         (&one(r#", "timeout": 60"#), "repairs.x.timeout: must be a text"),
@@ -64,22 +77,41 @@ fn errors_of_meaning_name_the_key() {
         (&one(r#", "timeout": "2h""#), "repairs.x.timeout: must be between"),
         (&one(r#", "cooldown": "+5s""#), "repairs.x.cooldown: must be a duration"),
         (&one(r#", "cooldown": "-5s""#), "repairs.x.cooldown: must be a duration"),
-        (&one(r#", "cooldown": "99999999999999999999d""#), "repairs.x.cooldown: must be a duration"),
+        (
+            &one(r#", "cooldown": "99999999999999999999d""#),
+            "repairs.x.cooldown: must be a duration",
+        ),
         (&one(r#", "cooldown": "5 s""#), "repairs.x.cooldown: must be a duration"),
         (&one(r#", "cooldown": "é""#), "repairs.x.cooldown: must be a duration"),
         (&one(r#", "budget": 5"#), "repairs.x.budget: must be an object"),
         (&one(r#", "budget": {"count": 5}"#), "repairs.x.budget.window: is missing"),
-        (&one(r#", "budget": {"count": 0, "window": "1h"}"#), "repairs.x.budget.count: must be a whole number"),
-        (&one(r#", "budget": {"count": 1.5, "window": "1h"}"#), "repairs.x.budget.count: must be a whole number"),
+        (
+            &one(r#", "budget": {"count": 0, "window": "1h"}"#),
+            "repairs.x.budget.count: must be a whole number",
+        ),
+        (
+            &one(r#", "budget": {"count": 1.5, "window": "1h"}"#),
+            "repairs.x.budget.count: must be a whole number",
+        ),
         (&one(r#", "as": "ALL""#), "repairs.x.as: must be the name of an account"),
         (&one(r#", "as": "root, bin""#), "repairs.x.as: must be the name"),
         (&one(r##", "as": "#0""##), "repairs.x.as: must be the name"),
         (&one(r#", "diagnose": ["/bin/true"]"#), "repairs.x.diagnose[0]: must be a list"),
         (&one(r#", "diagnose": [["ps"]]"#), "repairs.x.diagnose[0][0]: a program"),
-        (r#"{"repairs": {"x": {"run": ["/bin/echo", "a b"], "as": "root"}}}"#, "repairs.x.run[1]: with \"as\""),
-        (r#"{"repairs": {"x": {"run": ["/bin/echo", "a\\b"], "as": "root"}}}"#, "repairs.x.run[1]: with \"as\""),
+        (
+            r#"{"repairs": {"x": {"run": ["/bin/echo", "a b"], "as": "root"}}}"#,
+            "repairs.x.run[1]: with \"as\"",
+        ),
+        (
+            r#"{"repairs": {"x": {"run": ["/bin/echo", "a\\b"], "as": "root"}}}"#,
+            "repairs.x.run[1]: with \"as\"",
+        ),
     ] {
-        assert!(complaint(text).starts_with(&format!(": {expected}")), "{text}: {}", complaint(text));
+        assert!(
+            complaint(text).starts_with(&format!(": {expected}")),
+            "{text}: {}",
+            complaint(text)
+        );
     }
 }
 

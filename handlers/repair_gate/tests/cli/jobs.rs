@@ -1,4 +1,5 @@
-//! Jobs: run once, one at a time, stopped in time, and reported with a bounded excerpt of what they said.
+//! Jobs: run once, one at a time, stopped in time, and reported with a bounded excerpt of what they
+//! said.
 
 use std::collections::HashMap;
 use std::process::{Child, Command};
@@ -20,9 +21,18 @@ fn a_repair_is_run_and_reported() {
     let lab = Lab::with("echo out; echo err >&2; exit 3", &json!({}));
     let answer = lab.repair(JOB);
     answer.is("failed");
-    assert_eq!((answer.code, &answer.json["exit"], &answer.json["signal"]), (1, &json!(3), &json!(null)));
-    assert_eq!((answer.text("repair"), answer.text("job"), answer.output().as_str()), ("x", JOB, "out\nerr"));
-    assert!(answer.json["started"].as_u64().unwrap() > 1_700_000_000 && answer.json["seconds"].as_f64().unwrap() < 60.0);
+    assert_eq!(
+        (answer.code, &answer.json["exit"], &answer.json["signal"]),
+        (1, &json!(3), &json!(null))
+    );
+    assert_eq!(
+        (answer.text("repair"), answer.text("job"), answer.output().as_str()),
+        ("x", JOB, "out\nerr")
+    );
+    assert!(
+        answer.json["started"].as_u64().unwrap() > 1_700_000_000
+            && answer.json["seconds"].as_f64().unwrap() < 60.0
+    );
     assert_eq!(answer.stderr, "");
 }
 
@@ -46,12 +56,18 @@ fn a_known_job_is_reported_and_never_run_again() {
 fn a_signal_is_told_apart_from_an_exit_code() {
     let lab = Lab::with("kill -SEGV $$", &json!({}));
     let answer = lab.repair(JOB);
-    assert_eq!((&answer.is("failed").json["signal"], &answer.json["exit"]), (&json!(11), &json!(null)));
+    assert_eq!(
+        (&answer.is("failed").json["signal"], &answer.json["exit"]),
+        (&json!(11), &json!(null))
+    );
 }
 
 #[test]
 fn a_timeout_stops_the_whole_group_with_its_grandchildren() {
-    let lab = Lab::with("(sh -c 'echo $$ > \"$0/pid\"; sleep 60' \"$1\" & wait) & wait", &json!({"timeout": "1s"}));
+    let lab = Lab::with(
+        "(sh -c 'echo $$ > \"$0/pid\"; sleep 60' \"$1\" & wait) & wait",
+        &json!({"timeout": "1s"}),
+    );
     let answer = lab.repair(JOB);
     assert_eq!((answer.is("timeout").code, &answer.json["exit"]), (1, &json!(null)));
     let pid = read_pid(&lab.path("pid"));
@@ -60,7 +76,10 @@ fn a_timeout_stops_the_whole_group_with_its_grandchildren() {
 
 #[test]
 fn a_repair_deaf_to_sigterm_is_killed_after_the_grace() {
-    let lab = Lab::with("trap '' TERM; echo $$ > \"$1/pid\"; while :; do sleep 0.2; done", &json!({"timeout": "1s"}));
+    let lab = Lab::with(
+        "trap '' TERM; echo $$ > \"$1/pid\"; while :; do sleep 0.2; done",
+        &json!({"timeout": "1s"}),
+    );
     let answer = lab.repair(JOB);
     assert!(answer.is("timeout").json["seconds"].as_f64().unwrap() >= 11.0, "{}", answer.json);
     assert!(!alive(&read_pid(&lab.path("pid"))));
@@ -80,10 +99,12 @@ fn the_timeout_is_kept_even_when_the_gate_has_died() {
 #[test]
 fn a_repair_that_has_used_up_all_processes_is_stopped_as_soon_as_there_is_one() {
     let lab = Lab::new();
-    // One that the account without any rights can reach; by cp, for a fork of another test would keep it busy.
+    // One that the account without any rights can reach; by cp, for a fork of another test would
+    // keep it busy.
     let gate = lab.path("gate");
     assert!(Command::new("cp").args([GATE.as_ref(), gate.as_os_str()]).status().unwrap().success());
-    // Of four there are: within, its clock, a shell, and a sleep that ends after the time for SIGKILL.
+    // Of four there are: within, its clock, a shell, and a sleep that ends after the time for
+    // SIGKILL.
     let mut command = Command::new("setpriv");
     command.args(["--reuid=54321", "--clear-groups", "prlimit", "--nproc=4:4"]).arg(gate);
     command.args(["within", "1", "1", "/bin/sh", "-c", "sleep 3 & wait; exec sleep 300"]);
@@ -102,9 +123,11 @@ fn its_own_124_and_137_are_failures_and_no_timeouts() {
 
 #[test]
 fn a_daemon_that_keeps_its_output_holds_nothing_open_and_lives_on() {
-    let script = "sh -c 'echo $$ > \"$0/pid\"; while :; do echo still here; sleep 0.05; done' \"$1\" & sleep 0.2; echo started";
+    let script = "sh -c 'echo $$ > \"$0/pid\"; while :; do echo still here; sleep 0.05; \
+                                             done' \"$1\" & sleep 0.2; echo started";
     let lab = Lab::with(script, &json!({}));
-    // Its output is a pipe whose end `output()` waits for, as sshd does: a daemon that had it would keep this waiting.
+    // Its output is a pipe whose end `output()` waits for, as sshd does: a daemon that had it would
+    // keep this waiting.
     let answer = lab.repair(JOB);
     assert!(answer.is("done").json["seconds"].as_f64().unwrap() < 50.0);
     assert!(answer.output().contains("started"));
@@ -114,12 +137,20 @@ fn a_daemon_that_keeps_its_output_holds_nothing_open_and_lives_on() {
     assert!(alive(&pid), "the daemon was ended by SIGPIPE");
     // The lock is not its, either.
     lab.repair(&other(1)).is("done");
-    assert!(Command::new("/bin/kill").args(["-KILL", &pid, &read_pid(&lab.path("pid"))]).status().is_ok());
+    assert!(
+        Command::new("/bin/kill")
+            .args(["-KILL", &pid, &read_pid(&lab.path("pid"))])
+            .status()
+            .is_ok()
+    );
 }
 
 #[test]
 fn much_output_is_bounded_and_cleaned() {
-    let lab = Lab::with("seq 100000; printf '\\033[31mred\\007\\n'; head -c 5000000 /dev/zero | tr '\\0' x", &json!({}));
+    let lab = Lab::with(
+        "seq 100000; printf '\\033[31mred\\007\\n'; head -c 5000000 /dev/zero | tr '\\0' x",
+        &json!({}),
+    );
     let answer = lab.repair(JOB);
     let lines = answer.is("done").json["output"].as_array().unwrap();
     assert_eq!((lines.len(), &lines[0], &lines[39]), (41, &json!("1"), &json!("?[31mred?")));
@@ -137,9 +168,11 @@ fn a_program_that_is_not_there_is_a_failure_with_its_reason() {
 fn of_fifty_gates_at_once_exactly_one_runs() {
     let lab = Lab::with(&format!("{NOTE}; sleep 3"), &json!({"cooldown": "60s"}));
     let gates: Vec<Child> = (0..50).map(|n| lab.spawn(&format!("repair x {}", other(n)))).collect();
-    let answers: Vec<Answer> = gates.into_iter().map(|gate| Answer::of(&gate.wait_with_output().unwrap())).collect();
+    let answers: Vec<Answer> =
+        gates.into_iter().map(|gate| Answer::of(&gate.wait_with_output().unwrap())).collect();
     assert_eq!(lab.runs(), 1);
-    let done: Vec<&Answer> = answers.iter().filter(|answer| answer.json["state"] == json!("done")).collect();
+    let done: Vec<&Answer> =
+        answers.iter().filter(|answer| answer.json["state"] == json!("done")).collect();
     assert_eq!(done.len(), 1);
     let winner = &done[0].json["job"];
     for answer in answers.iter().filter(|answer| answer.json["job"] != *winner) {
@@ -177,12 +210,19 @@ fn whoever_asked_may_go_and_the_outcome_is_on_record() {
     // With no descriptors at all, and with a full disk behind stdout.
     for (n, redirection) in ["<&- >&- 2>&-", ">/dev/full 2>&1"].iter().enumerate() {
         let mut shell = Command::new("/bin/sh");
-        let script =
-            format!("exec '{}' --config '{}' --state '{}' {redirection}", GATE, lab.config().display(), lab.state().display());
+        let script = format!(
+            "exec '{}' --config '{}' --state '{}' {redirection}",
+            GATE,
+            lab.config().display(),
+            lab.state().display()
+        );
         shell.args(["-c", &script]).env("SSH_ORIGINAL_COMMAND", format!("repair x {}", other(n)));
         assert_eq!(shell.status().unwrap().code(), Some(1));
         let status = lab.ask(&format!("status {}", other(n)));
-        assert_eq!((status.is("failed").output().as_str(), &status.json["exit"]), ("much", &json!(3)));
+        assert_eq!(
+            (status.is("failed").output().as_str(), &status.json["exit"]),
+            ("much", &json!(3))
+        );
     }
 }
 
@@ -190,12 +230,16 @@ fn whoever_asked_may_go_and_the_outcome_is_on_record() {
 fn a_diagnosis_runs_its_commands_and_changes_no_record() {
     let lab = Lab::with(
         "exit 0",
-        &json!({"diagnose": [["/bin/echo", "a", "b c"], ["/bin/sh", "-c", "echo no >&2; exit 4"], ["/nonexistent"]]}),
+        &json!({"diagnose": [["/bin/echo", "a", "b c"], ["/bin/sh", "-c", "echo no >&2; exit \
+            4"], ["/nonexistent"]]}),
     );
     let answer = lab.ask("diagnose x");
     assert_eq!((answer.text("answer"), answer.text("repair"), answer.code), ("diagnose", "x", 0));
     let reports = answer.json["reports"].as_array().unwrap();
-    assert_eq!(reports[0], json!({"run": ["/bin/echo", "a", "b c"], "exit": 0, "output": ["a b c"]}));
+    assert_eq!(
+        reports[0],
+        json!({"run": ["/bin/echo", "a", "b c"], "exit": 0, "output": ["a b c"]})
+    );
     assert_eq!((&reports[1]["exit"], &reports[1]["output"]), (&json!(4), &json!(["no"])));
     assert_eq!(reports[2]["exit"], json!(127));
     lab.ask("diagnose y").refused("unknown-repair");
@@ -204,7 +248,11 @@ fn a_diagnosis_runs_its_commands_and_changes_no_record() {
 
 #[test]
 fn the_largest_diagnosis_fits_what_a_server_reads() {
-    let worst = ["/bin/sh", "-c", "yes '\"\"\"\"\\\"' | tr -d '\\n' | head -c 100000 | fold -w 400; exit 0"];
+    let worst = [
+        "/bin/sh",
+        "-c",
+        "yes '\"\"\"\"\\\"' | tr -d '\\n' | head -c 100000 | fold -w 400; exit 0",
+    ];
     let lab = Lab::with("exit 0", &json!({"diagnose": vec![worst; 8]}));
     let output = lab.command(Some(b"diagnose x")).output().unwrap();
     assert_eq!(Answer::of(&output).json["reports"].as_array().unwrap().len(), 8);
@@ -214,9 +262,17 @@ fn the_largest_diagnosis_fits_what_a_server_reads() {
 #[test]
 fn a_login_with_a_careless_umask_repairs_nothing() {
     let lab = Lab::with(NOTE, &json!({}));
-    let script = format!("umask 0; exec '{}' --config '{}' --state '{}'", GATE, lab.config().display(), lab.state().display());
-    let output =
-        Command::new("/bin/sh").args(["-c", &script]).env("SSH_ORIGINAL_COMMAND", format!("repair x {JOB}")).output().unwrap();
+    let script = format!(
+        "umask 0; exec '{}' --config '{}' --state '{}'",
+        GATE,
+        lab.config().display(),
+        lab.state().display()
+    );
+    let output = Command::new("/bin/sh")
+        .args(["-c", &script])
+        .env("SSH_ORIGINAL_COMMAND", format!("repair x {JOB}"))
+        .output()
+        .unwrap();
     assert!(Answer::of(&output).refused("config").contains("umask"));
     assert_eq!(lab.runs(), 0);
 }

@@ -28,7 +28,8 @@ fn two_names(x: &Value) -> Lab {
 }
 
 fn millis() -> u64 {
-    u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap()
+    u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis())
+        .unwrap()
 }
 
 /// Writes records of `count` repairs of `name` which began `ago` milliseconds ago, byte for byte as
@@ -54,7 +55,13 @@ fn old_records(lab: &Lab, name: &str, count: usize, ago: u64) {
 fn usage(lab: &Lab, name: &str) -> Value {
     let all = lab.ask("usage");
     assert_eq!(all.code, 0, "{}", all.json);
-    all.json["repairs"].as_array().unwrap().iter().find(|used| used["repair"] == json!(name)).unwrap().clone()
+    all.json["repairs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|used| used["repair"] == json!(name))
+        .unwrap()
+        .clone()
 }
 
 fn files_below(dir: &Path) -> Vec<PathBuf> {
@@ -71,7 +78,11 @@ fn a_flood_of_one_name_leaves_another_runnable() {
     let done = answers.iter().take_while(|answer| answer.json["state"] == json!("done")).count();
     assert_eq!(done, 100);
     for refused in &answers[done..] {
-        assert!(refused.refused("state").contains("x has used all its 1000 records"), "{}", refused.json);
+        assert!(
+            refused.refused("state").contains("x has used all its 1000 records"),
+            "{}",
+            refused.json
+        );
     }
     let records: Vec<PathBuf> = files_below(&lab.state().join("jobs"));
     assert_eq!(records.len(), MOST);
@@ -81,7 +92,11 @@ fn a_flood_of_one_name_leaves_another_runnable() {
     lab.ask("repair y 20261123-of-y-0001").is("done");
     let full = lab.ask("ready x");
     full.refused("state");
-    assert!((80_000..=86_400).contains(&full.json["retry_after"].as_u64().unwrap()), "{}", full.json);
+    assert!(
+        (80_000..=86_400).contains(&full.json["retry_after"].as_u64().unwrap()),
+        "{}",
+        full.json
+    );
     // The first of all those jobs is still known, and not run again.
     lab.repair(&other(0)).is("done");
     lab.repair(&other(301)).refused("state");
@@ -120,7 +135,10 @@ fn refusals_write_nothing() {
 fn ready_and_usage_tell_what_is_used_up_and_until_when() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     assert_eq!(lab.ask("ready x").text("answer"), "ready");
-    assert_eq!(usage(&lab, "x"), json!({"repair": "x", "records": 0, "most": 1000, "room_in": null, "obstacle": null}));
+    assert_eq!(
+        usage(&lab, "x"),
+        json!({"repair": "x", "records": 0, "most": 1000, "room_in": null, "obstacle": null})
+    );
     lab.repair(JOB).is("done");
     let ready = lab.ask("ready x");
     ready.refused("budget");
@@ -130,7 +148,10 @@ fn ready_and_usage_tell_what_is_used_up_and_until_when() {
     assert!((3590..=3600).contains(&x["obstacle"]["retry_after"].as_u64().unwrap()), "{x}");
     assert!((86_000..=86_400).contains(&x["room_in"].as_u64().unwrap()), "{x}");
 
-    assert_eq!((lab.ask("ready y").text("answer"), &usage(&lab, "y")["obstacle"]), ("ready", &json!(null)));
+    assert_eq!(
+        (lab.ask("ready y").text("answer"), &usage(&lab, "y")["obstacle"]),
+        ("ready", &json!(null))
+    );
     fs::write(lab.path("etc/hold"), "").unwrap();
     assert_eq!(usage(&lab, "y")["obstacle"]["reason"], json!("held"));
 
@@ -149,7 +170,10 @@ fn ready_and_usage_tell_that_a_repair_runs() {
     crate::common::wait_until("it runs", || lab.record_path(JOB).exists());
     let ready = lab.ask("ready x");
     assert!(ready.refused("busy").contains(&format!("x (job {JOB}) is running")));
-    assert_eq!((&ready.json["running"], &usage(&lab, "x")["obstacle"]["reason"]), (&json!(JOB), &json!("busy")));
+    assert_eq!(
+        (&ready.json["running"], &usage(&lab, "x")["obstacle"]["reason"]),
+        (&json!(JOB), &json!("busy"))
+    );
     fs::write(lab.path("go"), "").unwrap();
     Answer::of(&gate.wait_with_output().unwrap()).is("done");
     assert_eq!(lab.ask("ready x").text("answer"), "ready");
@@ -160,7 +184,8 @@ fn ready_and_usage_tell_that_a_repair_runs() {
 #[test]
 fn earlier_servers_understand_the_answers_of_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
-    let keys = |answer: &Answer| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let keys =
+        |answer: &Answer| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&lab.ask("ready x")), ["answer", "host", "repair", "time"]);
     lab.repair(JOB).is("done");
     assert_eq!(keys(&lab.ask("ready x")), ["answer", "host", "reason", "retry_after", "text"]);
@@ -241,7 +266,12 @@ fn a_request_costs_no_more_than_the_records_of_its_own_name() {
         let traced = lab.path("strace");
         let mut command = Command::new("strace");
         command.args(["-qq", "-o"]).arg(&traced).arg("-f").arg(crate::common::GATE);
-        command.arg("--config").arg(lab.config()).arg("--state").arg(lab.state()).env("SSH_ORIGINAL_COMMAND", request);
+        command
+            .arg("--config")
+            .arg(lab.config())
+            .arg("--state")
+            .arg(lab.state())
+            .env("SSH_ORIGINAL_COMMAND", request);
         assert!(command.output().unwrap().status.code().is_some());
         let calls = fs::read_to_string(traced).unwrap();
         calls.lines().filter(|line| line.contains("open") && line.contains("/jobs/")).count()

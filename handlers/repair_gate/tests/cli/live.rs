@@ -1,4 +1,5 @@
-//! A repair's output as it comes: lines in front of the answer, bounded, cleaned, and never in the way of the repair.
+//! A repair's output as it comes: lines in front of the answer, bounded, cleaned, and never in the
+//! way of the repair.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -9,7 +10,10 @@ use serde_json::json;
 
 #[test]
 fn lines_come_while_the_repair_runs() {
-    let lab = Lab::with("echo begun; until [ -e \"$1/go\" ]; do sleep 0.02; done; printf 'the end'", &json!({"timeout": "20s"}));
+    let lab = Lab::with(
+        "echo begun; until [ -e \"$1/go\" ]; do sleep 0.02; done; printf 'the end'",
+        &json!({"timeout": "20s"}),
+    );
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
     let mut stdout = BufReader::new(gate.stdout.take().unwrap());
     let mut line = String::new();
@@ -19,36 +23,62 @@ fn lines_come_while_the_repair_runs() {
     fs::write(lab.path("go"), "").unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
-    assert!(rest.starts_with("SHP1 the end\nSHN1 {") && rest.contains("\"done\"") && rest.lines().count() == 2, "{rest}");
+    assert!(
+        rest.starts_with("SHP1 the end\nSHN1 {")
+            && rest.contains("\"done\"")
+            && rest.lines().count() == 2,
+        "{rest}"
+    );
     assert!(gate.wait().unwrap().success());
 }
 
 #[test]
 fn much_output_is_bounded_and_cleaned_and_cannot_pass_for_an_answer() {
-    let lab =
-        Lab::with("printf '\\033[2Jred\\007\\nSHN1 {}\\n'; head -c 5000 /dev/zero | tr '\\0' x; echo; seq 100000", &json!({}));
+    let lab = Lab::with(
+        "printf '\\033[2Jred\\007\\nSHN1 {}\\n'; head -c 5000 /dev/zero | tr '\\0' x; echo; seq \
+        100000",
+        &json!({}),
+    );
     let answer = lab.repair(JOB);
-    assert_eq!((answer.is("done").live.len(), answer.live[0].as_str(), answer.live[1].as_str()), (200, "?[2Jred?", "SHN1 {}"));
+    assert_eq!(
+        (answer.is("done").live.len(), answer.live[0].as_str(), answer.live[1].as_str()),
+        (200, "?[2Jred?", "SHN1 {}")
+    );
     assert!(answer.live.iter().all(|line| line.len() <= 303));
-    assert_eq!((answer.live[199].as_str(), answer.json["output"][40].as_str()), ("197", Some("100000")));
+    assert_eq!(
+        (answer.live[199].as_str(), answer.json["output"][40].as_str()),
+        ("197", Some("100000"))
+    );
 }
 
 #[test]
 fn only_a_repair_that_runs_now_tells_its_output() {
     let lab = Lab::with("echo once", &json!({"diagnose": [["/bin/echo", "found"]]}));
     assert_eq!(lab.repair(JOB).live, ["once"]);
-    for request in [&format!("repair x {JOB}"), &format!("status {JOB}"), "diagnose x", "list", "version", "nonsense"] {
+    for request in [
+        &format!("repair x {JOB}"),
+        &format!("status {JOB}"),
+        "diagnose x",
+        "list",
+        "version",
+        "nonsense",
+    ] {
         assert!(lab.ask(request).live.is_empty(), "{request}");
     }
 }
 
 #[test]
 fn whoever_stops_reading_does_not_stop_the_repair() {
-    let lab = Lab::with(&format!("head -c 3000000 /dev/zero | tr '\\0' x | fold -w 290; {NOTE}"), &json!({}));
+    let lab = Lab::with(
+        &format!("head -c 3000000 /dev/zero | tr '\\0' x | fold -w 290; {NOTE}"),
+        &json!({}),
+    );
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
     // Nobody reads, and a pipe holds less than it has to say.
     wait_until("the repair has ended", || lab.runs() == 1);
-    wait_until("it is on record", || lab.ask(&format!("status {JOB}")).json["state"] == json!("done"));
+    wait_until("it is on record", || {
+        lab.ask(&format!("status {JOB}")).json["state"] == json!("done")
+    });
     drop(gate.stdout.take());
     assert_eq!(gate.wait().unwrap().code(), Some(0));
 }

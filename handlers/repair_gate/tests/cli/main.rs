@@ -1,4 +1,5 @@
-//! The real binary, started as sshd starts it. These tests need root, for the gate trusts only what is root's.
+//! The real binary, started as sshd starts it. These tests need root, for the gate trusts only what
+//! is root's.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

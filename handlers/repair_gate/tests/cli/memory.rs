@@ -1,4 +1,5 @@
-//! What the gate remembers: pace, crashes and reboots, and what it does when its memory is damaged, full or read-only.
+//! What the gate remembers: pace, crashes and reboots, and what it does when its memory is damaged,
+//! full or read-only.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -57,7 +58,9 @@ fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again()
     gate.kill().unwrap();
     gate.wait().unwrap();
     // Its repair may still be running, so nothing else may.
-    assert!(lab.ask(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0);
+    assert!(
+        lab.ask(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0
+    );
     assert_eq!(lab.repair(JOB).is("running").code, 2);
     let busy = lab.repair(&other(1));
     assert!(busy.refused("busy").contains("lost its gate"));
@@ -88,19 +91,31 @@ fn damaged_state_is_refused_and_never_taken_for_empty() {
             let text = fs::read(lab.record_path(JOB)).unwrap();
             fs::write(lab.record_path(JOB), &text[..text.len() / 2]).unwrap();
         }),
-        ("somebody else's record", &|lab| lab.edit_record(JOB, |record| record["job"] = json!("20261123-another"))),
+        ("somebody else's record", &|lab| {
+            lab.edit_record(JOB, |record| record["job"] = json!("20261123-another"))
+        }),
         ("a huge record", &|lab| fs::write(lab.record_path(JOB), vec![b' '; 300_000]).unwrap()),
         ("a record others can write", &|lab| lab.chmod(&format!("state/jobs/{JOB}.json"), 0o666)),
-        ("a record of another account", &|lab| chown(lab.record_path(JOB), Some(65534), None).unwrap()),
+        ("a record of another account", &|lab| {
+            chown(lab.record_path(JOB), Some(65534), None).unwrap()
+        }),
         ("a symlink for a record", &|lab| {
             fs::rename(lab.record_path(JOB), lab.path("moved")).unwrap();
             symlink(lab.path("moved"), lab.record_path(JOB)).unwrap();
         }),
         ("a fifo for a record", &|lab| {
             fs::remove_file(lab.record_path(JOB)).unwrap();
-            assert!(Command::new("/usr/bin/mkfifo").arg(lab.record_path(JOB)).status().unwrap().success());
+            assert!(
+                Command::new("/usr/bin/mkfifo")
+                    .arg(lab.record_path(JOB))
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         }),
-        ("records gone, lock still there", &|lab| fs::remove_dir_all(lab.state().join("jobs")).unwrap()),
+        ("records gone, lock still there", &|lab| {
+            fs::remove_dir_all(lab.state().join("jobs")).unwrap()
+        }),
     ];
     for (what, damage) in damages {
         let lab = Lab::with(NOTE, &json!({}));
@@ -119,12 +134,16 @@ fn damaged_state_is_refused_and_never_taken_for_empty() {
 fn a_damaged_directory_of_filed_records_is_refused() {
     let damages: [Damage; 4] = [
         ("writable by others", &|lab| lab.chmod("state/jobs/x", 0o770)),
-        ("of another account", &|lab| chown(lab.state().join("jobs/x"), Some(65534), None).unwrap()),
+        ("of another account", &|lab| {
+            chown(lab.state().join("jobs/x"), Some(65534), None).unwrap()
+        }),
         ("a symlink", &|lab| {
             fs::rename(lab.state().join("jobs/x"), lab.path("moved")).unwrap();
             symlink(lab.path("moved"), lab.state().join("jobs/x")).unwrap();
         }),
-        ("a record of another name", &|lab| lab.edit_record(JOB, |record| record["repair"] = json!("y"))),
+        ("a record of another name", &|lab| {
+            lab.edit_record(JOB, |record| record["repair"] = json!("y"))
+        }),
     ];
     for (what, damage) in damages {
         let lab = Lab::with(NOTE, &json!({}));
@@ -154,8 +173,12 @@ fn a_damaged_state_directory_is_refused() {
             fs::remove_dir(lab.state()).unwrap();
             fs::write(lab.state(), "").unwrap();
         }),
-        ("a symlink for the lock", &|lab| symlink(lab.path("elsewhere"), lab.state().join("lock")).unwrap()),
-        ("a symlink for the records", &|lab| symlink(lab.path("etc"), lab.state().join("jobs")).unwrap()),
+        ("a symlink for the lock", &|lab| {
+            symlink(lab.path("elsewhere"), lab.state().join("lock")).unwrap()
+        }),
+        ("a symlink for the records", &|lab| {
+            symlink(lab.path("etc"), lab.state().join("jobs")).unwrap()
+        }),
     ];
     for (what, damage) in damages {
         let lab = Lab::with(NOTE, &json!({}));
@@ -178,7 +201,10 @@ impl Mounted {
     }
 
     fn run(&self, program: &str, words: &[&str]) {
-        assert!(Command::new(program).args(words).arg(&self.0).status().unwrap().success(), "{program} {words:?}");
+        assert!(
+            Command::new(program).args(words).arg(&self.0).status().unwrap().success(),
+            "{program} {words:?}"
+        );
     }
 }
 

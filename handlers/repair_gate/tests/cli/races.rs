@@ -1,5 +1,6 @@
-//! Files that are exchanged while the gate looks at them, as fast as a thread can. In the field only root or the gate's own
-//! account could do so; here root does, to see that what is checked is what is read.
+//! Files that are exchanged while the gate looks at them, as fast as a thread can. In the field
+//! only root or the gate's own account could do so; here root does, to see that what is checked is
+//! what is read.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -20,7 +21,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// While `ask` runs again and again, `path` is by turns the honest file and a symlink to `evil`, and at times nothing.
+/// While `ask` runs again and again, `path` is by turns the honest file and a symlink to `evil`,
+/// and at times nothing.
 fn while_exchanged(path: &Path, evil: &Path, ask: impl Fn()) {
     let honest = path.with_extension("honest");
     let link = path.with_extension("link");
@@ -51,12 +53,25 @@ fn a_file_raced_against_a_symlink_is_never_the_evil_one() {
     let lab = Lab::new();
     fs::create_dir(lab.path("elsewhere")).unwrap();
     let evil = lab.path("elsewhere/evil.json");
-    fs::write(&evil, json!({"repairs": {"evil": {"run": ["/usr/bin/touch", lab.path("evil-ran")]}}}).to_string()).unwrap();
+    fs::write(
+        &evil,
+        json!({"repairs": {"evil": {"run": ["/usr/bin/touch", lab.path("evil-ran")]}}}).to_string(),
+    )
+    .unwrap();
     while_exchanged(&lab.config(), &evil, || {
         let list = lab.ask("list");
-        assert!(list.json["repairs"] == json!(["touch"]) || list.json["reason"] == json!("config"), "{}", list.json);
+        assert!(
+            list.json["repairs"] == json!(["touch"]) || list.json["reason"] == json!("config"),
+            "{}",
+            list.json
+        );
         let repair = lab.ask("repair evil 20261123-evil");
-        assert!(repair.json["reason"] == json!("unknown-repair") || repair.json["reason"] == json!("config"), "{}", repair.json);
+        assert!(
+            repair.json["reason"] == json!("unknown-repair")
+                || repair.json["reason"] == json!("config"),
+            "{}",
+            repair.json
+        );
     });
     assert!(!lab.path("evil-ran").exists());
 }
@@ -68,13 +83,23 @@ fn a_record_raced_against_a_symlink_is_reported_truly_or_not_at_all() {
     fs::create_dir(lab.path("elsewhere")).unwrap();
     let evil = lab.path("elsewhere/evil.json");
     let record = fs::read_to_string(lab.record_path(JOB)).unwrap();
-    fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0")).unwrap();
-    // The names used for the exchange lie beside the record, where the gate knows no such files; so it is asked for that one.
+    fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0"))
+        .unwrap();
+    // The names used for the exchange lie beside the record, where the gate knows no such files; so
+    // it is asked for that one.
     while_exchanged(&lab.record_path(JOB), &evil, || {
         let status = lab.ask(&format!("status {JOB}"));
-        assert!(status.json["state"] == json!("failed") || status.json["reason"] == json!("state"), "{}", status.json);
+        assert!(
+            status.json["state"] == json!("failed") || status.json["reason"] == json!("state"),
+            "{}",
+            status.json
+        );
         let repair = lab.repair(JOB);
-        assert!(repair.json["state"] == json!("failed") || repair.json["reason"] == json!("state"), "{}", repair.json);
+        assert!(
+            repair.json["state"] == json!("failed") || repair.json["reason"] == json!("state"),
+            "{}",
+            repair.json
+        );
     });
     assert_eq!(lab.runs(), 1);
 }

@@ -1,4 +1,5 @@
-//! The files of nagios-config/ that belong to the gate: read by the gate, by sudo and by CFEngine, and at work.
+//! The files of nagios-config/ that belong to the gate: read by the gate, by sudo and by CFEngine,
+//! and at work.
 
 use std::fs;
 use std::net::TcpStream;
@@ -20,12 +21,21 @@ fn the_shipped_repairs_are_understood_and_sudo_can_say_them() {
     assert_eq!(check.status.code(), Some(0), "{check:?}");
     assert_eq!(lab.ask("list").json["repairs"], json!(["httpd", "httpd-policy"]));
     let sudoers = String::from_utf8(lab.people(&["sudoers"]).stdout).unwrap();
-    let expected =
-        format!("repair ALL=(root) NOPASSWD: NOSETENV: {GATE} within 60 10 /usr/bin/systemctl restart httpd.service\n");
+    let expected = format!(
+        "repair ALL=(root) NOPASSWD: NOSETENV: {GATE} within 60 10 /usr/bin/systemctl restart \
+         httpd.service\n"
+    );
     assert!(sudoers.contains(&expected), "{sudoers}");
     fs::write(lab.path("sudoers"), &sudoers).unwrap();
     lab.chmod("sudoers", 0o440);
-    assert!(Command::new("/usr/sbin/visudo").arg("-cf").arg(lab.path("sudoers")).status().unwrap().success());
+    assert!(
+        Command::new("/usr/sbin/visudo")
+            .arg("-cf")
+            .arg(lab.path("sudoers"))
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]
@@ -35,7 +45,8 @@ fn the_shipped_policy_is_accepted_by_cfengine() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
-/// The policy below the lab: CFEngine reads def.json beside it, and wants both unwritable for others.
+/// The policy below the lab: CFEngine reads def.json beside it, and wants both unwritable for
+/// others.
 fn policy(lab: &Lab) -> PathBuf {
     fs::copy(shipped("cfengine/web_server.cf"), lab.path("web_server.cf")).unwrap();
     lab.chmod("web_server.cf", 0o600);
@@ -55,8 +66,10 @@ impl<'a> Apache<'a> {
         let dir = dir.display().to_string();
         let dir = dir.trim_end_matches('/');
         let conf = format!(
-            "ServerRoot {dir}\nServerName localhost\nPidFile {dir}/httpd.pid\nListen 127.0.0.1:{port}\nErrorLog {dir}/error.log\n\
-             LoadModule mpm_event_module {modules}/mod_mpm_event.so\nLoadModule authz_core_module {modules}/mod_authz_core.so\n\
+            "ServerRoot {dir}\nServerName localhost\nPidFile {dir}/httpd.pid\nListen \
+            127.0.0.1:{port}\nErrorLog {dir}/error.log\n\
+             LoadModule mpm_event_module {modules}/mod_mpm_event.so\nLoadModule authz_core_module \
+             {modules}/mod_authz_core.so\n\
              User www-data\nGroup www-data\nDocumentRoot {dir}\n"
         );
         fs::write(lab.path("apache.conf"), conf).unwrap();
@@ -70,11 +83,15 @@ impl<'a> Apache<'a> {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
-    /// SIGKILL to the whole group, and waits for init to have taken the dead away: until then Apache calls itself running.
+    /// SIGKILL to the whole group, and waits for init to have taken the dead away: until then
+    /// Apache calls itself running.
     fn kill(&self) {
         let Ok(pid) = fs::read_to_string(self.lab.path("httpd.pid")) else { return };
-        let _ = Command::new("/bin/kill").args(["-KILL", "--", &format!("-{}", pid.trim())]).output();
-        wait_until("init takes the dead away", || !Path::new(&format!("/proc/{}", pid.trim())).exists());
+        let _ =
+            Command::new("/bin/kill").args(["-KILL", "--", &format!("-{}", pid.trim())]).output();
+        wait_until("init takes the dead away", || {
+            !Path::new(&format!("/proc/{}", pid.trim())).exists()
+        });
     }
 }
 
@@ -94,7 +111,11 @@ fn the_shipped_policy_heals_a_killed_apache_and_leaves_a_healthy_one_alone() {
     for round in 0..2 {
         assert!(!apache.serves());
         let answer = lab.ask(&format!("repair httpd-policy {JOB}{round}"));
-        assert!(answer.is("done").output().contains("it did not run and was started"), "{}", answer.json);
+        assert!(
+            answer.is("done").output().contains("it did not run and was started"),
+            "{}",
+            answer.json
+        );
         wait_until("apache serves", || apache.serves());
         let pid = fs::read_to_string(lab.path("httpd.pid")).unwrap();
         let again = lab.ask(&format!("repair httpd-policy {JOB}{round}again"));

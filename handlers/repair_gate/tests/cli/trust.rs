@@ -1,4 +1,5 @@
-//! Whose file is it: repairs.json decides what root runs, so nobody but root may have had a hand in it.
+//! Whose file is it: repairs.json decides what root runs, so nobody but root may have had a hand in
+//! it.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -17,12 +18,20 @@ fn refused(lab: &Lab, reason: &str, part: &str) {
 
 #[test]
 fn a_file_or_directory_that_others_can_write_is_refused_with_the_mending() {
-    for (name, mode) in
-        [("etc/repairs.json", 0o664), ("etc/repairs.json", 0o646), ("etc", 0o775), ("etc", 0o757), ("etc", 0o1775)]
-    {
+    for (name, mode) in [
+        ("etc/repairs.json", 0o664),
+        ("etc/repairs.json", 0o646),
+        ("etc", 0o775),
+        ("etc", 0o757),
+        ("etc", 0o1775),
+    ] {
         let lab = Lab::new();
         lab.chmod(name, mode);
-        refused(&lab, "config", &format!("chmod go-w '{}'", lab.path(name).display().to_string().trim_end_matches('/')));
+        refused(
+            &lab,
+            "config",
+            &format!("chmod go-w '{}'", lab.path(name).display().to_string().trim_end_matches('/')),
+        );
     }
 }
 
@@ -78,7 +87,11 @@ fn what_is_no_file_is_refused_and_nobody_waits_for_it() {
 #[test]
 fn a_relative_path_or_one_with_dots_is_refused() {
     for path in ["etc/repairs.json", "/run/../etc/repairs.json", "repairs.json", "/"] {
-        let output = Command::new(GATE).args(["--config", path]).env("SSH_ORIGINAL_COMMAND", "list").output().unwrap();
+        let output = Command::new(GATE)
+            .args(["--config", path])
+            .env("SSH_ORIGINAL_COMMAND", "list")
+            .output()
+            .unwrap();
         Answer::of(&output).refused("config");
     }
 }
@@ -92,7 +105,10 @@ fn a_wrong_file_is_refused_with_its_place_for_every_word_but_version() {
             "{\"repairs\": {\"touch\": {\"run\": [\"/bin/true\"], \"timeuot\": \"1s\"}}}",
             "repairs.json: repairs.touch.timeuot: unknown key",
         ),
-        ("{\"repairs\": {\"touch\": {\"run\": [\"/bin/true\"], \"run\": [\"/bin/true\"]}}}", "repairs.json:1:"),
+        (
+            "{\"repairs\": {\"touch\": {\"run\": [\"/bin/true\"], \"run\": [\"/bin/true\"]}}}",
+            "repairs.json:1:",
+        ),
         ("\u{feff}{\"repairs\": {}}", "repairs.json:1:"),
         (&" ".repeat(300_000), "larger than"),
     ] {
@@ -153,8 +169,12 @@ fn check_lists_the_repairs_and_warns_of_programs_that_are_missing_or_not_roots()
     let check = lab.people(&["check"]);
     let text = String::from_utf8_lossy(&check.stdout).into_owned();
     assert_eq!(check.status.code(), Some(0), "{check:?}");
-    for part in ["a: /nonexistent/x (as the gate's account", "/nonexistent/x cannot be used", "chmod go-w", "at most 2 in 3600 s"]
-    {
+    for part in [
+        "a: /nonexistent/x (as the gate's account",
+        "/nonexistent/x cannot be used",
+        "chmod go-w",
+        "at most 2 in 3600 s",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
@@ -162,13 +182,16 @@ fn check_lists_the_repairs_and_warns_of_programs_that_are_missing_or_not_roots()
 #[test]
 fn the_sudoers_file_is_accepted_by_visudo() {
     let lab = Lab::new();
-    lab.repairs(&json!({"a": {"run": ["/usr/bin/x", "--a=b:c,d", "*.[ch]?", "{x}@%~+"], "as": "root",
-        "diagnose": [["/usr/bin/y", "-n", "50"]]}, "b": {"run": ["/bin/true"], "as": "www-data"}}));
+    lab.repairs(
+        &json!({"a": {"run": ["/usr/bin/x", "--a=b:c,d", "*.[ch]?", "{x}@%~+"], "as": "root",
+        "diagnose": [["/usr/bin/y", "-n", "50"]]}, "b": {"run": ["/bin/true"], "as": "www-data"}}),
+    );
     let output = lab.people(&["sudoers"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     fs::write(lab.path("sudoers"), &output.stdout).unwrap();
     lab.chmod("sudoers", 0o440);
-    let visudo = Command::new("/usr/sbin/visudo").arg("-cf").arg(lab.path("sudoers")).output().unwrap();
+    let visudo =
+        Command::new("/usr/sbin/visudo").arg("-cf").arg(lab.path("sudoers")).output().unwrap();
     assert!(visudo.status.success(), "{visudo:?}\n{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(lab.people(&["sudoers", "a b"]).status.code(), Some(3));
 }

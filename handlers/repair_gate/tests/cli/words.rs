@@ -103,7 +103,8 @@ fn worse_words() -> Vec<Vec<u8>> {
         "repair touch JOB\u{0b}",
         "{\"repair\": \"touch\", \"job\": \"JOB\"}",
     ];
-    let mut all: Vec<Vec<u8>> = texts.iter().map(|text| text.replace("JOB", JOB).into_bytes()).collect();
+    let mut all: Vec<Vec<u8>> =
+        texts.iter().map(|text| text.replace("JOB", JOB).into_bytes()).collect();
     all.push(format!("repair touch {}", "a".repeat(65)).into_bytes());
     all.push(format!("repair {} {JOB}", "a".repeat(65)).into_bytes());
     all.push(format!("repair touch {JOB}{}", " ".repeat(100_000)).into_bytes());
@@ -122,11 +123,20 @@ fn worse_words_run_nothing_and_write_nothing() {
         let answer = lab.ask_bytes(Some(bad));
         let shown = String::from_utf8_lossy(&bad[..bad.len().min(80)]).into_owned();
         // A name in another spelling is well formed, and no repair of this host.
-        let reason = if shown.starts_with("repair TOUCH ") { "unknown-repair" } else { "bad-request" };
-        assert_eq!((answer.text("answer"), answer.text("reason")), ("refused", reason), "{shown:?}");
+        let reason =
+            if shown.starts_with("repair TOUCH ") { "unknown-repair" } else { "bad-request" };
+        assert_eq!(
+            (answer.text("answer"), answer.text("reason")),
+            ("refused", reason),
+            "{shown:?}"
+        );
         assert_eq!((answer.code, answer.stderr.as_str()), (3, ""), "{shown:?}");
         assert!(!lab.marker().exists(), "{shown:?} ran the repair");
-        assert_eq!(lab.state_files(), Vec::<String>::new(), "{shown:?} wrote to the state directory");
+        assert_eq!(
+            lab.state_files(),
+            Vec::<String>::new(),
+            "{shown:?} wrote to the state directory"
+        );
     }
     // The same lab does repair when asked properly, so the marker would have shown it.
     assert_eq!(lab.ask(&format!("repair touch {JOB}")).is("done").code, 0);
@@ -155,7 +165,10 @@ fn list_and_version_answer() {
     assert_eq!(lab.ask("list").json["repairs"], json!(["a", "b"]));
     let version = lab.ask("version");
     assert_eq!((version.text("version"), version.code), (env!("CARGO_PKG_VERSION"), 0));
-    assert_eq!(version.text("host"), fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim());
+    assert_eq!(
+        version.text("host"),
+        fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim()
+    );
     assert!(lab.state_files().is_empty());
 }
 
@@ -163,15 +176,34 @@ fn list_and_version_answer() {
 fn the_environment_configures_nothing() {
     let lab = Lab::with("env > \"$1/env\"", &json!({}));
     let mut command = lab.command(Some(format!("repair x {JOB}").as_bytes()));
-    for name in ["CONFIG", "STATE", "REPAIR_GATE_CONFIG", "HOME", "TMPDIR", "PATH", "IFS", "ENV", "BASH_ENV", "LD_LIBRARY_PATH"] {
+    for name in [
+        "CONFIG",
+        "STATE",
+        "REPAIR_GATE_CONFIG",
+        "HOME",
+        "TMPDIR",
+        "PATH",
+        "IFS",
+        "ENV",
+        "BASH_ENV",
+        "LD_LIBRARY_PATH",
+    ] {
         command.env(name, "/nonexistent");
     }
-    command.env("RUST_MIN_STACK", "99999999999999").env("RUST_BACKTRACE", "full").env("LC_ALL", "xx_XX").env("LC_EVIL", "$(id)");
+    command
+        .env("RUST_MIN_STACK", "99999999999999")
+        .env("RUST_BACKTRACE", "full")
+        .env("LC_ALL", "xx_XX")
+        .env("LC_EVIL", "$(id)");
     let answer = Answer::of(&command.output().unwrap());
     answer.is("done");
     assert_eq!(answer.stderr, "");
     let seen = fs::read_to_string(lab.path("env")).unwrap();
-    let mut names: Vec<&str> = seen.lines().filter_map(|line| line.split('=').next()).filter(|name| *name != "_").collect();
+    let mut names: Vec<&str> = seen
+        .lines()
+        .filter_map(|line| line.split('=').next())
+        .filter(|name| *name != "_")
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["LC_ALL", "PATH", "PWD"], "{seen}");
 }
@@ -191,14 +223,17 @@ fn wrong_arguments_in_authorized_keys_are_a_refusal_and_say_so() {
 #[test]
 fn help_and_version_are_for_people() {
     let lab = Lab::new();
-    for (word, start) in [("--help", "repair_gate: runs"), ("--version", "repair_gate 0."), ("-V", "repair_gate 0.")] {
+    for (word, start) in
+        [("--help", "repair_gate: runs"), ("--version", "repair_gate 0."), ("-V", "repair_gate 0.")]
+    {
         let output = lab.people(&[word]);
         assert_eq!(output.status.code(), Some(0));
         assert!(String::from_utf8_lossy(&output.stdout).starts_with(start));
     }
 }
 
-/// `repair_gate sudoers > FILE` is what set-up scripts rely on: an empty file would pass for a sudoers file that is in order.
+/// `repair_gate sudoers > FILE` is what set-up scripts rely on: an empty file would pass for a
+/// sudoers file that is in order.
 #[test]
 fn a_text_for_people_that_cannot_be_written_is_no_success() {
     let lab = Lab::new();
@@ -206,7 +241,10 @@ fn a_text_for_people_that_cannot_be_written_is_no_success() {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = lab.command(None).arg(word).stdout(full).output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{word}: {output:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("standard output: No space left"), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("standard output: No space left"),
+            "{output:?}"
+        );
     }
     // An answer that nobody waits for any more is as it was: what was done is on record.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -1,4 +1,5 @@
-//! A gate installed as packaged, behind a real sshd: account `repair`, sudoers file, restricted key.
+//! A gate installed as packaged, behind a real sshd: account `repair`, sudoers file, restricted
+//! key.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -31,22 +32,28 @@ impl Drop for Client {
 }
 
 impl Installed {
-    /// Starts it with these repairs; `LAB` in them stands for its directory, of which `drop` is writable by everyone.
+    /// Starts it with these repairs; `LAB` in them stands for its directory, of which `drop` is
+    /// writable by everyone.
     pub fn with(repairs: &Value) -> Installed {
         let lab = Lab::new();
         let here = lab.path("").display().to_string();
-        lab.config_text(&json!({"repairs": repairs}).to_string().replace("LAB", here.trim_end_matches('/')));
+        lab.config_text(
+            &json!({"repairs": repairs}).to_string().replace("LAB", here.trim_end_matches('/')),
+        );
         fs::create_dir(lab.path("private")).unwrap();
         fs::create_dir(lab.path("drop")).unwrap();
         lab.chmod("drop", 0o1777);
         let log = UnixDatagram::bind(lab.path("log")).unwrap();
         lab.chmod("log", 0o666);
         for key in ["key", "host_key"] {
-            let made =
-                Command::new("/usr/bin/ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(lab.path(key)).status();
+            let made = Command::new("/usr/bin/ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(lab.path(key))
+                .status();
             assert!(made.unwrap().success());
         }
-        let (sshd, port) = (0..5).find_map(|_| start(&lab)).expect("sshd starts on a free port; its log is above");
+        let (sshd, port) =
+            (0..5).find_map(|_| start(&lab)).expect("sshd starts on a free port; its log is above");
         let host_key = fs::read_to_string(lab.path("host_key.pub")).unwrap();
         fs::write(lab.path("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
         Installed { lab, sshd, port, log: listen(log) }
@@ -56,9 +63,30 @@ impl Installed {
     pub fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         let option = |name: &str, path: &str| format!("{name}={}", self.lab.path(path).display());
-        command.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR"]);
-        command.args(["-o", "StrictHostKeyChecking=yes", "-o", &option("UserKnownHostsFile", "known_hosts")]);
-        command.args(["-o", &option("IdentityFile", "key"), "-o", &format!("Port={}", self.port), "-o", "ConnectTimeout=5"]);
+        command.args([
+            "-F",
+            "/dev/null",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "LogLevel=ERROR",
+        ]);
+        command.args([
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            &option("UserKnownHostsFile", "known_hosts"),
+        ]);
+        command.args([
+            "-o",
+            &option("IdentityFile", "key"),
+            "-o",
+            &format!("Port={}", self.port),
+            "-o",
+            "ConnectTimeout=5",
+        ]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -94,23 +122,30 @@ impl Installed {
     pub fn as_repair(&self, words: &[&str]) -> Output {
         let mut command = Command::new("/usr/bin/nsenter");
         command.args(["-m", "-t", &self.sshd.id().to_string(), "--"]);
-        command.args(["/usr/bin/setpriv", "--reuid=29990", "--regid=29990", "--clear-groups"]).args(words);
+        command
+            .args(["/usr/bin/setpriv", "--reuid=29990", "--regid=29990", "--clear-groups"])
+            .args(words);
         command.stdin(Stdio::null()).output().unwrap()
     }
 
     /// The next line of the system's log that the gate wrote.
     pub fn logged(&self) -> String {
-        self.log.recv_timeout(Duration::from_secs(5)).expect("a line in the system's log within five seconds")
+        self.log
+            .recv_timeout(Duration::from_secs(5))
+            .expect("a line in the system's log within five seconds")
     }
 
     /// The records there are.
     pub fn jobs(&self) -> Vec<String> {
         let jobs = fs::read_dir(self.inside("/var/lib/nagios-selfheal/gate/jobs"));
-        jobs.map_or(Vec::new(), |jobs| jobs.map(|job| job.unwrap().file_name().display().to_string()).collect())
+        jobs.map_or(Vec::new(), |jobs| {
+            jobs.map(|job| job.unwrap().file_name().display().to_string()).collect()
+        })
     }
 }
 
-/// Reads the system's log for as long as there is one: sudo writes there too, and would wait for a reader.
+/// Reads the system's log for as long as there is one: sudo writes there too, and would wait for a
+/// reader.
 fn listen(log: UnixDatagram) -> Receiver<String> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
@@ -129,7 +164,8 @@ fn listen(log: UnixDatagram) -> Receiver<String> {
 fn packaged_line() -> String {
     let help = Command::new(GATE).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let line = help.lines().find_map(|line| line.trim().strip_suffix(" ssh-ed25519 AAA...")).unwrap();
+    let line =
+        help.lines().find_map(|line| line.trim().strip_suffix(" ssh-ed25519 AAA...")).unwrap();
     assert!(line.starts_with("restrict,command="), "{line}");
     line.to_owned()
 }
@@ -144,7 +180,10 @@ fn start(lab: &Lab) -> Option<(Child, u16)> {
         .arg(lab.path(""))
         .arg(GATE)
         .arg(packaged_line());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(lab.path("sshd.log")).unwrap());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(lab.path("sshd.log")).unwrap());
     let mut sshd = command.spawn().unwrap();
     for _ in 0..1000 {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
@@ -160,13 +199,18 @@ fn start(lab: &Lab) -> Option<(Child, u16)> {
     None
 }
 
-/// Everything is allowed that can be: what does not work does not because of the line in authorized_keys.
+/// Everything is allowed that can be: what does not work does not because of the line in
+/// authorized_keys.
 fn config(lab: &Lab, port: u16) -> String {
     format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM no\nPasswordAuthentication no\n\
-         AuthorizedKeysFile /etc/ssh/keys/%u\nStrictModes yes\nLogLevel DEBUG1\nMaxStartups 100\nAcceptEnv *\n\
-         PermitUserEnvironment yes\nPermitUserRC yes\nPermitTTY yes\nPermitTunnel yes\nAllowAgentForwarding yes\n\
-         AllowTcpForwarding yes\nAllowStreamLocalForwarding yes\nGatewayPorts yes\nX11Forwarding yes\nSubsystem sftp internal-sftp\n",
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM \
+        no\nPasswordAuthentication no\n\
+         AuthorizedKeysFile /etc/ssh/keys/%u\nStrictModes yes\nLogLevel DEBUG1\nMaxStartups \
+         100\nAcceptEnv *\n\
+         PermitUserEnvironment yes\nPermitUserRC yes\nPermitTTY yes\nPermitTunnel \
+         yes\nAllowAgentForwarding yes\n\
+         AllowTcpForwarding yes\nAllowStreamLocalForwarding yes\nGatewayPorts yes\nX11Forwarding \
+         yes\nSubsystem sftp internal-sftp\n",
         lab.path("host_key").display()
     )
 }
@@ -176,7 +220,10 @@ impl Drop for Installed {
         let _ = self.sshd.kill();
         let _ = self.sshd.wait();
         if std::thread::panicking() {
-            eprintln!("sshd's log:\n{}", fs::read_to_string(self.lab.path("sshd.log")).unwrap_or_default());
+            eprintln!(
+                "sshd's log:\n{}",
+                fs::read_to_string(self.lab.path("sshd.log")).unwrap_or_default()
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A host of its own for every test: a file, a state directory and a marker that only a repair can make.
+//! A host of its own for every test: a file, a state directory and a marker that only a repair can
+//! make.
 #![allow(dead_code, reason = "each test program uses its own part of the lab")]
 
 pub mod installed;
@@ -19,7 +20,8 @@ use tempfile::TempDir;
 pub const GATE: &str = env!("CARGO_BIN_EXE_repair_gate");
 pub const JOB: &str = "20261123-00000001";
 
-/// A temporary host. It is below /run, for the gate trusts no file below a directory that everyone can write, as /tmp.
+/// A temporary host. It is below /run, for the gate trusts no file below a directory that everyone
+/// can write, as /tmp.
 pub struct Lab {
     dir: TempDir,
 }
@@ -35,8 +37,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Checks all that holds for every answer: an exit code in 0..3, lines of a repair's output, one framed line at the
-    /// end and nothing else.
+    /// Checks all that holds for every answer: an exit code in 0..3, lines of a repair's output,
+    /// one framed line at the end and nothing else.
     pub fn of(output: &Output) -> Answer {
         let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
         assert!((0..=3).contains(&code), "{output:?}");
@@ -44,8 +46,12 @@ impl Answer {
         assert!(stdout.ends_with('\n'), "cut short: {output:?}");
         assert!(!stdout.replace('\n', "").contains(char::is_control), "{stdout:?}");
         let mut lines: Vec<&str> = stdout.lines().collect();
-        let object = lines.pop().and_then(|last| last.strip_prefix("SHN1 ")).unwrap_or_else(|| panic!("not framed: {output:?}"));
-        let live: Option<Vec<String>> = lines.into_iter().map(|line| Some(line.strip_prefix("SHP1 ")?.to_owned())).collect();
+        let object = lines
+            .pop()
+            .and_then(|last| last.strip_prefix("SHN1 "))
+            .unwrap_or_else(|| panic!("not framed: {output:?}"));
+        let live: Option<Vec<String>> =
+            lines.into_iter().map(|line| Some(line.strip_prefix("SHP1 ")?.to_owned())).collect();
         let live = live.unwrap_or_else(|| panic!("neither output nor answer: {output:?}"));
         let json = serde_json::from_str(object).expect("the answer is JSON");
         Answer { code, json, live, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
@@ -56,7 +62,12 @@ impl Answer {
     }
 
     pub fn output(&self) -> String {
-        let lines: Vec<&str> = self.json["output"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+        let lines: Vec<&str> = self.json["output"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| line.as_str().unwrap())
+            .collect();
         lines.join("\n")
     }
 
@@ -84,8 +95,14 @@ impl Lab {
     /// A host whose repair `touch` makes the marker.
     pub fn new() -> Lab {
         let me = fs::read_to_string("/proc/self/status").unwrap();
-        assert!(me.contains("\nUid:\t0\t0\t"), "these tests must run as root: the gate trusts only files of root's");
-        let dir = tempfile::Builder::new().prefix("repair_gate-").tempdir_in("/run").expect("a directory below /run");
+        assert!(
+            me.contains("\nUid:\t0\t0\t"),
+            "these tests must run as root: the gate trusts only files of root's"
+        );
+        let dir = tempfile::Builder::new()
+            .prefix("repair_gate-")
+            .tempdir_in("/run")
+            .expect("a directory below /run");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let lab = Lab { dir };
         lab.mkdir("etc", 0o755);
@@ -169,7 +186,13 @@ impl Lab {
     }
 
     pub fn people(&self, words: &[&str]) -> Output {
-        Command::new(GATE).arg("--config").arg(self.config()).args(words).env_clear().output().unwrap()
+        Command::new(GATE)
+            .arg("--config")
+            .arg(self.config())
+            .args(words)
+            .env_clear()
+            .output()
+            .unwrap()
     }
 
     /// Everything below the state directory, by name.
@@ -194,12 +217,14 @@ impl Lab {
         let jobs = self.state().join("jobs");
         let file = format!("{job}.json");
         let mut dirs = fs::read_dir(&jobs).into_iter().flatten().map(|entry| entry.unwrap().path());
-        dirs.find_map(|dir| Some(dir.join(&file)).filter(|path| path.exists())).unwrap_or_else(|| jobs.join(&file))
+        dirs.find_map(|dir| Some(dir.join(&file)).filter(|path| path.exists()))
+            .unwrap_or_else(|| jobs.join(&file))
     }
 
     /// Changes one field of a record on disk.
     pub fn edit_record(&self, job: &str, edit: impl FnOnce(&mut Value)) {
-        let mut record: Value = serde_json::from_str(&fs::read_to_string(self.record_path(job)).unwrap()).unwrap();
+        let mut record: Value =
+            serde_json::from_str(&fs::read_to_string(self.record_path(job)).unwrap()).unwrap();
         edit(&mut record);
         fs::write(self.record_path(job), record.to_string()).unwrap();
     }
@@ -210,12 +235,13 @@ impl Lab {
     }
 }
 
-/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any (ip(7),
-/// ip_local_port_range), and each process begins somewhere else.
+/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any
+/// (ip(7), ip_local_port_range), and each process begins somewhere else.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        let port = 10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let port =
+            10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
         let port = u16::try_from(port).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
@@ -235,11 +261,14 @@ pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
 
 /// Whether a process of that id is there (and is no zombie).
 pub fn alive(pid: &str) -> bool {
-    fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "))
+    fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+        .is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 /// The process id that a script has written to `path`.
 pub fn read_pid(path: &Path) -> String {
-    wait_until(&format!("{} is written", path.display()), || fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n')));
+    wait_until(&format!("{} is written", path.display()), || {
+        fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n'))
+    });
     fs::read_to_string(path).unwrap().trim().to_owned()
 }

@@ -1,4 +1,5 @@
-//! The command line. The only module that knows clap; each command's words stand in a file of its own.
+//! The command line. The only module that knows clap; each command's words stand in a file of its
+//! own.
 
 mod doctor;
 mod explain;
@@ -44,7 +45,12 @@ pub use trust::Trust;
 )]
 pub struct Words {
     /// The rules
-    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/nagios-selfheal/policy.json")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/etc/nagios-selfheal/policy.json"
+    )]
     pub policy: PathBuf,
     /// What to do.
     #[command(subcommand)]
@@ -125,7 +131,9 @@ mod tests {
 
     #[test]
     fn a_wrong_command_line_is_one_line() {
-        for (argv, wanted) in [(vec![], "which command?"), (vec!["pauze"], "pauze"), (vec!["show"], "<JOB>")] {
+        for (argv, wanted) in
+            [(vec![], "which command?"), (vec!["pauze"], "pauze"), (vec!["show"], "<JOB>")]
+        {
             let argv: Vec<OsString> = argv.into_iter().map(OsString::from).collect();
             let refusal = read(&argv).unwrap_err().to_string();
             assert!(refusal.contains(wanted) && !refusal.contains('\n'), "{refusal}");

@@ -4,7 +4,8 @@ use clap::Args;
 
 /// The words of `pause`.
 #[derive(Debug, Args)]
-#[command(after_help = "A repair that is running goes on to its end. A pause replaces an earlier one of
+#[command(
+    after_help = "A repair that is running goes on to its end. A pause replaces an earlier one of
 the same scope. check_repairs warns as long as one holds.
 
 Exit codes: 1 when it is paused, but Nagios does not know HOST or SERVICE.
@@ -13,7 +14,8 @@ Examples:
   Nothing is to be repaired during tonight's migration:
     repairctl pause --for 6h --reason 'storage migration, call Alice'
   Only one service:
-    repairctl pause web1 HTTP --reason 'debugging, ticket 4711'")]
+    repairctl pause web1 HTTP --reason 'debugging, ticket 4711'"
+)]
 pub struct Pause {
     /// Only this host [default: everything]
     #[arg(value_name = "HOST")]

@@ -8,7 +8,8 @@ use policy_file::Span;
 
 /// The words of the command.
 #[derive(Debug, Args)]
-#[command(after_help = "A log cannot tell what a repair that was not made would have done, so something
+#[command(
+    after_help = "A log cannot tell what a repair that was not made would have done, so something
 is assumed: with 'heals' (the default) each repair ends the trouble, and what
 the log shows of it afterwards would not have been; with 'log' a repair healed
 if a recovery is the next thing that the log shows of the object, and what
@@ -24,7 +25,8 @@ Examples:
     repairctl --policy new.json replay /var/log/nagios4/nagios.log \\
         /var/log/nagios4/archives/*
   What if every service had opted in to the repair 'httpd'?
-    repairctl replay --repair httpd nagios.log")]
+    repairctl replay --repair httpd nagios.log"
+)]
 pub struct Replay {
     /// Nagios' logs and archives, in any order; packed by gzip or not
     #[arg(value_name = "NAGIOS.LOG", required = true)]

@@ -6,7 +6,8 @@ use clap::Args;
 
 /// The words of the command.
 #[derive(Debug, Args)]
-#[command(after_help = "Reads Nagios' status file (status_file of the policy) and offers what is HARD
+#[command(
+    after_help = "Reads Nagios' status file (status_file of the policy) and offers what is HARD
 broken, has a _REPAIR, and has not had its chance: the host or Nagios was down
 when it broke, a limit that has passed refused it, the repair could not be run,
 or its worker died. The oldest fault comes first, and never more run at once
@@ -20,7 +21,8 @@ Exit codes:
   0  every lost chance was taken and healed, or there was none
   1  something is still broken: not healed, or refused for now
   2  ended before everything was offered, and says why
-  3  bad arguments or configuration; nothing was done")]
+  3  bad arguments or configuration; nothing was done"
+)]
 pub struct Sweep {
     /// Say what would be offered; start nothing
     #[arg(long)]

@@ -21,7 +21,8 @@ pub enum Kind {
     Other,
 }
 
-/// One definition: names of directives as Nagios' documentation writes them, those of custom variables in capitals.
+/// One definition: names of directives as Nagios' documentation writes them, those of custom
+/// variables in capitals.
 #[derive(Debug, Clone)]
 pub struct Definition {
     pub kind: Kind,
@@ -48,12 +49,15 @@ pub struct ObjectFile {
 /// Whether a file begins with a definition, and so is no main file.
 pub fn is_object_file(bytes: &[u8]) -> bool {
     let lines = logical(bytes);
-    let first = lines.iter().map(|(_, line)| line.trim()).find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+    let first = lines
+        .iter()
+        .map(|(_, line)| line.trim())
+        .find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
     first.is_some_and(|line| line.starts_with("define") && !line.contains('='))
 }
 
-/// Nagios writes its object cache without escaping what it unescaped when it read: `;` begins no comment there, and no line
-/// goes on in the next one.
+/// Nagios writes its object cache without escaping what it unescaped when it read: `;` begins no
+/// comment there, and no line goes on in the next one.
 const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
 
 /// Reads an object file. What is no definition is left to Nagios, which refuses it.
@@ -65,7 +69,8 @@ pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
     let mut open: Option<Definition> = None;
     for (line, text) in if is_cache { physical(bytes) } else { logical(bytes) } {
         let at = At { file: Rc::clone(&file), line };
-        let (text, cut) = if is_cache { (text.trim().to_owned(), None) } else { without_comment(&text) };
+        let (text, cut) =
+            if is_cache { (text.trim().to_owned(), None) } else { without_comment(&text) };
         if text.is_empty() || text.starts_with('#') {
             continue;
         }

@@ -1,4 +1,5 @@
-//! Which services are on which hosts: lists of hosts and groups, `*` and `!`, and what Nagios does with duplicates.
+//! Which services are on which hosts: lists of hosts and groups, `*` and `!`, and what Nagios does
+//! with duplicates.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -50,7 +51,9 @@ pub struct Service {
 pub fn expand(all: &[Definition]) -> Objects {
     let mut objects = Objects::default();
     for definition in all.iter().filter(|definition| definition.kind == Kind::Command) {
-        if let (Some(name), Some(line)) = (definition.get("command_name"), definition.get("command_line")) {
+        if let (Some(name), Some(line)) =
+            (definition.get("command_name"), definition.get("command_line"))
+        {
             objects.commands.insert(name.text.clone(), Command { line: line.clone() });
         }
     }
@@ -59,14 +62,16 @@ pub fn expand(all: &[Definition]) -> Objects {
             objects.hosts.push(Host { name, object });
         }
     }
-    let groups = Groups::new(&registered(Kind::HostGroup, all, &mut objects.missing), &objects.hosts);
+    let groups =
+        Groups::new(&registered(Kind::HostGroup, all, &mut objects.missing), &objects.hosts);
     objects.services = place(registered(Kind::Service, all, &mut objects.missing), &groups);
     objects
 }
 
 fn registered(kind: Kind, all: &[Definition], missing: &mut BTreeSet<(At, String)>) -> Vec<Object> {
     let templates = Templates::new(kind, all);
-    let is_registered = |definition: &&Definition| definition.get("register").is_none_or(Value::is_on);
+    let is_registered =
+        |definition: &&Definition| definition.get("register").is_none_or(Value::is_on);
     let filled = all.iter().filter(|definition| definition.kind == kind).filter(is_registered);
     filled
         .map(|definition| {
@@ -77,8 +82,9 @@ fn registered(kind: Kind, all: &[Definition], missing: &mut BTreeSet<(At, String
         .collect()
 }
 
-/// Of two services of one name on a host, the one that names the host goes before the one that names a group of it; of
-/// two that name the host the last one counts, of two that name groups the first (seen on Nagios 4.4.6).
+/// Of two services of one name on a host, the one that names the host goes before the one that
+/// names a group of it; of two that name the host the last one counts, of two that name groups the
+/// first (seen on Nagios 4.4.6).
 fn place(objects: Vec<Object>, groups: &Groups) -> Vec<Service> {
     let mut owners: HashMap<(String, String), (usize, bool)> = HashMap::new();
     for (index, object) in objects.iter().enumerate() {
@@ -100,7 +106,11 @@ fn place(objects: Vec<Object>, groups: &Groups) -> Vec<Service> {
     placed
         .filter_map(|(object, mut hosts)| {
             hosts.sort_unstable();
-            Some(Service { description: object.text("service_description")?.to_owned(), hosts, object })
+            Some(Service {
+                description: object.text("service_description")?.to_owned(),
+                hosts,
+                object,
+            })
         })
         .collect()
 }
@@ -118,7 +128,11 @@ impl Groups {
         let mut below: HashMap<&str, Vec<&str>> = HashMap::new();
         for group in groups {
             let Some(name) = group.text("hostgroup_name") else { continue };
-            members.entry(name.to_owned()).or_default().extend(chosen(group.list("members"), &all, |one| vec![one.to_owned()]));
+            members.entry(name.to_owned()).or_default().extend(chosen(
+                group.list("members"),
+                &all,
+                |one| vec![one.to_owned()],
+            ));
             below.entry(name).or_default().extend(group.list("hostgroup_members"));
         }
         for host in hosts {
@@ -130,7 +144,8 @@ impl Groups {
         for _ in 0..below.len() {
             let mut grown = false;
             for (name, parts) in &below {
-                let more: Vec<String> = parts.iter().filter_map(|part| members.get(*part)).flatten().cloned().collect();
+                let more: Vec<String> =
+                    parts.iter().filter_map(|part| members.get(*part)).flatten().cloned().collect();
                 let set = members.entry((*name).to_owned()).or_default();
                 let before = set.len();
                 set.extend(more);
@@ -145,7 +160,8 @@ impl Groups {
 
     /// The hosts of a service, and whether they are named and not only their groups.
     fn hosts_of(&self, service: &Object) -> BTreeMap<String, bool> {
-        let of_group = |name: &str| self.members.get(name).into_iter().flatten().cloned().collect::<Vec<_>>();
+        let of_group =
+            |name: &str| self.members.get(name).into_iter().flatten().cloned().collect::<Vec<_>>();
         let groups = service.text("hostgroup_name").unwrap_or_default();
         let named = service.text("host_name").unwrap_or_default();
         let by_group = chosen(items(groups), &self.hosts, of_group);
@@ -155,7 +171,8 @@ impl Groups {
             .flat_map(of_group)
             .chain(items(named).filter_map(|item| item.strip_prefix('!')).map(str::to_owned))
             .collect();
-        let mut hosts: BTreeMap<String, bool> = by_group.into_iter().map(|host| (host, false)).collect();
+        let mut hosts: BTreeMap<String, bool> =
+            by_group.into_iter().map(|host| (host, false)).collect();
         hosts.extend(by_name.into_iter().map(|host| (host, true)));
         hosts.retain(|host, _| !refused.contains(host));
         hosts
@@ -163,7 +180,11 @@ impl Groups {
 }
 
 /// What a list chooses: names, `*` for all, without those after a `!`.
-fn chosen<'a>(list: impl Iterator<Item = &'a str>, all: &BTreeSet<String>, of: impl Fn(&str) -> Vec<String>) -> BTreeSet<String> {
+fn chosen<'a>(
+    list: impl Iterator<Item = &'a str>,
+    all: &BTreeSet<String>,
+    of: impl Fn(&str) -> Vec<String>,
+) -> BTreeSet<String> {
     let (mut taken, mut refused) = (BTreeSet::new(), BTreeSet::new());
     for item in list {
         match (item, item.strip_prefix('!')) {

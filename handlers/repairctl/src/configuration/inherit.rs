@@ -1,11 +1,13 @@
-//! Templates: `use`, with several parents, `+` and `null`, as Nagios' "Object Inheritance" describes them.
+//! Templates: `use`, with several parents, `+` and `null`, as Nagios' "Object Inheritance"
+//! describes them.
 
 use std::collections::HashMap;
 
 use super::define::{Definition, Kind};
 use super::{At, Value};
 
-/// An object with all that its templates bring. Each value stands where it was written, be it in a template.
+/// An object with all that its templates bring. Each value stands where it was written, be it in a
+/// template.
 #[derive(Debug, Clone)]
 pub struct Object {
     /// Its own definition.
@@ -49,12 +51,17 @@ impl<'a> Templates<'a> {
     /// The templates among these definitions.
     pub fn new(kind: Kind, all: &'a [Definition]) -> Templates<'a> {
         let of_kind = all.iter().filter(|definition| definition.kind == kind);
-        Templates(of_kind.filter_map(|definition| Some((definition.get("name")?.text.as_str(), definition))).collect())
+        Templates(
+            of_kind
+                .filter_map(|definition| Some((definition.get("name")?.text.as_str(), definition)))
+                .collect(),
+        )
     }
 
     /// The whole object.
     pub fn fill(&self, definition: &Definition) -> Object {
-        let mut object = Object { at: definition.at.clone(), values: HashMap::new(), missing: Vec::new() };
+        let mut object =
+            Object { at: definition.at.clone(), values: HashMap::new(), missing: Vec::new() };
         object.values = self.values(definition, &mut Vec::new(), &mut object.missing);
         for value in object.values.values_mut() {
             if let Some(rest) = value.text.strip_prefix('+') {
@@ -64,7 +71,12 @@ impl<'a> Templates<'a> {
         object
     }
 
-    fn values(&self, of: &Definition, path: &mut Vec<At>, missing: &mut Vec<(String, At)>) -> HashMap<String, Value> {
+    fn values(
+        &self,
+        of: &Definition,
+        path: &mut Vec<At>,
+        missing: &mut Vec<(String, At)>,
+    ) -> HashMap<String, Value> {
         let mut values: HashMap<String, Value> = of.values.iter().cloned().collect();
         if path.contains(&of.at) {
             return values;
@@ -84,7 +96,8 @@ impl<'a> Templates<'a> {
     }
 }
 
-/// What an object says itself goes before what its templates say; a list that begins with `+` is added to theirs.
+/// What an object says itself goes before what its templates say; a list that begins with `+` is
+/// added to theirs.
 fn inherit(values: &mut HashMap<String, Value>, name: String, value: Value) {
     if matches!(name.as_str(), "name" | "register" | "use") {
         return;
@@ -93,7 +106,9 @@ fn inherit(values: &mut HashMap<String, Value>, name: String, value: Value) {
         None => {
             values.insert(name, value);
         }
-        Some(own) if own.text.starts_with('+') && !name.starts_with('_') && value.text != "null" => {
+        Some(own)
+            if own.text.starts_with('+') && !name.starts_with('_') && value.text != "null" =>
+        {
             let (theirs, goes_on) = match value.text.strip_prefix('+') {
                 Some(rest) => (rest, true),
                 None => (value.text.as_str(), false),

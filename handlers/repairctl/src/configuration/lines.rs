@@ -1,7 +1,9 @@
-//! Lines as Nagios reads them (`mmap_fgets_multiline` and `xodtemplate_process_config_file` of its core; seen on 4.4.6).
+//! Lines as Nagios reads them (`mmap_fgets_multiline` and `xodtemplate_process_config_file` of its
+//! core; seen on 4.4.6).
 
-/// The logical lines of a file with the number, from 1, of the physical line they begin on. A backslash at the end of a line
-/// goes on in the next one, without its leading blanks; two of them are one backslash.
+/// The logical lines of a file with the number, from 1, of the physical line they begin on. A
+/// backslash at the end of a line goes on in the next one, without its leading blanks; two of them
+/// are one backslash.
 pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
     let text = String::from_utf8_lossy(bytes);
     let mut all = Vec::new();
@@ -30,7 +32,8 @@ pub fn physical(bytes: &[u8]) -> Vec<(u32, String)> {
     (1..).zip(String::from_utf8_lossy(bytes).lines().map(str::to_owned)).collect()
 }
 
-/// A line of an object file without its comment, and the comment: from the first `;` that has no backslash before it.
+/// A line of an object file without its comment, and the comment: from the first `;` that has no
+/// backslash before it.
 pub fn without_comment(line: &str) -> (String, Option<String>) {
     let mut before = None;
     for (at, c) in line.char_indices() {
@@ -54,7 +57,8 @@ mod tests {
     #[test]
     fn lines_go_on_after_a_backslash() {
         let lines = logical(b"a \\\n   b\\\r\n\tc\r\nd\\\\\n\\\ne");
-        let texts: Vec<(u32, &str)> = lines.iter().map(|(number, text)| (*number, text.as_str())).collect();
+        let texts: Vec<(u32, &str)> =
+            lines.iter().map(|(number, text)| (*number, text.as_str())).collect();
         assert_eq!(texts, [(1, "a bc"), (4, "d\\"), (5, "\\"), (6, "e")]);
         assert_eq!(logical(b"x \\"), [(1, "x ".to_owned())]);
     }

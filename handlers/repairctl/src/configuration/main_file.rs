@@ -38,7 +38,9 @@ impl MainFile {
 
     /// `text` with `$USERn$` filled in. To look at, not to show.
     pub fn with_users(&self, text: &str) -> String {
-        self.users.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name.as_str(), value))
+        self.users
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| text.replace(name.as_str(), value))
     }
 }
 
@@ -68,7 +70,9 @@ impl Reader {
                 "cfg_file" => self.object_file(&place, &value.at),
                 "cfg_dir" => self.object_directory(&place, &value.at),
                 // Readable by Nagios alone, often; then only what $USERn$ holds is not known.
-                "resource_file" => main.users.extend(read(&place).map(|text| users(&text)).unwrap_or_default()),
+                "resource_file" => {
+                    main.users.extend(read(&place).map(|text| users(&text)).unwrap_or_default())
+                }
                 _ => {}
             }
         }
@@ -79,7 +83,11 @@ impl Reader {
         let file: Rc<Path> = path.into();
         for (line, text) in logical(text) {
             let at = At { file: Rc::clone(&file), line };
-            let Some((name, value)) = text.trim().split_once('=').filter(|(name, _)| !name.starts_with('#')) else { continue };
+            let Some((name, value)) =
+                text.trim().split_once('=').filter(|(name, _)| !name.starts_with('#'))
+            else {
+                continue;
+            };
             let value = Value { text: value.trim().to_owned(), cut: None, at };
             let place = beside(path, &value.text);
             match name {
@@ -143,7 +151,9 @@ impl Reader {
                 return Vec::new();
             }
         };
-        entries.retain(|entry| entry.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b".")));
+        entries.retain(|entry| {
+            entry.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+        });
         entries.sort();
         let mut files = Vec::new();
         for entry in entries {
@@ -176,7 +186,8 @@ fn beside(file: &Path, named: &str) -> PathBuf {
 
 fn users(text: &[u8]) -> Vec<(String, String)> {
     let lines = logical(text).into_iter();
-    let pairs =
-        lines.filter_map(|(_, line)| line.trim().split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let pairs = lines.filter_map(|(_, line)| {
+        line.trim().split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    });
     pairs.filter(|(name, _)| name.starts_with("$USER")).collect()
 }

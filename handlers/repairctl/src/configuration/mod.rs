@@ -1,5 +1,6 @@
-//! Nagios' configuration as it is written: what its main file says, and its objects with their templates filled in. Each
-//! value keeps its file and line. What only Nagios itself needs to know, such as contacts, is left out.
+//! Nagios' configuration as it is written: what its main file says, and its objects with their
+//! templates filled in. Each value keeps its file and line. What only Nagios itself needs to know,
+//! such as contacts, is left out.
 
 mod define;
 mod expand;
@@ -63,10 +64,13 @@ impl Value {
     }
 }
 
-/// The number a value begins with, as atoi(3) and strtod(3) see it; `None` when it begins with none.
+/// The number a value begins with, as atoi(3) and strtod(3) see it; `None` when it begins with
+/// none.
 pub fn number(text: &str) -> Option<f64> {
     let text = text.trim_start();
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+'))
+        .unwrap_or(text.len());
     text.get(..end)?.parse().ok()
 }
 
@@ -91,7 +95,8 @@ pub fn places() -> String {
     PLACES.join(", ")
 }
 
-/// Reads a main file and the objects it names; or, when it is one, an object file or the object cache.
+/// Reads a main file and the objects it names; or, when it is one, an object file or the object
+/// cache.
 pub fn read(path: &Path) -> Configuration {
     let mut reader = Reader::default();
     let main = match main_file::read(path) {
@@ -106,9 +111,17 @@ pub fn read(path: &Path) -> Configuration {
         Ok(text) => reader.main_file(path, &text),
     };
     if reader.definitions.is_empty() && reader.unreadable.is_empty() {
-        reader.fail(path, 0, "it defines nothing and names no file that does: this is no configuration of Nagios");
+        reader.fail(
+            path,
+            0,
+            "it defines nothing and names no file that does: this is no configuration of Nagios",
+        );
     }
-    Configuration { main, objects: expand::expand(&reader.definitions), unreadable: reader.unreadable }
+    Configuration {
+        main,
+        objects: expand::expand(&reader.definitions),
+        unreadable: reader.unreadable,
+    }
 }
 
 #[cfg(test)]

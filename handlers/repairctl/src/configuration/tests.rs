@@ -12,27 +12,37 @@ use super::*;
 type Seen = BTreeMap<String, BTreeMap<String, String>>;
 
 const SWITCHES: [&str; 2] = ["event_handler_enabled", "active_checks_enabled"];
-const NUMBERS: [&str; 4] = ["retry_interval", "max_check_attempts", "is_volatile", "check_interval"];
+const NUMBERS: [&str; 4] =
+    ["retry_interval", "max_check_attempts", "is_volatile", "check_interval"];
 const TEXTS: [&str; 3] = ["event_handler", "check_command", "_REPAIR"];
 
 fn seen(configuration: &Configuration) -> Seen {
     let objects = &configuration.objects;
     let hosts = objects.hosts.iter().map(|host| (host.name.clone(), &host.object));
-    let on_hosts = objects.services.iter().flat_map(|service| service.hosts.iter().map(move |host| (host, service)));
-    let services = on_hosts.map(|(host, service)| (format!("{host}/{}", service.description), &service.object));
+    let on_hosts = objects
+        .services
+        .iter()
+        .flat_map(|service| service.hosts.iter().map(move |host| (host, service)));
+    let services = on_hosts
+        .map(|(host, service)| (format!("{host}/{}", service.description), &service.object));
     hosts.chain(services).map(|(name, object)| (name, directives(object))).collect()
 }
 
 /// Nagios writes all defaults into its cache.
 fn directives(object: &Object) -> BTreeMap<String, String> {
-    let switches = SWITCHES.map(|name| (name, object.get(name).is_none_or(Value::is_on).to_string()));
+    let switches =
+        SWITCHES.map(|name| (name, object.get(name).is_none_or(Value::is_on).to_string()));
     let defaults = [1.0, 0.0, 0.0, 5.0];
-    let numbers = NUMBERS
-        .iter()
-        .zip(defaults)
-        .map(|(name, default)| (*name, object.text(name).and_then(number).unwrap_or(default).to_string()));
+    let numbers = NUMBERS.iter().zip(defaults).map(|(name, default)| {
+        (*name, object.text(name).and_then(number).unwrap_or(default).to_string())
+    });
     let texts = TEXTS.map(|name| (name, object.text(name).unwrap_or_default().to_owned()));
-    switches.into_iter().chain(numbers).chain(texts).map(|(name, value)| (name.to_owned(), value)).collect()
+    switches
+        .into_iter()
+        .chain(numbers)
+        .chain(texts)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 #[test]
@@ -42,17 +52,31 @@ fn objects_are_what_nagios_makes_of_them() {
     fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
     let place = |name: &str| directory.path().join(name);
     fs::create_dir_all(place("conf.d/below")).unwrap();
-    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/objects.cfg"), place("conf.d/below/objects.cfg")).unwrap();
+    fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/objects.cfg"),
+        place("conf.d/below/objects.cfg"),
+    )
+    .unwrap();
     fs::write(place("conf.d/ignored.txt"), "define nonsense").unwrap();
-    let main = "cfg_dir=conf.d\nlog_file=log\nobject_cache_file=cache\nprecached_object_file=precached\n";
+    let main =
+        "cfg_dir=conf.d\nlog_file=log\nobject_cache_file=cache\nprecached_object_file=precached\n";
     fs::write(place("nagios.cfg"), main).unwrap();
-    let done = Command::new("/usr/sbin/nagios4").arg("-vp").arg(place("nagios.cfg")).output().expect("nagios4-core");
+    let done = Command::new("/usr/sbin/nagios4")
+        .arg("-vp")
+        .arg(place("nagios.cfg"))
+        .output()
+        .expect("nagios4-core");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
 
     let (ours, theirs) = (read(&place("nagios.cfg")), read(&place("precached")));
     assert!(ours.unreadable.is_empty() && ours.objects.missing.is_empty());
     let lines = |configuration: &Configuration| -> Vec<(String, String)> {
-        configuration.objects.commands.iter().map(|(name, command)| (name.clone(), command.line.text.clone())).collect()
+        configuration
+            .objects
+            .commands
+            .iter()
+            .map(|(name, command)| (name.clone(), command.line.text.clone()))
+            .collect()
     };
     assert_eq!(lines(&ours), lines(&theirs));
     assert_eq!(seen(&ours).len(), 3 + 13);
@@ -63,10 +87,14 @@ fn objects_are_what_nagios_makes_of_them() {
 fn a_value_stands_where_it_was_written() {
     let ours = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/objects.cfg"));
     let heir = ours.objects.services.iter().find(|service| service.description == "heir").unwrap();
-    let lines = ["retry_interval", "_REPAIR", "event_handler_enabled"].map(|name| heir.object.get(name).unwrap().at.line);
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/objects.cfg")).unwrap();
+    let lines = ["retry_interval", "_REPAIR", "event_handler_enabled"]
+        .map(|name| heir.object.get(name).unwrap().at.line);
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/objects.cfg"))
+        .unwrap();
     let wanted = ["retry_check_interval 3", "_REPAIR x;y", "event_handler_enabled on"];
-    let wanted = wanted.map(|holds| u32::try_from(1 + text.lines().position(|line| line.contains(holds)).unwrap()).unwrap());
+    let wanted = wanted.map(|holds| {
+        u32::try_from(1 + text.lines().position(|line| line.contains(holds)).unwrap()).unwrap()
+    });
     assert_eq!(lines, wanted);
     assert_eq!(heir.object.get("_REPAIR").unwrap().cut.as_deref(), Some(";y"));
 }
@@ -79,7 +107,8 @@ fn directories_that_go_round_in_circles_are_read_once_and_templates_that_do_end(
     std::os::unix::fs::symlink(place("conf.d"), place("conf.d/again")).unwrap();
     fs::write(
         place("conf.d/a.cfg"),
-        "define host {\n name a\n use b\n register 0\n}\ndefine host {\n name b\n use a\n host_name h\n}\n",
+        "define host {\n name a\n use b\n register 0\n}\ndefine host {\n name b\n use \
+        a\n host_name h\n}\n",
     )
     .unwrap();
     fs::write(place("nagios.cfg"), "cfg_dir=conf.d\ncfg_dir=conf.d\n").unwrap();

@@ -42,7 +42,12 @@ impl Finding {
 
     /// Repairs will fail.
     pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> Finding {
-        Finding { check: check.into(), verdict: Verdict::Wrong, text: text.into(), fix: Some(fix.into()) }
+        Finding {
+            check: check.into(),
+            verdict: Verdict::Wrong,
+            text: text.into(),
+            fix: Some(fix.into()),
+        }
     }
 
     /// Repairs work, but.
@@ -52,7 +57,11 @@ impl Finding {
 
     /// `ok`, or `bad` when there is a reason for it.
     pub fn of(check: &'static str, ok: String, wrong: Vec<String>, fix: impl Into<Fix>) -> Finding {
-        if wrong.is_empty() { Finding::ok(check, ok) } else { Finding::wrong(check, wrong.join("; "), fix) }
+        if wrong.is_empty() {
+            Finding::ok(check, ok)
+        } else {
+            Finding::wrong(check, wrong.join("; "), fix)
+        }
     }
 
     /// For people: what was found, and below it the fix.
@@ -62,7 +71,11 @@ impl Finding {
             Verdict::Note => ("note ", Tone::Uneasy),
             Verdict::Wrong => ("WRONG", Tone::Bad),
         };
-        let text = if out.is_terminal() { wrapped(&shown(&self.text), columns(), MARGIN) } else { shown(&self.text) };
+        let text = if out.is_terminal() {
+            wrapped(&shown(&self.text), columns(), MARGIN)
+        } else {
+            shown(&self.text)
+        };
         let found = format!("  {} {:<13} {text}", tone.paint(word, out), clean(&self.check));
         let fix = self.fix.as_ref().map(|fix| format!("        fix: {}", fix.text(about, context)));
         std::iter::once(found).chain(fix).collect()

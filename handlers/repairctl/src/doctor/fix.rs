@@ -1,6 +1,6 @@
-//! How to fix each problem: a line to paste where one will do. The half that collects findings names the fix. The half that
-//! prints it makes the text, from a template and what it knows itself. Of what Nagios' user can forge, only the names of
-//! hosts get into a command, quoted.
+//! How to fix each problem: a line to paste where one will do. The half that collects findings
+//! names the fix. The half that prints it makes the text, from a template and what it knows itself.
+//! Of what Nagios' user can forge, only the names of hosts get into a command, quoted.
 
 use std::path::Path;
 
@@ -119,22 +119,34 @@ impl ServerFix {
         let Account { name: user, group, .. } = context.account;
         let (user, group) = (quoted(user), quoted(group));
         let policy = path(context.policy);
-        let ledger = context.config.map(|config| &config.ledger).map_or("the ledger".into(), |ledger| path(ledger));
+        let ledger = context
+            .config
+            .map(|config| &config.ledger)
+            .map_or("the ledger".into(), |ledger| path(ledger));
         let beside = context.ledger_directory().map_or("its directory".into(), path);
         match self {
-            ServerFix::RunAsRoot => format!("run it as root and name that user: sudo repairctl doctor --nagios-user {user}"),
+            ServerFix::RunAsRoot => format!(
+                "run it as root and name that user: sudo repairctl \
+                                             doctor --nagios-user {user}"
+            ),
             ServerFix::Init => "sudo repairctl init writes a first one".into(),
             ServerFix::OpenPolicyDirectory => {
                 let above = context.policy.parent().unwrap_or(context.policy);
                 match roots_alone(above) {
                     true => format!("chmod 755 {}, so that {user} reaches it", path(above)),
-                    false => format!("move the policy to a directory of root's, mode 755, so that {user} reaches it"),
+                    false => format!(
+                        "move the policy to a directory of root's, mode 755, so that \
+                                      {user} reaches it"
+                    ),
                 }
             }
             ServerFix::GivePolicyToGroup if roots_alone(context.policy) => {
                 format!("chgrp {group} {policy} && chmod 640 {policy}")
             }
-            ServerFix::GivePolicyToGroup => format!("move the policy to a directory of root's, for group {group}, mode 640"),
+            ServerFix::GivePolicyToGroup => format!(
+                "move the policy to a directory of root's, for \
+                                                     group {group}, mode 640"
+            ),
             ServerFix::CorrectPolicy => "correct policy.json at that line".into(),
             ServerFix::NameNagiosCfg => "name it with --nagios-cfg".into(),
             ServerFix::StartNagios => "start Nagios".into(),
@@ -144,39 +156,72 @@ impl ServerFix {
             ServerFix::InstallLocalRung => "install it, or chmod +x it".into(),
             ServerFix::InstallWorker => "install the package anew".into(),
             ServerFix::MakeKey => {
-                "sudo repairctl init makes it (if it is there: chmod the directories above it, for Nagios' group)".into()
+                "sudo repairctl init makes it (if it is there: chmod the directories above it, for \
+                 Nagios' group)"
+                    .into()
             }
             ServerFix::OwnKey { host } => {
                 let key = context.route(host).map(|route| route.key);
                 match key {
-                    Some(key) if roots_alone(&key) => format!("chown {user} {0} && chmod 600 {0}", path(&key)),
-                    _ => format!("give the key to {user}, mode 0600; its directory should be root's"),
+                    Some(key) if roots_alone(&key) => format!(
+                        "chown {user} {0} && chmod 600 \
+                        {0}",
+                        path(&key)
+                    ),
+                    _ => format!(
+                        "give the key to {user}, mode 0600; its directory should be \
+                                  root's"
+                    ),
                 }
             }
-            ServerFix::PassphraseFile => "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into(),
+            ServerFix::PassphraseFile => "give its passphrase in a file of mode 0600, as \
+                                          ssh.passphrase_file"
+                .into(),
             ServerFix::NamePrivateKey => "name the private key itself as ssh.key".into(),
-            ServerFix::MakeLedgerDirectory if context.ledger_directory().is_some_and(roots_alone) => {
+            ServerFix::MakeLedgerDirectory
+                if context.ledger_directory().is_some_and(roots_alone) =>
+            {
                 format!("install -d -o {user} -g {group} -m 750 {beside}")
             }
             ServerFix::MakeLedgerDirectory => format!("runuser -u {user} -- mkdir -m 750 {beside}"),
             // In a directory of that user root follows no link, and leaves modes to that user.
             ServerFix::OwnLedger => {
-                format!("chown -hR {user}:{group} {beside} && runuser -u {user} -- chmod -R u+rwX {beside}")
+                format!(
+                    "chown -hR {user}:{group} {beside} && runuser -u {user} -- chmod -R u+rwX \
+                         {beside}"
+                )
             }
             ServerFix::CloseLedger => format!(
-                "see that its history is right, then: chown -hR {user}:{group} {beside} && runuser -u {user} -- \
+                "see that its history is right, then: chown -hR {user}:{group} {beside} && runuser \
+                 -u {user} -- \
                  chmod -R g-w,o= {beside}"
             ),
-            ServerFix::CorrectLedger => format!("repair {ledger}, or move it away: repairs begin with an empty history then"),
+            ServerFix::CorrectLedger => format!(
+                "repair {ledger}, or move it away: repairs begin \
+                                                 with an empty history then"
+            ),
             ServerFix::SetCommandFile => "set command_file to that of nagios.cfg".into(),
             ServerFix::MakeCommandFile => {
-                "start Nagios; it makes the pipe (check_external_commands=1, and the same command_file in nagios.cfg)".into()
+                "start Nagios; it makes the pipe (check_external_commands=1, and the same \
+                 command_file in nagios.cfg)"
+                    .into()
             }
-            ServerFix::OpenCommandFile => format!("let {user} write it: look at its owner and mode"),
+            ServerFix::OpenCommandFile => format!(
+                "let {user} write it: look at its owner and \
+                                                   mode"
+            ),
             ServerFix::ReadCommandFile => "start Nagios: nobody reads that pipe".into(),
-            ServerFix::StatusFile => "start Nagios, and name its present status_file in the policy".into(),
-            ServerFix::OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and restart Nagios".into(),
-            ServerFix::AddRepair => "the policy has no such repair: add it there, or correct the name".into(),
+            ServerFix::StatusFile => "start Nagios, and name its present status_file in the \
+                                      policy"
+                .into(),
+            ServerFix::OptIn => {
+                "add `use repairable-service,...` and `_REPAIR NAME` to a service, \
+                                 and restart Nagios"
+                    .into()
+            }
+            ServerFix::AddRepair => "the policy has no such repair: add it there, or correct the \
+                                     name"
+                .into(),
         }
     }
 }
@@ -190,28 +235,39 @@ impl HostFix {
             HostFix::TrustUnlessConfigured => {
                 format!("ssh_config may name another source; else: sudo repairctl trust {host}")
             }
-            HostFix::NewHostKey => format!("give it a new host key, then: sudo repairctl trust {host}"),
+            HostFix::NewHostKey => {
+                format!("give it a new host key, then: sudo repairctl trust {host}")
+            }
             HostFix::CorrectAddress => format!(
-                "correct its address in Nagios, or give hosts.{host}.address in the policy; look after name resolution here"
+                "correct its address in Nagios, or give hosts.{host}.address in the policy; look \
+                 after name resolution here"
             ),
             HostFix::InstallGate => side::install_gate(&host),
             HostFix::UpdateGate => {
                 format!("update repair_gate on {host} or this server; both versions work together")
             }
             HostFix::Replace => {
-                format!("find out whether {host} was reinstalled; only then: sudo repairctl trust {host} --replace")
+                format!(
+                    "find out whether {host} was reinstalled; only then: sudo repairctl trust \
+                     {host} --replace"
+                )
             }
             HostFix::CompareKey => {
-                format!("look at sshd's log on {host}; compare its key: sudo repairctl trust {host}")
+                format!(
+                    "look at sshd's log on {host}; compare its key: sudo repairctl trust {host}"
+                )
             }
             HostFix::AuthorizedKeys => {
                 let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
                 format!(
-                    "on {host}, create the account {user} (ssh.user) and put this line into ~{user}/.ssh/authorized_keys: {}",
+                    "on {host}, create the account {user} (ssh.user) and put this line into \
+                     ~{user}/.ssh/authorized_keys: {}",
                     context.key_line(name)
                 )
             }
-            HostFix::ForcedCommand => format!("the line of authorized_keys must be: {}", context.key_line(name)),
+            HostFix::ForcedCommand => {
+                format!("the line of authorized_keys must be: {}", context.key_line(name))
+            }
             HostFix::ReadSshdLog => format!("look at sshd's log on {host}"),
             HostFix::ReadLog => format!("look at the system's log on {host}"),
             HostFix::CheckGate => {
@@ -220,23 +276,39 @@ impl HostFix {
             HostFix::OwnGateState => {
                 let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
                 format!(
-                    "on {host}, as root: install -d -o {user} -g {user} -m 700 {}; if that changes nothing, see the log there",
+                    "on {host}, as root: install -d -o {user} -g {user} -m 700 {}; if that changes \
+                     nothing, see the log there",
                     side::GATE_STATE
                 )
             }
             HostFix::NameRepair => {
-                format!("name it in /etc/nagios-selfheal/repairs.json on {host}, then there, as root: {}", side::renew_sudoers())
+                format!(
+                    "name it in /etc/nagios-selfheal/repairs.json on {host}, then there, as root: \
+                     {}",
+                    side::renew_sudoers()
+                )
             }
             HostFix::EndHold => format!("remove the hold file on {host} when the work is done"),
             HostFix::ManyRequests => {
-                format!("wait; if you did not request these repairs, look for the client in the system log of {host}")
+                format!(
+                    "wait; if you did not request these repairs, look for the client in the system \
+                     log of {host}"
+                )
             }
-            HostFix::OpenKnownHosts => "chmod 644 that file, and let Nagios' user into its directory".into(),
+            HostFix::OpenKnownHosts => {
+                "chmod 644 that file, and let Nagios' user into its directory".into()
+            }
             HostFix::UseOpenSsh => r#""transport": "openssh" for this host"#.into(),
-            HostFix::OpenPort => "start sshd there, open the firewall, or correct ssh.port in the policy".into(),
+            HostFix::OpenPort => {
+                "start sshd there, open the firewall, or correct ssh.port in the policy".into()
+            }
             HostFix::KeyFirst => "fix the key first (see 'this server' above)".into(),
-            HostFix::StartAgent => "start the agent in Nagios' environment, or use a key file".into(),
-            HostFix::KeepTime => format!("synchronise the clock of {host}, with chrony or systemd-timesyncd"),
+            HostFix::StartAgent => {
+                "start the agent in Nagios' environment, or use a key file".into()
+            }
+            HostFix::KeepTime => {
+                format!("synchronise the clock of {host}, with chrony or systemd-timesyncd")
+            }
         }
     }
 }
@@ -251,14 +323,17 @@ impl FixContext<'_> {
     }
 
     fn key_line(&self, host: &str) -> String {
-        self.route(host).map_or_else(|| "see repairctl init".into(), |route| side::key_line(&route.key))
+        self.route(host)
+            .map_or_else(|| "see repairctl init".into(), |route| side::key_line(&route.key))
     }
 }
 
-/// Whether a command of root on `path` cannot be led elsewhere: no other account can change a directory above it.
+/// Whether a command of root on `path` cannot be led elsewhere: no other account can change a
+/// directory above it.
 fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
-    let found = Directory::open(path.parent().unwrap_or(path)).map(|above| above.metadata(path.file_name().unwrap_or_default()));
+    let found = Directory::open(path.parent().unwrap_or(path))
+        .map(|above| above.metadata(path.file_name().unwrap_or_default()));
     found.is_ok_and(|found| found.map_or(true, |found| !found.is_symlink()))
 }
 

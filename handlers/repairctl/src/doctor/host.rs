@@ -1,10 +1,13 @@
-//! What is checked of one host: the way to its gate, and what the gate says. Nothing is changed there.
+//! What is checked of one host: the way to its gate, and what the gate says. Nothing is changed
+//! there.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use policy::RepairName;
 use policy_file::{HostRoute, Transport};
-use transport::{Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, route, survey};
+use transport::{
+    Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, route, survey,
+};
 
 use super::finding::{Finding, Verdict};
 use super::fix::HostFix;
@@ -80,7 +83,9 @@ fn port(route: &HostRoute, deadline: Instant) -> Finding {
 
 fn port_fix(why: &Error) -> HostFix {
     match why {
-        Error::Resolve { .. } | Error::Timeout { phase: Phase::Resolve, .. } => HostFix::CorrectAddress,
+        Error::Resolve { .. } | Error::Timeout { phase: Phase::Resolve, .. } => {
+            HostFix::CorrectAddress
+        }
         _ => HostFix::OpenPort,
     }
 }
@@ -99,7 +104,11 @@ fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Fin
         }
         Ok((_, other)) => {
             let fix = HostFix::InstallGate;
-            findings.push(Finding::wrong("gate", format!("unexpected answer to 'version': {other:?}"), fix));
+            findings.push(Finding::wrong(
+                "gate",
+                format!("unexpected answer to 'version': {other:?}"),
+                fix,
+            ));
             return;
         }
         Err(why) => {
@@ -108,7 +117,11 @@ fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Fin
         }
     };
     let Some(offered) = list(gate.as_mut(), deadline, findings) else { return };
-    let missing: Vec<&RepairName> = patient.needs.iter().filter(|name| !offered.iter().any(|has| has == name.as_str())).collect();
+    let missing: Vec<&RepairName> = patient
+        .needs
+        .iter()
+        .filter(|name| !offered.iter().any(|has| has == name.as_str()))
+        .collect();
     findings.push(repairs(patient, &missing, &offered));
     for name in patient.needs.iter().filter(|name| !missing.contains(name)) {
         if !ready(gate.as_mut(), name, deadline, findings) {
@@ -143,7 +156,10 @@ fn no_login(why: &Error) -> Finding {
         Error::AuthRefused { .. } => Finding::wrong("login", short(why), HostFix::AuthorizedKeys),
         Error::NotFramed { .. } => Finding::wrong("gate", short(why), HostFix::InstallGate),
         Error::Denied { .. } => Finding::wrong("gate", short(why), HostFix::ForcedCommand),
-        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } | Error::KeyFileFormat { .. } | Error::Passphrase { .. } => {
+        Error::KeyFileUnreadable { .. }
+        | Error::KeyFileOpen { .. }
+        | Error::KeyFileFormat { .. }
+        | Error::Passphrase { .. } => {
             Finding::wrong("login", "no login without a usable key", HostFix::KeyFirst)
         }
         Error::Agent { .. } => Finding::wrong("login", short(why), HostFix::StartAgent),
@@ -152,7 +168,11 @@ fn no_login(why: &Error) -> Finding {
     }
 }
 
-fn list(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<Finding>) -> Option<Vec<String>> {
+fn list(
+    gate: &mut dyn Gate,
+    deadline: Instant,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<String>> {
     findings.push(match gate.ask(&Request::List, deadline) {
         Ok(Answer::Repairs(names)) => return Some(names),
         Ok(Answer::Refused(no)) => Finding::wrong("repairs.json", said(&no), HostFix::CheckGate),
@@ -177,7 +197,12 @@ fn repairs(patient: &Patient, missing: &[&RepairName], offered: &[String]) -> Fi
 }
 
 /// Whether there is any use in asking on.
-fn ready(gate: &mut dyn Gate, name: &RepairName, deadline: Instant, findings: &mut Vec<Finding>) -> bool {
+fn ready(
+    gate: &mut dyn Gate,
+    name: &RepairName,
+    deadline: Instant,
+    findings: &mut Vec<Finding>,
+) -> bool {
     let asked = gate.ask(&Request::Ready { name: name.clone() }, deadline);
     let answered = asked.is_ok();
     let finding = match asked {
@@ -185,21 +210,34 @@ fn ready(gate: &mut dyn Gate, name: &RepairName, deadline: Instant, findings: &m
             if !findings.iter().any(|finding| finding.check == "clock") {
                 findings.push(clock(time));
             }
-            Finding::ok("can repair", format!("{name}: its program is there, and sudo lets the account run it"))
+            Finding::ok(
+                "can repair",
+                format!("{name}: its program is there, and sudo lets the account run it"),
+            )
         }
         Ok(Answer::Refused(no)) => match no.reason {
-            Reason::Held => Finding::note("can repair", format!("{name}: {}", said(&no)), HostFix::EndHold),
-            _ if no.is_passing() => {
-                Finding::note("can repair", format!("{name}, but not now: {}", said(&no)), HostFix::ManyRequests)
+            Reason::Held => {
+                Finding::note("can repair", format!("{name}: {}", said(&no)), HostFix::EndHold)
             }
+            _ if no.is_passing() => Finding::note(
+                "can repair",
+                format!("{name}, but not now: {}", said(&no)),
+                HostFix::ManyRequests,
+            ),
             Reason::BadRequest => {
                 let text = format!("{name}: this gate is too old to check the sudo rule");
                 Finding::note("can repair", text, HostFix::UpdateGate)
             }
-            reason => Finding::wrong("can repair", format!("{name}: {}", said(&no)), refusal_fix(reason)),
+            reason => {
+                Finding::wrong("can repair", format!("{name}: {}", said(&no)), refusal_fix(reason))
+            }
         },
-        Ok(other) => Finding::wrong("can repair", format!("{name}: {other:?}"), HostFix::InstallGate),
-        Err(why) => Finding::wrong("can repair", format!("{name}: {}", short(&why)), HostFix::ReadLog),
+        Ok(other) => {
+            Finding::wrong("can repair", format!("{name}: {other:?}"), HostFix::InstallGate)
+        }
+        Err(why) => {
+            Finding::wrong("can repair", format!("{name}: {}", short(&why)), HostFix::ReadLog)
+        }
     };
     findings.push(finding);
     answered
@@ -220,7 +258,8 @@ fn refusal_fix(reason: Reason) -> HostFix {
 }
 
 fn clock(time: i64) -> Finding {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let skew = now.abs_diff(u64::try_from(time).unwrap_or_default());
     if skew <= SKEW {
         return Finding::ok("clock", format!("within {} s of ours", skew.max(1)));

@@ -1,4 +1,5 @@
-//! As whom doctor looks. What works for root, with root's HOME, groups and agent, proves nothing about a repair at night.
+//! As whom doctor looks. What works for root, with root's HOME, groups and agent, proves nothing
+//! about a repair at night.
 
 use std::fs;
 
@@ -12,7 +13,8 @@ pub fn look(account: &Account) -> Finding {
     let uid = rustix::process::geteuid().as_raw();
     if uid != account.uid {
         let text = format!(
-            "this runs as uid {uid}, but Nagios runs as {} (uid {}): what follows is not what it meets",
+            "this runs as uid {uid}, but Nagios runs as {} (uid {}): what follows is not what it \
+             meets",
             account.name, account.uid
         );
         return Finding::wrong("user", text, ServerFix::RunAsRoot);
@@ -20,7 +22,11 @@ pub fn look(account: &Account) -> Finding {
     let home = std::env::var_os("HOME");
     let text = match &home {
         Some(home) if fs::read_dir(home).is_err() => {
-            format!("{}, with HOME={}, which it cannot read and repairs do not use", account.name, home.display())
+            format!(
+                "{}, with HOME={}, which it cannot read and repairs do not use",
+                account.name,
+                home.display()
+            )
         }
         Some(home) => format!("{}, with HOME={}", account.name, home.display()),
         None => format!("{}, without a HOME, which repairs do not use", account.name),

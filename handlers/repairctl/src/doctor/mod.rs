@@ -1,4 +1,5 @@
-//! `repairctl doctor`: looks at everything between Nagios and the gates, as the user Nagios runs as.
+//! `repairctl doctor`: looks at everything between Nagios and the gates, as the user Nagios runs
+//! as.
 
 mod finding;
 mod fix;
@@ -49,7 +50,8 @@ impl Split for Doctor {
         let config = site.config();
         let objects = main.as_ref().map(MainFile::objects);
         let known = objects.as_ref().and_then(|read| read.as_ref().ok());
-        let patients = config.as_ref().map(|config| patients(self, config, known)).unwrap_or_default();
+        let patients =
+            config.as_ref().map(|config| patients(self, config, known)).unwrap_or_default();
 
         let mut here = vec![identity::look(&account)];
         here.extend(policy(&config, site));
@@ -64,7 +66,9 @@ impl Split for Doctor {
             here.extend(strangers(self, config, known));
         }
         let mut checks = vec![(None, here)];
-        ward::examine(&patients, self.jobs.into(), |patient, findings| checks.push((Some(patient.route.host.clone()), findings)));
+        ward::examine(&patients, self.jobs.into(), |patient, findings| {
+            checks.push((Some(patient.route.host.clone()), findings))
+        });
         Ok(checks)
     }
 
@@ -72,7 +76,11 @@ impl Split for Doctor {
         let account = nagios::trusted_account(self.nagios_user.as_deref(), site.nagios_cfg())?;
         let config = site.config().ok();
         let context = FixContext { account: &account, policy: site.policy(), config };
-        Ok(if self.json { print_json(&checks, &context, out) } else { print(&checks, &context, out) })
+        Ok(if self.json {
+            print_json(&checks, &context, out)
+        } else {
+            print(&checks, &context, out)
+        })
     }
 }
 
@@ -89,7 +97,9 @@ fn policy(config: &Result<&Config, Problem>, site: &Site) -> Option<Finding> {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
             Finding::ok("policy", format!("{path}: {}", names.join(", ")))
         }
-        Err(why) if matches!(site.policy().try_exists(), Ok(false)) => Finding::wrong("policy", why.to_string(), ServerFix::Init),
+        Err(why) if matches!(site.policy().try_exists(), Ok(false)) => {
+            Finding::wrong("policy", why.to_string(), ServerFix::Init)
+        }
         Err(why) if site.policy().try_exists().is_err() => {
             Finding::wrong("policy", why.to_string(), ServerFix::OpenPolicyDirectory)
         }
@@ -100,13 +110,23 @@ fn policy(config: &Result<&Config, Problem>, site: &Site) -> Option<Finding> {
     })
 }
 
-fn of_nagios(main: Option<&MainFile>, objects: Option<&Result<Objects, String>>, config: Option<&Config>) -> Vec<Finding> {
+fn of_nagios(
+    main: Option<&MainFile>,
+    objects: Option<&Result<Objects, String>>,
+    config: Option<&Config>,
+) -> Vec<Finding> {
     let Some(main) = main else {
-        return vec![Finding::note("nagios.cfg", "not found where distributions put it", ServerFix::NameNagiosCfg)];
+        return vec![Finding::note(
+            "nagios.cfg",
+            "not found where distributions put it",
+            ServerFix::NameNagiosCfg,
+        )];
     };
     let mut findings = vec![server::settings(main, config)];
     match (objects, config) {
-        (Some(Err(why)), _) => findings.push(Finding::note("opted in", why, ServerFix::StartNagios)),
+        (Some(Err(why)), _) => {
+            findings.push(Finding::note("opted in", why, ServerFix::StartNagios))
+        }
         (Some(Ok(objects)), Some(config)) => findings.push(server::opted(objects, config)),
         _ => {}
     }
@@ -116,20 +136,29 @@ fn of_nagios(main: Option<&MainFile>, objects: Option<&Result<Objects, String>>,
 /// Hosts that were named on the command line and that nobody knows.
 fn strangers(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<Finding> {
     let Some(objects) = objects else { return Vec::new() };
-    let known = |host: &&String| objects.has(host) || config.routes.hosts().any(|name| name == *host);
+    let known =
+        |host: &&String| objects.has(host) || config.routes.hosts().any(|name| name == *host);
     let unknown = words.hosts.iter().filter(|host| !known(host));
     unknown
-        .map(|host| Finding::note("host", format!("neither Nagios nor the policy knows a host '{host}'"), ServerFix::CorrectHost))
+        .map(|host| {
+            Finding::note(
+                "host",
+                format!("neither Nagios nor the policy knows a host '{host}'"),
+                ServerFix::CorrectHost,
+            )
+        })
         .collect()
 }
 
-/// Whom to look at: those that were named, or everybody who opted in, whom a ladder names, or whom the policy knows and
-/// who is not only on the way to others.
+/// Whom to look at: those that were named, or everybody who opted in, whom a ladder names, or whom
+/// the policy knows and who is not only on the way to others.
 fn patients(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<Patient> {
     let none = Objects::default();
     let objects = objects.unwrap_or(&none);
     let elsewhere = |rules: &policy::Rules| -> Vec<String> {
-        let at = |rung: &policy::Rung| if let Act::Ssh { at: Some(at), .. } = &rung.act { Some(at.clone()) } else { None };
+        let at = |rung: &policy::Rung| {
+            if let Act::Ssh { at: Some(at), .. } = &rung.act { Some(at.clone()) } else { None }
+        };
         rules.ladder.iter().filter_map(at).collect()
     };
     let mut hosts: BTreeSet<String> = words.hosts.iter().cloned().collect();
@@ -137,7 +166,8 @@ fn patients(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<P
         hosts.extend(objects.opted().keys().cloned());
         hosts.extend(config.policy.repairs.values().flat_map(elsewhere));
         let all: Vec<&str> = config.routes.hosts().collect();
-        let bastions: BTreeSet<String> = all.iter().filter_map(|host| Some(config.routes.route(host, None).via?.host)).collect();
+        let bastions: BTreeSet<String> =
+            all.iter().filter_map(|host| Some(config.routes.route(host, None).via?.host)).collect();
         hosts.extend(all.into_iter().filter(|host| !bastions.contains(*host)).map(str::to_owned));
     }
     hosts.iter().map(|host| patient(host, config, objects)).collect()
@@ -146,7 +176,9 @@ fn patients(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<P
 fn patient(host: &str, config: &Config, objects: &Objects) -> Patient {
     let route = config.routes.route(host, objects.address(host));
     let opted = objects.opted().get(host);
-    let wants = |name: &RepairName| opted.is_none_or(|repairs| repairs.iter().any(|repair| repair == name.as_str()));
+    let wants = |name: &RepairName| {
+        opted.is_none_or(|repairs| repairs.iter().any(|repair| repair == name.as_str()))
+    };
     let mut needs = BTreeSet::new();
     let mut named = opted.is_some();
     for (name, rules) in &config.policy.repairs {
@@ -165,12 +197,18 @@ fn patient(host: &str, config: &Config, objects: &Objects) -> Patient {
 }
 
 fn count(checks: &Checks, verdict: Verdict) -> usize {
-    checks.iter().flat_map(|(_, findings)| findings).filter(|finding| finding.verdict == verdict).count()
+    checks
+        .iter()
+        .flat_map(|(_, findings)| findings)
+        .filter(|finding| finding.verdict == verdict)
+        .count()
 }
 
 fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
     let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
-    let all = checks.iter().flat_map(|(host, findings)| findings.iter().map(|finding| finding.json(host.as_deref(), context)));
+    let all = checks.iter().flat_map(|(host, findings)| {
+        findings.iter().map(|finding| finding.json(host.as_deref(), context))
+    });
     let json = json!({"wrong": wrong, "notes": notes, "checks": all.collect::<Vec<_>>()});
     out.line(json::text(format_args!("{json:#}")));
     if wrong == 0 { Found::Fine } else { Found::Wrong }
@@ -184,7 +222,10 @@ fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
         }
     }
     let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
-    let (hosts, checked) = (checks.len().saturating_sub(1), checks.iter().map(|(_, findings)| findings.len()).sum::<usize>());
+    let (hosts, checked) = (
+        checks.len().saturating_sub(1),
+        checks.iter().map(|(_, findings)| findings.len()).sum::<usize>(),
+    );
     let all = format!("{checked} checks, {hosts} {}", if hosts == 1 { "host" } else { "hosts" });
     let (text, tone) = match (wrong, notes) {
         (0, 0) => (format!("{all}: all is well"), Tone::Good),

@@ -26,8 +26,12 @@ pub fn programs(config: &Config) -> Vec<Finding> {
     let (mut found, mut missing, mut local) = (BTreeSet::new(), Vec::new(), Vec::new());
     for rung in &rungs {
         match check::find(&rung.verify, &check::places(config)) {
-            Ok((program, _)) if runnable(&program) => drop(found.insert(program.display().to_string())),
-            Ok((program, _)) => missing.push(format!("{} cannot be run by this user", program.display())),
+            Ok((program, _)) if runnable(&program) => {
+                drop(found.insert(program.display().to_string()))
+            }
+            Ok((program, _)) => {
+                missing.push(format!("{} cannot be run by this user", program.display()))
+            }
             Err(why) => missing.push(why),
         }
         if let Act::Local(argv) = &rung.act {
@@ -38,16 +42,27 @@ pub fn programs(config: &Config) -> Vec<Finding> {
         }
     }
     let found: Vec<String> = found.into_iter().collect();
-    let mut findings = vec![Finding::of("verify", found.join(", "), missing, ServerFix::InstallVerify)];
+    let mut findings =
+        vec![Finding::of("verify", found.join(", "), missing, ServerFix::InstallVerify)];
     if rungs.iter().any(|rung| matches!(rung.act, Act::Local(_))) {
-        findings.push(Finding::of("local rungs", "all can be run".into(), local, ServerFix::InstallLocalRung));
+        findings.push(Finding::of(
+            "local rungs",
+            "all can be run".into(),
+            local,
+            ServerFix::InstallLocalRung,
+        ));
     }
     let worker = front::worker_places(std::env::current_exe().ok().as_deref());
     findings.push(match worker.iter().find(|place| runnable(place)) {
         Some(place) => Finding::ok("worker", place.display().to_string()),
         None => {
-            let places: Vec<String> = worker.iter().map(|place| place.display().to_string()).collect();
-            Finding::wrong("worker", format!("no repair_worker in {}", places.join(", ")), ServerFix::InstallWorker)
+            let places: Vec<String> =
+                worker.iter().map(|place| place.display().to_string()).collect();
+            Finding::wrong(
+                "worker",
+                format!("no repair_worker in {}", places.join(", ")),
+                ServerFix::InstallWorker,
+            )
         }
     });
     findings
@@ -62,12 +77,15 @@ pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
     for route in routes.filter(|route| !route.agent) {
-        if seen.insert((&route.key, &route.passphrase_file, route.transport == Transport::Openssh)) {
+        if seen.insert((&route.key, &route.passphrase_file, route.transport == Transport::Openssh))
+        {
             let target = route::target(route);
-            findings.push(match survey::private_key(&target, route.transport == Transport::Openssh) {
-                Ok(shown) => Finding::ok("key", shown),
-                Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, route)),
-            });
+            findings.push(
+                match survey::private_key(&target, route.transport == Transport::Openssh) {
+                    Ok(shown) => Finding::ok("key", shown),
+                    Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, route)),
+                },
+            );
         }
     }
     findings
@@ -76,7 +94,9 @@ pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<Finding> {
 fn key_fix(why: &Error, route: &HostRoute) -> ServerFix {
     match why {
         Error::KeyFileUnreadable { .. } if !route.key.exists() => ServerFix::MakeKey,
-        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => ServerFix::OwnKey { host: route.host.clone() },
+        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => {
+            ServerFix::OwnKey { host: route.host.clone() }
+        }
         Error::Passphrase { .. } => ServerFix::PassphraseFile,
         _ => ServerFix::NamePrivateKey,
     }
@@ -92,13 +112,21 @@ pub fn ledger(config: &Config) -> Finding {
     }
     // Left by root before the directory was given to this user, it keeps that user out.
     if let Some(file) = SqliteLedger::shut_out(path) {
-        return Finding::wrong("ledger", format!("{} is not this user's to write", file.display()), ServerFix::OwnLedger);
+        return Finding::wrong(
+            "ledger",
+            format!("{} is not this user's to write", file.display()),
+            ServerFix::OwnLedger,
+        );
     }
     match SqliteLedger::open_read_only(path) {
-        Err(ledger::Error::Missing(_)) => Finding::ok("ledger", format!("none yet: the first repair makes {}", path.display())),
-        Err(why @ (ledger::Error::Exposed(_) | ledger::Error::Writable(_) | ledger::Error::Owner { .. })) => {
-            Finding::wrong("ledger", why.to_string(), ServerFix::CloseLedger)
+        Err(ledger::Error::Missing(_)) => {
+            Finding::ok("ledger", format!("none yet: the first repair makes {}", path.display()))
         }
+        Err(
+            why @ (ledger::Error::Exposed(_)
+            | ledger::Error::Writable(_)
+            | ledger::Error::Owner { .. }),
+        ) => Finding::wrong("ledger", why.to_string(), ServerFix::CloseLedger),
         Err(why) => Finding::wrong("ledger", why.to_string(), ServerFix::CorrectLedger),
         Ok(_) => Finding::ok("ledger", path.display().to_string()),
     }
@@ -110,7 +138,8 @@ pub fn files_of_nagios(config: &Config) -> Vec<Finding> {
     match &config.command_file {
         None => findings.push(Finding::note(
             "command file",
-            "none in the policy: Nagios is not told of repairs, and a recovery is seen at the next check",
+            "none in the policy: Nagios is not told of repairs, and a recovery is seen at the next \
+             check",
             ServerFix::SetCommandFile,
         )),
         Some(file) => findings.push(match nagios::pipe(file) {
@@ -135,7 +164,11 @@ fn pipe_fix(file: &Path) -> ServerFix {
 fn status(file: &Path) -> Finding {
     let age = Board::read(file).map(|board| board::age(&board.program, SystemTime::now()));
     match age {
-        Err(why) => Finding::wrong("status file", format!("{why}; nothing is repaired without it"), ServerFix::StatusFile),
+        Err(why) => Finding::wrong(
+            "status file",
+            format!("{why}; nothing is repaired without it"),
+            ServerFix::StatusFile,
+        ),
         Ok(age) if age > STATUS_AGE => Finding::wrong(
             "status file",
             format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
@@ -156,7 +189,9 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Finding {
         if config.command_file.is_some() && is("check_external_commands", "0") {
             wrong.push("check_external_commands=0: Nagios does not hear of repairs".to_owned());
         }
-        for (name, ours) in [("command_file", &config.command_file), ("status_file", &config.status_file)] {
+        for (name, ours) in
+            [("command_file", &config.command_file), ("status_file", &config.status_file)]
+        {
             if let (Some(theirs), Some(ours)) = (main.get(name), ours)
                 && Path::new(theirs) != ours
             {
@@ -164,12 +199,20 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Finding {
             }
         }
     }
-    if main.get("event_handler_timeout").and_then(|seconds| seconds.parse::<u32>().ok()).is_some_and(|seconds| seconds < 5) {
+    if main
+        .get("event_handler_timeout")
+        .and_then(|seconds| seconds.parse::<u32>().ok())
+        .is_some_and(|seconds| seconds < 5)
+    {
         wrong.push(
-            "event_handler_timeout is below 5 s: on a busy server the handler may be killed before it has begun".to_owned(),
+            "event_handler_timeout is below 5 s: on a busy server the handler may be killed before \
+             it has begun".to_owned(),
         );
     }
-    let ok = format!("{}: event handlers are on (repairctl lint reads the objects)", main.path().display());
+    let ok = format!(
+        "{}: event handlers are on (repairctl lint reads the objects)",
+        main.path().display()
+    );
     Finding::of("nagios.cfg", ok, wrong, ServerFix::ChangeNagiosCfg)
 }
 
@@ -179,11 +222,21 @@ pub fn opted(objects: &Objects, config: &Config) -> Finding {
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
     let unknown: Vec<String> = all
         .iter()
-        .flat_map(|(host, repairs)| repairs.iter().filter(|name| !known(name)).map(move |name| format!("{host}: _REPAIR {name}")))
+        .flat_map(|(host, repairs)| {
+            repairs
+                .iter()
+                .filter(|name| !known(name))
+                .map(move |name| format!("{host}: _REPAIR {name}"))
+        })
         .collect();
     if all.is_empty() {
-        return Finding::note("opted in", "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
+        return Finding::note(
+            "opted in",
+            "nothing: no host or service has a _REPAIR",
+            ServerFix::OptIn,
+        );
     }
-    let ok = format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
+    let ok =
+        format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
     Finding::of("opted in", ok, unknown, ServerFix::AddRepair)
 }

@@ -29,7 +29,8 @@ pub fn examine(patients: &[Patient], jobs: usize, mut tell: impl FnMut(&Patient,
             progress(count, patients.len());
             let Ok((at, findings)) = done.recv() else { break };
             waiting.insert(at, findings);
-            while let (Some(findings), Some(patient)) = (waiting.remove(&told), patients.get(told)) {
+            while let (Some(findings), Some(patient)) = (waiting.remove(&told), patients.get(told))
+            {
                 clear();
                 tell(patient, findings);
                 told += 1;

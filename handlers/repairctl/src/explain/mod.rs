@@ -50,7 +50,8 @@ struct NoAction {
     code: String,
     text: String,
     recovered: bool,
-    /// When time will have ended the reason, where it can; two of them start anew with every sign of trouble.
+    /// When time will have ended the reason, where it can; two of them start anew with every sign
+    /// of trouble.
     allowed_at: Option<SystemTime>,
 }
 
@@ -60,15 +61,22 @@ impl Split for Explain {
     fn collect(&self, site: &Site) -> Result<Explanation, Problem> {
         let now = SystemTime::now();
         let config = site.config()?;
-        let seen = config.status_file.as_deref().map(|file| seen::look(file, &self.host, self.service.as_deref())).transpose()?;
+        let seen = config
+            .status_file
+            .as_deref()
+            .map(|file| seen::look(file, &self.host, self.service.as_deref()))
+            .transpose()?;
         let mut ledger = site.ledger(config)?;
         let mut ask = |call: &Call, real: bool| -> Result<Prediction, Problem> {
             let history = history(ledger.as_mut(), call, config, seen.as_ref(), real, now)?;
             Ok(verdict(call, config, &history, now))
         };
         let verdict = ask(&seen::call(self, seen.as_ref(), site.policy())?, self.state.is_none())?;
-        let is_well = self.state.is_none() && verdict.no_action.as_ref().is_some_and(|no| no.recovered);
-        let broken = is_well.then(|| ask(&seen::broken(self, seen.as_ref(), site.policy())?, false)).transpose()?;
+        let is_well =
+            self.state.is_none() && verdict.no_action.as_ref().is_some_and(|no| no.recovered);
+        let broken = is_well
+            .then(|| ask(&seen::broken(self, seen.as_ref(), site.policy())?, false))
+            .transpose()?;
         Ok(Explanation { state: seen.map(|seen| seen.told(now)), verdict, broken })
     }
 
@@ -102,7 +110,8 @@ fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> 
     }
 }
 
-/// What the ledger and the status file know. Of a state that is only supposed, the real one says nothing.
+/// What the ledger and the status file know. Of a state that is only supposed, the real one says
+/// nothing.
 fn history(
     ledger: Option<&mut SqliteLedger>,
     call: &Call,
@@ -112,7 +121,9 @@ fn history(
     now: SystemTime,
 ) -> Result<History, Problem> {
     let known = match ledger {
-        Some(ledger) => ledger.history(&call.event, config.policy.fleet.started.per, now).map_err(unread)?,
+        Some(ledger) => {
+            ledger.history(&call.event, config.policy.fleet.started.per, now).map_err(unread)?
+        }
         None => History::default(),
     };
     let Some(seen) = seen else { return Ok(known) };
@@ -134,8 +145,14 @@ fn tell(words: &Explain, told: &Explanation, out: &mut Out) {
     out.line("");
     let unknown = "as given: without status_file in the policy nobody knows how it is now";
     let state = ("state".to_owned(), told.state.clone().unwrap_or_else(|| unknown.to_owned()));
-    for (name, text) in std::iter::once(&state).chain(&told.broken.as_ref().unwrap_or(&told.verdict).because) {
-        out.line(format!("  {} {}", Tone::Faint.paint(&format!("{:<8}", clean(name)), out), clean(text)));
+    for (name, text) in
+        std::iter::once(&state).chain(&told.broken.as_ref().unwrap_or(&told.verdict).because)
+    {
+        out.line(format!(
+            "  {} {}",
+            Tone::Faint.paint(&format!("{:<8}", clean(name)), out),
+            clean(text)
+        ));
     }
 }
 

@@ -35,7 +35,8 @@ pub fn look(file: &Path, host: &str, service: Option<&str>) -> Result<Seen, Prob
             its_host = Some(one.clone());
         }
     });
-    let program = scanned.map_err(|why| unusable(Blind::Unreadable { path: file.to_owned(), why }))?;
+    let program =
+        scanned.map_err(|why| unusable(Blind::Unreadable { path: file.to_owned(), why }))?;
     Ok(Seen { program, object, host: its_host, share })
 }
 
@@ -44,9 +45,16 @@ impl Seen {
     pub fn told(&self, now: SystemTime) -> String {
         let age = Span(now.duration_since(self.program.written).unwrap_or_default());
         let Some(object) = &self.object else {
-            return format!("Nagios' status file, {age} old, does not show it: is the name right? as given, then");
+            return format!(
+                "Nagios' status file, {age} old, does not show it: is the name right? as given, \
+                 then"
+            );
         };
-        let repair = if object.has_repair() { String::from_utf8_lossy(&object.repair) } else { "none".into() };
+        let repair = if object.has_repair() {
+            String::from_utf8_lossy(&object.repair)
+        } else {
+            "none".into()
+        };
         let flag = |on: bool, text: &'static str| if on { text } else { "" };
         let host = self.host.as_ref().filter(|_| object.service().is_some());
         let host = host.map(|host| format!(", host {}", host.state())).unwrap_or_default();
@@ -70,7 +78,11 @@ pub fn call(words: &Explain, seen: Option<&Seen>, policy: &Path) -> Result<Call,
     match (&words.state, object) {
         (Some(text), _) => made(words, seen, policy, event_words(text)?),
         (None, Some(object)) => {
-            let event = [object.state().to_string(), object.state_type.to_string(), object.attempt.to_string()];
+            let event = [
+                object.state().to_string(),
+                object.state_type.to_string(),
+                object.attempt.to_string(),
+            ];
             made(words, seen, policy, event)
         }
         (None, None) => Err(Problem::Usage(unknown(words, seen))),
@@ -89,8 +101,14 @@ fn unknown(words: &Explain, seen: Option<&Seen>) -> String {
 /// The call for the state in which it would be repaired first of all.
 pub fn broken(words: &Explain, seen: Option<&Seen>, policy: &Path) -> Result<Call, Problem> {
     let state = if words.service.is_some() { State::Critical } else { State::Down };
-    let attempts = seen.and_then(|seen| seen.object.as_ref()).map_or(1, |object| object.max_attempts.max(1));
-    made(words, seen, policy, [state.to_string(), StateType::Hard.to_string(), attempts.to_string()])
+    let attempts =
+        seen.and_then(|seen| seen.object.as_ref()).map_or(1, |object| object.max_attempts.max(1));
+    made(
+        words,
+        seen,
+        policy,
+        [state.to_string(), StateType::Hard.to_string(), attempts.to_string()],
+    )
 }
 
 /// `CRITICAL`, or `CRITICAL;SOFT;2`.
@@ -98,19 +116,34 @@ fn event_words(text: &str) -> Result<[String; 3], Problem> {
     let words: Vec<String> = text.split(';').map(|word| word.trim().to_uppercase()).collect();
     match <[String; 3]>::try_from(words) {
         Ok(all) => Ok(all),
-        Err(words) if words.len() == 1 => Ok([words.concat(), StateType::Hard.to_string(), "1".into()]),
-        Err(_) => Err(Problem::Usage(format!("--state '{}': write CRITICAL, or CRITICAL;SOFT;2", text.escape_debug()))),
+        Err(words) if words.len() == 1 => {
+            Ok([words.concat(), StateType::Hard.to_string(), "1".into()])
+        }
+        Err(_) => Err(Problem::Usage(format!(
+            "--state '{}': write CRITICAL, or CRITICAL;SOFT;2",
+            text.escape_debug()
+        ))),
     }
 }
 
 /// The words with which Nagios would call, read as handle_repair reads them.
-fn made(words: &Explain, seen: Option<&Seen>, policy: &Path, event: [String; 3]) -> Result<Call, Problem> {
+fn made(
+    words: &Explain,
+    seen: Option<&Seen>,
+    policy: &Path,
+    event: [String; 3],
+) -> Result<Call, Problem> {
     let object = seen.and_then(|seen| seen.object.as_ref());
     let host = seen.and_then(|seen| seen.host.as_ref());
-    let repair = words.repair.clone().or_else(|| object.map(|object| String::from_utf8_lossy(&object.repair).into_owned()));
+    let repair = words
+        .repair
+        .clone()
+        .or_else(|| object.map(|object| String::from_utf8_lossy(&object.repair).into_owned()));
     let [state, state_type, _] = &event;
-    // The status file has no state before this one; what has been HARD for more than one check was the same before.
-    let settled = object.is_some_and(|object| object.last_check > object.last_hard_change || words.state.is_some());
+    // The status file has no state before this one; what has been HARD for more than one check was
+    // the same before.
+    let settled = object
+        .is_some_and(|object| object.last_check > object.last_hard_change || words.state.is_some());
     let last = if state_type == "HARD" && settled { state.clone() } else { String::new() };
     let mut argv: Vec<String> = event.to_vec();
     argv.push(format!("--last-state={last}"));
@@ -123,14 +156,19 @@ fn made(words: &Explain, seen: Option<&Seen>, policy: &Path, event: [String; 3])
     if let Some(object) = object {
         argv.push(format!("--max-attempts={}", object.max_attempts));
         // A state that is only supposed is another problem than the one there is.
-        let id = if words.state.is_none() && !object.state().is_good() { object.problem_id } else { 0 };
+        let id =
+            if words.state.is_none() && !object.state().is_good() { object.problem_id } else { 0 };
         argv.push(format!("--problem-id={id}"));
     }
     if let Some(service) = &words.service {
         argv.push(format!("--service={service}"));
         argv.push(format!("--downtime={}", object.map_or(0, |object| object.downtime)));
-        argv.push(format!("--host-state={}", host.map(|host| host.state().to_string()).unwrap_or_default()));
+        argv.push(format!(
+            "--host-state={}",
+            host.map(|host| host.state().to_string()).unwrap_or_default()
+        ));
     }
     let argv: Vec<OsString> = argv.into_iter().map(OsString::from).collect();
-    cli::read(&argv).map_err(|problem| Problem::Usage(problem.to_string().replace("; nothing was run", "")))
+    cli::read(&argv)
+        .map_err(|problem| Problem::Usage(problem.to_string().replace("; nothing was run", "")))
 }

@@ -1,4 +1,5 @@
-//! This server's side: directories, key and policy, each with its owner. What is there is never touched.
+//! This server's side: directories, key and policy, each with its owner. What is there is never
+//! touched.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -38,46 +39,69 @@ impl Here<'_> {
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
         self.directory(configuration, (0, "root"), out)?;
         if let Some(parent) = self.dir.parent().filter(|parent| !parent.exists()) {
-            // Root's, and open to all, so that a gate on this same machine can keep its records below it.
+            // Root's, and open to all, so that a gate on this same machine can keep its records
+            // below it.
             above(parent)?.create_dir(name(parent), 0o755).map_err(|why| failed(parent, why))?;
             told(true, parent, "directory, root 755", out);
         }
         self.directory(self.dir, (*uid, &self.account.name), out)?;
-        let configuration = Directory::open(configuration).map_err(|why| failed(configuration, why))?;
+        let configuration =
+            Directory::open(configuration).map_err(|why| failed(configuration, why))?;
         self.new_key(&configuration, &self.key(), out)?;
         let text = policy_text(self, recipes);
-        policy_file::parse(text.as_bytes(), self.policy).map_err(|bad| Problem::Internal(bad.to_string()))?;
+        policy_file::parse(text.as_bytes(), self.policy)
+            .map_err(|bad| Problem::Internal(bad.to_string()))?;
         let made = clear_packaged(&configuration, name(self.policy));
-        let made = made.and_then(|()| new_file(&configuration, name(self.policy), &text, 0o640, (0, *gid)));
+        let made = made
+            .and_then(|()| new_file(&configuration, name(self.policy), &text, 0o640, (0, *gid)));
         let made = made.map_err(|why| failed(self.policy, why))?;
         told(made, self.policy, &format!("the rules, root:{group} 640"), out);
         Ok(())
     }
 
     /// What is given away is a directory that root has just made, by its descriptor.
-    fn directory(&self, path: &Path, (owner, whose): (u32, &str), out: &mut Out) -> Result<(), Problem> {
+    fn directory(
+        &self,
+        path: &Path,
+        (owner, whose): (u32, &str),
+        out: &mut Out,
+    ) -> Result<(), Problem> {
         let is_there = match Directory::open(path) {
             Ok(_) => true,
             // Nagios' own, from an earlier time.
-            Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. }) if exposed == path && theirs == owner => true,
+            Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. })
+                if exposed == path && theirs == owner =>
+            {
+                true
+            }
             Err(why) if why.kind() == ErrorKind::NotFound => false,
             Err(why) => return Err(failed(path, why)),
         };
         if !is_there {
-            let made = above(path)?.create_dir(name(path), 0o750).and_then(|made| made.give_to(owner, self.account.gid));
+            let made = above(path)?
+                .create_dir(name(path), 0o750)
+                .and_then(|made| made.give_to(owner, self.account.gid));
             made.map_err(|why| failed(path, why))?;
         }
         told(!is_there, path, &format!("directory, {whose}:{} 750", self.account.group), out);
         Ok(())
     }
 
-    /// By ssh-keygen(1), which every server with an ssh client has. Nobody else can put a link where it writes.
-    fn new_key(&self, configuration: &Directory, path: &Path, out: &mut Out) -> Result<(), Problem> {
+    /// By ssh-keygen(1), which every server with an ssh client has. Nobody else can put a link
+    /// where it writes.
+    fn new_key(
+        &self,
+        configuration: &Directory,
+        path: &Path,
+        out: &mut Out,
+    ) -> Result<(), Problem> {
         let public = path.with_added_extension("pub");
-        let [is_there, is_public] = [path, &public].map(|file| configuration.metadata(name(file)).is_ok());
+        let [is_there, is_public] =
+            [path, &public].map(|file| configuration.metadata(name(file)).is_ok());
         if !is_there && is_public {
             return Err(Problem::Usage(format!(
-                "{} is there without its private key {}: put that back, or remove the public one for a new pair",
+                "{} is there without its private key {}: put that back, or remove the public one \
+                 for a new pair",
                 public.display(),
                 path.display()
             )));
@@ -87,15 +111,22 @@ impl Here<'_> {
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "nagios-selfheal", "-f"]).arg(path);
             let done = keygen.stdin(Stdio::null()).output();
             let done = done.map_err(|why| {
-                Problem::Usage(format!("/usr/bin/ssh-keygen: {why}; install your distribution's openssh-client, then come back"))
+                Problem::Usage(format!(
+                    "/usr/bin/ssh-keygen: {why}; install your distribution's \
+                                        openssh-client, then come back"
+                ))
             })?;
             if !done.status.success() {
                 let why = String::from_utf8_lossy(&done.stderr).into_owned();
-                return Err(Problem::Usage(format!("ssh-keygen made no key at {}: {why}", path.display())));
+                return Err(Problem::Usage(format!(
+                    "ssh-keygen made no key at {}: {why}",
+                    path.display()
+                )));
             }
             for file in [path, &public] {
                 let made = configuration.open_file(name(file)).map_err(|why| failed(file, why))?;
-                fchown(made, Some(self.account.uid), Some(self.account.gid)).map_err(|why| failed(file, why))?;
+                fchown(made, Some(self.account.uid), Some(self.account.gid))
+                    .map_err(|why| failed(file, why))?;
             }
         }
         told(!is_there, path, &format!("the private key, {} 600", self.account.name), out);
@@ -103,7 +134,8 @@ impl Here<'_> {
     }
 }
 
-/// The directory that `path` stands in. Root makes nothing where somebody else could lead it elsewhere.
+/// The directory that `path` stands in. Root makes nothing where somebody else could lead it
+/// elsewhere.
 fn above(path: &Path) -> Result<Directory, Problem> {
     Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))
 }
@@ -118,7 +150,11 @@ fn failed(path: &Path, why: impl Into<io::Error>) -> Problem {
 
 fn told(made: bool, path: &Path, what: &str, out: &mut Out) {
     let path = path.display();
-    out.line(if made { format!("made  {path} ({what})") } else { format!("kept  {path}: it is there already") });
+    out.line(if made {
+        format!("made  {path} ({what})")
+    } else {
+        format!("kept  {path}: it is there already")
+    });
 }
 
 /// The policy as the package brings it: it names no repair, so it is nothing to be kept.
@@ -128,13 +164,21 @@ const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 fn clear_packaged(directory: &Directory, name: &OsStr) -> io::Result<()> {
     match directory.read(name, PACKAGED.len() as u64) {
         Ok(text) if text == PACKAGED.as_bytes() => Ok(directory.remove(name)?),
-        Err(why) if !matches!(why.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => Err(why.into()),
+        Err(why) if !matches!(why.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => {
+            Err(why.into())
+        }
         _ => Ok(()),
     }
 }
 
 /// Whole or not at all; whether it was made.
-fn new_file(directory: &Directory, name: &OsStr, text: &str, mode: u32, owner: (u32, u32)) -> io::Result<bool> {
+fn new_file(
+    directory: &Directory,
+    name: &OsStr,
+    text: &str,
+    mode: u32,
+    owner: (u32, u32),
+) -> io::Result<bool> {
     match directory.write_new(name, text.as_bytes(), mode, Some(owner)) {
         Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(false),
         made => Ok(made.map(|()| true)?),
@@ -143,13 +187,18 @@ fn new_file(directory: &Directory, name: &OsStr, text: &str, mode: u32, owner: (
 
 fn policy_text(here: &Here<'_>, recipes: &[Recipe]) -> String {
     let mut policy = serde_json::Map::new();
-    for (name, place) in [("command_file", &here.nagios.command_file), ("status_file", &here.nagios.status_file)] {
+    for (name, place) in
+        [("command_file", &here.nagios.command_file), ("status_file", &here.nagios.status_file)]
+    {
         let place = place.as_ref().filter(|place| place.starts_with('/'));
         policy.extend(place.map(|place| (name.to_owned(), json!(place))));
     }
     policy.insert("ledger".into(), json!(here.dir.join("ledger.sqlite")));
     let known_hosts = here.policy.with_file_name("known_hosts");
-    policy.insert("ssh".into(), json!({"user": "repair", "key": here.key(), "known_hosts": [known_hosts]}));
+    policy.insert(
+        "ssh".into(),
+        json!({"user": "repair", "key": here.key(), "known_hosts": [known_hosts]}),
+    );
     let repairs = recipes.iter().map(|recipe| (recipe.name.to_string(), recipe.for_policy()));
     policy.insert("repairs".into(), Value::Object(repairs.collect()));
     format!("{:#}\n", Value::Object(policy))

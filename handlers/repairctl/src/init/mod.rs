@@ -40,11 +40,13 @@ impl Split for Init {
         recipes(self)?;
         if !site.policy().is_absolute() || !self.dir.is_absolute() {
             return Err(Problem::Usage(
-                "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was done".into(),
+                "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was \
+                 done".into(),
             ));
         }
         if !rustix::process::geteuid().is_root() {
-            let why = "init gives files to root and to Nagios' user, so it needs root: sudo repairctl init ...; nothing was done";
+            let why = "init gives files to root and to Nagios' user, so it needs root: sudo \
+                       repairctl init ...; nothing was done";
             return Err(Problem::Usage(why.into()));
         }
         Ok(())
@@ -54,7 +56,11 @@ impl Split for Init {
         let main = MainFile::find(site.nagios_cfg())?;
         let get = |name| main.as_ref().and_then(|main| main.get(name)).map(str::to_owned);
         let user = main.as_ref().and_then(MainFile::user).map(str::to_owned);
-        Ok(NagiosSettings { user, command_file: get("command_file"), status_file: get("status_file") })
+        Ok(NagiosSettings {
+            user,
+            command_file: get("command_file"),
+            status_file: get("status_file"),
+        })
     }
 
     fn show(&self, nagios: NagiosSettings, site: &Site, out: &mut Out) -> Result<Found, Problem> {
@@ -65,7 +71,8 @@ impl Split for Init {
             && *user != account.name
         {
             return Err(Problem::Usage(format!(
-                "Nagios' main configuration, which others than root can change, says that it runs as '{user}': if that is right, \
+                "Nagios' main configuration, which others than root can change, says that it runs \
+                 as '{user}': if that is right, \
                  give --nagios-user; nothing was done"
             )));
         }
@@ -75,7 +82,8 @@ impl Split for Init {
             _ => "found by its usual name".to_owned(),
         };
         out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
-        let here = Here { policy: site.policy(), dir: &self.dir, account: &account, nagios: &nagios };
+        let here =
+            Here { policy: site.policy(), dir: &self.dir, account: &account, nagios: &nagios };
         here.set_up(&recipes, out)?;
         missing(site, &recipes, out);
         let repairs = recipe::repairs_json(&recipes);
@@ -94,12 +102,19 @@ impl Split for Init {
 }
 
 fn recipes(words: &Init) -> Result<Vec<Recipe>, Problem> {
-    let named = if words.repairs.is_empty() { vec!["httpd".to_owned()] } else { words.repairs.clone() };
-    let recipes: Result<Vec<Recipe>, String> = named.iter().map(|text| Recipe::read(text)).collect();
-    let recipes = recipes.map_err(|why| Problem::Usage(format!("--repair: {why}; nothing was done")))?;
-    let is_twice = |(at, one): (usize, &Recipe)| recipes.iter().take(at).any(|other| other.name == one.name);
+    let named =
+        if words.repairs.is_empty() { vec!["httpd".to_owned()] } else { words.repairs.clone() };
+    let recipes: Result<Vec<Recipe>, String> =
+        named.iter().map(|text| Recipe::read(text)).collect();
+    let recipes =
+        recipes.map_err(|why| Problem::Usage(format!("--repair: {why}; nothing was done")))?;
+    let is_twice =
+        |(at, one): (usize, &Recipe)| recipes.iter().take(at).any(|other| other.name == one.name);
     match recipes.iter().enumerate().find(|one| is_twice(*one)) {
-        Some((_, twice)) => Err(Problem::Usage(format!("--repair: '{}' is named twice; nothing was done", twice.name))),
+        Some((_, twice)) => Err(Problem::Usage(format!(
+            "--repair: '{}' is named twice; nothing was done",
+            twice.name
+        ))),
         None => Ok(recipes),
     }
 }
@@ -107,9 +122,13 @@ fn recipes(words: &Init) -> Result<Vec<Recipe>, Problem> {
 /// A policy that was kept may not know what the host is set up for.
 fn missing(site: &Site, recipes: &[Recipe], out: &mut Out) {
     let Ok(config) = site.config() else { return };
-    for recipe in recipes.iter().filter(|recipe| !config.policy.repairs.contains_key(&recipe.name)) {
+    for recipe in recipes.iter().filter(|recipe| !config.policy.repairs.contains_key(&recipe.name))
+    {
         let (policy, name) = (site.policy().display(), &recipe.name);
-        out.line(format!("note  {policy} has no repair '{name}': add \"{name}\": {} to its repairs", recipe.for_policy()));
+        out.line(format!(
+            "note  {policy} has no repair '{name}': add \"{name}\": {} to its repairs",
+            recipe.for_policy()
+        ));
     }
 }
 
@@ -120,23 +139,38 @@ fn to_paste(site: &Site, repairs: &str, out: &mut Out) {
         .unwrap_or_else(|_| site.policy().with_file_name("id_ed25519"));
     let here = there::gate_here().unwrap_or_else(|| side::GATE.into());
     out.line(format!(
-        "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, mode 755 (one static file, \
+        "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \
+        mode 755 (one static file, \
          whatever the distribution); then as root there:\n",
         here.display(),
         side::GATE
     ));
     // In a subshell, so that what goes wrong does not end the shell it is pasted into.
-    out.line(format!("(\n{})", script::text(&script::Source::Copied, &side::key_line(&key), repairs)));
+    out.line(format!(
+        "(\n{})",
+        script::text(&script::Source::Copied, &side::key_line(&key), repairs)
+    ));
 }
 
-/// Where the package nagios-selfheal-config puts its templates, for Nagios to find; named twice, Nagios would refuse them.
-const PACKAGED_OBJECTS: [&str; 2] = ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
+/// Where the package nagios-selfheal-config puts its templates, for Nagios to find; named twice,
+/// Nagios would refuse them.
+const PACKAGED_OBJECTS: [&str; 2] =
+    ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 
-fn next(words: &Init, recipes: &[Recipe], nagios_cfg: Option<&Path>, account: &Account, out: &mut Out) {
+fn next(
+    words: &Init,
+    recipes: &[Recipe],
+    nagios_cfg: Option<&Path>,
+    account: &Account,
+    out: &mut Out,
+) {
     let host = words.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
     let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
     let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
-    let file = nagios_cfg.map(Path::to_owned).or_else(configuration::find).unwrap_or_else(|| "nagios.cfg".into());
+    let file = nagios_cfg
+        .map(Path::to_owned)
+        .or_else(configuration::find)
+        .unwrap_or_else(|| "nagios.cfg".into());
     let file = file.display();
     out.line("\nWhat is left:");
     if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
@@ -154,7 +188,8 @@ fn next(words: &Init, recipes: &[Recipe], nagios_cfg: Option<&Path>, account: &A
     out.line(format!("  2. sudo repairctl trust {host}"));
     out.line("  3. sudo repairctl doctor");
     out.line(format!(
-        "  4. sudo -u {} handle_repair CRITICAL SOFT 3 --host {host} --service HTTP --repair {repair} --dry-run --explain",
+        "  4. sudo -u {} handle_repair CRITICAL SOFT 3 --host {host} --service HTTP --repair \
+         {repair} --dry-run --explain",
         account.name
     ));
 }

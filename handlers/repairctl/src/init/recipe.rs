@@ -15,7 +15,10 @@ pub struct Recipe {
 
 /// Which check proves a service; the address follows `-H`.
 const CHECKS: [(&[&str], &[&str]); 6] = [
-    (&["httpd", "apache", "apache2", "nginx", "lighttpd", "caddy", "haproxy"], &["check_http", "-H", "{address}", "-t", "10"]),
+    (
+        &["httpd", "apache", "apache2", "nginx", "lighttpd", "caddy", "haproxy"],
+        &["check_http", "-H", "{address}", "-t", "10"],
+    ),
     (&["sshd", "ssh"], &["check_ssh", "-t", "10", "{address}"]),
     (&["postfix", "exim4", "sendmail"], &["check_smtp", "-H", "{address}", "-t", "10"]),
     (&["mariadb", "mysql", "mysqld"], &["check_tcp", "-H", "{address}", "-p", "3306", "-t", "10"]),
@@ -30,14 +33,22 @@ impl Recipe {
         let unit = unit.strip_suffix(".service").unwrap_or(unit);
         let name: RepairName = name.parse().map_err(|bad: policy::BadName| bad.to_string())?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '_' | '.' | '-');
-        if unit.is_empty() || unit.len() > 100 || unit.starts_with(['-', '.']) || !unit.chars().all(plain) {
+        if unit.is_empty()
+            || unit.len() > 100
+            || unit.starts_with(['-', '.'])
+            || !unit.chars().all(plain)
+        {
             return Err(format!("'{}' is no name of a systemd unit", plugin_kit::clean(unit)));
         }
-        let known = |word: &str| CHECKS.iter().find(|(names, _)| names.contains(&word)).map(|(_, verify)| *verify);
+        let known = |word: &str| {
+            CHECKS.iter().find(|(names, _)| names.contains(&word)).map(|(_, verify)| *verify)
+        };
         let verify = known(name.as_str()).or_else(|| known(unit)).ok_or_else(|| {
-            let all: Vec<&str> = CHECKS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
+            let all: Vec<&str> =
+                CHECKS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
             format!(
-                "no check is known that proves '{name}': name it after one of {} (--repair httpd:{unit}), or write it into \
+                "no check is known that proves '{name}': name it after one of {} (--repair \
+                 httpd:{unit}), or write it into \
                  the policy by hand",
                 all.join(", ")
             )
@@ -67,7 +78,8 @@ impl Recipe {
 
 /// repairs.json, whole.
 pub fn repairs_json(recipes: &[Recipe]) -> String {
-    let all: serde_json::Map<_, _> = recipes.iter().map(|one| (one.name.to_string(), one.for_gate())).collect();
+    let all: serde_json::Map<_, _> =
+        recipes.iter().map(|one| (one.name.to_string(), one.for_gate())).collect();
     format!("{:#}\n", json!({"repairs": all}))
 }
 
@@ -78,10 +90,23 @@ mod tests {
     #[test]
     fn a_name_or_its_unit_tells_the_check() {
         let httpd = Recipe::read("httpd:apache2.service").unwrap();
-        assert_eq!((httpd.name.as_str(), httpd.unit.as_str(), httpd.verify[0]), ("httpd", "apache2", "check_http"));
+        assert_eq!(
+            (httpd.name.as_str(), httpd.unit.as_str(), httpd.verify[0]),
+            ("httpd", "apache2", "check_http")
+        );
         assert_eq!(Recipe::read("web:nginx").unwrap().verify[0], "check_http");
         assert_eq!(Recipe::read("mariadb").unwrap().unit, "mariadb");
-        for bad in ["", "a b", "httpd:", "httpd:a b", "httpd:$(id)", "httpd:-x", "httpd:../x", "printer", "httpd:a'b"] {
+        for bad in [
+            "",
+            "a b",
+            "httpd:",
+            "httpd:a b",
+            "httpd:$(id)",
+            "httpd:-x",
+            "httpd:../x",
+            "printer",
+            "httpd:a'b",
+        ] {
             assert!(Recipe::read(bad).is_err(), "{bad}");
         }
     }

@@ -1,5 +1,6 @@
-//! What is done on the repaired host, as one script: to be read, pasted, or given to `sudo sh` over an admin's own ssh. Its
-//! text is fixed; what is filled in was checked: names, a public key, JSON of ours, base64. Pure.
+//! What is done on the repaired host, as one script: to be read, pasted, or given to `sudo sh` over
+//! an admin's own ssh. Its text is fixed; what is filled in was checked: names, a public key, JSON
+//! of ours, base64. Pure.
 
 use std::fmt::Write;
 
@@ -49,18 +50,25 @@ say "account repair, and its directories"
 fn gate(source: &Source<'_>) -> String {
     match source {
         Source::Copied => {
-            format!("# The gate, which you have copied there.\n[ -x {GATE} ] || {{ echo '{GATE} is missing' >&2; exit 1; }}\n\n")
+            format!(
+                "# The gate, which you have copied there.\n[ -x {GATE} ] || {{ echo '{GATE} is \
+                missing' >&2; exit 1; }}\n\n"
+            )
         }
         Source::Inside(program) | Source::Elided(program) => {
             let size = program.len();
             let body = match source {
-                Source::Elided(_) => format!("... repair_gate of this server: {size} bytes, in base64 ...\n"),
+                Source::Elided(_) => {
+                    format!("... repair_gate of this server: {size} bytes, in base64 ...\n")
+                }
                 _ => lines(program),
             };
             format!(
-                "# The gate: one static program, copied unless one is there.\nif [ -e {GATE} ]; then say '{GATE} was there already'; else\n\
+                "# The gate: one static program, copied unless one is there.\nif [ -e {GATE} ]; \
+                then say '{GATE} was there already'; else\n\
                  base64 -d > {GATE}.new <<'END_OF_GATE'\n{body}END_OF_GATE\n\
-                 [ \"$(wc -c < {GATE}.new)\" -eq {size} ] || {{ echo 'the gate did not arrive whole' >&2; exit 1; }}\n\
+                 [ \"$(wc -c < {GATE}.new)\" -eq {size} ] || {{ echo 'the gate did not arrive \
+                                            whole' >&2; exit 1; }}\n\
                  chmod 755 {GATE}.new\nmv {GATE}.new {GATE}\nsay '{GATE}'\nfi\n\n"
             )
         }
@@ -135,7 +143,8 @@ mod tests {
     fn the_gate_is_in_it_whole_or_told() {
         let program: Vec<u8> = (0..=255).cycle().take(1000).collect();
         let with = text(&Source::Inside(&program), "restrict ssh-ed25519 AAAA", "{}\n");
-        let body = with.split("END_OF_GATE'\n").nth(1).unwrap().split("END_OF_GATE").next().unwrap();
+        let body =
+            with.split("END_OF_GATE'\n").nth(1).unwrap().split("END_OF_GATE").next().unwrap();
         let joined: String = body.lines().collect();
         assert_eq!(<base64ct::Base64 as base64ct::Encoding>::decode_vec(&joined).unwrap(), program);
         let told = text(&Source::Elided(&program), "restrict ssh-ed25519 AAAA", "{}\n");
@@ -146,7 +155,8 @@ mod tests {
     #[test]
     fn a_shell_can_read_it() {
         for source in [Source::Copied, Source::Inside(b"x"), Source::Elided(b"x")] {
-            let script = text(&source, "restrict,command=\"/x\" ssh-ed25519 AAAA nagios-selfheal", "{}\n");
+            let script =
+                text(&source, "restrict,command=\"/x\" ssh-ed25519 AAAA nagios-selfheal", "{}\n");
             let mut shell = std::process::Command::new("/bin/sh");
             let mut shell = shell.arg("-n").stdin(std::process::Stdio::piped()).spawn().unwrap();
             std::io::Write::write_all(&mut shell.stdin.take().unwrap(), script.as_bytes()).unwrap();

@@ -1,4 +1,5 @@
-//! The host's side, over the admin's own ssh: shown whole, asked for, then done. Nagios never does this.
+//! The host's side, over the admin's own ssh: shown whole, asked for, then done. Nagios never does
+//! this.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -17,17 +18,24 @@ use crate::site::Site;
 use crate::trust;
 
 /// Sets the host up and tells what comes next.
-pub fn set_up(words: &Init, host: &str, site: &Site, repairs: &str, out: &mut Out) -> Result<Found, Problem> {
+pub fn set_up(
+    words: &Init,
+    host: &str,
+    site: &Site,
+    repairs: &str,
+    out: &mut Out,
+) -> Result<Found, Problem> {
     let config = site.config()?;
     let route = config.routes.route(host, words.address.as_deref());
     let user = words.sudo_user.as_deref().unwrap_or("root");
     let argv = ssh(&route, user)?;
-    let line = side::public_half(&route.key).map(|_| side::key_line(&route.key)).ok_or_else(|| {
-        Problem::Usage(format!(
-            "there is no public key at {}.pub; ssh-keygen -y makes it from the private one",
-            route.key.display()
-        ))
-    })?;
+    let line =
+        side::public_half(&route.key).map(|_| side::key_line(&route.key)).ok_or_else(|| {
+            Problem::Usage(format!(
+                "there is no public key at {}.pub; ssh-keygen -y makes it from the private one",
+                route.key.display()
+            ))
+        })?;
     let program = read_gate()?;
     out.line(format!("\nOn {} as root, by `{}`:\n", clean(host), argv.join(" ")));
     out.line(script::text(&Source::Elided(&program), &line, repairs));
@@ -36,16 +44,24 @@ pub fn set_up(words: &Init, host: &str, site: &Site, repairs: &str, out: &mut Ou
         return Ok(Found::Failed);
     }
     out.flush();
-    let (done, fingerprint) = run(&argv, &script::text(&Source::Inside(&program), &line, repairs), out)?;
+    let (done, fingerprint) =
+        run(&argv, &script::text(&Source::Inside(&program), &line, repairs), out)?;
     if !done {
-        out.line(format!("It did not go through on {}; what is above says why. It can be run again.", clean(host)));
         out.line(format!(
-            "'{user}' there needs sudo without a password for this (sudo -n sh), or take --sudo-user root, or paste it there."
+            "It did not go through on {}; what is above says why. It can be run again.",
+            clean(host)
+        ));
+        out.line(format!(
+            "'{user}' there needs sudo without a password for this (sudo -n sh), or take \
+             --sudo-user root, or paste it there."
         ));
         return Ok(Found::Failed);
     }
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
-    out.line(format!("\n{} is set up. Its key, as your own ssh has just seen it: repairctl trust {0}{how}", clean(host)));
+    out.line(format!(
+        "\n{} is set up. Its key, as your own ssh has just seen it: repairctl trust {0}{how}",
+        clean(host)
+    ));
     Ok(Found::Fine)
 }
 
@@ -53,33 +69,42 @@ fn agreed(host: &str, out: &mut Out) -> Result<bool, Problem> {
     if !question::possible() {
         out.flush();
         return Err(Problem::Usage(
-            "nobody is there to ask: with --yes it is done without asking; nothing was done there".into(),
+            "nobody is there to ask: with --yes it is done without asking; nothing was done there"
+                .into(),
         ));
     }
-    Ok(question::ask(&format!("Do this on {}? (yes/no)", clean(host)), out).eq_ignore_ascii_case("yes"))
+    Ok(question::ask(&format!("Do this on {}? (yes/no)", clean(host)), out)
+        .eq_ignore_ascii_case("yes"))
 }
 
 /// The gate that goes with this program, if it is here.
 pub fn gate_here() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
-    let prefixed =
-        |name: &str| us.parent().and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal").join(name));
-    let packaged = [prefixed("for-hosts/repair_gate"), prefixed("repair_gate"), Some(side::GATE.into())];
+    let prefixed = |name: &str| {
+        us.parent()
+            .and_then(Path::parent)
+            .map(|prefix| prefix.join("libexec/nagios-selfheal").join(name))
+    };
+    let packaged =
+        [prefixed("for-hosts/repair_gate"), prefixed("repair_gate"), Some(side::GATE.into())];
     std::iter::once(beside).chain(packaged.into_iter().flatten()).find(|place| place.is_file())
 }
 
 fn read_gate() -> Result<Vec<u8>, Problem> {
     let found = gate_here();
-    let found =
-        found.ok_or_else(|| Problem::Usage(format!("no repair_gate is here to be copied: install it as {}", side::GATE)))?;
+    let found = found.ok_or_else(|| {
+        Problem::Usage(format!("no repair_gate is here to be copied: install it as {}", side::GATE))
+    })?;
     fs::read(&found).map_err(|why| Problem::Usage(format!("{}: {why}", found.display())))
 }
 
 /// Nothing but the admin's own configuration and keys; it may ask.
 fn ssh(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, Problem> {
     let plain = |text: &str, more: &[char]| {
-        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || more.contains(&c);
+        let fine = |c: char| {
+            c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || more.contains(&c)
+        };
         !text.is_empty() && !text.starts_with('-') && text.chars().all(fine)
     };
     if !plain(user, &['@']) || !plain(&route.address, &[':', '%']) {
@@ -90,22 +115,36 @@ fn ssh(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, Proble
         )));
     }
     let port = route.port.to_string();
-    let words = ["/usr/bin/ssh", "-o", "ConnectTimeout=20", "-p", &port, "-l", user, "--", &route.address];
+    let words =
+        ["/usr/bin/ssh", "-o", "ConnectTimeout=20", "-p", &port, "-l", user, "--", &route.address];
     let shell: &[&str] = if user == "root" { &["sh"] } else { &["sudo", "-n", "sh"] };
     Ok(words.iter().chain(shell).map(|word| (*word).to_owned()).collect())
 }
 
 /// As whoever called sudo: root has no keys, and no known hosts, of theirs.
 fn as_the_admin(argv: &[String]) -> Command {
-    let number = |name: &str| std::env::var(name).ok().filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()));
-    let (program, arguments) = argv.split_first().map_or(("", argv), |(program, rest)| (program.as_str(), rest));
-    let (Some(uid), Some(gid)) = (number("SUDO_UID").filter(|uid| uid != "0"), number("SUDO_GID")) else {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let (program, arguments) =
+        argv.split_first().map_or(("", argv), |(program, rest)| (program.as_str(), rest));
+    let (Some(uid), Some(gid)) = (number("SUDO_UID").filter(|uid| uid != "0"), number("SUDO_GID"))
+    else {
         let mut command = Command::new(program);
         command.args(arguments);
         return command;
     };
     let mut command = Command::new("/usr/bin/setpriv");
-    command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--init-groups".into(), "--".into()]).args(argv);
+    command
+        .args([
+            format!("--reuid={uid}"),
+            format!("--regid={gid}"),
+            "--init-groups".into(),
+            "--".into(),
+        ])
+        .args(argv);
     if let Some(account) = uid.parse().ok().and_then(|uid| Account::of_uid(uid).ok().flatten()) {
         command.env("HOME", account.home);
     }
@@ -115,13 +154,18 @@ fn as_the_admin(argv: &[String]) -> Command {
 /// Whether it went through, and the fingerprint of the host's key as it told it itself.
 fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<String>), Problem> {
     let failed = |why: std::io::Error| Problem::Internal(format!("ssh: {why}"));
-    let mut child = as_the_admin(argv).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut child =
+        as_the_admin(argv).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut fingerprint = None;
     thread::scope(|scope| {
         // A host that ends early leaves the rest unread; its exit code tells.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
-        for line in stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines()).map_while(Result::ok) {
+        for line in stdout
+            .into_iter()
+            .flat_map(|stdout| BufReader::new(stdout).lines())
+            .map_while(Result::ok)
+        {
             out.line(clean(&line));
             out.flush();
             fingerprint = fingerprint_in(&line).or(fingerprint.take());

@@ -81,7 +81,8 @@ impl Findings {
     pub fn write(&self, out: &mut Out) {
         for ((at, code, _), (finding, objects)) in &self.0 {
             let level = finding.level.tone().paint(finding.level.as_str(), out);
-            let line = format!("{at}: {level}: {}{} [{code}]", clean(&finding.text), named(objects));
+            let line =
+                format!("{at}: {level}: {}{} [{code}]", clean(&finding.text), named(objects));
             let fix = clean(&finding.fix);
             if out.is_terminal() {
                 out.line(line);
@@ -94,7 +95,10 @@ impl Findings {
 
     /// For programs.
     pub fn json(&self) -> Vec<Json> {
-        let one = |((at, code, _), (finding, objects)): (&(At, &str, String), &(Finding, Vec<String>))| {
+        let one = |((at, code, _), (finding, objects)): (
+            &(At, &str, String),
+            &(Finding, Vec<String>),
+        )| {
             json!({
                 "level": finding.level.as_str(), "code": code, "file": at.file.display().to_string(), "line": at.line,
                 "text": finding.text, "objects": objects, "fix": finding.fix,

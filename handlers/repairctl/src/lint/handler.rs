@@ -1,5 +1,5 @@
-//! A command line that calls handle_repair. It is filled with made-up values and read as handle_repair itself would read
-//! it; what arrives tells what Nagios passes.
+//! A command line that calls handle_repair. It is filled with made-up values and read as
+//! handle_repair itself would read it; what arrives tells what Nagios passes.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -41,11 +41,12 @@ const SERVICE: &str = "lint-service";
 const REPAIR: &str = "lint-repair";
 const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
 
-/// A host names the handler of services, or the other way round: wrong where it is named, not at the command.
+/// A host names the handler of services, or the other way round: wrong where it is named, not at
+/// the command.
 pub const OTHER_KIND: &str = "handler-of-other-kind";
 
-/// A made-up value for each macro that handle_repair wants, each different. In a host's handler Nagios leaves the macros
-/// of services as they are.
+/// A made-up value for each macro that handle_repair wants, each different. In a host's handler
+/// Nagios leaves the macros of services as they are.
 fn sample(kind: Kind, arguments: &[&str], name: &str) -> Option<String> {
     let service = |value: &str| (kind == Kind::Service).then(|| value.to_owned());
     let host = |value: &str| Some(value.to_owned());
@@ -97,17 +98,23 @@ pub fn find(words: &Words, main: &MainFile) -> Option<Found> {
     words.words.iter().any(|word| word.text.contains("handle_repair")).then_some(Found::Nested)
 }
 
-/// The call that Nagios would make, with made-up values, or what handle_repair would say against it. `$USERn$` stays as it
-/// is, for its value might be a password that is then shown.
+/// The call that Nagios would make, with made-up values, or what handle_repair would say against
+/// it. `$USERn$` stays as it is, for its value might be a password that is then shown.
 pub fn call(arguments: &[String], kind: Kind, event_handler: &str) -> Result<Call, String> {
     let given: Vec<&str> = event_handler.split('!').skip(1).collect();
-    let argv: Vec<OsString> = arguments.iter().map(|word| fill(word, |name| sample(kind, &given, name)).into()).collect();
-    cli::read(&argv).map_err(|problem| problem.to_string().trim_end_matches("; nothing was run").to_owned())
+    let argv: Vec<OsString> =
+        arguments.iter().map(|word| fill(word, |name| sample(kind, &given, name)).into()).collect();
+    cli::read(&argv)
+        .map_err(|problem| problem.to_string().trim_end_matches("; nothing was run").to_owned())
 }
 
 /// The repair that `_REPAIR` or the command line itself names: the second is the same for all.
 pub fn fixed_repair(call: &Call) -> Option<&str> {
-    call.event.repair.as_ref().map(policy::RepairName::as_str).filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))
+    call.event
+        .repair
+        .as_ref()
+        .map(policy::RepairName::as_str)
+        .filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))
 }
 
 /// The policy that the command line names.
@@ -133,8 +140,10 @@ pub fn line(line: &Value, words: &Words, found: &Found) -> Vec<Finding> {
     if let Found::Nested = found {
         all.push(warning(
             "nested-in-a-shell",
-            "handle_repair is called from within another program's argument, where its own cannot be checked",
-            "call handle_repair itself, each macro in single quotes of its own, as nagios-config/commands.cfg does",
+            "handle_repair is called from within another program's argument, where its own cannot \
+             be checked",
+            "call handle_repair itself, each macro in single quotes of its own, as \
+             nagios-config/commands.cfg does",
         ));
         return all;
     }
@@ -142,7 +151,8 @@ pub fn line(line: &Value, words: &Words, found: &Found) -> Vec<Finding> {
     if words.needs_shell {
         all.push(note(
             "through-a-shell",
-            "the command line holds what only a shell understands: Nagios starts /bin/sh for every call",
+            "the command line holds what only a shell understands: Nagios starts /bin/sh for every \
+             call",
             "leave redirections and wild cards out: handle_repair logs what it does itself",
         ));
     }
@@ -152,11 +162,15 @@ pub fn line(line: &Value, words: &Words, found: &Found) -> Vec<Finding> {
 /// Nagios takes an unescaped `;` for the beginning of a comment, and says nothing about it.
 pub fn cut(line: &Value, words: &Words) -> Option<Finding> {
     let cut = line.cut.as_ref()?;
-    let goes_on = words.unclosed || cut.contains('$') || cut.contains("handle_repair") || cut.contains(" --");
+    let goes_on =
+        words.unclosed || cut.contains('$') || cut.contains("handle_repair") || cut.contains(" --");
     goes_on.then(|| {
         error(
             "cut-by-semicolon",
-            format!("the command line ends at its ';', which begins a comment: Nagios never sees '{}'", cut.trim()),
+            format!(
+                "the command line ends at its ';', which begins a comment: Nagios never sees '{}'",
+                cut.trim()
+            ),
             r"write \; for a ';' that is meant",
         )
     })
@@ -164,27 +178,46 @@ pub fn cut(line: &Value, words: &Words) -> Option<Finding> {
 
 fn quoting(name: &str, quote: Quote) -> Option<Finding> {
     // A state or a number of Nagios' own is one word, whatever happens.
-    let own_words = ["SERVICESTATE", "SERVICESTATETYPE", "SERVICEATTEMPT", "HOSTSTATE", "HOSTSTATETYPE", "HOSTATTEMPT"];
+    let own_words = [
+        "SERVICESTATE",
+        "SERVICESTATETYPE",
+        "SERVICEATTEMPT",
+        "HOSTSTATE",
+        "HOSTSTATETYPE",
+        "HOSTATTEMPT",
+    ];
     let numbers = ["MAXSERVICEATTEMPTS", "MAXHOSTATTEMPTS", "SERVICEDOWNTIME", "HOSTDOWNTIME"];
-    let is_output =
-        ["OUTPUT", "PERFDATA", "COMMENT", "AUTHOR", "AUTHORNAME", "AUTHORALIAS"].iter().any(|end| name.ends_with(end));
+    let is_output = ["OUTPUT", "PERFDATA", "COMMENT", "AUTHOR", "AUTHORNAME", "AUTHORALIAS"]
+        .iter()
+        .any(|end| name.ends_with(end));
     if is_output {
         return Some(error(
             "output-macro",
-            format!("${name}$ is text that anybody can write who can make a plugin print it, and no part of the decision"),
+            format!(
+                "${name}$ is text that anybody can write who can make a plugin print it, and no \
+                 part of the decision"
+            ),
             format!("leave ${name}$ out"),
         ));
     }
-    let is_harmless = own_words.contains(&name) || numbers.contains(&name) || name.starts_with("USER") || name.starts_with("ARG");
+    let is_harmless = own_words.contains(&name)
+        || numbers.contains(&name)
+        || name.starts_with("USER")
+        || name.starts_with("ARG");
     match quote {
         Quote::None if !is_harmless => Some(error(
             "unquoted-macro",
-            format!("${name}$ is not quoted: a blank in it, or nothing in it, shifts all words after it"),
+            format!(
+                "${name}$ is not quoted: a blank in it, or nothing in it, shifts all words after it"
+            ),
             format!("write '${name}$'"),
         )),
         Quote::Double if !is_harmless => Some(warning(
             "double-quoted-macro",
-            format!("${name}$ is in double quotes, in which a shell still runs what stands in backticks or $(...)"),
+            format!(
+                "${name}$ is in double quotes, in which a shell still runs what stands in \
+                 backticks or $(...)"
+            ),
             format!("write '${name}$'"),
         )),
         _ => None,
@@ -202,8 +235,10 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
         (Kind::Service, None) => {
             return vec![error(
                 OTHER_KIND,
-                "a service names a handler without --service: handle_repair takes its event for one of the host",
-                "name handle_repair as its event_handler, or add --service '$SERVICEDESC$' and the $SERVICE...$ macros",
+                "a service names a handler without --service: handle_repair takes its event for \
+                 one of the host",
+                "name handle_repair as its event_handler, or add --service '$SERVICEDESC$' and the \
+                 $SERVICE...$ macros",
             )];
         }
         (Kind::Host, Some(_)) => {
@@ -252,7 +287,8 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
             event.downtime == 5,
             error(
                 "downtime-not-passed",
-                "$SERVICEDOWNTIME$ is not passed: it would repair during planned work, for Nagios calls in downtimes too",
+                "$SERVICEDOWNTIME$ is not passed: it would repair during planned work, for Nagios \
+                 calls in downtimes too",
                 add("--downtime", "SERVICEDOWNTIME"),
             ),
         );
@@ -261,7 +297,8 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
         event.host_downtime == 6 || (kind == Kind::Host && event.downtime == 6),
         error(
             "host-downtime-not-passed",
-            "$HOSTDOWNTIME$ is not passed: it would repair during planned work, and a host's downtime is not its services'",
+            "$HOSTDOWNTIME$ is not passed: it would repair during planned work, and a host's \
+             downtime is not its services'",
             add("--host-downtime", "HOSTDOWNTIME"),
         ),
     );
@@ -278,16 +315,28 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
         warning(
             "problem-id-not-passed",
             format!(
-                "${prefix}PROBLEMID$ is not passed: a call that Nagios repeats, when a worker of its dies, is taken for a new one"
+                "${prefix}PROBLEMID$ is not passed: a call that Nagios repeats, when a worker of \
+                 its dies, is taken for a new one"
             ),
             add("--problem-id", &format!("{prefix}PROBLEMID")),
         ),
     );
     check(
         call.address != HOST,
-        note("address-not-passed", "--address is not passed: the host is reached by its name", add("--address", "HOSTADDRESS")),
+        note(
+            "address-not-passed",
+            "--address is not passed: the host is reached by its name",
+            add("--address", "HOSTADDRESS"),
+        ),
     );
-    check(!call.dry_run, error("dry-run", "--dry-run stands in the command line: nothing is ever repaired", "remove --dry-run"));
+    check(
+        !call.dry_run,
+        error(
+            "dry-run",
+            "--dry-run stands in the command line: nothing is ever repaired",
+            "remove --dry-run",
+        ),
+    );
     all
 }
 
@@ -296,11 +345,15 @@ fn refused(kind: Kind, arguments: &[String], why: &str) -> Finding {
         Kind::Host => ("HOST", "SERVICE"),
         Kind::Service => ("SERVICE", "HOST"),
     };
-    let words = |prefix: &str| ["STATE", "STATETYPE", "ATTEMPT"].map(|end| format!("${prefix}{end}$"));
+    let words =
+        |prefix: &str| ["STATE", "STATETYPE", "ATTEMPT"].map(|end| format!("${prefix}{end}$"));
     let has = |prefix: &str| words(prefix).iter().all(|wanted| arguments.contains(wanted));
     let positional = words(ours).map(|word| format!("'{word}'")).join(" ");
     if has(ours) {
-        let places: Vec<_> = words(ours).iter().map(|wanted| arguments.iter().position(|word| word == wanted)).collect();
+        let places: Vec<_> = words(ours)
+            .iter()
+            .map(|wanted| arguments.iter().position(|word| word == wanted))
+            .collect();
         if !places.is_sorted() {
             return error(
                 "argument-order",
@@ -315,11 +368,18 @@ fn refused(kind: Kind, arguments: &[String], why: &str) -> Finding {
         };
         return error(
             OTHER_KIND,
-            format!("a {word} names a handler with the macros of a {}: {why}", theirs.to_lowercase()),
+            format!(
+                "a {word} names a handler with the macros of a {}: {why}",
+                theirs.to_lowercase()
+            ),
             format!("name {right} as its event_handler: {positional}"),
         );
     }
-    error("refused-arguments", format!("handle_repair refuses its arguments: {why}"), "compare with nagios-config/commands.cfg")
+    error(
+        "refused-arguments",
+        format!("handle_repair refuses its arguments: {why}"),
+        "compare with nagios-config/commands.cfg",
+    )
 }
 
 /// The words of a command line.

@@ -1,4 +1,5 @@
-//! `repairctl lint`: reads Nagios' configuration and finds what silently keeps it from calling for repairs.
+//! `repairctl lint`: reads Nagios' configuration and finds what silently keeps it from calling for
+//! repairs.
 
 mod finding;
 mod global;
@@ -27,7 +28,10 @@ pub fn run(words: &Lint, site: &Site, out: &mut Out) -> Result<Found, Problem> {
     let main: PathBuf = match &words.main {
         Some(main) => main.clone(),
         None => configuration::find().ok_or_else(|| {
-            Problem::Usage(format!("no nagios.cfg is where one is looked for ({}): name yours", configuration::places()))
+            Problem::Usage(format!(
+                "no nagios.cfg is where one is looked for ({}): name yours",
+                configuration::places()
+            ))
         })?,
     };
     let configuration = configuration::read(&main);
@@ -61,20 +65,33 @@ struct Seen {
 fn look(configuration: &Configuration, site: &Site) -> (Findings, Seen) {
     let mut findings = Findings::default();
     for (at, why) in &configuration.unreadable {
-        let fix = "without it this is not the whole picture: run repairctl as root or as Nagios' user, or correct the name";
+        let fix = "without it this is not the whole picture: run repairctl as root or as Nagios' \
+                   user, or correct the name";
         findings.add(at, error("unreadable", format!("cannot be read: {why}"), fix), "");
     }
     for (at, name) in &configuration.objects.missing {
-        let text = format!("the template '{name}' is defined nowhere: what it was to bring is missing");
-        findings.add(at, error("no-such-template", text, "correct the name, or define the template"), "");
+        let text =
+            format!("the template '{name}' is defined nowhere: what it was to bring is missing");
+        findings.add(
+            at,
+            error("no-such-template", text, "correct the name, or define the template"),
+            "",
+        );
     }
     let mut seen = Seen { commands: commands(configuration, &mut findings), ..Seen::default() };
-    let mut look = Look { configuration, policies: Policies::new(site), findings: &mut findings, used: false };
+    let mut look =
+        Look { configuration, policies: Policies::new(site), findings: &mut findings, used: false };
     for host in &configuration.objects.hosts {
-        seen.hosts += usize::from(look.object(Kind::Host, &host.object, std::slice::from_ref(&host.name), None));
+        seen.hosts += usize::from(look.object(
+            Kind::Host,
+            &host.object,
+            std::slice::from_ref(&host.name),
+            None,
+        ));
     }
     for service in &configuration.objects.services {
-        let opted_in = look.object(Kind::Service, &service.object, &service.hosts, Some(&service.description));
+        let opted_in =
+            look.object(Kind::Service, &service.object, &service.hosts, Some(&service.description));
         seen.services += if opted_in { service.hosts.len() } else { 0 };
     }
     let Look { policies, used, .. } = look;
@@ -106,16 +123,28 @@ fn commands(configuration: &Configuration, findings: &mut Findings) -> usize {
 }
 
 fn summary(findings: &Findings, seen: &Seen) -> String {
-    let several = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
+    let several = |count: usize, word: &str| {
+        if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+    };
     let mut objects = format!("{} with a repair", several(seen.services, "service"));
     if seen.hosts > 0 {
-        objects = format!("{} and {} with a repair", several(seen.services, "service"), several(seen.hosts, "host"));
+        objects = format!(
+            "{} and {} with a repair",
+            several(seen.services, "service"),
+            several(seen.hosts, "host")
+        );
     }
-    let levels = [Level::Error, Level::Warning, Level::Note].map(|level| (findings.count(level), level.as_str()));
-    let counts: Vec<String> =
-        levels.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| several(count, word)).collect();
+    let levels = [Level::Error, Level::Warning, Level::Note]
+        .map(|level| (findings.count(level), level.as_str()));
+    let counts: Vec<String> = levels
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| several(count, word))
+        .collect();
     match counts.is_empty() {
-        true if seen.commands == 0 => format!("nothing found in {objects}; no command calls handle_repair"),
+        true if seen.commands == 0 => {
+            format!("nothing found in {objects}; no command calls handle_repair")
+        }
         true => format!("nothing found in {objects}"),
         false => format!("{} in {objects}", counts.join(", ")),
     }

@@ -1,4 +1,5 @@
-//! What was switched off while Nagios ran: it survives restarts in the retention file, and no configuration shows it.
+//! What was switched off while Nagios ran: it survives restarts in the retention file, and no
+//! configuration shows it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,7 +12,8 @@ use crate::configuration::{At, Configuration};
 pub fn check(configuration: &Configuration, findings: &mut Findings) {
     let Some(named) = configuration.main.get("status_file") else { return };
     let path = named.at.file.parent().unwrap_or(Path::new("")).join(&named.text);
-    let is_meant = configuration.main.get("enable_event_handlers").is_some_and(|value| !value.is_on());
+    let is_meant =
+        configuration.main.get("enable_event_handlers").is_some_and(|value| !value.is_on());
     if let Ok(file) = safe_file::open(&path) {
         scan(&path, BufReader::new(file), is_meant, findings);
     }
@@ -42,18 +44,27 @@ fn scan(path: &Path, mut file: impl BufRead, is_meant: bool, findings: &mut Find
         } else if text == "}" {
             if let Some(line) = block.disabled.filter(|_| block.has_repair && block.is_modified) {
                 let kind = if block.service.is_empty() { "HOST" } else { "SVC" };
-                let text = "its event handler was switched off while Nagios ran: handle_repair is never called";
-                let fix = format!("switch it on in Nagios' web pages, or send ENABLE_{kind}_EVENT_HANDLER to its command file");
-                let object =
-                    if block.service.is_empty() { block.host.clone() } else { format!("{}/{}", block.host, block.service) };
+                let text = "its event handler was switched off while Nagios ran: handle_repair is \
+                            never called";
+                let fix = format!(
+                    "switch it on in Nagios' web pages, or send ENABLE_{kind}_EVENT_HANDLER to its \
+                     command file"
+                );
+                let object = if block.service.is_empty() {
+                    block.host.clone()
+                } else {
+                    format!("{}/{}", block.host, block.service)
+                };
                 findings.add(&at(line), error("handler-switched-off", text, fix), &object);
             }
             block = Block::default();
         } else if let Some((name, value)) = text.split_once('=') {
             match name {
                 "enable_event_handlers" if is_program && !is_meant && value == "0" => {
-                    let text = "event handlers were switched off while Nagios ran: Nagios calls none at all";
-                    let fix = "switch them on in Nagios' web pages, or send ENABLE_EVENT_HANDLERS to its command file";
+                    let text = "event handlers were switched off while Nagios ran: Nagios calls \
+                                none at all";
+                    let fix = "switch them on in Nagios' web pages, or send ENABLE_EVENT_HANDLERS \
+                               to its command file";
                     findings.add(&at(number), error("handlers-switched-off", text, fix), "");
                 }
                 "host_name" => block.host = value.to_owned(),

@@ -1,4 +1,5 @@
-//! A host or service that opted in, or that calls handle_repair: does a fault of it ever lead to a repair?
+//! A host or service that opted in, or that calls handle_repair: does a fault of it ever lead to a
+//! repair?
 
 use std::time::Duration;
 
@@ -41,8 +42,16 @@ struct Subject<'a> {
 
 impl Look<'_> {
     /// Looks at one definition. Whether it opted in.
-    pub fn object(&mut self, kind: Kind, object: &Object, hosts: &[String], service: Option<&str>) -> bool {
-        let label = |host: &String| service.map_or_else(|| host.clone(), |service| format!("{host}/{service}"));
+    pub fn object(
+        &mut self,
+        kind: Kind,
+        object: &Object,
+        hosts: &[String],
+        service: Option<&str>,
+    ) -> bool {
+        let label = |host: &String| {
+            service.map_or_else(|| host.clone(), |service| format!("{host}/{service}"))
+        };
         let subject = Subject { kind, object, labels: hosts.iter().map(label).collect() };
         let repair = object.get("_REPAIR");
         let own = object.get("event_handler");
@@ -55,7 +64,8 @@ impl Look<'_> {
         };
         let own = own.and_then(|handler| self.attached(kind, handler));
         let is_own = own.is_some();
-        let global = self.configuration.main.get(global).and_then(|handler| self.attached(kind, handler));
+        let global =
+            self.configuration.main.get(global).and_then(|handler| self.attached(kind, handler));
         match (repair, own.or(global)) {
             (None, None) => false,
             (Some(repair), None) => {
@@ -80,7 +90,10 @@ impl Look<'_> {
         let name = handler.text.split('!').next().unwrap_or_default();
         let undefined = !self.configuration.objects.commands.contains_key(name);
         if undefined {
-            let text = format!("the event_handler '{name}' is no command that is defined: Nagios refuses this configuration");
+            let text = format!(
+                "the event_handler '{name}' is no command that is defined: Nagios refuses this \
+                 configuration"
+            );
             let fix = "include nagios-config/commands.cfg, or correct the name";
             self.add(subject, &handler.at, &error("no-such-command", text, fix));
         }
@@ -105,7 +118,9 @@ impl Look<'_> {
 
     fn not_called(&mut self, subject: &Subject<'_>, repair: &Value) {
         let handler = subject.object.text("event_handler").map(str::to_owned);
-        let command = handler.as_deref().and_then(|text| self.configuration.objects.commands.get(text.split('!').next()?));
+        let command = handler
+            .as_deref()
+            .and_then(|text| self.configuration.objects.commands.get(text.split('!').next()?));
         if command.is_some_and(|command| {
             command.line.text.contains("handle_repair")
                 || command.line.cut.as_ref().is_some_and(|cut| cut.contains("handle_repair"))
@@ -118,21 +133,32 @@ impl Look<'_> {
             Kind::Service => ("service", "repairable-service", "handle_repair"),
         };
         let text = match handler {
-            Some(handler) => format!("_REPAIR names a repair, but the event_handler '{}' is not handle_repair", clean(&handler)),
+            Some(handler) => format!(
+                "_REPAIR names a repair, but the event_handler '{}' is not handle_repair",
+                clean(&handler)
+            ),
             None => format!("_REPAIR names a repair, but the {word} has no event_handler"),
         };
-        let fix = format!("add 'event_handler {right}', or 'use {template}' before its other templates");
+        let fix =
+            format!("add 'event_handler {right}', or 'use {template}' before its other templates");
         self.add(subject, &repair.at, &error("repair-without-handler", text, fix));
     }
 
-    fn called(&mut self, subject: &Subject<'_>, repair: Option<&Value>, attached: &Attached<'_>, is_own: bool) -> bool {
+    fn called(
+        &mut self,
+        subject: &Subject<'_>,
+        repair: Option<&Value>,
+        attached: &Attached<'_>,
+        is_own: bool,
+    ) -> bool {
         let line = &attached.command.line;
         let fixed = attached.call.as_ref().ok().and_then(handler::fixed_repair);
         let name = repair.map(|value| value.text.as_str()).or(fixed);
         let Some(name) = name else {
             if is_own {
                 let text = "calls handle_repair and names no repair: it never does anything";
-                let fix = "add a line '_REPAIR NAME' with a name of the policy, or take the event_handler away";
+                let fix = "add a line '_REPAIR NAME' with a name of the policy, or take the \
+                           event_handler away";
                 self.add(subject, &subject.object.at, &warning("no-repair-named", text, fix));
             }
             return false;
@@ -143,20 +169,32 @@ impl Look<'_> {
                 self.add(subject, if is_other { &attached.named.at } else { &line.at }, &finding);
             }
         }
-        if attached.call.as_ref().is_ok_and(|call| call.event.service.is_some() != (subject.kind == Kind::Service)) {
+        if attached
+            .call
+            .as_ref()
+            .is_ok_and(|call| call.event.service.is_some() != (subject.kind == Kind::Service))
+        {
             // The handler of the other kind: what else it says is about that.
             return true;
         }
         if let Some(value) = subject.object.off("event_handler_enabled") {
             let text = "event_handler_enabled is 0: handle_repair is never called";
-            self.add(subject, &value.at, &error("handler-disabled", text, "set event_handler_enabled to 1"));
+            self.add(
+                subject,
+                &value.at,
+                &error("handler-disabled", text, "set event_handler_enabled to 1"),
+            );
         }
         if let (Some(value), Some(fixed)) = (repair, fixed.filter(|fixed| *fixed != name)) {
             let text = format!("_REPAIR is not asked: the command line says --repair {fixed}");
             self.add(
                 subject,
                 &value.at,
-                &warning("repair-ignored", text, "pass --repair '$_SERVICEREPAIR$' there, or remove this line"),
+                &warning(
+                    "repair-ignored",
+                    text,
+                    "pass --repair '$_SERVICEREPAIR$' there, or remove this line",
+                ),
             );
         }
         self.names(subject);
@@ -169,16 +207,27 @@ impl Look<'_> {
 
     /// handle_repair refuses what could be read as something else; a `'` ends the quotes around it.
     fn names(&mut self, subject: &Subject<'_>) {
-        let odd: Vec<String> =
-            subject.labels.iter().filter(|label| label.starts_with('-') || label.contains(['\'', ';'])).cloned().collect();
+        let odd: Vec<String> = subject
+            .labels
+            .iter()
+            .filter(|label| label.starts_with('-') || label.contains(['\'', ';']))
+            .cloned()
+            .collect();
         for label in odd {
             let text = r#"its name holds a ' or ;, or begins with -: the command line is cut there, or handle_repair refuses it"#;
-            let fix = "give it another name (illegal_object_name_chars in nagios.cfg keeps Nagios from taking such names)";
+            let fix = "give it another name (illegal_object_name_chars in nagios.cfg keeps Nagios \
+                       from taking such names)";
             self.findings.add(&subject.object.at, error("unusable-name", text, fix), &label);
         }
     }
 
-    fn rules(&mut self, subject: &Subject<'_>, at: &At, name: &str, attached: &Attached<'_>) -> Option<Rules> {
+    fn rules(
+        &mut self,
+        subject: &Subject<'_>,
+        at: &At,
+        name: &str,
+        attached: &Attached<'_>,
+    ) -> Option<Rules> {
         let named = handler::policy(&attached.arguments, &self.configuration.main);
         let (path, config) = self.policies.get(named.as_deref())?;
         let known = name.parse::<RepairName>().ok();
@@ -192,7 +241,13 @@ impl Look<'_> {
         None
     }
 
-    fn rules_fit(&mut self, subject: &Subject<'_>, at: &At, rules: &Rules, attached: &Attached<'_>) {
+    fn rules_fit(
+        &mut self,
+        subject: &Subject<'_>,
+        at: &At,
+        rules: &Rules,
+        attached: &Attached<'_>,
+    ) {
         let configuration = self.configuration;
         let main = &configuration.main;
         let line = &attached.command.line.at;
@@ -211,14 +266,22 @@ impl Look<'_> {
             self.add(subject, &at.clone(), &finding);
         }
         if attached.call.as_ref().is_ok_and(|call| call.foreground)
-            && let Some(at) = main.get("event_handler_timeout").map(|value| value.at.clone()).or_else(|| main.at())
+            && let Some(at) = main
+                .get("event_handler_timeout")
+                .map(|value| value.at.clone())
+                .or_else(|| main.at())
         {
-            let (limit, needs) = (main.number("event_handler_timeout", 30.0), longest(rules).as_secs());
+            let (limit, needs) =
+                (main.number("event_handler_timeout", 30.0), longest(rules).as_secs());
             if limit < needs as f64 {
                 let text = format!(
-                    "event_handler_timeout is {limit} s, and with --foreground a ladder may take {needs} s: Nagios kills it half-way"
+                    "event_handler_timeout is {limit} s, and with --foreground a ladder may take \
+                     {needs} s: Nagios kills it half-way"
                 );
-                let fix = format!("remove --foreground from the command line, or set event_handler_timeout={needs}");
+                let fix = format!(
+                    "remove --foreground from the command line, or set \
+                     event_handler_timeout={needs}"
+                );
                 self.add(subject, &at, &error("timeout-shorter-than-ladder", text, fix));
             }
         }
@@ -231,12 +294,15 @@ fn longest(rules: &Rules) -> Duration {
 }
 
 fn states(subject: &Subject<'_>, rules: &Rules) -> Option<Finding> {
-    let of_kind = |state: &&State| matches!(state, State::Down | State::Unreachable) == (subject.kind == Kind::Host);
+    let of_kind = |state: &&State| {
+        matches!(state, State::Down | State::Unreachable) == (subject.kind == Kind::Host)
+    };
     if rules.on.iter().any(|state| of_kind(&state)) {
         return None;
     }
     let on: Vec<String> = rules.on.iter().map(State::to_string).collect();
-    let (word, wanted) = if subject.kind == Kind::Host { ("host", "DOWN") } else { ("service", "CRITICAL") };
+    let (word, wanted) =
+        if subject.kind == Kind::Host { ("host", "DOWN") } else { ("service", "CRITICAL") };
     Some(error(
         "trigger-unreachable",
         format!("its repair is for {} alone, which no {word} ever is", on.join(", ")),
@@ -253,40 +319,56 @@ fn checks<'a>(subject: &'a Subject<'_>, main: &'a MainFile) -> Option<(&'a At, F
     };
     let main_off = |name: &str| main.get(name).filter(|value| !value.is_on());
     let no_command = subject.kind == Kind::Host && object.get("check_command").is_none();
-    let never = object.get("check_interval").filter(|value| subject.kind == Kind::Service && number(&value.text) == Some(0.0));
-    let inactive = object.off("active_checks_enabled").or_else(|| main_off(active)).or(never).map(|value| &value.at);
+    let never = object
+        .get("check_interval")
+        .filter(|value| subject.kind == Kind::Service && number(&value.text) == Some(0.0));
+    let inactive = object
+        .off("active_checks_enabled")
+        .or_else(|| main_off(active))
+        .or(never)
+        .map(|value| &value.at);
     let inactive = inactive.or(no_command.then_some(&object.at))?;
     if let Some(impassive) = object.off("passive_checks_enabled").or_else(|| main_off(passive)) {
         let text = "is checked neither actively nor passively: it never is in trouble";
         return Some((&impassive.at, error("trigger-unreachable", text, "switch one of them on")));
     }
     let text = if no_command {
-        "has no check_command: only passive results ever make it DOWN, and no check follows a repair"
+        "has no check_command: only passive results ever make it DOWN, and no check follows a \
+         repair"
     } else {
-        "has passive results only: its attempts go on only when a result comes in, and a recovery is not seen before that"
+        "has passive results only: its attempts go on only when a result comes in, and a recovery \
+         is not seen before that"
     };
-    let fix = "give it an active check, or see to it that results keep coming while it is in trouble";
+    let fix =
+        "give it an active check, or see to it that results keep coming while it is in trouble";
     Some((inactive, warning("passive-only", text, fix)))
 }
 
 fn volatile<'a>(subject: &'a Subject<'_>) -> Option<(&'a At, Finding)> {
     let value = subject.object.get("is_volatile").filter(|value| value.is_on())?;
-    let text = "is volatile: every check of it in HARD calls again and pages again, while a repair only helps once";
+    let text = "is volatile: every check of it in HARD calls again and pages again, while a repair \
+                only helps once";
     Some((&value.at, warning("volatile", text, "set is_volatile to 0, or take _REPAIR away")))
 }
 
-/// HARD at once: the page and the repair start at the same moment, and the result before was a good one.
+/// HARD at once: the page and the repair start at the same moment, and the result before was a good
+/// one.
 fn attempts<'a>(subject: &'a Subject<'_>, rules: &Rules) -> Option<(&'a At, Finding)> {
-    let value = subject.object.get("max_check_attempts").filter(|value| number(&value.text) == Some(1.0))?;
+    let value = subject
+        .object
+        .get("max_check_attempts")
+        .filter(|value| number(&value.text) == Some(1.0))?;
     let fix = "set max_check_attempts to 4: three failures, a repair, and one more check";
     let finding = match rules.in_a_row {
         0 | 1 => {
-            let text = "max_check_attempts is 1: people are paged at the very moment at which the repair begins";
+            let text = "max_check_attempts is 1: people are paged at the very moment at which the \
+                        repair begins";
             warning("page-before-repair", text, fix)
         }
         wanted => {
             let text = format!(
-                "max_check_attempts is 1, and the policy wants {wanted} results in a row: Nagios never calls for the second"
+                "max_check_attempts is 1, and the policy wants {wanted} results in a row: Nagios \
+                 never calls for the second"
             );
             error("trigger-unreachable", text, fix)
         }
@@ -294,33 +376,48 @@ fn attempts<'a>(subject: &'a Subject<'_>, rules: &Rules) -> Option<(&'a At, Find
     Some((&value.at, finding))
 }
 
-fn settles<'a>(subject: &'a Subject<'_>, at: &'a At, rules: &Rules, main: &MainFile) -> Option<(&'a At, Finding)> {
+fn settles<'a>(
+    subject: &'a Subject<'_>,
+    at: &'a At,
+    rules: &Rules,
+    main: &MainFile,
+) -> Option<(&'a At, Finding)> {
     let value = subject.object.get("retry_interval");
     let units = value.and_then(|value| number(&value.text)).unwrap_or(1.0);
     let retry = units * main.number("interval_length", 60.0);
-    let settle = rules.ladder.iter().map(|rung| rung.settle).max().unwrap_or_default().as_secs_f64();
+    let settle =
+        rules.ladder.iter().map(|rung| rung.settle).max().unwrap_or_default().as_secs_f64();
     (retry < settle).then(|| {
         let text = format!(
-            "is checked again after {retry} s, while what was repaired may take {settle} s to come up: Nagios counts that as \
+            "is checked again after {retry} s, while what was repaired may take {settle} s to come \
+             up: Nagios counts that as \
              another failure, and pages"
         );
         (
             value.map_or(at, |value| &value.at),
-            warning("retry-shorter-than-settle", text, "make retry_interval longer than the repair's settle time"),
+            warning(
+                "retry-shorter-than-settle",
+                text,
+                "make retry_interval longer than the \
+                                                        repair's settle time",
+            ),
         )
     })
 }
 
-/// Without `--max-attempts` the last SOFT before HARD is not known, where SOFT never gets as far as the policy waits.
+/// Without `--max-attempts` the last SOFT before HARD is not known, where SOFT never gets as far as
+/// the policy waits.
 fn last_soft(subject: &Subject<'_>, rules: &Rules, attached: &Attached<'_>) -> Option<Finding> {
     attached.call.as_ref().ok().filter(|call| call.event.max_attempts.is_none())?;
     let max = number(subject.object.text("max_check_attempts")?)?;
     (max > 1.0 && max <= f64::from(rules.soft_attempt)).then(|| {
-        let name = if subject.kind == Kind::Host { "MAXHOSTATTEMPTS" } else { "MAXSERVICEATTEMPTS" };
+        let name =
+            if subject.kind == Kind::Host { "MAXHOSTATTEMPTS" } else { "MAXSERVICEATTEMPTS" };
         warning(
             "max-attempts-not-passed",
             format!(
-                "${name}$ is not passed, and SOFT {} never comes: it repairs only when HARD, with the page",
+                "${name}$ is not passed, and SOFT {} never comes: it repairs only when HARD, with \
+                 the page",
                 rules.soft_attempt
             ),
             format!("add --max-attempts '${name}$' to the command line"),
@@ -335,7 +432,11 @@ fn in_a_row(subject: &Subject<'_>, rules: &Rules, attached: &Attached<'_>) -> Op
         let name = if subject.kind == Kind::Host { "LASTHOSTSTATE" } else { "LASTSERVICESTATE" };
         error(
             "last-state-not-passed",
-            format!("${name}$ is not passed, and the policy wants {} results in a row: it never repairs", rules.in_a_row),
+            format!(
+                "${name}$ is not passed, and the policy wants {} results in a row: it never \
+                     repairs",
+                rules.in_a_row
+            ),
             format!("add --last-state '${name}$' to the command line"),
         )
     })

@@ -23,7 +23,8 @@ impl Policies {
         Policies { default: site.policy().to_owned(), read: BTreeMap::new() }
     }
 
-    /// A policy by its name in a command line; `None` when it cannot be used, which is then a finding.
+    /// A policy by its name in a command line; `None` when it cannot be used, which is then a
+    /// finding.
     pub fn get(&mut self, named: Option<&Path>) -> Option<(PathBuf, &Config)> {
         let path = named.unwrap_or(&self.default).to_owned();
         let read = self.read.entry(path.clone()).or_insert_with(|| policy_file::read(&path));
@@ -42,8 +43,13 @@ impl Policies {
                 Err(bad) => {
                     let line = if let BadPolicy::Malformed { line, .. } = bad { *line } else { 0 };
                     let text = format!("the policy cannot be used: {bad}");
-                    let fix = "until it is mended every call ends without a repair; name another one with --policy";
-                    findings.add(&at(path, u32::try_from(line).unwrap_or(0)), error("unusable-policy", text, fix), "");
+                    let fix = "until it is mended every call ends without a repair; name another \
+                               one with --policy";
+                    findings.add(
+                        &at(path, u32::try_from(line).unwrap_or(0)),
+                        error("unusable-policy", text, fix),
+                        "",
+                    );
                 }
                 Ok(config) => {
                     verify_commands(path, config, findings);
@@ -75,34 +81,53 @@ const OURS: [&str; 2] = ["/usr/libexec/nagios-selfheal", "/usr/libexec/nagios-se
 fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
     for (name, rules) in &config.policy.repairs {
         for program in rules.ladder.iter().filter_map(|rung| rung.verify.first()) {
-            let places: Vec<PathBuf> = OURS.iter().map(PathBuf::from).chain(config.plugin_path.iter().cloned()).collect();
+            let places: Vec<PathBuf> =
+                OURS.iter().map(PathBuf::from).chain(config.plugin_path.iter().cloned()).collect();
             let is_there = match program.contains('/') {
                 true => Path::new(program).is_file(),
                 false => places.iter().any(|place| place.join(program).is_file()),
             };
             if !is_there {
-                let text = format!("the verify command '{program}' is not on this server: repair '{name}' is never begun");
-                let fix = "install it, name it by its whole path, or add its directory to plugin_path";
+                let text = format!(
+                    "the verify command '{program}' is not on this server: repair '{name}' is \
+                     never begun"
+                );
+                let fix =
+                    "install it, name it by its whole path, or add its directory to plugin_path";
                 findings.add(&place(path, program), error("no-verify-command", text, fix), "");
             }
         }
     }
 }
 
-fn check_repairs(path: &Path, watch: &WatchService, configuration: &Configuration, findings: &mut Findings) {
+fn check_repairs(
+    path: &Path,
+    watch: &WatchService,
+    configuration: &Configuration,
+    findings: &mut Findings,
+) {
     let WatchService { host, service } = watch;
-    let known = configuration.objects.services.iter().find(|one| one.description == *service && one.hosts.contains(host));
+    let known = configuration
+        .objects
+        .services
+        .iter()
+        .find(|one| one.description == *service && one.hosts.contains(host));
     let label = format!("{host}/{service}");
     match known {
         None => {
-            let text = "check_repairs names a service that Nagios does not know: nobody hears of a repair that gave up";
+            let text = "check_repairs names a service that Nagios does not know: nobody hears of a \
+                        repair that gave up";
             let fix = "define it as nagios-config/services.cfg does, or correct the names";
             findings.add(&place(path, service), error("no-check-repairs", text, fix), &label);
         }
         Some(one) => {
             if let Some(value) = one.object.off("passive_checks_enabled") {
                 let text = "takes no passive results: nobody hears of a repair that gave up";
-                findings.add(&value.at, error("no-check-repairs", text, "set passive_checks_enabled to 1"), &label);
+                findings.add(
+                    &value.at,
+                    error("no-check-repairs", text, "set passive_checks_enabled to 1"),
+                    &label,
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The words of a command line, as Nagios (or the shell, which it asks when it must) splits them, and the macros in them.
+//! The words of a command line, as Nagios (or the shell, which it asks when it must) splits them,
+//! and the macros in them.
 
 /// How a piece of a command line is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +67,8 @@ pub fn split(line: &str) -> Words {
                 if quote == Quote::None && "|&;<>".contains(c) {
                     own.is_operator = true;
                 }
-                found.needs_shell |=
-                    quote == Quote::None && "|&;<>`()*?~{}[]!#".contains(c) || quote == Quote::Double && c == '`';
+                found.needs_shell |= quote == Quote::None && "|&;<>`()*?~{}[]!#".contains(c)
+                    || quote == Quote::Double && c == '`';
                 own.text.push(c);
                 continue;
             }
@@ -82,7 +83,9 @@ pub fn split(line: &str) -> Words {
 /// The name of the macro that begins here: `$NAME$`.
 fn macro_at(text: &str) -> Option<&str> {
     let (name, _) = text.strip_prefix('$')?.split_once('$')?;
-    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | ':' | '-' | '.');
+    let is_name = |c: char| {
+        c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | ':' | '-' | '.')
+    };
     (!name.is_empty() && name.chars().all(is_name)).then_some(name)
 }
 
@@ -106,12 +109,20 @@ mod tests {
 
     #[test]
     fn words_are_split_as_nagios_does() {
-        let line = split(r#"$USER1$/x  '$HOSTNAME$ a' "b $X:y$ $SERVICEDESC$"\ c '' >> /tmp/log 2>&1"#);
+        let line =
+            split(r#"$USER1$/x  '$HOSTNAME$ a' "b $X:y$ $SERVICEDESC$"\ c '' >> /tmp/log 2>&1"#);
         let texts: Vec<&str> = line.words.iter().map(|word| word.text.as_str()).collect();
-        assert_eq!(texts, ["$USER1$/x", "$HOSTNAME$ a", "b $X:y$ $SERVICEDESC$ c", "", ">>", "/tmp/log", "2>&1"]);
+        assert_eq!(
+            texts,
+            ["$USER1$/x", "$HOSTNAME$ a", "b $X:y$ $SERVICEDESC$ c", "", ">>", "/tmp/log", "2>&1"]
+        );
         assert_eq!(line.words.iter().filter(|word| word.is_operator).count(), 2);
-        let macros: Vec<(&str, Quote)> = line.macros.iter().map(|(name, quote)| (name.as_str(), *quote)).collect();
-        assert_eq!(macros, [("USER1", Quote::None), ("HOSTNAME", Quote::Single), ("SERVICEDESC", Quote::Double)]);
+        let macros: Vec<(&str, Quote)> =
+            line.macros.iter().map(|(name, quote)| (name.as_str(), *quote)).collect();
+        assert_eq!(
+            macros,
+            [("USER1", Quote::None), ("HOSTNAME", Quote::Single), ("SERVICEDESC", Quote::Double)]
+        );
         assert!(line.needs_shell && !line.unclosed);
         assert!(split("a 'b c").unclosed);
         assert!(!split("a 'b (c)' $X$").needs_shell);

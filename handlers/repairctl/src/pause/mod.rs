@@ -42,15 +42,26 @@ impl Split for Pause {
         scope(host, service)?;
         let reason = clean(self.reason.trim());
         if reason.is_empty() {
-            return Err(Problem::Usage("--reason is empty, so nothing was paused; say why, for the colleagues on call".into()));
+            return Err(Problem::Usage(
+                "--reason is empty, so nothing was paused; say why, for the colleagues on call"
+                    .into(),
+            ));
         }
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;
         let config = site.config()?;
         let by = self.by.as_deref().map_or_else(who::asks, clean);
-        let paused = Paused { host: self.host.clone(), service: self.service.clone(), by, reason, since: now, until };
+        let paused = Paused {
+            host: self.host.clone(),
+            service: self.service.clone(),
+            by,
+            reason,
+            since: now,
+            until,
+        };
         let mut ledger = site.ledger_to_write(config)?;
-        let same = |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
+        let same =
+            |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
         let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
         ledger.pause(&paused).map_err(unusable)?;
         Ok(PauseResult { paused, replaced, warning: unknown(config, host, service) })
@@ -58,7 +69,11 @@ impl Split for Pause {
 
     fn show(&self, made: PauseResult, _: &Site, out: &mut Out) -> Result<Found, Problem> {
         let now = SystemTime::now();
-        out.line(format!("{}: {}", scope(self.host.as_deref(), self.service.as_deref())?, told(&made.paused, now)));
+        out.line(format!(
+            "{}: {}",
+            scope(self.host.as_deref(), self.service.as_deref())?,
+            told(&made.paused, now)
+        ));
         if let Some(earlier) = made.replaced {
             out.line(format!("In place of: {}", told(&earlier, now)));
         }
@@ -124,18 +139,21 @@ impl Split for Status {
 
 /// When a pause of this span ends.
 fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
-    let Span(span) = span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;
+    let Span(span) =
+        span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;
     if span.is_zero() {
         return Err(Problem::Usage("--for is no time at all; nothing was paused".into()));
     }
     Ok(now + span)
 }
 
-/// What a command is about, for people. An empty name comes from a script whose variable was empty: it must not be taken
-/// for "everything".
+/// What a command is about, for people. An empty name comes from a script whose variable was empty:
+/// it must not be taken for "everything".
 fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Problem> {
     if host == Some("") || service == Some("") {
-        return Err(Problem::Usage("a name is empty: leave it out to mean everything; nothing was changed".into()));
+        return Err(Problem::Usage(
+            "a name is empty: leave it out to mean everything; nothing was changed".into(),
+        ));
     }
     Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))
 }
@@ -147,7 +165,9 @@ fn scope_of(paused: &Paused) -> String {
 /// `paused by alice for another 2 h: migration`
 fn told(paused: &Paused, now: SystemTime) -> String {
     let left = match paused.until {
-        Some(until) => format!("for another {}", policy::Span(until.duration_since(now).unwrap_or_default())),
+        Some(until) => {
+            format!("for another {}", policy::Span(until.duration_since(now).unwrap_or_default()))
+        }
         None => "until it is resumed".to_owned(),
     };
     format!("paused by {} {left}: {}", clean(&paused.by), clean(&paused.reason))
@@ -160,7 +180,9 @@ fn unknown(config: &Config, host: Option<&str>, service: Option<&str>) -> Option
         Ok(true) => None,
         Ok(false) => {
             let name = Object { host, service };
-            Some(format!("Nagios does not know {name}, so this pauses nothing: resume it if it is mistyped"))
+            Some(format!(
+                "Nagios does not know {name}, so this pauses nothing: resume it if it is mistyped"
+            ))
         }
         Err(why) => Some(format!("whether Nagios knows it was not looked up: {why}")),
     }

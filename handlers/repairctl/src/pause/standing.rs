@@ -1,4 +1,5 @@
-//! How it stands: pauses, running jobs, what is used of the fleet's limits, open breakers, unknown outcomes.
+//! How it stands: pauses, running jobs, what is used of the fleet's limits, open breakers, unknown
+//! outcomes.
 
 use std::time::{Duration, SystemTime};
 
@@ -60,7 +61,11 @@ impl Standing {
         let now = SystemTime::now();
         let config = site.config()?;
         let share = config.status_file.as_deref().map(|file| match Board::read(file) {
-            Ok(board) => Ok(Share { troubled: board.share.0, of: board.share.1, age: board::age(&board.program, now) }),
+            Ok(board) => Ok(Share {
+                troubled: board.share.0,
+                of: board.share.1,
+                age: board::age(&board.program, now),
+            }),
             Err(why) => Err(why.to_string()),
         });
         let nothing = Standing {
@@ -87,7 +92,9 @@ impl Standing {
             busy: fleet.running,
             started: (fleet.started, fleet.oldest_start),
             breakers: open_breakers(ledger, config, self.now)?,
-            unknown: ledger.unknown_since(self.now.checked_sub(UNKNOWN_SHOWN).unwrap_or(SystemTime::UNIX_EPOCH))?,
+            unknown: ledger.unknown_since(
+                self.now.checked_sub(UNKNOWN_SHOWN).unwrap_or(SystemTime::UNIX_EPOCH),
+            )?,
             ..self
         })
     }
@@ -100,29 +107,42 @@ impl Standing {
     /// For people.
     pub fn table(&self, site: &Site, config: &Config) -> Table {
         let mut table = Table::new(["WHAT", "HOW IT STANDS"]);
-        let mut row = |what: &str, text: String, tone| table.row([Cell::from(what), Cell::toned(text, tone)]);
+        let mut row =
+            |what: &str, text: String, tone| table.row([Cell::from(what), Cell::toned(text, tone)]);
         match self.pauses.as_slice() {
             [] => row("repairs", "on: nothing is paused".into(), Tone::Good),
-            pauses => pauses
-                .iter()
-                .for_each(|pause| row("paused", format!("{}: {}", scope_of(pause), told(pause, self.now)), Tone::Bad)),
+            pauses => pauses.iter().for_each(|pause| {
+                row("paused", format!("{}: {}", scope_of(pause), told(pause, self.now)), Tone::Bad)
+            }),
         }
         let limits = &config.policy.fleet;
-        row("running", format!("{} of {} at once", self.busy, limits.running), tone(self.busy, limits.running));
+        row(
+            "running",
+            format!("{} of {} at once", self.busy, limits.running),
+            tone(self.busy, limits.running),
+        );
         for running in &self.running {
-            let dead = if running.alive { "" } else { ", but its worker is dead: the next call or sweep asks its gate" };
+            let dead = if running.alive {
+                ""
+            } else {
+                ", but its worker is dead: the next call or sweep asks its gate"
+            };
             let since = when::span(self.ago(running.record.reserved));
             let Record { job, repair, .. } = &running.record;
-            let text = format!("{} with {repair} for {since} (job {job}){dead}", object(&running.record));
+            let text =
+                format!("{} with {repair} for {since} (job {job}){dead}", object(&running.record));
             row("job", text, if running.alive { Tone::Plain } else { Tone::Uneasy });
         }
         row("started", self.started(&limits.started), tone(self.started.0, limits.started.count));
         match &self.share {
-            None => row("in trouble", "not known: the policy has no status_file".into(), Tone::Faint),
+            None => {
+                row("in trouble", "not known: the policy has no status_file".into(), Tone::Faint)
+            }
             Some(Err(why)) => row("in trouble", format!("not known: {why}"), Tone::Bad),
             Some(Ok(Share { troubled, of, age })) => {
                 let text = format!(
-                    "{troubled} of {of} objects with a repair, {} ago; above {} %, unless it is one alone, nothing is repaired",
+                    "{troubled} of {of} objects with a repair, {} ago; above {} %, unless it is \
+                     one alone, nothing is repaired",
                     Span(*age),
                     limits.share
                 );
@@ -130,8 +150,12 @@ impl Standing {
             }
         }
         for breaker in &self.breakers {
-            let (object, ineffective, left) = (breaker.object(), breaker.ineffective, Span(breaker.left));
-            let text = format!("{object}: {ineffective} repairs did not help; it closes after {left} without a fault");
+            let (object, ineffective, left) =
+                (breaker.object(), breaker.ineffective, Span(breaker.left));
+            let text = format!(
+                "{object}: {ineffective} repairs did not help; it closes after {left} without a \
+                 fault"
+            );
             row("breaker", text, Tone::Bad);
         }
         for record in &self.unknown {
@@ -147,7 +171,11 @@ impl Standing {
         let (started, oldest) = self.started;
         let text = format!("{started} of {} within {}", quota.count, Span(quota.per));
         let left = quota.per.saturating_sub(oldest);
-        if started < quota.count { text } else { format!("{text}; allowed again in {}", Span(left)) }
+        if started < quota.count {
+            text
+        } else {
+            format!("{text}; allowed again in {}", Span(left))
+        }
     }
 
     fn ago(&self, at: SystemTime) -> Duration {
@@ -163,10 +191,12 @@ impl Standing {
                 "since": when::rfc3339(pause.since), "until": pause.until.map(when::rfc3339),
             })
         });
-        let running = self
-            .running
-            .iter()
-            .map(|running| merged(job(&running.record), json!({"worker": if running.alive { "alive" } else { "dead" }})));
+        let running = self.running.iter().map(|running| {
+            merged(
+                job(&running.record),
+                json!({"worker": if running.alive { "alive" } else { "dead" }}),
+            )
+        });
         let breakers = self.breakers.iter().map(|breaker| {
             json!({
                 "host": breaker.host, "service": breaker.service, "ineffective": breaker.ineffective,
@@ -215,18 +245,30 @@ fn tone(used: u32, allowed: u32) -> Tone {
 }
 
 /// The breakers that are open, found among the objects that were in trouble lately enough.
-fn open_breakers(ledger: &mut SqliteLedger, config: &Config, now: SystemTime) -> Result<Vec<Breaker>, ledger::Error> {
-    let longest = config.policy.repairs.values().map(|rules| rules.limits.healthy_for).max().unwrap_or_default();
+fn open_breakers(
+    ledger: &mut SqliteLedger,
+    config: &Config,
+    now: SystemTime,
+) -> Result<Vec<Breaker>, ledger::Error> {
+    let longest = config
+        .policy
+        .repairs
+        .values()
+        .map(|rules| rules.limits.healthy_for)
+        .max()
+        .unwrap_or_default();
     let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
     let mut open: Vec<Breaker> = Vec::new();
     for (host, service, repair) in ledger.in_trouble_since(since)? {
-        let rules: Option<&Rules> = repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
+        let rules: Option<&Rules> =
+            repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
         let Some(limits) = rules.map(|rules| &rules.limits) else { continue };
         let event = Event::new(&host, service.as_deref(), State::Critical, StateType::Hard, 1);
         let history = ledger.history(&event, config.policy.fleet.started.per, now)?;
         let ineffective = history.ineffective(limits);
         if ineffective >= limits.breaker {
-            let left = limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
+            let left =
+                limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
             open.push(Breaker { host, service, ineffective, left });
         }
     }

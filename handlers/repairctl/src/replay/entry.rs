@@ -1,4 +1,5 @@
-//! A line of Nagios' log, taken apart without copying: `[1700000000] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;output`.
+//! A line of Nagios' log, taken apart without copying: `[1700000000] SERVICE ALERT:
+//! web1;HTTP;CRITICAL;SOFT;3;output`.
 
 use memchr::{memchr, memchr2};
 use policy::{State, StateType};
@@ -60,7 +61,8 @@ fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() { None } else { digits.iter().try_fold(0, digit) }
 }
 
-/// Reads what follows the time. `None` for all lines that do not matter here, and for those that are damaged.
+/// Reads what follows the time. `None` for all lines that do not matter here, and for those that
+/// are damaged.
 pub fn entry(at: u64, text: &[u8]) -> Option<Entry<'_>> {
     let (service, rest) = match text.first()? {
         b'S' => (true, text.strip_prefix(b"SERVICE ")?),
@@ -86,8 +88,11 @@ pub fn entry(at: u64, text: &[u8]) -> Option<Entry<'_>> {
             let (why, _) = field(rest)?;
             // `ACKNOWLEDGEMENT (CRITICAL)`; the others are recoveries, downtimes and flapping.
             let problem = state(service, why).is_some_and(|state| !state.is_good());
-            let what =
-                if problem { What::Page } else { why.starts_with(b"ACKNOWLEDGEMENT").then_some(What::Acknowledged(true))? };
+            let what = if problem {
+                What::Page
+            } else {
+                why.starts_with(b"ACKNOWLEDGEMENT").then_some(What::Acknowledged(true))?
+            };
             (object, what)
         }
         b'D' => {
@@ -106,7 +111,8 @@ pub fn entry(at: u64, text: &[u8]) -> Option<Entry<'_>> {
 /// `SERVICE STATE: web1;HTTP;OK;HARD;1;output`
 fn is(at: u64, text: &[u8]) -> Option<Entry<'_>> {
     let service = text.starts_with(b"SERVICE");
-    let text = text.strip_prefix(b"SERVICE STATE: ").or_else(|| text.strip_prefix(b"HOST STATE: "))?;
+    let text =
+        text.strip_prefix(b"SERVICE STATE: ").or_else(|| text.strip_prefix(b"HOST STATE: "))?;
     let (object, rest) = object(service, text)?;
     let (word, _) = field(rest)?;
     Some(Entry { at, object, what: What::Is(state(service, word)?) })
@@ -120,8 +126,9 @@ fn acknowledgement(at: u64, text: &[u8]) -> Option<Entry<'_>> {
         (b"REMOVE_SVC_ACKNOWLEDGEMENT;", true, false),
         (b"REMOVE_HOST_ACKNOWLEDGEMENT;", false, false),
     ];
-    let (rest, service, on) =
-        commands.into_iter().find_map(|(command, service, on)| Some((text.strip_prefix(command)?, service, on)))?;
+    let (rest, service, on) = commands
+        .into_iter()
+        .find_map(|(command, service, on)| Some((text.strip_prefix(command)?, service, on)))?;
     // Nothing need follow the name.
     let object = object(service, rest).map_or(rest, |(object, _)| object);
     Some(Entry { at, object, what: What::Acknowledged(on) })
@@ -187,25 +194,65 @@ mod tests {
         use StateType::{Hard, Soft};
         let critical = change(State::Critical, Soft, 3);
         for (line, object, what) in [
-            ("SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;CRITICAL - a;b", "web1;HTTP", What::Alert(critical)),
-            ("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair", "web1;HTTP", What::Call(critical)),
-            ("HOST ALERT: web1;DOWN;HARD;3;gone", "web1", What::Alert(change(State::Down, Hard, 3))),
-            ("HOST EVENT HANDLER: web1;UP;HARD;1;x", "web1", What::Call(change(State::Up, Hard, 1))),
+            (
+                "SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;CRITICAL - a;b",
+                "web1;HTTP",
+                What::Alert(critical),
+            ),
+            (
+                "SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair",
+                "web1;HTTP",
+                What::Call(critical),
+            ),
+            (
+                "HOST ALERT: web1;DOWN;HARD;3;gone",
+                "web1",
+                What::Alert(change(State::Down, Hard, 3)),
+            ),
+            (
+                "HOST EVENT HANDLER: web1;UP;HARD;1;x",
+                "web1",
+                What::Call(change(State::Up, Hard, 1)),
+            ),
             ("CURRENT SERVICE STATE: web1;HTTP;OK;HARD;1;fine", "web1;HTTP", What::Is(State::Ok)),
             ("INITIAL HOST STATE: web1;UP;HARD;1;fine", "web1", What::Is(State::Up)),
-            ("SERVICE DOWNTIME ALERT: web1;HTTP;STARTED; begins", "web1;HTTP", What::Downtime(true)),
+            (
+                "SERVICE DOWNTIME ALERT: web1;HTTP;STARTED; begins",
+                "web1;HTTP",
+                What::Downtime(true),
+            ),
             ("HOST DOWNTIME ALERT: web1;CANCELLED; ends", "web1", What::Downtime(false)),
             ("SERVICE FLAPPING ALERT: web1;HTTP;STARTED; 20%", "web1;HTTP", What::Flapping(true)),
             ("HOST FLAPPING ALERT: web1;STOPPED; 5%", "web1", What::Flapping(false)),
             ("SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;out", "web1;HTTP", What::Page),
             ("HOST NOTIFICATION: ann;web1;DOWN;mail;out", "web1", What::Page),
-            ("SERVICE NOTIFICATION: ann;web1;HTTP;ACKNOWLEDGEMENT (CRITICAL);mail;out", "web1;HTTP", What::Acknowledged(true)),
-            ("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;1;1;ann;mine", "web1;HTTP", What::Acknowledged(true)),
-            ("EXTERNAL COMMAND: REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP", "web1;HTTP", What::Acknowledged(false)),
-            ("EXTERNAL COMMAND: REMOVE_HOST_ACKNOWLEDGEMENT;web1", "web1", What::Acknowledged(false)),
+            (
+                "SERVICE NOTIFICATION: ann;web1;HTTP;ACKNOWLEDGEMENT (CRITICAL);mail;out",
+                "web1;HTTP",
+                What::Acknowledged(true),
+            ),
+            (
+                "EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;1;1;ann;mine",
+                "web1;HTTP",
+                What::Acknowledged(true),
+            ),
+            (
+                "EXTERNAL COMMAND: REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP",
+                "web1;HTTP",
+                What::Acknowledged(false),
+            ),
+            (
+                "EXTERNAL COMMAND: REMOVE_HOST_ACKNOWLEDGEMENT;web1",
+                "web1",
+                What::Acknowledged(false),
+            ),
         ] {
             let line = format!("[1700000000] {line}");
-            assert_eq!(read(&line), Some(Entry { at: 1_700_000_000, object: object.as_bytes(), what }), "{line}");
+            assert_eq!(
+                read(&line),
+                Some(Entry { at: 1_700_000_000, object: object.as_bytes(), what }),
+                "{line}"
+            );
         }
     }
 
@@ -228,7 +275,8 @@ mod tests {
             "[1] HOST ALERT: a;CRITICAL;SOFT;1;y",
             "[1] SERVICE NOTIFICATION: ann;a;b;RECOVERY;mail;x",
             "[1] SERVICE NOTIFICATION: ann;a;b;OK;mail;x",
-            "[1] EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;a;b;2;SERVICE ALERT: a;b;CRITICAL;HARD;3;x",
+            "[1] EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;a;b;2;SERVICE ALERT: \
+             a;b;CRITICAL;HARD;3;x",
             "[1] GLOBAL SERVICE EVENT HANDLER: a;b;CRITICAL;SOFT;3;x",
             "[1] Nagios 4.4.6 starting... (PID=1)",
             "Nov 24 03:12:44 nagios: SERVICE ALERT: a;b;CRITICAL;SOFT;3;x",

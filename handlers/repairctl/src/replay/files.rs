@@ -42,7 +42,10 @@ pub enum BadLog {
         why: io::Error,
     },
     /// No line begins as those of Nagios' log do.
-    #[error("{0} is no log of Nagios: no line begins with [seconds since 1970]; see log_file and log_archive_path in nagios.cfg")]
+    #[error(
+        "{0} is no log of Nagios: no line begins with [seconds since 1970]; see log_file and \
+         log_archive_path in nagios.cfg"
+    )]
     NoLog(PathBuf),
 }
 
@@ -60,7 +63,8 @@ impl Read for Counted {
     }
 }
 
-/// The logs in order of their first time. What is named twice is read once; empty ones are left out.
+/// The logs in order of their first time. What is named twice is read once; empty ones are left
+/// out.
 pub fn in_order(paths: &[PathBuf]) -> (Vec<Log>, Vec<BadLog>) {
     let (mut logs, mut bad) = (Vec::new(), Vec::new());
     let mut seen = Vec::new();
@@ -103,14 +107,21 @@ fn plain(path: &Path) -> io::Result<Input> {
     let input = Input::open(path, u64::MAX, None)?;
     match input.is_regular()? {
         true => Ok(input),
-        false => Err(io::Error::other("a log is read more than once: write what comes through a pipe to a file first")),
+        false => Err(io::Error::other(
+            "a log is read more than once: write what comes through a pipe to a file first",
+        )),
     }
 }
 
-/// Opens a log, unpacking it when it begins as gzip does (RFC 1952). `count` grows by the bytes read of the file.
+/// Opens a log, unpacking it when it begins as gzip does (RFC 1952). `count` grows by the bytes
+/// read of the file.
 pub fn open(path: &Path, count: Rc<Cell<u64>>) -> io::Result<Box<dyn Read>> {
     let mut begin = Vec::new();
     plain(path)?.take(2).read_to_end(&mut begin)?;
     let file = Counted { file: plain(path)?, count };
-    Ok(if begin == [0x1f, 0x8b] { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) })
+    Ok(if begin == [0x1f, 0x8b] {
+        Box::new(MultiGzDecoder::new(BufReader::new(file)))
+    } else {
+        Box::new(file)
+    })
 }

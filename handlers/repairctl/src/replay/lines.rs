@@ -25,8 +25,8 @@ impl<R: Read> Lines<R> {
         Lines { from, buffer: vec![0; SIZE], begin: 0, end: 0, skipping: false }
     }
 
-    /// The next line without its end; `None` after the last one. A last line without an end is a line: Nagios may be
-    /// writing it, but a rotated log may end like that.
+    /// The next line without its end; `None` after the last one. A last line without an end is a
+    /// line: Nagios may be writing it, but a rotated log may end like that.
     pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
         let mut looked = self.begin;
         loop {

@@ -31,8 +31,13 @@ use things::{Source, Things};
 pub fn run(words: &Replay, site: &Site, out: &mut Out) -> Result<Found, Problem> {
     let config = site.draft()?;
     let (things, known_from) = objects(words)?;
-    if let Some(name) = words.repair.as_ref().filter(|name| !config.policy.repairs.contains_key(name)) {
-        return Err(Problem::Usage(format!("the policy {} has no repair '{name}'", site.policy().display())));
+    if let Some(name) =
+        words.repair.as_ref().filter(|name| !config.policy.repairs.contains_key(name))
+    {
+        return Err(Problem::Usage(format!(
+            "the policy {} has no repair '{name}'",
+            site.policy().display()
+        )));
     }
     let terms = Terms {
         policy: &config.policy,
@@ -76,7 +81,8 @@ fn objects(words: &Replay) -> Result<(Things, String), Problem> {
     let file: PathBuf = words.objects.clone().or_else(configuration::find).ok_or_else(|| {
         let places = configuration::places();
         Problem::Usage(format!(
-            "no nagios.cfg tells which objects have a repair (looked for {places}): give --objects FILE or --repair NAME"
+            "no nagios.cfg tells which objects have a repair (looked for {places}): give --objects \
+             FILE or --repair NAME"
         ))
     })?;
     let configuration = configuration::read(&file);
@@ -87,10 +93,12 @@ fn objects(words: &Replay) -> Result<(Things, String), Problem> {
     if things.with_repair == 0 {
         let file = file.display();
         return Err(Problem::Usage(format!(
-            "{file}: no host or service has a _REPAIR; to try one on every service, give --repair NAME"
+            "{file}: no host or service has a _REPAIR; to try one on every service, give --repair \
+             NAME"
         )));
     }
-    let known_from = format!("{} with a repair, as {} says now", things.with_repair, file.display());
+    let known_from =
+        format!("{} with a repair, as {} says now", things.with_repair, file.display());
     Ok((things, known_from))
 }
 

@@ -7,7 +7,8 @@ use policy::{Limits, Past, PastOutcome, SAME_EVENT_WITHIN};
 
 use super::entry::Change;
 
-/// More repairs or refusals of one object than any limit can ask about; the ledger gives out no more either.
+/// More repairs or refusals of one object than any limit can ask about; the ledger gives out no
+/// more either.
 const ENOUGH: usize = 1000;
 
 /// A repair that would have been.
@@ -49,7 +50,8 @@ impl Track {
         self.refused.push_front(at);
     }
 
-    /// A gap of `healthy_for` ends an incident, and with it the use of its refusals; repairs count in their window as well.
+    /// A gap of `healthy_for` ends an incident, and with it the use of its refusals; repairs count
+    /// in their window as well.
     fn forget(&mut self, now: u64, limits: &Limits) {
         let repaired = self.repairs.front().map(|made| made.ended);
         let last = repaired.max(self.refused.front().copied()).unwrap_or(now);

@@ -18,7 +18,12 @@ pub struct Progress {
 impl Progress {
     /// For so many bytes.
     pub fn new(total: u64) -> Progress {
-        Progress { total: total.max(1), begun: Instant::now(), drawn: None, shown: io::stderr().is_terminal() }
+        Progress {
+            total: total.max(1),
+            begun: Instant::now(),
+            drawn: None,
+            shown: io::stderr().is_terminal(),
+        }
     }
 
     /// So many have been read.
@@ -44,7 +49,13 @@ fn bar(read: u64, total: u64, took: Duration) -> String {
     let empty = usize::try_from(WIDTH).unwrap_or(0) - full;
     let left = took.as_secs_f64() * (total - read) as f64 / read.max(1) as f64;
     let size = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
-    format!("[{}{}] {} of {}, {left:.0} s left ", "#".repeat(full), " ".repeat(empty), size(read), size(total))
+    format!(
+        "[{}{}] {} of {}, {left:.0} s left ",
+        "#".repeat(full),
+        " ".repeat(empty),
+        size(read),
+        size(total)
+    )
 }
 
 #[cfg(test)]
@@ -53,8 +64,14 @@ mod tests {
 
     #[test]
     fn a_bar_never_leaves_its_frame() {
-        assert_eq!(bar(0, 10, Duration::ZERO), format!("[{}] 0 MB of 0 MB, 0 s left ", " ".repeat(30)));
+        assert_eq!(
+            bar(0, 10, Duration::ZERO),
+            format!("[{}] 0 MB of 0 MB, 0 s left ", " ".repeat(30))
+        );
         assert!(bar(99, 10, Duration::from_secs(1)).starts_with(&format!("[{}]", "#".repeat(30))));
-        assert!(bar(500_000_000, 1_000_000_000, Duration::from_secs(2)).ends_with(" 500 MB of 1000 MB, 2 s left "));
+        assert!(
+            bar(500_000_000, 1_000_000_000, Duration::from_secs(2))
+                .ends_with(" 500 MB of 1000 MB, 2 s left ")
+        );
     }
 }

@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use policy::{Event, FleetNow, History, ObjectNow, PastOutcome, Policy, RepairName, Rules, StateType, Why, admit, consider};
+use policy::{
+    Event, FleetNow, History, ObjectNow, PastOutcome, Policy, RepairName, Rules, StateType, Why,
+    admit, consider,
+};
 
 use super::entry::{Change, Entry, What};
 use super::past::{Made, age};
 use super::things::{Things, Told, TooMany};
 
-/// What is taken to become of a repair: no log can tell what a repair that was not made would have done.
+/// What is taken to become of a repair: no log can tell what a repair that was not made would have
+/// done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assume {
     /// Each repair ends the trouble; what the log shows of it afterwards would not have been.
@@ -85,7 +89,11 @@ impl<'a> Sim<'a> {
     }
 
     /// Takes in a line of the log; `tell` hears of decisions.
-    pub fn take(&mut self, entry: &Entry<'_>, tell: &mut dyn FnMut(&Decided<'_>)) -> Result<(), TooMany> {
+    pub fn take(
+        &mut self,
+        entry: &Entry<'_>,
+        tell: &mut dyn FnMut(&Decided<'_>),
+    ) -> Result<(), TooMany> {
         let Some(index) = self.things.find(entry.object)? else { return Ok(()) };
         match entry.what {
             What::Alert(change) => self.change(index, entry.at, change, false, tell),
@@ -96,7 +104,8 @@ impl<'a> Sim<'a> {
             }
             What::Downtime(begins) => {
                 if let Some(thing) = self.things.get(index) {
-                    thing.downtime = if begins { thing.downtime + 1 } else { thing.downtime.saturating_sub(1) };
+                    thing.downtime =
+                        if begins { thing.downtime + 1 } else { thing.downtime.saturating_sub(1) };
                 }
             }
             What::Flapping(begins) => {
@@ -114,20 +123,35 @@ impl<'a> Sim<'a> {
         Ok(())
     }
 
-    /// Counts a notification. One of the second in which a repair began at HARD was on its way already.
+    /// Counts a notification. One of the second in which a repair began at HARD was on its way
+    /// already.
     fn page(&mut self, index: usize, at: u64) {
-        let Some(thing) = self.things.get(index).filter(|thing| thing.event.repair.is_some()) else { return };
+        let Some(thing) = self.things.get(index).filter(|thing| thing.event.repair.is_some())
+        else {
+            return;
+        };
         thing.count.pages += 1;
-        thing.count.saved += u64::from(thing.healed.is_some_and(|(began, ended)| at >= ended && at > began));
+        thing.count.saved +=
+            u64::from(thing.healed.is_some_and(|(began, ended)| at >= ended && at > began));
     }
 
-    fn change(&mut self, index: usize, at: u64, change: Change, as_call: bool, tell: &mut dyn FnMut(&Decided<'_>)) {
+    fn change(
+        &mut self,
+        index: usize,
+        at: u64,
+        change: Change,
+        as_call: bool,
+        tell: &mut dyn FnMut(&Decided<'_>),
+    ) {
         if self.is_told_already(index, at, change, as_call) {
             return;
         }
         self.settle(index, at, change.state.is_good());
         let before = self.things.now(index, change.state);
-        let Some(thing) = self.things.get(index).filter(|thing| thing.event.repair.is_some()) else { return };
+        let Some(thing) = self.things.get(index).filter(|thing| thing.event.repair.is_some())
+        else {
+            return;
+        };
         thing.event.last_state = before;
         if thing.healed.is_some_and(|(_, ended)| at >= ended) {
             self.tally.spared += 1;
@@ -158,7 +182,10 @@ impl<'a> Sim<'a> {
         if good {
             thing.healed = None;
         }
-        let Some(made) = thing.track.repairs.front_mut().filter(|made| made.outcome.is_none()) else { return };
+        let Some(made) = thing.track.repairs.front_mut().filter(|made| made.outcome.is_none())
+        else {
+            return;
+        };
         if assume == Assume::Heals || (!good && at < made.ended) {
             return;
         }
@@ -175,7 +202,13 @@ impl<'a> Sim<'a> {
         self.tally.failed += u64::from(!healed);
     }
 
-    fn decide(&mut self, index: usize, at: u64, change: Change, tell: &mut dyn FnMut(&Decided<'_>)) {
+    fn decide(
+        &mut self,
+        index: usize,
+        at: u64,
+        change: Change,
+        tell: &mut dyn FnMut(&Decided<'_>),
+    ) {
         let host = self.things.get(index).and_then(|thing| thing.host);
         let (host_state, host_downtime, busy) = match host.and_then(|host| self.things.get(host)) {
             Some(host) => (host.state, host.downtime, host.busy),
@@ -185,8 +218,10 @@ impl<'a> Sim<'a> {
         let Terms { policy, assume, takes, knows_status } = self.terms;
         let Some(thing) = self.things.get(index) else { return };
         let event = &mut thing.event;
-        (event.state, event.state_type, event.attempt) = (change.state, change.state_type, change.attempt);
-        (event.host_state, event.host_downtime, event.downtime) = (host_state, host_downtime, thing.downtime);
+        (event.state, event.state_type, event.attempt) =
+            (change.state, change.state_type, change.attempt);
+        (event.host_state, event.host_downtime, event.downtime) =
+            (host_state, host_downtime, thing.downtime);
         if event.service.is_none() {
             event.host_downtime = thing.downtime;
         }
@@ -208,13 +243,19 @@ impl<'a> Sim<'a> {
             }
         };
         thing.count.incident(thing.problem);
-        let now = knows_status.then_some(ObjectNow { state: None, acknowledged: thing.acknowledged, flapping: thing.flapping });
+        let now = knows_status.then_some(ObjectNow {
+            state: None,
+            acknowledged: thing.acknowledged,
+            flapping: thing.flapping,
+        });
         let history = History {
             paused: None,
             same_event: thing.track.answered(thing.problem, Some(change), at),
             same_problem: thing.track.answered(thing.problem, None, at),
             ahead: None,
-            running: busy.filter(|(_, until, _)| at < *until).map(|(since, _, job)| (job.to_string(), age(since, at))),
+            running: busy
+                .filter(|(_, until, _)| at < *until)
+                .map(|(since, _, job)| (job.to_string(), age(since, at))),
             repairs: thing.track.repairs_at(at),
             refused: thing.track.refused_at(at),
             fleet,
@@ -234,12 +275,14 @@ impl<'a> Sim<'a> {
         let ended = at + takes.as_secs();
         let outcome = (assume == Assume::Heals).then_some(PastOutcome::Healed);
         self.tally.healed += u64::from(outcome.is_some());
-        let made = Made { job: self.jobs, began: at, ended, change, problem: thing.problem, outcome };
+        let made =
+            Made { job: self.jobs, began: at, ended, change, problem: thing.problem, outcome };
         thing.track.repaired(made, &rules.limits);
         thing.count.repairs += 1;
         if assume == Assume::Heals {
             // A page at SOFT is none of this event; one at HARD may be.
-            let began = if change.state_type == StateType::Soft { at.saturating_sub(1) } else { at };
+            let began =
+                if change.state_type == StateType::Soft { at.saturating_sub(1) } else { at };
             thing.healed = Some((began, ended));
         }
         self.fleet.push_back((at, ended));
@@ -259,7 +302,8 @@ impl<'a> Sim<'a> {
                 oldest_start = oldest_start.max(age(*began, at));
             }
         }
-        let share = self.terms.knows_status.then_some((self.things.troubled, self.things.with_repair));
+        let share =
+            self.terms.knows_status.then_some((self.things.troubled, self.things.with_repair));
         FleetNow { running, started, oldest_start, share }
     }
 }
@@ -271,5 +315,8 @@ fn longest(rules: &Rules) -> u64 {
 
 /// Whether somebody who waits for a repair wants to know of this.
 fn matters(why: &Why) -> bool {
-    matches!(why, Why::HostNotUp(_) | Why::ServiceDowntime | Why::HostDowntime | Why::UnknownRepair(_))
+    matches!(
+        why,
+        Why::HostNotUp(_) | Why::ServiceDowntime | Why::HostDowntime | Why::UnknownRepair(_)
+    )
 }

@@ -44,7 +44,12 @@ pub fn decision(decided: &Decided<'_>, as_json: bool) -> String {
         });
         return json::text(json);
     }
-    format!("{}  {}  {change}  {word}: {}", when::shown(time(decided.at)), clean(&event.object()), clean(&text))
+    format!(
+        "{}  {}  {change}  {word}: {}",
+        when::shown(time(decided.at)),
+        clean(&event.object()),
+        clean(&text)
+    )
 }
 
 fn time(at: u64) -> SystemTime {
@@ -74,7 +79,8 @@ impl Sum<'_> {
 
     /// The objects with incidents, those with the most first.
     fn worst(&self) -> Vec<&Thing> {
-        let mut all: Vec<&Thing> = self.sim.things.iter().filter(|thing| thing.count.incidents > 0).collect();
+        let mut all: Vec<&Thing> =
+            self.sim.things.iter().filter(|thing| thing.count.incidents > 0).collect();
         all.sort_by_key(|thing| std::cmp::Reverse((thing.count.incidents, thing.count.repairs)));
         all
     }
@@ -83,10 +89,14 @@ impl Sum<'_> {
         let takes = when::span(self.terms.takes);
         match self.terms.assume {
             Assume::Heals => format!(
-                "each repair ends the trouble within {takes}, and what the logs show of it after that would not have been"
+                "each repair ends the trouble within {takes}, and what the logs show of it after \
+                 that would not have been"
             ),
             Assume::Log => {
-                format!("each repair takes {takes}, and healed if a recovery is what the logs show next; nothing else changes")
+                format!(
+                    "each repair takes {takes}, and healed if a recovery is what the logs show \
+                     next; nothing else changes"
+                )
             }
         }
     }
@@ -95,7 +105,11 @@ impl Sum<'_> {
     pub fn write(&self, out: &mut Out) {
         let (tally, total) = (&self.sim.tally, self.total());
         for bad in self.bad {
-            let how = if matches!(bad, BadLog::Broken { .. }) { "not read to its end:" } else { "not read:" };
+            let how = if matches!(bad, BadLog::Broken { .. }) {
+                "not read to its end:"
+            } else {
+                "not read:"
+            };
             out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
         }
         let Some((first, last)) = tally.span else {
@@ -142,7 +156,8 @@ impl Sum<'_> {
             Assume::Heals => "taken to heal".to_owned(),
             Assume::Log => {
                 let open = total.repairs.saturating_sub(tally.healed + tally.failed);
-                let open = if open > 0 { format!(", {open} not seen to end") } else { String::new() };
+                let open =
+                    if open > 0 { format!(", {open} not seen to end") } else { String::new() };
                 format!("{} healed, {} did not{open}", tally.healed, tally.failed)
             }
         }
@@ -154,7 +169,8 @@ impl Sum<'_> {
             return;
         }
         out.line("");
-        let mut table = Table::new(["OBJECT", "INCIDENTS", "REPAIRS", "REFUSED", "NOTIFICATIONS", "SAVED"]);
+        let mut table =
+            Table::new(["OBJECT", "INCIDENTS", "REPAIRS", "REFUSED", "NOTIFICATIONS", "SAVED"]);
         for thing in worst.iter().take(LISTED) {
             let count = thing.count;
             let number = |count: u64| Cell::from(count.to_string());
@@ -176,8 +192,9 @@ impl Sum<'_> {
     /// For programs; in one line when decisions stand before it.
     pub fn json(&self, in_one_line: bool) -> String {
         let (tally, total) = (&self.sim.tally, self.total());
-        let (first, last) =
-            tally.span.map_or((None, None), |(first, last)| (Some(when::rfc3339(time(first))), Some(when::rfc3339(time(last)))));
+        let (first, last) = tally.span.map_or((None, None), |(first, last)| {
+            (Some(when::rfc3339(time(first))), Some(when::rfc3339(time(last))))
+        });
         let object = |thing: &&Thing| -> Json {
             let (event, count) = (&thing.event, thing.count);
             json!({

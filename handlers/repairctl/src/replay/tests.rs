@@ -10,19 +10,32 @@ use super::things::{Source, Things};
 
 fn policy(limits: Limits) -> Policy {
     let act = Act::Local(vec!["/bin/true".into()]);
-    let rung = Rung { act, timeout: Duration::from_secs(30), settle: Duration::ZERO, verify: vec!["x".into()], good_results: 1 };
+    let rung = Rung {
+        act,
+        timeout: Duration::from_secs(30),
+        settle: Duration::ZERO,
+        verify: vec!["x".into()],
+        good_results: 1,
+    };
     let rules = Rules { limits, ..Rules::with_ladder(vec![rung]) };
     Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
 /// Replays lines without their brackets; each decision is a line.
-fn replay(lines: &[&str], change: impl Fn(&mut Terms<'_>), policy: &Policy) -> (Vec<String>, u64, u64) {
-    let mut terms = Terms { policy, assume: Assume::Log, takes: Duration::ZERO, knows_status: false };
+fn replay(
+    lines: &[&str],
+    change: impl Fn(&mut Terms<'_>),
+    policy: &Policy,
+) -> (Vec<String>, u64, u64) {
+    let mut terms =
+        Terms { policy, assume: Assume::Log, takes: Duration::ZERO, knows_status: false };
     change(&mut terms);
     let mut sim = Sim::new(terms, Things::new(Source::All("httpd".parse().unwrap())));
     let mut told = Vec::new();
     let mut tell = |decided: &Decided<'_>| {
-        let word = decided.verdict.map_or_else(|why| why.code().to_owned(), |name| format!("repair {name}"));
+        let word = decided
+            .verdict
+            .map_or_else(|why| why.code().to_owned(), |name| format!("repair {name}"));
         told.push(format!("{} {} {word}", decided.at, decided.event.object()));
     };
     for line in lines {
@@ -65,7 +78,10 @@ fn as_the_log_shows_it_a_repair_without_a_recovery_did_not_help() {
     assert_eq!(told, ["1120 web1/HTTP repair httpd", "1180 web1/HTTP cooling-down"]);
     assert_eq!(saved, 0);
     let slow = |terms: &mut Terms<'_>| terms.takes = Duration::from_secs(90);
-    assert_eq!(replay(&FAULT, slow, &policy(Limits::default())).0[1], "1180 web1/HTTP already-running");
+    assert_eq!(
+        replay(&FAULT, slow, &policy(Limits::default())).0[1],
+        "1180 web1/HTTP already-running"
+    );
 }
 
 #[test]
@@ -136,11 +152,15 @@ fn acknowledgements_and_flapping_count_only_with_a_status_file() {
     ];
     let with_status = |terms: &mut Terms<'_>| terms.knows_status = true;
     let told = replay(&lines, with_status, &policy(Limits::default())).0;
-    assert_eq!(told, ["1100 web1/HTTP flapping", "1500 web1/HTTP acknowledged", "9000 web1/HTTP repair httpd"]);
+    assert_eq!(
+        told,
+        ["1100 web1/HTTP flapping", "1500 web1/HTTP acknowledged", "9000 web1/HTTP repair httpd"]
+    );
     assert_eq!(decisions(&lines)[0], "1100 web1/HTTP repair httpd");
 }
 
-/// Each repair heals, and the fault is back ten minutes later: the breaker opens, until there is an hour without a fault.
+/// Each repair heals, and the fault is back ten minutes later: the breaker opens, until there is an
+/// hour without a fault.
 #[test]
 fn a_fault_that_comes_back_opens_the_breaker() {
     let mut lines = Vec::new();
@@ -154,11 +174,22 @@ fn a_fault_that_comes_back_opens_the_breaker() {
     let limits = Limits { per_incident: 99, ..Limits::default() };
     for assume in [Assume::Log, Assume::Heals] {
         let told = replay(&lines, |terms| terms.assume = assume, &policy(limits)).0;
-        let words: Vec<&str> = told.iter().map(|line| line.split_once("HTTP ").unwrap().1).collect();
+        let words: Vec<&str> =
+            told.iter().map(|line| line.split_once("HTTP ").unwrap().1).collect();
         let open = "breaker-open";
         assert_eq!(
             words,
-            ["repair httpd", "repair httpd", "repair httpd", open, open, open, open, open, "repair httpd"],
+            [
+                "repair httpd",
+                "repair httpd",
+                "repair httpd",
+                open,
+                open,
+                open,
+                open,
+                open,
+                "repair httpd"
+            ],
             "{assume:?}"
         );
     }
@@ -166,7 +197,9 @@ fn a_fault_that_comes_back_opens_the_breaker() {
 
 #[test]
 fn many_faults_at_once_are_held_by_the_fleet() {
-    let lines: Vec<String> = (0..30).map(|n| format!("1000 SERVICE ALERT: web{n};HTTP;CRITICAL;HARD;4;refused")).collect();
+    let lines: Vec<String> = (0..30)
+        .map(|n| format!("1000 SERVICE ALERT: web{n};HTTP;CRITICAL;HARD;4;refused"))
+        .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let told = decisions(&lines);
     assert_eq!(told.iter().filter(|line| line.ends_with("repair httpd")).count(), 20);

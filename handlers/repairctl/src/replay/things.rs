@@ -38,7 +38,8 @@ pub struct Thing {
     pub told: Option<Told>,
     /// What the ledger would hold.
     pub track: Track,
-    /// A repair is taken to have ended the trouble, at this time, that the log goes on to show; and when it began.
+    /// A repair is taken to have ended the trouble, at this time, that the log goes on to show; and
+    /// when it began.
     pub healed: Option<(u64, u64)>,
     /// Until when a repair of any service runs on this host, since when, and its job.
     pub busy: Option<(u64, u64, u64)>,
@@ -115,8 +116,9 @@ impl Things {
 
     fn configure(&mut self, configuration: &Configuration) {
         let objects = &configuration.objects;
-        let opted_in =
-            |object: &crate::configuration::Object| object.text("_REPAIR").and_then(|name| name.parse::<RepairName>().ok());
+        let opted_in = |object: &crate::configuration::Object| {
+            object.text("_REPAIR").and_then(|name| name.parse::<RepairName>().ok())
+        };
         for host in &objects.hosts {
             if let Some(repair) = opted_in(&host.object) {
                 self.add(&host.name, None, Some(repair), attempts(&host.object));
@@ -125,12 +127,23 @@ impl Things {
         for service in &objects.services {
             let Some(repair) = opted_in(&service.object) else { continue };
             for host in &service.hosts {
-                self.add(host, Some(&service.description), Some(repair.clone()), attempts(&service.object));
+                self.add(
+                    host,
+                    Some(&service.description),
+                    Some(repair.clone()),
+                    attempts(&service.object),
+                );
             }
         }
     }
 
-    fn add(&mut self, host: &str, service: Option<&str>, repair: Option<RepairName>, max_attempts: Option<u32>) -> usize {
+    fn add(
+        &mut self,
+        host: &str,
+        service: Option<&str>,
+        repair: Option<RepairName>,
+        max_attempts: Option<u32>,
+    ) -> usize {
         let key = service.map_or_else(|| host.to_owned(), |service| format!("{host};{service}"));
         if let Some(known) = self.index.get(&key) {
             return *known;
@@ -138,7 +151,8 @@ impl Things {
         let of = service.map(|_| self.add(host, None, None, None));
         let state = if service.is_some() { State::Ok } else { State::Up };
         self.with_repair += u32::from(repair.is_some());
-        let event = Event { repair, max_attempts, ..Event::new(host, service, state, StateType::Hard, 1) };
+        let event =
+            Event { repair, max_attempts, ..Event::new(host, service, state, StateType::Hard, 1) };
         self.all.push(Thing {
             event,
             host: of,
@@ -188,7 +202,8 @@ impl Things {
         let thing = self.all.get_mut(index)?;
         let before = thing.state.replace(state);
         if thing.event.repair.is_some() {
-            let troubled = |state: State| matches!(state, State::Critical | State::Down | State::Unreachable);
+            let troubled =
+                |state: State| matches!(state, State::Critical | State::Down | State::Unreachable);
             self.troubled -= u32::from(before.is_some_and(troubled));
             self.troubled += u32::from(troubled(state));
         }
@@ -202,7 +217,10 @@ impl Things {
 
 /// The log names more objects than any Nagios has.
 #[derive(Debug, thiserror::Error)]
-#[error("the logs name more than {MOST} hosts and services: is this one Nagios' log? Name its objects with --objects")]
+#[error(
+    "the logs name more than {MOST} hosts and services: is this one Nagios' log? Name its objects \
+     with --objects"
+)]
 pub struct TooMany;
 
 fn attempts(object: &crate::configuration::Object) -> Option<u32> {

@@ -108,7 +108,10 @@ impl Tally {
     }
 
     fn of(recorded: &Recorded) -> Tally {
-        let mut tally = Tally { refused: recorded.refusals.iter().map(|count| count.count).sum(), ..Tally::default() };
+        let mut tally = Tally {
+            refused: recorded.refusals.iter().map(|count| count.count).sum(),
+            ..Tally::default()
+        };
         recorded.each().for_each(|(record, came_back)| tally.add(record, came_back));
         tally.times.sort_unstable();
         tally
@@ -156,9 +159,19 @@ impl Recorded {
 
 impl Figures {
     /// Computes them all.
-    pub fn of(periods: Periods, parts: Parts, now: &Recorded, before: &Recorded, made: SystemTime) -> Figures {
-        let stopped = now.refusals.iter().filter(|count| count.why == "breaker-open").cloned().collect();
-        let handed = now.repairs.iter().filter(|record| record.outcome.is_some_and(|how| how != Outcome::Healed));
+    pub fn of(
+        periods: Periods,
+        parts: Parts,
+        now: &Recorded,
+        before: &Recorded,
+        made: SystemTime,
+    ) -> Figures {
+        let stopped =
+            now.refusals.iter().filter(|count| count.why == "breaker-open").cloned().collect();
+        let handed = now
+            .repairs
+            .iter()
+            .filter(|record| record.outcome.is_some_and(|how| how != Outcome::Healed));
         Figures {
             periods,
             made,
@@ -210,11 +223,15 @@ fn hosts(parts: &Parts, recorded: &Recorded) -> Vec<HostFigures> {
     hosts
 }
 
-/// The worst first: those that people had to go on with, then those whose fault came back, then the most repaired.
+/// The worst first: those that people had to go on with, then those whose fault came back, then the
+/// most repaired.
 fn objects(recorded: &Recorded) -> Vec<ObjectFigures> {
     let mut objects: HashMap<(&str, Option<&str>), Tally> = HashMap::new();
     for (record, came_back) in recorded.each() {
-        objects.entry((&record.host, record.service.as_deref())).or_default().add(record, came_back);
+        objects
+            .entry((&record.host, record.service.as_deref()))
+            .or_default()
+            .add(record, came_back);
     }
     for count in &recorded.refusals {
         if let Some(sum) = objects.get_mut(&(count.host.as_str(), count.service.as_deref())) {
@@ -223,10 +240,17 @@ fn objects(recorded: &Recorded) -> Vec<ObjectFigures> {
     }
     let mut objects: Vec<ObjectFigures> = objects
         .into_iter()
-        .map(|((host, service), sum)| ObjectFigures { host: host.to_owned(), service: service.map(str::to_owned), sum })
+        .map(|((host, service), sum)| ObjectFigures {
+            host: host.to_owned(),
+            service: service.map(str::to_owned),
+            sum,
+        })
         .collect();
-    let badness = |object: &ObjectFigures| (object.sum.handed() + object.sum.came_back, object.sum.repairs());
-    objects.sort_by(|a, b| badness(b).cmp(&badness(a)).then_with(|| (&a.host, &a.service).cmp(&(&b.host, &b.service))));
+    let badness =
+        |object: &ObjectFigures| (object.sum.handed() + object.sum.came_back, object.sum.repairs());
+    objects.sort_by(|a, b| {
+        badness(b).cmp(&badness(a)).then_with(|| (&a.host, &a.service).cmp(&(&b.host, &b.service)))
+    });
     objects
 }
 
@@ -245,8 +269,15 @@ pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)
     const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
     let edges: Vec<Duration> = EDGES.into_iter().map(Duration::from_secs).collect();
     let ends = edges.iter().skip(1).copied().map(Some).chain([None]);
-    let count = |from, to: Option<Duration>| times.iter().filter(|t| **t >= from && to.is_none_or(|to| **t < to)).count();
-    edges.iter().copied().zip(ends).map(|(from, to)| (from, to, u32::try_from(count(from, to)).unwrap_or(u32::MAX))).collect()
+    let count = |from, to: Option<Duration>| {
+        times.iter().filter(|t| **t >= from && to.is_none_or(|to| **t < to)).count()
+    };
+    edges
+        .iter()
+        .copied()
+        .zip(ends)
+        .map(|(from, to)| (from, to, u32::try_from(count(from, to)).unwrap_or(u32::MAX)))
+        .collect()
 }
 
 #[cfg(test)]

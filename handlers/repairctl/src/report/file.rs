@@ -18,9 +18,12 @@ pub fn replace(to: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = to.file_name().unwrap_or_default();
     match (Directory::open(directory), caller_of_sudo()) {
         // The caller of sudo gains nothing where they can write themselves.
-        (Err(_), Some(caller)) => {
-            through(&Directory::open_for(directory, caller.0).map_err(redirect)?, name, bytes, Some(caller))
-        }
+        (Err(_), Some(caller)) => through(
+            &Directory::open_for(directory, caller.0).map_err(redirect)?,
+            name,
+            bytes,
+            Some(caller),
+        ),
         (opened, _) => through(&opened.map_err(redirect)?, name, bytes, None),
     }
 }
@@ -38,14 +41,21 @@ fn redirect(why: safe_file::Error) -> io::Error {
 }
 
 /// Where no other account can put a link in the way.
-fn through(directory: &Directory, name: &OsStr, bytes: &[u8], owner: Option<(u32, u32)>) -> io::Result<()> {
+fn through(
+    directory: &Directory,
+    name: &OsStr,
+    bytes: &[u8],
+    owner: Option<(u32, u32)>,
+) -> io::Result<()> {
     replaceable(directory.metadata(name).map_err(io::Error::from))?;
     Ok(directory.replace(name, bytes, 0o644, owner)?)
 }
 
 fn replaceable(found: io::Result<fs::Metadata>) -> io::Result<()> {
     match found {
-        Ok(found) if !found.is_file() => Err(io::Error::other("not a regular file; name another one")),
+        Ok(found) if !found.is_file() => {
+            Err(io::Error::other("not a regular file; name another one"))
+        }
         Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
         _ => Ok(()),
     }
@@ -56,7 +66,8 @@ fn by_name(to: &Path, bytes: &[u8]) -> io::Result<()> {
     replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&draft)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, to));
+    let written =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, to));
     written.inspect_err(|_| drop(fs::remove_file(&draft)))
 }
 
@@ -75,6 +86,9 @@ mod tests {
         for place in [dir.path().to_owned(), dir.path().join("link"), "/dev/null".into()] {
             assert!(replace(&place, b"three").is_err(), "{}", place.display());
         }
-        assert_eq!((fs::read(&to).unwrap(), fs::read_dir(dir.path()).unwrap().count()), (b"two".to_vec(), 2));
+        assert_eq!(
+            (fs::read(&to).unwrap(), fs::read_dir(dir.path()).unwrap().count()),
+            (b"two".to_vec(), 2)
+        );
     }
 }

@@ -33,7 +33,12 @@ impl Split for Report {
         Ok((read(&mut ledger, config, &periods.now)?, read(&mut ledger, config, &periods.before)?))
     }
 
-    fn show(&self, (recorded, before): (Recorded, Recorded), _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        (recorded, before): (Recorded, Recorded),
+        _: &Site,
+        out: &mut Out,
+    ) -> Result<Found, Problem> {
         let now = SystemTime::now();
         let periods = periods(self, now)?;
         let parts = Parts::of(&periods.now).map_err(Problem::Usage)?;
@@ -57,10 +62,15 @@ fn periods(words: &Report, now: SystemTime) -> Result<Periods, Problem> {
 }
 
 fn read(ledger: &mut SqliteLedger, config: &Config, period: &Period) -> Result<Recorded, Problem> {
-    let filter = Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
+    let filter =
+        Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
     let repairs = ledger.repairs(&filter).map_err(unread)?;
     let refusals = ledger.refusal_counts(&filter).map_err(unread)?;
-    Ok(Recorded { came_back: came_back(&repairs, |record| relapse(record, config)), repairs, refusals })
+    Ok(Recorded {
+        came_back: came_back(&repairs, |record| relapse(record, config)),
+        repairs,
+        refusals,
+    })
 }
 
 /// The policy's, or the default of a repair that the policy no longer has.
@@ -74,7 +84,8 @@ fn write_page(page: &str, to: &Path, out: &mut Out) -> Result<(), Problem> {
         out.bytes(page.as_bytes());
         return Ok(());
     }
-    file::replace(to, page.as_bytes()).map_err(|why| Problem::Usage(format!("cannot write {}: {why}", to.display())))?;
+    file::replace(to, page.as_bytes())
+        .map_err(|why| Problem::Usage(format!("cannot write {}: {why}", to.display())))?;
     if out.is_terminal() {
         out.line(format!("{} is written.", plugin_kit::clean(&to.display().to_string())));
     }

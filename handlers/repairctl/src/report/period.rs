@@ -29,7 +29,8 @@ pub struct Periods {
 }
 
 impl Periods {
-    /// A month, `2026-11`, compared with the month before; of the month that is not over yet, with as much of it.
+    /// A month, `2026-11`, compared with the month before; of the month that is not over yet, with
+    /// as much of it.
     pub fn of_month(text: Option<&str>, now: SystemTime) -> Result<Periods, String> {
         let today = zoned(now)?;
         let first = match text {
@@ -51,7 +52,11 @@ impl Periods {
         let so_far = if until < over { " so far" } else { "" };
         Ok(Periods {
             now: Period { from, until, name: format!("{}{so_far}", first.strftime("%B %Y")) },
-            before: Period { from: before_from, until: before_until, name: format!("{name}{}", last_month.strftime("%B %Y")) },
+            before: Period {
+                from: before_from,
+                until: before_until,
+                name: format!("{name}{}", last_month.strftime("%B %Y")),
+            },
         })
     }
 
@@ -75,7 +80,10 @@ fn month(text: &str) -> Result<Date, String> {
         let digits = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
         let plain = year.len() == 4 && month.len() == 2 && digits(year) && digits(month);
         let month: i8 = month.parse().ok().filter(|n| plain && (1..=12).contains(n))?;
-        year.parse().ok().filter(|year| (1970..=9000).contains(year)).map(|year| date(year, month, 1))
+        year.parse()
+            .ok()
+            .filter(|year| (1970..=9000).contains(year))
+            .map(|year| date(year, month, 1))
     };
     read().ok_or_else(|| format!("'{}' is no month: write it like 2026-11", text.escape_debug()))
 }
@@ -113,8 +121,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Hours up to three days, days up to a hundred, weeks up to eleven years, then months, and years after 45 of them: at
-    /// most 600.
+    /// Hours up to three days, days up to a hundred, weeks up to eleven years, then months, and
+    /// years after 45 of them: at most 600.
     pub fn of(period: &Period) -> Result<Parts, String> {
         let hours = period.until.duration_since(period.from).unwrap_or_default().as_secs() / 3600;
         let (unit, span, every) = match hours {
@@ -126,10 +134,15 @@ impl Parts {
         };
         let start = zoned(period.from)?;
         let start = if matches!(unit, "month" | "year") {
-            let first = if unit == "month" { start.first_of_month() } else { start.first_of_year() };
+            let first =
+                if unit == "month" { start.first_of_month() } else { start.first_of_year() };
             first.and_then(|first| first.start_of_day()).ok()
         } else if unit == "hour" {
-            start.round(jiff::ZonedRound::new().smallest(jiff::Unit::Hour).mode(jiff::RoundMode::Trunc)).ok()
+            start
+                .round(
+                    jiff::ZonedRound::new().smallest(jiff::Unit::Hour).mode(jiff::RoundMode::Trunc),
+                )
+                .ok()
         } else {
             start.start_of_day().ok()
         };
@@ -180,7 +193,10 @@ mod tests {
         let whole = Periods::of_month(Some("2026-03"), at("2026-11-24")).unwrap();
         assert_eq!((whole.now.from, whole.now.until), (at("2026-03-01"), at("2026-04-01")));
         assert_eq!((whole.before.from, whole.before.until), (at("2026-02-01"), at("2026-03-01")));
-        assert_eq!((whole.now.name.as_str(), whole.before.name.as_str()), ("March 2026", "February 2026"));
+        assert_eq!(
+            (whole.now.name.as_str(), whole.before.name.as_str()),
+            ("March 2026", "February 2026")
+        );
         let running = Periods::of_month(None, at("2026-11-11")).unwrap();
         assert_eq!((running.now.until, running.before.until), (at("2026-11-11"), at("2026-10-11")));
         assert_eq!(running.before.name, "as much of October 2026");
@@ -202,7 +218,10 @@ mod tests {
         ] {
             let parts = Parts::of(&Periods::since(since, now).unwrap().now).unwrap();
             // A week, or a day, may be cut at its beginning.
-            assert!(parts.unit == unit && (count..=count + 1).contains(&parts.parts.len()), "{since}: {parts:?}");
+            assert!(
+                parts.unit == unit && (count..=count + 1).contains(&parts.parts.len()),
+                "{since}: {parts:?}"
+            );
             assert_eq!(parts.index(now), parts.parts.len() - 1);
         }
     }

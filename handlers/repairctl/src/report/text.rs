@@ -14,7 +14,11 @@ const BAR: u32 = 40;
 
 /// The report, line by line.
 pub fn lines(figures: &Figures) -> Vec<String> {
-    let mut lines = vec![format!("REPAIRS IN {}", figures.periods.now.name.to_uppercase()), "=".repeat(WIDTH), String::new()];
+    let mut lines = vec![
+        format!("REPAIRS IN {}", figures.periods.now.name.to_uppercase()),
+        "=".repeat(WIDTH),
+        String::new(),
+    ];
     if figures.is_empty() {
         lines.push("Nothing was repaired, and nothing refused.".into());
         return lines;
@@ -29,14 +33,21 @@ pub fn lines(figures: &Figures) -> Vec<String> {
 
 fn headline(figures: &Figures) -> Vec<String> {
     let (now, before) = (&figures.now, &figures.before);
-    let row = |name: &str, now: String, before: String, change: String| format!("  {name:<30}{now:>10}{before:>10}{change:>12}");
+    let row = |name: &str, now: String, before: String, change: String| {
+        format!("  {name:<30}{now:>10}{before:>10}{change:>12}")
+    };
     let counted = |name: &str, n: u32, b: u32| row(name, number(n), number(b), change(n, b));
     let (median, before_median) = (maybe(now.within(0.5)), maybe(before.within(0.5)));
     vec![
         row("", "now".into(), "before".into(), String::new()),
         counted("repairs", now.repairs(), before.repairs()),
         counted("healed", now.healed, before.healed),
-        row("  of those that ended", percent(now.healed_share()), percent(before.healed_share()), String::new()),
+        row(
+            "  of those that ended",
+            percent(now.healed_share()),
+            percent(before.healed_share()),
+            String::new(),
+        ),
         counted("handed to people", now.handed(), before.handed()),
         counted("healed, but soon back", now.came_back, before.came_back),
         counted("pages saved (1)", now.pages_saved, before.pages_saved),
@@ -53,7 +64,8 @@ fn section(title: &str) -> Vec<String> {
 }
 
 fn bar(n: u32, most: u32) -> String {
-    let length = if n == 0 { 0 } else { (u64::from(n) * u64::from(BAR) / u64::from(most.max(1))).max(1) };
+    let length =
+        if n == 0 { 0 } else { (u64::from(n) * u64::from(BAR) / u64::from(most.max(1))).max(1) };
     "#".repeat(usize::try_from(length).unwrap_or(0))
 }
 
@@ -64,13 +76,14 @@ fn times(now: &Tally) -> Vec<String> {
     let classes = distribution(&now.times);
     let most = classes.iter().map(|class| class.2).max().unwrap_or(0);
     let mut lines = section("Time to heal, from the call to the good check");
-    lines.extend(
-        classes
-            .iter()
-            .filter(|class| class.2 > 0)
-            .map(|(from, to, n)| format!("  {:<16}{:>8}  {}", class(*from, *to), number(*n), bar(*n, most))),
-    );
-    lines.push(format!("  half within {}, nine of ten within {}", maybe(now.within(0.5)), maybe(now.within(0.9))));
+    lines.extend(classes.iter().filter(|class| class.2 > 0).map(|(from, to, n)| {
+        format!("  {:<16}{:>8}  {}", class(*from, *to), number(*n), bar(*n, most))
+    }));
+    lines.push(format!(
+        "  half within {}, nine of ten within {}",
+        maybe(now.within(0.5)),
+        maybe(now.within(0.9))
+    ));
     lines
 }
 
@@ -79,7 +92,10 @@ fn offenders(figures: &Figures) -> Vec<String> {
         return Vec::new();
     }
     let mut lines = section("Worst offenders");
-    lines.push(format!("  {:<36}{:>8}{:>8}{:>8}{:>6}{:>8}", "", "repairs", "healed", "handed", "back", "refused"));
+    lines.push(format!(
+        "  {:<36}{:>8}{:>8}{:>8}{:>6}{:>8}",
+        "", "repairs", "healed", "handed", "back", "refused"
+    ));
     for worst in figures.objects.iter().take(10) {
         let name = Object { host: &worst.host, service: worst.service.as_deref() }.to_string();
         let sum = &worst.sum;
@@ -102,7 +118,12 @@ fn refusals(figures: &Figures) -> Vec<String> {
     }
     let mut lines = section("Refused");
     for (why, now, before) in figures.reasons.iter().filter(|(_, now, _)| *now > 0) {
-        lines.push(format!("  {:<40}{:>8}{:>10} before", fit(&reason(why), 40), number(*now), number(*before)));
+        lines.push(format!(
+            "  {:<40}{:>8}{:>10} before",
+            fit(&reason(why), 40),
+            number(*now),
+            number(*before)
+        ));
     }
     lines
 }
@@ -115,16 +136,27 @@ fn handed(figures: &Figures) -> Vec<String> {
     let all = u32::try_from(figures.handed.len()).unwrap_or(u32::MAX);
     let mut lines = section(&format!("{} handed to people", count(all, "repair")));
     for record in figures.handed.iter().take(LISTED) {
-        let text = format!("  {}  {:<13}  {}", when::shown(record.reserved), record.standing().as_str(), object(record));
+        let text = format!(
+            "  {}  {:<13}  {}",
+            when::shown(record.reserved),
+            record.standing().as_str(),
+            object(record)
+        );
         lines.push(text);
     }
     if figures.handed.len() > LISTED {
-        lines.push(format!("  the newest {LISTED}; the others: repairctl history --outcome not-healed"));
+        lines.push(format!(
+            "  the newest {LISTED}; the others: repairctl history --outcome not-healed"
+        ));
     }
     lines
 }
 
 /// Cut to a width, with a mark where something is missing.
 fn fit(text: &str, width: usize) -> String {
-    if text.chars().count() <= width { text.to_owned() } else { text.chars().take(width - 1).chain(['~']).collect() }
+    if text.chars().count() <= width {
+        text.to_owned()
+    } else {
+        text.chars().take(width - 1).chain(['~']).collect()
+    }
 }

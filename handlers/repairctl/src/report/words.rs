@@ -20,7 +20,8 @@ pub fn count(n: u32, what: &str) -> String {
     format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
 }
 
-/// `94 %`; `-` when there is nothing to divide by. Never rounded to the whole, or to nothing, that it is not.
+/// `94 %`; `-` when there is nothing to divide by. Never rounded to the whole, or to nothing, that
+/// it is not.
 pub fn percent(share: Option<f64>) -> String {
     match share {
         None => "-".into(),
@@ -70,7 +71,9 @@ pub fn class(from: Duration, to: Option<Duration>) -> String {
         Some(to) => {
             let (low, high) = (span(from), span(to));
             match (low.split_once(' '), high.split_once(' ')) {
-                (Some((low, one)), Some((high, other))) if one == other => format!("{low} to {high} {one}"),
+                (Some((low, one)), Some((high, other))) if one == other => {
+                    format!("{low} to {high} {one}")
+                }
                 _ => format!("{low} to {high}"),
             }
         }
@@ -114,12 +117,16 @@ mod tests {
             [(112, 100), (97, 100), (5, 5), (5, 0), (30, 1)].map(|(n, b)| change(n, b)),
             ["+12 %", "-3 %", "as many", "", "30 times"]
         );
-        assert_eq!([Some(99.98), Some(100.0), Some(94.4), None].map(percent), ["99.9 %", "100 %", "94 %", "-"]);
+        assert_eq!(
+            [Some(99.98), Some(100.0), Some(94.4), None].map(percent),
+            ["99.9 %", "100 %", "94 %", "-"]
+        );
     }
 
     #[test]
     fn times_as_people_read_them() {
-        let shown = [400, 4000, 59_400, 59_600, 210_000, 7_200_000].map(|ms| span(Duration::from_millis(ms)));
+        let shown = [400, 4000, 59_400, 59_600, 210_000, 7_200_000]
+            .map(|ms| span(Duration::from_millis(ms)));
         assert_eq!(shown, ["0.4 s", "4 s", "59 s", "1 min", "3.5 min", "2 h"]);
         let s = Duration::from_secs;
         assert_eq!(class(s(0), Some(s(1))), "under 1 s");

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-/// The addresses of all hosts, by their names in Nagios. Nagios has resolved all templates in this file.
+/// The addresses of all hosts, by their names in Nagios. Nagios has resolved all templates in this
+/// file.
 pub fn read(path: &Path) -> io::Result<HashMap<Vec<u8>, Vec<u8>>> {
     scan(BufReader::new(safe_file::open(path)?))
 }
@@ -38,8 +39,10 @@ mod tests {
 
     #[test]
     fn only_hosts_have_addresses() {
-        let text = "define contact {\n\tcontact_name\tpager\n\taddress\t9\n\t}\n\ndefine host {\n\thost_name\tweb 1\n\talias\tx\n\
-                    \taddress\t192.0.2.1\n\t}\n\ndefine service {\n\thost_name\tweb 1\n\tservice_description\tHTTP\n\t}\n";
+        let text = "define contact {\n\tcontact_name\tpager\n\taddress\t9\n\t}\n\ndefine host \
+        {\n\thost_name\tweb 1\n\talias\tx\n\
+                    \taddress\t192.0.2.1\n\t}\n\ndefine service {\n\thost_name\tweb \
+                    1\n\tservice_description\tHTTP\n\t}\n";
         let all = scan(text.as_bytes()).unwrap();
         assert_eq!(all.len(), 1);
         assert_eq!(all.get(&b"web 1"[..]).map(Vec::as_slice), Some(&b"192.0.2.1"[..]));

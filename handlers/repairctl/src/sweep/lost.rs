@@ -1,7 +1,9 @@
-//! The rule of the sweep: whose chance to be repaired was lost, and whose was not. Pure: the clock is an argument.
+//! The rule of the sweep: whose chance to be repaired was lost, and whose was not. Pure: the clock
+//! is an argument.
 //!
-//! A sweep that runs every few minutes must never become a restart loop. So only what has had no real try since it was
-//! last in order is offered; whether it may be repaired is then up to the same decision as always.
+//! A sweep that runs every few minutes must never become a restart loop. So only what has had no
+//! real try since it was last in order is offered; whether it may be repaired is then up to the
+//! same decision as always.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -102,12 +104,15 @@ pub fn judge(facts: &Facts<'_>) -> Result<Lost, Left> {
 /// A cooldown may be none at all.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// After what could not be run the pause doubles each time: each try is a comment in Nagios, all night long.
+/// After what could not be run the pause doubles each time: each try is a comment in Nagios, all
+/// night long.
 fn again_later(facts: &Facts<'_>, newest: &Record) -> Result<Lost, Left> {
-    let tries = facts.repairs.iter().filter(|record| record.outcome == Some(Outcome::CouldNotRun)).count();
+    let tries =
+        facts.repairs.iter().filter(|record| record.outcome == Some(Outcome::CouldNotRun)).count();
     let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX);
     let pause = facts.cooldown.max(SHORTEST_PAUSE).saturating_mul(2u32.saturating_pow(doublings));
-    let passed = facts.now.duration_since(newest.ended.unwrap_or(newest.reserved)).unwrap_or_default();
+    let passed =
+        facts.now.duration_since(newest.ended.unwrap_or(newest.reserved)).unwrap_or_default();
     match pause.checked_sub(passed) {
         Some(left) if !left.is_zero() => Err(Left::TriedLately { job: newest.job.clone(), left }),
         _ => Ok(Lost::CouldNotRun(newest.job.clone())),
@@ -115,9 +120,10 @@ fn again_later(facts: &Facts<'_>, newest: &Record) -> Result<Lost, Left> {
 }
 
 impl Lost {
-    /// The problem's identity for the event that the sweep offers. Plainly Nagios' own, so that its call and the sweep's
-    /// are one event, whoever comes first. A job of unknown outcome has answered that one, and Nagios' repetitions of it
-    /// stay answered; the sweep's offer is another event, once for that job.
+    /// The problem's identity for the event that the sweep offers. Plainly Nagios' own, so that its
+    /// call and the sweep's are one event, whoever comes first. A job of unknown outcome has
+    /// answered that one, and Nagios' repetitions of it stay answered; the sweep's offer is another
+    /// event, once for that job.
     pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
         let known = (of_nagios != 0).then(|| of_nagios.to_string());
         match self {
@@ -160,13 +166,23 @@ impl fmt::Display for Left {
             Left::HandlerDisabled => f.write_str("its event handler is disabled in Nagios"),
             Left::NotCheckedYet => f.write_str("Nagios has not checked it since it was started"),
             Left::Running(job) => write!(f, "job {job} is repairing it"),
-            Left::NotCheckedSince(job) => write!(f, "Nagios has not checked it since job {job} ended"),
+            Left::NotCheckedSince(job) => {
+                write!(f, "Nagios has not checked it since job {job} ended")
+            }
             Left::HandedOver(job) => write!(f, "handed to people: job {job} ran and did not help"),
             Left::StillBroken(job) => {
-                write!(f, "for people: job {job} repaired it by its own check, and Nagios sees it broken all the same")
+                write!(
+                    f,
+                    "for people: job {job} repaired it by its own check, and Nagios sees it broken \
+                     all the same"
+                )
             }
-            Left::UnknownTwice(job) => write!(f, "for people: the outcome of job {job} is unknown, as of one before it"),
-            Left::TriedLately { job, left } => write!(f, "job {job} could not run; it is offered again in {}", Span(*left)),
+            Left::UnknownTwice(job) => {
+                write!(f, "for people: the outcome of job {job} is unknown, as of one before it")
+            }
+            Left::TriedLately { job, left } => {
+                write!(f, "job {job} could not run; it is offered again in {}", Span(*left))
+            }
         }
     }
 }
@@ -212,11 +228,23 @@ mod tests {
         all.iter().map(record).collect()
     }
 
-    fn judged(repairs: &[(u64, Option<Outcome>)], refused: Option<&str>, last_check: u64, now: u64) -> String {
+    fn judged(
+        repairs: &[(u64, Option<Outcome>)],
+        refused: Option<&str>,
+        last_check: u64,
+        now: u64,
+    ) -> String {
         let program = Program { written: at(now), started: at(500), event_handlers: true };
         let (object, repairs) = (object(last_check, true), records(repairs));
         let cooldown = Duration::from_secs(COOLDOWN);
-        let facts = Facts { object: &object, program: &program, repairs: &repairs, refused, cooldown, now: at(now) };
+        let facts = Facts {
+            object: &object,
+            program: &program,
+            repairs: &repairs,
+            refused,
+            cooldown,
+            now: at(now),
+        };
         match judge(&facts) {
             Ok(lost) => lost.to_string(),
             Err(left) => format!("left: {}", left.code()),
@@ -243,14 +271,34 @@ mod tests {
             // Nobody knows whether it ran: once more, and not twice.
             (&[(2_000, Some(Unknown))], None, "the outcome of job job-02000 is unknown"),
             (&[(3_000, Some(Unknown)), (2_000, Some(Unknown))], None, "left: unknown-twice"),
-            (&[(3_000, Some(Unknown)), (2_000, Some(CouldNotRun))], None, "the outcome of job job-03000 is unknown"),
+            (
+                &[(3_000, Some(Unknown)), (2_000, Some(CouldNotRun))],
+                None,
+                "the outcome of job job-03000 is unknown",
+            ),
             // It did not run: again, and ever more rarely.
             (&[(2_000, Some(CouldNotRun))], None, "job job-02000 could not run"),
             (&[(9_700, Some(CouldNotRun))], None, "left: not-checked-since"),
             (&[(8_800, Some(CouldNotRun)), (2_000, Some(CouldNotRun))], None, "left: tried-lately"),
-            (&[(8_799, Some(CouldNotRun)), (2_000, Some(CouldNotRun))], None, "job job-08799 could not run"),
-            (&[(8_799, Some(CouldNotRun)), (3_000, Some(CouldNotRun)), (2_000, Some(CouldNotRun))], None, "left: tried-lately"),
-            (&[(3_000, Some(CouldNotRun)), (2_000, Some(Unknown))], None, "job job-03000 could not run"),
+            (
+                &[(8_799, Some(CouldNotRun)), (2_000, Some(CouldNotRun))],
+                None,
+                "job job-08799 could not run",
+            ),
+            (
+                &[
+                    (8_799, Some(CouldNotRun)),
+                    (3_000, Some(CouldNotRun)),
+                    (2_000, Some(CouldNotRun)),
+                ],
+                None,
+                "left: tried-lately",
+            ),
+            (
+                &[(3_000, Some(CouldNotRun)), (2_000, Some(Unknown))],
+                None,
+                "job job-03000 could not run",
+            ),
         ] {
             assert_eq!(judged(repairs, refused, checked, 9_999), wanted, "{repairs:?} {refused:?}");
         }
@@ -261,8 +309,14 @@ mod tests {
         use Outcome::Unknown;
         assert_eq!(judged(&[], None, 499, 9_999), "left: not-checked-yet");
         assert_eq!(judged(&[], None, 500, 9_999), "never tried");
-        assert_eq!(judged(&[(2_000, Some(Unknown))], None, 2_000, 9_999), "left: not-checked-since");
-        assert_eq!(judged(&[(2_000, Some(Unknown))], None, 2_001, 9_999), "the outcome of job job-02000 is unknown");
+        assert_eq!(
+            judged(&[(2_000, Some(Unknown))], None, 2_000, 9_999),
+            "left: not-checked-since"
+        );
+        assert_eq!(
+            judged(&[(2_000, Some(Unknown))], None, 2_001, 9_999),
+            "the outcome of job job-02000 is unknown"
+        );
     }
 
     #[test]
@@ -270,14 +324,22 @@ mod tests {
         let program = Program { written: at(1), started: at(1), event_handlers: true };
         let object = object(9_000, false);
         let cooldown = Duration::ZERO;
-        let facts = Facts { object: &object, program: &program, repairs: &[], refused: None, cooldown, now: at(9_999) };
+        let facts = Facts {
+            object: &object,
+            program: &program,
+            repairs: &[],
+            refused: None,
+            cooldown,
+            now: at(9_999),
+        };
         assert_eq!(judge(&facts), Err(Left::HandlerDisabled));
     }
 
     /// However often it sweeps, with whatever outcome, an incident has few real tries.
     #[test]
     fn a_sweep_every_minute_is_no_restart_loop() {
-        for outcome in [Outcome::Healed, Outcome::NotHealed, Outcome::Unknown, Outcome::CouldNotRun] {
+        for outcome in [Outcome::Healed, Outcome::NotHealed, Outcome::Unknown, Outcome::CouldNotRun]
+        {
             let mut repairs: Vec<(u64, Option<Outcome>)> = Vec::new();
             for now in (2_000..2_000 + 24 * 3600).step_by(60) {
                 if !judged(&repairs, None, now - 1, now).starts_with("left") {
@@ -285,7 +347,11 @@ mod tests {
                 }
             }
             let most = if outcome == Outcome::CouldNotRun { 8 } else { 2 };
-            assert!((1..=most).contains(&repairs.len()), "{outcome:?}: {} tries in a day", repairs.len());
+            assert!(
+                (1..=most).contains(&repairs.len()),
+                "{outcome:?}: {} tries in a day",
+                repairs.len()
+            );
         }
     }
 
@@ -293,7 +359,10 @@ mod tests {
     fn the_sweeps_event_is_nagios_own_unless_a_lost_job_has_answered_that() {
         assert_eq!(Lost::NeverTried.problem_id(12).as_deref(), Some("12"));
         assert_eq!(Lost::CouldNotRun("job-00001".into()).problem_id(12).as_deref(), Some("12"));
-        assert_eq!(Lost::Unknown("job-00001".into()).problem_id(12).as_deref(), Some("12+job-00001"));
+        assert_eq!(
+            Lost::Unknown("job-00001".into()).problem_id(12).as_deref(),
+            Some("12+job-00001")
+        );
         assert_eq!(Lost::NeverTried.problem_id(0), None);
     }
 }

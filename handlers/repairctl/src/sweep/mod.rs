@@ -1,4 +1,5 @@
-//! `repairctl sweep`: offers what lost its chance to be repaired to the same decision, and to the same worker, once more.
+//! `repairctl sweep`: offers what lost its chance to be repaired to the same decision, and to the
+//! same worker, once more.
 
 mod addresses;
 mod lost;
@@ -27,7 +28,8 @@ pub fn run(words: &Words, site: &Site, out: &mut Out) -> Result<Found, Problem> 
     let config = site.config()?;
     let file = config.status_file.as_deref().ok_or_else(|| {
         Problem::Usage(format!(
-            "a sweep reads Nagios' status file, which {} does not name: give it \"status_file\", as status_file of nagios.cfg says; \
+            "a sweep reads Nagios' status file, which {} does not name: give it \"status_file\", \
+                as status_file of nagios.cfg says; \
              nothing was done",
             site.policy().display()
         ))
@@ -37,13 +39,15 @@ pub fn run(words: &Words, site: &Site, out: &mut Out) -> Result<Found, Problem> 
         return rehearse(words, site, config, &scene, out);
     }
     let ledger = site.ledger_to_write(config)?;
-    let sweeping = Sweeping::begin(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))?;
+    let sweeping =
+        Sweeping::begin(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))?;
     let Some(_only) = sweeping else {
         let telling = Telling::new(out, words.json, [].iter());
         return Ok(telling.end(&End::Held("another sweep is at work".into()), 0, &[]));
     };
-    ctrlc::set_handler(|| pace::ENDED.store(true, Ordering::Relaxed))
-        .map_err(|why| Problem::Internal(format!("SIGTERM cannot be waited for: {why}; nothing was done")))?;
+    ctrlc::set_handler(|| pace::ENDED.store(true, Ordering::Relaxed)).map_err(|why| {
+        Problem::Internal(format!("SIGTERM cannot be waited for: {why}; nothing was done"))
+    })?;
     let policy = absolute(site.policy())?;
     let keys = scene.oldest_first();
     let telling = Telling::new(out, words.json, keys.iter());
@@ -51,7 +55,13 @@ pub fn run(words: &Words, site: &Site, out: &mut Out) -> Result<Found, Problem> 
 }
 
 /// What would be offered; nothing is started or written.
-fn rehearse(words: &Words, site: &Site, config: &Config, scene: &Scene, out: &mut Out) -> Result<Found, Problem> {
+fn rehearse(
+    words: &Words,
+    site: &Site,
+    config: &Config,
+    scene: &Scene,
+    out: &mut Out,
+) -> Result<Found, Problem> {
     let now = SystemTime::now();
     let policy = absolute(site.policy())?;
     let mut ledger = site.ledger(config)?;
@@ -63,15 +73,22 @@ fn rehearse(words: &Words, site: &Site, config: &Config, scene: &Scene, out: &mu
     let ground = Ground { config, policy: &policy, scene };
     for key in keys {
         let Some(object) = scene.board.faults.get(&key) else { continue };
-        let next = ground.judge(object, ledger.as_mut(), now).map_err(|why| Problem::Usage(why.to_string()))?;
+        let next = ground
+            .judge(object, ledger.as_mut(), now)
+            .map_err(|why| Problem::Usage(why.to_string()))?;
         let (fate, code, text, lost) = match next {
             Next::NotCovered => continue,
             Next::Left(left) => (Fate::LeftAlone, Some(left.code()), left.to_string(), None),
             Next::Unfit(why) => (Fate::Refused, Some("unfit"), why, None),
-            Next::Refused(lost, why, _) => (Fate::Refused, Some(why.code()), why.to_string(), Some(lost.to_string())),
-            Next::Offer(lost, _) => {
-                (Fate::WouldOffer, None, format!("{}: {lost}", String::from_utf8_lossy(&object.repair)), Some(lost.to_string()))
+            Next::Refused(lost, why, _) => {
+                (Fate::Refused, Some(why.code()), why.to_string(), Some(lost.to_string()))
             }
+            Next::Offer(lost, _) => (
+                Fate::WouldOffer,
+                None,
+                format!("{}: {lost}", String::from_utf8_lossy(&object.repair)),
+                Some(lost.to_string()),
+            ),
         };
         telling.row(Row { key, fate, code, text, lost, job: None });
     }

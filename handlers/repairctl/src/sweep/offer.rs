@@ -47,7 +47,12 @@ pub struct Ground<'a> {
 
 impl Ground<'_> {
     /// Judges an object, then asks the decision with what is known now.
-    pub fn judge(&self, object: &Object, mut ledger: Option<&mut SqliteLedger>, now: SystemTime) -> Result<Next, ledger::Error> {
+    pub fn judge(
+        &self,
+        object: &Object,
+        mut ledger: Option<&mut SqliteLedger>,
+        now: SystemTime,
+    ) -> Result<Next, ledger::Error> {
         let rules = match self.rules(object) {
             Ok(rules) if !rules.on.contains(&object.state()) => return Ok(Next::NotCovered),
             Ok(rules) => rules,
@@ -80,10 +85,13 @@ impl Ground<'_> {
             Err(why) => return Ok(Next::Unfit(why)),
         };
         let history = match ledger {
-            Some(ledger) => ledger.history(&offer.call.event, self.config.policy.fleet.started.per, now)?,
+            Some(ledger) => {
+                ledger.history(&offer.call.event, self.config.policy.fleet.started.per, now)?
+            }
             None => History::default(),
         };
-        let seen = ObjectNow { state: None, acknowledged: object.acknowledged, flapping: object.flapping };
+        let seen =
+            ObjectNow { state: None, acknowledged: object.acknowledged, flapping: object.flapping };
         let fleet = FleetNow { share: Some(self.scene.board.share), ..history.fleet };
         let history = History { now: Some(seen), fleet, ..history };
         Ok(match decide(&offer.call.event, &self.config.policy, &history) {
@@ -94,15 +102,24 @@ impl Ground<'_> {
 
     fn rules(&self, object: &Object) -> Result<&Rules, String> {
         let name = String::from_utf8_lossy(&object.repair);
-        let name: RepairName = name.parse().map_err(|bad: policy::BadName| format!("_REPAIR: {bad}"))?;
+        let name: RepairName =
+            name.parse().map_err(|bad: policy::BadName| format!("_REPAIR: {bad}"))?;
         self.config.policy.repairs.get(&name).ok_or_else(|| Why::UnknownRepair(name).to_string())
     }
 
-    /// The words with which Nagios would call, as commands.cfg of this project has them, and when it saw the fault.
+    /// The words with which Nagios would call, as commands.cfg of this project has them, and when
+    /// it saw the fault.
     fn offer(&self, object: &Object, lost: &Lost) -> Result<Offer, String> {
         let text = |bytes| str::from_utf8(bytes).map_err(|_| "its name is not UTF-8".to_owned());
-        let address = self.scene.address(&object.host).ok_or("Nagios' object cache has no address of its host")?;
-        let host = self.scene.board.host(&object.host).ok_or("Nagios' status file does not show its host")?;
+        let address = self
+            .scene
+            .address(&object.host)
+            .ok_or("Nagios' object cache has no address of its host")?;
+        let host = self
+            .scene
+            .board
+            .host(&object.host)
+            .ok_or("Nagios' status file does not show its host")?;
         let mut words = vec![
             object.state().to_string(),
             object.state_type.to_string(),
@@ -115,7 +132,10 @@ impl Ground<'_> {
             format!("--problem-id={}", lost.problem_id(object.problem_id).unwrap_or_default()),
             format!("--policy={}", self.policy.display()),
             // It may have been checked again since, and the file of then be written by now.
-            format!("--seen={}", object.last_check.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())),
+            format!(
+                "--seen={}",
+                object.last_check.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+            ),
         ];
         if let Some(before) = object.result_before() {
             words.push(format!("--last-state={before}"));

@@ -1,4 +1,5 @@
-//! The sweep at work: starts a worker whenever the limits leave room, and looks after those it has started.
+//! The sweep at work: starts a worker whenever the limits leave room, and looks after those it has
+//! started.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -65,7 +66,13 @@ struct Started {
 
 impl<'a> Sweep<'a> {
     /// A sweep of all faults of the scene.
-    pub fn new(config: &'a Config, policy: &'a Path, scene: Scene, ledger: SqliteLedger, telling: Telling<'a>) -> Sweep<'a> {
+    pub fn new(
+        config: &'a Config,
+        policy: &'a Path,
+        scene: Scene,
+        ledger: SqliteLedger,
+        telling: Telling<'a>,
+    ) -> Sweep<'a> {
         let queue = scene.oldest_first().into_iter().map(|key| Waiting { key, tries: 0 }).collect();
         Sweep { config, policy, scene, ledger, telling, queue, started: Vec::new(), asked: None }
     }
@@ -87,7 +94,8 @@ impl<'a> Sweep<'a> {
                 _ => thread::sleep(PAUSE),
             }
         };
-        let running: Vec<String> = self.started.iter().map(|started| started.job.to_string()).collect();
+        let running: Vec<String> =
+            self.started.iter().map(|started| started.job.to_string()).collect();
         Ok(self.telling.end(&end, self.queue.len(), &running))
     }
 
@@ -104,7 +112,8 @@ impl<'a> Sweep<'a> {
         if unfit.is_some() {
             return Ok(unfit);
         }
-        if let Some(pause) = self.ledger.pauses(now)?.into_iter().find(|pause| pause.host.is_none()) {
+        if let Some(pause) = self.ledger.pauses(now)?.into_iter().find(|pause| pause.host.is_none())
+        {
             let left = pause.until.map(|until| until.duration_since(now).unwrap_or_default());
             return Ok(Some(Why::Paused { by: pause.by, reason: pause.reason, left }.to_string()));
         }
@@ -135,19 +144,25 @@ impl<'a> Sweep<'a> {
 
     /// The hosts on which something runs, and how many more may.
     fn room(&mut self, now: SystemTime) -> Result<(HashSet<Vec<u8>>, u32), ledger::Error> {
-        let mut busy: HashSet<Vec<u8>> = self.started.iter().map(|ours| ours.host.clone().into_bytes()).collect();
+        let mut busy: HashSet<Vec<u8>> =
+            self.started.iter().map(|ours| ours.host.clone().into_bytes()).collect();
         let running = self.ledger.running()?;
         busy.extend(running.iter().map(|Running { record, .. }| record.host.clone().into_bytes()));
-        let is_ours = |running: &&Running| self.started.iter().any(|ours| ours.job.as_str() == running.record.job);
+        let is_ours = |running: &&Running| {
+            self.started.iter().any(|ours| ours.job.as_str() == running.record.job)
+        };
         let ours_on_record = running.iter().filter(is_ours).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
         // A worker of ours that has not reserved yet takes its slot all the same.
         let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
-        let taken = on_record.saturating_sub(count(ours_on_record)).saturating_add(count(self.started.len()));
+        let taken = on_record
+            .saturating_sub(count(ours_on_record))
+            .saturating_add(count(self.started.len()));
         Ok((busy, self.config.policy.fleet.running.saturating_sub(taken)))
     }
 
-    /// Repairs that lost their worker: the gate tells how they stand, and their hosts are free again.
+    /// Repairs that lost their worker: the gate tells how they stand, and their hosts are free
+    /// again.
     fn ask_for_the_dead(&mut self) -> Result<(), ledger::Error> {
         if self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
             return Ok(());
@@ -157,10 +172,26 @@ impl<'a> Sweep<'a> {
             if alive {
                 continue;
             }
-            let address = self.scene.address(record.host.as_bytes()).unwrap_or(&record.host).to_owned();
-            let event = Event::new(&record.host, record.service.as_deref(), State::Critical, StateType::Hard, 1);
+            let address =
+                self.scene.address(record.host.as_bytes()).unwrap_or(&record.host).to_owned();
+            let event = Event::new(
+                &record.host,
+                record.service.as_deref(),
+                State::Critical,
+                StateType::Hard,
+                1,
+            );
             let policy = self.policy.to_owned();
-            let call = Call { event, address, policy, dry_run: false, explain: false, foreground: false, job: None, seen: None };
+            let call = Call {
+                event,
+                address,
+                policy,
+                dry_run: false,
+                explain: false,
+                foreground: false,
+                job: None,
+                seen: None,
+            };
             worker::close_abandoned(&mut self.ledger, &call, self.config)?;
         }
         Ok(())
@@ -171,7 +202,15 @@ impl<'a> Sweep<'a> {
         let Some(Waiting { key, .. }) = self.queue.get(at) else { return Ok(Turn::NoRoom) };
         let ground = Ground { config: self.config, policy: self.policy, scene: &self.scene };
         let next = match self.scene.board.faults.get(key) {
-            None => return Ok(self.over(at, Fate::Recovered, None, "it is in order again".into(), None)),
+            None => {
+                return Ok(self.over(
+                    at,
+                    Fate::Recovered,
+                    None,
+                    "it is in order again".into(),
+                    None,
+                ));
+            }
             Some(object) => ground.judge(object, Some(&mut self.ledger), SystemTime::now())?,
         };
         Ok(match next {
@@ -179,13 +218,19 @@ impl<'a> Sweep<'a> {
                 self.queue.remove(at);
                 Turn::Over
             }
-            Next::Left(left) => self.over(at, Fate::LeftAlone, Some(left.code()), left.to_string(), None),
-            Next::Unfit(why) => self.over(at, Fate::Refused, Some("unfit"), why, None),
-            Next::Refused(_, Why::FleetRunning(_), _) if self.config.policy.fleet.running > 0 => Turn::NoRoom,
-            Next::Refused(_, Why::AlreadyRunning { .. }, _) => Turn::Waits,
-            Next::Refused(_, why @ (Why::FleetRunning(_) | Why::FleetStarted { .. } | Why::FleetShare { .. }), _) => {
-                Turn::Held(why.to_string())
+            Next::Left(left) => {
+                self.over(at, Fate::LeftAlone, Some(left.code()), left.to_string(), None)
             }
+            Next::Unfit(why) => self.over(at, Fate::Refused, Some("unfit"), why, None),
+            Next::Refused(_, Why::FleetRunning(_), _) if self.config.policy.fleet.running > 0 => {
+                Turn::NoRoom
+            }
+            Next::Refused(_, Why::AlreadyRunning { .. }, _) => Turn::Waits,
+            Next::Refused(
+                _,
+                why @ (Why::FleetRunning(_) | Why::FleetStarted { .. } | Why::FleetShare { .. }),
+                _,
+            ) => Turn::Held(why.to_string()),
             Next::Refused(lost, why, call) => {
                 self.is_still_in_trouble(&why, &call)?;
                 self.over(at, Fate::Refused, Some(why.code()), why.to_string(), Some(lost))
@@ -210,8 +255,8 @@ impl<'a> Sweep<'a> {
         Turn::Started
     }
 
-    /// An incident's budget and its breaker hold until a time without a fault. The fault is still there: that is put on
-    /// record, so that mere silence does not pass for health.
+    /// An incident's budget and its breaker hold until a time without a fault. The fault is still
+    /// there: that is put on record, so that mere silence does not pass for health.
     fn is_still_in_trouble(&mut self, why: &Why, call: &Call) -> Result<(), ledger::Error> {
         if !matches!(why, Why::BreakerOpen { .. } | Why::IncidentBudget { .. }) {
             return Ok(());
@@ -222,9 +267,23 @@ impl<'a> Sweep<'a> {
         self.ledger.reserve(&claim, &SystemTime::now, &|_| Decision::Stand(why.clone())).map(drop)
     }
 
-    fn over(&mut self, at: usize, fate: Fate, code: Option<&'static str>, text: String, lost: Option<Lost>) -> Turn {
+    fn over(
+        &mut self,
+        at: usize,
+        fate: Fate,
+        code: Option<&'static str>,
+        text: String,
+        lost: Option<Lost>,
+    ) -> Turn {
         let key = self.queue.remove(at).key;
-        self.telling.row(Row { key, fate, code, text, lost: lost.map(|lost| lost.to_string()), job: None });
+        self.telling.row(Row {
+            key,
+            fate,
+            code,
+            text,
+            lost: lost.map(|lost| lost.to_string()),
+            job: None,
+        });
         Turn::Over
     }
 
@@ -255,20 +314,36 @@ impl<'a> Sweep<'a> {
                 Some(Outcome::NotHealed) => (Fate::NotHealed, None, record.text),
                 Some(Outcome::CouldNotRun) => (Fate::CouldNotRun, None, record.text),
                 Some(Outcome::Unknown) => (Fate::Unknown, None, record.text),
-                None => (Fate::Unknown, Some("worker-died"), format!("its worker died ({how}); the next sweep asks its gate")),
+                None => (
+                    Fate::Unknown,
+                    Some("worker-died"),
+                    format!("its worker died ({how}); the next sweep asks its gate"),
+                ),
             }
         } else if let Some(refusal) = self.ledger.refusal_of(&job, at)? {
-            let passing = ["fleet-running", "fleet-started", "fleet-share", "already-running"].contains(&refusal.why.as_str());
+            let passing = ["fleet-running", "fleet-started", "fleet-share", "already-running"]
+                .contains(&refusal.why.as_str());
             if passing && waiting.tries < MOST_TRIES {
                 self.queue.insert(0, waiting);
                 return Ok(());
             }
             (Fate::Refused, None, refusal.text)
         } else {
-            (Fate::CouldNotRun, Some("no-record"), format!("its worker left no record ({how}); syslog has its reason"))
+            (
+                Fate::CouldNotRun,
+                Some("no-record"),
+                format!("its worker left no record ({how}); syslog has its reason"),
+            )
         };
         let job = Some(job.to_string());
-        self.telling.row(Row { key: waiting.key, fate, code, text, lost: Some(lost.to_string()), job });
+        self.telling.row(Row {
+            key: waiting.key,
+            fate,
+            code,
+            text,
+            lost: Some(lost.to_string()),
+            job,
+        });
         Ok(())
     }
 }

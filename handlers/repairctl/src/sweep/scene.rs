@@ -10,8 +10,8 @@ use policy::Span;
 use super::addresses;
 use crate::board::{self, Board, Key};
 
-/// The oldest status file that is believed. Nagios writes it every `status_update_interval`: 10 seconds as it is shipped,
-/// 60 seconds where nagios.cfg does not say.
+/// The oldest status file that is believed. Nagios writes it every `status_update_interval`: 10
+/// seconds as it is shipped, 60 seconds where nagios.cfg does not say.
 const OLDEST: Duration = Duration::from_secs(120);
 /// How long one reading is gone by.
 const GOOD_FOR: Duration = Duration::from_secs(10);
@@ -26,17 +26,20 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Reads both files. The object cache is looked for beside the status file, where Nagios and all distributions have it.
+    /// Reads both files. The object cache is looked for beside the status file, where Nagios and
+    /// all distributions have it.
     pub fn read(file: &Path, objects: Option<&Path>) -> Result<Scene, Problem> {
         let objects = objects.map_or_else(|| file.with_file_name("objects.cache"), Path::to_owned);
         let addresses = addresses::read(&objects).map_err(|why| {
             let path = objects.display();
             Problem::Usage(format!(
-                "cannot read Nagios' object cache {path}, which has the hosts' addresses: {why}; give --objects, as object_cache_file of \
+                "cannot read Nagios' object cache {path}, which has the hosts' addresses: {why}; \
+                 give --objects, as object_cache_file of \
                  nagios.cfg says; nothing was done"
             ))
         })?;
-        let board = Board::read(file).map_err(|why| Problem::Usage(format!("{why}; nothing was done")))?;
+        let board =
+            Board::read(file).map_err(|why| Problem::Usage(format!("{why}; nothing was done")))?;
         Ok(Scene { file: file.to_owned(), addresses, read: Instant::now(), board })
     }
 
@@ -55,12 +58,15 @@ impl Scene {
         let age = board::age(program, now);
         if age > OLDEST {
             let age = Span(age);
-            return Some(format!("{file} was written {age} ago: is Nagios running, and is this its status_file?"));
+            return Some(format!(
+                "{file} was written {age} ago: is Nagios running, and is this its status_file?"
+            ));
         }
         if program.written > now + OLDEST {
             return Some(format!("{file} was written in the future: look after the clocks"));
         }
-        (!program.event_handlers).then(|| "event handlers are disabled in Nagios (enable_event_handlers)".to_owned())
+        (!program.event_handlers)
+            .then(|| "event handlers are disabled in Nagios (enable_event_handlers)".to_owned())
     }
 
     /// Where a host is reached.

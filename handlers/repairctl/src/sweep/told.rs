@@ -94,7 +94,11 @@ const WIDEST: usize = 40;
 
 impl<'a> Telling<'a> {
     /// Begins to tell about these objects.
-    pub fn new<'k>(out: &'a mut Out, json: bool, keys: impl Iterator<Item = &'k Key>) -> Telling<'a> {
+    pub fn new<'k>(
+        out: &'a mut Out,
+        json: bool,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> Telling<'a> {
         let width = keys.map(|key| object(key).chars().count()).max().unwrap_or(0).min(WIDEST);
         Telling { out, json, width, rows: Vec::new() }
     }
@@ -122,7 +126,8 @@ impl<'a> Telling<'a> {
         if self.json {
             self.out.line(json::text(self.json(end, waiting, running)));
         } else {
-            let parts: Vec<String> = sums.iter().map(|(fate, count)| format!("{count} {}", fate.word())).collect();
+            let parts: Vec<String> =
+                sums.iter().map(|(fate, count)| format!("{count} {}", fate.word())).collect();
             let sum = match (end, parts.is_empty()) {
                 (End::Done, true) => "nothing with a repair is HARD broken".to_owned(),
                 (_, true) => "nothing".to_owned(),

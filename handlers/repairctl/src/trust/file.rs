@@ -1,4 +1,5 @@
-//! known_hosts on disk: changed whole or not at all, one change at a time, everything else in it kept.
+//! known_hosts on disk: changed whole or not at all, one change at a time, everything else in it
+//! kept.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,7 +19,8 @@ const LONGEST: u64 = 64 << 20;
 
 fn failed(path: &Path, why: impl Into<io::Error>) -> Problem {
     let why = why.into();
-    let step = if why.kind() == ErrorKind::PermissionDenied { "; try it as root, with sudo" } else { "" };
+    let step =
+        if why.kind() == ErrorKind::PermissionDenied { "; try it as root, with sudo" } else { "" };
     Problem::Usage(format!("cannot write {}: {why}{step}; nothing was recorded", path.display()))
 }
 
@@ -29,7 +31,8 @@ pub fn check(files: &[PathBuf]) -> Result<(), Problem> {
         return Err(Problem::Usage(why.into()));
     };
     let directory = KnownHostsFile::of(first)?.directory;
-    rustix::fs::access(directory.path(), rustix::fs::Access::WRITE_OK).map_err(|why| failed(first, why))?;
+    rustix::fs::access(directory.path(), rustix::fs::Access::WRITE_OK)
+        .map_err(|why| failed(first, why))?;
     files.iter().try_for_each(|file| KnownHostsFile::of(file).map(drop))
 }
 
@@ -44,7 +47,9 @@ pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(
     let mut text = forget(&before, &names).map_err(|Unforgettable(line)| {
         let (place, names) = (format!("{}:{line}", path.display()), names.join(" or "));
         let how = "change that line by hand; nothing was recorded";
-        Problem::Usage(format!("{place} covers {names} by a pattern that is for other hosts too: {how}"))
+        Problem::Usage(format!(
+            "{place} covers {names} by a pattern that is for other hosts too: {how}"
+        ))
     })?;
     if !text.is_empty() && !text.ends_with(b"\n") {
         text.push(b'\n');
@@ -60,16 +65,20 @@ struct KnownHostsFile {
 }
 
 impl KnownHostsFile {
-    /// A link is followed, so that it stays one; but not where somebody else has put it, for root would write where it leads.
+    /// A link is followed, so that it stays one; but not where somebody else has put it, for root
+    /// would write where it leads.
     fn of(path: &Path) -> Result<KnownHostsFile, Problem> {
         let ours = [0, rustix::process::geteuid().as_raw()];
         let place = KnownHostsFile::without_links(path)?;
         match place.directory.metadata(place.name()) {
-            Ok(link) if link.is_symlink() && !ours.contains(&link.uid()) => Err(Problem::Usage(format!(
-                "{} is a link that uid {} has made: name the file itself in the policy; nothing was recorded",
-                path.display(),
-                link.uid()
-            ))),
+            Ok(link) if link.is_symlink() && !ours.contains(&link.uid()) => {
+                Err(Problem::Usage(format!(
+                    "{} is a link that uid {} has made: name the file itself in the policy; \
+                     nothing was recorded",
+                    path.display(),
+                    link.uid()
+                )))
+            }
             Ok(link) if link.is_symlink() => {
                 let target = fs::canonicalize(path).map_err(|why| failed(path, why))?;
                 KnownHostsFile::without_links(&target)
@@ -79,7 +88,8 @@ impl KnownHostsFile {
     }
 
     fn without_links(path: &Path) -> Result<KnownHostsFile, Problem> {
-        let directory = Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))?;
+        let directory = Directory::open(path.parent().unwrap_or(Path::new("/")))
+            .map_err(|why| failed(path, why))?;
         Ok(KnownHostsFile { directory, path: path.to_owned() })
     }
 
@@ -94,11 +104,17 @@ impl KnownHostsFile {
         }
     }
 
-    /// With the mode and owner it had; a new one can be read by everybody, for host keys are no secret.
+    /// With the mode and owner it had; a new one can be read by everybody, for host keys are no
+    /// secret.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
         let was = self.directory.metadata(self.name()).ok();
         let mode = was.as_ref().map_or(0o644, |was| was.mode() & 0o7777);
-        Ok(self.directory.replace(self.name(), text, mode, was.map(|was| (was.uid(), was.gid())))?)
+        Ok(self.directory.replace(
+            self.name(),
+            text,
+            mode,
+            was.map(|was| (was.uid(), was.gid())),
+        )?)
     }
 }
 
@@ -108,7 +124,8 @@ mod tests {
 
     use super::*;
 
-    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
 
     #[test]
     fn everything_else_is_kept_and_the_name_has_one_key() {
@@ -117,14 +134,21 @@ mod tests {
         pin(&file, "web1", None, KEY).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o644);
-        fs::write(&file, format!("# ours\nweb2 {KEY}\nweb1,alias ssh-rsa old\n@revoked * {KEY}")).unwrap();
+        fs::write(&file, format!("# ours\nweb2 {KEY}\nweb1,alias ssh-rsa old\n@revoked * {KEY}"))
+            .unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         pin(&file, "web1", None, KEY).unwrap();
-        let wanted = format!("# ours\nweb2 {KEY}\nalias ssh-rsa old\n@revoked * {KEY}\nweb1 {KEY}\n");
+        let wanted =
+            format!("# ours\nweb2 {KEY}\nalias ssh-rsa old\n@revoked * {KEY}\nweb1 {KEY}\n");
         assert_eq!(fs::read_to_string(&file).unwrap(), wanted);
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
         fs::write(&file, format!("web* {KEY}\n")).unwrap();
-        assert!(pin(&file, "web1", None, KEY).unwrap_err().to_string().contains("known_hosts:1 covers web1"));
+        assert!(
+            pin(&file, "web1", None, KEY)
+                .unwrap_err()
+                .to_string()
+                .contains("known_hosts:1 covers web1")
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
     }
 
@@ -137,7 +161,12 @@ mod tests {
         pin(&link, "web1", None, KEY).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
-        assert!(pin(&link, "web2", None, KEY).unwrap_err().to_string().contains("a link that uid 65534 has made"));
+        assert!(
+            pin(&link, "web2", None, KEY)
+                .unwrap_err()
+                .to_string()
+                .contains("a link that uid 65534 has made")
+        );
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
     }
 

@@ -1,5 +1,5 @@
-//! `repairctl trust`: shows a host's key, asks, and records it. Strict checking lives from what is recorded here, so
-//! nothing is recorded that nobody has compared.
+//! `repairctl trust`: shows a host's key, asks, and records it. Strict checking lives from what is
+//! recorded here, so nothing is recorded that nobody has compared.
 
 mod file;
 mod step;
@@ -41,7 +41,9 @@ impl Split for Trust {
     }
 
     fn collect(&self, site: &Site) -> Result<Survey, Problem> {
-        let objects = MainFile::find(self.nagios_cfg.as_deref())?.and_then(|main| main.objects().ok()).unwrap_or_default();
+        let objects = MainFile::find(self.nagios_cfg.as_deref())?
+            .and_then(|main| main.objects().ok())
+            .unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
         let place = place(self, &target(self, site, address.as_deref())?);
         let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
@@ -54,10 +56,14 @@ impl Split for Trust {
 
     fn show(&self, survey: Survey, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         // What Nagios' files say of its address is where to look, and no name to record.
-        let (target, place) = (target(self, site, None)?, place(self, &target(self, site, survey.address.as_deref())?));
+        let (target, place) = (
+            target(self, site, None)?,
+            place(self, &target(self, site, survey.address.as_deref())?),
+        );
         match survey.keys {
             Ok(blobs) => {
-                let keys: Vec<ShownKey> = blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
+                let keys: Vec<ShownKey> =
+                    blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
                 compare(self, &target, &place, &keys, out)
             }
             Err(why) => {
@@ -68,7 +74,13 @@ impl Split for Trust {
     }
 }
 
-fn compare(words: &Trust, target: &SshTarget, place: &SshTarget, keys: &[ShownKey], out: &mut Out) -> Result<Found, Problem> {
+fn compare(
+    words: &Trust,
+    target: &SshTarget,
+    place: &SshTarget,
+    keys: &[ShownKey],
+    out: &mut Out,
+) -> Result<Found, Problem> {
     let on_file = survey::recorded(target).map_err(unusable)?;
     let wanted = words.fingerprint.as_deref();
     let Some(key) = chosen(keys, wanted, out) else { return Ok(Found::Failed) };
@@ -77,7 +89,12 @@ fn compare(words: &Trust, target: &SshTarget, place: &SshTarget, keys: &[ShownKe
     match step::step(wish, &on_file, key.blob(), &shown) {
         Action::Keep => {
             let places: Vec<&str> = on_file.places().collect();
-            out.line(format!("{} is recorded already: {} in {}", words.host, on_file.describe(), places.join(", ")));
+            out.line(format!(
+                "{} is recorded already: {} in {}",
+                words.host,
+                on_file.describe(),
+                places.join(", ")
+            ));
             return Ok(Found::Fine);
         }
         Action::Record => {
@@ -90,8 +107,17 @@ fn compare(words: &Trust, target: &SshTarget, place: &SshTarget, keys: &[ShownKe
         Action::Changed => changed(words, &on_file, key, out),
         Action::Others => others(words, &on_file, key, out),
         Action::Revoked(place) => {
-            loud(out, &format!("REVOKED: {place} revokes the key that {} shows. It is not recorded.", words.host));
-            out.line("Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), then come back.");
+            loud(
+                out,
+                &format!(
+                    "REVOKED: {place} revokes the key that {} shows. It is not recorded.",
+                    words.host
+                ),
+            );
+            out.line(
+                "Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), \
+                      then come back.",
+            );
         }
     }
     Ok(Found::Failed)
@@ -112,7 +138,8 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
         return Ok(text);
     }
     let shown = plugin_kit::clean(text);
-    let how = "write it as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it on the host: SHA256:...";
+    let how = "write it as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it on the \
+               host: SHA256:...";
     Err(Problem::Usage(format!("'{shown}' is no fingerprint: {how}; nothing was recorded")))
 }
 
@@ -136,18 +163,37 @@ fn chosen<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
     if found.is_none() {
-        loud(out, &format!("ANOTHER HOST: no key of it has the fingerprint {wanted}. Nothing was recorded."));
-        keys.iter().for_each(|key| out.line(format!("  it shows {} {}", key.kind(), key.fingerprint())));
+        loud(
+            out,
+            &format!(
+                "ANOTHER HOST: no key of it has the fingerprint {wanted}. Nothing was recorded."
+            ),
+        );
+        keys.iter()
+            .for_each(|key| out.line(format!("  it shows {} {}", key.kind(), key.fingerprint())));
     }
     found
 }
 
 fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&words.host);
-    loud(out, &format!("THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired there."));
-    out.line(format!("  on file  {} ({})", on_file.describe(), on_file.places().collect::<Vec<_>>().join(", ")));
+    loud(
+        out,
+        &format!(
+            "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired \
+             there."
+        ),
+    );
+    out.line(format!(
+        "  on file  {} ({})",
+        on_file.describe(),
+        on_file.places().collect::<Vec<_>>().join(", ")
+    ));
     out.line(format!("  shown    {} {}", key.kind(), key.fingerprint()));
-    out.line("Either the host was reinstalled, or somebody stands between it and you. Ask whoever runs it, compare the");
+    out.line(
+        "Either the host was reinstalled, or somebody stands between it and you. Ask whoever \
+              runs it, compare the",
+    );
     out.line(format!(
         "fingerprint there (ssh-keygen -lf {}), and only then: repairctl trust {host} --replace",
         key.file_on_host()
@@ -156,18 +202,35 @@ fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
 
 fn others(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&words.host);
-    loud(out, &format!("OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."));
+    loud(
+        out,
+        &format!(
+            "OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."
+        ),
+    );
     on_file.besides(&[]).for_each(|other| out.line(format!("  on file  {other}")));
     out.line(format!("  shown    {} {}", key.kind(), key.fingerprint()));
-    out.line(format!("To keep only the shown key, compare it there (ssh-keygen -lf {}), then:", key.file_on_host()));
+    out.line(format!(
+        "To keep only the shown key, compare it there (ssh-keygen -lf {}), then:",
+        key.file_on_host()
+    ));
     out.line(format!("  repairctl trust {host} --replace --fingerprint {}", key.fingerprint()));
 }
 
 fn show(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
-    out.line(format!("{} at {}, port {}, shows", plugin_kit::clean(&target.host), target.address, target.port));
+    out.line(format!(
+        "{} at {}, port {}, shows",
+        plugin_kit::clean(&target.host),
+        target.address,
+        target.port
+    ));
     out.line(format!("  {} {}", key.kind(), key.fingerprint()));
     if on_file.places().next().is_some() {
-        out.line(format!("in place of {} ({})", on_file.describe(), on_file.places().collect::<Vec<_>>().join(", ")));
+        out.line(format!(
+            "in place of {} ({})",
+            on_file.describe(),
+            on_file.places().collect::<Vec<_>>().join(", ")
+        ));
     }
     out.line("Compare it with what the host itself says, there:");
     out.line(format!("  ssh-keygen -lf {}", key.file_on_host()));
@@ -177,24 +240,36 @@ fn show(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
 fn agreed(words: &Trust, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
     if !question::possible() {
         out.flush();
-        let how = format!("repairctl trust {} --fingerprint SHA256:...", plugin_kit::clean(&words.host));
+        let how =
+            format!("repairctl trust {} --fingerprint SHA256:...", plugin_kit::clean(&words.host));
         return Err(Problem::Usage(format!(
-            "nobody is there to ask: give the fingerprint you compared, `{how}`; nothing was recorded"
+            "nobody is there to ask: give the fingerprint you compared, `{how}`; nothing was \
+             recorded"
         )));
     }
     let answer = question::ask("Is it the same? (yes/no/the fingerprint)", out);
     Ok(answer.eq_ignore_ascii_case("yes") || answer == key.fingerprint())
 }
 
-fn record(target: &SshTarget, before: &OnFile, key: &ShownKey, out: &mut Out) -> Result<Found, Problem> {
+fn record(
+    target: &SshTarget,
+    before: &OnFile,
+    key: &ShownKey,
+    out: &mut Out,
+) -> Result<Found, Problem> {
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(Found::Failed) };
     let names = Names::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| {
-        Problem::Usage("neither its name nor its address can stand in known_hosts; nothing was recorded".to_owned())
+        Problem::Usage(
+            "neither its name nor its address can stand in known_hosts; nothing was recorded"
+                .to_owned(),
+        )
     })?;
-    let line = key.line().ok_or_else(|| Problem::Internal("the key cannot be written".to_owned()))?;
+    let line =
+        key.line().ok_or_else(|| Problem::Internal("the key cannot be written".to_owned()))?;
     file::pin(known_hosts, name, before.name(), line.trim_end())?;
-    // Read back as a repair will read it: another file, or a line before it, may still say something else.
+    // Read back as a repair will read it: another file, or a line before it, may still say
+    // something else.
     let now = survey::recorded(target).map_err(unusable)?;
     let only = Options { named: true, replace: false };
     if step::step(only, &now, key.blob(), &[key.blob()]) == Action::Keep {
@@ -202,7 +277,9 @@ fn record(target: &SshTarget, before: &OnFile, key: &ShownKey, out: &mut Out) ->
         return Ok(Found::Fine);
     }
     let file = known_hosts.display();
-    out.line(format!("Recorded in {file} as {name}, but a repair still believes other keys; remove"));
+    out.line(format!(
+        "Recorded in {file} as {name}, but a repair still believes other keys; remove"
+    ));
     now.besides(&[key.blob()]).for_each(|other| out.line(format!("  {other}")));
     Ok(Found::Wrong)
 }

@@ -53,11 +53,16 @@ mod tests {
 
     use super::*;
 
-    const NEW: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
-    const OLD: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHs2iZy3KsEfXLURrAwCmHb+uYSCxyD9n50+4iRaeek6";
+    const NEW: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+    const OLD: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHs2iZy3KsEfXLURrAwCmHb+uYSCxyD9n50+4iRaeek6";
 
     fn on_file(text: &str) -> OnFile {
-        look_up(&[Source { name: "f", text: text.as_bytes() }], &Names::new("web1", "192.0.2.1", 22))
+        look_up(
+            &[Source { name: "f", text: text.as_bytes() }],
+            &Names::new("web1", "192.0.2.1", 22),
+        )
     }
 
     /// A key as the host sends it.
@@ -72,7 +77,8 @@ mod tests {
         let revoked = || Action::Revoked("f:1".into());
         let line = |name: &str, key: &str| format!("{name} {key}\n");
         let (web1_new, web1_old) = (line("web1", NEW), line("web1", OLD));
-        // On file; shown; the steps without options, with --fingerprint NEW, with --replace, with both.
+        // On file; shown; the steps without options, with --fingerprint NEW, with --replace, with
+        // both.
         let (only, both) = (&[new.as_slice()][..], &[new.as_slice(), old.as_slice()][..]);
         for (text, shown, wanted) in [
             (String::new(), only, [Record, Record, Record, Record]),
@@ -91,13 +97,27 @@ mod tests {
             (format!("{web1_new}{}", line("192.0.2.1", OLD)), both, [Keep, Keep, Keep, Keep]),
             (line("@cert-authority *", OLD), both, [Record, Record, Record, Record]),
             (line("@revoked *", NEW), both, [revoked(), revoked(), revoked(), revoked()]),
-            (format!("{}{web1_new}", line("@revoked *", NEW)), only, [revoked(), revoked(), revoked(), revoked()]),
-            (format!("{}{web1_old}", line("@revoked *", NEW)), both, [Keep, revoked(), revoked(), revoked()]),
+            (
+                format!("{}{web1_new}", line("@revoked *", NEW)),
+                only,
+                [revoked(), revoked(), revoked(), revoked()],
+            ),
+            (
+                format!("{}{web1_old}", line("@revoked *", NEW)),
+                both,
+                [Keep, revoked(), revoked(), revoked()],
+            ),
             // A revoked key is still on file: the `ssh` program refuses the host for it.
-            (format!("{}{web1_new}{web1_old}", line("@revoked *", OLD)), both, [Others, Others, Record, Record]),
+            (
+                format!("{}{web1_new}{web1_old}", line("@revoked *", OLD)),
+                both,
+                [Others, Others, Record, Record],
+            ),
         ] {
             let wishes = [(false, false), (true, false), (false, true), (true, true)];
-            let steps = wishes.map(|(named, replace)| step(Options { named, replace }, &on_file(&text), &new, shown));
+            let steps = wishes.map(|(named, replace)| {
+                step(Options { named, replace }, &on_file(&text), &new, shown)
+            });
             assert_eq!(steps, wanted, "{} shown, on file:\n{text}", shown.len());
         }
     }

@@ -5,7 +5,11 @@ use super::{COMMANDS, Case, LINE, case};
 pub const CASES: &[Case] = &[
     case(
         "a command line that a semicolon cuts",
-        &[(COMMANDS, " --problem-id '$SERVICEPROBLEMID$'", " --problem-id '$SERVICEPROBLEMID$' ; --explain")],
+        &[(
+            COMMANDS,
+            " --problem-id '$SERVICEPROBLEMID$'",
+            " --problem-id '$SERVICEPROBLEMID$' ; --explain",
+        )],
         (COMMANDS, "; --explain"),
         "error",
         "cut-by-semicolon",
@@ -13,7 +17,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a handler behind a semicolon",
-        &[(COMMANDS, "/usr/bin/handle_repair '$SERVICESTATE$'", "/bin/sh -c \"date; /usr/bin/handle_repair '$SERVICESTATE$'\"")],
+        &[(
+            COMMANDS,
+            "/usr/bin/handle_repair '$SERVICESTATE$'",
+            "/bin/sh -c \"date; /usr/bin/handle_repair '$SERVICESTATE$'\"",
+        )],
         (COMMANDS, "date;"),
         "error",
         "cut-by-semicolon",
@@ -37,7 +45,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "plugin output in the command line",
-        &[(COMMANDS, "--address '$HOSTADDRESS$' --service", "--address '$SERVICEOUTPUT$' --service")],
+        &[(
+            COMMANDS,
+            "--address '$HOSTADDRESS$' --service",
+            "--address '$SERVICEOUTPUT$' --service",
+        )],
         (COMMANDS, "$SERVICEOUTPUT$"),
         "error",
         "output-macro",
@@ -101,7 +113,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "attempt before state type",
-        &[(COMMANDS, "'$SERVICESTATETYPE$' '$SERVICEATTEMPT$'", "'$SERVICEATTEMPT$' '$SERVICESTATETYPE$'")],
+        &[(
+            COMMANDS,
+            "'$SERVICESTATETYPE$' '$SERVICEATTEMPT$'",
+            "'$SERVICEATTEMPT$' '$SERVICESTATETYPE$'",
+        )],
         (COMMANDS, LINE),
         "error",
         "argument-order",
@@ -117,7 +133,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a dry run for ever",
-        &[(COMMANDS, "/usr/bin/handle_repair '$SERVICESTATE$'", "/usr/bin/handle_repair --dry-run '$SERVICESTATE$'")],
+        &[(
+            COMMANDS,
+            "/usr/bin/handle_repair '$SERVICESTATE$'",
+            "/usr/bin/handle_repair --dry-run '$SERVICESTATE$'",
+        )],
         (COMMANDS, LINE),
         "error",
         "dry-run",
@@ -137,7 +157,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a redirection",
-        &[(COMMANDS, " --problem-id '$SERVICEPROBLEMID$'", " --problem-id '$SERVICEPROBLEMID$' >> /tmp/log 2>&1")],
+        &[(
+            COMMANDS,
+            " --problem-id '$SERVICEPROBLEMID$'",
+            " --problem-id '$SERVICEPROBLEMID$' >> /tmp/log 2>&1",
+        )],
         (COMMANDS, LINE),
         "note",
         "through-a-shell",

@@ -1,4 +1,5 @@
-//! The planted defects: each is an edit or two of a good configuration, and what lint has to say about it.
+//! The planted defects: each is an edit or two of a good configuration, and what lint has to say
+//! about it.
 
 mod calls;
 mod objects;
@@ -8,7 +9,8 @@ mod site;
 pub struct Case {
     /// What it holds.
     pub name: &'static str,
-    /// File, text, what stands there instead; an empty text appends. `DIR` is the directory of the configuration.
+    /// File, text, what stands there instead; an empty text appends. `DIR` is the directory of the
+    /// configuration.
     pub edits: &'static [(&'static str, &'static str, &'static str)],
     /// The file and a text that ends in the line that is found; an empty text is the whole file.
     pub at: (&'static str, &'static str),

@@ -5,7 +5,11 @@ use super::{COMMANDS, Case, ENABLED, LINE, MAIN, OPTED, POLICY, SERVICES, TEMPLA
 pub const CASES: &[Case] = &[
     case(
         "a service with the host's handler",
-        &[(SERVICES, OPTED, "    _REPAIR             httpd\n    event_handler       handle_host_repair")],
+        &[(
+            SERVICES,
+            OPTED,
+            "    _REPAIR             httpd\n    event_handler       handle_host_repair",
+        )],
         (SERVICES, "handle_host_repair"),
         "error",
         "handler-of-other-kind",
@@ -13,8 +17,15 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a host with the services' handler",
-        &[(TEMPLATES, "event_handler           handle_host_repair", "event_handler           handle_repair")],
-        (TEMPLATES, "define host {\n    name                    repairable-host\n    event_handler"),
+        &[(
+            TEMPLATES,
+            "event_handler           handle_host_repair",
+            "event_handler           handle_repair",
+        )],
+        (
+            TEMPLATES,
+            "define host {\n    name                    repairable-host\n    event_handler",
+        ),
         "error",
         "handler-of-other-kind",
         "handle_host_repair",
@@ -29,7 +40,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a template that switches the handler off",
-        &[(TEMPLATES, ENABLED, "event_handler           handle_repair\n    event_handler_enabled   0")],
+        &[(
+            TEMPLATES,
+            ENABLED,
+            "event_handler           handle_repair\n    event_handler_enabled   0",
+        )],
         (TEMPLATES, "event_handler_enabled   0"),
         "error",
         "handler-disabled",
@@ -73,7 +88,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a repair without a handler",
-        &[(SERVICES, "repairable-service,generic-service", "generic-service\n    max_check_attempts  4")],
+        &[(
+            SERVICES,
+            "repairable-service,generic-service",
+            "generic-service\n    max_check_attempts  4",
+        )],
         (SERVICES, OPTED),
         "error",
         "repair-without-handler",
@@ -89,7 +108,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a repair on the host that was meant for its service",
-        &[(SERVICES, "    retry_interval      1\n", "    retry_interval      1\n    _REPAIR             httpd\n")],
+        &[(
+            SERVICES,
+            "    retry_interval      1\n",
+            "    retry_interval      1\n    _REPAIR             httpd\n",
+        )],
         (SERVICES, OPTED),
         "error",
         "repair-without-handler",
@@ -113,7 +136,12 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a service that is never checked",
-        &[(SERVICES, OPTED, "    _REPAIR             httpd\n    active_checks_enabled 0\n    passive_checks_enabled 0")],
+        &[(
+            SERVICES,
+            OPTED,
+            "    _REPAIR             httpd\n    active_checks_enabled \
+            0\n    passive_checks_enabled 0",
+        )],
         (SERVICES, "passive_checks_enabled"),
         "error",
         "trigger-unreachable",
@@ -129,7 +157,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a host without a check",
-        &[("site.cfg", "    check_command        selfheal_check_http\n    check_period", "    check_period")],
+        &[(
+            "site.cfg",
+            "    check_command        selfheal_check_http\n    check_period",
+            "    check_period",
+        )],
         ("site.cfg", "max_check_attempts  3\n}\ndefine host {"),
         "warning",
         "passive-only",
@@ -194,7 +226,10 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "a quote in a name",
-        &[(MAIN, "", "illegal_object_name_chars=`\n"), (SERVICES, "service_description HTTP", "service_description Bob's")],
+        &[
+            (MAIN, "", "illegal_object_name_chars=`\n"),
+            (SERVICES, "service_description HTTP", "service_description Bob's"),
+        ],
         (SERVICES, "define service"),
         "error",
         "unusable-name",

@@ -5,7 +5,11 @@ use super::{COMMANDS, Case, MAIN, OPTED, POLICY, SERVICES, case, refused};
 pub const CASES: &[Case] = &[
     case(
         "a ladder in the foreground that outlasts event_handler_timeout",
-        &[(COMMANDS, "/usr/bin/handle_repair '$SERVICESTATE$'", "/usr/bin/handle_repair --foreground '$SERVICESTATE$'")],
+        &[(
+            COMMANDS,
+            "/usr/bin/handle_repair '$SERVICESTATE$'",
+            "/usr/bin/handle_repair --foreground '$SERVICESTATE$'",
+        )],
         (MAIN, "event_handler_timeout"),
         "error",
         "timeout-shorter-than-ladder",
@@ -37,7 +41,11 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "another status file",
-        &[(POLICY, "\"ssh\": {", "\"status_file\": \"/var/lib/nagios4/status.dat\",\n    \"ssh\": {")],
+        &[(
+            POLICY,
+            "\"ssh\": {",
+            "\"status_file\": \"/var/lib/nagios4/status.dat\",\n    \"ssh\": {",
+        )],
         (POLICY, "status_file"),
         "error",
         "other-status-file",
@@ -88,7 +96,11 @@ pub const CASES: &[Case] = &[
     ),
     refused(case(
         "a handler that is defined nowhere",
-        &[(SERVICES, OPTED, "    _REPAIR             httpd\n    event_handler       handle_repairs")],
+        &[(
+            SERVICES,
+            OPTED,
+            "    _REPAIR             httpd\n    event_handler       handle_repairs",
+        )],
         (SERVICES, "handle_repairs"),
         "error",
         "no-such-command",

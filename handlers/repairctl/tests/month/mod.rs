@@ -1,4 +1,5 @@
-//! A month of an ordinary Nagios with 1,000 hosts and 10,000 services, made up: the same for the same size.
+//! A month of an ordinary Nagios with 1,000 hosts and 10,000 services, made up: the same for the
+//! same size.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,11 +9,18 @@ use std::io::{self, Write};
 pub const BEGIN: u64 = 1_790_000_000;
 const HOSTS: u64 = 1000;
 const SERVICES: u64 = 10;
-const NAMES: [&str; 10] = ["HTTP", "HTTPS", "SSH", "Disk /", "Disk /var", "Load", "Memory", "NTP", "SMTP", "Certificate"];
+const NAMES: [&str; 10] =
+    ["HTTP", "HTTPS", "SSH", "Disk /", "Disk /var", "Load", "Memory", "NTP", "SMTP", "Certificate"];
 
 /// Writes about `size` bytes of log.
 pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
-    let mut month = Month { to, at: BEGIN, written: 0, random: 0x9e37_79b9_7f4a_7c15, later: BinaryHeap::new() };
+    let mut month = Month {
+        to,
+        at: BEGIN,
+        written: 0,
+        random: 0x9e37_79b9_7f4a_7c15,
+        later: BinaryHeap::new(),
+    };
     // One fault in so many seconds fills a month.
     let pace = (31 * 24 * 3600 * 2000 / size.max(1)).clamp(1, 600);
     let mut day = 0;
@@ -28,7 +36,8 @@ pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
     month.flush(u64::MAX)
 }
 
-/// The objects of that Nagios, as its object cache has them; every fifth service has the repair `httpd`.
+/// The objects of that Nagios, as its object cache has them; every fifth service has the repair
+/// `httpd`.
 pub fn objects() -> String {
     let mut text = String::new();
     for host in 0..HOSTS {
@@ -36,7 +45,8 @@ pub fn objects() -> String {
         for (n, name) in NAMES.iter().enumerate() {
             let repair = if n % 5 == 0 { "\t_REPAIR\thttpd\n" } else { "" };
             text += &format!(
-                "define service {{\n\thost_name\tserver{host:04}\n\tservice_description\t{name}\n\tmax_check_attempts\t4\n{repair}\t}}\n"
+                "define service \
+                 {{\n\thost_name\tserver{host:04}\n\tservice_description\t{name}\n\tmax_check_attempts\t4\n{repair}\t}}\n"
             );
         }
     }
@@ -79,9 +89,22 @@ impl<W: Write> Month<'_, W> {
         self.line(0, "LOG ROTATION: DAILY")?;
         self.line(0, "LOG VERSION: 2.0")?;
         for host in 0..HOSTS {
-            self.line(0, &format!("CURRENT HOST STATE: server{host:04};UP;HARD;1;PING OK - Packet loss = 0%, RTA = 0.41 ms"))?;
+            self.line(
+                0,
+                &format!(
+                    "CURRENT HOST STATE: server{host:04};UP;HARD;1;PING OK - Packet \
+                                   loss = 0%, RTA = 0.41 ms"
+                ),
+            )?;
             for name in NAMES {
-                self.line(0, &format!("CURRENT SERVICE STATE: server{host:04};{name};OK;HARD;1;{name} OK - as it should be, 0.012 second response time"))?;
+                self.line(
+                    0,
+                    &format!(
+                        "CURRENT SERVICE STATE: \
+                                       server{host:04};{name};OK;HARD;1;{name} OK - as it should \
+                                       be, 0.012 second response time"
+                    ),
+                )?;
             }
         }
         Ok(())
@@ -101,9 +124,21 @@ impl<W: Write> Month<'_, W> {
 
     /// One bad check, and it is over.
     fn blip(&mut self, host: &str, name: &str) -> io::Result<()> {
-        self.line(0, &format!("SERVICE ALERT: {host};{name};CRITICAL;SOFT;1;CRITICAL - Socket timeout after 10 seconds"))?;
-        self.line(0, &format!("SERVICE EVENT HANDLER: {host};{name};CRITICAL;SOFT;1;handle_repair"))?;
-        self.line(60, &format!("SERVICE ALERT: {host};{name};OK;SOFT;2;OK - 0.010 second response time"))?;
+        self.line(
+            0,
+            &format!(
+                "SERVICE ALERT: {host};{name};CRITICAL;SOFT;1;CRITICAL - Socket \
+                               timeout after 10 seconds"
+            ),
+        )?;
+        self.line(
+            0,
+            &format!("SERVICE EVENT HANDLER: {host};{name};CRITICAL;SOFT;1;handle_repair"),
+        )?;
+        self.line(
+            60,
+            &format!("SERVICE ALERT: {host};{name};OK;SOFT;2;OK - 0.010 second response time"),
+        )?;
         self.line(60, &format!("SERVICE EVENT HANDLER: {host};{name};OK;SOFT;2;handle_repair"))
     }
 
@@ -112,30 +147,63 @@ impl<W: Write> Month<'_, W> {
         let output = "connect to address 192.0.2.1 and port 80: Connection refused";
         for (attempt, kind) in [(1, "SOFT"), (2, "SOFT"), (3, "SOFT"), (4, "HARD")] {
             let after = 60 * (attempt - 1);
-            self.line(after, &format!("SERVICE ALERT: {host};{name};CRITICAL;{kind};{attempt};{output}"))?;
-            self.line(after, &format!("SERVICE EVENT HANDLER: {host};{name};CRITICAL;{kind};{attempt};handle_repair"))?;
+            self.line(
+                after,
+                &format!("SERVICE ALERT: {host};{name};CRITICAL;{kind};{attempt};{output}"),
+            )?;
+            self.line(
+                after,
+                &format!(
+                    "SERVICE EVENT HANDLER: {host};{name};CRITICAL;{kind};{attempt};handle_repair"
+                ),
+            )?;
         }
         for after in [180, 1980, 3780] {
             for who in ["ann", "bob", "cleo"] {
                 self.line(
                     after,
-                    &format!("SERVICE NOTIFICATION: {who};{host};{name};CRITICAL;notify-service-by-email;{output}"),
+                    &format!(
+                        "SERVICE NOTIFICATION: \
+                              {who};{host};{name};CRITICAL;notify-service-by-email;{output}"
+                    ),
                 )?;
             }
         }
-        self.line(4000, &format!("SERVICE ALERT: {host};{name};OK;HARD;4;OK - 0.010 second response time"))?;
-        self.line(4000, &format!("SERVICE NOTIFICATION: ann;{host};{name};OK;notify-service-by-email;OK"))
+        self.line(
+            4000,
+            &format!("SERVICE ALERT: {host};{name};OK;HARD;4;OK - 0.010 second response time"),
+        )?;
+        self.line(
+            4000,
+            &format!("SERVICE NOTIFICATION: ann;{host};{name};OK;notify-service-by-email;OK"),
+        )
     }
 
     fn host_down(&mut self, host: &str) -> io::Result<()> {
         for attempt in 1..3 {
-            self.line(attempt, &format!("HOST ALERT: {host};DOWN;SOFT;{attempt};PING CRITICAL - Packet loss = 100%"))?;
+            self.line(
+                attempt,
+                &format!(
+                    "HOST ALERT: {host};DOWN;SOFT;{attempt};PING CRITICAL - Packet loss = 100%"
+                ),
+            )?;
         }
-        self.line(3, &format!("HOST ALERT: {host};DOWN;HARD;3;PING CRITICAL - Packet loss = 100%"))?;
+        self.line(
+            3,
+            &format!("HOST ALERT: {host};DOWN;HARD;3;PING CRITICAL - Packet loss = 100%"),
+        )?;
         for name in NAMES {
-            self.line(4, &format!("SERVICE ALERT: {host};{name};CRITICAL;HARD;1;CRITICAL - No route to host"))?;
+            self.line(
+                4,
+                &format!(
+                    "SERVICE ALERT: {host};{name};CRITICAL;HARD;1;CRITICAL - No route to host"
+                ),
+            )?;
         }
-        self.line(300, &format!("HOST ALERT: {host};UP;HARD;1;PING OK - Packet loss = 0%, RTA = 0.40 ms"))?;
+        self.line(
+            300,
+            &format!("HOST ALERT: {host};UP;HARD;1;PING OK - Packet loss = 0%, RTA = 0.40 ms"),
+        )?;
         for name in NAMES {
             self.line(310, &format!("SERVICE ALERT: {host};{name};OK;HARD;1;OK"))?;
         }
@@ -145,11 +213,17 @@ impl<W: Write> Month<'_, W> {
     fn downtime(&mut self, host: &str, name: &str) -> io::Result<()> {
         self.line(
             0,
-            &format!("SERVICE DOWNTIME ALERT: {host};{name};STARTED; Service has entered a period of scheduled downtime"),
+            &format!(
+                "SERVICE DOWNTIME ALERT: {host};{name};STARTED; Service has entered a period \
+                      of scheduled downtime"
+            ),
         )?;
         self.line(
             600,
-            &format!("SERVICE DOWNTIME ALERT: {host};{name};STOPPED; Service has exited from a period of scheduled downtime"),
+            &format!(
+                "SERVICE DOWNTIME ALERT: {host};{name};STOPPED; Service has exited from a \
+                      period of scheduled downtime"
+            ),
         )
     }
 
@@ -157,8 +231,18 @@ impl<W: Write> Month<'_, W> {
     fn passive(&mut self, host: &str) -> io::Result<()> {
         for name in NAMES {
             let value = self.next() % 1000;
-            self.line(0, &format!("EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;{host};{name};0;{name} OK - value {value} | value={value};900;950"))?;
-            self.line(0, &format!("PASSIVE SERVICE CHECK: {host};{name};0;{name} OK - value {value}"))?;
+            self.line(
+                0,
+                &format!(
+                    "EXTERNAL COMMAND: \
+                                   PROCESS_SERVICE_CHECK_RESULT;{host};{name};0;{name} OK - value \
+                                   {value} | value={value};900;950"
+                ),
+            )?;
+            self.line(
+                0,
+                &format!("PASSIVE SERVICE CHECK: {host};{name};0;{name} OK - value {value}"),
+            )?;
         }
         Ok(())
     }

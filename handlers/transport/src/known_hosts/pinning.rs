@@ -23,19 +23,22 @@ pub fn forget(text: &[u8], names: &[&str]) -> Result<Vec<u8>, Unforgettable> {
     Ok(kept)
 }
 
-/// Returns what is left of a line, which may be nothing. None: a pattern that is for other names too
-/// covers this one.
+/// Returns what is left of a line, which may be nothing. None: a pattern that is for other names
+/// too covers this one.
 fn without(line: Vec<u8>, name: &str) -> Option<Vec<u8>> {
     let text = String::from_utf8_lossy(&line);
     let first = text.split_ascii_whitespace().next().filter(|first| !first.starts_with(['#', '@']));
-    let Some((first, patterns)) = first.and_then(|first| Some((first, first.parse::<HostPatterns>().ok()?))) else {
+    let Some((first, patterns)) =
+        first.and_then(|first| Some((first, first.parse::<HostPatterns>().ok()?)))
+    else {
         return Some(line);
     };
     if !covers(&patterns, name) {
         return Some(line);
     }
     let HostPatterns::Patterns(all) = patterns else { return Some(Vec::new()) };
-    let others: Vec<String> = all.into_iter().filter(|pattern| pattern.to_lowercase() != name).collect();
+    let others: Vec<String> =
+        all.into_iter().filter(|pattern| pattern.to_lowercase() != name).collect();
     if others.iter().all(|pattern| pattern.starts_with('!')) {
         return Some(Vec::new());
     }
@@ -55,7 +58,8 @@ mod tests {
 
     use super::*;
 
-    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
 
     fn forgets(text: &str) -> Result<String, Unforgettable> {
         forget(text.as_bytes(), &["Web1"]).map(|kept| String::from_utf8(kept).unwrap())
@@ -63,12 +67,22 @@ mod tests {
 
     #[test]
     fn only_this_name_is_forgotten() {
-        let text = format!("# web1 is old\nweb1 {KEY}\nweb10 {KEY} web1\n[web1]:22 {KEY}\n@revoked web1 {KEY}\n\nWEB1 {KEY}");
-        let left = format!("# web1 is old\nweb10 {KEY} web1\n[web1]:22 {KEY}\n@revoked web1 {KEY}\n\n");
+        let text = format!(
+            "# web1 is old\nweb1 {KEY}\nweb10 {KEY} web1\n[web1]:22 {KEY}\n@revoked web1 \
+            {KEY}\n\nWEB1 {KEY}"
+        );
+        let left =
+            format!("# web1 is old\nweb10 {KEY} web1\n[web1]:22 {KEY}\n@revoked web1 {KEY}\n\n");
         assert_eq!(forgets(&text), Ok(left));
-        assert_eq!(forgets(&format!("web2,web1,192.0.2.1 {KEY} note\n")), Ok(format!("web2,192.0.2.1 {KEY} note\n")));
+        assert_eq!(
+            forgets(&format!("web2,web1,192.0.2.1 {KEY} note\n")),
+            Ok(format!("web2,192.0.2.1 {KEY} note\n"))
+        );
         assert_eq!(forgets(&format!("  web1,web2 {KEY}\n")), Ok(format!("web2 {KEY}\n")));
-        let both = forget(format!("web1,192.0.2.1 {KEY}\n192.0.2.1,db1 {KEY}\n").as_bytes(), &["web1", "192.0.2.1"]);
+        let both = forget(
+            format!("web1,192.0.2.1 {KEY}\n192.0.2.1,db1 {KEY}\n").as_bytes(),
+            &["web1", "192.0.2.1"],
+        );
         assert_eq!(both, Ok(format!("db1 {KEY}\n").into_bytes()));
     }
 
@@ -76,7 +90,11 @@ mod tests {
     fn a_hashed_name_is_forgotten_whole_and_a_wildcard_never() {
         let hashed = |name: &str| {
             let salt = vec![7; 20];
-            let mac = Hmac::<Sha1>::new_from_slice(&salt).unwrap().chain_update(name).finalize().into_bytes();
+            let mac = Hmac::<Sha1>::new_from_slice(&salt)
+                .unwrap()
+                .chain_update(name)
+                .finalize()
+                .into_bytes();
             HostPatterns::HashedName { salt, hash: mac.into() }.to_string()
         };
         let other = format!("{} {KEY}\n", hashed("web2"));

@@ -1,6 +1,6 @@
-//! What a run of `ssh` means, decided from three facts: whether it had logged in, the framed answer and
-//! the exit code. Its text is quoted, never read: a peer that has proved nothing can put whole lines
-//! into it (RFC 4253, 11.1).
+//! What a run of `ssh` means, decided from three facts: whether it had logged in, the framed answer
+//! and the exit code. Its text is quoted, never read: a peer that has proved nothing can put whole
+//! lines into it (RFC 4253, 11.1).
 
 use crate::clock::Clock;
 use crate::text::quoted;
@@ -9,7 +9,12 @@ use crate::{Answer, Error, Phase, Request, SshTarget};
 use super::run::Ran;
 
 /// The answer, or why none came.
-pub(super) fn judge(mut ran: Ran, target: &SshTarget, request: &Request, clock: &Clock) -> Result<Answer, Error> {
+pub(super) fn judge(
+    mut ran: Ran,
+    target: &SshTarget,
+    request: &Request,
+    clock: &Clock,
+) -> Result<Answer, Error> {
     let host = target.host.clone();
     let phase = if ran.logged_in { request.phase() } else { Phase::Login };
     if ran.heard.answered() {
@@ -20,7 +25,11 @@ pub(super) fn judge(mut ran: Ran, target: &SshTarget, request: &Request, clock: 
     }
     let detail = ending(&ran);
     if !ran.logged_in {
-        return Err(Error::NoLogin { host, address: target.place(), detail: detail + &ran.heard.said() });
+        return Err(Error::NoLogin {
+            host,
+            address: target.place(),
+            detail: detail + &ran.heard.said(),
+        });
     }
     // ssh's own failures end with 255; a gate never does.
     if ran.exit_code() == Some(255) {
@@ -31,10 +40,14 @@ pub(super) fn judge(mut ran: Ran, target: &SshTarget, request: &Request, clock: 
 }
 
 fn ending(ran: &Ran) -> String {
-    let how = ran.exit_code().map_or("ssh was killed".into(), |code| format!("ssh ended with exit code {code}"));
+    let how = ran
+        .exit_code()
+        .map_or("ssh was killed".into(), |code| format!("ssh ended with exit code {code}"));
     let lines: Vec<&str> = ran.log.lines().filter(|line| !line.trim().is_empty()).collect();
     match lines.rchunks(2).next() {
-        Some(last) => format!("{how} and says, unverified: {}", quoted(last.join(" / ").as_bytes())),
+        Some(last) => {
+            format!("{how} and says, unverified: {}", quoted(last.join(" / ").as_bytes()))
+        }
         None => how,
     }
 }

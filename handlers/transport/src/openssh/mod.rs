@@ -1,5 +1,5 @@
-//! The other way to a gate: the `ssh` program, for what libssh2 cannot do (certificates, security keys, ProxyJump and the
-//! rest of ssh_config). Same questions, same framed answers, same deadline.
+//! The other way to a gate: the `ssh` program, for what libssh2 cannot do (certificates, security
+//! keys, ProxyJump and the rest of ssh_config). Same questions, same framed answers, same deadline.
 
 mod command;
 mod judge;
@@ -19,8 +19,8 @@ use crate::{Answer, Error, Gate, Request, SshTarget};
 pub struct OpenSsh {
     /// The program, by its absolute path.
     pub program: PathBuf,
-    /// A configuration file for it. Without one, no configuration file is read at all, and only host keys and certificate
-    /// authorities in the target's known_hosts files count.
+    /// A configuration file for it. Without one, no configuration file is read at all, and only
+    /// host keys and certificate authorities in the target's known_hosts files count.
     pub config: Option<PathBuf>,
 }
 
@@ -51,14 +51,20 @@ impl OpenSsh {
             key::check(target)?;
         }
         let alias = self.alias(target)?;
-        let bastion = target.via.as_deref().map(|bastion| self.prepare(bastion).map(|words| (bastion, words))).transpose()?;
+        let bastion = target
+            .via
+            .as_deref()
+            .map(|bastion| self.prepare(bastion).map(|words| (bastion, words)))
+            .transpose()?;
         command::options(self, target, alias.as_deref(), bastion)
     }
 
-    /// The name to look the host's key up under: the one it is recorded under, by the rules of the built-in transport.
+    /// The name to look the host's key up under: the one it is recorded under, by the rules of the
+    /// built-in transport.
     fn alias(&self, target: &SshTarget) -> Result<Option<String>, Error> {
         let on_file = match read_known_hosts(target) {
-            // A configuration may name other sources of host keys (KnownHostsCommand, VerifyHostKeyDNS).
+            // A configuration may name other sources of host keys (KnownHostsCommand,
+            // VerifyHostKeyDNS).
             Err(Error::KnownHostsEmpty { .. }) if self.config.is_some() => return Ok(None),
             on_file => on_file?,
         };
@@ -97,7 +103,12 @@ impl Backend {
 }
 
 impl Gate for OpenSshGate {
-    fn ask_and_watch(&mut self, request: &Request, deadline: Instant, watch: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
+    fn ask_and_watch(
+        &mut self,
+        request: &Request,
+        deadline: Instant,
+        watch: &mut dyn FnMut(&str),
+    ) -> Result<Answer, Error> {
         let clock = Clock::new(&self.target.host, deadline);
         let ran = run::run(self, request, &clock, watch)?;
         judge::judge(ran, &self.target, request, &clock)

@@ -1,4 +1,5 @@
-//! One run of `ssh`: in its own process group, within the deadline, with its own log apart from what the host writes.
+//! One run of `ssh`: in its own process group, within the deadline, with its own log apart from
+//! what the host writes.
 
 use std::env;
 use std::fs::File;
@@ -42,35 +43,50 @@ impl Ran {
 }
 
 /// Runs `ssh` for one question to this gate.
-pub(super) fn run(gate: &OpenSshGate, request: &Request, clock: &Clock, watch: &mut dyn FnMut(&str)) -> Result<Ran, Error> {
+pub(super) fn run(
+    gate: &OpenSshGate,
+    request: &Request,
+    clock: &Clock,
+    watch: &mut dyn FnMut(&str),
+) -> Result<Ran, Error> {
     let OpenSshGate { how, target, words } = gate;
     let failed = |why: String| Error::Local { why };
     clock.left(Phase::Connect)?;
-    let (log, log_writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(format!("no pipe: {e}")))?;
+    let (log, log_writer) =
+        pipe_with(PipeFlags::CLOEXEC).map_err(|e| failed(format!("no pipe: {e}")))?;
     let mark = mark().map_err(|e| failed(format!("no random number: {e}")))?;
     let mut command = Command::new(&how.program);
     command
         .args(words)
-        // ssh closes every other descriptor that it inherits, so it opens its end of the log by the name of its stdin. It does
-        // not read that (-n), and our own /proc/PID/fd may be closed to it (PR_SET_DUMPABLE).
+        // ssh closes every other descriptor that it inherits, so it opens its end of the log by the
+        // name of its stdin. It does not read that (-n), and our own /proc/PID/fd may be closed to
+        // it (PR_SET_DUMPABLE).
         .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=INFO"])
         .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
         .args(["--", &target.address, &request.to_string()])
         .env_clear()
         .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("SHELL", shell(gate))])
-        .envs(["SSH_AUTH_SOCK", "SSH_SK_PROVIDER"].into_iter().filter_map(|name| Some((name, env::var_os(name)?))))
+        .envs(
+            ["SSH_AUTH_SOCK", "SSH_SK_PROVIDER"]
+                .into_iter()
+                .filter_map(|name| Some((name, env::var_os(name)?))),
+        )
         .stdin(log_writer)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    let child = command.spawn().map_err(|e| failed(format!("cannot run {}: {e}", how.program.display())))?;
+    let child = command
+        .spawn()
+        .map_err(|e| failed(format!("cannot run {}: {e}", how.program.display())))?;
     // It holds our copy of the log's writing end.
     drop(command);
     let mut running = Running { child };
-    let piped = |what: Option<OwnedFd>| Stream::new(what.ok_or_else(|| failed("ssh has no pipe".into()))?);
+    let piped =
+        |what: Option<OwnedFd>| Stream::new(what.ok_or_else(|| failed("ssh has no pipe".into()))?);
     let out = piped(running.child.stdout.take().map(OwnedFd::from))?;
     let err = piped(running.child.stderr.take().map(OwnedFd::from))?;
-    let mut streams = Streams { out, err, log: Stream::new(log)?, heard: Heard::new(), logged: Vec::new() };
+    let mut streams =
+        Streams { out, err, log: Stream::new(log)?, heard: Heard::new(), logged: Vec::new() };
     let timed_out = streams.listen(clock, watch);
     let status = running.end(if timed_out { Duration::ZERO } else { GRACE });
     // What was written until ssh was ended tells whether it had logged in.
@@ -82,16 +98,16 @@ pub(super) fn run(gate: &OpenSshGate, request: &Request, clock: &Clock, watch: &
 }
 
 /// A word that nobody on the network knows. ssh has it printed once it has logged in, and waits for
-/// that before it sends the question (ssh_config(5), LocalCommand). Its stdout holds nothing before.
-/// If ssh cannot run the command, it logs the word.
+/// that before it sends the question (ssh_config(5), LocalCommand). Its stdout holds nothing
+/// before. If ssh cannot run the command, it logs the word.
 fn mark() -> io::Result<String> {
     let mut random = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
     Ok(format!("{:016x}", u64::from_ne_bytes(random)))
 }
 
-/// The program that ssh calls with `-c` and a local command. `echo` prints it without a shell; only the
-/// commands of a bastion and of a configuration need one.
+/// The program that ssh calls with `-c` and a local command. `echo` prints it without a shell; only
+/// the commands of a bastion and of a configuration need one.
 fn shell(gate: &OpenSshGate) -> &'static str {
     if gate.how.config.is_none() && gate.target.via.is_none() { "/bin/echo" } else { "/bin/sh" }
 }
@@ -136,7 +152,8 @@ impl Streams {
 
 fn wait(streams: &[&Stream], left: Duration) {
     let open = streams.iter().filter(|stream| !stream.ended);
-    let mut watched: Vec<_> = open.map(|stream| PollFd::from_borrowed_fd(stream.file.as_fd(), PollFlags::IN)).collect();
+    let mut watched: Vec<_> =
+        open.map(|stream| PollFd::from_borrowed_fd(stream.file.as_fd(), PollFlags::IN)).collect();
     let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
     // Interrupted or not, the streams and the clock are looked at again.
     let _ = poll(&mut watched, Some(&timeout));
@@ -149,11 +166,13 @@ struct Stream {
 
 impl Stream {
     fn new(fd: OwnedFd) -> Result<Stream, Error> {
-        ioctl_fionbio(&fd, true).map_err(|e| Error::Local { why: format!("a pipe cannot be prepared: {e}") })?;
+        ioctl_fionbio(&fd, true)
+            .map_err(|e| Error::Local { why: format!("a pipe cannot be prepared: {e}") })?;
         Ok(Stream { file: File::from(fd), ended: false })
     }
 
-    /// Takes what is there, but no more than a pipe holds: a host that never stops writing must not keep us from the clock.
+    /// Takes what is there, but no more than a pipe holds: a host that never stops writing must not
+    /// keep us from the clock.
     fn drain(&mut self, mut take: impl FnMut(&[u8])) {
         let mut buffer = [0; 16 * 1024];
         for _ in 0..4 {

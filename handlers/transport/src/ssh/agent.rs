@@ -1,5 +1,6 @@
-//! Letting an ssh-agent sign. libssh2 talks to the agent without any timeout, so it does so in a thread of its own, which
-//! is left behind when the agent (or the person it asks for consent) does not answer.
+//! Letting an ssh-agent sign. libssh2 talks to the agent without any timeout, so it does so in a
+//! thread of its own, which is left behind when the agent (or the person it asks for consent) does
+//! not answer.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
@@ -28,10 +29,12 @@ pub(crate) enum Signed {
     Failed(Failure),
 }
 
-/// Logs in with the key whose public half is in `KEY.pub`; without such a file, with the agent's keys in turn.
+/// Logs in with the key whose public half is in `KEY.pub`; without such a file, with the agent's
+/// keys in turn.
 pub(crate) fn log_in(wire: &mut Wire, target: &SshTarget) -> Result<Signed, Error> {
     let wanted = public_half(target)?;
-    let (session, user, socket) = (wire.session.clone(), target.user.clone(), target.agent_socket.clone());
+    let (session, user, socket) =
+        (wire.session.clone(), target.user.clone(), target.agent_socket.clone());
     let (tell, told) = sync_channel(1);
     let left = wire.left(Phase::Login)?;
     thread::Builder::new()
@@ -63,18 +66,23 @@ fn public_half(target: &SshTarget) -> Result<Option<Vec<u8>>, Error> {
     let text = match safe_file::read(&file, super::key::LONGEST, None).map_err(io::Error::from) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         // Without it the agent would offer the host every key it holds.
-        read => read.map_err(|e| Error::KeyFileUnreadable { file: file.clone(), why: e.to_string() })?,
+        read => {
+            read.map_err(|e| Error::KeyFileUnreadable { file: file.clone(), why: e.to_string() })?
+        }
     };
-    let blob = PublicKey::from_openssh(&String::from_utf8_lossy(&text)).and_then(|key| key.to_bytes());
+    let blob =
+        PublicKey::from_openssh(&String::from_utf8_lossy(&text)).and_then(|key| key.to_bytes());
     blob.map(Some).map_err(|e| Error::KeyFileFormat { file, why: e.to_string() })
 }
 
-/// When libssh2 cannot connect to an agent, it closes the socket there and once more when the agent is freed; by then the
-/// number may be that of another thread's file. So it is not asked to where nobody listens, and such an agent is not freed.
+/// When libssh2 cannot connect to an agent, it closes the socket there and once more when the agent
+/// is freed; by then the number may be that of another thread's file. So it is not asked to where
+/// nobody listens, and such an agent is not freed.
 fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
     let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
     let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK names none")?;
-    let unreachable = |why: &dyn Display| format!("its socket {} cannot be reached: {why}", socket.display());
+    let unreachable =
+        |why: &dyn Display| format!("its socket {} cannot be reached: {why}", socket.display());
     UnixStream::connect(&socket).map_err(|why| unreachable(&why))?;
     let mut agent = session.agent().map_err(|why| unreachable(&why))?;
     agent.set_identity_path(&socket).map_err(|why| unreachable(&why))?;
@@ -85,14 +93,21 @@ fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> 
     Ok(agent)
 }
 
-fn sign(session: &Session, user: &str, socket: Option<&Path>, wanted: Option<&[u8]>) -> Result<Signed, String> {
+fn sign(
+    session: &Session,
+    user: &str,
+    socket: Option<&Path>,
+    wanted: Option<&[u8]>,
+) -> Result<Signed, String> {
     let said = |e: ssh2::Error| format!("{}; does `ssh-add -l` list the key?", e.message());
     let mut agent = connected(session, socket)?;
     agent.list_identities().map_err(said)?;
     let mut keys = agent.identities().map_err(said)?;
     keys.retain(|key| wanted.is_none_or(|blob| blob == key.blob()));
     if keys.is_empty() {
-        return Err(if wanted.is_some() { "it does not hold this key" } else { "it holds no key" }.into());
+        return Err(
+            if wanted.is_some() { "it does not hold this key" } else { "it holds no key" }.into()
+        );
     }
     let mut offered = Vec::new();
     for key in keys.iter().take(TRIES) {
@@ -129,8 +144,13 @@ mod tests {
                 }
             });
             while !others.is_finished() {
-                let why = sign(&session, "repair", Some(Path::new("/nonexistent/agent")), None).err().unwrap();
-                assert!(why.contains("/nonexistent/agent") && why.contains("No such file"), "{why}");
+                let why = sign(&session, "repair", Some(Path::new("/nonexistent/agent")), None)
+                    .err()
+                    .unwrap();
+                assert!(
+                    why.contains("/nonexistent/agent") && why.contains("No such file"),
+                    "{why}"
+                );
             }
         });
     }

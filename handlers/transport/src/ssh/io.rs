@@ -1,4 +1,5 @@
-//! libssh2 without blocking: every step is driven by poll(2) until it is done or the deadline has passed.
+//! libssh2 without blocking: every step is driven by poll(2) until it is done or the deadline has
+//! passed.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -62,7 +63,16 @@ impl Wire {
         session.set_blocking(false);
         let keepalive = Duration::from_secs(keepalive.as_secs().max(2));
         session.set_keepalive(true, u32::try_from(keepalive.as_secs()).unwrap_or(u32::MAX));
-        Ok(Wire { session, link, intake, watchdog, clock, heard: Instant::now(), keepalive, abandoned: false })
+        Ok(Wire {
+            session,
+            link,
+            intake,
+            watchdog,
+            clock,
+            heard: Instant::now(),
+            keepalive,
+            abandoned: false,
+        })
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -104,7 +114,8 @@ impl Wire {
         self.watchdog.rest();
     }
 
-    /// Repeats one libssh2 call until it is done. The error is for the caller to judge; waiting too long is not.
+    /// Repeats one libssh2 call until it is done. The error is for the caller to judge; waiting too
+    /// long is not.
     pub(crate) fn drive<T>(
         &mut self,
         phase: Phase,
@@ -123,7 +134,8 @@ impl Wire {
         }
     }
 
-    /// Waits until the host has said something, or can be told something, but not beyond `until` or the deadline.
+    /// Waits until the host has said something, or can be told something, but not beyond `until` or
+    /// the deadline.
     pub(crate) fn wait(&mut self, phase: Phase, until: Option<Instant>) -> Result<(), Error> {
         let mut left = self.clock.left(phase)?.min(self.keepalive);
         if let Some(until) = until {
@@ -148,7 +160,8 @@ impl Wire {
         }
     }
 
-    /// A long repair is silent, a host that went away is too: ask, and give up on one that does not even answer that.
+    /// A long repair is silent, a host that went away is too: ask, and give up on one that does not
+    /// even answer that.
     fn keepalive(&mut self, phase: Phase, direction: PollFlags) -> Result<(), Error> {
         if !matches!(phase, Phase::Ask | Phase::Repair) {
             return Ok(());
@@ -157,7 +170,8 @@ impl Wire {
         if self.heard.elapsed() >= silence {
             return Err(self.cut(phase, &format!("it gave no sign of life for {silence:?}")));
         }
-        // libssh2 sends it when its interval is over; a packet that is half sent must be finished first.
+        // libssh2 sends it when its interval is over; a packet that is half sent must be finished
+        // first.
         if direction == PollFlags::IN {
             let _ = self.session.keepalive_send();
         }
@@ -172,7 +186,13 @@ impl Wire {
     /// The error for a failure that has no special meaning in its phase.
     pub(crate) fn error(&self, phase: Phase, failure: &Failure) -> Error {
         let ended = self.ended()
-            || matches!(failure.number, code::SOCKET_SEND | code::SOCKET_DISCONNECT | code::SOCKET_RECV | code::CHANNEL_CLOSED)
+            || matches!(
+                failure.number,
+                code::SOCKET_SEND
+                    | code::SOCKET_DISCONNECT
+                    | code::SOCKET_RECV
+                    | code::CHANNEL_CLOSED
+            )
             || failure.text.starts_with("Waiting for");
         if ended {
             return self.cut(phase, &failure.text);
@@ -203,8 +223,8 @@ impl Wire {
 }
 
 impl Drop for Wire {
-    /// libssh2 frees a session only after it has closed its channels, for which it waits if it can. On a socket that is
-    /// shut it cannot, so nothing here waits for the host.
+    /// libssh2 frees a session only after it has closed its channels, for which it waits if it can.
+    /// On a socket that is shut it cannot, so nothing here waits for the host.
     fn drop(&mut self) {
         if !self.abandoned {
             let _ = self.session.disconnect(None, "done", None);
@@ -224,8 +244,8 @@ impl Failure {
         Failure { number: number(error), text: clean(error.message()) }
     }
 
-    /// Whether this is the host's no to a key. Of the calls that end with the second number, only waiting for a reply has
-    /// to do with the connection.
+    /// Whether this is the host's no to a key. Of the calls that end with the second number, only
+    /// waiting for a reply has to do with the connection.
     pub(crate) fn is_refusal(&self) -> bool {
         self.number == code::AUTHENTICATION_FAILED
             || (self.number == code::PUBLICKEY_UNVERIFIED && !self.text.starts_with("Waiting for"))

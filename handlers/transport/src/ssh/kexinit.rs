@@ -1,5 +1,6 @@
-//! What a host offers at the beginning of a key exchange (RFC 4253, 7.1), read from its first bytes, which are not yet
-//! encrypted. libssh2 says the same for "nothing in common" and for "the connection ended", and never what was offered.
+//! What a host offers at the beginning of a key exchange (RFC 4253, 7.1), read from its first
+//! bytes, which are not yet encrypted. libssh2 says the same for "nothing in common" and for "the
+//! connection ended", and never what was offered.
 
 use crate::text::quoted;
 
@@ -11,10 +12,12 @@ const KEXINIT: u8 = 20;
 /// The message number and the cookie before the lists.
 const PREFIX: usize = 1 + 16;
 
-/// The lists we ask for: what each is for, our names, and which of the host's lists it is compared with.
+/// The lists we ask for: what each is for, our names, and which of the host's lists it is compared
+/// with.
 pub(super) type Asked<'a> = [(&'static str, &'a str, usize)];
 
-/// Which of our lists has nothing in common with the host's, in words; none if all have, or if its lists never came.
+/// Which of our lists has nothing in common with the host's, in words; none if all have, or if its
+/// lists never came.
 pub(super) fn disagreement(head: &[u8], asked: &Asked<'_>) -> Option<String> {
     let offered = lists(head)?;
     asked.iter().find_map(|(what, ours, index)| {
@@ -29,7 +32,8 @@ pub(super) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
     Some(lists(head)?.get(1)?.split(',').map(str::to_owned).collect())
 }
 
-/// The name-lists in their order: key exchange, host keys, ciphers up and down, MACs up and down, and so on.
+/// The name-lists in their order: key exchange, host keys, ciphers up and down, MACs up and down,
+/// and so on.
 fn lists(head: &[u8]) -> Option<Vec<String>> {
     let packet = after_banner(head)?;
     let (length, packet) = packet.split_first_chunk::<4>()?;
@@ -40,7 +44,8 @@ fn lists(head: &[u8]) -> Option<Vec<String>> {
     let mut lists = Vec::new();
     while lists.len() < 10 {
         let (length, after) = rest.split_first_chunk::<4>()?;
-        let (list, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        let (list, after) =
+            after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
         lists.push(String::from_utf8_lossy(list).into_owned());
         rest = after;
     }
@@ -88,8 +93,14 @@ mod tests {
     fn the_list_without_a_common_name_is_named() {
         let asked = |kex, key| [("key exchanges", kex, 0), ("host keys", key, 1)];
         assert_eq!(disagreement(&head(&OFFER), &asked("k2", "h9,h2")), None);
-        assert_eq!(disagreement(&head(&OFFER), &asked("k2", "h")), Some("it offers host keys, unverified: \"h1,h2\"".into()));
-        assert_eq!(disagreement(&head(&OFFER), &asked("x", "h1")), Some("it offers key exchanges, unverified: \"k1,k2\"".into()));
+        assert_eq!(
+            disagreement(&head(&OFFER), &asked("k2", "h")),
+            Some("it offers host keys, unverified: \"h1,h2\"".into())
+        );
+        assert_eq!(
+            disagreement(&head(&OFFER), &asked("x", "h1")),
+            Some("it offers key exchanges, unverified: \"k1,k2\"".into())
+        );
     }
 
     #[test]
@@ -104,7 +115,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read(bytes: Vec<u8>) {
-            let _ = disagreement(&[b"SSH-2.0-x\n".as_slice(), &bytes].concat(), &[("host keys", "x", 1)]);
+            let _ = disagreement(&[b"SSH-2.0-x\n".as_slice(), &bytes].concat(), &[("host \
+                keys", "x", 1)]);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The private key and its passphrase, read through a descriptor that was checked first: nobody else may read them.
+//! The private key and its passphrase, read through a descriptor that was checked first: nobody
+//! else may read them.
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -21,12 +22,18 @@ pub(crate) struct Key {
     pub(crate) shown: String,
 }
 
-/// Whether the `ssh` program can use the key without asking anybody: it reads the file itself, and knows more kinds.
+/// Whether the `ssh` program can use the key without asking anybody: it reads the file itself, and
+/// knows more kinds.
 pub(crate) fn check(target: &SshTarget) -> Result<(), Error> {
-    let text = read_private(&target.key, |why| Error::KeyFileUnreadable { file: target.key.clone(), why })?;
-    let encrypted = PrivateKey::from_openssh(&text).map_or_else(|_| text.contains("ENCRYPTED"), |key| key.is_encrypted());
+    let text = read_private(&target.key, |why| Error::KeyFileUnreadable {
+        file: target.key.clone(),
+        why,
+    })?;
+    let encrypted = PrivateKey::from_openssh(&text)
+        .map_or_else(|_| text.contains("ENCRYPTED"), |key| key.is_encrypted());
     if encrypted {
-        let why = "the openssh transport has nobody to ask for a passphrase; load it into an agent, or use the built-in SSH";
+        let why = "the openssh transport has nobody to ask for a passphrase; load it into an \
+                   agent, or use the built-in SSH";
         return Err(Error::Passphrase { file: target.key.clone(), why: why.into() });
     }
     Ok(())
@@ -39,14 +46,19 @@ pub(crate) fn read(target: &SshTarget) -> Result<Key, Error> {
     let text = read_private(file, unreadable)?;
     let unusable = |why: &str| Error::KeyFileFormat { file: file.clone(), why: why.into() };
     if !text.trim_start().starts_with("-----BEGIN") || !text.contains("PRIVATE KEY-----") {
-        return Err(unusable("it is not a private key in OpenSSH or PEM format; is it the .pub file?"));
+        return Err(unusable(
+            "it is not a private key in OpenSSH or PEM format; is it the .pub file?",
+        ));
     }
     // PEM files of old are read by libssh2 alone.
     let parsed = PrivateKey::from_openssh(&text).ok();
     if parsed.as_ref().is_some_and(|key| is_security_key(&key.algorithm())) {
-        return Err(unusable("it needs a security key, which only \"transport\": \"openssh\" can use"));
+        return Err(unusable(
+            "it needs a security key, which only \"transport\": \"openssh\" can use",
+        ));
     }
-    let encrypted = parsed.as_ref().map_or_else(|| text.contains("ENCRYPTED"), PrivateKey::is_encrypted);
+    let encrypted =
+        parsed.as_ref().map_or_else(|| text.contains("ENCRYPTED"), PrivateKey::is_encrypted);
     let passphrase = if encrypted { Some(read_passphrase(target)?) } else { None };
     let fingerprint = parsed.map(|key| format!(", {}", key.fingerprint(HashAlg::Sha256)));
     let shown = format!("key {}{}", file.display(), fingerprint.unwrap_or_default());
@@ -60,30 +72,47 @@ fn is_security_key(algorithm: &Algorithm) -> bool {
 fn read_passphrase(target: &SshTarget) -> Result<String, Error> {
     let wrong = |why: String| Error::Passphrase { file: target.key.clone(), why };
     let Some(file) = &target.passphrase_file else {
-        return Err(wrong("give its passphrase in a file of mode 0600, or use a key without one".into()));
+        return Err(wrong(
+            "give its passphrase in a file of mode 0600, or use a key without one".into(),
+        ));
     };
-    let text = read_private(file, |why| wrong(format!("passphrase file {} cannot be read: {why}", file.display())))?;
+    let text = read_private(file, |why| {
+        wrong(format!("passphrase file {} cannot be read: {why}", file.display()))
+    })?;
     // One newline at the end is the editor's, all else is the passphrase.
-    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    let line = text
+        .strip_suffix('\n')
+        .map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(line.to_owned())
 }
 
-/// Reads a file only its owner may read, the owner being this user or root (ssh(1), FILES: a key "accessible by others"
-/// is ignored).
+/// Reads a file only its owner may read, the owner being this user or root (ssh(1), FILES: a key
+/// "accessible by others" is ignored).
 fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<String, Error> {
     let open = |why: String| Error::KeyFileOpen { file: file.to_owned(), why };
-    let mut handle = safe_file::open(file).map_err(|e| unreadable(io::Error::from(e).to_string()))?;
+    let mut handle =
+        safe_file::open(file).map_err(|e| unreadable(io::Error::from(e).to_string()))?;
     let facts = handle.metadata().map_err(|e| unreadable(e.to_string()))?;
     if facts.mode() & 0o077 != 0 {
-        return Err(open(format!("may be used by others (mode {:04o}); chmod 600 it", facts.mode() & 0o7777)));
+        return Err(open(format!(
+            "may be used by others (mode {:04o}); chmod 600 it",
+            facts.mode() & 0o7777
+        )));
     }
     let me = rustix::process::geteuid().as_raw();
     if facts.uid() != me && facts.uid() != 0 {
         // Root, trying by hand, must not take it away from Nagios.
         let mend = if me == 0 { "run this as that user" } else { "chown it" };
-        return Err(open(format!("belongs to user {}, not to this user ({me}) or root; {mend}", facts.uid())));
+        return Err(open(format!(
+            "belongs to user {}, not to this user ({me}) or root; {mend}",
+            facts.uid()
+        )));
     }
     let mut text = String::new();
-    handle.by_ref().take(LONGEST).read_to_string(&mut text).map_err(|e| unreadable(e.to_string()))?;
+    handle
+        .by_ref()
+        .take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(|e| unreadable(e.to_string()))?;
     Ok(text)
 }

@@ -22,14 +22,16 @@ use crate::{Answer, Error, Gate, Phase, Request};
 /// A logged-in connection to a gate. Dropping it never waits for the host.
 pub struct SshGate {
     target: SshTarget,
-    /// Gone after the first question that was not answered: what the other side sends next belongs to nobody knows what.
+    /// Gone after the first question that was not answered: what the other side sends next belongs
+    /// to nobody knows what.
     wire: Option<io::Wire>,
     /// Whether it has served a question, so that it may have died since.
     used: bool,
 }
 
-/// Reaches the host and logs in. Every step, from name lookup to login, is over by `deadline`; a host whose key is not
-/// exactly one on file is not talked to. No repair can have been started when this fails.
+/// Reaches the host and logs in. Every step, from name lookup to login, is over by `deadline`; a
+/// host whose key is not exactly one on file is not talked to. No repair can have been started when
+/// this fails.
 pub fn connect(target: &SshTarget, deadline: Instant) -> Result<SshGate, Error> {
     let wire = session::log_in(target, Clock::new(&target.host, deadline))?;
     wire.rest();
@@ -37,8 +39,14 @@ pub fn connect(target: &SshTarget, deadline: Instant) -> Result<SshGate, Error> 
 }
 
 impl Gate for SshGate {
-    fn ask_and_watch(&mut self, request: &Request, deadline: Instant, watch: &mut dyn FnMut(&str)) -> Result<Answer, Error> {
-        let mut wire = self.wire.take().ok_or_else(|| Error::UsedUp { host: self.target.host.clone() })?;
+    fn ask_and_watch(
+        &mut self,
+        request: &Request,
+        deadline: Instant,
+        watch: &mut dyn FnMut(&str),
+    ) -> Result<Answer, Error> {
+        let mut wire =
+            self.wire.take().ok_or_else(|| Error::UsedUp { host: self.target.host.clone() })?;
         wire.begin(deadline);
         let answer = match ask::ask(&mut wire, request, watch) {
             // The connection ended while it was idle; nothing of this question was sent.

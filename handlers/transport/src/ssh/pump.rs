@@ -1,7 +1,8 @@
 //! Between libssh2 and the network: carries bytes both ways, and counts those that come.
 //!
-//! libssh2 keeps every packet it does not know for later, and reads as long as there is something to read: without a limit
-//! any host could fill this machine's memory, even before it has proved who it is.
+//! libssh2 keeps every packet it does not know for later, and reads as long as there is something
+//! to read: without a limit any host could fill this machine's memory, even before it has proved
+//! who it is.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -35,8 +36,8 @@ impl Far for TcpStream {
         self.as_fd()
     }
 
-    /// Nagle's algorithm at the host and our delayed acknowledgement would stall each other for 40 ms. The kernel forgets
-    /// this after a while (tcp(7)), so it is said each time.
+    /// Nagle's algorithm at the host and our delayed acknowledgement would stall each other for 40
+    /// ms. The kernel forgets this after a while (tcp(7)), so it is said each time.
     fn before_wait(&self) {
         let _ = sockopt::set_tcp_quickack(self, true);
     }
@@ -71,9 +72,12 @@ impl Intake {
     }
 }
 
-/// A socket that leads to `far` until it is shut, the host ends, or has sent more than it is allowed.
+/// A socket that leads to `far` until it is shut, the host ends, or has sent more than it is
+/// allowed.
 pub(super) fn start(far: impl Far, intake: &Intake) -> Result<UnixStream, Error> {
-    let failed = |e: io::Error| Error::Local { why: format!("no socket or thread to carry the connection: {e}") };
+    let failed = |e: io::Error| Error::Local {
+        why: format!("no socket or thread to carry the connection: {e}"),
+    };
     let (ours, near) = UnixStream::pair().map_err(failed)?;
     ours.set_nonblocking(true).and_then(|()| near.set_nonblocking(true)).map_err(failed)?;
     let (up, down, buffer, intake) = (Vec::new(), Vec::new(), vec![0; 32 * 1024], intake.clone());
@@ -121,11 +125,15 @@ impl<F: Far> Pump<F> {
     }
 
     fn wait(&self) -> bool {
-        let when = |condition: bool, flag: PollFlags| if condition { flag } else { PollFlags::empty() };
+        let when =
+            |condition: bool, flag: PollFlags| if condition { flag } else { PollFlags::empty() };
         self.far.before_wait();
-        let far = when(self.down.is_empty(), PollFlags::IN) | when(!self.up.is_empty(), PollFlags::OUT);
-        let near = when(self.up.is_empty(), PollFlags::IN) | when(!self.down.is_empty(), PollFlags::OUT);
-        let mut watched = [PollFd::from_borrowed_fd(self.far.fd(), far), PollFd::new(&self.near, near)];
+        let far =
+            when(self.down.is_empty(), PollFlags::IN) | when(!self.up.is_empty(), PollFlags::OUT);
+        let near =
+            when(self.up.is_empty(), PollFlags::IN) | when(!self.down.is_empty(), PollFlags::OUT);
+        let mut watched =
+            [PollFd::from_borrowed_fd(self.far.fd(), far), PollFd::new(&self.near, near)];
         match poll(&mut watched, Some(&TICK)) {
             Ok(0) => {
                 self.far.idle();
@@ -189,7 +197,8 @@ mod tests {
         let (mut near, mut host, _) = carried(usize::MAX);
         let much: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         thread::scope(|scope| {
-            let (mut from_near, mut from_host) = (near.try_clone().unwrap(), host.try_clone().unwrap());
+            let (mut from_near, mut from_host) =
+                (near.try_clone().unwrap(), host.try_clone().unwrap());
             let much = &much;
             scope.spawn(move || from_near.write_all(much).unwrap());
             let mut heard = vec![0; much.len()];

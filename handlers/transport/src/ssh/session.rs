@@ -1,4 +1,5 @@
-//! From a target to a logged-in session: the local files first, then the network, the host's key before ours.
+//! From a target to a logged-in session: the local files first, then the network, the host's key
+//! before ours.
 
 use std::io::{self, ErrorKind};
 
@@ -13,14 +14,15 @@ use crate::clock::Clock;
 use crate::known_hosts::{self, Names, OnFile, Source, Standing, Verdict};
 use crate::{Error, Phase, resolve};
 
-/// The fastest first: curve25519 costs a third of what the others do. No SHA-1, no CBC. libssh2 adds the markers of
-/// strict key exchange and of RFC 8308 itself.
+/// The fastest first: curve25519 costs a third of what the others do. No SHA-1, no CBC. libssh2
+/// adds the markers of strict key exchange and of RFC 8308 itself.
 const KEX: &str = "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,\
                    ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256,\
                    diffie-hellman-group16-sha512,diffie-hellman-group18-sha512";
 const CIPHERS: &str = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,\
                        aes256-ctr";
-const MACS: &str = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512";
+const MACS: &str =
+    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512";
 
 /// Reaches the host and logs in.
 pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
@@ -41,7 +43,11 @@ pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
 /// A connection on which nothing was said yet; a bastion on the way has been logged in to.
 pub(super) fn reach(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
     match &target.via {
-        None => Wire::new(resolve::connect(&clock, &target.address, target.port)?, clock, target.keepalive),
+        None => Wire::new(
+            resolve::connect(&clock, &target.address, target.port)?,
+            clock,
+            target.keepalive,
+        ),
         Some(bastion) => Wire::new(via::connect(&clock, bastion, target)?, clock, target.keepalive),
     }
 }
@@ -59,7 +65,8 @@ pub(crate) fn read_known_hosts(target: &SshTarget) -> Result<OnFile, Error> {
         }
     }
     let sources: Vec<_> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-    let on_file = known_hosts::look_up(&sources, &Names::new(&target.host, &target.address, target.port));
+    let on_file =
+        known_hosts::look_up(&sources, &Names::new(&target.host, &target.address, target.port));
     if !on_file.is_empty() {
         return Ok(on_file);
     }
@@ -86,7 +93,12 @@ pub(crate) fn algorithms(target: &SshTarget, on_file: &OnFile) -> Result<String,
     let wanted = on_file.algorithms();
     if wanted.is_empty() {
         let detail = "the built-in SSH knows no such type".into();
-        return Err(Error::NoCommonAlgorithm { host, address: target.place(), wanted: on_file.describe(), detail });
+        return Err(Error::NoCommonAlgorithm {
+            host,
+            address: target.place(),
+            wanted: on_file.describe(),
+            detail,
+        });
     }
     Ok(wanted.join(","))
 }
@@ -100,7 +112,9 @@ pub(super) fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Re
     };
     // libssh2 says -33 when it knows none of the names, and then keeps its default list.
     let session = &wire.session;
-    session.method_pref(MethodType::HostKey, wanted).map_err(|e| no_agreement(e.message().into()))?;
+    session
+        .method_pref(MethodType::HostKey, wanted)
+        .map_err(|e| no_agreement(e.message().into()))?;
     for (method, names) in [
         (MethodType::Kex, KEX),
         (MethodType::CryptCs, CIPHERS),
@@ -110,8 +124,15 @@ pub(super) fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Re
     ] {
         session.method_pref(method, names).map_err(|e| no_agreement(e.message().into()))?;
     }
-    let Err(failure) = wire.drive(Phase::Handshake, |session| session.handshake())? else { return Ok(()) };
-    let asked = [("key exchanges", KEX, 0), ("host keys", wanted, 1), ("ciphers", CIPHERS, 2), ("MACs", MACS, 4)];
+    let Err(failure) = wire.drive(Phase::Handshake, |session| session.handshake())? else {
+        return Ok(());
+    };
+    let asked = [
+        ("key exchanges", KEX, 0),
+        ("host keys", wanted, 1),
+        ("ciphers", CIPHERS, 2),
+        ("MACs", MACS, 4),
+    ];
     Err(match kexinit::disagreement(&wire.head(), &asked) {
         Some(detail) => no_agreement(detail),
         None => wire.error(Phase::Handshake, &failure),
@@ -121,7 +142,11 @@ pub(super) fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Re
 fn check_host_key(wire: &Wire, target: &SshTarget, on_file: &OnFile) -> Result<(), Error> {
     let host = target.host.clone();
     let Some((shown, _)) = wire.session.host_key() else {
-        return Err(Error::Protocol { host, phase: Phase::Handshake, detail: "it showed no host key".into() });
+        return Err(Error::Protocol {
+            host,
+            phase: Phase::Handshake,
+            detail: "it showed no host key".into(),
+        });
     };
     match on_file.judge(shown) {
         Verdict::Trusted => Ok(()),
@@ -137,8 +162,9 @@ fn check_host_key(wire: &Wire, target: &SshTarget, on_file: &OnFile) -> Result<(
 }
 
 fn authenticate(wire: &mut Wire, target: &SshTarget, key: &Key) -> Result<(), Error> {
-    let sign =
-        |session: &mut ssh2::Session| session.userauth_pubkey_memory(&target.user, None, &key.text, key.passphrase.as_deref());
+    let sign = |session: &mut ssh2::Session| {
+        session.userauth_pubkey_memory(&target.user, None, &key.text, key.passphrase.as_deref())
+    };
     match wire.drive(Phase::Login, sign)? {
         Ok(()) if wire.session.authenticated() => Ok(()),
         Ok(()) => Err(refused(target, &key.shown)),
@@ -159,7 +185,12 @@ fn login_error(wire: &Wire, target: &SshTarget, key: &Key, failure: &Failure) ->
     match failure.number {
         _ if failure.is_refusal() => refused(target, &key.shown),
         code::KEYFILE_AUTH_FAILED | code::FILE | code::METHOD_NONE if key.passphrase.is_some() => {
-            Error::Passphrase { file, why: format!("its passphrase is not the one on file, or the key is damaged ({failure})") }
+            Error::Passphrase {
+                file,
+                why: format!(
+                    "its passphrase is not the one on file, or the key is damaged ({failure})"
+                ),
+            }
         }
         code::KEYFILE_AUTH_FAILED | code::FILE | code::METHOD_NONE => {
             Error::KeyFileFormat { file, why: format!("libssh2 cannot read it ({failure})") }
@@ -169,5 +200,10 @@ fn login_error(wire: &Wire, target: &SshTarget, key: &Key, failure: &Failure) ->
 }
 
 fn refused(target: &SshTarget, key: &str) -> Error {
-    Error::AuthRefused { host: target.host.clone(), address: target.place(), user: target.user.clone(), key: key.into() }
+    Error::AuthRefused {
+        host: target.host.clone(),
+        address: target.place(),
+        user: target.user.clone(),
+        key: key.into(),
+    }
 }

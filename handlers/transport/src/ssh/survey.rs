@@ -1,4 +1,5 @@
-//! Looking before anything is asked: what set-up and diagnosis need to know. Nobody logs in to the host here.
+//! Looking before anything is asked: what set-up and diagnosis need to know. Nobody logs in to the
+//! host here.
 
 use std::time::Instant;
 
@@ -10,11 +11,18 @@ use crate::clock::Clock;
 use crate::known_hosts::OnFile;
 use crate::{Error, Phase, resolve};
 
-/// The types of host keys that can be recorded and compared, the best first; RSA with SHA-2 only (RFC 8332).
-const TYPES: [&str; 5] =
-    ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512,rsa-sha2-256"];
+/// The types of host keys that can be recorded and compared, the best first; RSA with SHA-2 only
+/// (RFC 8332).
+const TYPES: [&str; 5] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512,rsa-sha2-256",
+];
 
-/// A key that a host has shown, and proved to have (RFC 4253, 8). Whose host it is, is another question.
+/// A key that a host has shown, and proved to have (RFC 4253, 8). Whose host it is, is another
+/// question.
 #[derive(Debug, Clone)]
 pub struct ShownKey {
     key: PublicKey,
@@ -37,7 +45,8 @@ impl ShownKey {
     /// Its file on the host, as OpenSSH names it.
     pub fn file_on_host(&self) -> String {
         let kind = self.kind();
-        let short = if kind.starts_with("ecdsa") { "ecdsa" } else { kind.trim_start_matches("ssh-") };
+        let short =
+            if kind.starts_with("ecdsa") { "ecdsa" } else { kind.trim_start_matches("ssh-") };
         format!("/etc/ssh/ssh_host_{short}_key.pub")
     }
 
@@ -57,15 +66,17 @@ impl ShownKey {
     }
 }
 
-/// The host's keys, the best first, each one proved by a key exchange. The host is not trusted and not logged in to; a
-/// bastion on the way is, and its own key has to be on file.
+/// The host's keys, the best first, each one proved by a key exchange. The host is not trusted and
+/// not logged in to; a bastion on the way is, and its own key has to be on file.
 pub fn host_keys(target: &SshTarget, deadline: Instant) -> Result<Vec<ShownKey>, Error> {
     target::check(target)?;
     let mut keys = Vec::new();
     let mut offered: Option<Vec<String>> = None;
     let mut none = None;
     for wanted in TYPES {
-        let is_offered = |names: &Vec<String>| wanted.split(',').any(|name| names.iter().any(|offered| offered == name));
+        let is_offered = |names: &Vec<String>| {
+            wanted.split(',').any(|name| names.iter().any(|offered| offered == name))
+        };
         if !offered.as_ref().is_none_or(is_offered) {
             continue;
         }
@@ -86,7 +97,11 @@ pub fn host_keys(target: &SshTarget, deadline: Instant) -> Result<Vec<ShownKey>,
 fn shown(wire: &Wire, target: &SshTarget) -> Result<ShownKey, Error> {
     let key = wire.session.host_key().and_then(|(blob, _)| ShownKey::read(blob));
     let detail = "it showed a host key that cannot be read";
-    key.ok_or_else(|| Error::Protocol { host: target.host.clone(), phase: Phase::Handshake, detail: detail.into() })
+    key.ok_or_else(|| Error::Protocol {
+        host: target.host.clone(),
+        phase: Phase::Handshake,
+        detail: detail.into(),
+    })
 }
 
 /// What is on file for the host; nothing when there is no file yet.
@@ -97,14 +112,15 @@ pub fn recorded(target: &SshTarget) -> Result<OnFile, Error> {
     }
 }
 
-/// The types of host key that will be asked for, best first and with commas, or why there is no use in connecting.
+/// The types of host key that will be asked for, best first and with commas, or why there is no use
+/// in connecting.
 pub fn negotiated(target: &SshTarget) -> Result<String, Error> {
     target::check(target)?;
     session::algorithms(target, &session::read_known_hosts(target)?)
 }
 
-/// The private key as messages call it, if this user can use it without asking anybody. `by_ssh`: the `ssh` program
-/// reads it.
+/// The private key as messages call it, if this user can use it without asking anybody. `by_ssh`:
+/// the `ssh` program reads it.
 pub fn private_key(target: &SshTarget, by_ssh: bool) -> Result<String, Error> {
     if by_ssh {
         key::check(target)?;

@@ -23,20 +23,29 @@ pub struct SshTarget {
     pub passphrase_file: Option<PathBuf>,
     /// The files of recorded host keys; those that do not exist are passed over if another does.
     pub known_hosts: Vec<PathBuf>,
-    /// Let an ssh-agent sign, with the key whose public half is in `KEY.pub`, instead of reading `key`.
+    /// Let an ssh-agent sign, with the key whose public half is in `KEY.pub`, instead of reading
+    /// `key`.
     pub agent: bool,
     /// The agent's socket, if it is not the one `SSH_AUTH_SOCK` names.
     pub agent_socket: Option<PathBuf>,
-    /// How often a host that says nothing during a long repair is asked whether it is still there. After four questions
-    /// without a sign of life the connection counts as cut. Whole seconds, at least two.
+    /// How often a host that says nothing during a long repair is asked whether it is still there.
+    /// After four questions without a sign of life the connection counts as cut. Whole seconds, at
+    /// least two.
     pub keepalive: Duration,
-    /// Reach the host through this one, which is logged in to first, with its own host key and account.
+    /// Reach the host through this one, which is logged in to first, with its own host key and
+    /// account.
     pub via: Option<Box<SshTarget>>,
 }
 
 impl SshTarget {
     /// A target on port 22, with a key file that is not encrypted.
-    pub fn new(host: &str, address: &str, user: &str, key: PathBuf, known_hosts: Vec<PathBuf>) -> SshTarget {
+    pub fn new(
+        host: &str,
+        address: &str,
+        user: &str,
+        key: PathBuf,
+        known_hosts: Vec<PathBuf>,
+    ) -> SshTarget {
         SshTarget {
             host: host.into(),
             address: address.into(),
@@ -54,11 +63,13 @@ impl SshTarget {
 
     /// The known_hosts files, for a reader.
     pub(crate) fn files(&self) -> String {
-        let files: Vec<_> = self.known_hosts.iter().map(|file| file.display().to_string()).collect();
+        let files: Vec<_> =
+            self.known_hosts.iter().map(|file| file.display().to_string()).collect();
         if files.is_empty() { "no known_hosts file".into() } else { files.join(", ") }
     }
 
-    /// The command that prints the host's keys. The address was checked: it cannot hold anything a shell reads.
+    /// The command that prints the host's keys. The address was checked: it cannot hold anything a
+    /// shell reads.
     pub(crate) fn keyscan(&self) -> String {
         match self.port {
             22 => format!("ssh-keyscan {}", self.address),
@@ -79,10 +90,14 @@ impl SshTarget {
 /// Refuses what some program on the way could read as an option, a second line or a pattern.
 pub(crate) fn check(target: &SshTarget) -> Result<(), Error> {
     let address = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
-    let account =
-        |c: char| c.is_ascii_graphic() && !matches!(c, '\'' | '"' | '`' | '$' | '%' | '\\' | ';' | '&' | '|' | '<' | '>');
+    let account = |c: char| {
+        c.is_ascii_graphic()
+            && !matches!(c, '\'' | '"' | '`' | '$' | '%' | '\\' | ';' | '&' | '|' | '<' | '>')
+    };
     let bad = |what, value: &str, why| Err(Error::BadTarget { what, shown: clean(value), why });
-    for (what, value) in [("host name", &target.host), ("address", &target.address), ("user", &target.user)] {
+    for (what, value) in
+        [("host name", &target.host), ("address", &target.address), ("user", &target.user)]
+    {
         if value.is_empty() || value.len() > 255 {
             return bad(what, value, "it must have 1 to 255 characters");
         }
@@ -97,7 +112,11 @@ pub(crate) fn check(target: &SshTarget) -> Result<(), Error> {
         return bad("address", &target.address, "it is neither a host name nor an IP address");
     }
     if !target.user.chars().all(account) {
-        return bad("user", &target.user, "it holds a blank, a quote or another character no account name has");
+        return bad(
+            "user",
+            &target.user,
+            "it holds a blank, a quote or another character no account name has",
+        );
     }
     if target.port == 0 {
         return bad("port", "0", "ports are 1 to 65535");
@@ -110,7 +129,13 @@ mod tests {
     use super::*;
 
     fn target(host: &str, address: &str, user: &str) -> SshTarget {
-        SshTarget::new(host, address, user, "/nowhere/key".into(), vec!["/nowhere/known_hosts".into()])
+        SshTarget::new(
+            host,
+            address,
+            user,
+            "/nowhere/key".into(),
+            vec!["/nowhere/known_hosts".into()],
+        )
     }
 
     #[test]

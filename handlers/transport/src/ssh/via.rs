@@ -1,5 +1,6 @@
-//! Through a bastion: a tunnel (RFC 4254, 7.2, direct-tcpip) in a session of its own, whose host key is checked like any
-//! other. The bastion sees only the encrypted conversation with the host behind it.
+//! Through a bastion: a tunnel (RFC 4254, 7.2, direct-tcpip) in a session of its own, whose host
+//! key is checked like any other. The bastion sees only the encrypted conversation with the host
+//! behind it.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -23,9 +24,15 @@ pub(super) struct Tunnel {
 }
 
 /// A connection to the target's address as the bastion sees it.
-pub(super) fn connect(clock: &Clock, bastion: &SshTarget, target: &SshTarget) -> Result<Tunnel, Error> {
+pub(super) fn connect(
+    clock: &Clock,
+    bastion: &SshTarget,
+    target: &SshTarget,
+) -> Result<Tunnel, Error> {
     let mut wire = log_in(bastion, Clock::new(&bastion.host, clock.deadline()))?;
-    let opened = wire.drive(Phase::Connect, |session| session.channel_direct_tcpip(&target.address, target.port, None))?;
+    let opened = wire.drive(Phase::Connect, |session| {
+        session.channel_direct_tcpip(&target.address, target.port, None)
+    })?;
     let channel = opened.map_err(|e| match e.number {
         code::CHANNEL_FAILURE => {
             let tries = format!("{} through {}: {e}", target.place(), bastion.host);

@@ -1,7 +1,7 @@
 //! The watchdog that enforces the deadline of a conversation from outside.
 //!
-//! libssh2's own timeout is per call and adds up, and one call may go on for as long as a host keeps sending; only
-//! shutting the socket ends that.
+//! libssh2's own timeout is per call and adds up, and one call may go on for as long as a host
+//! keeps sending; only shutting the socket ends that.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -25,7 +25,9 @@ enum Order {
 
 impl Watchdog {
     pub(crate) fn new(link: &UnixStream) -> Result<Watchdog, Error> {
-        let failed = |e: std::io::Error| Error::Local { why: format!("no watchdog for the connection: {e}") };
+        let failed = |e: std::io::Error| Error::Local {
+            why: format!("no watchdog for the connection: {e}"),
+        };
         let link = link.try_clone().map_err(failed)?;
         let order = Arc::new((Mutex::new(Order::Rest), Condvar::new()));
         let watched = Arc::clone(&order);

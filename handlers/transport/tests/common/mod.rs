@@ -1,7 +1,11 @@
-//! A real sshd for one test: own directory, own keys, a free port of loopback, one forced command. A missing sshd is a
-//! failed test. It runs as the user who runs the tests, and that user logs in.
+//! A real sshd for one test: own directory, own keys, a free port of loopback, one forced command.
+//! A missing sshd is a failed test. It runs as the user who runs the tests, and that user logs in.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what is wrong by panicking, with the log")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by panicking, with the log"
+)]
 #![allow(dead_code, reason = "each file of tests uses a part of this")]
 
 use std::fs;
@@ -103,8 +107,11 @@ impl Plan {
             keygen(kind, "", &at(&format!("host_{kind}")));
         }
         keygen(self.user_key, self.passphrase, &at("user"));
-        let script =
-            format!("#!/bin/sh\ncd '{0}'; echo \"$SSH_ORIGINAL_COMMAND\" >> asked\n{1}", dir.path().display(), self.gate);
+        let script = format!(
+            "#!/bin/sh\ncd '{0}'; echo \"$SSH_ORIGINAL_COMMAND\" >> asked\n{1}",
+            dir.path().display(),
+            self.gate
+        );
         fs::write(at("gate"), script).unwrap();
         fs::set_permissions(at("gate"), fs::Permissions::from_mode(0o755)).unwrap();
         let public = fs::read_to_string(at("user.pub")).unwrap();
@@ -112,7 +119,8 @@ impl Plan {
         let line = format!("{},command=\"exec {}\" {public}", self.options, at("gate").display());
         fs::write(at("authorized_keys"), line).unwrap();
         if rustix::process::geteuid().is_root() {
-            // sshd's privilege separation insists on it, and a machine without a running sshd has none.
+            // sshd's privilege separation insists on it, and a machine without a running sshd has
+            // none.
             fs::create_dir_all("/run/sshd").unwrap();
         }
         for _ in 0..5 {
@@ -127,7 +135,8 @@ impl Plan {
 
     fn run(&self, dir: &Path, port: u16) -> Option<Child> {
         let log = fs::File::create(dir.join("log")).unwrap();
-        let sshd = ["/usr/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|path| Path::new(path).exists());
+        let sshd =
+            ["/usr/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|path| Path::new(path).exists());
         let sshd = sshd.expect("these tests need OpenSSH's sshd: install openssh-server");
         let mut command = Command::new(self.namespace.as_ref().map_or(sshd, |_| "ip"));
         if let Some(namespace) = &self.namespace {
@@ -165,24 +174,29 @@ impl Plan {
 
     fn sshd_config(&self, dir: &Path, port: u16) -> String {
         let dir = dir.display();
-        let keys: String = self.host_keys.iter().map(|kind| format!("HostKey {dir}/host_{kind}\n")).collect();
-        // The first value of an option counts, so a test's own lines come first. Password root is '*', not '!', which
-        // sshd takes for locked without PAM. SHLVL keeps bash from reading the user's .bashrc, as it does below sshd.
+        let keys: String =
+            self.host_keys.iter().map(|kind| format!("HostKey {dir}/host_{kind}\n")).collect();
+        // The first value of an option counts, so a test's own lines come first. Password root is
+        // '*', not '!', which sshd takes for locked without PAM. SHLVL keeps bash from reading the
+        // user's .bashrc, as it does below sshd.
         format!(
             "{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\nStrictModes no\n\
-             PermitRootLogin forced-commands-only\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             AuthorizedKeysFile {dir}/authorized_keys\nLogLevel DEBUG1\nUseDNS no\nMaxStartups 100\nSetEnv SHLVL=9\n",
+             PermitRootLogin forced-commands-only\nPasswordAuthentication \
+             no\nKbdInteractiveAuthentication no\n\
+             AuthorizedKeysFile {dir}/authorized_keys\nLogLevel DEBUG1\nUseDNS no\nMaxStartups \
+             100\nSetEnv SHLVL=9\n",
             self.config, self.address
         )
     }
 }
 
-/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any (ip(7),
-/// ip_local_port_range), and each process begins somewhere else.
+/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any
+/// (ip(7), ip_local_port_range), and each process begins somewhere else.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        let port = 10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let port =
+            10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
         let port = u16::try_from(port).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
@@ -201,8 +215,15 @@ pub fn keygen(kind: &str, passphrase: &str, file: &Path) {
     if let Some(format) = format {
         command.args(["-m", format]);
     }
-    let made = command.stdin(Stdio::null()).output().expect("these tests need ssh-keygen: install openssh-client");
-    assert!(made.status.success(), "ssh-keygen -t {kind}: {}", String::from_utf8_lossy(&made.stderr));
+    let made = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("these tests need ssh-keygen: install openssh-client");
+    assert!(
+        made.status.success(),
+        "ssh-keygen -t {kind}: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 }
 
 /// A running sshd; stopped when dropped, and its log printed when the test failed.
@@ -226,7 +247,11 @@ impl Sshd {
 
     /// A target for it, with all its host keys on file under the name `web1`.
     pub fn target(&self) -> SshTarget {
-        let lines: String = self.host_keys.iter().map(|kind| format!("[web1]:{} {}\n", self.port, self.host_key(kind))).collect();
+        let lines: String = self
+            .host_keys
+            .iter()
+            .map(|kind| format!("[web1]:{} {}\n", self.port, self.host_key(kind)))
+            .collect();
         self.target_with(&lines)
     }
 
@@ -235,13 +260,23 @@ impl Sshd {
         fs::write(self.path("known_hosts"), known_hosts).unwrap();
         SshTarget {
             port: self.port,
-            ..SshTarget::new("web1", &self.address, &me(), self.path("user"), vec![self.path("known_hosts")])
+            ..SshTarget::new(
+                "web1",
+                &self.address,
+                &me(),
+                self.path("user"),
+                vec![self.path("known_hosts")],
+            )
         }
     }
 
     /// The forced command's calls so far.
     pub fn asked(&self) -> Vec<String> {
-        fs::read_to_string(self.path("asked")).unwrap_or_default().lines().map(str::to_owned).collect()
+        fs::read_to_string(self.path("asked"))
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The sshd that listens.
@@ -293,7 +328,10 @@ pub fn signal(pid: u32, signal: rustix::process::Signal) {
 }
 
 pub fn repair() -> Request {
-    Request::Repair { name: "httpd".parse::<RepairName>().unwrap(), job: "20261123-4f3a9c2b".parse::<JobId>().unwrap() }
+    Request::Repair {
+        name: "httpd".parse::<RepairName>().unwrap(),
+        job: "20261123-4f3a9c2b".parse::<JobId>().unwrap(),
+    }
 }
 
 /// A deadline for what should simply work, on a slow machine too.
@@ -302,10 +340,15 @@ pub fn soon() -> Instant {
 }
 
 /// Connects and asks one question, both within `limit`, and says how long that took.
-pub fn ask(target: &SshTarget, request: &Request, limit: Duration) -> (Result<Answer, Error>, Duration) {
+pub fn ask(
+    target: &SshTarget,
+    request: &Request,
+    limit: Duration,
+) -> (Result<Answer, Error>, Duration) {
     let begun = Instant::now();
     let deadline = begun + limit;
-    let answer = transport::connect(target, deadline).and_then(|mut gate| gate.ask(request, deadline));
+    let answer =
+        transport::connect(target, deadline).and_then(|mut gate| gate.ask(request, deadline));
     (answer, begun.elapsed())
 }
 

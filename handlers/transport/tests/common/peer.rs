@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-/// Listens on a free port of loopback and sends these bytes to every client, after its version line.
+/// Listens on a free port of loopback and sends these bytes to every client, after its version
+/// line.
 pub fn peer(bytes: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -42,8 +43,10 @@ pub fn cut_after(bytes: usize, port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = listener.local_addr().unwrap().port();
     thread::spawn(move || {
-        let (near, far) = (listener.accept().unwrap().0, TcpStream::connect(("127.0.0.1", port)).unwrap());
-        let (mut up, mut down) = ((near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near));
+        let (near, far) =
+            (listener.accept().unwrap().0, TcpStream::connect(("127.0.0.1", port)).unwrap());
+        let (mut up, mut down) =
+            ((near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near));
         thread::spawn(move || std::io::copy(&mut up.0, &mut up.1));
         let _ = std::io::copy(&mut (&mut down.0).take(bytes as u64), &mut down.1);
         let _ = (down.0.shutdown(Shutdown::Both), down.1.shutdown(Shutdown::Both));

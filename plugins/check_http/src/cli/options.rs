@@ -26,7 +26,8 @@ const OUTPUT: &str = "Output";
 )]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Cli {
-    /// Name of the site (its Host header), and where to connect unless -I says otherwise; an IPv6 address goes in brackets.
+    /// Name of the site (its Host header), and where to connect unless -I says otherwise; an IPv6
+    /// address goes in brackets.
     #[arg(short = 'H', long, value_name = "NAME[:PORT]", action = ArgAction::Append, help_heading = WHERE)]
     pub hostname: Vec<OsString>,
 
@@ -38,7 +39,8 @@ pub struct Cli {
     #[arg(short, long, value_name = "PORT", help_heading = WHERE)]
     pub port: Option<OsString>,
 
-    /// Check every address of the name, each for itself: the worst result counts, and names its address.
+    /// Check every address of the name, each for itself: the worst result counts, and names its
+    /// address.
     #[arg(long, help_heading = WHERE)]
     pub all_addresses: bool,
 
@@ -70,8 +72,8 @@ pub struct Cli {
     #[arg(short, long, visible_alias = "uri", value_name = "PATH", default_value = "/", hide_default_value = true, help_heading = ASK)]
     pub url: OsString,
 
-    /// Method, sent as it is [default: GET, with -P POST]. With -S and -H, CONNECT or CONNECT:METHOD goes through the proxy
-    /// at -I and -p.
+    /// Method, sent as it is [default: GET, with -P POST]. With -S and -H, CONNECT or
+    /// CONNECT:METHOD goes through the proxy at -I and -p.
     #[arg(short = 'j', long, value_name = "METHOD", help_heading = ASK)]
     pub method: Option<OsString>,
 
@@ -111,7 +113,8 @@ pub struct Cli {
     #[arg(long, help_heading = ASK)]
     pub enable_automatic_decompression: bool,
 
-    /// Keep cookies over redirects and runs, in this file of Netscape's form; '' keeps them for this run alone.
+    /// Keep cookies over redirects and runs, in this file of Netscape's form; '' keeps them for
+    /// this run alone.
     #[arg(long, value_name = "FILE", help_heading = ASK)]
     pub cookie_jar: Option<OsString>,
 
@@ -123,7 +126,8 @@ pub struct Cli {
     #[arg(short = 'N', long, help_heading = ASK)]
     pub no_body: bool,
 
-    /// Use TLS; VERSION 1, 1.1, 1.2 or 1.3 asks for that one alone, with + also for newer ones. Attach it: -S1.2 or --ssl=1.2+.
+    /// Use TLS; VERSION 1, 1.1, 1.2 or 1.3 asks for that one alone, with + also for newer ones.
+    /// Attach it: -S1.2 or --ssl=1.2+.
     #[arg(short = 'S', long, value_name = "VERSION[+]", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = TLS)]
     pub ssl: Option<OsString>,
 
@@ -131,7 +135,8 @@ pub struct Cli {
     #[arg(long, help_heading = TLS)]
     pub sni: bool,
 
-    /// Check the certificate alone: WARNING from this many days before its end, CRITICAL from CRIT days (default 0).
+    /// Check the certificate alone: WARNING from this many days before its end, CRITICAL from CRIT
+    /// days (default 0).
     #[arg(short = 'C', long, value_name = "DAYS[,CRIT]", help_heading = TLS)]
     pub certificate: Option<OsString>,
 
@@ -163,7 +168,8 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", help_heading = TLS)]
     pub ca_cert: Option<OsString>,
 
-    /// Texts of which one must stand in the status line; then its code is not looked at [default: HTTP/1.].
+    /// Texts of which one must stand in the status line; then its code is not looked at [default:
+    /// HTTP/1.].
     #[arg(short, long, value_name = "TEXT[,TEXT]", help_heading = EXPECT)]
     pub expect: Option<OsString>,
 
@@ -211,7 +217,8 @@ pub struct Cli {
     #[arg(long, value_name = "STATE", help_heading = EXPECT)]
     pub state_regex: Option<OsString>,
 
-    /// What must hold in a body of JSON: a pointer alone, or compared: '/status=="up"', '/queue/depth<20'. Repeat for more.
+    /// What must hold in a body of JSON: a pointer alone, or compared: '/status=="up"',
+    /// '/queue/depth<20'. Repeat for more.
     #[arg(long, value_name = "POINTER[OP VALUE]", action = ArgAction::Append, help_heading = EXPECT)]
     pub json: Vec<OsString>,
 
@@ -223,8 +230,8 @@ pub struct Cli {
     #[arg(short = 'm', long, value_name = "MIN[:MAX]", action = ArgAction::Append, help_heading = EXPECT)]
     pub pagesize: Vec<OsString>,
 
-    /// What a redirect (3xx) is: ok, warning, critical, unknown; or follow it: follow, sticky (keep the address), stickyport (and
-    /// the port) [default: ok].
+    /// What a redirect (3xx) is: ok, warning, critical, unknown; or follow it: follow, sticky (keep
+    /// the address), stickyport (and the port) [default: ok].
     #[arg(short = 'f', long, value_name = "HOW", help_heading = EXPECT)]
     pub onredirect: Option<OsString>,
 
@@ -276,8 +283,8 @@ pub struct Cli {
     #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
 
-    /// Put the options of an ini file's section in front of this line [default: section check_http of
-    /// monitoring-plugins.ini, in $NAGIOS_CONFIG_PATH or /etc]; @- reads standard input.
+    /// Put the options of an ini file's section in front of this line [default: section check_http
+    /// of monitoring-plugins.ini, in $NAGIOS_CONFIG_PATH or /etc]; @- reads standard input.
     #[arg(long, value_name = "[SECTION][@FILE]", help_heading = OUTPUT)]
     pub extra_opts: Option<OsString>,
 

@@ -1,4 +1,5 @@
-//! The buffers ureq works on. What is read from a peer lies in them once, and is not copied to get there.
+//! The buffers ureq works on. What is read from a peer lies in them once, and is not copied to get
+//! there.
 
 use ureq::unversioned::transport::Buffers;
 
@@ -17,7 +18,14 @@ pub struct Inbox {
 impl Inbox {
     /// Takes no memory yet.
     pub fn new() -> Inbox {
-        Inbox { bytes: Vec::new(), consumed: 0, filled: 0, output: Vec::new(), progress: false, put_in: 0 }
+        Inbox {
+            bytes: Vec::new(),
+            consumed: 0,
+            filled: 0,
+            output: Vec::new(),
+            progress: false,
+            put_in: 0,
+        }
     }
 
     /// Room for at least `size` more bytes.

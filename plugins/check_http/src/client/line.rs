@@ -123,11 +123,19 @@ impl Line {
                 Ok(count)
             }
             Err(why) if why.kind() == ErrorKind::TimedOut => Err(Fault::Timeout),
-            // A connection that breaks behind the answer is its end; whether that was complete, the framing knows.
+            // A connection that breaks behind the answer is its end; whether that was complete, the
+            // framing knows.
             Err(_) if seen.received > 0 => Ok(0),
-            Err(why) if matches!(why.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => Err(Fault::NoData),
-            // A peer that refuses us after the handshake, as TLS 1.3 does for want of a client certificate.
-            Err(why) if matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::Other) => Err(Fault::NoData),
+            Err(why)
+                if matches!(why.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) =>
+            {
+                Err(Fault::NoData)
+            }
+            // A peer that refuses us after the handshake, as TLS 1.3 does for want of a client
+            // certificate.
+            Err(why) if matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::Other) => {
+                Err(Fault::NoData)
+            }
             Err(why) => Err(Fault::Receive(crate::text::plain(&why))),
         }
     }
@@ -137,7 +145,8 @@ impl Line {
         self.head.extend_from_slice(bytes);
         self.ended = bytes.is_empty();
         if self.interim > 0 && !may_be_head(&self.head) {
-            // Something else follows the interim answer, so that one was the answer: wherever the network cut it.
+            // Something else follows the interim answer, so that one was the answer: wherever the
+            // network cut it.
             let rest = std::mem::take(&mut self.head);
             let head = self.seen().head.clone();
             self.begin_body(head, &rest);
@@ -147,7 +156,9 @@ impl Line {
             let end = match head_end(&self.head, known) {
                 Some(end) => end,
                 None if self.ended => self.head.len(),
-                None if self.head.len() > MAX_HEAD => return Err(Fault::Endless("Header of the response is larger than 1 MiB")),
+                None if self.head.len() > MAX_HEAD => {
+                    return Err(Fault::Endless("Header of the response is larger than 1 MiB"));
+                }
                 None => return Ok(()),
             };
             let rest = self.head.split_off(end);
@@ -156,11 +167,14 @@ impl Line {
                 self.begin_body(head, &rest);
                 return Ok(());
             }
-            // The answer proper follows; should the peer close instead, or say something else, this one was it.
+            // The answer proper follows; should the peer close instead, or say something else, this
+            // one was it.
             self.seen().head = head;
             self.interim += 1;
             if self.interim > MAX_INTERIM {
-                return Err(Fault::Endless("More than 100 interim answers (1xx) came before the answer"));
+                return Err(Fault::Endless(
+                    "More than 100 interim answers (1xx) came before the answer",
+                ));
             }
             self.head = rest;
             known = 0;
@@ -172,7 +186,8 @@ impl Line {
         let chunked = matches!(self.framing, Some(Framing::Chunked(_)));
         let mut seen = self.seen();
         seen.chunked = chunked;
-        if !seen.head.is_interim() || may_be_head(&head.status_line) && !head.status_line.is_empty() {
+        if !seen.head.is_interim() || may_be_head(&head.status_line) && !head.status_line.is_empty()
+        {
             seen.head = head;
         }
         drop(seen);
@@ -216,7 +231,8 @@ impl Transport for Line {
             return Ok(());
         }
         let start = Instant::now();
-        // A peer may answer and close before it has read everything: what it said tells more than this error.
+        // A peer may answer and close before it has read everything: what it said tells more than
+        // this error.
         match self.stream.write_all(&self.question.bytes).and_then(|()| self.stream.flush()) {
             Err(why) if why.kind() == ErrorKind::TimedOut => {
                 self.seen().fault = Some(Fault::Timeout);

@@ -1,4 +1,5 @@
-//! The jar of --cookie-jar: cookies in the file that Netscape began, and curl and wget still read and write.
+//! The jar of --cookie-jar: cookies in the file that Netscape began, and curl and wget still read
+//! and write.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -22,7 +23,8 @@ pub struct Jar {
 
 /// Why a jar cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the cookie jar {} cannot be read: {why}; name another file, or '' to keep cookies for this run alone", file.display())]
+#[error("the cookie jar {} cannot be read: {why}; name another file, or '' to keep cookies for \
+         this run alone", file.display())]
 pub struct BadJar {
     file: PathBuf,
     why: String,
@@ -36,15 +38,18 @@ const MAX_HEADER: usize = 8 << 10;
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 impl Jar {
-    /// Opens the jar at `file`. One that is not there is empty, and made when there is a cookie to keep. Without a name
-    /// (`''`), or with that of something else than a file (/dev/null), cookies are kept for this run alone.
+    /// Opens the jar at `file`. One that is not there is empty, and made when there is a cookie to
+    /// keep. Without a name (`''`), or with that of something else than a file (/dev/null), cookies
+    /// are kept for this run alone.
     pub fn open(file: &Path, deadline: Option<Instant>) -> Result<Jar, BadJar> {
         let bad = |why: Error| BadJar { file: file.to_owned(), why: text::reason(why) };
         if file.as_os_str().is_empty() {
             return Ok(Jar::default());
         }
         let input = match Input::open(file, MAX_FILE, deadline) {
-            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Jar { file: Some(file.to_owned()), ..Jar::default() }),
+            Err(why) if why.kind() == ErrorKind::NotFound => {
+                return Ok(Jar { file: Some(file.to_owned()), ..Jar::default() });
+            }
             Err(Error::Kind { found, .. }) if found != Kind::Directory => return Ok(Jar::default()),
             input => input.map_err(bad)?,
         };
@@ -57,7 +62,8 @@ impl Jar {
         Ok(Jar { cookies: read(&text::of(&content)), file: Some(file), changed: false })
     }
 
-    /// Takes what the Set-Cookie headers of an answer from `place` set, and tells whether that is anything new.
+    /// Takes what the Set-Cookie headers of an answer from `place` set, and tells whether that is
+    /// anything new.
     pub fn take(&mut self, headers: &[Vec<u8>], place: &Place, now: i64) -> bool {
         let mut news = false;
         for cookie in headers.iter().filter_map(|header| Cookie::read(header, place, now)) {
@@ -85,7 +91,8 @@ impl Jar {
 
     /// The value of the Cookie header for a request to `place`; empty when no cookie is for it.
     pub fn header(&self, place: &Place, now: i64) -> String {
-        let mut fitting: Vec<&Cookie> = self.cookies.iter().filter(|cookie| cookie.is_for(place, now)).collect();
+        let mut fitting: Vec<&Cookie> =
+            self.cookies.iter().filter(|cookie| cookie.is_for(place, now)).collect();
         // The longest path first (RFC 6265, section 5.4).
         fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let mut header = String::new();
@@ -99,18 +106,19 @@ impl Jar {
         header
     }
 
-    /// Writes the jar back, if it has changed. Another run sees the old file or the new one, whole, and no other user sees
-    /// either.
+    /// Writes the jar back, if it has changed. Another run sees the old file or the new one, whole,
+    /// and no other user sees either.
     pub fn save(&self, now: i64) -> Result<(), std::io::Error> {
         let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let beside = file.with_file_name(name);
         let mut options = fs::OpenOptions::new();
-        let written = options.write(true).create_new(true).mode(0o600).open(&beside).and_then(|mut new| {
-            new.write_all(self.render(now).as_bytes())?;
-            fs::rename(&beside, file)
-        });
+        let written =
+            options.write(true).create_new(true).mode(0o600).open(&beside).and_then(|mut new| {
+                new.write_all(self.render(now).as_bytes())?;
+                fs::rename(&beside, file)
+            });
         written.inspect_err(|why| {
             // What was there before us is not ours to take away.
             if why.kind() != ErrorKind::AlreadyExists {
@@ -120,7 +128,10 @@ impl Jar {
     }
 
     fn render(&self, now: i64) -> String {
-        let mut text = String::from("# Netscape HTTP Cookie File\n# Written by check_http; curl and wget read it as well.\n\n");
+        let mut text = String::from(
+            "# Netscape HTTP Cookie File\n# Written by check_http; curl and wget read it as \
+            well.\n\n",
+        );
         for cookie in self.cookies.iter().filter(|cookie| !cookie.is_over(now)) {
             let truth = |is: bool| if is { "TRUE" } else { "FALSE" };
             let columns = [
@@ -152,14 +163,16 @@ fn read(text: &str) -> Vec<Cookie> {
     text.lines().filter_map(line).take(MAX_COOKIES).collect()
 }
 
-/// `domain subdomains path secure expires name value`, by tabs; an expiry of 0 is the end of the session.
+/// `domain subdomains path secure expires name value`, by tabs; an expiry of 0 is the end of the
+/// session.
 fn line(line: &str) -> Option<Cookie> {
     let (line, http_only) = line.strip_prefix(HTTP_ONLY).map_or((line, false), |rest| (rest, true));
     let mut columns = line.trim_end_matches('\r').split('\t');
     let mut column = || columns.next();
     let domain = column()?;
     let truth = |word: &str| word.eq_ignore_ascii_case("TRUE");
-    let (subdomains, path, secure, expires, name) = (truth(column()?), column()?, truth(column()?), column()?, column()?);
+    let (subdomains, path, secure, expires, name) =
+        (truth(column()?), column()?, truth(column()?), column()?, column()?);
     let value = column().unwrap_or_default();
     let sound = !domain.starts_with('#')
         && path.starts_with('/')
@@ -186,7 +199,15 @@ mod tests {
 
     fn place(host: &str, url: &str, tls: bool) -> Place {
         let (port, host) = (443, Some(host.to_owned()));
-        Place { tls, host, address: "h".into(), port, virtual_port: port, url: url.into(), tunnel: false }
+        Place {
+            tls,
+            host,
+            address: "h".into(),
+            port,
+            virtual_port: port,
+            url: url.into(),
+            tunnel: false,
+        }
     }
 
     fn headers(lines: &[&str]) -> Vec<Vec<u8>> {
@@ -200,7 +221,12 @@ mod tests {
         let mut jar = Jar::open(&file, None).unwrap();
         let from = place("www.x.org", "/a/b", true);
         jar.take(
-            &headers(&["s=1", "d=2; Domain=x.org; Path=/; Secure; HttpOnly", "e=; Max-Age=60", "o=1; Max-Age=0"]),
+            &headers(&[
+                "s=1",
+                "d=2; Domain=x.org; Path=/; Secure; HttpOnly",
+                "e=; Max-Age=60",
+                "o=1; Max-Age=0",
+            ]),
             &from,
             NOW,
         );
@@ -229,7 +255,8 @@ mod tests {
 
     #[test]
     fn a_file_of_anybody_is_read() {
-        let text = "# Netscape HTTP Cookie File\r\nh\tFALSE\t/\tFALSE\t0\ta\tb\r\nrubbish\n.x.org\tTRUE\t/\tTRUE\t2000000000\tc\td\n\
+        let text = "# Netscape HTTP Cookie \
+                    File\r\nh\tFALSE\t/\tFALSE\t0\ta\tb\r\nrubbish\n.x.org\tTRUE\t/\tTRUE\t2000000000\tc\td\n\
                     h\tFALSE\t/\tFALSE\tsoon\tx\ty\n#HttpOnly_h\tFALSE\t/\tFALSE\t0\te\tf\nh\tFALSE\t/\tFALSE\t0\tempty\n";
         let names: Vec<_> = read(text).into_iter().map(|cookie| cookie.name).collect();
         assert_eq!(names, ["a", "c", "e", "empty"]);
@@ -247,7 +274,8 @@ mod tests {
     #[test]
     fn a_jar_is_bounded() {
         let mut jar = Jar::default();
-        let many: Vec<Vec<u8>> = (0..2000).map(|count| format!("c{count}={}", "x".repeat(100)).into_bytes()).collect();
+        let many: Vec<Vec<u8>> =
+            (0..2000).map(|count| format!("c{count}={}", "x".repeat(100)).into_bytes()).collect();
         jar.take(&many, &place("h", "/", true), NOW);
         assert_eq!(jar.cookies.len(), MAX_COOKIES);
         assert!(jar.header(&place("h", "/", true), NOW).len() <= MAX_HEADER);

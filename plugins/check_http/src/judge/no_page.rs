@@ -28,25 +28,37 @@ fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
         Fault::Timeout => {
             let seconds = wish.timeout.unwrap_or_default().as_secs();
             let state = wish.timeout_state;
-            Outcome::new(state, linked(wish, format!("{state} - Socket timeout after {seconds} seconds")))
+            Outcome::new(
+                state,
+                linked(wish, format!("{state} - Socket timeout after {seconds} seconds")),
+            )
         }
         Fault::Name(why) => critical((*why).into()).line(NO_SOCKET),
         Fault::Connect(why) => match place.socket_path() {
             Some(path) => critical(format!("connect to file socket {path}: {why}")),
-            None => critical(format!("connect to address {} and port {}: {why}", place.address, place.port)),
+            None => critical(format!(
+                "connect to address {} and port {}: {why}",
+                place.address, place.port
+            )),
         }
         .line(NO_SOCKET),
         // A CRITICAL would have a healthy server repaired.
         Fault::Starved(why) => Outcome::new(
             State::Unknown,
-            format!("HTTP UNKNOWN - {why}: the server was not looked at; raise this plugin's limits"),
+            format!(
+                "HTTP UNKNOWN - {why}: the server was not looked at; raise this plugin's limits"
+            ),
         ),
         Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
-        Fault::Untrusted(tls) => {
-            critical(format!("CRITICAL - Certificate of '{}' is not to be trusted: {}", place.name(), tls.why))
-        }
+        Fault::Untrusted(tls) => critical(format!(
+            "CRITICAL - Certificate of '{}' is not to be trusted: {}",
+            place.name(),
+            tls.why
+        )),
         Fault::Client(what) => critical(format!("CRITICAL - {what}")),
-        Fault::File(why) => Outcome::new(State::Unknown, linked(wish, format!("HTTP UNKNOWN - {why}"))),
+        Fault::File(why) => {
+            Outcome::new(State::Unknown, linked(wish, format!("HTTP UNKNOWN - {why}")))
+        }
         Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
         Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
         Fault::Endless(what) => critical(format!("HTTP CRITICAL - {what}")),
@@ -60,6 +72,10 @@ pub fn nowhere(wish: &Wish, Nowhere(state, text): &Nowhere) -> Outcome {
 
 /// The verdict when there is no end of redirects.
 pub fn too_deep(wish: &Wish, place: &Place) -> Outcome {
-    let line = format!("HTTP WARNING - maximum redirection depth {} exceeded - {}", wish.max_redirects, place.shown());
+    let line = format!(
+        "HTTP WARNING - maximum redirection depth {} exceeded - {}",
+        wish.max_redirects,
+        place.shown()
+    );
     Outcome::new(State::Warning, linked(wish, line))
 }

@@ -15,7 +15,8 @@ const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Becomes check_http_openssl with the same arguments. Comes back, with the reason, only if there is none.
+/// Becomes check_http_openssl with the same arguments. Comes back, with the reason, only if there
+/// is none.
 pub fn hand_over(argv: &[OsString], elapsed: Duration) -> String {
     let Some(program) = candidates().into_iter().find(|path| path.is_file()) else {
         return format!("{PROGRAM}, which could try older TLS, is not installed");
@@ -28,8 +29,12 @@ pub fn hand_over(argv: &[OsString], elapsed: Duration) -> String {
 fn candidates() -> Vec<PathBuf> {
     let ours = std::env::current_exe().ok();
     let beside = ours.as_deref().and_then(|path| path.parent());
-    let mut found: Vec<PathBuf> =
-        beside.iter().flat_map(|here| [here.join(PROGRAM), here.join("../libexec/nagios-selfheal").join(PROGRAM)]).collect();
+    let mut found: Vec<PathBuf> = beside
+        .iter()
+        .flat_map(|here| {
+            [here.join(PROGRAM), here.join("../libexec/nagios-selfheal").join(PROGRAM)]
+        })
+        .collect();
     found.push(PathBuf::from(LIBEXEC).join(PROGRAM));
     found
 }

@@ -1,4 +1,5 @@
-//! --all-addresses: every address of a name is looked at, at the same time and each for itself, and one verdict tells of all.
+//! --all-addresses: every address of a name is looked at, at the same time and each for itself, and
+//! one verdict tells of all.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -36,8 +37,8 @@ pub(super) fn look(how: How<'_>, hand_over: &HandOver<'_>) -> Option<Outcome> {
     Some(together(seen.collect()))
 }
 
-/// Each thread takes its share of the addresses, one after another. What hands over to another program comes later, when
-/// all of them are done.
+/// Each thread takes its share of the addresses, one after another. What hands over to another
+/// program comes later, when all of them are done.
 fn at_each<'a>(how: How<'a>, name: &str, addresses: &[IpAddr]) -> Vec<(IpAddr, Looked<'a>)> {
     let one = |address: IpAddr| (address, Looker::new(how, Some((name.to_owned(), address))).go());
     std::thread::scope(|scope| {
@@ -46,33 +47,44 @@ fn at_each<'a>(how: How<'a>, name: &str, addresses: &[IpAddr]) -> Vec<(IpAddr, L
             .chunks(share)
             .map(|share| {
                 let work = move || share.iter().map(|address| one(*address)).collect::<Vec<_>>();
-                let thread = std::thread::Builder::new().stack_size(512 << 10).spawn_scoped(scope, work);
+                let thread =
+                    std::thread::Builder::new().stack_size(512 << 10).spawn_scoped(scope, work);
                 (share, thread)
             })
             .collect();
-        let done = threads.into_iter().map(|(share, thread)| match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(looked)) => looked,
-            // Without a thread of its own it is done here.
-            _ => share.iter().map(|address| one(*address)).collect(),
+        let done = threads.into_iter().map(|(share, thread)| {
+            match thread.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(looked)) => looked,
+                // Without a thread of its own it is done here.
+                _ => share.iter().map(|address| one(*address)).collect(),
+            }
         });
         done.flatten().collect()
     })
 }
 
-/// The worst verdict, of equal ones the slowest; its line says where, and those below who else is in trouble.
+/// The worst verdict, of equal ones the slowest; its line says where, and those below who else is
+/// in trouble.
 fn together(mut all: Vec<Seen>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));
-    all.sort_by_key(|(_, elapsed, outcome)| (outcome.state() != worst, std::cmp::Reverse(*elapsed)));
+    all.sort_by_key(|(_, elapsed, outcome)| {
+        (outcome.state() != worst, std::cmp::Reverse(*elapsed))
+    });
     let mut all = all.into_iter();
-    let Some((address, _, shown)) = all.next() else { return Outcome::new(State::Unknown, String::new()) };
+    let Some((address, _, shown)) = all.next() else {
+        return Outcome::new(State::Unknown, String::new());
+    };
     if worst == State::Ok {
         return shown.remark(&format!("- all {count} addresses"));
     }
     let others: Vec<Seen> = all.filter(|(_, _, outcome)| outcome.state() != State::Ok).collect();
-    let names: Vec<String> =
-        std::iter::once(address).chain(others.iter().map(|other| other.0)).map(|ip| ip.to_string()).collect();
-    let shown = shown.remark(&format!("- at {} ({} of {count} addresses)", names.join(", "), names.len()));
+    let names: Vec<String> = std::iter::once(address)
+        .chain(others.iter().map(|other| other.0))
+        .map(|ip| ip.to_string())
+        .collect();
+    let shown =
+        shown.remark(&format!("- at {} ({} of {count} addresses)", names.join(", "), names.len()));
     others.iter().fold(shown, |shown, (address, _, outcome)| {
         shown.long(format!("{address} {}: {}", outcome.state(), outcome.headline().trim_end()))
     })
@@ -95,13 +107,17 @@ mod tests {
         ];
         let outcome = together(all);
         assert_eq!(outcome.state(), State::Critical);
-        let expected = "refused - at 192.0.2.7, 192.0.2.8 (2 of 3 addresses)\n192.0.2.8 WARNING: slow\n";
+        let expected =
+            "refused - at 192.0.2.7, 192.0.2.8 (2 of 3 addresses)\n192.0.2.8 WARNING: slow\n";
         assert_eq!(String::from_utf8(outcome.render()).unwrap(), expected);
     }
 
     #[test]
     fn of_those_that_are_fine_the_slowest_is_shown() {
-        let outcome = together(vec![seen("::1", 5, State::Ok, "slow "), seen("127.0.0.1", 1, State::Ok, "quick ")]);
+        let outcome = together(vec![
+            seen("::1", 5, State::Ok, "slow "),
+            seen("127.0.0.1", 1, State::Ok, "quick "),
+        ]);
         assert_eq!((outcome.state(), outcome.headline()), (State::Ok, "slow - all 2 addresses "));
     }
 }

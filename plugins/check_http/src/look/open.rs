@@ -28,21 +28,28 @@ impl Looker<'_> {
             None => {
                 let (name, port) = target(self.wish, place);
                 let addresses = match &self.pinned {
-                    Some((pinned, address)) if pinned.eq_ignore_ascii_case(name) => vec![SocketAddr::new(*address, port)],
+                    Some((pinned, address)) if pinned.eq_ignore_ascii_case(name) => {
+                        vec![SocketAddr::new(*address, port)]
+                    }
                     _ => resolve::addresses(name, port, self.wish.family, self.clock)?,
                 };
-                Socket::to_any(&addresses, self.wish.source, self.clock).map_err(|fault| {
-                    match (fault, proxy(self.wish, place)) {
-                        (Fault::Connect(why), Some(_)) => Fault::Connect(format!("{why} (at the proxy {name}:{port})")),
-                        (fault, _) => fault,
+                Socket::to_any(&addresses, self.wish.source, self.clock).map_err(|fault| match (
+                    fault,
+                    proxy(self.wish, place),
+                ) {
+                    (Fault::Connect(why), Some(_)) => {
+                        Fault::Connect(format!("{why} (at the proxy {name}:{port})"))
                     }
+                    (fault, _) => fault,
                 })?
             }
         };
         let connected = self.clock.elapsed();
         let mut times = Times { connect: connected.saturating_sub(start), ..Times::default() };
         if self.wish.haproxy {
-            socket.write_all(socket.haproxy_line().as_bytes()).map_err(|why| Fault::Connect(text::plain(&why)))?;
+            socket
+                .write_all(socket.haproxy_line().as_bytes())
+                .map_err(|why| Fault::Connect(text::plain(&why)))?;
         }
         if self.reader(place) == Reader::SiteBehindTunnel {
             tunnel::open(&mut socket, &self.wish.request, place)?;
@@ -50,8 +57,10 @@ impl Looker<'_> {
         if !place.tls {
             return Ok(Opened { stream: Box::new(socket), chain: Vec::new(), times });
         }
-        let name = Some(Place::without_brackets(place.name())).filter(|_| self.wish.tls.sni && place.host.is_some());
-        let name = name.or(Some(place.address.as_str()).filter(|_| self.wish.tls.authorities.is_some()));
+        let name = Some(Place::without_brackets(place.name()))
+            .filter(|_| self.wish.tls.sni && place.host.is_some());
+        let name =
+            name.or(Some(place.address.as_str()).filter(|_| self.wish.tls.authorities.is_some()));
         let secured = (self.handshake)(socket, &self.wish.tls, name)?;
         times.tls = Some(self.clock.elapsed().saturating_sub(connected));
         self.tell(|| format!("TLS: {}", secured.agreed));

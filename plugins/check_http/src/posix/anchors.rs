@@ -1,11 +1,13 @@
 //! `^` and `$` in a pattern that spans lines.
 //!
-//! What the original's library does, and -l users rely on: a match begins and ends at a line's end only where the text
-//! does, but within a match, behind or before a newline that is part of it, `^` and `$` stand at every line.
+//! What the original's library does, and -l users rely on: a match begins and ends at a line's end
+//! only where the text does, but within a match, behind or before a newline that is part of it, `^`
+//! and `$` stand at every line.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-/// The pattern with those anchors at the text's ends that no newline of the same match can stand beside.
+/// The pattern with those anchors at the text's ends that no newline of the same match can stand
+/// beside.
 pub(super) fn spanning(pattern: Hir) -> Hir {
     narrowed(pattern, false, false)
 }
@@ -20,11 +22,17 @@ fn narrowed(hir: Hir, before: bool, after: bool) -> Hir {
             let newlines: Vec<bool> = parts.iter().map(matches_newline).collect();
             let narrow = |(at, part)| {
                 let (ahead, behind) = newlines.split_at(at);
-                narrowed(part, before || ahead.contains(&true), after || behind.iter().skip(1).any(|newline| *newline))
+                narrowed(
+                    part,
+                    before || ahead.contains(&true),
+                    after || behind.iter().skip(1).any(|newline| *newline),
+                )
             };
             Hir::concat(parts.into_iter().enumerate().map(narrow).collect())
         }
-        HirKind::Alternation(parts) => Hir::alternation(parts.into_iter().map(|part| narrowed(part, before, after)).collect()),
+        HirKind::Alternation(parts) => {
+            Hir::alternation(parts.into_iter().map(|part| narrowed(part, before, after)).collect())
+        }
         HirKind::Repetition(Repetition { min, max, greedy, sub }) => {
             let again = max != Some(1) && matches_newline(&sub);
             let sub = Box::new(narrowed(*sub, before || again, after || again));
@@ -39,9 +47,13 @@ fn narrowed(hir: Hir, before: bool, after: bool) -> Hir {
 
 fn matches_newline(hir: &Hir) -> bool {
     match hir.kind() {
-        HirKind::Class(Class::Bytes(class)) => class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&b'\n')),
+        HirKind::Class(Class::Bytes(class)) => {
+            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&b'\n'))
+        }
         HirKind::Literal(text) => text.0.contains(&b'\n'),
-        HirKind::Repetition(repetition) => repetition.max != Some(0) && matches_newline(&repetition.sub),
+        HirKind::Repetition(repetition) => {
+            repetition.max != Some(0) && matches_newline(&repetition.sub)
+        }
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(matches_newline),
         HirKind::Capture(group) => matches_newline(&group.sub),
         HirKind::Class(Class::Unicode(_)) | HirKind::Look(_) | HirKind::Empty => false,

@@ -1,4 +1,5 @@
-//! Bracket expressions: `[abc]`, `[^a-z]`, `[[:digit:]_]` (POSIX.1-2017 XBD 9.3.5, in the C locale).
+//! Bracket expressions: `[abc]`, `[^a-z]`, `[[:digit:]_]` (POSIX.1-2017 XBD 9.3.5, in the C
+//! locale).
 
 use regex_syntax::hir::{ClassBytes, ClassBytesRange, Hir};
 
@@ -13,10 +14,13 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Hir, BadPattern> {
     loop {
         match parser.next().ok_or(BadPattern::OpenBracket)? {
             b']' if !first => break,
-            b'-' if !first && parser.rest.first() != Some(&b']') => return Err(BadPattern::BadRange),
+            b'-' if !first && parser.rest.first() != Some(&b']') => {
+                return Err(BadPattern::BadRange);
+            }
             b'[' if parser.take(b':') => {
                 let name = until(parser, b':')?;
-                let named = std::str::from_utf8(name).ok().and_then(named).ok_or(BadPattern::BadClass)?;
+                let named =
+                    std::str::from_utf8(name).ok().and_then(named).ok_or(BadPattern::BadClass)?;
                 class.union(&named);
                 if range_end(parser)?.is_some() {
                     return Err(BadPattern::BadRange);
@@ -67,7 +71,11 @@ fn range_end(parser: &mut Parser<'_>) -> Result<Option<u8>, BadPattern> {
 
 /// The bytes up to `mark]`, which are taken too.
 fn until<'p>(parser: &mut Parser<'p>, mark: u8) -> Result<&'p [u8], BadPattern> {
-    let end = parser.rest.windows(2).position(|pair| pair == [mark, b']']).ok_or(BadPattern::OpenBracket)?;
+    let end = parser
+        .rest
+        .windows(2)
+        .position(|pair| pair == [mark, b']'])
+        .ok_or(BadPattern::OpenBracket)?;
     let (name, rest) = parser.rest.split_at(end);
     parser.rest = rest.get(2..).unwrap_or_default();
     Ok(name)

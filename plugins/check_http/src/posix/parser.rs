@@ -38,7 +38,10 @@ impl<'p> Parser<'p> {
                 break;
             }
             // The original's library refuses to repeat what matches a place and no text.
-            let anchor = matches!(self.rest, [b'^' | b'$', ..] | [b'\\', b'b' | b'B' | b'<' | b'>' | b'`' | b'\'', ..]);
+            let anchor = matches!(
+                self.rest,
+                [b'^' | b'$', ..] | [b'\\', b'b' | b'B' | b'<' | b'>' | b'`' | b'\'', ..]
+            );
             let atom = self.atom()?;
             pieces.push(if anchor { self.unrepeated(atom)? } else { self.repeated(atom)? });
         }
@@ -99,7 +102,8 @@ impl<'p> Parser<'p> {
         Hir::class(Class::Bytes(class))
     }
 
-    /// As [`Parser::class`], but what is meant as "anything else" leaves out newlines unless -l was given.
+    /// As [`Parser::class`], but what is meant as "anything else" leaves out newlines unless -l was
+    /// given.
     pub(super) fn class_of_a_line(&self, class: ClassBytes, negated: bool) -> Hir {
         let mut class = class;
         if negated && !self.linespan {
@@ -140,7 +144,14 @@ impl<'p> Parser<'p> {
         let bounds = if self.take(b',') {
             (min.unwrap_or(0), self.number()?)
         } else {
-            (min.ok_or(if self.rest.is_empty() { BadPattern::OpenCount } else { BadPattern::BadCount })?, min)
+            (
+                min.ok_or(if self.rest.is_empty() {
+                    BadPattern::OpenCount
+                } else {
+                    BadPattern::BadCount
+                })?,
+                min,
+            )
         };
         match self.next() {
             Some(b'}') if bounds.1.is_none_or(|max| max >= bounds.0) => Ok(bounds),
@@ -182,5 +193,8 @@ fn repeat(atom: Hir, (min, max): (u32, Option<u32>)) -> Hir {
 }
 
 fn word() -> ClassBytes {
-    ClassBytes::new([(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')].map(|(a, z)| ClassBytesRange::new(a, z)))
+    ClassBytes::new(
+        [(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')]
+            .map(|(a, z)| ClassBytesRange::new(a, z)),
+    )
 }

@@ -30,7 +30,8 @@ impl<'p> Search<'p> {
     /// Begins with an empty text.
     pub fn new(pattern: &'p Pattern) -> Search<'p> {
         let mut cache = pattern.dfa.create_cache();
-        // Nothing here can fail: no byte makes this automaton quit, and its cache may be cleared as often as it likes.
+        // Nothing here can fail: no byte makes this automaton quit, and its cache may be cleared as
+        // often as it likes.
         let start = pattern.dfa.start_state_forward(&mut cache, &Input::new(b""));
         let progress = start.map_or(Progress::Hopeless, Progress::At);
         Search { pattern, cache, progress }
@@ -50,9 +51,12 @@ impl<'p> Search<'p> {
                     }
                 }
             }
-            let Ok(next) = self.pattern.dfa.next_state(&mut self.cache, state, byte) else { return };
+            let Ok(next) = self.pattern.dfa.next_state(&mut self.cache, state, byte) else {
+                return;
+            };
             if next.is_match() || next.is_dead() {
-                self.progress = if next.is_match() { Progress::Matched } else { Progress::Hopeless };
+                self.progress =
+                    if next.is_match() { Progress::Matched } else { Progress::Hopeless };
                 return;
             }
             state = next;
@@ -66,7 +70,11 @@ impl<'p> Search<'p> {
         match self.progress {
             Progress::Matched => true,
             Progress::Hopeless => false,
-            Progress::At(state) => self.pattern.dfa.next_eoi_state(&mut self.cache, state).is_ok_and(|last| last.is_match()),
+            Progress::At(state) => self
+                .pattern
+                .dfa
+                .next_eoi_state(&mut self.cache, state)
+                .is_ok_and(|last| last.is_match()),
         }
     }
 }
@@ -83,13 +91,15 @@ pub(super) enum Begins {
 }
 
 impl Begins {
-    /// Of a pattern that begins with one of a few texts and does not look at what stands around them.
+    /// Of a pattern that begins with one of a few texts and does not look at what stands around
+    /// them.
     pub(super) fn of(hir: &Hir) -> Option<Box<Begins>> {
         if !hir.properties().look_set().is_empty() {
             return None;
         }
         let texts = Extractor::new().extract(hir);
-        let first: Option<Vec<u8>> = texts.literals()?.iter().map(|text| text.as_bytes().first().copied()).collect();
+        let first: Option<Vec<u8>> =
+            texts.literals()?.iter().map(|text| text.as_bytes().first().copied()).collect();
         let mut first = first?;
         first.sort_unstable();
         first.dedup();
@@ -97,7 +107,9 @@ impl Begins {
             [] => return None,
             [_] => Begins::Text(Finder::new(texts.longest_common_prefix()?).into_owned()),
             [one, other] => Begins::Either(*one, *other),
-            several => Begins::Bytes(std::array::from_fn(|byte| several.iter().any(|first| usize::from(*first) == byte))),
+            several => Begins::Bytes(std::array::from_fn(|byte| {
+                several.iter().any(|first| usize::from(*first) == byte)
+            })),
         }))
     }
 
@@ -105,11 +117,14 @@ impl Begins {
     fn find(&self, text: &[u8]) -> usize {
         match self {
             // The last bytes may be where it begins.
-            Begins::Text(finder) => finder.find(text).unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),
+            Begins::Text(finder) => finder
+                .find(text)
+                .unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),
             Begins::Either(one, other) => memchr2(*one, *other, text).unwrap_or(text.len()),
-            Begins::Bytes(first) => {
-                text.iter().position(|byte| first.get(usize::from(*byte)) == Some(&true)).unwrap_or(text.len())
-            }
+            Begins::Bytes(first) => text
+                .iter()
+                .position(|byte| first.get(usize::from(*byte)) == Some(&true))
+                .unwrap_or(text.len()),
         }
     }
 }

@@ -20,7 +20,8 @@ pub enum Chunk {
     Data(u64),
     /// In the line end behind the data.
     DataEnd,
-    /// Behind the last chunk, in the lines of the trailer; so many bytes of this line have come, and of all.
+    /// Behind the last chunk, in the lines of the trailer; so many bytes of this line have come,
+    /// and of all.
     Trailer(usize, usize),
     /// Behind it all.
     Done,
@@ -36,7 +37,8 @@ const MAX_CHUNK_LINE: usize = 64 << 10;
 impl Framing {
     /// Takes what has come and gives the body that is in it to `body`.
     ///
-    /// What comes with the body beyond its announced length is kept: servers count wrong, and users look for what they see.
+    /// What comes with the body beyond its announced length is kept: servers count wrong, and users
+    /// look for what they see.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {
             Framing::Chunked(chunk) => chunk.take(bytes, body),
@@ -60,12 +62,15 @@ impl Framing {
         matches!(self, Framing::Length(0) | Framing::Chunked(Chunk::Done))
     }
 
-    /// Whether the connection may end here: all has come that was announced, save the blank line behind the last chunk.
+    /// Whether the connection may end here: all has come that was announced, save the blank line
+    /// behind the last chunk.
     pub fn may_end(&self) -> bool {
         match self {
             Framing::Length(left) => *left == 0,
             Framing::UntilClose => true,
-            Framing::Chunked(Chunk::Size(line)) => !line.is_empty() && line.iter().all(|byte| matches!(byte, b'0' | b'\r')),
+            Framing::Chunked(Chunk::Size(line)) => {
+                !line.is_empty() && line.iter().all(|byte| matches!(byte, b'0' | b'\r'))
+            }
             Framing::Chunked(chunk) => matches!(chunk, Chunk::Trailer(..) | Chunk::Done),
         }
     }
@@ -176,7 +181,13 @@ mod tests {
             let (taken, may_end) = unchunk(text);
             assert!(taken.is_ok() && !may_end, "{text:?}");
         }
-        for text in ["zz\r\nhello", "-5\r\nhello", "\r\nhello\r\n", "5\r\nhelloXX0\r\n", "fffffffffffffffff\r\nhello"] {
+        for text in [
+            "zz\r\nhello",
+            "-5\r\nhello",
+            "\r\nhello\r\n",
+            "5\r\nhelloXX0\r\n",
+            "fffffffffffffffff\r\nhello",
+        ] {
             assert_eq!(unchunk(text).0, Err(BadChunk), "{text:?}");
         }
     }
@@ -184,7 +195,10 @@ mod tests {
     #[test]
     fn endless_chunk_lines_end() {
         assert_eq!(unchunk(&"1".repeat(MAX_CHUNK_LINE + 1)).0, Err(BadChunk));
-        assert_eq!(unchunk(&format!("0\r\n{}", "X: y\r\n".repeat(MAX_CHUNK_LINE))).0, Err(BadChunk));
+        assert_eq!(
+            unchunk(&format!("0\r\n{}", "X: y\r\n".repeat(MAX_CHUNK_LINE))).0,
+            Err(BadChunk)
+        );
     }
 
     proptest! {

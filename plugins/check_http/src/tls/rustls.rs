@@ -10,7 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureScheme, StreamOwned,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, RootCertStore,
+    SignatureScheme, StreamOwned,
 };
 
 use super::Secured;
@@ -29,9 +30,14 @@ pub fn handshake(mut socket: Socket, wish: &TlsWish, name: Option<&str>) -> Resu
     while connection.is_handshaking() {
         connection.complete_io(&mut socket).map_err(interrupted)?;
     }
-    let chain = connection.peer_certificates().unwrap_or_default().iter().map(|der| der.to_vec()).collect();
-    let version = connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
-    let suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
+    let chain =
+        connection.peer_certificates().unwrap_or_default().iter().map(|der| der.to_vec()).collect();
+    let version =
+        connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+    let suite = connection
+        .negotiated_cipher_suite()
+        .and_then(|suite| suite.suite().as_str())
+        .unwrap_or("unknown");
     let agreed = format!("{version} {suite}");
     Ok(Secured { stream: Box::new(StreamOwned::new(connection, socket)), chain, agreed })
 }
@@ -47,27 +53,34 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
         return Err(only_openssl("TLS 1.0 and 1.1 are left to OpenSSL".into()));
     }
     let provider = Arc::new(ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions).map_err(refused)?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&versions)
+        .map_err(refused)?;
     let builder = match &wish.authorities {
         Some(pem) => builder.with_root_certificates(roots(pem)?),
         None => {
-            let accept = AcceptAnything(provider.signature_verification_algorithms.supported_schemes());
+            let accept =
+                AcceptAnything(provider.signature_verification_algorithms.supported_schemes());
             builder.dangerous().with_custom_certificate_verifier(Arc::new(accept))
         }
     };
     let mut config = match &wish.client {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
-            let chain = CertificateDer::pem_slice_iter(certificate.certificates()?).collect::<Result<Vec<_>, _>>();
+            let chain = CertificateDer::pem_slice_iter(certificate.certificates()?)
+                .collect::<Result<Vec<_>, _>>();
             let key = key.key(|pem| PrivateKeyDer::from_pem_slice(pem).ok())?;
             let (Ok(chain), Some(key)) = (chain, key) else {
-                return Err(only_openssl("the client certificate or its key cannot be read".into()));
+                return Err(only_openssl(
+                    "the client certificate or its key cannot be read".into(),
+                ));
             };
             builder.with_client_auth_cert(chain, key).map_err(|why| match why {
                 Error::InconsistentKeys(_) => Fault::OTHER_KEY,
                 // Of X.509 version 1, for example.
-                why => only_openssl(format!("the client certificate or its key cannot be used: {why}")),
+                why => {
+                    only_openssl(format!("the client certificate or its key cannot be used: {why}"))
+                }
             })?
         }
     };
@@ -76,13 +89,18 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
     Ok(config)
 }
 
-/// The authorities of a file. Of a system's there are always some that make no sense to a library; the others count.
+/// The authorities of a file. Of a system's there are always some that make no sense to a library;
+/// the others count.
 fn roots(pem: &Pem) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.certificates()?).flatten() {
         let _ = roots.add(certificate);
     }
-    if roots.is_empty() { Err(only_openssl(format!("no certificates in {}", pem.path.display()))) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(only_openssl(format!("no certificates in {}", pem.path.display())))
+    } else {
+        Ok(roots)
+    }
 }
 
 impl Stream for StreamOwned<ClientConnection, Socket> {
@@ -94,7 +112,8 @@ impl Stream for StreamOwned<ClientConnection, Socket> {
 
 type Signature = Result<HandshakeSignatureValid, Error>;
 
-/// A monitor looks at whatever certificate there is; nothing secret goes to a peer unless its user says so.
+/// A monitor looks at whatever certificate there is; nothing secret goes to a peer unless its user
+/// says so.
 #[derive(Debug)]
 struct AcceptAnything(Vec<SignatureScheme>);
 
@@ -110,11 +129,21 @@ impl ServerCertVerifier for AcceptAnything {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(&self, _: &[u8], _: &CertificateDer<'_>, _: &DigitallySignedStruct) -> Signature {
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Signature {
         Ok(HandshakeSignatureValid::assertion())
     }
 
-    fn verify_tls13_signature(&self, _: &[u8], _: &CertificateDer<'_>, _: &DigitallySignedStruct) -> Signature {
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Signature {
         Ok(HandshakeSignatureValid::assertion())
     }
 
@@ -136,7 +165,8 @@ fn interrupted(error: std::io::Error) -> Fault {
 
 fn refused(error: Error) -> Fault {
     if let Error::InvalidCertificate(why) = &error {
-        // OpenSSL is less strict: names without subjectAltName, a server's own certificate as its authority.
+        // OpenSSL is less strict: names without subjectAltName, a server's own certificate as its
+        // authority.
         return Fault::Untrusted(TlsFault { why: why.to_string(), worth_openssl: true });
     }
     // Not TLS at all: OpenSSL would not understand it either.

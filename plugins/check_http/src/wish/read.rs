@@ -1,4 +1,5 @@
-//! What was typed becomes what is wished, or a complaint. Nothing else of the program sees typed words.
+//! What was typed becomes what is wished, or a complaint. Nothing else of the program sees typed
+//! words.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -8,8 +9,9 @@ use std::time::Instant;
 use plugin_kit::{Problem, State};
 
 use super::values::{
-    age, assertion, codes, credentials, days, http_version, inner_method, max_redirects, on_redirect, outer_method,
-    pattern_state, port, proxy, range, size, source, state, text, versions,
+    age, assertion, codes, credentials, days, http_version, inner_method, max_redirects,
+    on_redirect, outer_method, pattern_state, port, proxy, range, size, source, state, text,
+    versions,
 };
 use super::{Family, PageWish, Request, Show, TlsWish, Wish};
 use crate::authorities;
@@ -21,7 +23,13 @@ use crate::place::Place;
 use crate::posix::Pattern;
 use crate::typed::{timeout, unreadable};
 
-const USERAGENT: &str = concat!("check_http/v", env!("CARGO_PKG_VERSION"), " (nagios-selfheal ", env!("CARGO_PKG_VERSION"), ")");
+const USERAGENT: &str = concat!(
+    "check_http/v",
+    env!("CARGO_PKG_VERSION"),
+    " (nagios-selfheal ",
+    env!("CARGO_PKG_VERSION"),
+    ")"
+);
 
 impl Wish {
     /// Checks what was typed, in a run that began at `begin`.
@@ -33,7 +41,8 @@ impl Wish {
         let tls = tls(&typed.cli, deadline)?;
         let patterns = patterns(&typed)?;
         let cli = typed.cli;
-        let proxy = cli.proxy.as_deref().map(|url| proxy(url, cli.noproxy.as_deref())).transpose()?;
+        let proxy =
+            cli.proxy.as_deref().map(|url| proxy(url, cli.noproxy.as_deref())).transpose()?;
         let proxy_user = proxy.as_ref().and_then(|proxy| proxy.authorization.clone());
         let redirect = on_redirect(cli.onredirect.as_deref())?;
         Ok(Wish {
@@ -50,7 +59,10 @@ impl Wish {
             jar: cli.cookie_jar.as_deref().map(|file| jar(file, deadline)).transpose()?,
             warning: range("-w", cli.warning.as_deref())?,
             timeout,
-            timeout_state: cli.timeout_result.as_deref().map_or(Ok(State::Critical), |text| state("timeout-result", text))?,
+            timeout_state: cli
+                .timeout_result
+                .as_deref()
+                .map_or(Ok(State::Critical), |text| state("timeout-result", text))?,
             source: cli.source_address.as_deref().map(source).transpose()?,
             haproxy: cli.haproxy_protocol,
             proxy,
@@ -68,7 +80,10 @@ impl Wish {
                 expect: cli.expect.map(OsString::into_vec),
                 expect_after_redirects: cli.expect_after_redirects,
                 codes: cli.status.as_deref().map(codes).transpose()?.unwrap_or_default(),
-                header_string: cli.header_string.map(OsString::into_vec).filter(|text| !text.is_empty()),
+                header_string: cli
+                    .header_string
+                    .map(OsString::into_vec)
+                    .filter(|text| !text.is_empty()),
                 header_pattern: cli.header_regex.as_deref().map(header_pattern).transpose()?,
                 strings: last_or_all(cli.string, cli.match_all)
                     .into_iter()
@@ -88,14 +103,21 @@ impl Wish {
                 size: size(&cli.pagesize)?,
             },
             request: Request {
-                method: cli.method.map(|method| match inner_method(&method).filter(|_| place.tunnel) {
-                    Some(inner) => inner.to_vec(),
-                    None => outer_method(method),
+                method: cli.method.map(|method| {
+                    match inner_method(&method).filter(|_| place.tunnel) {
+                        Some(inner) => inner.to_vec(),
+                        None => outer_method(method),
+                    }
                 }),
                 useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
                 headers: cli.header.into_iter().map(OsString::into_vec).collect(),
                 authorization: credentials(cli.authorization, cli.authorization_file, deadline)?,
-                proxy_authorization: credentials(cli.proxy_authorization, cli.proxy_authorization_file, deadline)?.or(proxy_user),
+                proxy_authorization: credentials(
+                    cli.proxy_authorization,
+                    cli.proxy_authorization_file,
+                    deadline,
+                )?
+                .or(proxy_user),
                 post: cli.post.into_iter().next().map(OsString::into_vec),
                 content_type: cli.content_type.map(OsString::into_vec),
                 no_body: cli.no_body,
@@ -119,7 +141,8 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     let (mut host, mut host_port) = (None, None);
     for (name, tls_behind) in cli.hostname.iter().zip(&typed.tls_after_hostname) {
         let name = text("host name", name)?;
-        let split = Place::split_host(&name).ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
+        let split = Place::split_host(&name)
+            .ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
         // A name without a port leaves that of a name before it.
         host_port = split.1.filter(|port| *port > 0).map(|port| (port, *tls_behind)).or(host_port);
         host = Some(split.0);
@@ -132,16 +155,30 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     let address = match (address, &host) {
         (Some(address), _) => Place::without_brackets(&address).to_owned(),
         (None, Some(host)) => Place::without_brackets(host).to_owned(),
-        (None, None) => return Err(Problem::Usage("You must specify a server address or host name".into())),
+        (None, None) => {
+            return Err(Problem::Usage("You must specify a server address or host name".into()));
+        }
     };
     // With -S and -H, -j CONNECT asks a proxy for the way and the site for the page.
-    let tunnel = is_tls && host.is_some() && cli.method.as_deref().is_some_and(|method| inner_method(method).is_some());
+    let tunnel = is_tls
+        && host.is_some()
+        && cli.method.as_deref().is_some_and(|method| inner_method(method).is_some());
     let virtual_port = host_port.map_or(if tunnel { 443 } else { port }, |(port, _)| port);
-    Ok(Place { tls: is_tls, host, address, port, virtual_port, url: cli.url.as_bytes().to_vec(), tunnel })
+    Ok(Place {
+        tls: is_tls,
+        host,
+        address,
+        port,
+        virtual_port,
+        url: cli.url.as_bytes().to_vec(),
+        tunnel,
+    })
 }
 
 fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsWish, Problem> {
-    let open = |file: &OsString| Pem::open(Path::new(file), deadline).map_err(|why| unreadable(&why, file));
+    let open = |file: &OsString| {
+        Pem::open(Path::new(file), deadline).map_err(|why| unreadable(&why, file))
+    };
     let certificate = cli.client_cert.as_ref().map(open).transpose()?;
     let key = cli.private_key.as_ref().map(open).transpose()?;
     let authorities = match &cli.ca_cert {
@@ -150,10 +187,18 @@ fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsWish, Problem> {
         None => None,
     };
     if cli.client_cert.is_some() && cli.private_key.is_none() {
-        return Err(Problem::Usage("If you use a client certificate you must also specify a private key file".into()));
+        return Err(Problem::Usage(
+            "If you use a client certificate you must also specify a private key file".into(),
+        ));
     }
     let (oldest, newest) = versions(cli.ssl.as_deref().unwrap_or_default())?;
-    Ok(TlsWish { oldest, newest, sni: cli.sni || authorities.is_some(), client: certificate.zip(key), authorities })
+    Ok(TlsWish {
+        oldest,
+        newest,
+        sni: cli.sni || authorities.is_some(),
+        client: certificate.zip(key),
+        authorities,
+    })
 }
 
 fn jar(file: &OsStr, deadline: Option<Instant>) -> Result<Jar, Problem> {
@@ -177,8 +222,9 @@ fn header_pattern(text: &OsStr) -> Result<Pattern, Problem> {
 }
 
 fn compiled(text: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, Problem> {
-    Pattern::new(text, ignore_case, linespan)
-        .map_err(|problem| Problem::Usage(format!("Could Not Compile Regular Expression: {problem}")))
+    Pattern::new(text, ignore_case, linespan).map_err(|problem| {
+        Problem::Usage(format!("Could Not Compile Regular Expression: {problem}"))
+    })
 }
 
 /// Of repeated options the last counts, unless all were asked for.

@@ -10,7 +10,8 @@ use crate::cli;
 
 fn wish(words: &str) -> Result<Wish, String> {
     let typed =
-        cli::read(&words.split(' ').map(OsString::from).collect::<Vec<_>>(), Instant::now()).map_err(|p| p.to_string())?;
+        cli::read(&words.split(' ').map(OsString::from).collect::<Vec<_>>(), Instant::now())
+            .map_err(|p| p.to_string())?;
     Wish::new(typed, Instant::now()).map_err(|problem| problem.to_string())
 }
 
@@ -84,9 +85,14 @@ fn codes_and_states_are_read() {
     let expected = [(401, 401, State::Ok), (400, 499, State::Critical), (503, 503, State::Warning)];
     assert_eq!(read.page.codes, expected.map(|(first, last, state)| Code { first, last, state }));
     assert_eq!(read.timeout_state, State::Unknown);
-    for words in
-        ["--status 4x=ok", "--status 99=ok", "--status 200", "--timeout-result x", "--state-regex ok", "--http-version 2"]
-    {
+    for words in [
+        "--status 4x=ok",
+        "--status 99=ok",
+        "--status 200",
+        "--timeout-result x",
+        "--state-regex ok",
+        "--http-version 2",
+    ] {
         assert!(wish(&format!("-H h {words}")).is_err(), "{words}");
     }
 }
@@ -101,15 +107,22 @@ fn the_last_text_counts_or_all_do() {
 #[test]
 fn a_proxy_is_read_and_its_exceptions() {
     let proxy = |words: &str| wish(&format!("-H h {words}")).map(|wish| wish.proxy.unwrap());
-    let read = proxy("-x http://u:p%40q@proxy.example:3128/ --noproxy localhost,.inside.example").unwrap();
+    let read =
+        proxy("-x http://u:p%40q@proxy.example:3128/ --noproxy localhost,.inside.example").unwrap();
     assert_eq!((read.address.as_str(), read.port), ("proxy.example", 3128));
     assert_eq!(read.authorization.as_deref(), Some(&b"u:p@q"[..]));
-    for (name, spared) in
-        [("localhost", true), ("a.inside.example", true), ("inside.example", true), ("notinside.example", false)]
-    {
+    for (name, spared) in [
+        ("localhost", true),
+        ("a.inside.example", true),
+        ("inside.example", true),
+        ("notinside.example", false),
+    ] {
         assert_eq!(read.spares(name), spared, "{name}");
     }
-    assert_eq!(proxy("-x [::1]:8080").map(|read| (read.address, read.port)), Ok(("::1".into(), 8080)));
+    assert_eq!(
+        proxy("-x [::1]:8080").map(|read| (read.address, read.port)),
+        Ok(("::1".into(), 8080))
+    );
     assert_eq!(proxy("-x proxy").map(|read| read.port), Ok(1080));
     assert!(proxy("-x proxy --noproxy *").unwrap().spares("anything"));
     for words in ["-x socks5://x:1", "-x http://x:99999", "-x http://"] {

@@ -17,7 +17,10 @@ const MAX_CREDENTIALS: u64 = 1 << 20;
 
 /// A name or address must be text: neither DNS nor a Host header knows anything else.
 pub(super) fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
-    value.to_str().map(str::to_owned).ok_or_else(|| usage(&format!("Invalid {option}, not UTF-8"), value))
+    value
+        .to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| usage(&format!("Invalid {option}, not UTF-8"), value))
 }
 
 pub(super) fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
@@ -35,7 +38,9 @@ pub(super) fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVe
         }
         _ => {
             return Err(Problem::Usage(
-                "Invalid option - Valid SSL/TLS versions: 1, 1.1, 1.2, 1.3 (with optional '+' suffix)".into(),
+                "Invalid option - Valid SSL/TLS versions: 1, 1.1, 1.2, 1.3 (with optional '+' \
+                 suffix)"
+                    .into(),
             ));
         }
     };
@@ -46,7 +51,10 @@ pub(super) fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVe
 pub(super) fn state(option: &str, text: &OsStr) -> Result<State, Problem> {
     let word = text.to_string_lossy().to_ascii_uppercase();
     let by_code = || word.parse().ok().and_then(State::from_code);
-    word.parse().ok().or_else(by_code).ok_or_else(|| usage(&format!("Invalid {option} option"), text))
+    word.parse()
+        .ok()
+        .or_else(by_code)
+        .ok_or_else(|| usage(&format!("Invalid {option} option"), text))
 }
 
 /// `401=ok,4xx=critical`
@@ -54,14 +62,19 @@ pub(super) fn codes(text: &OsStr) -> Result<Vec<Code>, Problem> {
     let code = |item: &str| {
         let (codes, to) = item.split_once('=')?;
         let (first, last) = match codes.trim().to_ascii_lowercase().strip_suffix("xx") {
-            Some(class) => class.parse::<u16>().ok().map(|class| (class * 100, class * 100 + 99))?,
+            Some(class) => {
+                class.parse::<u16>().ok().map(|class| (class * 100, class * 100 + 99))?
+            }
             None => codes.trim().parse().ok().map(|code| (code, code))?,
         };
         let state = state("status", OsStr::new(to.trim())).ok()?;
         (100..600).contains(&first).then_some(Code { first, last, state })
     };
     let typed = text.to_string_lossy();
-    typed.split(',').map(|item| code(item).ok_or_else(|| usage("Invalid status option", OsStr::new(item)))).collect()
+    typed
+        .split(',')
+        .map(|item| code(item).ok_or_else(|| usage("Invalid status option", OsStr::new(item))))
+        .collect()
 }
 
 pub(super) fn http_version(text: &OsStr) -> Result<HttpVersion, Problem> {
@@ -73,7 +86,9 @@ pub(super) fn http_version(text: &OsStr) -> Result<HttpVersion, Problem> {
 }
 
 pub(super) fn source(text: &OsStr) -> Result<IpAddr, Problem> {
-    text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| usage("Invalid source address", text))
+    text.to_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| usage("Invalid source address", text))
 }
 
 /// What was typed, or the first line of a file; nothing of it in messages.
@@ -85,8 +100,16 @@ pub(super) fn credentials(
     let pair = match file {
         None => typed.map(OsString::into_vec),
         Some(file) => {
-            let content = safe_file::read(&file, MAX_CREDENTIALS, deadline).map_err(|why| unreadable(&why, &file))?;
-            Some(content.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end().to_vec())
+            let content = safe_file::read(&file, MAX_CREDENTIALS, deadline)
+                .map_err(|why| unreadable(&why, &file))?;
+            Some(
+                content
+                    .split(|byte| *byte == b'\n')
+                    .next()
+                    .unwrap_or_default()
+                    .trim_ascii_end()
+                    .to_vec(),
+            )
         }
     };
     Ok(pair.filter(|pair| !pair.is_empty()))
@@ -138,7 +161,11 @@ pub(super) fn size(typed: &[OsString]) -> Result<Size, Problem> {
 pub(super) fn range(option: &str, text: Option<&OsStr>) -> Result<Option<Range>, Problem> {
     let Some(text) = text else { return Ok(None) };
     // Macros of Nagios come with the blanks around them: `!5 !10`.
-    let range = text.to_string_lossy().trim().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))?;
+    let range = text
+        .to_string_lossy()
+        .trim()
+        .parse()
+        .map_err(|bad| Problem::Usage(format!("{option}: {bad}")))?;
     Ok(Some(range))
 }
 
@@ -159,7 +186,9 @@ pub(super) fn on_redirect(text: Option<&OsStr>) -> Result<OnRedirect, Problem> {
 /// How many redirects are followed.
 pub(super) fn max_redirects(text: Option<&OsStr>) -> Result<u32, Problem> {
     let Some(text) = text else { return Ok(15) };
-    integer(text).and_then(|count| u32::try_from(count).ok()).ok_or_else(|| usage("Invalid max_redirs count", text))
+    integer(text)
+        .and_then(|count| u32::try_from(count).ok())
+        .ok_or_else(|| usage("Invalid max_redirs count", text))
 }
 
 pub(super) fn pattern_state(text: Option<&OsStr>) -> Result<PatternState, Problem> {
@@ -185,7 +214,10 @@ pub(super) fn inner_method(method: &OsStr) -> Option<&[u8]> {
 
 pub(super) fn port(text: &OsStr) -> Result<u16, Problem> {
     let given = Some(text).filter(|text| !text.is_empty());
-    given.and_then(integer).and_then(|port| u16::try_from(port).ok()).ok_or_else(|| usage("Invalid port number", text))
+    given
+        .and_then(integer)
+        .and_then(|port| u16::try_from(port).ok())
+        .ok_or_else(|| usage("Invalid port number", text))
 }
 
 pub(super) fn assertion(typed: &OsStr) -> Result<Assertion, Problem> {
@@ -202,8 +234,10 @@ pub(super) fn proxy(url: &OsStr, exceptions: Option<&OsStr>) -> Result<Proxy, Pr
         None => &typed,
     };
     let authority = authority.split('/').next().unwrap_or_default();
-    let (user, authority) = authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
-    let (host, port) = Place::split_host(authority).filter(|(host, _)| !host.is_empty()).ok_or_else(wrong)?;
+    let (user, authority) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
+    let (host, port) =
+        Place::split_host(authority).filter(|(host, _)| !host.is_empty()).ok_or_else(wrong)?;
     let list = exceptions.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Proxy {
         address: Place::without_brackets(&host).to_owned(),

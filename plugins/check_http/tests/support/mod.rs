@@ -1,4 +1,5 @@
-//! A server that says what a test tells it to, on a socket of its own, and a program run against it.
+//! A server that says what a test tells it to, on a socket of its own, and a program run against
+//! it.
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::ffi::OsStr;
@@ -30,14 +31,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers the first connection with the first of `answers`, and so on; the last again and again. Closes behind each.
+    /// Answers the first connection with the first of `answers`, and so on; the last again and
+    /// again. Closes behind each.
     pub fn answering<A: AsRef<[u8]>>(answers: &[A]) -> Server {
         Server::on("127.0.0.1", answers)
     }
 
     /// The same, on another address.
     pub fn on<A: AsRef<[u8]>>(address: &str, answers: &[A]) -> Server {
-        let steps = answers.iter().map(|answer| vec![Step::Hear, Step::Say(answer.as_ref().to_vec())]);
+        let steps =
+            answers.iter().map(|answer| vec![Step::Hear, Step::Say(answer.as_ref().to_vec())]);
         Server::listening(address, steps.collect())
     }
 
@@ -66,7 +69,10 @@ impl Server {
     pub fn requests(&self) -> Vec<String> {
         let port = self.port.to_string();
         let requests = self.requests.lock().unwrap();
-        requests.iter().map(|request| String::from_utf8_lossy(request).replace(&port, PORT)).collect()
+        requests
+            .iter()
+            .map(|request| String::from_utf8_lossy(request).replace(&port, PORT))
+            .collect()
     }
 
     /// Runs `program` against this server. `PORT` in an argument becomes the port.
@@ -90,7 +96,11 @@ fn serve(mut connection: TcpStream, steps: &[Step], heard: &Mutex<Vec<Vec<u8>>>,
             Step::Hear => hear(&mut connection).map(|request| heard.lock().unwrap().push(request)),
             Step::Say(bytes) => {
                 let short = bytes.len() < 65536;
-                let text = if short { replaced(bytes, PORT.as_bytes(), port.to_string().as_bytes()) } else { bytes.clone() };
+                let text = if short {
+                    replaced(bytes, PORT.as_bytes(), port.to_string().as_bytes())
+                } else {
+                    bytes.clone()
+                };
                 connection.write_all(&text).ok()
             }
             Step::Repeat(bytes) => {
@@ -118,7 +128,10 @@ fn hear(connection: &mut TcpStream) -> Option<Vec<u8>> {
     loop {
         let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+            let length = head
+                .split("content-length: ")
+                .nth(1)
+                .and_then(|rest| rest.lines().next()?.parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 return Some(request);
             }
@@ -161,9 +174,19 @@ pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Run {
 }
 
 /// The same, with this standard input.
-pub fn run_reading<S: AsRef<OsStr>>(stdin: impl Into<Stdio>, program: impl AsRef<OsStr>, args: &[S]) -> Run {
+pub fn run_reading<S: AsRef<OsStr>>(
+    stdin: impl Into<Stdio>,
+    program: impl AsRef<OsStr>,
+    args: &[S],
+) -> Run {
     let start = Instant::now();
-    let output = Command::new(program).args(args).env_clear().env("PATH", "/usr/bin:/bin").stdin(stdin).output().unwrap();
+    let output = Command::new(program)
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(stdin)
+        .output()
+        .unwrap();
     Run {
         code: output.status.code(),
         text: masked(&String::from_utf8_lossy(&output.stdout)),
@@ -182,7 +205,8 @@ pub fn masked(text: &str) -> String {
         let end = number.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(number.len());
         let (number, after) = number.split_at(end);
         let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-        let is_time = (decimals == 3 && after.starts_with(" second")) || (decimals == 6 && after.starts_with('s'));
+        let is_time = (decimals == 3 && after.starts_with(" second"))
+            || (decimals == 6 && after.starts_with('s'));
         out.push_str(if is_time { "T" } else { number });
         rest = after;
     }

@@ -20,7 +20,9 @@ pub fn pipe_from(other: Other<'_>) -> (PipeReader, Option<PipeWriter>) {
     let (reader, mut writer) = pipe().unwrap();
     match other {
         Other::Silent => return (reader, Some(writer)),
-        Other::Endless => drop(thread::spawn(move || while writer.write_all(&[b'y'; 4096]).is_ok() {})),
+        Other::Endless => {
+            drop(thread::spawn(move || while writer.write_all(&[b'y'; 4096]).is_ok() {}))
+        }
         Other::Says(text) => {
             let text = text.to_owned();
             thread::spawn(move || writer.write_all(text.as_bytes()));

@@ -23,7 +23,15 @@ impl Certificate {
     pub fn with(name: &str, days: u32, key: &[&str]) -> Certificate {
         let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
         let made = Command::new("openssl")
-            .args(["req", "-x509", "-nodes", "-days", &days.to_string(), "-subj", &format!("/CN={name}")])
+            .args([
+                "req",
+                "-x509",
+                "-nodes",
+                "-days",
+                &days.to_string(),
+                "-subj",
+                &format!("/CN={name}"),
+            ])
             .args(["-addext", &format!("subjectAltName=DNS:{name}")])
             .args(key)
             .args(["-out", &certificate.certificate(), "-keyout", &certificate.key()])
@@ -40,7 +48,16 @@ impl Certificate {
         let config = certificate.file("config");
         std::fs::write(&config, "[req]\ndistinguished_name=name\n[name]\n").unwrap();
         let made = Command::new("openssl")
-            .args(["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", &format!("/CN={name}"), "-config"])
+            .args([
+                "req",
+                "-x509",
+                "-nodes",
+                "-newkey",
+                "rsa:2048",
+                "-subj",
+                &format!("/CN={name}"),
+                "-config",
+            ])
             .arg(config)
             .args(["-out", &certificate.certificate(), "-keyout", &certificate.key()])
             .stderr(Stdio::null())
@@ -56,7 +73,12 @@ impl Certificate {
         let made = Command::new("openssl")
             .args(["req", "-x509", "-nodes", "-days", &days.to_string(), "-subj", "/CN=leaf"])
             .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-            .args(["-addext", &format!("subjectAltName={subject}"), "-addext", "basicConstraints=critical,CA:FALSE"])
+            .args([
+                "-addext",
+                &format!("subjectAltName={subject}"),
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+            ])
             .args(["-CA", &authority.certificate(), "-CAkey", &authority.key()])
             .args(["-out", &certificate.certificate(), "-keyout", &certificate.key()])
             .stderr(Stdio::null())
@@ -79,12 +101,13 @@ impl Certificate {
     }
 }
 
-/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any (ip(7),
-/// ip_local_port_range), and each process begins somewhere else.
+/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any
+/// (ip(7), ip_local_port_range), and each process begins somewhere else.
 fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        let port = 10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
+        let port =
+            10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
         let port = u16::try_from(port).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
@@ -129,7 +152,10 @@ impl TlsServer {
 
     /// A server that shows another certificate to who names it.
     pub fn naming(certificate: &Certificate, name: &str, other: &Certificate) -> TlsServer {
-        TlsServer::new(certificate, &["-servername", name, "-cert2", &other.certificate(), "-key2", &other.key()])
+        TlsServer::new(
+            certificate,
+            &["-servername", name, "-cert2", &other.certificate(), "-key2", &other.key()],
+        )
     }
 
     /// A server that answers a request for /page with these very words.

@@ -48,16 +48,35 @@ pub fn status_lines() -> Vec<Case> {
         cases.push(case(&["-e", &format!("HTTP/1.1 {code}")], &[answer.as_bytes()]));
     }
     for state in ["ok", "warning", "critical", "unknown"] {
-        cases.extend(with(b"HTTP/1.1 302 F\r\nLocation: /x\r\n\r\n", &[&format!("-f {state}"), &format!("-f {state} -s x")]));
+        cases.extend(with(
+            b"HTTP/1.1 302 F\r\nLocation: /x\r\n\r\n",
+            &[&format!("-f {state}"), &format!("-f {state} -s x")],
+        ));
         cases.extend(with(b"HTTP/1.1 304 F\r\nA: b\r\n\r\n", &[&format!("-f {state}")]));
     }
     cases.extend(with(
         PAGE.as_bytes(),
-        &["-e 200,foo", "-e ''", "-e ,", "-e ,x,200", "-e 1.1", "-e 20", "-e OK", "-e nope", "-e 200_OK"],
+        &[
+            "-e 200,foo",
+            "-e ''",
+            "-e ,",
+            "-e ,x,200",
+            "-e 1.1",
+            "-e 20",
+            "-e OK",
+            "-e nope",
+            "-e 200_OK",
+        ],
     ));
     cases.extend(with(b"ICY 200 OK\r\nA: b\r\n\r\nx", &["-e ICY", "-e ICY -s x"]));
-    cases.extend(quirk("status-line-without-code", vec![case(&[], &[b"HTTP/1.1\r\n\r\n"]), case(&[], &[b"HTTP/1.1 \r\n\r\n"])]));
-    cases.extend(quirk("interim-answers", vec![case(&[], &[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Bad\r\n\r\n"])]));
+    cases.extend(quirk(
+        "status-line-without-code",
+        vec![case(&[], &[b"HTTP/1.1\r\n\r\n"]), case(&[], &[b"HTTP/1.1 \r\n\r\n"])],
+    ));
+    cases.extend(quirk(
+        "interim-answers",
+        vec![case(&[], &[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Bad\r\n\r\n"])],
+    ));
     cases.extend(quirk(
         "cleaned-text",
         vec![
@@ -74,30 +93,63 @@ pub fn status_lines() -> Vec<Case> {
 }
 
 pub fn heads_and_bodies() -> Vec<Case> {
-    let mut cases = with(b"HTTP/1.1 200 OK\nA: b\n\nbody", &["-s body", "-d A:_b", "-d b -s body -B"]);
+    let mut cases =
+        with(b"HTTP/1.1 200 OK\nA: b\n\nbody", &["-s body", "-d A:_b", "-d b -s body -B"]);
     cases.extend(with(b"HTTP/1.1 200 OK\r\nA: b\n\nB: c\r\n\r\nbody", &["-s B:_c"]));
-    cases.extend(with(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nbo\0dy", &["-s bo_dy", "-r bo.dy", "-s bo_dy -s x"]));
+    cases.extend(with(
+        b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nbo\0dy",
+        &["-s bo_dy", "-r bo.dy", "-s bo_dy -s x"],
+    ));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiextra", &["-s extra", "-B"]));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nA: b", &["-d A:_b", "-s A:_b"]));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nA: b\r\nB: c\r\n", &["-d B:_c", "-d 200", "-s B"]));
     cases.extend(with(
         b"HTTP/1.1 200 OK\r\nA: b\r\nB: c\r\n\r\nbody",
-        &["-B", "-B -s x -E", "-L -s x -H h", "-N", "-N -s body", "-j HEAD", "-d a:_b", "-H h -B -N"],
+        &[
+            "-B",
+            "-B -s x -E",
+            "-L -s x -H h",
+            "-N",
+            "-N -s body",
+            "-j HEAD",
+            "-d a:_b",
+            "-H h -B -N",
+        ],
     ));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", &["-j HEAD"]));
     cases.extend(with(b"HTTP/1.1 600 OK\r\nA: b\r\n\r\nbody", &["-B"]));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhi", &["-s hi"]));
-    cases.extend(with(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 9\r\n\r\nhi", &["-s hi"]));
-    for head in ["A: b\r\n c", " A: b", "A b", "A:b\r\n: c", "A: b\r\n\tc\r\nD: e", "A: \r\n\r\n\r\n"] {
+    cases.extend(with(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 9\r\n\r\nhi",
+        &["-s hi"],
+    ));
+    for head in
+        ["A: b\r\n c", " A: b", "A b", "A:b\r\n: c", "A: b\r\n\tc\r\nD: e", "A: \r\n\r\n\r\n"]
+    {
         let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nbody");
-        cases.extend(with(answer.as_bytes(), &["-s body", "-d A", "-d c", "-B -E", "-f follow -N", "-e 200 -m 1:10"]));
+        cases.extend(with(
+            answer.as_bytes(),
+            &["-s body", "-d A", "-d c", "-B -E", "-f follow -N", "-e 200 -m 1:10"],
+        ));
     }
-    cases.extend(with(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n\r\n\n\rbody\r\n", &["-B", "-l -r ^body", "-s body", "-m 5:10"]));
+    cases.extend(with(
+        b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n\r\n\n\rbody\r\n",
+        &["-B", "-l -r ^body", "-s body", "-m 5:10"],
+    ));
     let bare = b"HTTP/1.1 200 OK\rA: b\r\rbody";
     cases.extend(quirk("bare-carriage-returns", with(bare, &["", "-s body", "-d A"])));
-    cases.extend(quirk("head-without-headers", with(b"HTTP/1.1 200 OK\r\n\r\nfoo\r\n\r\nbody", &["-s foo", "-d foo"])));
-    cases.extend(quirk("incomplete-body", with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", &["", "-s short"])));
-    cases.extend(quirk("incomplete-body", with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n", &[""])));
+    cases.extend(quirk(
+        "head-without-headers",
+        with(b"HTTP/1.1 200 OK\r\n\r\nfoo\r\n\r\nbody", &["-s foo", "-d foo"]),
+    ));
+    cases.extend(quirk(
+        "incomplete-body",
+        with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", &["", "-s short"]),
+    ));
+    cases.extend(quirk(
+        "incomplete-body",
+        with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n", &[""]),
+    ));
     cases
 }
 
@@ -144,12 +196,20 @@ pub fn chunks() -> Vec<Case> {
         "Transfer-Encoding: chunked, gzip",
         "Transfer-Encoding: chunked\r\nContent-Length: 3",
     ] {
-        let answer = format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+        let answer =
+            format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
         cases.extend(with(answer.as_bytes(), &["-s hello_world", "-s hello"]));
     }
     cases.extend(with(format!("{head}5\r\nhello\r\n").as_bytes(), &["-N", "-N -B"]));
     // What the status line says holds, whatever the body is.
-    for status in ["HTTP/1.1 500 X", "HTTP/1.1 404 X", "HTTP/1.1 099 X", "HTTP/1.1 20 X", "HTTP/2 200", "ICY 200 OK"] {
+    for status in [
+        "HTTP/1.1 500 X",
+        "HTTP/1.1 404 X",
+        "HTTP/1.1 099 X",
+        "HTTP/1.1 20 X",
+        "HTTP/2 200",
+        "ICY 200 OK",
+    ] {
         let answer = format!("{status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
         cases.extend(with(answer.as_bytes(), &["", "-e 200", "-e 500"]));
     }
@@ -158,9 +218,18 @@ pub fn chunks() -> Vec<Case> {
         let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked{cut}");
         cases.extend(with(answer.as_bytes(), &["", "-N", "-e 200"]));
     }
-    cases.extend(quirk("chunks-by-newline", with(format!("{head}5\nhello\n0\n\n").as_bytes(), &["", "-s hello"])));
-    cases.extend(quirk("chunk-size-and-blank", with(format!("{head}5 \r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"])));
-    cases.extend(quirk("chunk-longer-than-said", with(format!("{head}5\r\nhelloXX0\r\n\r\n").as_bytes(), &[""])));
+    cases.extend(quirk(
+        "chunks-by-newline",
+        with(format!("{head}5\nhello\n0\n\n").as_bytes(), &["", "-s hello"]),
+    ));
+    cases.extend(quirk(
+        "chunk-size-and-blank",
+        with(format!("{head}5 \r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"]),
+    ));
+    cases.extend(quirk(
+        "chunk-longer-than-said",
+        with(format!("{head}5\r\nhelloXX0\r\n\r\n").as_bytes(), &[""]),
+    ));
     for size in ["0x5", "+5"] {
         cases.extend(quirk(
             "chunk-sizes-are-plain",
@@ -173,13 +242,21 @@ pub fn chunks() -> Vec<Case> {
             with(format!("{head}{size}\r\nhello").as_bytes(), &["-s hello", "-e 200"]),
         ));
     }
-    cases.extend(quirk("head-has-no-body", with(format!("{head}5\r\nhel").as_bytes(), &["-j HEAD"])));
+    cases.extend(quirk(
+        "head-has-no-body",
+        with(format!("{head}5\r\nhel").as_bytes(), &["-j HEAD"]),
+    ));
     for status in ["101 X", "204 X", "304 X"] {
         let answer = format!("HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
         cases.extend(quirk("head-has-no-body", with(answer.as_bytes(), &[""])));
     }
-    cases.extend(quirk("last-line-ends", with(format!("{head}2\r\nhi\r\n0\r\n\r\n").as_bytes(), &["-e x -B"])));
-    let other = |coding: &str| format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    cases.extend(quirk(
+        "last-line-ends",
+        with(format!("{head}2\r\nhi\r\n0\r\n\r\n").as_bytes(), &["-e x -B"]),
+    ));
+    let other = |coding: &str| {
+        format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
+    };
     for coding in [
         "Transfer-Encoding: gzip, chunked",
         "X-Transfer-Encoding: chunked",

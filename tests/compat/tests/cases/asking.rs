@@ -83,7 +83,10 @@ pub fn requests() -> Vec<Case> {
         ],
     );
     cases.extend(quirk("ipv6-host-header", with(PAGE.as_bytes(), &["-H ::1", "-H [::1]:99"])));
-    cases.extend(quirk("port-that-is-none", with(PAGE.as_bytes(), &["-H h:abc", "-H h:65536", "-H [::1]x", "-H h:_80"])));
+    cases.extend(quirk(
+        "port-that-is-none",
+        with(PAGE.as_bytes(), &["-H h:abc", "-H h:65536", "-H [::1]x", "-H h:_80"]),
+    ));
     cases.extend(quirk("details-below-the-result", with(PAGE.as_bytes(), &["-v", "-v -v -H h"])));
     cases
 }
@@ -204,7 +207,10 @@ pub fn usage() -> Vec<Case> {
     );
     cases.extend(quirk(
         "port-that-is-none",
-        with(PAGE.as_bytes(), &["-p ''", "alone -I 127.0.0.1 -p 99999", "alone -I 127.0.0.1 -p 8_0"]),
+        with(
+            PAGE.as_bytes(),
+            &["-p ''", "alone -I 127.0.0.1 -p 99999", "alone -I 127.0.0.1 -p 8_0"],
+        ),
     ));
     cases.extend(quirk(
         "complaints-name-their-program",
@@ -222,10 +228,16 @@ pub fn usage() -> Vec<Case> {
             ],
         ),
     ));
-    cases.extend(quirk("only-what-counts-is-checked", with(PAGE.as_bytes(), &["-f x -f ok", "-t x -t 5", "-p x -p PORT"])));
+    cases.extend(quirk(
+        "only-what-counts-is-checked",
+        with(PAGE.as_bytes(), &["-f x -f ok", "-t x -t 5", "-p x -p PORT"]),
+    ));
     cases.extend(quirk(
         "dashes-are-no-numbers",
-        with(PAGE.as_bytes(), &["-t -", "-t --", "--max-redirs -", "--max-redirs 1-5", "alone -I 127.0.0.1 -p -"]),
+        with(
+            PAGE.as_bytes(),
+            &["-t -", "-t --", "--max-redirs -", "--max-redirs 1-5", "alone -I 127.0.0.1 -p -"],
+        ),
     ));
     cases.extend(quirk("proxy-is-an-option", with(PAGE.as_bytes(), &["--proxy x:y"])));
     cases.extend(quirk("tls-versions-are-exact", with(PAGE.as_bytes(), &["-S5", "--ssl=x"])));

@@ -35,11 +35,17 @@ pub fn page_checks() -> Vec<Case> {
         ],
     );
     for length in 24..34 {
-        cases.extend(with(PAGE.as_bytes(), &[&format!("-s {}", "x".repeat(length)), &format!("-d {}", "y".repeat(length))]));
+        cases.extend(with(
+            PAGE.as_bytes(),
+            &[&format!("-s {}", "x".repeat(length)), &format!("-d {}", "y".repeat(length))],
+        ));
     }
     cases.extend(quirk(
         "page-size-typos",
-        with(PAGE.as_bytes(), &["-m :", "-m 1:", "-m :60", "-m abc", "-m -5", "-m 5:-1", "-m 10:20:30"]),
+        with(
+            PAGE.as_bytes(),
+            &["-m :", "-m 1:", "-m :60", "-m abc", "-m -5", "-m 5:-1", "-m 10:20:30"],
+        ),
     ));
     cases
 }
@@ -55,16 +61,25 @@ pub fn ages() -> Vec<Case> {
         "Sun, 06 Nov 1994 08:50:08 GMT",
         "xx",
     ] {
-        let answer = format!("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: {modified}\r\n\r\nx");
-        cases.extend(with(answer.as_bytes(), &["-M 1", "-M 1m", "-M 2h", "-M 3d", "-M 60", "-M 60s"]));
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: \
+            {modified}\r\n\r\nx"
+        );
+        cases.extend(with(
+            answer.as_bytes(),
+            &["-M 1", "-M 1m", "-M 2h", "-M 3d", "-M 60", "-M 60s"],
+        ));
     }
-    cases.extend(with(b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n", &["-M 5"]));
+    cases
+        .extend(with(b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n", &["-M 5"]));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nX: y\r\n\r\n", &["-M 5"]));
     cases.extend(with(b"HTTP/1.1 200 OK\r\nDate: xx\r\nLast-Modified: yy\r\n\r\n", &["-M 5"]));
-    let other_form = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: Sun Nov  6 08:49:37 1994\r\n\r\n";
+    let other_form = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: \
+    Sun Nov  6 08:49:37 1994\r\n\r\n";
     cases.extend(quirk("all-forms-of-dates", with(other_form, &["-M 60"])));
     let dated = |line: &str, words: &[&str]| {
-        let answer = format!("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n{line}\r\n\r\nx");
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n{line}\r\n\r\nx");
         with(answer.as_bytes(), words)
     };
     let good = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -78,20 +93,39 @@ pub fn ages() -> Vec<Case> {
     ] {
         cases.extend(dated(line, &["-M 60", "-M 10d -s zz -m 1:2", "-M 1 -e 200"]));
     }
-    cases.extend(quirk("all-forms-of-dates", dated("Last-Modified: Sun, 6 Nov 1994 08:49:37 GMT", &["-M 60"])));
-    cases.extend(quirk("all-forms-of-dates", dated("Last-Modified: Sun, 06 Nov 1994 24:49:37 GMT", &["-M 60"])));
-    cases.extend(quirk("all-forms-of-dates", dated("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT+1", &["-M 60"])));
+    cases.extend(quirk(
+        "all-forms-of-dates",
+        dated("Last-Modified: Sun, 6 Nov 1994 08:49:37 GMT", &["-M 60"]),
+    ));
+    cases.extend(quirk(
+        "all-forms-of-dates",
+        dated("Last-Modified: Sun, 06 Nov 1994 24:49:37 GMT", &["-M 60"]),
+    ));
+    cases.extend(quirk(
+        "all-forms-of-dates",
+        dated("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT+1", &["-M 60"]),
+    ));
     cases.extend(quirk("empty-dates", dated("Last-Modified:\r\nX: y", &["-M 60"])));
-    cases.extend(quirk("empty-dates", with(b"HTTP/1.1 200 OK\r\nDate:\r\nX: y\r\n\r\nx", &["-M 60"])));
-    cases.extend(quirk("blank-before-a-colon", dated(&format!("Last-Modified : {good}"), &["-M 60"])));
-    cases
-        .extend(quirk("max-age-typos", with(PAGE.as_bytes(), &["-M x", "-M 1.5h", "-M m", "-M -5", "-M 1w", "-M 5_m", "-M ''"])));
+    cases.extend(quirk(
+        "empty-dates",
+        with(b"HTTP/1.1 200 OK\r\nDate:\r\nX: y\r\n\r\nx", &["-M 60"]),
+    ));
+    cases.extend(quirk(
+        "blank-before-a-colon",
+        dated(&format!("Last-Modified : {good}"), &["-M 60"]),
+    ));
+    cases.extend(quirk(
+        "max-age-typos",
+        with(PAGE.as_bytes(), &["-M x", "-M 1.5h", "-M m", "-M -5", "-M 1w", "-M 5_m", "-M ''"]),
+    ));
     cases
 }
 
 pub fn limits() -> Vec<Case> {
     let mut cases = Vec::new();
-    for range in ["0", "10", "5:", "~:0", "@0:5", "@10:20", "''", "0:0", "1e1", "10:", "0.0000001", "~:"] {
+    for range in
+        ["0", "10", "5:", "~:0", "@0:5", "@10:20", "''", "0:0", "1e1", "10:", "0.0000001", "~:"]
+    {
         cases.extend(with(PAGE.as_bytes(), &[&format!("-w {range}"), &format!("-c {range}")]));
     }
     cases.extend(with(
@@ -129,8 +163,8 @@ pub fn limits() -> Vec<Case> {
         with(
             PAGE.as_bytes(),
             &[
-                "-w abc", "-w 500ms", "-c 1,5", "-w 0x10", "-w inf", "-w 5;", "-w 1:0", "-w nan", "-w 1:5:7", "-w 5:_", "-w ~",
-                "-w -5", "-w 5,6",
+                "-w abc", "-w 500ms", "-c 1,5", "-w 0x10", "-w inf", "-w 5;", "-w 1:0", "-w nan",
+                "-w 1:5:7", "-w 5:_", "-w ~", "-w -5", "-w 5,6",
             ],
         ),
     ));

@@ -1,4 +1,5 @@
-//! The command lines and the answers they meet. A case that is meant to differ names its quirk, as in `tests/quirks.md`.
+//! The command lines and the answers they meet. A case that is meant to differ names its quirk, as
+//! in `tests/quirks.md`.
 
 mod answers;
 mod asking;
@@ -6,7 +7,8 @@ mod checks;
 mod patterns;
 mod redirects;
 
-/// One command line (behind `-I 127.0.0.1 -p PORT`, unless it begins with `alone`) and the answers it meets.
+/// One command line (behind `-I 127.0.0.1 -p PORT`, unless it begins with `alone`) and the answers
+/// it meets.
 pub struct Case {
     /// The words.
     pub args: Vec<String>,
@@ -36,7 +38,8 @@ fn line(words: &str) -> Vec<String> {
 }
 
 fn with(answer: &[u8], lines: &[&str]) -> Vec<Case> {
-    let one = |words: &&str| Case { args: line(words), answers: vec![answer.to_vec()], quirk: None };
+    let one =
+        |words: &&str| Case { args: line(words), answers: vec![answer.to_vec()], quirk: None };
     lines.iter().map(one).collect()
 }
 

@@ -136,7 +136,14 @@ pub fn patterns() -> Vec<Case> {
     }
     cases.extend(with(
         LINES.as_bytes(),
-        &["-R X -r hI", "-r hI -R X", "-r h.h -l -r i.H", "-r i.H -l", "--regex hi --ereg HI --eregi zz", "-l -R i.a"],
+        &[
+            "-R X -r hI",
+            "-r hI -R X",
+            "-r h.h -l -r i.H",
+            "-r i.H -l",
+            "--regex hi --ereg HI --eregi zz",
+            "-l -R i.a",
+        ],
     ));
     cases.extend(quirk("back-references", with(PAGE.as_bytes(), &["-r (h)\\1"])));
     cases.extend(quirk("escaped-letter-without-case", with(PAGE.as_bytes(), &["-R h\\i"])));

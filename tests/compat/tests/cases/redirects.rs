@@ -6,7 +6,11 @@ pub fn redirects() -> Vec<Case> {
     let to = |location: &str| format!("HTTP/1.1 302 Moved\r\nLocation: {location}\r\nX: y\r\n\r\n");
     let follow = |location: &str, words: &str| {
         let first = to(location);
-        Case { args: line(words), answers: vec![first.into_bytes(), PAGE.as_bytes().to_vec()], quirk: None }
+        Case {
+            args: line(words),
+            answers: vec![first.into_bytes(), PAGE.as_bytes().to_vec()],
+            quirk: None,
+        }
     };
     let mut cases = Vec::new();
     for how in ["follow", "sticky", "stickyport"] {
@@ -32,7 +36,8 @@ pub fn redirects() -> Vec<Case> {
             "http://no-such-host.invalid/x",
             "http://localhost:1/x",
         ] {
-            for before in ["", "-H localhost", "-H 127.0.0.1", "-H localhost:PORT", "-u /dir/page"] {
+            for before in ["", "-H localhost", "-H 127.0.0.1", "-H localhost:PORT", "-u /dir/page"]
+            {
                 cases.push(follow(location, &format!("{before} -f {how}")));
             }
         }
@@ -58,15 +63,24 @@ pub fn redirects() -> Vec<Case> {
             ("port-that-is-none", "http://localhost:PORT:1/"),
         ];
         for (name, location) in quirks {
-            let before = if name == "relative-to-a-query" { "-u /dir/page?q=a/b" } else { "-H localhost" };
+            let before =
+                if name == "relative-to-a-query" { "-u /dir/page?q=a/b" } else { "-H localhost" };
             cases.extend(quirk(name, vec![follow(location, &format!("{before} -f {how}"))]));
         }
     }
-    for (location, how) in [("http://under_score:PORT/x", "sticky"), ("http://localhost:/x", "stickyport")] {
+    for (location, how) in
+        [("http://under_score:PORT/x", "sticky"), ("http://localhost:/x", "stickyport")]
+    {
         cases.extend(quirk("hosts-in-a-location", vec![follow(location, &format!("-f {how}"))]));
     }
-    cases.extend(quirk("stickyport-is-shown", vec![follow("http://localhost:1/", "-f stickyport --max-redirs 0")]));
-    cases.extend(quirk("port-above-65535", vec![follow("http://127.0.0.1:99999/", "-f stickyport")]));
+    cases.extend(quirk(
+        "stickyport-is-shown",
+        vec![follow("http://localhost:1/", "-f stickyport --max-redirs 0")],
+    ));
+    cases.extend(quirk(
+        "port-above-65535",
+        vec![follow("http://127.0.0.1:99999/", "-f stickyport")],
+    ));
     cases.push(follow("http://127.0.0.1:99999/", "-f follow"));
     for words in [
         "-f follow -e 302",
@@ -94,10 +108,15 @@ pub fn redirects() -> Vec<Case> {
     for code in [300, 303, 304, 305, 307, 308, 399] {
         let first = format!("HTTP/1.1 {code} X\r\nLocation: /z\r\nX: y\r\n\r\n");
         let answers = [first.as_bytes(), PAGE.as_bytes()];
-        cases.push(case(&["-f", "follow", "-H", "localhost", "-P", "a=b", "-k", "Q: 1", "-j", "PUT"], &answers));
+        cases.push(case(
+            &["-f", "follow", "-H", "localhost", "-P", "a=b", "-k", "Q: 1", "-j", "PUT"],
+            &answers,
+        ));
     }
     for broken in ["5\r\nhel", "zz\r\n", "", "5\r\nhello\r\n"] {
-        let first = format!("HTTP/1.1 302 Moved\r\nLocation: /z\r\nTransfer-Encoding: chunked\r\n\r\n{broken}");
+        let first = format!(
+            "HTTP/1.1 302 Moved\r\nLocation: /z\r\nTransfer-Encoding: chunked\r\n\r\n{broken}"
+        );
         let answers = [first.as_bytes(), PAGE.as_bytes()];
         cases.push(case(&["-f", "follow"], &answers));
         cases.push(case(&["-f", "sticky", "-H", "localhost", "-e", "302"], &answers));
@@ -105,17 +124,27 @@ pub fn redirects() -> Vec<Case> {
     }
     // A path from the current folder leads nowhere else, again and again.
     for location in ["a", "x?y=z", "a/b:c", "*", "-"] {
-        cases.extend(with(to(location).as_bytes(), &["-f follow", "-f stickyport -H 127.0.0.1 --max-redirs 2"]));
+        cases.extend(with(
+            to(location).as_bytes(),
+            &["-f follow", "-f stickyport -H 127.0.0.1 --max-redirs 2"],
+        ));
     }
     cases.extend(with(to("a").as_bytes(), &["-f sticky -u /dir/page"]));
-    let circle: Vec<Vec<u8>> = (0..40).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" }).into_bytes()).collect();
+    let circle: Vec<Vec<u8>> =
+        (0..40).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" }).into_bytes()).collect();
     for words in ["-f follow", "-f sticky --max-redirs 2", "-f stickyport --max-redirs 20"] {
         cases.push(Case { args: line(words), answers: circle.clone(), quirk: None });
     }
-    cases.extend(with(to("/").as_bytes(), &["-f follow", "-f follow -H 127.0.0.1", "-f sticky -H localhost"]));
+    cases.extend(with(
+        to("/").as_bytes(),
+        &["-f follow", "-f follow -H 127.0.0.1", "-f sticky -H localhost"],
+    ));
     cases.extend(with(b"HTTP/1.1 302 Moved\r\nX: y\r\n\r\n", &["-f follow", "-f sticky"]));
     cases.extend(with(b"HTTP/1.1 304 NM\r\nX: y\r\n\r\n", &["-f follow"]));
-    cases.push(case(&["-f", "follow", "-H", "localhost"], &[b"HTTP/1.1 302 Moved\r\nlocation:\r\n /a\r\n\r\n", PAGE.as_bytes()]));
+    cases.push(case(
+        &["-f", "follow", "-H", "localhost"],
+        &[b"HTTP/1.1 302 Moved\r\nlocation:\r\n /a\r\n\r\n", PAGE.as_bytes()],
+    ));
     cases.push(case(
         &["-f", "follow", "-H", "localhost"],
         &[b"HTTP/1.1 302 Moved\r\nLOCATION: /a\r\nLocation: /b\r\n\r\n", PAGE.as_bytes()],

@@ -1,4 +1,5 @@
-//! Repairs over time: all hosts together, and below, on the same time axis, the hosts with the most of them.
+//! Repairs over time: all hosts together, and below, on the same time axis, the hosts with the most
+//! of them.
 
 use super::super::figures::{Figures, HostFigures};
 use super::super::period::Part;
@@ -32,7 +33,8 @@ impl Scale {
         Scale::new(height, most(|count| count.0), most(|count| count.1))
     }
 
-    /// Room for all but the few longest, which would make dashes of the others: those are cut, and say their number.
+    /// Room for all but the few longest, which would make dashes of the others: those are cut, and
+    /// say their number.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();
@@ -64,11 +66,13 @@ pub fn chart(figures: &Figures) -> String {
     #[allow(clippy::cast_precision_loss, reason = "a few rows")]
     let height = TOP + PANEL + AXIS + shown.len() as f64 * ROW + 12.0;
     let name = format!("Repairs per {} and host", figures.parts.unit);
-    let about = "Bars above a line are healed faults, bars below it those handed to people. The tables below have every number.";
+    let about = "Bars above a line are healed faults, bars below it those handed to people. The \
+                 tables below have every number.";
     let mut chart = Chart::new(WIDTH, height, name, about);
     all_hosts(&mut chart, figures);
     time_axis(&mut chart, &figures.parts.parts, height - 8.0);
-    let counts: Vec<(u32, u32)> = shown.iter().flat_map(|host| host.parts.iter().copied()).collect();
+    let counts: Vec<(u32, u32)> =
+        shown.iter().flat_map(|host| host.parts.iter().copied()).collect();
     let scale = Scale::usual(ROW - 5.0, &counts);
     let mut y = TOP + PANEL + AXIS;
     for host in &shown {
@@ -83,15 +87,23 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     let rest = match figures.hosts.len().saturating_sub(shown) {
         0 => String::new(),
         rest => {
-            let repairs: u32 = figures.hosts.iter().skip(shown).map(|host| host.sum.repairs()).sum();
+            let repairs: u32 =
+                figures.hosts.iter().skip(shown).map(|host| host.sum.repairs()).sum();
             let rest = u32::try_from(rest).unwrap_or(u32::MAX);
-            format!(" The other {} had {}: see the table.", count(rest, "host"), count(repairs, "repair"))
+            format!(
+                " The other {} had {}: see the table.",
+                count(rest, "host"),
+                count(repairs, "repair")
+            )
         }
     };
     format!(
-        "Repairs per {unit}. <span class=\"key\"><svg width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"healed\" width=\"12\" height=\"12\"/></svg> \
-         healed, above the line</span> <span class=\"key\"><svg width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"handed\" width=\"12\" height=\"12\"/></svg> \
-         handed to people, below it</span><br>The rows of the hosts share one scale: the longest bars are {} and {}, and one that is cut says its number.{rest}",
+        "Repairs per {unit}. <span class=\"key\"><svg \
+                                                width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"healed\" width=\"12\" height=\"12\"/></svg> \
+         healed, above the line</span> <span class=\"key\"><svg \
+                                                          width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"handed\" width=\"12\" height=\"12\"/></svg> \
+         handed to people, below it</span><br>The rows of the hosts share one scale: the longest \
+         bars are {} and {}, and one that is cut says its number.{rest}",
         count(scale.up, "healed fault"),
         count(scale.down, "repair") + " handed to people",
     )
@@ -105,16 +117,20 @@ fn place(n: usize, of: usize) -> (f64, f64) {
 }
 
 fn all_hosts(chart: &mut Chart, figures: &Figures) {
-    let counts: Vec<(u32, u32)> = figures.trend.iter().map(|tally| (tally.healed, tally.handed())).collect();
+    let counts: Vec<(u32, u32)> =
+        figures.trend.iter().map(|tally| (tally.healed, tally.handed())).collect();
     let most = counts.iter().map(|(healed, _)| *healed).max().unwrap_or(0);
     let least = counts.iter().map(|(_, handed)| *handed).max().unwrap_or(0);
     let scale = Scale::whole(PANEL, &counts);
     let baseline = TOP + scale.baseline();
     let right = WIDTH - RIGHT;
-    let above = ticks(most).into_iter().filter(|tick| *tick <= most.max(1)).map(|tick| (tick, -1.0));
+    let above =
+        ticks(most).into_iter().filter(|tick| *tick <= most.max(1)).map(|tick| (tick, -1.0));
     let step = ticks(most).get(1).copied().unwrap_or(1);
-    let below =
-        ticks(most.max(least)).into_iter().filter(|tick| *tick > 0 && *tick <= least && *tick >= step).map(|tick| (tick, 1.0));
+    let below = ticks(most.max(least))
+        .into_iter()
+        .filter(|tick| *tick > 0 && *tick <= least && *tick >= step)
+        .map(|tick| (tick, 1.0));
     for (tick, way) in above.chain(below) {
         let y = baseline + way * f64::from(tick) * scale.unit;
         chart.line(if tick == 0 { "axis" } else { "grid" }, (LEFT, y), (right, y));
@@ -125,23 +141,43 @@ fn all_hosts(chart: &mut Chart, figures: &Figures) {
     bars(chart, &counts, &figures.parts.parts, &scale, baseline, "all hosts");
 }
 
-fn bars(chart: &mut Chart, counts: &[(u32, u32)], parts: &[Part], scale: &Scale, baseline: f64, whose: &str) {
+fn bars(
+    chart: &mut Chart,
+    counts: &[(u32, u32)],
+    parts: &[Part],
+    scale: &Scale,
+    baseline: f64,
+    whose: &str,
+) {
     for (n, ((healed, handed), part)) in counts.iter().zip(parts).enumerate() {
         let (x, step) = place(n, counts.len());
         let (x, width) = (x + step * 0.12, (step * 0.76).max(1.0));
-        let title = || format!("{whose}, {}: {healed} healed, {handed} handed to people", part.name);
+        let title =
+            || format!("{whose}, {}: {healed} healed, {handed} handed to people", part.name);
         if *healed > 0 {
             let length = scale.length(*healed, scale.up);
             chart.bar("healed", x, baseline - length, width, length, &title());
             if *healed > scale.up {
-                chart.text("cut", Anchor::Middle, x + width / 2.0, baseline - length + 9.0, &number(*healed));
+                chart.text(
+                    "cut",
+                    Anchor::Middle,
+                    x + width / 2.0,
+                    baseline - length + 9.0,
+                    &number(*healed),
+                );
             }
         }
         if *handed > 0 {
             let length = scale.length(*handed, scale.down);
             chart.bar("handed", x, baseline + 1.0, width, length, &title());
             if *handed > scale.down {
-                chart.text("cut", Anchor::Middle, x + width / 2.0, baseline + length - 1.0, &number(*handed));
+                chart.text(
+                    "cut",
+                    Anchor::Middle,
+                    x + width / 2.0,
+                    baseline + length - 1.0,
+                    &number(*handed),
+                );
             }
         }
     }
@@ -162,7 +198,13 @@ fn row(chart: &mut Chart, host: &HostFigures, parts: &[Part], scale: &Scale, y: 
     let baseline = y + 2.0 + scale.baseline();
     let whose = escape(&host.host);
     chart.line("axis", (LEFT, baseline), (WIDTH - RIGHT, baseline));
-    chart.text("name", Anchor::Start, 0.0, y + ROW * 0.62, &format!("{}<title>{whose}</title>", short(&host.host, 26)));
+    chart.text(
+        "name",
+        Anchor::Start,
+        0.0,
+        y + ROW * 0.62,
+        &format!("{}<title>{whose}</title>", short(&host.host, 26)),
+    );
     bars(chart, &host.parts, parts, scale, baseline, &whose);
     totals(chart, host.sum.healed, host.sum.handed(), y + ROW * 0.62);
 }

@@ -1,5 +1,5 @@
-//! The report as one page: no script, no network, nothing beside it. Charts are SVG within it, and each of their numbers
-//! stands in a table as well.
+//! The report as one page: no script, no network, nothing beside it. Charts are SVG within it, and
+//! each of their numbers stands in a table as well.
 
 mod hosts;
 mod svg;
@@ -27,9 +27,11 @@ pub fn page(figures: &Figures) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{only_itself}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<link \
+         rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n\
          <style>\n{style}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n\
-         <footer><p>Made by nagios-selfheal on {made}, in this server's local time. Compared with {before}.</p></footer>\n\
+         <footer><p>Made by nagios-selfheal on {made}, in this server's local time. Compared with \
+         {before}.</p></footer>\n\
          </body>\n</html>\n",
         style = include_str!("style.css"),
     )
@@ -38,7 +40,10 @@ pub fn page(figures: &Figures) -> String {
 fn sections(figures: &Figures) -> Vec<String> {
     let mut sections = vec![lead(figures), tiles(figures)];
     if figures.now.repairs() > 0 {
-        sections.push(section("When and where", &(hosts::chart(figures) + &tables::parts(figures) + &tables::hosts(figures))));
+        sections.push(section(
+            "When and where",
+            &(hosts::chart(figures) + &tables::parts(figures) + &tables::hosts(figures)),
+        ));
     }
     if !figures.now.times.is_empty() {
         sections.push(section("Time to heal", &times::charts(figures)));
@@ -98,10 +103,18 @@ fn tiles(figures: &Figures) -> String {
         (number(n), format!("before: {}{change}", number(b)))
     };
     let tile = |name: &str, (value, note): (String, String), more: &str| {
-        let more = if more.is_empty() { String::new() } else { format!("<dd class=\"note\">{more}</dd>") };
-        format!("<div><dt>{name}</dt><dd class=\"value\">{value}</dd><dd class=\"note\">{note}</dd>{more}</div>\n")
+        let more =
+            if more.is_empty() { String::new() } else { format!("<dd class=\"note\">{more}</dd>") };
+        format!(
+            "<div><dt>{name}</dt><dd class=\"value\">{value}</dd><dd \
+                                                    class=\"note\">{note}</dd>{more}</div>\n"
+        )
     };
-    let healed = format!("{} of those that ended; before: {}", percent(now.healed_share()), percent(before.healed_share()));
+    let healed = format!(
+        "{} of those that ended; before: {}",
+        percent(now.healed_share()),
+        percent(before.healed_share())
+    );
     let medians = (maybe(now.within(0.5)), format!("before: {}", maybe(before.within(0.5))));
     let slow = format!("nine of ten within {}", maybe(now.within(0.9)));
     let handed = format!(
@@ -123,8 +136,10 @@ fn tiles(figures: &Figures) -> String {
         tile("Median time to heal", medians, &slow),
     ];
     format!(
-        "<dl class=\"tiles\">\n{}</dl>\n<p class=\"note\">A page counts as saved when the fault was healed while its state was SOFT, \
-         of which Nagios notifies nobody, and the same service was not repaired again soon after (within the policy's <code>relapse</code>). \
+        "<dl class=\"tiles\">\n{}</dl>\n<p class=\"note\">A page counts as saved when the fault \
+                                                         was healed while its state was SOFT, \
+         of which Nagios notifies nobody, and the same service was not repaired again soon after \
+         (within the policy's <code>relapse</code>). \
          What was healed after HARD had already been told, and does not count.</p>\n",
         tiles.concat()
     )

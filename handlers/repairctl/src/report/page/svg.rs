@@ -34,7 +34,12 @@ impl Anchor {
 
 impl Chart {
     /// An empty one. `name` and `about` are what a screen reader says of it; both are HTML.
-    pub fn new(width: f64, height: f64, name: impl Into<String>, about: impl Into<String>) -> Chart {
+    pub fn new(
+        width: f64,
+        height: f64,
+        name: impl Into<String>,
+        about: impl Into<String>,
+    ) -> Chart {
         Chart { width, height, name: name.into(), about: about.into(), shapes: String::new() }
     }
 
@@ -48,7 +53,10 @@ impl Chart {
 
     /// A straight line.
     pub fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
-        let _ = writeln!(self.shapes, "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>");
+        let _ = writeln!(
+            self.shapes,
+            "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>"
+        );
     }
 
     /// A dot, with what the mouse finds on it.
@@ -62,15 +70,21 @@ impl Chart {
     /// Text, which is HTML.
     pub fn text(&mut self, class: &str, anchor: Anchor, x: f64, y: f64, text: &str) {
         let anchor = anchor.as_str();
-        let _ = writeln!(self.shapes, "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>");
+        let _ = writeln!(
+            self.shapes,
+            "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>"
+        );
     }
 
-    /// The chart with its caption, which is HTML. Where the screen is narrow it is moved sideways, by keyboard as well.
+    /// The chart with its caption, which is HTML. Where the screen is narrow it is moved sideways,
+    /// by keyboard as well.
     pub fn figure(self, caption: &str) -> String {
         let Chart { width, height, name, about, shapes } = self;
         format!(
-            "<figure>\n<figcaption>{caption}</figcaption>\n<div class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{name}\">\n\
-             <svg role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\
+            "<figure>\n<figcaption>{caption}</figcaption>\n<div \
+            class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{name}\">\n\
+             <svg role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} \
+                 {height}\">\
              <title>{name}</title><desc>{about}</desc>\n{shapes}</svg>\n</div>\n</figure>\n"
         )
     }

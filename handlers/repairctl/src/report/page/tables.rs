@@ -19,7 +19,9 @@ fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String
     let heads: String = headings
         .iter()
         .enumerate()
-        .map(|(n, heading)| format!("<th scope=\"col\"{}>{}</th>", class(n), heading.trim_start_matches(['#', '@'])))
+        .map(|(n, heading)| {
+            format!("<th scope=\"col\"{}>{}</th>", class(n), heading.trim_start_matches(['#', '@']))
+        })
         .collect();
     let row = |cells: Vec<String>| {
         let cells = cells.iter().enumerate().map(|(n, cell)| match n {
@@ -42,7 +44,10 @@ fn folded(title: &str, body: &str) -> String {
 /// A bar in a cell, as long as its part of the most; the number stands beside it.
 fn bar(class: &str, n: u32, most: u32) -> String {
     let length = 100.0 * f64::from(n) / f64::from(most.max(1));
-    format!("<span class=\"bar\" aria-hidden=\"true\"><span class=\"{class}\" style=\"width:{length:.1}%\"></span></span>")
+    format!(
+        "<span class=\"bar\" aria-hidden=\"true\"><span \
+                                                 class=\"{class}\" style=\"width:{length:.1}%\"></span></span>"
+    )
 }
 
 /// Every part of the period.
@@ -50,21 +55,32 @@ pub fn parts(figures: &Figures) -> String {
     let unit = figures.parts.unit;
     let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, tally)| {
         let numbers = [tally.repairs(), tally.healed, tally.handed(), tally.came_back].map(number);
-        std::iter::once(part.name.clone()).chain(numbers).chain([maybe(tally.within(0.5))]).collect()
+        std::iter::once(part.name.clone())
+            .chain(numbers)
+            .chain([maybe(tally.within(0.5))])
+            .collect()
     });
-    let headings = ["@From", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Median time to heal"];
-    folded(&format!("Every {unit} as a table"), &table(&format!("Repairs per {unit}"), &headings, rows))
+    let headings =
+        ["@From", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Median time to heal"];
+    folded(
+        &format!("Every {unit} as a table"),
+        &table(&format!("Repairs per {unit}"), &headings, rows),
+    )
 }
 
 /// Every host.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.hosts.iter().map(|host| {
-        let numbers = [host.sum.repairs(), host.sum.healed, host.sum.handed(), host.sum.came_back].map(number);
+        let numbers = [host.sum.repairs(), host.sum.healed, host.sum.handed(), host.sum.came_back]
+            .map(number);
         std::iter::once(escape(&host.host)).chain(numbers).collect()
     });
     let headings = ["Host", "#Repairs", "#Healed", "#Handed to people", "#Soon back"];
     let hosts = u32::try_from(figures.hosts.len()).unwrap_or(u32::MAX);
-    folded(&format!("{} as a table", count(hosts, "host")), &table("Repairs per host", &headings, rows))
+    folded(
+        &format!("{} as a table", count(hosts, "host")),
+        &table("Repairs per host", &headings, rows),
+    )
 }
 
 /// The objects that made the most work.
@@ -75,11 +91,19 @@ pub fn offenders(figures: &Figures) -> String {
         let sum = &object.sum;
         let name = Object { host: &object.host, service: object.service.as_deref() }.to_string();
         let bars = bar("healed", sum.healed, most) + &bar("handed", sum.handed(), most);
-        let numbers = [sum.repairs(), sum.healed, sum.handed(), sum.came_back, sum.refused].map(number);
+        let numbers =
+            [sum.repairs(), sum.healed, sum.handed(), sum.came_back, sum.refused].map(number);
         [short(&name, 60), bars].into_iter().chain(numbers).collect()
     });
-    let headings =
-        ["Object", "Healed, and handed to people below", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Refused"];
+    let headings = [
+        "Object",
+        "Healed, and handed to people below",
+        "#Repairs",
+        "#Healed",
+        "#Handed to people",
+        "#Soon back",
+        "#Refused",
+    ];
     table("Most handed to people or soon back, then most repaired", &headings, rows)
 }
 
@@ -87,9 +111,16 @@ pub fn offenders(figures: &Figures) -> String {
 pub fn reasons(figures: &Figures) -> String {
     let most = figures.reasons.first().map_or(1, |reason| reason.1);
     let rows = figures.reasons.iter().filter(|(_, now, _)| *now > 0).map(|(why, now, before)| {
-        vec![escape(&reason(why)), bar("refused", *now, most), number(*now), number(*before), change(*now, *before)]
+        vec![
+            escape(&reason(why)),
+            bar("refused", *now, most),
+            number(*now),
+            number(*before),
+            change(*now, *before),
+        ]
     });
-    let all = format!("{}; the record keeps refusals for 90 days", count(figures.now.refused, "refusal"));
+    let all =
+        format!("{}; the record keeps refusals for 90 days", count(figures.now.refused, "refusal"));
     table(&all, &["Reason", "", "#Now", "#Before", "#Change"], rows)
 }
 
@@ -101,10 +132,19 @@ pub fn stopped(figures: &Figures) -> String {
     let all: u32 = figures.stopped.iter().map(|stopped| stopped.count).sum();
     let rows = figures.stopped.iter().take(10).map(|stopped| {
         let name = Object { host: &stopped.host, service: stopped.service.as_deref() }.to_string();
-        vec![short(&name, 60), number(stopped.count), when::shown(stopped.first), when::shown(stopped.last)]
+        vec![
+            short(&name, 60),
+            number(stopped.count),
+            when::shown(stopped.first),
+            when::shown(stopped.last),
+        ]
     });
     let objects = u32::try_from(figures.stopped.len()).unwrap_or(u32::MAX);
-    let caption = format!("{} more of {} whose repairs did not help", count(all, "repair"), count(objects, "object"));
+    let caption = format!(
+        "{} more of {} whose repairs did not help",
+        count(all, "repair"),
+        count(objects, "object")
+    );
     table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 

@@ -12,7 +12,8 @@ const ROW: f64 = 22.0;
 /// Both charts, side by side where there is room.
 pub fn charts(figures: &Figures) -> String {
     format!(
-        "<p>From the call of the event handler to the good check: half within {}, nine of ten within {}.</p>\n\
+        "<p>From the call of the event handler to the good check: half within {}, nine of ten \
+         within {}.</p>\n\
          <div class=\"pair\">\n{}{}</div>\n",
         maybe(figures.now.within(0.5)),
         maybe(figures.now.within(0.9)),
@@ -31,15 +32,26 @@ fn histogram(figures: &Figures) -> String {
     let (left, right) = (110.0, 60.0);
     #[allow(clippy::cast_precision_loss, reason = "a dozen rows")]
     let height = classes.len() as f64 * ROW + 8.0;
-    let mut chart =
-        Chart::new(WIDTH, height, "How often healing took how long", "One bar for each class of times, with its count.");
+    let mut chart = Chart::new(
+        WIDTH,
+        height,
+        "How often healing took how long",
+        "One bar for each class of times, with its count.",
+    );
     let mut y = 4.0;
     for (from, to, n) in classes {
         let name = class(*from, *to);
         let length = f64::from(*n) / f64::from(most) * (WIDTH - left - right);
         chart.text("tick", Anchor::End, left - 8.0, y + 15.0, &name);
         if *n > 0 {
-            chart.bar("healed", left, y + 3.0, length.max(1.5), ROW - 6.0, &format!("{name}: {}", count(*n, "healing")));
+            chart.bar(
+                "healed",
+                left,
+                y + 3.0,
+                length.max(1.5),
+                ROW - 6.0,
+                &format!("{name}: {}", count(*n, "healing")),
+            );
         }
         chart.text("number", Anchor::Start, left + length + 6.0, y + 15.0, &number(*n));
         y += ROW;
@@ -48,7 +60,8 @@ fn histogram(figures: &Figures) -> String {
     chart.figure("How many healings took how long")
 }
 
-const TICKS: [u64; 9] = [100, 1000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 360_000_000, 3_600_000_000];
+const TICKS: [u64; 9] =
+    [100, 1000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 360_000_000, 3_600_000_000];
 
 fn log(time: Duration) -> f64 {
     time.as_secs_f64().max(0.001).log10()
@@ -63,9 +76,15 @@ fn trend(figures: &Figures) -> String {
     let high = within(0.9).fold(f64::NEG_INFINITY, f64::max).max(low + 1.0) + 0.1;
     let y = |value: f64| top + (high - value) / (high - low) * (height - top - bottom);
     let unit = figures.parts.unit;
-    let about = format!("A dot for the median of each {unit}, a line from the tenth to the ninetieth percentile.");
+    let about = format!(
+        "A dot for the median of each {unit}, a line from the tenth to the ninetieth percentile."
+    );
     let mut chart = Chart::new(WIDTH, height, format!("Time to heal per {unit}"), about);
-    for tick in TICKS.map(Duration::from_millis).into_iter().filter(|tick| (low..=high).contains(&log(*tick))) {
+    for tick in TICKS
+        .map(Duration::from_millis)
+        .into_iter()
+        .filter(|tick| (low..=high).contains(&log(*tick)))
+    {
         chart.line("grid", (left, y(log(tick))), (WIDTH - right, y(log(tick))));
         chart.text("tick", Anchor::End, left - 6.0, y(log(tick)) + 4.0, &span(tick));
     }
@@ -78,13 +97,18 @@ fn trend(figures: &Figures) -> String {
             chart.text("tick", Anchor::Middle, x, height - 12.0, &part.tick);
             last_tick = x;
         }
-        if let (Some(low), Some(median), Some(high)) = (tally.within(0.1), tally.within(0.5), tally.within(0.9)) {
-            let title = format!("{}: median {}, {} to {}", part.name, span(median), span(low), span(high));
+        if let (Some(low), Some(median), Some(high)) =
+            (tally.within(0.1), tally.within(0.5), tally.within(0.9))
+        {
+            let title =
+                format!("{}: median {}, {} to {}", part.name, span(median), span(low), span(high));
             chart.line("range", (x, y(log(low))), (x, y(log(high))));
             chart.dot("median", x, y(log(median)), 3.5, &title);
         }
         x += step;
     }
     chart.line("axis", (left, height - bottom), (WIDTH - right, height - bottom));
-    chart.figure(&format!("Per {unit}: the median, and the line within which eight of ten lie (logarithmic)"))
+    chart.figure(&format!(
+        "Per {unit}: the median, and the line within which eight of ten lie (logarithmic)"
+    ))
 }
