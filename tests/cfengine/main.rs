@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use e2e::{CfServerd, Monitor, Nagios, Place, WebSide, until};
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use serde_json::json;
 
 const CALL: &str =
@@ -47,7 +47,7 @@ fn a_dead_apache_is_healed_by_cf_runagent() {
     assert!(comment.contains(" by rung 1 of 1 (local "), "{comment}");
     let records = monitor.records();
     assert_eq!((records.len(), records[0].event.as_str()), (1, "CRITICAL;SOFT;3"), "{records:?}");
-    assert_eq!(records[0].outcome, Some(Outcome::Healed));
+    assert_eq!(records[0].outcome, Some(RepairOutcome::Healed));
     let steps: Vec<(String, String)> =
         monitor.steps(&records[0].job).into_iter().map(|step| (step.what, step.text)).collect();
     let order: Vec<&str> = steps.iter().map(|(what, _)| what.as_str()).collect();
@@ -73,7 +73,7 @@ fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
         assert_eq!(call.status.code(), Some(1), "{text}");
         assert!(text.contains(said) && text.contains(mend), "{text}");
         let record = &monitor.records()[0];
-        assert_eq!(record.outcome, Some(Outcome::NotHealed));
+        assert_eq!(record.outcome, Some(RepairOutcome::NotHealed));
         assert!(record.text.contains(mend), "{record:?}");
         assert!(!web.apache.is_listening());
     };

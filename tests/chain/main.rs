@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use e2e::{Journal, Monitor, Nagios, Place, Watch, WebSide, system_program, until};
-use ledger::Outcome;
-use policy::{Decision, Event, Fleet, History, Policy, Rules, State, decide};
+use ledger::RepairOutcome;
+use policy::{Decision, Event, Fleet, History, ObjectState, Policy, Rules, decide};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -51,7 +51,7 @@ fn a_dead_apache_is_healed_once_before_hard() {
     assert_eq!(web.jobs().len(), 1, "the gate was asked for more than one repair");
     assert_eq!(
         (records[0].event.as_str(), records[0].outcome),
-        ("CRITICAL;SOFT;3", Some(Outcome::Healed))
+        ("CRITICAL;SOFT;3", Some(RepairOutcome::Healed))
     );
     let order = |what: &str| seen.iter().position(|seen| seen == what).unwrap();
     assert!(order("run") < order("OK"), "{seen:?}");
@@ -133,7 +133,7 @@ fn a_hung_apache_is_healed_by_the_second_rung() {
         ["found", "run", "ran", "verified", "run", "ran", "verified"],
         "{steps:?}"
     );
-    assert_eq!(monitor.records()[0].outcome, Some(Outcome::Healed));
+    assert_eq!(monitor.records()[0].outcome, Some(RepairOutcome::Healed));
     let healed_by = |comment: &String| comment.contains(" by rung 2 of 2 (ssh restart): ");
     assert!(nagios.comments().iter().any(healed_by), "{:?}", nagios.comments());
     until("OK in Nagios", Duration::from_secs(10), || {
@@ -247,7 +247,7 @@ fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
     // What its service shows makes Nagios look at a host out of turn, so that HARD may come at the
     // heels of the last SOFT.
     assert!(["DOWN;SOFT;2", "DOWN;HARD;3"].contains(&records[0].event.as_str()), "{records:?}");
-    assert_eq!((records[0].outcome, web.jobs().len()), (Some(Outcome::Healed), 1));
+    assert_eq!((records[0].outcome, web.jobs().len()), (Some(RepairOutcome::Healed), 1));
     let local = monitor.steps(&records[0].job).into_iter().find(|step| step.what == "ran").unwrap();
     assert!(local.text.ends_with("wake up, web1"), "{}", local.text);
 }
@@ -284,7 +284,7 @@ fn every_call_is_decided_the_same_way_from_the_log_alone(nagios: &Nagios) {
         .map(|(_, call)| {
             let fields: Vec<&str> = call.split(';').collect();
             let (state, state_type) =
-                (State::of_service(fields[0]).unwrap(), fields[1].parse().unwrap());
+                (ObjectState::of_service(fields[0]).unwrap(), fields[1].parse().unwrap());
             let event = Event {
                 max_attempts: Some(4),
                 repair: Some("httpd".parse().unwrap()),

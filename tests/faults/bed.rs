@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use e2e::{Monitor, Place, WebSide};
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use serde_json::{Value, json};
 
 pub const CALL: &str =
@@ -97,7 +97,7 @@ impl Bed {
         assert!(seen.took < Duration::from_secs(40), "{:?}", seen.took);
         assert!(!self.mark.exists(), "the repair was run");
         let record = &self.monitor.records()[0];
-        assert_eq!(record.outcome, Some(Outcome::CouldNotRun));
+        assert_eq!(record.outcome, Some(RepairOutcome::CouldNotRun));
         assert!(record.text.contains(wanted), "{record:?}");
     }
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use e2e::until;
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::bed::{Bed, CALL};
@@ -61,7 +61,10 @@ fn ended_at_every_moment(signal: Signal) {
     let next = bed.call(CALL);
     assert!(next.text.starts_with("REPAIRED web1/HTTP"), "{}", next.text);
     let records = bed.monitor.records();
-    assert!(records.iter().all(|record| record.outcome == Some(Outcome::Healed)), "{records:?}");
+    assert!(
+        records.iter().all(|record| record.outcome == Some(RepairOutcome::Healed)),
+        "{records:?}"
+    );
     assert_eq!(
         (records.len(), bed.web.jobs().len()),
         (times_run(&bed), times_run(&bed)),

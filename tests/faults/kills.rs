@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use e2e::until;
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use serde_json::json;
 
 use crate::bed::{Bed, CALL};
@@ -72,7 +72,8 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
         records.iter().all(|record| record.outcome.is_some()),
         "a repair is still running by the record: {records:?}"
     );
-    let healed = records.iter().filter(|record| record.outcome == Some(Outcome::Healed)).count();
+    let healed =
+        records.iter().filter(|record| record.outcome == Some(RepairOutcome::Healed)).count();
     assert!(
         healed >= MOMENTS.len(),
         "{healed} repairs healed, of {} that were asked for last",

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use bed::{Bed, CALL};
 use e2e::{Place, free_port, run};
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use serde_json::{Value, json};
 
 #[test]
@@ -101,7 +101,7 @@ fn a_repair_that_fails_is_told_apart_from_one_that_does_not_help() {
         "{}",
         seen.text
     );
-    assert_eq!(bed.monitor.records()[0].outcome, Some(Outcome::NotHealed));
+    assert_eq!(bed.monitor.records()[0].outcome, Some(RepairOutcome::NotHealed));
 
     bed.repair_is(&["/bin/true"]);
     bed.wait_for_the_gates_cooldown();
@@ -189,7 +189,7 @@ fn an_answer_that_is_not_the_gates_is_never_success() {
         let seen = bed.call(CALL);
         assert_eq!(seen.code, 2, "{command}: {}", seen.text);
         assert!(seen.text.starts_with("OUTCOME UNKNOWN"), "{command}: {}", seen.text);
-        assert_eq!(bed.monitor.records()[0].outcome, Some(Outcome::Unknown));
+        assert_eq!(bed.monitor.records()[0].outcome, Some(RepairOutcome::Unknown));
     }
 }
 
@@ -286,7 +286,7 @@ fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
     let next = bed.call(CALL);
     assert!(next.text.starts_with("REPAIRED web1/HTTP"), "{}", next.text);
     let records = bed.monitor.records();
-    assert_eq!((records.len(), records[1].outcome), (2, Some(Outcome::Unknown)));
+    assert_eq!((records.len(), records[1].outcome), (2, Some(RepairOutcome::Unknown)));
     assert!(
         records[1].text.contains("its worker died; the gate says: repair 'httpd' exit 0"),
         "{}",

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use e2e::{Monitor, Nagios, Place, Watch, WebSide, until};
-use ledger::{Outcome, Record};
+use ledger::{Record, RepairOutcome};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::json;
@@ -253,7 +253,7 @@ fn at_every_moment(blow: Blow) {
             let records = lab.monitor.records();
             assert_eq!(
                 (records.len(), records[0].outcome),
-                (known + 1, Some(Outcome::Healed)),
+                (known + 1, Some(RepairOutcome::Healed)),
                 "{moment:?}: {records:?}"
             );
             assert_eq!(lab.web.jobs().len(), records.len(), "{moment:?}");
@@ -271,7 +271,7 @@ fn the_next_fault_is_healed(lab: &Lab) {
     let records = lab.monitor.records();
     assert_eq!(
         (records.len(), records[0].outcome),
-        (known + 1, Some(Outcome::Healed)),
+        (known + 1, Some(RepairOutcome::Healed)),
         "{records:?}"
     );
     assert!(
@@ -344,7 +344,7 @@ fn a_handler_that_nagios_kills_for_its_slowness_has_handed_the_repair_over() {
     let records = monitor.records();
     assert_eq!(
         (records.len(), records[0].outcome, web.jobs().len()),
-        (1, Some(Outcome::Healed), 1),
+        (1, Some(RepairOutcome::Healed), 1),
         "{records:?}"
     );
 }

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use e2e::{run, until};
-use ledger::{Claim, Ledger, Outcome, Paused, Record};
-use policy::{Decision, Event, State, StateType};
+use ledger::{Claim, Ledger, Paused, Record, RepairOutcome};
+use policy::{Decision, Event, ObjectState, StateType};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -20,7 +20,7 @@ const DEAD: &str = "dead-worker-1";
 fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[(&str, &str)]) -> Record {
     let (job, event) = (
         DEAD.parse().unwrap(),
-        Event::new("web1", Some("HTTP"), State::Critical, StateType::Hard, 4),
+        Event::new("web1", Some("HTTP"), ObjectState::Critical, StateType::Hard, 4),
     );
     let span = Duration::from_secs(600);
     let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
@@ -51,7 +51,7 @@ fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
         ("run", "rung 2 of 2: ssh httpd"),
     ];
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
-    assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
+    assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
     assert!(record.text.contains("the gate says it never began"), "{}", record.text);
 }
 
@@ -64,7 +64,7 @@ fn a_rung_that_has_another_place_in_the_ladder_by_now_is_not_asked_for() {
         Duration::from_secs(60),
         &[("run", "rung 1 of 2: ssh restart at hypervisor1")],
     );
-    assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
+    assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
 }
 
 /// The worker is killed with Nagios, Nagios is started again: all that within the second that an
@@ -91,7 +91,7 @@ fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
         });
         after_a_dead_worker(&bed, Duration::ZERO, &[("run", "rung 1 of 1: ssh httpd")])
     });
-    assert_eq!(record.outcome, Some(Outcome::Unknown), "{}", record.text);
+    assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
     assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
 }
 
@@ -147,7 +147,7 @@ fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
     bed.wait_for_the_gates_cooldown();
     assert_eq!(bed.call(CALL).code, 0);
     let outcomes: Vec<_> = bed.monitor.records().into_iter().map(|record| record.outcome).collect();
-    assert_eq!(outcomes, [Some(Outcome::Healed), Some(Outcome::CouldNotRun)]);
+    assert_eq!(outcomes, [Some(RepairOutcome::Healed), Some(RepairOutcome::CouldNotRun)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use e2e::{Monitor, Nagios, Place, Watch, WebSide, until};
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(40);
@@ -92,7 +92,7 @@ fn over_before_its_turn(results: &[(u8, &str)]) {
     let record = until("the end", LONG, || {
         lab.monitor.records().into_iter().next().filter(|record| record.ended.is_some())
     });
-    assert_eq!(record.outcome, Some(Outcome::CouldNotRun), "{record:?}");
+    assert_eq!(record.outcome, Some(RepairOutcome::CouldNotRun), "{record:?}");
     assert!(
         record
             .text

@@ -17,9 +17,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use e2e::{Place, run, system_program};
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use month::{HOSTILE_HOST, HOSTILE_SERVICE, MONTH, Month, Written, hour};
-use policy::Why;
+use policy::Reason;
 
 /// A site with nothing but a policy and a ledger.
 struct Site {
@@ -173,10 +173,10 @@ fn a_quiet_month_is_told_as_it_is() {
     page.picture("light", "1100,600", &[]);
 
     let mut month = Month::new(&site.ledger);
-    month.repair("web1", "HTTP", hour(30), Outcome::Healed);
-    month.repair("web1", "HTTP", hour(200), Outcome::Healed);
-    month.repair("web2", "HTTP", hour(500), Outcome::NotHealed);
-    month.refuse("web2", "HTTP", hour(501), Why::Flapping);
+    month.repair("web1", "HTTP", hour(30), RepairOutcome::Healed);
+    month.repair("web1", "HTTP", hour(200), RepairOutcome::Healed);
+    month.repair("web2", "HTTP", hour(500), RepairOutcome::NotHealed);
+    month.refuse("web2", "HTTP", hour(501), Reason::Flapping);
     let page = site.report("3");
     let dom = page.opened();
     assert!(

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Ledger, Outcome, SqliteLedger};
-use policy::{Decision, Event, JobId, State, StateType, Why};
+use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
+use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 
 /// October 2024, when the whole month has long passed wherever this runs, and the month before it.
 pub const MONTH: &str = "2024-10";
@@ -71,8 +71,8 @@ impl Month {
             let outcome = self.outcome(rank);
             self.repair(&host, &service, at, outcome);
             written.repairs += 1;
-            written.healed += u32::from(outcome == Outcome::Healed);
-            written.handed += u32::from(outcome != Outcome::Healed);
+            written.healed += u32::from(outcome == RepairOutcome::Healed);
+            written.handed += u32::from(outcome != RepairOutcome::Healed);
             if self.dice.roll() < 0.33 {
                 let why = self.why();
                 self.refuse(&host, &service, at + 700, why);
@@ -96,32 +96,32 @@ impl Month {
         }
     }
 
-    fn outcome(&mut self, rank: u64) -> Outcome {
+    fn outcome(&mut self, rank: u64) -> RepairOutcome {
         // One host that no restart helps.
         let bad = if rank == 2 { 0.6 } else { 0.07 };
         match self.dice.roll() {
-            roll if roll > bad => Outcome::Healed,
-            roll if roll > bad * 0.4 => Outcome::NotHealed,
-            roll if roll > bad * 0.1 => Outcome::CouldNotRun,
-            _ => Outcome::Unknown,
+            roll if roll > bad => RepairOutcome::Healed,
+            roll if roll > bad * 0.4 => RepairOutcome::NotHealed,
+            roll if roll > bad * 0.1 => RepairOutcome::CouldNotRun,
+            _ => RepairOutcome::Unknown,
         }
     }
 
-    fn why(&mut self) -> Why {
+    fn why(&mut self) -> Reason {
         let job = "66f0a1b2-00ff00ff00ff00ff".to_owned();
         let left = Duration::from_secs(240);
         match self.dice.below(10) {
-            0..4 => Why::CoolingDown { job, left },
-            4..6 => Why::SameEvent { job },
-            6 => Why::BreakerOpen { ineffective: 3, left },
-            7 => Why::FleetStarted { started: 20, left },
-            8 => Why::Acknowledged,
-            _ => Why::HostNotUp(State::Down),
+            0..4 => Reason::CoolingDown { job, left },
+            4..6 => Reason::SameEvent { job },
+            6 => Reason::BreakerOpen { ineffective: 3, left },
+            7 => Reason::FleetStarted { started: 20, left },
+            8 => Reason::Acknowledged,
+            _ => Reason::HostNotUp(ObjectState::Down),
         }
     }
 
     /// One repair: reserved, one or two rungs, finished.
-    pub fn repair(&mut self, host: &str, service: &str, at: u64, outcome: Outcome) {
+    pub fn repair(&mut self, host: &str, service: &str, at: u64, outcome: RepairOutcome) {
         let took = Duration::from_secs_f64(
             1.2 * 10_f64.powf(self.dice.roll() * self.dice.roll() * 2.2 + 0.1),
         );
@@ -131,21 +131,27 @@ impl Month {
             self.ledger.step(&job, begun + took.mul_f64(after), what, text).unwrap()
         };
         step(0.1, "run", "rung 1 of 2: ssh httpd");
-        if outcome != Outcome::CouldNotRun {
+        if outcome != RepairOutcome::CouldNotRun {
             step(0.6, "ran", "repair 'httpd' exit 0 after 0.4 s");
         }
         let text = match outcome {
-            Outcome::Healed => "HTTP OK: HTTP/1.1 200 OK - 240 bytes in 0.001 second response time",
-            Outcome::NotHealed => "connect to address 192.0.2.1 and port 80: Connection refused",
-            Outcome::CouldNotRun => "no answer from 192.0.2.1 port 22 while connecting within 90 s",
-            Outcome::Unknown => "the connection was cut; the gate does not answer",
+            RepairOutcome::Healed => {
+                "HTTP OK: HTTP/1.1 200 OK - 240 bytes in 0.001 second response time"
+            }
+            RepairOutcome::NotHealed => {
+                "connect to address 192.0.2.1 and port 80: Connection refused"
+            }
+            RepairOutcome::CouldNotRun => {
+                "no answer from 192.0.2.1 port 22 while connecting within 90 s"
+            }
+            RepairOutcome::Unknown => "the connection was cut; the gate does not answer",
         };
         self.ledger.finish(&job, begun + took, outcome, text).unwrap();
     }
 
     /// One refusal.
-    pub fn refuse(&mut self, host: &str, service: &str, at: u64, why: Why) {
-        self.reserve(host, service, at, &Decision::Stand(why));
+    pub fn refuse(&mut self, host: &str, service: &str, at: u64, why: Reason) {
+        self.reserve(host, service, at, &Decision::NoAction(why));
     }
 
     fn reserve(&mut self, host: &str, service: &str, at: u64, decision: &Decision) -> JobId {
@@ -153,7 +159,7 @@ impl Month {
         let job: JobId = format!("{at:x}-{:016x}", self.jobs).parse().unwrap();
         let (state_type, attempt) =
             if self.dice.roll() < 0.85 { (StateType::Soft, 3) } else { (StateType::Hard, 4) };
-        let event = Event::new(host, Some(service), State::Critical, state_type, attempt);
+        let event = Event::new(host, Some(service), ObjectState::Critical, state_type, attempt);
         let minute = Duration::from_secs(60);
         let claim = Claim { job: &job, event: &event, lease: minute, fleet_window: minute };
         let _ = self.ledger.reserve(&claim, &|| seconds(at), &|_| decision.clone()).unwrap();

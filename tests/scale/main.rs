@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use e2e::until;
 use fleet::{Fleet, HOSTS, SERVICES};
-use ledger::Outcome;
+use ledger::RepairOutcome;
 
 /// The fleet cap of the policy.
 const CAP: u32 = 5;
@@ -75,7 +75,7 @@ fn every_refusal_has_its_reason(fleet: &Fleet) {
 /// By the ledger, and by the gates' own records.
 fn each_service_was_repaired_just_once(fleet: &Fleet) {
     let mut all = fleet.all_records();
-    all.retain(|record| record.outcome == Some(Outcome::Healed));
+    all.retain(|record| record.outcome == Some(RepairOutcome::Healed));
     let objects: HashSet<_> = all.iter().map(|record| (&record.host, &record.service)).collect();
     assert_eq!((all.len(), objects.len()), (ALL, ALL));
     assert_eq!(fleet.jobs().len(), ALL);

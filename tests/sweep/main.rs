@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, until};
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use serde_json::{Value, json};
 
 /// A site with Nagios, whose policy knows the status file.
@@ -188,7 +188,7 @@ fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
     let records = site.monitor.records();
     assert_eq!(
         (records.len(), records[0].outcome, records[0].event.as_str()),
-        (1, Some(Outcome::Healed), "CRITICAL;HARD;1")
+        (1, Some(RepairOutcome::Healed), "CRITICAL;HARD;1")
     );
     site.ctl(&["sweep"]).is(0, "nothing with a repair is HARD broken");
     assert_eq!(site.monitor.records().len(), 1);
@@ -353,7 +353,7 @@ fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
     assert_eq!(site.monitor.records()[0].outcome, None);
     fs::write(&go, "").unwrap();
     until("the worker's end", MINUTE, || {
-        site.monitor.records()[0].outcome.filter(|outcome| *outcome == Outcome::Healed)
+        site.monitor.records()[0].outcome.filter(|outcome| *outcome == RepairOutcome::Healed)
     });
     site.in_status("current_state", "0");
     assert_eq!(site.web.jobs().len(), 1);
@@ -382,7 +382,7 @@ fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
     std::thread::sleep(Duration::from_millis(1500));
     site.ctl(&["sweep"]).is(0, "left alone\tNagios has not checked it since");
     let record = &site.monitor.records()[0];
-    assert_eq!(record.outcome, Some(Outcome::Unknown));
+    assert_eq!(record.outcome, Some(RepairOutcome::Unknown));
     assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
     site.checks(3);
 
@@ -395,5 +395,5 @@ fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
     site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed");
     let outcomes: Vec<_> =
         site.monitor.records().into_iter().map(|record| record.outcome).collect();
-    assert_eq!(outcomes, [Some(Outcome::Healed), Some(Outcome::Unknown)]);
+    assert_eq!(outcomes, [Some(RepairOutcome::Healed), Some(RepairOutcome::Unknown)]);
 }

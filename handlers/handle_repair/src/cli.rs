@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
 use plugin_kit::Problem;
-use policy::{Event, JobId, State};
+use policy::{Event, JobId, ObjectState};
 
 use policy_file::{Config, HostRoute};
 
@@ -203,8 +203,8 @@ fn check(words: Words) -> Result<Call, String> {
             plain(option, value)?;
         }
     }
-    let read_state = if service.is_some() { State::of_service } else { State::of_host };
-    let forgotten = service.is_none() && State::of_service(&words.state).is_ok();
+    let read_state = if service.is_some() { ObjectState::of_service } else { ObjectState::of_host };
+    let forgotten = service.is_none() && ObjectState::of_service(&words.state).is_ok();
     let hint = if forgotten {
         "; for that of a service, --service must be given and not empty"
     } else {
@@ -216,7 +216,7 @@ fn check(words: Words) -> Result<Call, String> {
         attempt: number("the attempt", &words.attempt)?,
         max_attempts: optional(words.max_attempts, |text| number("--max-attempts", text))?,
         host_state: optional(words.host_state, |text| {
-            State::of_host(text).map_err(|bad| format!("--host-state: {bad}"))
+            ObjectState::of_host(text).map_err(|bad| format!("--host-state: {bad}"))
         })?,
         last_state: optional(words.last_state, |text| {
             read_state(text).map_err(|bad| format!("--last-state: {bad}"))
@@ -301,12 +301,12 @@ mod tests {
         .unwrap();
         assert_eq!(
             (call.event.state, call.event.state_type, call.event.attempt),
-            (State::Critical, StateType::Soft, 3)
+            (ObjectState::Critical, StateType::Soft, 3)
         );
         assert_eq!((call.address.as_str(), call.event.max_attempts), ("192.0.2.1", Some(4)));
         assert_eq!(
             (call.event.problem_id.as_deref(), call.event.host_state),
-            (Some("12"), Some(State::Up))
+            (Some("12"), Some(ObjectState::Up))
         );
     }
 

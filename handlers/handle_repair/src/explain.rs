@@ -1,6 +1,6 @@
 //! The reasons behind a decision, one line each, for `--explain` and `repairctl explain`.
 
-use policy::{Act, Event, Fleet, History, Past, Rules, Rung, Span, State};
+use policy::{Act, Event, Fleet, History, ObjectState, PastRepair, Rules, Rung, Span};
 
 use crate::cli::Call;
 use policy_file::{Config, HostRoute};
@@ -70,7 +70,7 @@ fn names(config: &Config) -> String {
 }
 
 fn trigger(event: &Event, rules: &Rules) -> String {
-    let on: Vec<String> = rules.on.iter().map(State::to_string).collect();
+    let on: Vec<String> = rules.on.iter().map(ObjectState::to_string).collect();
     let soft = match event.max_attempts {
         Some(0 | 1) => String::new(),
         Some(max) if max <= rules.soft_attempt => {
@@ -98,7 +98,8 @@ fn past(event: &Event, known: &History) -> String {
         None => format!("no repair runs on {}", event.host),
     };
     // One that runs still stands among the repairs, as one that may end any moment.
-    let is_over = |past: &&Past| known.running.as_ref().is_none_or(|(job, _)| *job != past.job);
+    let is_over =
+        |past: &&PastRepair| known.running.as_ref().is_none_or(|(job, _)| *job != past.job);
     let last = match known.repairs.iter().find(is_over) {
         Some(past) => format!("job {} ended {} ago", past.job, Span(past.ended)),
         None => "never repaired before".to_owned(),
@@ -174,8 +175,8 @@ mod tests {
 
     #[test]
     fn a_repair_that_runs_has_not_ended() {
-        let event = Event::new("web1", Some("HTTP"), State::Critical, StateType::Hard, 4);
-        let repair = |job: &str, ended| Past {
+        let event = Event::new("web1", Some("HTTP"), ObjectState::Critical, StateType::Hard, 4);
+        let repair = |job: &str, ended| PastRepair {
             job: job.into(),
             began: Duration::from_secs(90),
             ended: Duration::from_secs(ended),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use plugin_kit::{Outcome, Problem, State};
-use policy::{JobId, Why, consider};
+use policy::{JobId, Reason, consider};
 
 use crate::cli::{self, Call};
 use crate::{explain, job};
@@ -59,8 +59,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 /// The line of a call that does nothing. A repair that the policy does not know is a mistake in the
 /// configuration: it ends as 3, because Nagios logs what a handler says only when it does not end
 /// as 0.
-pub(crate) fn stand_still(call: &Call, why: &Why) -> Outcome {
-    let state = if matches!(why, Why::UnknownRepair(_)) { State::Unknown } else { State::Ok };
+pub(crate) fn stand_still(call: &Call, why: &Reason) -> Outcome {
+    let state = if matches!(why, Reason::UnknownRepair(_)) { State::Unknown } else { State::Ok };
     Outcome::new(
         state,
         format!("NO ACTION {} ({}): {why}", call.event.object(), explain::event_text(&call.event)),

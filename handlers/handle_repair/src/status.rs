@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use policy::{State, StateType};
+use policy::{ObjectState, StateType};
 
 /// Why the status file tells nothing; then nothing is repaired.
 #[derive(Debug, thiserror::Error)]
@@ -229,21 +229,21 @@ impl Object {
     }
 
     /// Its state at the last check.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ObjectState {
         match (self.is_service, self.digit) {
-            (true, 0) => State::Ok,
-            (true, 1) => State::Warning,
-            (true, 2) => State::Critical,
-            (true, _) => State::Unknown,
-            (false, 0) => State::Up,
-            (false, 1) => State::Down,
-            (false, _) => State::Unreachable,
+            (true, 0) => ObjectState::Ok,
+            (true, 1) => ObjectState::Warning,
+            (true, 2) => ObjectState::Critical,
+            (true, _) => ObjectState::Unknown,
+            (false, 0) => ObjectState::Up,
+            (false, 1) => ObjectState::Down,
+            (false, _) => ObjectState::Unreachable,
         }
     }
 
     /// The result before the last one, if it was the same: the file does not tell what another one
     /// was.
-    pub fn result_before(&self) -> Option<State> {
+    pub fn result_before(&self) -> Option<ObjectState> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())
     }
@@ -255,7 +255,7 @@ impl Object {
 
     /// Whether it counts for the share of objects in trouble.
     pub fn in_trouble(&self) -> bool {
-        matches!(self.state(), State::Critical | State::Down | State::Unreachable)
+        matches!(self.state(), ObjectState::Critical | ObjectState::Down | ObjectState::Unreachable)
     }
 }
 
@@ -323,11 +323,11 @@ servicecomment {\n\thost_name=web1\n\tservice_description=HTTP\n\t}
         );
         assert_eq!(
             (host.state(), host.state_type, host.last_good, host.downtime),
-            (State::Down, StateType::Hard, at(800), 1)
+            (ObjectState::Down, StateType::Hard, at(800), 1)
         );
         assert_eq!(
             (http.state(), http.attempt, http.max_attempts, http.problem_id),
-            (State::Critical, 4, 4, 7)
+            (ObjectState::Critical, 4, 4, 7)
         );
         assert_eq!(
             (http.last_check, http.last_hard_change, http.last_good),
@@ -337,7 +337,7 @@ servicecomment {\n\thost_name=web1\n\tservice_description=HTTP\n\t}
         // Nothing of one block is left in the next one.
         assert_eq!(
             (disk.state(), disk.last_check, disk.event_handler_enabled),
-            (State::Ok, at(0), false)
+            (ObjectState::Ok, at(0), false)
         );
     }
 
@@ -350,7 +350,7 @@ servicecomment {\n\thost_name=web1\n\tservice_description=HTTP\n\t}
             );
             objects(text.as_bytes()).0[1].result_before()
         };
-        assert_eq!(before("989"), Some(State::Critical));
+        assert_eq!(before("989"), Some(ObjectState::Critical));
         // The check that changed it was the last one; and what is not known is no second result.
         assert_eq!((before("990"), before("0"), before("x")), (None, None, None));
     }
@@ -362,7 +362,7 @@ servicecomment {\n\thost_name=web1\n\tservice_description=HTTP\n\t}
             "x".repeat(300_000)
         );
         let (all, _) = objects(long.as_bytes());
-        assert_eq!(all[0].state(), State::Critical);
+        assert_eq!(all[0].state(), ObjectState::Critical);
         let mut line = Vec::new();
         assert!(
             read_line(&mut long.as_bytes().get(17..).unwrap(), &mut line).unwrap()

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Outcome;
+use crate::RepairOutcome;
 
 /// Everything by default; each field narrows it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,7 +39,7 @@ pub enum Standing {
     /// It has no end yet.
     Running,
     /// It ended so.
-    Ended(Outcome),
+    Ended(RepairOutcome),
 }
 
 impl Standing {
@@ -53,10 +53,10 @@ impl Standing {
 
     /// All of them, as people meet them.
     pub const ALL: [Standing; 5] = [
-        Standing::Ended(Outcome::Healed),
-        Standing::Ended(Outcome::NotHealed),
-        Standing::Ended(Outcome::CouldNotRun),
-        Standing::Ended(Outcome::Unknown),
+        Standing::Ended(RepairOutcome::Healed),
+        Standing::Ended(RepairOutcome::NotHealed),
+        Standing::Ended(RepairOutcome::CouldNotRun),
+        Standing::Ended(RepairOutcome::Unknown),
         Standing::Running,
     ];
 }
@@ -68,7 +68,7 @@ pub struct RefusalCount {
     pub host: String,
     /// The service's description.
     pub service: Option<String>,
-    /// The word of [`policy::Why::code`].
+    /// The word of [`policy::Reason::code`].
     pub why: String,
     /// How many.
     pub count: u32,

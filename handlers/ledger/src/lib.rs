@@ -12,11 +12,11 @@ mod sqlite;
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Decision, Event, History, JobId, RepairName, Why};
+use policy::{Decision, Event, History, JobId, Reason, RepairName};
 
 pub use error::Error;
 pub use filter::{Filter, RefusalCount, Standing, Which};
-pub use record::{Claim, Outcome, Paused, Record, Refusal, Running, Step};
+pub use record::{Claim, Paused, Record, Refusal, RepairOutcome, Running, Step};
 pub use relapse::came_back;
 pub use sqlite::{SqliteLedger, Sweeping};
 
@@ -30,7 +30,7 @@ pub trait Ledger {
         claim: &Claim<'_>,
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
-    ) -> Result<Result<RepairName, Why>, Error>;
+    ) -> Result<Result<RepairName, Reason>, Error>;
 
     /// The history that [`Ledger::reserve`] would decide on. Writes nothing.
     fn history(
@@ -48,7 +48,7 @@ pub trait Ledger {
         &mut self,
         job: &JobId,
         now: SystemTime,
-        outcome: Outcome,
+        outcome: RepairOutcome,
         text: &str,
     ) -> Result<(), Error>;
 

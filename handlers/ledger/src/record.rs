@@ -23,7 +23,7 @@ pub struct Claim<'a> {
 
 /// How a repair ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum RepairOutcome {
     /// A rung ran and its check is good.
     Healed,
     /// The ladder is spent and the fault is still there.
@@ -34,22 +34,26 @@ pub enum Outcome {
     Unknown,
 }
 
-impl Outcome {
-    const ALL: [Outcome; 4] =
-        [Outcome::Healed, Outcome::NotHealed, Outcome::CouldNotRun, Outcome::Unknown];
+impl RepairOutcome {
+    const ALL: [RepairOutcome; 4] = [
+        RepairOutcome::Healed,
+        RepairOutcome::NotHealed,
+        RepairOutcome::CouldNotRun,
+        RepairOutcome::Unknown,
+    ];
 
     /// The word of the record.
     pub fn as_str(self) -> &'static str {
         match self {
-            Outcome::Healed => "healed",
-            Outcome::NotHealed => "not-healed",
-            Outcome::CouldNotRun => "could-not-run",
-            Outcome::Unknown => "unknown",
+            RepairOutcome::Healed => "healed",
+            RepairOutcome::NotHealed => "not-healed",
+            RepairOutcome::CouldNotRun => "could-not-run",
+            RepairOutcome::Unknown => "unknown",
         }
     }
 
-    pub(crate) fn from_word(word: &str) -> Option<Outcome> {
-        Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    pub(crate) fn from_word(word: &str) -> Option<RepairOutcome> {
+        RepairOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 }
 
@@ -71,7 +75,7 @@ pub struct Record {
     /// When it ended; `None` while it runs.
     pub ended: Option<SystemTime>,
     /// How it ended; `None` while it runs.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RepairOutcome>,
     /// One sentence on how it ended.
     pub text: String,
     /// How many rungs of the ladder were begun.
@@ -114,7 +118,7 @@ pub struct Refusal {
     pub service: Option<String>,
     /// The event that was refused: `CRITICAL;SOFT;3`.
     pub event: String,
-    /// The word of [`policy::Why::code`].
+    /// The word of [`policy::Reason::code`].
     pub why: String,
     /// The sentence.
     pub text: String,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use crate::{Outcome, Record};
+use crate::{Record, RepairOutcome};
 
 /// For each of `records`, which stand with the newest first: whether it healed, and the same object
 /// was repaired again within `relapse` of its end. Such a repair did not help, whatever its check
@@ -15,7 +15,7 @@ pub fn came_back(records: &[Record], relapse: impl Fn(&Record) -> Duration) -> V
         let soon = again.zip(record.ended).is_some_and(|(again, ended)| {
             again.duration_since(ended).unwrap_or_default() < relapse(record)
         });
-        soon && record.outcome == Some(Outcome::Healed)
+        soon && record.outcome == Some(RepairOutcome::Healed)
     };
     records.iter().map(judge).collect()
 }
@@ -28,7 +28,7 @@ fn object(record: &Record) -> (&str, Option<&str>) {
 mod tests {
     use super::*;
 
-    fn record(host: &str, began: u64, outcome: Outcome) -> Record {
+    fn record(host: &str, began: u64, outcome: RepairOutcome) -> Record {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         Record {
             job: format!("job-{began:05}"),
@@ -48,11 +48,11 @@ mod tests {
     #[test]
     fn only_a_healed_fault_of_the_same_object_comes_back() {
         let records = [
-            record("a", 2000, Outcome::Healed),
-            record("a", 1100, Outcome::NotHealed),
-            record("b", 1050, Outcome::Healed),
-            record("a", 1000, Outcome::Healed),
-            record("a", 100, Outcome::Healed),
+            record("a", 2000, RepairOutcome::Healed),
+            record("a", 1100, RepairOutcome::NotHealed),
+            record("b", 1050, RepairOutcome::Healed),
+            record("a", 1000, RepairOutcome::Healed),
+            record("a", 100, RepairOutcome::Healed),
         ];
         let soon = came_back(&records, |_| Duration::from_secs(890));
         assert_eq!(soon, [false, false, false, true, false]);

@@ -5,8 +5,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Filter, Ledger, Outcome, Record, SqliteLedger, Standing, Which};
-use policy::{Decision, Event, JobId, State, StateType, Why};
+use ledger::{Claim, Filter, Ledger, Record, RepairOutcome, SqliteLedger, Standing, Which};
+use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 use tempfile::TempDir;
 
 fn at(seconds: u64) -> SystemTime {
@@ -22,10 +22,10 @@ fn job(n: u32) -> JobId {
 fn filled(dir: &TempDir) -> SqliteLedger {
     let mut ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
     let mut reserve =
-        |n: u32, host: &str, service: Option<&str>, seconds: u64, refuse: Option<Why>| {
+        |n: u32, host: &str, service: Option<&str>, seconds: u64, refuse: Option<Reason>| {
             let event = Event {
                 problem_id: Some(n.to_string()),
-                ..Event::new(host, service, State::Critical, StateType::Soft, 3)
+                ..Event::new(host, service, ObjectState::Critical, StateType::Soft, 3)
             };
             let claim = Claim {
                 job: &job(n),
@@ -34,20 +34,22 @@ fn filled(dir: &TempDir) -> SqliteLedger {
                 fleet_window: Duration::from_secs(60),
             };
             let decide = |_: &_| {
-                refuse.clone().map_or(Decision::Repair("httpd".parse().unwrap()), Decision::Stand)
+                refuse
+                    .clone()
+                    .map_or(Decision::Repair("httpd".parse().unwrap()), Decision::NoAction)
             };
             let _ = ledger.reserve(&claim, &|| at(seconds), &decide).unwrap();
         };
     reserve(1, "web1", Some("HTTP"), 10, None);
     reserve(2, "web1", None, 20, None);
     reserve(3, "web2", Some("HTTP"), 30, None);
-    reserve(4, "web1", Some("HTTP"), 40, Some(Why::Flapping));
-    reserve(5, "web1", Some("HTTP"), 41, Some(Why::Flapping));
-    reserve(6, "web3", Some("HTTP"), 42, Some(Why::Acknowledged));
+    reserve(4, "web1", Some("HTTP"), 40, Some(Reason::Flapping));
+    reserve(5, "web1", Some("HTTP"), 41, Some(Reason::Flapping));
+    reserve(6, "web3", Some("HTTP"), 42, Some(Reason::Acknowledged));
     ledger.step(&job(1), at(11), "run", "rung 1 of 2: ssh httpd").unwrap();
     ledger.step(&job(1), at(12), "run", "rung 2 of 2: ssh harder").unwrap();
-    ledger.finish(&job(1), at(15), Outcome::Healed, "").unwrap();
-    ledger.finish(&job(2), at(25), Outcome::NotHealed, "").unwrap();
+    ledger.finish(&job(1), at(15), RepairOutcome::Healed, "").unwrap();
+    ledger.finish(&job(2), at(25), RepairOutcome::NotHealed, "").unwrap();
     ledger
 }
 
@@ -69,8 +71,11 @@ fn repairs_by_object_time_and_outcome() {
     assert_eq!(ask(Filter { since: Some(at(20)), until: Some(at(30)), ..all }), [2]);
     assert_eq!(ask(Filter { limit: Some(2), ..all }), [3, 2]);
     assert_eq!(ask(Filter { standing: Some(Standing::Running), ..all }), [3]);
-    assert_eq!(ask(Filter { standing: Some(Standing::Ended(Outcome::Healed)), ..all }), [1]);
-    assert_eq!(ask(Filter { standing: Some(Standing::Ended(Outcome::Unknown)), ..all }), [0; 0]);
+    assert_eq!(ask(Filter { standing: Some(Standing::Ended(RepairOutcome::Healed)), ..all }), [1]);
+    assert_eq!(
+        ask(Filter { standing: Some(Standing::Ended(RepairOutcome::Unknown)), ..all }),
+        [0; 0]
+    );
 }
 
 #[test]
@@ -144,6 +149,6 @@ fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
     assert_eq!(ledger.pauses(at(0)).unwrap()[0].reason, "\u{fffd}");
     // What a decision is based on: a repair that still runs, on a host that is not known any more.
     assert!(ledger.running().is_err() && ledger.abandoned("web1").is_err());
-    let event = Event::new("web9", None, State::Critical, StateType::Hard, 3);
+    let event = Event::new("web9", None, ObjectState::Critical, StateType::Hard, 3);
     assert!(ledger.history(&event, Duration::from_secs(60), at(50)).is_err());
 }

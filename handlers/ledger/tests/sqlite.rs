@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use std::{fs, thread};
 
 use common::{HOUR, Place, at, code, event, job, reserve};
-use ledger::{Error, Ledger, Outcome, Paused, SqliteLedger, Sweeping};
+use ledger::{Error, Ledger, Paused, RepairOutcome, SqliteLedger, Sweeping};
 
 #[test]
 fn one_repair_runs_on_a_host_then_it_cools_down() {
@@ -20,9 +20,9 @@ fn one_repair_runs_on_a_host_then_it_cools_down() {
     assert_eq!(code(reserve(&mut ledger, 2, &other, at(1))), "already-running");
     assert_eq!(code(reserve(&mut ledger, 3, &event("web2", "9", 4), at(1))), "repair");
 
-    ledger.finish(&job(1), at(10), Outcome::Healed, "healed by httpd").unwrap();
+    ledger.finish(&job(1), at(10), RepairOutcome::Healed, "healed by httpd").unwrap();
     assert_eq!(code(reserve(&mut ledger, 4, &other, at(11))), "repair");
-    ledger.finish(&job(4), at(12), Outcome::NotHealed, "").unwrap();
+    ledger.finish(&job(4), at(12), RepairOutcome::NotHealed, "").unwrap();
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "10", 4), at(609))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 6, &event("web1", "10", 4), at(610))), "repair");
 
@@ -41,10 +41,10 @@ fn the_same_event_is_answered_once_however_often_it_comes() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "7", 4), at(0))), "repair");
-    ledger.finish(&job(1), at(1), Outcome::Healed, "").unwrap();
+    ledger.finish(&job(1), at(1), RepairOutcome::Healed, "").unwrap();
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "7", 4), at(3599))), "same-event");
     assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "8", 4), at(3599))), "repair");
-    ledger.finish(&job(3), at(3600), Outcome::Healed, "").unwrap();
+    ledger.finish(&job(3), at(3600), RepairOutcome::Healed, "").unwrap();
     // Another event of a problem that was repaired: the cooldown is the first reason, then that.
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(3601))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(5000))), "same-problem");
@@ -83,7 +83,7 @@ fn a_clock_that_goes_back_does_not_make_it_bolder() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(5000))), "repair");
-    ledger.finish(&job(1), at(5001), Outcome::Healed, "").unwrap();
+    ledger.finish(&job(1), at(5001), RepairOutcome::Healed, "").unwrap();
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(0))), "clock-went-back");
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(4999))), "cooling-down");
 }
@@ -93,7 +93,7 @@ fn what_could_not_be_run_is_no_answer_and_starts_no_cooldown() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "7", 4), at(0))), "repair");
-    ledger.finish(&job(1), at(1), Outcome::CouldNotRun, "").unwrap();
+    ledger.finish(&job(1), at(1), RepairOutcome::CouldNotRun, "").unwrap();
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "7", 4), at(2))), "repair");
 }
 
@@ -113,7 +113,7 @@ fn a_worker_that_died_is_known_at_once() {
         ["test-job-0001"]
     );
     assert!(next.abandoned("web2").unwrap().is_empty());
-    next.finish(&job(1), at(5), Outcome::Unknown, "its worker died").unwrap();
+    next.finish(&job(1), at(5), RepairOutcome::Unknown, "its worker died").unwrap();
     assert!(next.abandoned("web1").unwrap().is_empty());
     assert_eq!(code(reserve(&mut next, 2, &event("web1", "2", 4), at(10))), "cooling-down");
     assert_eq!(fs::read_dir(place.dir.path().join("ledger.sqlite.jobs")).unwrap().count(), 0);
@@ -131,7 +131,7 @@ fn a_worker_that_ends_while_we_look_is_not_dead() {
                     code(reserve(&mut worker, n, &event(&format!("web{n}"), "1", 4), now)),
                     "repair"
                 );
-                worker.finish(&job(n), now, Outcome::Healed, "").unwrap();
+                worker.finish(&job(n), now, RepairOutcome::Healed, "").unwrap();
             }
         });
         while !repairs.is_finished() {
@@ -172,12 +172,12 @@ fn steps_are_kept_in_order_and_an_ended_job_stays_ended() {
     let steps: Vec<String> =
         ledger.steps(&job(1)).unwrap().into_iter().map(|step| step.what).collect();
     assert_eq!(steps, ["run", "verify"]);
-    ledger.finish(&job(1), at(3), Outcome::Healed, "").unwrap();
+    ledger.finish(&job(1), at(3), RepairOutcome::Healed, "").unwrap();
     assert!(matches!(
-        ledger.finish(&job(1), at(4), Outcome::Unknown, ""),
+        ledger.finish(&job(1), at(4), RepairOutcome::Unknown, ""),
         Err(Error::NoSuchJob { .. })
     ));
-    assert_eq!(ledger.records(1).unwrap()[0].outcome, Some(Outcome::Healed));
+    assert_eq!(ledger.records(1).unwrap()[0].outcome, Some(RepairOutcome::Healed));
 }
 
 fn pause(host: Option<&str>, service: Option<&str>, until: Option<SystemTime>) -> Paused {
@@ -242,8 +242,8 @@ fn how_it_stands_is_told_of_running_and_refused_jobs() {
         (ledger.refusal_of(&job(1), at(0)).unwrap(), ledger.repair_of(&job(2)).unwrap()),
         (None, None)
     );
-    ledger.finish(&job(1), at(9), Outcome::Unknown, "").unwrap();
-    assert_eq!(ledger.repair_of(&job(1)).unwrap().unwrap().outcome, Some(Outcome::Unknown));
+    ledger.finish(&job(1), at(9), RepairOutcome::Unknown, "").unwrap();
+    assert_eq!(ledger.repair_of(&job(1)).unwrap().unwrap().outcome, Some(RepairOutcome::Unknown));
     assert_eq!(
         (ledger.unknown_since(at(8)).unwrap().len(), ledger.unknown_since(at(9)).unwrap().len()),
         (1, 0)

@@ -3,8 +3,8 @@
 
 use crate::history::count;
 use crate::{
-    Event, Fleet, History, Limits, ObjectNow, Past, PastOutcome, Policy, RepairName, Rules, State,
-    StateType, Why,
+    Event, Fleet, History, Limits, ObjectNow, ObjectState, PastOutcome, PastRepair, Policy, Reason,
+    RepairName, Rules, StateType,
 };
 
 /// What is to be done about an event.
@@ -14,7 +14,7 @@ pub enum Decision {
     /// Climb the ladder of this repair, from its first rung.
     Repair(RepairName),
     /// Do nothing, for this reason.
-    Stand(Why),
+    NoAction(Reason),
 }
 
 /// The whole decision.
@@ -23,7 +23,7 @@ pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
         .and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
     match granted {
         Ok(name) => Decision::Repair(name.clone()),
-        Err(why) => Decision::Stand(why),
+        Err(why) => Decision::NoAction(why),
     }
 }
 
@@ -32,26 +32,26 @@ pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
 pub fn consider<'a>(
     event: &'a Event,
     policy: &'a Policy,
-) -> Result<(&'a RepairName, &'a Rules), Why> {
-    let name = event.repair.as_ref().ok_or(Why::NoRepairNamed)?;
+) -> Result<(&'a RepairName, &'a Rules), Reason> {
+    let name = event.repair.as_ref().ok_or(Reason::NoRepairNamed)?;
     if event.state.is_good() {
-        return Err(Why::Recovered(event.state));
+        return Err(Reason::Recovered(event.state));
     }
-    let rules = policy.repairs.get(name).ok_or_else(|| Why::UnknownRepair(name.clone()))?;
+    let rules = policy.repairs.get(name).ok_or_else(|| Reason::UnknownRepair(name.clone()))?;
     if !rules.on.contains(&event.state) {
-        return Err(Why::StateNotCovered(event.state, rules.on.clone()));
+        return Err(Reason::StateNotCovered(event.state, rules.on.clone()));
     }
     if let Some(host_state) = event.host_state
         && event.service.is_some()
-        && host_state != State::Up
+        && host_state != ObjectState::Up
     {
-        return Err(Why::HostNotUp(host_state));
+        return Err(Reason::HostNotUp(host_state));
     }
     if event.host_downtime > 0 || (event.service.is_none() && event.downtime > 0) {
-        return Err(Why::HostDowntime);
+        return Err(Reason::HostDowntime);
     }
     if event.downtime > 0 {
-        return Err(Why::ServiceDowntime);
+        return Err(Reason::ServiceDowntime);
     }
     confirmed(event, rules)?;
     Ok((name, rules))
@@ -59,7 +59,7 @@ pub fn consider<'a>(
 
 /// HARD is always sure enough. SOFT is from the wanted attempt on, or from the last one before HARD
 /// when `max_check_attempts` is so small that the wanted one never comes.
-fn confirmed(event: &Event, rules: &Rules) -> Result<(), Why> {
+fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let needed = match event.max_attempts {
         Some(0 | 1) => None,
         Some(max) => Some(rules.soft_attempt.min(max - 1)),
@@ -68,13 +68,13 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Why> {
     match (event.state_type, needed) {
         (StateType::Hard, _) => in_a_row(event, rules),
         (StateType::Soft, Some(needed)) if event.attempt >= needed => in_a_row(event, rules),
-        (StateType::Soft, needed) => Err(Why::TooEarly { attempt: event.attempt, needed }),
+        (StateType::Soft, needed) => Err(Reason::TooEarly { attempt: event.attempt, needed }),
     }
 }
 
 /// Nagios counts every bad result as an attempt, so the first CRITICAL after two WARNINGs is SOFT
 /// 3. The event tells one result back; one that it does not tell was none of the wanted.
-fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Why> {
+fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
         Rules::MOST_IN_A_ROW
     } else {
@@ -83,80 +83,87 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Why> {
     if known >= rules.in_a_row {
         return Ok(());
     }
-    Err(Why::NotInARow { state: event.state, state_type: event.state_type, last: event.last_state })
+    Err(Reason::NotInARow {
+        state: event.state,
+        state_type: event.state_type,
+        last: event.last_state,
+    })
 }
 
 /// The part that history decides. It can only say no: more history never makes it bolder.
-pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Why> {
+pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Reason> {
     as_it_is_now(history)?;
     if let Some(pause) = &history.paused {
-        return Err(Why::Paused {
+        return Err(Reason::Paused {
             by: pause.by.clone(),
             reason: pause.reason.clone(),
             left: pause.left,
         });
     }
     if let Some(job) = &history.same_event {
-        return Err(Why::SameEvent { job: job.clone() });
+        return Err(Reason::SameEvent { job: job.clone() });
     }
     if let Some((job, ahead)) = &history.ahead {
-        return Err(Why::ClockWentBack { job: job.clone(), ahead: *ahead });
+        return Err(Reason::ClockWentBack { job: job.clone(), ahead: *ahead });
     }
     if let Some((job, since)) = &history.running {
-        return Err(Why::AlreadyRunning { job: job.clone(), since: *since });
+        return Err(Reason::AlreadyRunning { job: job.clone(), since: *since });
     }
     within_limits(limits, history)?;
     if let Some(job) = &history.same_problem {
-        return Err(Why::SameProblem { job: job.clone() });
+        return Err(Reason::SameProblem { job: job.clone() });
     }
     within_fleet(fleet, history)
 }
 
 /// What has changed since the event, as far as Nagios' status file is known.
-fn as_it_is_now(history: &History) -> Result<(), Why> {
+fn as_it_is_now(history: &History) -> Result<(), Reason> {
     match &history.now {
         Some(ObjectNow { state: Some(state), .. }) if state.is_good() => {
-            Err(Why::Recovered(*state))
+            Err(Reason::Recovered(*state))
         }
-        Some(ObjectNow { acknowledged: true, .. }) => Err(Why::Acknowledged),
-        Some(ObjectNow { flapping: true, .. }) => Err(Why::Flapping),
+        Some(ObjectNow { acknowledged: true, .. }) => Err(Reason::Acknowledged),
+        Some(ObjectNow { flapping: true, .. }) => Err(Reason::Flapping),
         _ => Ok(()),
     }
 }
 
-fn within_limits(limits: &Limits, history: &History) -> Result<(), Why> {
+fn within_limits(limits: &Limits, history: &History) -> Result<(), Reason> {
     // What could not be run has changed nothing: it starts no cooldown and spends no budget.
-    let ran = |past: &&Past| past.outcome != PastOutcome::NotRun;
+    let ran = |past: &&PastRepair| past.outcome != PastOutcome::NotRun;
     if let Some(last) = history.repairs.iter().filter(ran).find(|past| past.ended < limits.cooldown)
     {
-        return Err(Why::CoolingDown { job: last.job.clone(), left: limits.cooldown - last.ended });
+        return Err(Reason::CoolingDown {
+            job: last.job.clone(),
+            left: limits.cooldown - last.ended,
+        });
     }
     let until_healthy =
         limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
     let ineffective = history.ineffective(limits);
     if ineffective >= limits.breaker {
-        return Err(Why::BreakerOpen { ineffective, left: until_healthy });
+        return Err(Reason::BreakerOpen { ineffective, left: until_healthy });
     }
     let spent = history.spent(limits);
     if spent >= limits.per_incident {
-        return Err(Why::IncidentBudget { spent, left: until_healthy });
+        return Err(Reason::IncidentBudget { spent, left: until_healthy });
     }
     let window = history.repairs.iter().filter(ran).filter(|past| past.began < limits.window.per);
     let spent = count(window.clone());
     if spent >= limits.window.count {
         let oldest = window.map(|past| past.began).max().unwrap_or_default();
-        return Err(Why::WindowBudget { spent, left: limits.window.per.saturating_sub(oldest) });
+        return Err(Reason::WindowBudget { spent, left: limits.window.per.saturating_sub(oldest) });
     }
     Ok(())
 }
 
-fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Why> {
+fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Reason> {
     let now = &history.fleet;
     if now.running >= fleet.running {
-        return Err(Why::FleetRunning(now.running));
+        return Err(Reason::FleetRunning(now.running));
     }
     if now.started >= fleet.started.count {
-        return Err(Why::FleetStarted {
+        return Err(Reason::FleetStarted {
             started: now.started,
             left: fleet.started.per.saturating_sub(now.oldest_start),
         });
@@ -167,7 +174,7 @@ fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Why> {
             if troubled > 1
                 && u64::from(troubled) * 100 > u64::from(of) * u64::from(fleet.share) =>
         {
-            Err(Why::FleetShare { troubled, of, allowed: fleet.share })
+            Err(Reason::FleetShare { troubled, of, allowed: fleet.share })
         }
         _ => Ok(()),
     }

@@ -11,7 +11,7 @@ use core::str::FromStr;
 
 /// The state of a service (`$SERVICESTATE$`) or of a host (`$HOSTSTATE$`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum ObjectState {
     /// A service in order.
     Ok,
     /// A service past its warning threshold.
@@ -28,39 +28,40 @@ pub enum State {
     Unreachable,
 }
 
-impl State {
-    const SERVICE: [State; 4] = [State::Ok, State::Warning, State::Critical, State::Unknown];
-    const HOST: [State; 3] = [State::Up, State::Down, State::Unreachable];
+impl ObjectState {
+    const SERVICE: [ObjectState; 4] =
+        [ObjectState::Ok, ObjectState::Warning, ObjectState::Critical, ObjectState::Unknown];
+    const HOST: [ObjectState; 3] = [ObjectState::Up, ObjectState::Down, ObjectState::Unreachable];
 
     /// Reads a service's state, in Nagios' own capitals.
-    pub fn of_service(word: &str) -> Result<State, BadWord> {
-        one_of(word, "a service state", &State::SERVICE)
+    pub fn of_service(word: &str) -> Result<ObjectState, BadWord> {
+        one_of(word, "a service state", &ObjectState::SERVICE)
     }
 
     /// Reads a host's state, in Nagios' own capitals.
-    pub fn of_host(word: &str) -> Result<State, BadWord> {
-        one_of(word, "a host state", &State::HOST)
+    pub fn of_host(word: &str) -> Result<ObjectState, BadWord> {
+        one_of(word, "a host state", &ObjectState::HOST)
     }
 
     /// Whether there is nothing to repair.
     pub fn is_good(self) -> bool {
-        matches!(self, State::Ok | State::Up)
+        matches!(self, ObjectState::Ok | ObjectState::Up)
     }
 
     fn as_str(self) -> &'static str {
         match self {
-            State::Ok => "OK",
-            State::Warning => "WARNING",
-            State::Critical => "CRITICAL",
-            State::Unknown => "UNKNOWN",
-            State::Up => "UP",
-            State::Down => "DOWN",
-            State::Unreachable => "UNREACHABLE",
+            ObjectState::Ok => "OK",
+            ObjectState::Warning => "WARNING",
+            ObjectState::Critical => "CRITICAL",
+            ObjectState::Unknown => "UNKNOWN",
+            ObjectState::Up => "UP",
+            ObjectState::Down => "DOWN",
+            ObjectState::Unreachable => "UNREACHABLE",
         }
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for ObjectState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -132,7 +133,7 @@ fn one_of<T: Copy + fmt::Display>(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The state the object is in now.
-    pub state: State,
+    pub state: ObjectState,
     /// SOFT or HARD.
     pub state_type: StateType,
     /// The number of the check attempt, from 1.
@@ -144,10 +145,10 @@ pub struct Event {
     /// The service's description; `None` for an event of the host itself.
     pub service: Option<String>,
     /// The state of the host the service runs on.
-    pub host_state: Option<State>,
+    pub host_state: Option<ObjectState>,
     /// The result of the check before this one, whatever it was (`$LASTSERVICESTATE$`,
     /// `$LASTHOSTSTATE$`).
-    pub last_state: Option<State>,
+    pub last_state: Option<ObjectState>,
     /// How many downtimes the service (or, for a host event, the host) is in.
     pub downtime: u32,
     /// How many downtimes the host is in.
@@ -163,7 +164,7 @@ impl Event {
     pub fn new(
         host: &str,
         service: Option<&str>,
-        state: State,
+        state: ObjectState,
         state_type: StateType,
         attempt: u32,
     ) -> Event {
@@ -198,13 +199,13 @@ mod tests {
 
     #[test]
     fn services_and_hosts_have_their_own_words() {
-        assert_eq!(State::of_service("CRITICAL"), Ok(State::Critical));
-        assert_eq!(State::of_host("DOWN"), Ok(State::Down));
+        assert_eq!(ObjectState::of_service("CRITICAL"), Ok(ObjectState::Critical));
+        assert_eq!(ObjectState::of_host("DOWN"), Ok(ObjectState::Down));
         for bad in ["critical", "DOWN", "$SERVICESTATE$", ""] {
-            assert!(State::of_service(bad).is_err(), "{bad}");
+            assert!(ObjectState::of_service(bad).is_err(), "{bad}");
         }
         assert_eq!(
-            State::of_service("CRIT\n").unwrap_err().to_string(),
+            ObjectState::of_service("CRIT\n").unwrap_err().to_string(),
             "'CRIT\\n' is not a service state: one of OK, WARNING, CRITICAL, UNKNOWN"
         );
         assert!("FIRM".parse::<StateType>().is_err());

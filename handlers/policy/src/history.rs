@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use core::time::Duration;
 
-use crate::{Limits, State};
+use crate::{Limits, ObjectState};
 
 /// How long an event, and a problem, is remembered as answered. Nagios repeats a call within
 /// seconds; a problem id, however, comes again once Nagios was restarted without its retention
@@ -28,7 +28,7 @@ pub struct History {
     /// The repair that runs on the host, whatever its service, and for how long.
     pub running: Option<(String, Duration)>,
     /// Earlier repairs of this object, the newest first.
-    pub repairs: Vec<Past>,
+    pub repairs: Vec<PastRepair>,
     /// When this object was in trouble and refused a repair, the newest first.
     pub refused: Vec<Duration>,
     /// What all repairs together do.
@@ -50,7 +50,7 @@ pub struct Pause {
 
 /// One earlier repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Past {
+pub struct PastRepair {
     /// Its job.
     pub job: String,
     /// How long ago it began.
@@ -90,7 +90,7 @@ pub struct FleetNow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectNow {
     /// Its state, if it was checked since the event; the file is only written every few seconds.
-    pub state: Option<State>,
+    pub state: Option<ObjectState>,
     /// Somebody has acknowledged the problem.
     pub acknowledged: bool,
     /// Nagios sees it flapping.
@@ -100,7 +100,7 @@ pub struct ObjectNow {
 impl History {
     /// The repairs of the incident that is still going on: back in time, as long as no gap between
     /// two signs of trouble is as long as `healthy_for`. Some of them may not have been run.
-    pub fn incident(&self, limits: &Limits) -> &[Past] {
+    pub fn incident(&self, limits: &Limits) -> &[PastRepair] {
         let mut trouble = Duration::ZERO;
         let mut count = 0;
         for past in &self.repairs {
@@ -135,7 +135,7 @@ impl History {
         count
     }
 
-    fn refused_soon_after(&self, past: &Past, limits: &Limits) -> bool {
+    fn refused_soon_after(&self, past: &PastRepair, limits: &Limits) -> bool {
         self.refused.iter().any(|at| *at < past.ended && past.ended - *at < limits.relapse)
     }
 
@@ -152,7 +152,7 @@ impl History {
 }
 
 /// How many of these were run, or may have been.
-pub(crate) fn count<'a>(repairs: impl Iterator<Item = &'a Past>) -> u32 {
+pub(crate) fn count<'a>(repairs: impl Iterator<Item = &'a PastRepair>) -> u32 {
     u32::try_from(repairs.filter(|past| past.outcome != PastOutcome::NotRun).count())
         .unwrap_or(u32::MAX)
 }
@@ -167,8 +167,8 @@ mod tests {
         Duration::from_secs(60 * n)
     }
 
-    fn past(ended: u64, outcome: PastOutcome) -> Past {
-        Past {
+    fn past(ended: u64, outcome: PastOutcome) -> PastRepair {
+        PastRepair {
             job: format!("job-{ended:04}"),
             began: minutes(ended + 1),
             ended: minutes(ended),

@@ -14,12 +14,14 @@ mod decide;
 mod event;
 mod history;
 mod names;
+mod reason;
 mod rules;
-mod why;
 
 pub use decide::{Decision, admit, consider, decide};
-pub use event::{BadWord, Event, State, StateType};
-pub use history::{FleetNow, History, ObjectNow, Past, PastOutcome, Pause, SAME_EVENT_WITHIN};
+pub use event::{BadWord, Event, ObjectState, StateType};
+pub use history::{
+    FleetNow, History, ObjectNow, PastOutcome, PastRepair, Pause, SAME_EVENT_WITHIN,
+};
 pub use names::{BadName, JobId, RepairName};
+pub use reason::{Reason, Span};
 pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung};
-pub use why::{Span, Why};

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use crate::{RepairName, State};
+use crate::{ObjectState, RepairName};
 
 /// All repairs by name, and what holds for all of them together. Read from policy.json by the
 /// program; this crate knows no files.
@@ -23,7 +23,7 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The states that call for it.
-    pub on: Vec<State>,
+    pub on: Vec<ObjectState>,
     /// The SOFT attempt from which on it runs; the last SOFT attempt when `max_check_attempts`
     /// leaves fewer.
     pub soft_attempt: u32,
@@ -135,7 +135,7 @@ impl Rules {
     /// The rules of the design: CRITICAL or DOWN, at SOFT 3 or later, within the default limits.
     pub fn with_ladder(ladder: Vec<Rung>) -> Rules {
         Rules {
-            on: vec![State::Critical, State::Down],
+            on: vec![ObjectState::Critical, ObjectState::Down],
             soft_attempt: 3,
             in_a_row: 1,
             limits: Limits::default(),

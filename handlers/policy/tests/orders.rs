@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use policy::{
-    Decision, Event, Fleet, FleetNow, History, Limits, Past, PastOutcome, Policy, Quota, Rules,
-    SAME_EVENT_WITHIN, State, StateType, decide,
+    Decision, Event, Fleet, FleetNow, History, Limits, ObjectState, PastOutcome, PastRepair,
+    Policy, Quota, Rules, SAME_EVENT_WITHIN, StateType, decide,
 };
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ struct Call {
     /// Seconds since the call before.
     after: u64,
     host: usize,
-    state: State,
+    state: ObjectState,
     state_type: StateType,
     attempt: u32,
     problem: u32,
@@ -42,12 +42,12 @@ struct Repair {
 
 fn any_call() -> impl Strategy<Value = Call> {
     let states = [
-        State::Critical,
-        State::Critical,
-        State::Critical,
-        State::Ok,
-        State::Warning,
-        State::Unknown,
+        ObjectState::Critical,
+        ObjectState::Critical,
+        ObjectState::Critical,
+        ObjectState::Ok,
+        ObjectState::Warning,
+        ObjectState::Unknown,
     ];
     let what = (prop::sample::select(states.to_vec()), any::<bool>(), 1..5u32);
     (0..400u64, 0..HOSTS, what, 1..4u32, 0..600u64, 0..3usize).prop_map(
@@ -109,7 +109,7 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
             .map(|r| {
                 // How one that runs will end is not known: it counts as one that did not help.
                 let outcome = if r.ended > now { PastOutcome::Failed } else { r.outcome };
-                Past { job: "job".into(), began: age(r.began), ended: age(r.ended), outcome }
+                PastRepair { job: "job".into(), began: age(r.began), ended: age(r.ended), outcome }
             })
             .collect(),
         refused: refused
@@ -142,7 +142,7 @@ fn told(calls: &[Call]) -> Vec<Repair> {
         };
         match decide(&event, &policy, &history(&repairs, &refused, call, now)) {
             Decision::Repair(_) => {
-                assert_eq!(call.state, State::Critical, "repaired what is {}", call.state);
+                assert_eq!(call.state, ObjectState::Critical, "repaired what is {}", call.state);
                 let &Call { host, problem, outcome, .. } = call;
                 let event = (call.state_type, call.attempt);
                 repairs.push(Repair {
@@ -154,9 +154,9 @@ fn told(calls: &[Call]) -> Vec<Repair> {
                     outcome,
                 });
             }
-            Decision::Stand(why) if why.code() == "same-event" || call.state != State::Critical => {
-            }
-            Decision::Stand(_) => refused.push((call.host, now)),
+            Decision::NoAction(why)
+                if why.code() == "same-event" || call.state != ObjectState::Critical => {}
+            Decision::NoAction(_) => refused.push((call.host, now)),
         }
     }
     repairs

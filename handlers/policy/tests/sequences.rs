@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use policy::{
-    Act, Decision, Event, Fleet, History, Past, PastOutcome, Policy, Rules, Rung,
-    SAME_EVENT_WITHIN, State, decide,
+    Act, Decision, Event, Fleet, History, ObjectState, PastOutcome, PastRepair, Policy, Rules,
+    Rung, SAME_EVENT_WITHIN, decide,
 };
 
 const TABLE: &str = include_str!("sequences.txt");
@@ -40,7 +40,7 @@ struct Known {
 impl Known {
     fn history(&self, minute: u64, event: &str) -> History {
         let age = |at: u64| Duration::from_secs(60 * (minute - at));
-        let past = |(at, _): &(u64, String)| Past {
+        let past = |(at, _): &(u64, String)| PastRepair {
             job: format!("repaired-at-{at}"),
             began: age(*at),
             ended: age(*at),
@@ -73,7 +73,7 @@ fn event(words: &[&str]) -> Event {
     let [state, state_type, attempts, rest @ ..] = words else { panic!("{words:?}") };
     let (attempt, max) = attempts.split_once('/').unwrap();
     let has = |word: &str| u32::from(rest.contains(&word));
-    let read_state = if of_host { State::of_host } else { State::of_service };
+    let read_state = if of_host { ObjectState::of_host } else { ObjectState::of_service };
     let state = read_state(state).unwrap();
     let service = (!of_host).then_some("S");
     Event {
@@ -81,7 +81,7 @@ fn event(words: &[&str]) -> Event {
         host_state: rest
             .iter()
             .find_map(|word| word.strip_prefix("host="))
-            .map(|word| State::of_host(word).unwrap()),
+            .map(|word| ObjectState::of_host(word).unwrap()),
         last_state: rest
             .iter()
             .find_map(|word| word.strip_prefix("last="))
@@ -114,7 +114,7 @@ fn decisions(scenario: &str) -> Vec<String> {
                 object.repairs.push((minute, call.trim().to_owned()));
                 "REPAIR".to_owned()
             }
-            Decision::Stand(why) => {
+            Decision::NoAction(why) => {
                 if matches!(
                     why.code(),
                     "cooling-down"

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use policy::{
-    Act, Decision, Event, Fleet, FleetNow, History, ObjectNow, Past, PastOutcome, Pause, Policy,
-    Rules, Rung, State, StateType, Why, decide,
+    Act, Decision, Event, Fleet, FleetNow, History, ObjectNow, ObjectState, PastOutcome,
+    PastRepair, Pause, Policy, Reason, Rules, Rung, StateType, decide,
 };
 use proptest::prelude::*;
 
@@ -33,11 +33,11 @@ fn policy_of(rules: Rules) -> Policy {
 fn event(text: &str) -> Event {
     let mut fields = text.split(';');
     let mut next = || fields.next().unwrap();
-    let (state, state_type) = (State::of_service(next()).unwrap(), next().parse().unwrap());
+    let (state, state_type) = (ObjectState::of_service(next()).unwrap(), next().parse().unwrap());
     let (attempt, max) = next().split_once('/').unwrap();
     Event {
         max_attempts: Some(max.parse().unwrap()),
-        host_state: Some(State::Up),
+        host_state: Some(ObjectState::Up),
         problem_id: Some("1".into()),
         repair: Some("httpd".parse().unwrap()),
         ..Event::new("web1", Some("HTTP"), state, state_type, attempt.parse().unwrap())
@@ -47,7 +47,7 @@ fn event(text: &str) -> Event {
 fn verdict(event: &Event, history: &History) -> &'static str {
     match decide(event, &policy(), history) {
         Decision::Repair(_) => "repair",
-        Decision::Stand(why) => why.code(),
+        Decision::NoAction(why) => why.code(),
     }
 }
 
@@ -88,16 +88,16 @@ fn without_max_attempts_it_waits_for_the_wanted_attempt() {
 fn two_results_in_a_row_can_be_asked_for() {
     let strict = policy_of(Rules { in_a_row: 2, ..rules() });
     for (text, last, wanted) in [
-        ("CRITICAL;SOFT;3/4", Some(State::Critical), "repair"),
+        ("CRITICAL;SOFT;3/4", Some(ObjectState::Critical), "repair"),
         // C U C and W W C: the attempt is 3, but it is the first CRITICAL.
-        ("CRITICAL;SOFT;3/4", Some(State::Unknown), "not-in-a-row"),
-        ("CRITICAL;SOFT;3/4", Some(State::Warning), "not-in-a-row"),
-        ("CRITICAL;SOFT;1/4", Some(State::Ok), "too-early"),
-        ("CRITICAL;SOFT;1/2", Some(State::Ok), "not-in-a-row"),
-        ("CRITICAL;SOFT;2/3", Some(State::Critical), "repair"),
-        ("CRITICAL;HARD;4/4", Some(State::Critical), "repair"),
-        ("CRITICAL;HARD;4/4", Some(State::Warning), "not-in-a-row"),
-        ("CRITICAL;HARD;1/1", Some(State::Ok), "not-in-a-row"),
+        ("CRITICAL;SOFT;3/4", Some(ObjectState::Unknown), "not-in-a-row"),
+        ("CRITICAL;SOFT;3/4", Some(ObjectState::Warning), "not-in-a-row"),
+        ("CRITICAL;SOFT;1/4", Some(ObjectState::Ok), "too-early"),
+        ("CRITICAL;SOFT;1/2", Some(ObjectState::Ok), "not-in-a-row"),
+        ("CRITICAL;SOFT;2/3", Some(ObjectState::Critical), "repair"),
+        ("CRITICAL;HARD;4/4", Some(ObjectState::Critical), "repair"),
+        ("CRITICAL;HARD;4/4", Some(ObjectState::Warning), "not-in-a-row"),
+        ("CRITICAL;HARD;1/1", Some(ObjectState::Ok), "not-in-a-row"),
         // What Nagios does not say is not taken for a yes.
         ("CRITICAL;SOFT;3/4", None, "not-in-a-row"),
         ("CRITICAL;HARD;4/4", None, "not-in-a-row"),
@@ -105,15 +105,18 @@ fn two_results_in_a_row_can_be_asked_for() {
         let event = Event { last_state: last, ..event(text) };
         let decided = match decide(&event, &strict, &History::default()) {
             Decision::Repair(_) => "repair",
-            Decision::Stand(why) => why.code(),
+            Decision::NoAction(why) => why.code(),
         };
         assert_eq!(decided, wanted, "{text} after {last:?}");
         // Without it the result before does not matter.
         assert_ne!(verdict(&event, &History::default()), "not-in-a-row");
     }
-    let covered =
-        policy_of(Rules { in_a_row: 2, on: vec![State::Critical, State::Unknown], ..rules() });
-    let mixed = Event { last_state: Some(State::Unknown), ..event("CRITICAL;SOFT;3/4") };
+    let covered = policy_of(Rules {
+        in_a_row: 2,
+        on: vec![ObjectState::Critical, ObjectState::Unknown],
+        ..rules()
+    });
+    let mixed = Event { last_state: Some(ObjectState::Unknown), ..event("CRITICAL;SOFT;3/4") };
     assert!(
         matches!(decide(&mixed, &covered, &History::default()), Decision::Repair(_)),
         "each of the states of 'on' counts"
@@ -131,8 +134,8 @@ fn each_reason_to_stand_still_is_its_own() {
     };
     assert_eq!(with(|e| e.repair = None), "no-repair-named");
     assert_eq!(with(|e| e.repair = Some("htpd".parse().unwrap())), "unknown-repair");
-    assert_eq!(with(|e| e.host_state = Some(State::Down)), "host-not-up");
-    assert_eq!(with(|e| e.host_state = Some(State::Unreachable)), "host-not-up");
+    assert_eq!(with(|e| e.host_state = Some(ObjectState::Down)), "host-not-up");
+    assert_eq!(with(|e| e.host_state = Some(ObjectState::Unreachable)), "host-not-up");
     assert_eq!(with(|e| e.downtime = 1), "service-downtime");
     // Nagios leaves SERVICEDOWNTIME at 0 for a downtime of the host.
     assert_eq!(with(|e| e.host_downtime = 1), "host-downtime");
@@ -159,19 +162,19 @@ fn each_reason_to_stand_still_is_its_own() {
 
     let now = |change: fn(&mut ObjectNow)| {
         let mut now =
-            ObjectNow { state: Some(State::Critical), acknowledged: false, flapping: false };
+            ObjectNow { state: Some(ObjectState::Critical), acknowledged: false, flapping: false };
         change(&mut now);
         verdict(&hard, &History { now: Some(now), ..History::default() })
     };
     assert_eq!(now(|_| ()), "repair");
     assert_eq!(now(|now| now.acknowledged = true), "acknowledged");
     assert_eq!(now(|now| now.flapping = true), "flapping");
-    assert_eq!(now(|now| now.state = Some(State::Ok)), "recovered");
+    assert_eq!(now(|now| now.state = Some(ObjectState::Ok)), "recovered");
 }
 
 /// A history of repairs that ended so many seconds ago, the newest first.
 fn after(repairs: &[(u64, PastOutcome)]) -> History {
-    let past = |(ended, outcome): &(u64, PastOutcome)| Past {
+    let past = |(ended, outcome): &(u64, PastOutcome)| PastRepair {
         job: "j".into(),
         began: Duration::from_secs(ended + 5),
         ended: Duration::from_secs(*ended),
@@ -244,11 +247,12 @@ fn many_faults_at_once_have_another_cause() {
 #[test]
 fn a_host_event_is_repaired_though_the_host_is_down() {
     let mut down = event("CRITICAL;HARD;4/4");
-    (down.state, down.service, down.host_state) = (State::Down, None, Some(State::Down));
+    (down.state, down.service, down.host_state) =
+        (ObjectState::Down, None, Some(ObjectState::Down));
     assert_eq!(verdict(&down, &History::default()), "repair");
     down.downtime = 1;
     assert_eq!(verdict(&down, &History::default()), "host-downtime");
-    (down.downtime, down.state) = (0, State::Unreachable);
+    (down.downtime, down.state) = (0, ObjectState::Unreachable);
     assert_eq!(verdict(&down, &History::default()), "state-not-covered");
 }
 
@@ -256,34 +260,35 @@ fn a_host_event_is_repaired_though_the_host_is_down() {
 fn every_refusal_reads_as_a_sentence() {
     let left = Duration::from_millis(90_500);
     assert_eq!(
-        Why::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
+        Reason::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
         "the breaker is open, for 3 repairs of this incident did not help: it closes after 50 min \
          without a fault"
     );
     assert_eq!(
-        Why::CoolingDown { job: "j".into(), left }.to_string(),
+        Reason::CoolingDown { job: "j".into(), left }.to_string(),
         "cooling down after job j: allowed again in 91 s"
     );
     assert_eq!(
-        Why::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
+        Reason::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
         "SOFT attempt 1 is too early: it repairs from SOFT 3 on, or when HARD"
     );
-    let in_a_row =
-        |state_type, last| Why::NotInARow { state: State::Critical, state_type, last }.to_string();
+    let in_a_row = |state_type, last| {
+        Reason::NotInARow { state: ObjectState::Critical, state_type, last }.to_string()
+    };
     assert_eq!(
-        in_a_row(StateType::Soft, Some(State::Warning)),
+        in_a_row(StateType::Soft, Some(ObjectState::Warning)),
         "the result before was WARNING, and the policy wants two in a row: allowed at the next \
          CRITICAL"
     );
     assert_eq!(
-        in_a_row(StateType::Hard, Some(State::Unknown)),
+        in_a_row(StateType::Hard, Some(ObjectState::Unknown)),
         "the result before was UNKNOWN, and the policy wants two in a row: allowed at the next \
          CRITICAL of which Nagios tells, \
          or by 'repairctl sweep' if it stays so"
     );
     assert!(in_a_row(StateType::Soft, None).ends_with("is not known: give it as --last-state"));
     assert_eq!(
-        Why::SameProblem { job: "j".into() }.to_string(),
+        Reason::SameProblem { job: "j".into() }.to_string(),
         "job j has repaired this very problem, and it is still there: people are needed; allowed \
          again for a new problem, or \
          after 60 min"
@@ -292,10 +297,10 @@ fn every_refusal_reads_as_a_sentence() {
 
 prop_compose! {
     fn any_event()(
-        state in prop::sample::select(vec![State::Ok, State::Warning, State::Critical, State::Unknown]),
+        state in prop::sample::select(vec![ObjectState::Ok, ObjectState::Warning, ObjectState::Critical, ObjectState::Unknown]),
         hard in any::<bool>(), attempt in 0..20u32, max in prop::option::of(0..12u32),
-        host_state in prop::option::of(prop::sample::select(vec![State::Up, State::Down, State::Unreachable])),
-        last_state in prop::option::of(prop::sample::select(vec![State::Ok, State::Warning, State::Critical, State::Unknown])),
+        host_state in prop::option::of(prop::sample::select(vec![ObjectState::Up, ObjectState::Down, ObjectState::Unreachable])),
+        last_state in prop::option::of(prop::sample::select(vec![ObjectState::Ok, ObjectState::Warning, ObjectState::Critical, ObjectState::Unknown])),
         downtime in 0..2u32, host_downtime in 0..2u32, named in any::<bool>(),
     ) -> Event {
         let state_type = if hard { StateType::Hard } else { StateType::Soft };
@@ -328,10 +333,10 @@ proptest! {
     #[test]
     fn never_repairs_what_is_well_in_downtime_or_not_asked_for(event in any_event(), history in any_history()) {
         if let Decision::Repair(_) = decide(&event, &policy(), &history) {
-            prop_assert_eq!(event.state, State::Critical);
+            prop_assert_eq!(event.state, ObjectState::Critical);
             prop_assert!(event.repair.is_some());
             prop_assert_eq!(event.downtime + event.host_downtime, 0);
-            prop_assert!(event.host_state.is_none_or(|state| state == State::Up));
+            prop_assert!(event.host_state.is_none_or(|state| state == ObjectState::Up));
         }
     }
 
@@ -366,7 +371,7 @@ proptest! {
         let limits = rules().limits;
         if let Decision::Repair(_) = decide(&event, &policy(), &history) {
             prop_assert!(history.running.is_none() && history.same_event.is_none() && history.same_problem.is_none());
-            let ran: Vec<&Past> = history.repairs.iter().filter(|past| past.outcome != PastOutcome::NotRun).collect();
+            let ran: Vec<&PastRepair> = history.repairs.iter().filter(|past| past.outcome != PastOutcome::NotRun).collect();
             prop_assert!(ran.iter().all(|past| past.ended >= limits.cooldown));
             prop_assert!(history.spent(&limits) < 3 && history.ineffective(&limits) < 3);
             prop_assert!(ran.iter().filter(|past| past.began < limits.window.per).count() < 6);
@@ -378,7 +383,7 @@ proptest! {
     fn two_in_a_row_are_two_and_never_bolder_than_one(event in any_event(), history in any_history()) {
         let strict = policy_of(Rules { in_a_row: 2, ..rules() });
         if let Decision::Repair(_) = decide(&event, &strict, &history) {
-            prop_assert_eq!((event.state, event.last_state), (State::Critical, Some(State::Critical)));
+            prop_assert_eq!((event.state, event.last_state), (ObjectState::Critical, Some(ObjectState::Critical)));
             prop_assert!(matches!(decide(&event, &policy(), &history), Decision::Repair(_)));
         }
     }
@@ -387,7 +392,7 @@ proptest! {
     fn hard_is_never_too_early(event in any_event()) {
         let hard = Event { state_type: StateType::Hard, ..event };
         let decision = decide(&hard, &policy(), &History::default());
-        let too_early = matches!(decision, Decision::Stand(Why::TooEarly { .. }));
+        let too_early = matches!(decision, Decision::NoAction(Reason::TooEarly { .. }));
         prop_assert!(!too_early);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy::{Act, Limits, Quota, RepairName, Rules, Rung, State};
+use policy::{Act, Limits, ObjectState, Quota, RepairName, Rules, Rung};
 use serde::Deserialize;
 
 use super::Span;
@@ -108,8 +108,8 @@ fn limits(keys: RepairKeys) -> Limits {
 }
 
 /// The states that can call for a repair: all but the good ones.
-fn bad_state(word: &str) -> Result<State, String> {
-    let state = State::of_service(word).or_else(|_| State::of_host(word));
+fn bad_state(word: &str) -> Result<ObjectState, String> {
+    let state = ObjectState::of_service(word).or_else(|_| ObjectState::of_host(word));
     match state {
         Ok(state) if !state.is_good() => Ok(state),
         _ => {

@@ -1,5 +1,5 @@
 use super::*;
-use policy::{Act, State};
+use policy::{Act, ObjectState};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn the_smallest_policy_is_complete() {
     let rules = config.policy.repairs.values().next().unwrap();
     assert_eq!(
         (rules.on.as_slice(), rules.soft_attempt, rules.in_a_row),
-        (&[State::Critical, State::Down][..], 3, 1)
+        (&[ObjectState::Critical, ObjectState::Down][..], 3, 1)
     );
     assert_eq!(
         (rules.limits.cooldown, rules.ladder[0].timeout),
@@ -42,7 +42,7 @@ fn a_rung_takes_from_its_repair_what_it_does_not_say() {
     assert!(matches!(&rules.ladder[1].act, Act::Local(argv) if argv.len() == 3));
     assert_eq!(
         (rules.on.as_slice(), rules.soft_attempt, rules.limits.cooldown.as_secs()),
-        (&[State::Warning][..], 1, 3600)
+        (&[ObjectState::Warning][..], 1, 3600)
     );
     assert_eq!(rules.in_a_row, 2);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use handle_repair::status::{self, Blind, Object, Program};
-use policy::{State, StateType};
+use policy::{ObjectState, StateType};
 
 /// A host's name and, of a service, its description.
 pub type Key = (Vec<u8>, Option<Vec<u8>>);
@@ -27,7 +27,7 @@ pub struct Board {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Host {
     /// Its state at the last check.
-    pub state: State,
+    pub state: ObjectState,
     /// How many downtimes it is in.
     pub downtime: u32,
 }

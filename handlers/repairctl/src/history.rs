@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use ledger::{
-    Filter, Ledger, Outcome, Record, Refusal, RefusalCount, SqliteLedger, Standing, Which,
+    Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, SqliteLedger, Standing, Which,
 };
 use plugin_kit::{Found, Out, Problem};
 use serde::{Deserialize, Serialize};
@@ -188,9 +188,9 @@ pub fn object(record: &Record) -> Object<'_> {
 pub fn outcome(record: &Record) -> Cell {
     let tone = match record.standing() {
         Standing::Running => Tone::Plain,
-        Standing::Ended(Outcome::Healed) => Tone::Good,
-        Standing::Ended(Outcome::NotHealed) => Tone::Bad,
-        Standing::Ended(Outcome::CouldNotRun | Outcome::Unknown) => Tone::Uneasy,
+        Standing::Ended(RepairOutcome::Healed) => Tone::Good,
+        Standing::Ended(RepairOutcome::NotHealed) => Tone::Bad,
+        Standing::Ended(RepairOutcome::CouldNotRun | RepairOutcome::Unknown) => Tone::Uneasy,
     };
     Cell::toned(record.standing().as_str(), tone)
 }

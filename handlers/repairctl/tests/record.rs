@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Ledger, Outcome, SqliteLedger};
-use policy::{Decision, Event, State, StateType, Why};
+use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
+use policy::{Decision, Event, ObjectState, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -88,13 +88,13 @@ impl Site {
         // Only who owns a ledger can write it.
         self.give_ledger_to(0);
         let mut ledger = SqliteLedger::open(&self.ledger()).unwrap();
-        let event = Event::new(HOSTILE, Some(HOSTILE), State::Critical, StateType::Hard, 4);
+        let event = Event::new(HOSTILE, Some(HOSTILE), ObjectState::Critical, StateType::Hard, 4);
         let span = Duration::from_secs(60);
         for (job, decision) in [
             ("hostile-1", Decision::Repair("httpd".parse().unwrap())),
             (
                 "hostile-2",
-                Decision::Stand(Why::Paused {
+                Decision::NoAction(Reason::Paused {
                     by: HOSTILE.into(),
                     reason: HOSTILE.into(),
                     left: None,
@@ -105,7 +105,7 @@ impl Site {
             let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
             if ledger.reserve(&claim, &SystemTime::now, &|_| decision.clone()).unwrap().is_ok() {
                 ledger.step(&job, SystemTime::now(), "found", HOSTILE).unwrap();
-                ledger.finish(&job, SystemTime::now(), Outcome::Unknown, HOSTILE).unwrap();
+                ledger.finish(&job, SystemTime::now(), RepairOutcome::Unknown, HOSTILE).unwrap();
             }
         }
         drop(ledger);

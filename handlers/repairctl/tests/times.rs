@@ -7,8 +7,8 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Ledger, Outcome, SqliteLedger};
-use policy::{Decision, Event, State, StateType};
+use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
+use policy::{Decision, Event, ObjectState, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -28,11 +28,11 @@ fn site() -> TempDir {
     let mut ledger = SqliteLedger::open(&at("ledger.sqlite")).unwrap();
     let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
     let (job, span) = ("noon-0001".parse().unwrap(), Duration::from_secs(60));
-    let event = Event::new("web1", None, State::Down, StateType::Hard, 3);
+    let event = Event::new("web1", None, ObjectState::Down, StateType::Hard, 3);
     let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
-    ledger.finish(&job, noon + span, Outcome::Healed, "").unwrap();
+    ledger.finish(&job, noon + span, RepairOutcome::Healed, "").unwrap();
     // Twice a header, the counts (one type of local time, four bytes of its name), that type and
     // the name; then the rule.
     let block = [

@@ -113,7 +113,7 @@ impl Usage {
 #[serde(deny_unknown_fields)]
 pub struct Obstacle {
     /// The kind of refusal.
-    pub reason: Reason,
+    pub reason: GateReason,
     /// One sentence for a person.
     pub text: String,
     /// Seconds until it may be asked again, for cooldown, budget and a full record.
@@ -136,7 +136,7 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     /// The kind of refusal.
-    pub reason: Reason,
+    pub reason: GateReason,
     /// One sentence for a person.
     pub text: String,
     /// The job that was asked for, if the gate named it.
@@ -152,14 +152,14 @@ pub struct Refusal {
 impl Refusal {
     /// Whether it ends by itself, without a person.
     pub fn is_passing(&self) -> bool {
-        self.reason == Reason::Busy || self.retry_after.is_some()
+        self.reason == GateReason::Busy || self.retry_after.is_some()
     }
 }
 
 /// The kinds of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reason {
+pub enum GateReason {
     /// Not one of the gate's words.
     BadRequest,
     /// The gate's file has no such repair.
@@ -180,19 +180,19 @@ pub enum Reason {
     NoSuchJob,
 }
 
-impl Reason {
+impl GateReason {
     /// The word of the answer.
     pub fn as_str(self) -> &'static str {
         match self {
-            Reason::BadRequest => "bad-request",
-            Reason::UnknownRepair => "unknown-repair",
-            Reason::Busy => "busy",
-            Reason::Cooldown => "cooldown",
-            Reason::Budget => "budget",
-            Reason::Held => "held",
-            Reason::Config => "config",
-            Reason::State => "state",
-            Reason::NoSuchJob => "no-such-job",
+            GateReason::BadRequest => "bad-request",
+            GateReason::UnknownRepair => "unknown-repair",
+            GateReason::Busy => "busy",
+            GateReason::Cooldown => "cooldown",
+            GateReason::Budget => "budget",
+            GateReason::Held => "held",
+            GateReason::Config => "config",
+            GateReason::State => "state",
+            GateReason::NoSuchJob => "no-such-job",
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::Request;
 use crate::answer::{
-    Answer, Diagnosis, JobReport, JobState, Obstacle, Reason, Refusal, Report, Usage,
+    Answer, Diagnosis, GateReason, JobReport, JobState, Obstacle, Refusal, Report, Usage,
 };
 use crate::text::{clean, quoted};
 
@@ -100,7 +100,7 @@ struct VersionFrame {
 #[serde(deny_unknown_fields)]
 struct RefusedFrame {
     host: String,
-    reason: Reason,
+    reason: GateReason,
     text: String,
     job: Option<String>,
     running: Option<String>,
@@ -333,7 +333,7 @@ mod tests {
         let obstacle = used[0].obstacle.as_ref().unwrap();
         assert_eq!(
             (obstacle.reason, obstacle.text.as_str(), obstacle.retry_after),
-            (Reason::Budget, "no?more", Some(7.0))
+            (GateReason::Budget, "no?more", Some(7.0))
         );
         for state in ["failed", "timeout", "running", "unknown"] {
             let json = REPORT

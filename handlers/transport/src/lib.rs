@@ -22,7 +22,7 @@ mod text;
 use std::time::Instant;
 
 pub use answer::{
-    Answer, Diagnosis, JobReport, JobState, Obstacle, Reason, Refusal, Report, Usage,
+    Answer, Diagnosis, GateReason, JobReport, JobState, Obstacle, Refusal, Report, Usage,
 };
 pub use error::{Error, Phase};
 pub use frame::read_answer;

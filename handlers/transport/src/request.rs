@@ -29,7 +29,7 @@ pub enum Request {
         name: RepairName,
     },
     /// How much of its limits has each repair used? Older gates refuse this as a
-    /// [`BadRequest`](crate::Reason::BadRequest).
+    /// [`BadRequest`](crate::GateReason::BadRequest).
     Usage,
     /// How is, or how was, this job?
     Status {

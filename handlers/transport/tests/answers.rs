@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{Plan, ask, fails, repair, signal, soon};
 use rustix::process::Signal;
-use transport::{Answer, Error, Gate, JobState, Reason, Request};
+use transport::{Answer, Error, Gate, GateReason, JobState, Request};
 
 /// Asks for a repair of a host whose forced command is this script, and returns how it fails.
 fn not_believed(script: &str) -> Error {
@@ -135,7 +135,7 @@ fn a_refusal_is_an_answer() {
     let sshd = Plan::new().gate(&format!("echo 'SHN1 {refusal}'; exit 3")).start();
     let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(30));
     let Ok(Answer::Refused(refusal)) = answer else { panic!("{answer:?}") };
-    assert_eq!(refusal.reason, Reason::Busy);
+    assert_eq!(refusal.reason, GateReason::Busy);
     assert_eq!(refusal.running.unwrap().as_str(), "other-job-1");
 }
 

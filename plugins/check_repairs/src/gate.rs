@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use policy_file::Config;
-use transport::{Answer, Error, Gate, Reason, Request, Usage, route};
+use transport::{Answer, Error, Gate, GateReason, Request, Usage, route};
 
 use crate::cli::GateHost;
 
@@ -60,7 +60,7 @@ fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, String> {
     match gate.ask(&Request::Usage, deadline) {
         Ok(Answer::Usage(all)) => Ok(all),
         // Older gates do not know the word.
-        Ok(Answer::Refused(refusal)) if refusal.reason == Reason::BadRequest => Ok(Vec::new()),
+        Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::BadRequest => Ok(Vec::new()),
         other => Err(refused(other)),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ledger::{Paused, Record};
 use plugin_kit::{Number, Outcome, Perfdata, Range, State};
-use policy::{Policy, Span, Why};
-use transport::{Reason, Usage};
+use policy::{Policy, Reason, Span};
+use transport::{GateReason, Usage};
 
 use crate::NAME;
 use crate::cli::{Thresholds, What, Wish};
@@ -116,7 +116,7 @@ fn obstacle(usage: &Usage) -> Option<(State, String)> {
     let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
     let Some(obstacle) = &usage.obstacle else { return nearly_full() };
     match obstacle.reason {
-        Reason::Busy | Reason::Cooldown => {
+        GateReason::Busy | GateReason::Cooldown => {
             nearly_full().or_else(|| Some((State::Ok, obstacle.text.clone())))
         }
         _ => Some((State::Warning, obstacle.text.clone())),
@@ -173,7 +173,7 @@ fn details(finding: Finding) -> Vec<String> {
 }
 
 fn is_breaker(held: &&Held) -> bool {
-    matches!(held.why, Why::BreakerOpen { .. })
+    matches!(held.why, Reason::BreakerOpen { .. })
 }
 
 /// Repairs have given up there: whatever it is, it needs a person.
@@ -347,10 +347,10 @@ mod tests {
             obstacle: Some(Obstacle { reason, text: "not now".into(), retry_after: Some(60.0) }),
         };
         let state = |reason, records| obstacle(&usage(reason, records)).map(|(state, _)| state);
-        assert_eq!(state(Reason::Cooldown, 1), Some(State::Ok));
-        assert_eq!(state(Reason::Busy, 1), Some(State::Ok));
-        assert_eq!(state(Reason::Cooldown, 950), Some(State::Warning), "nearly full");
-        assert_eq!(state(Reason::Budget, 1), Some(State::Warning));
-        assert_eq!(state(Reason::State, 1000), Some(State::Warning));
+        assert_eq!(state(GateReason::Cooldown, 1), Some(State::Ok));
+        assert_eq!(state(GateReason::Busy, 1), Some(State::Ok));
+        assert_eq!(state(GateReason::Cooldown, 950), Some(State::Warning), "nearly full");
+        assert_eq!(state(GateReason::Budget, 1), Some(State::Warning));
+        assert_eq!(state(GateReason::State, 1000), Some(State::Warning));
     }
 }

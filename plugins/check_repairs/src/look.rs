@@ -3,8 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Outcome, Paused, Record, RefusalCount, SqliteLedger, came_back};
-use policy::{Event, Fleet, FleetNow, History, Limits, Quota, State, StateType, Why, admit};
+use ledger::{
+    Filter, Ledger, Paused, Record, RefusalCount, RepairOutcome, SqliteLedger, came_back,
+};
+use policy::{
+    Event, Fleet, FleetNow, History, Limits, ObjectState, Quota, Reason, StateType, admit,
+};
 use policy_file::Config;
 
 /// Why the ledger tells nothing.
@@ -56,7 +60,7 @@ pub struct Held {
     /// `host/service` or `host`.
     pub object: String,
     /// The rule that says no.
-    pub why: Why,
+    pub why: Reason,
 }
 
 /// Looks at the ledger. Before the first repair there is none, which is nothing wrong as long as
@@ -122,8 +126,8 @@ fn read(
     };
     for (record, back) in records.into_iter().zip(back) {
         match record.outcome {
-            Some(Outcome::Healed) if !back => seen.healed += 1,
-            Some(Outcome::Unknown) => seen.unknown.push(record),
+            Some(RepairOutcome::Healed) if !back => seen.healed += 1,
+            Some(RepairOutcome::Unknown) => seen.unknown.push(record),
             Some(_) => seen.failed.push(record),
             None => {}
         }
@@ -159,7 +163,8 @@ fn held(
     let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
     let mut held: Vec<Held> = Vec::new();
     for (host, service, repair) in ledger.in_trouble_since(since)? {
-        let event = Event::new(&host, service.as_deref(), State::Critical, StateType::Hard, 1);
+        let event =
+            Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
         let known = ledger.history(&event, Duration::ZERO, now)?;
         let limits = Limits { cooldown: Duration::ZERO, ..limits(config, &repair) };
         let own = History { repairs: known.repairs, refused: known.refused, ..History::default() };

@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
 
-use ledger::{Claim, Ledger, Outcome, Paused, SqliteLedger};
-use policy::{Decision, Event, JobId, State, StateType, Why};
+use ledger::{Claim, Ledger, Paused, RepairOutcome, SqliteLedger};
+use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -56,7 +56,7 @@ impl Site {
     fn begin(&mut self, host: &str, minutes_ago: u64, decision: &Decision) -> JobId {
         self.jobs += 1;
         let job: JobId = format!("job-{:05}", self.jobs).parse().unwrap();
-        let event = Event::new(host, Some("HTTP"), State::Critical, StateType::Soft, 3);
+        let event = Event::new(host, Some("HTTP"), ObjectState::Critical, StateType::Soft, 3);
         let claim = Claim {
             job: &job,
             event: &event,
@@ -68,7 +68,7 @@ impl Site {
     }
 
     /// A repair that began so long ago and took a minute.
-    fn repair(&mut self, host: &str, minutes_ago: u64, outcome: Outcome) {
+    fn repair(&mut self, host: &str, minutes_ago: u64, outcome: RepairOutcome) {
         let job = self.begin(host, minutes_ago, &granted());
         self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "said the check").unwrap();
     }
@@ -101,8 +101,8 @@ fn all_is_well() {
              paused=0;;;0; breakers=0;;;0; budget=0;16;19;0;20"
         )
     );
-    site.repair("web1", 100, Outcome::Healed);
-    site.begin("web1", 90, &Decision::Stand(Why::Flapping));
+    site.repair("web1", 100, RepairOutcome::Healed);
+    site.begin("web1", 90, &Decision::NoAction(Reason::Flapping));
     let running = site.begin("web2", 0, &granted());
     let said = site.says("-vv");
     let (code, words, perfdata) = parts(&said);
@@ -113,15 +113,15 @@ fn all_is_well() {
             && perfdata.contains("budget=1;"),
         "{perfdata}"
     );
-    site.ledger.finish(&running, SystemTime::now(), Outcome::Healed, "").unwrap();
+    site.ledger.finish(&running, SystemTime::now(), RepairOutcome::Healed, "").unwrap();
     assert!(site.says("").1.starts_with("REPAIRS OK: 2 healed"));
 }
 
 #[test]
 fn repairs_that_fail_are_counted_against_the_thresholds() {
     let mut site = Site::new();
-    site.repair("web1", 300, Outcome::NotHealed);
-    site.repair("web2", 300, Outcome::CouldNotRun);
+    site.repair("web1", 300, RepairOutcome::NotHealed);
+    site.repair("web2", 300, RepairOutcome::CouldNotRun);
     let said = site.says("-v");
     assert_eq!(parts(&said).0, 1);
     assert!(said.1.starts_with("REPAIRS WARNING: 2 repairs failed in 24 h |"), "{}", said.1);
@@ -139,8 +139,8 @@ fn repairs_that_fail_are_counted_against_the_thresholds() {
 #[test]
 fn a_fault_that_is_soon_back_was_not_healed() {
     let mut site = Site::new();
-    site.repair("web1", 300, Outcome::Healed);
-    site.repair("web1", 287, Outcome::Healed);
+    site.repair("web1", 300, RepairOutcome::Healed);
+    site.repair("web1", 287, RepairOutcome::Healed);
     let said = site.says("");
     assert_eq!(
         parts(&said).1,
@@ -152,7 +152,7 @@ fn a_fault_that_is_soon_back_was_not_healed() {
 fn an_open_breaker_is_the_worst_and_comes_first() {
     let mut site = Site::new();
     for minutes in [50, 35, 20] {
-        site.repair("web1", minutes, Outcome::NotHealed);
+        site.repair("web1", minutes, RepairOutcome::NotHealed);
     }
     let said = site.says("-v");
     let (code, words, perfdata) = parts(&said);
@@ -176,12 +176,12 @@ fn a_budget_near_its_end_is_told_before_and_when_it_is_spent() {
     let mut site = Site::new();
     site.write_policy(&json!({"count": 4, "per": "1h"}));
     for n in 0..3 {
-        site.repair(&format!("web{n}"), 30, Outcome::Healed);
+        site.repair(&format!("web{n}"), 30, RepairOutcome::Healed);
     }
     assert_eq!(site.says("").0, 0);
     let said = site.says("--budget-warning 70");
     assert_eq!(parts(&said).1, "REPAIRS WARNING: 3 of 4 repairs started in 60 min");
-    site.repair("web3", 30, Outcome::Healed);
+    site.repair("web3", 30, RepairOutcome::Healed);
     let said = site.says("-v");
     assert!(said.0 == 2 && said.1.contains("; allowed again in "), "{}", said.1);
     assert!(parts(&said).2.ends_with("budget=4;3;3;0;4"), "{}", said.1);
@@ -191,7 +191,7 @@ fn a_budget_near_its_end_is_told_before_and_when_it_is_spent() {
 fn six_repairs_a_day_are_all_that_an_object_has() {
     let mut site = Site::new();
     for n in 0..6 {
-        site.repair("web1", 1200 - 180 * n, Outcome::Healed);
+        site.repair("web1", 1200 - 180 * n, RepairOutcome::Healed);
     }
     let said = site.says("");
     assert_eq!(parts(&said).1, "REPAIRS WARNING: budget of web1/HTTP spent");
@@ -200,7 +200,7 @@ fn six_repairs_a_day_are_all_that_an_object_has() {
 #[test]
 fn nobody_knows_how_it_ended() {
     let mut site = Site::new();
-    site.repair("web1", 100, Outcome::Unknown);
+    site.repair("web1", 100, RepairOutcome::Unknown);
     assert_eq!(parts(&site.says("")).1, "REPAIRS WARNING: outcome unknown for web1/HTTP in 24 h");
 
     // A worker that died holds its lock no more.
@@ -240,7 +240,7 @@ fn hostile_names_stay_in_their_line() {
     let mut site = Site::new();
     let hostile = "web\x1b[31m|x=9;;; \nREPAIRS OK\u{202e}";
     for minutes in [50, 35, 20] {
-        site.repair(hostile, minutes, Outcome::NotHealed);
+        site.repair(hostile, minutes, RepairOutcome::NotHealed);
     }
     let said = site.says("-v");
     assert_eq!(said.0, 2);
@@ -291,7 +291,7 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
     use std::os::unix::process::CommandExt;
     const NOBODY: u32 = 65534;
     let mut site = Site::new();
-    site.repair("web1", 5, Outcome::Healed);
+    site.repair("web1", 5, RepairOutcome::Healed);
     fs::set_permissions(site.policy(), fs::Permissions::from_mode(0o644)).unwrap();
     let of_nobody = |path: &Path| chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     fs::read_dir(site.dir.path()).unwrap().for_each(|entry| of_nobody(&entry.unwrap().path()));
@@ -387,8 +387,9 @@ fn it_looks_while_a_repair_is_being_recorded() {
     let mut site = Site::new();
     thread::scope(|scope| {
         let policy = site.policy();
-        let writer = scope
-            .spawn(|| (0..50).for_each(|n| site.repair(&format!("web{n}"), 1000, Outcome::Healed)));
+        let writer = scope.spawn(|| {
+            (0..50).for_each(|n| site.repair(&format!("web{n}"), 1000, RepairOutcome::Healed))
+        });
         while !writer.is_finished() {
             let done = Command::new(env!("CARGO_BIN_EXE_check_repairs"))
                 .arg("--policy")

@@ -5,9 +5,9 @@
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use ledger::{Ledger, Outcome, Record, SqliteLedger, Step};
+use ledger::{Ledger, Record, RepairOutcome, SqliteLedger, Step};
 use policy::{Act, JobId, Rung};
-use transport::{Answer, JobState, Reason, Request, route};
+use transport::{Answer, GateReason, JobState, Request, route};
 
 use super::climb::name_of;
 use super::hands::{self, POLL};
@@ -30,8 +30,11 @@ pub fn close(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<
         let has_run = steps.iter().any(|step| RUN.contains(&step.what.as_str()));
         if let Some((outcome, text)) = how_it_stands(&record, &begun, call, config) {
             // The last rung may never have begun: what went before it did.
-            let outcome =
-                if has_run && outcome == Outcome::CouldNotRun { Outcome::Unknown } else { outcome };
+            let outcome = if has_run && outcome == RepairOutcome::CouldNotRun {
+                RepairOutcome::Unknown
+            } else {
+                outcome
+            };
             // Another worker may have been faster; then there is nothing left to end.
             let _ = ledger.finish(
                 &job,
@@ -50,22 +53,24 @@ fn how_it_stands(
     begun: &[&Step],
     call: &Call,
     config: &Config,
-) -> Option<(Outcome, String)> {
+) -> Option<(RepairOutcome, String)> {
     let Some(last) = begun.last() else {
-        return Some((Outcome::CouldNotRun, "nothing had been asked of a gate yet".into()));
+        return Some((RepairOutcome::CouldNotRun, "nothing had been asked of a gate yet".into()));
     };
     let rules = record.repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     // The ladder may have another shape by now.
     let is_that = |rung: &&Rung| last.text.ends_with(&format!(": {}", name_of(&rung.act)));
     let rung = rules.and_then(|rules| rules.ladder.get(begun.len() - 1)).filter(is_that);
     let Some(Rung { act: Act::Ssh { at, .. }, .. }) = rung else {
-        return Some((Outcome::Unknown, "what it had begun cannot be asked for".into()));
+        return Some((RepairOutcome::Unknown, "what it had begun cannot be asked for".into()));
     };
     let job = format!("{}-{}", record.job, begun.len()).parse().ok()?;
     let deadline = Instant::now() + PATIENCE;
     let mut gate = match route::connect(&call.route(config, at.as_deref()), deadline) {
         Ok(gate) => gate,
-        Err(why) => return Some((Outcome::Unknown, format!("its gate cannot be asked: {why}"))),
+        Err(why) => {
+            return Some((RepairOutcome::Unknown, format!("its gate cannot be asked: {why}")));
+        }
     };
     let status = Request::Status { job };
     let mut answer = gate.ask(&status, deadline);
@@ -76,21 +81,21 @@ fn how_it_stands(
     match answer {
         Ok(Answer::Job(report)) if report.state == JobState::Running => None,
         Ok(Answer::Job(report)) => {
-            Some((Outcome::Unknown, format!("the gate says: {}", hands::told(&report))))
+            Some((RepairOutcome::Unknown, format!("the gate says: {}", hands::told(&report))))
         }
         answer if is_unknown_there(&answer) => {
-            Some((Outcome::CouldNotRun, "the gate says it never began".into()))
+            Some((RepairOutcome::CouldNotRun, "the gate says it never began".into()))
         }
         Ok(Answer::Refused(refusal)) => {
-            Some((Outcome::Unknown, format!("the gate refuses to say: {}", refusal.text)))
+            Some((RepairOutcome::Unknown, format!("the gate refuses to say: {}", refusal.text)))
         }
-        Ok(_) => Some((Outcome::Unknown, "the gate answered another question".into())),
-        Err(why) => Some((Outcome::Unknown, format!("its gate does not answer: {why}"))),
+        Ok(_) => Some((RepairOutcome::Unknown, "the gate answered another question".into())),
+        Err(why) => Some((RepairOutcome::Unknown, format!("its gate does not answer: {why}"))),
     }
 }
 
 fn is_unknown_there(answer: &Result<Answer, transport::Error>) -> bool {
-    matches!(answer, Ok(Answer::Refused(refusal)) if refusal.reason == Reason::NoSuchJob)
+    matches!(answer, Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob)
 }
 
 /// What was asked of a gate just before the worker died: a gate may be slow to begin.

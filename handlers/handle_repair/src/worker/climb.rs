@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ledger::Outcome;
+use ledger::RepairOutcome;
 use plugin_kit::State;
 use policy::{Act, JobId, RepairName, Rules, Rung};
 
@@ -70,8 +70,8 @@ pub trait Hands {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
     /// The verdict.
-    pub outcome: Outcome,
-    /// Why, for people.
+    pub outcome: RepairOutcome,
+    /// Reason, for people.
     pub text: String,
     /// The rungs that ran, or may have, in order: `rung 2 of 3 (ssh restart)`. The last one is what
     /// healed, if one did.
@@ -110,12 +110,12 @@ pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Result<Ending
 
 /// What follows from one rung.
 enum Step {
-    End(Outcome, String),
+    End(RepairOutcome, String),
     Next(String),
 }
 
-fn unhealed(ran: bool) -> Outcome {
-    if ran { Outcome::NotHealed } else { Outcome::CouldNotRun }
+fn unhealed(ran: bool) -> RepairOutcome {
+    if ran { RepairOutcome::NotHealed } else { RepairOutcome::CouldNotRun }
 }
 
 /// The check decides, never the exit status, in both directions. A check that cannot tell ends the
@@ -130,12 +130,13 @@ fn judge(attempt: Attempt, rung: &Rung, ran: bool, hands: &mut dyn Hands) -> Ste
     let check = verified(rung, settle, hands);
     let both = format!("{said}; its check says: {}", check.text);
     match (check.state, &attempt) {
-        (State::Ok, _) => Step::End(Outcome::Healed, check.text),
-        (State::Unknown, _) => {
-            Step::End(Outcome::Unknown, format!("{said}; its check cannot tell: {}", check.text))
-        }
+        (State::Ok, _) => Step::End(RepairOutcome::Healed, check.text),
+        (State::Unknown, _) => Step::End(
+            RepairOutcome::Unknown,
+            format!("{said}; its check cannot tell: {}", check.text),
+        ),
         // Nobody may repair again on top of a repair that perhaps still runs.
-        (_, Attempt::Unknown(_)) => Step::End(Outcome::Unknown, both),
+        (_, Attempt::Unknown(_)) => Step::End(RepairOutcome::Unknown, both),
         (_, Attempt::Failed(_)) => Step::Next(both),
         _ => Step::Next(check.text),
     }
@@ -304,7 +305,10 @@ mod tests {
     #[test]
     fn the_first_rung_that_verifies_ends_the_climb() {
         let (ending, asked) = run([Attempt::Ran(text("ok"))], [State::Ok]);
-        assert_eq!((ending.outcome, ending.text.as_str()), (Outcome::Healed, "the check's line"));
+        assert_eq!(
+            (ending.outcome, ending.text.as_str()),
+            (RepairOutcome::Healed, "the check's line")
+        );
         assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check"]);
     }
 
@@ -328,15 +332,15 @@ mod tests {
             assert!(ending.text.contains("disk full"), "{}", ending.text);
             (ending.outcome, hands.asked.len())
         };
-        assert_eq!(climbed(0, &[]), (Outcome::CouldNotRun, 0));
-        assert_eq!(climbed(1, &[Attempt::Ran(text("ok"))]), (Outcome::NotHealed, 3));
+        assert_eq!(climbed(0, &[]), (RepairOutcome::CouldNotRun, 0));
+        assert_eq!(climbed(1, &[Attempt::Ran(text("ok"))]), (RepairOutcome::NotHealed, 3));
     }
 
     #[test]
     fn a_rung_that_succeeds_but_does_not_verify_hands_on() {
         let (ending, asked) =
             run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Critical, State::Ok]);
-        assert_eq!(ending.outcome, Outcome::Healed);
+        assert_eq!(ending.outcome, RepairOutcome::Healed);
         assert_eq!(ending.tried, ["rung 1 of 2 (ssh soft)", "rung 2 of 2 (local /bin/hard)"]);
         assert_eq!(asked[3], "local /bin/hard");
     }
@@ -347,7 +351,7 @@ mod tests {
         rules.ladder.iter_mut().for_each(|rung| rung.good_results = 2);
         let ran = || Attempt::Ran(text("ok"));
         let (ending, asked) = run_with(&rules, [ran()], [State::Ok, State::Ok]);
-        assert_eq!(ending.outcome, Outcome::Healed);
+        assert_eq!(ending.outcome, RepairOutcome::Healed);
         assert_eq!(
             asked,
             ["ssh soft job-00001-1", "settle 2", "verify check", "settle 1", "verify check"]
@@ -356,7 +360,7 @@ mod tests {
             run_with(&rules, [ran(), ran()], [State::Ok, State::Critical, State::Critical]);
         assert_eq!(
             (ending.outcome, ending.evidence),
-            (Outcome::NotHealed, vec!["evidence".to_owned()])
+            (RepairOutcome::NotHealed, vec!["evidence".to_owned()])
         );
     }
 
@@ -366,13 +370,13 @@ mod tests {
             [Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))],
             [State::Warning, State::Critical],
         );
-        assert_eq!(ending.outcome, Outcome::NotHealed);
+        assert_eq!(ending.outcome, RepairOutcome::NotHealed);
     }
 
     #[test]
     fn a_check_that_cannot_tell_does_not_lead_to_a_stronger_rung() {
         let (ending, asked) = run([Attempt::Ran(text("ok"))], [State::Unknown]);
-        assert_eq!(ending.outcome, Outcome::Unknown);
+        assert_eq!(ending.outcome, RepairOutcome::Unknown);
         assert!(!asked.iter().any(|step| step.starts_with("local")));
     }
 
@@ -382,11 +386,11 @@ mod tests {
         let (ending, asked) = run([failed(), failed()], [State::Critical, State::Critical]);
         assert_eq!(
             (ending.outcome, ending.text.as_str()),
-            (Outcome::NotHealed, "exit 1; its check says: the check's line")
+            (RepairOutcome::NotHealed, "exit 1; its check says: the check's line")
         );
         assert_eq!(asked.iter().filter(|step| *step == "settle 0").count(), 2);
         let (ending, _) = run([failed()], [State::Ok]);
-        assert_eq!(ending.outcome, Outcome::Healed);
+        assert_eq!(ending.outcome, RepairOutcome::Healed);
     }
 
     #[test]
@@ -394,14 +398,14 @@ mod tests {
         let (ending, asked) = run([Attempt::Refused(text("held for maintenance"))], []);
         assert_eq!(
             (ending.outcome, ending.text.as_str()),
-            (Outcome::CouldNotRun, "held for maintenance")
+            (RepairOutcome::CouldNotRun, "held for maintenance")
         );
         assert_eq!(asked.len(), 1);
         let (ending, _) = run(
             [Attempt::Failed(text("exit 1")), Attempt::Refused(text("busy"))],
             [State::Critical],
         );
-        assert_eq!(ending.outcome, Outcome::NotHealed);
+        assert_eq!(ending.outcome, RepairOutcome::NotHealed);
     }
 
     #[test]
@@ -410,7 +414,7 @@ mod tests {
             run([Attempt::NotRun(text("refused")), Attempt::NotRun(text("no such program"))], []);
         assert_eq!(
             (ending.outcome, ending.text.as_str()),
-            (Outcome::CouldNotRun, "no such program")
+            (RepairOutcome::CouldNotRun, "no such program")
         );
         assert!(ending.tried.is_empty());
     }
@@ -418,9 +422,9 @@ mod tests {
     #[test]
     fn after_an_unknown_outcome_nothing_more_is_tried() {
         let (ending, asked) = run([Attempt::Unknown(text("cut"))], [State::Critical]);
-        assert_eq!(ending.outcome, Outcome::Unknown);
+        assert_eq!(ending.outcome, RepairOutcome::Unknown);
         assert!(!asked.iter().any(|step| step.starts_with("local")));
         let (ending, _) = run([Attempt::Unknown(text("cut"))], [State::Ok]);
-        assert_eq!(ending.outcome, Outcome::Healed);
+        assert_eq!(ending.outcome, RepairOutcome::Healed);
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use ledger::{Ledger, Outcome, SqliteLedger};
+use ledger::{Ledger, RepairOutcome, SqliteLedger};
 use policy::{JobId, RepairName, Rung};
-use transport::{Answer, Error, Gate, JobReport, JobState, Reason, Request, route};
+use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, route};
 
 use super::advice;
 use super::check::{self, Ran};
@@ -65,7 +65,7 @@ impl<'a> RealHands<'a> {
     }
 
     /// Records how the repair ended, which frees the host.
-    pub fn finish(&mut self, outcome: Outcome, text: &str) {
+    pub fn finish(&mut self, outcome: RepairOutcome, text: &str) {
         if let Err(why) = self.ledger.finish(self.job, SystemTime::now(), outcome, text) {
             self.troubles.push(format!("warning: how it ended is not on record: {why}"));
         }
@@ -106,7 +106,7 @@ impl<'a> RealHands<'a> {
                     Attempt::Unknown(format!("{lost}; the gate says it still runs"))
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
-                Ok(Answer::Refused(refusal)) if refusal.reason == Reason::NoSuchJob => {
+                Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
                     Attempt::NotRun(format!("{lost}; the gate says it never began"))
                 }
                 Ok(_) | Err(_) => Attempt::Unknown(lost.to_string()),
@@ -133,7 +133,7 @@ fn judge(answer: Answer) -> Attempt {
             let text = format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text);
             match refusal.reason {
                 // This host merely has no such repair; it may have the next one.
-                Reason::UnknownRepair => Attempt::NotRun(text),
+                GateReason::UnknownRepair => Attempt::NotRun(text),
                 _ => Attempt::Refused(text),
             }
         }

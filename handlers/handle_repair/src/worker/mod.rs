@@ -14,7 +14,7 @@ mod syslog;
 use std::ffi::OsString;
 use std::time::{Duration, Instant, SystemTime};
 
-use ledger::{Claim, Ledger, Outcome as Ended, SqliteLedger};
+use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
 use plugin_kit::{Outcome, Problem, State};
 use policy::{
     Act, Decision, FleetNow, History, JobId, Pause, RepairName, Rules, Rung, admit, decide,
@@ -78,7 +78,7 @@ fn rehearse(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome,
     };
     let history = with_status(history, call, config, called)?;
     let verdict = match decide(event, &config.policy, &history) {
-        Decision::Stand(why) => front::stand_still(call, &why),
+        Decision::NoAction(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
             verifiable(call, config, &name)?;
             let line = format!(
@@ -110,7 +110,7 @@ fn repair(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome, P
         detail = explain::lines(call, config, Some(&history));
     }
     let verdict = match reserve(&mut ledger, call, config, &job, called)? {
-        Decision::Stand(why) => front::stand_still(call, &why),
+        Decision::NoAction(why) => front::stand_still(call, &why),
         Decision::Repair(name) => {
             let rules = config
                 .policy
@@ -190,7 +190,7 @@ fn reserve(
         let fleet = FleetNow { share: seen.fleet.share, ..known.fleet.clone() };
         decide(event, &config.policy, &History { now: seen.now, fleet, ..known.clone() })
     });
-    Ok(granted.map_err(unusable)?.map_or_else(Decision::Stand, Decision::Repair))
+    Ok(granted.map_err(unusable)?.map_or_else(Decision::NoAction, Decision::Repair))
 }
 
 /// The longest a whole ladder can take; after it a repair whose worker is dead is over.
@@ -230,7 +230,7 @@ fn act(
         Err(why) => {
             let object = call.event.object();
             hands.finish(
-                Ended::CouldNotRun,
+                RepairOutcome::CouldNotRun,
                 &format!("nothing was run for {object}: {why} (job {job})"),
             );
             let line = format!("NO ACTION {object} ({}): {why}", explain::event_text(&call.event));
@@ -246,7 +246,7 @@ fn act(
         } else {
             format!("; before: {}", ending.evidence.join(" / "))
         };
-        let healed = ending.outcome == Ended::Healed;
+        let healed = ending.outcome == RepairOutcome::Healed;
         let text = if healed { line.clone() } else { line.clone() + &before };
         let news = nagios::News {
             event: &call.event,
@@ -281,14 +281,14 @@ fn part_with_a_word(call: &Call, job: &JobId) {
 fn verdict(call: &Call, name: &RepairName, ending: &Ending, took: Duration) -> (State, String) {
     let (object, text) = (call.event.object(), &ending.text);
     match ending.outcome {
-        Ended::Healed => {
+        RepairOutcome::Healed => {
             let by = ending.tried.last().map(|rung| format!(" by {rung}")).unwrap_or_default();
             (
                 State::Ok,
                 format!("REPAIRED {object} with {name} in {:.1} s{by}: {text}", took.as_secs_f64()),
             )
         }
-        Ended::NotHealed => {
+        RepairOutcome::NotHealed => {
             let tried = ending.tried.join(", ");
             (
                 State::Warning,
@@ -298,10 +298,12 @@ fn verdict(call: &Call, name: &RepairName, ending: &Ending, took: Duration) -> (
                 ),
             )
         }
-        Ended::CouldNotRun => {
+        RepairOutcome::CouldNotRun => {
             (State::Critical, format!("COULD NOT REPAIR {object} with {name}: {text}"))
         }
-        Ended::Unknown => (State::Critical, format!("OUTCOME UNKNOWN for {object}: {text}")),
+        RepairOutcome::Unknown => {
+            (State::Critical, format!("OUTCOME UNKNOWN for {object}: {text}"))
+        }
     }
 }
 

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn event(service: Option<&str>) -> Event {
-        Event::new("web1", service, policy::State::Critical, policy::StateType::Hard, 4)
+        Event::new("web1", service, policy::ObjectState::Critical, policy::StateType::Hard, 4)
     }
 
     fn at_42() -> SystemTime {
@@ -170,7 +170,13 @@ mod tests {
         let (name, watch) =
             ("n".repeat(600), WatchService { host: "mon".into(), service: "r".repeat(1200) });
         let (event, text) = (
-            Event::new(&name, Some(&name), policy::State::Critical, policy::StateType::Hard, 4),
+            Event::new(
+                &name,
+                Some(&name),
+                policy::ObjectState::Critical,
+                policy::StateType::Hard,
+                4,
+            ),
             "\u{1f525}".repeat(900),
         );
         for command in commands(News { watch: Some(&watch), ..news(&event, &text, false) }, at_42())

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use policy::{Event, ObjectNow, State};
+use policy::{Event, ObjectNow, ObjectState};
 
 use crate::status::{self, Blind, Object};
 
@@ -37,7 +37,7 @@ fn now(object: &Object, called: SystemTime) -> ObjectNow {
         at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     };
     let since_then = |at: SystemTime| seconds(at) > seconds(called);
-    let good = if object.service().is_some() { State::Ok } else { State::Up };
+    let good = if object.service().is_some() { ObjectState::Ok } else { ObjectState::Up };
     let state = if since_then(object.last_good) {
         Some(good)
     } else {
@@ -70,7 +70,7 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("status.dat");
         std::fs::write(&path, FILE).unwrap();
-        let event = Event::new(host, service, State::Critical, policy::StateType::Hard, 1);
+        let event = Event::new(host, service, ObjectState::Critical, policy::StateType::Hard, 1);
         read(&path, &event, SystemTime::UNIX_EPOCH + Duration::from_secs(called))
     }
 
@@ -79,13 +79,16 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
         let (web1, share) = look("web1", Some("HTTP"), 99).unwrap();
         assert_eq!(
             web1,
-            ObjectNow { state: Some(State::Critical), acknowledged: true, flapping: false }
+            ObjectNow { state: Some(ObjectState::Critical), acknowledged: true, flapping: false }
         );
         // Only objects that opted in count.
         assert_eq!(share, (1, 2));
         let (web2, _) = look("web2", Some("HTTP"), 99).unwrap();
-        assert_eq!(web2, ObjectNow { state: Some(State::Ok), acknowledged: false, flapping: true });
-        assert_eq!(look("web1", None, 99).unwrap().0.state, Some(State::Up));
+        assert_eq!(
+            web2,
+            ObjectNow { state: Some(ObjectState::Ok), acknowledged: false, flapping: true }
+        );
+        assert_eq!(look("web1", None, 99).unwrap().0.state, Some(ObjectState::Up));
     }
 
     #[test]
@@ -96,13 +99,13 @@ servicecomment {\n\thost_name=web2\n\tservice_description=HTTP\n\t}
 
     #[test]
     fn a_call_from_before_the_last_ok_is_over_though_it_is_broken_again() {
-        assert_eq!(look("web2", Some("Disk"), 89).unwrap().0.state, Some(State::Ok));
-        assert_eq!(look("web2", Some("Disk"), 90).unwrap().0.state, Some(State::Critical));
+        assert_eq!(look("web2", Some("Disk"), 89).unwrap().0.state, Some(ObjectState::Ok));
+        assert_eq!(look("web2", Some("Disk"), 90).unwrap().0.state, Some(ObjectState::Critical));
     }
 
     #[test]
     fn a_missing_file_or_object_is_said() {
-        let event = Event::new("web1", None, State::Down, policy::StateType::Hard, 1);
+        let event = Event::new("web1", None, ObjectState::Down, policy::StateType::Hard, 1);
         assert!(matches!(
             read(Path::new("/nonexistent"), &event, SystemTime::now()),
             Err(Blind::Unreadable { .. })

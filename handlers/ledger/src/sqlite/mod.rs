@@ -11,10 +11,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use policy::{Decision, Event, History, JobId, RepairName, Why};
+use policy::{Decision, Event, History, JobId, Reason, RepairName};
 use rusqlite::{Connection, Params, Row, TransactionBehavior, params};
 
-use crate::{Claim, Error, Filter, Ledger, Outcome, Record, Refusal, RefusalCount, Step};
+use crate::{Claim, Error, Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, Step};
 use locks::Alive;
 pub use locks::Sweeping;
 
@@ -38,7 +38,7 @@ impl Ledger for SqliteLedger {
         claim: &Claim<'_>,
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
-    ) -> Result<Result<RepairName, Why>, Error> {
+    ) -> Result<Result<RepairName, Reason>, Error> {
         // Handlers queue here, in the kernel and in order; SQLite's own waiting is by sleeping and
         // looking again.
         let _turn = locks::turn(&self.path)?;
@@ -57,7 +57,7 @@ impl Ledger for SqliteLedger {
         let decision = decide(&history);
         match &decision {
             Decision::Repair(name) => insert_repair(&transaction, claim, name, now),
-            Decision::Stand(why) => insert_refusal(&transaction, claim, why, now),
+            Decision::NoAction(why) => insert_refusal(&transaction, claim, why, now),
         }
         .map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
@@ -66,7 +66,7 @@ impl Ledger for SqliteLedger {
                 self.alive.insert(claim.job.clone(), alive);
                 Ok(name)
             }
-            Decision::Stand(why) => Err(why),
+            Decision::NoAction(why) => Err(why),
         })
     }
 
@@ -95,7 +95,7 @@ impl Ledger for SqliteLedger {
         &mut self,
         job: &JobId,
         now: SystemTime,
-        outcome: Outcome,
+        outcome: RepairOutcome,
         text: &str,
     ) -> Result<(), Error> {
         let changed = self
@@ -199,7 +199,7 @@ fn record(row: &Row<'_>, read: Read) -> rusqlite::Result<Record> {
         event: read(row, 4)?,
         reserved: time(row.get(5)?),
         ended: row.get::<_, Option<i64>>(6)?.map(time),
-        outcome: word.as_deref().and_then(Outcome::from_word),
+        outcome: word.as_deref().and_then(RepairOutcome::from_word),
         text: read(row, 8)?,
         rungs: row.get(9)?,
         problem: given(read(row, 10)?),
@@ -243,7 +243,7 @@ fn insert_repair(
 fn insert_refusal(
     store: &Connection,
     claim: &Claim<'_>,
-    why: &Why,
+    why: &Reason,
     now: SystemTime,
 ) -> rusqlite::Result<usize> {
     let event = claim.event;

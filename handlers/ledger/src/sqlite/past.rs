@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Event, FleetNow, History, Past, PastOutcome, Pause, SAME_EVENT_WITHIN};
+use policy::{Event, FleetNow, History, PastOutcome, PastRepair, Pause, SAME_EVENT_WITHIN};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{event_text, millis, span_millis, time};
@@ -150,7 +150,11 @@ fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(Strin
 
 /// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody
 /// knows what it did.
-fn repairs(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Vec<Past>> {
+fn repairs(
+    store: &Connection,
+    event: &Event,
+    now: SystemTime,
+) -> rusqlite::Result<Vec<PastRepair>> {
     let (host, service) = object(event);
     store
         .prepare(
@@ -163,7 +167,7 @@ fn repairs(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resu
                 Some("could-not-run") => PastOutcome::NotRun,
                 _ => PastOutcome::Failed,
             };
-            Ok(Past {
+            Ok(PastRepair {
                 job: row.get(0)?,
                 began: age(row.get(1)?, now),
                 ended: age(row.get(2)?, now),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, Ledger, SqliteLedger};
 use policy::{
-    Decision, Event, Fleet, History, JobId, Policy, Rules, State, StateType, Why, decide,
+    Decision, Event, Fleet, History, JobId, ObjectState, Policy, Reason, Rules, StateType, decide,
 };
 use tempfile::TempDir;
 
@@ -34,7 +34,7 @@ pub fn event(host: &str, problem: &str, attempt: u32) -> Event {
     Event {
         problem_id: Some(problem.into()),
         repair: Some("httpd".parse().unwrap()),
-        ..Event::new(host, Some("HTTP"), State::Critical, StateType::Hard, attempt)
+        ..Event::new(host, Some("HTTP"), ObjectState::Critical, StateType::Hard, attempt)
     }
 }
 
@@ -58,7 +58,7 @@ pub fn reserve(
     n: u32,
     event: &Event,
     now: SystemTime,
-) -> Result<(), Why> {
+) -> Result<(), Reason> {
     let (job, policy) = (job(n), policy());
     let claim = Claim { job: &job, event, lease: Duration::from_secs(120), fleet_window: HOUR };
     let granted = ledger.reserve(&claim, &|| now, &|history: &History| -> Decision {
@@ -67,6 +67,6 @@ pub fn reserve(
     granted.unwrap().map(|name| assert_eq!(name.as_str(), "httpd"))
 }
 
-pub fn code(granted: Result<(), Why>) -> &'static str {
+pub fn code(granted: Result<(), Reason>) -> &'static str {
     granted.map_or_else(|why| why.code(), |()| "repair")
 }

@@ -1,7 +1,7 @@
 //! `repairctl history`.
 
 use clap::{Args, ValueEnum};
-use ledger::{Outcome, Standing};
+use ledger::{RepairOutcome, Standing};
 
 /// The words of the command.
 #[derive(Debug, Args)]
@@ -56,10 +56,10 @@ impl Ended {
     /// The same, as the ledger knows it.
     pub fn standing(self) -> Standing {
         match self {
-            Ended::Healed => Standing::Ended(Outcome::Healed),
-            Ended::NotHealed => Standing::Ended(Outcome::NotHealed),
-            Ended::CouldNotRun => Standing::Ended(Outcome::CouldNotRun),
-            Ended::Unknown => Standing::Ended(Outcome::Unknown),
+            Ended::Healed => Standing::Ended(RepairOutcome::Healed),
+            Ended::NotHealed => Standing::Ended(RepairOutcome::NotHealed),
+            Ended::CouldNotRun => Standing::Ended(RepairOutcome::CouldNotRun),
+            Ended::Unknown => Standing::Ended(RepairOutcome::Unknown),
             Ended::Running => Standing::Running,
         }
     }

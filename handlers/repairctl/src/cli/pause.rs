@@ -26,7 +26,7 @@ pub struct Pause {
     /// For how long: 30m, 2h, 1d [default: until it is resumed]
     #[arg(long = "for", value_name = "SPAN")]
     pub span: Option<String>,
-    /// Why; it is shown wherever a repair is refused for it
+    /// Reason; it is shown wherever a repair is refused for it
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     /// Name of the person, passed on by root's half.

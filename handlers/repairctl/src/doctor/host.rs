@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use policy::RepairName;
 use policy_file::{HostRoute, Transport};
 use transport::{
-    Answer, Error, Gate, Phase, Reason, Refusal, Request, Usage, in_quotes, route, survey,
+    Answer, Error, Gate, GateReason, Phase, Refusal, Request, Usage, in_quotes, route, survey,
 };
 
 use super::finding::{Finding, Verdict};
@@ -216,7 +216,7 @@ fn ready(
             )
         }
         Ok(Answer::Refused(no)) => match no.reason {
-            Reason::Held => {
+            GateReason::Held => {
                 Finding::note("can repair", format!("{name}: {}", said(&no)), HostFix::EndHold)
             }
             _ if no.is_passing() => Finding::note(
@@ -224,7 +224,7 @@ fn ready(
                 format!("{name}, but not now: {}", said(&no)),
                 HostFix::ManyRequests,
             ),
-            Reason::BadRequest => {
+            GateReason::BadRequest => {
                 let text = format!("{name}: this gate is too old to check the sudo rule");
                 Finding::note("can repair", text, HostFix::UpdateGate)
             }
@@ -249,10 +249,10 @@ fn said(no: &Refusal) -> String {
 }
 
 /// The gate chooses among these fixes, and writes none.
-fn refusal_fix(reason: Reason) -> HostFix {
+fn refusal_fix(reason: GateReason) -> HostFix {
     match reason {
-        Reason::Config => HostFix::CheckGate,
-        Reason::State => HostFix::OwnGateState,
+        GateReason::Config => HostFix::CheckGate,
+        GateReason::State => HostFix::OwnGateState,
         _ => HostFix::ReadLog,
     }
 }

@@ -27,7 +27,7 @@ pub fn programs(config: &Config) -> Vec<Finding> {
     for rung in &rungs {
         match check::find(&rung.verify, &check::places(config)) {
             Ok((program, _)) if runnable(&program) => {
-                drop(found.insert(program.display().to_string()))
+                found.insert(program.display().to_string());
             }
             Ok((program, _)) => {
                 missing.push(format!("{} cannot be run by this user", program.display()))

@@ -8,7 +8,7 @@ use handle_repair::cli::Call;
 use handle_repair::explain;
 use ledger::{Ledger, SqliteLedger};
 use plugin_kit::{Found, Out, Problem, clean};
-use policy::{Decision, FleetNow, History, ObjectNow, Why, decide};
+use policy::{Decision, FleetNow, History, ObjectNow, Reason, decide};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -94,11 +94,11 @@ impl Split for Explain {
 fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> Prediction {
     let no_action = match decide(&call.event, &config.policy, history) {
         Decision::Repair(_) => None,
-        Decision::Stand(why) => Some(NoAction {
+        Decision::NoAction(why) => Some(NoAction {
             code: why.code().to_owned(),
             text: why.to_string(),
-            recovered: matches!(why, Why::Recovered(_)),
-            allowed_at: why.left().and_then(|left| now.checked_add(left)),
+            recovered: matches!(why, Reason::Recovered(_)),
+            allowed_at: why.retry_after().and_then(|left| now.checked_add(left)),
         }),
     };
     Prediction {

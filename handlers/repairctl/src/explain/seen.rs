@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use handle_repair::cli::{self, Call};
 use handle_repair::status::{self, Blind, Object, Program};
 use plugin_kit::Problem;
-use policy::{Span, State, StateType};
+use policy::{ObjectState, Span, StateType};
 
 use crate::cli::Explain;
 
@@ -100,7 +100,7 @@ fn unknown(words: &Explain, seen: Option<&Seen>) -> String {
 
 /// The call for the state in which it would be repaired first of all.
 pub fn broken(words: &Explain, seen: Option<&Seen>, policy: &Path) -> Result<Call, Problem> {
-    let state = if words.service.is_some() { State::Critical } else { State::Down };
+    let state = if words.service.is_some() { ObjectState::Critical } else { ObjectState::Down };
     let attempts =
         seen.and_then(|seen| seen.object.as_ref()).map_or(1, |object| object.max_attempts.max(1));
     made(

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use handle_repair::cli::{self, Call};
-use policy::State;
+use policy::ObjectState;
 
 use super::finding::{Finding, error, note, warning};
 use super::words::{Quote, Words, fill, split};
@@ -276,7 +276,7 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
     );
     if kind == Kind::Service {
         check(
-            event.host_state == Some(State::Down),
+            event.host_state == Some(ObjectState::Down),
             error(
                 "host-state-not-passed",
                 "$HOSTSTATE$ is not passed: it would repair services of a host that is down",

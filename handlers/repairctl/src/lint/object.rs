@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use handle_repair::cli::Call;
 use plugin_kit::clean;
-use policy::{RepairName, Rules, State};
+use policy::{ObjectState, RepairName, Rules};
 
 use super::finding::{Finding, Findings, error, warning};
 use super::handler::{self, Found, Kind};
@@ -294,13 +294,14 @@ fn longest(rules: &Rules) -> Duration {
 }
 
 fn states(subject: &Subject<'_>, rules: &Rules) -> Option<Finding> {
-    let of_kind = |state: &&State| {
-        matches!(state, State::Down | State::Unreachable) == (subject.kind == Kind::Host)
+    let of_kind = |state: &&ObjectState| {
+        matches!(state, ObjectState::Down | ObjectState::Unreachable)
+            == (subject.kind == Kind::Host)
     };
     if rules.on.iter().any(|state| of_kind(&state)) {
         return None;
     }
-    let on: Vec<String> = rules.on.iter().map(State::to_string).collect();
+    let on: Vec<String> = rules.on.iter().map(ObjectState::to_string).collect();
     let (word, wanted) =
         if subject.kind == Kind::Host { ("host", "DOWN") } else { ("service", "CRITICAL") };
     Some(error(

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use ledger::{Ledger, Paused, Record, Running, SqliteLedger};
 use plugin_kit::Problem;
-use policy::{Event, Quota, Rules, Span, State, StateType};
+use policy::{Event, ObjectState, Quota, Rules, Span, StateType};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -263,7 +263,8 @@ fn open_breakers(
         let rules: Option<&Rules> =
             repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
         let Some(limits) = rules.map(|rules| &rules.limits) else { continue };
-        let event = Event::new(&host, service.as_deref(), State::Critical, StateType::Hard, 1);
+        let event =
+            Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
         let history = ledger.history(&event, config.policy.fleet.started.per, now)?;
         let ineffective = history.ineffective(limits);
         if ineffective >= limits.breaker {

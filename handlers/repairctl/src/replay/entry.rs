@@ -2,7 +2,7 @@
 //! web1;HTTP;CRITICAL;SOFT;3;output`.
 
 use memchr::{memchr, memchr2};
-use policy::{State, StateType};
+use policy::{ObjectState, StateType};
 
 /// A line that matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum What {
     /// The event handler was called; the same change stands in the log as an alert.
     Call(Change),
     /// How it is, without a change: after a rotation of the log or a start.
-    Is(State),
+    Is(ObjectState),
     /// A downtime began, or one ended.
     Downtime(bool),
     /// It began to flap, or ended.
@@ -38,7 +38,7 @@ pub enum What {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The new state.
-    pub state: State,
+    pub state: ObjectState,
     /// SOFT or HARD.
     pub state_type: StateType,
     /// From 1.
@@ -163,15 +163,15 @@ fn change(service: bool, text: &[u8]) -> Option<Change> {
     Some(Change { state, state_type, attempt: u32::try_from(attempt).ok()? })
 }
 
-fn state(service: bool, word: &[u8]) -> Option<State> {
+fn state(service: bool, word: &[u8]) -> Option<ObjectState> {
     Some(match (service, word) {
-        (true, b"OK") => State::Ok,
-        (true, b"WARNING") => State::Warning,
-        (true, b"CRITICAL") => State::Critical,
-        (true, b"UNKNOWN") => State::Unknown,
-        (false, b"UP") => State::Up,
-        (false, b"DOWN") => State::Down,
-        (false, b"UNREACHABLE") => State::Unreachable,
+        (true, b"OK") => ObjectState::Ok,
+        (true, b"WARNING") => ObjectState::Warning,
+        (true, b"CRITICAL") => ObjectState::Critical,
+        (true, b"UNKNOWN") => ObjectState::Unknown,
+        (false, b"UP") => ObjectState::Up,
+        (false, b"DOWN") => ObjectState::Down,
+        (false, b"UNREACHABLE") => ObjectState::Unreachable,
         _ => return None,
     })
 }
@@ -185,14 +185,14 @@ mod tests {
         entry(at, text)
     }
 
-    fn change(state: State, state_type: StateType, attempt: u32) -> Change {
+    fn change(state: ObjectState, state_type: StateType, attempt: u32) -> Change {
         Change { state, state_type, attempt }
     }
 
     #[test]
     fn lines_that_matter() {
         use StateType::{Hard, Soft};
-        let critical = change(State::Critical, Soft, 3);
+        let critical = change(ObjectState::Critical, Soft, 3);
         for (line, object, what) in [
             (
                 "SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;CRITICAL - a;b",
@@ -207,15 +207,19 @@ mod tests {
             (
                 "HOST ALERT: web1;DOWN;HARD;3;gone",
                 "web1",
-                What::Alert(change(State::Down, Hard, 3)),
+                What::Alert(change(ObjectState::Down, Hard, 3)),
             ),
             (
                 "HOST EVENT HANDLER: web1;UP;HARD;1;x",
                 "web1",
-                What::Call(change(State::Up, Hard, 1)),
+                What::Call(change(ObjectState::Up, Hard, 1)),
             ),
-            ("CURRENT SERVICE STATE: web1;HTTP;OK;HARD;1;fine", "web1;HTTP", What::Is(State::Ok)),
-            ("INITIAL HOST STATE: web1;UP;HARD;1;fine", "web1", What::Is(State::Up)),
+            (
+                "CURRENT SERVICE STATE: web1;HTTP;OK;HARD;1;fine",
+                "web1;HTTP",
+                What::Is(ObjectState::Ok),
+            ),
+            ("INITIAL HOST STATE: web1;UP;HARD;1;fine", "web1", What::Is(ObjectState::Up)),
             (
                 "SERVICE DOWNTIME ALERT: web1;HTTP;STARTED; begins",
                 "web1;HTTP",

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use policy::{Limits, Past, PastOutcome, SAME_EVENT_WITHIN};
+use policy::{Limits, PastOutcome, PastRepair, SAME_EVENT_WITHIN};
 
 use super::entry::Change;
 
@@ -65,8 +65,8 @@ impl Track {
     }
 
     /// The repairs as the decision wants them.
-    pub fn repairs_at(&self, now: u64) -> Vec<Past> {
-        let past = |made: &Made| Past {
+    pub fn repairs_at(&self, now: u64) -> Vec<PastRepair> {
+        let past = |made: &Made| PastRepair {
             job: made.job.to_string(),
             began: age(made.began, now),
             ended: age(made.ended, now),

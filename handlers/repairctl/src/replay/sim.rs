@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use policy::{
-    Event, FleetNow, History, ObjectNow, PastOutcome, Policy, RepairName, Rules, StateType, Why,
+    Event, FleetNow, History, ObjectNow, PastOutcome, Policy, Reason, RepairName, Rules, StateType,
     admit, consider,
 };
 
@@ -43,7 +43,7 @@ pub struct Decided<'a> {
     /// The event.
     pub event: &'a Event,
     /// What was decided.
-    pub verdict: Result<&'a RepairName, &'a Why>,
+    pub verdict: Result<&'a RepairName, &'a Reason>,
 }
 
 /// What was counted over all objects.
@@ -234,7 +234,7 @@ impl<'a> Sim<'a> {
                     *self.tally.refused.entry(why.code()).or_default() += 1;
                     tell(&Decided { at, event: &thing.event, verdict: Err(&why) });
                 } else {
-                    if matches!(why, Why::TooEarly { .. }) {
+                    if matches!(why, Reason::TooEarly { .. }) {
                         thing.count.incident(thing.problem);
                     }
                     *self.tally.stood.entry(why.code()).or_default() += 1;
@@ -262,7 +262,7 @@ impl<'a> Sim<'a> {
             now,
         };
         if let Err(why) = admit(&rules.limits, &policy.fleet, &history) {
-            if !matches!(why, Why::SameEvent { .. }) {
+            if !matches!(why, Reason::SameEvent { .. }) {
                 thing.track.refused(at, &rules.limits);
             }
             thing.count.refused += 1;
@@ -314,9 +314,12 @@ fn longest(rules: &Rules) -> u64 {
 }
 
 /// Whether somebody who waits for a repair wants to know of this.
-fn matters(why: &Why) -> bool {
+fn matters(why: &Reason) -> bool {
     matches!(
         why,
-        Why::HostNotUp(_) | Why::ServiceDowntime | Why::HostDowntime | Why::UnknownRepair(_)
+        Reason::HostNotUp(_)
+            | Reason::ServiceDowntime
+            | Reason::HostDowntime
+            | Reason::UnknownRepair(_)
     )
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use policy::{Event, RepairName, State, StateType};
+use policy::{Event, ObjectState, RepairName, StateType};
 
 use super::entry::Change;
 use super::past::Track;
@@ -25,7 +25,7 @@ pub struct Thing {
     /// The host of a service.
     pub host: Option<usize>,
     /// Its state; `None` before the log tells.
-    pub state: Option<State>,
+    pub state: Option<ObjectState>,
     /// How many downtimes it is in.
     pub downtime: u32,
     /// Somebody is at it.
@@ -149,7 +149,7 @@ impl Things {
             return *known;
         }
         let of = service.map(|_| self.add(host, None, None, None));
-        let state = if service.is_some() { State::Ok } else { State::Up };
+        let state = if service.is_some() { ObjectState::Ok } else { ObjectState::Up };
         self.with_repair += u32::from(repair.is_some());
         let event =
             Event { repair, max_attempts, ..Event::new(host, service, state, StateType::Hard, 1) };
@@ -198,19 +198,23 @@ impl Things {
     }
 
     /// Notes a state, and gives out the one before.
-    pub fn now(&mut self, index: usize, state: State) -> Option<State> {
+    pub fn now(&mut self, index: usize, state: ObjectState) -> Option<ObjectState> {
         let thing = self.all.get_mut(index)?;
         let before = thing.state.replace(state);
         if thing.event.repair.is_some() {
-            let troubled =
-                |state: State| matches!(state, State::Critical | State::Down | State::Unreachable);
+            let troubled = |state: ObjectState| {
+                matches!(
+                    state,
+                    ObjectState::Critical | ObjectState::Down | ObjectState::Unreachable
+                )
+            };
             self.troubled -= u32::from(before.is_some_and(troubled));
             self.troubled += u32::from(troubled(state));
         }
         if state.is_good() {
             thing.acknowledged = false;
         }
-        thing.problem += u64::from(!state.is_good() && before.is_none_or(State::is_good));
+        thing.problem += u64::from(!state.is_good() && before.is_none_or(ObjectState::is_good));
         before
     }
 }

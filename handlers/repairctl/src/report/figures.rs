@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Outcome, Record, RefusalCount, Standing};
+use ledger::{Record, RefusalCount, RepairOutcome, Standing};
 use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
@@ -95,10 +95,10 @@ impl Tally {
     fn add(&mut self, record: &Record, came_back: bool) {
         match record.standing() {
             Standing::Running => self.running += 1,
-            Standing::Ended(Outcome::NotHealed) => self.not_healed += 1,
-            Standing::Ended(Outcome::CouldNotRun) => self.could_not_run += 1,
-            Standing::Ended(Outcome::Unknown) => self.unknown += 1,
-            Standing::Ended(Outcome::Healed) => {
+            Standing::Ended(RepairOutcome::NotHealed) => self.not_healed += 1,
+            Standing::Ended(RepairOutcome::CouldNotRun) => self.could_not_run += 1,
+            Standing::Ended(RepairOutcome::Unknown) => self.unknown += 1,
+            Standing::Ended(RepairOutcome::Healed) => {
                 self.healed += 1;
                 self.came_back += u32::from(came_back);
                 self.pages_saved += u32::from(!came_back && record.event.contains(";SOFT;"));
@@ -171,7 +171,7 @@ impl Figures {
         let handed = now
             .repairs
             .iter()
-            .filter(|record| record.outcome.is_some_and(|how| how != Outcome::Healed));
+            .filter(|record| record.outcome.is_some_and(|how| how != RepairOutcome::Healed));
         Figures {
             periods,
             made,
@@ -214,8 +214,8 @@ fn hosts(parts: &Parts, recorded: &Recorded) -> Vec<HostFigures> {
         });
         host.sum.add(record, came_back);
         if let Some((healed, handed)) = host.parts.get_mut(parts.index(record.reserved)) {
-            *healed += u32::from(record.outcome == Some(Outcome::Healed));
-            *handed += u32::from(record.outcome.is_some_and(|how| how != Outcome::Healed));
+            *healed += u32::from(record.outcome == Some(RepairOutcome::Healed));
+            *handed += u32::from(record.outcome.is_some_and(|how| how != RepairOutcome::Healed));
         }
     }
     let mut hosts: Vec<HostFigures> = hosts.into_values().collect();

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use handle_repair::status::{Object, Program};
-use ledger::{Outcome, Record};
+use ledger::{Record, RepairOutcome};
 use policy::Span;
 
 /// What the rule looks at.
@@ -20,7 +20,7 @@ pub struct Facts<'a> {
     pub program: &'a Program,
     /// The object's repairs since it was last in order, the newest first.
     pub repairs: &'a [Record],
-    /// Why it was last refused since then, as [`policy::Why::code`].
+    /// Why it was last refused since then, as [`policy::Reason::code`].
     pub refused: Option<&'a str>,
     /// The cooldown of its repair.
     pub cooldown: Duration,
@@ -80,7 +80,7 @@ pub fn judge(facts: &Facts<'_>) -> Result<Lost, Left> {
     if let Some(running) = with(None).next() {
         return Err(Left::Running(running.job.clone()));
     }
-    if let Some(record) = with(Some(Outcome::NotHealed)).next() {
+    if let Some(record) = with(Some(RepairOutcome::NotHealed)).next() {
         return Err(Left::HandedOver(record.job.clone()));
     }
     let Some(newest) = facts.repairs.first() else {
@@ -90,10 +90,10 @@ pub fn judge(facts: &Facts<'_>) -> Result<Lost, Left> {
     if newest.ended.is_some_and(|ended| facts.object.last_check <= ended) {
         return Err(Left::NotCheckedSince(job));
     }
-    if let Some(record) = with(Some(Outcome::Healed)).next() {
+    if let Some(record) = with(Some(RepairOutcome::Healed)).next() {
         return Err(Left::StillBroken(record.job.clone()));
     }
-    let unknown: Vec<&Record> = with(Some(Outcome::Unknown)).collect();
+    let unknown: Vec<&Record> = with(Some(RepairOutcome::Unknown)).collect();
     match unknown.as_slice() {
         [_, _, ..] => Err(Left::UnknownTwice(job)),
         [one] if one.job == newest.job => Ok(Lost::Unknown(job)),
@@ -107,8 +107,11 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 /// After what could not be run the pause doubles each time: each try is a comment in Nagios, all
 /// night long.
 fn again_later(facts: &Facts<'_>, newest: &Record) -> Result<Lost, Left> {
-    let tries =
-        facts.repairs.iter().filter(|record| record.outcome == Some(Outcome::CouldNotRun)).count();
+    let tries = facts
+        .repairs
+        .iter()
+        .filter(|record| record.outcome == Some(RepairOutcome::CouldNotRun))
+        .count();
     let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX);
     let pause = facts.cooldown.max(SHORTEST_PAUSE).saturating_mul(2u32.saturating_pow(doublings));
     let passed =
@@ -211,8 +214,8 @@ mod tests {
     }
 
     /// `(ended, outcome)`, the newest first; the job is named after its end.
-    fn records(all: &[(u64, Option<Outcome>)]) -> Vec<Record> {
-        let record = |(ended, outcome): &(u64, Option<Outcome>)| Record {
+    fn records(all: &[(u64, Option<RepairOutcome>)]) -> Vec<Record> {
+        let record = |(ended, outcome): &(u64, Option<RepairOutcome>)| Record {
             job: format!("job-{ended:05}"),
             host: "web1".into(),
             service: Some("HTTP".into()),
@@ -229,7 +232,7 @@ mod tests {
     }
 
     fn judged(
-        repairs: &[(u64, Option<Outcome>)],
+        repairs: &[(u64, Option<RepairOutcome>)],
         refused: Option<&str>,
         last_check: u64,
         now: u64,
@@ -253,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_table_of_lost_chances() {
-        use Outcome::{CouldNotRun, Healed, NotHealed, Unknown};
+        use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
         let checked = 9_000;
         for (repairs, refused, wanted) in [
             // The host was down, or Nagios, or the server: nobody tried.
@@ -306,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_nagios_knows_must_be_newer_than_what_was_done_and_than_nagios_itself() {
-        use Outcome::Unknown;
+        use RepairOutcome::Unknown;
         assert_eq!(judged(&[], None, 499, 9_999), "left: not-checked-yet");
         assert_eq!(judged(&[], None, 500, 9_999), "never tried");
         assert_eq!(
@@ -338,15 +341,19 @@ mod tests {
     /// However often it sweeps, with whatever outcome, an incident has few real tries.
     #[test]
     fn a_sweep_every_minute_is_no_restart_loop() {
-        for outcome in [Outcome::Healed, Outcome::NotHealed, Outcome::Unknown, Outcome::CouldNotRun]
-        {
-            let mut repairs: Vec<(u64, Option<Outcome>)> = Vec::new();
+        for outcome in [
+            RepairOutcome::Healed,
+            RepairOutcome::NotHealed,
+            RepairOutcome::Unknown,
+            RepairOutcome::CouldNotRun,
+        ] {
+            let mut repairs: Vec<(u64, Option<RepairOutcome>)> = Vec::new();
             for now in (2_000..2_000 + 24 * 3600).step_by(60) {
                 if !judged(&repairs, None, now - 1, now).starts_with("left") {
                     repairs.insert(0, (now + 10, Some(outcome)));
                 }
             }
-            let most = if outcome == Outcome::CouldNotRun { 8 } else { 2 };
+            let most = if outcome == RepairOutcome::CouldNotRun { 8 } else { 2 };
             assert!(
                 (1..=most).contains(&repairs.len()),
                 "{outcome:?}: {} tries in a day",

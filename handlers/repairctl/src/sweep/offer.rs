@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use handle_repair::cli::{self, Call};
 use handle_repair::status::Object;
 use ledger::{Ledger, SqliteLedger};
-use policy::{Decision, FleetNow, History, ObjectNow, RepairName, Rules, Why, decide};
+use policy::{Decision, FleetNow, History, ObjectNow, Reason, RepairName, Rules, decide};
 use policy_file::Config;
 
 use super::lost::{Facts, Left, Lost, judge};
@@ -22,7 +22,7 @@ pub enum Next {
     /// It cannot be offered at all.
     Unfit(String),
     /// The decision says no.
-    Refused(Lost, Why, Box<Call>),
+    Refused(Lost, Reason, Box<Call>),
     /// The worker may try.
     Offer(Lost, Offer),
 }
@@ -96,7 +96,7 @@ impl Ground<'_> {
         let history = History { now: Some(seen), fleet, ..history };
         Ok(match decide(&offer.call.event, &self.config.policy, &history) {
             Decision::Repair(_) => Next::Offer(lost, offer),
-            Decision::Stand(why) => Next::Refused(lost, why, Box::new(offer.call)),
+            Decision::NoAction(why) => Next::Refused(lost, why, Box::new(offer.call)),
         })
     }
 
@@ -104,7 +104,7 @@ impl Ground<'_> {
         let name = String::from_utf8_lossy(&object.repair);
         let name: RepairName =
             name.parse().map_err(|bad: policy::BadName| format!("_REPAIR: {bad}"))?;
-        self.config.policy.repairs.get(&name).ok_or_else(|| Why::UnknownRepair(name).to_string())
+        self.config.policy.repairs.get(&name).ok_or_else(|| Reason::UnknownRepair(name).to_string())
     }
 
     /// The words with which Nagios would call, as commands.cfg of this project has them, and when

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use handle_repair::cli::Call;
 use handle_repair::{front, job, worker};
-use ledger::{Claim, Ledger, Outcome, Running, SqliteLedger};
+use ledger::{Claim, Ledger, RepairOutcome, Running, SqliteLedger};
 use plugin_kit::Problem;
-use policy::{Decision, Event, JobId, State, StateType, Why};
+use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 use policy_file::Config;
 
 use super::lost::Lost;
@@ -115,7 +115,9 @@ impl<'a> Sweep<'a> {
         if let Some(pause) = self.ledger.pauses(now)?.into_iter().find(|pause| pause.host.is_none())
         {
             let left = pause.until.map(|until| until.duration_since(now).unwrap_or_default());
-            return Ok(Some(Why::Paused { by: pause.by, reason: pause.reason, left }.to_string()));
+            return Ok(Some(
+                Reason::Paused { by: pause.by, reason: pause.reason, left }.to_string(),
+            ));
         }
         self.ask_for_the_dead()?;
         let (mut busy, mut room) = self.room(now)?;
@@ -177,7 +179,7 @@ impl<'a> Sweep<'a> {
             let event = Event::new(
                 &record.host,
                 record.service.as_deref(),
-                State::Critical,
+                ObjectState::Critical,
                 StateType::Hard,
                 1,
             );
@@ -222,13 +224,17 @@ impl<'a> Sweep<'a> {
                 self.over(at, Fate::LeftAlone, Some(left.code()), left.to_string(), None)
             }
             Next::Unfit(why) => self.over(at, Fate::Refused, Some("unfit"), why, None),
-            Next::Refused(_, Why::FleetRunning(_), _) if self.config.policy.fleet.running > 0 => {
+            Next::Refused(_, Reason::FleetRunning(_), _)
+                if self.config.policy.fleet.running > 0 =>
+            {
                 Turn::NoRoom
             }
-            Next::Refused(_, Why::AlreadyRunning { .. }, _) => Turn::Waits,
+            Next::Refused(_, Reason::AlreadyRunning { .. }, _) => Turn::Waits,
             Next::Refused(
                 _,
-                why @ (Why::FleetRunning(_) | Why::FleetStarted { .. } | Why::FleetShare { .. }),
+                why @ (Reason::FleetRunning(_)
+                | Reason::FleetStarted { .. }
+                | Reason::FleetShare { .. }),
                 _,
             ) => Turn::Held(why.to_string()),
             Next::Refused(lost, why, call) => {
@@ -257,14 +263,16 @@ impl<'a> Sweep<'a> {
 
     /// An incident's budget and its breaker hold until a time without a fault. The fault is still
     /// there: that is put on record, so that mere silence does not pass for health.
-    fn is_still_in_trouble(&mut self, why: &Why, call: &Call) -> Result<(), ledger::Error> {
-        if !matches!(why, Why::BreakerOpen { .. } | Why::IncidentBudget { .. }) {
+    fn is_still_in_trouble(&mut self, why: &Reason, call: &Call) -> Result<(), ledger::Error> {
+        if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
             return Ok(());
         }
         let Ok(job) = job::new() else { return Ok(()) };
         let fleet_window = self.config.policy.fleet.started.per;
         let claim = Claim { job: &job, event: &call.event, lease: Duration::ZERO, fleet_window };
-        self.ledger.reserve(&claim, &SystemTime::now, &|_| Decision::Stand(why.clone())).map(drop)
+        self.ledger
+            .reserve(&claim, &SystemTime::now, &|_| Decision::NoAction(why.clone()))
+            .map(drop)
     }
 
     fn over(
@@ -310,10 +318,10 @@ impl<'a> Sweep<'a> {
         let Started { waiting, lost, job, at, .. } = started;
         let (fate, code, text) = if let Some(record) = self.ledger.repair_of(&job)? {
             match record.outcome {
-                Some(Outcome::Healed) => (Fate::Healed, None, record.text),
-                Some(Outcome::NotHealed) => (Fate::NotHealed, None, record.text),
-                Some(Outcome::CouldNotRun) => (Fate::CouldNotRun, None, record.text),
-                Some(Outcome::Unknown) => (Fate::Unknown, None, record.text),
+                Some(RepairOutcome::Healed) => (Fate::Healed, None, record.text),
+                Some(RepairOutcome::NotHealed) => (Fate::NotHealed, None, record.text),
+                Some(RepairOutcome::CouldNotRun) => (Fate::CouldNotRun, None, record.text),
+                Some(RepairOutcome::Unknown) => (Fate::Unknown, None, record.text),
                 None => (
                     Fate::Unknown,
                     Some("worker-died"),

@@ -7,19 +7,19 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{RepairName, SAME_EVENT_WITHIN, State, StateType};
+use crate::{ObjectState, RepairName, SAME_EVENT_WITHIN, StateType};
 
 /// Why nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
+pub enum Reason {
     /// The object did not opt in.
     NoRepairNamed,
     /// The policy has no repair of that name.
     UnknownRepair(RepairName),
     /// OK or UP.
-    Recovered(State),
+    Recovered(ObjectState),
     /// A state that the rules do not repair.
-    StateNotCovered(State, Vec<State>),
+    StateNotCovered(ObjectState, Vec<ObjectState>),
     /// Nagios is not sure enough yet.
     TooEarly {
         /// The SOFT attempt of the event.
@@ -32,14 +32,14 @@ pub enum Why {
     /// that do.
     NotInARow {
         /// The state now.
-        state: State,
+        state: ObjectState,
         /// SOFT or HARD.
         state_type: StateType,
         /// The result before; `None` when Nagios did not say.
-        last: Option<State>,
+        last: Option<ObjectState>,
     },
     /// The host itself is not there: a repair could not reach it and would not help.
-    HostNotUp(State),
+    HostNotUp(ObjectState),
     /// The service is in a planned downtime.
     ServiceDowntime,
     /// The host is in a planned downtime.
@@ -129,86 +129,86 @@ pub enum Why {
     },
 }
 
-impl Why {
+impl Reason {
     /// A short word for the record, the same for every occurrence.
     pub fn code(&self) -> &'static str {
         match self {
-            Why::NoRepairNamed => "no-repair-named",
-            Why::UnknownRepair(_) => "unknown-repair",
-            Why::Recovered(_) => "recovered",
-            Why::StateNotCovered(..) => "state-not-covered",
-            Why::TooEarly { .. } => "too-early",
-            Why::NotInARow { .. } => "not-in-a-row",
-            Why::HostNotUp(_) => "host-not-up",
-            Why::ServiceDowntime => "service-downtime",
-            Why::HostDowntime => "host-downtime",
-            Why::Acknowledged => "acknowledged",
-            Why::Flapping => "flapping",
-            Why::Paused { .. } => "paused",
-            Why::SameEvent { .. } => "same-event",
-            Why::SameProblem { .. } => "same-problem",
-            Why::ClockWentBack { .. } => "clock-went-back",
-            Why::AlreadyRunning { .. } => "already-running",
-            Why::CoolingDown { .. } => "cooling-down",
-            Why::BreakerOpen { .. } => "breaker-open",
-            Why::IncidentBudget { .. } => "incident-budget",
-            Why::WindowBudget { .. } => "window-budget",
-            Why::FleetRunning(_) => "fleet-running",
-            Why::FleetStarted { .. } => "fleet-started",
-            Why::FleetShare { .. } => "fleet-share",
+            Reason::NoRepairNamed => "no-repair-named",
+            Reason::UnknownRepair(_) => "unknown-repair",
+            Reason::Recovered(_) => "recovered",
+            Reason::StateNotCovered(..) => "state-not-covered",
+            Reason::TooEarly { .. } => "too-early",
+            Reason::NotInARow { .. } => "not-in-a-row",
+            Reason::HostNotUp(_) => "host-not-up",
+            Reason::ServiceDowntime => "service-downtime",
+            Reason::HostDowntime => "host-downtime",
+            Reason::Acknowledged => "acknowledged",
+            Reason::Flapping => "flapping",
+            Reason::Paused { .. } => "paused",
+            Reason::SameEvent { .. } => "same-event",
+            Reason::SameProblem { .. } => "same-problem",
+            Reason::ClockWentBack { .. } => "clock-went-back",
+            Reason::AlreadyRunning { .. } => "already-running",
+            Reason::CoolingDown { .. } => "cooling-down",
+            Reason::BreakerOpen { .. } => "breaker-open",
+            Reason::IncidentBudget { .. } => "incident-budget",
+            Reason::WindowBudget { .. } => "window-budget",
+            Reason::FleetRunning(_) => "fleet-running",
+            Reason::FleetStarted { .. } => "fleet-started",
+            Reason::FleetShare { .. } => "fleet-share",
         }
     }
 }
 
-impl Why {
+impl Reason {
     /// How long it holds still, where time alone ends it; for some reasons only if there is no more
     /// trouble until then.
-    pub fn left(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Why::Paused { left, .. } => *left,
-            Why::CoolingDown { left, .. }
-            | Why::BreakerOpen { left, .. }
-            | Why::IncidentBudget { left, .. }
-            | Why::WindowBudget { left, .. }
-            | Why::FleetStarted { left, .. } => Some(*left),
-            Why::ClockWentBack { ahead, .. } => Some(*ahead),
+            Reason::Paused { left, .. } => *left,
+            Reason::CoolingDown { left, .. }
+            | Reason::BreakerOpen { left, .. }
+            | Reason::IncidentBudget { left, .. }
+            | Reason::WindowBudget { left, .. }
+            | Reason::FleetStarted { left, .. } => Some(*left),
+            Reason::ClockWentBack { ahead, .. } => Some(*ahead),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Why::NoRepairNamed => f.write_str(
+            Reason::NoRepairNamed => f.write_str(
                 "no repair is named for it: add a line '_REPAIR \
                                                NAME' to its definition to opt in",
             ),
-            Why::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
-            Why::Recovered(state) => write!(f, "it is {state}, there is nothing to repair"),
-            Why::StateNotCovered(state, on) => {
-                let on: Vec<String> = on.iter().map(State::to_string).collect();
+            Reason::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
+            Reason::Recovered(state) => write!(f, "it is {state}, there is nothing to repair"),
+            Reason::StateNotCovered(state, on) => {
+                let on: Vec<String> = on.iter().map(ObjectState::to_string).collect();
                 write!(f, "it is {state}, and the policy repairs only {}", on.join(", "))
             }
-            Why::TooEarly { attempt, needed: Some(needed) } => {
+            Reason::TooEarly { attempt, needed: Some(needed) } => {
                 write!(
                     f,
                     "SOFT attempt {attempt} is too early: it repairs from SOFT {needed} on, \
                            or when HARD"
                 )
             }
-            Why::TooEarly { attempt, needed: None } => {
+            Reason::TooEarly { attempt, needed: None } => {
                 write!(
                     f,
                     "SOFT attempt {attempt} is too early: with max_check_attempts 1 it \
                            repairs only when HARD"
                 )
             }
-            Why::NotInARow { last: None, .. } => f.write_str(
+            Reason::NotInARow { last: None, .. } => f.write_str(
                 "the policy wants two results in a row, and the one before is not \
                              known: give it as --last-state",
             ),
-            Why::NotInARow { state, state_type, last: Some(last) } => {
+            Reason::NotInARow { state, state_type, last: Some(last) } => {
                 write!(f, "the result before was {last}, and the policy wants two in a row: ")?;
                 match state_type {
                     StateType::Soft => write!(f, "allowed at the next {state}"),
@@ -221,59 +221,63 @@ impl fmt::Display for Why {
                     }
                 }
             }
-            Why::HostNotUp(state) => write!(f, "the host is {state}: a repair could not reach it"),
-            Why::ServiceDowntime => f.write_str("the service is in downtime, until that ends"),
-            Why::HostDowntime => f.write_str("the host is in downtime, until that ends"),
-            Why::Acknowledged => f.write_str(
+            Reason::HostNotUp(state) => {
+                write!(f, "the host is {state}: a repair could not reach it")
+            }
+            Reason::ServiceDowntime => f.write_str("the service is in downtime, until that ends"),
+            Reason::HostDowntime => f.write_str("the host is in downtime, until that ends"),
+            Reason::Acknowledged => f.write_str(
                 "the problem is acknowledged: somebody is at it, until the \
                              acknowledgement is removed",
             ),
-            Why::Flapping => f.write_str("it is flapping, until Nagios says that it has stopped"),
-            Why::Paused { by, reason, left: Some(left) } => write!(
+            Reason::Flapping => {
+                f.write_str("it is flapping, until Nagios says that it has stopped")
+            }
+            Reason::Paused { by, reason, left: Some(left) } => write!(
                 f,
                 "paused by {by} for another \
                 {}: {reason}",
                 Span(*left)
             ),
-            Why::Paused { by, reason, left: None } => write!(
+            Reason::Paused { by, reason, left: None } => write!(
                 f,
                 "paused by {by} until it is \
                 resumed: {reason}"
             ),
-            Why::SameEvent { job } => write!(f, "job {job} has answered this very event"),
-            Why::SameProblem { job } => write!(
+            Reason::SameEvent { job } => write!(f, "job {job} has answered this very event"),
+            Reason::SameProblem { job } => write!(
                 f,
                 "job {job} has repaired this very problem, and it is still there: people are \
                  needed; allowed again for a new \
                  problem, or after {}",
                 Span(SAME_EVENT_WITHIN)
             ),
-            Why::ClockWentBack { job, ahead } => write!(
+            Reason::ClockWentBack { job, ahead } => write!(
                 f,
                 "the clock is {} behind job {job} of the ledger: allowed again when it has caught \
                  up; if it was wrong then, \
                  delete that job's row",
                 Span(*ahead)
             ),
-            Why::AlreadyRunning { job, since } => write!(
+            Reason::AlreadyRunning { job, since } => write!(
                 f,
                 "job {job} has been repairing on this \
                 host for {}",
                 Span(*since)
             ),
-            Why::CoolingDown { job, left } => write!(
+            Reason::CoolingDown { job, left } => write!(
                 f,
                 "cooling down after job {job}: allowed \
                                                          again in {}",
                 Span(*left)
             ),
-            Why::BreakerOpen { ineffective, left } => write!(
+            Reason::BreakerOpen { ineffective, left } => write!(
                 f,
                 "the breaker is open, for {ineffective} repairs of this incident did not help: it \
                  closes after {} without a fault",
                 Span(*left)
             ),
-            Why::IncidentBudget { spent, left } => {
+            Reason::IncidentBudget { spent, left } => {
                 write!(
                     f,
                     "this incident has had its {spent} repairs: it is over after {} without \
@@ -281,18 +285,18 @@ impl fmt::Display for Why {
                     Span(*left)
                 )
             }
-            Why::WindowBudget { spent, left } => write!(
+            Reason::WindowBudget { spent, left } => write!(
                 f,
                 "it has had its {spent} repairs: \
                                                             allowed again in {}",
                 Span(*left)
             ),
-            Why::FleetRunning(running) => write!(
+            Reason::FleetRunning(running) => write!(
                 f,
                 "{running} repairs are running, as many as may \
                                                      at once"
             ),
-            Why::FleetStarted { started, left } => {
+            Reason::FleetStarted { started, left } => {
                 write!(
                     f,
                     "{started} repairs have been started, as many as may be: allowed again \
@@ -300,7 +304,7 @@ impl fmt::Display for Why {
                     Span(*left)
                 )
             }
-            Why::FleetShare { troubled, of, allowed } => write!(
+            Reason::FleetShare { troubled, of, allowed } => write!(
                 f,
                 "{troubled} of {of} objects are in trouble, more than the {allowed} % that may be: \
                  the cause lies elsewhere"
