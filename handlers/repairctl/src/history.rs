@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cli::History;
+use crate::context::Context;
 use crate::json;
 use crate::object::Object;
-use crate::site::Site;
 use crate::split::Split;
 use crate::table::{Cell, Table, Tone};
-use crate::when;
+use crate::time;
 
 /// What is on record.
 #[derive(Default, Serialize, Deserialize)]
@@ -29,9 +29,9 @@ pub struct HistoryData {
 impl Split for History {
     type Data = HistoryData;
 
-    fn collect(&self, site: &Site) -> Result<HistoryData, Problem> {
+    fn collect(&self, context: &Context) -> Result<HistoryData, Problem> {
         let filter = filter(self, SystemTime::now())?;
-        let Some(mut ledger) = site.ledger(site.config()?)? else {
+        let Some(mut ledger) = context.ledger(context.config()?)? else {
             return Ok(HistoryData::default());
         };
         let repairs =
@@ -44,7 +44,7 @@ impl Split for History {
         Ok(HistoryData { repairs, refusals, counts })
     }
 
-    fn show(&self, recorded: HistoryData, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, recorded: HistoryData, _: &Context, out: &mut Out) -> Result<Found, Problem> {
         if self.refused {
             list_refusals(self, &recorded.refusals, &recorded.counts, out);
         } else {
@@ -56,7 +56,7 @@ impl Split for History {
 
 fn filter(words: &History, now: SystemTime) -> Result<Filter<'_>, Problem> {
     let time = |text: &Option<String>| {
-        text.as_deref().map(|text| when::read(text, now)).transpose().map_err(Problem::Usage)
+        text.as_deref().map(|text| time::read(text, now)).transpose().map_err(Problem::Usage)
     };
     let which = match (&words.host, &words.service) {
         (None, _) => Which::All,
@@ -100,12 +100,12 @@ fn list_repairs(words: &History, records: &[Record], refused: &[RefusalCount], o
         Table::new(["BEGAN", "OBJECT", "REPAIR", "EVENT", "RUNGS", "TOOK", "OUTCOME", "JOB"]);
     for record in records {
         table.row([
-            when::shown(record.reserved).into(),
+            time::shown(record.reserved).into(),
             object(record).to_string().into(),
             record.repair.as_str().into(),
             record.event.as_str().into(),
             record.rungs.to_string().into(),
-            record.took().map(when::span).unwrap_or_default().into(),
+            record.took().map(time::span).unwrap_or_default().into(),
             outcome(record),
             Cell::toned(&record.job, Tone::Faint),
         ]);
@@ -141,7 +141,7 @@ fn list_refusals(words: &History, refusals: &[Refusal], counts: &[RefusalCount],
     for refusal in refusals {
         let object = Object { host: &refusal.host, service: refusal.service.as_deref() };
         table.row([
-            when::shown(refusal.at).into(),
+            time::shown(refusal.at).into(),
             object.to_string().into(),
             refusal.event.as_str().into(),
             refusal.why.as_str().into(),
@@ -204,8 +204,8 @@ pub fn repair_json(record: &Record) -> Value {
         "repair": record.repair,
         "event": record.event,
         "problem": record.problem,
-        "began": when::rfc3339(record.reserved),
-        "ended": record.ended.map(when::rfc3339),
+        "began": time::rfc3339(record.reserved),
+        "ended": record.ended.map(time::rfc3339),
         "seconds": record.took().as_ref().map(Duration::as_secs_f64),
         "rungs": record.rungs,
         "outcome": record.standing().as_str(),
@@ -215,7 +215,7 @@ pub fn repair_json(record: &Record) -> Value {
 
 fn refusal_json(refusal: &Refusal) -> Value {
     json!({
-        "at": when::rfc3339(refusal.at),
+        "at": time::rfc3339(refusal.at),
         "host": refusal.host,
         "service": refusal.service,
         "event": refusal.event,
@@ -230,7 +230,7 @@ fn count_json(count: &RefusalCount) -> Value {
         "service": count.service,
         "reason": count.why,
         "count": count.count,
-        "first": when::rfc3339(count.first),
-        "last": when::rfc3339(count.last),
+        "first": time::rfc3339(count.first),
+        "last": time::rfc3339(count.last),
     })
 }

@@ -1,10 +1,11 @@
 //! `repairctl`: the admin's side. One module per command; [`cli`] alone knows clap.
 
-mod board;
 pub mod cli;
 mod configuration;
+mod context;
 mod doctor;
 mod explain;
+mod gate_setup;
 mod history;
 mod init;
 mod json;
@@ -16,46 +17,45 @@ mod question;
 mod replay;
 mod report;
 mod show;
-mod side;
-mod site;
 mod split;
+mod status_snapshot;
 mod sweep;
 mod table;
+mod time;
 mod trust;
-mod when;
 
 use std::ffi::OsString;
 
 use plugin_kit::{Found, Out, Problem};
 
 use cli::Command;
-use site::Site;
+use context::Context;
 use split::run_as_nagios;
 
 /// Reads the command line and does what it asks for.
 pub fn run(argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
     let (role, argv) = privsep::step_down(argv)?;
     let words = cli::read(argv)?;
-    let site = Site::new(words.policy, words.command.nagios_cfg().cloned(), role);
+    let context = Context::new(words.policy, words.command.nagios_cfg().cloned(), role);
     match words.command {
-        Command::Init(words) => split::run(&words, &site, argv, out),
-        Command::Trust(words) => split::run(&words, &site, argv, out),
-        Command::Doctor(words) => split::run(&words, &site, argv, out),
+        Command::Init(words) => split::run(&words, &context, argv, out),
+        Command::Trust(words) => split::run(&words, &context, argv, out),
+        Command::Doctor(words) => split::run(&words, &context, argv, out),
         Command::Lint(words) => {
-            run_as_nagios(&site, argv, out, |out| lint::run(&words, &site, out))
+            run_as_nagios(&context, argv, out, |out| lint::run(&words, &context, out))
         }
-        Command::Explain(words) => split::run(&words, &site, argv, out),
-        Command::History(words) => split::run(&words, &site, argv, out),
-        Command::Show(words) => split::run(&words, &site, argv, out),
-        Command::Report(words) => split::run(&words, &site, argv, out),
+        Command::Explain(words) => split::run(&words, &context, argv, out),
+        Command::History(words) => split::run(&words, &context, argv, out),
+        Command::Show(words) => split::run(&words, &context, argv, out),
+        Command::Report(words) => split::run(&words, &context, argv, out),
         Command::Replay(words) => {
-            run_as_nagios(&site, argv, out, |out| replay::run(&words, &site, out))
+            run_as_nagios(&context, argv, out, |out| replay::run(&words, &context, out))
         }
-        Command::Pause(words) => split::run(&words, &site, argv, out),
-        Command::Resume(words) => split::run(&words, &site, argv, out),
-        Command::Status(words) => split::run(&words, &site, argv, out),
+        Command::Pause(words) => split::run(&words, &context, argv, out),
+        Command::Resume(words) => split::run(&words, &context, argv, out),
+        Command::Status(words) => split::run(&words, &context, argv, out),
         Command::Sweep(words) => {
-            run_as_nagios(&site, argv, out, |out| sweep::run(&words, &site, out))
+            run_as_nagios(&context, argv, out, |out| sweep::run(&words, &context, out))
         }
     }
 }

@@ -7,24 +7,24 @@ use plugin_kit::{Found, Out, Problem, clean};
 use serde_json::{Value, json};
 
 use crate::cli::Show;
+use crate::context::Context;
 use crate::history::{object, outcome, repair_json, unread};
 use crate::json::{self, merged};
-use crate::site::Site;
 use crate::split::Split;
 use crate::table::{Table, Tone};
-use crate::when;
+use crate::time;
 
 impl Split for Show {
     type Data = (Record, Vec<Step>);
 
-    fn collect(&self, site: &Site) -> Result<(Record, Vec<Step>), Problem> {
+    fn collect(&self, context: &Context) -> Result<(Record, Vec<Step>), Problem> {
         let none = || {
             Problem::Usage(format!(
                 "no job begins with '{}' (see 'repairctl history')",
                 self.job.escape_debug()
             ))
         };
-        let mut ledger = site.ledger(site.config()?)?.ok_or_else(none)?;
+        let mut ledger = context.ledger(context.config()?)?.ok_or_else(none)?;
         let found = ledger.jobs(&self.job).map_err(unread)?;
         let record = match_one(&self.job, found).map_err(|many| many.unwrap_or_else(none))?;
         let steps = match record.job.parse() {
@@ -37,7 +37,7 @@ impl Split for Show {
     fn show(
         &self,
         (record, steps): (Record, Vec<Step>),
-        _: &Site,
+        _: &Context,
         out: &mut Out,
     ) -> Result<Found, Problem> {
         if self.json {
@@ -78,8 +78,8 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
     let ended = match record.ended {
         Some(ended) => format!(
             "{}, after {}",
-            when::shown(ended),
-            record.took().map(when::span).unwrap_or_default()
+            time::shown(ended),
+            record.took().map(time::span).unwrap_or_default()
         ),
         None => "not yet".to_owned(),
     };
@@ -90,7 +90,7 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
         ("job", record.job.clone()),
         ("repair", record.repair.clone()),
         ("event", format!("{}{problem}", record.event)),
-        ("began", when::shown(record.reserved)),
+        ("began", time::shown(record.reserved)),
         ("ended", ended),
         ("in short", record.text.clone()),
     ] {
@@ -144,7 +144,7 @@ fn since(step: &Step, begun: SystemTime) -> Duration {
 
 fn step_json(step: &Step, begun: SystemTime) -> Value {
     json!({
-        "at": when::rfc3339(step.at),
+        "at": time::rfc3339(step.at),
         "after_seconds": since(step, begun).as_secs_f64(),
         "step": step.what,
         "text": step.text,

@@ -14,8 +14,8 @@ use privsep::{Account, Half, Role};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::context::Context;
 use crate::nagios;
-use crate::site::Site;
 
 /// How long root's half waits for the other one, which itself waits less for a gate or a locked
 /// ledger.
@@ -27,8 +27,8 @@ pub trait Split {
     type Data: Serialize + DeserializeOwned;
 
     /// The account that collects for root; `None` if the site is root's own.
-    fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
-        site.other_owner()
+    fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
+        context.other_owner()
     }
 
     /// How long root waits for the data.
@@ -42,34 +42,34 @@ pub trait Split {
     }
 
     /// Checks arguments and permissions before anything is collected.
-    fn validate(&self, _: &Site) -> Result<(), Problem> {
+    fn validate(&self, _: &Context) -> Result<(), Problem> {
         Ok(())
     }
 
     /// Reads, and for some commands changes, the ledger, Nagios' files and the gates.
-    fn collect(&self, site: &Site) -> Result<Self::Data, Problem>;
+    fn collect(&self, context: &Context) -> Result<Self::Data, Problem>;
 
     /// Prints the result. Opens nothing that another account could have put there.
-    fn show(&self, data: Self::Data, site: &Site, out: &mut Out) -> Result<Found, Problem>;
+    fn show(&self, data: Self::Data, context: &Context, out: &mut Out) -> Result<Found, Problem>;
 }
 
 /// Runs a command that splits; `argv` are the arguments of this program.
 pub fn run<C: Split>(
     command: &C,
-    site: &Site,
+    context: &Context,
     argv: &[OsString],
     out: &mut Out,
 ) -> Result<Found, Problem> {
-    if site.role() == Role::SteppedDown {
-        let answer = command.collect(site).map_err(|problem| problem.to_string());
+    if context.role() == Role::SteppedDown {
+        let answer = command.collect(context).map_err(|problem| problem.to_string());
         out.line(serde_json::to_string(&answer).map_err(|why| Problem::Internal(why.to_string()))?);
         return Ok(Found::Fine);
     }
-    command.validate(site)?;
-    let data = match command.account(site)? {
-        None => command.collect(site)?,
+    command.validate(context)?;
+    let data = match command.account(context)? {
+        None => command.collect(context)?,
         Some(account) => {
-            let half = start(&account, site, &with(argv, command.extra_args()), Stdio::null())?;
+            let half = start(&account, context, &with(argv, command.extra_args()), Stdio::null())?;
             // What is printed as JSON is escaped there, and says just what is on record.
             let exact = argv.iter().any(|word| word == "--json");
             let answer = half.answer(command.timeout(), exact)?;
@@ -78,23 +78,23 @@ pub fn run<C: Split>(
             })?
         }
     };
-    command.show(data, site, out)
+    command.show(data, context, out)
 }
 
 /// Runs a command as a whole; if root calls it, as Nagios' user.
 pub fn run_as_nagios(
-    site: &Site,
+    context: &Context,
     argv: &[OsString],
     out: &mut Out,
     run: impl FnOnce(&mut Out) -> Result<Found, Problem>,
 ) -> Result<Found, Problem> {
-    let account = match site.role() {
+    let account = match context.role() {
         Role::SteppedDown => None,
-        Role::Started => site.any_account()?,
+        Role::Started => context.any_account()?,
     };
     let Some(account) = account else { return run(out) };
     let (argv, stdin) = with_stdin(argv)?;
-    let status = start(&account, site, &argv, stdin)?.relay(|line| {
+    let status = start(&account, context, &argv, stdin)?.relay(|line| {
         out.line(line);
         out.flush();
     });
@@ -128,8 +128,13 @@ fn with(argv: &[OsString], more: Vec<OsString>) -> Vec<OsString> {
     [options, &more, rest].concat()
 }
 
-fn start(account: &Account, site: &Site, argv: &[OsString], stdin: Stdio) -> Result<Half, Problem> {
-    let environment = nagios::environment(account, site.nagios_cfg());
+fn start(
+    account: &Account,
+    context: &Context,
+    argv: &[OsString],
+    stdin: Stdio,
+) -> Result<Half, Problem> {
+    let environment = nagios::environment(account, context.nagios_cfg());
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 

@@ -19,13 +19,13 @@ const NAGIOS: u32 = 65534;
 /// Somebody else: daemon.
 const STRANGER: u32 = 1;
 
-struct Site {
+struct Context {
     dir: TempDir,
 }
 
-impl Site {
-    fn new() -> Site {
-        let site = Site { dir: tempfile::tempdir().unwrap() };
+impl Context {
+    fn new() -> Context {
+        let site = Context { dir: tempfile::tempdir().unwrap() };
         fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(site.at("nagios.cfg"), "nagios_user=nobody\n").unwrap();
         site
@@ -97,7 +97,7 @@ impl Drop for Running {
 
 #[test]
 fn it_has_the_environment_of_nagios_and_of_nobody_who_only_bears_its_name() {
-    let site = Site::new();
+    let site = Context::new();
     let stranger = site.nagios(STRANGER, &[("HOME", "/of/a/stranger")]);
     let user = site.user();
     assert!(user.starts_with("nobody, with HOME=/root"), "{user}");
@@ -111,7 +111,7 @@ fn it_has_the_environment_of_nagios_and_of_nobody_who_only_bears_its_name() {
 /// started by (ld.so(8)).
 #[test]
 fn what_the_environment_of_nagios_loads_is_never_loaded_by_root() {
-    let site = Site::new();
+    let site = Context::new();
     let traces = site.at("traces");
     fs::create_dir(&traces).unwrap();
     fs::set_permissions(&traces, fs::Permissions::from_mode(0o777)).unwrap();

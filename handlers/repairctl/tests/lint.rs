@@ -93,17 +93,17 @@ log_service_retries=1
 ";
 
 /// A directory with a whole configuration.
-struct Site {
+struct Context {
     directory: TempDir,
 }
 
-impl Site {
-    fn new() -> Site {
+impl Context {
+    fn new() -> Context {
         let directory = tempfile::tempdir().unwrap();
         // Nagios reads it as its own user.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nagios-config");
-        let site = Site { directory };
+        let site = Context { directory };
         for name in ["commands.cfg", "templates.cfg", "services.cfg", "policy.json"] {
             site.write(name, &fs::read_to_string(shipped.join(name)).unwrap());
         }
@@ -141,8 +141,8 @@ impl Site {
         self.write(name, &text.replacen(from, to, 1));
     }
 
-    fn with(case: &Case) -> Site {
-        let site = Site::new();
+    fn with(case: &Case) -> Context {
+        let site = Context::new();
         for (name, from, to) in case.edits {
             site.edit(name, from, &to.replace("DIR", &site.directory.path().display().to_string()));
         }
@@ -187,7 +187,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn what_is_shipped_is_found_good() {
-    let site = Site::new();
+    let site = Context::new();
     let good = site.lint(&[]);
     assert_eq!(text(&good), "nothing found in 1 service and 1 host with a repair\n");
     assert_eq!(good.status.code(), Some(0));
@@ -209,7 +209,7 @@ fn debians_stock_configuration_is_found_good() {
 fn each_planted_defect_is_found_where_it_stands_with_its_mend_and_nothing_else_is() {
     let mut wrong = Vec::new();
     for case in cases() {
-        let site = Site::with(case);
+        let site = Context::with(case);
         let output = site.lint(&["--json"]);
         let json: serde_json::Value = serde_json::from_str(&text(&output)).unwrap();
         let found: Vec<String> = json["findings"].as_array().unwrap().iter().map(line).collect();
@@ -252,7 +252,7 @@ fn line(one: &serde_json::Value) -> String {
 
 #[test]
 fn people_read_file_line_what_is_wrong_for_whom_and_the_mend() {
-    let site = Site::new();
+    let site = Context::new();
     site.edit("templates.cfg", "event_handler_enabled   1", "event_handler_enabled   0");
     let output = site.lint(&[]);
     let place = site.at("templates.cfg");
@@ -269,7 +269,7 @@ fn people_read_file_line_what_is_wrong_for_whom_and_the_mend() {
 
 #[test]
 fn what_cannot_be_read_is_said_and_ends_as_2() {
-    let site = Site::new();
+    let site = Context::new();
     site.edit("nagios.cfg", "", "cfg_dir=missing.d\n");
     let output = site.lint(&[]);
     assert_eq!(output.status.code(), Some(2));
@@ -294,7 +294,7 @@ fn what_cannot_be_read_is_said_and_ends_as_2() {
 
 #[test]
 fn secrets_of_the_resource_file_are_never_shown() {
-    let site = Site::new();
+    let site = Context::new();
     site.edit("commands.cfg", "'$SERVICESTATE$'", "'$USER2$'");
     let said = text(&site.lint(&[]));
     assert!(said.contains("$USER2$") && !said.contains("a-secret"), "{said}");
@@ -302,7 +302,7 @@ fn secrets_of_the_resource_file_are_never_shown() {
 
 #[test]
 fn nagios_own_object_cache_is_read_as_well() {
-    let site = Site::new();
+    let site = Context::new();
     site.edit("services.cfg", "    _REPAIR             httpd", "    _REPAIR             htpd");
     fs::set_permissions(site.directory.path(), Permissions::from_mode(0o777)).unwrap();
     let done =

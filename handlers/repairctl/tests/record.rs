@@ -25,7 +25,7 @@ const STRANGER: u32 = 1;
 const HOSTILE: &str =
     "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}<script>alert(1)</script>\"'|x=1\nOK\r\u{85}";
 
-struct Site {
+struct Context {
     dir: TempDir,
 }
 
@@ -36,9 +36,9 @@ struct Said {
     err: String,
 }
 
-impl Site {
-    fn new() -> Site {
-        let site = Site { dir: tempfile::tempdir().unwrap() };
+impl Context {
+    fn new() -> Context {
+        let site = Context { dir: tempfile::tempdir().unwrap() };
         fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(site.at("ledger")).unwrap();
         fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o750)).unwrap();
@@ -127,7 +127,7 @@ fn harmless(text: &str) -> bool {
 
 #[test]
 fn no_text_of_the_record_acts_on_a_terminal_or_a_page() {
-    let site = Site::new();
+    let site = Context::new();
     site.record();
     for words in [
         &["history"][..],
@@ -155,7 +155,7 @@ fn no_text_of_the_record_acts_on_a_terminal_or_a_page() {
 /// Who has forgotten sudo must not be told to take the files away from Nagios.
 #[test]
 fn somebody_else_is_told_to_come_as_root() {
-    let site = Site::new();
+    let site = Context::new();
     site.record();
     let told = |wanted: &str| {
         for words in [
@@ -182,7 +182,7 @@ fn somebody_else_is_told_to_come_as_root() {
 
 #[test]
 fn root_may_be_the_first_and_nagios_goes_on_with_what_it_made() {
-    let site = Site::new();
+    let site = Context::new();
     for words in [
         &["status"][..],
         &["history"],
@@ -204,7 +204,7 @@ fn root_may_be_the_first_and_nagios_goes_on_with_what_it_made() {
 
 #[test]
 fn a_pause_in_place_of_another_says_whose_it_was() {
-    let site = Site::new();
+    let site = Context::new();
     site.said_to(0, &["pause", "--reason", "storage migration"]);
     let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
     assert!(!narrower.out.contains("In place of"), "{}", narrower.out);
@@ -217,7 +217,7 @@ fn a_pause_in_place_of_another_says_whose_it_was() {
 
 #[test]
 fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
-    let site = Site::new();
+    let site = Context::new();
     site.record();
     let finding = || {
         let cfg = site.at("nagios.cfg");
@@ -254,7 +254,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
 
 #[test]
 fn nothing_is_taken_for_a_status_file_that_is_none_nor_waited_for() {
-    let site = Site::new();
+    let site = Context::new();
     let file = site.at("status.dat");
     let mut policy: Value =
         serde_json::from_str(&fs::read_to_string(site.at("policy.json")).unwrap()).unwrap();
@@ -298,7 +298,7 @@ fn nothing_is_taken_for_a_status_file_that_is_none_nor_waited_for() {
 
 #[test]
 fn numbers_out_of_their_limits_are_told_with_them() {
-    let site = Site::new();
+    let site = Context::new();
     for words in [["doctor", "--jobs", "0"], ["trust", "--port", "0"]] {
         let Said { code, err, .. } = site.said_to(0, &words);
         assert!(code == 3 && err.contains("0 is not in 1..=65535"), "{code} {err}");
@@ -307,7 +307,7 @@ fn numbers_out_of_their_limits_are_told_with_them() {
 
 #[test]
 fn init_says_what_a_policy_that_it_keeps_does_not_know() {
-    let site = Site::new();
+    let site = Context::new();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
     let init = |more: &[&str]| {
         let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
@@ -329,7 +329,7 @@ fn init_says_what_a_policy_that_it_keeps_does_not_know() {
 
 #[test]
 fn init_does_not_take_half_a_key_for_a_key() {
-    let site = Site::new();
+    let site = Context::new();
     fs::write(site.at("id_ed25519.pub"), "ssh-ed25519 AAAA old\n").unwrap();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
     let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];

@@ -17,13 +17,13 @@ use tempfile::TempDir;
 
 const POLICY: &str = r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http", "-H", "{address}"]}}}"#;
 
-struct Site {
+struct Context {
     directory: TempDir,
 }
 
-impl Site {
-    fn new() -> Site {
-        let site = Site { directory: tempfile::tempdir().unwrap() };
+impl Context {
+    fn new() -> Context {
+        let site = Context { directory: tempfile::tempdir().unwrap() };
         site.write("policy.json", POLICY.as_bytes());
         site
     }
@@ -81,7 +81,7 @@ fn packed(text: &str) -> Vec<u8> {
 
 #[test]
 fn logs_are_replayed_in_order_of_time_packed_or_not() {
-    let site = Site::new();
+    let site = Context::new();
     site.write("nagios.log", fault(1_700_200_000, "web1").as_bytes());
     site.write("archive-1.log", fault(1_700_000_000, "web1").as_bytes());
     // Two packed parts in one file, as `cat a.gz b.gz` makes them.
@@ -113,7 +113,7 @@ fn logs_are_replayed_in_order_of_time_packed_or_not() {
 
 #[test]
 fn a_log_that_breaks_off_is_told_from_one_that_is_not_there() {
-    let site = Site::new();
+    let site = Context::new();
     let whole = packed(&fault(1_700_000_000, "web1").repeat(100));
     site.write("cut.gz", &whole[..whole.len() / 2]);
     let output = site.replay(&["cut.gz", "/nonexistent.log", "--repair", "httpd"]);
@@ -125,7 +125,7 @@ fn a_log_that_breaks_off_is_told_from_one_that_is_not_there() {
 
 #[test]
 fn people_read_what_was_assumed_and_what_it_comes_to() {
-    let site = Site::new();
+    let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     let output =
         site.replay(&["nagios.log", "--repair", "httpd", "--decisions", "--assume", "log"]);
@@ -150,7 +150,7 @@ fn people_read_what_was_assumed_and_what_it_comes_to() {
 
 #[test]
 fn repairs_and_attempts_come_from_the_configuration() {
-    let site = Site::new();
+    let site = Context::new();
     let service = |host: &str, repair: &str| {
         format!(
             "define service {{\n host_name {host}\n service_description HTTP\n max_check_attempts \
@@ -185,7 +185,7 @@ fn repairs_and_attempts_come_from_the_configuration() {
 
 #[test]
 fn what_is_no_log_is_said_and_the_others_are_replayed() {
-    let site = Site::new();
+    let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     site.write(
         "syslog.log",
@@ -210,7 +210,7 @@ fn what_is_no_log_is_said_and_the_others_are_replayed() {
 
 #[test]
 fn wrong_words_end_as_3() {
-    let site = Site::new();
+    let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     site.write("web1.cfg", b"define host {\n host_name web1\n}\n");
     for (words, wanted) in [
@@ -235,7 +235,7 @@ fn wrong_words_end_as_3() {
 /// Names in logs are written by others: bytes, escape sequences, enormous ones.
 #[test]
 fn hostile_names_do_no_harm() {
-    let site = Site::new();
+    let site = Context::new();
     let mut log = fault(1_700_000_000, "web\x1b[31m1").into_bytes();
     log.extend(
         b"[1700000000] SERVICE ALERT: \xff\xfe;\x07;CRITICAL;HARD;1;x\n[1700000001] SERVICE \
@@ -263,7 +263,7 @@ fn hostile_names_do_no_harm() {
 /// memory: a log that is larger than that, of ten thousand services that all have a repair.
 #[test]
 fn a_large_log_needs_little_memory() {
-    let site = Site::new();
+    let site = Context::new();
     let path = site.at("nagios.log");
     let mut to = BufWriter::new(File::create(&path).unwrap());
     month::write(&mut to, 80_000_000).unwrap();
@@ -280,7 +280,7 @@ fn a_large_log_needs_little_memory() {
 
 #[test]
 fn a_made_up_month_has_repairs_for_the_services_that_opted_in() {
-    let site = Site::new();
+    let site = Context::new();
     let mut log = Vec::new();
     month::write(&mut log, 5_000_000).unwrap();
     site.write("nagios.log", &log);

@@ -9,7 +9,7 @@ use privsep::{Account, quoted};
 use safe_file::Directory;
 use serde::{Deserialize, Serialize};
 
-use crate::side;
+use crate::gate_setup;
 
 /// How to fix a problem; each variant is one text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,7 +242,7 @@ impl HostFix {
                 "correct its address in Nagios, or give hosts.{host}.address in the policy; look \
                  after name resolution here"
             ),
-            HostFix::InstallGate => side::install_gate(&host),
+            HostFix::InstallGate => gate_setup::install_gate(&host),
             HostFix::UpdateGate => {
                 format!("update repair_gate on {host} or this server; both versions work together")
             }
@@ -271,21 +271,25 @@ impl HostFix {
             HostFix::ReadSshdLog => format!("look at sshd's log on {host}"),
             HostFix::ReadLog => format!("look at the system's log on {host}"),
             HostFix::CheckGate => {
-                format!("on {host}, as root: {} check && {}", side::GATE, side::renew_sudoers())
+                format!(
+                    "on {host}, as root: {} check && {}",
+                    gate_setup::GATE,
+                    gate_setup::renew_sudoers()
+                )
             }
             HostFix::OwnGateState => {
                 let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
                 format!(
                     "on {host}, as root: install -d -o {user} -g {user} -m 700 {}; if that changes \
                      nothing, see the log there",
-                    side::GATE_STATE
+                    gate_setup::GATE_STATE
                 )
             }
             HostFix::NameRepair => {
                 format!(
                     "name it in /etc/nagios-selfheal/repairs.json on {host}, then there, as root: \
                      {}",
-                    side::renew_sudoers()
+                    gate_setup::renew_sudoers()
                 )
             }
             HostFix::EndHold => format!("remove the hold file on {host} when the work is done"),
@@ -324,7 +328,7 @@ impl FixContext<'_> {
 
     fn key_line(&self, host: &str) -> String {
         self.route(host)
-            .map_or_else(|| "see repairctl init".into(), |route| side::key_line(&route.key))
+            .map_or_else(|| "see repairctl init".into(), |route| gate_setup::key_line(&route.key))
     }
 }
 

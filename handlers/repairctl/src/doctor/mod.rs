@@ -18,9 +18,9 @@ use privsep::Account;
 use serde_json::json;
 
 use crate::cli::Doctor;
+use crate::context::Context;
 use crate::json;
 use crate::nagios::{self, MainFile, Objects};
-use crate::site::Site;
 use crate::split::Split;
 use crate::table::Tone;
 use finding::{Finding, Verdict};
@@ -36,25 +36,25 @@ const WITHIN: Duration = Duration::from_secs(3600);
 impl Split for Doctor {
     type Data = Checks;
 
-    fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
-        nagios::account_to_become(self.nagios_user.as_deref(), site.nagios_cfg())
+    fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
+        nagios::account_to_become(self.nagios_user.as_deref(), context.nagios_cfg())
     }
 
     fn timeout(&self) -> Duration {
         WITHIN
     }
 
-    fn collect(&self, site: &Site) -> Result<Checks, Problem> {
+    fn collect(&self, context: &Context) -> Result<Checks, Problem> {
         let main = MainFile::find(self.nagios_cfg.as_deref())?;
         let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
-        let config = site.config();
+        let config = context.config();
         let objects = main.as_ref().map(MainFile::objects);
         let known = objects.as_ref().and_then(|read| read.as_ref().ok());
         let patients =
             config.as_ref().map(|config| patients(self, config, known)).unwrap_or_default();
 
         let mut here = vec![identity::look(&account)];
-        here.extend(policy(&config, site));
+        here.extend(policy(&config, context));
         if let Ok(config) = &config {
             here.extend(server::programs(config));
             here.extend(server::keys(patients.iter().map(|patient| &patient.route)));
@@ -72,10 +72,10 @@ impl Split for Doctor {
         Ok(checks)
     }
 
-    fn show(&self, checks: Checks, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-        let account = nagios::trusted_account(self.nagios_user.as_deref(), site.nagios_cfg())?;
-        let config = site.config().ok();
-        let context = FixContext { account: &account, policy: site.policy(), config };
+    fn show(&self, checks: Checks, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+        let account = nagios::trusted_account(self.nagios_user.as_deref(), context.nagios_cfg())?;
+        let config = context.config().ok();
+        let context = FixContext { account: &account, policy: context.policy(), config };
         Ok(if self.json {
             print_json(&checks, &context, out)
         } else {
@@ -90,17 +90,17 @@ fn short(why: &transport::Error) -> String {
     text.trim_end_matches("nothing was run").trim_end_matches(['?', ':', ';', ' ']).to_owned()
 }
 
-fn policy(config: &Result<&Config, Problem>, site: &Site) -> Option<Finding> {
-    let path = site.policy().display();
+fn policy(config: &Result<&Config, Problem>, context: &Context) -> Option<Finding> {
+    let path = context.policy().display();
     Some(match config {
         Ok(config) => {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
             Finding::ok("policy", format!("{path}: {}", names.join(", ")))
         }
-        Err(why) if matches!(site.policy().try_exists(), Ok(false)) => {
+        Err(why) if matches!(context.policy().try_exists(), Ok(false)) => {
             Finding::wrong("policy", why.to_string(), ServerFix::Init)
         }
-        Err(why) if site.policy().try_exists().is_err() => {
+        Err(why) if context.policy().try_exists().is_err() => {
             Finding::wrong("policy", why.to_string(), ServerFix::OpenPolicyDirectory)
         }
         Err(why) if why.to_string().contains("ermission denied") => {

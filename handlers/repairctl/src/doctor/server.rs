@@ -14,8 +14,8 @@ use transport::{Error, route, survey};
 
 use super::finding::Finding;
 use super::fix::ServerFix;
-use crate::board::{self, Board};
 use crate::nagios::{MainFile, Objects};
+use crate::status_snapshot::{self, StatusSnapshot};
 
 /// Nagios writes its status every few seconds; older than this, it does not run.
 const STATUS_AGE: Duration = Duration::from_secs(300);
@@ -162,7 +162,8 @@ fn pipe_fix(file: &Path) -> ServerFix {
 }
 
 fn status(file: &Path) -> Finding {
-    let age = Board::read(file).map(|board| board::age(&board.program, SystemTime::now()));
+    let age = StatusSnapshot::read(file)
+        .map(|board| status_snapshot::age(&board.program, SystemTime::now()));
     match age {
         Err(why) => Finding::wrong(
             "status file",

@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::cli::Explain;
+use crate::context::Context;
 use crate::history::unread;
 use crate::json::{self, merged};
 use crate::object::Object;
-use crate::site::Site;
 use crate::split::Split;
 use crate::table::Tone;
-use crate::when;
+use crate::time;
 use seen::Seen;
 
 /// What would happen.
@@ -58,29 +58,30 @@ struct NoAction {
 impl Split for Explain {
     type Data = Explanation;
 
-    fn collect(&self, site: &Site) -> Result<Explanation, Problem> {
+    fn collect(&self, context: &Context) -> Result<Explanation, Problem> {
         let now = SystemTime::now();
-        let config = site.config()?;
+        let config = context.config()?;
         let seen = config
             .status_file
             .as_deref()
             .map(|file| seen::look(file, &self.host, self.service.as_deref()))
             .transpose()?;
-        let mut ledger = site.ledger(config)?;
+        let mut ledger = context.ledger(config)?;
         let mut ask = |call: &Call, real: bool| -> Result<Prediction, Problem> {
             let history = history(ledger.as_mut(), call, config, seen.as_ref(), real, now)?;
             Ok(verdict(call, config, &history, now))
         };
-        let verdict = ask(&seen::call(self, seen.as_ref(), site.policy())?, self.state.is_none())?;
+        let verdict =
+            ask(&seen::call(self, seen.as_ref(), context.policy())?, self.state.is_none())?;
         let is_well =
             self.state.is_none() && verdict.no_action.as_ref().is_some_and(|no| no.recovered);
         let broken = is_well
-            .then(|| ask(&seen::broken(self, seen.as_ref(), site.policy())?, false))
+            .then(|| ask(&seen::broken(self, seen.as_ref(), context.policy())?, false))
             .transpose()?;
         Ok(Explanation { state: seen.map(|seen| seen.told(now)), verdict, broken })
     }
 
-    fn show(&self, told: Explanation, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, told: Explanation, _: &Context, out: &mut Out) -> Result<Found, Problem> {
         if self.json {
             out.line(json::text(format_args!("{:#}", as_json(self, &told))));
         } else {
@@ -165,7 +166,7 @@ fn headline(what: &str, verdict: &Prediction, out: &mut Out) {
     out.line(format!("{what}: {}: {}", tone.paint("NO ACTION", out), clean(&why.text)));
     if let Some(then) = why.allowed_at {
         let indent = what.len() - what.trim_start().len() + 2;
-        out.line(format!("{:indent$}allowed again at {}", "", when::shown(then)));
+        out.line(format!("{:indent$}allowed again at {}", "", time::shown(then)));
     }
 }
 
@@ -178,7 +179,7 @@ fn as_json(words: &Explain, told: &Explanation) -> Value {
             "decision": if why.is_none() { "repair" } else { "no-action" },
             "reason": why.map(|why| &why.code),
             "text": why.map(|why| &why.text),
-            "allowed_at": why.and_then(|why| why.allowed_at).map(when::rfc3339),
+            "allowed_at": why.and_then(|why| why.allowed_at).map(time::rfc3339),
             "because": verdict.because.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect::<Map<_, _>>(),
         })
     };

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Init;
 use crate::configuration;
+use crate::context::Context;
+use crate::gate_setup;
 use crate::nagios::{self, MainFile};
-use crate::side;
-use crate::site::Site;
 use crate::split::Split;
 use here::Here;
 use recipe::Recipe;
@@ -32,13 +32,13 @@ pub struct NagiosSettings {
 impl Split for Init {
     type Data = NagiosSettings;
 
-    fn account(&self, site: &Site) -> Result<Option<Account>, Problem> {
-        nagios::account_to_become(self.nagios_user.as_deref(), site.nagios_cfg())
+    fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
+        nagios::account_to_become(self.nagios_user.as_deref(), context.nagios_cfg())
     }
 
-    fn validate(&self, site: &Site) -> Result<(), Problem> {
+    fn validate(&self, context: &Context) -> Result<(), Problem> {
         recipes(self)?;
-        if !site.policy().is_absolute() || !self.dir.is_absolute() {
+        if !context.policy().is_absolute() || !self.dir.is_absolute() {
             return Err(Problem::Usage(
                 "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was \
                  done".into(),
@@ -52,8 +52,8 @@ impl Split for Init {
         Ok(())
     }
 
-    fn collect(&self, site: &Site) -> Result<NagiosSettings, Problem> {
-        let main = MainFile::find(site.nagios_cfg())?;
+    fn collect(&self, context: &Context) -> Result<NagiosSettings, Problem> {
+        let main = MainFile::find(context.nagios_cfg())?;
         let get = |name| main.as_ref().and_then(|main| main.get(name)).map(str::to_owned);
         let user = main.as_ref().and_then(MainFile::user).map(str::to_owned);
         Ok(NagiosSettings {
@@ -63,9 +63,14 @@ impl Split for Init {
         })
     }
 
-    fn show(&self, nagios: NagiosSettings, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        nagios: NagiosSettings,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<Found, Problem> {
         let recipes = recipes(self)?;
-        let main = MainFile::of_root(site.nagios_cfg());
+        let main = MainFile::of_root(context.nagios_cfg());
         let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
         if let (Some(user), None, None) = (&nagios.user, &self.nagios_user, &main)
             && *user != account.name
@@ -83,19 +88,19 @@ impl Split for Init {
         };
         out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
         let here =
-            Here { policy: site.policy(), dir: &self.dir, account: &account, nagios: &nagios };
+            Here { policy: context.policy(), dir: &self.dir, account: &account, nagios: &nagios };
         here.set_up(&recipes, out)?;
-        missing(site, &recipes, out);
+        missing(context, &recipes, out);
         let repairs = recipe::repairs_json(&recipes);
         let found = match &self.target {
-            Some(host) => there::set_up(self, host, site, &repairs, out)?,
+            Some(host) => there::set_up(self, host, context, &repairs, out)?,
             None => {
-                to_paste(site, &repairs, out);
+                to_paste(context, &repairs, out);
                 Found::Fine
             }
         };
         if found == Found::Fine {
-            next(self, &recipes, site.nagios_cfg(), &account, out);
+            next(self, &recipes, context.nagios_cfg(), &account, out);
         }
         Ok(found)
     }
@@ -120,11 +125,11 @@ fn recipes(words: &Init) -> Result<Vec<Recipe>, Problem> {
 }
 
 /// A policy that was kept may not know what the host is set up for.
-fn missing(site: &Site, recipes: &[Recipe], out: &mut Out) {
-    let Ok(config) = site.config() else { return };
+fn missing(context: &Context, recipes: &[Recipe], out: &mut Out) {
+    let Ok(config) = context.config() else { return };
     for recipe in recipes.iter().filter(|recipe| !config.policy.repairs.contains_key(&recipe.name))
     {
-        let (policy, name) = (site.policy().display(), &recipe.name);
+        let (policy, name) = (context.policy().display(), &recipe.name);
         out.line(format!(
             "note  {policy} has no repair '{name}': add \"{name}\": {} to its repairs",
             recipe.for_policy()
@@ -132,23 +137,23 @@ fn missing(site: &Site, recipes: &[Recipe], out: &mut Out) {
     }
 }
 
-fn to_paste(site: &Site, repairs: &str, out: &mut Out) {
-    let key = site
+fn to_paste(context: &Context, repairs: &str, out: &mut Out) {
+    let key = context
         .config()
         .map(|config| config.routes.route("", None).key)
-        .unwrap_or_else(|_| site.policy().with_file_name("id_ed25519"));
-    let here = there::gate_here().unwrap_or_else(|| side::GATE.into());
+        .unwrap_or_else(|_| context.policy().with_file_name("id_ed25519"));
+    let here = there::gate_here().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \
         mode 755 (one static file, \
          whatever the distribution); then as root there:\n",
         here.display(),
-        side::GATE
+        gate_setup::GATE
     ));
     // In a subshell, so that what goes wrong does not end the shell it is pasted into.
     out.line(format!(
         "(\n{})",
-        script::text(&script::Source::Copied, &side::key_line(&key), repairs)
+        script::text(&script::Source::Copied, &gate_setup::key_line(&key), repairs)
     ));
 }
 

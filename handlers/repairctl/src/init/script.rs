@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::side::GATE;
+use crate::gate_setup::GATE;
 
 /// Where the gate comes from.
 pub enum Source<'a> {

@@ -12,25 +12,26 @@ use privsep::Account;
 
 use super::script::{self, Source};
 use crate::cli::Init;
+use crate::context::Context;
+use crate::gate_setup;
 use crate::question;
-use crate::side;
-use crate::site::Site;
 use crate::trust;
 
 /// Sets the host up and tells what comes next.
 pub fn set_up(
     words: &Init,
     host: &str,
-    site: &Site,
+    context: &Context,
     repairs: &str,
     out: &mut Out,
 ) -> Result<Found, Problem> {
-    let config = site.config()?;
+    let config = context.config()?;
     let route = config.routes.route(host, words.address.as_deref());
     let user = words.sudo_user.as_deref().unwrap_or("root");
     let argv = ssh(&route, user)?;
-    let line =
-        side::public_half(&route.key).map(|_| side::key_line(&route.key)).ok_or_else(|| {
+    let line = gate_setup::public_half(&route.key)
+        .map(|_| gate_setup::key_line(&route.key))
+        .ok_or_else(|| {
             Problem::Usage(format!(
                 "there is no public key at {}.pub; ssh-keygen -y makes it from the private one",
                 route.key.display()
@@ -87,14 +88,17 @@ pub fn gate_here() -> Option<PathBuf> {
             .map(|prefix| prefix.join("libexec/nagios-selfheal").join(name))
     };
     let packaged =
-        [prefixed("for-hosts/repair_gate"), prefixed("repair_gate"), Some(side::GATE.into())];
+        [prefixed("for-hosts/repair_gate"), prefixed("repair_gate"), Some(gate_setup::GATE.into())];
     std::iter::once(beside).chain(packaged.into_iter().flatten()).find(|place| place.is_file())
 }
 
 fn read_gate() -> Result<Vec<u8>, Problem> {
     let found = gate_here();
     let found = found.ok_or_else(|| {
-        Problem::Usage(format!("no repair_gate is here to be copied: install it as {}", side::GATE))
+        Problem::Usage(format!(
+            "no repair_gate is here to be copied: install it as {}",
+            gate_setup::GATE
+        ))
     })?;
     fs::read(&found).map_err(|why| Problem::Usage(format!("{}: {why}", found.display())))
 }

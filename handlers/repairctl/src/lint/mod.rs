@@ -16,15 +16,15 @@ use serde_json::json;
 
 use crate::cli::Lint;
 use crate::configuration::{self, Configuration};
+use crate::context::Context;
 use crate::json;
-use crate::site::Site;
 use finding::{Findings, Level, error};
 use handler::Kind;
 use object::Look;
 use policies::Policies;
 
 /// The command.
-pub fn run(words: &Lint, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<Found, Problem> {
     let main: PathBuf = match &words.main {
         Some(main) => main.clone(),
         None => configuration::find().ok_or_else(|| {
@@ -35,7 +35,7 @@ pub fn run(words: &Lint, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         })?,
     };
     let configuration = configuration::read(&main);
-    let (findings, seen) = look(&configuration, site);
+    let (findings, seen) = look(&configuration, context);
     let whole = configuration.unreadable.is_empty();
     if words.json {
         let found = json!({
@@ -62,7 +62,7 @@ struct Seen {
     commands: usize,
 }
 
-fn look(configuration: &Configuration, site: &Site) -> (Findings, Seen) {
+fn look(configuration: &Configuration, context: &Context) -> (Findings, Seen) {
     let mut findings = Findings::default();
     for (at, why) in &configuration.unreadable {
         let fix = "without it this is not the whole picture: run repairctl as root or as Nagios' \
@@ -79,8 +79,12 @@ fn look(configuration: &Configuration, site: &Site) -> (Findings, Seen) {
         );
     }
     let mut seen = Seen { commands: commands(configuration, &mut findings), ..Seen::default() };
-    let mut look =
-        Look { configuration, policies: Policies::new(site), findings: &mut findings, used: false };
+    let mut look = Look {
+        configuration,
+        policies: Policies::new(context),
+        findings: &mut findings,
+        used: false,
+    };
     for host in &configuration.objects.hosts {
         seen.hosts += usize::from(look.object(
             Kind::Host,

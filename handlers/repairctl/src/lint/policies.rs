@@ -8,7 +8,7 @@ use policy_file::{BadPolicy, Config, WatchService};
 
 use super::finding::{Findings, error};
 use crate::configuration::{At, Configuration};
-use crate::site::Site;
+use crate::context::Context;
 
 /// Each policy that was asked for.
 pub struct Policies {
@@ -19,8 +19,8 @@ pub struct Policies {
 
 impl Policies {
     /// None yet.
-    pub fn new(site: &Site) -> Policies {
-        Policies { default: site.policy().to_owned(), read: BTreeMap::new() }
+    pub fn new(context: &Context) -> Policies {
+        Policies { default: context.policy().to_owned(), read: BTreeMap::new() }
     }
 
     /// A policy by its name in a command line; `None` when it cannot be used, which is then a

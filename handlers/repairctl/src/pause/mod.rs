@@ -12,12 +12,12 @@ use plugin_kit::{Found, Out, Problem, clean};
 use policy_file::{Config, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::board;
 use crate::cli::{Pause, Resume, Status};
+use crate::context::Context;
 use crate::json;
 use crate::object::Object;
-use crate::site::Site;
 use crate::split::Split;
+use crate::status_snapshot;
 use standing::Standing;
 
 /// A pause that was made.
@@ -37,7 +37,7 @@ impl Split for Pause {
         vec![format!("--by={}", who::asks()).into()]
     }
 
-    fn collect(&self, site: &Site) -> Result<PauseResult, Problem> {
+    fn collect(&self, context: &Context) -> Result<PauseResult, Problem> {
         let (host, service) = (self.host.as_deref(), self.service.as_deref());
         scope(host, service)?;
         let reason = clean(self.reason.trim());
@@ -49,7 +49,7 @@ impl Split for Pause {
         }
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;
-        let config = site.config()?;
+        let config = context.config()?;
         let by = self.by.as_deref().map_or_else(who::asks, clean);
         let paused = Paused {
             host: self.host.clone(),
@@ -59,7 +59,7 @@ impl Split for Pause {
             since: now,
             until,
         };
-        let mut ledger = site.ledger_to_write(config)?;
+        let mut ledger = context.ledger_to_write(config)?;
         let same =
             |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
         let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
@@ -67,7 +67,7 @@ impl Split for Pause {
         Ok(PauseResult { paused, replaced, warning: unknown(config, host, service) })
     }
 
-    fn show(&self, made: PauseResult, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> Result<Found, Problem> {
         let now = SystemTime::now();
         out.line(format!(
             "{}: {}",
@@ -90,21 +90,26 @@ impl Split for Resume {
     /// The pause that was ended, and those that still hold.
     type Data = (Option<Paused>, Vec<Paused>);
 
-    fn collect(&self, site: &Site) -> Result<Self::Data, Problem> {
+    fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
         let (host, service) = (self.host.as_deref(), self.service.as_deref());
         scope(host, service)?;
         let now = SystemTime::now();
-        let config = site.config()?;
+        let config = context.config()?;
         // A ledger that is not there yet holds no pause, and resuming is no reason to make one.
-        if site.ledger(config)?.is_none() {
+        if context.ledger(config)?.is_none() {
             return Ok((None, Vec::new()));
         }
-        let mut ledger = site.ledger_to_write(config)?;
+        let mut ledger = context.ledger_to_write(config)?;
         let ended = ledger.resume(host, service, now).map_err(unusable)?;
         Ok((ended, ledger.pauses(now).map_err(unusable)?))
     }
 
-    fn show(&self, (ended, rest): Self::Data, _: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        (ended, rest): Self::Data,
+        _: &Context,
+        out: &mut Out,
+    ) -> Result<Found, Problem> {
         let now = SystemTime::now();
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         match &ended {
@@ -122,16 +127,16 @@ impl Split for Resume {
 impl Split for Status {
     type Data = Standing;
 
-    fn collect(&self, site: &Site) -> Result<Standing, Problem> {
-        Standing::look(site)
+    fn collect(&self, context: &Context) -> Result<Standing, Problem> {
+        Standing::look(context)
     }
 
-    fn show(&self, standing: Standing, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-        let config = site.config()?;
+    fn show(&self, standing: Standing, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+        let config = context.config()?;
         if self.json {
-            out.line(json::text(standing.json(site, config)));
+            out.line(json::text(standing.json(context, config)));
         } else {
-            standing.table(site, config).write(out);
+            standing.table(context, config).write(out);
         }
         Ok(if standing.is_paused() { Found::Wrong } else { Found::Fine })
     }
@@ -176,7 +181,7 @@ fn told(paused: &Paused, now: SystemTime) -> String {
 /// A mistyped name pauses nothing: that must not be found out at night.
 fn unknown(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
     let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
-    match board::knows(file, host, service) {
+    match status_snapshot::knows(file, host, service) {
         Ok(true) => None,
         Ok(false) => {
             let name = Object { host, service };

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{scope_of, told, unusable};
-use crate::board::{self, Board};
+use crate::context::Context;
 use crate::json::merged;
 use crate::object::Object;
-use crate::site::Site;
+use crate::status_snapshot::{self, StatusSnapshot};
 use crate::table::{Cell, Table, Tone};
-use crate::when;
+use crate::time;
 
 /// How long an outcome that nobody knows is shown.
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
@@ -57,14 +57,14 @@ struct Breaker {
 
 impl Standing {
     /// Looks at the ledger and at Nagios' status file.
-    pub fn look(site: &Site) -> Result<Standing, Problem> {
+    pub fn look(context: &Context) -> Result<Standing, Problem> {
         let now = SystemTime::now();
-        let config = site.config()?;
-        let share = config.status_file.as_deref().map(|file| match Board::read(file) {
+        let config = context.config()?;
+        let share = config.status_file.as_deref().map(|file| match StatusSnapshot::read(file) {
             Ok(board) => Ok(Share {
                 troubled: board.share.0,
                 of: board.share.1,
-                age: board::age(&board.program, now),
+                age: status_snapshot::age(&board.program, now),
             }),
             Err(why) => Err(why.to_string()),
         });
@@ -78,7 +78,7 @@ impl Standing {
             breakers: Vec::new(),
             unknown: Vec::new(),
         };
-        match site.ledger(config)? {
+        match context.ledger(config)? {
             None => Ok(nothing),
             Some(mut ledger) => nothing.with(&mut ledger, config).map_err(unusable),
         }
@@ -105,7 +105,7 @@ impl Standing {
     }
 
     /// For people.
-    pub fn table(&self, site: &Site, config: &Config) -> Table {
+    pub fn table(&self, context: &Context, config: &Config) -> Table {
         let mut table = Table::new(["WHAT", "HOW IT STANDS"]);
         let mut row =
             |what: &str, text: String, tone| table.row([Cell::from(what), Cell::toned(text, tone)]);
@@ -127,7 +127,7 @@ impl Standing {
             } else {
                 ", but its worker is dead: the next call or sweep asks its gate"
             };
-            let since = when::span(self.ago(running.record.reserved));
+            let since = time::span(self.ago(running.record.reserved));
             let Record { job, repair, .. } = &running.record;
             let text =
                 format!("{} with {repair} for {since} (job {job}){dead}", object(&running.record));
@@ -162,7 +162,7 @@ impl Standing {
             let ago = Span(self.ago(record.ended.unwrap_or(record.reserved)));
             row("unknown", format!("{}, {ago} ago: {}", object(record), record.text), Tone::Uneasy);
         }
-        row("policy", site.policy().display().to_string(), Tone::Plain);
+        row("policy", context.policy().display().to_string(), Tone::Plain);
         row("ledger", config.ledger.display().to_string(), Tone::Plain);
         table
     }
@@ -183,12 +183,12 @@ impl Standing {
     }
 
     /// For programs.
-    pub fn json(&self, site: &Site, config: &Config) -> Value {
+    pub fn json(&self, context: &Context, config: &Config) -> Value {
         let fleet = &config.policy.fleet;
         let pauses = self.pauses.iter().map(|pause| {
             json!({
                 "host": pause.host, "service": pause.service, "by": pause.by, "reason": pause.reason,
-                "since": when::rfc3339(pause.since), "until": pause.until.map(when::rfc3339),
+                "since": time::rfc3339(pause.since), "until": pause.until.map(time::rfc3339),
             })
         });
         let running = self.running.iter().map(|running| {
@@ -217,7 +217,7 @@ impl Standing {
             },
             "breakers": breakers.collect::<Vec<_>>(),
             "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(),
-            "policy": site.policy(),
+            "policy": context.policy(),
             "ledger": config.ledger,
         })
     }
@@ -236,7 +236,7 @@ fn object(record: &Record) -> Object<'_> {
 fn job(record: &Record) -> Value {
     json!({
         "job": record.job, "host": record.host, "service": record.service, "repair": record.repair,
-        "reserved": when::rfc3339(record.reserved), "ended": record.ended.map(when::rfc3339), "text": record.text,
+        "reserved": time::rfc3339(record.reserved), "ended": record.ended.map(time::rfc3339), "text": record.text,
     })
 }
 

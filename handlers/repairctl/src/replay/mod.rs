@@ -19,7 +19,7 @@ use plugin_kit::{Found, Out, Problem};
 
 use crate::cli::{Assume as Word, Replay};
 use crate::configuration;
-use crate::site::Site;
+use crate::context::Context;
 use entry::{entry, time};
 use files::{BadLog, Log};
 use lines::Lines;
@@ -28,15 +28,15 @@ use sim::{Assume, Decided, Sim, Terms};
 use things::{Source, Things};
 
 /// The command.
-pub fn run(words: &Replay, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let config = site.draft()?;
+pub fn run(words: &Replay, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+    let config = context.draft()?;
     let (things, known_from) = objects(words)?;
     if let Some(name) =
         words.repair.as_ref().filter(|name| !config.policy.repairs.contains_key(name))
     {
         return Err(Problem::Usage(format!(
             "the policy {} has no repair '{name}'",
-            site.policy().display()
+            context.policy().display()
         )));
     }
     let terms = Terms {

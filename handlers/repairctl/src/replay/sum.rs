@@ -10,7 +10,7 @@ use super::sim::{Assume, Decided, Sim, Terms};
 use super::things::Thing;
 use crate::json;
 use crate::table::{Cell, Table, Tone};
-use crate::when;
+use crate::time;
 
 /// A replay that is over.
 pub struct Sum<'a> {
@@ -39,14 +39,14 @@ pub fn decision(decided: &Decided<'_>, as_json: bool) -> String {
     };
     if as_json {
         let json = json!({
-            "at": when::rfc3339(time(decided.at)), "host": event.host, "service": event.service, "event": change,
+            "at": time::rfc3339(time(decided.at)), "host": event.host, "service": event.service, "event": change,
             "decision": word, "text": text,
         });
         return json::text(json);
     }
     format!(
         "{}  {}  {change}  {word}: {}",
-        when::shown(time(decided.at)),
+        time::shown(time(decided.at)),
         clean(&event.object()),
         clean(&text)
     )
@@ -86,7 +86,7 @@ impl Sum<'_> {
     }
 
     fn assumed(&self) -> String {
-        let takes = when::span(self.terms.takes);
+        let takes = time::span(self.terms.takes);
         match self.terms.assume {
             Assume::Heals => format!(
                 "each repair ends the trouble within {takes}, and what the logs show of it after \
@@ -116,7 +116,7 @@ impl Sum<'_> {
             out.line("there is no line of Nagios' log in these files");
             return;
         };
-        let (from, to) = (when::shown(time(first)), when::shown(time(last)));
+        let (from, to) = (time::shown(time(first)), time::shown(time(last)));
         out.line(format!("{from} to {to}: {} lines, logs: {}", tally.lines, self.logs));
         out.line(format!("objects: {}", clean(&self.known_from)));
         out.line(format!("assumed: {}; nothing was paused{}", self.assumed(), self.status()));
@@ -193,7 +193,7 @@ impl Sum<'_> {
     pub fn json(&self, in_one_line: bool) -> String {
         let (tally, total) = (&self.sim.tally, self.total());
         let (first, last) = tally.span.map_or((None, None), |(first, last)| {
-            (Some(when::rfc3339(time(first))), Some(when::rfc3339(time(last))))
+            (Some(time::rfc3339(time(first))), Some(time::rfc3339(time(last))))
         });
         let object = |thing: &&Thing| -> Json {
             let (event, count) = (&thing.event, thing.count);

@@ -16,8 +16,8 @@ use policy::Limits;
 use policy_file::Config;
 
 use crate::cli::Report;
+use crate::context::Context;
 use crate::history::unread;
-use crate::site::Site;
 use crate::split::Split;
 use figures::{Figures, Recorded};
 use period::{Parts, Period, Periods};
@@ -26,17 +26,17 @@ impl Split for Report {
     /// What is on record of the period, and of the one before it.
     type Data = (Recorded, Recorded);
 
-    fn collect(&self, site: &Site) -> Result<(Recorded, Recorded), Problem> {
+    fn collect(&self, context: &Context) -> Result<(Recorded, Recorded), Problem> {
         let periods = periods(self, SystemTime::now())?;
-        let config = site.config()?;
-        let Some(mut ledger) = site.ledger(config)? else { return Ok(Default::default()) };
+        let config = context.config()?;
+        let Some(mut ledger) = context.ledger(config)? else { return Ok(Default::default()) };
         Ok((read(&mut ledger, config, &periods.now)?, read(&mut ledger, config, &periods.before)?))
     }
 
     fn show(
         &self,
         (recorded, before): (Recorded, Recorded),
-        _: &Site,
+        _: &Context,
         out: &mut Out,
     ) -> Result<Found, Problem> {
         let now = SystemTime::now();

@@ -6,7 +6,7 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 
-use crate::when;
+use crate::time;
 
 /// From a time to a time, and what it is called.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,10 +62,10 @@ impl Periods {
 
     /// From a time on, compared with as long a time before it.
     pub fn since(text: &str, now: SystemTime) -> Result<Periods, String> {
-        let from = when::read(text, now)?;
+        let from = time::read(text, now)?;
         let length = now.duration_since(from).map_err(|_| format!("'{text}' has not come yet"))?;
         let before = from.checked_sub(length).unwrap_or(SystemTime::UNIX_EPOCH);
-        let shown = when::shown(from);
+        let shown = time::shown(from);
         let minute = shown.get(..16).unwrap_or(&shown);
         Ok(Periods {
             now: Period { from, until: now, name: format!("the time since {minute}") },
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> SystemTime {
-        when::read(text, SystemTime::UNIX_EPOCH).unwrap()
+        time::read(text, SystemTime::UNIX_EPOCH).unwrap()
     }
 
     #[test]

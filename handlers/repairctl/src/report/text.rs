@@ -6,7 +6,7 @@ use super::figures::{Figures, Tally, distribution};
 use super::words::{change, class, count, maybe, number, percent, reason};
 use crate::history::object;
 use crate::object::Object;
-use crate::when;
+use crate::time;
 
 const WIDTH: usize = 78;
 /// How much of a bar a line has room for.
@@ -138,7 +138,7 @@ fn handed(figures: &Figures) -> Vec<String> {
     for record in figures.handed.iter().take(LISTED) {
         let text = format!(
             "  {}  {:<13}  {}",
-            when::shown(record.reserved),
+            time::shown(record.reserved),
             record.standing().as_str(),
             object(record)
         );

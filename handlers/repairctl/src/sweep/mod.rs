@@ -17,28 +17,28 @@ use plugin_kit::{Found, Out, Problem};
 use policy_file::Config;
 
 use crate::cli::Sweep as Words;
-use crate::site::Site;
+use crate::context::Context;
 use offer::{Ground, Next};
 use pace::Sweep;
 use scene::Scene;
 use told::{End, Fate, Row, Telling};
 
 /// The command.
-pub fn run(words: &Words, site: &Site, out: &mut Out) -> Result<Found, Problem> {
-    let config = site.config()?;
+pub fn run(words: &Words, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+    let config = context.config()?;
     let file = config.status_file.as_deref().ok_or_else(|| {
         Problem::Usage(format!(
             "a sweep reads Nagios' status file, which {} does not name: give it \"status_file\", \
                 as status_file of nagios.cfg says; \
              nothing was done",
-            site.policy().display()
+            context.policy().display()
         ))
     })?;
     let scene = Scene::read(file, words.objects.as_deref())?;
     if words.dry_run {
-        return rehearse(words, site, config, &scene, out);
+        return rehearse(words, context, config, &scene, out);
     }
-    let ledger = site.ledger_to_write(config)?;
+    let ledger = context.ledger_to_write(config)?;
     let sweeping =
         Sweeping::begin(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))?;
     let Some(_only) = sweeping else {
@@ -48,7 +48,7 @@ pub fn run(words: &Words, site: &Site, out: &mut Out) -> Result<Found, Problem> 
     ctrlc::set_handler(|| pace::ENDED.store(true, Ordering::Relaxed)).map_err(|why| {
         Problem::Internal(format!("SIGTERM cannot be waited for: {why}; nothing was done"))
     })?;
-    let policy = absolute(site.policy())?;
+    let policy = absolute(context.policy())?;
     let keys = scene.oldest_first();
     let telling = Telling::new(out, words.json, keys.iter());
     Sweep::new(config, &policy, scene, ledger, telling).run()
@@ -57,14 +57,14 @@ pub fn run(words: &Words, site: &Site, out: &mut Out) -> Result<Found, Problem> 
 /// What would be offered; nothing is started or written.
 fn rehearse(
     words: &Words,
-    site: &Site,
+    context: &Context,
     config: &Config,
     scene: &Scene,
     out: &mut Out,
 ) -> Result<Found, Problem> {
     let now = SystemTime::now();
-    let policy = absolute(site.policy())?;
-    let mut ledger = site.ledger(config)?;
+    let policy = absolute(context.policy())?;
+    let mut ledger = context.ledger(config)?;
     let keys = scene.oldest_first();
     let mut telling = Telling::new(out, words.json, keys.iter());
     if let Some(why) = scene.unfit(now) {

@@ -19,7 +19,7 @@ use super::lost::Lost;
 use super::offer::{Ground, Next, Offer};
 use super::scene::Scene;
 use super::told::{End, Fate, Row, Telling};
-use crate::board::Key;
+use crate::status_snapshot::Key;
 
 /// How often it looks whether a worker has ended or a slot is free.
 const PAUSE: Duration = Duration::from_millis(50);

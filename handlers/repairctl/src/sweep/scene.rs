@@ -8,7 +8,7 @@ use plugin_kit::Problem;
 use policy::Span;
 
 use super::addresses;
-use crate::board::{self, Board, Key};
+use crate::status_snapshot::{self, Key, StatusSnapshot};
 
 /// The oldest status file that is believed. Nagios writes it every `status_update_interval`: 10
 /// seconds as it is shipped, 60 seconds where nagios.cfg does not say.
@@ -22,7 +22,7 @@ pub struct Scene {
     addresses: HashMap<Vec<u8>, Vec<u8>>,
     read: Instant,
     /// The reading.
-    pub board: Board,
+    pub board: StatusSnapshot,
 }
 
 impl Scene {
@@ -38,15 +38,15 @@ impl Scene {
                  nagios.cfg says; nothing was done"
             ))
         })?;
-        let board =
-            Board::read(file).map_err(|why| Problem::Usage(format!("{why}; nothing was done")))?;
+        let board = StatusSnapshot::read(file)
+            .map_err(|why| Problem::Usage(format!("{why}; nothing was done")))?;
         Ok(Scene { file: file.to_owned(), addresses, read: Instant::now(), board })
     }
 
     /// Reads the status file again when the last reading is old.
     pub fn refresh(&mut self) -> Result<(), String> {
         if self.read.elapsed() >= GOOD_FOR {
-            self.board = Board::read(&self.file).map_err(|why| why.to_string())?;
+            self.board = StatusSnapshot::read(&self.file).map_err(|why| why.to_string())?;
             self.read = Instant::now();
         }
         Ok(())
@@ -55,7 +55,7 @@ impl Scene {
     /// Why this reading is no ground for any repair, if so.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         let (program, file) = (&self.board.program, self.file.display());
-        let age = board::age(program, now);
+        let age = status_snapshot::age(program, now);
         if age > OLDEST {
             let age = Span(age);
             return Some(format!(

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use plugin_kit::{Found, Out, clean};
 use serde_json::{Value, json};
 
-use crate::board::Key;
 use crate::json;
+use crate::status_snapshot::Key;
 use crate::table::Tone;
 
 /// What became of one object.

@@ -14,9 +14,9 @@ use transport::{Error, SshTarget, route};
 
 use self::step::{Action, Options};
 use crate::cli::Trust;
+use crate::context::Context;
 use crate::nagios::MainFile;
 use crate::question;
-use crate::site::Site;
 use crate::split::Split;
 use crate::table::Tone;
 
@@ -35,17 +35,17 @@ pub struct Survey {
 impl Split for Trust {
     type Data = Survey;
 
-    fn validate(&self, site: &Site) -> Result<(), Problem> {
+    fn validate(&self, context: &Context) -> Result<(), Problem> {
         self.fingerprint.as_deref().map(fingerprint).transpose()?;
-        file::check(&site.config()?.routes.route(&self.host, None).known_hosts)
+        file::check(&context.config()?.routes.route(&self.host, None).known_hosts)
     }
 
-    fn collect(&self, site: &Site) -> Result<Survey, Problem> {
+    fn collect(&self, context: &Context) -> Result<Survey, Problem> {
         let objects = MainFile::find(self.nagios_cfg.as_deref())?
             .and_then(|main| main.objects().ok())
             .unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
-        let place = place(self, &target(self, site, address.as_deref())?);
+        let place = place(self, &target(self, context, address.as_deref())?);
         let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
             Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
             shown => shown.map_err(|why| why.to_string()),
@@ -54,11 +54,11 @@ impl Split for Trust {
         Ok(Survey { address, keys: keys.map(blobs) })
     }
 
-    fn show(&self, survey: Survey, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, survey: Survey, context: &Context, out: &mut Out) -> Result<Found, Problem> {
         // What Nagios' files say of its address is where to look, and no name to record.
         let (target, place) = (
-            target(self, site, None)?,
-            place(self, &target(self, site, survey.address.as_deref())?),
+            target(self, context, None)?,
+            place(self, &target(self, context, survey.address.as_deref())?),
         );
         match survey.keys {
             Ok(blobs) => {
@@ -144,8 +144,10 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
 }
 
 /// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
-fn target(words: &Trust, site: &Site, known: Option<&str>) -> Result<SshTarget, Problem> {
-    Ok(route::target(&site.config()?.routes.route(&words.host, words.address.as_deref().or(known))))
+fn target(words: &Trust, context: &Context, known: Option<&str>) -> Result<SshTarget, Problem> {
+    Ok(route::target(
+        &context.config()?.routes.route(&words.host, words.address.as_deref().or(known)),
+    ))
 }
 
 /// The place to fetch the host's keys from.

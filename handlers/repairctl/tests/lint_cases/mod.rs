@@ -2,8 +2,8 @@
 //! about it.
 
 mod calls;
+mod main_config;
 mod objects;
-mod site;
 
 /// One broken configuration.
 pub struct Case {
@@ -54,5 +54,5 @@ const OPTED: &str = "    _REPAIR             httpd";
 
 /// All of them.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
-    [calls::CASES, objects::CASES, site::CASES].into_iter().flatten()
+    [calls::CASES, objects::CASES, main_config::CASES].into_iter().flatten()
 }

@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use super::figures::Figures;
 use super::words::{change, count, maybe, number, percent};
-use crate::when;
+use crate::time;
 
 /// The whole page.
 pub fn page(figures: &Figures) -> String {
@@ -19,7 +19,7 @@ pub fn page(figures: &Figures) -> String {
         true => "<p class=\"lead\">Nothing was repaired, and nothing refused.</p>".into(),
         false => sections(figures).concat(),
     };
-    let made = when::shown(figures.made);
+    let made = time::shown(figures.made);
     let before = escape(&figures.periods.before.name);
     // Whatever a hostile name might smuggle in, the browser loads and runs nothing.
     let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";

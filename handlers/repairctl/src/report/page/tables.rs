@@ -6,7 +6,7 @@ use super::super::figures::Figures;
 use super::super::words::{change, count, maybe, number, reason, span};
 use super::{escape, short};
 use crate::object::Object;
-use crate::when;
+use crate::time;
 
 /// A table: a caption, headings, and rows of HTML cells. Headings that begin with `#` are of
 /// numbers, those with `@` of times.
@@ -135,8 +135,8 @@ pub fn stopped(figures: &Figures) -> String {
         vec![
             short(&name, 60),
             number(stopped.count),
-            when::shown(stopped.first),
-            when::shown(stopped.last),
+            time::shown(stopped.first),
+            time::shown(stopped.last),
         ]
     });
     let objects = u32::try_from(figures.stopped.len()).unwrap_or(u32::MAX);
@@ -162,7 +162,7 @@ pub fn handed(figures: &Figures) -> String {
 
 fn handed_row(record: &Record) -> Vec<String> {
     vec![
-        when::shown(record.reserved),
+        time::shown(record.reserved),
         short(&crate::history::object(record).to_string(), 60),
         escape(&record.repair),
         escape(&record.standing().as_str().replace('-', " ")),

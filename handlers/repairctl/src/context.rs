@@ -16,17 +16,17 @@ const AS_ANOTHER: &str = "; run it as root, with sudo, or as the user of Nagios"
 
 /// Where everything of a site begins.
 #[derive(Debug)]
-pub struct Site {
+pub struct Context {
     policy: PathBuf,
     nagios_cfg: Option<PathBuf>,
     role: Role,
     config: OnceCell<Config>,
 }
 
-impl Site {
+impl Context {
     /// The site of this policy, with Nagios' main configuration if one is named.
-    pub fn new(policy: PathBuf, nagios_cfg: Option<PathBuf>, role: Role) -> Site {
-        Site { policy, nagios_cfg, role, config: OnceCell::new() }
+    pub fn new(policy: PathBuf, nagios_cfg: Option<PathBuf>, role: Role) -> Context {
+        Context { policy, nagios_cfg, role, config: OnceCell::new() }
     }
 
     /// The policy's file.

@@ -13,7 +13,7 @@ pub type Key = (Vec<u8>, Option<Vec<u8>>);
 
 /// One reading of the status file.
 #[derive(Debug)]
-pub struct Board {
+pub struct StatusSnapshot {
     /// Nagios itself.
     pub program: Program,
     /// Of how many objects with a repair how many are in trouble.
@@ -32,9 +32,9 @@ pub struct Host {
     pub downtime: u32,
 }
 
-impl Board {
+impl StatusSnapshot {
     /// Reads the file.
-    pub fn read(path: &Path) -> Result<Board, Blind> {
+    pub fn read(path: &Path) -> Result<StatusSnapshot, Blind> {
         let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let scanned = status::scan(status::open(path)?, |object| {
             if object.service().is_none() {
@@ -56,7 +56,7 @@ impl Board {
         if program.written == SystemTime::UNIX_EPOCH {
             return Err(Blind::Foreign(path.to_owned()));
         }
-        Ok(Board { program, share, faults, hosts })
+        Ok(StatusSnapshot { program, share, faults, hosts })
     }
 
     /// The host of an object; `None` when the file does not show it.
