@@ -1,5 +1,6 @@
 //! The one way out of every program: one write, an exit code in 0..3, whatever happens.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
 use std::panic::PanicHookInfo;
@@ -18,15 +19,23 @@ pub enum Problem {
     /// What `--help` or `--version` asked for; printed as it is.
     #[error("{0}")]
     Asked(String),
-    /// The command line, or a file it names, is wrong; said in one line, with the next step.
+    /// The command line is wrong; one line, with the next step.
     #[error("{0}")]
     Usage(String),
+    /// Something outside the program is missing, unreadable or refused: a file, the ledger, a host.
+    #[error("{0}")]
+    Failed(Box<dyn Error + Send + Sync>),
     /// Something that should not happen on a working machine.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Problem {
+    /// The problem behind an error of any module; its text is what the program prints.
+    pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Problem {
+        Problem::Failed(error.into())
+    }
+
     /// What clap has to say of a command line. It would exit 2, which Nagios reads as CRITICAL:
     /// here it becomes one line that ends in `after`.
     pub fn misread(error: &clap::Error, after: &str) -> Problem {
@@ -64,8 +73,9 @@ pub fn guard(
         Err(Problem::Asked(text)) => {
             (format!("{}\n", text.trim_end()).into_bytes(), State::Unknown)
         }
-        Err(Problem::Usage(text) | Problem::Internal(text)) => {
-            (Outcome::new(State::Unknown, format!("{name}: {text}")).render(), State::Unknown)
+        Err(problem) => {
+            let line = format!("{name}: {problem}");
+            (Outcome::new(State::Unknown, line).render(), State::Unknown)
         }
     };
     say(&said);
