@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use ledger::{Ledger, Record, Step};
-use plugin_kit::{Found, Out, Problem, clean};
+use plugin_kit::{Out, Problem, ToolResult, clean};
 use serde_json::{Value, json};
 
 use crate::cli::Show;
@@ -39,7 +39,7 @@ impl Split for Show {
         (record, steps): (Record, Vec<Step>),
         _: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         if self.json {
             let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
             out.line(json::text(format_args!(
@@ -49,7 +49,7 @@ impl Split for Show {
         } else {
             tell(&record, &steps, out);
         }
-        Ok(Found::Fine)
+        Ok(ToolResult::Fine)
     }
 }
 

@@ -70,10 +70,10 @@ pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
     let matches = command.try_get_matches_from_mut(line).map_err(|error| usage(&error))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     if cli.help {
-        return Err(Problem::Asked(command.render_help().to_string()));
+        return Err(Problem::HelpRequested(command.render_help().to_string()));
     }
     if cli.version {
-        return Err(Problem::Asked(format!(
+        return Err(Problem::HelpRequested(format!(
             "check_http v{0} (nagios-selfheal {0})",
             env!("CARGO_PKG_VERSION")
         )));
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn help_fits_eighty_columns_and_names_every_option() {
-        let Err(Problem::Asked(help)) = read(&["-h".into()], Instant::now()) else {
+        let Err(Problem::HelpRequested(help)) = read(&["-h".into()], Instant::now()) else {
             panic!("no help")
         };
         for line in help.lines() {

@@ -11,7 +11,7 @@ mod ward;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use policy::{Act, RepairName};
 use policy_file::Config;
 use privsep::Account;
@@ -72,7 +72,12 @@ impl Split for Doctor {
         Ok(checks)
     }
 
-    fn show(&self, checks: Checks, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        checks: Checks,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
         let account = nagios::trusted_account(self.nagios_user.as_deref(), context.nagios_cfg())?;
         let config = context.config().ok();
         let context = FixContext { account: &account, policy: context.policy(), config };
@@ -204,17 +209,17 @@ fn count(checks: &Checks, verdict: Verdict) -> usize {
         .count()
 }
 
-fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
+fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolResult {
     let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
     let all = checks.iter().flat_map(|(host, findings)| {
         findings.iter().map(|finding| finding.json(host.as_deref(), context))
     });
     let json = json!({"wrong": wrong, "notes": notes, "checks": all.collect::<Vec<_>>()});
     out.line(json::text(format_args!("{json:#}")));
-    if wrong == 0 { Found::Fine } else { Found::Wrong }
+    if wrong == 0 { ToolResult::Fine } else { ToolResult::Wrong }
 }
 
-fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
+fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolResult {
     for (host, findings) in checks {
         out.line(host.as_deref().map_or_else(|| "this server".into(), finding::shown));
         for finding in findings {
@@ -233,5 +238,5 @@ fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
         (wrong, _) => (format!("{all}: {wrong} wrong"), Tone::Bad),
     };
     out.line(tone.paint(&text, out));
-    if wrong == 0 { Found::Fine } else { Found::Wrong }
+    if wrong == 0 { ToolResult::Fine } else { ToolResult::Wrong }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use handle_repair::cli::Call;
 use handle_repair::explain;
 use ledger::{Ledger, SqliteLedger};
-use plugin_kit::{Found, Out, Problem, clean};
+use plugin_kit::{Out, Problem, ToolResult, clean};
 use policy::{Decision, FleetNow, History, ObjectNow, Reason, decide};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
@@ -81,14 +81,14 @@ impl Split for Explain {
         Ok(Explanation { state: seen.map(|seen| seen.told(now)), verdict, broken })
     }
 
-    fn show(&self, told: Explanation, _: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, told: Explanation, _: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
         if self.json {
             out.line(json::text(format_args!("{:#}", as_json(self, &told))));
         } else {
             tell(self, &told, out);
         }
         let is_left_broken = told.verdict.in_trouble && told.verdict.no_action.is_some();
-        Ok(if is_left_broken { Found::Wrong } else { Found::Fine })
+        Ok(if is_left_broken { ToolResult::Wrong } else { ToolResult::Fine })
     }
 }
 

@@ -7,7 +7,7 @@ mod there;
 
 use std::path::Path;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use privsep::Account;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ impl Split for Init {
         nagios: NagiosSettings,
         context: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         let recipes = recipes(self)?;
         let main = MainFile::of_root(context.nagios_cfg());
         let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
@@ -96,10 +96,10 @@ impl Split for Init {
             Some(host) => there::set_up(self, host, context, &repairs, out)?,
             None => {
                 to_paste(context, &repairs, out);
-                Found::Fine
+                ToolResult::Fine
             }
         };
-        if found == Found::Fine {
+        if found == ToolResult::Fine {
             next(self, &recipes, context.nagios_cfg(), &account, out);
         }
         Ok(found)

@@ -11,7 +11,7 @@ mod words;
 
 use std::path::PathBuf;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use serde_json::json;
 
 use crate::cli::Lint;
@@ -24,7 +24,7 @@ use object::Look;
 use policies::Policies;
 
 /// The command.
-pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
     let main: PathBuf = match &words.main {
         Some(main) => main.clone(),
         None => configuration::find().ok_or_else(|| {
@@ -48,9 +48,9 @@ pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<Found, Prob
     }
     let wrong = findings.count(Level::Error) + findings.count(Level::Warning) > 0;
     Ok(match (whole, wrong) {
-        (false, _) => Found::Failed,
-        (true, true) => Found::Wrong,
-        (true, false) => Found::Fine,
+        (false, _) => ToolResult::Failed,
+        (true, true) => ToolResult::Wrong,
+        (true, false) => ToolResult::Fine,
     })
 }
 

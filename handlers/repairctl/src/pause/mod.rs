@@ -8,7 +8,7 @@ use std::io::Write;
 use std::time::SystemTime;
 
 use ledger::Paused;
-use plugin_kit::{Found, Out, Problem, clean};
+use plugin_kit::{Out, Problem, ToolResult, clean};
 use policy_file::{Config, Span};
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ impl Split for Pause {
         Ok(PauseResult { paused, replaced, warning: unknown(config, host, service) })
     }
 
-    fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         out.line(format!(
             "{}: {}",
@@ -78,10 +78,10 @@ impl Split for Pause {
             out.line(format!("In place of: {}", told(&earlier, now)));
         }
         out.line("What is running goes on to its end.");
-        let Some(warning) = made.warning else { return Ok(Found::Fine) };
+        let Some(warning) = made.warning else { return Ok(ToolResult::Fine) };
         out.flush();
         let _ = writeln!(std::io::stderr(), "repairctl: warning: {}", clean(&warning));
-        Ok(Found::Wrong)
+        Ok(ToolResult::Wrong)
     }
 }
 
@@ -109,7 +109,7 @@ impl Split for Resume {
         (ended, rest): Self::Data,
         _: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         match &ended {
@@ -119,7 +119,7 @@ impl Split for Resume {
         for still in &rest {
             out.line(format!("still paused: {}: {}", scope_of(still), told(still, now)));
         }
-        Ok(if ended.is_some() { Found::Fine } else { Found::Wrong })
+        Ok(if ended.is_some() { ToolResult::Fine } else { ToolResult::Wrong })
     }
 }
 
@@ -131,14 +131,19 @@ impl Split for Status {
         Standing::look(context)
     }
 
-    fn show(&self, standing: Standing, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        standing: Standing,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
         let config = context.config()?;
         if self.json {
             out.line(json::text(standing.json(context, config)));
         } else {
             standing.table(context, config).write(out);
         }
-        Ok(if standing.is_paused() { Found::Wrong } else { Found::Fine })
+        Ok(if standing.is_paused() { ToolResult::Wrong } else { ToolResult::Fine })
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Filter, Ledger, Record, SqliteLedger, came_back};
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use policy::Limits;
 use policy_file::Config;
 
@@ -38,7 +38,7 @@ impl Split for Report {
         (recorded, before): (Recorded, Recorded),
         _: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         let periods = periods(self, now)?;
         let parts = Parts::of(&periods.now).map_err(Problem::Usage)?;
@@ -49,7 +49,7 @@ impl Split for Report {
         if self.text {
             text::lines(&figures).iter().for_each(|line| out.line(line));
         }
-        Ok(Found::Fine)
+        Ok(ToolResult::Fine)
     }
 }
 

@@ -6,7 +6,7 @@ mod step;
 
 use std::time::{Duration, Instant};
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use serde::{Deserialize, Serialize};
 use transport::known_hosts::{Names, OnFile};
 use transport::survey::{self, ShownKey};
@@ -54,7 +54,12 @@ impl Split for Trust {
         Ok(Survey { address, keys: keys.map(blobs) })
     }
 
-    fn show(&self, survey: Survey, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        survey: Survey,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
         // What Nagios' files say of its address is where to look, and no name to record.
         let (target, place) = (
             target(self, context, None)?,
@@ -68,7 +73,7 @@ impl Split for Trust {
             }
             Err(why) => {
                 out.line(plugin_kit::clean(&why));
-                Ok(Found::Failed)
+                Ok(ToolResult::Failed)
             }
         }
     }
@@ -80,10 +85,10 @@ fn compare(
     place: &SshTarget,
     keys: &[ShownKey],
     out: &mut Out,
-) -> Result<Found, Problem> {
+) -> Result<ToolResult, Problem> {
     let on_file = survey::recorded(target).map_err(unusable)?;
     let wanted = words.fingerprint.as_deref();
-    let Some(key) = chosen(keys, wanted, out) else { return Ok(Found::Failed) };
+    let Some(key) = chosen(keys, wanted, out) else { return Ok(ToolResult::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
     let wish = Options { named: wanted.is_some(), replace: words.replace };
     match step::step(wish, &on_file, key.blob(), &shown) {
@@ -95,7 +100,7 @@ fn compare(
                 on_file.describe(),
                 places.join(", ")
             ));
-            return Ok(Found::Fine);
+            return Ok(ToolResult::Fine);
         }
         Action::Record => {
             show(place, &on_file, key, out);
@@ -120,7 +125,7 @@ fn compare(
             );
         }
     }
-    Ok(Found::Failed)
+    Ok(ToolResult::Failed)
 }
 
 fn unusable(why: Error) -> Problem {
@@ -258,8 +263,8 @@ fn record(
     before: &OnFile,
     key: &ShownKey,
     out: &mut Out,
-) -> Result<Found, Problem> {
-    let Some(known_hosts) = target.known_hosts.first() else { return Ok(Found::Failed) };
+) -> Result<ToolResult, Problem> {
+    let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
     let names = Names::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| {
         Problem::Usage(
@@ -276,14 +281,14 @@ fn record(
     let only = Options { named: true, replace: false };
     if step::step(only, &now, key.blob(), &[key.blob()]) == Action::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
-        return Ok(Found::Fine);
+        return Ok(ToolResult::Fine);
     }
     let file = known_hosts.display();
     out.line(format!(
         "Recorded in {file} as {name}, but a repair still believes other keys; remove"
     ));
     now.besides(&[key.blob()]).for_each(|other| out.line(format!("  {other}")));
-    Ok(Found::Wrong)
+    Ok(ToolResult::Wrong)
 }
 
 fn loud(out: &mut Out, text: &str) {

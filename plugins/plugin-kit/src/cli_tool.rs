@@ -1,26 +1,28 @@
-//! The way out of a program that people and scripts run, beside [`guard()`](crate::guard()) for
-//! those that Nagios runs.
+//! Output and exit codes of a program that people and scripts run; [`guard()`](crate::guard()) is
+//! for those that Nagios runs.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 
-use crate::guard::{Problem, outlive_limits, quiet_panics};
+use crate::guard::{Problem, catch_limit_signals, set_panic_hook};
+use crate::state::State;
+use crate::text::clean;
 
-/// How a command ended; its code is the exit code. A [`Problem`] ends as 3, like that of a plugin.
+/// How a command ended, as its exit code. A [`Problem`] exits 3, as in a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Found {
-    /// 0: done, and nothing is wrong.
+pub enum ToolResult {
+    /// 0: done, no findings.
     Fine = 0,
-    /// 1: done, and what was looked at is not as it should be.
+    /// 1: done, with findings.
     Wrong = 1,
-    /// 2: could not be done, or not wholly.
+    /// 2: not done, or not completely.
     Failed = 2,
 }
 
-/// Standard output for many lines. A reader that has gone (`| head`) is no error; a full disk is
-/// one, told at the end.
+/// Standard output for many lines. A closed pipe (`| head`) is not an error; a full disk is one,
+/// reported at the end.
 #[derive(Debug)]
 pub struct Out {
     to: BufWriter<Stdout>,
@@ -35,33 +37,33 @@ impl Out {
         Out { to: BufWriter::new(stdout), failed: None, terminal }
     }
 
-    /// One line, as it is: what others said has to be cleaned by [`clean`](crate::clean) before.
+    /// Writes one line as it is. Text from others has to go through [`clean`] first.
     pub fn line(&mut self, text: impl AsRef<str>) {
         self.bytes(text.as_ref().as_bytes());
         self.bytes(b"\n");
     }
 
-    /// Bytes as they are.
+    /// Writes bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
         if self.failed.is_none() {
             self.failed = self.to.write_all(bytes).err();
         }
     }
 
-    /// Shows what was written so far.
+    /// Flushes what was written so far.
     pub fn flush(&mut self) {
         if self.failed.is_none() {
             self.failed = self.to.flush().err();
         }
     }
 
-    /// Whether a person sees it: tables and, without `NO_COLOR`, colours are for them alone.
+    /// Whether stdout is a terminal. Tables and colours are for terminals only.
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
 
-    /// Whether colours may be used (<https://no-color.org>; a terminal that calls itself dumb has
-    /// none).
+    /// Whether colours may be used: on a terminal that is not `dumb`, without `NO_COLOR`
+    /// (<https://no-color.org>).
     pub fn has_colour(&self) -> bool {
         let set = |name| std::env::var_os(name).unwrap_or_default();
         self.terminal && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
@@ -78,28 +80,28 @@ impl Out {
     }
 }
 
-/// Runs `run` on the arguments after the program's name. What it wrote comes out; a problem goes to
-/// standard error, as `name: text`, and ends as 3. Help and version were asked for and end as 0.
-pub fn tool(
+/// Runs `run` on the arguments after the program's name and returns its exit code. A problem goes
+/// to standard error as `name: text` and exits 3. Help and version exit 0.
+pub fn cli_tool(
     name: &'static str,
-    run: impl FnOnce(&[OsString], &mut Out) -> Result<Found, Problem>,
+    run: impl FnOnce(&[OsString], &mut Out) -> Result<ToolResult, Problem>,
 ) -> ExitCode {
-    quiet_panics(name);
-    outlive_limits();
+    set_panic_hook(name);
+    catch_limit_signals();
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
     let mut out = Out::new();
-    let ended = match run(&argv, &mut out) {
-        Err(Problem::Asked(text)) => {
+    let result = match run(&argv, &mut out) {
+        Err(Problem::HelpRequested(text)) => {
             out.line(text.trim_end());
-            Ok(Found::Fine)
+            Ok(ToolResult::Fine)
         }
-        ended => ended,
+        result => result,
     };
-    match out.close().and(ended) {
-        Ok(found) => ExitCode::from(found as u8),
+    match out.close().and(result) {
+        Ok(result) => ExitCode::from(result as u8),
         Err(problem) => {
-            let _ = writeln!(io::stderr(), "{name}: {}", crate::clean(&problem.to_string()));
-            ExitCode::from(crate::State::Unknown.code())
+            let _ = writeln!(io::stderr(), "{name}: {}", clean(&problem.to_string()));
+            ExitCode::from(State::Unknown.code())
         }
     }
 }
