@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// When the run began and how long it may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub struct Deadline {
     begin: Instant,
     /// When the command line and the files it names were read: a slow file is not a slow server.
     start: Instant,
@@ -16,11 +16,11 @@ pub struct Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
 
-impl Clock {
+impl Deadline {
     /// Starts to measure, in a run that began at `begin` and has measured `spent` already. No
     /// limit: for ever.
-    pub fn start(begin: Instant, spent: Duration, limit: Option<Duration>) -> Clock {
-        Clock { begin, start: ago(spent), limit }
+    pub fn start(begin: Instant, spent: Duration, limit: Option<Duration>) -> Deadline {
+        Deadline { begin, start: ago(spent), limit }
     }
 
     /// Time since the measure started.

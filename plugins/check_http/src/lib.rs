@@ -17,9 +17,9 @@ use std::ffi::OsString;
 
 use plugin_kit::{Outcome, Problem};
 
-use deadline::Clock;
+use deadline::Deadline;
 use net::tls;
-use run::check::How;
+use run::check::CheckContext;
 use run::exec;
 
 pub use cli::command_line::command;
@@ -31,9 +31,9 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let typed = cli::command_line::read(argv, begin)?;
     let words = typed.words.clone();
     let wish = cli::convert::spec(typed, begin)?;
-    let clock = Clock::start(begin, std::time::Duration::ZERO, wish.timeout);
+    let clock = Deadline::start(begin, std::time::Duration::ZERO, wish.timeout);
     let hand_over = |spent| exec::hand_over(&words, spent);
-    let how = How { wish: &wish, clock: &clock, handshake: tls::rustls::handshake };
+    let how = CheckContext { wish: &wish, clock: &clock, handshake: tls::rustls::handshake };
     Ok(run::check::look(how, &hand_over))
 }
 
@@ -43,7 +43,7 @@ pub fn run_openssl(argv: &[OsString]) -> Result<Outcome, Problem> {
     let spent = exec::spent();
     let begin = deadline::ago(spent);
     let wish = cli::convert::spec(cli::command_line::read(argv, begin)?, begin)?;
-    let clock = Clock::start(begin, spent, wish.timeout);
-    let how = How { wish: &wish, clock: &clock, handshake: tls::openssl::handshake };
+    let clock = Deadline::start(begin, spent, wish.timeout);
+    let how = CheckContext { wish: &wish, clock: &clock, handshake: tls::openssl::handshake };
     Ok(run::check::look(how, &|_| String::new()))
 }

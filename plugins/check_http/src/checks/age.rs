@@ -3,7 +3,7 @@
 use plugin_kit::State;
 
 use crate::date;
-use crate::http::response::Head;
+use crate::http::response::ResponseHead;
 
 /// Two days and less are shown in hours.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
@@ -11,7 +11,7 @@ const SHOWN_IN_HOURS: i64 = 2 * 86400;
 const MAX_AHEAD: i64 = 30;
 
 /// What is wrong with the age of a page, if anything.
-pub fn judge(head: &Head, max_age: u64) -> Option<(State, String)> {
+pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
     // Of several the last counts, as it always did.
     let last = |name: &str| {
         head.values(name)
@@ -51,7 +51,7 @@ mod tests {
 
     fn judged(modified: &str) -> Option<(State, String)> {
         let head = format!("HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n{modified}");
-        judge(&Head::new(head.as_bytes()), 60)
+        judge(&ResponseHead::new(head.as_bytes()), 60)
     }
 
     #[test]
@@ -75,6 +75,6 @@ mod tests {
 
     #[test]
     fn without_the_servers_date_nothing_is_known() {
-        assert_eq!(judge(&Head::new(b"HTTP/1.1 200 OK\r\n"), 1).unwrap().0, State::Unknown);
+        assert_eq!(judge(&ResponseHead::new(b"HTTP/1.1 200 OK\r\n"), 1).unwrap().0, State::Unknown);
     }
 }

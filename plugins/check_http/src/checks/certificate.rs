@@ -7,20 +7,20 @@ use x509_cert::der::{self, Decode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::name::RdnSequence;
 
 use crate::date;
-use crate::spec::Days;
+use crate::spec::CertificateDays;
 
 /// What -C looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct PeerCertificate {
     /// The first common name of its subject.
     pub common_name: Option<String>,
     /// Its last second.
     pub not_after: i64,
 }
 
-impl Certificate {
+impl PeerCertificate {
     /// Reads a certificate in DER.
-    pub fn read(der: &[u8]) -> Result<Certificate, String> {
+    pub fn read(der: &[u8]) -> Result<PeerCertificate, String> {
         let (not_after, subject) = end_and_subject(der).map_err(|why| why.to_string())?;
         // A name in an encoding that nobody uses is no reason to say nothing of the days.
         let subject = RdnSequence::from_der(subject).unwrap_or_default();
@@ -31,14 +31,14 @@ impl Certificate {
             .map(|name| name_of(name.value.tag(), name.value.value()));
         let not_after =
             date::in_digits(&crate::text::of(not_after.value())).ok_or("its end is no date")?;
-        Ok(Certificate { common_name, not_after })
+        Ok(PeerCertificate { common_name, not_after })
     }
 
     /// Reads the peer's own certificate, the first it sent; or of all it sent the one that ends
     /// first.
-    pub fn read_of(chain: &[Vec<u8>], whole: bool) -> Result<Certificate, String> {
-        let first = Certificate::read(chain.first().ok_or("it sent none")?)?;
-        let others = chain.iter().skip(1).filter(|_| whole).map(|der| Certificate::read(der));
+    pub fn read_of(chain: &[Vec<u8>], whole: bool) -> Result<PeerCertificate, String> {
+        let first = PeerCertificate::read(chain.first().ok_or("it sent none")?)?;
+        let others = chain.iter().skip(1).filter(|_| whole).map(|der| PeerCertificate::read(der));
         others.into_iter().try_fold(first, |soonest, other| {
             let other = other?;
             Ok(if other.not_after < soonest.not_after { other } else { soonest })
@@ -51,7 +51,7 @@ impl Certificate {
     }
 
     /// State and text, in the words of check_http.
-    pub fn judge(&self, days: Days, now: i64) -> (State, String) {
+    pub fn judge(&self, days: CertificateDays, now: i64) -> (State, String) {
         let name = self.common_name.as_deref().unwrap_or("Unknown CN");
         let left = self.not_after.saturating_sub(now);
         let days_left = self.days_left(now);
@@ -122,8 +122,8 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
 
     fn judged(left: i64, warning: u32, critical: u32) -> (State, String) {
-        let certificate = Certificate { common_name: Some("h".into()), not_after: NOW + left };
-        let (state, text) = certificate.judge(Days { warning, critical }, NOW);
+        let certificate = PeerCertificate { common_name: Some("h".into()), not_after: NOW + left };
+        let (state, text) = certificate.judge(CertificateDays { warning, critical }, NOW);
         (state, text.replace(&date::shown(NOW + left), "DATE"))
     }
 
@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn rubbish_is_an_error() {
-        assert!(Certificate::read(b"no certificate").is_err());
-        assert!(Certificate::read(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
+        assert!(PeerCertificate::read(b"no certificate").is_err());
+        assert!(PeerCertificate::read(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
     }
 
     /// Tag, length and content, of less than 128 bytes.
@@ -207,10 +207,10 @@ mod tests {
             ("19000101000000Z", "99991231235959Z", 253_402_300_799),
             ("560101000000Z", "661212171510Z", -96_360_290),
         ] {
-            let read = Certificate::read(&made(begin, end, 0x0c, b"h"));
+            let read = PeerCertificate::read(&made(begin, end, 0x0c, b"h"));
             assert_eq!(
                 read,
-                Ok(Certificate { common_name: Some("h".into()), not_after }),
+                Ok(PeerCertificate { common_name: Some("h".into()), not_after }),
                 "{begin} {end}"
             );
         }
@@ -226,7 +226,7 @@ mod tests {
             (0x1e, b"\0g\0r\0\xfc\0n\x20\xac", Some("gr\u{fc}n\u{20ac}")),
             (0x1c, b"\0\0\0h", None),
         ] {
-            let read = Certificate::read(&made("700101000000Z", "350101000000Z", tag, bytes));
+            let read = PeerCertificate::read(&made("700101000000Z", "350101000000Z", tag, bytes));
             assert_eq!(read.map(|read| read.common_name), Ok(name.map(str::to_owned)), "{tag}");
         }
     }

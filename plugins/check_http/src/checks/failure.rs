@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use plugin_kit::{Outcome, State};
 
-use super::response::{Times, linked, perfdata};
+use super::response::{PhaseTimes, linked, perfdata};
 use crate::fault::Fault;
-use crate::http::connection::exchange::Page;
+use crate::http::connection::exchange::Response;
 use crate::http::redirect::Nowhere;
-use crate::http::target::Place;
-use crate::spec::Wish;
+use crate::http::target::HttpTarget;
+use crate::spec::CheckSpec;
 
 /// The verdict when no page came.
-pub fn fault(wish: &Wish, place: &Place, fault: &Fault, elapsed: Duration) -> Outcome {
+pub fn fault(wish: &CheckSpec, place: &HttpTarget, fault: &Fault, elapsed: Duration) -> Outcome {
     let outcome = described(wish, place, fault);
     if !wish.show.always_perfdata {
         return outcome;
     }
-    let times = Times { total: elapsed, ..Times::default() };
-    perfdata(wish, &Page::default(), times).into_iter().take(2).fold(outcome, Outcome::perfdata)
+    let times = PhaseTimes { total: elapsed, ..PhaseTimes::default() };
+    perfdata(wish, &Response::default(), times).into_iter().take(2).fold(outcome, Outcome::perfdata)
 }
 
-fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
+fn described(wish: &CheckSpec, place: &HttpTarget, fault: &Fault) -> Outcome {
     let critical = |line: String| Outcome::new(State::Critical, linked(wish, line));
     const NO_SOCKET: &str = "HTTP CRITICAL - Unable to open TCP socket";
     match fault {
@@ -66,12 +66,12 @@ fn described(wish: &Wish, place: &Place, fault: &Fault) -> Outcome {
 }
 
 /// The verdict on a redirect that leads nowhere.
-pub fn nowhere(wish: &Wish, Nowhere(state, text): &Nowhere) -> Outcome {
+pub fn nowhere(wish: &CheckSpec, Nowhere(state, text): &Nowhere) -> Outcome {
     Outcome::new(*state, linked(wish, format!("HTTP {state} - {text}")))
 }
 
 /// The verdict when there is no end of redirects.
-pub fn too_deep(wish: &Wish, place: &Place) -> Outcome {
+pub fn too_deep(wish: &CheckSpec, place: &HttpTarget) -> Outcome {
     let line = format!(
         "HTTP WARNING - maximum redirection depth {} exceeded - {}",
         wish.max_redirects,

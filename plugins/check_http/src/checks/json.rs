@@ -11,7 +11,7 @@ const MAX_JSON: usize = 1 << 20;
 
 /// A condition on a place in a document (a JSON pointer, RFC 6901).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Assertion {
+pub struct JsonAssertion {
     typed: String,
     pointer: String,
     /// What the value there must be; without it, it must be there.
@@ -38,10 +38,10 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     (">", Comparison::Greater),
 ];
 
-impl FromStr for Assertion {
+impl FromStr for JsonAssertion {
     type Err = String;
 
-    fn from_str(typed: &str) -> Result<Assertion, String> {
+    fn from_str(typed: &str) -> Result<JsonAssertion, String> {
         let at = typed.find(['=', '!', '<', '>']).unwrap_or(typed.len());
         let (pointer, rest) = typed.split_at(at);
         let pointer = pointer.trim().to_owned();
@@ -60,11 +60,11 @@ impl FromStr for Assertion {
                 Some((*comparison, value))
             }
         };
-        Ok(Assertion { typed: typed.to_owned(), pointer, must })
+        Ok(JsonAssertion { typed: typed.to_owned(), pointer, must })
     }
 }
 
-impl Assertion {
+impl JsonAssertion {
     fn holds(&self, document: &Value) -> bool {
         let Some(found) = document.pointer(&self.pointer) else { return false };
         let Some((comparison, wanted)) = &self.must else { return true };
@@ -92,7 +92,7 @@ fn order(found: &Value, wanted: &Value) -> Option<Ordering> {
 }
 
 /// The complaints of every assertion that does not hold.
-pub fn complaints(body: &[u8], assertions: &[Assertion]) -> Vec<String> {
+pub fn complaints(body: &[u8], assertions: &[JsonAssertion]) -> Vec<String> {
     if assertions.is_empty() {
         return Vec::new();
     }
@@ -199,14 +199,14 @@ mod tests {
     #[test]
     fn what_is_no_assertion_is_refused() {
         for typed in ["status==1", "/x=1", "/x==up", "/x=="] {
-            assert!(typed.parse::<Assertion>().is_err(), "{typed}");
+            assert!(typed.parse::<JsonAssertion>().is_err(), "{typed}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_panics(typed in "[/a-c=!<>\" 0-9]{0,10}", body in any::<Vec<u8>>()) {
-            if let Ok(assertion) = typed.parse::<Assertion>() {
+            if let Ok(assertion) = typed.parse::<JsonAssertion>() {
                 complaints(&body, &[assertion]);
             }
         }

@@ -6,14 +6,14 @@ use plugin_kit::{Number, Outcome, Perfdata, State};
 
 use crate::checks::age;
 use crate::checks::json;
-use crate::http::connection::exchange::{End, MAX_KEPT, Page};
-use crate::http::target::Place;
-use crate::spec::{Days, OnRedirect, PatternState, Wish};
+use crate::http::connection::exchange::{BodyEnd, MAX_KEPT, Response};
+use crate::http::target::HttpTarget;
+use crate::spec::{CertificateDays, CheckSpec, OnRedirect, PatternState};
 use crate::text;
 
 /// How long the parts of the last conversation took.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Times {
+pub struct PhaseTimes {
     /// From the start of the run to the verdict.
     pub total: Duration,
     /// Name look-up and connect.
@@ -24,7 +24,7 @@ pub struct Times {
 
 /// A page's verdict: the end, or a redirect to follow.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum ResponseVerdict {
     /// That is how it is.
     Done(Outcome),
     /// The answer is elsewhere.
@@ -38,33 +38,39 @@ const SHOWN_TEXT: usize = 26;
 const DOTS: &str = "...";
 
 /// The verdict on a page. `so_far` is what the certificates said.
-pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State) -> Verdict {
+pub fn page(
+    wish: &CheckSpec,
+    place: &HttpTarget,
+    page: &Response,
+    times: PhaseTimes,
+    so_far: State,
+) -> ResponseVerdict {
     let status = text::of(&page.head.status_line);
     let (mut state, message) = match status_line(wish, page) {
-        Ok(Status::Expected(message)) => (State::Ok, message),
-        Ok(Status::State(state)) => (state, status),
-        Ok(Status::Follow) => return Verdict::Follow,
-        Err(Unexpected::Response) => {
+        Ok(StatusVerdict::Expected(message)) => (State::Ok, message),
+        Ok(StatusVerdict::State(state)) => (state, status),
+        Ok(StatusVerdict::Follow) => return ResponseVerdict::Follow,
+        Err(BadStatus::Response) => {
             let port =
                 if place.port == 80 { String::new() } else { format!(" on port {}", place.port) };
             let line =
                 format!("HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}");
             let outcome = Outcome::new(State::Critical, linked(wish, line));
-            return Verdict::Done(if wish.show.body {
+            return ResponseVerdict::Done(if wish.show.body {
                 outcome.long(format!("\n{}", body(page)))
             } else {
                 outcome
             });
         }
-        Err(Unexpected::Line(what)) => {
+        Err(BadStatus::Line(what)) => {
             let line = format!("HTTP CRITICAL: Invalid Status{what} ({status})");
-            return Verdict::Done(Outcome::new(State::Critical, linked(wish, line)));
+            return ResponseVerdict::Done(Outcome::new(State::Critical, linked(wish, line)));
         }
     };
     // Only here: what the status line says of itself, or of another place, holds whatever the body
     // is.
-    if page.end == End::BadChunks {
-        return Verdict::Done(Outcome::new(
+    if page.end == BodyEnd::BadChunks {
+        return ResponseVerdict::Done(Outcome::new(
             State::Unknown,
             linked(wish, "HTTP UNKNOWN: Failed to unchunk message body".into()),
         ));
@@ -89,21 +95,21 @@ pub fn page(wish: &Wish, place: &Place, page: &Page, times: Times, so_far: State
     );
     let outcome = Outcome::new(state, linked(wish, line));
     let outcome = perfdata(wish, page, times).into_iter().fold(outcome, Outcome::perfdata);
-    Verdict::Done(if wish.show.body { outcome.long(body(page)) } else { outcome })
+    ResponseVerdict::Done(if wish.show.body { outcome.long(body(page)) } else { outcome })
 }
 
-enum Status {
+enum StatusVerdict {
     Expected(String),
     State(State),
     Follow,
 }
 
-enum Unexpected {
+enum BadStatus {
     Response,
     Line(&'static str),
 }
 
-fn status_line(wish: &Wish, page: &Page) -> Result<Status, Unexpected> {
+fn status_line(wish: &CheckSpec, page: &Response) -> Result<StatusVerdict, BadStatus> {
     let line = &page.head.status_line;
     let code = page.head.code();
     let follows = !matches!(wish.redirect, OnRedirect::State(_));
@@ -111,42 +117,42 @@ fn status_line(wish: &Wish, page: &Page) -> Result<Status, Unexpected> {
         && follows
         && code.is_some_and(|code| (300..400).contains(&code))
     {
-        return Ok(Status::Follow);
+        return Ok(StatusVerdict::Follow);
     }
     if let Some(expect) = &wish.page.expect {
         let mut wanted = expect.split(|byte| *byte == b',').filter(|text| !text.is_empty());
         if !wanted.any(|text| text::contains(line, text)) {
-            return Err(Unexpected::Response);
+            return Err(BadStatus::Response);
         }
-        return Ok(Status::Expected(format!(
+        return Ok(StatusVerdict::Expected(format!(
             "Status line output matched \"{}\"",
             text::of(expect)
         )));
     }
     if !text::contains(line, ANY_HTTP_1) {
-        return Err(Unexpected::Response);
+        return Err(BadStatus::Response);
     }
-    let code = code.ok_or(Unexpected::Line(" Line"))?;
+    let code = code.ok_or(BadStatus::Line(" Line"))?;
     if let Some(wanted) =
         wish.page.codes.iter().find(|wanted| (wanted.first..=wanted.last).contains(&code))
     {
-        return Ok(Status::State(wanted.state));
+        return Ok(StatusVerdict::State(wanted.state));
     }
     let state = match code {
         500..600 => State::Critical,
         400..500 => State::Warning,
         300..400 => match wish.redirect {
             OnRedirect::State(state) => state,
-            _ => return Ok(Status::Follow),
+            _ => return Ok(StatusVerdict::Follow),
         },
         100..300 => State::Ok,
-        _ => return Err(Unexpected::Line("")),
+        _ => return Err(BadStatus::Line("")),
     };
-    Ok(Status::State(state))
+    Ok(StatusVerdict::State(state))
 }
 
 /// What is wrong with the page, in the order it was always said.
-fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
+fn findings(wish: &CheckSpec, place: &HttpTarget, page: &Response) -> Vec<(State, String)> {
     let mut found = Vec::new();
     let want = &wish.page;
     let url = || place.shown();
@@ -196,7 +202,7 @@ fn findings(wish: &Wish, place: &Place, page: &Page) -> Vec<(State, String)> {
     if page.damaged {
         found.push((State::Critical, "body cannot be decompressed".into()));
     }
-    if let End::Short(missing) = page.end {
+    if let BodyEnd::Short(missing) = page.end {
         found.push((State::Critical, format!("body incomplete, {missing} bytes missing")));
     }
     found
@@ -212,7 +218,7 @@ fn shortened(text: &[u8]) -> String {
     }
 }
 
-pub fn perfdata(wish: &Wish, page: &Page, times: Times) -> Vec<Perfdata> {
+pub fn perfdata(wish: &CheckSpec, page: &Response, times: PhaseTimes) -> Vec<Perfdata> {
     let seconds = |time: Duration| Number::Decimal(time.as_secs_f64());
     let limit = Some(seconds(wish.timeout.unwrap_or_default()));
     // Only a range's end has a place here; an open one has always been printed as 0.
@@ -250,14 +256,14 @@ pub fn perfdata(wish: &Wish, page: &Page, times: Times) -> Vec<Perfdata> {
 }
 
 /// The days a certificate is still good for, as performance data.
-pub fn days(left: i64, thresholds: Days) -> Perfdata {
+pub fn days(left: i64, thresholds: CertificateDays) -> Perfdata {
     let mut item = Perfdata::new("certificate_days", Number::Integer(left), "");
     item.warn = Some(Number::AtLeast(thresholds.warning));
     item.crit = Some(Number::AtLeast(thresholds.critical));
     item
 }
 
-fn body(page: &Page) -> String {
+fn body(page: &Response) -> String {
     // Nagios keeps 8 KB, a person reads less.
     match page.body.get(..MAX_KEPT - 1) {
         Some(start) if page.body.len() >= MAX_KEPT => {
@@ -268,7 +274,7 @@ fn body(page: &Page) -> String {
 }
 
 /// The line as a link to the page that was asked for first, with -L.
-pub fn linked(wish: &Wish, line: String) -> String {
+pub fn linked(wish: &CheckSpec, line: String) -> String {
     if wish.show.link {
         format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", wish.place.shown())
     } else {

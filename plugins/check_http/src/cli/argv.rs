@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// What an option does with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub enum ValueSyntax {
     /// A flag.
     Nothing,
     /// A value, attached or in the next word.
@@ -21,13 +21,13 @@ pub enum Takes {
 
 /// One option: its letter, its long names (the first is the canonical one) and its value.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct OptionSyntax {
     /// The letter of the short form.
     pub short: Option<char>,
     /// Long names, without dashes.
     pub long: Vec<String>,
     /// Whether it takes a value.
-    pub takes: Takes,
+    pub takes: ValueSyntax,
 }
 
 /// Why the words are no command line; said as getopt says it.
@@ -107,7 +107,7 @@ const OLD_FORMS: [(&str, &str); 5] =
 
 /// `argv` (without the program's name) as `--long=value` words in their order, then `--` and the
 /// operands.
-pub fn normalise(argv: &[OsString], known: &[Known]) -> Result<Vec<OsString>, BadArgument> {
+pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsString>, BadArgument> {
     let mut options = Vec::new();
     let mut operands = vec![OsString::from("--")];
     let mut words = argv.iter().map(modern);
@@ -135,7 +135,7 @@ fn modern(word: &OsString) -> OsString {
 fn long_option(
     word: &[u8],
     words: &mut impl Iterator<Item = OsString>,
-    known: &[Known],
+    known: &[OptionSyntax],
 ) -> Result<OsString, BadArgument> {
     let equals = word.iter().position(|b| *b == b'=');
     let (name, value) = match equals.and_then(|at| word.split_at_checked(at)) {
@@ -145,8 +145,8 @@ fn long_option(
     let name = String::from_utf8_lossy(name).into_owned();
     let (full, takes) = complete(&name, known)?;
     match (takes, value) {
-        (Takes::Nothing, Some(_)) => Err(BadArgument::NoValueAllowed(full)),
-        (Takes::Value, None) => match words.next() {
+        (ValueSyntax::Nothing, Some(_)) => Err(BadArgument::NoValueAllowed(full)),
+        (ValueSyntax::Value, None) => match words.next() {
             Some(next) => Ok(option(&full, Some(next.as_bytes()))),
             None => Err(BadArgument::LongNeedsValue(full)),
         },
@@ -155,11 +155,12 @@ fn long_option(
 }
 
 /// The option a long name, or a unique prefix of one, stands for.
-fn complete(name: &str, known: &[Known]) -> Result<(String, Takes), BadArgument> {
+fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax), BadArgument> {
     let all = || {
         known.iter().flat_map(|option| option.long.iter().map(move |long| (long.as_str(), option)))
     };
-    let chosen = |option: &Known| (option.long.first().cloned().unwrap_or_default(), option.takes);
+    let chosen =
+        |option: &OptionSyntax| (option.long.first().cloned().unwrap_or_default(), option.takes);
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
         return Ok(chosen(option));
     }
@@ -182,7 +183,7 @@ fn complete(name: &str, known: &[Known]) -> Result<(String, Takes), BadArgument>
 }
 
 /// The option that has the letters of `name`, without regard to case, dashes and underscores.
-fn alike(name: &str, known: &[Known]) -> String {
+fn alike(name: &str, known: &[OptionSyntax]) -> String {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
     let mut all = known.iter().flat_map(|option| &option.long);
     all.find(|long| letters(long) == letters(name))
@@ -194,7 +195,7 @@ fn alike(name: &str, known: &[Known]) -> String {
 fn short_options(
     letters: &[u8],
     words: &mut impl Iterator<Item = OsString>,
-    known: &[Known],
+    known: &[OptionSyntax],
     options: &mut Vec<OsString>,
 ) -> Result<(), BadArgument> {
     let mut rest = letters;
@@ -206,17 +207,17 @@ fn short_options(
             .ok_or(BadArgument::Invalid(letter))?;
         let name = found.long.first().map_or("", String::as_str);
         match found.takes {
-            Takes::Nothing => options.push(option(name, None)),
-            Takes::Attached => {
+            ValueSyntax::Nothing => options.push(option(name, None)),
+            ValueSyntax::Attached => {
                 options.push(option(name, Some(after).filter(|value| !value.is_empty())))
             }
-            Takes::Value if after.is_empty() => match words.next() {
+            ValueSyntax::Value if after.is_empty() => match words.next() {
                 Some(next) => options.push(option(name, Some(next.as_bytes()))),
                 None => return Err(BadArgument::ShortNeedsValue(letter)),
             },
-            Takes::Value => options.push(option(name, Some(after))),
+            ValueSyntax::Value => options.push(option(name, Some(after))),
         }
-        rest = if found.takes == Takes::Nothing { after } else { &[] };
+        rest = if found.takes == ValueSyntax::Nothing { after } else { &[] };
     }
     Ok(())
 }
@@ -235,22 +236,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn known() -> Vec<Known> {
-        let one = |short, long: &[&str], takes| Known {
+    fn known() -> Vec<OptionSyntax> {
+        let one = |short, long: &[&str], takes| OptionSyntax {
             short,
             long: long.iter().map(|name| (*name).to_owned()).collect(),
             takes,
         };
         vec![
-            one(Some('v'), &["verbose"], Takes::Nothing),
-            one(Some('H'), &["hostname"], Takes::Value),
-            one(Some('S'), &["ssl"], Takes::Attached),
-            one(Some('s'), &["string"], Takes::Value),
-            one(None, &["status"], Takes::Value),
-            one(None, &["sni"], Takes::Nothing),
-            one(Some('r'), &["regex", "ereg"], Takes::Value),
-            one(Some('w'), &["warning"], Takes::Value),
-            one(None, &["verify-cert"], Takes::Nothing),
+            one(Some('v'), &["verbose"], ValueSyntax::Nothing),
+            one(Some('H'), &["hostname"], ValueSyntax::Value),
+            one(Some('S'), &["ssl"], ValueSyntax::Attached),
+            one(Some('s'), &["string"], ValueSyntax::Value),
+            one(None, &["status"], ValueSyntax::Value),
+            one(None, &["sni"], ValueSyntax::Nothing),
+            one(Some('r'), &["regex", "ereg"], ValueSyntax::Value),
+            one(Some('w'), &["warning"], ValueSyntax::Value),
+            one(None, &["verify-cert"], ValueSyntax::Nothing),
         ]
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::{CommandFactory, FromArgMatches};
 use plugin_kit::Problem;
 
-use crate::cli::argv::{self, Known, Takes};
+use crate::cli::argv::{self, OptionSyntax, ValueSyntax};
 use crate::cli::extra_opts;
 use crate::deadline;
 use crate::spec::typed;
@@ -23,7 +23,7 @@ pub fn command() -> clap::Command {
 
 /// The options with what only their order tells.
 #[derive(Debug)]
-pub struct Typed {
+pub struct ParsedOptions {
     /// The options.
     pub cli: Cli,
     /// The same as words, in the form every program of ours reads the same way, with --extra-opts
@@ -35,12 +35,12 @@ pub struct Typed {
     /// -4 and -6: the last one counts.
     pub ipv6_last: bool,
     /// -r and -R in their order.
-    pub patterns: Vec<TypedPattern>,
+    pub patterns: Vec<PatternOption>,
 }
 
 /// A regular expression with the options that stood before it.
 #[derive(Debug)]
-pub struct TypedPattern {
+pub struct PatternOption {
     /// The expression.
     pub text: OsString,
     /// -R was seen, here or before.
@@ -50,7 +50,7 @@ pub struct TypedPattern {
 }
 
 /// Reads the command line, without the program's name, in a run that began at `begin`.
-pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
+pub fn read(argv: &[OsString], begin: Instant) -> Result<ParsedOptions, Problem> {
     if argv.is_empty() {
         return Err(Problem::Usage(
             "Could not parse arguments: -H NAME or -I ADDRESS is needed, --help tells more".into(),
@@ -60,7 +60,7 @@ pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
     let known = known(&command);
     let takes_value = |name: &str| {
         known.iter().any(|option| {
-            option.takes == Takes::Value && option.long.iter().any(|long| long == name)
+            option.takes == ValueSyntax::Value && option.long.iter().any(|long| long == name)
         })
     };
     let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, begin))?;
@@ -93,11 +93,11 @@ pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
     // The process is about to end: taking clap's tables apart would cost an eighth of the whole
     // run.
     std::mem::forget((command, matches, known));
-    Ok(Typed { cli, words, tls_after_hostname, ipv6_last, patterns })
+    Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
 
 /// When a run with these words must end. What is wrong with them is told later.
-fn deadline(line: &[OsString], known: &[Known], begin: Instant) -> Option<Instant> {
+fn deadline(line: &[OsString], known: &[OptionSyntax], begin: Instant) -> Option<Instant> {
     let words = argv::normalise(line, known).unwrap_or_default();
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
     let limit =
@@ -105,20 +105,22 @@ fn deadline(line: &[OsString], known: &[Known], begin: Instant) -> Option<Instan
     deadline::deadline(begin, limit.ok().flatten())
 }
 
-fn known(command: &clap::Command) -> Vec<Known> {
+fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
         // What is left of it when it was resolved is none, as a prefix of it never was one.
         .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {
-                Some(range) if range.takes_values() && range.min_values() == 0 => Takes::Attached,
-                _ if arg.get_action().takes_values() => Takes::Value,
-                _ => Takes::Nothing,
+                Some(range) if range.takes_values() && range.min_values() == 0 => {
+                    ValueSyntax::Attached
+                }
+                _ if arg.get_action().takes_values() => ValueSyntax::Value,
+                _ => ValueSyntax::Nothing,
             };
             let long = arg.get_long()?.to_owned();
             let aliases = arg.get_all_aliases().unwrap_or_default().into_iter().map(str::to_owned);
-            Some(Known {
+            Some(OptionSyntax {
                 short: arg.get_short(),
                 long: std::iter::once(long).chain(aliases).collect(),
                 takes,
@@ -132,7 +134,7 @@ fn places(matches: &clap::ArgMatches, id: &str) -> Vec<usize> {
     matches.indices_of(id).map(Iterator::collect).unwrap_or_default()
 }
 
-fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<TypedPattern> {
+fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<PatternOption> {
     let (regex, eregi) = (places(matches, "regex"), places(matches, "eregi"));
     let linespan =
         if cli.linespan > 0 { places(matches, "linespan").into_iter().min() } else { None };
@@ -141,7 +143,7 @@ fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<TypedPattern> {
     typed.sort_by_key(|(place, _)| **place);
     typed
         .into_iter()
-        .map(|(place, text)| TypedPattern {
+        .map(|(place, text)| PatternOption {
             text: text.clone(),
             ignore_case: eregi.iter().any(|insensitive| insensitive <= place),
             linespan: linespan.is_some_and(|flag| flag < *place),
@@ -161,7 +163,7 @@ fn usage(error: &clap::Error) -> Problem {
 mod tests {
     use super::*;
 
-    fn typed(words: &str) -> Typed {
+    fn typed(words: &str) -> ParsedOptions {
         read(&words.split(' ').map(OsString::from).collect::<Vec<_>>(), Instant::now()).unwrap()
     }
 

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use plugin_kit::{Problem, State};
 
-use super::command_line::Typed;
+use super::command_line::ParsedOptions;
 use super::options::Cli;
 use crate::deadline::deadline;
-use crate::http::cookies::jar::Jar;
-use crate::http::target::Place;
+use crate::http::cookies::jar::CookieJar;
+use crate::http::target::HttpTarget;
 use crate::net::tls::ca_bundle;
-use crate::net::tls::pem::Pem;
+use crate::net::tls::pem::PemFile;
 use crate::pattern::posix::Pattern;
 use crate::spec::parse::{
     age, assertion, codes, credentials, days, http_version, inner_method, max_redirects,
@@ -22,7 +22,7 @@ use crate::spec::parse::{
     versions,
 };
 use crate::spec::typed::{timeout, unreadable};
-use crate::spec::{Family, PageWish, Request, Show, TlsWish, Wish};
+use crate::spec::{CheckSpec, Family, OutputSpec, RequestSpec, ResponseSpec, TlsSpec};
 
 const USERAGENT: &str = concat!(
     "check_http/v",
@@ -33,7 +33,7 @@ const USERAGENT: &str = concat!(
 );
 
 /// Checks what was typed, in a run that began at `begin`.
-pub fn spec(typed: Typed, begin: Instant) -> Result<Wish, Problem> {
+pub fn spec(typed: ParsedOptions, begin: Instant) -> Result<CheckSpec, Problem> {
     let place = place(&typed)?;
     let critical = range("-c", typed.cli.critical.as_deref())?;
     let timeout = timeout(typed.cli.timeout.as_deref(), critical)?;
@@ -44,7 +44,7 @@ pub fn spec(typed: Typed, begin: Instant) -> Result<Wish, Problem> {
     let proxy = cli.proxy.as_deref().map(|url| proxy(url, cli.noproxy.as_deref())).transpose()?;
     let proxy_user = proxy.as_ref().and_then(|proxy| proxy.authorization.clone());
     let redirect = on_redirect(cli.onredirect.as_deref())?;
-    Ok(Wish {
+    Ok(CheckSpec {
         family: match (cli.ipv4, cli.ipv6) {
             (false, false) => None,
             _ if typed.ipv6_last => Some(Family::V6),
@@ -68,14 +68,14 @@ pub fn spec(typed: Typed, begin: Instant) -> Result<Wish, Problem> {
         critical,
         redirect,
         max_redirects: max_redirects(cli.max_redirs.as_deref())?,
-        show: Show {
+        show: OutputSpec {
             extended: cli.extended_perfdata,
             body: cli.show_body,
             link: cli.link,
             verbose: cli.verbose > 0,
             always_perfdata: cli.always_perfdata,
         },
-        page: PageWish {
+        page: ResponseSpec {
             expect: cli.expect.map(OsString::into_vec),
             expect_after_redirects: cli.expect_after_redirects,
             codes: cli.status.as_deref().map(codes).transpose()?.unwrap_or_default(),
@@ -101,7 +101,7 @@ pub fn spec(typed: Typed, begin: Instant) -> Result<Wish, Problem> {
             max_age: cli.max_age.as_deref().map(age).transpose()?,
             size: size(&cli.pagesize)?,
         },
-        request: Request {
+        request: RequestSpec {
             method: cli.method.map(|method| match inner_method(&method).filter(|_| place.tunnel) {
                 Some(inner) => inner.to_vec(),
                 None => outer_method(method),
@@ -126,7 +126,7 @@ pub fn spec(typed: Typed, begin: Instant) -> Result<Wish, Problem> {
     })
 }
 
-fn place(typed: &Typed) -> Result<Place, Problem> {
+fn place(typed: &ParsedOptions) -> Result<HttpTarget, Problem> {
     let cli = &typed.cli;
     let mut operands = cli.operands.iter();
     let address = cli.address.as_ref().or_else(|| operands.next());
@@ -137,7 +137,7 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     let (mut host, mut host_port) = (None, None);
     for (name, tls_behind) in cli.hostname.iter().zip(&typed.tls_after_hostname) {
         let name = text("host name", name)?;
-        let split = Place::split_host(&name)
+        let split = HttpTarget::split_host(&name)
             .ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
         // A name without a port leaves that of a name before it.
         host_port = split.1.filter(|port| *port > 0).map(|port| (port, *tls_behind)).or(host_port);
@@ -149,8 +149,8 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     let connected = host_port.filter(|(_, tls_behind)| !tls_behind).map(|(port, _)| port);
     let port = port.or(connected).unwrap_or(if is_tls { 443 } else { 80 });
     let address = match (address, &host) {
-        (Some(address), _) => Place::without_brackets(&address).to_owned(),
-        (None, Some(host)) => Place::without_brackets(host).to_owned(),
+        (Some(address), _) => HttpTarget::without_brackets(&address).to_owned(),
+        (None, Some(host)) => HttpTarget::without_brackets(host).to_owned(),
         (None, None) => {
             return Err(Problem::Usage("You must specify a server address or host name".into()));
         }
@@ -160,7 +160,7 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
         && host.is_some()
         && cli.method.as_deref().is_some_and(|method| inner_method(method).is_some());
     let virtual_port = host_port.map_or(if tunnel { 443 } else { port }, |(port, _)| port);
-    Ok(Place {
+    Ok(HttpTarget {
         tls: is_tls,
         host,
         address,
@@ -171,9 +171,9 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     })
 }
 
-fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsWish, Problem> {
+fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsSpec, Problem> {
     let open = |file: &OsString| {
-        Pem::open(Path::new(file), deadline).map_err(|why| unreadable(&why, file))
+        PemFile::open(Path::new(file), deadline).map_err(|why| unreadable(&why, file))
     };
     let certificate = cli.client_cert.as_ref().map(open).transpose()?;
     let key = cli.private_key.as_ref().map(open).transpose()?;
@@ -188,7 +188,7 @@ fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsWish, Problem> {
         ));
     }
     let (oldest, newest) = versions(cli.ssl.as_deref().unwrap_or_default())?;
-    Ok(TlsWish {
+    Ok(TlsSpec {
         oldest,
         newest,
         sni: cli.sni || authorities.is_some(),
@@ -197,11 +197,11 @@ fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsWish, Problem> {
     })
 }
 
-fn jar(file: &OsStr, deadline: Option<Instant>) -> Result<Jar, Problem> {
-    Jar::open(Path::new(file), deadline).map_err(|why| Problem::Usage(why.to_string()))
+fn jar(file: &OsStr, deadline: Option<Instant>) -> Result<CookieJar, Problem> {
+    CookieJar::open(Path::new(file), deadline).map_err(|why| Problem::Usage(why.to_string()))
 }
 
-fn patterns(typed: &Typed) -> Result<Vec<Pattern>, Problem> {
+fn patterns(typed: &ParsedOptions) -> Result<Vec<Pattern>, Problem> {
     let mut patterns = Vec::new();
     for typed in &typed.patterns {
         patterns.push(compiled(typed.text.as_bytes(), typed.ignore_case, typed.linespan)?);

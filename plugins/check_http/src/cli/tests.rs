@@ -7,9 +7,9 @@ use plugin_kit::State;
 
 use super::command_line;
 use crate::cli::convert;
-use crate::spec::{Code, TlsVersion, Wish};
+use crate::spec::{CheckSpec, StatusRule, TlsVersion};
 
-fn wish(words: &str) -> Result<Wish, String> {
+fn wish(words: &str) -> Result<CheckSpec, String> {
     let typed = command_line::read(
         &words.split(' ').map(OsString::from).collect::<Vec<_>>(),
         Instant::now(),
@@ -86,7 +86,10 @@ fn a_critical_range_beyond_the_timeout_moves_it() {
 fn codes_and_states_are_read() {
     let read = wish("-H h --status 401=ok,4xx=CRITICAL,503=1 --timeout-result unknown").unwrap();
     let expected = [(401, 401, State::Ok), (400, 499, State::Critical), (503, 503, State::Warning)];
-    assert_eq!(read.page.codes, expected.map(|(first, last, state)| Code { first, last, state }));
+    assert_eq!(
+        read.page.codes,
+        expected.map(|(first, last, state)| StatusRule { first, last, state })
+    );
     assert_eq!(read.timeout_state, State::Unknown);
     for words in [
         "--status 4x=ok",

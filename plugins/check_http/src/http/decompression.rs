@@ -5,18 +5,18 @@ use miniz_oxide::inflate::{
     DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
 };
 
-use crate::http::response::Head;
+use crate::http::response::ResponseHead;
 
 /// What the request says of it.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
 /// The body cannot be had: so much for its compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Damaged;
+pub struct DamagedBody;
 
 /// A body out of its compression.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plain {
+pub struct Decompressed {
     /// As much of it as the limit lets through.
     pub body: Vec<u8>,
     /// Whether there was more.
@@ -24,19 +24,25 @@ pub struct Plain {
 }
 
 /// What is in the body, where the header says that it is compressed.
-pub fn inflate(head: &Head, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
+pub fn inflate(
+    head: &ResponseHead,
+    body: &[u8],
+    limit: usize,
+) -> Result<Option<Decompressed>, DamagedBody> {
     let coding = head.values("Content-Encoding").pop().unwrap_or_default().to_ascii_lowercase();
     let result = match coding.as_slice() {
-        b"gzip" | b"x-gzip" => decompress_to_vec_with_limit(deflated(body).ok_or(Damaged)?, limit),
+        b"gzip" | b"x-gzip" => {
+            decompress_to_vec_with_limit(deflated(body).ok_or(DamagedBody)?, limit)
+        }
         b"deflate" => zlib_or_raw(body, limit),
         _ => return Ok(None),
     };
     match result {
-        Ok(body) => Ok(Some(Plain { body, cut: false })),
+        Ok(body) => Ok(Some(Decompressed { body, cut: false })),
         Err(cut) if cut.status == TINFLStatus::HasMoreOutput => {
-            Ok(Some(Plain { body: cut.output, cut: true }))
+            Ok(Some(Decompressed { body: cut.output, cut: true }))
         }
-        Err(_) => Err(Damaged),
+        Err(_) => Err(DamagedBody),
     }
 }
 
@@ -80,9 +86,11 @@ mod tests {
     use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
     use proptest::prelude::*;
 
-    fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
+    fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Decompressed>, DamagedBody> {
         inflate(
-            &Head::new(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes()),
+            &ResponseHead::new(
+                format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes(),
+            ),
             body,
             limit,
         )
@@ -103,19 +111,19 @@ mod tests {
         ] {
             assert_eq!(
                 plain(coding, &body, 99),
-                Ok(Some(Plain { body: b"hello".to_vec(), cut: false })),
+                Ok(Some(Decompressed { body: b"hello".to_vec(), cut: false })),
                 "{coding}"
             );
         }
         assert_eq!(plain("identity", b"hello", 99), Ok(None));
-        assert_eq!(plain("gzip", b"hello", 99), Err(Damaged));
+        assert_eq!(plain("gzip", b"hello", 99), Err(DamagedBody));
     }
 
     #[test]
     fn a_bomb_is_cut_at_the_limit() {
         assert_eq!(
             plain("gzip", &gzip(0, b"", &[0; 105]), 100),
-            Ok(Some(Plain { body: vec![0; 100], cut: true }))
+            Ok(Some(Decompressed { body: vec![0; 100], cut: true }))
         );
     }
 

@@ -6,14 +6,14 @@ pub enum Framing {
     /// So many bytes are still to come.
     Length(u64),
     /// In chunks (RFC 9112, section 7.1).
-    Chunked(Chunk),
+    Chunked(ChunkState),
     /// Up to the end of the connection.
     UntilClose,
 }
 
 /// Where in a chunked body we are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chunk {
+pub enum ChunkState {
     /// In the line that says the size; what of it has come.
     Size(Vec<u8>),
     /// In the data; so many bytes are still to come.
@@ -59,7 +59,7 @@ impl Framing {
 
     /// Whether all of it has come.
     pub fn is_done(&self) -> bool {
-        matches!(self, Framing::Length(0) | Framing::Chunked(Chunk::Done))
+        matches!(self, Framing::Length(0) | Framing::Chunked(ChunkState::Done))
     }
 
     /// Whether the connection may end here: all has come that was announced, save the blank line
@@ -68,30 +68,30 @@ impl Framing {
         match self {
             Framing::Length(left) => *left == 0,
             Framing::UntilClose => true,
-            Framing::Chunked(Chunk::Size(line)) => {
+            Framing::Chunked(ChunkState::Size(line)) => {
                 !line.is_empty() && line.iter().all(|byte| matches!(byte, b'0' | b'\r'))
             }
-            Framing::Chunked(chunk) => matches!(chunk, Chunk::Trailer(..) | Chunk::Done),
+            Framing::Chunked(chunk) => matches!(chunk, ChunkState::Trailer(..) | ChunkState::Done),
         }
     }
 }
 
-impl Chunk {
+impl ChunkState {
     fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         let mut rest = bytes;
         while let Some((&first, behind)) = rest.split_first() {
             rest = match self {
-                Chunk::Data(left) => {
+                ChunkState::Data(left) => {
                     let here = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     let (data, after) = rest.split_at(here);
                     body(data);
                     *left -= here as u64;
                     if *left == 0 {
-                        *self = Chunk::DataEnd;
+                        *self = ChunkState::DataEnd;
                     }
                     after
                 }
-                Chunk::Done => return Ok(()),
+                ChunkState::Done => return Ok(()),
                 _ => {
                     self.line_byte(first)?;
                     behind
@@ -103,27 +103,27 @@ impl Chunk {
 
     fn line_byte(&mut self, byte: u8) -> Result<(), BadChunk> {
         match self {
-            Chunk::Size(line) if byte != b'\n' => {
+            ChunkState::Size(line) if byte != b'\n' => {
                 line.push(byte);
                 if line.len() > MAX_CHUNK_LINE {
                     return Err(BadChunk);
                 }
             }
             // A blank line too many, before the first chunk or between two.
-            Chunk::Size(line) if line.trim_ascii().is_empty() => line.clear(),
-            Chunk::Size(line) => {
+            ChunkState::Size(line) if line.trim_ascii().is_empty() => line.clear(),
+            ChunkState::Size(line) => {
                 *self = match size(line)? {
-                    0 => Chunk::Trailer(0, 0),
-                    size => Chunk::Data(size),
+                    0 => ChunkState::Trailer(0, 0),
+                    size => ChunkState::Data(size),
                 }
             }
-            Chunk::DataEnd => match byte {
+            ChunkState::DataEnd => match byte {
                 b'\r' => {}
-                b'\n' => *self = Chunk::Size(Vec::new()),
+                b'\n' => *self = ChunkState::Size(Vec::new()),
                 _ => return Err(BadChunk),
             },
-            Chunk::Trailer(0, _) if byte == b'\n' => *self = Chunk::Done,
-            Chunk::Trailer(line, all) => {
+            ChunkState::Trailer(0, _) if byte == b'\n' => *self = ChunkState::Done,
+            ChunkState::Trailer(line, all) => {
                 *all += 1;
                 match byte {
                     b'\n' => *line = 0,
@@ -134,7 +134,7 @@ impl Chunk {
                     return Err(BadChunk);
                 }
             }
-            Chunk::Data(_) | Chunk::Done => {}
+            ChunkState::Data(_) | ChunkState::Done => {}
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn unchunk(text: &str) -> (Result<String, BadChunk>, bool) {
-        let mut framing = Framing::Chunked(Chunk::Size(Vec::new()));
+        let mut framing = Framing::Chunked(ChunkState::Size(Vec::new()));
         let mut body = Vec::new();
         let taken = framing.take(text.as_bytes(), &mut |data| body.extend_from_slice(data));
         (taken.map(|()| crate::text::of(&body)), framing.may_end())
@@ -205,7 +205,7 @@ mod tests {
         #[test]
         fn pieces_make_the_same_whole(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
             let text: Vec<u8> = [b"3\r\nabc\r\n", bytes.as_slice()].concat();
-            let new = || Framing::Chunked(Chunk::Size(Vec::new()));
+            let new = || Framing::Chunked(ChunkState::Size(Vec::new()));
             let (mut whole, mut parts) = ((new(), Vec::new()), (new(), Vec::new()));
             let one = whole.0.take(&text, &mut |data| whole.1.extend_from_slice(data));
             let (first, second) = text.split_at(cut.min(text.len()));

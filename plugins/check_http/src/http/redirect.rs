@@ -3,8 +3,8 @@
 
 use plugin_kit::State;
 
-use crate::http::response::Head;
-use crate::http::target::Place;
+use crate::http::response::ResponseHead;
+use crate::http::target::HttpTarget;
 use crate::spec::OnRedirect;
 use crate::text;
 
@@ -17,7 +17,12 @@ pub struct Nowhere(pub State, pub String);
 /// One to the very same place will never end, unless we have `news` to tell there, which is a
 /// cookie. Where the address is pinned to another than the name's, it is tried: that is how
 /// check_http has always seen what lies behind a balancer's first answer.
-pub fn next(place: &Place, head: &Head, how: OnRedirect, news: bool) -> Result<Place, Nowhere> {
+pub fn next(
+    place: &HttpTarget,
+    head: &ResponseHead,
+    how: OnRedirect,
+    news: bool,
+) -> Result<HttpTarget, Nowhere> {
     let next = target(place, head, how)?;
     // A path from the current folder never counted: it ends at the limit, as a WARNING.
     let from_folder =
@@ -31,7 +36,7 @@ pub fn next(place: &Place, head: &Head, how: OnRedirect, news: bool) -> Result<P
     Ok(next)
 }
 
-fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere> {
+fn target(place: &HttpTarget, head: &ResponseHead, how: OnRedirect) -> Result<HttpTarget, Nowhere> {
     let Some(location) = head.values("Location").into_iter().next() else {
         let status = text::of(&head.status_line);
         return Err(Nowhere(
@@ -56,7 +61,7 @@ fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere>
     };
     let pinned = place.tunnel || matches!(how, OnRedirect::Sticky | OnRedirect::StickyPort);
     let address_of = |host: &str| {
-        if pinned { place.address.clone() } else { Place::without_brackets(host).to_owned() }
+        if pinned { place.address.clone() } else { HttpTarget::without_brackets(host).to_owned() }
     };
     let Some(authority) = rest.strip_prefix(b"//") else {
         // Even the same host may be elsewhere than -I says: only sticky keeps the address.
@@ -65,7 +70,7 @@ fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere>
         let host = Some(place.name().to_owned());
         let url = relative(&place.url, rest);
         let virtual_port = if place.tunnel { place.virtual_port } else { place.port };
-        return Ok(Place { url, address, host, virtual_port, ..place.clone() });
+        return Ok(HttpTarget { url, address, host, virtual_port, ..place.clone() });
     };
     let end =
         authority.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(authority.len());
@@ -80,7 +85,7 @@ fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere>
     let address = address_of(&host);
     let port = if how == OnRedirect::StickyPort && !place.tunnel { place.port } else { port };
     let connect_port = if place.tunnel { place.port } else { port };
-    Ok(Place {
+    Ok(HttpTarget {
         tls,
         host: Some(host),
         address,
@@ -125,7 +130,7 @@ fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), String> {
     // An IPv6 address has to stand in brackets here, so there is one colon behind it at most.
     let mut ports = authority.rsplit(']').next().unwrap_or_default().split(':').skip(1);
     let (port, more) = (ports.next(), ports.next());
-    match Place::split_host(authority).filter(|_| more.is_none()) {
+    match HttpTarget::split_host(authority).filter(|_| more.is_none()) {
         Some((host, port)) if !host.is_empty() => Ok((host, port.unwrap_or(own))),
         Some(_) => Err("Redirection without a host".into()),
         None if more.is_none()
@@ -182,8 +187,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn place() -> Place {
-        Place {
+    fn place() -> HttpTarget {
+        HttpTarget {
             tls: false,
             host: Some("h".into()),
             address: "10.0.0.1".into(),
@@ -195,7 +200,8 @@ mod tests {
     }
 
     fn to(location: &str, how: OnRedirect) -> Result<(String, String), String> {
-        let head = Head::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
+        let head =
+            ResponseHead::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
         next(&place(), &head, how, false)
             .map(|place| (place.shown(), place.address))
             .map_err(|nowhere| nowhere.1)
@@ -253,8 +259,9 @@ mod tests {
 
     #[test]
     fn a_tunnel_goes_on_through_its_proxy() {
-        let place = Place { tls: true, port: 3128, virtual_port: 443, tunnel: true, ..place() };
-        let head = Head::new(b"HTTP/1.1 302 F\r\nLocation: https://x:444/y\r\n");
+        let place =
+            HttpTarget { tls: true, port: 3128, virtual_port: 443, tunnel: true, ..place() };
+        let head = ResponseHead::new(b"HTTP/1.1 302 F\r\nLocation: https://x:444/y\r\n");
         let next = next(&place, &head, OnRedirect::Follow, false).unwrap();
         assert_eq!((next.address.as_str(), next.port, next.virtual_port), ("10.0.0.1", 3128, 444));
         assert_eq!(next.shown(), "https://x:444/y");
@@ -272,7 +279,7 @@ mod tests {
         ] {
             assert_eq!(to(location, OnRedirect::Follow), Err(complaint.to_owned()), "{location}");
         }
-        let head = Head::new(b"HTTP/1.1 304 NM\r\n");
+        let head = ResponseHead::new(b"HTTP/1.1 304 NM\r\n");
         let nowhere = next(&place(), &head, OnRedirect::Follow, false);
         assert_eq!(
             nowhere,
@@ -286,7 +293,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_location_panics_or_breaks_the_request_line(location in "[ -~]{0,30}") {
-            let head = Head::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
+            let head = ResponseHead::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
             if let Ok(place) = next(&place(), &head, OnRedirect::Follow, false) {
                 prop_assert!(place.url.starts_with(b"/"));
                 prop_assert!(!place.url.iter().any(|byte| *byte <= b' '));

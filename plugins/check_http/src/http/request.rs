@@ -2,12 +2,12 @@
 //! logs know them.
 
 use crate::http::decompression;
-use crate::http::target::Place;
-use crate::spec::{HttpVersion, Request};
+use crate::http::target::HttpTarget;
+use crate::spec::{HttpVersion, RequestSpec};
 
 /// Who reads a request first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
+pub enum RequestRoute {
     /// The site, or a proxy that the user addressed as if it were one.
     Site,
     /// The site at the end of a tunnel.
@@ -19,15 +19,15 @@ pub enum Reader {
 /// The request for `place`. Credentials are left out when it is not the place they were given for;
 /// `cookies` are those of the jar that are for it.
 pub fn bytes(
-    request: &Request,
-    place: &Place,
-    reader: Reader,
+    request: &RequestSpec,
+    place: &HttpTarget,
+    reader: RequestRoute,
     with_credentials: bool,
     cookies: &str,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     let named = place.named();
-    let place = if reader == Reader::Proxy { &named } else { place };
+    let place = if reader == RequestRoute::Proxy { &named } else { place };
     let version = match request.version {
         Some(HttpVersion::V1_0) => "HTTP/1.0",
         Some(HttpVersion::V1_1) => "HTTP/1.1",
@@ -35,7 +35,7 @@ pub fn bytes(
         None => "HTTP/1.0",
     };
     let site = match (reader, place.host_header()) {
-        (Reader::Proxy, Some(host)) => format!("{}://{host}", place.scheme()),
+        (RequestRoute::Proxy, Some(host)) => format!("{}://{host}", place.scheme()),
         _ => String::new(),
     };
     for part in
@@ -69,7 +69,7 @@ pub fn bytes(
         basic(&mut out, "Authorization", request.authorization.as_deref());
     }
     // Through a tunnel this would tell the site what is the proxy's alone.
-    if reader == Reader::Proxy || (with_credentials && reader == Reader::Site) {
+    if reader == RequestRoute::Proxy || (with_credentials && reader == RequestRoute::Site) {
         basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
     }
     if let Some(post) = &request.post {
@@ -84,7 +84,7 @@ pub fn bytes(
 }
 
 /// The request for a tunnel to `place`, with nothing in it that is meant for the site alone.
-pub fn connect(request: &Request, place: &Place) -> Vec<u8> {
+pub fn connect(request: &RequestSpec, place: &HttpTarget) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     let target = format!("{}:{}", place.name(), place.virtual_port);
     line(&mut out, &[b"CONNECT ", target.as_bytes(), b" HTTP/1.1"]);
@@ -110,7 +110,7 @@ fn basic(out: &mut Vec<u8>, name: &str, pair: Option<&[u8]>) {
 }
 
 /// The method: as asked for, else what fits.
-pub fn method(request: &Request) -> &[u8] {
+pub fn method(request: &RequestSpec) -> &[u8] {
     match &request.method {
         Some(method) => method,
         None if request.post.is_some() => b"POST",
@@ -153,8 +153,8 @@ pub fn base64(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn place() -> Place {
-        Place {
+    fn place() -> HttpTarget {
+        HttpTarget {
             tls: false,
             host: Some("h".into()),
             address: "h".into(),
@@ -165,12 +165,12 @@ mod tests {
         }
     }
 
-    fn request(headers: &[&str]) -> Request {
-        Request {
+    fn request(headers: &[&str]) -> RequestSpec {
+        RequestSpec {
             useragent: b"ua".into(),
             headers: headers.iter().map(|header| header.as_bytes().to_vec()).collect(),
             authorization: Some(b"u:p".into()),
-            ..Request::default()
+            ..RequestSpec::default()
         }
     }
 
@@ -183,21 +183,25 @@ mod tests {
                         Authorization: Basic dTpw\r\nContent-Type: \
                         application/x-www-form-urlencoded\r\n\
                         Content-Length: 3\r\n\r\nq=1";
-        assert_eq!(crate::text::of(&bytes(&request, &place(), Reader::Site, true, "")), expected);
+        assert_eq!(
+            crate::text::of(&bytes(&request, &place(), RequestRoute::Site, true, "")),
+            expected
+        );
     }
 
     #[test]
     fn without_a_name_it_is_http_1_0() {
-        let place = Place { host: None, ..place() };
-        let text = crate::text::of(&bytes(&Request::default(), &place, Reader::Site, true, ""));
+        let place = HttpTarget { host: None, ..place() };
+        let text =
+            crate::text::of(&bytes(&RequestSpec::default(), &place, RequestRoute::Site, true, ""));
         assert!(text.starts_with("GET /x y HTTP/1.0\r\n") && !text.contains("Host"));
     }
 
     #[test]
     fn the_version_is_the_one_asked_for() {
-        let place = Place { host: None, address: "::1".into(), ..place() };
-        let request = Request { version: Some(HttpVersion::V1_1), ..Request::default() };
-        let text = crate::text::of(&bytes(&request, &place, Reader::Site, true, ""));
+        let place = HttpTarget { host: None, address: "::1".into(), ..place() };
+        let request = RequestSpec { version: Some(HttpVersion::V1_1), ..RequestSpec::default() };
+        let text = crate::text::of(&bytes(&request, &place, RequestRoute::Site, true, ""));
         assert!(
             text.starts_with("GET /x y HTTP/1.1\r\n") && text.contains("\r\nHost: [::1]:81\r\n"),
             "{text}"
@@ -209,7 +213,7 @@ mod tests {
         let sent = bytes(
             &request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]),
             &place(),
-            Reader::Site,
+            RequestRoute::Site,
             false,
             "",
         );
@@ -221,15 +225,21 @@ mod tests {
 
     #[test]
     fn cookies_of_the_jar_are_one_line() {
-        let text =
-            crate::text::of(&bytes(&request(&["X: 1"]), &place(), Reader::Site, false, "a=b; c=d"));
+        let text = crate::text::of(&bytes(
+            &request(&["X: 1"]),
+            &place(),
+            RequestRoute::Site,
+            false,
+            "a=b; c=d",
+        ));
         assert!(text.ends_with("\r\nX: 1\r\nCookie: a=b; c=d\r\n\r\n"), "{text}");
     }
 
     #[test]
     fn a_proxy_reads_the_whole_url() {
-        let request = Request { proxy_authorization: Some(b"p:q".into()), ..Request::default() };
-        let text = crate::text::of(&bytes(&request, &place(), Reader::Proxy, false, ""));
+        let request =
+            RequestSpec { proxy_authorization: Some(b"p:q".into()), ..RequestSpec::default() };
+        let text = crate::text::of(&bytes(&request, &place(), RequestRoute::Proxy, false, ""));
         assert!(text.starts_with("GET http://h:81/x y HTTP/1.1\r\n"), "{text}");
         assert!(text.contains("\r\nHost: h:81\r\nProxy-Authorization: Basic cDpx\r\n"), "{text}");
     }
@@ -238,13 +248,14 @@ mod tests {
     fn a_tunnel_keeps_both_sides_secrets_apart() {
         let mut request = request(&["Cookie: s", "X: 1"]);
         request.proxy_authorization = Some(b"p:q".into());
-        let place = Place { tunnel: true, ..place() };
+        let place = HttpTarget { tunnel: true, ..place() };
         let asked = crate::text::of(&connect(&request, &place));
         let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\nProxy-Authorization: Basic \
         cDpx\r\nX: 1\r\n\
                         Proxy-Connection: keep-alive\r\nHost: h:81\r\n\r\n";
         assert_eq!(asked, expected);
-        let inside = crate::text::of(&bytes(&request, &place, Reader::SiteBehindTunnel, true, ""));
+        let inside =
+            crate::text::of(&bytes(&request, &place, RequestRoute::SiteBehindTunnel, true, ""));
         assert!(
             inside.contains("Authorization: Basic dTpw") && !inside.contains("Proxy-"),
             "{inside}"

@@ -1,11 +1,11 @@
 //! A response as it comes in the field: where its head ends, what it says, how long its body is.
 //! Pure.
 
-use super::framing::{Chunk, Framing};
+use super::framing::{ChunkState, Framing};
 
 /// The head of a response, as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Head {
+pub struct ResponseHead {
     /// The first line, without blanks at its end.
     pub status_line: Vec<u8>,
     /// What follows up to the blank line.
@@ -26,17 +26,17 @@ pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-impl Head {
+impl ResponseHead {
     /// Takes a head apart. What comes without a blank line at its end, or without any line, is
     /// taken as it is.
-    pub fn new(bytes: &[u8]) -> Head {
+    pub fn new(bytes: &[u8]) -> ResponseHead {
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
         let (status_line, header) = bytes.split_at(end);
         let mut status_line = status_line.trim_ascii_end().to_vec();
         let mut header = header.get(1..).unwrap_or_default().trim_ascii_end().to_vec();
         blank_nuls(&mut status_line);
         blank_nuls(&mut header);
-        Head { status_line, header }
+        ResponseHead { status_line, header }
     }
 
     /// The status code, where the line has one at its place.
@@ -92,7 +92,7 @@ impl Head {
             .split(|byte| *byte == b',')
             .any(|coding| coding.trim_ascii_start().starts_with(b"chunked"))
         {
-            return Framing::Chunked(Chunk::Size(Vec::new()));
+            return Framing::Chunked(ChunkState::Size(Vec::new()));
         }
         let mut lengths = self.values("Content-Length");
         lengths.dedup();
@@ -148,13 +148,13 @@ mod tests {
             ("HTTP/1.1  200", None),
             ("HTTP/1.1 20 OK", None),
         ] {
-            assert_eq!(Head::new(line.as_bytes()).code(), code, "{line}");
+            assert_eq!(ResponseHead::new(line.as_bytes()).code(), code, "{line}");
         }
     }
 
     #[test]
     fn header_values_are_found_in_any_case_and_fold() {
-        let head = Head::new(
+        let head = ResponseHead::new(
             b"HTTP/1.1 200 OK\r\nlocation:\r\n /a\r\nX: y\r\n z\r\nLOCATION : /b\r\nnocolon\r\n",
         );
         assert_eq!(head.values("Location"), [b"/a".to_vec(), b"/b".to_vec()]);
@@ -164,8 +164,9 @@ mod tests {
 
     #[test]
     fn bodies_are_delimited_as_the_rfc_says() {
-        let framing =
-            |head: &str, method: &str| Head::new(head.as_bytes()).framing(method.as_bytes());
+        let framing = |head: &str, method: &str| {
+            ResponseHead::new(head.as_bytes()).framing(method.as_bytes())
+        };
         assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "GET"), Framing::Length(5));
         assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "HEAD"), Framing::Length(0));
         assert_eq!(framing("HTTP/1.1 304 NM\r\nContent-Length: 5\r\n", "GET"), Framing::Length(0));
@@ -193,7 +194,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in any::<Vec<u8>>()) {
-            let _ = (head_end(&bytes, 0), Head::new(&bytes).framing(b"GET"), Head::new(&bytes).values("a"));
+            let _ = (head_end(&bytes, 0), ResponseHead::new(&bytes).framing(b"GET"), ResponseHead::new(&bytes).values("a"));
         }
     }
 }

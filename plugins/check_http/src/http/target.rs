@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// One end of a conversation. A redirect makes a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct HttpTarget {
     /// Whether TLS is spoken.
     pub tls: bool,
     /// The site's name, as the Host header and SNI say it; without one the request is HTTP/1.0.
@@ -21,7 +21,7 @@ pub struct Place {
     pub tunnel: bool,
 }
 
-impl Place {
+impl HttpTarget {
     /// The path of the unix socket to connect to.
     pub fn socket_path(&self) -> Option<&str> {
         Some(self.address.as_str()).filter(|address| address.starts_with('/'))
@@ -33,8 +33,8 @@ impl Place {
     }
 
     /// The same place, with its address for a name if it has none.
-    pub fn named(&self) -> Place {
-        Place { host: Some(self.name().to_owned()), ..self.clone() }
+    pub fn named(&self) -> HttpTarget {
+        HttpTarget { host: Some(self.name().to_owned()), ..self.clone() }
     }
 
     /// `http` or `https`.
@@ -114,7 +114,7 @@ mod tests {
             ("[::1]x", None),
         ] {
             assert_eq!(
-                Place::split_host(text),
+                HttpTarget::split_host(text),
                 expected.map(|(name, port)| (name.to_owned(), port)),
                 "{text}"
             );

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::deadline::Clock;
+use crate::deadline::Deadline;
 use crate::fault::{Fault, is_shortage};
 use crate::spec::Family;
 use crate::text;
@@ -27,7 +27,7 @@ pub fn addresses(
     name: &str,
     port: u16,
     family: Option<Family>,
-    clock: &Clock,
+    clock: &Deadline,
 ) -> Result<Vec<SocketAddr>, Fault> {
     if let Ok(address) = name.parse::<IpAddr>() {
         let fits = is_of(family, &address);
@@ -37,9 +37,9 @@ pub fn addresses(
             Err(Fault::Name(WRONG_FAMILY))
         };
     }
-    let order = if cfg!(target_env = "musl") { order(clock) } else { Order::Libc };
+    let order = if cfg!(target_env = "musl") { order(clock) } else { LookupOrder::Libc };
     let mut found = match hosts(name, port, clock)
-        .filter(|_| cfg!(target_env = "musl") && order != Order::Getent)
+        .filter(|_| cfg!(target_env = "musl") && order != LookupOrder::Getent)
     {
         Some(found) => found,
         None => {
@@ -62,7 +62,7 @@ fn is_of(family: Option<Family>, address: &IpAddr) -> bool {
 /// Runs `work`, which may block longer than the run may take, beside us. A run that is over does
 /// not wait for it.
 fn within<T: Send + 'static>(
-    clock: &Clock,
+    clock: &Deadline,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Fault> {
     let left = clock.left()?.unwrap_or(Duration::MAX);
@@ -82,57 +82,57 @@ fn look_up(
     name: &str,
     port: u16,
     family: Option<Family>,
-    order: &Order,
+    order: &LookupOrder,
 ) -> Result<Vec<SocketAddr>, Fault> {
     if name.is_empty() || name.contains('\0') {
         return Err(Fault::Name(NOT_KNOWN));
     }
     match order {
-        Order::Libc => libc(name, port),
-        Order::FilesThenGetent | Order::Getent => getent(name, port, family),
-        Order::LibcThenGetent => libc(name, port).or_else(|_| getent(name, port, family)),
+        LookupOrder::Libc => libc(name, port),
+        LookupOrder::FilesThenGetent | LookupOrder::Getent => getent(name, port, family),
+        LookupOrder::LibcThenGetent => libc(name, port).or_else(|_| getent(name, port, family)),
     }
 }
 
 /// Whom to ask. All but `Getent` begin with /etc/hosts.
 #[derive(Debug, PartialEq, Eq)]
-enum Order {
+enum LookupOrder {
     Libc,
     LibcThenGetent,
     FilesThenGetent,
     Getent,
 }
 
-fn order(clock: &Clock) -> Order {
-    read("/etc/nsswitch.conf", clock).map_or(Order::Libc, |text| order_of(&text))
+fn order(clock: &Deadline) -> LookupOrder {
+    read("/etc/nsswitch.conf", clock).map_or(LookupOrder::Libc, |text| order_of(&text))
 }
 
 /// A file of the system's, if it is text.
-fn read(path: &str, clock: &Clock) -> Option<String> {
+fn read(path: &str, clock: &Deadline) -> Option<String> {
     String::from_utf8(safe_file::read(path, MAX_FILE, clock.deadline()).ok()?).ok()
 }
 
 /// What a nsswitch.conf(5) means for a program that knows files and DNS only, in this order.
 /// Without a line on hosts there is no glibc, or one that was never told of more.
-fn order_of(nsswitch: &str) -> Order {
+fn order_of(nsswitch: &str) -> LookupOrder {
     let hosts = nsswitch
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("hosts:"))
         .unwrap_or("files dns");
     let hosts = hosts.split('#').next().unwrap_or_default();
     match hosts.split_whitespace().collect::<Vec<_>>().as_slice() {
-        ["files", "dns"] => Order::Libc,
+        ["files", "dns"] => LookupOrder::Libc,
         // No rule stands between them: what they find is what the system finds.
-        ["files", "dns", ..] => Order::LibcThenGetent,
-        ["files"] => Order::FilesThenGetent,
-        ["files", next, ..] if !next.starts_with('[') => Order::FilesThenGetent,
-        _ => Order::Getent,
+        ["files", "dns", ..] => LookupOrder::LibcThenGetent,
+        ["files"] => LookupOrder::FilesThenGetent,
+        ["files", next, ..] if !next.starts_with('[') => LookupOrder::FilesThenGetent,
+        _ => LookupOrder::Getent,
     }
 }
 
 /// What /etc/hosts says: a look-up that cannot block needs no thread beside it, which would cost a
 /// fifth of a run.
-fn hosts(name: &str, port: u16, clock: &Clock) -> Option<Vec<SocketAddr>> {
+fn hosts(name: &str, port: u16, clock: &Deadline) -> Option<Vec<SocketAddr>> {
     let found = hosts_in(&read("/etc/hosts", clock)?, name, port);
     Some(found).filter(|found| !found.is_empty())
 }
@@ -225,16 +225,16 @@ mod tests {
     #[test]
     fn getent_is_asked_only_where_it_knows_more() {
         for (hosts, expected) in [
-            ("hosts: files dns", Order::Libc),
-            ("passwd: files\nhosts:\tfiles dns # sss", Order::Libc),
-            ("", Order::Libc),
-            ("hosts: files dns myhostname", Order::LibcThenGetent),
-            ("hosts: files mdns4_minimal [NOTFOUND=return] dns", Order::FilesThenGetent),
-            ("hosts: files", Order::FilesThenGetent),
-            ("hosts: dns", Order::Getent),
-            ("hosts: dns files", Order::Getent),
-            ("hosts: sss files dns", Order::Getent),
-            ("hosts: files [!UNAVAIL=return] dns resolve", Order::Getent),
+            ("hosts: files dns", LookupOrder::Libc),
+            ("passwd: files\nhosts:\tfiles dns # sss", LookupOrder::Libc),
+            ("", LookupOrder::Libc),
+            ("hosts: files dns myhostname", LookupOrder::LibcThenGetent),
+            ("hosts: files mdns4_minimal [NOTFOUND=return] dns", LookupOrder::FilesThenGetent),
+            ("hosts: files", LookupOrder::FilesThenGetent),
+            ("hosts: dns", LookupOrder::Getent),
+            ("hosts: dns files", LookupOrder::Getent),
+            ("hosts: sss files dns", LookupOrder::Getent),
+            ("hosts: files [!UNAVAIL=return] dns resolve", LookupOrder::Getent),
         ] {
             assert_eq!(order_of(hosts), expected, "{hosts}");
         }
@@ -263,7 +263,8 @@ mod tests {
 
     #[test]
     fn a_look_up_that_never_ends_ends_with_the_run() {
-        let clock = Clock::start(Instant::now(), Duration::ZERO, Some(Duration::from_millis(50)));
+        let clock =
+            Deadline::start(Instant::now(), Duration::ZERO, Some(Duration::from_millis(50)));
         let answer = within(&clock, || std::thread::sleep(Duration::from_secs(60)));
         assert_eq!(answer, Err(Fault::Timeout));
         assert!(clock.elapsed() < Duration::from_secs(50));
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn literals_need_no_look_up_and_keep_their_family() {
-        let clock = Clock::start(Instant::now(), Duration::ZERO, None);
+        let clock = Deadline::start(Instant::now(), Duration::ZERO, None);
         assert_eq!(addresses("::1", 80, None, &clock), Ok(vec!["[::1]:80".parse().unwrap()]));
         assert_eq!(addresses("::1", 80, Some(Family::V4), &clock), Err(Fault::Name(WRONG_FAMILY)));
     }

@@ -11,7 +11,7 @@ use rustix::net::{
     self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt,
 };
 
-use crate::deadline::Clock;
+use crate::deadline::Deadline;
 use crate::fault::{Fault, is_shortage};
 
 /// How long one address is tried alone before the next is tried beside it (RFC 8305, section 8).
@@ -21,17 +21,17 @@ const HEAD_START: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
-    clock: Clock,
+    clock: Deadline,
 }
 
 /// What a conversation runs over: a socket, or TLS on one.
-pub trait Stream: Read + Write + Send + Sync + std::fmt::Debug {
+pub trait ByteStream: Read + Write + Send + Sync + std::fmt::Debug {
     /// Says good-bye, where the protocol has a word for it. That the peer may not hear it is no
     /// matter.
     fn close(&mut self) {}
 }
 
-impl Stream for Socket {}
+impl ByteStream for Socket {}
 
 impl Socket {
     /// Connects to the first of `addresses` that answers. One after another, but none waits long
@@ -39,7 +39,7 @@ impl Socket {
     pub fn to_any(
         addresses: &[SocketAddr],
         source: Option<IpAddr>,
-        clock: &Clock,
+        clock: &Deadline,
     ) -> Result<Socket, Fault> {
         let mut waiting = alternate(addresses).into_iter();
         let mut pending: Vec<OwnedFd> = Vec::new();
@@ -76,7 +76,7 @@ impl Socket {
     }
 
     /// Connects to a unix socket.
-    pub fn to_path(path: &str, clock: &Clock) -> Result<Socket, Fault> {
+    pub fn to_path(path: &str, clock: &Deadline) -> Result<Socket, Fault> {
         let left = clock.left()?;
         let connect = || {
             let address = SocketAddrUnix::new(path)?;
@@ -231,8 +231,8 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    fn clock(limit: Duration) -> Clock {
-        Clock::start(Instant::now(), Duration::ZERO, Some(limit))
+    fn clock(limit: Duration) -> Deadline {
+        Deadline::start(Instant::now(), Duration::ZERO, Some(limit))
     }
 
     #[test]

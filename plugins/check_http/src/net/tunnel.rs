@@ -4,16 +4,16 @@ use std::io::{ErrorKind, Read, Write};
 
 use crate::fault::{Fault, TlsFault};
 use crate::http::request;
-use crate::http::response::{Head, head_end};
-use crate::http::target::Place;
+use crate::http::response::{ResponseHead, head_end};
+use crate::http::target::HttpTarget;
 use crate::net::socket::Socket;
-use crate::spec::Request;
+use crate::spec::RequestSpec;
 
 /// A proxy that says more than this before its blank line has lost its mind.
 const MAX_ANSWER: usize = 64 << 10;
 
 /// Has the proxy at the other end of `socket` connect to `place`.
-pub fn open(socket: &mut Socket, request: &Request, place: &Place) -> Result<(), Fault> {
+pub fn open(socket: &mut Socket, request: &RequestSpec, place: &HttpTarget) -> Result<(), Fault> {
     socket.write_all(&request::connect(request, place)).map_err(|why| broken(&why))?;
     let mut answer = Vec::new();
     // Byte by byte: what follows the blank line is the other side's, and the first bytes of TLS are
@@ -27,7 +27,7 @@ pub fn open(socket: &mut Socket, request: &Request, place: &Place) -> Result<(),
             Err(why) => return Err(broken(&why)),
         }
     }
-    let head = Head::new(&answer);
+    let head = ResponseHead::new(&answer);
     match head.code() {
         Some(200..300) => Ok(()),
         _ if answer.is_empty() => Err(refused("it closed the connection")),

@@ -6,7 +6,7 @@ use crate::text;
 
 /// What has been found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct BodyMatches {
     /// Of the texts, in their order.
     pub strings: Vec<bool>,
     /// Of the patterns.
@@ -15,19 +15,22 @@ pub struct Found {
 
 /// A body on its way past what is looked for.
 #[derive(Debug)]
-pub struct Search<'w> {
+pub struct BodySearch<'w> {
     strings: Vec<Needle<'w>>,
-    patterns: Vec<matcher::Search<'w>>,
+    patterns: Vec<matcher::PatternMatcher<'w>>,
 }
 
-impl<'w> Search<'w> {
+impl<'w> BodySearch<'w> {
     /// Begins with an empty body.
-    pub fn new(strings: &'w [Vec<u8>], patterns: &'w [Pattern]) -> Search<'w> {
+    pub fn new(strings: &'w [Vec<u8>], patterns: &'w [Pattern]) -> BodySearch<'w> {
         let strings = strings
             .iter()
             .map(|text| Needle { text, tail: Vec::new(), found: text.is_empty() })
             .collect();
-        Search { strings, patterns: patterns.iter().map(matcher::Search::new).collect() }
+        BodySearch {
+            strings,
+            patterns: patterns.iter().map(matcher::PatternMatcher::new).collect(),
+        }
     }
 
     /// Takes the next piece of the body.
@@ -40,10 +43,10 @@ impl<'w> Search<'w> {
     }
 
     /// The body ends here.
-    pub fn end(self) -> Found {
-        Found {
+    pub fn end(self) -> BodyMatches {
+        BodyMatches {
             strings: self.strings.into_iter().map(|needle| needle.found).collect(),
-            patterns: self.patterns.into_iter().map(matcher::Search::end).collect(),
+            patterns: self.patterns.into_iter().map(matcher::PatternMatcher::end).collect(),
         }
     }
 }
@@ -80,7 +83,7 @@ mod tests {
         #[test]
         fn texts_are_found_wherever_the_pieces_end(text in "[ab]{0,5}", pieces in proptest::collection::vec("[ab]{0,6}", 0..6)) {
             let strings = [text.clone().into_bytes()];
-            let mut search = Search::new(&strings, &[]);
+            let mut search = BodySearch::new(&strings, &[]);
             for piece in &pieces {
                 search.feed(piece.as_bytes());
             }

@@ -3,11 +3,11 @@
 
 use regex_syntax::hir::{ClassBytes, ClassBytesRange, Hir};
 
-use super::parser::Parser;
+use super::parser::PatternParser;
 use super::posix::BadPattern;
 
 /// Reads what follows `[`, up to and with its `]`.
-pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Hir, BadPattern> {
+pub(super) fn parse(parser: &mut PatternParser<'_>) -> Result<Hir, BadPattern> {
     let negated = parser.take(b'^');
     let mut class = ClassBytes::empty();
     let mut first = true;
@@ -41,7 +41,7 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Hir, BadPattern> {
 }
 
 /// A single byte, or `[=x=]` or `[.x.]`, which in the C locale are `x`.
-fn element(parser: &mut Parser<'_>, byte: u8) -> Result<u8, BadPattern> {
+fn element(parser: &mut PatternParser<'_>, byte: u8) -> Result<u8, BadPattern> {
     if byte != b'[' {
         return Ok(byte);
     }
@@ -57,7 +57,7 @@ fn element(parser: &mut Parser<'_>, byte: u8) -> Result<u8, BadPattern> {
 }
 
 /// What follows `-`, unless that is the last character before `]` and so means itself.
-fn range_end(parser: &mut Parser<'_>) -> Result<Option<u8>, BadPattern> {
+fn range_end(parser: &mut PatternParser<'_>) -> Result<Option<u8>, BadPattern> {
     match parser.rest {
         [b'-', b']', ..] | [] => Ok(None),
         [b'-', ..] => {
@@ -70,7 +70,7 @@ fn range_end(parser: &mut Parser<'_>) -> Result<Option<u8>, BadPattern> {
 }
 
 /// The bytes up to `mark]`, which are taken too.
-fn until<'p>(parser: &mut Parser<'p>, mark: u8) -> Result<&'p [u8], BadPattern> {
+fn until<'p>(parser: &mut PatternParser<'p>, mark: u8) -> Result<&'p [u8], BadPattern> {
     let end = parser
         .rest
         .windows(2)

@@ -12,34 +12,34 @@ use super::posix::Pattern;
 
 /// A text on its way through a pattern.
 #[derive(Debug)]
-pub struct Search<'p> {
+pub struct PatternMatcher<'p> {
     pattern: &'p Pattern,
     cache: Cache,
-    progress: Progress,
+    progress: MatchProgress,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Progress {
+enum MatchProgress {
     At(LazyStateID),
     Matched,
     /// No text that follows can make it match.
     Hopeless,
 }
 
-impl<'p> Search<'p> {
+impl<'p> PatternMatcher<'p> {
     /// Begins with an empty text.
-    pub fn new(pattern: &'p Pattern) -> Search<'p> {
+    pub fn new(pattern: &'p Pattern) -> PatternMatcher<'p> {
         let mut cache = pattern.dfa.create_cache();
         // Nothing here can fail: no byte makes this automaton quit, and its cache may be cleared as
         // often as it likes.
         let start = pattern.dfa.start_state_forward(&mut cache, &Input::new(b""));
-        let progress = start.map_or(Progress::Hopeless, Progress::At);
-        Search { pattern, cache, progress }
+        let progress = start.map_or(MatchProgress::Hopeless, MatchProgress::At);
+        PatternMatcher { pattern, cache, progress }
     }
 
     /// Takes the next piece of the text.
     pub fn feed(&mut self, piece: &[u8]) {
-        let Progress::At(mut state) = self.progress else { return };
+        let MatchProgress::At(mut state) = self.progress else { return };
         let mut at = 0;
         while let Some(&byte) = piece.get(at) {
             if let Some(begins) = self.pattern.begins.as_deref().filter(|_| state.is_start()) {
@@ -56,21 +56,21 @@ impl<'p> Search<'p> {
             };
             if next.is_match() || next.is_dead() {
                 self.progress =
-                    if next.is_match() { Progress::Matched } else { Progress::Hopeless };
+                    if next.is_match() { MatchProgress::Matched } else { MatchProgress::Hopeless };
                 return;
             }
             state = next;
             at += 1;
         }
-        self.progress = Progress::At(state);
+        self.progress = MatchProgress::At(state);
     }
 
     /// Whether the pattern matched anywhere in the text, which ends here.
     pub fn end(mut self) -> bool {
         match self.progress {
-            Progress::Matched => true,
-            Progress::Hopeless => false,
-            Progress::At(state) => self
+            MatchProgress::Matched => true,
+            MatchProgress::Hopeless => false,
+            MatchProgress::At(state) => self
                 .pattern
                 .dfa
                 .next_eoi_state(&mut self.cache, state)
@@ -81,7 +81,7 @@ impl<'p> Search<'p> {
 
 /// What a match begins with.
 #[derive(Debug)]
-pub(super) enum Begins {
+pub(super) enum Prefilter {
     /// This text.
     Text(Finder<'static>),
     /// One of these bytes.
@@ -90,10 +90,10 @@ pub(super) enum Begins {
     Bytes([bool; 256]),
 }
 
-impl Begins {
+impl Prefilter {
     /// Of a pattern that begins with one of a few texts and does not look at what stands around
     /// them.
-    pub(super) fn of(hir: &Hir) -> Option<Box<Begins>> {
+    pub(super) fn of(hir: &Hir) -> Option<Box<Prefilter>> {
         if !hir.properties().look_set().is_empty() {
             return None;
         }
@@ -105,9 +105,9 @@ impl Begins {
         first.dedup();
         Some(Box::new(match first.as_slice() {
             [] => return None,
-            [_] => Begins::Text(Finder::new(texts.longest_common_prefix()?).into_owned()),
-            [one, other] => Begins::Either(*one, *other),
-            several => Begins::Bytes(std::array::from_fn(|byte| {
+            [_] => Prefilter::Text(Finder::new(texts.longest_common_prefix()?).into_owned()),
+            [one, other] => Prefilter::Either(*one, *other),
+            several => Prefilter::Bytes(std::array::from_fn(|byte| {
                 several.iter().any(|first| usize::from(*first) == byte)
             })),
         }))
@@ -117,11 +117,11 @@ impl Begins {
     fn find(&self, text: &[u8]) -> usize {
         match self {
             // The last bytes may be where it begins.
-            Begins::Text(finder) => finder
+            Prefilter::Text(finder) => finder
                 .find(text)
                 .unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),
-            Begins::Either(one, other) => memchr2(*one, *other, text).unwrap_or(text.len()),
-            Begins::Bytes(first) => text
+            Prefilter::Either(one, other) => memchr2(*one, *other, text).unwrap_or(text.len()),
+            Prefilter::Bytes(first) => text
                 .iter()
                 .position(|byte| first.get(usize::from(*byte)) == Some(&true))
                 .unwrap_or(text.len()),

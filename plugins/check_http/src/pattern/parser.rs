@@ -11,16 +11,16 @@ const MAX_COUNT: u32 = 0x7fff;
 const MAX_DEPTH: u32 = 200;
 
 /// What of a pattern is still to be read, and how it is meant.
-pub(super) struct Parser<'p> {
+pub(super) struct PatternParser<'p> {
     pub(super) rest: &'p [u8],
     ignore_case: bool,
     linespan: bool,
     depth: u32,
 }
 
-impl<'p> Parser<'p> {
-    pub(super) fn new(pattern: &'p [u8], ignore_case: bool, linespan: bool) -> Parser<'p> {
-        Parser { rest: pattern, ignore_case, linespan, depth: 0 }
+impl<'p> PatternParser<'p> {
+    pub(super) fn new(pattern: &'p [u8], ignore_case: bool, linespan: bool) -> PatternParser<'p> {
+        PatternParser { rest: pattern, ignore_case, linespan, depth: 0 }
     }
 
     /// `one|another`: all of the pattern, or of a group.
@@ -103,7 +103,7 @@ impl<'p> Parser<'p> {
         Hir::class(Class::Bytes(class))
     }
 
-    /// As [`Parser::class`], but what is meant as "anything else" leaves out newlines unless -l was
+    /// As [`PatternParser::class`], but what is meant as "anything else" leaves out newlines unless -l was
     /// given.
     pub(super) fn class_of_a_line(&self, class: ClassBytes, negated: bool) -> Hir {
         let mut class = class;

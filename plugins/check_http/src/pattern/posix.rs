@@ -9,15 +9,15 @@ use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson;
 
 use super::anchors;
-use super::matcher::{self, Search};
-use super::parser::Parser;
+use super::matcher::{self, PatternMatcher};
+use super::parser::PatternParser;
 
 /// A compiled pattern.
 #[derive(Debug)]
 pub struct Pattern {
     pub(super) dfa: DFA,
     /// What a match can begin with, if that is known: everything else can be passed over.
-    pub(super) begins: Option<Box<matcher::Begins>>,
+    pub(super) begins: Option<Box<matcher::Prefilter>>,
 }
 
 /// Why a pattern is none.
@@ -55,7 +55,7 @@ impl Pattern {
     /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and
     /// `$` match at every line (POSIX's REG_NEWLINE); with it, see `anchors`.
     pub fn new(pattern: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, BadPattern> {
-        let lines = Parser::new(pattern, ignore_case, linespan).alternatives()?;
+        let lines = PatternParser::new(pattern, ignore_case, linespan).alternatives()?;
         let hir = if linespan { anchors::spanning(lines) } else { lines };
         let config = thompson::Config::new()
             .utf8(false)
@@ -65,7 +65,7 @@ impl Pattern {
             .configure(config)
             .build_from_hir(&hir)
             .map_err(|_| BadPattern::TooBig)?;
-        let begins = matcher::Begins::of(&hir);
+        let begins = matcher::Prefilter::of(&hir);
         let config = DFA::config()
             .skip_cache_capacity_check(true)
             .unicode_word_boundary(false)
@@ -77,7 +77,7 @@ impl Pattern {
 
     /// Whether the pattern matches anywhere in `text`.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        let mut search = Search::new(self);
+        let mut search = PatternMatcher::new(self);
         search.feed(text);
         search.end()
     }
@@ -178,7 +178,7 @@ mod tests {
         fn pieces_make_the_same_whole(pattern in "[ab^$.*+?()|\\\\<bn]{1,8}", text in "[ab\n ]{0,20}", cut in 0usize..20, linespan: bool) {
             if let Ok(pattern) = Pattern::new(pattern.as_bytes(), false, linespan) {
                 let (first, second) = text.as_bytes().split_at(cut.min(text.len()));
-                let mut search = Search::new(&pattern);
+                let mut search = PatternMatcher::new(&pattern);
                 search.feed(first);
                 search.feed(second);
                 let by_the_library = pattern.dfa.try_search_fwd(&mut pattern.dfa.create_cache(), &regex_automata::Input::new(&text));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use plugin_kit::{Outcome, State};
 
-use super::check::{HandOver, How, Looked, Looker};
+use super::check::{CheckContext, CheckRun, FinishedRun, OpensslFallback};
 use super::connect::target;
 use crate::net::resolve;
 
@@ -14,10 +14,10 @@ use crate::net::resolve;
 pub(super) const AT_A_TIME: usize = 16;
 
 /// One address, how long the look at it took, and its verdict.
-type Seen = (IpAddr, Duration, Outcome);
+type AddressResult = (IpAddr, Duration, Outcome);
 
 /// Looks at every address. `None` when there are not several: then it is a look like any other.
-pub(super) fn look(how: How<'_>, hand_over: &HandOver<'_>) -> Option<Outcome> {
+pub(super) fn look(how: CheckContext<'_>, hand_over: &OpensslFallback<'_>) -> Option<Outcome> {
     let place = &how.wish.place;
     let (name, port) = Some(target(how.wish, place)).filter(|_| place.socket_path().is_none())?;
     let mut addresses: Vec<IpAddr> = Vec::new();
@@ -39,8 +39,13 @@ pub(super) fn look(how: How<'_>, hand_over: &HandOver<'_>) -> Option<Outcome> {
 
 /// Each thread takes its share of the addresses, one after another. What hands over to another
 /// program comes later, when all of them are done.
-fn at_each<'a>(how: How<'a>, name: &str, addresses: &[IpAddr]) -> Vec<(IpAddr, Looked<'a>)> {
-    let one = |address: IpAddr| (address, Looker::new(how, Some((name.to_owned(), address))).go());
+fn at_each<'a>(
+    how: CheckContext<'a>,
+    name: &str,
+    addresses: &[IpAddr],
+) -> Vec<(IpAddr, FinishedRun<'a>)> {
+    let one =
+        |address: IpAddr| (address, CheckRun::new(how, Some((name.to_owned(), address))).go());
     std::thread::scope(|scope| {
         let share = addresses.len().div_ceil(AT_A_TIME);
         let threads: Vec<_> = addresses
@@ -65,7 +70,7 @@ fn at_each<'a>(how: How<'a>, name: &str, addresses: &[IpAddr]) -> Vec<(IpAddr, L
 
 /// The worst verdict, of equal ones the slowest; its line says where, and those below who else is
 /// in trouble.
-fn together(mut all: Vec<Seen>) -> Outcome {
+fn together(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));
     all.sort_by_key(|(_, elapsed, outcome)| {
@@ -78,7 +83,8 @@ fn together(mut all: Vec<Seen>) -> Outcome {
     if worst == State::Ok {
         return shown.remark(&format!("- all {count} addresses"));
     }
-    let others: Vec<Seen> = all.filter(|(_, _, outcome)| outcome.state() != State::Ok).collect();
+    let others: Vec<AddressResult> =
+        all.filter(|(_, _, outcome)| outcome.state() != State::Ok).collect();
     let names: Vec<String> = std::iter::once(address)
         .chain(others.iter().map(|other| other.0))
         .map(|ip| ip.to_string())
@@ -94,7 +100,7 @@ fn together(mut all: Vec<Seen>) -> Outcome {
 mod tests {
     use super::*;
 
-    fn seen(address: &str, millis: u64, state: State, line: &str) -> Seen {
+    fn seen(address: &str, millis: u64, state: State, line: &str) -> AddressResult {
         (address.parse().unwrap(), Duration::from_millis(millis), Outcome::new(state, line))
     }
 

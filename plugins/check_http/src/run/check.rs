@@ -6,53 +6,53 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use plugin_kit::{Outcome, State};
 
 use super::all_addresses;
-use crate::checks::certificate::Certificate;
+use crate::checks::certificate::PeerCertificate;
 use crate::checks::failure;
 use crate::checks::response as judge;
-use crate::checks::response::{Times, Verdict};
-use crate::deadline::Clock;
+use crate::checks::response::{PhaseTimes, ResponseVerdict};
+use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::http::connection::exchange as client;
-use crate::http::connection::exchange::{Page, Question};
-use crate::http::cookies::jar::Jar;
+use crate::http::connection::exchange::{HttpRequest, Response};
+use crate::http::cookies::jar::CookieJar;
 use crate::http::redirect;
 use crate::http::request;
-use crate::http::response::Head;
-use crate::http::target::Place;
+use crate::http::response::ResponseHead;
+use crate::http::target::HttpTarget;
 use crate::net::tls::Handshake;
-use crate::pattern::body_search::Search;
-use crate::spec::{Days, OnRedirect, Request, Wish};
+use crate::pattern::body_search::BodySearch;
+use crate::spec::{CertificateDays, CheckSpec, OnRedirect, RequestSpec};
 use crate::text;
 
 /// Another program's try at a peer this one's TLS does not get along with. It comes back only with
 /// the reason why there is none.
-pub type HandOver<'a> = dyn Fn(Duration) -> String + 'a;
+pub type OpensslFallback<'a> = dyn Fn(Duration) -> String + 'a;
 
 /// What every look has in common.
 #[derive(Clone, Copy)]
-pub struct How<'a> {
+pub struct CheckContext<'a> {
     /// What is wished.
-    pub wish: &'a Wish,
+    pub wish: &'a CheckSpec,
     /// The time there is.
-    pub clock: &'a Clock,
+    pub clock: &'a Deadline,
     /// The TLS to speak.
     pub handshake: Handshake,
 }
 
 /// Looks and judges.
-pub fn look(how: How<'_>, hand_over: &HandOver<'_>) -> Outcome {
+pub fn look(how: CheckContext<'_>, hand_over: &OpensslFallback<'_>) -> Outcome {
     if how.wish.all_addresses
         && let Some(outcome) = all_addresses::look(how, hand_over)
     {
         return outcome;
     }
-    Looker::new(how, None).go().verdict(hand_over)
+    CheckRun::new(how, None).go().verdict(hand_over)
 }
 
 /// One look, from the first connection to the last answer.
-pub(super) struct Looker<'a> {
-    pub(super) wish: &'a Wish,
-    pub(super) clock: &'a Clock,
+pub(super) struct CheckRun<'a> {
+    pub(super) wish: &'a CheckSpec,
+    pub(super) clock: &'a Deadline,
     pub(super) handshake: Handshake,
     /// The one address that stands for a name.
     pub(super) pinned: Option<(String, IpAddr)>,
@@ -60,23 +60,23 @@ pub(super) struct Looker<'a> {
     pub(super) certificates: Vec<(State, String)>,
     /// The days of the one that ends first.
     pub(super) days: Option<i64>,
-    pub(super) jar: Option<Jar>,
+    pub(super) jar: Option<CookieJar>,
     /// What -v tells.
     pub(super) tale: String,
 }
 
 /// What a look came to.
-pub(super) struct Looked<'a> {
-    looker: Looker<'a>,
+pub(super) struct FinishedRun<'a> {
+    looker: CheckRun<'a>,
     /// Where it ended.
-    place: Place,
+    place: HttpTarget,
     result: Result<Outcome, Fault>,
     pub(super) elapsed: Duration,
 }
 
-impl Looked<'_> {
+impl FinishedRun<'_> {
     /// The verdict; of another program, where that may get on better with the peer.
-    pub(super) fn verdict(self, hand_over: &HandOver<'_>) -> Outcome {
+    pub(super) fn verdict(self, hand_over: &OpensslFallback<'_>) -> Outcome {
         let outcome = self.result.unwrap_or_else(|fault| {
             let fault = fault.openssl_missing(|| hand_over(self.looker.clock.spent()));
             failure::fault(self.looker.wish, &self.place, &fault, self.elapsed)
@@ -86,17 +86,17 @@ impl Looked<'_> {
 }
 
 /// One step on the way to the answer.
-enum Step {
+enum Visit {
     Done(Outcome),
     /// To where the head says; whether a cookie came with it.
-    Redirected(Head, bool),
+    Redirected(ResponseHead, bool),
 }
 
-impl<'a> Looker<'a> {
-    pub(super) fn new(how: How<'a>, pinned: Option<(String, IpAddr)>) -> Looker<'a> {
-        let How { wish, clock, handshake } = how;
+impl<'a> CheckRun<'a> {
+    pub(super) fn new(how: CheckContext<'a>, pinned: Option<(String, IpAddr)>) -> CheckRun<'a> {
+        let CheckContext { wish, clock, handshake } = how;
         let jar = wish.jar.clone();
-        Looker {
+        CheckRun {
             wish,
             clock,
             handshake,
@@ -108,19 +108,19 @@ impl<'a> Looker<'a> {
         }
     }
 
-    pub(super) fn go(mut self) -> Looked<'a> {
+    pub(super) fn go(mut self) -> FinishedRun<'a> {
         let (place, result) = self.follow();
-        Looked { place, result, elapsed: self.clock.elapsed(), looker: self }
+        FinishedRun { place, result, elapsed: self.clock.elapsed(), looker: self }
     }
 
     /// Asks place after place until one has the answer. Tells which was the last.
-    fn follow(&mut self) -> (Place, Result<Outcome, Fault>) {
+    fn follow(&mut self) -> (HttpTarget, Result<Outcome, Fault>) {
         let mut place = self.wish.place.clone();
         let mut depth = 0;
         loop {
             let (head, news) = match self.visit(&place) {
-                Ok(Step::Redirected(head, news)) => (head, news),
-                Ok(Step::Done(outcome)) => return (place, Ok(outcome)),
+                Ok(Visit::Redirected(head, news)) => (head, news),
+                Ok(Visit::Done(outcome)) => return (place, Ok(outcome)),
                 Err(fault) => return (place, Err(fault)),
             };
             place = match redirect::next(&place, &head, self.wish.redirect, news) {
@@ -139,14 +139,14 @@ impl<'a> Looker<'a> {
         }
     }
 
-    fn visit(&mut self, place: &Place) -> Result<Step, Fault> {
+    fn visit(&mut self, place: &HttpTarget) -> Result<Visit, Fault> {
         let opened = self.open(place)?;
         if let Some(days) = self.wish.certificate.filter(|_| place.tls) {
             self.judge_certificate(&opened.chain, days);
             if !self.wish.continue_after_certificate {
                 let mut stream = opened.stream;
                 stream.close();
-                return Ok(Step::Done(self.certificates_alone()));
+                return Ok(Visit::Done(self.certificates_alone()));
             }
         }
         let cookies = self.jar.as_ref().map(|jar| jar.header(place, now())).unwrap_or_default();
@@ -157,23 +157,23 @@ impl<'a> Looker<'a> {
         );
         self.tell(|| text::of(&shown));
         let question = self.question(place, &cookies);
-        let search = Search::new(&self.wish.page.strings, &self.wish.page.patterns);
+        let search = BodySearch::new(&self.wish.page.strings, &self.wish.page.patterns);
         let page = client::ask(opened.stream, question, search)?;
         self.tell_page(&page);
         let news = self
             .jar
             .as_mut()
             .is_some_and(|jar| jar.take(&page.head.values("Set-Cookie"), place, now()));
-        let times = Times { total: self.clock.elapsed(), ..opened.times };
+        let times = PhaseTimes { total: self.clock.elapsed(), ..opened.times };
         Ok(match judge::page(self.wish, place, &page, times, self.worst_certificate()) {
-            Verdict::Done(outcome) => Step::Done(outcome),
-            Verdict::Follow => Step::Redirected(page.head, news),
+            ResponseVerdict::Done(outcome) => Visit::Done(outcome),
+            ResponseVerdict::Follow => Visit::Redirected(page.head, news),
         })
     }
 
-    fn judge_certificate(&mut self, chain: &[Vec<u8>], days: Days) {
+    fn judge_certificate(&mut self, chain: &[Vec<u8>], days: CertificateDays) {
         let now = now();
-        match Certificate::read_of(chain, self.wish.certificate_chain) {
+        match PeerCertificate::read_of(chain, self.wish.certificate_chain) {
             Ok(certificate) => {
                 let left = certificate.days_left(now);
                 self.days = Some(self.days.map_or(left, |least| least.min(left)));
@@ -186,11 +186,11 @@ impl<'a> Looker<'a> {
         }
     }
 
-    fn request(&self, request: &Request, place: &Place, cookies: &str) -> Vec<u8> {
+    fn request(&self, request: &RequestSpec, place: &HttpTarget, cookies: &str) -> Vec<u8> {
         request::bytes(request, place, self.reader(place), self.is_trusted(place), cookies)
     }
 
-    fn question(&self, place: &Place, cookies: &str) -> Question {
+    fn question(&self, place: &HttpTarget, cookies: &str) -> HttpRequest {
         let want = &self.wish.page;
         let show = &self.wish.show;
         // Looks that run side by side share the memory of one.
@@ -199,7 +199,7 @@ impl<'a> Looker<'a> {
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
         let keep_body = json || show.body || show.verbose;
         let looked_at = keep_body || !want.strings.is_empty() || !want.patterns.is_empty();
-        Question {
+        HttpRequest {
             bytes: self.request(&self.wish.request, place, cookies),
             method: request::method(&self.wish.request).to_vec(),
             head_only: self.wish.request.no_body,
@@ -210,7 +210,7 @@ impl<'a> Looker<'a> {
 
     /// Credentials go where the user sent them, not where a server sends us: not to another host,
     /// not from TLS to plain text.
-    fn is_trusted(&self, place: &Place) -> bool {
+    fn is_trusted(&self, place: &HttpTarget) -> bool {
         let origin = &self.wish.place;
         let pinned = matches!(self.wish.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
         let same = place.name().eq_ignore_ascii_case(origin.name())
@@ -268,7 +268,7 @@ impl<'a> Looker<'a> {
         }
     }
 
-    fn tell_page(&mut self, page: &Page) {
+    fn tell_page(&mut self, page: &Response) {
         self.tell(|| {
             let [status, header, body] =
                 [&page.head.status_line, &page.head.header, &page.body].map(|part| text::of(part));

@@ -3,27 +3,27 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
-use super::check::Looker;
-use crate::checks::response::Times;
+use super::check::CheckRun;
+use crate::checks::response::PhaseTimes;
 use crate::fault::Fault;
-use crate::http::request::Reader;
-use crate::http::target::Place;
+use crate::http::request::RequestRoute;
+use crate::http::target::HttpTarget;
 use crate::net::resolve;
-use crate::net::socket::{Socket, Stream};
+use crate::net::socket::{ByteStream, Socket};
 use crate::net::tunnel;
-use crate::spec::{Proxy, Wish};
+use crate::spec::{CheckSpec, Proxy};
 use crate::text;
 
 /// An open connection.
-pub(super) struct Opened {
-    pub(super) stream: Box<dyn Stream>,
+pub(super) struct OpenConnection {
+    pub(super) stream: Box<dyn ByteStream>,
     pub(super) chain: Vec<Vec<u8>>,
-    pub(super) times: Times,
+    pub(super) times: PhaseTimes,
 }
 
-impl Looker<'_> {
+impl CheckRun<'_> {
     /// Opens the connection that `place` is asked over.
-    pub(super) fn open(&mut self, place: &Place) -> Result<Opened, Fault> {
+    pub(super) fn open(&mut self, place: &HttpTarget) -> Result<OpenConnection, Fault> {
         let start = self.clock.elapsed();
         let mut socket = match place.socket_path() {
             Some(path) => Socket::to_path(path, self.clock)?,
@@ -47,45 +47,46 @@ impl Looker<'_> {
             }
         };
         let connected = self.clock.elapsed();
-        let mut times = Times { connect: connected.saturating_sub(start), ..Times::default() };
+        let mut times =
+            PhaseTimes { connect: connected.saturating_sub(start), ..PhaseTimes::default() };
         if self.wish.haproxy {
             socket
                 .write_all(socket.haproxy_line().as_bytes())
                 .map_err(|why| Fault::Connect(text::plain(&why)))?;
         }
-        if self.reader(place) == Reader::SiteBehindTunnel {
+        if self.reader(place) == RequestRoute::SiteBehindTunnel {
             tunnel::open(&mut socket, &self.wish.request, place)?;
         }
         if !place.tls {
-            return Ok(Opened { stream: Box::new(socket), chain: Vec::new(), times });
+            return Ok(OpenConnection { stream: Box::new(socket), chain: Vec::new(), times });
         }
-        let name = Some(Place::without_brackets(place.name()))
+        let name = Some(HttpTarget::without_brackets(place.name()))
             .filter(|_| self.wish.tls.sni && place.host.is_some());
         let name =
             name.or(Some(place.address.as_str()).filter(|_| self.wish.tls.authorities.is_some()));
         let secured = (self.handshake)(socket, &self.wish.tls, name)?;
         times.tls = Some(self.clock.elapsed().saturating_sub(connected));
         self.tell(|| format!("TLS: {}", secured.agreed));
-        Ok(Opened { stream: secured.stream, chain: secured.chain, times })
+        Ok(OpenConnection { stream: secured.stream, chain: secured.chain, times })
     }
 
     /// Who reads a request for `place` first.
-    pub(super) fn reader(&self, place: &Place) -> Reader {
+    pub(super) fn reader(&self, place: &HttpTarget) -> RequestRoute {
         match proxy(self.wish, place) {
-            Some(_) if place.tls => Reader::SiteBehindTunnel,
-            Some(_) => Reader::Proxy,
-            None if place.tunnel => Reader::SiteBehindTunnel,
-            None => Reader::Site,
+            Some(_) if place.tls => RequestRoute::SiteBehindTunnel,
+            Some(_) => RequestRoute::Proxy,
+            None if place.tunnel => RequestRoute::SiteBehindTunnel,
+            None => RequestRoute::Site,
         }
     }
 }
 
 /// The proxy on the way to a place.
-fn proxy<'w>(wish: &'w Wish, place: &Place) -> Option<&'w Proxy> {
+fn proxy<'w>(wish: &'w CheckSpec, place: &HttpTarget) -> Option<&'w Proxy> {
     wish.proxy.as_ref().filter(|proxy| !place.tunnel && !proxy.spares(place.name()))
 }
 
 /// Name and port of who is connected to on the way to a place.
-pub(super) fn target<'w>(wish: &'w Wish, place: &'w Place) -> (&'w str, u16) {
+pub(super) fn target<'w>(wish: &'w CheckSpec, place: &'w HttpTarget) -> (&'w str, u16) {
     proxy(wish, place).map_or((&place.address, place.port), |proxy| (&proxy.address, proxy.port))
 }

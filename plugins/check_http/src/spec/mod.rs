@@ -9,31 +9,31 @@ use std::time::Duration;
 
 use plugin_kit::{Range, State};
 
-use crate::checks::json::Assertion;
-use crate::http::cookies::jar::Jar;
-use crate::http::target::Place;
-use crate::net::tls::pem::Pem;
+use crate::checks::json::JsonAssertion;
+use crate::http::cookies::jar::CookieJar;
+use crate::http::target::HttpTarget;
+use crate::net::tls::pem::PemFile;
 use crate::pattern::posix::Pattern;
 
 /// Everything wanted of one run.
 #[derive(Debug)]
-pub struct Wish {
+pub struct CheckSpec {
     /// Whom to ask first.
-    pub place: Place,
+    pub place: HttpTarget,
     /// Only addresses of this kind.
     pub family: Option<Family>,
     /// How to speak TLS, where it is spoken.
-    pub tls: TlsWish,
+    pub tls: TlsSpec,
     /// What the request says.
-    pub request: Request,
+    pub request: RequestSpec,
     /// What the page has to be.
-    pub page: PageWish,
+    pub page: ResponseSpec,
     /// What becomes of a redirect.
     pub redirect: OnRedirect,
     /// How many redirects are followed.
     pub max_redirects: u32,
     /// Days a certificate must still be good for.
-    pub certificate: Option<Days>,
+    pub certificate: Option<CertificateDays>,
     /// Whether the whole chain is judged, not only the server's own certificate.
     pub certificate_chain: bool,
     /// Whether the page is looked at after the certificate.
@@ -55,11 +55,11 @@ pub struct Wish {
     /// Whether every address of the name is looked at.
     pub all_addresses: bool,
     /// Where cookies are kept, if they are.
-    pub jar: Option<Jar>,
+    pub jar: Option<CookieJar>,
     /// -x
     pub proxy: Option<Proxy>,
     /// What is printed.
-    pub show: Show,
+    pub show: OutputSpec,
 }
 
 /// A proxy to ask through.
@@ -113,7 +113,7 @@ pub enum TlsVersion {
 
 /// How to speak TLS.
 #[derive(Debug, Default)]
-pub struct TlsWish {
+pub struct TlsSpec {
     /// The oldest version allowed.
     pub oldest: Option<TlsVersion>,
     /// The newest version allowed.
@@ -121,14 +121,14 @@ pub struct TlsWish {
     /// Whether the handshake names the site.
     pub sni: bool,
     /// Client certificate and key.
-    pub client: Option<(Pem, Pem)>,
+    pub client: Option<(PemFile, PemFile)>,
     /// The authorities that the server's certificate is verified against, if it is.
-    pub authorities: Option<Pem>,
+    pub authorities: Option<PemFile>,
 }
 
 /// What the request says.
 #[derive(Debug, Clone, Default)]
-pub struct Request {
+pub struct RequestSpec {
     /// -j
     pub method: Option<Vec<u8>>,
     /// -A, or ours.
@@ -162,13 +162,13 @@ pub enum HttpVersion {
 
 /// What the page has to be.
 #[derive(Debug, Default)]
-pub struct PageWish {
+pub struct ResponseSpec {
     /// -e as typed.
     pub expect: Option<Vec<u8>>,
     /// Whether redirects are followed before -e is looked at.
     pub expect_after_redirects: bool,
     /// --status
-    pub codes: Vec<Code>,
+    pub codes: Vec<StatusRule>,
     /// -d
     pub header_string: Option<Vec<u8>>,
     /// --header-regex
@@ -182,18 +182,18 @@ pub struct PageWish {
     /// Whether the pattern must not match.
     pub invert_pattern: bool,
     /// --json
-    pub json: Vec<Assertion>,
+    pub json: Vec<JsonAssertion>,
     /// --json-perfdata
     pub json_perfdata: Vec<String>,
     /// -M, in seconds.
     pub max_age: Option<u64>,
     /// -m
-    pub size: Size,
+    pub size: SizeLimits,
 }
 
 /// What a status code is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
+pub struct StatusRule {
     /// The first code it is about.
     pub first: u16,
     /// The last one.
@@ -214,7 +214,7 @@ pub enum PatternState {
 
 /// Bounds of the number of bytes; 0 is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Size {
+pub struct SizeLimits {
     /// The least.
     pub min: u64,
     /// The most.
@@ -236,7 +236,7 @@ pub enum OnRedirect {
 
 /// Days before a certificate's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Days {
+pub struct CertificateDays {
     /// WARNING from here on.
     pub warning: u32,
     /// CRITICAL from here on.
@@ -246,7 +246,7 @@ pub struct Days {
 /// What is printed beyond the line.
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub struct Show {
+pub struct OutputSpec {
     /// -E
     pub extended: bool,
     /// -B
@@ -259,11 +259,11 @@ pub struct Show {
     pub always_perfdata: bool,
 }
 
-impl Request {
+impl RequestSpec {
     /// The request as it may be shown to people.
-    pub fn without_secrets(&self) -> Request {
+    pub fn without_secrets(&self) -> RequestSpec {
         let hidden = |secret: &Option<Vec<u8>>| secret.as_ref().map(|_| b"hidden".to_vec());
-        Request {
+        RequestSpec {
             authorization: hidden(&self.authorization),
             proxy_authorization: hidden(&self.proxy_authorization),
             ..self.clone()

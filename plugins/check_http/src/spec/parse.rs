@@ -7,9 +7,12 @@ use std::time::Instant;
 
 use plugin_kit::{Problem, Range, State};
 
-use super::{Code, Days, HttpVersion, OnRedirect, PatternState, Proxy, Size, TlsVersion};
-use crate::checks::json::Assertion;
-use crate::http::target::Place;
+use super::{
+    CertificateDays, HttpVersion, OnRedirect, PatternState, Proxy, SizeLimits, StatusRule,
+    TlsVersion,
+};
+use crate::checks::json::JsonAssertion;
+use crate::http::target::HttpTarget;
 use crate::spec::typed::{integer, unreadable, usage};
 
 /// No file with a name and a password is larger.
@@ -58,7 +61,7 @@ pub fn state(option: &str, text: &OsStr) -> Result<State, Problem> {
 }
 
 /// `401=ok,4xx=critical`
-pub fn codes(text: &OsStr) -> Result<Vec<Code>, Problem> {
+pub fn codes(text: &OsStr) -> Result<Vec<StatusRule>, Problem> {
     let code = |item: &str| {
         let (codes, to) = item.split_once('=')?;
         let (first, last) = match codes.trim().to_ascii_lowercase().strip_suffix("xx") {
@@ -68,7 +71,7 @@ pub fn codes(text: &OsStr) -> Result<Vec<Code>, Problem> {
             None => codes.trim().parse().ok().map(|code| (code, code))?,
         };
         let state = state("status", OsStr::new(to.trim())).ok()?;
-        (100..600).contains(&first).then_some(Code { first, last, state })
+        (100..600).contains(&first).then_some(StatusRule { first, last, state })
     };
     let typed = text.to_string_lossy();
     typed
@@ -115,14 +118,14 @@ pub fn credentials(
     Ok(pair.filter(|pair| !pair.is_empty()))
 }
 
-pub fn days(text: &OsStr) -> Result<Days, Problem> {
+pub fn days(text: &OsStr) -> Result<CertificateDays, Problem> {
     let number = |word: &str| {
         let days = integer(OsStr::new(word)).and_then(|days| u32::try_from(days).ok());
         days.ok_or_else(|| usage("Invalid certificate expiration period", OsStr::new(word)))
     };
     let typed = text.to_string_lossy();
     let (warning, critical) = typed.split_once(',').unwrap_or((&typed, ""));
-    Ok(Days { warning: number(warning)?, critical: number(critical)? })
+    Ok(CertificateDays { warning: number(warning)?, critical: number(critical)? })
 }
 
 /// `90`, `90s`, `10m`, `10h`, `10d`.
@@ -143,14 +146,14 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
 }
 
 /// `MIN` or `MIN:MAX`. A later `MIN` keeps the MAX of an earlier `MIN:MAX`, as it always did.
-pub fn size(typed: &[OsString]) -> Result<Size, Problem> {
-    let mut size = Size::default();
+pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
+    let mut size = SizeLimits::default();
     for text in typed {
         let number = |word: &str| word.trim().parse::<u64>().ok();
         let read = || {
             Some(match text.to_str()?.split_once(':') {
-                None => Size { min: number(text.to_str()?)?, max: size.max },
-                Some((min, max)) => Size { min: number(min)?, max: number(max)? },
+                None => SizeLimits { min: number(text.to_str()?)?, max: size.max },
+                Some((min, max)) => SizeLimits { min: number(min)?, max: number(max)? },
             })
         };
         size = read().ok_or_else(|| usage("Bad format: try \"-m min:max\"", text))?;
@@ -220,7 +223,7 @@ pub fn port(text: &OsStr) -> Result<u16, Problem> {
         .ok_or_else(|| usage("Invalid port number", text))
 }
 
-pub fn assertion(typed: &OsStr) -> Result<Assertion, Problem> {
+pub fn assertion(typed: &OsStr) -> Result<JsonAssertion, Problem> {
     text("json", typed)?.parse().map_err(|why| usage(&format!("Invalid json option, {why}"), typed))
 }
 
@@ -237,10 +240,10 @@ pub fn proxy(url: &OsStr, exceptions: Option<&OsStr>) -> Result<Proxy, Problem> 
     let (user, authority) =
         authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
     let (host, port) =
-        Place::split_host(authority).filter(|(host, _)| !host.is_empty()).ok_or_else(wrong)?;
+        HttpTarget::split_host(authority).filter(|(host, _)| !host.is_empty()).ok_or_else(wrong)?;
     let list = exceptions.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Proxy {
-        address: Place::without_brackets(&host).to_owned(),
+        address: HttpTarget::without_brackets(&host).to_owned(),
         // curl's default, as odd as it is.
         port: port.unwrap_or(1080),
         authorization: user.map(unescaped),
@@ -277,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_plain_minimum_keeps_the_maximum_before_it() {
-        assert_eq!(size(&["10:20".into(), "5".into()]).unwrap(), Size { min: 5, max: 20 });
-        assert_eq!(size(&["5".into(), "10:20".into()]).unwrap(), Size { min: 10, max: 20 });
+        assert_eq!(size(&["10:20".into(), "5".into()]).unwrap(), SizeLimits { min: 5, max: 20 });
+        assert_eq!(size(&["5".into(), "10:20".into()]).unwrap(), SizeLimits { min: 10, max: 20 });
     }
 }

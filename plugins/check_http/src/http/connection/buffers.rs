@@ -5,7 +5,7 @@ use ureq::unversioned::transport::Buffers;
 
 /// Bytes for ureq, and where it writes a request of its own, which is not sent.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct ConnectionBuffers {
     bytes: Vec<u8>,
     consumed: usize,
     filled: usize,
@@ -15,10 +15,10 @@ pub struct Inbox {
     pub put_in: usize,
 }
 
-impl Inbox {
+impl ConnectionBuffers {
     /// Takes no memory yet.
-    pub fn new() -> Inbox {
-        Inbox {
+    pub fn new() -> ConnectionBuffers {
+        ConnectionBuffers {
             bytes: Vec::new(),
             consumed: 0,
             filled: 0,
@@ -48,7 +48,7 @@ impl Inbox {
     }
 }
 
-impl Buffers for Inbox {
+impl Buffers for ConnectionBuffers {
     fn output(&mut self) -> &mut [u8] {
         self.output.resize(OUTPUT, 0);
         &mut self.output

@@ -15,16 +15,16 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
-use super::transport::{Line, Seen};
+use super::transport::{RawTransport, ResponseMeta};
 use crate::fault::Fault;
-use crate::http::decompression::{Damaged, inflate};
-use crate::http::response::{Head, blank_nuls};
-use crate::net::socket::Stream;
-use crate::pattern::body_search::{Found, Search};
+use crate::http::decompression::{DamagedBody, inflate};
+use crate::http::response::{ResponseHead, blank_nuls};
+use crate::net::socket::ByteStream;
+use crate::pattern::body_search::{BodyMatches, BodySearch};
 
 /// What is asked over a connection.
 #[derive(Debug)]
-pub struct Question {
+pub struct HttpRequest {
     /// The request, all of it.
     pub bytes: Vec<u8>,
     /// Its method: HEAD has no body.
@@ -39,14 +39,14 @@ pub struct Question {
 
 /// What came.
 #[derive(Debug, Default, Clone)]
-pub struct Page {
+pub struct Response {
     /// Status line and header block.
-    pub head: Head,
+    pub head: ResponseHead,
     /// The body, out of its chunks, where it is kept; no more than [`MAX_KEPT`] of it, or of an
     /// inflated one its limit.
     pub body: Vec<u8>,
     /// What was found in the body.
-    pub found: Found,
+    pub found: BodyMatches,
     /// Only so much of the body, which was compressed, was searched.
     pub searched: Option<usize>,
     /// It was compressed, and cannot be read.
@@ -54,7 +54,7 @@ pub struct Page {
     /// Every byte that came, framing included.
     pub received: u64,
     /// How it ended.
-    pub end: End,
+    pub end: BodyEnd,
     /// From the request being sent to the first byte.
     pub first_byte: Duration,
     /// From the request being sent to the last byte.
@@ -65,7 +65,7 @@ pub struct Page {
 
 /// How a page ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum BodyEnd {
     /// As it should.
     #[default]
     Complete,
@@ -88,14 +88,14 @@ pub const LARGE_PIECE: usize = 32 << 10;
 
 /// Sends the question and reads the answer, in which is searched while it comes.
 pub fn ask(
-    stream: Box<dyn Stream>,
-    question: Question,
-    mut search: Search<'_>,
-) -> Result<Page, Fault> {
+    stream: Box<dyn ByteStream>,
+    question: HttpRequest,
+    mut search: BodySearch<'_>,
+) -> Result<Response, Fault> {
     let (keep_body, inflated) = (question.keep_body, question.inflated);
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let line = Line::new(stream, question, Arc::clone(&seen));
-    let mut page = Page::default();
+    let seen = Arc::new(Mutex::new(ResponseMeta::default()));
+    let line = RawTransport::new(stream, question, Arc::clone(&seen));
+    let mut page = Response::default();
     let mut at_the_start = true;
     let result = run(line, |piece| {
         let mut piece = piece;
@@ -135,7 +135,7 @@ pub fn ask(
                 page.searched = plain.cut.then_some(limit).or(page.searched);
                 page.body = plain.body;
             }
-            Err(Damaged) => page.damaged = page.end == End::Complete,
+            Err(DamagedBody) => page.damaged = page.end == BodyEnd::Complete,
         }
         blank_nuls(&mut page.body);
         search.feed(&page.body);
@@ -151,7 +151,7 @@ fn without_newlines_in_front(piece: &mut [u8]) -> &mut [u8] {
     piece.get_mut(newlines..).unwrap_or_default()
 }
 
-impl Page {
+impl Response {
     fn keep(&mut self, piece: &[u8], limit: usize) {
         let room = limit.saturating_sub(self.body.len());
         self.body.extend_from_slice(piece.get(..room).unwrap_or(piece));
@@ -159,14 +159,14 @@ impl Page {
 }
 
 /// Has ureq ask, and takes the body piece by piece.
-fn run(line: Line, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
+fn run(line: RawTransport, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
     let config = Config::builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
         .max_idle_connections(0)
         .build();
-    let agent = Agent::with_parts(config, Ready(Mutex::new(Some(line))), Nowhere);
+    let agent = Agent::with_parts(config, OpenConnector(Mutex::new(Some(line))), NoResolver);
     // Where it goes and what it asks for is settled: the transport sends our own bytes.
     let response = agent.get("http://peer/").call()?;
     let mut body = response.into_body().into_reader();
@@ -184,31 +184,31 @@ fn run(line: Line, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
 }
 
 /// The connector: the connection is open already.
-struct Ready(Mutex<Option<Line>>);
+struct OpenConnector(Mutex<Option<RawTransport>>);
 
-impl fmt::Debug for Ready {
+impl fmt::Debug for OpenConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ready")
     }
 }
 
-impl Connector<()> for Ready {
-    type Out = Line;
+impl Connector<()> for OpenConnector {
+    type Out = RawTransport;
 
     fn connect(
         &self,
         _: &ConnectionDetails<'_>,
         _: Option<()>,
-    ) -> Result<Option<Line>, ureq::Error> {
+    ) -> Result<Option<RawTransport>, ureq::Error> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 }
 
 /// The resolver: there is nothing to look up.
 #[derive(Debug)]
-struct Nowhere;
+struct NoResolver;
 
-impl Resolver for Nowhere {
+impl Resolver for NoResolver {
     fn resolve(
         &self,
         _: &ureq::http::Uri,

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
-use super::buffers::Inbox;
-use super::exchange::{End, LARGE_PIECE, PIECE, Question};
+use super::buffers::ConnectionBuffers;
+use super::exchange::{BodyEnd, HttpRequest, LARGE_PIECE, PIECE};
 use crate::fault::Fault;
 use crate::http::framing::Framing;
-use crate::http::response::{Head, head_end};
-use crate::net::socket::Stream;
+use crate::http::response::{ResponseHead, head_end};
+use crate::net::socket::ByteStream;
 
 /// No server needs a larger head.
 const MAX_HEAD: usize = 1 << 20;
@@ -26,10 +26,10 @@ fn may_be_head(bytes: &[u8]) -> bool {
 
 /// What the transport saw below ureq.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub head: Head,
+pub(super) struct ResponseMeta {
+    pub head: ResponseHead,
     pub received: u64,
-    pub end: End,
+    pub end: BodyEnd,
     pub chunked: bool,
     pub sending: Duration,
     pub first_byte: Duration,
@@ -38,11 +38,11 @@ pub(super) struct Seen {
 }
 
 /// The transport: an open connection, and how far the answer on it has come.
-pub(super) struct Line {
-    stream: Box<dyn Stream>,
-    question: Question,
-    seen: Arc<Mutex<Seen>>,
-    inbox: Inbox,
+pub(super) struct RawTransport {
+    stream: Box<dyn ByteStream>,
+    question: HttpRequest,
+    seen: Arc<Mutex<ResponseMeta>>,
+    inbox: ConnectionBuffers,
     /// What was read and is not for ureq as it is: heads and chunks.
     raw: Vec<u8>,
     /// The head as it comes.
@@ -55,13 +55,17 @@ pub(super) struct Line {
     asked: Option<Instant>,
 }
 
-impl Line {
-    pub(super) fn new(stream: Box<dyn Stream>, question: Question, seen: Arc<Mutex<Seen>>) -> Line {
-        Line {
+impl RawTransport {
+    pub(super) fn new(
+        stream: Box<dyn ByteStream>,
+        question: HttpRequest,
+        seen: Arc<Mutex<ResponseMeta>>,
+    ) -> RawTransport {
+        RawTransport {
             stream,
             question,
             seen,
-            inbox: Inbox::new(),
+            inbox: ConnectionBuffers::new(),
             raw: vec![0; PIECE],
             head: Vec::new(),
             interim: 0,
@@ -72,7 +76,7 @@ impl Line {
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, ResponseMeta> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -163,7 +167,7 @@ impl Line {
                 None => return Ok(()),
             };
             let rest = self.head.split_off(end);
-            let head = Head::new(&self.head);
+            let head = ResponseHead::new(&self.head);
             if !head.is_interim() || self.ended || !may_be_head(&rest) {
                 self.begin_body(head, &rest);
                 return Ok(());
@@ -182,7 +186,7 @@ impl Line {
         }
     }
 
-    fn begin_body(&mut self, head: Head, rest: &[u8]) {
+    fn begin_body(&mut self, head: ResponseHead, rest: &[u8]) {
         self.framing = Some(head.framing(&self.question.method));
         let chunked = matches!(self.framing, Some(Framing::Chunked(_)));
         let mut seen = self.seen();
@@ -207,22 +211,22 @@ impl Line {
         let taken = framing.take(bytes, &mut |data| self.inbox.put(data));
         self.ended = framing.is_done() || taken.is_err();
         if taken.is_err() {
-            self.seen().end = End::BadChunks;
+            self.seen().end = BodyEnd::BadChunks;
         }
     }
 
     fn end_body(&mut self) {
         self.ended = true;
         let end = match &self.framing {
-            Some(framing) if framing.may_end() => End::Complete,
-            Some(Framing::Length(left)) => End::Short(*left),
-            _ => End::BadChunks,
+            Some(framing) if framing.may_end() => BodyEnd::Complete,
+            Some(Framing::Length(left)) => BodyEnd::Short(*left),
+            _ => BodyEnd::BadChunks,
         };
         self.seen().end = end;
     }
 }
 
-impl Transport for Line {
+impl Transport for RawTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.inbox
     }
@@ -259,13 +263,13 @@ impl Transport for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for RawTransport {
     fn drop(&mut self) {
         self.stream.close();
     }
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for RawTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line").field("stream", &self.stream).finish_non_exhaustive()
     }

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use crate::date;
-use crate::http::target::Place;
+use crate::http::target::HttpTarget;
 
 /// A cookie as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ const MAX_COOKIE: usize = 4096;
 impl Cookie {
     /// What a Set-Cookie header from `place` sets; `None` when that place may not set it, or it is
     /// no cookie.
-    pub fn read(header: &[u8], place: &Place, now: i64) -> Option<Cookie> {
+    pub fn read(header: &[u8], place: &HttpTarget, now: i64) -> Option<Cookie> {
         let text = std::str::from_utf8(header).ok()?;
         let mut parts = text.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
@@ -97,7 +97,7 @@ impl Cookie {
     }
 
     /// What plain HTTP may not set, and what the prefixes of a name promise.
-    fn may_be_set_by(&self, place: &Place) -> bool {
+    fn may_be_set_by(&self, place: &HttpTarget) -> bool {
         let host_only = !self.subdomains && self.path == "/";
         (place.tls || !self.secure)
             && (self.secure || !self.name.starts_with("__Secure-"))
@@ -105,7 +105,7 @@ impl Cookie {
     }
 
     /// Whether it goes to a place.
-    pub fn is_for(&self, place: &Place, now: i64) -> bool {
+    pub fn is_for(&self, place: &HttpTarget, now: i64) -> bool {
         let host = host_of(place);
         let at_home = host == self.domain || (self.subdomains && lies_in(&host, &self.domain));
         at_home
@@ -129,8 +129,8 @@ impl Cookie {
 }
 
 /// The name a place's cookies belong to.
-fn host_of(place: &Place) -> String {
-    Place::without_brackets(place.name()).trim_end_matches('.').to_ascii_lowercase()
+fn host_of(place: &HttpTarget) -> String {
+    HttpTarget::without_brackets(place.name()).trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// RFC 6265, section 5.1.3: below a domain, never below an address.
@@ -172,10 +172,10 @@ mod tests {
 
     const NOW: i64 = 784_111_777;
 
-    fn place(url: &str) -> Place {
+    fn place(url: &str) -> HttpTarget {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (host, path) = rest.split_once('/').unwrap();
-        Place {
+        HttpTarget {
             tls: scheme == "https",
             host: Some(host.into()),
             address: "192.0.2.7".into(),

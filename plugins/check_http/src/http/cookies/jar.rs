@@ -10,12 +10,12 @@ use std::time::Instant;
 use safe_file::{Error, Input, Kind};
 
 use super::cookie::Cookie;
-use crate::http::target::Place;
+use crate::http::target::HttpTarget;
 use crate::text;
 
 /// Cookies on the way, and the file they come from and go to, if any.
 #[derive(Debug, Clone, Default)]
-pub struct Jar {
+pub struct CookieJar {
     cookies: Vec<Cookie>,
     file: Option<PathBuf>,
     changed: bool,
@@ -25,7 +25,7 @@ pub struct Jar {
 #[derive(Debug, thiserror::Error)]
 #[error("the cookie jar {} cannot be read: {why}; name another file, or '' to keep cookies for \
          this run alone", file.display())]
-pub struct BadJar {
+pub struct CookieJarError {
     file: PathBuf,
     why: String,
 }
@@ -37,34 +37,36 @@ const MAX_COOKIES: usize = 500;
 const MAX_HEADER: usize = 8 << 10;
 const HTTP_ONLY: &str = "#HttpOnly_";
 
-impl Jar {
+impl CookieJar {
     /// Opens the jar at `file`. One that is not there is empty, and made when there is a cookie to
     /// keep. Without a name (`''`), or with that of something else than a file (/dev/null), cookies
     /// are kept for this run alone.
-    pub fn open(file: &Path, deadline: Option<Instant>) -> Result<Jar, BadJar> {
-        let bad = |why: Error| BadJar { file: file.to_owned(), why: text::reason(why) };
+    pub fn open(file: &Path, deadline: Option<Instant>) -> Result<CookieJar, CookieJarError> {
+        let bad = |why: Error| CookieJarError { file: file.to_owned(), why: text::reason(why) };
         if file.as_os_str().is_empty() {
-            return Ok(Jar::default());
+            return Ok(CookieJar::default());
         }
         let input = match Input::open(file, MAX_FILE, deadline) {
             Err(why) if why.kind() == ErrorKind::NotFound => {
-                return Ok(Jar { file: Some(file.to_owned()), ..Jar::default() });
+                return Ok(CookieJar { file: Some(file.to_owned()), ..CookieJar::default() });
             }
-            Err(Error::Kind { found, .. }) if found != Kind::Directory => return Ok(Jar::default()),
+            Err(Error::Kind { found, .. }) if found != Kind::Directory => {
+                return Ok(CookieJar::default());
+            }
             input => input.map_err(bad)?,
         };
         if !input.is_regular().map_err(bad)? {
-            return Ok(Jar::default());
+            return Ok(CookieJar::default());
         }
         // A link stays one: what it leads to now is replaced later, whatever the link is then.
         let file = safe_file::resolve(file).map_err(bad)?;
         let content = input.read_all().map_err(bad)?;
-        Ok(Jar { cookies: read(&text::of(&content)), file: Some(file), changed: false })
+        Ok(CookieJar { cookies: read(&text::of(&content)), file: Some(file), changed: false })
     }
 
     /// Takes what the Set-Cookie headers of an answer from `place` set, and tells whether that is
     /// anything new.
-    pub fn take(&mut self, headers: &[Vec<u8>], place: &Place, now: i64) -> bool {
+    pub fn take(&mut self, headers: &[Vec<u8>], place: &HttpTarget, now: i64) -> bool {
         let mut news = false;
         for cookie in headers.iter().filter_map(|header| Cookie::read(header, place, now)) {
             let at = self.cookies.iter().position(|old| cookie.replaces(old));
@@ -90,7 +92,7 @@ impl Jar {
     }
 
     /// The value of the Cookie header for a request to `place`; empty when no cookie is for it.
-    pub fn header(&self, place: &Place, now: i64) -> String {
+    pub fn header(&self, place: &HttpTarget, now: i64) -> String {
         let mut fitting: Vec<&Cookie> =
             self.cookies.iter().filter(|cookie| cookie.is_for(place, now)).collect();
         // The longest path first (RFC 6265, section 5.4).
@@ -197,9 +199,9 @@ mod tests {
 
     const NOW: i64 = 784_111_777;
 
-    fn place(host: &str, url: &str, tls: bool) -> Place {
+    fn place(host: &str, url: &str, tls: bool) -> HttpTarget {
         let (port, host) = (443, Some(host.to_owned()));
-        Place {
+        HttpTarget {
             tls,
             host,
             address: "h".into(),
@@ -218,7 +220,7 @@ mod tests {
     fn what_is_written_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("jar");
-        let mut jar = Jar::open(&file, None).unwrap();
+        let mut jar = CookieJar::open(&file, None).unwrap();
         let from = place("www.x.org", "/a/b", true);
         jar.take(
             &headers(&[
@@ -235,7 +237,7 @@ mod tests {
         let expected = "www.x.org\tFALSE\t/a\tFALSE\t0\ts\t1\n#HttpOnly_.x.org\tTRUE\t/\tTRUE\t0\td\t2\n\
                         www.x.org\tFALSE\t/a\tFALSE\t784111837\te\t\n";
         assert!(text.ends_with(expected), "{text}");
-        let again = Jar::open(&file, None).unwrap();
+        let again = CookieJar::open(&file, None).unwrap();
         assert_eq!(again.cookies, jar.cookies);
         assert_eq!(again.header(&from, NOW), "s=1; e=; d=2");
         assert_eq!(again.header(&from, NOW + 60), "s=1; d=2");
@@ -245,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_later_cookie_replaces_or_removes_the_same() {
-        let (mut jar, at) = (Jar::default(), place("h", "/", true));
+        let (mut jar, at) = (CookieJar::default(), place("h", "/", true));
         jar.take(&headers(&["a=1", "a=2", "b=1; Secure", "c=1"]), &at, NOW);
         jar.take(&headers(&["c=; Max-Age=0"]), &at, NOW);
         assert_eq!(jar.header(&at, NOW), "a=2; b=1");
@@ -265,15 +267,20 @@ mod tests {
     #[test]
     fn only_files_are_files() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Jar::open(folder.path(), None).unwrap_err().to_string().contains("is a directory"));
-        let mut jar = Jar::open(Path::new("/dev/null"), None).unwrap();
+        assert!(
+            CookieJar::open(folder.path(), None)
+                .unwrap_err()
+                .to_string()
+                .contains("is a directory")
+        );
+        let mut jar = CookieJar::open(Path::new("/dev/null"), None).unwrap();
         jar.take(&headers(&["a=1"]), &place("h", "/", true), NOW);
         assert!(jar.save(NOW).is_ok() && !Path::new("/dev/null").is_file());
     }
 
     #[test]
     fn a_jar_is_bounded() {
-        let mut jar = Jar::default();
+        let mut jar = CookieJar::default();
         let many: Vec<Vec<u8>> =
             (0..2000).map(|count| format!("c{count}={}", "x".repeat(100)).into_bytes()).collect();
         jar.take(&many, &place("h", "/", true), NOW);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use plugin_kit::Problem;
 
-use crate::net::tls::pem::Pem;
+use crate::net::tls::pem::PemFile;
 use crate::spec::typed::unreadable;
 
 /// Where distributions keep all of them in one file.
@@ -19,14 +19,14 @@ const BUNDLES: [&str; 6] = [
 ];
 
 /// The system's file: the one OpenSSL's variable names, or the first there is.
-pub fn bundle(deadline: Option<Instant>) -> Result<Pem, Problem> {
+pub fn bundle(deadline: Option<Instant>) -> Result<PemFile, Problem> {
     if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
-        return Pem::open(Path::new(&named), deadline).map_err(|why| unreadable(&why, &named));
+        return PemFile::open(Path::new(&named), deadline).map_err(|why| unreadable(&why, &named));
     }
     let none = || {
         Problem::Usage(
             "No certificates of authorities are installed: name their file with --ca-cert".into(),
         )
     };
-    BUNDLES.iter().find_map(|path| Pem::open(Path::new(path), deadline).ok()).ok_or_else(none)
+    BUNDLES.iter().find_map(|path| PemFile::open(Path::new(path), deadline).ok()).ok_or_else(none)
 }

@@ -9,14 +9,14 @@ pub mod pem;
 pub mod rustls;
 
 use crate::fault::Fault;
-use crate::net::socket::{Socket, Stream};
-use crate::spec::TlsWish;
+use crate::net::socket::{ByteStream, Socket};
+use crate::spec::TlsSpec;
 
 /// A TLS connection.
 #[derive(Debug)]
-pub struct Secured {
+pub struct TlsConnection {
     /// What is said over it.
-    pub stream: Box<dyn Stream>,
+    pub stream: Box<dyn ByteStream>,
     /// The certificates the peer sent, in DER, its own first.
     pub chain: Vec<Vec<u8>>,
     /// Version and cipher, for -v.
@@ -24,4 +24,4 @@ pub struct Secured {
 }
 
 /// Shakes hands on a socket; the name is what SNI says, if anything.
-pub type Handshake = fn(Socket, &TlsWish, Option<&str>) -> Result<Secured, Fault>;
+pub type Handshake = fn(Socket, &TlsSpec, Option<&str>) -> Result<TlsConnection, Fault>;

@@ -15,14 +15,18 @@ use openssl::ssl::{
 
 use openssl::x509::X509VerifyResult;
 
-use super::Secured;
+use super::TlsConnection;
 use crate::fault::{Fault, TlsFault};
-use crate::net::socket::{Socket, Stream};
-use crate::spec::{TlsVersion, TlsWish};
+use crate::net::socket::{ByteStream, Socket};
+use crate::spec::{TlsSpec, TlsVersion};
 use crate::text;
 
 /// Shakes hands.
-pub fn handshake(socket: Socket, wish: &TlsWish, name: Option<&str>) -> Result<Secured, Fault> {
+pub fn handshake(
+    socket: Socket,
+    wish: &TlsSpec,
+    name: Option<&str>,
+) -> Result<TlsConnection, Fault> {
     let context = context(wish)?;
     let mut ssl = Ssl::new(&context).map_err(|why| refused(&why))?;
     if let Some(name) = name {
@@ -50,10 +54,10 @@ pub fn handshake(socket: Socket, wish: &TlsWish, name: Option<&str>) -> Result<S
         ssl.version_str(),
         ssl.current_cipher().map_or("unknown", |cipher| cipher.name())
     );
-    Ok(Secured { stream: Box::new(stream), chain, agreed })
+    Ok(TlsConnection { stream: Box::new(stream), chain, agreed })
 }
 
-fn context(wish: &TlsWish) -> Result<SslContext, Fault> {
+fn context(wish: &TlsSpec) -> Result<SslContext, Fault> {
     // Not SslConnector: that would load the system's authorities, which takes longer than all the
     // rest.
     let build = || {
@@ -135,7 +139,7 @@ fn version(version: TlsVersion) -> SslVersion {
     }
 }
 
-impl Stream for SslStream<Socket> {
+impl ByteStream for SslStream<Socket> {
     fn close(&mut self) {
         let _ = self.shutdown();
     }

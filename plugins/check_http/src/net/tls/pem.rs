@@ -16,21 +16,21 @@ use crate::text;
 /// No bundle of authorities is larger.
 const MAX_FILE: u64 = 16 << 20;
 
-type Content = Result<Vec<u8>, Error>;
+type FileContent = Result<Vec<u8>, Error>;
 
 /// A file in PEM.
 #[derive(Debug)]
-pub struct Pem {
+pub struct PemFile {
     /// Where it is.
     pub path: PathBuf,
-    content: LazyLock<Content, Box<dyn FnOnce() -> Content + Send>>,
+    content: LazyLock<FileContent, Box<dyn FnOnce() -> FileContent + Send>>,
 }
 
-impl Pem {
+impl PemFile {
     /// Opens a file, or a descriptor of ours.
-    pub fn open(path: &Path, deadline: Option<Instant>) -> Result<Pem, Error> {
+    pub fn open(path: &Path, deadline: Option<Instant>) -> Result<PemFile, Error> {
         let input = Input::open(path, MAX_FILE, deadline)?;
-        Ok(Pem { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) })
+        Ok(PemFile { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) })
     }
 
     /// Certificates. OpenSSL would ask a person for the pass phrase of one that is encrypted.

@@ -14,14 +14,18 @@ use rustls::{
     SignatureScheme, StreamOwned,
 };
 
-use super::Secured;
+use super::TlsConnection;
 use crate::fault::{Fault, TlsFault};
-use crate::net::socket::{Socket, Stream};
-use crate::net::tls::pem::Pem;
-use crate::spec::{TlsVersion, TlsWish};
+use crate::net::socket::{ByteStream, Socket};
+use crate::net::tls::pem::PemFile;
+use crate::spec::{TlsSpec, TlsVersion};
 
 /// Shakes hands.
-pub fn handshake(mut socket: Socket, wish: &TlsWish, name: Option<&str>) -> Result<Secured, Fault> {
+pub fn handshake(
+    mut socket: Socket,
+    wish: &TlsSpec,
+    name: Option<&str>,
+) -> Result<TlsConnection, Fault> {
     let config = config(wish)?;
     // An address is never said in SNI (RFC 6066, section 3): it stands for "no name".
     let unnamed = ServerName::from(std::net::IpAddr::from([0, 0, 0, 0]));
@@ -39,10 +43,10 @@ pub fn handshake(mut socket: Socket, wish: &TlsWish, name: Option<&str>) -> Resu
         .and_then(|suite| suite.suite().as_str())
         .unwrap_or("unknown");
     let agreed = format!("{version} {suite}");
-    Ok(Secured { stream: Box::new(StreamOwned::new(connection, socket)), chain, agreed })
+    Ok(TlsConnection { stream: Box::new(StreamOwned::new(connection, socket)), chain, agreed })
 }
 
-fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
+fn config(wish: &TlsSpec) -> Result<ClientConfig, Fault> {
     let versions: Vec<_> = [(TlsVersion::V1_2, &TLS12), (TlsVersion::V1_3, &TLS13)]
         .into_iter()
         .filter(|(version, _)| wish.oldest.is_none_or(|oldest| *version >= oldest))
@@ -91,7 +95,7 @@ fn config(wish: &TlsWish) -> Result<ClientConfig, Fault> {
 
 /// The authorities of a file. Of a system's there are always some that make no sense to a library;
 /// the others count.
-fn roots(pem: &Pem) -> Result<RootCertStore, Fault> {
+fn roots(pem: &PemFile) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.certificates()?).flatten() {
         let _ = roots.add(certificate);
@@ -103,7 +107,7 @@ fn roots(pem: &Pem) -> Result<RootCertStore, Fault> {
     }
 }
 
-impl Stream for StreamOwned<ClientConnection, Socket> {
+impl ByteStream for StreamOwned<ClientConnection, Socket> {
     fn close(&mut self) {
         self.conn.send_close_notify();
         let _ = self.conn.write_tls(&mut self.sock);
