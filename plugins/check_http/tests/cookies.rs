@@ -1,4 +1,4 @@
-//! --cookie-jar: a login that sets a cookie and sends on, in one run and over several.
+//! --cookie-jar: a login that sets a cookie and redirects, in one run and over several.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,7 +15,7 @@ use support::Server;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-fn sends_on(to: &str, cookie: &str) -> String {
+fn redirect(to: &str, cookie: &str) -> String {
     format!("HTTP/1.1 302 F\r\nLocation: {to}\r\nSet-Cookie: {cookie}\r\nContent-Length: 0\r\n\r\n")
 }
 
@@ -27,19 +27,19 @@ fn cookie_lines(server: &Server) -> Vec<Option<String>> {
 }
 
 #[test]
-fn a_cookie_goes_to_where_the_redirect_leads() {
-    let server = Server::answering(&[&sends_on("/in", "session=1; Path=/; HttpOnly"), PAGE]);
+fn sends_a_cookie_to_the_target_of_a_redirect() {
+    let server = Server::answering(&[&redirect("/in", "session=1; Path=/; HttpOnly"), PAGE]);
     let run =
         server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
     assert_eq!(run.code, Some(0), "{}", run.text);
     assert_eq!(cookie_lines(&server), [None, Some("session=1".into())]);
-    let without = Server::answering(&[&sends_on("/in", "session=1"), PAGE]);
+    let without = Server::answering(&[&redirect("/in", "session=1"), PAGE]);
     without.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow"]);
     assert_eq!(cookie_lines(&without), [None, None]);
 }
 
 #[test]
-fn a_cookie_never_goes_to_another_host() {
+fn cookie_never_goes_to_another_host() {
     for (location, cookie, expected) in [
         ("http://127.0.0.1:PORT/in", "session=1; Path=/", None),
         ("http://127.0.0.1:PORT/in", "session=1; Domain=127.0.0.1", None),
@@ -47,7 +47,7 @@ fn a_cookie_never_goes_to_another_host() {
         ("/in", "session=1; Secure", None),
         ("/in", "session=1", Some("session=1".to_owned())),
     ] {
-        let server = Server::answering(&[&sends_on(location, cookie), PAGE]);
+        let server = Server::answering(&[&redirect(location, cookie), PAGE]);
         let run = server
             .run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
         assert_eq!(
@@ -59,7 +59,7 @@ fn a_cookie_never_goes_to_another_host() {
 }
 
 #[test]
-fn a_jar_lasts_from_run_to_run_and_is_its_users_alone() {
+fn jar_persists_and_is_private() {
     let folder = tempfile::tempdir().unwrap();
     let jar = folder.path().join("jar");
     let jar_name = jar.to_str().unwrap();
@@ -87,18 +87,18 @@ fn a_jar_lasts_from_run_to_run_and_is_its_users_alone() {
 }
 
 #[test]
-fn a_redirect_to_itself_is_followed_once_it_brought_a_cookie() {
-    let server = Server::answering(&[&sends_on("/", "seen=1"), PAGE]);
+fn follows_a_redirect_to_itself_after_a_new_cookie() {
+    let server = Server::answering(&[&redirect("/", "seen=1"), PAGE]);
     let options = ["-H", "127.0.0.1", "-p", "PORT", "-f", "follow"];
     let with = server.run(PROGRAM, &[&options[..], &["--cookie-jar", ""]].concat());
     assert_eq!(with.code, Some(0), "{}", with.text);
-    let endless = Server::answering(&[&sends_on("/", "seen=1")]);
+    let endless = Server::answering(&[&redirect("/", "seen=1")]);
     let with = endless.run(PROGRAM, &[&options[..], &["--cookie-jar", ""]].concat());
     assert!(with.code == Some(2) && with.text.contains("infinite loop"), "{}", with.text);
 }
 
 #[test]
-fn a_jar_that_is_none_is_said_before_anything_is_asked() {
+fn rejects_an_invalid_jar_before_connecting() {
     let server = Server::answering(&[PAGE]);
     let run = server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/"]);
     assert!(
@@ -120,7 +120,7 @@ fn a_jar_that_is_none_is_said_before_anything_is_asked() {
 }
 
 #[test]
-fn the_tale_of_v_does_not_tell_the_cookies_that_were_sent() {
+fn verbose_output_hides_sent_cookies() {
     let folder = tempfile::tempdir().unwrap();
     let jar = folder.path().join("jar");
     fs::write(&jar, "localhost\tFALSE\t/\tFALSE\t0\tsession\tsecret\n").unwrap();
