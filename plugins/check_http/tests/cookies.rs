@@ -8,9 +8,14 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::thread;
+use std::time::Duration;
 
-use support::Server;
+use rustix::fs::{CWD, Mode, mkfifoat};
+use support::{Server, run};
+use tempfile::tempdir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -60,7 +65,7 @@ fn cookie_never_goes_to_another_host() {
 
 #[test]
 fn jar_persists_and_is_private() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let jar = folder.path().join("jar");
     let jar_name = jar.to_str().unwrap();
     let server = Server::answering(&[
@@ -121,7 +126,7 @@ fn rejects_an_invalid_jar_before_connecting() {
 
 #[test]
 fn verbose_output_hides_sent_cookies() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().unwrap();
     let jar = folder.path().join("jar");
     fs::write(&jar, "localhost\tFALSE\t/\tFALSE\t0\tsession\tsecret\n").unwrap();
     let server = Server::answering(&[PAGE]);
@@ -131,4 +136,67 @@ fn verbose_output_hides_sent_cookies() {
     );
     assert_eq!(cookie_lines(&server), [Some("session=secret".into())]);
     assert!(run.text.contains("Cookie: hidden") && !run.text.contains("secret"), "{}", run.text);
+}
+
+#[test]
+fn jar_that_is_not_a_file_lasts_for_the_run_only() {
+    let folder = tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
+    for jar in
+        [fifo.to_str().unwrap(), "/dev/zero", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/fd/2"]
+    {
+        let openssl = option_env!("CARGO_BIN_EXE_check_http_openssl");
+        for program in [Some(PROGRAM), openssl].into_iter().flatten() {
+            let options =
+                ["-s", "KILL", "20", program, "-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar];
+            let run = server.run("timeout", &options);
+            assert!(run.code == Some(0) && run.time < Duration::from_secs(5), "{jar}: {run:?}");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Another account replaces the jar by a link to our file while check_http runs.
+#[test]
+fn does_not_follow_a_jar_that_becomes_a_link() {
+    let folder = tempdir().unwrap();
+    let (jar, secret) = (folder.path().join("jar"), folder.path().join("secret"));
+    fs::write(&secret, "secret").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let options =
+        ["20", PROGRAM, "-I", "127.0.0.1", "-p", &port, "--cookie-jar", jar.to_str().unwrap()];
+    let run = thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut connection, _) = listener.accept().unwrap();
+            symlink(&secret, &jar).unwrap();
+            connection
+                .write_all(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n")
+                .unwrap();
+        });
+        run("timeout", &options)
+    });
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
+    assert!(
+        fs::symlink_metadata(&jar).unwrap().is_file()
+            && fs::read_to_string(&jar).unwrap().contains("\ta\t1\n")
+    );
+}
+
+#[test]
+fn replaces_a_jar_behind_our_own_link() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("elsewhere")).unwrap();
+    fs::write(path("elsewhere/jar"), "").unwrap();
+    symlink("elsewhere/jar", path("jar")).unwrap();
+    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
+    let jar = path("jar");
+    let options = ["-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar.to_str().unwrap()];
+    assert_eq!(server.run(PROGRAM, &options).code, Some(0));
+    assert!(fs::symlink_metadata(path("jar")).unwrap().is_symlink());
+    assert!(fs::read_to_string(path("elsewhere/jar")).unwrap().contains("\ta\t1\n"));
 }

@@ -324,69 +324,6 @@ fn time_limit_starts_with_the_program_and_measurement_with_the_connection() {
 }
 
 #[test]
-fn jar_that_is_not_a_file_lasts_for_the_run_only() {
-    let folder = tempdir().unwrap();
-    let fifo = folder.path().join("fifo");
-    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
-    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
-    for jar in
-        [fifo.to_str().unwrap(), "/dev/zero", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/fd/2"]
-    {
-        for program in programs() {
-            let options =
-                ["-s", "KILL", "20", program, "-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar];
-            let run = server.run("timeout", &options);
-            assert!(run.code == Some(0) && run.time < Duration::from_secs(5), "{jar}: {run:?}");
-        }
-    }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-}
-
-/// Another account replaces the jar by a link to our file while check_http runs.
-#[test]
-fn does_not_follow_a_jar_that_becomes_a_link() {
-    let folder = tempdir().unwrap();
-    let (jar, secret) = (folder.path().join("jar"), folder.path().join("secret"));
-    fs::write(&secret, "secret").unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    let program = env!("CARGO_BIN_EXE_check_http");
-    let options =
-        ["20", program, "-I", "127.0.0.1", "-p", &port, "--cookie-jar", jar.to_str().unwrap()];
-    let run = thread::scope(|scope| {
-        scope.spawn(|| {
-            let (mut connection, _) = listener.accept().unwrap();
-            symlink(&secret, &jar).unwrap();
-            connection
-                .write_all(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n")
-                .unwrap();
-        });
-        run("timeout", &options)
-    });
-    assert_eq!(run.code, Some(0), "{run:?}");
-    assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
-    assert!(
-        fs::symlink_metadata(&jar).unwrap().is_file()
-            && fs::read_to_string(&jar).unwrap().contains("\ta\t1\n")
-    );
-}
-
-#[test]
-fn replaces_a_jar_behind_our_own_link() {
-    let folder = tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    fs::create_dir(path("elsewhere")).unwrap();
-    fs::write(path("elsewhere/jar"), "").unwrap();
-    symlink("elsewhere/jar", path("jar")).unwrap();
-    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
-    let jar = path("jar");
-    let options = ["-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar.to_str().unwrap()];
-    assert_eq!(server.run(env!("CARGO_BIN_EXE_check_http"), &options).code, Some(0));
-    assert!(fs::symlink_metadata(path("jar")).unwrap().is_symlink());
-    assert!(fs::read_to_string(path("elsewhere/jar")).unwrap().contains("\ta\t1\n"));
-}
-
-#[test]
 fn unix_socket_with_a_full_queue_ends_at_the_time_limit() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("socket");

@@ -1,11 +1,11 @@
 //! Command lines and the server's responses. A case that is meant to differ names its quirk in
 //! `tests/quirks.md`.
 
-mod answers;
-mod asking;
 mod checks;
+mod command_lines;
 mod patterns;
 mod redirects;
+mod responses;
 
 /// One command line (after `-I 127.0.0.1 -p PORT`, unless it starts with `alone`) and the
 /// responses.
@@ -51,12 +51,12 @@ fn quirk(name: &'static str, mut cases: Vec<Case>) -> Vec<Case> {
 /// Every case.
 pub fn all() -> Vec<Case> {
     let parts = [
-        asking::requests(),
-        asking::places(),
-        asking::usage(),
-        answers::status_lines(),
-        answers::heads_and_bodies(),
-        answers::chunks(),
+        command_lines::requests(),
+        command_lines::targets(),
+        command_lines::usage(),
+        responses::status_lines(),
+        responses::heads_and_bodies(),
+        responses::chunks(),
         checks::page_checks(),
         checks::ages(),
         checks::limits(),

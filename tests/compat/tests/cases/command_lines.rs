@@ -91,7 +91,7 @@ pub fn requests() -> Vec<Case> {
     cases
 }
 
-pub fn places() -> Vec<Case> {
+pub fn targets() -> Vec<Case> {
     with(
         PAGE.as_bytes(),
         &[
