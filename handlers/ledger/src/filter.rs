@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::RepairOutcome;
+use crate::{RecordedReason, RepairOutcome};
 
 /// Everything by default; each field narrows it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,8 +68,8 @@ pub struct RefusalCount {
     pub host: String,
     /// The service's description.
     pub service: Option<String>,
-    /// The word of [`policy::Reason::code`].
-    pub why: String,
+    /// Why.
+    pub reason: RecordedReason,
     /// How many.
     pub count: u32,
     /// When the first of them was.

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{
-    Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, SqliteLedger, Standing, Which,
-};
+use ledger::{Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, Standing, Which};
 use plugin_kit::{Found, Out, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -40,7 +38,7 @@ impl Split for History {
             if self.refused { ledger.refused(&filter).map_err(unread)? } else { Vec::new() };
         // A person is told how much was refused beside what was repaired; programs ask for it.
         let is_told = self.refused || (self.outcome.is_none() && !self.json);
-        let counts = if is_told { counted(&mut ledger, &filter)? } else { Vec::new() };
+        let counts = if is_told { counted(ledger.as_mut(), &filter)? } else { Vec::new() };
         Ok(HistoryData { repairs, refusals, counts })
     }
 
@@ -82,7 +80,7 @@ fn filter(words: &History, now: SystemTime) -> Result<Filter<'_>, Problem> {
 }
 
 /// By object and reason, all of them, however few are listed.
-fn counted(ledger: &mut SqliteLedger, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Problem> {
+fn counted(ledger: &mut dyn Ledger, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Problem> {
     ledger.refusal_counts(&Filter { limit: None, ..*filter }).map_err(unread)
 }
 
@@ -144,7 +142,7 @@ fn list_refusals(words: &History, refusals: &[Refusal], counts: &[RefusalCount],
             time::shown(refusal.at).into(),
             object.to_string().into(),
             refusal.event.as_str().into(),
-            refusal.why.as_str().into(),
+            refusal.reason.as_str().into(),
             refusal.text.as_str().into(),
         ]);
     }
@@ -172,7 +170,7 @@ fn reasons(counts: &[RefusalCount]) -> String {
 pub fn by_reason(counts: &[RefusalCount]) -> Vec<(&str, u32)> {
     let mut sums = std::collections::BTreeMap::<&str, u32>::new();
     for count in counts {
-        *sums.entry(&count.why).or_default() += count.count;
+        *sums.entry(count.reason.as_str()).or_default() += count.count;
     }
     let mut sums: Vec<(&str, u32)> = sums.into_iter().collect();
     sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -219,7 +217,7 @@ fn refusal_json(refusal: &Refusal) -> Value {
         "host": refusal.host,
         "service": refusal.service,
         "event": refusal.event,
-        "reason": refusal.why,
+        "reason": refusal.reason,
         "text": refusal.text,
     })
 }
@@ -228,7 +226,7 @@ fn count_json(count: &RefusalCount) -> Value {
     json!({
         "host": count.host,
         "service": count.service,
-        "reason": count.why,
+        "reason": count.reason,
         "count": count.count,
         "first": time::rfc3339(count.first),
         "last": time::rfc3339(count.last),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Ledger, Record, Step};
+use ledger::{Record, Step, StepKind};
 use plugin_kit::{Found, Out, Problem, clean};
 use serde_json::{Value, json};
 
@@ -108,14 +108,23 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
     out.line("");
     let mut table = Table::new(["AFTER", "STEP", "WHAT"]);
     for step in steps {
-        let tone = match step.what.as_str() {
-            "failed" | "refused" | "not run" | "unknown" | "not told" => Tone::Uneasy,
-            _ => Tone::Plain,
+        let tone = match step.kind {
+            StepKind::Failed
+            | StepKind::Refused
+            | StepKind::NotRun
+            | StepKind::Unknown
+            | StepKind::NotNotified => Tone::Uneasy,
+            StepKind::Evidence
+            | StepKind::Begun
+            | StepKind::Ran
+            | StepKind::Verified
+            | StepKind::Notified
+            | StepKind::Note => Tone::Plain,
         };
         let [first, more @ ..] = &parts(step)[..] else { continue };
         table.row([
             after(step, record.reserved).into(),
-            crate::table::Cell::toned(&step.what, tone),
+            crate::table::Cell::toned(step.kind.as_str(), tone),
             first.into(),
         ]);
         for line in more {
@@ -128,8 +137,8 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
 /// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are
 /// lines again.
 fn parts(step: &Step) -> Vec<String> {
-    match step.what.as_str() {
-        "found" => step.text.split(" / ").map(str::to_owned).collect(),
+    match step.kind {
+        StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),
         _ => vec![step.text.clone()],
     }
 }
@@ -146,7 +155,8 @@ fn step_json(step: &Step, begun: SystemTime) -> Value {
     json!({
         "at": time::rfc3339(step.at),
         "after_seconds": since(step, begun).as_secs_f64(),
-        "step": step.what,
+        "step": step.kind.as_str(),
+        "rung": step.rung,
         "text": step.text,
     })
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Ledger, Paused, Record, Running, SqliteLedger};
+use ledger::{Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
 use policy::{Event, ObjectState, Quota, Rules, Span, StateType};
 use policy_file::Config;
@@ -80,11 +80,11 @@ impl Standing {
         };
         match context.ledger(config)? {
             None => Ok(nothing),
-            Some(mut ledger) => nothing.with(&mut ledger, config).map_err(unusable),
+            Some(mut ledger) => nothing.with(ledger.as_mut(), config).map_err(unusable),
         }
     }
 
-    fn with(self, ledger: &mut SqliteLedger, config: &Config) -> Result<Standing, ledger::Error> {
+    fn with(self, ledger: &mut dyn Ledger, config: &Config) -> Result<Standing, ledger::Error> {
         let fleet = ledger.fleet(config.policy.fleet.started.per, self.now)?;
         Ok(Standing {
             pauses: ledger.pauses(self.now)?,
@@ -246,7 +246,7 @@ fn tone(used: u32, allowed: u32) -> Tone {
 
 /// The breakers that are open, found among the objects that were in trouble lately enough.
 fn open_breakers(
-    ledger: &mut SqliteLedger,
+    ledger: &mut dyn Ledger,
     config: &Config,
     now: SystemTime,
 ) -> Result<Vec<Breaker>, ledger::Error> {

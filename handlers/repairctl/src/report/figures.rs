@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Record, RefusalCount, RepairOutcome, Standing};
+use policy::ReasonCode;
 use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
@@ -166,8 +167,12 @@ impl Figures {
         before: &Recorded,
         made: SystemTime,
     ) -> Figures {
-        let stopped =
-            now.refusals.iter().filter(|count| count.why == "breaker-open").cloned().collect();
+        let stopped = now
+            .refusals
+            .iter()
+            .filter(|count| count.reason.code() == Some(ReasonCode::BreakerOpen))
+            .cloned()
+            .collect();
         let handed = now
             .repairs
             .iter()
@@ -256,8 +261,13 @@ fn objects(recorded: &Recorded) -> Vec<ObjectFigures> {
 
 fn reasons(now: &Recorded, before: &Recorded) -> Vec<(String, u32, u32)> {
     let mut sums: HashMap<&str, (u32, u32)> = HashMap::new();
-    now.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().0 += count.count);
-    before.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().1 += count.count);
+    now.refusals
+        .iter()
+        .for_each(|count| sums.entry(count.reason.as_str()).or_default().0 += count.count);
+    before
+        .refusals
+        .iter()
+        .for_each(|count| sums.entry(count.reason.as_str()).or_default().1 += count.count);
     let mut reasons: Vec<(String, u32, u32)> =
         sums.into_iter().map(|(why, (now, before))| (why.to_owned(), now, before)).collect();
     reasons.sort_by(|a, b| (b.1, b.2).cmp(&(a.1, a.2)).then_with(|| a.0.cmp(&b.0)));

@@ -10,7 +10,7 @@ mod words;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Record, SqliteLedger, came_back};
+use ledger::{Filter, Ledger, Record, came_back};
 use plugin_kit::{Found, Out, Problem};
 use policy::Limits;
 use policy_file::Config;
@@ -30,7 +30,10 @@ impl Split for Report {
         let periods = periods(self, SystemTime::now())?;
         let config = context.config()?;
         let Some(mut ledger) = context.ledger(config)? else { return Ok(Default::default()) };
-        Ok((read(&mut ledger, config, &periods.now)?, read(&mut ledger, config, &periods.before)?))
+        Ok((
+            read(ledger.as_mut(), config, &periods.now)?,
+            read(ledger.as_mut(), config, &periods.before)?,
+        ))
     }
 
     fn show(
@@ -61,7 +64,7 @@ fn periods(words: &Report, now: SystemTime) -> Result<Periods, Problem> {
     periods.map_err(Problem::Usage)
 }
 
-fn read(ledger: &mut SqliteLedger, config: &Config, period: &Period) -> Result<Recorded, Problem> {
+fn read(ledger: &mut dyn Ledger, config: &Config, period: &Period) -> Result<Recorded, Problem> {
     let filter =
         Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
     let repairs = ledger.repairs(&filter).map_err(unread)?;

@@ -227,6 +227,7 @@ mod tests {
             text: String::new(),
             problem: None,
             rungs: 1,
+            gate: None,
         };
         all.iter().map(record).collect()
     }

@@ -1,6 +1,6 @@
-//! What to do when a program that is well known as a `local` rung says why it cannot do its work.
+//! What to do when a program that is well known as a `local` rung reports why it cannot do its work.
 
-/// A program, what it says, and what mends that.
+/// A program, what it prints, and what fixes that.
 const KNOWN: [(&str, &str, &str); 2] = [
     // The host's key is not among those of the user it runs as.
     (
@@ -25,5 +25,5 @@ pub fn about(argv: &[String], line: &str) -> Option<&'static str> {
     KNOWN
         .iter()
         .find(|(program, said, _)| runs(program) && line.contains(said))
-        .map(|(.., mend)| *mend)
+        .map(|(.., fix)| *fix)
 }

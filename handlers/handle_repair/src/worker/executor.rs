@@ -1,74 +1,64 @@
-//! The real hands: gates, programs of this server, the ledger's notes and what a person sees of it.
+//! Executes rungs: at gates, and by programs of this server. Records and shows the steps.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use ledger::{Ledger, RepairOutcome, SqliteLedger};
-use policy::{JobId, RepairName, Rung};
+use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
+use policy::{Act, JobId, RepairName, Rung, still_wanted};
 use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, route};
 
-use super::advice;
-use super::check::{self, Ran};
-use super::climb::{Attempt, Check, GRACE, Hands};
-use super::screen::Screen;
-use crate::cli::Call;
-use policy_file::Config;
+use super::ladder::{Attempt, CalledOff, Executor, GRACE};
+use super::program::{self, ProgramEnd};
+use super::progress::ProgressView;
+use super::verify::{self, CheckResult};
+use super::{Job, hints, reserve};
+use crate::cli::Mode;
 
-/// Acts on the real world for one job.
-pub struct RealHands<'a> {
-    call: &'a Call,
-    config: &'a Config,
-    job: &'a JobId,
-    ledger: &'a mut SqliteLedger,
-    called: SystemTime,
-    screen: Screen,
+/// How long collecting evidence may hold up a repair, once the host is reached.
+pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
+/// How often a gate is asked for the state of a job.
+pub const POLL: Duration = Duration::from_secs(1);
+/// How many lines of evidence a comment has; the ledger has all of them.
+const EVIDENCE_LINES: usize = 5;
+
+/// Executes the rungs of one job.
+pub struct LiveExecutor<'a> {
+    job: &'a Job<'a>,
+    ledger: &'a mut dyn Ledger,
+    progress: ProgressView,
     /// One login to each host serves the whole ladder.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
-    /// A host that could not be reached to look is not tried again for the repair that follows.
+    /// A host that could not be reached for evidence is not tried again for the repair that follows.
     unreached: Option<(Option<String>, Error)>,
-    /// What could not be recorded.
-    pub troubles: Vec<String>,
+    /// What could not be recorded or reported.
+    pub warnings: Vec<String>,
 }
 
-/// How long looking for evidence may hold up a repair, once the host is reached.
-pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
-/// The word of the record for a rung that is about to be taken.
-pub const BEGUN: &str = "run";
-/// How often the gate is asked how a job stands.
-pub const POLL: Duration = Duration::from_secs(1);
-/// How many lines of evidence people are told; the ledger has all of them.
-const EVIDENCE_TOLD: usize = 5;
-
-impl<'a> RealHands<'a> {
-    /// Hands for one job that begins now, because of a call at `called`.
-    pub fn new(
-        call: &'a Call,
-        config: &'a Config,
-        job: &'a JobId,
-        ledger: &'a mut SqliteLedger,
-        called: SystemTime,
-    ) -> RealHands<'a> {
-        let screen = Screen::new(Instant::now(), call.foreground);
-        RealHands {
-            call,
-            config,
+impl<'a> LiveExecutor<'a> {
+    /// An executor for a job that begins now.
+    pub fn new(job: &'a Job<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
+        let is_watched = job.invocation.options.mode == Mode::Foreground;
+        LiveExecutor {
             job,
             ledger,
-            called,
-            screen,
+            progress: ProgressView::new(Instant::now(), is_watched),
             gates: HashMap::new(),
             unreached: None,
-            troubles: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
     /// Records how the repair ended, which frees the host.
     pub fn finish(&mut self, outcome: RepairOutcome, text: &str) {
-        if let Err(why) = self.ledger.finish(self.job, SystemTime::now(), outcome, text) {
-            self.troubles.push(format!("warning: how it ended is not on record: {why}"));
+        if let Err(why) = self.ledger.finish(self.job.id, SystemTime::now(), outcome, text) {
+            self.warnings.push(format!("warning: how it ended is not on record: {why}"));
         }
+    }
+
+    fn connect(&self, at: Option<&str>, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
+        route::connect(&self.job.invocation.route(self.job.config, at), deadline)
     }
 
     fn ask(
@@ -80,12 +70,12 @@ impl<'a> RealHands<'a> {
         let key = at.map(str::to_owned);
         let mut gate = match self.gates.remove(&key) {
             Some(gate) => gate,
-            None => route::connect(&self.call.route(self.config, at), deadline)?,
+            None => self.connect(at, deadline)?,
         };
         // A gate that failed to answer is not asked again over the same connection.
-        let screen = self.screen;
+        let progress = self.progress;
         let answer =
-            gate.ask_and_watch(request, deadline, &mut |line| screen.show("output", line))?;
+            gate.ask_and_watch(request, deadline, &mut |line| progress.show("output", line))?;
         self.gates.insert(key, gate);
         Ok(answer)
     }
@@ -122,7 +112,7 @@ impl<'a> RealHands<'a> {
 fn judge(answer: Answer) -> Attempt {
     match answer {
         Answer::Job(report) => {
-            let text = told(&report);
+            let text = described(&report);
             match report.state {
                 JobState::Done => Attempt::Ran(text),
                 JobState::Failed | JobState::Timeout => Attempt::Failed(text),
@@ -142,7 +132,7 @@ fn judge(answer: Answer) -> Attempt {
 }
 
 /// A job's report as one line.
-pub fn told(report: &JobReport) -> String {
+pub fn described(report: &JobReport) -> String {
     let how = match (report.state, report.exit, report.signal) {
         (JobState::Timeout, ..) => "was stopped at its timeout".to_owned(),
         (JobState::Running, ..) => "still runs".to_owned(),
@@ -156,9 +146,9 @@ pub fn told(report: &JobReport) -> String {
     format!("repair '{}' {how} after {:.1} s{said}", report.repair, report.seconds)
 }
 
-impl Hands for RealHands<'_> {
+impl Executor for LiveExecutor<'_> {
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
-        match route::connect(&self.call.route(self.config, at), Instant::now() + limit) {
+        match self.connect(at, Instant::now() + limit) {
             Ok(gate) => drop(self.gates.insert(at.map(str::to_owned), gate)),
             Err(why) => {
                 self.unreached = Some((at.map(str::to_owned), why));
@@ -173,28 +163,39 @@ impl Hands for RealHands<'_> {
         let Ok(Answer::Diagnosed(diagnosis)) = asked else { return Vec::new() };
         let mut evidence = Vec::new();
         for report in diagnosis.reports {
-            self.note("found", &format!("{}: {}", report.run.join(" "), report.output.join(" / ")));
+            self.record(
+                StepKind::Evidence,
+                None,
+                &format!("{}: {}", report.run.join(" "), report.output.join(" / ")),
+            );
             evidence.extend(
                 report
                     .output
                     .into_iter()
                     .filter(|line| !line.trim().is_empty())
-                    .take(EVIDENCE_TOLD),
+                    .take(EVIDENCE_LINES),
             );
         }
-        evidence.truncate(EVIDENCE_TOLD);
+        evidence.truncate(EVIDENCE_LINES);
         evidence
     }
 
-    fn still_called_for(&mut self) -> Result<(), String> {
-        let known =
-            super::past(self.ledger, self.call, self.config).map_err(|why| why.to_string())?;
-        super::still_called_for(self.call, self.config, self.called, known.paused)
+    fn still_wanted(&mut self) -> Result<(), CalledOff> {
+        let Job { invocation, config, called, .. } = *self.job;
+        let known = reserve::history(Some(&mut *self.ledger), invocation, config, called);
+        still_wanted(&known.map_err(CalledOff::NotKnown)?).map_err(CalledOff::NotWanted)
     }
 
-    fn begin(&mut self, rung: &str) -> Result<(), String> {
-        self.screen.show(BEGUN, rung);
-        self.ledger.step(self.job, SystemTime::now(), BEGUN, rung).map_err(|why| why.to_string())
+    fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error> {
+        self.progress.show(StepKind::Begun.as_str(), text);
+        let own_host = self.job.invocation.event.host.as_str();
+        let gate = match &rung.act {
+            Act::Ssh { at, .. } => Some(at.as_deref().unwrap_or(own_host)),
+            Act::Local(_) => None,
+        };
+        let now = SystemTime::now();
+        let start = RungStart { number, gate, deadline: now + rung.timeout + GRACE };
+        self.ledger.begin_rung(self.job.id, now, &start, text)
     }
 
     fn ssh(
@@ -216,31 +217,31 @@ impl Hands for RealHands<'_> {
     }
 
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt {
-        let argv = self.call.fill(argv);
+        let argv = self.job.invocation.fill(argv);
         let Some((program, arguments)) = argv.split_first() else {
             return Attempt::NotRun("there is no program to run".into());
         };
-        let screen = self.screen;
-        match check::run(
+        let progress = self.progress;
+        match program::run(
             Path::new(program),
             arguments,
             limit,
-            Some(&mut |line| screen.show("output", line)),
+            Some(&mut |line| progress.show("output", line)),
         ) {
             Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
             // Stopping it here stops nothing that it has set going elsewhere.
-            Ok(Ran { status: None, .. }) => {
+            Ok(ProgramEnd { status: None, .. }) => {
                 Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs()))
             }
-            Ok(Ran { status: Some(status), line }) if status.success() => {
+            Ok(ProgramEnd { status: Some(status), line }) if status.success() => {
                 Attempt::Ran(format!("{program}: {line}"))
             }
-            Ok(Ran { status: Some(status), line }) => {
-                let mend =
-                    advice::about(&argv, &line).map(|mend| format!("; {mend}")).unwrap_or_default();
+            Ok(ProgramEnd { status: Some(status), line }) => {
+                let fix =
+                    hints::about(&argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
                 Attempt::Failed(format!(
-                    "{program} ended with {}: {line}{mend}",
-                    check::how(status)
+                    "{program} ended with {}: {line}{fix}",
+                    program::how(status)
                 ))
             }
         }
@@ -250,18 +251,15 @@ impl Hands for RealHands<'_> {
         thread::sleep(span);
     }
 
-    fn verify(&mut self, rung: &Rung) -> Check {
-        check::verify(
-            &self.call.fill(&rung.verify),
-            &check::places(self.config),
-            check::limit(rung),
-        )
+    fn verify(&mut self, rung: &Rung) -> CheckResult {
+        let argv = self.job.invocation.fill(&rung.verify);
+        verify::verify(&argv, &verify::places(self.job.config), verify::limit(rung))
     }
 
-    fn note(&mut self, what: &str, text: &str) {
-        self.screen.show(what, text);
-        if let Err(why) = self.ledger.step(self.job, SystemTime::now(), what, text) {
-            self.troubles.push(format!("warning: not on record: {why}"));
+    fn record(&mut self, kind: StepKind, rung: Option<u32>, text: &str) {
+        self.progress.show(kind.as_str(), text);
+        if let Err(why) = self.ledger.step(self.job.id, SystemTime::now(), kind, rung, text) {
+            self.warnings.push(format!("warning: not on record: {why}"));
         }
     }
 }

@@ -3,11 +3,12 @@
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
-use super::{RECORD, REFUSAL, SqliteLedger, given, lossy, millis, record, refusal, time};
+use super::SqliteLedger;
+use super::row::{RECORD, REFUSAL, given, lossy, millis, record, refusal, time};
 use crate::{Error, Filter, Record, Refusal, RefusalCount, Standing, Which};
 
 impl SqliteLedger {
-    pub(super) fn query_repairs(&self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
+    pub(super) fn search_repairs(&self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
         let mut terms = Terms::of(filter, "reserved");
         match filter.standing {
             None => {}
@@ -21,21 +22,18 @@ impl SqliteLedger {
         self.rows(&sql, params_from_iter(&terms.values), |row| record(row, lossy))
     }
 
-    pub(super) fn query_refusals(&self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
+    pub(super) fn search_refusals(&self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
         let terms = Terms::of(filter, "at");
-        let sql = format!("{REFUSAL}{} ORDER BY at DESC, rowid DESC{}", terms.sql(), limit(filter));
+        let sql = format!("{REFUSAL}{} ORDER BY at DESC, id DESC{}", terms.sql(), limit(filter));
         self.rows(&sql, params_from_iter(&terms.values), |row| refusal(row, lossy))
     }
 
-    pub(super) fn query_refusal_counts(
-        &self,
-        filter: &Filter<'_>,
-    ) -> Result<Vec<RefusalCount>, Error> {
+    pub(super) fn count_refusals(&self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
         let terms = Terms::of(filter, "at");
         let sql = format!(
-            "SELECT host, service, why, count(*) AS many, min(at), max(at) FROM refusal{} GROUP BY \
-             host, service, why \
-             ORDER BY many DESC, host, service, why{}",
+            "SELECT host, service, reason, count(*) AS many, min(at), max(at) FROM refusal{} GROUP BY \
+             host, service, reason \
+             ORDER BY many DESC, host, service, reason{}",
             terms.sql(),
             limit(filter)
         );
@@ -43,21 +41,12 @@ impl SqliteLedger {
             Ok(RefusalCount {
                 host: lossy(row, 0)?,
                 service: given(lossy(row, 1)?),
-                why: lossy(row, 2)?,
+                reason: lossy(row, 2)?.into(),
                 count: row.get(3)?,
                 first: time(row.get(4)?),
                 last: time(row.get(5)?),
             })
         })
-    }
-
-    /// Job ids are of an alphabet without the wildcards of GLOB; what is not of it begins no job.
-    pub(super) fn query_jobs(&self, beginning: &str) -> Result<Vec<Record>, Error> {
-        if !beginning.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return Ok(Vec::new());
-        }
-        let sql = format!("{RECORD} WHERE job GLOB ?1 ORDER BY reserved DESC LIMIT 20");
-        self.rows(&sql, [format!("{beginning}*")], |row| record(row, lossy))
     }
 }
 
@@ -78,10 +67,10 @@ impl Terms {
         let mut terms = Terms::default();
         match filter.which {
             Which::All => {}
-            Which::Host(host) => terms.and("host = ?", Value::Text(host.into())),
+            Which::Host(host) => terms.and("host = ?", Value::Blob(host.into())),
             Which::Object(host, service) => {
-                terms.and("host = ?", Value::Text(host.into()));
-                terms.and("service = ?", Value::Text(service.unwrap_or_default().into()));
+                terms.and("host = ?", Value::Blob(host.into()));
+                terms.and("service = ?", Value::Blob(service.unwrap_or_default().into()));
             }
         }
         if let Some(since) = filter.since {

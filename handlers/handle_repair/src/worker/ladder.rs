@@ -1,13 +1,15 @@
 //! The ladder: each rung acts, settles, is verified by its real check, and only then is the next
 //! one tried.
 //!
-//! Pure but for the [`Hands`] it is given.
+//! Pure but for the [`Executor`] it is given.
 
 use std::time::Duration;
 
-use ledger::RepairOutcome;
-use plugin_kit::State;
-use policy::{Act, JobId, RepairName, Rules, Rung};
+use ledger::{RepairOutcome, StepKind};
+use plugin_kit::{Problem, State};
+use policy::{Act, BadName, JobId, Reason, RepairName, Rules, Rung};
+
+use super::verify::CheckResult;
 
 /// How long, after a rung's own time, a lost answer is asked for.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -24,36 +26,37 @@ pub enum Attempt {
     Failed(String),
     /// It is certain that nothing was run.
     NotRun(String),
-    /// The gate says no, and means it: held for maintenance, busy, cooling down, not to be trusted.
-    /// A stronger rung would be the wrong answer to that.
+    /// The gate refuses: in maintenance, busy, cooling down, not to be trusted. A stronger rung would
+    /// be the wrong answer to that.
     Refused(String),
     /// It may have run.
     Unknown(String),
 }
 
-/// What a verify command said.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Check {
-    /// Its exit code as a state. UNKNOWN also when it could not be run or did not end: then nobody
-    /// knows.
-    pub state: State,
-    /// Its first line.
-    pub text: String,
+/// Why the first rung is not even taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CalledOff {
+    /// The repair is not wanted any more.
+    #[error("{0}")]
+    NotWanted(Reason),
+    /// Whether it is still wanted could not be found out.
+    #[error("{0}")]
+    NotKnown(Problem),
 }
 
 /// What the ladder needs of the world.
-pub trait Hands {
-    /// Keeps what the gate finds before anything is changed: a restart destroys evidence. Returns
-    /// its first lines. A host that cannot be reached for that is not tried again for the rung
-    /// itself.
+pub trait Executor {
+    /// Records what the gate finds before anything is changed, because a restart destroys evidence,
+    /// and returns its first lines. A host that cannot be reached for that is not tried again for
+    /// the rung itself.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
-    /// Looks once more whether the repair is still called for; the error says why not. Since the
-    /// event others may have had their turn first, and looking for evidence took its time.
-    fn still_called_for(&mut self) -> Result<(), String>;
-    /// Puts on record that a rung is about to be taken; the error says why it cannot. Then it is
-    /// not taken: nobody would know later that it may have run.
-    fn begin(&mut self, rung: &str) -> Result<(), String>;
-    /// Asks a gate for a repair: the host's own, or that of the host `at`.
+    /// Checks once more that the repair is still wanted: since the event others may have had their
+    /// turn first, and collecting evidence took its time.
+    fn still_wanted(&mut self) -> Result<(), CalledOff>;
+    /// Records that a rung is about to be taken. After an error it is not taken: later nobody would
+    /// know that it may have run.
+    fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error>;
+    /// Requests a repair from a gate: the host's own, or that of the host `at`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration)
     -> Attempt;
     /// Runs a program on this server.
@@ -61,9 +64,9 @@ pub trait Hands {
     /// Waits.
     fn settle(&mut self, span: Duration);
     /// Runs the check that proves the repair.
-    fn verify(&mut self, rung: &Rung) -> Check;
-    /// Records and shows what happens.
-    fn note(&mut self, what: &str, text: &str);
+    fn verify(&mut self, rung: &Rung) -> CheckResult;
+    /// Records and shows a step, of the rung with this number if it belongs to one.
+    fn record(&mut self, kind: StepKind, rung: Option<u32>, text: &str);
 }
 
 /// How the climb ended.
@@ -80,90 +83,111 @@ pub struct Ending {
     pub evidence: Vec<String>,
 }
 
-/// Climbs until a rung is verified, or none is left, or going on would be wrong. The error says why
-/// the first rung was not even taken: it is not called for any more.
-pub fn climb(rules: &Rules, job: &JobId, hands: &mut dyn Hands) -> Result<Ending, String> {
-    let evidence = look_first(rules, hands);
-    hands.still_called_for()?;
-    let (mut ran, mut tried) = (false, Vec::new());
-    let mut last = String::new();
-    for (n, rung) in rules.ladder.iter().enumerate() {
-        let (number, of, act) = (n + 1, rules.ladder.len(), name_of(&rung.act));
-        if let Err(why) = hands.begin(&format!("rung {number} of {of}: {act}")) {
+/// Climbs until a rung is verified, or none is left, or going on would be wrong.
+///
+/// # Errors
+/// When the first rung is not even taken.
+pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<Ending, CalledOff> {
+    let evidence = collect_evidence(rules, executor);
+    executor.still_wanted()?;
+    let (mut ran, mut tried, mut last) = (false, Vec::new(), String::new());
+    for (number, rung) in (1..).zip(&rules.ladder) {
+        let (of, act) = (rules.ladder.len(), name_of(&rung.act));
+        if let Err(why) = executor.begin(number, rung, &format!("rung {number} of {of}: {act}")) {
             let text =
                 format!("rung {number} of {of} cannot be put on record, so it is not taken: {why}");
             return Ok(Ending { outcome: unhealed(ran), text, tried, evidence });
         }
-        let attempt = take(rung, job, number, hands);
-        note_attempt(&attempt, hands);
+        let attempt = take(rung, job, number, executor);
+        let kind = attempt.kind();
+        executor.record(kind, Some(number), attempt.text());
         ran |= matches!(attempt, Attempt::Ran(_) | Attempt::Failed(_));
-        if matches!(attempt, Attempt::Ran(_) | Attempt::Failed(_) | Attempt::Unknown(_)) {
+        if kind.may_have_run() {
             tried.push(format!("rung {number} of {of} ({act})"));
         }
-        match judge(attempt, rung, ran, hands) {
-            Step::End(outcome, text) => return Ok(Ending { outcome, text, tried, evidence }),
-            Step::Next(text) => last = text,
+        match judge(&attempt, number, rung, ran, executor) {
+            Next::End(outcome, text) => return Ok(Ending { outcome, text, tried, evidence }),
+            Next::Rung(text) => last = text,
         }
     }
     Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
 /// What follows from one rung.
-enum Step {
+enum Next {
     End(RepairOutcome, String),
-    Next(String),
+    Rung(String),
 }
 
 fn unhealed(ran: bool) -> RepairOutcome {
     if ran { RepairOutcome::NotHealed } else { RepairOutcome::CouldNotRun }
 }
 
-/// The check decides, never the exit status, in both directions. A check that cannot tell ends the
-/// climb: a stronger rung must not be reached because a check is broken.
-fn judge(attempt: Attempt, rung: &Rung, ran: bool, hands: &mut dyn Hands) -> Step {
-    let settle = if matches!(attempt, Attempt::Failed(_)) { Duration::ZERO } else { rung.settle };
-    let said = match &attempt {
-        Attempt::NotRun(text) => return Step::Next(text.clone()),
-        Attempt::Refused(text) => return Step::End(unhealed(ran), text.clone()),
-        Attempt::Ran(text) | Attempt::Failed(text) | Attempt::Unknown(text) => text,
-    };
-    let check = verified(rung, settle, hands);
-    let both = format!("{said}; its check says: {}", check.text);
-    match (check.state, &attempt) {
-        (State::Ok, _) => Step::End(RepairOutcome::Healed, check.text),
-        (State::Unknown, _) => Step::End(
-            RepairOutcome::Unknown,
-            format!("{said}; its check cannot tell: {}", check.text),
-        ),
-        // Nobody may repair again on top of a repair that perhaps still runs.
-        (_, Attempt::Unknown(_)) => Step::End(RepairOutcome::Unknown, both),
-        (_, Attempt::Failed(_)) => Step::Next(both),
-        _ => Step::Next(check.text),
+impl Attempt {
+    fn kind(&self) -> StepKind {
+        match self {
+            Attempt::Ran(_) => StepKind::Ran,
+            Attempt::Failed(_) => StepKind::Failed,
+            Attempt::NotRun(_) => StepKind::NotRun,
+            Attempt::Refused(_) => StepKind::Refused,
+            Attempt::Unknown(_) => StepKind::Unknown,
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Attempt::Ran(text)
+            | Attempt::Failed(text)
+            | Attempt::NotRun(text)
+            | Attempt::Refused(text)
+            | Attempt::Unknown(text) => text,
+        }
     }
 }
 
-/// Evidence is gathered at the gate that is asked first.
-fn look_first(rules: &Rules, hands: &mut dyn Hands) -> Vec<String> {
-    let first = rules.ladder.first().and_then(|rung| match &rung.act {
-        Act::Ssh { repair, at } => Some((repair, at.as_deref(), rung.timeout)),
-        Act::Local(_) => None,
-    });
-    first.map(|(repair, at, limit)| hands.diagnose(repair, at, limit)).unwrap_or_default()
-}
-
-fn note_attempt(attempt: &Attempt, hands: &mut dyn Hands) {
-    let (what, text) = match attempt {
-        Attempt::Ran(text) => ("ran", text),
-        Attempt::Failed(text) => ("failed", text),
-        Attempt::NotRun(text) => ("not run", text),
-        Attempt::Refused(text) => ("refused", text),
-        Attempt::Unknown(text) => ("unknown", text),
+/// The check decides, never the exit status, in both directions. An inconclusive check ends the
+/// climb: a stronger rung must not be reached because a check is broken.
+fn judge(
+    attempt: &Attempt,
+    number: u32,
+    rung: &Rung,
+    ran: bool,
+    executor: &mut dyn Executor,
+) -> Next {
+    let text = attempt.text();
+    let settle = match attempt {
+        Attempt::NotRun(_) => return Next::Rung(text.to_owned()),
+        Attempt::Refused(_) => return Next::End(unhealed(ran), text.to_owned()),
+        Attempt::Failed(_) => Duration::ZERO,
+        Attempt::Ran(_) | Attempt::Unknown(_) => rung.settle,
     };
-    hands.note(what, text);
+    let check = verified(number, rung, settle, executor);
+    let both = format!("{text}; its check says: {}", check.text);
+    match (check.state, attempt) {
+        (State::Ok, _) => Next::End(RepairOutcome::Healed, check.text),
+        (State::Unknown, _) => {
+            let inconclusive = format!("{text}; its check cannot tell: {}", check.text);
+            Next::End(RepairOutcome::Unknown, inconclusive)
+        }
+        // Nobody may repair again on top of a repair that perhaps still runs.
+        (_, Attempt::Unknown(_)) => Next::End(RepairOutcome::Unknown, both),
+        (_, Attempt::Failed(_)) => Next::Rung(both),
+        _ => Next::Rung(check.text),
+    }
 }
 
-/// What a rung does, as it is put on record.
-pub fn name_of(act: &Act) -> String {
+/// Evidence is collected at the gate of the first rung.
+fn collect_evidence(rules: &Rules, executor: &mut dyn Executor) -> Vec<String> {
+    match rules.ladder.first() {
+        Some(Rung { act: Act::Ssh { repair, at }, timeout, .. }) => {
+            executor.diagnose(repair, at.as_deref(), *timeout)
+        }
+        Some(Rung { act: Act::Local(_), .. }) | None => Vec::new(),
+    }
+}
+
+/// What a rung does, for the record.
+fn name_of(act: &Act) -> String {
     match act {
         Act::Ssh { repair, at: None } => format!("ssh {repair}"),
         Act::Ssh { repair, at: Some(at) } => format!("ssh {repair} at {at}"),
@@ -171,35 +195,45 @@ pub fn name_of(act: &Act) -> String {
     }
 }
 
-fn take(rung: &Rung, job: &JobId, number: usize, hands: &mut dyn Hands) -> Attempt {
+/// The job of one rung: to a gate every rung is a job of its own, and it runs a job only once.
+pub fn rung_job(job: &str, number: u32) -> Result<JobId, BadName> {
+    format!("{job}-{number}").parse()
+}
+
+fn take(rung: &Rung, job: &JobId, number: u32, executor: &mut dyn Executor) -> Attempt {
     match &rung.act {
-        // Every rung is a job of its own to the gate, which runs a job only once.
-        Act::Ssh { repair, at } => match format!("{job}-{number}").parse() {
-            Ok(rung_job) => hands.ssh(repair, at.as_deref(), &rung_job, rung.timeout),
+        Act::Ssh { repair, at } => match rung_job(job.as_str(), number) {
+            Ok(rung_job) => executor.ssh(repair, at.as_deref(), &rung_job, rung.timeout),
             Err(bad) => Attempt::NotRun(bad.to_string()),
         },
-        Act::Local(argv) => hands.local(argv, rung.timeout),
+        Act::Local(argv) => executor.local(argv, rung.timeout),
     }
 }
 
-/// The rung's check, as often in a row as the policy wants it to be good; the first result that is
-/// not ends it.
-fn verified(rung: &Rung, settle: Duration, hands: &mut dyn Hands) -> Check {
-    hands.settle(settle);
-    let mut check = check_once(rung, hands);
+/// Runs the rung's check, as often in a row as the policy wants it to be OK; the first result that
+/// is not ends it.
+fn verified(
+    number: u32,
+    rung: &Rung,
+    settle: Duration,
+    executor: &mut dyn Executor,
+) -> CheckResult {
+    executor.settle(settle);
+    let mut check = check_once(number, rung, executor);
     for _ in 1..rung.good_results {
         if check.state != State::Ok {
             break;
         }
-        hands.settle(BETWEEN_CHECKS);
-        check = check_once(rung, hands);
+        executor.settle(BETWEEN_CHECKS);
+        check = check_once(number, rung, executor);
     }
     check
 }
 
-fn check_once(rung: &Rung, hands: &mut dyn Hands) -> Check {
-    let check = hands.verify(rung);
-    hands.note("verified", &format!("{}: {}", check.state, check.text));
+fn check_once(number: u32, rung: &Rung, executor: &mut dyn Executor) -> CheckResult {
+    let check = executor.verify(rung);
+    let text = format!("{}: {}", check.state, check.text);
+    executor.record(StepKind::Verified, Some(number), &text);
     check
 }
 
@@ -214,23 +248,23 @@ mod tests {
         attempts: VecDeque<Attempt>,
         checks: VecDeque<State>,
         asked: Vec<String>,
-        called_off: Option<String>,
+        called_off: Option<Reason>,
         /// So many rungs can be put on record.
         room: Option<usize>,
     }
 
-    impl Hands for Scripted {
+    impl Executor for Scripted {
         fn diagnose(&mut self, _: &RepairName, _: Option<&str>, _: Duration) -> Vec<String> {
             vec!["evidence".into()]
         }
 
-        fn still_called_for(&mut self) -> Result<(), String> {
-            self.called_off.take().map_or(Ok(()), Err)
+        fn still_wanted(&mut self) -> Result<(), CalledOff> {
+            self.called_off.take().map_or(Ok(()), |why| Err(CalledOff::NotWanted(why)))
         }
 
-        fn begin(&mut self, _: &str) -> Result<(), String> {
+        fn begin(&mut self, _: u32, _: &Rung, _: &str) -> Result<(), ledger::Error> {
             match &mut self.room {
-                Some(0) => Err(text("disk full")),
+                Some(0) => Err(ledger::Error::Missing("/var/lib/ledger".into())),
                 Some(room) => {
                     *room -= 1;
                     Ok(())
@@ -253,12 +287,12 @@ mod tests {
             self.asked.push(format!("settle {}", span.as_secs()));
         }
 
-        fn verify(&mut self, rung: &Rung) -> Check {
+        fn verify(&mut self, rung: &Rung) -> CheckResult {
             self.asked.push(format!("verify {}", rung.verify.join(" ")));
-            Check { state: self.checks.pop_front().unwrap(), text: "the check's line".into() }
+            CheckResult { state: self.checks.pop_front().unwrap(), text: "the check's line".into() }
         }
 
-        fn note(&mut self, _: &str, _: &str) {}
+        fn record(&mut self, _: StepKind, _: Option<u32>, _: &str) {}
     }
 
     fn rules() -> Rules {
@@ -287,15 +321,15 @@ mod tests {
         attempts: impl Into<VecDeque<Attempt>>,
         checks: impl Into<VecDeque<State>>,
     ) -> (Ending, Vec<String>) {
-        let mut hands =
+        let mut executor =
             Scripted { attempts: attempts.into(), checks: checks.into(), ..Scripted::default() };
-        let ending = climb(rules, &"job-00001".parse().unwrap(), &mut hands).unwrap();
+        let ending = climb(rules, &"job-00001".parse().unwrap(), &mut executor).unwrap();
         assert!(
-            hands.attempts.is_empty() && hands.checks.is_empty(),
+            executor.attempts.is_empty() && executor.checks.is_empty(),
             "not asked for all that was expected: {:?}",
-            hands.asked
+            executor.asked
         );
-        (ending, hands.asked)
+        (ending, executor.asked)
     }
 
     fn text(text: &str) -> String {
@@ -314,12 +348,10 @@ mod tests {
 
     #[test]
     fn what_is_not_called_for_any_more_is_not_begun() {
-        let mut hands = Scripted { called_off: Some(text("it is OK")), ..Scripted::default() };
-        assert_eq!(
-            climb(&rules(), &"job-00001".parse().unwrap(), &mut hands),
-            Err(text("it is OK"))
-        );
-        assert!(hands.asked.is_empty());
+        let mut executor = Scripted { called_off: Some(Reason::Flapping), ..Scripted::default() };
+        let called_off = climb(&rules(), &"job-00001".parse().unwrap(), &mut executor);
+        assert!(matches!(called_off, Err(CalledOff::NotWanted(Reason::Flapping))));
+        assert!(executor.asked.is_empty());
     }
 
     #[test]
@@ -327,10 +359,11 @@ mod tests {
         let climbed = |room, attempts: &[Attempt]| {
             let checks = attempts.iter().map(|_| State::Critical).collect();
             let attempts = attempts.to_vec().into();
-            let mut hands = Scripted { room: Some(room), attempts, checks, ..Scripted::default() };
-            let ending = climb(&rules(), &"job-00001".parse().unwrap(), &mut hands).unwrap();
-            assert!(ending.text.contains("disk full"), "{}", ending.text);
-            (ending.outcome, hands.asked.len())
+            let mut executor =
+                Scripted { room: Some(room), attempts, checks, ..Scripted::default() };
+            let ending = climb(&rules(), &"job-00001".parse().unwrap(), &mut executor).unwrap();
+            assert!(ending.text.contains("/var/lib/ledger"), "{}", ending.text);
+            (ending.outcome, executor.asked.len())
         };
         assert_eq!(climbed(0, &[]), (RepairOutcome::CouldNotRun, 0));
         assert_eq!(climbed(1, &[Attempt::Ran(text("ok"))]), (RepairOutcome::NotHealed, 3));

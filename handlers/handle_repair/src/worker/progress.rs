@@ -10,21 +10,21 @@ use rustix::termios::tcgetwinsize;
 /// Where no width is known.
 const USUAL_COLUMNS: usize = 80;
 /// The columns in front of the text: elapsed time and word.
-const MARGIN: usize = 23;
+const MARGIN: usize = 26;
 /// The ledger has all of a text; on the screen a few rows are enough.
 const LONGEST: usize = 1000;
 
 /// The terminal of a person, if one watches.
 #[derive(Debug, Clone, Copy)]
-pub struct Screen {
+pub struct ProgressView {
     begun: Instant,
     watched: bool,
 }
 
-impl Screen {
+impl ProgressView {
     /// For a repair that began at `begun`, with somebody who waits for it or not.
-    pub fn new(begun: Instant, foreground: bool) -> Screen {
-        Screen { begun, watched: foreground && stderr().is_terminal() }
+    pub fn new(begun: Instant, foreground: bool) -> ProgressView {
+        ProgressView { begun, watched: foreground && stderr().is_terminal() }
     }
 
     /// Shows what happened and how long after the beginning.
@@ -42,7 +42,7 @@ impl Screen {
 /// Returns the rows of one text. No host can write at the beginning of a row.
 fn rows(seconds: f64, what: &str, text: &str, columns: usize) -> String {
     let kept: String = clean(text).chars().take(LONGEST).collect();
-    format!("{seconds:8.2} s  {what:<9}  {}\n", wrapped(&kept, columns, MARGIN))
+    format!("{seconds:8.2} s  {what:<12}  {}\n", wrapped(&kept, columns, MARGIN))
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_short_text_is_one_row() {
-        assert_eq!(rows(1.5, "ran", "exit 0", 80), "    1.50 s  ran        exit 0\n");
+        assert_eq!(rows(1.5, "ran", "exit 0", 80), "    1.50 s  ran           exit 0\n");
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Event, FleetNow, History, PastOutcome, PastRepair, Pause, SAME_EVENT_WITHIN};
+use policy::{
+    Event, FleetUsage, PastOutcome, PastRepair, Pause, ReasonCode, RecordedHistory,
+    SAME_EVENT_WITHIN,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{event_text, millis, span_millis, time};
+use super::row::{bytes, millis, span_millis, time};
+use crate::RepairOutcome;
 
 /// More repairs or refusals of one object than any limit can ask about.
 const ENOUGH: u32 = 1000;
@@ -14,15 +18,15 @@ const ENOUGH: u32 = 1000;
 pub(super) type Alive<'a> = &'a dyn Fn(&str) -> bool;
 
 /// What is known at `now` of the event's object and of the fleet; `fleet_window` is the policy's.
-pub(super) fn history(
+pub(super) fn read(
     store: &Connection,
     alive: Alive<'_>,
     event: &Event,
     fleet_window: Duration,
     now: SystemTime,
-) -> rusqlite::Result<History> {
+) -> rusqlite::Result<RecordedHistory> {
     let unended = unended(store, alive, now)?;
-    Ok(History {
+    Ok(RecordedHistory {
         paused: paused(store, event, now)?,
         same_event: same_event(store, event, now)?,
         same_problem: same_problem(store, event, now)?,
@@ -31,7 +35,6 @@ pub(super) fn history(
         repairs: repairs(store, event, now)?,
         refused: refused(store, event, now)?,
         fleet: fleet_beside(store, &unended, fleet_window, now)?,
-        now: None,
     })
 }
 
@@ -40,8 +43,9 @@ fn age(at: i64, now: SystemTime) -> Duration {
     now.duration_since(time(at)).unwrap_or(Duration::ZERO)
 }
 
-pub(super) fn object(event: &Event) -> (&str, &str) {
-    (&event.host, event.service.as_deref().unwrap_or_default())
+/// The host and service of an event, as the ledger keeps them.
+pub(super) fn object(event: &Event) -> (&[u8], &[u8]) {
+    (bytes(Some(&event.host)), bytes(event.service.as_deref()))
 }
 
 fn paused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<Pause>> {
@@ -49,8 +53,8 @@ fn paused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resul
     let until = |row: &Row<'_>| row.get::<_, Option<i64>>(2);
     store
         .query_row(
-            "SELECT by_whom, reason, until FROM pause WHERE host IN ('', ?1) AND service IN ('', \
-             ?2) AND (until IS NULL OR until > ?3) \
+            "SELECT by_whom, reason, until FROM pause \
+             WHERE host IN (x'', ?1) AND service IN (x'', ?2) AND (until IS NULL OR until > ?3) \
              ORDER BY until IS NOT NULL, until DESC LIMIT 1",
             params![host, service, millis(now)],
             |row| {
@@ -67,7 +71,7 @@ fn same_event(
     event: &Event,
     now: SystemTime,
 ) -> rusqlite::Result<Option<String>> {
-    answered(store, event, Some(&event_text(event)), now)
+    answered(store, event, Some(&event.change()), now)
 }
 
 fn same_problem(
@@ -90,11 +94,17 @@ fn answered(
     let (host, service) = object(event);
     store
         .query_row(
-            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 AND event = \
-             coalesce(?4, event) \
-             AND reserved > ?5 AND coalesce(outcome, '') <> 'could-not-run' ORDER BY reserved DESC \
-             LIMIT 1",
-            params![host, service, problem, at, millis(now) - span_millis(SAME_EVENT_WITHIN)],
+            "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 \
+             AND event = coalesce(?4, event) AND reserved > ?5 AND coalesce(outcome, '') <> ?6 \
+             ORDER BY reserved DESC LIMIT 1",
+            params![
+                host,
+                service,
+                problem,
+                at,
+                millis(now) - span_millis(SAME_EVENT_WITHIN),
+                RepairOutcome::CouldNotRun.as_str()
+            ],
             |row| row.get(0),
         )
         .optional()
@@ -111,8 +121,8 @@ fn ahead(
     let (host, service) = object(event);
     store
         .query_row(
-            "SELECT job, max(coalesce(ended, reserved)) AS newest FROM repair WHERE host = ?1 AND \
-             service = ?2 HAVING newest > ?3",
+            "SELECT job, max(coalesce(ended, reserved)) AS newest FROM repair \
+             WHERE host = ?1 AND service = ?2 HAVING newest > ?3",
             params![host, service, millis(now + TOLERATED)],
             |row| Ok((row.get(0)?, time(row.get(1)?).duration_since(now).unwrap_or_default())),
         )
@@ -122,7 +132,7 @@ fn ahead(
 /// A repair that counts as running.
 struct Unended {
     job: String,
-    host: String,
+    host: Vec<u8>,
     reserved: i64,
 }
 
@@ -134,7 +144,7 @@ fn unended(
     now: SystemTime,
 ) -> rusqlite::Result<Vec<Unended>> {
     let mut all = store
-        .prepare("SELECT job, lease_until > ?1, host, reserved FROM repair WHERE ended IS NULL")?;
+        .prepare("SELECT job, lease_until > ?1, host, reserved FROM repair INDEXED BY repair_running WHERE ended IS NULL")?;
     let row = |row: &Row<'_>| {
         let job: String = row.get(0)?;
         let runs = row.get(1)? || alive(&job);
@@ -144,7 +154,7 @@ fn unended(
 }
 
 fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(String, Duration)> {
-    let here = unended.iter().find(|repair| repair.host == event.host)?;
+    let here = unended.iter().find(|repair| repair.host == event.host.as_bytes())?;
     Some((here.job.clone(), age(here.reserved, now)))
 }
 
@@ -162,10 +172,13 @@ fn repairs(
              WHERE host = ?1 AND service = ?2 ORDER BY over DESC LIMIT ?3",
         )?
         .query_map(params![host, service, ENOUGH], |row| {
-            let outcome = match row.get::<_, Option<String>>(3)?.as_deref() {
-                Some("healed") => PastOutcome::Healed,
-                Some("could-not-run") => PastOutcome::NotRun,
-                _ => PastOutcome::Failed,
+            let word: Option<String> = row.get(3)?;
+            let outcome = match word.as_deref().and_then(RepairOutcome::from_word) {
+                Some(RepairOutcome::Healed) => PastOutcome::Healed,
+                Some(RepairOutcome::CouldNotRun) => PastOutcome::NotRun,
+                Some(RepairOutcome::NotHealed | RepairOutcome::Unknown) | None => {
+                    PastOutcome::Failed
+                }
             };
             Ok(PastRepair {
                 job: row.get(0)?,
@@ -180,12 +193,13 @@ fn repairs(
 /// A call that Nagios merely repeated is no sign of new trouble.
 fn refused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Vec<Duration>> {
     let (host, service) = object(event);
+    let repeated = ReasonCode::SameEvent.as_str();
     store
         .prepare(
-            "SELECT at FROM refusal WHERE host = ?1 AND service = ?2 AND why <> 'same-event' \
-                  ORDER BY at DESC LIMIT ?3",
+            "SELECT at FROM refusal WHERE host = ?1 AND service = ?2 AND reason <> ?3 \
+             ORDER BY at DESC LIMIT ?4",
         )?
-        .query_map(params![host, service, ENOUGH], |row| Ok(age(row.get(0)?, now)))?
+        .query_map(params![host, service, repeated, ENOUGH], |row| Ok(age(row.get(0)?, now)))?
         .collect()
 }
 
@@ -194,7 +208,7 @@ pub(super) fn fleet(
     alive: Alive<'_>,
     window: Duration,
     now: SystemTime,
-) -> rusqlite::Result<FleetNow> {
+) -> rusqlite::Result<FleetUsage> {
     fleet_beside(store, &unended(store, alive, now)?, window, now)
 }
 
@@ -203,12 +217,12 @@ fn fleet_beside(
     unended: &[Unended],
     window: Duration,
     now: SystemTime,
-) -> rusqlite::Result<FleetNow> {
+) -> rusqlite::Result<FleetUsage> {
     let started = "SELECT count(*), min(reserved) FROM repair WHERE reserved > ?1";
     let running = u32::try_from(unended.len()).unwrap_or(u32::MAX);
     store.query_row(started, [millis(now) - span_millis(window)], |row| {
         let oldest: Option<i64> = row.get(1)?;
         let oldest_start = oldest.map(|at| age(at, now)).unwrap_or_default();
-        Ok(FleetNow { running, started: row.get(0)?, oldest_start, share: None })
+        Ok(FleetUsage { running, started: row.get(0)?, oldest_start })
     })
 }
