@@ -6,7 +6,7 @@ use ledger::{Ledger, Record, Step};
 use plugin_kit::{Found, Out, Problem, clean};
 use serde_json::{Value, json};
 
-use crate::cli::Show;
+use crate::cli::ShowArgs;
 use crate::context::Context;
 use crate::history::{object, outcome, repair_json, unread};
 use crate::json::{self, merged};
@@ -14,19 +14,20 @@ use crate::split::Split;
 use crate::table::{Table, Tone};
 use crate::time;
 
-impl Split for Show {
+impl Split for ShowArgs {
     type Data = (Record, Vec<Step>);
 
     fn collect(&self, context: &Context) -> Result<(Record, Vec<Step>), Problem> {
-        let none = || {
+        let no_such_job = || {
             Problem::Usage(format!(
                 "no job begins with '{}' (see 'repairctl history')",
                 self.job.escape_debug()
             ))
         };
-        let mut ledger = context.ledger(context.config()?)?.ok_or_else(none)?;
+        let mut ledger = context.ledger(context.config()?)?.ok_or_else(no_such_job)?;
         let found = ledger.jobs(&self.job).map_err(unread)?;
-        let record = match_one(&self.job, found).map_err(|many| many.unwrap_or_else(none))?;
+        let record =
+            match_one(&self.job, found).map_err(|many| many.unwrap_or_else(no_such_job))?;
         let steps = match record.job.parse() {
             Ok(job) => ledger.steps(&job).map_err(unread)?,
             Err(_) => Vec::new(),
@@ -47,7 +48,7 @@ impl Split for Show {
                 merged(repair_json(&record), json!({"steps": steps}))
             )));
         } else {
-            tell(&record, &steps, out);
+            print_record(&record, &steps, out);
         }
         Ok(Found::Fine)
     }
@@ -74,7 +75,7 @@ fn match_one(asked: &str, mut found: Vec<Record>) -> Result<Record, Option<Probl
     }
 }
 
-fn tell(record: &Record, steps: &[Step], out: &mut Out) {
+fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
     let ended = match record.ended {
         Some(ended) => format!(
             "{}, after {}",
@@ -112,7 +113,7 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
             "failed" | "refused" | "not run" | "unknown" | "not told" => Tone::Uneasy,
             _ => Tone::Plain,
         };
-        let [first, more @ ..] = &parts(step)[..] else { continue };
+        let [first, more @ ..] = &text_lines(step)[..] else { continue };
         table.row([
             after(step, record.reserved).into(),
             crate::table::Cell::toned(&step.what, tone),
@@ -127,7 +128,7 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
 
 /// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are
 /// lines again.
-fn parts(step: &Step) -> Vec<String> {
+fn text_lines(step: &Step) -> Vec<String> {
     match step.what.as_str() {
         "found" => step.text.split(" / ").map(str::to_owned).collect(),
         _ => vec![step.text.clone()],

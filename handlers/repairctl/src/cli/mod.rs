@@ -19,17 +19,17 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 use plugin_kit::Problem;
 
-pub use doctor::Doctor;
-pub use explain::Explain;
-pub use history::{Ended, History};
-pub use init::Init;
-pub use lint::Lint;
-pub use pause::{Pause, Resume, Status};
-pub use replay::{Assume, Replay};
-pub use report::Report;
-pub use show::Show;
-pub use sweep::Sweep;
-pub use trust::Trust;
+pub use doctor::DoctorArgs;
+pub use explain::ExplainArgs;
+pub use history::{HistoryArgs, OutcomeArg};
+pub use init::InitArgs;
+pub use lint::LintArgs;
+pub use pause::{PauseArgs, ResumeArgs, StatusArgs};
+pub use replay::{AssumeArg, ReplayArgs};
+pub use report::ReportArgs;
+pub use show::ShowArgs;
+pub use sweep::SweepArgs;
+pub use trust::TrustArgs;
 
 /// Sets up, understands, pauses, sweeps and reports what handle_repair does.
 #[derive(Debug, Parser)]
@@ -43,7 +43,7 @@ pub use trust::Trust;
   2  could not be done, or not wholly
   3  bad arguments or configuration; nothing was done"
 )]
-pub struct Words {
+pub struct RepairctlArgs {
     /// The rules
     #[arg(
         long,
@@ -54,47 +54,47 @@ pub struct Words {
     pub policy: PathBuf,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: RepairctlCommand,
 }
 
 /// The commands, in the order in which an admin meets them.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum RepairctlCommand {
     /// Write a first policy and key, and show what goes onto the repaired host
-    Init(Init),
+    Init(InitArgs),
     /// Record a host's key, once you have compared its fingerprint
-    Trust(Trust),
+    Trust(TrustArgs),
     /// Check everything between Nagios and the gates of the hosts
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// Find what silently keeps Nagios from calling for repairs
-    Lint(Lint),
+    Lint(LintArgs),
     /// Say what would happen to a host or service now, and why
-    Explain(Explain),
+    Explain(ExplainArgs),
     /// List repairs and refusals
-    History(History),
+    History(HistoryArgs),
     /// Show everything about one repair
-    Show(Show),
+    Show(ShowArgs),
     /// Make a page or a mail about what was repaired
-    Report(Report),
+    Report(ReportArgs),
     /// Run a policy over Nagios' logs: what would it have done?
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// Stop repairing: everything, a host, or a service
-    Pause(Pause),
+    Pause(PauseArgs),
     /// Undo a pause
-    Resume(Resume),
+    Resume(ResumeArgs),
     /// Say whether repairs are paused, running, or held by a limit
-    Status(Status),
+    Status(StatusArgs),
     /// Offer what lost its chance to be repaired once more
-    Sweep(Sweep),
+    Sweep(SweepArgs),
 }
 
-impl Command {
+impl RepairctlCommand {
     /// Nagios' main configuration, where the command line names it.
     pub fn nagios_cfg(&self) -> Option<&PathBuf> {
         match self {
-            Command::Init(words) => words.nagios_cfg.as_ref(),
-            Command::Trust(words) => words.nagios_cfg.as_ref(),
-            Command::Doctor(words) => words.nagios_cfg.as_ref(),
+            RepairctlCommand::Init(words) => words.nagios_cfg.as_ref(),
+            RepairctlCommand::Trust(words) => words.nagios_cfg.as_ref(),
+            RepairctlCommand::Doctor(words) => words.nagios_cfg.as_ref(),
             _ => None,
         }
     }
@@ -102,13 +102,13 @@ impl Command {
 
 /// The definition, for man pages and completions.
 pub fn command() -> clap::Command {
-    Words::command()
+    RepairctlArgs::command()
 }
 
 /// Reads the arguments after the program's name.
-pub fn read(argv: &[OsString]) -> Result<Words, Problem> {
+pub fn read(argv: &[OsString]) -> Result<RepairctlArgs, Problem> {
     let name = OsString::from("repairctl");
-    Words::try_parse_from(std::iter::once(&name).chain(argv))
+    RepairctlArgs::try_parse_from(std::iter::once(&name).chain(argv))
         .map_err(|error| Problem::misread(&error, "(see --help); nothing was done"))
 }
 

@@ -13,7 +13,7 @@ use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::cli::Explain;
+use crate::cli::ExplainArgs;
 use crate::context::Context;
 use crate::history::unread;
 use crate::json::{self, merged};
@@ -55,7 +55,7 @@ struct NoAction {
     allowed_at: Option<SystemTime>,
 }
 
-impl Split for Explain {
+impl Split for ExplainArgs {
     type Data = Explanation;
 
     fn collect(&self, context: &Context) -> Result<Explanation, Problem> {
@@ -137,7 +137,7 @@ fn history(
     Ok(History { now, fleet: FleetNow { share: Some(seen.share), ..known.fleet.clone() }, ..known })
 }
 
-fn tell(words: &Explain, told: &Explanation, out: &mut Out) {
+fn tell(words: &ExplainArgs, told: &Explanation, out: &mut Out) {
     let object = Object { host: &words.host, service: words.service.as_deref() };
     headline(&object.to_string(), &told.verdict, out);
     if let Some(broken) = &told.broken {
@@ -170,7 +170,7 @@ fn headline(what: &str, verdict: &Prediction, out: &mut Out) {
     }
 }
 
-fn as_json(words: &Explain, told: &Explanation) -> Value {
+fn as_json(words: &ExplainArgs, told: &Explanation) -> Value {
     let one = |verdict: &Prediction| {
         let why = verdict.no_action.as_ref();
         json!({

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use plugin_kit::{Found, Out, Problem};
 use serde_json::json;
 
-use crate::cli::Lint;
+use crate::cli::LintArgs;
 use crate::configuration::{self, Configuration};
 use crate::context::Context;
 use crate::json;
@@ -24,7 +24,7 @@ use object::Look;
 use policies::Policies;
 
 /// The command.
-pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &LintArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
     let main: PathBuf = match &words.main {
         Some(main) => main.clone(),
         None => configuration::find().ok_or_else(|| {

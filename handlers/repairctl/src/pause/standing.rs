@@ -10,7 +10,7 @@ use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{scope_of, told, unusable};
+use super::{describe, scope_of, unusable};
 use crate::context::Context;
 use crate::json::merged;
 use crate::object::Object;
@@ -112,7 +112,11 @@ impl Standing {
         match self.pauses.as_slice() {
             [] => row("repairs", "on: nothing is paused".into(), Tone::Good),
             pauses => pauses.iter().for_each(|pause| {
-                row("paused", format!("{}: {}", scope_of(pause), told(pause, self.now)), Tone::Bad)
+                row(
+                    "paused",
+                    format!("{}: {}", scope_of(pause), describe(pause, self.now)),
+                    Tone::Bad,
+                )
             }),
         }
         let limits = &config.policy.fleet;

@@ -16,7 +16,7 @@ use ledger::Sweeping;
 use plugin_kit::{Found, Out, Problem};
 use policy_file::Config;
 
-use crate::cli::Sweep as Words;
+use crate::cli::SweepArgs;
 use crate::context::Context;
 use offer::{Ground, Next};
 use pace::Sweep;
@@ -24,7 +24,7 @@ use scene::Scene;
 use told::{End, Fate, Row, Telling};
 
 /// The command.
-pub fn run(words: &Words, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &SweepArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
     let config = context.config()?;
     let file = config.status_file.as_deref().ok_or_else(|| {
         Problem::Usage(format!(
@@ -56,7 +56,7 @@ pub fn run(words: &Words, context: &Context, out: &mut Out) -> Result<Found, Pro
 
 /// What would be offered; nothing is started or written.
 fn rehearse(
-    words: &Words,
+    words: &SweepArgs,
     context: &Context,
     config: &Config,
     scene: &Scene,
