@@ -1,4 +1,4 @@
-//! `repairctl`: the admin's side. One module per command; [`cli`] alone knows clap.
+//! `repairctl`: the admin's side. One folder per command.
 
 pub mod cli;
 mod configuration;
@@ -8,21 +8,18 @@ mod explain;
 mod gate_setup;
 mod history;
 mod init;
-mod json;
 mod lint;
 mod nagios;
 mod object;
 mod pause;
-mod question;
 mod replay;
 mod report;
 mod show;
 mod split;
 mod status_snapshot;
 mod sweep;
-mod table;
-mod time;
 mod trust;
+mod ui;
 
 use std::ffi::OsString;
 

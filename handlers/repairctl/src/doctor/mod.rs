@@ -1,6 +1,7 @@
 //! `repairctl doctor`: looks at everything between Nagios and the gates, as the user Nagios runs
 //! as.
 
+pub mod args;
 mod finding;
 mod fix;
 mod host;
@@ -17,12 +18,12 @@ use policy_file::Config;
 use privsep::Account;
 use serde_json::json;
 
-use crate::cli::DoctorArgs;
 use crate::context::Context;
-use crate::json;
 use crate::nagios::{self, MainFile, Objects};
 use crate::split::Split;
-use crate::table::Tone;
+use crate::ui::json;
+use crate::ui::tone::Tone;
+use args::DoctorArgs;
 use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
 use fix::{FixContext, ServerFix};
 use host::Target;

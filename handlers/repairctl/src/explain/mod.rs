@@ -1,5 +1,6 @@
 //! `repairctl explain`: what would happen to an object now, and why.
 
+pub mod args;
 mod seen;
 
 use std::time::SystemTime;
@@ -13,14 +14,14 @@ use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::cli::ExplainArgs;
 use crate::context::Context;
 use crate::history::unread;
-use crate::json::{self, merged};
 use crate::object::Object;
 use crate::split::Split;
-use crate::table::Tone;
-use crate::time;
+use crate::ui::json::{self, merged};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+use args::ExplainArgs;
 use seen::Seen;
 
 /// What would happen.

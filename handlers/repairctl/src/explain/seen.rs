@@ -9,7 +9,7 @@ use handle_repair::status::{self, Blind, Object, Program};
 use plugin_kit::Problem;
 use policy::{ObjectState, Span, StateType};
 
-use crate::cli::ExplainArgs;
+use super::args::ExplainArgs;
 
 /// One reading of the status file, for one object.
 pub struct Seen {

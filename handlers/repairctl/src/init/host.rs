@@ -10,12 +10,12 @@ use std::thread;
 use plugin_kit::{Found, Out, Problem, clean};
 use privsep::Account;
 
+use super::args::InitArgs;
 use super::script::{self, GateSource};
-use crate::cli::InitArgs;
 use crate::context::Context;
 use crate::gate_setup;
-use crate::question;
 use crate::trust;
+use crate::ui::question;
 
 /// Sets the host up and tells what comes next.
 pub fn set_up(

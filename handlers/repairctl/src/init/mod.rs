@@ -1,5 +1,6 @@
 //! `repairctl init`: from nothing to a policy, a key and the host's side.
 
+pub mod args;
 mod host;
 mod recipe;
 mod script;
@@ -11,12 +12,12 @@ use plugin_kit::{Found, Out, Problem};
 use privsep::Account;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::InitArgs;
 use crate::configuration;
 use crate::context::Context;
 use crate::gate_setup;
 use crate::nagios::{self, MainFile};
 use crate::split::Split;
+use args::InitArgs;
 use recipe::Recipe;
 use server::ServerSetup;
 

@@ -1,6 +1,7 @@
 //! `repairctl lint`: reads Nagios' configuration and finds what silently keeps it from calling for
 //! repairs.
 
+pub mod args;
 mod finding;
 mod global;
 mod handler;
@@ -14,10 +15,10 @@ use std::path::PathBuf;
 use plugin_kit::{Found, Out, Problem};
 use serde_json::json;
 
-use crate::cli::LintArgs;
 use crate::configuration::{self, Configuration};
 use crate::context::Context;
-use crate::json;
+use crate::ui::json;
+use args::LintArgs;
 use finding::{Findings, Level, error};
 use handler::Kind;
 use object::Look;

@@ -1,5 +1,6 @@
 //! `repairctl pause`, `resume` and `status`.
 
+pub mod args;
 mod author;
 mod standing;
 
@@ -12,12 +13,12 @@ use plugin_kit::{Found, Out, Problem, clean};
 use policy_file::{Config, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{PauseArgs, ResumeArgs, StatusArgs};
 use crate::context::Context;
-use crate::json;
 use crate::object::Object;
 use crate::split::Split;
 use crate::status_snapshot;
+use crate::ui::json;
+use args::{PauseArgs, ResumeArgs, StatusArgs};
 use standing::Standing;
 
 /// A pause that was made.

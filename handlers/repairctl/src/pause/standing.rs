@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 
 use super::{describe, scope_of, unusable};
 use crate::context::Context;
-use crate::json::merged;
 use crate::object::Object;
 use crate::status_snapshot::{self, StatusSnapshot};
-use crate::table::{Cell, Table, Tone};
-use crate::time;
+use crate::ui::json::merged;
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
 
 /// How long an outcome that nobody knows is shown.
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);

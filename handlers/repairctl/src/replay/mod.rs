@@ -1,5 +1,6 @@
 //! `repairctl replay`: runs a policy over Nagios' logs. What would it have done?
 
+pub mod args;
 mod entry;
 mod files;
 mod lines;
@@ -17,9 +18,9 @@ use std::rc::Rc;
 
 use plugin_kit::{Found, Out, Problem};
 
-use crate::cli::{AssumeArg, ReplayArgs};
 use crate::configuration;
 use crate::context::Context;
+use args::{AssumeArg, ReplayArgs};
 use entry::{entry, time};
 use files::{BadLog, Log};
 use lines::Lines;

@@ -1,5 +1,6 @@
 //! `repairctl report`: what was repaired in a month, for people who were asleep.
 
+pub mod args;
 mod figures;
 mod file;
 mod format;
@@ -15,10 +16,10 @@ use plugin_kit::{Found, Out, Problem};
 use policy::Limits;
 use policy_file::Config;
 
-use crate::cli::ReportArgs;
 use crate::context::Context;
 use crate::history::unread;
 use crate::split::Split;
+use args::ReportArgs;
 use figures::{Figures, PeriodRecord};
 use period::{Parts, Period, Periods};
 

@@ -6,7 +6,7 @@ use super::figures::{Figures, RepairCounts, distribution};
 use super::format::{change, count, number, percent, reason, span_or_dash, time_class};
 use crate::history::object;
 use crate::object::Object;
-use crate::time;
+use crate::ui::time;
 
 const WIDTH: usize = 78;
 /// How much of a bar a line has room for.

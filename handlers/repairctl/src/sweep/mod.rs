@@ -2,6 +2,7 @@
 //! same worker, once more.
 
 mod addresses;
+pub mod args;
 mod lost;
 mod offer;
 mod pace;
@@ -16,8 +17,8 @@ use ledger::Sweeping;
 use plugin_kit::{Found, Out, Problem};
 use policy_file::Config;
 
-use crate::cli::SweepArgs;
 use crate::context::Context;
+use args::SweepArgs;
 use offer::{Ground, Next};
 use pace::Sweep;
 use scene::Scene;

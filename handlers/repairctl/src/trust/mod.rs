@@ -1,6 +1,7 @@
 //! `repairctl trust`: shows a host's key, asks, and records it. Strict checking lives from what is
 //! recorded here, so nothing is recorded that nobody has compared.
 
+pub mod args;
 mod decision;
 mod known_hosts_file;
 
@@ -13,12 +14,12 @@ use transport::survey::{self, ShownKey};
 use transport::{Error, SshTarget, route};
 
 use self::decision::{TrustAction, TrustOptions};
-use crate::cli::TrustArgs;
 use crate::context::Context;
 use crate::nagios::MainFile;
-use crate::question;
 use crate::split::Split;
-use crate::table::Tone;
+use crate::ui::question;
+use crate::ui::tone::Tone;
+use args::TrustArgs;
 
 /// For all connections together; a host shows up to five keys.
 const LIMIT: Duration = Duration::from_secs(30);

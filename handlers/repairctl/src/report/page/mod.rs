@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use super::figures::Figures;
 use super::format::{change, count, number, percent, span_or_dash};
-use crate::time;
+use crate::ui::time;
 
 /// The whole page.
 pub fn page(figures: &Figures) -> String {

@@ -6,7 +6,7 @@ use super::super::figures::Figures;
 use super::super::format::{change, count, number, reason, span, span_or_dash};
 use super::{escape, short};
 use crate::object::Object;
-use crate::time;
+use crate::ui::time;
 
 /// A table: a caption, headings, and rows of HTML cells. Headings that begin with `#` are of
 /// numbers, those with `@` of times.

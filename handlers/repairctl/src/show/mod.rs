@@ -1,18 +1,21 @@
 //! `repairctl show`: everything that is on record of one repair.
 
+pub mod args;
+
 use std::time::{Duration, SystemTime};
 
 use ledger::{Ledger, Record, Step};
 use plugin_kit::{Found, Out, Problem, clean};
 use serde_json::{Value, json};
 
-use crate::cli::ShowArgs;
 use crate::context::Context;
 use crate::history::{object, outcome, repair_json, unread};
-use crate::json::{self, merged};
 use crate::split::Split;
-use crate::table::{Table, Tone};
-use crate::time;
+use crate::ui::json::{self, merged};
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+use args::ShowArgs;
 
 impl Split for ShowArgs {
     type Data = (Record, Vec<Step>);
@@ -116,7 +119,7 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
         let [first, more @ ..] = &text_lines(step)[..] else { continue };
         table.row([
             after(step, record.reserved).into(),
-            crate::table::Cell::toned(&step.what, tone),
+            Cell::toned(&step.what, tone),
             first.into(),
         ]);
         for line in more {

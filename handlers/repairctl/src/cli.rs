@@ -1,17 +1,4 @@
-//! The command line. The only module that knows clap; each command's words stand in a file of its
-//! own.
-
-mod doctor;
-mod explain;
-mod history;
-mod init;
-mod lint;
-mod pause;
-mod replay;
-mod report;
-mod show;
-mod sweep;
-mod trust;
+//! The command line: the commands, each with the arguments in its own folder.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,17 +6,17 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 use plugin_kit::Problem;
 
-pub use doctor::DoctorArgs;
-pub use explain::ExplainArgs;
-pub use history::{HistoryArgs, OutcomeArg};
-pub use init::InitArgs;
-pub use lint::LintArgs;
-pub use pause::{PauseArgs, ResumeArgs, StatusArgs};
-pub use replay::{AssumeArg, ReplayArgs};
-pub use report::ReportArgs;
-pub use show::ShowArgs;
-pub use sweep::SweepArgs;
-pub use trust::TrustArgs;
+use crate::doctor::args::DoctorArgs;
+use crate::explain::args::ExplainArgs;
+use crate::history::args::HistoryArgs;
+use crate::init::args::InitArgs;
+use crate::lint::args::LintArgs;
+use crate::pause::args::{PauseArgs, ResumeArgs, StatusArgs};
+use crate::replay::args::ReplayArgs;
+use crate::report::args::ReportArgs;
+use crate::show::args::ShowArgs;
+use crate::sweep::args::SweepArgs;
+use crate::trust::args::TrustArgs;
 
 /// Sets up, understands, pauses, sweeps and reports what handle_repair does.
 #[derive(Debug, Parser)]

@@ -1,5 +1,7 @@
 //! `repairctl history`: what was repaired, or refused, in what time.
 
+pub mod args;
+
 use std::time::{Duration, SystemTime};
 
 use ledger::{
@@ -9,13 +11,14 @@ use plugin_kit::{Found, Out, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cli::{HistoryArgs, OutcomeArg};
 use crate::context::Context;
-use crate::json;
 use crate::object::Object;
 use crate::split::Split;
-use crate::table::{Cell, Table, Tone};
-use crate::time;
+use crate::ui::json;
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+use args::{HistoryArgs, OutcomeArg};
 
 /// What is on record.
 #[derive(Default, Serialize, Deserialize)]
