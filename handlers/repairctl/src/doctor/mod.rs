@@ -45,6 +45,10 @@ impl Split for DoctorArgs {
         WITHIN
     }
 
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
     fn collect(&self, context: &Context) -> Result<Checks, Problem> {
         let main = MainFile::find(self.nagios_cfg.as_deref())?;
         let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;

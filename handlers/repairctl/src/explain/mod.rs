@@ -59,6 +59,10 @@ struct NoAction {
 impl Split for ExplainArgs {
     type Data = Explanation;
 
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
     fn collect(&self, context: &Context) -> Result<Explanation, Problem> {
         let now = SystemTime::now();
         let config = context.config()?;

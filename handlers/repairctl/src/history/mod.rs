@@ -32,6 +32,10 @@ pub struct HistoryData {
 impl Split for HistoryArgs {
     type Data = HistoryData;
 
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
     fn collect(&self, context: &Context) -> Result<HistoryData, Problem> {
         let filter = filter(self, SystemTime::now())?;
         let Some(mut ledger) = context.ledger(context.config()?)? else {

@@ -128,6 +128,10 @@ impl Split for ResumeArgs {
 impl Split for StatusArgs {
     type Data = Standing;
 
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
     fn collect(&self, context: &Context) -> Result<Standing, Problem> {
         Standing::look(context)
     }

@@ -20,6 +20,10 @@ use args::ShowArgs;
 impl Split for ShowArgs {
     type Data = (Record, Vec<Step>);
 
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
     fn collect(&self, context: &Context) -> Result<(Record, Vec<Step>), Problem> {
         let no_such_job = || {
             Problem::Usage(format!(
