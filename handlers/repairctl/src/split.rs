@@ -36,6 +36,12 @@ pub trait Split {
         ANSWER_WITHIN
     }
 
+    /// Whether `show` prints JSON: that is escaped there and shows exactly what is on record, so the
+    /// data are not cleaned on their way.
+    fn prints_json(&self) -> bool {
+        false
+    }
+
     /// Arguments added for the other half: what only root knows.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
@@ -70,9 +76,7 @@ pub fn run<C: Split>(
         None => command.collect(context)?,
         Some(account) => {
             let half = start(&account, context, &with(argv, command.extra_args()), Stdio::null())?;
-            // What is printed as JSON is escaped there, and says just what is on record.
-            let exact = argv.iter().any(|word| word == "--json");
-            let answer = half.answer(command.timeout(), exact)?;
+            let answer = half.answer(command.timeout(), command.prints_json())?;
             answer.map_err(|text| {
                 Problem::Usage(format!("as {}: {text}{}", account.name, hint(argv)))
             })?

@@ -1,5 +1,6 @@
 //! `repairctl explain`: what would happen to an object now, and why.
 
+pub mod args;
 mod seen;
 
 use std::time::SystemTime;
@@ -13,14 +14,14 @@ use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::cli::Explain;
 use crate::context::Context;
 use crate::history::unread;
-use crate::json::{self, merged};
 use crate::object::Object;
 use crate::split::Split;
-use crate::table::Tone;
-use crate::time;
+use crate::ui::json::{self, merged};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+use args::ExplainArgs;
 use seen::Seen;
 
 /// What would happen.
@@ -55,8 +56,12 @@ struct NoAction {
     allowed_at: Option<SystemTime>,
 }
 
-impl Split for Explain {
+impl Split for ExplainArgs {
     type Data = Explanation;
+
+    fn prints_json(&self) -> bool {
+        self.json
+    }
 
     fn collect(&self, context: &Context) -> Result<Explanation, Problem> {
         let now = SystemTime::now();
@@ -140,7 +145,7 @@ fn history(
     ledger::gather(ledger, &call.event, window, now, observed).map_err(unread)
 }
 
-fn tell(words: &Explain, told: &Explanation, out: &mut Out) {
+fn tell(words: &ExplainArgs, told: &Explanation, out: &mut Out) {
     let object = Object { host: &words.host, service: words.service.as_deref() };
     headline(&object.to_string(), &told.verdict, out);
     if let Some(broken) = &told.broken {
@@ -173,7 +178,7 @@ fn headline(what: &str, verdict: &Prediction, out: &mut Out) {
     }
 }
 
-fn as_json(words: &Explain, told: &Explanation) -> Value {
+fn as_json(words: &ExplainArgs, told: &Explanation) -> Value {
     let one = |verdict: &Prediction| {
         let why = verdict.no_action.as_ref();
         json!({

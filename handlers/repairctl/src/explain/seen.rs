@@ -9,7 +9,7 @@ use handle_repair::status::{self, Blind, Object, Program};
 use plugin_kit::Problem;
 use policy::{ObjectState, Span, StateType};
 
-use crate::cli::Explain;
+use super::args::ExplainArgs;
 
 /// One reading of the status file, for one object.
 pub struct Seen {
@@ -73,7 +73,7 @@ impl Seen {
 }
 
 /// The call for the state that was given, or the one it is in.
-pub fn call(words: &Explain, seen: Option<&Seen>, policy: &Path) -> Result<Invocation, Problem> {
+pub fn call(words: &ExplainArgs, seen: Option<&Seen>, policy: &Path) -> Result<Call, Problem> {
     let object = seen.and_then(|seen| seen.object.as_ref());
     match (&words.state, object) {
         (Some(text), _) => made(words, seen, policy, event_words(text)?),
@@ -89,7 +89,7 @@ pub fn call(words: &Explain, seen: Option<&Seen>, policy: &Path) -> Result<Invoc
     }
 }
 
-fn unknown(words: &Explain, seen: Option<&Seen>) -> String {
+fn unknown(words: &ExplainArgs, seen: Option<&Seen>) -> String {
     let object = crate::object::Object { host: &words.host, service: words.service.as_deref() };
     let known = match seen {
         Some(_) => format!("Nagios' status file does not show {object}: is the name right?"),
@@ -99,7 +99,7 @@ fn unknown(words: &Explain, seen: Option<&Seen>) -> String {
 }
 
 /// The call for the state in which it would be repaired first of all.
-pub fn broken(words: &Explain, seen: Option<&Seen>, policy: &Path) -> Result<Invocation, Problem> {
+pub fn broken(words: &ExplainArgs, seen: Option<&Seen>, policy: &Path) -> Result<Call, Problem> {
     let state = if words.service.is_some() { ObjectState::Critical } else { ObjectState::Down };
     let attempts =
         seen.and_then(|seen| seen.object.as_ref()).map_or(1, |object| object.max_attempts.max(1));
@@ -128,7 +128,7 @@ fn event_words(text: &str) -> Result<[String; 3], Problem> {
 
 /// The words with which Nagios would call, read as handle_repair reads them.
 fn made(
-    words: &Explain,
+    words: &ExplainArgs,
     seen: Option<&Seen>,
     policy: &Path,
     event: [String; 3],

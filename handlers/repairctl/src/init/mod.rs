@@ -1,9 +1,10 @@
 //! `repairctl init`: from nothing to a policy, a key and the host's side.
 
-mod here;
+pub mod args;
+mod host;
 mod recipe;
 mod script;
-mod there;
+mod server;
 
 use std::path::Path;
 
@@ -11,14 +12,14 @@ use plugin_kit::{Found, Out, Problem};
 use privsep::Account;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Init;
 use crate::configuration;
 use crate::context::Context;
 use crate::gate_setup;
 use crate::nagios::{self, MainFile};
 use crate::split::Split;
-use here::Here;
+use args::InitArgs;
 use recipe::Recipe;
+use server::ServerSetup;
 
 /// What Nagios' files say, read by its own user.
 #[derive(Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct NagiosSettings {
     status_file: Option<String>,
 }
 
-impl Split for Init {
+impl Split for InitArgs {
     type Data = NagiosSettings;
 
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
@@ -87,28 +88,32 @@ impl Split for Init {
             _ => "found by its usual name".to_owned(),
         };
         out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
-        let here =
-            Here { policy: context.policy(), dir: &self.dir, account: &account, nagios: &nagios };
+        let here = ServerSetup {
+            policy: context.policy(),
+            dir: &self.dir,
+            account: &account,
+            nagios: &nagios,
+        };
         here.set_up(&recipes, out)?;
-        missing(context, &recipes, out);
+        note_missing_repairs(context, &recipes, out);
         let repairs = recipe::repairs_json(&recipes);
         let found = match &self.target {
-            Some(host) => there::set_up(self, host, context, &repairs, out)?,
+            Some(host) => host::set_up(self, host, context, &repairs, out)?,
             None => {
-                to_paste(context, &repairs, out);
+                print_script(context, &repairs, out);
                 Found::Fine
             }
         };
         if found == Found::Fine {
-            next(self, &recipes, context.nagios_cfg(), &account, out);
+            print_next_steps(self, &recipes, context.nagios_cfg(), &account, out);
         }
         Ok(found)
     }
 }
 
-fn recipes(words: &Init) -> Result<Vec<Recipe>, Problem> {
+fn recipes(args: &InitArgs) -> Result<Vec<Recipe>, Problem> {
     let named =
-        if words.repairs.is_empty() { vec!["httpd".to_owned()] } else { words.repairs.clone() };
+        if args.repairs.is_empty() { vec!["httpd".to_owned()] } else { args.repairs.clone() };
     let recipes: Result<Vec<Recipe>, String> =
         named.iter().map(|text| Recipe::read(text)).collect();
     let recipes =
@@ -125,7 +130,7 @@ fn recipes(words: &Init) -> Result<Vec<Recipe>, Problem> {
 }
 
 /// A policy that was kept may not know what the host is set up for.
-fn missing(context: &Context, recipes: &[Recipe], out: &mut Out) {
+fn note_missing_repairs(context: &Context, recipes: &[Recipe], out: &mut Out) {
     let Ok(config) = context.config() else { return };
     for recipe in recipes.iter().filter(|recipe| !config.policy.repairs.contains_key(&recipe.name))
     {
@@ -137,12 +142,12 @@ fn missing(context: &Context, recipes: &[Recipe], out: &mut Out) {
     }
 }
 
-fn to_paste(context: &Context, repairs: &str, out: &mut Out) {
+fn print_script(context: &Context, repairs: &str, out: &mut Out) {
     let key = context
         .config()
         .map(|config| config.routes.route("", None).key)
         .unwrap_or_else(|_| context.policy().with_file_name("id_ed25519"));
-    let here = there::gate_here().unwrap_or_else(|| gate_setup::GATE.into());
+    let here = host::gate_here().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \
         mode 755 (one static file, \
@@ -153,7 +158,7 @@ fn to_paste(context: &Context, repairs: &str, out: &mut Out) {
     // In a subshell, so that what goes wrong does not end the shell it is pasted into.
     out.line(format!(
         "(\n{})",
-        script::text(&script::Source::Copied, &gate_setup::key_line(&key), repairs)
+        script::text(&script::GateSource::Copied, &gate_setup::key_line(&key), repairs)
     ));
 }
 
@@ -162,14 +167,14 @@ fn to_paste(context: &Context, repairs: &str, out: &mut Out) {
 const PACKAGED_OBJECTS: [&str; 2] =
     ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 
-fn next(
-    words: &Init,
+fn print_next_steps(
+    args: &InitArgs,
     recipes: &[Recipe],
     nagios_cfg: Option<&Path>,
     account: &Account,
     out: &mut Out,
 ) {
-    let host = words.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
+    let host = args.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
     let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
     let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
     let file = nagios_cfg

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use crate::gate_setup::GATE;
 
 /// Where the gate comes from.
-pub enum Source<'a> {
+pub enum GateSource<'a> {
     /// Somebody has copied it there before.
     Copied,
     /// It comes along with the script.
@@ -17,7 +17,7 @@ pub enum Source<'a> {
 }
 
 /// The whole script. `key_line` and `repairs` hold no quote.
-pub fn text(source: &Source<'_>, key_line: &str, repairs: &str) -> String {
+pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &str) -> String {
     let mut text = BEGIN.to_owned();
     text.push_str(&gate(source));
     let _ = write!(text, "{REPAIRS}{repairs}END_OF_REPAIRS\nfi\n{SUDO}");
@@ -47,18 +47,18 @@ say "account repair, and its directories"
 
 "#;
 
-fn gate(source: &Source<'_>) -> String {
+fn gate(source: &GateSource<'_>) -> String {
     match source {
-        Source::Copied => {
+        GateSource::Copied => {
             format!(
                 "# The gate, which you have copied there.\n[ -x {GATE} ] || {{ echo '{GATE} is \
                 missing' >&2; exit 1; }}\n\n"
             )
         }
-        Source::Inside(program) | Source::Elided(program) => {
+        GateSource::Inside(program) | GateSource::Elided(program) => {
             let size = program.len();
             let body = match source {
-                Source::Elided(_) => {
+                GateSource::Elided(_) => {
                     format!("... repair_gate of this server: {size} bytes, in base64 ...\n")
                 }
                 _ => lines(program),
@@ -142,19 +142,19 @@ mod tests {
     #[test]
     fn the_gate_is_in_it_whole_or_told() {
         let program: Vec<u8> = (0..=255).cycle().take(1000).collect();
-        let with = text(&Source::Inside(&program), "restrict ssh-ed25519 AAAA", "{}\n");
+        let with = text(&GateSource::Inside(&program), "restrict ssh-ed25519 AAAA", "{}\n");
         let body =
             with.split("END_OF_GATE'\n").nth(1).unwrap().split("END_OF_GATE").next().unwrap();
         let joined: String = body.lines().collect();
         assert_eq!(<base64ct::Base64 as base64ct::Encoding>::decode_vec(&joined).unwrap(), program);
-        let told = text(&Source::Elided(&program), "restrict ssh-ed25519 AAAA", "{}\n");
+        let told = text(&GateSource::Elided(&program), "restrict ssh-ed25519 AAAA", "{}\n");
         assert!(told.contains("1000 bytes, in base64") && told.len() < with.len());
         assert_eq!(with.matches("restrict ssh-ed25519 AAAA").count(), 2);
     }
 
     #[test]
     fn a_shell_can_read_it() {
-        for source in [Source::Copied, Source::Inside(b"x"), Source::Elided(b"x")] {
+        for source in [GateSource::Copied, GateSource::Inside(b"x"), GateSource::Elided(b"x")] {
             let script =
                 text(&source, "restrict,command=\"/x\" ssh-ed25519 AAAA nagios-selfheal", "{}\n");
             let mut shell = std::process::Command::new("/bin/sh");

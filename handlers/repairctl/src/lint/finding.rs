@@ -7,7 +7,7 @@ use plugin_kit::{Out, clean};
 use serde_json::{Value as Json, json};
 
 use crate::configuration::At;
-use crate::table::Tone;
+use crate::ui::tone::Tone;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,7 @@
 //! `repairctl lint`: reads Nagios' configuration and finds what silently keeps it from calling for
 //! repairs.
 
+pub mod args;
 mod finding;
 mod global;
 mod handler;
@@ -14,17 +15,17 @@ use std::path::PathBuf;
 use plugin_kit::{Found, Out, Problem};
 use serde_json::json;
 
-use crate::cli::Lint;
 use crate::configuration::{self, Configuration};
 use crate::context::Context;
-use crate::json;
+use crate::ui::json;
+use args::LintArgs;
 use finding::{Findings, Level, error};
 use handler::Kind;
 use object::Look;
 use policies::Policies;
 
 /// The command.
-pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &LintArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
     let main: PathBuf = match &words.main {
         Some(main) => main.clone(),
         None => configuration::find().ok_or_else(|| {

@@ -1,7 +1,8 @@
 //! `repairctl pause`, `resume` and `status`.
 
+pub mod args;
+mod author;
 mod standing;
-mod who;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -12,12 +13,12 @@ use plugin_kit::{Found, Out, Problem, clean};
 use policy_file::{Config, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{Pause, Resume, Status};
 use crate::context::Context;
-use crate::json;
 use crate::object::Object;
 use crate::split::Split;
 use crate::status_snapshot;
+use crate::ui::json;
+use args::{PauseArgs, ResumeArgs, StatusArgs};
 use standing::Standing;
 
 /// A pause that was made.
@@ -30,11 +31,11 @@ pub struct PauseResult {
 }
 
 /// Stops repairs.
-impl Split for Pause {
+impl Split for PauseArgs {
     type Data = PauseResult;
 
     fn extra_args(&self) -> Vec<OsString> {
-        vec![format!("--by={}", who::asks()).into()]
+        vec![format!("--by={}", author::name()).into()]
     }
 
     fn collect(&self, context: &Context) -> Result<PauseResult, Problem> {
@@ -50,7 +51,7 @@ impl Split for Pause {
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;
         let config = context.config()?;
-        let by = self.by.as_deref().map_or_else(who::asks, clean);
+        let by = self.by.as_deref().map_or_else(author::name, clean);
         let paused = Paused {
             host: self.host.clone(),
             service: self.service.clone(),
@@ -64,7 +65,7 @@ impl Split for Pause {
             |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
         let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
         ledger.pause(&paused).map_err(unusable)?;
-        Ok(PauseResult { paused, replaced, warning: unknown(config, host, service) })
+        Ok(PauseResult { paused, replaced, warning: unknown_object(config, host, service) })
     }
 
     fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> Result<Found, Problem> {
@@ -72,10 +73,10 @@ impl Split for Pause {
         out.line(format!(
             "{}: {}",
             scope(self.host.as_deref(), self.service.as_deref())?,
-            told(&made.paused, now)
+            describe(&made.paused, now)
         ));
         if let Some(earlier) = made.replaced {
-            out.line(format!("In place of: {}", told(&earlier, now)));
+            out.line(format!("In place of: {}", describe(&earlier, now)));
         }
         out.line("What is running goes on to its end.");
         let Some(warning) = made.warning else { return Ok(Found::Fine) };
@@ -86,7 +87,7 @@ impl Split for Pause {
 }
 
 /// Lets them go on.
-impl Split for Resume {
+impl Split for ResumeArgs {
     /// The pause that was ended, and those that still hold.
     type Data = (Option<Paused>, Vec<Paused>);
 
@@ -113,19 +114,23 @@ impl Split for Resume {
         let now = SystemTime::now();
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         match &ended {
-            Some(paused) => out.line(format!("{scope}: resumed; it was {}", told(paused, now))),
+            Some(paused) => out.line(format!("{scope}: resumed; it was {}", describe(paused, now))),
             None => out.line(format!("{scope}: was not paused")),
         }
         for still in &rest {
-            out.line(format!("still paused: {}: {}", scope_of(still), told(still, now)));
+            out.line(format!("still paused: {}: {}", scope_of(still), describe(still, now)));
         }
         Ok(if ended.is_some() { Found::Fine } else { Found::Wrong })
     }
 }
 
 /// Says how it stands.
-impl Split for Status {
+impl Split for StatusArgs {
     type Data = Standing;
+
+    fn prints_json(&self) -> bool {
+        self.json
+    }
 
     fn collect(&self, context: &Context) -> Result<Standing, Problem> {
         Standing::look(context)
@@ -168,7 +173,7 @@ fn scope_of(paused: &Paused) -> String {
 }
 
 /// `paused by alice for another 2 h: migration`
-fn told(paused: &Paused, now: SystemTime) -> String {
+fn describe(paused: &Paused, now: SystemTime) -> String {
     let left = match paused.until {
         Some(until) => {
             format!("for another {}", policy::Span(until.duration_since(now).unwrap_or_default()))
@@ -179,7 +184,7 @@ fn told(paused: &Paused, now: SystemTime) -> String {
 }
 
 /// A mistyped name pauses nothing: that must not be found out at night.
-fn unknown(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
+fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
     let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
     match status_snapshot::knows(file, host, service) {
         Ok(true) => None,

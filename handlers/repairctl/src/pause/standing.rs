@@ -10,13 +10,14 @@ use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{scope_of, told, unusable};
+use super::{describe, scope_of, unusable};
 use crate::context::Context;
-use crate::json::merged;
 use crate::object::Object;
 use crate::status_snapshot::{self, StatusSnapshot};
-use crate::table::{Cell, Table, Tone};
-use crate::time;
+use crate::ui::json::merged;
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
 
 /// How long an outcome that nobody knows is shown.
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
@@ -112,7 +113,11 @@ impl Standing {
         match self.pauses.as_slice() {
             [] => row("repairs", "on: nothing is paused".into(), Tone::Good),
             pauses => pauses.iter().for_each(|pause| {
-                row("paused", format!("{}: {}", scope_of(pause), told(pause, self.now)), Tone::Bad)
+                row(
+                    "paused",
+                    format!("{}: {}", scope_of(pause), describe(pause, self.now)),
+                    Tone::Bad,
+                )
             }),
         }
         let limits = &config.policy.fleet;

@@ -1,5 +1,6 @@
 //! `repairctl replay`: runs a policy over Nagios' logs. What would it have done?
 
+pub mod args;
 mod entry;
 mod files;
 mod lines;
@@ -17,9 +18,9 @@ use std::rc::Rc;
 
 use plugin_kit::{Found, Out, Problem};
 
-use crate::cli::{Assume as Word, Replay};
 use crate::configuration;
 use crate::context::Context;
+use args::{AssumeArg, ReplayArgs};
 use entry::{entry, time};
 use files::{BadLog, Log};
 use lines::Lines;
@@ -28,7 +29,7 @@ use sim::{Assume, Decided, Sim, Terms};
 use things::{Source, Things};
 
 /// The command.
-pub fn run(words: &Replay, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &ReplayArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
     let config = context.draft()?;
     let (things, known_from) = objects(words)?;
     if let Some(name) =
@@ -41,7 +42,7 @@ pub fn run(words: &Replay, context: &Context, out: &mut Out) -> Result<Found, Pr
     }
     let terms = Terms {
         policy: &config.policy,
-        assume: if words.assume == Word::Heals { Assume::Heals } else { Assume::Log },
+        assume: if words.assume == AssumeArg::Heals { Assume::Heals } else { Assume::Log },
         takes: words.takes.0,
         knows_status: config.status_file.is_some(),
     };
@@ -73,7 +74,7 @@ pub fn run(words: &Replay, context: &Context, out: &mut Out) -> Result<Found, Pr
 }
 
 /// The objects with a repair, and where they are known from.
-fn objects(words: &Replay) -> Result<(Things, String), Problem> {
+fn objects(words: &ReplayArgs) -> Result<(Things, String), Problem> {
     if let Some(repair) = &words.repair {
         let known_from = format!("every service is taken to have the repair '{repair}'");
         return Ok((Things::new(Source::All(repair.clone())), known_from));

@@ -8,9 +8,10 @@ use serde_json::{Value as Json, json};
 use super::files::BadLog;
 use super::sim::{Assume, Decided, Sim, Terms};
 use super::things::Thing;
-use crate::json;
-use crate::table::{Cell, Table, Tone};
-use crate::time;
+use crate::ui::json;
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
 
 /// A replay that is over.
 pub struct Sum<'a> {

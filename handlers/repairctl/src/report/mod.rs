@@ -1,11 +1,12 @@
 //! `repairctl report`: what was repaired in a month, for people who were asleep.
 
+pub mod args;
 mod figures;
 mod file;
+mod format;
 mod page;
 mod period;
 mod text;
-mod words;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -15,18 +16,18 @@ use plugin_kit::{Found, Out, Problem};
 use policy::Limits;
 use policy_file::Config;
 
-use crate::cli::Report;
 use crate::context::Context;
 use crate::history::unread;
 use crate::split::Split;
-use figures::{Figures, Recorded};
+use args::ReportArgs;
+use figures::{Figures, PeriodRecord};
 use period::{Parts, Period, Periods};
 
-impl Split for Report {
+impl Split for ReportArgs {
     /// What is on record of the period, and of the one before it.
-    type Data = (Recorded, Recorded);
+    type Data = (PeriodRecord, PeriodRecord);
 
-    fn collect(&self, context: &Context) -> Result<(Recorded, Recorded), Problem> {
+    fn collect(&self, context: &Context) -> Result<(PeriodRecord, PeriodRecord), Problem> {
         let periods = periods(self, SystemTime::now())?;
         let config = context.config()?;
         let Some(mut ledger) = context.ledger(config)? else { return Ok(Default::default()) };
@@ -38,7 +39,7 @@ impl Split for Report {
 
     fn show(
         &self,
-        (recorded, before): (Recorded, Recorded),
+        (recorded, before): (PeriodRecord, PeriodRecord),
         _: &Context,
         out: &mut Out,
     ) -> Result<Found, Problem> {
@@ -56,21 +57,25 @@ impl Split for Report {
     }
 }
 
-fn periods(words: &Report, now: SystemTime) -> Result<Periods, Problem> {
-    let periods = match &words.since {
+fn periods(args: &ReportArgs, now: SystemTime) -> Result<Periods, Problem> {
+    let periods = match &args.since {
         Some(since) => Periods::since(since, now),
-        None => Periods::of_month(words.month.as_deref(), now),
+        None => Periods::of_month(args.month.as_deref(), now),
     };
     periods.map_err(Problem::Usage)
 }
 
-fn read(ledger: &mut dyn Ledger, config: &Config, period: &Period) -> Result<Recorded, Problem> {
+fn read(
+    ledger: &mut SqliteLedger,
+    config: &Config,
+    period: &Period,
+) -> Result<PeriodRecord, Problem> {
     let filter =
         Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
     let repairs = ledger.repairs(&filter).map_err(unread)?;
     let refusals = ledger.refusal_counts(&filter).map_err(unread)?;
-    Ok(Recorded {
-        came_back: came_back(&repairs, |record| relapse(record, config)),
+    Ok(PeriodRecord {
+        relapsed: came_back(&repairs, |record| relapse(record, config)),
         repairs,
         refusals,
     })

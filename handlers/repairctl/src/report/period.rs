@@ -6,7 +6,7 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 
-use crate::time;
+use crate::ui::time;
 
 /// From a time to a time, and what it is called.
 #[derive(Debug, Clone, PartialEq)]

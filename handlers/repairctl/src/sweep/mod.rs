@@ -2,6 +2,7 @@
 //! same worker, once more.
 
 mod addresses;
+pub mod args;
 mod lost;
 mod offer;
 mod pace;
@@ -15,15 +16,15 @@ use std::time::SystemTime;
 use plugin_kit::{Found, Out, Problem};
 use policy_file::Config;
 
-use crate::cli::Sweep as Words;
 use crate::context::Context;
+use args::SweepArgs;
 use offer::{Ground, Next};
 use pace::Sweep;
 use scene::Scene;
 use told::{End, Fate, Row, Telling};
 
 /// The command.
-pub fn run(words: &Words, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &SweepArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
     let config = context.config()?;
     let file = config.status_file.as_deref().ok_or_else(|| {
         Problem::Usage(format!(
@@ -53,7 +54,7 @@ pub fn run(words: &Words, context: &Context, out: &mut Out) -> Result<Found, Pro
 
 /// What would be offered; nothing is started or written.
 fn rehearse(
-    words: &Words,
+    words: &SweepArgs,
     context: &Context,
     config: &Config,
     scene: &Scene,

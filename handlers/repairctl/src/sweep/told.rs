@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use plugin_kit::{Found, Out, clean};
 use serde_json::{Value, json};
 
-use crate::json;
 use crate::status_snapshot::Key;
-use crate::table::Tone;
+use crate::ui::json;
+use crate::ui::tone::Tone;
 
 /// What became of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,8 +1,9 @@
 //! `repairctl trust`: shows a host's key, asks, and records it. Strict checking lives from what is
 //! recorded here, so nothing is recorded that nobody has compared.
 
-mod file;
-mod step;
+pub mod args;
+mod decision;
+mod known_hosts_file;
 
 use std::time::{Duration, Instant};
 
@@ -12,53 +13,58 @@ use transport::known_hosts::{Names, OnFile};
 use transport::survey::{self, ShownKey};
 use transport::{Error, SshTarget, route};
 
-use self::step::{Action, Options};
-use crate::cli::Trust;
+use self::decision::{TrustAction, TrustOptions};
 use crate::context::Context;
 use crate::nagios::MainFile;
-use crate::question;
 use crate::split::Split;
-use crate::table::Tone;
+use crate::ui::question;
+use crate::ui::tone::Tone;
+use args::TrustArgs;
 
 /// For all connections together; a host shows up to five keys.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// What the network says. Everything else is read by the half that records.
 #[derive(Serialize, Deserialize)]
-pub struct Survey {
+pub struct HostKeySurvey {
     /// Where Nagios has the host.
     address: Option<String>,
     /// The keys that the host shows, as it sends them, or why there are none.
     keys: Result<Vec<Vec<u8>>, String>,
 }
 
-impl Split for Trust {
-    type Data = Survey;
+impl Split for TrustArgs {
+    type Data = HostKeySurvey;
 
     fn validate(&self, context: &Context) -> Result<(), Problem> {
         self.fingerprint.as_deref().map(fingerprint).transpose()?;
-        file::check(&context.config()?.routes.route(&self.host, None).known_hosts)
+        known_hosts_file::check(&context.config()?.routes.route(&self.host, None).known_hosts)
     }
 
-    fn collect(&self, context: &Context) -> Result<Survey, Problem> {
+    fn collect(&self, context: &Context) -> Result<HostKeySurvey, Problem> {
         let objects = MainFile::find(self.nagios_cfg.as_deref())?
             .and_then(|main| main.objects().ok())
             .unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
-        let place = place(self, &target(self, context, address.as_deref())?);
+        let place = survey_target(self, &target(self, context, address.as_deref())?);
         let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
             Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
             shown => shown.map_err(|why| why.to_string()),
         };
         let blobs = |keys: Vec<ShownKey>| keys.iter().map(|key| key.blob().to_owned()).collect();
-        Ok(Survey { address, keys: keys.map(blobs) })
+        Ok(HostKeySurvey { address, keys: keys.map(blobs) })
     }
 
-    fn show(&self, survey: Survey, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        survey: HostKeySurvey,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<Found, Problem> {
         // What Nagios' files say of its address is where to look, and no name to record.
         let (target, place) = (
             target(self, context, None)?,
-            place(self, &target(self, context, survey.address.as_deref())?),
+            survey_target(self, &target(self, context, survey.address.as_deref())?),
         );
         match survey.keys {
             Ok(blobs) => {
@@ -75,43 +81,43 @@ impl Split for Trust {
 }
 
 fn compare(
-    words: &Trust,
+    args: &TrustArgs,
     target: &SshTarget,
     place: &SshTarget,
     keys: &[ShownKey],
     out: &mut Out,
 ) -> Result<Found, Problem> {
     let on_file = survey::recorded(target).map_err(unusable)?;
-    let wanted = words.fingerprint.as_deref();
-    let Some(key) = chosen(keys, wanted, out) else { return Ok(Found::Failed) };
+    let wanted = args.fingerprint.as_deref();
+    let Some(key) = choose(keys, wanted, out) else { return Ok(Found::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
-    let wish = Options { named: wanted.is_some(), replace: words.replace };
-    match step::step(wish, &on_file, key.blob(), &shown) {
-        Action::Keep => {
+    let options = TrustOptions { named: wanted.is_some(), replace: args.replace };
+    match decision::decide(options, &on_file, key.blob(), &shown) {
+        TrustAction::Keep => {
             let places: Vec<&str> = on_file.places().collect();
             out.line(format!(
                 "{} is recorded already: {} in {}",
-                words.host,
+                args.host,
                 on_file.describe(),
                 places.join(", ")
             ));
             return Ok(Found::Fine);
         }
-        Action::Record => {
-            show(place, &on_file, key, out);
-            if wanted.is_some() || agreed(words, key, out)? {
+        TrustAction::Record => {
+            print_key(place, &on_file, key, out);
+            if wanted.is_some() || confirmed(args, key, out)? {
                 return record(target, &on_file, key, out);
             }
             out.line("Nothing was recorded.");
         }
-        Action::Changed => changed(words, &on_file, key, out),
-        Action::Others => others(words, &on_file, key, out),
-        Action::Revoked(place) => {
-            loud(
+        TrustAction::Changed => print_changed(args, &on_file, key, out),
+        TrustAction::Others => print_other_keys(args, &on_file, key, out),
+        TrustAction::Revoked(place) => {
+            print_alarm(
                 out,
                 &format!(
                     "REVOKED: {place} revokes the key that {} shows. It is not recorded.",
-                    words.host
+                    args.host
                 ),
             );
             out.line(
@@ -144,28 +150,28 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
 }
 
 /// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
-fn target(words: &Trust, context: &Context, known: Option<&str>) -> Result<SshTarget, Problem> {
+fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<SshTarget, Problem> {
     Ok(route::target(
-        &context.config()?.routes.route(&words.host, words.address.as_deref().or(known)),
+        &context.config()?.routes.route(&args.host, args.address.as_deref().or(known)),
     ))
 }
 
 /// The place to fetch the host's keys from.
-fn place(words: &Trust, target: &SshTarget) -> SshTarget {
+fn survey_target(args: &TrustArgs, target: &SshTarget) -> SshTarget {
     let mut place = target.clone();
-    place.port = words.port.unwrap_or(place.port);
-    if let Some(address) = &words.address {
+    place.port = args.port.unwrap_or(place.port);
+    if let Some(address) = &args.address {
         place.address.clone_from(address);
     }
     place
 }
 
 /// The key with the wanted fingerprint, or the best one.
-fn chosen<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
+fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
     if found.is_none() {
-        loud(
+        print_alarm(
             out,
             &format!(
                 "ANOTHER HOST: no key of it has the fingerprint {wanted}. Nothing was recorded."
@@ -177,9 +183,9 @@ fn chosen<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
-    let host = plugin_kit::clean(&words.host);
-    loud(
+fn print_changed(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+    let host = plugin_kit::clean(&args.host);
+    print_alarm(
         out,
         &format!(
             "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired \
@@ -202,9 +208,9 @@ fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     ));
 }
 
-fn others(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
-    let host = plugin_kit::clean(&words.host);
-    loud(
+fn print_other_keys(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+    let host = plugin_kit::clean(&args.host);
+    print_alarm(
         out,
         &format!(
             "OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."
@@ -219,7 +225,7 @@ fn others(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     out.line(format!("  repairctl trust {host} --replace --fingerprint {}", key.fingerprint()));
 }
 
-fn show(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn print_key(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     out.line(format!(
         "{} at {}, port {}, shows",
         plugin_kit::clean(&target.host),
@@ -239,11 +245,11 @@ fn show(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
 }
 
 /// yes, or the fingerprint itself, as ssh(1) takes it.
-fn agreed(words: &Trust, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
+fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
     if !question::possible() {
         out.flush();
         let how =
-            format!("repairctl trust {} --fingerprint SHA256:...", plugin_kit::clean(&words.host));
+            format!("repairctl trust {} --fingerprint SHA256:...", plugin_kit::clean(&args.host));
         return Err(Problem::Usage(format!(
             "nobody is there to ask: give the fingerprint you compared, `{how}`; nothing was \
              recorded"
@@ -269,12 +275,12 @@ fn record(
     })?;
     let line =
         key.line().ok_or_else(|| Problem::Internal("the key cannot be written".to_owned()))?;
-    file::pin(known_hosts, name, before.name(), line.trim_end())?;
+    known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say
     // something else.
     let now = survey::recorded(target).map_err(unusable)?;
-    let only = Options { named: true, replace: false };
-    if step::step(only, &now, key.blob(), &[key.blob()]) == Action::Keep {
+    let only = TrustOptions { named: true, replace: false };
+    if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
         return Ok(Found::Fine);
     }
@@ -286,7 +292,7 @@ fn record(
     Ok(Found::Wrong)
 }
 
-fn loud(out: &mut Out, text: &str) {
+fn print_alarm(out: &mut Out, text: &str) {
     let text = Tone::Bad.paint(&plugin_kit::clean(text), out);
     out.line(text);
 }

@@ -6,7 +6,7 @@ use plugin_kit::clean;
 use privsep::Account;
 
 /// The user who called sudo, else the one we run as.
-pub fn asks() -> String {
+pub fn name() -> String {
     let sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     sudo.or_else(account).map_or_else(|| "somebody".to_owned(), |name| clean(&name))
 }

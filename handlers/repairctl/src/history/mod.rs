@@ -1,5 +1,7 @@
 //! `repairctl history`: what was repaired, or refused, in what time.
 
+pub mod args;
+
 use std::time::{Duration, SystemTime};
 
 use ledger::{Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, Standing, Which};
@@ -7,13 +9,14 @@ use plugin_kit::{Found, Out, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cli::History;
 use crate::context::Context;
-use crate::json;
 use crate::object::Object;
 use crate::split::Split;
-use crate::table::{Cell, Table, Tone};
-use crate::time;
+use crate::ui::json;
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+use args::{HistoryArgs, OutcomeArg};
 
 /// What is on record.
 #[derive(Default, Serialize, Deserialize)]
@@ -24,8 +27,12 @@ pub struct HistoryData {
     counts: Vec<RefusalCount>,
 }
 
-impl Split for History {
+impl Split for HistoryArgs {
     type Data = HistoryData;
+
+    fn prints_json(&self) -> bool {
+        self.json
+    }
 
     fn collect(&self, context: &Context) -> Result<HistoryData, Problem> {
         let filter = filter(self, SystemTime::now())?;
@@ -37,8 +44,8 @@ impl Split for History {
         let refusals =
             if self.refused { ledger.refused(&filter).map_err(unread)? } else { Vec::new() };
         // A person is told how much was refused beside what was repaired; programs ask for it.
-        let is_told = self.refused || (self.outcome.is_none() && !self.json);
-        let counts = if is_told { counted(ledger.as_mut(), &filter)? } else { Vec::new() };
+        let with_counts = self.refused || (self.outcome.is_none() && !self.json);
+        let counts = if with_counts { count_refusals(&mut ledger, &filter)? } else { Vec::new() };
         Ok(HistoryData { repairs, refusals, counts })
     }
 
@@ -52,16 +59,16 @@ impl Split for History {
     }
 }
 
-fn filter(words: &History, now: SystemTime) -> Result<Filter<'_>, Problem> {
+fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
     let time = |text: &Option<String>| {
         text.as_deref().map(|text| time::read(text, now)).transpose().map_err(Problem::Usage)
     };
-    let which = match (&words.host, &words.service) {
+    let which = match (&args.host, &args.service) {
         (None, _) => Which::All,
         (Some(host), None) => Which::Host(host),
         (Some(host), service) => Which::Object(host, service.as_deref()),
     };
-    let (since, until) = (time(&words.since)?, time(&words.until)?);
+    let (since, until) = (time(&args.since)?, time(&args.until)?);
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
@@ -69,18 +76,15 @@ fn filter(words: &History, now: SystemTime) -> Result<Filter<'_>, Problem> {
             "--since is not before --until: no time lies between them".into(),
         ));
     }
-    let limit = (words.limit > 0).then_some(words.limit);
-    Ok(Filter {
-        which,
-        since,
-        until,
-        standing: words.outcome.map(crate::cli::Ended::standing),
-        limit,
-    })
+    let limit = (args.limit > 0).then_some(args.limit);
+    Ok(Filter { which, since, until, standing: args.outcome.map(OutcomeArg::standing), limit })
 }
 
 /// By object and reason, all of them, however few are listed.
-fn counted(ledger: &mut dyn Ledger, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Problem> {
+fn count_refusals(
+    ledger: &mut SqliteLedger,
+    filter: &Filter<'_>,
+) -> Result<Vec<RefusalCount>, Problem> {
     ledger.refusal_counts(&Filter { limit: None, ..*filter }).map_err(unread)
 }
 
@@ -88,8 +92,8 @@ pub fn unread(why: ledger::Error) -> Problem {
     Problem::Usage(why.to_string())
 }
 
-fn list_repairs(words: &History, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
-    if words.json {
+fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
+    if args.json {
         let list: Vec<Value> = records.iter().map(repair_json).collect();
         out.line(json::text(format_args!("{:#}", Value::Array(list))));
         return;
@@ -114,13 +118,13 @@ fn list_repairs(words: &History, records: &[Record], refused: &[RefusalCount], o
         table.write(out);
     }
     if out.is_terminal() {
-        footer(words, records.len(), refused, out);
+        footer(args, records.len(), refused, out);
     }
 }
 
 /// What a person would ask next.
-fn footer(words: &History, listed: usize, refused: &[RefusalCount], out: &mut Out) {
-    if words.limit > 0 && listed == words.limit as usize {
+fn footer(args: &HistoryArgs, listed: usize, refused: &[RefusalCount], out: &mut Out) {
+    if args.limit > 0 && listed == args.limit as usize {
         out.line(format!("The newest {listed}; --limit 0 lists all."));
     }
     if !refused.is_empty() {
@@ -128,8 +132,8 @@ fn footer(words: &History, listed: usize, refused: &[RefusalCount], out: &mut Ou
     }
 }
 
-fn list_refusals(words: &History, refusals: &[Refusal], counts: &[RefusalCount], out: &mut Out) {
-    if words.json {
+fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCount], out: &mut Out) {
+    if args.json {
         let list: Vec<Value> = refusals.iter().map(refusal_json).collect();
         let counts: Vec<Value> = counts.iter().map(count_json).collect();
         out.line(json::text(format_args!("{:#}", json!({ "refusals": list, "counts": counts }))));

@@ -1,32 +1,40 @@
 //! `repairctl show`: everything that is on record of one repair.
 
+pub mod args;
+
 use std::time::{Duration, SystemTime};
 
 use ledger::{Record, Step, StepKind};
 use plugin_kit::{Found, Out, Problem, clean};
 use serde_json::{Value, json};
 
-use crate::cli::Show;
 use crate::context::Context;
 use crate::history::{object, outcome, repair_json, unread};
-use crate::json::{self, merged};
 use crate::split::Split;
-use crate::table::{Table, Tone};
-use crate::time;
+use crate::ui::json::{self, merged};
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+use args::ShowArgs;
 
-impl Split for Show {
+impl Split for ShowArgs {
     type Data = (Record, Vec<Step>);
 
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
     fn collect(&self, context: &Context) -> Result<(Record, Vec<Step>), Problem> {
-        let none = || {
+        let no_such_job = || {
             Problem::Usage(format!(
                 "no job begins with '{}' (see 'repairctl history')",
                 self.job.escape_debug()
             ))
         };
-        let mut ledger = context.ledger(context.config()?)?.ok_or_else(none)?;
+        let mut ledger = context.ledger(context.config()?)?.ok_or_else(no_such_job)?;
         let found = ledger.jobs(&self.job).map_err(unread)?;
-        let record = match_one(&self.job, found).map_err(|many| many.unwrap_or_else(none))?;
+        let record =
+            match_one(&self.job, found).map_err(|many| many.unwrap_or_else(no_such_job))?;
         let steps = match record.job.parse() {
             Ok(job) => ledger.steps(&job).map_err(unread)?,
             Err(_) => Vec::new(),
@@ -47,7 +55,7 @@ impl Split for Show {
                 merged(repair_json(&record), json!({"steps": steps}))
             )));
         } else {
-            tell(&record, &steps, out);
+            print_record(&record, &steps, out);
         }
         Ok(Found::Fine)
     }
@@ -74,7 +82,7 @@ fn match_one(asked: &str, mut found: Vec<Record>) -> Result<Record, Option<Probl
     }
 }
 
-fn tell(record: &Record, steps: &[Step], out: &mut Out) {
+fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
     let ended = match record.ended {
         Some(ended) => format!(
             "{}, after {}",
@@ -121,10 +129,10 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
             | StepKind::Notified
             | StepKind::Note => Tone::Plain,
         };
-        let [first, more @ ..] = &parts(step)[..] else { continue };
+        let [first, more @ ..] = &text_lines(step)[..] else { continue };
         table.row([
             after(step, record.reserved).into(),
-            crate::table::Cell::toned(step.kind.as_str(), tone),
+            Cell::toned(&step.what, tone),
             first.into(),
         ]);
         for line in more {
@@ -136,9 +144,9 @@ fn tell(record: &Record, steps: &[Step], out: &mut Out) {
 
 /// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are
 /// lines again.
-fn parts(step: &Step) -> Vec<String> {
-    match step.kind {
-        StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),
+fn text_lines(step: &Step) -> Vec<String> {
+    match step.what.as_str() {
+        "found" => step.text.split(" / ").map(str::to_owned).collect(),
         _ => vec![step.text.clone()],
     }
 }

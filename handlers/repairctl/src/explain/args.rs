@@ -11,7 +11,7 @@ Examples:
   What if it were down?           repairctl explain web1 HTTP --state CRITICAL
   What at its second failure?     repairctl explain web1 HTTP \\
                                       --state 'CRITICAL;SOFT;2'")]
-pub struct Explain {
+pub struct ExplainArgs {
     /// The host's name in Nagios
     #[arg(value_name = "HOST")]
     pub host: String,

@@ -12,7 +12,7 @@ use clap::{ArgGroup, Args};
   The page of a month:    repairctl report --month 2026-11 --html november.html
   A mail every Monday:    repairctl report --since 7d --text | mail -s Week ops"
 )]
-pub struct Report {
+pub struct ReportArgs {
     /// The month to tell of: 2026-11 [default: this month]
     #[arg(long, value_name = "YYYY-MM", conflicts_with = "since")]
     pub month: Option<String>,

@@ -4,7 +4,7 @@ use clap::Args;
 
 /// The words of the command.
 #[derive(Debug, Args)]
-pub struct Show {
+pub struct ShowArgs {
     /// The job, as history and comments in Nagios name it; its beginning is enough
     #[arg(value_name = "JOB")]
     pub job: String,

@@ -60,12 +60,12 @@ pub fn span(span: Duration) -> String {
 }
 
 /// The same of what may be unknown.
-pub fn maybe(value: Option<Duration>) -> String {
+pub fn span_or_dash(value: Option<Duration>) -> String {
     value.map_or_else(|| "-".into(), span)
 }
 
 /// A class of times: `under 1 s`, `2 to 5 s`, `30 min and more`.
-pub fn class(from: Duration, to: Option<Duration>) -> String {
+pub fn time_class(from: Duration, to: Option<Duration>) -> String {
     match to {
         Some(to) if from.is_zero() => format!("under {}", span(to)),
         Some(to) => {
@@ -129,9 +129,9 @@ mod tests {
             .map(|ms| span(Duration::from_millis(ms)));
         assert_eq!(shown, ["0.4 s", "4 s", "59 s", "1 min", "3.5 min", "2 h"]);
         let s = Duration::from_secs;
-        assert_eq!(class(s(0), Some(s(1))), "under 1 s");
-        assert_eq!(class(s(2), Some(s(5))), "2 to 5 s");
-        assert_eq!(class(s(30), Some(s(60))), "30 s to 1 min");
-        assert_eq!(class(s(1800), None), "30 min and more");
+        assert_eq!(time_class(s(0), Some(s(1))), "under 1 s");
+        assert_eq!(time_class(s(2), Some(s(5))), "2 to 5 s");
+        assert_eq!(time_class(s(30), Some(s(60))), "30 s to 1 min");
+        assert_eq!(time_class(s(1800), None), "30 min and more");
     }
 }

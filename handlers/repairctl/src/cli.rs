@@ -1,17 +1,4 @@
-//! The command line. The only module that knows clap; each command's words stand in a file of its
-//! own.
-
-mod doctor;
-mod explain;
-mod history;
-mod init;
-mod lint;
-mod pause;
-mod replay;
-mod report;
-mod show;
-mod sweep;
-mod trust;
+//! The command line: the commands, each with the arguments in its own folder.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,17 +6,17 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 use plugin_kit::Problem;
 
-pub use doctor::Doctor;
-pub use explain::Explain;
-pub use history::{Ended, History};
-pub use init::Init;
-pub use lint::Lint;
-pub use pause::{Pause, Resume, Status};
-pub use replay::{Assume, Replay};
-pub use report::Report;
-pub use show::Show;
-pub use sweep::Sweep;
-pub use trust::Trust;
+use crate::doctor::args::DoctorArgs;
+use crate::explain::args::ExplainArgs;
+use crate::history::args::HistoryArgs;
+use crate::init::args::InitArgs;
+use crate::lint::args::LintArgs;
+use crate::pause::args::{PauseArgs, ResumeArgs, StatusArgs};
+use crate::replay::args::ReplayArgs;
+use crate::report::args::ReportArgs;
+use crate::show::args::ShowArgs;
+use crate::sweep::args::SweepArgs;
+use crate::trust::args::TrustArgs;
 
 /// Sets up, understands, pauses, sweeps and reports what handle_repair does.
 #[derive(Debug, Parser)]
@@ -43,7 +30,7 @@ pub use trust::Trust;
   2  could not be done, or not wholly
   3  bad arguments or configuration; nothing was done"
 )]
-pub struct Words {
+pub struct RepairctlArgs {
     /// The rules
     #[arg(
         long,
@@ -54,47 +41,47 @@ pub struct Words {
     pub policy: PathBuf,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: RepairctlCommand,
 }
 
 /// The commands, in the order in which an admin meets them.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum RepairctlCommand {
     /// Write a first policy and key, and show what goes onto the repaired host
-    Init(Init),
+    Init(InitArgs),
     /// Record a host's key, once you have compared its fingerprint
-    Trust(Trust),
+    Trust(TrustArgs),
     /// Check everything between Nagios and the gates of the hosts
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// Find what silently keeps Nagios from calling for repairs
-    Lint(Lint),
+    Lint(LintArgs),
     /// Say what would happen to a host or service now, and why
-    Explain(Explain),
+    Explain(ExplainArgs),
     /// List repairs and refusals
-    History(History),
+    History(HistoryArgs),
     /// Show everything about one repair
-    Show(Show),
+    Show(ShowArgs),
     /// Make a page or a mail about what was repaired
-    Report(Report),
+    Report(ReportArgs),
     /// Run a policy over Nagios' logs: what would it have done?
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// Stop repairing: everything, a host, or a service
-    Pause(Pause),
+    Pause(PauseArgs),
     /// Undo a pause
-    Resume(Resume),
+    Resume(ResumeArgs),
     /// Say whether repairs are paused, running, or held by a limit
-    Status(Status),
+    Status(StatusArgs),
     /// Offer what lost its chance to be repaired once more
-    Sweep(Sweep),
+    Sweep(SweepArgs),
 }
 
-impl Command {
+impl RepairctlCommand {
     /// Nagios' main configuration, where the command line names it.
     pub fn nagios_cfg(&self) -> Option<&PathBuf> {
         match self {
-            Command::Init(words) => words.nagios_cfg.as_ref(),
-            Command::Trust(words) => words.nagios_cfg.as_ref(),
-            Command::Doctor(words) => words.nagios_cfg.as_ref(),
+            RepairctlCommand::Init(words) => words.nagios_cfg.as_ref(),
+            RepairctlCommand::Trust(words) => words.nagios_cfg.as_ref(),
+            RepairctlCommand::Doctor(words) => words.nagios_cfg.as_ref(),
             _ => None,
         }
     }
@@ -102,13 +89,13 @@ impl Command {
 
 /// The definition, for man pages and completions.
 pub fn command() -> clap::Command {
-    Words::command()
+    RepairctlArgs::command()
 }
 
 /// Reads the arguments after the program's name.
-pub fn read(argv: &[OsString]) -> Result<Words, Problem> {
+pub fn read(argv: &[OsString]) -> Result<RepairctlArgs, Problem> {
     let name = OsString::from("repairctl");
-    Words::try_parse_from(std::iter::once(&name).chain(argv))
+    RepairctlArgs::try_parse_from(std::iter::once(&name).chain(argv))
         .map_err(|error| Problem::misread(&error, "(see --help); nothing was done"))
 }
 

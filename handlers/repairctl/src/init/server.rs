@@ -16,7 +16,7 @@ use super::NagiosSettings;
 use super::recipe::Recipe;
 
 /// What is to be there.
-pub struct Here<'a> {
+pub struct ServerSetup<'a> {
     /// policy.json; key and known_hosts stand beside it.
     pub policy: &'a Path,
     /// The ledger's directory.
@@ -27,7 +27,7 @@ pub struct Here<'a> {
     pub nagios: &'a NagiosSettings,
 }
 
-impl Here<'_> {
+impl ServerSetup<'_> {
     /// The private key.
     pub fn key(&self) -> PathBuf {
         self.policy.with_file_name("id_ed25519")
@@ -41,8 +41,10 @@ impl Here<'_> {
         if let Some(parent) = self.dir.parent().filter(|parent| !parent.exists()) {
             // Root's, and open to all, so that a gate on this same machine can keep its records
             // below it.
-            above(parent)?.create_dir(name(parent), 0o755).map_err(|why| failed(parent, why))?;
-            told(true, parent, "directory, root 755", out);
+            parent_directory(parent)?
+                .create_dir(name(parent), 0o755)
+                .map_err(|why| failed(parent, why))?;
+            print_result(true, parent, "directory, root 755", out);
         }
         self.directory(self.dir, (*uid, &self.account.name), out)?;
         let configuration =
@@ -55,7 +57,7 @@ impl Here<'_> {
         let made = made
             .and_then(|()| new_file(&configuration, name(self.policy), &text, 0o640, (0, *gid)));
         let made = made.map_err(|why| failed(self.policy, why))?;
-        told(made, self.policy, &format!("the rules, root:{group} 640"), out);
+        print_result(made, self.policy, &format!("the rules, root:{group} 640"), out);
         Ok(())
     }
 
@@ -78,12 +80,17 @@ impl Here<'_> {
             Err(why) => return Err(failed(path, why)),
         };
         if !is_there {
-            let made = above(path)?
+            let made = parent_directory(path)?
                 .create_dir(name(path), 0o750)
                 .and_then(|made| made.give_to(owner, self.account.gid));
             made.map_err(|why| failed(path, why))?;
         }
-        told(!is_there, path, &format!("directory, {whose}:{} 750", self.account.group), out);
+        print_result(
+            !is_there,
+            path,
+            &format!("directory, {whose}:{} 750", self.account.group),
+            out,
+        );
         Ok(())
     }
 
@@ -129,14 +136,14 @@ impl Here<'_> {
                     .map_err(|why| failed(file, why))?;
             }
         }
-        told(!is_there, path, &format!("the private key, {} 600", self.account.name), out);
+        print_result(!is_there, path, &format!("the private key, {} 600", self.account.name), out);
         Ok(())
     }
 }
 
 /// The directory that `path` stands in. Root makes nothing where somebody else could lead it
 /// elsewhere.
-fn above(path: &Path) -> Result<Directory, Problem> {
+fn parent_directory(path: &Path) -> Result<Directory, Problem> {
     Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))
 }
 
@@ -148,7 +155,7 @@ fn failed(path: &Path, why: impl Into<io::Error>) -> Problem {
     Problem::Usage(format!("cannot make {}: {}", path.display(), why.into()))
 }
 
-fn told(made: bool, path: &Path, what: &str, out: &mut Out) {
+fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
     let path = path.display();
     out.line(if made {
         format!("made  {path} ({what})")
@@ -185,7 +192,7 @@ fn new_file(
     }
 }
 
-fn policy_text(here: &Here<'_>, recipes: &[Recipe]) -> String {
+fn policy_text(here: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
     let mut policy = serde_json::Map::new();
     for (name, place) in
         [("command_file", &here.nagios.command_file), ("status_file", &here.nagios.status_file)]

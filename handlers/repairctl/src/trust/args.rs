@@ -17,7 +17,7 @@ Examples:
   repairctl trust web1
   repairctl trust web1 --fingerprint SHA256:B0zV1rbLyqd... (unattended)
   repairctl trust web1 --replace     (the host was reinstalled)")]
-pub struct Trust {
+pub struct TrustArgs {
     /// The host's name in Nagios
     #[arg(value_name = "HOST")]
     pub host: String,

@@ -27,7 +27,7 @@ Examples:
   What if every service had opted in to the repair 'httpd'?
     repairctl replay --repair httpd nagios.log"
 )]
-pub struct Replay {
+pub struct ReplayArgs {
     /// Nagios' logs and archives, in any order; packed by gzip or not
     #[arg(value_name = "NAGIOS.LOG", required = true)]
     pub logs: Vec<PathBuf>,
@@ -40,7 +40,7 @@ pub struct Replay {
     pub repair: Option<RepairName>,
     /// What is assumed of the repairs
     #[arg(long, value_name = "WHAT", default_value = "heals")]
-    pub assume: Assume,
+    pub assume: AssumeArg,
     /// How long a repair is taken to last
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub takes: Span,
@@ -54,7 +54,7 @@ pub struct Replay {
 
 /// What is assumed of repairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Assume {
+pub enum AssumeArg {
     /// Each ends the trouble
     Heals,
     /// The log shows how each ended

@@ -6,43 +6,48 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use super::finding::Finding;
-use super::host::{self, Patient};
+use super::finding::DoctorFinding;
+use super::host::{self, Target};
 
 /// Examines all of them, `jobs` at a time. Each has its own deadline, so this ends.
-pub fn examine(patients: &[Patient], jobs: usize, mut tell: impl FnMut(&Patient, Vec<Finding>)) {
+pub fn examine(
+    targets: &[Target],
+    jobs: usize,
+    mut report: impl FnMut(&Target, Vec<DoctorFinding>),
+) {
     let next = AtomicUsize::new(0);
     let (send, done) = mpsc::channel();
     thread::scope(|scope| {
-        for _ in 0..jobs.min(patients.len()) {
+        for _ in 0..jobs.min(targets.len()) {
             let (send, next) = (send.clone(), &next);
             scope.spawn(move || {
-                while let Some((at, patient)) = take(patients, next) {
-                    let _ = send.send((at, host::examine(patient)));
+                while let Some((at, target)) = take(targets, next) {
+                    let _ = send.send((at, host::examine(target)));
                 }
             });
         }
         drop(send);
         let mut waiting = BTreeMap::new();
-        let mut told = 0;
-        for count in 0..patients.len() {
-            progress(count, patients.len());
+        let mut reported = 0;
+        for count in 0..targets.len() {
+            progress(count, targets.len());
             let Ok((at, findings)) = done.recv() else { break };
             waiting.insert(at, findings);
-            while let (Some(findings), Some(patient)) = (waiting.remove(&told), patients.get(told))
+            while let (Some(findings), Some(target)) =
+                (waiting.remove(&reported), targets.get(reported))
             {
                 clear();
-                tell(patient, findings);
-                told += 1;
+                report(target, findings);
+                reported += 1;
             }
         }
         clear();
     });
 }
 
-fn take<'a>(patients: &'a [Patient], next: &AtomicUsize) -> Option<(usize, &'a Patient)> {
+fn take<'a>(targets: &'a [Target], next: &AtomicUsize) -> Option<(usize, &'a Target)> {
     let at = next.fetch_add(1, Ordering::Relaxed);
-    Some((at, patients.get(at)?))
+    Some((at, targets.get(at)?))
 }
 
 fn progress(done: usize, all: usize) {

@@ -18,7 +18,7 @@ Examples:
   sudo repairctl init --repair httpd
   sudo repairctl init --repair httpd:apache2 --repair mariadb
   sudo repairctl init --repair httpd:apache2 --target web1 --sudo-user admin")]
-pub struct Init {
+pub struct InitArgs {
     /// A repair for the first policy, and the systemd unit that it restarts
     /// [default: httpd]
     #[arg(long = "repair", value_name = "NAME[:UNIT]")]

@@ -18,7 +18,7 @@ Examples:
   sudo repairctl doctor
   sudo repairctl doctor web1 web2
   sudo repairctl doctor --json | jq '.checks[] | select(.verdict == \"wrong\")'")]
-pub struct Doctor {
+pub struct DoctorArgs {
     /// Hosts to check, by their names in Nagios [default: those that opted in,
     /// and those of the policy]
     #[arg(value_name = "HOST")]

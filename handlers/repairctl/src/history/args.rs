@@ -10,7 +10,7 @@ use ledger::{RepairOutcome, Standing};
   What needed people this month?         repairctl history --since 2026-11-01 \\
                                              --outcome not-healed
   Why does it refuse to repair web1?     repairctl history web1 --refused")]
-pub struct History {
+pub struct HistoryArgs {
     /// Only this host and its services
     #[arg(value_name = "HOST")]
     pub host: Option<String>,
@@ -25,7 +25,7 @@ pub struct History {
     pub until: Option<String>,
     /// Only repairs that ended so
     #[arg(long, value_name = "OUTCOME", conflicts_with = "refused")]
-    pub outcome: Option<Ended>,
+    pub outcome: Option<OutcomeArg>,
     /// List what was refused, and why, instead of what was repaired
     #[arg(long)]
     pub refused: bool,
@@ -39,7 +39,7 @@ pub struct History {
 
 /// How a repair ended, as it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Ended {
+pub enum OutcomeArg {
     /// A rung ran and its check is good
     Healed,
     /// The ladder is spent and the fault is still there
@@ -52,15 +52,15 @@ pub enum Ended {
     Running,
 }
 
-impl Ended {
+impl OutcomeArg {
     /// The same, as the ledger knows it.
     pub fn standing(self) -> Standing {
         match self {
-            Ended::Healed => Standing::Ended(RepairOutcome::Healed),
-            Ended::NotHealed => Standing::Ended(RepairOutcome::NotHealed),
-            Ended::CouldNotRun => Standing::Ended(RepairOutcome::CouldNotRun),
-            Ended::Unknown => Standing::Ended(RepairOutcome::Unknown),
-            Ended::Running => Standing::Running,
+            OutcomeArg::Healed => Standing::Ended(RepairOutcome::Healed),
+            OutcomeArg::NotHealed => Standing::Ended(RepairOutcome::NotHealed),
+            OutcomeArg::CouldNotRun => Standing::Ended(RepairOutcome::CouldNotRun),
+            OutcomeArg::Unknown => Standing::Ended(RepairOutcome::Unknown),
+            OutcomeArg::Running => Standing::Running,
         }
     }
 }

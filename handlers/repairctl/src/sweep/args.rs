@@ -23,7 +23,7 @@ Exit codes:
   2  ended before everything was offered, and says why
   3  bad arguments or configuration; nothing was done"
 )]
-pub struct Sweep {
+pub struct SweepArgs {
     /// Say what would be offered; start nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -17,7 +17,7 @@ Examples:
     repairctl lint
   A file of objects alone, or Nagios' object cache:
     repairctl lint /var/lib/nagios4/objects.cache")]
-pub struct Lint {
+pub struct LintArgs {
     /// Nagios' main configuration, an object file, or its object cache
     /// [default: nagios.cfg where distributions put it]
     #[arg(value_name = "NAGIOS.CFG")]

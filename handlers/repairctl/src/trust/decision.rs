@@ -7,7 +7,7 @@ use transport::known_hosts::{OnFile, Verdict};
 
 /// What the admin asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct TrustOptions {
     /// The key was named by its fingerprint.
     pub named: bool,
     /// Other keys on file are to be removed.
@@ -17,7 +17,7 @@ pub struct Options {
 /// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Action {
+pub enum TrustAction {
     /// Nothing to do: a repair believes what was asked for, and nothing else.
     Keep,
     /// Record the key as the only one.
@@ -32,17 +32,17 @@ pub enum Action {
 
 /// Decides about `key`, one of those `shown`. Unless it is named or replaces others, any key that
 /// the host shows is good.
-pub fn step(wish: Options, on_file: &OnFile, key: &[u8], shown: &[&[u8]]) -> Action {
-    let good = if wish.named || wish.replace { slice::from_ref(&key) } else { shown };
+pub fn decide(options: TrustOptions, on_file: &OnFile, key: &[u8], shown: &[&[u8]]) -> TrustAction {
+    let good = if options.named || options.replace { slice::from_ref(&key) } else { shown };
     let trusted = |key: &&[u8]| on_file.judge(key) == Verdict::Trusted;
     if good.iter().any(trusted) && on_file.besides(good).next().is_none() {
-        return Action::Keep;
+        return TrustAction::Keep;
     }
     match on_file.judge(key) {
-        Verdict::Revoked(place) => Action::Revoked(place),
-        _ if wish.replace || on_file.places().next().is_none() => Action::Record,
-        _ if shown.iter().any(trusted) => Action::Others,
-        _ => Action::Changed,
+        Verdict::Revoked(place) => TrustAction::Revoked(place),
+        _ if options.replace || on_file.places().next().is_none() => TrustAction::Record,
+        _ if shown.iter().any(trusted) => TrustAction::Others,
+        _ => TrustAction::Changed,
     }
 }
 
@@ -72,9 +72,9 @@ mod tests {
 
     #[test]
     fn keeps_the_file_only_when_a_repair_believes_exactly_what_was_asked_for() {
-        use Action::{Changed, Keep, Others, Record};
+        use TrustAction::{Changed, Keep, Others, Record};
         let (new, old) = (blob(NEW), blob(OLD));
-        let revoked = || Action::Revoked("f:1".into());
+        let revoked = || TrustAction::Revoked("f:1".into());
         let line = |name: &str, key: &str| format!("{name} {key}\n");
         let (web1_new, web1_old) = (line("web1", NEW), line("web1", OLD));
         // On file; shown; the steps without options, with --fingerprint NEW, with --replace, with
@@ -116,7 +116,7 @@ mod tests {
         ] {
             let wishes = [(false, false), (true, false), (false, true), (true, true)];
             let steps = wishes.map(|(named, replace)| {
-                step(Options { named, replace }, &on_file(&text), &new, shown)
+                decide(TrustOptions { named, replace }, &on_file(&text), &new, shown)
             });
             assert_eq!(steps, wanted, "{} shown, on file:\n{text}", shown.len());
         }

@@ -10,24 +10,24 @@ use std::thread;
 use plugin_kit::{Found, Out, Problem, clean};
 use privsep::Account;
 
-use super::script::{self, Source};
-use crate::cli::Init;
+use super::args::InitArgs;
+use super::script::{self, GateSource};
 use crate::context::Context;
 use crate::gate_setup;
-use crate::question;
 use crate::trust;
+use crate::ui::question;
 
 /// Sets the host up and tells what comes next.
 pub fn set_up(
-    words: &Init,
+    args: &InitArgs,
     host: &str,
     context: &Context,
     repairs: &str,
     out: &mut Out,
 ) -> Result<Found, Problem> {
     let config = context.config()?;
-    let route = config.routes.route(host, words.address.as_deref());
-    let user = words.sudo_user.as_deref().unwrap_or("root");
+    let route = config.routes.route(host, args.address.as_deref());
+    let user = args.sudo_user.as_deref().unwrap_or("root");
     let argv = ssh(&route, user)?;
     let line = gate_setup::public_half(&route.key)
         .map(|_| gate_setup::key_line(&route.key))
@@ -39,14 +39,14 @@ pub fn set_up(
         })?;
     let program = read_gate()?;
     out.line(format!("\nOn {} as root, by `{}`:\n", clean(host), argv.join(" ")));
-    out.line(script::text(&Source::Elided(&program), &line, repairs));
-    if !words.yes && !agreed(host, out)? {
+    out.line(script::text(&GateSource::Elided(&program), &line, repairs));
+    if !args.yes && !confirmed(host, out)? {
         out.line("Nothing was done there.");
         return Ok(Found::Failed);
     }
     out.flush();
     let (done, fingerprint) =
-        run(&argv, &script::text(&Source::Inside(&program), &line, repairs), out)?;
+        run(&argv, &script::text(&GateSource::Inside(&program), &line, repairs), out)?;
     if !done {
         out.line(format!(
             "It did not go through on {}; what is above says why. It can be run again.",
@@ -66,7 +66,7 @@ pub fn set_up(
     Ok(Found::Fine)
 }
 
-fn agreed(host: &str, out: &mut Out) -> Result<bool, Problem> {
+fn confirmed(host: &str, out: &mut Out) -> Result<bool, Problem> {
     if !question::possible() {
         out.flush();
         return Err(Problem::Usage(
@@ -119,14 +119,14 @@ fn ssh(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, Proble
         )));
     }
     let port = route.port.to_string();
-    let words =
+    let args =
         ["/usr/bin/ssh", "-o", "ConnectTimeout=20", "-p", &port, "-l", user, "--", &route.address];
     let shell: &[&str] = if user == "root" { &["sh"] } else { &["sudo", "-n", "sh"] };
-    Ok(words.iter().chain(shell).map(|word| (*word).to_owned()).collect())
+    Ok(args.iter().chain(shell).map(|word| (*word).to_owned()).collect())
 }
 
 /// As whoever called sudo: root has no keys, and no known hosts, of theirs.
-fn as_the_admin(argv: &[String]) -> Command {
+fn as_sudo_caller(argv: &[String]) -> Command {
     let number = |name: &str| {
         std::env::var(name)
             .ok()
@@ -158,8 +158,11 @@ fn as_the_admin(argv: &[String]) -> Command {
 /// Whether it went through, and the fingerprint of the host's key as it told it itself.
 fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<String>), Problem> {
     let failed = |why: std::io::Error| Problem::Internal(format!("ssh: {why}"));
-    let mut child =
-        as_the_admin(argv).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut child = as_sudo_caller(argv)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut fingerprint = None;
     thread::scope(|scope| {

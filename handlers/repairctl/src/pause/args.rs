@@ -16,7 +16,7 @@ Examples:
   Only one service:
     repairctl pause web1 HTTP --reason 'debugging, ticket 4711'"
 )]
-pub struct Pause {
+pub struct PauseArgs {
     /// Only this host [default: everything]
     #[arg(value_name = "HOST")]
     pub host: Option<String>,
@@ -39,7 +39,7 @@ pub struct Pause {
 #[command(after_help = "Ends the pause of just this scope, and says which others still hold.
 
 Exit codes: 1 when there was no such pause.")]
-pub struct Resume {
+pub struct ResumeArgs {
     /// The host that was paused [default: the pause of everything]
     #[arg(value_name = "HOST")]
     pub host: Option<String>,
@@ -51,7 +51,7 @@ pub struct Resume {
 /// The words of `status`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 when nothing is paused, 1 when something is.")]
-pub struct Status {
+pub struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
