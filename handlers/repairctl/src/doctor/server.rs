@@ -110,7 +110,7 @@ pub fn ledger(config: &Config) -> DoctorFinding {
         return wrong("ledger", text, ServerFix::MakeLedgerDirectory);
     }
     // Left by root before the directory was given to this user, it keeps that user out.
-    if let Some(file) = SqliteLedger::shut_out(path) {
+    if let Some(file) = ledger::unwritable(path) {
         return wrong(
             "ledger",
             format!("{} is not this user's to write", file.display()),

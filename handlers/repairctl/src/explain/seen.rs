@@ -73,7 +73,11 @@ impl Seen {
 }
 
 /// The call for the state that was given, or the one it is in.
-pub fn call(words: &ExplainArgs, seen: Option<&Seen>, policy: &Path) -> Result<Call, Problem> {
+pub fn call(
+    words: &ExplainArgs,
+    seen: Option<&Seen>,
+    policy: &Path,
+) -> Result<Invocation, Problem> {
     let object = seen.and_then(|seen| seen.object.as_ref());
     match (&words.state, object) {
         (Some(text), _) => made(words, seen, policy, event_words(text)?),
@@ -99,7 +103,11 @@ fn unknown(words: &ExplainArgs, seen: Option<&Seen>) -> String {
 }
 
 /// The call for the state in which it would be repaired first of all.
-pub fn broken(words: &ExplainArgs, seen: Option<&Seen>, policy: &Path) -> Result<Call, Problem> {
+pub fn broken(
+    words: &ExplainArgs,
+    seen: Option<&Seen>,
+    policy: &Path,
+) -> Result<Invocation, Problem> {
     let state = if words.service.is_some() { ObjectState::Critical } else { ObjectState::Down };
     let attempts =
         seen.and_then(|seen| seen.object.as_ref()).map_or(1, |object| object.max_attempts.max(1));

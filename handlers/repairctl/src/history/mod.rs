@@ -45,7 +45,8 @@ impl Split for HistoryArgs {
             if self.refused { ledger.refused(&filter).map_err(unread)? } else { Vec::new() };
         // A person is told how much was refused beside what was repaired; programs ask for it.
         let with_counts = self.refused || (self.outcome.is_none() && !self.json);
-        let counts = if with_counts { count_refusals(&mut ledger, &filter)? } else { Vec::new() };
+        let counts =
+            if with_counts { count_refusals(ledger.as_mut(), &filter)? } else { Vec::new() };
         Ok(HistoryData { repairs, refusals, counts })
     }
 
@@ -82,7 +83,7 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
 
 /// By object and reason, all of them, however few are listed.
 fn count_refusals(
-    ledger: &mut SqliteLedger,
+    ledger: &mut dyn Ledger,
     filter: &Filter<'_>,
 ) -> Result<Vec<RefusalCount>, Problem> {
     ledger.refusal_counts(&Filter { limit: None, ..*filter }).map_err(unread)

@@ -167,8 +167,12 @@ impl Figures {
         before: &PeriodRecord,
         made: SystemTime,
     ) -> Figures {
-        let stopped =
-            now.refusals.iter().filter(|count| count.why == "breaker-open").cloned().collect();
+        let stopped = now
+            .refusals
+            .iter()
+            .filter(|count| count.reason.code() == Some(ReasonCode::BreakerOpen))
+            .cloned()
+            .collect();
         let escalated = now
             .repairs
             .iter()

@@ -66,7 +66,7 @@ fn periods(args: &ReportArgs, now: SystemTime) -> Result<Periods, Problem> {
 }
 
 fn read(
-    ledger: &mut SqliteLedger,
+    ledger: &mut dyn Ledger,
     config: &Config,
     period: &Period,
 ) -> Result<PeriodRecord, Problem> {

@@ -132,7 +132,7 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
         let [first, more @ ..] = &text_lines(step)[..] else { continue };
         table.row([
             after(step, record.reserved).into(),
-            Cell::toned(&step.what, tone),
+            Cell::toned(step.kind.as_str(), tone),
             first.into(),
         ]);
         for line in more {
@@ -145,8 +145,8 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
 /// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are
 /// lines again.
 fn text_lines(step: &Step) -> Vec<String> {
-    match step.what.as_str() {
-        "found" => step.text.split(" / ").map(str::to_owned).collect(),
+    match step.kind {
+        StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),
         _ => vec![step.text.clone()],
     }
 }
