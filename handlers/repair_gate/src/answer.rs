@@ -4,11 +4,11 @@
 
 use serde_json::{Value, json};
 
-use crate::excerpt::clean;
 use crate::host;
-use crate::pace::{MOST_RECORDS, Usage};
+use crate::output::clean;
+use crate::rate_limit::{MOST_RECORDS, Usage};
 use crate::record::{Record, State};
-use crate::refusal::Refusal;
+use crate::rejection::Refusal;
 use crate::request::{Job, Name};
 
 /// What one command of a diagnosis said.
@@ -121,7 +121,7 @@ fn put(object: &mut Value, key: &str, value: Option<Value>) {
 mod tests {
     use super::*;
     use crate::record::tests::record;
-    use crate::refusal::Reason;
+    use crate::rejection::Reason;
 
     fn parsed(answer: &Answer) -> Value {
         let line = answer.frame("web1");

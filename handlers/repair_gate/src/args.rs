@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::limit::Limit;
+use crate::durations::Limit;
 
 /// What the gate is started for, and with which files.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::answer::{Answer, Report};
 use crate::args::Args;
-use crate::file;
-use crate::ground::{account, find, look, umask_is_sane};
-use crate::limit::Limit;
-use crate::refusal::{Reason, Refusal};
+use crate::config_file;
+use crate::context::{account, find, look, umask_is_sane};
+use crate::durations::Limit;
+use crate::rejection::{Reason, Refusal};
 use crate::request::Name;
 use crate::run::{self, End, Ran};
 use crate::store::Store;
@@ -17,7 +17,7 @@ use crate::store::Store;
 /// too.
 pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
     let host = look()?;
-    let repairs = file::load(&args.config)?;
+    let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, name)?;
     umask_is_sane(&host)?;
     let store = Store::open(&args.state, host.uid)?;

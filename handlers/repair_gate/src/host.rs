@@ -62,7 +62,7 @@ fn passwd() -> Result<String, String> {
 /// The host's own name, as information for the reader of an answer.
 pub(crate) fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    crate::excerpt::clean(name.trim(), 100)
+    crate::output::clean(name.trim(), 100)
 }
 
 /// The account of that uid, or the number.
@@ -71,7 +71,7 @@ pub(crate) fn account(uid: u32) -> String {
     let number = uid.to_string();
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&number));
     line.and_then(|line| line.split(':').next())
-        .map_or(format!("uid {uid}"), |name| crate::excerpt::clean(name, 40))
+        .map_or(format!("uid {uid}"), |name| crate::output::clean(name, 40))
 }
 
 /// Milliseconds since 1970. A clock before that is taken as 1970, which is "gone back" for every

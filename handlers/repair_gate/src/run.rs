@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::excerpt::{Excerpt, clean};
-use crate::limit::{Limit, STACK};
-use crate::live::Live;
-use crate::within;
+use crate::durations::{Limit, STACK};
+use crate::output::{Excerpt, clean};
+use crate::stream::Live;
+use crate::timeout;
 
 /// After the command has ended, its last output is in the pipe already; this is for the reader's
 /// scheduling.
@@ -82,7 +82,7 @@ fn words(gate: &str, argv: &[String], account: Option<&str>, limit: Limit) -> Ve
 /// same code by itself, but then before the time was over.
 fn named(end: End, elapsed: Duration, limit: Limit) -> End {
     let over = elapsed >= Duration::from_secs(limit.seconds);
-    if over && end == End::Exit(i32::from(within::TIMED_OUT)) { End::TimedOut } else { end }
+    if over && end == End::Exit(i32::from(timeout::TIMED_OUT)) { End::TimedOut } else { end }
 }
 
 fn execute(words: &[String], limit: Limit, live: Option<Live>) -> io::Result<(End, Vec<String>)> {

@@ -13,9 +13,9 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::ownership::{self, Untrusted};
 use crate::record::{self, Record, State};
 use crate::request::{Job, Name};
-use crate::trust::{self, Untrusted};
 
 /// The state directory, found to be the gate's own.
 pub(crate) struct Store {
@@ -47,7 +47,7 @@ impl From<Untrusted> for Broken {
 }
 
 fn broken(path: &Path, e: &io::Error) -> Broken {
-    trust::unusable(path, e).into()
+    ownership::unusable(path, e).into()
 }
 
 impl Store {
@@ -55,7 +55,7 @@ impl Store {
     /// taken its memory along.
     pub(crate) fn open(dir: &Path, uid: u32) -> Result<Store, Broken> {
         let owners = [0, uid];
-        trust::directory(dir, &owners)?;
+        ownership::directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| broken(dir, &e))?.uid();
         if owner != uid {
             // Else a call by hand as root would leave files that the gate cannot read.
@@ -113,7 +113,7 @@ impl Store {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(broken(&path, &e)),
             _ => {}
         }
-        let file = trust::file_in_trusted(&path, &self.owners)?;
+        let file = ownership::file_in_trusted(&path, &self.owners)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -175,7 +175,7 @@ impl Store {
     pub(crate) fn names(&self) -> Result<Vec<Name>, Broken> {
         let names: Vec<Name> =
             entries(&self.jobs)?.iter().filter_map(|path| name_of(path)).collect();
-        names.iter().try_for_each(|name| trust::directory(&self.dir_of(name), &self.owners))?;
+        names.iter().try_for_each(|name| ownership::directory(&self.dir_of(name), &self.owners))?;
         Ok(names)
     }
 
@@ -187,7 +187,7 @@ impl Store {
             Err(e) if e.kind() == ErrorKind::NotFound => true,
             found => found.map(|_| false).map_err(|e| broken(&lock, &e))?,
         };
-        match trust::directory(&self.jobs, &self.owners) {
+        match ownership::directory(&self.jobs, &self.owners) {
             Ok(()) => Ok(false),
             Err(e) if e.missing && unlocked => Ok(true),
             Err(e) => Err(e.into()),
@@ -202,7 +202,7 @@ impl Store {
     /// meanwhile then comes twice and is never missed.
     pub(crate) fn filed(&self, name: &Name) -> Result<Vec<Record>, Broken> {
         let dir = self.dir_of(name);
-        match trust::directory(&dir, &self.owners) {
+        match ownership::directory(&dir, &self.owners) {
             Err(e) if e.missing => Ok(Vec::new()),
             found => found.map_err(Broken::from).and_then(|()| self.records_in(&dir)),
         }
@@ -222,11 +222,11 @@ impl Store {
 
     /// One record; `None` if it is not, or no longer, there.
     fn read(&self, path: &Path) -> Result<Option<Record>, Broken> {
-        let file = match trust::file_in_trusted(path, &self.owners) {
+        let file = match ownership::file_in_trusted(path, &self.owners) {
             Err(e) if e.missing => return Ok(None),
             file => file?,
         };
-        let text = trust::text(file, path, record::LARGEST_FILE)?;
+        let text = ownership::text(file, path, record::LARGEST_FILE)?;
         let belongs = |record: &Record| {
             let file = file_name(&record.job);
             path == self.jobs.join(&file) || path == self.dir_of(&record.repair).join(&file)

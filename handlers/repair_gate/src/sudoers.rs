@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::Repairs;
-use crate::limit::Limit;
+use crate::durations::Limit;
 
 /// The whole file, for the account `user` of the gate, which is at `gate`.
 pub(crate) fn file(repairs: &Repairs, user: &str, gate: &str) -> String {

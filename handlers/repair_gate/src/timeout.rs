@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use std::{fs, process};
 
 use crate::Said;
-use crate::limit::{Limit, STACK};
+use crate::durations::{Limit, STACK};
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

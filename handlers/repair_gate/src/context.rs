@@ -3,8 +3,8 @@
 
 use crate::config::{Repair, Repairs};
 use crate::host::{self, Host};
-use crate::pace::Now;
-use crate::refusal::{Reason, Refusal};
+use crate::rate_limit::Now;
+use crate::rejection::{Reason, Refusal};
 use crate::request::Name;
 
 /// The account to change to, if it is not the gate's own already.

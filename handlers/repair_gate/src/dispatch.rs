@@ -9,17 +9,19 @@ use std::{env, thread};
 use crate::answer::Answer;
 use crate::args::{self, Args, Wish};
 use crate::config::{Repair, Repairs};
-use crate::excerpt::clean;
-use crate::ground::{account, find, look, now, umask_is_sane};
+use crate::context::{account, find, look, now, umask_is_sane};
+use crate::durations::Limit;
 use crate::host::{self, Host};
-use crate::limit::Limit;
-use crate::pace;
+use crate::output::clean;
+use crate::rate_limit;
 use crate::record::{Record, State};
-use crate::refusal::{Reason, Refusal};
+use crate::rejection::{Reason, Refusal};
 use crate::request::{self, Job, Name, Request};
 use crate::run::{self, End, Ran};
 use crate::store::{Broken, Lock, Store};
-use crate::{Said, diagnose, file, hold, live, ready, sudoers, syslog, usage, within};
+use crate::{
+    Said, config_file, diagnose, maintenance, readiness, stream, sudoers, syslog, timeout, usage,
+};
 
 /// Everything the program does, as what it says.
 pub(crate) fn main(argv: &[OsString]) -> Said {
@@ -39,15 +41,16 @@ pub(crate) fn main(argv: &[OsString]) -> Said {
         Wish::Help => for_people(Ok(args::HELP.to_owned())),
         Wish::Version => for_people(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION")))),
         Wish::Check => for_people(
-            file::load(&args.config).map(|repairs| file::overview(&args.config, &repairs)),
+            config_file::load(&args.config)
+                .map(|repairs| config_file::overview(&args.config, &repairs)),
         ),
-        Wish::Sudoers(user) => for_people(file::load(&args.config).and_then(|repairs| {
+        Wish::Sudoers(user) => for_people(config_file::load(&args.config).and_then(|repairs| {
             let gate = run::gate().map_err(|e| {
                 Refusal::new(Reason::Config, format!("cannot tell where this program is: {e}"))
             })?;
             Ok(sudoers::file(&repairs, user, &gate))
         })),
-        Wish::Within(limit, argv) => within::main(argv, *limit),
+        Wish::Within(limit, argv) => timeout::main(argv, *limit),
     }
 }
 
@@ -81,12 +84,12 @@ fn obey(args: &Args, request: Request, peer: &str) -> Answer {
     let (answer, job) = match request {
         Request::Version => (Ok(Answer::Version), None),
         Request::List => (
-            file::load(&args.config)
+            config_file::load(&args.config)
                 .map(|all| Answer::List(all.iter().map(|(name, _)| name.to_string()).collect())),
             None,
         ),
         Request::Diagnose(name) => (diagnose::diagnose(args, &name), None),
-        Request::Ready(name) => (ready::ready(args, &name), None),
+        Request::Ready(name) => (readiness::ready(args, &name), None),
         Request::Usage => (usage::usage(args), None),
         Request::Status(job) => (status(args, &job), Some(job)),
         Request::Repair(name, job) => (repair(args, &name, &job, peer), Some(job)),
@@ -120,11 +123,11 @@ fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<Answer, Ref
     if let Some(known) = store.record(job)? {
         return report(known, name, &host);
     }
-    hold::not_held(&args.config)?;
-    let repairs = file::load(&args.config)?;
+    maintenance::not_held(&args.config)?;
+    let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, name)?;
     umask_is_sane(&host)?;
-    let may_run = || pace::may_run(&store.records(name)?, name, repair, &now(&host));
+    let may_run = || rate_limit::may_run(&store.records(name)?, name, repair, &now(&host));
     // Checks without the lock first: a flood of refused requests must not keep others from it.
     // `wait_for_turn` knows whether a repair on record as running still has its gate.
     may_run().or_else(|no| if no.reason == Reason::Busy { Ok(()) } else { Err(no) })?;
@@ -150,7 +153,7 @@ fn make_room(store: &Store, repairs: &Repairs, name: &Name) -> Result<(), Broken
     let of_others = |other: &Name| other != name && repairs.get(other).is_some();
     for name in store.names()?.iter().filter(|name| !of_others(name)) {
         let memory = repairs.get(name).map_or_else(|| repairs.longest_memory(), Repair::memory);
-        store.prune(name, now.saturating_sub(pace::kept_for(memory)))?;
+        store.prune(name, now.saturating_sub(rate_limit::kept_for(memory)))?;
     }
     Ok(())
 }
@@ -173,7 +176,7 @@ fn act(
         Record::beginning(job.clone(), name.clone(), started, deadline, host.boot.clone());
     store.write(&record)?;
     syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
-    let (live, telling) = live::begin().unzip();
+    let (live, telling) = stream::begin().unzip();
     complete(&mut record, run::run(&repair.run, account(repair, host), limit, live));
     if let Err(e) = store.write(&record) {
         syslog::warn(&format!(
@@ -241,7 +244,7 @@ fn wait_for_turn(store: &Store, job: &Job, host: &Host) -> Result<Turn, Refusal>
         if let Some(known) = store.record(job)? {
             return Ok(Turn::Known(known));
         }
-        pace::nothing_runs(&store.unfiled()?, &now(host))?;
+        rate_limit::nothing_runs(&store.unfiled()?, &now(host))?;
         thread::sleep(Duration::from_millis(20));
     }
     Err(Refusal::new(

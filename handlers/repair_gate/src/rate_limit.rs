@@ -2,7 +2,7 @@
 
 use crate::config::{Budget, MOST_RUNS, Repair};
 use crate::record::{Record, State};
-use crate::refusal::{Reason, Refusal};
+use crate::rejection::{Reason, Refusal};
 use crate::request::Name;
 
 /// How many records of one name there may be. No budget is larger, so a name whose budget is used

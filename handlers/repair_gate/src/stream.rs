@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::limit::STACK;
+use crate::durations::STACK;
 
 /// With the longest lines these are 60 KiB: with the answer far below the 256 KiB that a server
 /// reads.

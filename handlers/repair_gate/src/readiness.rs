@@ -8,18 +8,18 @@ use std::os::unix::fs::MetadataExt;
 use crate::answer::Answer;
 use crate::args::Args;
 use crate::config::Repair;
-use crate::ground::{account, find, look, now, umask_is_sane};
-use crate::limit::Limit;
-use crate::refusal::{Reason, Refusal};
+use crate::context::{account, find, look, now, umask_is_sane};
+use crate::durations::Limit;
+use crate::rejection::{Reason, Refusal};
 use crate::request::Name;
 use crate::run::{self, End, Ran};
 use crate::store::Store;
-use crate::{file, hold, pace};
+use crate::{config_file, maintenance, rate_limit};
 
 /// The answer, or the first thing that is in the way.
 pub(crate) fn ready(args: &Args, name: &Name) -> Result<Answer, Refusal> {
     let host = look()?;
-    let repairs = file::load(&args.config)?;
+    let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, name)?;
     umask_is_sane(&host)?;
     let store = Store::open(&args.state, host.uid)?;
@@ -31,8 +31,8 @@ pub(crate) fn ready(args: &Args, name: &Name) -> Result<Answer, Refusal> {
             sudo_allows(argv, account, limit)?;
         }
     }
-    hold::not_held(&args.config)?;
-    pace::would_run(&records, name, repair, &now(&host))?;
+    maintenance::not_held(&args.config)?;
+    rate_limit::would_run(&records, name, repair, &now(&host))?;
     Ok(Answer::Ready(name.to_string()))
 }
 

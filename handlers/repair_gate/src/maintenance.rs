@@ -6,9 +6,9 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::excerpt::clean;
 use crate::host;
-use crate::refusal::{Reason, Refusal};
+use crate::output::clean;
+use crate::rejection::{Reason, Refusal};
 
 /// Refuses, with who and since when, if there is one. That it is there is enough, whatever it is;
 /// so is not being able to tell.

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::live::Live;
+use crate::stream::Live;
 
 const LINES_EACH_END: usize = 20;
 /// Bytes, so that eight reports fit the 256 KiB a server reads of one answer, even if every byte
