@@ -20,13 +20,13 @@ const DAY: u64 = 24 * 60 * MINUTE;
 
 /// The repairs this host knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repairs {
-    by_name: BTreeMap<Name, Repair>,
+pub struct RepairDefinitions {
+    by_name: BTreeMap<Name, RepairDefinition>,
 }
 
 /// One named repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repair {
+pub struct RepairDefinition {
     /// The command: an absolute path and its arguments, given to the kernel as they are.
     pub run: Vec<String>,
     /// The account it runs under (`as`); without one, the gate's own.
@@ -53,12 +53,12 @@ pub struct Budget {
 /// What is wrong, and where: a key path (`repairs.httpd.timeout`) or a line and column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    place: Place,
+    place: ErrorPosition,
     text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum ErrorPosition {
     Text { line: usize, column: usize },
     Key(String),
 }
@@ -67,30 +67,30 @@ impl fmt::Display for BadConfig {
     /// To be written behind the file's name: `:3:14: text` or `: repairs.httpd.timeout: text`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Text { line, column } => write!(f, ":{line}:{column}: {}", self.text),
-            Place::Key(path) => write!(f, ": {path}: {}", self.text),
+            ErrorPosition::Text { line, column } => write!(f, ":{line}:{column}: {}", self.text),
+            ErrorPosition::Key(path) => write!(f, ": {path}: {}", self.text),
         }
     }
 }
 
-impl Repairs {
+impl RepairDefinitions {
     /// The repair of that name.
-    pub fn get(&self, name: &Name) -> Option<&Repair> {
+    pub fn get(&self, name: &Name) -> Option<&RepairDefinition> {
         self.by_name.get(name)
     }
 
     /// All of them, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Repair)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &RepairDefinition)> {
         self.by_name.iter()
     }
 
-    /// The longest [`Repair::memory`], in seconds.
+    /// The longest [`RepairDefinition::memory`], in seconds.
     pub fn longest_memory(&self) -> u64 {
-        self.by_name.values().map(Repair::memory).max().unwrap_or(0)
+        self.by_name.values().map(RepairDefinition::memory).max().unwrap_or(0)
     }
 }
 
-impl Repair {
+impl RepairDefinition {
     /// For how many seconds records must be kept so that neither cooldown nor budget forgets a run.
     pub fn memory(&self) -> u64 {
         self.cooldown.max(self.budget.map_or(0, |budget| budget.window))
@@ -98,16 +98,16 @@ impl Repair {
 }
 
 /// Reads the text of repairs.json.
-pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
+pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {
         let text = format!("the key \"{}\" is here for the second time", shown(&double.key));
         return Err(BadConfig {
-            place: Place::Text { line: double.line, column: double.column },
+            place: ErrorPosition::Text { line: double.line, column: double.column },
             text,
         });
     }
-    let top = Key::top(&whole).object(&["repairs"])?;
+    let top = ConfigValue::top(&whole).object(&["repairs"])?;
     let repairs = top.need("repairs")?;
     let mut by_name = BTreeMap::new();
     for (name, value) in repairs.any_object()? {
@@ -119,20 +119,20 @@ pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
         };
         by_name.insert(name, repair(&key)?);
     }
-    Ok(Repairs { by_name })
+    Ok(RepairDefinitions { by_name })
 }
 
 fn syntax(e: &serde_json::Error) -> BadConfig {
     let whole = e.to_string();
     let text = whole.split(" at line ").next().unwrap_or_default().to_owned();
-    BadConfig { place: Place::Text { line: e.line(), column: e.column() }, text }
+    BadConfig { place: ErrorPosition::Text { line: e.line(), column: e.column() }, text }
 }
 
-fn repair(key: &Key<'_>) -> Result<Repair, BadConfig> {
+fn repair(key: &ConfigValue<'_>) -> Result<RepairDefinition, BadConfig> {
     let fields = key.object(&["run", "as", "timeout", "cooldown", "budget", "diagnose"])?;
     let user = fields.get("as").map(|key| account(&key)).transpose()?;
     let exact = user.is_some();
-    Ok(Repair {
+    Ok(RepairDefinition {
         run: command(&fields.need("run")?, exact)?,
         timeout: fields.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, 60 * MINUTE))?,
         cooldown: fields.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, 7 * DAY))?,
@@ -142,7 +142,7 @@ fn repair(key: &Key<'_>) -> Result<Repair, BadConfig> {
     })
 }
 
-fn budget(key: &Key<'_>) -> Result<Budget, BadConfig> {
+fn budget(key: &ConfigValue<'_>) -> Result<Budget, BadConfig> {
     let fields = key.object(&["count", "window"])?;
     let count = fields.need("count")?;
     let many = count.value.as_u64().filter(|n| (1..=MOST_RUNS).contains(n));
@@ -153,7 +153,7 @@ fn budget(key: &Key<'_>) -> Result<Budget, BadConfig> {
     })
 }
 
-fn reports(key: &Key<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
+fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
     let items = key.array()?;
     if items.len() > MOST_REPORTS {
         return Err(key.wrong(&format!("at most {MOST_REPORTS} commands")));
@@ -163,7 +163,7 @@ fn reports(key: &Key<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
 
 /// The name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an alias,
 /// and `ALL` as everyone.
-fn account(key: &Key<'_>) -> Result<String, BadConfig> {
+fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     let name = key.string()?;
     if is_account(name) {
         Ok(name.to_owned())
@@ -185,7 +185,7 @@ pub(crate) fn is_account(name: &str) -> bool {
 /// An argv. With `exact` it will stand in a sudoers file, where arguments are joined by blanks
 /// before they are compared: a blank inside a word, or a character that has a meaning there, could
 /// let another command through.
-fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
+fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());
     for (n, item) in items.iter().enumerate() {
@@ -220,7 +220,7 @@ fn is_plain_path(word: &str) -> bool {
 }
 
 /// Seconds, from a number and one of s, m, h, d.
-fn duration(key: &Key<'_>, least: u64, most: u64) -> Result<u64, BadConfig> {
+fn duration(key: &ConfigValue<'_>, least: u64, most: u64) -> Result<u64, BadConfig> {
     let seconds = seconds(key.string()?)
         .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
     if (least..=most).contains(&seconds) {
@@ -246,51 +246,51 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 /// A value and the path that leads to it.
-struct Key<'a> {
+struct ConfigValue<'a> {
     path: String,
     value: &'a Value,
 }
 
 /// An object whose keys are all known.
-struct Fields<'a> {
+struct ConfigObject<'a> {
     path: String,
     map: &'a Map<String, Value>,
 }
 
-impl<'a> Key<'a> {
-    fn top(value: &'a Value) -> Key<'a> {
-        Key { path: String::new(), value }
+impl<'a> ConfigValue<'a> {
+    fn top(value: &'a Value) -> ConfigValue<'a> {
+        ConfigValue { path: String::new(), value }
     }
 
-    fn below(&self, name: &str, value: &'a Value) -> Key<'a> {
-        Key { path: join(&self.path, name), value }
+    fn below(&self, name: &str, value: &'a Value) -> ConfigValue<'a> {
+        ConfigValue { path: join(&self.path, name), value }
     }
 
     fn wrong(&self, text: &str) -> BadConfig {
         let path = if self.path.is_empty() { "the whole file" } else { &self.path };
-        BadConfig { place: Place::Key(path.to_owned()), text: text.to_owned() }
+        BadConfig { place: ErrorPosition::Key(path.to_owned()), text: text.to_owned() }
     }
 
     fn any_object(&self) -> Result<&'a Map<String, Value>, BadConfig> {
         self.value.as_object().ok_or_else(|| self.wrong("must be an object, {...}"))
     }
 
-    fn object(&self, known: &[&str]) -> Result<Fields<'a>, BadConfig> {
+    fn object(&self, known: &[&str]) -> Result<ConfigObject<'a>, BadConfig> {
         let map = self.any_object()?;
         match map.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, value)) => Err(self
                 .below(name, value)
                 .wrong(&format!("unknown key; known are {}", known.join(", ")))),
-            None => Ok(Fields { path: self.path.clone(), map }),
+            None => Ok(ConfigObject { path: self.path.clone(), map }),
         }
     }
 
-    fn array(&self) -> Result<Vec<Key<'a>>, BadConfig> {
+    fn array(&self) -> Result<Vec<ConfigValue<'a>>, BadConfig> {
         let items = self.value.as_array().ok_or_else(|| self.wrong("must be a list, [...]"))?;
         Ok(items
             .iter()
             .enumerate()
-            .map(|(n, value)| Key { path: format!("{}[{n}]", self.path), value })
+            .map(|(n, value)| ConfigValue { path: format!("{}[{n}]", self.path), value })
             .collect())
     }
 
@@ -299,14 +299,16 @@ impl<'a> Key<'a> {
     }
 }
 
-impl<'a> Fields<'a> {
-    fn get(&self, name: &str) -> Option<Key<'a>> {
-        self.map.get(name).map(|value| Key { path: join(&self.path, name), value })
+impl<'a> ConfigObject<'a> {
+    fn get(&self, name: &str) -> Option<ConfigValue<'a>> {
+        self.map.get(name).map(|value| ConfigValue { path: join(&self.path, name), value })
     }
 
-    fn need(&self, name: &str) -> Result<Key<'a>, BadConfig> {
-        let missing =
-            || BadConfig { place: Place::Key(join(&self.path, name)), text: "is missing".into() };
+    fn need(&self, name: &str) -> Result<ConfigValue<'a>, BadConfig> {
+        let missing = || BadConfig {
+            place: ErrorPosition::Key(join(&self.path, name)),
+            text: "is missing".into(),
+        };
         self.get(name).ok_or_else(missing)
     }
 }

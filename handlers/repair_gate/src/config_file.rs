@@ -5,22 +5,23 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::config::{self, Repairs};
-use crate::rejection::{Reason, Refusal};
+use crate::config::{self, RepairDefinitions};
+use crate::rejection::{Rejection, RejectionReason};
 use crate::{maintenance, ownership, run};
 
 /// The repairs, if the file and every directory above it are root's alone and all of it is
 /// understood.
-pub(crate) fn load(path: &Path) -> Result<Repairs, Refusal> {
+pub(crate) fn load(path: &Path) -> Result<RepairDefinitions, Rejection> {
     let text = ownership::file(path, &[0])
         .and_then(|file| ownership::text(file, path, config::LARGEST_FILE));
-    let text = text.map_err(|e| Refusal::new(Reason::Config, e.to_string()))?;
-    config::parse(&text).map_err(|e| Refusal::new(Reason::Config, format!("{}{e}", path.display())))
+    let text = text.map_err(|e| Rejection::new(RejectionReason::Config, e.to_string()))?;
+    config::parse(&text)
+        .map_err(|e| Rejection::new(RejectionReason::Config, format!("{}{e}", path.display())))
 }
 
 /// What `check` prints when the file is good: its repairs, and what will make one of them fail or
 /// unsafe.
-pub(crate) fn overview(config: &Path, repairs: &Repairs) -> String {
+pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
     let mut text = String::new();
     for (name, repair) in repairs.iter() {
         let account = repair.user.as_deref().unwrap_or("the gate's account");

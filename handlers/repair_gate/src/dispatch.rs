@@ -6,120 +6,130 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use std::{env, thread};
 
-use crate::answer::Answer;
-use crate::args::{self, Args, Wish};
-use crate::config::{Repair, Repairs};
+use crate::answer::GateAnswer;
+use crate::args::{self, Args, GateCommand};
+use crate::config::{RepairDefinition, RepairDefinitions};
 use crate::context::{account, find, look, now, umask_is_sane};
-use crate::durations::Limit;
-use crate::host::{self, Host};
+use crate::durations::TimeLimit;
+use crate::host::{self, LocalHost};
 use crate::output::clean;
 use crate::rate_limit;
-use crate::record::{Record, State};
-use crate::rejection::{Reason, Refusal};
-use crate::request::{self, Job, Name, Request};
-use crate::run::{self, End, Ran};
-use crate::store::{Broken, Lock, Store};
+use crate::record::{JobRecord, RunState};
+use crate::rejection::{Rejection, RejectionReason};
+use crate::request::{self, GateRequest, Job, Name};
+use crate::run::{self, CommandEnd, ExecutedCommand};
+use crate::store::{HostLock, RecordStore, StateDirError};
 use crate::{
-    Said, config_file, diagnose, maintenance, readiness, stream, sudoers, syslog, timeout, usage,
+    Output, config_file, diagnose, maintenance, readiness, stream, sudoers, syslog, timeout, usage,
 };
 
 /// Everything the program does, as what it says.
-pub(crate) fn main(argv: &[OsString]) -> Said {
+pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,
         // In authorized_keys this would be found by the server, so it gets an answer it can
         // believe.
         Err(text) => {
             return said(
-                &Answer::Refused(Refusal::new(Reason::Config, &text), None),
+                &GateAnswer::Refused(Rejection::new(RejectionReason::Config, &text), None),
                 format!("repair_gate: {text}\n"),
             );
         }
     };
     match &args.wish {
-        Wish::Serve => said(&serve(&args), String::new()),
-        Wish::Help => for_people(Ok(args::HELP.to_owned())),
-        Wish::Version => for_people(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION")))),
-        Wish::Check => for_people(
+        GateCommand::Serve => said(&serve(&args), String::new()),
+        GateCommand::Help => for_people(Ok(args::HELP.to_owned())),
+        GateCommand::Version => {
+            for_people(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION"))))
+        }
+        GateCommand::Check => for_people(
             config_file::load(&args.config)
                 .map(|repairs| config_file::overview(&args.config, &repairs)),
         ),
-        Wish::Sudoers(user) => for_people(config_file::load(&args.config).and_then(|repairs| {
-            let gate = run::gate().map_err(|e| {
-                Refusal::new(Reason::Config, format!("cannot tell where this program is: {e}"))
-            })?;
-            Ok(sudoers::file(&repairs, user, &gate))
-        })),
-        Wish::Within(limit, argv) => timeout::main(argv, *limit),
+        GateCommand::Sudoers(user) => {
+            for_people(config_file::load(&args.config).and_then(|repairs| {
+                let gate = run::gate().map_err(|e| {
+                    Rejection::new(
+                        RejectionReason::Config,
+                        format!("cannot tell where this program is: {e}"),
+                    )
+                })?;
+                Ok(sudoers::file(&repairs, user, &gate))
+            }))
+        }
+        GateCommand::Within(limit, argv) => timeout::main(argv, *limit),
     }
 }
 
-fn said(answer: &Answer, stderr: String) -> Said {
-    Said { stdout: answer.frame(&host::name()), stderr, code: answer.code(), must_arrive: false }
+fn said(answer: &GateAnswer, stderr: String) -> Output {
+    Output { stdout: answer.frame(&host::name()), stderr, code: answer.code(), must_arrive: false }
 }
 
-fn for_people(text: Result<String, Refusal>) -> Said {
+fn for_people(text: Result<String, Rejection>) -> Output {
     let (stdout, stderr, code) = match text {
         Ok(stdout) => (stdout, String::new(), 0),
         Err(refusal) => (String::new(), format!("repair_gate: {}\n", refusal.text), 3),
     };
-    Said { stdout, stderr, code, must_arrive: true }
+    Output { stdout, stderr, code, must_arrive: true }
 }
 
 /// Answers SSH_ORIGINAL_COMMAND, and tells the system's log who asked for what.
-fn serve(args: &Args) -> Answer {
+fn serve(args: &Args) -> GateAnswer {
     let asked = env::var_os("SSH_ORIGINAL_COMMAND");
     let peer = syslog::peer(env::var("SSH_CONNECTION").ok().as_deref());
     let shown = clean(&asked.as_deref().unwrap_or_default().to_string_lossy(), 200);
     let answer = match request::parse(asked.as_deref().map(OsStrExt::as_bytes)) {
         Ok(request) => obey(args, request, &peer),
-        Err(bad) => Answer::Refused(Refusal::new(Reason::BadRequest, bad.text), bad.job),
+        Err(bad) => {
+            GateAnswer::Refused(Rejection::new(RejectionReason::BadRequest, bad.text), bad.job)
+        }
     };
     let log = if answer.code() == 0 { syslog::info } else { syslog::warn };
     log(&format!("{peer} asked '{shown}': {}", answer.summary()));
     answer
 }
 
-fn obey(args: &Args, request: Request, peer: &str) -> Answer {
+fn obey(args: &Args, request: GateRequest, peer: &str) -> GateAnswer {
     let (answer, job) = match request {
-        Request::Version => (Ok(Answer::Version), None),
-        Request::List => (
-            config_file::load(&args.config)
-                .map(|all| Answer::List(all.iter().map(|(name, _)| name.to_string()).collect())),
+        GateRequest::Version => (Ok(GateAnswer::Version), None),
+        GateRequest::List => (
+            config_file::load(&args.config).map(|all| {
+                GateAnswer::List(all.iter().map(|(name, _)| name.to_string()).collect())
+            }),
             None,
         ),
-        Request::Diagnose(name) => (diagnose::diagnose(args, &name), None),
-        Request::Ready(name) => (readiness::ready(args, &name), None),
-        Request::Usage => (usage::usage(args), None),
-        Request::Status(job) => (status(args, &job), Some(job)),
-        Request::Repair(name, job) => (repair(args, &name, &job, peer), Some(job)),
+        GateRequest::Diagnose(name) => (diagnose::diagnose(args, &name), None),
+        GateRequest::Ready(name) => (readiness::ready(args, &name), None),
+        GateRequest::Usage => (usage::usage(args), None),
+        GateRequest::Status(job) => (status(args, &job), Some(job)),
+        GateRequest::Repair(name, job) => (repair(args, &name, &job, peer), Some(job)),
     };
-    answer.unwrap_or_else(|refusal| Answer::Refused(refusal, job))
+    answer.unwrap_or_else(|refusal| GateAnswer::Refused(refusal, job))
 }
 
-impl From<Broken> for Refusal {
-    fn from(broken: Broken) -> Refusal {
-        Refusal::new(Reason::State, broken.to_string())
+impl From<StateDirError> for Rejection {
+    fn from(broken: StateDirError) -> Rejection {
+        Rejection::new(RejectionReason::State, broken.to_string())
     }
 }
 
-fn status(args: &Args, job: &Job) -> Result<Answer, Refusal> {
+fn status(args: &Args, job: &Job) -> Result<GateAnswer, Rejection> {
     let host = look()?;
-    match Store::open(&args.state, host.uid)?.record(job)? {
+    match RecordStore::open(&args.state, host.uid)?.record(job)? {
         Some(record) => {
             let (record, state) = seen(record, &host);
-            Ok(Answer::Status(record, state))
+            Ok(GateAnswer::Status(record, state))
         }
-        None => Err(Refusal::new(
-            Reason::NoSuchJob,
+        None => Err(Rejection::new(
+            RejectionReason::NoSuchJob,
             format!("job {job} is not known here; it has not run, or long ago"),
         )),
     }
 }
 
-fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<Answer, Refusal> {
+fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<GateAnswer, Rejection> {
     let host = look()?;
-    let store = Store::open(&args.state, host.uid)?;
+    let store = RecordStore::open(&args.state, host.uid)?;
     if let Some(known) = store.record(job)? {
         return report(known, name, &host);
     }
@@ -130,10 +140,10 @@ fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<Answer, Ref
     let may_run = || rate_limit::may_run(&store.records(name)?, name, repair, &now(&host));
     // Checks without the lock first: a flood of refused requests must not keep others from it.
     // `wait_for_turn` knows whether a repair on record as running still has its gate.
-    may_run().or_else(|no| if no.reason == Reason::Busy { Ok(()) } else { Err(no) })?;
+    may_run().or_else(|no| if no.reason == RejectionReason::Busy { Ok(()) } else { Err(no) })?;
     let _lock = match wait_for_turn(&store, job, &host)? {
-        Turn::Mine(lock) => lock,
-        Turn::Known(known) => return report(known, name, &host),
+        LockWait::Mine(lock) => lock,
+        LockWait::Known(known) => return report(known, name, &host),
     };
     // Asked again, now that nobody else can write: two calls with one job id may have come at the
     // same time.
@@ -148,11 +158,16 @@ fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<Answer, Ref
 
 /// Removes the records of `name` that are no longer needed, and those of names that repairs.json no
 /// longer has.
-fn make_room(store: &Store, repairs: &Repairs, name: &Name) -> Result<(), Broken> {
+fn make_room(
+    store: &RecordStore,
+    repairs: &RepairDefinitions,
+    name: &Name,
+) -> Result<(), StateDirError> {
     let now = host::now();
     let of_others = |other: &Name| other != name && repairs.get(other).is_some();
     for name in store.names()?.iter().filter(|name| !of_others(name)) {
-        let memory = repairs.get(name).map_or_else(|| repairs.longest_memory(), Repair::memory);
+        let memory =
+            repairs.get(name).map_or_else(|| repairs.longest_memory(), RepairDefinition::memory);
         store.prune(name, now.saturating_sub(rate_limit::kept_for(memory)))?;
     }
     Ok(())
@@ -162,18 +177,18 @@ fn make_room(store: &Store, repairs: &Repairs, name: &Name) -> Result<(), Broken
 /// the run back; if the second cannot be written the job stays "running" until its deadline and is
 /// "unknown" afterwards.
 fn act(
-    store: &Store,
+    store: &RecordStore,
     name: &Name,
-    repair: &Repair,
+    repair: &RepairDefinition,
     job: &Job,
-    host: &Host,
+    host: &LocalHost,
     peer: &str,
-) -> Result<Answer, Refusal> {
-    let limit = Limit::of_repair(repair.timeout);
+) -> Result<GateAnswer, Rejection> {
+    let limit = TimeLimit::of_repair(repair.timeout);
     let started = host::now();
     let deadline = started.saturating_add(limit.deadline());
     let mut record =
-        Record::beginning(job.clone(), name.clone(), started, deadline, host.boot.clone());
+        JobRecord::beginning(job.clone(), name.clone(), started, deadline, host.boot.clone());
     store.write(&record)?;
     syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
     let (live, telling) = stream::begin().unzip();
@@ -188,67 +203,67 @@ fn act(
         telling.end();
     }
     let state = record.state;
-    Ok(Answer::Repair(record, state))
+    Ok(GateAnswer::Repair(record, state))
 }
 
-fn complete(record: &mut Record, ran: Ran) {
+fn complete(record: &mut JobRecord, ran: ExecutedCommand) {
     record.ended = Some(host::now().max(record.started));
     (record.seconds, record.output) = (ran.seconds, ran.output);
     record.state = match ran.end {
-        End::Exit(0) => State::Done,
-        End::Exit(_) | End::Signal(_) | End::NotStarted(_) => State::Failed,
-        End::TimedOut => State::Timeout,
-        End::Lost => State::Unknown,
+        CommandEnd::Exit(0) => RunState::Done,
+        CommandEnd::Exit(_) | CommandEnd::Signal(_) | CommandEnd::NotStarted(_) => RunState::Failed,
+        CommandEnd::TimedOut => RunState::Timeout,
+        CommandEnd::Lost => RunState::Unknown,
     };
     match ran.end {
-        End::Exit(code) => record.exit = Some(code),
-        End::Signal(signal) => record.signal = Some(signal),
-        End::NotStarted(why) => record.output.push(clean(&why, 300)),
-        End::TimedOut | End::Lost => {}
+        CommandEnd::Exit(code) => record.exit = Some(code),
+        CommandEnd::Signal(signal) => record.signal = Some(signal),
+        CommandEnd::NotStarted(why) => record.output.push(clean(&why, 300)),
+        CommandEnd::TimedOut | CommandEnd::Lost => {}
     }
 }
 
 /// A job that is known already is reported and never run again.
-fn report(known: Record, name: &Name, host: &Host) -> Result<Answer, Refusal> {
+fn report(known: JobRecord, name: &Name, host: &LocalHost) -> Result<GateAnswer, Rejection> {
     if known.repair != *name {
         let text = format!(
             "job {} is known, but as a run of {}; nothing was run",
             known.job, known.repair
         );
-        return Err(Refusal::new(Reason::BadRequest, text));
+        return Err(Rejection::new(RejectionReason::BadRequest, text));
     }
     let (known, state) = seen(known, host);
-    Ok(Answer::Repair(known, state))
+    Ok(GateAnswer::Repair(known, state))
 }
 
 /// A record as it is to be read now.
-fn seen(record: Record, host: &Host) -> (Record, State) {
+fn seen(record: JobRecord, host: &LocalHost) -> (JobRecord, RunState) {
     let now = host::now();
     let (state, seconds) = (record.state_at(now, &host.boot), record.seconds_at(now));
-    (Record { seconds, ..record }, state)
+    (JobRecord { seconds, ..record }, state)
 }
 
-enum Turn {
-    Mine(Lock),
-    Known(Record),
+enum LockWait {
+    Mine(HostLock),
+    Known(JobRecord),
 }
 
 /// The host's lock, or who has it. Another gate may hold it to refuse, or before its record is
 /// written: for milliseconds, or for as long as an ailing disk takes. That is waited out, so that a
 /// refusal can name the job that runs.
-fn wait_for_turn(store: &Store, job: &Job, host: &Host) -> Result<Turn, Refusal> {
+fn wait_for_turn(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
     for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {
-            return Ok(Turn::Mine(lock));
+            return Ok(LockWait::Mine(lock));
         }
         if let Some(known) = store.record(job)? {
-            return Ok(Turn::Known(known));
+            return Ok(LockWait::Known(known));
         }
         rate_limit::nothing_runs(&store.unfiled()?, &now(host))?;
         thread::sleep(Duration::from_millis(20));
     }
-    Err(Refusal::new(
-        Reason::Busy,
+    Err(Rejection::new(
+        RejectionReason::Busy,
         "another request holds the lock of this host; one repair at a time",
     ))
 }

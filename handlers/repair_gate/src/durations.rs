@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A time limit, and how long after it SIGKILL follows SIGTERM. Seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limit {
+pub(crate) struct TimeLimit {
     pub(crate) seconds: u64,
     pub(crate) grace: u64,
 }
@@ -12,14 +12,14 @@ pub(crate) struct Limit {
 /// Beyond limit and grace, what `within` and sudo may need to end.
 const SLACK: u64 = 3;
 
-impl Limit {
+impl TimeLimit {
     /// Of a repair: ten seconds to end cleanly once it is asked to.
-    pub(crate) fn of_repair(seconds: u64) -> Limit {
-        Limit { seconds, grace: 10 }
+    pub(crate) fn of_repair(seconds: u64) -> TimeLimit {
+        TimeLimit { seconds, grace: 10 }
     }
 
     /// Of a command that only looks.
-    pub(crate) const DIAGNOSIS: Limit = Limit { seconds: 10, grace: 2 };
+    pub(crate) const DIAGNOSIS: TimeLimit = TimeLimit { seconds: 10, grace: 2 };
 
     /// When the gate itself stops waiting.
     pub(crate) fn hard(self) -> Duration {

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::record::LARGEST_FILE;
 
 /// The machine and this process on it.
-pub(crate) struct Host {
+pub(crate) struct LocalHost {
     /// Changes with every boot; a repair that was running before is not running now.
     pub(crate) boot: String,
     /// The account the gate runs under.
@@ -19,18 +19,18 @@ pub(crate) struct Host {
     passwd: String,
 }
 
-impl Host {
+impl LocalHost {
     /// Reads account, boot and limits of this machine.
     ///
     /// # Errors
     /// One of them cannot be read, or the file size limit is below a record.
-    pub(crate) fn look() -> Result<Host, String> {
+    pub(crate) fn look() -> Result<LocalHost, String> {
         room_for_a_record(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
         let uid =
             field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
         let boot = read("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
-        Ok(Host {
+        Ok(LocalHost {
             uid: uid.ok_or("/proc/self/status has no Uid line")?,
             boot: if boot.is_empty() { return Err("the boot id is empty".into()) } else { boot },
             umask: field(&status, "Umask:")
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_machine_can_be_looked_at() {
-        let host = Host::look().unwrap();
+        let host = LocalHost::look().unwrap();
         assert!(host.boot.len() > 30 && host.umask.is_some());
     }
 }

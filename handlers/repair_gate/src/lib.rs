@@ -47,7 +47,7 @@ pub use args::HELP;
 
 /// What is printed, and where, and the exit code: 0..3, and nothing outside it, but for `within`,
 /// which hands one on.
-pub(crate) struct Said {
+pub(crate) struct Output {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) code: u8,

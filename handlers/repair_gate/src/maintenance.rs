@@ -8,11 +8,11 @@ use std::path::Path;
 
 use crate::host;
 use crate::output::clean;
-use crate::rejection::{Reason, Refusal};
+use crate::rejection::{Rejection, RejectionReason};
 
 /// Refuses, with who and since when, if there is one. That it is there is enough, whatever it is;
 /// so is not being able to tell.
-pub(crate) fn not_held(config: &Path) -> Result<(), Refusal> {
+pub(crate) fn not_held(config: &Path) -> Result<(), Rejection> {
     let hold = config.with_file_name("hold");
     let text = match fs::symlink_metadata(&hold) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -30,7 +30,7 @@ pub(crate) fn not_held(config: &Path) -> Result<(), Refusal> {
             )
         }
     };
-    Err(Refusal::new(Reason::Held, text))
+    Err(Rejection::new(RejectionReason::Held, text))
 }
 
 /// What whoever holds the host wrote into the file, if anything.

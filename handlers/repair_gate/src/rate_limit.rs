@@ -1,8 +1,8 @@
 //! May this repair run now? Pure: the records, the clock and the boot are arguments. In doubt, no.
 
-use crate::config::{Budget, MOST_RUNS, Repair};
-use crate::record::{Record, State};
-use crate::rejection::{Reason, Refusal};
+use crate::config::{Budget, MOST_RUNS, RepairDefinition};
+use crate::record::{JobRecord, RunState};
+use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
 
 /// How many records of one name there may be. No budget is larger, so a name whose budget is used
@@ -26,36 +26,47 @@ pub(crate) fn kept_for(memory: u64) -> u64 {
 
 /// How full the records of one name are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Usage {
+pub(crate) struct RecordUsage {
     pub(crate) records: usize,
     /// Seconds until the oldest of them makes room.
     pub(crate) room_in: Option<u64>,
 }
 
 /// Counts the records of `name` that are still needed.
-pub(crate) fn usage(records: &[Record], name: &Name, repair: &Repair, now: u64) -> Usage {
+pub(crate) fn usage(
+    records: &[JobRecord],
+    name: &Name,
+    repair: &RepairDefinition,
+    now: u64,
+) -> RecordUsage {
     let ends = ends(&of(name, records), repair, now);
-    Usage { records: ends.len(), room_in: ends.last().map(|end| seconds(end.saturating_sub(now))) }
+    RecordUsage {
+        records: ends.len(),
+        room_in: ends.last().map(|end| seconds(end.saturating_sub(now))),
+    }
 }
 
 /// Refuses while a repair runs, by its record.
-pub(crate) fn nothing_runs(records: &[Record], now: &Now<'_>) -> Result<(), Refusal> {
+pub(crate) fn nothing_runs(records: &[JobRecord], now: &Now<'_>) -> Result<(), Rejection> {
     let Some(running) = running(records, now) else { return Ok(()) };
     let text = format!(
         "{} (job {}) is running; one repair at a time on a host",
         running.repair, running.job
     );
-    Err(Refusal { running: Some(running.job.clone()), ..Refusal::new(Reason::Busy, text) })
+    Err(Rejection {
+        running: Some(running.job.clone()),
+        ..Rejection::new(RejectionReason::Busy, text)
+    })
 }
 
 /// Refuses if a request that came now would be refused. For callers without the lock, who do not
 /// know whether a repair on record as running still has its gate.
 pub(crate) fn would_run(
-    records: &[Record],
+    records: &[JobRecord],
     name: &Name,
-    repair: &Repair,
+    repair: &RepairDefinition,
     now: &Now<'_>,
-) -> Result<(), Refusal> {
+) -> Result<(), Rejection> {
     nothing_runs(records, now)?;
     may_run(records, name, repair, now)
 }
@@ -66,11 +77,11 @@ pub(crate) fn would_run(
 /// A clock that has gone back makes records lie in the future; they then count as fresh, so that it
 /// never makes the gate bolder.
 pub(crate) fn may_run(
-    records: &[Record],
+    records: &[JobRecord],
     name: &Name,
-    repair: &Repair,
+    repair: &RepairDefinition,
     now: &Now<'_>,
-) -> Result<(), Refusal> {
+) -> Result<(), Rejection> {
     if let Some(running) = running(records, now) {
         return Err(still_running(running, now));
     }
@@ -88,28 +99,28 @@ pub(crate) fn may_run(
         "{name} has used all its {MOST_RECORDS} records; it needs a person, not another repair; \
          there is room again in {left} s"
     );
-    Err(Refusal { retry_after: Some(left), ..Refusal::new(Reason::State, text) })
+    Err(Rejection { retry_after: Some(left), ..Rejection::new(RejectionReason::State, text) })
 }
 
-fn running<'a>(records: &'a [Record], now: &Now<'_>) -> Option<&'a Record> {
-    records.iter().find(|record| record.state_at(now.millis, now.boot) == State::Running)
+fn running<'a>(records: &'a [JobRecord], now: &Now<'_>) -> Option<&'a JobRecord> {
+    records.iter().find(|record| record.state_at(now.millis, now.boot) == RunState::Running)
 }
 
-fn of<'a>(name: &Name, records: &'a [Record]) -> Vec<&'a Record> {
+fn of<'a>(name: &Name, records: &'a [JobRecord]) -> Vec<&'a JobRecord> {
     records.iter().filter(|record| record.repair == *name).collect()
 }
 
-fn still_running(running: &Record, now: &Now<'_>) -> Refusal {
+fn still_running(running: &JobRecord, now: &Now<'_>) -> Rejection {
     let left = seconds(running.deadline.saturating_sub(now.millis));
     let text = format!(
         "{} (job {}) has lost its gate and may still be running for up to {left} s; one repair at \
          a time on a host",
         running.repair, running.job
     );
-    Refusal { running: Some(running.job.clone()), ..Refusal::new(Reason::Busy, text) }
+    Rejection { running: Some(running.job.clone()), ..Rejection::new(RejectionReason::Busy, text) }
 }
 
-fn cooled_down(last: &Record, cooldown: u64, now: &Now<'_>) -> Result<(), Refusal> {
+fn cooled_down(last: &JobRecord, cooldown: u64, now: &Now<'_>) -> Result<(), Rejection> {
     let over = last.last_moment().saturating_add(cooldown.saturating_mul(1000));
     // `started` too, for a cooldown of 0 s must not hide that the clock is wrong.
     if over <= now.millis && last.started <= now.millis {
@@ -130,10 +141,15 @@ fn cooled_down(last: &Record, cooldown: u64, now: &Now<'_>) -> Result<(), Refusa
             last.repair, last.job
         )
     };
-    Err(Refusal { retry_after: Some(left), ..Refusal::new(Reason::Cooldown, text) })
+    Err(Rejection { retry_after: Some(left), ..Rejection::new(RejectionReason::Cooldown, text) })
 }
 
-fn within(budget: Budget, mine: &[&Record], name: &Name, now: &Now<'_>) -> Result<(), Refusal> {
+fn within(
+    budget: Budget,
+    mine: &[&JobRecord],
+    name: &Name,
+    now: &Now<'_>,
+) -> Result<(), Rejection> {
     let window = budget.window.saturating_mul(1000);
     let leaves = later(mine.iter().map(|record| record.started.saturating_add(window)), now.millis);
     let count = usize::try_from(budget.count).unwrap_or(usize::MAX);
@@ -142,11 +158,11 @@ fn within(budget: Budget, mine: &[&Record], name: &Name, now: &Now<'_>) -> Resul
         "{name} has used its budget of {} in {} s; there is room again in {left} s",
         budget.count, budget.window
     );
-    Err(Refusal { retry_after: Some(left), ..Refusal::new(Reason::Budget, text) })
+    Err(Rejection { retry_after: Some(left), ..Rejection::new(RejectionReason::Budget, text) })
 }
 
 /// When the records are no longer needed, the latest first.
-fn ends(mine: &[&Record], repair: &Repair, now: u64) -> Vec<u64> {
+fn ends(mine: &[&JobRecord], repair: &RepairDefinition, now: u64) -> Vec<u64> {
     let kept = kept_for(repair.memory());
     later(mine.iter().map(|record| record.last_moment().saturating_add(kept)), now)
 }
@@ -175,8 +191,8 @@ mod tests {
 
     const S: u64 = 1000;
 
-    fn repair(cooldown: u64, budget: Option<Budget>) -> Repair {
-        Repair {
+    fn repair(cooldown: u64, budget: Option<Budget>) -> RepairDefinition {
+        RepairDefinition {
             run: vec!["/bin/true".into()],
             user: None,
             timeout: 60,
@@ -186,7 +202,11 @@ mod tests {
         }
     }
 
-    fn refusal(records: &[Record], repair: &Repair, seconds: u64) -> Option<Refusal> {
+    fn refusal(
+        records: &[JobRecord],
+        repair: &RepairDefinition,
+        seconds: u64,
+    ) -> Option<Rejection> {
         may_run(
             records,
             &Name::new("httpd").unwrap(),
@@ -203,59 +223,59 @@ mod tests {
 
     #[test]
     fn the_cooldown_counts_from_the_end_and_is_each_repairs_own() {
-        let done = record("20261123-aa", State::Done, 100 * S, Some(130 * S));
+        let done = record("20261123-aa", RunState::Done, 100 * S, Some(130 * S));
         let during = refusal(std::slice::from_ref(&done), &repair(60, None), 150).unwrap();
-        assert_eq!((during.reason, during.retry_after), (Reason::Cooldown, Some(40)));
+        assert_eq!((during.reason, during.retry_after), (RejectionReason::Cooldown, Some(40)));
         assert_eq!(refusal(std::slice::from_ref(&done), &repair(60, None), 190), None);
         assert_eq!(refusal(std::slice::from_ref(&done), &repair(0, None), 130), None);
-        let other = Record { repair: Name::new("other").unwrap(), ..done };
+        let other = JobRecord { repair: Name::new("other").unwrap(), ..done };
         assert_eq!(refusal(&[other], &repair(60, None), 150), None);
     }
 
     #[test]
     fn one_that_may_still_run_blocks_every_repair_until_its_deadline() {
-        let lost = Record {
+        let lost = JobRecord {
             repair: Name::new("other").unwrap(),
-            ..record("20261123-aa", State::Running, 100 * S, None)
+            ..record("20261123-aa", RunState::Running, 100 * S, None)
         };
         let busy = refusal(std::slice::from_ref(&lost), &repair(0, None), 175).unwrap();
         assert_eq!(
             (busy.reason, busy.running.as_ref().map(|job| job.as_str())),
-            (Reason::Busy, Some("20261123-aa"))
+            (RejectionReason::Busy, Some("20261123-aa"))
         );
         assert_eq!(refusal(&[lost], &repair(0, None), 176), None);
-        let own = record("20261123-aa", State::Running, 100 * S, None);
+        let own = record("20261123-aa", RunState::Running, 100 * S, None);
         assert_eq!(
             refusal(&[own], &repair(60, None), 176).unwrap().reason,
-            Reason::Cooldown,
+            RejectionReason::Cooldown,
             "it counts as a run"
         );
     }
 
     #[test]
     fn a_clock_that_went_back_never_makes_it_bolder() {
-        let done = record("20261123-aa", State::Done, 1000 * S, Some(1001 * S));
+        let done = record("20261123-aa", RunState::Done, 1000 * S, Some(1001 * S));
         for cooldown in [0, 60] {
             let refused =
                 refusal(std::slice::from_ref(&done), &repair(cooldown, None), 10).unwrap();
-            assert_eq!(refused.reason, Reason::Cooldown);
+            assert_eq!(refused.reason, RejectionReason::Cooldown);
             assert!(refused.text.contains("the clock has gone back"), "{}", refused.text);
         }
-        let lost = record("20261123-bb", State::Running, 1000 * S, None);
-        assert_eq!(refusal(&[lost], &repair(0, None), 10).unwrap().reason, Reason::Busy);
+        let lost = record("20261123-bb", RunState::Running, 1000 * S, None);
+        assert_eq!(refusal(&[lost], &repair(0, None), 10).unwrap().reason, RejectionReason::Busy);
     }
 
     #[test]
     fn the_budget_is_a_sliding_window() {
-        let runs: Vec<Record> = [100, 200, 300]
-            .map(|at| record("20261123-aa", State::Failed, at * S, Some(at * S)))
+        let runs: Vec<JobRecord> = [100, 200, 300]
+            .map(|at| record("20261123-aa", RunState::Failed, at * S, Some(at * S)))
             .into();
         let budget = |count| repair(0, Some(Budget { count, window: 1000 }));
         assert_eq!(refusal(&runs, &budget(4), 400), None);
         let spent = refusal(&runs, &budget(3), 400).unwrap();
         assert_eq!(
             (spent.reason, spent.retry_after),
-            (Reason::Budget, Some(700)),
+            (RejectionReason::Budget, Some(700)),
             "when the first of three leaves"
         );
         assert_eq!(
@@ -268,9 +288,9 @@ mod tests {
 
     #[test]
     fn a_full_record_refuses_its_own_name_until_the_oldest_leaves() {
-        let many = vec![record("20261123-aa", State::Done, S, Some(S)); MOST_RECORDS];
+        let many = vec![record("20261123-aa", RunState::Done, S, Some(S)); MOST_RECORDS];
         let full = refusal(&many, &repair(0, None), 401).unwrap();
-        assert_eq!((full.reason, full.retry_after), (Reason::State, Some(86_000)));
+        assert_eq!((full.reason, full.retry_after), (RejectionReason::State, Some(86_000)));
         assert_eq!(refusal(&many[1..], &repair(0, None), 401), None);
         assert_eq!(refusal(&many, &repair(0, None), 86_401), None);
         let other = Name::new("other").unwrap();
@@ -278,14 +298,17 @@ mod tests {
         assert_eq!(may_run(&many, &other, &repair(0, None), &now), Ok(()));
         let usage =
             |seconds| usage(&many, &Name::new("httpd").unwrap(), &repair(0, None), seconds * S);
-        assert_eq!(usage(401), Usage { records: MOST_RECORDS, room_in: Some(86_000) });
-        assert_eq!(usage(86_401), Usage { records: 0, room_in: None });
+        assert_eq!(usage(401), RecordUsage { records: MOST_RECORDS, room_in: Some(86_000) });
+        assert_eq!(usage(86_401), RecordUsage { records: 0, room_in: None });
     }
 
     #[test]
     fn a_budget_that_is_used_up_is_refused_before_the_record_is_full() {
-        let many = vec![record("20261123-aa", State::Done, S, Some(S)); MOST_RECORDS];
+        let many = vec![record("20261123-aa", RunState::Done, S, Some(S)); MOST_RECORDS];
         let largest = Budget { count: MOST_RUNS, window: 600 };
-        assert_eq!(refusal(&many, &repair(0, Some(largest)), 400).unwrap().reason, Reason::Budget);
+        assert_eq!(
+            refusal(&many, &repair(0, Some(largest)), 400).unwrap().reason,
+            RejectionReason::Budget
+        );
     }
 }

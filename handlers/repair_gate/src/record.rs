@@ -10,7 +10,7 @@ pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
 /// What has become of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum RunState {
     Running,
     Done,
     Failed,
@@ -19,15 +19,15 @@ pub(crate) enum State {
     Unknown,
 }
 
-const STATES: [(State, &str); 5] = [
-    (State::Running, "running"),
-    (State::Done, "done"),
-    (State::Failed, "failed"),
-    (State::Timeout, "timeout"),
-    (State::Unknown, "unknown"),
+const STATES: [(RunState, &str); 5] = [
+    (RunState::Running, "running"),
+    (RunState::Done, "done"),
+    (RunState::Failed, "failed"),
+    (RunState::Timeout, "timeout"),
+    (RunState::Unknown, "unknown"),
 ];
 
-impl State {
+impl RunState {
     /// The word for it in records and answers.
     pub(crate) fn word(self) -> &'static str {
         STATES.iter().find(|(state, _)| *state == self).map_or("unknown", |(_, word)| word)
@@ -36,10 +36,10 @@ impl State {
 
 /// One job. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Record {
+pub(crate) struct JobRecord {
     pub(crate) job: Job,
     pub(crate) repair: Name,
-    pub(crate) state: State,
+    pub(crate) state: RunState,
     pub(crate) started: u64,
     /// When it will certainly have been stopped.
     pub(crate) deadline: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Record {
     pub(crate) output: Vec<String>,
 }
 
-impl Record {
+impl JobRecord {
     /// The record of a repair that is about to start.
     pub(crate) fn beginning(
         job: Job,
@@ -61,10 +61,10 @@ impl Record {
         started: u64,
         deadline: u64,
         boot: String,
-    ) -> Record {
+    ) -> JobRecord {
         let pid = std::process::id();
-        let (state, seconds, output) = (State::Running, 0.0, Vec::new());
-        Record {
+        let (state, seconds, output) = (RunState::Running, 0.0, Vec::new());
+        JobRecord {
             job,
             repair,
             state,
@@ -83,15 +83,15 @@ impl Record {
     /// The state as it must be taken now: one that "runs" past its deadline, or since before the
     /// last boot, has lost its gate. A clock that went back leaves it running, which is the careful
     /// reading.
-    pub(crate) fn state_at(&self, now: u64, boot: &str) -> State {
-        let lost = self.state == State::Running && (self.boot != boot || now > self.deadline);
-        if lost { State::Unknown } else { self.state }
+    pub(crate) fn state_at(&self, now: u64, boot: &str) -> RunState {
+        let lost = self.state == RunState::Running && (self.boot != boot || now > self.deadline);
+        if lost { RunState::Unknown } else { self.state }
     }
 
     /// How long it ran, or has been running.
     pub(crate) fn seconds_at(&self, now: u64) -> f64 {
         match u32::try_from(now.saturating_sub(self.started)) {
-            Ok(millis) if self.state == State::Running => f64::from(millis) / 1000.0,
+            Ok(millis) if self.state == RunState::Running => f64::from(millis) / 1000.0,
             _ => self.seconds,
         }
     }
@@ -110,12 +110,12 @@ impl Record {
         format!("{record}\n")
     }
 
-    /// Reads a record; `None` if anything in it is not as [`Record::to_json`] writes it.
-    pub(crate) fn from_json(text: &str) -> Option<Record> {
+    /// Reads a record; `None` if anything in it is not as [`JobRecord::to_json`] writes it.
+    pub(crate) fn from_json(text: &str) -> Option<JobRecord> {
         let value: Value = serde_json::from_str(text).ok()?;
         let map = value.as_object()?;
         let word = map.get("state")?.as_str()?;
-        let record = Record {
+        let record = JobRecord {
             job: Job::new(map.get("job")?.as_str()?)?,
             repair: Name::new(map.get("repair")?.as_str()?)?,
             state: STATES.iter().find(|(_, known)| *known == word)?.0,
@@ -134,7 +134,7 @@ impl Record {
                 .map(|line| line.as_str().map(str::to_owned))
                 .collect::<Option<_>>()?,
         };
-        let ended_if_it_should = record.ended.is_some() == (record.state != State::Running);
+        let ended_if_it_should = record.ended.is_some() == (record.state != RunState::Running);
         (ended_if_it_should && record.deadline >= record.started).then_some(record)
     }
 }
@@ -160,8 +160,13 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    pub(crate) fn record(job: &str, state: State, started: u64, ended: Option<u64>) -> Record {
-        let mut record = Record::beginning(
+    pub(crate) fn record(
+        job: &str,
+        state: RunState,
+        started: u64,
+        ended: Option<u64>,
+    ) -> JobRecord {
+        let mut record = JobRecord::beginning(
             Job::new(job).unwrap(),
             Name::new("httpd").unwrap(),
             started,
@@ -174,32 +179,32 @@ pub(crate) mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let mut written = record("20261123-aa", State::Failed, 5_000, Some(6_500));
+        let mut written = record("20261123-aa", RunState::Failed, 5_000, Some(6_500));
         (written.exit, written.seconds, written.output) =
             (Some(3), 1.5, vec!["no \"way\"".into(), "ü".into()]);
-        assert_eq!(Record::from_json(&written.to_json()), Some(written));
+        assert_eq!(JobRecord::from_json(&written.to_json()), Some(written));
     }
 
     #[test]
     fn a_running_record_without_its_gate_becomes_unknown() {
-        let running = record("20261123-aa", State::Running, 5_000, None);
-        assert_eq!(running.state_at(80_000, "b1"), State::Running);
-        assert_eq!(running.state_at(80_001, "b1"), State::Unknown);
-        assert_eq!(running.state_at(6_000, "b2"), State::Unknown, "another boot");
-        assert_eq!(running.state_at(1_000, "b1"), State::Running, "the clock went back");
-        let done = record("20261123-aa", State::Done, 5_000, Some(6_000));
-        assert_eq!(done.state_at(u64::MAX, "b2"), State::Done);
+        let running = record("20261123-aa", RunState::Running, 5_000, None);
+        assert_eq!(running.state_at(80_000, "b1"), RunState::Running);
+        assert_eq!(running.state_at(80_001, "b1"), RunState::Unknown);
+        assert_eq!(running.state_at(6_000, "b2"), RunState::Unknown, "another boot");
+        assert_eq!(running.state_at(1_000, "b1"), RunState::Running, "the clock went back");
+        let done = record("20261123-aa", RunState::Done, 5_000, Some(6_000));
+        assert_eq!(done.state_at(u64::MAX, "b2"), RunState::Done);
     }
 
     proptest! {
         #[test]
         fn a_cut_or_changed_record_never_panics_and_never_becomes_another_job(at in 0usize..200, byte in any::<u8>()) {
-            let text = record("20261123-aa", State::Running, 5_000, None).to_json();
+            let text = record("20261123-aa", RunState::Running, 5_000, None).to_json();
             let at = at.min(text.len() - 1);
-            prop_assert_eq!(Record::from_json(&text[..at.min(text.len() - 2)]), None);
+            prop_assert_eq!(JobRecord::from_json(&text[..at.min(text.len() - 2)]), None);
             let mut bytes = text.into_bytes();
             bytes[at] = byte;
-            let _ = Record::from_json(&String::from_utf8_lossy(&bytes));
+            let _ = JobRecord::from_json(&String::from_utf8_lossy(&bytes));
         }
     }
 }

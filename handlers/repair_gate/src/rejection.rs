@@ -4,7 +4,7 @@ use crate::request::Job;
 
 /// The kinds of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
+pub(crate) enum RejectionReason {
     BadRequest,
     UnknownRepair,
     Busy,
@@ -16,27 +16,27 @@ pub(crate) enum Reason {
     NoSuchJob,
 }
 
-impl Reason {
+impl RejectionReason {
     /// Returns the word of the answer.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Reason::BadRequest => "bad-request",
-            Reason::UnknownRepair => "unknown-repair",
-            Reason::Busy => "busy",
-            Reason::Cooldown => "cooldown",
-            Reason::Budget => "budget",
-            Reason::Held => "held",
-            Reason::Config => "config",
-            Reason::State => "state",
-            Reason::NoSuchJob => "no-such-job",
+            RejectionReason::BadRequest => "bad-request",
+            RejectionReason::UnknownRepair => "unknown-repair",
+            RejectionReason::Busy => "busy",
+            RejectionReason::Cooldown => "cooldown",
+            RejectionReason::Budget => "budget",
+            RejectionReason::Held => "held",
+            RejectionReason::Config => "config",
+            RejectionReason::State => "state",
+            RejectionReason::NoSuchJob => "no-such-job",
         }
     }
 }
 
 /// A "no", with one sentence for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) reason: Reason,
+pub(crate) struct Rejection {
+    pub(crate) reason: RejectionReason,
     pub(crate) text: String,
     /// The job that is in the way.
     pub(crate) running: Option<Job>,
@@ -44,8 +44,8 @@ pub(crate) struct Refusal {
     pub(crate) retry_after: Option<u64>,
 }
 
-impl Refusal {
-    pub(crate) fn new(reason: Reason, text: impl Into<String>) -> Refusal {
-        Refusal { reason, text: text.into(), running: None, retry_after: None }
+impl Rejection {
+    pub(crate) fn new(reason: RejectionReason, text: impl Into<String>) -> Rejection {
+        Rejection { reason, text: text.into(), running: None, retry_after: None }
     }
 }

@@ -18,16 +18,16 @@ const MOST: usize = 200;
 const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// Takes lines; dropping it is the end of them.
-pub(crate) struct Live {
+pub(crate) struct LineStream {
     lines: Sender<String>,
     left: usize,
 }
 
 /// The end that tells.
-pub(crate) struct Telling(Receiver<()>);
+pub(crate) struct StreamEnd(Receiver<()>);
 
 /// Begins to tell; without a thread for it nobody is told, and nothing else changes.
-pub(crate) fn begin() -> Option<(Live, Telling)> {
+pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
     let (lines, coming) = mpsc::channel::<String>();
     let (told, end) = mpsc::channel();
     let tell = move || {
@@ -38,10 +38,10 @@ pub(crate) fn begin() -> Option<(Live, Telling)> {
         let _ = told.send(());
     };
     thread::Builder::new().stack_size(STACK).spawn(tell).ok()?;
-    Some((Live { lines, left: MOST }, Telling(end)))
+    Some((LineStream { lines, left: MOST }, StreamEnd(end)))
 }
 
-impl Live {
+impl LineStream {
     /// One more line, cleaned.
     pub(crate) fn line(&mut self, text: &str) {
         if self.left > 0 {
@@ -51,7 +51,7 @@ impl Live {
     }
 }
 
-impl Telling {
+impl StreamEnd {
     /// Waits a little until all lines are told.
     pub(crate) fn end(self) {
         let _ = self.0.recv_timeout(LAST_LINES);

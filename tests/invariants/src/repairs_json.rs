@@ -1,6 +1,6 @@
 //! repairs.json, which says what may be run on the repaired host.
 
-use repair_gate::config::{Repair, parse};
+use repair_gate::config::{RepairDefinition, parse};
 use serde_json::Value;
 
 use crate::json::keys_are_unique;
@@ -50,7 +50,7 @@ pub fn repairs_json(bytes: &[u8]) {
     }
 }
 
-fn sound(repair: &Repair) {
+fn sound(repair: &RepairDefinition) {
     assert!((1..=3600).contains(&repair.timeout), "{repair:?}");
     assert!(repair.cooldown <= 7 * 86400, "{repair:?}");
     assert!(
