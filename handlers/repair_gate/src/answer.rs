@@ -4,12 +4,13 @@
 
 use serde_json::{Value, json};
 
-use crate::host;
+use crate::durations::{fractional_seconds, seconds_up};
 use crate::output::clean;
 use crate::rate_limit::{MOST_RECORDS, RecordUsage};
 use crate::record::{JobRecord, RunState};
 use crate::rejection::Rejection;
 use crate::request::{Job, Name};
+use crate::timestamps::{now, to_seconds};
 
 /// What one command of a diagnosis said.
 pub(crate) struct DiagnosisReport {
@@ -49,7 +50,7 @@ impl GateAnswer {
                 "reports": reports.iter().map(|r| json!({"run": r.run, "exit": r.exit, "output": r.output})).collect::<Vec<_>>(),
             }),
             GateAnswer::Ready(repair) => {
-                json!({"answer": "ready", "repair": repair, "time": host::now() / 1000})
+                json!({"answer": "ready", "repair": repair, "time": to_seconds(now())})
             }
             GateAnswer::Usage(all) => {
                 json!({"answer": "usage", "repairs": all.iter().map(of_usage).collect::<Vec<_>>()})
@@ -78,7 +79,7 @@ impl GateAnswer {
     pub(crate) fn summary(&self) -> String {
         match self {
             GateAnswer::Repair(record, state) | GateAnswer::Status(record, state) => {
-                format!("{} after {:.3} s", state.word(), record.seconds)
+                format!("{} after {:.3} s", state.word(), fractional_seconds(record.elapsed))
             }
             GateAnswer::Refused(refusal, _) => {
                 format!("refused, {}: {}", refusal.reason.word(), clean(&refusal.text, 300))
@@ -91,16 +92,16 @@ impl GateAnswer {
 fn of_job(answer: &str, record: &JobRecord, state: RunState) -> Value {
     json!({
         "answer": answer, "job": record.job.as_str(), "repair": record.repair.as_str(), "state": state.word(),
-        "exit": record.exit, "signal": record.signal, "seconds": record.seconds, "started": record.started / 1000,
+        "exit": record.exit, "signal": record.signal, "seconds": fractional_seconds(record.elapsed), "started": to_seconds(record.started),
         "output": record.output,
     })
 }
 
 fn of_usage(used: &RepairUsage) -> Value {
     json!({
-        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS, "room_in": used.usage.room_in,
+        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS, "room_in": used.usage.room_in.map(seconds_up),
         "obstacle": used.refusal.as_ref().map(|refusal| {
-            json!({"reason": refusal.reason.word(), "text": clean(&refusal.text, 500), "retry_after": refusal.retry_after})
+            json!({"reason": refusal.reason.word(), "text": clean(&refusal.text, 500), "retry_after": refusal.retry_after.map(seconds_up)})
         }),
     })
 }
@@ -109,7 +110,7 @@ fn of_refusal(refusal: &Rejection, job: Option<&Job>) -> Value {
     let mut object = json!({"answer": "refused", "reason": refusal.reason.word(), "text": clean(&refusal.text, 500)});
     put(&mut object, "job", job.map(|job| json!(job.as_str())));
     put(&mut object, "running", refusal.running.as_ref().map(|job| json!(job.as_str())));
-    put(&mut object, "retry_after", refusal.retry_after.map(|seconds| json!(seconds)));
+    put(&mut object, "retry_after", refusal.retry_after.map(|after| json!(seconds_up(after))));
     object
 }
 
@@ -121,6 +122,8 @@ fn put(object: &mut Value, key: &str, value: Option<Value>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::record::tests::record;
     use crate::rejection::RejectionReason;
@@ -134,7 +137,8 @@ mod tests {
     #[test]
     fn a_repair_is_answered_with_the_fields_of_the_contract() {
         let mut done = record("20261123-aa", RunState::Done, 5_999, Some(7_000));
-        (done.exit, done.seconds, done.output) = (Some(0), 1.001, vec!["a\"b".into()]);
+        (done.exit, done.elapsed) = (Some(0), Duration::from_millis(1001));
+        done.output = vec!["a\"b".into()];
         assert_eq!(
             parsed(&GateAnswer::Repair(done, RunState::Done)),
             json!({"answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd", "state": "done", "exit": 0,
@@ -144,15 +148,15 @@ mod tests {
 
     #[test]
     fn a_refusal_carries_only_what_it_has_on_one_clean_line() {
-        let refusal = Rejection::new(RejectionReason::State, "bad\nfile\x1b[0m");
+        let refusal = RejectionReason::State.because("bad\nfile\x1b[0m");
         assert_eq!(
             parsed(&GateAnswer::Refused(refusal, None)),
             json!({"answer": "refused", "host": "web1", "reason": "state", "text": "bad file?[0m"})
         );
         let busy = Rejection {
             running: Job::new("20261123-bb"),
-            retry_after: Some(7),
-            ..Rejection::new(RejectionReason::Busy, "x")
+            retry_after: Some(Duration::from_millis(6_001)),
+            ..RejectionReason::Busy.because("x")
         };
         let object = parsed(&GateAnswer::Refused(busy, Job::new("20261123-aa")));
         assert_eq!(
@@ -175,6 +179,6 @@ mod tests {
             assert_eq!(GateAnswer::Status(of(state), state).code(), 0);
         }
         assert_eq!(GateAnswer::Version.code(), 0);
-        assert_eq!(GateAnswer::Refused(Rejection::new(RejectionReason::Busy, ""), None).code(), 3);
+        assert_eq!(GateAnswer::Refused(RejectionReason::Busy.because(""), None).code(), 3);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::durations::TimeLimit;
 
@@ -107,9 +108,10 @@ pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
 fn within(argv: &[OsString]) -> Option<GateCommand> {
     let words: Vec<String> =
         argv.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<_>>()?;
+    let seconds = |word: &String| word.parse().ok().map(Duration::from_secs);
     match words.as_slice() {
-        [_, seconds, grace, command @ ..] if !command.is_empty() => Some(GateCommand::Within(
-            TimeLimit { seconds: seconds.parse().ok()?, grace: grace.parse().ok()? },
+        [_, timeout, grace, command @ ..] if !command.is_empty() => Some(GateCommand::Within(
+            TimeLimit { timeout: seconds(timeout)?, grace: seconds(grace)? },
             command.to_vec(),
         )),
         _ => None,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -15,8 +16,9 @@ pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
 /// The largest `count` of a budget.
 pub(crate) const MOST_RUNS: u64 = 1000;
 const MOST_REPORTS: usize = 8;
-const MINUTE: u64 = 60;
-const DAY: u64 = 24 * 60 * MINUTE;
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// The repairs this host knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,23 +33,23 @@ pub struct RepairDefinition {
     pub run: Vec<String>,
     /// The account it runs under (`as`); without one, the gate's own.
     pub user: Option<String>,
-    /// Seconds after which it is stopped.
-    pub timeout: u64,
-    /// Seconds that must pass after it ended before it runs again.
-    pub cooldown: u64,
-    /// How often in how many seconds.
+    /// Time after which it is stopped.
+    pub timeout: Duration,
+    /// Time that must pass after it ended before it runs again.
+    pub cooldown: Duration,
+    /// How often it runs at most; `None` if that has no limit.
     pub budget: Option<Budget>,
     /// Commands that look and change nothing; they run under the same account.
     pub diagnose: Vec<Vec<String>>,
 }
 
-/// At most `count` runs in any `window` seconds.
+/// At most `count` runs in any `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Runs.
     pub count: u64,
-    /// Seconds.
-    pub window: u64,
+    /// Time in which the runs are counted.
+    pub window: Duration,
 }
 
 /// What is wrong, and where: a key path (`repairs.httpd.timeout`) or a line and column.
@@ -84,16 +86,17 @@ impl RepairDefinitions {
         self.by_name.iter()
     }
 
-    /// The longest [`RepairDefinition::memory`], in seconds.
-    pub fn longest_memory(&self) -> u64 {
-        self.by_name.values().map(RepairDefinition::memory).max().unwrap_or(0)
+    /// Returns the longest [`RepairDefinition::retention`].
+    pub fn longest_retention(&self) -> Duration {
+        self.by_name.values().map(RepairDefinition::retention).max().unwrap_or_default()
     }
 }
 
 impl RepairDefinition {
-    /// For how many seconds records must be kept so that neither cooldown nor budget forgets a run.
-    pub fn memory(&self) -> u64 {
-        self.cooldown.max(self.budget.map_or(0, |budget| budget.window))
+    /// Returns the time for which records must be kept so that neither cooldown nor budget forgets
+    /// a run.
+    pub fn retention(&self) -> Duration {
+        self.cooldown.max(self.budget.map_or(Duration::ZERO, |budget| budget.window))
     }
 }
 
@@ -134,8 +137,8 @@ fn repair(key: &ConfigValue<'_>) -> Result<RepairDefinition, BadConfig> {
     let exact = user.is_some();
     Ok(RepairDefinition {
         run: command(&fields.need("run")?, exact)?,
-        timeout: fields.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, 60 * MINUTE))?,
-        cooldown: fields.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, 7 * DAY))?,
+        timeout: fields.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, HOUR))?,
+        cooldown: fields.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, WEEK))?,
         budget: fields.get("budget").map(|key| budget(&key)).transpose()?,
         diagnose: fields.get("diagnose").map_or(Ok(Vec::new()), |key| reports(&key, exact))?,
         user,
@@ -149,7 +152,7 @@ fn budget(key: &ConfigValue<'_>) -> Result<Budget, BadConfig> {
     Ok(Budget {
         count: many
             .ok_or_else(|| count.wrong(&format!("must be a whole number from 1 to {MOST_RUNS}")))?,
-        window: duration(&fields.need("window")?, 1, 7 * DAY)?,
+        window: duration(&fields.need("window")?, 1, WEEK)?,
     })
 }
 
@@ -219,12 +222,13 @@ fn is_plain_path(word: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// Seconds, from a number and one of s, m, h, d.
-fn duration(key: &ConfigValue<'_>, least: u64, most: u64) -> Result<u64, BadConfig> {
+/// A number and one of s, m, h, d, from `least` seconds to `most`.
+fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
     let seconds = seconds(key.string()?)
         .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
+    let most = most.as_secs();
     if (least..=most).contains(&seconds) {
-        Ok(seconds)
+        Ok(Duration::from_secs(seconds))
     } else {
         Err(key.wrong(&format!("must be between {least}s and {most}s")))
     }
@@ -234,9 +238,9 @@ fn seconds(text: &str) -> Option<u64> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {
         "s" => 1,
-        "m" => MINUTE,
-        "h" => 60 * MINUTE,
-        "d" => DAY,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
         _ => return None,
     };
     // parse() alone would take a sign.

@@ -14,9 +14,9 @@ use crate::{maintenance, ownership, run};
 pub(crate) fn load(path: &Path) -> Result<RepairDefinitions, Rejection> {
     let text = ownership::file(path, &[0])
         .and_then(|file| ownership::text(file, path, config::LARGEST_FILE));
-    let text = text.map_err(|e| Rejection::new(RejectionReason::Config, e.to_string()))?;
+    let text = text.map_err(|e| RejectionReason::Config.because(e.to_string()))?;
     config::parse(&text)
-        .map_err(|e| Rejection::new(RejectionReason::Config, format!("{}{e}", path.display())))
+        .map_err(|e| RejectionReason::Config.because(format!("{}{e}", path.display())))
 }
 
 /// What `check` prints when the file is good: its repairs, and what will make one of them fail or
@@ -29,10 +29,11 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
         let _ = write!(
             text,
             "{name}: {command} (as {account}, timeout {} s, cooldown {} s",
-            repair.timeout, repair.cooldown
+            repair.timeout.as_secs(),
+            repair.cooldown.as_secs()
         );
         if let Some(budget) = repair.budget {
-            let _ = write!(text, ", at most {} in {} s", budget.count, budget.window);
+            let _ = write!(text, ", at most {} in {} s", budget.count, budget.window.as_secs());
         }
         let _ = writeln!(text, ", diagnose commands: {})", repair.diagnose.len());
         for program in

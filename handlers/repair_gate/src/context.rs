@@ -2,10 +2,11 @@
 //! runs under.
 
 use crate::config::{RepairDefinition, RepairDefinitions};
-use crate::host::{self, LocalHost};
-use crate::rate_limit::Now;
+use crate::host::LocalHost;
+use crate::record::Now;
 use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
+use crate::timestamps;
 
 /// The account to change to, if it is not the gate's own already.
 pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Option<&'a str> {
@@ -13,11 +14,11 @@ pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Opt
 }
 
 pub(crate) fn look() -> Result<LocalHost, Rejection> {
-    LocalHost::look().map_err(|text| Rejection::new(RejectionReason::State, text))
+    LocalHost::look().map_err(|text| RejectionReason::State.because(text))
 }
 
 pub(crate) fn now(host: &LocalHost) -> Now<'_> {
-    Now { millis: host::now(), boot: &host.boot }
+    Now { time: timestamps::now(), boot: &host.boot }
 }
 
 pub(crate) fn find<'a>(
@@ -25,10 +26,7 @@ pub(crate) fn find<'a>(
     name: &Name,
 ) -> Result<&'a RepairDefinition, Rejection> {
     repairs.get(name).ok_or_else(|| {
-        Rejection::new(
-            RejectionReason::UnknownRepair,
-            format!("this host has no repair named {name}"),
-        )
+        RejectionReason::UnknownRepair.because(format!("this host has no repair named {name}"))
     })
 }
 
@@ -36,7 +34,7 @@ pub(crate) fn umask_is_sane(host: &LocalHost) -> Result<(), Rejection> {
     if host.careless_umask() {
         let text = "the umask of this login lets everyone write to what a repair makes; set it to \
                     022 (pam_umask, sshd)";
-        return Err(Rejection::new(RejectionReason::Config, text));
+        return Err(RejectionReason::Config.because(text));
     }
     Ok(())
 }

@@ -29,10 +29,9 @@ pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<GateAnswer, Rejection
         taken => Some(taken),
     });
     let Some(_lock) = lock.transpose()?.flatten() else {
-        return Err(Rejection::new(
-            RejectionReason::Busy,
-            "another diagnosis is running; one at a time on a host",
-        ));
+        return Err(
+            RejectionReason::Busy.because("another diagnosis is running; one at a time on a host")
+        );
     };
     let reports =
         repair.diagnose.iter().map(|argv| look_with(argv, account(repair, &host))).collect();

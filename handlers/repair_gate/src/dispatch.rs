@@ -20,7 +20,8 @@ use crate::request::{self, GateRequest, Job, Name};
 use crate::run::{self, CommandEnd, ExecutedCommand};
 use crate::store::{HostLock, RecordStore, StateDirError};
 use crate::{
-    Output, config_file, diagnose, maintenance, readiness, stream, sudoers, syslog, timeout, usage,
+    Output, config_file, diagnose, maintenance, readiness, stream, sudoers, syslog, timeout,
+    timestamps, usage,
 };
 
 /// Everything the program does, as what it says.
@@ -31,7 +32,7 @@ pub(crate) fn main(argv: &[OsString]) -> Output {
         // believe.
         Err(text) => {
             return said(
-                &GateAnswer::Refused(Rejection::new(RejectionReason::Config, &text), None),
+                &GateAnswer::Refused(RejectionReason::Config.because(&text), None),
                 format!("repair_gate: {text}\n"),
             );
         }
@@ -49,10 +50,8 @@ pub(crate) fn main(argv: &[OsString]) -> Output {
         GateCommand::Sudoers(user) => {
             for_people(config_file::load(&args.config).and_then(|repairs| {
                 let gate = run::gate().map_err(|e| {
-                    Rejection::new(
-                        RejectionReason::Config,
-                        format!("cannot tell where this program is: {e}"),
-                    )
+                    RejectionReason::Config
+                        .because(format!("cannot tell where this program is: {e}"))
                 })?;
                 Ok(sudoers::file(&repairs, user, &gate))
             }))
@@ -80,9 +79,7 @@ fn serve(args: &Args) -> GateAnswer {
     let shown = clean(&asked.as_deref().unwrap_or_default().to_string_lossy(), 200);
     let answer = match request::parse(asked.as_deref().map(OsStrExt::as_bytes)) {
         Ok(request) => obey(args, request, &peer),
-        Err(bad) => {
-            GateAnswer::Refused(Rejection::new(RejectionReason::BadRequest, bad.text), bad.job)
-        }
+        Err(bad) => GateAnswer::Refused(RejectionReason::BadRequest.because(bad.text), bad.job),
     };
     let log = if answer.code() == 0 { syslog::info } else { syslog::warn };
     log(&format!("{peer} asked '{shown}': {}", answer.summary()));
@@ -107,23 +104,16 @@ fn obey(args: &Args, request: GateRequest, peer: &str) -> GateAnswer {
     answer.unwrap_or_else(|refusal| GateAnswer::Refused(refusal, job))
 }
 
-impl From<StateDirError> for Rejection {
-    fn from(broken: StateDirError) -> Rejection {
-        Rejection::new(RejectionReason::State, broken.to_string())
-    }
-}
-
 fn status(args: &Args, job: &Job) -> Result<GateAnswer, Rejection> {
     let host = look()?;
     match RecordStore::open(&args.state, host.uid)?.record(job)? {
         Some(record) => {
-            let (record, state) = seen(record, &host);
+            let record = record.reported_at(now(&host));
+            let state = record.state;
             Ok(GateAnswer::Status(record, state))
         }
-        None => Err(Rejection::new(
-            RejectionReason::NoSuchJob,
-            format!("job {job} is not known here; it has not run, or long ago"),
-        )),
+        None => Err(RejectionReason::NoSuchJob
+            .because(format!("job {job} is not known here; it has not run, or long ago"))),
     }
 }
 
@@ -137,7 +127,7 @@ fn repair(args: &Args, name: &Name, job: &Job, peer: &str) -> Result<GateAnswer,
     let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, name)?;
     umask_is_sane(&host)?;
-    let may_run = || rate_limit::may_run(&store.records(name)?, name, repair, &now(&host));
+    let may_run = || rate_limit::check(&store.records(name)?, name, repair, now(&host));
     // Checks without the lock first: a flood of refused requests must not keep others from it.
     // `wait_for_turn` knows whether a repair on record as running still has its gate.
     may_run().or_else(|no| if no.reason == RejectionReason::Busy { Ok(()) } else { Err(no) })?;
@@ -163,12 +153,13 @@ fn make_room(
     repairs: &RepairDefinitions,
     name: &Name,
 ) -> Result<(), StateDirError> {
-    let now = host::now();
+    let now = timestamps::now();
     let of_others = |other: &Name| other != name && repairs.get(other).is_some();
     for name in store.names()?.iter().filter(|name| !of_others(name)) {
-        let memory =
-            repairs.get(name).map_or_else(|| repairs.longest_memory(), RepairDefinition::memory);
-        store.prune(name, now.saturating_sub(rate_limit::kept_for(memory)))?;
+        let retention = repairs
+            .get(name)
+            .map_or_else(|| repairs.longest_retention(), RepairDefinition::retention);
+        store.prune(name, now - rate_limit::kept_for(retention))?;
     }
     Ok(())
 }
@@ -185,10 +176,8 @@ fn act(
     peer: &str,
 ) -> Result<GateAnswer, Rejection> {
     let limit = TimeLimit::of_repair(repair.timeout);
-    let started = host::now();
-    let deadline = started.saturating_add(limit.deadline());
     let mut record =
-        JobRecord::beginning(job.clone(), name.clone(), started, deadline, host.boot.clone());
+        JobRecord::beginning(job.clone(), name.clone(), now(host), limit.longest_run());
     store.write(&record)?;
     syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
     let (live, telling) = stream::begin().unzip();
@@ -207,8 +196,8 @@ fn act(
 }
 
 fn complete(record: &mut JobRecord, ran: ExecutedCommand) {
-    record.ended = Some(host::now().max(record.started));
-    (record.seconds, record.output) = (ran.seconds, ran.output);
+    record.ended = Some(timestamps::now().max(record.started));
+    (record.elapsed, record.output) = (ran.elapsed, ran.output);
     record.state = match ran.end {
         CommandEnd::Exit(0) => RunState::Done,
         CommandEnd::Exit(_) | CommandEnd::Signal(_) | CommandEnd::NotStarted(_) => RunState::Failed,
@@ -230,17 +219,11 @@ fn report(known: JobRecord, name: &Name, host: &LocalHost) -> Result<GateAnswer,
             "job {} is known, but as a run of {}; nothing was run",
             known.job, known.repair
         );
-        return Err(Rejection::new(RejectionReason::BadRequest, text));
+        return Err(RejectionReason::BadRequest.because(text));
     }
-    let (known, state) = seen(known, host);
+    let known = known.reported_at(now(host));
+    let state = known.state;
     Ok(GateAnswer::Repair(known, state))
-}
-
-/// A record as it is to be read now.
-fn seen(record: JobRecord, host: &LocalHost) -> (JobRecord, RunState) {
-    let now = host::now();
-    let (state, seconds) = (record.state_at(now, &host.boot), record.seconds_at(now));
-    (JobRecord { seconds, ..record }, state)
 }
 
 enum LockWait {
@@ -259,11 +242,9 @@ fn wait_for_turn(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<Loc
         if let Some(known) = store.record(job)? {
             return Ok(LockWait::Known(known));
         }
-        rate_limit::nothing_runs(&store.unfiled()?, &now(host))?;
+        rate_limit::check_idle(&store.unfiled()?, now(host))?;
         thread::sleep(Duration::from_millis(20));
     }
-    Err(Rejection::new(
-        RejectionReason::Busy,
-        "another request holds the lock of this host; one repair at a time",
-    ))
+    Err(RejectionReason::Busy
+        .because("another request holds the lock of this host; one repair at a time"))
 }

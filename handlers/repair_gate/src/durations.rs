@@ -1,49 +1,55 @@
-//! How long a command may take, and what a thread may need.
+//! How long a command may run, and how a duration is printed.
 
 use std::time::Duration;
 
-/// A time limit, and how long after it SIGKILL follows SIGTERM. Seconds.
+/// The time a command may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeLimit {
-    pub(crate) seconds: u64,
-    pub(crate) grace: u64,
+    /// Time until its process group gets SIGTERM.
+    pub(crate) timeout: Duration,
+    /// Time from SIGTERM to SIGKILL.
+    pub(crate) grace: Duration,
 }
 
-/// Beyond limit and grace, what `within` and sudo may need to end.
-const SLACK: u64 = 3;
+/// Beyond timeout and grace, what `repair_gate within` and sudo may need to end.
+const SLACK: Duration = Duration::from_secs(3);
 
 impl TimeLimit {
-    /// Of a repair: ten seconds to end cleanly once it is asked to.
-    pub(crate) fn of_repair(seconds: u64) -> TimeLimit {
-        TimeLimit { seconds, grace: 10 }
+    /// The limit of a command that only looks.
+    pub(crate) const DIAGNOSIS: TimeLimit =
+        TimeLimit { timeout: Duration::from_secs(10), grace: Duration::from_secs(2) };
+
+    /// The limit of a repair: ten seconds to end cleanly after SIGTERM.
+    pub(crate) fn of_repair(timeout: Duration) -> TimeLimit {
+        TimeLimit { timeout, grace: Duration::from_secs(10) }
     }
 
-    /// Of a command that only looks.
-    pub(crate) const DIAGNOSIS: TimeLimit = TimeLimit { seconds: 10, grace: 2 };
-
-    /// When the gate itself stops waiting.
+    /// Time after which the gate itself stops waiting.
     pub(crate) fn hard(self) -> Duration {
-        Duration::from_secs(self.seconds + self.grace + SLACK)
+        self.timeout + self.grace + SLACK
     }
 
-    /// When the command has certainly been stopped, in milliseconds from its start.
-    pub(crate) fn deadline(self) -> u64 {
-        (self.seconds + self.grace + SLACK + 2).saturating_mul(1000)
+    /// Time after which the command has certainly been stopped.
+    pub(crate) fn longest_run(self) -> Duration {
+        self.hard() + Duration::from_secs(2)
     }
 
-    /// `argv` under `within`, as the gate at `gate` has it run. This is the text that stands in
-    /// sudoers.
-    pub(crate) fn around(self, gate: &str, argv: &[String]) -> Vec<String> {
-        let within = [
-            gate.to_owned(),
-            "within".to_owned(),
-            self.seconds.to_string(),
-            self.grace.to_string(),
-        ];
+    /// Returns `argv` behind `within`, as the gate at `gate` runs it. This is the text of the
+    /// sudoers file.
+    pub(crate) fn command_line(self, gate: &str, argv: &[String]) -> Vec<String> {
+        let seconds = |time: Duration| time.as_secs().to_string();
+        let within =
+            [gate.to_owned(), "within".to_owned(), seconds(self.timeout), seconds(self.grace)];
         within.into_iter().chain(argv.iter().cloned()).collect()
     }
 }
 
-/// The stack of a thread, in bytes. Given outright, for the default can be set through the
-/// environment (RUST_MIN_STACK).
-pub(crate) const STACK: usize = 256 * 1024;
+/// Returns whole seconds, rounded up: a request after so many seconds is not too early.
+pub(crate) fn seconds_up(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// Returns seconds with milliseconds.
+pub(crate) fn fractional_seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -40,7 +40,9 @@ mod store;
 mod stream;
 mod sudoers;
 mod syslog;
+mod threads;
 mod timeout;
+mod timestamps;
 mod usage;
 
 pub use args::HELP;

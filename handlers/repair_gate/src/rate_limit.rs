@@ -1,35 +1,34 @@
-//! May this repair run now? Pure: the records, the clock and the boot are arguments. In doubt, no.
+//! Whether a repair may run now: cooldown, budget and the number of records. Pure: the records, the
+//! clock and the boot are arguments. In doubt, no.
+
+use std::cmp::Reverse;
+use std::time::{Duration, SystemTime};
 
 use crate::config::{Budget, MOST_RUNS, RepairDefinition};
-use crate::record::{JobRecord, RunState};
+use crate::durations::seconds_up;
+use crate::record::{JobRecord, Now, RunState};
 use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
+use crate::timestamps::until;
 
-/// How many records of one name there may be. No budget is larger, so a name whose budget is used
-/// up is refused before its records are.
+/// The most records of one name. No budget is larger, so a name whose budget is used up is refused
+/// before its records are.
 #[allow(clippy::cast_possible_truncation, reason = "a thousand fits")]
 pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
-/// How long a job id stays known at least; a server asks again within minutes.
-const KEPT_AT_LEAST: u64 = 24 * 60 * 60;
+/// The least time for which a job ID stays known; a server asks again within minutes.
+const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
-/// The clock and the boot.
-pub(crate) struct Now<'a> {
-    pub(crate) millis: u64,
-    pub(crate) boot: &'a str,
-}
-
-/// For how many milliseconds after its end a record is needed, from the seconds of its name's
-/// memory.
-pub(crate) fn kept_for(memory: u64) -> u64 {
-    memory.max(KEPT_AT_LEAST).saturating_mul(1000)
+/// Returns the time after its end for which a record is needed, from the retention of its repair.
+pub(crate) fn kept_for(retention: Duration) -> Duration {
+    retention.max(SHORTEST_RETENTION)
 }
 
 /// How full the records of one name are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordUsage {
     pub(crate) records: usize,
-    /// Seconds until the oldest of them makes room.
-    pub(crate) room_in: Option<u64>,
+    /// Time until the oldest of them makes room; `None` without records.
+    pub(crate) room_in: Option<Duration>,
 }
 
 /// Counts the records of `name` that are still needed.
@@ -37,38 +36,32 @@ pub(crate) fn usage(
     records: &[JobRecord],
     name: &Name,
     repair: &RepairDefinition,
-    now: u64,
+    now: SystemTime,
 ) -> RecordUsage {
     let ends = ends(&of(name, records), repair, now);
-    RecordUsage {
-        records: ends.len(),
-        room_in: ends.last().map(|end| seconds(end.saturating_sub(now))),
-    }
+    RecordUsage { records: ends.len(), room_in: ends.last().map(|&end| until(end, now)) }
 }
 
 /// Refuses while a repair runs, by its record.
-pub(crate) fn nothing_runs(records: &[JobRecord], now: &Now<'_>) -> Result<(), Rejection> {
+pub(crate) fn check_idle(records: &[JobRecord], now: Now<'_>) -> Result<(), Rejection> {
     let Some(running) = running(records, now) else { return Ok(()) };
     let text = format!(
         "{} (job {}) is running; one repair at a time on a host",
         running.repair, running.job
     );
-    Err(Rejection {
-        running: Some(running.job.clone()),
-        ..Rejection::new(RejectionReason::Busy, text)
-    })
+    Err(busy(running, text))
 }
 
-/// Refuses if a request that came now would be refused. For callers without the lock, who do not
+/// Refuses if a request that came now would be refused. For callers without the lock, which do not
 /// know whether a repair on record as running still has its gate.
-pub(crate) fn would_run(
+pub(crate) fn check_unlocked(
     records: &[JobRecord],
     name: &Name,
     repair: &RepairDefinition,
-    now: &Now<'_>,
+    now: Now<'_>,
 ) -> Result<(), Rejection> {
-    nothing_runs(records, now)?;
-    may_run(records, name, repair, now)
+    check_idle(records, now)?;
+    check(records, name, repair, now)
 }
 
 /// Refuses if a repair may still be running here, or this one's cooldown, budget or number of
@@ -76,130 +69,135 @@ pub(crate) fn would_run(
 ///
 /// A clock that has gone back makes records lie in the future; they then count as fresh, so that it
 /// never makes the gate bolder.
-pub(crate) fn may_run(
+pub(crate) fn check(
     records: &[JobRecord],
     name: &Name,
     repair: &RepairDefinition,
-    now: &Now<'_>,
+    now: Now<'_>,
 ) -> Result<(), Rejection> {
     if let Some(running) = running(records, now) {
-        return Err(still_running(running, now));
+        return Err(may_still_run(running, now.time));
     }
-    let mine = of(name, records);
+    let (mine, now) = (of(name, records), now.time);
     if let Some(last) = mine.iter().max_by_key(|record| record.last_moment()) {
-        cooled_down(last, repair.cooldown, now)?;
+        check_cooldown(last, repair.cooldown, now)?;
     }
     if let Some(budget) = repair.budget {
-        within(budget, &mine, name, now)?;
+        check_budget(budget, &mine, name, now)?;
     }
-    let Some(left) = room_in(&ends(&mine, repair, now.millis), MOST_RECORDS, now.millis) else {
-        return Ok(());
-    };
+    let Some(left) = room_in(&ends(&mine, repair, now), MOST_RECORDS, now) else { return Ok(()) };
     let text = format!(
         "{name} has used all its {MOST_RECORDS} records; it needs a person, not another repair; \
-         there is room again in {left} s"
+         there is room again in {} s",
+        seconds_up(left)
     );
-    Err(Rejection { retry_after: Some(left), ..Rejection::new(RejectionReason::State, text) })
+    Err(Rejection { retry_after: Some(left), ..RejectionReason::State.because(text) })
 }
 
-fn running<'a>(records: &'a [JobRecord], now: &Now<'_>) -> Option<&'a JobRecord> {
-    records.iter().find(|record| record.state_at(now.millis, now.boot) == RunState::Running)
+fn running<'a>(records: &'a [JobRecord], now: Now<'_>) -> Option<&'a JobRecord> {
+    records.iter().find(|record| record.state_at(now) == RunState::Running)
+}
+
+fn busy(running: &JobRecord, text: String) -> Rejection {
+    Rejection { running: Some(running.job.clone()), ..RejectionReason::Busy.because(text) }
+}
+
+fn may_still_run(running: &JobRecord, now: SystemTime) -> Rejection {
+    let text = format!(
+        "{} (job {}) has lost its gate and may still be running for up to {} s; one repair at a \
+         time on a host",
+        running.repair,
+        running.job,
+        seconds_up(until(running.deadline, now))
+    );
+    busy(running, text)
 }
 
 fn of<'a>(name: &Name, records: &'a [JobRecord]) -> Vec<&'a JobRecord> {
     records.iter().filter(|record| record.repair == *name).collect()
 }
 
-fn still_running(running: &JobRecord, now: &Now<'_>) -> Rejection {
-    let left = seconds(running.deadline.saturating_sub(now.millis));
-    let text = format!(
-        "{} (job {}) has lost its gate and may still be running for up to {left} s; one repair at \
-         a time on a host",
-        running.repair, running.job
-    );
-    Rejection { running: Some(running.job.clone()), ..Rejection::new(RejectionReason::Busy, text) }
-}
-
-fn cooled_down(last: &JobRecord, cooldown: u64, now: &Now<'_>) -> Result<(), Rejection> {
-    let over = last.last_moment().saturating_add(cooldown.saturating_mul(1000));
+fn check_cooldown(last: &JobRecord, cooldown: Duration, now: SystemTime) -> Result<(), Rejection> {
     // `started` too, for a cooldown of 0 s must not hide that the clock is wrong.
-    if over <= now.millis && last.started <= now.millis {
+    let left = until((last.last_moment() + cooldown).max(last.started), now);
+    if left.is_zero() {
         return Ok(());
     }
-    let left = seconds(over.max(last.started).saturating_sub(now.millis));
-    let text = if last.started > now.millis {
+    let (repair, job, seconds) = (&last.repair, &last.job, seconds_up(left));
+    let text = if last.started > now {
         format!(
-            "job {} of {} was started in the future, so the clock has gone back; its cooldown \
-             counts as running for {left} s, \
-             unless a person removes its record",
-            last.job, last.repair
+            "job {job} of {repair} was started in the future, so the clock has gone back; its \
+             cooldown counts as running for {seconds} s, unless a person removes its record"
         )
     } else {
         format!(
-            "{} was repaired by job {} a short time ago; its cooldown of {cooldown} s ends in \
-             {left} s",
-            last.repair, last.job
+            "{repair} was repaired by job {job} a short time ago; its cooldown of {} s ends in \
+             {seconds} s",
+            cooldown.as_secs()
         )
     };
-    Err(Rejection { retry_after: Some(left), ..Rejection::new(RejectionReason::Cooldown, text) })
+    Err(Rejection { retry_after: Some(left), ..RejectionReason::Cooldown.because(text) })
 }
 
-fn within(
+fn check_budget(
     budget: Budget,
     mine: &[&JobRecord],
     name: &Name,
-    now: &Now<'_>,
+    now: SystemTime,
 ) -> Result<(), Rejection> {
-    let window = budget.window.saturating_mul(1000);
-    let leaves = later(mine.iter().map(|record| record.started.saturating_add(window)), now.millis);
+    let leaves = later(mine.iter().map(|record| record.started + budget.window), now);
     let count = usize::try_from(budget.count).unwrap_or(usize::MAX);
-    let Some(left) = room_in(&leaves, count, now.millis) else { return Ok(()) };
+    let Some(left) = room_in(&leaves, count, now) else { return Ok(()) };
     let text = format!(
-        "{name} has used its budget of {} in {} s; there is room again in {left} s",
-        budget.count, budget.window
+        "{name} has used its budget of {} in {} s; there is room again in {} s",
+        budget.count,
+        budget.window.as_secs(),
+        seconds_up(left)
     );
-    Err(Rejection { retry_after: Some(left), ..Rejection::new(RejectionReason::Budget, text) })
+    Err(Rejection { retry_after: Some(left), ..RejectionReason::Budget.because(text) })
 }
 
-/// When the records are no longer needed, the latest first.
-fn ends(mine: &[&JobRecord], repair: &RepairDefinition, now: u64) -> Vec<u64> {
-    let kept = kept_for(repair.memory());
-    later(mine.iter().map(|record| record.last_moment().saturating_add(kept)), now)
+/// Returns when the records are no longer needed, the latest first.
+fn ends(mine: &[&JobRecord], repair: &RepairDefinition, now: SystemTime) -> Vec<SystemTime> {
+    let kept = kept_for(repair.retention());
+    later(mine.iter().map(|record| record.last_moment() + kept), now)
 }
 
-/// Those moments that are yet to come, the latest first.
-fn later(moments: impl Iterator<Item = u64>, now: u64) -> Vec<u64> {
-    let mut later: Vec<u64> = moments.filter(|&at| at > now).collect();
-    later.sort_unstable_by(|a, b| b.cmp(a));
+/// Returns the moments that are yet to come, the latest first.
+fn later(moments: impl Iterator<Item = SystemTime>, now: SystemTime) -> Vec<SystemTime> {
+    let mut later: Vec<SystemTime> = moments.filter(|&at| at > now).collect();
+    later.sort_unstable_by_key(|&at| Reverse(at));
     later
 }
 
-/// Seconds until fewer than `most` of `moments` are yet to come; `None` if it is so now. They come
-/// as from `later`.
-fn room_in(moments: &[u64], most: usize, now: u64) -> Option<u64> {
-    moments.get(most.checked_sub(1)?).map(|at| seconds(at.saturating_sub(now)))
-}
-
-fn seconds(millis: u64) -> u64 {
-    millis.div_ceil(1000)
+/// Returns the time until fewer than `most` of `moments`, sorted as by [`later`], are yet to come;
+/// `None` if it is so now.
+fn room_in(moments: &[SystemTime], most: usize, now: SystemTime) -> Option<Duration> {
+    moments.get(most.checked_sub(1)?).map(|&at| until(at, now))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::record;
-
-    const S: u64 = 1000;
+    use crate::record::tests::{S, now, record};
 
     fn repair(cooldown: u64, budget: Option<Budget>) -> RepairDefinition {
         RepairDefinition {
             run: vec!["/bin/true".into()],
             user: None,
-            timeout: 60,
-            cooldown,
+            timeout: Duration::from_mins(1),
+            cooldown: Duration::from_secs(cooldown),
             budget,
             diagnose: Vec::new(),
         }
+    }
+
+    fn budget(count: u64, seconds: u64) -> Option<Budget> {
+        Some(Budget { count, window: Duration::from_secs(seconds) })
+    }
+
+    fn seconds(seconds: u64) -> Option<Duration> {
+        Some(Duration::from_secs(seconds))
     }
 
     fn refusal(
@@ -207,25 +205,19 @@ mod tests {
         repair: &RepairDefinition,
         seconds: u64,
     ) -> Option<Rejection> {
-        may_run(
-            records,
-            &Name::new("httpd").unwrap(),
-            repair,
-            &Now { millis: seconds * S, boot: "b1" },
-        )
-        .err()
+        check(records, &Name::new("httpd").unwrap(), repair, now(seconds * S)).err()
     }
 
     #[test]
     fn without_records_it_may_run() {
-        assert_eq!(refusal(&[], &repair(60, Some(Budget { count: 1, window: 60 })), 0), None);
+        assert_eq!(refusal(&[], &repair(60, budget(1, 60)), 0), None);
     }
 
     #[test]
     fn the_cooldown_counts_from_the_end_and_is_each_repairs_own() {
         let done = record("20261123-aa", RunState::Done, 100 * S, Some(130 * S));
         let during = refusal(std::slice::from_ref(&done), &repair(60, None), 150).unwrap();
-        assert_eq!((during.reason, during.retry_after), (RejectionReason::Cooldown, Some(40)));
+        assert_eq!((during.reason, during.retry_after), (RejectionReason::Cooldown, seconds(40)));
         assert_eq!(refusal(std::slice::from_ref(&done), &repair(60, None), 190), None);
         assert_eq!(refusal(std::slice::from_ref(&done), &repair(0, None), 130), None);
         let other = JobRecord { repair: Name::new("other").unwrap(), ..done };
@@ -270,17 +262,17 @@ mod tests {
         let runs: Vec<JobRecord> = [100, 200, 300]
             .map(|at| record("20261123-aa", RunState::Failed, at * S, Some(at * S)))
             .into();
-        let budget = |count| repair(0, Some(Budget { count, window: 1000 }));
+        let budget = |count| repair(0, budget(count, 1000));
         assert_eq!(refusal(&runs, &budget(4), 400), None);
         let spent = refusal(&runs, &budget(3), 400).unwrap();
         assert_eq!(
             (spent.reason, spent.retry_after),
-            (RejectionReason::Budget, Some(700)),
+            (RejectionReason::Budget, seconds(700)),
             "when the first of three leaves"
         );
         assert_eq!(
             refusal(&runs, &budget(2), 400).unwrap().retry_after,
-            Some(800),
+            seconds(800),
             "when two of three have left"
         );
         assert_eq!(refusal(&runs, &budget(3), 1100), None);
@@ -290,24 +282,23 @@ mod tests {
     fn a_full_record_refuses_its_own_name_until_the_oldest_leaves() {
         let many = vec![record("20261123-aa", RunState::Done, S, Some(S)); MOST_RECORDS];
         let full = refusal(&many, &repair(0, None), 401).unwrap();
-        assert_eq!((full.reason, full.retry_after), (RejectionReason::State, Some(86_000)));
+        assert_eq!((full.reason, full.retry_after), (RejectionReason::State, seconds(86_000)));
         assert_eq!(refusal(&many[1..], &repair(0, None), 401), None);
         assert_eq!(refusal(&many, &repair(0, None), 86_401), None);
         let other = Name::new("other").unwrap();
-        let now = Now { millis: 401 * S, boot: "b1" };
-        assert_eq!(may_run(&many, &other, &repair(0, None), &now), Ok(()));
-        let usage =
-            |seconds| usage(&many, &Name::new("httpd").unwrap(), &repair(0, None), seconds * S);
-        assert_eq!(usage(401), RecordUsage { records: MOST_RECORDS, room_in: Some(86_000) });
+        assert_eq!(check(&many, &other, &repair(0, None), now(401 * S)), Ok(()));
+        let usage = |seconds| {
+            usage(&many, &Name::new("httpd").unwrap(), &repair(0, None), now(seconds * S).time)
+        };
+        assert_eq!(usage(401), RecordUsage { records: MOST_RECORDS, room_in: seconds(86_000) });
         assert_eq!(usage(86_401), RecordUsage { records: 0, room_in: None });
     }
 
     #[test]
     fn a_budget_that_is_used_up_is_refused_before_the_record_is_full() {
         let many = vec![record("20261123-aa", RunState::Done, S, Some(S)); MOST_RECORDS];
-        let largest = Budget { count: MOST_RUNS, window: 600 };
         assert_eq!(
-            refusal(&many, &repair(0, Some(largest)), 400).unwrap().reason,
+            refusal(&many, &repair(0, budget(MOST_RUNS, 600)), 400).unwrap().reason,
             RejectionReason::Budget
         );
     }

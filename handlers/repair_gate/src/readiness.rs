@@ -32,7 +32,7 @@ pub(crate) fn ready(args: &Args, name: &Name) -> Result<GateAnswer, Rejection> {
         }
     }
     maintenance::not_held(&args.config)?;
-    rate_limit::would_run(&records, name, repair, &now(&host))?;
+    rate_limit::check_unlocked(&records, name, repair, now(&host))?;
     Ok(GateAnswer::Ready(name.to_string()))
 }
 
@@ -43,10 +43,7 @@ fn looks(repair: &RepairDefinition) -> impl Iterator<Item = (&Vec<String>, TimeL
 fn is_program(argv: &[String]) -> Result<(), Rejection> {
     let program = argv.first().map_or("", String::as_str);
     let wrong = |why: String| {
-        Rejection::new(
-            RejectionReason::Config,
-            format!("{program}, which repairs.json names, {why}"),
-        )
+        RejectionReason::Config.because(format!("{program}, which repairs.json names, {why}"))
     };
     let found = fs::metadata(program).map_err(|e| wrong(format!("cannot be run: {e}")))?;
     if !found.is_file() || found.mode() & 0o111 == 0 {
@@ -57,10 +54,9 @@ fn is_program(argv: &[String]) -> Result<(), Rejection> {
 
 /// sudo(8), `-l` with a command: exit 0 if it is permitted as it stands, and nothing is run.
 fn sudo_allows(argv: &[String], account: &str, limit: TimeLimit) -> Result<(), Rejection> {
-    let unknown = |e| {
-        Rejection::new(RejectionReason::Config, format!("cannot tell where this program is: {e}"))
-    };
-    let whole = limit.around(&run::gate().map_err(unknown)?, argv);
+    let unknown =
+        |e| RejectionReason::Config.because(format!("cannot tell where this program is: {e}"));
+    let whole = limit.command_line(&run::gate().map_err(unknown)?, argv);
     let ask = ["/usr/bin/sudo", "-n", "-l", "-u", account, "--"].map(str::to_owned);
     let ask: Vec<String> = ask.into_iter().chain(whole).collect();
     let ExecutedCommand { end, output, .. } = run::run(&ask, None, TimeLimit::DIAGNOSIS, None);
@@ -70,7 +66,7 @@ fn sudo_allows(argv: &[String], account: &str, limit: TimeLimit) -> Result<(), R
             "whether sudo lets this account run '{}' is not known: sudo -l: {why}",
             argv.join(" ")
         );
-        return Err(Rejection::new(RejectionReason::State, text));
+        return Err(RejectionReason::State.because(text));
     }
     if end == CommandEnd::Exit(0) {
         return Ok(());
@@ -80,14 +76,11 @@ fn sudo_allows(argv: &[String], account: &str, limit: TimeLimit) -> Result<(), R
         .find(|line| !line.trim().is_empty())
         .map(|line| format!(" ({line})"))
         .unwrap_or_default();
-    Err(Rejection::new(
-        RejectionReason::Config,
-        format!(
-            "sudo does not let this account run '{}' as {account}{said}; as root here: repair_gate \
+    Err(RejectionReason::Config.because(format!(
+        "sudo does not let this account run '{}' as {account}{said}; as root here: repair_gate \
              sudoers > \
              /etc/sudoers.d/nagios-selfheal && chmod 440 /etc/sudoers.d/nagios-selfheal && visudo \
              -c",
-            argv.join(" ")
-        ),
-    ))
+        argv.join(" ")
+    )))
 }

@@ -1,6 +1,9 @@
-//! A "no" of the gate.
+//! A refusal of the gate.
+
+use std::time::Duration;
 
 use crate::request::Job;
+use crate::store::StateDirError;
 
 /// The kinds of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,21 +34,26 @@ impl RejectionReason {
             RejectionReason::NoSuchJob => "no-such-job",
         }
     }
+
+    /// Returns a refusal for this reason, explained to a person by `text`.
+    pub(crate) fn because(self, text: impl Into<String>) -> Rejection {
+        Rejection { reason: self, text: text.into(), running: None, retry_after: None }
+    }
 }
 
-/// A "no", with one sentence for a person.
+/// A refusal, with one sentence for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) reason: RejectionReason,
     pub(crate) text: String,
     /// The job that is in the way.
     pub(crate) running: Option<Job>,
-    /// Seconds until it may be asked again.
-    pub(crate) retry_after: Option<u64>,
+    /// Time after which another request may succeed; `None` if it does not depend on time.
+    pub(crate) retry_after: Option<Duration>,
 }
 
-impl Rejection {
-    pub(crate) fn new(reason: RejectionReason, text: impl Into<String>) -> Rejection {
-        Rejection { reason, text: text.into(), running: None, retry_after: None }
+impl From<StateDirError> for Rejection {
+    fn from(e: StateDirError) -> Rejection {
+        RejectionReason::State.because(e.to_string())
     }
 }

@@ -6,13 +6,12 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::durations::{STACK, TimeLimit};
+use crate::durations::TimeLimit;
 use crate::output::{Excerpt, clean};
 use crate::stream::LineStream;
-use crate::timeout;
+use crate::{threads, timeout};
 
 /// After the command has ended, its last output is in the pipe already; this is for the reader's
 /// scheduling.
@@ -54,7 +53,7 @@ impl CommandEnd {
 /// What came of a command.
 pub(crate) struct ExecutedCommand {
     pub(crate) end: CommandEnd,
-    pub(crate) seconds: f64,
+    pub(crate) elapsed: Duration,
     pub(crate) output: Vec<String>,
 }
 
@@ -70,23 +69,19 @@ pub(crate) fn run(
     let ran = gate().and_then(|gate| execute(&words(&gate, argv, account, limit), limit, live));
     let (end, output) = ran.unwrap_or_else(|e| (CommandEnd::NotStarted(e.to_string()), Vec::new()));
     let elapsed = begun.elapsed();
-    ExecutedCommand {
-        end: named(end, elapsed, limit),
-        seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
-        output,
-    }
+    ExecutedCommand { end: named(end, elapsed, limit), elapsed, output }
 }
 
 fn words(gate: &str, argv: &[String], account: Option<&str>, limit: TimeLimit) -> Vec<String> {
     let sudo =
         account.map(|account| ["/usr/bin/sudo", "-n", "-u", account, "--"].map(str::to_owned));
-    sudo.into_iter().flatten().chain(limit.around(gate, argv)).collect()
+    sudo.into_iter().flatten().chain(limit.command_line(gate, argv)).collect()
 }
 
 /// `within` tells by an exit code that it had to stop the command. The command may end with the
 /// same code by itself, but then before the time was over.
 fn named(end: CommandEnd, elapsed: Duration, limit: TimeLimit) -> CommandEnd {
-    let over = elapsed >= Duration::from_secs(limit.seconds);
+    let over = elapsed >= limit.timeout;
     if over && end == CommandEnd::Exit(i32::from(timeout::TIMED_OUT)) {
         CommandEnd::TimedOut
     } else {
@@ -135,7 +130,7 @@ fn command(words: &[String], writer: PipeWriter) -> io::Result<Command> {
 
 fn start(mut command: Command) -> io::Result<Receiver<io::Result<ExitStatus>>> {
     let (tell, ended) = mpsc::channel();
-    thread::Builder::new().stack_size(STACK).spawn(move || {
+    threads::spawn(move || {
         let child = command.spawn();
         // It holds the writing end of the pipe, which would never end.
         drop(command);
@@ -146,7 +141,7 @@ fn start(mut command: Command) -> io::Result<Receiver<io::Result<ExitStatus>>> {
 
 fn drain(mut reader: PipeReader, excerpt: Arc<Mutex<Excerpt>>) -> io::Result<Receiver<()>> {
     let (tell, drained) = mpsc::channel();
-    thread::Builder::new().stack_size(STACK).spawn(move || {
+    threads::spawn(move || {
         let mut buffer = vec![0; 32 * 1024];
         while let Ok(n @ 1..) = reader.read(&mut buffer) {
             let mut excerpt = excerpt.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,28 +183,26 @@ fn end_of(status: ExitStatus) -> CommandEnd {
 mod tests {
     use super::*;
 
+    const LIMIT: TimeLimit =
+        TimeLimit { timeout: Duration::from_mins(1), grace: Duration::from_secs(10) };
+
     #[test]
     fn another_account_goes_through_sudo_around_the_time_limit() {
         let argv = ["/usr/bin/systemctl", "restart", "httpd"].map(str::to_owned);
         assert_eq!(
-            words("/gate", &argv, None, TimeLimit::of_repair(60)).join(" "),
+            words("/gate", &argv, None, LIMIT).join(" "),
             "/gate within 60 10 /usr/bin/systemctl restart httpd"
         );
         assert_eq!(
-            words("/gate", &argv, Some("root"), TimeLimit::of_repair(60)).join(" "),
+            words("/gate", &argv, Some("root"), LIMIT).join(" "),
             "/usr/bin/sudo -n -u root -- /gate within 60 10 /usr/bin/systemctl restart httpd"
         );
     }
 
     #[test]
     fn its_own_124_is_no_timeout() {
-        let after = |seconds| {
-            named(CommandEnd::Exit(124), Duration::from_secs(seconds), TimeLimit::of_repair(60))
-        };
+        let after = |seconds| named(CommandEnd::Exit(124), Duration::from_secs(seconds), LIMIT);
         assert_eq!((after(59), after(60)), (CommandEnd::Exit(124), CommandEnd::TimedOut));
-        assert_eq!(
-            named(CommandEnd::Exit(0), Duration::from_secs(61), TimeLimit::of_repair(60)),
-            CommandEnd::Exit(0)
-        );
+        assert_eq!(named(CommandEnd::Exit(0), Duration::from_secs(61), LIMIT), CommandEnd::Exit(0));
     }
 }

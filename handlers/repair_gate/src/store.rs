@@ -12,6 +12,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::ownership::{self, UntrustedPath};
 use crate::record::{self, JobRecord, RunState};
@@ -161,8 +162,8 @@ impl RecordStore {
         sync(&self.jobs)
     }
 
-    /// Removes the filed records of `name` that ended at `then` or before. Only with the lock held.
-    pub(crate) fn prune(&self, name: &Name, then: u64) -> Result<(), StateDirError> {
+    /// Removes the filed records of `name` whose repairs ended at `then` or before. Only with the lock held.
+    pub(crate) fn prune(&self, name: &Name, then: SystemTime) -> Result<(), StateDirError> {
         let dir = self.dir_of(name);
         for record in self.filed(name)?.iter().filter(|record| record.last_moment() <= then) {
             let path = dir.join(file_name(&record.job));

@@ -5,10 +5,9 @@
 
 use std::io::Write;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 use std::time::Duration;
 
-use crate::durations::STACK;
+use crate::threads;
 
 /// With the longest lines these are 60 KiB: with the answer far below the 256 KiB that a server
 /// reads.
@@ -37,7 +36,7 @@ pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
         }
         let _ = told.send(());
     };
-    thread::Builder::new().stack_size(STACK).spawn(tell).ok()?;
+    threads::spawn(tell).ok()?;
     Some((LineStream { lines, left: MOST }, StreamEnd(end)))
 }
 

@@ -13,9 +13,11 @@ pub(crate) fn file(repairs: &RepairDefinitions, user: &str, gate: &str) -> Strin
         let Some(account) = repair.user.as_deref().filter(|account| *account != user) else {
             continue;
         };
-        let looks = repair.diagnose.iter().map(|argv| TimeLimit::DIAGNOSIS.around(gate, argv));
-        for words in std::iter::once(TimeLimit::of_repair(repair.timeout).around(gate, &repair.run))
-            .chain(looks)
+        let looks =
+            repair.diagnose.iter().map(|argv| TimeLimit::DIAGNOSIS.command_line(gate, argv));
+        for words in
+            std::iter::once(TimeLimit::of_repair(repair.timeout).command_line(gate, &repair.run))
+                .chain(looks)
         {
             lines.insert(format!("{user} ALL=({account}) NOPASSWD: NOSETENV: {}", escaped(&words)));
         }

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use std::{fs, process};
 
 use crate::Output;
-use crate::durations::{STACK, TimeLimit};
+use crate::durations::TimeLimit;
+use crate::threads;
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,12 +59,11 @@ pub(crate) fn within(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd
     let (started, group) = mpsc::channel::<u32>();
     let (ended, end) = mpsc::channel::<()>();
     // The clock is there before the command is.
-    let clock = thread::Builder::new().stack_size(STACK).spawn(move || {
+    let clock = threads::spawn(move || {
         let Ok(group) = group.recv() else { return false };
-        let over =
-            end.recv_timeout(Duration::from_secs(limit.seconds)) == Err(RecvTimeoutError::Timeout);
+        let over = end.recv_timeout(limit.timeout) == Err(RecvTimeoutError::Timeout);
         if over {
-            stop(group, Duration::from_secs(limit.grace));
+            stop(group, limit.grace);
         }
         over
     })?;
@@ -135,10 +135,15 @@ fn die_of(signal: i32) -> u8 {
 mod tests {
     use super::*;
 
+    fn seconds(timeout: u64, grace: u64) -> TimeLimit {
+        let (timeout, grace) = (Duration::from_secs(timeout), Duration::from_secs(grace));
+        TimeLimit { timeout, grace }
+    }
+
     fn shell(script: &str, grace: u64) -> (ProcessEnd, Duration) {
         let begun = Instant::now();
         let argv = ["/bin/sh", "-c", script].map(str::to_owned);
-        (within(&argv, TimeLimit { seconds: 1, grace }).unwrap(), begun.elapsed())
+        (within(&argv, seconds(1, grace)).unwrap(), begun.elapsed())
     }
 
     fn wait_until(what: &str, ready: impl Fn() -> bool) {
@@ -154,7 +159,7 @@ mod tests {
         assert_eq!(shell("exit 3", 1).0, ProcessEnd::Exit(3));
         assert_eq!(shell("exit 124", 1).0, ProcessEnd::Exit(124));
         assert_eq!(shell("kill -SEGV $$", 1).0, ProcessEnd::Signal(11));
-        assert!(within(&["/nonexistent".to_owned()], TimeLimit { seconds: 1, grace: 1 }).is_err());
+        assert!(within(&["/nonexistent".to_owned()], seconds(1, 1)).is_err());
     }
 
     #[test]
@@ -187,10 +192,7 @@ mod tests {
             pid.path().display()
         );
         let argv = ["/bin/sh", "-c", &daemon].map(str::to_owned);
-        assert_eq!(
-            within(&argv, TimeLimit { seconds: 60, grace: 1 }).unwrap(),
-            ProcessEnd::Exit(0)
-        );
+        assert_eq!(within(&argv, seconds(60, 1)).unwrap(), ProcessEnd::Exit(0));
         let pid = fs::read_to_string(pid.path()).unwrap();
         assert!(Path::new("/proc").join(pid.trim()).exists());
         assert!(Command::new(KILL).args(["-KILL", pid.trim()]).status().unwrap().success());

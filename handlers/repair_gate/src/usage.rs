@@ -20,10 +20,10 @@ pub(crate) fn usage(args: &Args) -> Result<GateAnswer, Rejection> {
         let records = [unfiled.clone(), store.filed(name)?].concat();
         let now = now(&host);
         let refusal =
-            held.clone().or_else(|| rate_limit::would_run(&records, name, repair, &now).err());
+            held.clone().or_else(|| rate_limit::check_unlocked(&records, name, repair, now).err());
         used.push(RepairUsage {
             repair: name.clone(),
-            usage: rate_limit::usage(&records, name, repair, now.millis),
+            usage: rate_limit::usage(&records, name, repair, now.time),
             refusal,
         });
     }
