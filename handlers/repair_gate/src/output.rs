@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::live::Live;
+use crate::stream::LineStream;
 
 const LINES_EACH_END: usize = 20;
 /// Bytes, so that eight reports fit the 256 KiB a server reads of one answer, even if every byte
@@ -14,7 +14,7 @@ const LINE: usize = 300;
 /// Takes output piece by piece, keeps its two ends, and hands each line on to whoever is told live.
 #[derive(Default)]
 pub(crate) struct Excerpt {
-    live: Option<Live>,
+    live: Option<LineStream>,
     head: Vec<Vec<u8>>,
     tail: VecDeque<Vec<u8>>,
     left_out: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Excerpt {
 
 impl Excerpt {
     /// Nothing yet.
-    pub(crate) fn told(live: Option<Live>) -> Excerpt {
+    pub(crate) fn told(live: Option<LineStream>) -> Excerpt {
         Excerpt { live, ..Excerpt::default() }
     }
 

@@ -5,10 +5,9 @@
 
 use std::io::Write;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 use std::time::Duration;
 
-use crate::limit::STACK;
+use crate::threads;
 
 /// With the longest lines these are 60 KiB: with the answer far below the 256 KiB that a server
 /// reads.
@@ -18,16 +17,16 @@ const MOST: usize = 200;
 const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// Takes lines; dropping it is the end of them.
-pub(crate) struct Live {
+pub(crate) struct LineStream {
     lines: Sender<String>,
     left: usize,
 }
 
 /// The end that tells.
-pub(crate) struct Telling(Receiver<()>);
+pub(crate) struct StreamEnd(Receiver<()>);
 
 /// Begins to tell; without a thread for it nobody is told, and nothing else changes.
-pub(crate) fn begin() -> Option<(Live, Telling)> {
+pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
     let (lines, coming) = mpsc::channel::<String>();
     let (told, end) = mpsc::channel();
     let tell = move || {
@@ -37,11 +36,11 @@ pub(crate) fn begin() -> Option<(Live, Telling)> {
         }
         let _ = told.send(());
     };
-    thread::Builder::new().stack_size(STACK).spawn(tell).ok()?;
-    Some((Live { lines, left: MOST }, Telling(end)))
+    threads::spawn(tell).ok()?;
+    Some((LineStream { lines, left: MOST }, StreamEnd(end)))
 }
 
-impl Live {
+impl LineStream {
     /// One more line, cleaned.
     pub(crate) fn line(&mut self, text: &str) {
         if self.left > 0 {
@@ -51,7 +50,7 @@ impl Live {
     }
 }
 
-impl Telling {
+impl StreamEnd {
     /// Waits a little until all lines are told.
     pub(crate) fn end(self) {
         let _ = self.0.recv_timeout(LAST_LINES);

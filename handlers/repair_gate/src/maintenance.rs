@@ -5,14 +5,16 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
-use crate::excerpt::clean;
 use crate::host;
-use crate::refusal::{Reason, Refusal};
+use crate::output::clean;
+use crate::rejection::{Rejection, RejectionReason};
+use crate::timestamps::utc;
 
 /// Refuses, with who and since when, if there is one. That it is there is enough, whatever it is;
 /// so is not being able to tell.
-pub(crate) fn not_held(config: &Path) -> Result<(), Refusal> {
+pub(crate) fn not_held(config: &Path) -> Result<(), Rejection> {
     let hold = config.with_file_name("hold");
     let text = match fs::symlink_metadata(&hold) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -21,7 +23,7 @@ pub(crate) fn not_held(config: &Path) -> Result<(), Refusal> {
             hold.display()
         ),
         Ok(found) => {
-            let since = host::utc(u64::try_from(found.mtime()).unwrap_or(0));
+            let since = utc(found.modified().unwrap_or(UNIX_EPOCH));
             let note = if found.is_file() { first_line(&hold) } else { String::new() };
             format!(
                 "held for maintenance by {} since {since} ({}){note}",
@@ -30,7 +32,7 @@ pub(crate) fn not_held(config: &Path) -> Result<(), Refusal> {
             )
         }
     };
-    Err(Refusal::new(Reason::Held, text))
+    Err(RejectionReason::Held.because(text))
 }
 
 /// What whoever holds the host wrote into the file, if anything.

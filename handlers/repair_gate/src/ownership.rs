@@ -10,27 +10,27 @@ use std::path::{Component, Path, PathBuf};
 
 /// Why a path is not to be trusted, with the command that mends it where there is one.
 #[derive(Debug)]
-pub(crate) struct Untrusted {
+pub(crate) struct UntrustedPath {
     path: PathBuf,
     text: String,
     /// Nothing is there, which for some files is an answer.
     pub(crate) missing: bool,
 }
 
-impl fmt::Display for Untrusted {
+impl fmt::Display for UntrustedPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.path.display(), self.text)
     }
 }
 
-fn untrusted<T>(path: &Path, text: impl Into<String>) -> Result<T, Untrusted> {
-    Err(Untrusted { path: path.to_owned(), text: text.into(), missing: false })
+fn untrusted<T>(path: &Path, text: impl Into<String>) -> Result<T, UntrustedPath> {
+    Err(UntrustedPath { path: path.to_owned(), text: text.into(), missing: false })
 }
 
 /// An I/O error as a reason not to trust.
-pub(crate) fn unusable(path: &Path, e: &io::Error) -> Untrusted {
+pub(crate) fn unusable(path: &Path, e: &io::Error) -> UntrustedPath {
     let missing = e.kind() == io::ErrorKind::NotFound;
-    Untrusted { path: path.to_owned(), text: format!("cannot be used: {e}"), missing }
+    UntrustedPath { path: path.to_owned(), text: format!("cannot be used: {e}"), missing }
 }
 
 /// That `path` is a directory which, with all above it, only the accounts of `owners` can change.
@@ -38,7 +38,7 @@ pub(crate) fn unusable(path: &Path, e: &io::Error) -> Untrusted {
 /// From the root down: once a directory is known to be theirs alone, nobody else can exchange what
 /// is in it, so the check of the next one cannot be raced. A symlink is refused, not followed; so
 /// is a sticky directory such as /tmp.
-pub(crate) fn directory(path: &Path, owners: &[u32]) -> Result<(), Untrusted> {
+pub(crate) fn directory(path: &Path, owners: &[u32]) -> Result<(), UntrustedPath> {
     let mut so_far = PathBuf::new();
     for part in path.components() {
         if !matches!(part, Component::RootDir | Component::Normal(_)) {
@@ -59,7 +59,7 @@ pub(crate) fn directory(path: &Path, owners: &[u32]) -> Result<(), Untrusted> {
 
 /// Opens a regular file that, with all above it, only the accounts of `owners` can change. It is
 /// opened once, and what is checked and read is that descriptor.
-pub(crate) fn file(path: &Path, owners: &[u32]) -> Result<File, Untrusted> {
+pub(crate) fn file(path: &Path, owners: &[u32]) -> Result<File, UntrustedPath> {
     let Some(above) = path.parent() else { return untrusted(path, "is not a file") };
     directory(above, owners)?;
     file_in_trusted(path, owners)
@@ -70,7 +70,7 @@ pub(crate) fn file(path: &Path, owners: &[u32]) -> Result<File, Untrusted> {
 const EXCHANGES: usize = 100;
 
 /// The same, for a file in a directory that [`directory`] has found good.
-pub(crate) fn file_in_trusted(path: &Path, owners: &[u32]) -> Result<File, Untrusted> {
+pub(crate) fn file_in_trusted(path: &Path, owners: &[u32]) -> Result<File, UntrustedPath> {
     for _ in 0..EXCHANGES {
         if let Some(file) = open_once(path, owners)? {
             return Ok(file);
@@ -80,7 +80,7 @@ pub(crate) fn file_in_trusted(path: &Path, owners: &[u32]) -> Result<File, Untru
 }
 
 /// `None` if it was exchanged between the two looks.
-fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, Untrusted> {
+fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, UntrustedPath> {
     let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
     // Before opening, too: opening a fifo would wait for ever.
     if !named.is_file() {
@@ -98,7 +98,7 @@ fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, Untrusted> {
     Ok(Some(file))
 }
 
-fn owned(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Untrusted> {
+fn owned(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), UntrustedPath> {
     if !owners.contains(&found.uid()) {
         let whose = if owners == [0] { "root" } else { "root or the gate's account" };
         return untrusted(
@@ -127,7 +127,7 @@ fn owned(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Untrusted>
 }
 
 /// The whole text of an opened file, if it is at most `most` bytes of UTF-8.
-pub(crate) fn text(file: File, path: &Path, most: u64) -> Result<String, Untrusted> {
+pub(crate) fn text(file: File, path: &Path, most: u64) -> Result<String, UntrustedPath> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(|e| unusable(path, &e))?;
     if bytes.len() as u64 > most {

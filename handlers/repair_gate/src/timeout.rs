@@ -14,12 +14,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, process};
 
-use crate::Said;
-use crate::limit::{Limit, STACK};
+use crate::Output;
+use crate::durations::TimeLimit;
+use crate::threads;
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum ProcessEnd {
     Exit(u8),
     Signal(i32),
     /// Its group was stopped; told as exit code 124, as timeout(1) does.
@@ -35,22 +36,22 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Ends as the command did: the exit code is handed on whole, for this is not what Nagios or the
 /// server sees.
-pub(crate) fn main(argv: &[String], limit: Limit) -> Said {
+pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
     let (code, stderr) = match within(argv, limit) {
-        Ok(Outcome::Exit(code)) => (code, String::new()),
-        Ok(Outcome::TimedOut) => (TIMED_OUT, String::new()),
-        Ok(Outcome::Signal(signal)) => (die_of(signal), String::new()),
+        Ok(ProcessEnd::Exit(code)) => (code, String::new()),
+        Ok(ProcessEnd::TimedOut) => (TIMED_OUT, String::new()),
+        Ok(ProcessEnd::Signal(signal)) => (die_of(signal), String::new()),
         Err(e) => (
             NOT_STARTED,
             format!("cannot start {}: {e}\n", argv.first().map_or("", String::as_str)),
         ),
     };
-    Said { stdout: String::new(), stderr, code, must_arrive: false }
+    Output { stdout: String::new(), stderr, code, must_arrive: false }
 }
 
 /// Runs `argv` in a process group of its own, and at the limit sends that group SIGTERM, then
 /// SIGKILL to what is left.
-pub(crate) fn within(argv: &[String], limit: Limit) -> io::Result<Outcome> {
+pub(crate) fn within(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // What could not be stopped must not be started.
     fs::metadata(KILL)
@@ -58,12 +59,11 @@ pub(crate) fn within(argv: &[String], limit: Limit) -> io::Result<Outcome> {
     let (started, group) = mpsc::channel::<u32>();
     let (ended, end) = mpsc::channel::<()>();
     // The clock is there before the command is.
-    let clock = thread::Builder::new().stack_size(STACK).spawn(move || {
+    let clock = threads::spawn(move || {
         let Ok(group) = group.recv() else { return false };
-        let over =
-            end.recv_timeout(Duration::from_secs(limit.seconds)) == Err(RecvTimeoutError::Timeout);
+        let over = end.recv_timeout(limit.timeout) == Err(RecvTimeoutError::Timeout);
         if over {
-            stop(group, Duration::from_secs(limit.grace));
+            stop(group, limit.grace);
         }
         over
     })?;
@@ -71,12 +71,12 @@ pub(crate) fn within(argv: &[String], limit: Limit) -> io::Result<Outcome> {
     let _ = started.send(child.id());
     let status = child.wait()?;
     let _ = ended.send(());
-    Ok(if clock.join().unwrap_or(false) { Outcome::TimedOut } else { outcome(status) })
+    Ok(if clock.join().unwrap_or(false) { ProcessEnd::TimedOut } else { outcome(status) })
 }
 
-fn outcome(status: ExitStatus) -> Outcome {
+fn outcome(status: ExitStatus) -> ProcessEnd {
     let code = status.code().map(|code| u8::try_from(code).unwrap_or(u8::MAX));
-    code.map_or(Outcome::Signal(status.signal().unwrap_or(0)), Outcome::Exit)
+    code.map_or(ProcessEnd::Signal(status.signal().unwrap_or(0)), ProcessEnd::Exit)
 }
 
 fn stop(group: u32, grace: Duration) {
@@ -135,10 +135,15 @@ fn die_of(signal: i32) -> u8 {
 mod tests {
     use super::*;
 
-    fn shell(script: &str, grace: u64) -> (Outcome, Duration) {
+    fn seconds(timeout: u64, grace: u64) -> TimeLimit {
+        let (timeout, grace) = (Duration::from_secs(timeout), Duration::from_secs(grace));
+        TimeLimit { timeout, grace }
+    }
+
+    fn shell(script: &str, grace: u64) -> (ProcessEnd, Duration) {
         let begun = Instant::now();
         let argv = ["/bin/sh", "-c", script].map(str::to_owned);
-        (within(&argv, Limit { seconds: 1, grace }).unwrap(), begun.elapsed())
+        (within(&argv, seconds(1, grace)).unwrap(), begun.elapsed())
     }
 
     fn wait_until(what: &str, ready: impl Fn() -> bool) {
@@ -151,16 +156,16 @@ mod tests {
 
     #[test]
     fn in_time_it_is_as_if_nobody_had_been_between() {
-        assert_eq!(shell("exit 3", 1).0, Outcome::Exit(3));
-        assert_eq!(shell("exit 124", 1).0, Outcome::Exit(124));
-        assert_eq!(shell("kill -SEGV $$", 1).0, Outcome::Signal(11));
-        assert!(within(&["/nonexistent".to_owned()], Limit { seconds: 1, grace: 1 }).is_err());
+        assert_eq!(shell("exit 3", 1).0, ProcessEnd::Exit(3));
+        assert_eq!(shell("exit 124", 1).0, ProcessEnd::Exit(124));
+        assert_eq!(shell("kill -SEGV $$", 1).0, ProcessEnd::Signal(11));
+        assert!(within(&["/nonexistent".to_owned()], seconds(1, 1)).is_err());
     }
 
     #[test]
     fn at_the_limit_the_group_is_asked_to_end_and_not_waited_for_longer_than_needed() {
         let (outcome, took) = shell("sleep 61 & sleep 62", 60);
-        assert_eq!(outcome, Outcome::TimedOut);
+        assert_eq!(outcome, ProcessEnd::TimedOut);
         assert!(took < Duration::from_secs(50), "{took:?}");
     }
 
@@ -172,7 +177,7 @@ mod tests {
             pid.path().display()
         );
         let (outcome, took) = shell(&deaf, 1);
-        assert_eq!(outcome, Outcome::TimedOut);
+        assert_eq!(outcome, ProcessEnd::TimedOut);
         assert!(took >= Duration::from_secs(2), "{took:?}");
         let pid = fs::read_to_string(pid.path()).unwrap();
         let stat = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
@@ -187,7 +192,7 @@ mod tests {
             pid.path().display()
         );
         let argv = ["/bin/sh", "-c", &daemon].map(str::to_owned);
-        assert_eq!(within(&argv, Limit { seconds: 60, grace: 1 }).unwrap(), Outcome::Exit(0));
+        assert_eq!(within(&argv, seconds(60, 1)).unwrap(), ProcessEnd::Exit(0));
         let pid = fs::read_to_string(pid.path()).unwrap();
         assert!(Path::new("/proc").join(pid.trim()).exists());
         assert!(Command::new(KILL).args(["-KILL", pid.trim()]).status().unwrap().success());
