@@ -23,14 +23,14 @@ mod ui;
 
 use std::ffi::OsString;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 
 use cli::RepairctlCommand;
 use context::Context;
 use split::run_as_nagios;
 
 /// Reads the command line and does what it asks for.
-pub fn run(argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
+pub fn run(argv: &[OsString], out: &mut Out) -> Result<ToolResult, Problem> {
     let (role, argv) = privsep::step_down(argv)?;
     let words = cli::read(argv)?;
     let context = Context::new(words.policy, words.command.nagios_cfg().cloned(), role);

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use handle_repair::cli::Invocation;
 use handle_repair::explain;
 use ledger::Ledger;
-use plugin_kit::{Found, Out, Problem, clean};
+use plugin_kit::{Out, Problem, ToolResult, clean};
 use policy::{Decision, History, ObjectNow, Observation, Reason, decide};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
@@ -93,14 +93,14 @@ impl Split for ExplainArgs {
         Ok(Explanation { state: seen.map(|seen| seen.told(now)), verdict, broken })
     }
 
-    fn show(&self, told: Explanation, _: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, told: Explanation, _: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
         if self.json {
             out.line(json::text(format_args!("{:#}", as_json(self, &told))));
         } else {
             tell(self, &told, out);
         }
         let is_left_broken = told.verdict.in_trouble && told.verdict.no_action.is_some();
-        Ok(if is_left_broken { Found::Wrong } else { Found::Fine })
+        Ok(if is_left_broken { ToolResult::Wrong } else { ToolResult::Fine })
     }
 }
 

@@ -5,7 +5,7 @@ pub mod args;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, Standing, Which};
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -50,13 +50,18 @@ impl Split for HistoryArgs {
         Ok(HistoryData { repairs, refusals, counts })
     }
 
-    fn show(&self, recorded: HistoryData, _: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        recorded: HistoryData,
+        _: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
         if self.refused {
             list_refusals(self, &recorded.refusals, &recorded.counts, out);
         } else {
             list_repairs(self, &recorded.repairs, &recorded.counts, out);
         }
-        Ok(Found::Fine)
+        Ok(ToolResult::Fine)
     }
 }
 

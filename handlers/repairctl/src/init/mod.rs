@@ -8,7 +8,7 @@ mod server;
 
 use std::path::Path;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use privsep::Account;
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +69,7 @@ impl Split for InitArgs {
         nagios: NagiosSettings,
         context: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         let recipes = recipes(self)?;
         let main = MainFile::of_root(context.nagios_cfg());
         let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
@@ -101,10 +101,10 @@ impl Split for InitArgs {
             Some(host) => host::set_up(self, host, context, &repairs, out)?,
             None => {
                 print_script(context, &repairs, out);
-                Found::Fine
+                ToolResult::Fine
             }
         };
-        if found == Found::Fine {
+        if found == ToolResult::Fine {
             print_next_steps(self, &recipes, context.nagios_cfg(), &account, out);
         }
         Ok(found)

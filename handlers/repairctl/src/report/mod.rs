@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Filter, Ledger, Record, came_back};
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use policy::Limits;
 use policy_file::Config;
 
@@ -42,7 +42,7 @@ impl Split for ReportArgs {
         (recorded, before): (PeriodRecord, PeriodRecord),
         _: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         let periods = periods(self, now)?;
         let parts = Parts::of(&periods.now).map_err(Problem::Usage)?;
@@ -53,7 +53,7 @@ impl Split for ReportArgs {
         if self.text {
             text::lines(&figures).iter().for_each(|line| out.line(line));
         }
-        Ok(Found::Fine)
+        Ok(ToolResult::Fine)
     }
 }
 

@@ -5,7 +5,7 @@ pub mod args;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Record, Step, StepKind};
-use plugin_kit::{Found, Out, Problem, clean};
+use plugin_kit::{Out, Problem, ToolResult, clean};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -47,7 +47,7 @@ impl Split for ShowArgs {
         (record, steps): (Record, Vec<Step>),
         _: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         if self.json {
             let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
             out.line(json::text(format_args!(
@@ -57,7 +57,7 @@ impl Split for ShowArgs {
         } else {
             print_record(&record, &steps, out);
         }
-        Ok(Found::Fine)
+        Ok(ToolResult::Fine)
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use policy_file::Config;
 
 use crate::context::Context;
@@ -24,7 +24,7 @@ use scene::Scene;
 use told::{End, Fate, Row, Telling};
 
 /// The command.
-pub fn run(words: &SweepArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &SweepArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
     let config = context.config()?;
     let file = config.status_file.as_deref().ok_or_else(|| {
         Problem::Usage(format!(
@@ -59,7 +59,7 @@ fn rehearse(
     config: &Config,
     scene: &Scene,
     out: &mut Out,
-) -> Result<Found, Problem> {
+) -> Result<ToolResult, Problem> {
     let now = SystemTime::now();
     let policy = absolute(context.policy())?;
     let mut ledger = context.ledger(config)?;

@@ -78,7 +78,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Sweeps to the end.
-    pub fn run(mut self) -> Result<plugin_kit::Found, Problem> {
+    pub fn run(mut self) -> Result<plugin_kit::ToolResult, Problem> {
         let mut held = None;
         let end = loop {
             self.reap().map_err(unusable)?;
