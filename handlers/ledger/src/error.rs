@@ -75,6 +75,8 @@ pub enum Error {
         found: i64,
         /// Ours.
         known: i64,
+        /// The copy that the migration will keep.
+        backup: PathBuf,
     },
     /// A worker of the older version repairs: its records would be lost.
     #[error(

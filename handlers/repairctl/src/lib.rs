@@ -8,6 +8,7 @@ mod explain;
 mod gate_setup;
 mod history;
 mod init;
+mod ledger;
 mod lint;
 mod nagios;
 mod object;
@@ -51,6 +52,7 @@ pub fn run(argv: &[OsString], out: &mut Out) -> Result<ToolResult, Problem> {
         RepairctlCommand::Pause(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Resume(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Status(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Ledger(args) => split::run(&args, &context, argv, out),
         RepairctlCommand::Sweep(words) => {
             run_as_nagios(&context, argv, out, |out| sweep::run(&words, &context, out))
         }

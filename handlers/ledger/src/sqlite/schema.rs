@@ -61,7 +61,7 @@ pub(super) fn backup(path: &Path, schema: i64) -> PathBuf {
 }
 
 pub(super) fn older(path: &Path) -> Error {
-    Error::Older { path: path.to_owned(), found: 1, known: CURRENT }
+    Error::Older { path: path.to_owned(), found: 1, known: CURRENT, backup: backup(path, 1) }
 }
 
 fn newer(path: &Path, found: i64) -> Error {
