@@ -1,7 +1,7 @@
 //! The reasons behind a decision, one line each, for `--explain` and `repairctl explain`.
 
 use policy::{
-    Act, Event, Fleet, History, ObjectState, PastRepair, RecordedHistory, Rules, Rung, Span,
+    Act, Event, Fleet, History, ObjectState, PastRepair, RecordedHistory, Rounded, Rules, Rung,
 };
 
 use crate::cli::Invocation;
@@ -102,7 +102,7 @@ fn past(event: &Event, known: &History) -> String {
     let recorded = &known.recorded;
     let running = match &recorded.running {
         Some((job, since)) => {
-            format!("job {job} has been running on {} for {}", event.host, Span(*since))
+            format!("job {job} has been running on {} for {}", event.host, Rounded(*since))
         }
         None => format!("no repair runs on {}", event.host),
     };
@@ -110,7 +110,7 @@ fn past(event: &Event, known: &History) -> String {
     let is_over =
         |past: &&PastRepair| recorded.running.as_ref().is_none_or(|(job, _)| *job != past.job);
     let last = match recorded.repairs.iter().find(is_over) {
-        Some(past) => format!("job {} ended {} ago", past.job, Span(past.ended)),
+        Some(past) => format!("job {} ended {} ago", past.job, Rounded(past.ended)),
         None => "never repaired before".to_owned(),
     };
     let now = match known.observed.map(|observed| observed.object) {
@@ -129,13 +129,13 @@ fn limits(rules: &Rules, known: &RecordedHistory) -> String {
     let limits = &rules.limits;
     format!(
         "cooldown {}; {} of {} repairs of this incident, {} of {} without effect; at most {} in {}",
-        Span(limits.cooldown),
+        Rounded(limits.cooldown),
         known.incident(limits).len(),
         limits.per_incident,
         known.ineffective(limits),
         limits.breaker,
         limits.window.count,
-        Span(limits.window.per),
+        Rounded(limits.window.per),
     )
 }
 
@@ -153,7 +153,7 @@ fn fleet(fleet: &Fleet, known: &History) -> String {
         now.running,
         now.started,
         started.count,
-        Span(started.per)
+        Rounded(started.per)
     )
 }
 
@@ -167,10 +167,10 @@ fn rung_line(invocation: &Invocation, config: &Config, rung: &Rung) -> String {
         }
         Act::Local(argv) => format!("runs {}", invocation.fill(argv).join(" ")),
     };
-    let limit = Span(rung.timeout);
+    let limit = Rounded(rung.timeout);
     format!(
         "{act}, at most {limit}; waits {}; is verified by {}",
-        Span(rung.settle),
+        Rounded(rung.settle),
         invocation.fill(&rung.verify).join(" ")
     )
 }

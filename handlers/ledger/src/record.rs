@@ -5,8 +5,6 @@ use std::time::{Duration, SystemTime};
 use policy::{Event, JobId, Observation, ReasonCode, words};
 use serde::{Deserialize, Serialize};
 
-use crate::Standing;
-
 /// Somebody wants to repair.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
@@ -95,6 +93,34 @@ pub struct RungStart<'a> {
     pub deadline: SystemTime,
 }
 
+/// Whether a repair runs, or how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepairState {
+    /// It has no end yet.
+    Running,
+    /// It has ended.
+    Ended(RepairOutcome),
+}
+
+impl RepairState {
+    /// `running`, or the word of the outcome.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RepairState::Running => "running",
+            RepairState::Ended(outcome) => outcome.as_str(),
+        }
+    }
+
+    /// All of them, as people meet them.
+    pub const ALL: [RepairState; 5] = [
+        RepairState::Ended(RepairOutcome::Healed),
+        RepairState::Ended(RepairOutcome::NotHealed),
+        RepairState::Ended(RepairOutcome::CouldNotRun),
+        RepairState::Ended(RepairOutcome::Unknown),
+        RepairState::Running,
+    ];
+}
+
 /// A repair on record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -125,9 +151,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// How it stands.
-    pub fn standing(&self) -> Standing {
-        self.outcome.map_or(Standing::Running, Standing::Ended)
+    /// Whether it runs, or how it ended.
+    pub fn state(&self) -> RepairState {
+        self.outcome.map_or(RepairState::Running, RepairState::Ended)
     }
 
     /// How long it took; `None` while it runs.

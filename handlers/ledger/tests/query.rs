@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Filter, Ledger, Record, RepairOutcome, RungStart, Standing, Which};
+use ledger::{Claim, Filter, Ledger, Record, RepairOutcome, RepairState, RungStart, Which};
 use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 use tempfile::TempDir;
 
@@ -74,10 +74,10 @@ fn repairs_by_object_time_and_outcome() {
     assert_eq!(ask(Filter { which: Which::Host("web1' OR 1=1 --"), ..all }), [0; 0]);
     assert_eq!(ask(Filter { since: Some(at(20)), until: Some(at(30)), ..all }), [2]);
     assert_eq!(ask(Filter { limit: Some(2), ..all }), [3, 2]);
-    assert_eq!(ask(Filter { standing: Some(Standing::Running), ..all }), [3]);
-    assert_eq!(ask(Filter { standing: Some(Standing::Ended(RepairOutcome::Healed)), ..all }), [1]);
+    assert_eq!(ask(Filter { state: Some(RepairState::Running), ..all }), [3]);
+    assert_eq!(ask(Filter { state: Some(RepairState::Ended(RepairOutcome::Healed)), ..all }), [1]);
     assert_eq!(
-        ask(Filter { standing: Some(Standing::Ended(RepairOutcome::Unknown)), ..all }),
+        ask(Filter { state: Some(RepairState::Ended(RepairOutcome::Unknown)), ..all }),
         [0; 0]
     );
 }

@@ -27,5 +27,5 @@ pub use history::{
     SAME_EVENT_WITHIN,
 };
 pub use names::{BadName, JobId, RepairName};
-pub use reason::{Reason, ReasonCode, Span};
+pub use reason::{Reason, ReasonCode, Rounded};
 pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung};

@@ -320,7 +320,7 @@ impl fmt::Display for Reason {
                 f,
                 "paused by {by} for another \
                 {}: {reason}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::Paused { by, reason, left: None } => write!(
                 f,
@@ -333,46 +333,46 @@ impl fmt::Display for Reason {
                 "job {job} has repaired this very problem, and it is still there: people are \
                  needed; allowed again for a new \
                  problem, or after {}",
-                Span(SAME_EVENT_WITHIN)
+                Rounded(SAME_EVENT_WITHIN)
             ),
             Reason::ClockWentBack { job, ahead } => write!(
                 f,
                 "the clock is {} behind job {job} of the ledger: allowed again when it has caught \
                  up; if it was wrong then, \
                  delete that job's row",
-                Span(*ahead)
+                Rounded(*ahead)
             ),
             Reason::AlreadyRunning { job, since } => write!(
                 f,
                 "job {job} has been repairing on this \
                 host for {}",
-                Span(*since)
+                Rounded(*since)
             ),
             Reason::CoolingDown { job, left } => write!(
                 f,
                 "cooling down after job {job}: allowed \
                                                          again in {}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::BreakerOpen { ineffective, left } => write!(
                 f,
                 "the breaker is open, for {ineffective} repairs of this incident did not help: it \
                  closes after {} without a fault",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::IncidentBudget { spent, left } => {
                 write!(
                     f,
                     "this incident has had its {spent} repairs: it is over after {} without \
                            a fault",
-                    Span(*left)
+                    Rounded(*left)
                 )
             }
             Reason::WindowBudget { spent, left } => write!(
                 f,
                 "it has had its {spent} repairs: \
                                                             allowed again in {}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::FleetRunning(running) => write!(
                 f,
@@ -384,7 +384,7 @@ impl fmt::Display for Reason {
                     f,
                     "{started} repairs have been started, as many as may be: allowed again \
                            in {}",
-                    Span(*left)
+                    Rounded(*left)
                 )
             }
             Reason::FleetShare { troubled, of, allowed } => write!(
@@ -397,9 +397,9 @@ impl fmt::Display for Reason {
 }
 
 /// A duration for people: `90 s`, `12 min`, `3.5 h`, rounded up.
-pub struct Span(pub Duration);
+pub struct Rounded(pub Duration);
 
-impl fmt::Display for Span {
+impl fmt::Display for Rounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0);
         match seconds {

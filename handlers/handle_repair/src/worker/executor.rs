@@ -9,15 +9,14 @@ use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{Act, JobId, RepairName, Rung, still_wanted};
 use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, route};
 
-use super::ladder::{Attempt, CalledOff, Executor, GRACE};
+use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
 use super::program::{self, ProgramEnd};
 use super::progress::ProgressView;
+use super::repair_job::RepairJob;
 use super::verify::{self, CheckResult};
-use super::{Job, hints, reserve};
+use super::{hints, reserve};
 use crate::cli::Mode;
 
-/// How long collecting evidence may hold up a repair, once the host is reached.
-pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
 /// How often a gate is asked for the state of a job.
 pub const POLL: Duration = Duration::from_secs(1);
 /// How many lines of evidence a comment has; the ledger has all of them.
@@ -25,7 +24,7 @@ const EVIDENCE_LINES: usize = 5;
 
 /// Executes the rungs of one job.
 pub struct LiveExecutor<'a> {
-    job: &'a Job<'a>,
+    job: &'a RepairJob<'a>,
     ledger: &'a mut dyn Ledger,
     progress: ProgressView,
     /// One login to each host serves the whole ladder.
@@ -38,7 +37,7 @@ pub struct LiveExecutor<'a> {
 
 impl<'a> LiveExecutor<'a> {
     /// An executor for a job that begins now.
-    pub fn new(job: &'a Job<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
+    pub fn new(job: &'a RepairJob<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
         let is_watched = job.invocation.options.mode == Mode::Foreground;
         LiveExecutor {
             job,
@@ -181,7 +180,7 @@ impl Executor for LiveExecutor<'_> {
     }
 
     fn still_wanted(&mut self) -> Result<(), CalledOff> {
-        let Job { invocation, config, called, .. } = *self.job;
+        let RepairJob { invocation, config, called, .. } = *self.job;
         let known = reserve::history(Some(&mut *self.ledger), invocation, config, called);
         still_wanted(&known.map_err(CalledOff::NotKnown)?).map_err(CalledOff::NotWanted)
     }

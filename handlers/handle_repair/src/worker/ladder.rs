@@ -11,6 +11,9 @@ use policy::{Act, BadName, JobId, Reason, RepairName, Rules, Rung};
 
 use super::verify::CheckResult;
 
+/// How long collecting evidence may hold up a repair, once the host is reached.
+pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
+
 /// How long, after a rung's own time, a lost answer is asked for.
 pub const GRACE: Duration = Duration::from_secs(10);
 
@@ -106,15 +109,15 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
             tried.push(format!("rung {number} of {of} ({act})"));
         }
         match judge(&attempt, number, rung, ran, executor) {
-            Next::End(outcome, text) => return Ok(Ending { outcome, text, tried, evidence }),
-            Next::Rung(text) => last = text,
+            NextStep::End(outcome, text) => return Ok(Ending { outcome, text, tried, evidence }),
+            NextStep::Rung(text) => last = text,
         }
     }
     Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
 /// What follows from one rung.
-enum Next {
+enum NextStep {
     End(RepairOutcome, String),
     Rung(String),
 }
@@ -153,26 +156,26 @@ fn judge(
     rung: &Rung,
     ran: bool,
     executor: &mut dyn Executor,
-) -> Next {
+) -> NextStep {
     let text = attempt.text();
     let settle = match attempt {
-        Attempt::NotRun(_) => return Next::Rung(text.to_owned()),
-        Attempt::Refused(_) => return Next::End(unhealed(ran), text.to_owned()),
+        Attempt::NotRun(_) => return NextStep::Rung(text.to_owned()),
+        Attempt::Refused(_) => return NextStep::End(unhealed(ran), text.to_owned()),
         Attempt::Failed(_) => Duration::ZERO,
         Attempt::Ran(_) | Attempt::Unknown(_) => rung.settle,
     };
     let check = verified(number, rung, settle, executor);
     let both = format!("{text}; its check says: {}", check.text);
     match (check.state, attempt) {
-        (State::Ok, _) => Next::End(RepairOutcome::Healed, check.text),
+        (State::Ok, _) => NextStep::End(RepairOutcome::Healed, check.text),
         (State::Unknown, _) => {
             let inconclusive = format!("{text}; its check cannot tell: {}", check.text);
-            Next::End(RepairOutcome::Unknown, inconclusive)
+            NextStep::End(RepairOutcome::Unknown, inconclusive)
         }
         // Nobody may repair again on top of a repair that perhaps still runs.
-        (_, Attempt::Unknown(_)) => Next::End(RepairOutcome::Unknown, both),
-        (_, Attempt::Failed(_)) => Next::Rung(both),
-        _ => Next::Rung(check.text),
+        (_, Attempt::Unknown(_)) => NextStep::End(RepairOutcome::Unknown, both),
+        (_, Attempt::Failed(_)) => NextStep::Rung(both),
+        _ => NextStep::Rung(check.text),
     }
 }
 

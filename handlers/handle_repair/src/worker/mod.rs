@@ -9,6 +9,7 @@ mod notify;
 mod program;
 mod progress;
 mod recovery;
+mod repair_job;
 mod reserve;
 mod status;
 mod syslog;
@@ -19,7 +20,7 @@ use std::time::{Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome};
 use plugin_kit::{Outcome, Problem, State};
-use policy::{JobId, RepairName, Rules};
+use policy::{RepairName, Rules};
 use policy_file::Config;
 
 use crate::cli::{self, Invocation, Mode};
@@ -29,6 +30,7 @@ use crate::handler::{no_action, nothing_run};
 use executor::LiveExecutor;
 use ladder::Ending;
 pub use recovery::close as close_abandoned;
+use repair_job::RepairJob;
 
 /// Runs one call. In the background nobody reads what is printed, so syslog gets it as well.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
@@ -85,15 +87,6 @@ fn rehearse(
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
-/// A job that was granted.
-struct Job<'a> {
-    invocation: &'a Invocation,
-    config: &'a Config,
-    id: &'a JobId,
-    /// When Nagios saw the fault.
-    called: SystemTime,
-}
-
 fn repair(
     invocation: &Invocation,
     config: &Config,
@@ -111,7 +104,7 @@ fn repair(
         let history = reserve::history(Some(ledger.as_mut()), invocation, config, called)?;
         detail = explain::lines(invocation, config, Some(&history));
     }
-    let job = Job { invocation, config, id, called };
+    let job = RepairJob { invocation, config, id, called };
     let verdict = match reserve::reserve(ledger.as_mut(), &job)? {
         Err(why) => no_action(invocation, &why),
         Ok((name, rules)) => act(ledger.as_mut(), &job, &name, rules),
@@ -132,7 +125,7 @@ fn verifiable(invocation: &Invocation, config: &Config, name: &RepairName) -> Re
 /// Climbs the ladder, records how it ended and notifies Nagios, in this order: Nagios answers at
 /// once, and its next call must find the record. The repair is over by then: what goes wrong while
 /// recording or notifying is reported, and changes nothing about the verdict.
-fn act(ledger: &mut dyn Ledger, job: &Job<'_>, name: &RepairName, rules: &Rules) -> Outcome {
+fn act(ledger: &mut dyn Ledger, job: &RepairJob<'_>, name: &RepairName, rules: &Rules) -> Outcome {
     let begun = Instant::now();
     let event = &job.invocation.event;
     if job.invocation.options.mode == Mode::Foreground {
@@ -158,7 +151,7 @@ fn act(ledger: &mut dyn Ledger, job: &Job<'_>, name: &RepairName, rules: &Rules)
 
 /// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of its
 /// own.
-fn on_interrupt(job: &Job<'_>) {
+fn on_interrupt(job: &RepairJob<'_>) {
     let text = format!(
         "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep \
          puts on record what is known of it (job {})",
@@ -172,7 +165,7 @@ fn on_interrupt(job: &Job<'_>) {
 }
 
 fn verdict(
-    job: &Job<'_>,
+    job: &RepairJob<'_>,
     name: &RepairName,
     ending: &Ending,
     begun: Instant,

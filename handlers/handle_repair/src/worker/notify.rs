@@ -6,14 +6,14 @@ use ledger::{RepairOutcome, StepKind};
 use plugin_kit::Problem;
 use policy_file::Config;
 
-use super::Job;
 use super::executor::LiveExecutor;
 use super::ladder::{Ending, Executor};
 use super::nagios::{self, News};
+use super::repair_job::RepairJob;
 use crate::cli::{Invocation, Mode};
 
 /// Notifies Nagios of an ended repair: a comment, and a forced check or the watching service.
-pub fn ended(job: &Job<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
+pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
     let Some(file) = &job.config.command_file else { return };
     let healed = ending.outcome == RepairOutcome::Healed;
     let text = match ending.evidence.as_slice() {

@@ -7,7 +7,8 @@ use plugin_kit::Problem;
 use policy::{Act, History, Observation, Reason, RepairName, Rules, Rung, decide};
 use policy_file::Config;
 
-use super::{Job, executor, ladder, status, verify};
+use super::repair_job::RepairJob;
+use super::{ladder, status, verify};
 use crate::cli::Invocation;
 use crate::handler::nothing_run;
 
@@ -28,7 +29,7 @@ pub fn history(
 /// Reserves the repair; the reason why not otherwise.
 pub fn reserve<'a>(
     ledger: &mut dyn Ledger,
-    job: &Job<'a>,
+    job: &RepairJob<'a>,
 ) -> Result<Result<(RepairName, &'a Rules), Reason>, Problem> {
     let (event, policy) = (&job.invocation.event, &job.config.policy);
     let rules = event.repair.as_ref().and_then(|name| policy.repairs.get(name));
@@ -71,7 +72,7 @@ fn lease(rules: &Rules) -> Duration {
         .map(|rung| rung.timeout + ladder::GRACE + rung.settle + checks(rung))
         .sum::<Duration>();
     let evidence = match rules.ladder.first() {
-        Some(Rung { act: Act::Ssh { .. }, timeout, .. }) => *timeout + executor::EVIDENCE_TIME,
+        Some(Rung { act: Act::Ssh { .. }, timeout, .. }) => *timeout + ladder::EVIDENCE_TIME,
         _ => Duration::ZERO,
     };
     evidence + rungs + Duration::from_secs(30)

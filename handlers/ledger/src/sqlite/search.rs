@@ -5,15 +5,15 @@ use rusqlite::types::Value;
 
 use super::SqliteLedger;
 use super::row::{RECORD, REFUSAL, given, lossy, millis, record, refusal, time};
-use crate::{Error, Filter, Record, Refusal, RefusalCount, Standing, Which};
+use crate::{Error, Filter, Record, Refusal, RefusalCount, RepairState, Which};
 
 impl SqliteLedger {
     pub(super) fn search_repairs(&self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
-        let mut terms = Terms::of(filter, "reserved");
-        match filter.standing {
+        let mut terms = WhereClause::of(filter, "reserved");
+        match filter.state {
             None => {}
-            Some(Standing::Running) => terms.is("outcome IS NULL"),
-            Some(Standing::Ended(outcome)) => {
+            Some(RepairState::Running) => terms.is("outcome IS NULL"),
+            Some(RepairState::Ended(outcome)) => {
                 terms.and("outcome = ?", Value::Text(outcome.as_str().into()))
             }
         }
@@ -23,13 +23,13 @@ impl SqliteLedger {
     }
 
     pub(super) fn search_refusals(&self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
-        let terms = Terms::of(filter, "at");
+        let terms = WhereClause::of(filter, "at");
         let sql = format!("{REFUSAL}{} ORDER BY at DESC, id DESC{}", terms.sql(), limit(filter));
         self.rows(&sql, params_from_iter(&terms.values), |row| refusal(row, lossy))
     }
 
     pub(super) fn count_refusals(&self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
-        let terms = Terms::of(filter, "at");
+        let terms = WhereClause::of(filter, "at");
         let sql = format!(
             "SELECT host, service, reason, count(*) AS many, min(at), max(at) FROM refusal{} GROUP BY \
              host, service, reason \
@@ -57,14 +57,14 @@ fn limit(filter: &Filter<'_>) -> String {
 /// The terms of a WHERE clause and the values they wait for, in order. No value is ever part of the
 /// text.
 #[derive(Default)]
-struct Terms {
+struct WhereClause {
     terms: Vec<String>,
     values: Vec<Value>,
 }
 
-impl Terms {
-    fn of(filter: &Filter<'_>, time_column: &str) -> Terms {
-        let mut terms = Terms::default();
+impl WhereClause {
+    fn of(filter: &Filter<'_>, time_column: &str) -> WhereClause {
+        let mut terms = WhereClause::default();
         match filter.which {
             Which::All => {}
             Which::Host(host) => terms.and("host = ?", Value::Blob(host.into())),

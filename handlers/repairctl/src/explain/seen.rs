@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use handle_repair::cli::{self, Invocation};
 use handle_repair::status::{self, Blind, Object, Program};
 use plugin_kit::Problem;
-use policy::{ObjectState, Span, StateType};
+use policy::{ObjectState, Rounded, StateType};
 
 use super::args::ExplainArgs;
 
@@ -43,7 +43,7 @@ pub fn look(file: &Path, host: &str, service: Option<&str>) -> Result<Seen, Prob
 impl Seen {
     /// How it is, for people.
     pub fn told(&self, now: SystemTime) -> String {
-        let age = Span(now.duration_since(self.program.written).unwrap_or_default());
+        let age = Rounded(now.duration_since(self.program.written).unwrap_or_default());
         let Some(object) = &self.object else {
             return format!(
                 "Nagios' status file, {age} old, does not show it: is the name right? as given, \

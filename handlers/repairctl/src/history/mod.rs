@@ -4,7 +4,7 @@ pub mod args;
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, Standing, Which};
+use ledger::{Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, RepairState, Which};
 use plugin_kit::{Out, Problem, ToolResult};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
         ));
     }
     let limit = (args.limit > 0).then_some(args.limit);
-    Ok(Filter { which, since, until, standing: args.outcome.map(OutcomeArg::standing), limit })
+    Ok(Filter { which, since, until, state: args.outcome.map(OutcomeArg::standing), limit })
 }
 
 /// By object and reason, all of them, however few are listed.
@@ -194,13 +194,13 @@ pub fn object(record: &Record) -> Object<'_> {
 
 /// Its outcome, in the colour it deserves.
 pub fn outcome(record: &Record) -> Cell {
-    let tone = match record.standing() {
-        Standing::Running => Tone::Plain,
-        Standing::Ended(RepairOutcome::Healed) => Tone::Good,
-        Standing::Ended(RepairOutcome::NotHealed) => Tone::Bad,
-        Standing::Ended(RepairOutcome::CouldNotRun | RepairOutcome::Unknown) => Tone::Uneasy,
+    let tone = match record.state() {
+        RepairState::Running => Tone::Plain,
+        RepairState::Ended(RepairOutcome::Healed) => Tone::Good,
+        RepairState::Ended(RepairOutcome::NotHealed) => Tone::Bad,
+        RepairState::Ended(RepairOutcome::CouldNotRun | RepairOutcome::Unknown) => Tone::Uneasy,
     };
-    Cell::toned(record.standing().as_str(), tone)
+    Cell::toned(record.state().as_str(), tone)
 }
 
 /// A repair for programs: times in UTC, spans in seconds.
@@ -216,7 +216,7 @@ pub fn repair_json(record: &Record) -> Value {
         "ended": record.ended.map(time::rfc3339),
         "seconds": record.took().as_ref().map(Duration::as_secs_f64),
         "rungs": record.rungs,
-        "outcome": record.standing().as_str(),
+        "outcome": record.state().as_str(),
         "text": record.text,
     })
 }

@@ -181,7 +181,10 @@ fn scope_of(paused: &Paused) -> String {
 fn describe(paused: &Paused, now: SystemTime) -> String {
     let left = match paused.until {
         Some(until) => {
-            format!("for another {}", policy::Span(until.duration_since(now).unwrap_or_default()))
+            format!(
+                "for another {}",
+                policy::Rounded(until.duration_since(now).unwrap_or_default())
+            )
         }
         None => "until it is resumed".to_owned(),
     };

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use ledger::{Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
-use policy::{Event, ObjectState, Quota, Rules, Span, StateType};
+use policy::{Event, ObjectState, Quota, Rounded, Rules, StateType};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -148,7 +148,7 @@ impl Standing {
                 let text = format!(
                     "{troubled} of {of} objects with a repair, {} ago; above {} %, unless it is \
                      one alone, nothing is repaired",
-                    Span(*age),
+                    Rounded(*age),
                     limits.share
                 );
                 row("in trouble", text, Tone::Plain);
@@ -156,7 +156,7 @@ impl Standing {
         }
         for breaker in &self.breakers {
             let (object, ineffective, left) =
-                (breaker.object(), breaker.ineffective, Span(breaker.left));
+                (breaker.object(), breaker.ineffective, Rounded(breaker.left));
             let text = format!(
                 "{object}: {ineffective} repairs did not help; it closes after {left} without a \
                  fault"
@@ -164,7 +164,7 @@ impl Standing {
             row("breaker", text, Tone::Bad);
         }
         for record in &self.unknown {
-            let ago = Span(self.ago(record.ended.unwrap_or(record.reserved)));
+            let ago = Rounded(self.ago(record.ended.unwrap_or(record.reserved)));
             row("unknown", format!("{}, {ago} ago: {}", object(record), record.text), Tone::Uneasy);
         }
         row("policy", context.policy().display().to_string(), Tone::Plain);
@@ -174,12 +174,12 @@ impl Standing {
 
     fn started(&self, quota: &Quota) -> String {
         let (started, oldest) = self.started;
-        let text = format!("{started} of {} within {}", quota.count, Span(quota.per));
+        let text = format!("{started} of {} within {}", quota.count, Rounded(quota.per));
         let left = quota.per.saturating_sub(oldest);
         if started < quota.count {
             text
         } else {
-            format!("{text}; allowed again in {}", Span(left))
+            format!("{text}; allowed again in {}", Rounded(left))
         }
     }
 

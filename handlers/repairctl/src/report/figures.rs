@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Record, RefusalCount, RepairOutcome, Standing};
+use ledger::{Record, RefusalCount, RepairOutcome, RepairState};
 use policy::ReasonCode;
 use serde::{Deserialize, Serialize};
 
@@ -94,12 +94,12 @@ pub struct ObjectFigures {
 
 impl RepairCounts {
     fn add(&mut self, record: &Record, relapsed: bool) {
-        match record.standing() {
-            Standing::Running => self.running += 1,
-            Standing::Ended(RepairOutcome::NotHealed) => self.not_healed += 1,
-            Standing::Ended(RepairOutcome::CouldNotRun) => self.could_not_run += 1,
-            Standing::Ended(RepairOutcome::Unknown) => self.unknown += 1,
-            Standing::Ended(RepairOutcome::Healed) => {
+        match record.state() {
+            RepairState::Running => self.running += 1,
+            RepairState::Ended(RepairOutcome::NotHealed) => self.not_healed += 1,
+            RepairState::Ended(RepairOutcome::CouldNotRun) => self.could_not_run += 1,
+            RepairState::Ended(RepairOutcome::Unknown) => self.unknown += 1,
+            RepairState::Ended(RepairOutcome::Healed) => {
                 self.healed += 1;
                 self.relapsed += u32::from(relapsed);
                 self.pages_saved += u32::from(!relapsed && record.event.contains(";SOFT;"));
