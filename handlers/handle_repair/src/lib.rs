@@ -9,6 +9,4 @@ pub mod explain;
 pub mod front;
 pub mod job;
 #[cfg(feature = "worker")]
-pub mod status;
-#[cfg(feature = "worker")]
 pub mod worker;

@@ -6,14 +6,13 @@ mod advice;
 pub mod check;
 mod climb;
 mod hands;
-pub mod nagios;
 mod screen;
-mod status;
 mod syslog;
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant, SystemTime};
 
+use engine::{Engine, NagiosFiles, Notification};
 use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
 use plugin_kit::{Outcome, Problem, State};
 use policy::{
@@ -26,6 +25,10 @@ pub use abandoned::close as close_abandoned;
 use climb::{Ending, Hands};
 use hands::RealHands;
 use policy_file::Config;
+
+/// How long the monitoring engine may take to answer or to take a report. A Nagios that does not
+/// read its command file may be starting, or have many writers.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The story of one repair. In the background nobody reads what we print, so it is told to syslog
 /// as well.
@@ -55,15 +58,10 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 
 /// Nothing could be decided: in the background, a comment in Nagios is how anybody hears of it.
 fn cry(call: &Call, config: &Config, problem: &Problem) {
-    if let Some(file) = config.command_file.as_ref().filter(|_| !call.foreground) {
+    if !call.foreground {
         let text = format!("COULD NOT REPAIR {}: {problem}", call.event.object());
-        let news = nagios::News {
-            event: &call.event,
-            text: &text,
-            healed: false,
-            watch: config.check_repairs.as_ref(),
-        };
-        let _ = nagios::tell(file, news, SystemTime::now());
+        let ended = Notification { event: &call.event, text: &text, healed: false };
+        let _ = NagiosFiles::new(config).notify(&ended, Instant::now() + ENGINE_TIMEOUT);
     }
 }
 
@@ -144,11 +142,12 @@ fn with_status(
     config: &Config,
     called: SystemTime,
 ) -> Result<History, Problem> {
-    let Some(file) = &config.status_file else { return Ok(history) };
-    let (now, share) = status::read(file, &call.event, called).map_err(unusable)?;
+    let mut engine = NagiosFiles::new(config);
+    let seen = engine.observe(&call.event, called, Instant::now() + ENGINE_TIMEOUT);
+    let Some(seen) = seen.map_err(unusable)? else { return Ok(history) };
     Ok(History {
-        now: Some(now),
-        fleet: FleetNow { share: Some(share), ..history.fleet },
+        now: Some(seen.object),
+        fleet: FleetNow { share: Some(seen.share), ..history.fleet },
         ..history
     })
 }
@@ -240,26 +239,21 @@ fn act(
     let (state, line) = verdict(call, name, &ending, begun.elapsed());
     let line = format!("{line} (job {job})");
     hands.finish(ending.outcome, &line);
-    if let Some(file) = &config.command_file {
-        let before = if ending.evidence.is_empty() {
-            String::new()
-        } else {
-            format!("; before: {}", ending.evidence.join(" / "))
-        };
-        let healed = ending.outcome == RepairOutcome::Healed;
-        let text = if healed { line.clone() } else { line.clone() + &before };
-        let news = nagios::News {
-            event: &call.event,
-            text: &text,
-            healed,
-            watch: config.check_repairs.as_ref(),
-        };
-        match nagios::tell(file, news, SystemTime::now()) {
-            Ok(()) => hands.note("told", "Nagios"),
-            Err(why) => {
-                hands.note("not told", &why.to_string());
-                hands.troubles.push(format!("warning: {why}"));
-            }
+    let healed = ending.outcome == RepairOutcome::Healed;
+    let before = match ending.evidence.as_slice() {
+        evidence if !evidence.is_empty() && !healed => {
+            format!("; before: {}", evidence.join(" / "))
+        }
+        _ => String::new(),
+    };
+    let text = line.clone() + &before;
+    let ended = Notification { event: &call.event, text: &text, healed };
+    match NagiosFiles::new(config).notify(&ended, Instant::now() + ENGINE_TIMEOUT) {
+        Ok(true) => hands.note("told", "Nagios"),
+        Ok(false) => {}
+        Err(why) => {
+            hands.note("not told", &why.to_string());
+            hands.troubles.push(format!("warning: {why}"));
         }
     }
     hands.troubles.into_iter().fold(Outcome::new(state, line), Outcome::line)
