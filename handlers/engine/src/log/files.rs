@@ -93,7 +93,7 @@ fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {
     let mut lines = LogLines::new(open(path, Rc::default()).map_err(unreadable)?);
     let mut is_empty = true;
     for _ in 0..SEARCHED {
-        let Some(line) = lines.next().map_err(unreadable)? else { break };
+        let Some(line) = lines.next_line().map_err(unreadable)? else { break };
         is_empty &= line.is_empty();
         if let Some((first, _)) = timestamp(line) {
             return Ok(Some(LogFile { path: path.to_owned(), size, first }));

@@ -30,7 +30,7 @@ impl<R: Read> LogLines<R> {
     ///
     /// # Errors
     /// Those of reading.
-    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    pub fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         let mut looked = self.begin;
         loop {
             let found = self.buffer.get(looked..self.end).and_then(|fresh| memchr(b'\n', fresh));
@@ -88,7 +88,7 @@ mod tests {
     fn lines(from: impl Read) -> Vec<Vec<u8>> {
         let mut lines = LogLines::new(from);
         let mut all = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
+        while let Some(line) = lines.next_line().unwrap() {
             all.push(line.to_vec());
         }
         all

@@ -180,18 +180,14 @@ fn as_json(args: &ExplainArgs, explanation: &Explanation) -> Value {
             prediction.because.iter().map(|(name, text)| (name.clone(), text.as_str().into()));
         let because: Map<String, Value> = because.collect();
         json!({
-            "event": prediction.event,
-            "repair": prediction.repair,
+            "event": prediction.event, "repair": prediction.repair,
             "decision": if why.is_none() { "repair" } else { "no-action" },
-            "reason": why.map(|why| &why.code),
-            "text": why.map(|why| &why.text),
-            "allowed_at": why.and_then(|why| why.allowed_at).map(time::rfc3339),
-            "because": because,
+            "reason": why.map(|why| &why.code), "text": why.map(|why| &why.text),
+            "allowed_at": why.and_then(|why| why.allowed_at).map(time::rfc3339), "because": because,
         })
     };
     let about = json!({
-        "host": args.host,
-        "service": args.service,
+        "host": args.host, "service": args.service,
         "if_broken": explanation.if_broken.as_ref().map(one),
     });
     merged(one(&explanation.prediction), about)

@@ -100,13 +100,9 @@ impl Findings {
             &(LintFinding, Vec<String>),
         )| {
             json!({
-                "level": finding.level.as_str(),
-                "code": code,
-                "file": at.file.display().to_string(),
-                "line": at.line,
-                "text": finding.text,
-                "objects": objects,
-                "fix": finding.fix,
+                "level": finding.level.as_str(), "code": code,
+                "file": at.file.display().to_string(), "line": at.line, "text": finding.text,
+                "objects": objects, "fix": finding.fix,
             })
         };
         self.0.iter().map(one).collect()

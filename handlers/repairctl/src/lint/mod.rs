@@ -43,9 +43,7 @@ pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> Result<Found, P
     let whole = configuration.unreadable.is_empty();
     if args.json {
         let found = json!({
-            "findings": findings.json(),
-            "services": counts.services,
-            "hosts": counts.hosts,
+            "findings": findings.json(), "services": counts.services, "hosts": counts.hosts,
             "complete": whole,
         });
         out.line(json::text(format_args!("{found:#}")));

@@ -203,11 +203,8 @@ impl RepairStatus {
         let fleet = &config.policy.fleet;
         let pauses = self.pauses.iter().map(|pause| {
             json!({
-                "host": pause.host,
-                "service": pause.service,
-                "by": pause.by,
-                "reason": pause.reason,
-                "since": time::rfc3339(pause.since),
+                "host": pause.host, "service": pause.service, "by": pause.by,
+                "reason": pause.reason, "since": time::rfc3339(pause.since),
                 "until": pause.until.map(time::rfc3339),
             })
         });
@@ -219,37 +216,30 @@ impl RepairStatus {
         });
         let breakers = self.breakers.iter().map(|breaker| {
             json!({
-                "host": breaker.host,
-                "service": breaker.service,
-                "ineffective": breaker.ineffective,
-                "seconds_left": breaker.left.as_secs(),
+                "host": breaker.host, "service": breaker.service,
+                "ineffective": breaker.ineffective, "seconds_left": breaker.left.as_secs(),
             })
         });
         let trouble = match &self.trouble {
             FleetTrouble::Share { troubled, all, age } => json!({
-                "now": troubled,
-                "of": all,
-                "allowed_percent": fleet.share,
+                "now": troubled, "of": all, "allowed_percent": fleet.share,
                 "seconds_old": age.as_secs(),
             }),
             FleetTrouble::NotKnown | FleetTrouble::Unreadable(_) => Value::Null,
         };
         json!({
-            "paused": self.is_paused(),
-            "pauses": pauses.collect::<Vec<_>>(),
+            "paused": self.is_paused(), "pauses": pauses.collect::<Vec<_>>(),
             "running": running.collect::<Vec<_>>(),
             "fleet": {
                 "running": {"now": self.busy, "allowed": fleet.running},
                 "started": {
-                    "now": self.started.0,
-                    "allowed": fleet.started.count,
+                    "now": self.started.0, "allowed": fleet.started.count,
                     "per_seconds": fleet.started.per.as_secs(),
                 },
                 "trouble": trouble,
             },
             "breakers": breakers.collect::<Vec<_>>(),
-            "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(),
-            "policy": context.policy(),
+            "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(), "policy": context.policy(),
             "ledger": config.ledger,
         })
     }
@@ -267,12 +257,8 @@ fn object(record: &Record) -> Object<'_> {
 
 fn job(record: &Record) -> Value {
     json!({
-        "job": record.job,
-        "host": record.host,
-        "service": record.service,
-        "repair": record.repair,
-        "reserved": time::rfc3339(record.reserved),
-        "ended": record.ended.map(time::rfc3339),
+        "job": record.job, "host": record.host, "service": record.service, "repair": record.repair,
+        "reserved": time::rfc3339(record.reserved), "ended": record.ended.map(time::rfc3339),
         "text": record.text,
     })
 }

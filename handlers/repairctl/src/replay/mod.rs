@@ -116,7 +116,7 @@ fn read(
     let count = Rc::new(Cell::new(0));
     let file = log::open(&log.path, Rc::clone(&count)).map_err(unreadable)?;
     let mut lines = LogLines::new(file);
-    while let Some(line) = lines.next().map_err(broken)? {
+    while let Some(line) = lines.next_line().map_err(broken)? {
         let counts = &mut simulation.counts;
         counts.lines += 1;
         if counts.lines.is_multiple_of(16384) {

@@ -41,12 +41,8 @@ pub fn decision_line(decision: &ReplayDecision<'_>, as_json: bool) -> String {
     };
     if as_json {
         let json = json!({
-            "at": time::rfc3339(time(decision.at)),
-            "host": event.host,
-            "service": event.service,
-            "event": change,
-            "decision": word,
-            "text": text,
+            "at": time::rfc3339(time(decision.at)), "host": event.host, "service": event.service,
+            "event": change, "decision": word, "text": text,
         });
         return json::text(json);
     }
@@ -193,31 +189,19 @@ impl Summary<'_> {
         let object = |object: &&ReplayedObject| -> Json {
             let (event, counts) = (&object.event, object.counts);
             json!({
-                "host": event.host,
-                "service": event.service,
-                "incidents": counts.incidents,
-                "repairs": counts.repairs,
-                "refused": counts.refused,
-                "notifications": counts.pages,
+                "host": event.host, "service": event.service, "incidents": counts.incidents,
+                "repairs": counts.repairs, "refused": counts.refused, "notifications": counts.pages,
                 "saved": counts.saved,
             })
         };
         let json = json!({
-            "from": first,
-            "to": last,
-            "lines": counts.lines,
-            "logs": self.logs,
+            "from": first, "to": last, "lines": counts.lines, "logs": self.logs,
             "not_read": self.bad.iter().map(LogError::to_string).collect::<Vec<_>>(),
-            "objects_known_from": self.known_from,
-            "assumed": self.assumed(),
-            "incidents": total.incidents,
-            "repairs": total.repairs,
-            "healed": counts.healed,
-            "not_healed": counts.failed,
-            "refused": counts.refused,
+            "objects_known_from": self.known_from, "assumed": self.assumed(),
+            "incidents": total.incidents, "repairs": total.repairs, "healed": counts.healed,
+            "not_healed": counts.failed, "refused": counts.refused,
             "no_repair_called_for": counts.not_called_for,
-            "events_that_would_not_have_been": counts.spared,
-            "notifications": total.pages,
+            "events_that_would_not_have_been": counts.spared, "notifications": total.pages,
             "notifications_saved": total.saved,
             "objects": self.worst().iter().map(object).collect::<Vec<_>>(),
         });

@@ -179,12 +179,8 @@ impl<'a> SweepReport<'a> {
         let rows = self.rows.iter().map(|row| {
             let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             json!({
-                "host": name(&row.key.0),
-                "service": row.key.1.as_deref().map(name),
-                "fate": row.outcome.word(),
-                "code": row.code,
-                "text": row.text,
-                "lost": row.missed,
+                "host": name(&row.key.0), "service": row.key.1.as_deref().map(name),
+                "fate": row.outcome.word(), "code": row.code, "text": row.text, "lost": row.missed,
                 "job": row.job,
             })
         });
@@ -194,10 +190,7 @@ impl<'a> SweepReport<'a> {
             SweepEnd::Interrupted => ("interrupted", None),
         };
         json!({
-            "ended": ended,
-            "why": why,
-            "objects": rows.collect::<Vec<_>>(),
-            "not_offered": waiting,
+            "ended": ended, "why": why, "objects": rows.collect::<Vec<_>>(), "not_offered": waiting,
             "still_running": running,
         })
     }
