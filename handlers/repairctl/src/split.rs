@@ -15,7 +15,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
-use crate::nagios;
 
 /// How long root's half waits for the other one, which itself waits less for a gate or a locked
 /// ledger.
@@ -143,7 +142,7 @@ fn start(
     argv: &[OsString],
     stdin: Stdio,
 ) -> Result<Half, Problem> {
-    let environment = nagios::environment(account, context.nagios_cfg());
+    let environment = engine::account::environment(account, context.nagios_cfg());
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 

@@ -8,14 +8,14 @@ mod server;
 
 use std::path::Path;
 
+use engine::account;
+use engine::configuration::{self, MainFile};
 use plugin_kit::{Out, Problem, ToolResult};
 use privsep::Account;
 use serde::{Deserialize, Serialize};
 
-use crate::configuration;
 use crate::context::Context;
 use crate::gate_setup;
-use crate::nagios::{self, MainFile};
 use crate::split::Split;
 use args::InitArgs;
 use recipe::Recipe;
@@ -34,7 +34,7 @@ impl Split for InitArgs {
     type Data = NagiosSettings;
 
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
-        nagios::account_to_become(self.nagios_user.as_deref(), context.nagios_cfg())
+        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg())?)
     }
 
     fn validate(&self, context: &Context) -> Result<(), Problem> {
@@ -55,7 +55,7 @@ impl Split for InitArgs {
 
     fn collect(&self, context: &Context) -> Result<NagiosSettings, Problem> {
         let main = MainFile::find(context.nagios_cfg())?;
-        let get = |name| main.as_ref().and_then(|main| main.get(name)).map(str::to_owned);
+        let get = |name| main.as_ref().and_then(|main| main.text(name)).map(str::to_owned);
         let user = main.as_ref().and_then(MainFile::user).map(str::to_owned);
         Ok(NagiosSettings {
             user,
@@ -72,7 +72,7 @@ impl Split for InitArgs {
     ) -> Result<ToolResult, Problem> {
         let recipes = recipes(self)?;
         let main = MainFile::of_root(context.nagios_cfg());
-        let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
+        let account = account::find(self.nagios_user.as_deref(), main.as_ref())?;
         if let (Some(user), None, None) = (&nagios.user, &self.nagios_user, &main)
             && *user != account.name
         {

@@ -7,6 +7,7 @@ mod known_hosts_file;
 
 use std::time::{Duration, Instant};
 
+use engine::configuration::MainFile;
 use plugin_kit::{Out, Problem, ToolResult};
 use serde::{Deserialize, Serialize};
 use transport::known_hosts::{Names, OnFile};
@@ -15,7 +16,6 @@ use transport::{Error, SshTarget, route};
 
 use self::decision::{TrustAction, TrustOptions};
 use crate::context::Context;
-use crate::nagios::MainFile;
 use crate::split::Split;
 use crate::ui::question;
 use crate::ui::tone::Tone;

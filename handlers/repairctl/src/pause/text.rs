@@ -1,0 +1,35 @@
+//! Pauses in words.
+
+use std::time::SystemTime;
+
+use ledger::Paused;
+use plugin_kit::{Problem, clean};
+use policy::Rounded;
+
+use crate::object::Object;
+
+/// What a command is about, for people. An empty name comes from a script whose variable was empty:
+/// it must not be taken for "everything".
+pub fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Problem> {
+    if host == Some("") || service == Some("") {
+        return Err(Problem::Usage(
+            "a name is empty: leave it out to mean everything; nothing was changed".into(),
+        ));
+    }
+    Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))
+}
+
+pub fn scope_of(paused: &Paused) -> String {
+    scope(paused.host.as_deref(), paused.service.as_deref()).unwrap_or_default()
+}
+
+/// `paused by alice for another 2 h: migration`
+pub fn describe(paused: &Paused, now: SystemTime) -> String {
+    let left = match paused.until {
+        Some(until) => {
+            format!("for another {}", Rounded(until.duration_since(now).unwrap_or_default()))
+        }
+        None => "until it is resumed".to_owned(),
+    };
+    format!("paused by {} {left}: {}", clean(&paused.by), clean(&paused.reason))
+}
