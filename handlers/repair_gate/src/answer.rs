@@ -161,8 +161,11 @@ mod tests {
         done.output = vec!["a\"b".into()];
         assert_eq!(
             parsed(&GateAnswer::Repair(done)),
-            json!({"answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd", "state": "done", "exit": 0,
-                "signal": null, "seconds": 1.001, "started": 5, "output": ["a\"b"]})
+            json!({
+                "answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd",
+                "state": "done", "exit": 0, "signal": null, "seconds": 1.001, "started": 5,
+                "output": ["a\"b"],
+            })
         );
     }
 
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_codes_tell_the_kind_of_answer() {
+    fn the_exit_code_depends_on_the_kind_of_answer() {
         let of = |state| record("20261123-aa", state, 1, Some(2));
         for (state, code) in [
             (RunState::Done, 0),

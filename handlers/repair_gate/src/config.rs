@@ -12,7 +12,7 @@ use crate::duplicate;
 use crate::durations::TimeLimit;
 use crate::request::Name;
 
-/// More than any hand writes; read whole into memory.
+/// Bytes, more than anyone writes by hand; read whole into memory.
 pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
 /// The largest `count` of a budget.
 pub(crate) const MOST_RUNS: u64 = 1000;
@@ -162,8 +162,8 @@ fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadCo
     items.iter().map(|item| command(item, exact)).collect()
 }
 
-/// The name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an alias,
-/// and `ALL` as everyone.
+/// Reads the name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an
+/// alias, and `ALL` as everyone.
 fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     let name = key.string()?;
     if is_account(name) {
@@ -183,7 +183,7 @@ pub(crate) fn is_account(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// An argv. With `exact` it will stand in a sudoers file, where arguments are joined by blanks
+/// Reads an argv. With `exact` it goes into a sudoers file, where arguments are joined by blanks
 /// before they are compared: a blank inside a word, or a character that has a meaning there, could
 /// let another command through.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
@@ -220,7 +220,7 @@ fn is_plain_path(word: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// A number and one of s, m, h, d, from `least` seconds to `most`.
+/// Reads a number and one of s, m, h, d, from `least` seconds to `most`.
 fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
     let seconds = seconds(key.string()?)
         .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
@@ -296,7 +296,7 @@ impl<'a> ConfigValue<'a> {
     }
 }
 
-/// Keys are shown to people; a strange one must not bring control characters or a megabyte along.
+/// Returns a key for a message, without control characters and cut to 80 characters.
 fn shown(key: &str) -> String {
     key.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -86,7 +86,8 @@ fn prune(
 }
 
 /// Runs a repair whose `record` is on disk already, so that a crash cannot give the run back. If
-/// its end cannot be written the job stays "running" until its deadline and is "unknown" afterwards.
+/// its end cannot be written the job stays "running" until its deadline and is "unknown"
+/// afterwards.
 fn run_recorded(
     store: &RecordStore,
     mut record: JobRecord,
@@ -144,9 +145,9 @@ enum LockWait {
     JobKnown(JobRecord),
 }
 
-/// Returns the host's lock, or the record of `job` if another gate has begun it. A gate may hold the
-/// lock to refuse, or before its record is written: for milliseconds, or for as long as an ailing
-/// disk takes. That is waited out, so that a refusal can name the job that runs.
+/// Returns the host's lock, or the record of `job` if another gate has begun it. A gate may hold
+/// the lock to refuse, or before its record is written: for milliseconds, or for as long as an
+/// ailing disk takes. That is waited out, so that a refusal can name the job that runs.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
     for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {

@@ -1,10 +1,9 @@
 //! `repair_gate` runs one of the repairs that its own root-owned file names, and refuses everything
 //! else.
 //!
-//! It is the forced command (sshd(8), `command=`) of the key that the Nagios server holds. The
-//! request is taken from SSH_ORIGINAL_COMMAND alone; the configuration from a file and from its own
-//! arguments, which stand in authorized_keys, and never from the environment, of which a client may
-//! send parts (SendEnv).
+//! It is the forced command (sshd(8), `command=`) of the Nagios server's key. The request comes
+//! from SSH_ORIGINAL_COMMAND alone; the configuration comes from a file and from the arguments in
+//! authorized_keys, never from the environment, of which a client may send parts (SendEnv).
 //!
 //! Pure modules: [`request`] (the words of a request), [`config`] (repairs.json), `rate_limit`
 //! (cooldown, budget and records), `durations`, `timestamps`, `record`, `rejection`, `answer` and

@@ -15,7 +15,7 @@ use crate::timestamps::until;
 /// before its records are.
 #[allow(clippy::cast_possible_truncation, reason = "a thousand fits")]
 pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
-/// The least time for which a job ID stays known; a server asks again within minutes.
+/// The least time for which a job ID stays known; a server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
 /// Returns the time after its end for which a record is needed, from the retention of its repair.

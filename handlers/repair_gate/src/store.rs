@@ -1,6 +1,6 @@
-//! The state directory: one lock, and one file per job. Anything that is not as this file leaves it
-//! is an error and is never taken for "empty": a gate that forgets would be bolder than the one
-//! that remembers.
+//! The state directory: one lock, and one file per job. Anything that is not as this module leaves
+//! it is an error and never counts as "empty": a gate that forgets would be bolder than one that
+//! remembers.
 //!
 //! A record is written to `jobs/JOB.json`. The next repair that runs first files it as
 //! `jobs/NAME/JOB.json`, so that the records of one name neither take room from another nor are
@@ -39,7 +39,7 @@ impl RecordStore {
         ownership::check_directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| unusable(dir, &e))?.uid();
         if owner != uid {
-            // Else a call by hand as root would leave files that the gate cannot read.
+            // Otherwise a call by hand as root would leave files that the gate cannot read.
             let owner = host::account(owner);
             let text = format!("belongs to {owner}, and only that account may use it");
             return Err(UnusablePath::new(dir, text));
@@ -86,7 +86,7 @@ impl RecordStore {
             make_dir(&self.jobs)?;
             sync(&self.dir)?;
         }
-        // create_new does not follow a symlink that somebody has laid there.
+        // create_new does not follow a symlink.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(unusable(&path, &e)),
             _ => {}
