@@ -1,11 +1,12 @@
-//! What a server, or whoever has its key, may say; and that nothing else makes anything happen.
+//! What a server, or anyone who has its key, can request; and that nothing else makes anything
+//! happen.
 
 use std::fs;
 
-use crate::common::{Answer, JOB, Lab};
+use crate::common::{GateLab, GateResult, JOB};
 use serde_json::json;
 
-/// Each of these would be a repair if any part of it were believed.
+/// Each of these would be a repair if the gate believed any part of it.
 fn worse_words() -> Vec<Vec<u8>> {
     let texts = [
         "",
@@ -116,13 +117,13 @@ fn worse_words() -> Vec<Vec<u8>> {
 
 #[test]
 fn worse_words_run_nothing_and_write_nothing() {
-    let lab = Lab::new();
+    let lab = GateLab::new();
     let words = worse_words();
     assert!(words.len() > 90);
     for bad in &words {
-        let answer = lab.ask_bytes(Some(bad));
+        let answer = lab.request_bytes(Some(bad));
         let shown = String::from_utf8_lossy(&bad[..bad.len().min(80)]).into_owned();
-        // A name in another spelling is well formed, and no repair of this host.
+        // A name in another spelling is well formed, but this host has no such repair.
         let reason =
             if shown.starts_with("repair TOUCH ") { "unknown-repair" } else { "bad-request" };
         assert_eq!(
@@ -138,32 +139,32 @@ fn worse_words_run_nothing_and_write_nothing() {
             "{shown:?} wrote to the state directory"
         );
     }
-    // The same lab does repair when asked properly, so the marker would have shown it.
-    assert_eq!(lab.ask(&format!("repair touch {JOB}")).is("done").code, 0);
+    // The same lab does repair on a proper request, so the marker would have shown it.
+    assert_eq!(lab.request(&format!("repair touch {JOB}")).is("done").code, 0);
     assert!(lab.marker().exists());
 }
 
 #[test]
 fn a_login_without_a_command_is_refused() {
-    let lab = Lab::new();
-    lab.ask_bytes(None).refused("bad-request");
+    let lab = GateLab::new();
+    lab.request_bytes(None).refused("bad-request");
     assert!(lab.state_files().is_empty());
 }
 
 #[test]
 fn a_refusal_names_the_job_when_it_could_be_read() {
-    let lab = Lab::new();
-    assert_eq!(lab.ask(&format!("repair a;b {JOB}")).json["job"], json!(JOB));
-    assert_eq!(lab.ask(&format!("repair nothing {JOB}")).json["job"], json!(JOB));
-    assert_eq!(lab.ask("repair touch short").json.get("job"), None);
+    let lab = GateLab::new();
+    assert_eq!(lab.request(&format!("repair a;b {JOB}")).json["job"], json!(JOB));
+    assert_eq!(lab.request(&format!("repair nothing {JOB}")).json["job"], json!(JOB));
+    assert_eq!(lab.request("repair touch short").json.get("job"), None);
 }
 
 #[test]
 fn list_and_version_answer() {
-    let lab = Lab::new();
+    let lab = GateLab::new();
     lab.repairs(&json!({"b": {"run": ["/bin/true"]}, "a": {"run": ["/bin/true"]}}));
-    assert_eq!(lab.ask("list").json["repairs"], json!(["a", "b"]));
-    let version = lab.ask("version");
+    assert_eq!(lab.request("list").json["repairs"], json!(["a", "b"]));
+    let version = lab.request("version");
     assert_eq!((version.text("version"), version.code), (env!("CARGO_PKG_VERSION"), 0));
     assert_eq!(
         version.text("host"),
@@ -174,7 +175,7 @@ fn list_and_version_answer() {
 
 #[test]
 fn the_environment_configures_nothing() {
-    let lab = Lab::with("env > \"$1/env\"", &json!({}));
+    let lab = GateLab::with("env > \"$1/env\"", &json!({}));
     let mut command = lab.command(Some(format!("repair x {JOB}").as_bytes()));
     for name in [
         "CONFIG",
@@ -195,7 +196,7 @@ fn the_environment_configures_nothing() {
         .env("RUST_BACKTRACE", "full")
         .env("LC_ALL", "xx_XX")
         .env("LC_EVIL", "$(id)");
-    let answer = Answer::of(&command.output().unwrap());
+    let answer = GateResult::of(&command.output().unwrap());
     answer.is("done");
     assert_eq!(answer.stderr, "");
     let seen = fs::read_to_string(lab.path("env")).unwrap();
@@ -209,11 +210,11 @@ fn the_environment_configures_nothing() {
 }
 
 #[test]
-fn wrong_arguments_in_authorized_keys_are_a_refusal_and_say_so() {
-    let lab = Lab::new();
+fn refuses_wrong_arguments_in_authorized_keys_with_their_reason() {
+    let lab = GateLab::new();
     for bad in [&["--nonsense"][..], &["--config"], &["repair", "touch", JOB]] {
         let mut command = lab.command(Some(format!("repair touch {JOB}").as_bytes()));
-        let answer = Answer::of(&command.args(bad).output().unwrap());
+        let answer = GateResult::of(&command.args(bad).output().unwrap());
         answer.refused("config");
         assert!(answer.stderr.starts_with("repair_gate: "), "{}", answer.stderr);
     }
@@ -222,7 +223,7 @@ fn wrong_arguments_in_authorized_keys_are_a_refusal_and_say_so() {
 
 #[test]
 fn help_and_version_are_for_people() {
-    let lab = Lab::new();
+    let lab = GateLab::new();
     for (word, start) in
         [("--help", "repair_gate: runs"), ("--version", "repair_gate 0."), ("-V", "repair_gate 0.")]
     {
@@ -232,11 +233,11 @@ fn help_and_version_are_for_people() {
     }
 }
 
-/// `repair_gate sudoers > FILE` is what set-up scripts rely on: an empty file would pass for a
-/// sudoers file that is in order.
+/// Set-up scripts rely on `repair_gate sudoers > FILE`: an empty file would pass for a sudoers file
+/// that is in order.
 #[test]
-fn a_text_for_people_that_cannot_be_written_is_no_success() {
-    let lab = Lab::new();
+fn fails_if_a_text_for_people_cannot_be_written() {
+    let lab = GateLab::new();
     for word in ["sudoers", "check"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = lab.command(None).arg(word).stdout(full).output().unwrap();

@@ -1,21 +1,21 @@
-//! What the gate remembers: pace, crashes and reboots, and what it does when its memory is damaged,
-//! full or read-only.
+//! Records: cooldown and budget, crashes and reboots, and a state directory that is damaged, full
+//! or read-only.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::common::{JOB, Lab, wait_until};
+use crate::common::{GateLab, JOB, wait_until};
 use crate::jobs::{NOTE, other};
 use serde_json::json;
 
-/// What is wrong, and how to make it so.
-type Damage<'a> = (&'a str, &'a dyn Fn(&Lab));
+/// A name, and how to do the damage.
+type StateDamage<'a> = (&'a str, &'a dyn Fn(&GateLab));
 
 #[test]
-fn cooldown_and_budget_are_kept_here_whoever_asks() {
-    let lab = Lab::with(NOTE, &json!({"cooldown": "1h"}));
+fn keeps_cooldown_and_budget_for_every_client() {
+    let lab = GateLab::with(NOTE, &json!({"cooldown": "1h"}));
     lab.repair(JOB).is("done");
     let answer = lab.repair(&other(1));
     answer.refused("cooldown");
@@ -27,7 +27,7 @@ fn cooldown_and_budget_are_kept_here_whoever_asks() {
     });
     lab.repair(&other(2)).is("done");
 
-    let lab = Lab::with(NOTE, &json!({"budget": {"count": 2, "window": "1h"}}));
+    let lab = GateLab::with(NOTE, &json!({"budget": {"count": 2, "window": "1h"}}));
     lab.repair(JOB).is("done");
     lab.repair(&other(1)).is("done");
     let answer = lab.repair(&other(2));
@@ -38,7 +38,7 @@ fn cooldown_and_budget_are_kept_here_whoever_asks() {
 
 #[test]
 fn a_clock_that_went_back_makes_it_no_bolder() {
-    let lab = Lab::with(NOTE, &json!({}));
+    let lab = GateLab::with(NOTE, &json!({}));
     lab.repair(JOB).is("done");
     lab.edit_record(JOB, |record| {
         for key in ["started", "ended", "deadline"] {
@@ -52,14 +52,14 @@ fn a_clock_that_went_back_makes_it_no_bolder() {
 
 #[test]
 fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again() {
-    let lab = Lab::with(&format!("{NOTE}; sleep 2"), &json!({}));
+    let lab = GateLab::with(&format!("{NOTE}; sleep 2"), &json!({}));
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
     wait_until("it runs", || lab.runs() == 1);
     gate.kill().unwrap();
     gate.wait().unwrap();
     // Its repair may still be running, so nothing else may.
     assert!(
-        lab.ask(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0
+        lab.request(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0
     );
     assert_eq!(lab.repair(JOB).is("running").code, 2);
     let busy = lab.repair(&other(1));
@@ -69,14 +69,14 @@ fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again()
     let reboot = |record: &mut serde_json::Value| record["boot"] = json!("another-boot");
     let saved = fs::read(lab.record_path(JOB)).unwrap();
     lab.edit_record(JOB, reboot);
-    lab.ask(&format!("status {JOB}")).is("unknown");
+    lab.request(&format!("status {JOB}")).is("unknown");
     fs::write(lab.record_path(JOB), saved).unwrap();
 
     lab.edit_record(JOB, |record| {
         record["started"] = json!(record["started"].as_u64().unwrap() - 200_000);
         record["deadline"] = json!(record["deadline"].as_u64().unwrap() - 200_000);
     });
-    lab.ask(&format!("status {JOB}")).is("unknown");
+    lab.request(&format!("status {JOB}")).is("unknown");
     assert_eq!(lab.repair(JOB).is("unknown").code, 2);
     lab.repair(&other(2)).is("done");
     assert_eq!(lab.runs(), 2, "the lost job was not run again");
@@ -84,7 +84,7 @@ fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again()
 
 #[test]
 fn damaged_state_is_refused_and_never_taken_for_empty() {
-    let damages: [Damage; 10] = [
+    let damages: [StateDamage; 10] = [
         ("an empty record", &|lab| fs::write(lab.record_path(JOB), "").unwrap()),
         ("garbage", &|lab| fs::write(lab.record_path(JOB), "{\"job\": 1}").unwrap()),
         ("a cut record", &|lab| {
@@ -118,7 +118,7 @@ fn damaged_state_is_refused_and_never_taken_for_empty() {
         }),
     ];
     for (what, damage) in damages {
-        let lab = Lab::with(NOTE, &json!({}));
+        let lab = GateLab::with(NOTE, &json!({}));
         lab.repair(JOB).is("done");
         damage(&lab);
         for job in [JOB, &other(1)] {
@@ -126,13 +126,13 @@ fn damaged_state_is_refused_and_never_taken_for_empty() {
             assert_eq!(answer.json["reason"], json!("state"), "{what}: {}", answer.json);
         }
         assert_eq!(lab.runs(), 1, "{what}");
-        assert_eq!((lab.ask("list").code, lab.ask("version").code), (0, 0), "{what}");
+        assert_eq!((lab.request("list").code, lab.request("version").code), (0, 0), "{what}");
     }
 }
 
 #[test]
 fn a_damaged_directory_of_filed_records_is_refused() {
-    let damages: [Damage; 4] = [
+    let damages: [StateDamage; 4] = [
         ("writable by others", &|lab| lab.chmod("state/jobs/x", 0o770)),
         ("of another account", &|lab| {
             chown(lab.state().join("jobs/x"), Some(65534), None).unwrap()
@@ -146,7 +146,7 @@ fn a_damaged_directory_of_filed_records_is_refused() {
         }),
     ];
     for (what, damage) in damages {
-        let lab = Lab::with(NOTE, &json!({}));
+        let lab = GateLab::with(NOTE, &json!({}));
         lab.repair(JOB).is("done");
         lab.repair(&other(1)).is("done");
         damage(&lab);
@@ -154,14 +154,14 @@ fn a_damaged_directory_of_filed_records_is_refused() {
             let answer = lab.repair(job);
             assert_eq!(answer.json["reason"], json!("state"), "{what}: {}", answer.json);
         }
-        assert_eq!(lab.ask("usage").json["reason"], json!("state"), "{what}");
+        assert_eq!(lab.request("usage").json["reason"], json!("state"), "{what}");
         assert_eq!(lab.runs(), 2, "{what}");
     }
 }
 
 #[test]
 fn a_damaged_state_directory_is_refused() {
-    let damages: [Damage; 7] = [
+    let damages: [StateDamage; 7] = [
         ("missing", &|lab| fs::remove_dir(lab.state()).unwrap()),
         ("writable by others", &|lab| lab.chmod("state", 0o770)),
         ("of another account", &|lab| chown(lab.state(), Some(65534), None).unwrap()),
@@ -181,12 +181,12 @@ fn a_damaged_state_directory_is_refused() {
         }),
     ];
     for (what, damage) in damages {
-        let lab = Lab::with(NOTE, &json!({}));
+        let lab = GateLab::with(NOTE, &json!({}));
         damage(&lab);
         let answer = lab.repair(JOB);
         assert_eq!(answer.json["reason"], json!("state"), "{what}: {}", answer.json);
         assert!(!lab.path("elsewhere").exists(), "{what}");
-        assert_eq!((lab.runs(), lab.ask("list").code), (0, 0), "{what}");
+        assert_eq!((lab.runs(), lab.request("list").code), (0, 0), "{what}");
     }
 }
 
@@ -194,7 +194,7 @@ fn a_damaged_state_directory_is_refused() {
 struct Mounted(PathBuf);
 
 impl Mounted {
-    fn new(lab: &Lab, options: &str) -> Mounted {
+    fn new(lab: &GateLab, options: &str) -> Mounted {
         let mounted = Mounted(lab.state());
         mounted.run("/bin/mount", &["-t", "tmpfs", "-o", options, "tmpfs"]);
         mounted
@@ -216,33 +216,33 @@ impl Drop for Mounted {
 
 #[test]
 fn a_read_only_state_directory_runs_nothing_but_still_answers() {
-    let lab = Lab::with(NOTE, &json!({}));
+    let lab = GateLab::with(NOTE, &json!({}));
     let mounted = Mounted::new(&lab, "mode=0700");
     lab.repair(JOB).is("done");
     mounted.run("/bin/mount", &["-o", "remount,ro"]);
     assert!(lab.repair(&other(1)).refused("state").contains("Read-only"));
-    lab.ask(&format!("status {JOB}")).is("done");
+    lab.request(&format!("status {JOB}")).is("done");
     lab.repair(JOB).is("done");
-    assert_eq!((lab.runs(), lab.ask("list").code, lab.ask("version").code), (1, 0, 0));
+    assert_eq!((lab.runs(), lab.request("list").code, lab.request("version").code), (1, 0, 0));
 }
 
 #[test]
 fn a_full_state_directory_runs_nothing_and_keeps_what_it_knows() {
-    let lab = Lab::with(NOTE, &json!({}));
+    let lab = GateLab::with(NOTE, &json!({}));
     let _mounted = Mounted::new(&lab, "mode=0700,size=64k");
     lab.repair(JOB).is("done");
     let filler = lab.state().join("filler");
     assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the file system should be full now");
     assert!(lab.repair(&other(1)).refused("state").contains("No space"));
-    lab.ask(&format!("status {JOB}")).is("done");
-    assert_eq!((lab.runs(), lab.ask("list").code), (1, 0));
+    lab.request(&format!("status {JOB}")).is("done");
+    assert_eq!((lab.runs(), lab.request("list").code), (1, 0));
     fs::remove_file(filler).unwrap();
     lab.repair(&other(1)).is("done");
 }
 
 #[test]
 fn old_records_go_and_recent_ones_stay() {
-    let lab = Lab::with(NOTE, &json!({}));
+    let lab = GateLab::with(NOTE, &json!({}));
     for n in 0..3 {
         lab.repair(&other(n)).is("done");
     }
