@@ -83,7 +83,7 @@ fn put(pipe: &mut File, command: &str) -> io::Result<()> {
 pub fn pipe(file: &Path) -> Result<File, Untold> {
     safe_file::open_fifo_for_writing(file).map_err(|why| match why {
         safe_file::Error::Kind { .. } => Untold::NoPipe { path: file.to_owned() },
-        safe_file::Error::NobodyReads { .. } => {
+        safe_file::Error::NoReader { .. } => {
             let why = io::Error::other("nobody reads it: is Nagios running?");
             Untold::Unwritable { path: file.to_owned(), why }
         }

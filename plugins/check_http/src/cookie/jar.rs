@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use safe_file::{Error, Input, Kind};
+use safe_file::{Error, FileKind, Input};
 
 use super::Cookie;
 use crate::place::Place;
@@ -50,7 +50,9 @@ impl Jar {
             Err(why) if why.kind() == ErrorKind::NotFound => {
                 return Ok(Jar { file: Some(file.to_owned()), ..Jar::default() });
             }
-            Err(Error::Kind { found, .. }) if found != Kind::Directory => return Ok(Jar::default()),
+            Err(Error::Kind { found, .. }) if found != FileKind::Directory => {
+                return Ok(Jar::default());
+            }
             input => input.map_err(bad)?,
         };
         if !input.is_regular().map_err(bad)? {
