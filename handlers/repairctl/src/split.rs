@@ -72,9 +72,9 @@ pub fn run<C: Split>(
             let half = start(&account, site, &with(argv, command.extra_args()), Stdio::null())?;
             // What is printed as JSON is escaped there, and says just what is on record.
             let exact = argv.iter().any(|word| word == "--json");
-            let answer = half.answer(command.timeout(), exact)?;
-            answer.map_err(|text| {
-                Problem::Usage(format!("as {}: {text}{}", account.name, hint(argv)))
+            half.answer(command.timeout(), exact).map_err(|why| match why {
+                privsep::Error::Reported { .. } => Problem::Usage(format!("{why}{}", hint(argv))),
+                why => why.into(),
             })?
         }
     };
