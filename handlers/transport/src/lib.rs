@@ -5,16 +5,18 @@
 //! repair is due, what came of earlier ones, or what is done with the answer.
 
 mod answer;
-mod clock;
+mod deadline;
 mod error;
 mod frame;
-mod heard;
+mod glob;
+mod key;
 pub mod known_hosts;
 mod lines;
 mod openssh;
-mod pattern;
+pub mod probe;
 mod request;
 mod resolve;
+mod response_buffer;
 pub mod route;
 mod ssh;
 mod text;
@@ -29,7 +31,6 @@ pub use frame::read_answer;
 pub use lines::Lines;
 pub use openssh::{Backend, OpenSsh, OpenSshGate};
 pub use request::Request;
-pub use ssh::survey;
 pub use ssh::{SshGate, SshTarget, connect};
 pub use text::in_quotes;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 
-use crate::clock::Clock;
+use crate::deadline::Clock;
 use crate::{Error, Phase};
 
 /// Connects to the first of the host's addresses that answers.

@@ -247,7 +247,7 @@ fn a_hosts_keys_can_be_looked_at_without_trusting_it_or_logging_in() {
         key: sshd.path("no-key"),
         ..sshd.target()
     };
-    let keys = transport::survey::host_keys(&target, common::soon()).unwrap();
+    let keys = transport::probe::host_keys(&target, common::soon()).unwrap();
     let lines: Vec<String> = keys.iter().map(|key| key.line().unwrap()).collect();
     assert_eq!(lines, ["ed25519", "ecdsa", "rsa"].map(|kind| sshd.host_key(kind)));
     let listed =
@@ -255,5 +255,5 @@ fn a_hosts_keys_can_be_looked_at_without_trusting_it_or_logging_in() {
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.contains(&keys[0].fingerprint()), "{listed} {keys:?}");
     assert!(!sshd.log().contains("userauth") && sshd.asked().is_empty(), "{}", sshd.log());
-    assert!(transport::survey::recorded(&target).unwrap().is_empty());
+    assert!(transport::probe::recorded(&target).unwrap().is_empty());
 }

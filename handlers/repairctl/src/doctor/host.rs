@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use policy::RepairName;
 use policy_file::{HostRoute, Transport};
 use transport::{
-    Answer, Error, Gate, GateReason, Phase, Refusal, Request, Usage, in_quotes, route, survey,
+    Answer, Error, Gate, GateReason, Phase, Refusal, Request, Usage, in_quotes, probe, route,
 };
 
 use super::finding::{Finding, Verdict};
@@ -52,7 +52,7 @@ pub fn examine(patient: &Patient) -> Vec<Finding> {
 
 fn host_key(route: &HostRoute) -> Finding {
     let host = &route.host;
-    match survey::negotiated(&route::target(route)) {
+    match probe::negotiated(&route::target(route)) {
         Ok(types) => Finding::ok("known host", format!("{types} of {host} is on file")),
         Err(Error::CertAuthorityOnly { .. }) if route.transport == Transport::Openssh => {
             Finding::ok("known host", "by the certificate of its authority")
@@ -75,7 +75,7 @@ fn known_host_fix(why: &Error) -> HostFix {
 
 fn port(route: &HostRoute, deadline: Instant) -> Finding {
     let place = format!("{}, port {}", route.address, route.port);
-    match survey::port(&route::target(route), deadline) {
+    match probe::port(&route::target(route), deadline) {
         Ok(()) => Finding::ok("port", place),
         Err(why) => Finding::wrong("port", short(&why), port_fix(&why)),
     }

@@ -10,7 +10,7 @@ use ledger::SqliteLedger;
 use policy::Act;
 use policy_file::{Config, HostRoute, Transport};
 use rustix::fs::{Access, access};
-use transport::{Error, route, survey};
+use transport::{Error, probe, route};
 
 use super::finding::Finding;
 use super::fix::ServerFix;
@@ -81,7 +81,7 @@ pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<Finding> {
         {
             let target = route::target(route);
             findings.push(
-                match survey::private_key(&target, route.transport == Transport::Openssh) {
+                match probe::private_key(&target, route.transport == Transport::Openssh) {
                     Ok(shown) => Finding::ok("key", shown),
                     Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, route)),
                 },

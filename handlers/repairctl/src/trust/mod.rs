@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use plugin_kit::{Found, Out, Problem};
 use serde::{Deserialize, Serialize};
 use transport::known_hosts::{Names, OnFile};
-use transport::survey::{self, ShownKey};
+use transport::probe::{self, ShownKey};
 use transport::{Error, SshTarget, route};
 
 use self::step::{Action, Options};
@@ -46,7 +46,7 @@ impl Split for Trust {
             .unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
         let place = place(self, &target(self, site, address.as_deref())?);
-        let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
+        let keys = match probe::host_keys(&place, Instant::now() + LIMIT) {
             Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
             shown => shown.map_err(|why| why.to_string()),
         };
@@ -54,13 +54,13 @@ impl Split for Trust {
         Ok(Survey { address, keys: keys.map(blobs) })
     }
 
-    fn show(&self, survey: Survey, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, probe: Survey, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         // What Nagios' files say of its address is where to look, and no name to record.
         let (target, place) = (
             target(self, site, None)?,
-            place(self, &target(self, site, survey.address.as_deref())?),
+            place(self, &target(self, site, probe.address.as_deref())?),
         );
-        match survey.keys {
+        match probe.keys {
             Ok(blobs) => {
                 let keys: Vec<ShownKey> =
                     blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
@@ -81,7 +81,7 @@ fn compare(
     keys: &[ShownKey],
     out: &mut Out,
 ) -> Result<Found, Problem> {
-    let on_file = survey::recorded(target).map_err(unusable)?;
+    let on_file = probe::recorded(target).map_err(unusable)?;
     let wanted = words.fingerprint.as_deref();
     let Some(key) = chosen(keys, wanted, out) else { return Ok(Found::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
@@ -270,7 +270,7 @@ fn record(
     file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say
     // something else.
-    let now = survey::recorded(target).map_err(unusable)?;
+    let now = probe::recorded(target).map_err(unusable)?;
     let only = Options { named: true, replace: false };
     if step::step(only, &now, key.blob(), &[key.blob()]) == Action::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));

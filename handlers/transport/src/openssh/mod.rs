@@ -2,17 +2,17 @@
 //! keys, ProxyJump and the rest of ssh_config). Same questions, same framed answers, same deadline.
 
 mod command;
-mod judge;
-mod run;
+mod outcome;
+mod process;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::clock::Clock;
+use crate::deadline::Clock;
 use crate::known_hosts::Standing;
 use crate::ssh::session::{algorithms, read_known_hosts};
-use crate::ssh::{key, target};
-use crate::{Answer, Error, Gate, Request, SshTarget};
+use crate::ssh::target;
+use crate::{Answer, Error, Gate, Request, SshTarget, key};
 
 /// Which `ssh` to use, and how.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ impl Gate for OpenSshGate {
         watch: &mut dyn FnMut(&str),
     ) -> Result<Answer, Error> {
         let clock = Clock::new(&self.target.host, deadline);
-        let ran = run::run(self, request, &clock, watch)?;
-        judge::judge(ran, &self.target, request, &clock)
+        let ran = process::run(self, request, &clock, watch)?;
+        outcome::judge(ran, &self.target, request, &clock)
     }
 }

@@ -13,7 +13,7 @@ use ssh_key::PublicKey;
 use ssh2::{Agent, Session};
 
 use super::SshTarget;
-use super::io::{Failure, Wire};
+use super::connection::{Failure, Wire};
 use crate::{Error, Phase};
 
 /// An sshd hangs up after six attempts (sshd_config(5), MaxAuthTries).
@@ -63,7 +63,7 @@ fn public_half(target: &SshTarget) -> Result<Option<Vec<u8>>, Error> {
     let mut file = target.key.clone().into_os_string();
     file.push(".pub");
     let file = PathBuf::from(file);
-    let text = match safe_file::read(&file, super::key::LONGEST, None).map_err(io::Error::from) {
+    let text = match safe_file::read(&file, crate::key::LONGEST, None).map_err(io::Error::from) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         // Without it the agent would offer the host every key it holds.
         read => {

@@ -28,7 +28,7 @@ pub(super) fn disagreement(head: &[u8], asked: &Asked<'_>) -> Option<String> {
 }
 
 /// The host key algorithms that the host offers; none if its lists never came.
-pub(super) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
+pub(crate) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
     Some(lists(head)?.get(1)?.split(',').map(str::to_owned).collect())
 }
 

@@ -1,22 +1,20 @@
 //! The built-in way to a gate: libssh2, strict host keys, one deadline.
 
 mod agent;
-mod ask;
-mod io;
-mod kexinit;
-pub(crate) mod key;
-mod pump;
+pub(crate) mod connection;
+mod exec;
+mod jump_host;
+pub(crate) mod kexinit;
+mod relay;
 pub(crate) mod session;
-pub mod survey;
 pub(crate) mod target;
-mod via;
 mod watchdog;
 
 use std::time::Instant;
 
 pub use target::SshTarget;
 
-use crate::clock::Clock;
+use crate::deadline::Clock;
 use crate::{Answer, Error, Gate, Phase, Request};
 
 /// A logged-in connection to a gate. Dropping it never waits for the host.
@@ -24,7 +22,7 @@ pub struct SshGate {
     target: SshTarget,
     /// Gone after the first question that was not answered: what the other side sends next belongs
     /// to nobody knows what.
-    wire: Option<io::Wire>,
+    wire: Option<connection::Wire>,
     /// Whether it has served a question, so that it may have died since.
     used: bool,
 }
@@ -48,11 +46,11 @@ impl Gate for SshGate {
         let mut wire =
             self.wire.take().ok_or_else(|| Error::UsedUp { host: self.target.host.clone() })?;
         wire.begin(deadline);
-        let answer = match ask::ask(&mut wire, request, watch) {
+        let answer = match exec::ask(&mut wire, request, watch) {
             // The connection ended while it was idle; nothing of this question was sent.
             Err(Error::Cut { phase: Phase::Open, .. }) if self.used => {
                 wire = session::log_in(&self.target, Clock::new(&self.target.host, deadline))?;
-                ask::ask(&mut wire, request, watch)?
+                exec::ask(&mut wire, request, watch)?
             }
             answer => answer?,
         };

@@ -6,11 +6,11 @@ use std::io::{self, ErrorKind};
 use ssh2::MethodType;
 
 use super::agent::{self, Signed};
-use super::io::{Failure, Wire, code};
+use super::connection::{Failure, Wire, code};
 use super::kexinit;
-use super::key::{self, Key};
-use super::{SshTarget, target, via};
-use crate::clock::Clock;
+use super::{SshTarget, jump_host, target};
+use crate::deadline::Clock;
+use crate::key::{self, Key};
 use crate::known_hosts::{self, Names, OnFile, Source, Standing, Verdict};
 use crate::{Error, Phase, resolve};
 
@@ -41,14 +41,16 @@ pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
 }
 
 /// A connection on which nothing was said yet; a bastion on the way has been logged in to.
-pub(super) fn reach(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
+pub(crate) fn reach(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
     match &target.via {
         None => Wire::new(
             resolve::connect(&clock, &target.address, target.port)?,
             clock,
             target.keepalive,
         ),
-        Some(bastion) => Wire::new(via::connect(&clock, bastion, target)?, clock, target.keepalive),
+        Some(bastion) => {
+            Wire::new(jump_host::connect(&clock, bastion, target)?, clock, target.keepalive)
+        }
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) fn algorithms(target: &SshTarget, on_file: &OnFile) -> Result<String,
     Ok(wanted.join(","))
 }
 
-pub(super) fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Result<(), Error> {
+pub(crate) fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Result<(), Error> {
     let no_agreement = |detail: String| Error::NoCommonAlgorithm {
         host: target.host.clone(),
         address: target.place(),

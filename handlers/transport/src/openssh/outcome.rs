@@ -2,11 +2,11 @@
 //! and the exit code. Its text is quoted, never read: a peer that has proved nothing can put whole
 //! lines into it (RFC 4253, 11.1).
 
-use crate::clock::Clock;
+use crate::deadline::Clock;
 use crate::text::quoted;
 use crate::{Answer, Error, Phase, Request, SshTarget};
 
-use super::run::Ran;
+use super::process::Ran;
 
 /// The answer, or why none came.
 pub(super) fn judge(

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use ssh2::Channel;
 
-use super::io::{Wire, again, code};
-use crate::heard::{GRACE, Heard};
+use super::connection::{Wire, again, code};
+use crate::response_buffer::{GRACE, Heard};
 use crate::text::quoted;
 use crate::{Answer, Error, Phase, Request};
 

@@ -9,11 +9,7 @@ use sha1::Sha1;
 use ssh_key::known_hosts::{HostPatterns, Marker};
 use ssh_key::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 
-use crate::pattern::fits;
-
-mod pinning;
-
-pub use pinning::{Unforgettable, forget};
+use crate::glob::fits;
 
 /// One file of host keys: what to call it, and what it holds.
 pub struct Source<'a> {
@@ -181,7 +177,7 @@ fn read_key(
 
 /// Whether a host field covers a name: hashed, or a list of patterns of which one fits and no
 /// negated one does.
-fn covers(patterns: &HostPatterns, name: &str) -> bool {
+pub(super) fn covers(patterns: &HostPatterns, name: &str) -> bool {
     match patterns {
         HostPatterns::HashedName { salt, hash } => {
             // Any key length is good for HMAC, so this cannot fail.

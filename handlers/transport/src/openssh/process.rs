@@ -16,8 +16,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::OpenSshGate;
-use crate::clock::Clock;
-use crate::heard::{GRACE, Heard};
+use crate::deadline::Clock;
+use crate::response_buffer::{GRACE, Heard};
 use crate::{Error, Phase, Request};
 
 /// How much of the log is kept; ssh writes a few lines.

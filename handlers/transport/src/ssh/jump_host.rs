@@ -8,10 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use ssh2::Channel;
 
 use super::SshTarget;
-use super::io::{Wire, code};
-use super::pump::Far;
+use super::connection::{Wire, code};
+use super::relay::Far;
 use super::session::log_in;
-use crate::clock::Clock;
+use crate::deadline::Clock;
 use crate::{Error, Phase};
 
 /// What a bastion may send in all, which is what the host behind it may, several times over.

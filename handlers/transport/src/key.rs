@@ -10,7 +10,7 @@ use ssh_key::{Algorithm, HashAlg, PrivateKey};
 use crate::{Error, SshTarget};
 
 /// More than any private key; what is longer is something else.
-pub(super) const LONGEST: u64 = 64 * 1024;
+pub(crate) const LONGEST: u64 = 64 * 1024;
 
 /// A private key as libssh2 wants it.
 pub(crate) struct Key {

@@ -2,7 +2,7 @@
 
 use ssh_key::known_hosts::HostPatterns;
 
-use super::covers;
+use super::parse::covers;
 
 /// The line covers the name by a pattern that is for other hosts too; its number, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use ssh_key::{HashAlg, PublicKey};
 
-use super::io::Wire;
-use super::{SshTarget, kexinit, key, session, target};
-use crate::clock::Clock;
+use crate::deadline::Clock;
 use crate::known_hosts::OnFile;
-use crate::{Error, Phase, resolve};
+use crate::ssh::connection::Wire;
+use crate::ssh::{SshTarget, kexinit, session, target};
+use crate::{Error, Phase, key, resolve};
 
 /// The types of host keys that can be recorded and compared, the best first; RSA with SHA-2 only
 /// (RFC 8332).

@@ -9,9 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
-use super::pump::{self, Far, Intake};
+use super::relay::{self, Far, Intake};
 use super::watchdog::Watchdog;
-use crate::clock::Clock;
+use crate::deadline::Clock;
 use crate::text::clean;
 use crate::{Error, Phase};
 
@@ -54,7 +54,7 @@ impl Wire {
     pub(super) fn new(far: impl Far, clock: Clock, keepalive: Duration) -> Result<Wire, Error> {
         let intake = Intake::default();
         intake.allow(LOGIN_MOST);
-        let link = pump::start(far, &intake)?;
+        let link = relay::start(far, &intake)?;
         let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
         let watchdog = Watchdog::new(&link)?;
         watchdog.until(clock.deadline());
