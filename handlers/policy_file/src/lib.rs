@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use safe_file::{Directory, Input};
 
 pub use file::{Config, WatchService};
-pub use routes::{HostRoute, HostRoutes, Transport};
+pub use routes::{Backend, HostRoute, HostRoutes};
 pub use span::{BadSpan, Span};
 
 /// Why the policy cannot be used. Nothing is run then.

@@ -1,38 +1,38 @@
-//! One absolute deadline for a whole question, however it travels.
+//! One absolute deadline for a whole request, the same for both backends.
 
 use std::time::{Duration, Instant};
 
-use crate::{Error, Phase};
+use crate::error::{Error, Phase};
 
-/// How long this question may take, and whose errors they are.
+/// The deadline of a request, and the host that its timeouts name.
 #[derive(Debug, Clone)]
-pub(crate) struct Clock {
+pub(crate) struct RequestDeadline {
     host: String,
-    begun: Instant,
-    deadline: Instant,
+    started: Instant,
+    instant: Instant,
 }
 
-impl Clock {
-    pub(crate) fn new(host: &str, deadline: Instant) -> Clock {
-        Clock { host: host.into(), begun: Instant::now(), deadline }
+impl RequestDeadline {
+    pub(crate) fn new(host: &str, instant: Instant) -> RequestDeadline {
+        RequestDeadline { host: host.into(), started: Instant::now(), instant }
     }
 
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
+    pub(crate) fn instant(&self) -> Instant {
+        self.instant
     }
 
-    /// What is left of the time, which is never nothing.
+    /// Returns the time that is left, which is never zero.
     pub(crate) fn left(&self, phase: Phase) -> Result<Duration, Error> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.instant.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(self.timeout(phase)) } else { Ok(left) }
     }
 
     pub(crate) fn timeout(&self, phase: Phase) -> Error {
-        let within = self.deadline.saturating_duration_since(self.begun);
+        let within = self.instant.saturating_duration_since(self.started);
         Error::Timeout { host: self.host.clone(), phase, within }
     }
 }

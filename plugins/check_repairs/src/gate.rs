@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use policy_file::Config;
-use transport::{Answer, Error, Gate, GateReason, Request, Usage, route};
+use transport::{Answer, Error, Gate, GateReason, Request, Usage};
 
 use crate::cli::GateHost;
 
@@ -36,7 +36,7 @@ fn ask(gate: &GateHost, config: &Config, deadline: Instant) -> Heard {
     let route = config.routes.route(&gate.host, gate.address.as_deref());
     let host = gate.host.clone();
     let answered =
-        route::connect(&route, deadline).map_err(|why| why.to_string()).and_then(|mut gate| {
+        transport::connect(&route, deadline).map_err(|why| why.to_string()).and_then(|mut gate| {
             let version = version(gate.as_mut(), deadline)?;
             Ok((gate, version))
         });
@@ -50,14 +50,14 @@ fn ask(gate: &GateHost, config: &Config, deadline: Instant) -> Heard {
 }
 
 fn version(gate: &mut dyn Gate, deadline: Instant) -> Result<String, String> {
-    match gate.ask(&Request::Version, deadline) {
+    match gate.request(&Request::Version, deadline) {
         Ok(Answer::Version(version)) => Ok(version),
         other => Err(refused(other)),
     }
 }
 
 fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, String> {
-    match gate.ask(&Request::Usage, deadline) {
+    match gate.request(&Request::Usage, deadline) {
         Ok(Answer::Usage(all)) => Ok(all),
         // Older gates do not know the word.
         Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::BadRequest => Ok(Vec::new()),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, Record, RepairOutcome, SqliteLedger, Step};
 use policy::{Act, JobId, Rung};
-use transport::{Answer, GateReason, JobState, Request, route};
+use transport::{Answer, GateReason, JobState, Request};
 
 use super::climb::name_of;
 use super::hands::{self, POLL};
@@ -66,17 +66,17 @@ fn how_it_stands(
     };
     let job = format!("{}-{}", record.job, begun.len()).parse().ok()?;
     let deadline = Instant::now() + PATIENCE;
-    let mut gate = match route::connect(&call.route(config, at.as_deref()), deadline) {
+    let mut gate = match transport::connect(&call.route(config, at.as_deref()), deadline) {
         Ok(gate) => gate,
         Err(why) => {
             return Some((RepairOutcome::Unknown, format!("its gate cannot be asked: {why}")));
         }
     };
     let status = Request::Status { job };
-    let mut answer = gate.ask(&status, deadline);
+    let mut answer = gate.request(&status, deadline);
     while is_unknown_there(&answer) && may_be_on_its_way(last) && Instant::now() + POLL < deadline {
         thread::sleep(POLL);
-        answer = gate.ask(&status, deadline);
+        answer = gate.request(&status, deadline);
     }
     match answer {
         Ok(Answer::Job(report)) if report.state == JobState::Running => None,

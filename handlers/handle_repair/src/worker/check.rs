@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use plugin_kit::{State, clean};
 use policy::Rung;
 use rustix::process::{Pid, Signal, kill_process_group};
-use transport::Lines;
+use transport::OutputLines;
 
 use super::climb::Check;
 use policy_file::Config;
@@ -148,7 +148,7 @@ pub fn run(
 
 /// Reads to the end, keeps the beginning, and tells each line as it comes.
 fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
-    let (mut kept, mut lines, mut buffer) = (Vec::new(), Lines::all(), [0; 16 * 1024]);
+    let (mut kept, mut lines, mut buffer) = (Vec::new(), OutputLines::all(), [0; 16 * 1024]);
     while let Ok(n @ 1..) = output.read(&mut buffer) {
         let bytes = buffer.get(..n).unwrap_or_default();
         kept.extend(bytes.iter().take(KEPT.saturating_sub(kept.len())));

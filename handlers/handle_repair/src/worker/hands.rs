@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome, SqliteLedger};
 use policy::{JobId, RepairName, Rung};
-use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, route};
+use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request};
 
 use super::advice;
 use super::check::{self, Ran};
@@ -80,12 +80,12 @@ impl<'a> RealHands<'a> {
         let key = at.map(str::to_owned);
         let mut gate = match self.gates.remove(&key) {
             Some(gate) => gate,
-            None => route::connect(&self.call.route(self.config, at), deadline)?,
+            None => transport::connect(&self.call.route(self.config, at), deadline)?,
         };
         // A gate that failed to answer is not asked again over the same connection.
         let screen = self.screen;
         let answer =
-            gate.ask_and_watch(request, deadline, &mut |line| screen.show("output", line))?;
+            gate.request_with_progress(request, deadline, &mut |line| screen.show("output", line))?;
         self.gates.insert(key, gate);
         Ok(answer)
     }
@@ -158,7 +158,7 @@ pub fn told(report: &JobReport) -> String {
 
 impl Hands for RealHands<'_> {
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
-        match route::connect(&self.call.route(self.config, at), Instant::now() + limit) {
+        match transport::connect(&self.call.route(self.config, at), Instant::now() + limit) {
             Ok(gate) => drop(self.gates.insert(at.map(str::to_owned), gate)),
             Err(why) => {
                 self.unreached = Some((at.map(str::to_owned), why));

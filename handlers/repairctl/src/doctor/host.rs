@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use policy::RepairName;
-use policy_file::{HostRoute, Transport};
+use policy_file::{Backend, HostRoute};
 use transport::{
-    Answer, Error, Gate, GateReason, Phase, Refusal, Request, Usage, in_quotes, probe, route,
+    Answer, Error, Gate, GateReason, GateRefusal, Phase, Request, Usage, in_quotes, probe,
 };
 
 use super::finding::{Finding, Verdict};
@@ -52,12 +52,12 @@ pub fn examine(patient: &Patient) -> Vec<Finding> {
 
 fn host_key(route: &HostRoute) -> Finding {
     let host = &route.host;
-    match probe::negotiated(&route::target(route)) {
+    match probe::negotiated(route) {
         Ok(types) => Finding::ok("known host", format!("{types} of {host} is on file")),
-        Err(Error::CertAuthorityOnly { .. }) if route.transport == Transport::Openssh => {
+        Err(Error::CertAuthorityOnly { .. }) if route.backend == Backend::OpenSsh => {
             Finding::ok("known host", "by the certificate of its authority")
         }
-        Err(why) if route.transport == Transport::Openssh && route.config.is_some() => {
+        Err(why) if route.backend == Backend::OpenSsh && route.config.is_some() => {
             Finding::note("known host", short(&why), HostFix::TrustUnlessConfigured)
         }
         Err(why) => Finding::wrong("known host", short(&why), known_host_fix(&why)),
@@ -75,7 +75,7 @@ fn known_host_fix(why: &Error) -> HostFix {
 
 fn port(route: &HostRoute, deadline: Instant) -> Finding {
     let place = format!("{}, port {}", route.address, route.port);
-    match probe::port(&route::target(route), deadline) {
+    match probe::port(route, deadline) {
         Ok(()) => Finding::ok("port", place),
         Err(why) => Finding::wrong("port", short(&why), port_fix(&why)),
     }
@@ -92,8 +92,8 @@ fn port_fix(why: &Error) -> HostFix {
 
 fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Finding>) {
     let route = &patient.route;
-    let asked = route::connect(route, deadline).and_then(|mut gate| {
-        let answer = gate.ask(&Request::Version, deadline)?;
+    let asked = transport::connect(route, deadline).and_then(|mut gate| {
+        let answer = gate.request(&Request::Version, deadline)?;
         Ok((gate, answer))
     });
     let mut gate = match asked {
@@ -133,7 +133,7 @@ fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Fin
 
 /// Records that soon keep a repair from running. Older gates do not report them.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<Finding>) {
-    let Ok(Answer::Usage(all)) = gate.ask(&Request::Usage, deadline) else { return };
+    let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
     findings.extend(full.map(|text| Finding::note("records", text, HostFix::ManyRequests)));
 }
@@ -173,7 +173,7 @@ fn list(
     deadline: Instant,
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<String>> {
-    findings.push(match gate.ask(&Request::List, deadline) {
+    findings.push(match gate.request(&Request::List, deadline) {
         Ok(Answer::Repairs(names)) => return Some(names),
         Ok(Answer::Refused(no)) => Finding::wrong("repairs.json", said(&no), HostFix::CheckGate),
         Ok(other) => Finding::wrong("repairs.json", format!("{other:?}"), HostFix::InstallGate),
@@ -203,7 +203,7 @@ fn ready(
     deadline: Instant,
     findings: &mut Vec<Finding>,
 ) -> bool {
-    let asked = gate.ask(&Request::Ready { name: name.clone() }, deadline);
+    let asked = gate.request(&Request::Ready { name: name.clone() }, deadline);
     let answered = asked.is_ok();
     let finding = match asked {
         Ok(Answer::Ready { time }) => {
@@ -244,7 +244,7 @@ fn ready(
 }
 
 /// The gate's sentence as a quotation: a broken-in host may write anything.
-fn said(no: &Refusal) -> String {
+fn said(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }
 

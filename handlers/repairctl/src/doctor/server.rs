@@ -8,9 +8,9 @@ use handle_repair::front;
 use handle_repair::worker::{check, nagios};
 use ledger::SqliteLedger;
 use policy::Act;
-use policy_file::{Config, HostRoute, Transport};
+use policy_file::{Config, HostRoute};
 use rustix::fs::{Access, access};
-use transport::{Error, probe, route};
+use transport::{Error, probe};
 
 use super::finding::Finding;
 use super::fix::ServerFix;
@@ -77,15 +77,11 @@ pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
     for route in routes.filter(|route| !route.agent) {
-        if seen.insert((&route.key, &route.passphrase_file, route.transport == Transport::Openssh))
-        {
-            let target = route::target(route);
-            findings.push(
-                match probe::private_key(&target, route.transport == Transport::Openssh) {
-                    Ok(shown) => Finding::ok("key", shown),
-                    Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, route)),
-                },
-            );
+        if seen.insert((&route.key, &route.passphrase_file, route.backend)) {
+            findings.push(match probe::private_key(route) {
+                Ok(shown) => Finding::ok("key", shown),
+                Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, route)),
+            });
         }
     }
     findings

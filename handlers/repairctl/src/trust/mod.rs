@@ -7,10 +7,11 @@ mod step;
 use std::time::{Duration, Instant};
 
 use plugin_kit::{Found, Out, Problem};
+use policy_file::HostRoute;
 use serde::{Deserialize, Serialize};
-use transport::known_hosts::{Names, OnFile};
+use transport::Error;
+use transport::known_hosts::{HostKeyNames, RecordedHostKeys};
 use transport::probe::{self, ShownKey};
-use transport::{Error, SshTarget, route};
 
 use self::step::{Action, Options};
 use crate::cli::Trust;
@@ -54,13 +55,13 @@ impl Split for Trust {
         Ok(Survey { address, keys: keys.map(blobs) })
     }
 
-    fn show(&self, probe: Survey, site: &Site, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, survey: Survey, site: &Site, out: &mut Out) -> Result<Found, Problem> {
         // What Nagios' files say of its address is where to look, and no name to record.
         let (target, place) = (
             target(self, site, None)?,
-            place(self, &target(self, site, probe.address.as_deref())?),
+            place(self, &target(self, site, survey.address.as_deref())?),
         );
-        match probe.keys {
+        match survey.keys {
             Ok(blobs) => {
                 let keys: Vec<ShownKey> =
                     blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
@@ -76,8 +77,8 @@ impl Split for Trust {
 
 fn compare(
     words: &Trust,
-    target: &SshTarget,
-    place: &SshTarget,
+    target: &HostRoute,
+    place: &HostRoute,
     keys: &[ShownKey],
     out: &mut Out,
 ) -> Result<Found, Problem> {
@@ -144,12 +145,12 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
 }
 
 /// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
-fn target(words: &Trust, site: &Site, known: Option<&str>) -> Result<SshTarget, Problem> {
-    Ok(route::target(&site.config()?.routes.route(&words.host, words.address.as_deref().or(known))))
+fn target(words: &Trust, site: &Site, known: Option<&str>) -> Result<HostRoute, Problem> {
+    Ok(site.config()?.routes.route(&words.host, words.address.as_deref().or(known)))
 }
 
 /// The place to fetch the host's keys from.
-fn place(words: &Trust, target: &SshTarget) -> SshTarget {
+fn place(words: &Trust, target: &HostRoute) -> HostRoute {
     let mut place = target.clone();
     place.port = words.port.unwrap_or(place.port);
     if let Some(address) = &words.address {
@@ -175,7 +176,7 @@ fn chosen<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn changed(words: &Trust, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&words.host);
     loud(
         out,
@@ -200,7 +201,7 @@ fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     ));
 }
 
-fn others(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn others(words: &Trust, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&words.host);
     loud(
         out,
@@ -217,7 +218,7 @@ fn others(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     out.line(format!("  repairctl trust {host} --replace --fingerprint {}", key.fingerprint()));
 }
 
-fn show(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn show(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     out.line(format!(
         "{} at {}, port {}, shows",
         plugin_kit::clean(&target.host),
@@ -252,13 +253,13 @@ fn agreed(words: &Trust, key: &ShownKey, out: &mut Out) -> Result<bool, Problem>
 }
 
 fn record(
-    target: &SshTarget,
-    before: &OnFile,
+    target: &HostRoute,
+    before: &RecordedHostKeys,
     key: &ShownKey,
     out: &mut Out,
 ) -> Result<Found, Problem> {
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(Found::Failed) };
-    let names = Names::new(&target.host, &target.address, target.port);
+    let names = HostKeyNames::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| {
         Problem::Usage(
             "neither its name nor its address can stand in known_hosts; nothing was recorded"

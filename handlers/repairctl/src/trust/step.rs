@@ -3,7 +3,7 @@
 
 use std::slice;
 
-use transport::known_hosts::{OnFile, Verdict};
+use transport::known_hosts::{HostKeyCheck, RecordedHostKeys};
 
 /// What the admin asked for.
 #[derive(Debug, Clone, Copy)]
@@ -32,14 +32,14 @@ pub enum Action {
 
 /// Decides about `key`, one of those `shown`. Unless it is named or replaces others, any key that
 /// the host shows is good.
-pub fn step(wish: Options, on_file: &OnFile, key: &[u8], shown: &[&[u8]]) -> Action {
+pub fn step(wish: Options, on_file: &RecordedHostKeys, key: &[u8], shown: &[&[u8]]) -> Action {
     let good = if wish.named || wish.replace { slice::from_ref(&key) } else { shown };
-    let trusted = |key: &&[u8]| on_file.judge(key) == Verdict::Trusted;
+    let trusted = |key: &&[u8]| on_file.check(key) == HostKeyCheck::Trusted;
     if good.iter().any(trusted) && on_file.besides(good).next().is_none() {
         return Action::Keep;
     }
-    match on_file.judge(key) {
-        Verdict::Revoked(place) => Action::Revoked(place),
+    match on_file.check(key) {
+        HostKeyCheck::Revoked(place) => Action::Revoked(place),
         _ if wish.replace || on_file.places().next().is_none() => Action::Record,
         _ if shown.iter().any(trusted) => Action::Others,
         _ => Action::Changed,
@@ -49,7 +49,7 @@ pub fn step(wish: Options, on_file: &OnFile, key: &[u8], shown: &[&[u8]]) -> Act
 #[cfg(test)]
 mod tests {
     use base64ct::{Base64, Encoding};
-    use transport::known_hosts::{Names, Source, look_up};
+    use transport::known_hosts::{HostKeyNames, KnownHostsText, look_up};
 
     use super::*;
 
@@ -58,10 +58,10 @@ mod tests {
     const OLD: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHs2iZy3KsEfXLURrAwCmHb+uYSCxyD9n50+4iRaeek6";
 
-    fn on_file(text: &str) -> OnFile {
+    fn on_file(text: &str) -> RecordedHostKeys {
         look_up(
-            &[Source { name: "f", text: text.as_bytes() }],
-            &Names::new("web1", "192.0.2.1", 22),
+            &[KnownHostsText { name: "f", text: text.as_bytes() }],
+            &HostKeyNames::new("web1", "192.0.2.1", 22),
         )
     }
 

@@ -1,49 +1,57 @@
-//! What a run of `ssh` means, decided from three facts: whether it had logged in, the framed answer
-//! and the exit code. Its text is quoted, never read: a peer that has proved nothing can put whole
+//! Interprets a run of `ssh` by three facts: whether it had logged in, the framed answer and the
+//! exit code. Its text is quoted, never interpreted: a peer that has proved nothing can put whole
 //! lines into it (RFC 4253, 11.1).
 
-use crate::deadline::Clock;
+use policy_file::HostRoute;
+
+use super::process::SshOutcome;
+use crate::answer::Answer;
+use crate::deadline::RequestDeadline;
+use crate::error::{Error, Phase};
+use crate::request::Request;
+use crate::route::address_and_port;
 use crate::text::quoted;
-use crate::{Answer, Error, Phase, Request, SshTarget};
 
-use super::process::Ran;
-
-/// The answer, or why none came.
-pub(super) fn judge(
-    mut ran: Ran,
-    target: &SshTarget,
+/// Returns the answer, or why there is none.
+pub(super) fn answer(
+    mut outcome: SshOutcome,
+    route: &HostRoute,
     request: &Request,
-    clock: &Clock,
+    deadline: &RequestDeadline,
 ) -> Result<Answer, Error> {
-    let host = target.host.clone();
-    let phase = if ran.logged_in { request.phase() } else { Phase::Login };
-    if ran.heard.answered() {
-        return ran.heard.answer(&host, request, phase);
+    let host = route.host.clone();
+    let phase = if outcome.logged_in { request.phase() } else { Phase::Login };
+    if outcome.response.answered() {
+        return outcome.response.answer(&host, request, phase);
     }
-    if ran.timed_out {
-        return Err(clock.timeout(phase));
+    if outcome.timed_out {
+        return Err(deadline.timeout(phase));
     }
-    let detail = ending(&ran);
-    if !ran.logged_in {
+    let detail = ending(&outcome);
+    if !outcome.logged_in {
         return Err(Error::NoLogin {
             host,
-            address: target.place(),
-            detail: detail + &ran.heard.said(),
+            address: address_and_port(route),
+            detail: detail + &outcome.response.stderr_excerpt(),
         });
     }
     // ssh's own failures end with 255; a gate never does.
-    if ran.exit_code() == Some(255) {
-        return Err(Error::Cut { host, phase, detail: detail + &ran.heard.said() });
+    if outcome.exit_code() == Some(255) {
+        return Err(Error::Cut {
+            host,
+            phase,
+            detail: detail + &outcome.response.stderr_excerpt(),
+        });
     }
-    ran.heard.ending = Some(detail);
-    ran.heard.answer(&host, request, phase)
+    outcome.response.ending = Some(detail);
+    outcome.response.answer(&host, request, phase)
 }
 
-fn ending(ran: &Ran) -> String {
-    let how = ran
+fn ending(outcome: &SshOutcome) -> String {
+    let how = outcome
         .exit_code()
         .map_or("ssh was killed".into(), |code| format!("ssh ended with exit code {code}"));
-    let lines: Vec<&str> = ran.log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = outcome.log.lines().filter(|line| !line.trim().is_empty()).collect();
     match lines.rchunks(2).next() {
         Some(last) => {
             format!("{how} and says, unverified: {}", quoted(last.join(" / ").as_bytes()))

@@ -1,119 +1,121 @@
-//! One question over a logged-in session: a channel, the words, and what came back.
+//! Executes one request over a logged-in session, and reads its output.
 
 use std::io::{ErrorKind, Read};
 use std::time::Instant;
 
 use ssh2::Channel;
 
-use super::connection::{Wire, again, code};
-use crate::response_buffer::{GRACE, Heard};
+use super::connection::{Connection, again, code};
+use crate::answer::Answer;
+use crate::error::{Error, Phase};
+use crate::request::Request;
+use crate::response_buffer::{GRACE, ResponseBuffer};
 use crate::text::quoted;
-use crate::{Answer, Error, Phase, Request};
 
-/// Asks, and believes only the frame.
-pub(crate) fn ask(
-    wire: &mut Wire,
+/// Executes a request, and returns its answer.
+pub(crate) fn exec(
+    connection: &mut Connection,
     request: &Request,
-    watch: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(&str),
 ) -> Result<Answer, Error> {
     let phase = request.phase();
-    let mut channel = open(wire)?;
-    exec(wire, &mut channel, request, phase)?;
-    let heard = listen(wire, &mut channel, phase, watch)?;
-    // Said once, not waited for: the session is reused or dropped, and neither needs the host's
-    // consent.
+    let mut channel = open(connection)?;
+    send(connection, &mut channel, request, phase)?;
+    let response = receive(connection, &mut channel, phase, progress)?;
+    // The host's reply is not waited for: the session is reused or dropped, and neither needs it.
     let _ = channel.close();
-    heard.answer(wire.host(), request, phase)
+    response.answer(connection.host(), request, phase)
 }
 
-fn open(wire: &mut Wire) -> Result<Channel, Error> {
-    match wire.drive(Phase::Open, |session| session.channel_session())? {
+fn open(connection: &mut Connection) -> Result<Channel, Error> {
+    match connection.drive(Phase::Open, |session| session.channel_session())? {
         Ok(channel) => Ok(channel),
         Err(e) if e.number == code::CHANNEL_FAILURE => Err(Error::Denied {
-            host: wire.host().into(),
+            host: connection.host().into(),
             what: "a channel",
             detail: e.to_string(),
         }),
-        Err(e) => Err(wire.error(Phase::Open, &e)),
+        Err(e) => Err(connection.error(Phase::Open, &e)),
     }
 }
 
-fn exec(
-    wire: &mut Wire,
+fn send(
+    connection: &mut Connection,
     channel: &mut Channel,
     request: &Request,
     phase: Phase,
 ) -> Result<(), Error> {
     let words = request.to_string();
-    match wire.drive(phase, |_| channel.exec(&words))? {
-        // A command that reads its standard input must find its end, not wait for us.
-        Ok(()) => wire.drive(phase, |_| channel.send_eof())?.map_err(|e| wire.error(phase, &e)),
+    match connection.drive(phase, |_| channel.exec(&words))? {
+        // A command that reads its standard input must find its end.
+        Ok(()) => connection
+            .drive(phase, |_| channel.send_eof())?
+            .map_err(|e| connection.error(phase, &e)),
         Err(e) if e.number == code::CHANNEL_REQUEST_DENIED => Err(Error::Denied {
-            host: wire.host().into(),
+            host: connection.host().into(),
             what: "the command",
             detail: e.to_string(),
         }),
-        Err(e) => Err(wire.error(phase, &e)),
+        Err(e) => Err(connection.error(phase, &e)),
     }
 }
 
-/// Reads both streams to their end, whatever fills first: a window that nobody empties stops both
-/// sides.
-fn listen(
-    wire: &mut Wire,
+/// Reads both streams to their end, in any order: a full window would stop both sides.
+fn receive(
+    connection: &mut Connection,
     channel: &mut Channel,
     phase: Phase,
-    watch: &mut dyn FnMut(&str),
-) -> Result<Heard, Error> {
-    let mut heard = Heard::new();
+    progress: &mut dyn FnMut(&str),
+) -> Result<ResponseBuffer, Error> {
+    let mut response = ResponseBuffer::new();
     let mut grace: Option<Instant> = None;
     loop {
-        let read = drain(&mut heard, channel, watch);
-        if heard.too_much {
-            return Ok(heard);
+        let read = drain(&mut response, channel, progress);
+        if response.overflowed {
+            return Ok(response);
         }
         match read {
             Ok(()) if channel.eof() => {
-                if !heard.answered() {
-                    heard.ending = ending(wire, channel, phase);
+                if !response.answered() {
+                    response.ending = ending(connection, channel, phase);
                 }
-                return Ok(heard);
+                return Ok(response);
             }
             Ok(()) => {}
             // A whole answer over the checked connection is the answer, however the connection
             // ends.
-            Err(_) if heard.answered() => return Ok(heard),
+            Err(_) if response.answered() => return Ok(response),
             Err(e) => {
-                wire.past(phase)?;
-                return Err(wire.cut(phase, &e));
+                connection.deadline.left(phase)?;
+                return Err(connection.cut(phase, &e));
             }
         }
-        if heard.answered()
+        if response.answered()
             && *grace.get_or_insert_with(|| Instant::now() + GRACE) <= Instant::now()
         {
-            return Ok(heard);
+            return Ok(response);
         }
-        match wire.wait(phase, grace) {
-            Err(_) if heard.answered() => return Ok(heard),
+        match connection.wait(phase, grace) {
+            Err(_) if response.answered() => return Ok(response),
             waited => waited?,
         }
     }
 }
 
-/// Takes what has arrived. The error is what ended the connection.
+/// Takes the bytes that have arrived. The error is the reason why the connection ended.
 fn drain(
-    heard: &mut Heard,
+    response: &mut ResponseBuffer,
     channel: &mut Channel,
-    watch: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(&str),
 ) -> Result<(), String> {
     let mut buffer = [0; 16 * 1024];
     loop {
         let out = take(&mut channel.stream(0), &mut buffer)?;
-        heard.stdout(out, watch);
+        response.push_stdout(out, progress);
         let nothing_out = out.is_empty();
         let err = take(&mut channel.stderr(), &mut buffer)?;
-        heard.stderr(err);
-        if heard.too_much || (nothing_out && err.is_empty()) {
+        response.push_stderr(err);
+        if response.overflowed || (nothing_out && err.is_empty()) {
             return Ok(());
         }
     }
@@ -127,12 +129,12 @@ fn take<'a>(stream: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8], St
     }
 }
 
-/// How the command ended. It may be told after the end of the output, so the close of the channel
-/// is waited for a little. libssh2 says 0 when there is no exit status.
-fn ending(wire: &mut Wire, channel: &mut Channel, phase: Phase) -> Option<String> {
+/// Returns how the command ended. The status may come after the end of the output, so the close of
+/// the channel is waited for a little. libssh2 returns 0 when there is no exit status.
+fn ending(connection: &mut Connection, channel: &mut Channel, phase: Phase) -> Option<String> {
     let until = Instant::now() + GRACE;
     while Instant::now() < until && channel.wait_close().is_err_and(|e| again(&e)) {
-        wire.wait(phase, Some(until)).ok()?;
+        connection.wait(phase, Some(until)).ok()?;
     }
     let signal = channel.exit_signal().ok().and_then(|ended| ended.exit_signal);
     match (signal, channel.exit_status()) {

@@ -1,49 +1,47 @@
-//! Through a bastion: a tunnel (RFC 4254, 7.2, direct-tcpip) in a session of its own, whose host
-//! key is checked like any other. The bastion sees only the encrypted conversation with the host
+//! A tunnel through a jump host (RFC 4254, 7.2, direct-tcpip), in a session of its own, whose host
+//! key is checked like any other. The jump host sees only the encrypted session with the host
 //! behind it.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use policy_file::HostRoute;
 use ssh2::Channel;
 
-use super::SshTarget;
-use super::connection::{Wire, code};
-use super::relay::Far;
-use super::session::log_in;
-use crate::deadline::Clock;
-use crate::{Error, Phase};
+use super::connection::{Connection, code};
+use super::relay::Remote;
+use crate::error::{Error, Phase};
+use crate::route::address_and_port;
 
-/// What a bastion may send in all, which is what the host behind it may, several times over.
-const MOST: usize = 256 * 1024 * 1024;
+/// The limit of bytes from a jump host: several times that of the host behind it.
+const TUNNEL_LIMIT: usize = 256 * 1024 * 1024;
 
-/// A channel through a bastion, with the session it belongs to.
+/// A channel through a jump host, with the session it belongs to.
 pub(super) struct Tunnel {
     channel: Channel,
-    wire: Wire,
+    jump_host: Connection,
 }
 
-/// A connection to the target's address as the bastion sees it.
-pub(super) fn connect(
-    clock: &Clock,
-    bastion: &SshTarget,
-    target: &SshTarget,
-) -> Result<Tunnel, Error> {
-    let mut wire = log_in(bastion, Clock::new(&bastion.host, clock.deadline()))?;
-    let opened = wire.drive(Phase::Connect, |session| {
-        session.channel_direct_tcpip(&target.address, target.port, None)
-    })?;
-    let channel = opened.map_err(|e| match e.number {
-        code::CHANNEL_FAILURE => {
-            let tries = format!("{} through {}: {e}", target.place(), bastion.host);
-            Error::Connect { host: target.host.clone(), tries }
-        }
-        _ => wire.error(Phase::Connect, &e),
-    })?;
-    // From here on the target's own watchdog ends the tunnel, by shutting its side.
-    wire.rest();
-    wire.allow(MOST);
-    Ok(Tunnel { channel, wire })
+impl Tunnel {
+    /// Connects to the address of a route as the jump host sees it, which is logged in to.
+    pub(super) fn open(mut jump_host: Connection, route: &HostRoute) -> Result<Tunnel, Error> {
+        let opened = jump_host.drive(Phase::Connect, |session| {
+            session.channel_direct_tcpip(&route.address, route.port, None)
+        })?;
+        let channel = opened.map_err(|e| match e.number {
+            code::CHANNEL_FAILURE => {
+                let through = jump_host.host();
+                let tries = format!("{} through {through}: {e}", address_and_port(route));
+                Error::Connect { host: route.host.clone(), tries }
+            }
+            _ => jump_host.error(Phase::Connect, &e),
+        })?;
+        // From now on the watchdog of the connection behind it ends the tunnel, by shutting its
+        // side.
+        jump_host.rest();
+        jump_host.allow(TUNNEL_LIMIT);
+        Ok(Tunnel { channel, jump_host })
+    }
 }
 
 impl Read for Tunnel {
@@ -62,12 +60,12 @@ impl Write for Tunnel {
     }
 }
 
-impl Far for Tunnel {
+impl Remote for Tunnel {
     fn fd(&self) -> BorrowedFd<'_> {
-        self.wire.link().as_fd()
+        self.jump_host.socket().as_fd()
     }
 
     fn idle(&self) {
-        let _ = self.wire.session.keepalive_send();
+        let _ = self.jump_host.session.keepalive_send();
     }
 }
