@@ -76,7 +76,7 @@ fn put(pipe: &mut File, command: &str, deadline: Instant) -> io::Result<()> {
 pub fn open(file: &Path) -> Result<File, CommandFileError> {
     safe_file::open_fifo_for_writing(file).map_err(|why| match why {
         safe_file::Error::Kind { .. } => CommandFileError::NoPipe { path: file.to_owned() },
-        safe_file::Error::NobodyReads { .. } => {
+        safe_file::Error::NoReader { .. } => {
             let why = io::Error::other("nobody reads it: is Nagios running?");
             CommandFileError::Unwritable { path: file.to_owned(), why }
         }

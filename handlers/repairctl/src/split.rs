@@ -80,9 +80,9 @@ pub fn run<C: Split>(
         None => command.collect(context)?,
         Some(account) => {
             let half = start(&account, context, &with(argv, command.extra_args()), Stdio::null())?;
-            let answer = half.answer(command.timeout(), command.prints_json())?;
-            answer.map_err(|text| {
-                Problem::Usage(format!("as {}: {text}{}", account.name, hint(argv)))
+            half.answer(command.timeout(), command.prints_json()).map_err(|why| match why {
+                privsep::Error::Reported { .. } => Problem::failed(format!("{why}{}", hint(argv))),
+                why => why.into(),
             })?
         }
     };

@@ -10,9 +10,9 @@ use engine::status_snapshot::StatusSnapshot;
 use handle_repair::handler;
 use handle_repair::worker::verify;
 use policy::Act;
-use policy_file::{Config, HostRoute, Transport};
+use policy_file::{Config, HostRoute};
 use rustix::fs::{Access, access};
-use transport::{Error, route, survey};
+use transport::{Error, probe};
 
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::ServerFix;
@@ -77,15 +77,11 @@ pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<DoctorFindin
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
     for route in routes.filter(|route| !route.agent) {
-        if seen.insert((&route.key, &route.passphrase_file, route.transport == Transport::Openssh))
-        {
-            let target = route::target(route);
-            findings.push(
-                match survey::private_key(&target, route.transport == Transport::Openssh) {
-                    Ok(shown) => ok("key", shown),
-                    Err(why) => wrong("key", cause(&why), key_fix(&why, route)),
-                },
-            );
+        if seen.insert((&route.key, &route.passphrase_file, route.backend)) {
+            findings.push(match probe::private_key(route) {
+                Ok(shown) => ok("key", shown),
+                Err(why) => wrong("key", cause(&why), key_fix(&why, route)),
+            });
         }
     }
     findings

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use plugin_kit::Problem;
 use safe_file::Directory;
-use transport::known_hosts::{Unforgettable, forget};
+use transport::known_hosts::{SharedLine, remove_host};
 
 /// How long another one that records is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(
     let _lock = place.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
     let before = place.read().map_err(|why| failed(path, why))?;
     let names: Vec<&str> = [name].into_iter().chain(former).collect();
-    let mut text = forget(&before, &names).map_err(|Unforgettable(line)| {
+    let mut text = remove_host(&before, &names).map_err(|SharedLine(line)| {
         let (place, names) = (format!("{}:{line}", path.display()), names.join(" or "));
         let how = "change that line by hand; nothing was recorded";
         Problem::Usage(format!(

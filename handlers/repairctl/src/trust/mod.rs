@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use engine::configuration::MainFile;
 use plugin_kit::{Out, Problem, ToolResult};
+use policy_file::HostRoute;
 use serde::{Deserialize, Serialize};
-use transport::known_hosts::{Names, OnFile};
-use transport::survey::{self, ShownKey};
-use transport::{Error, SshTarget, route};
+use transport::Error;
+use transport::known_hosts::{HostKeyNames, RecordedHostKeys};
+use transport::probe::{self, ShownKey};
 
 use self::decision::{TrustAction, TrustOptions};
 use crate::context::Context;
@@ -47,7 +48,7 @@ impl Split for TrustArgs {
             .unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
         let place = survey_target(self, &target(self, context, address.as_deref())?);
-        let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
+        let keys = match probe::host_keys(&place, Instant::now() + LIMIT) {
             Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
             shown => shown.map_err(|why| why.to_string()),
         };
@@ -82,12 +83,12 @@ impl Split for TrustArgs {
 
 fn compare(
     args: &TrustArgs,
-    target: &SshTarget,
-    place: &SshTarget,
+    target: &HostRoute,
+    place: &HostRoute,
     keys: &[ShownKey],
     out: &mut Out,
 ) -> Result<ToolResult, Problem> {
-    let on_file = survey::recorded(target).map_err(unusable)?;
+    let on_file = probe::recorded(target).map_err(unusable)?;
     let wanted = args.fingerprint.as_deref();
     let Some(key) = choose(keys, wanted, out) else { return Ok(ToolResult::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
@@ -150,14 +151,12 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
 }
 
 /// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
-fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<SshTarget, Problem> {
-    Ok(route::target(
-        &context.config()?.routes.route(&args.host, args.address.as_deref().or(known)),
-    ))
+fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<HostRoute, Problem> {
+    Ok(context.config()?.routes.route(&args.host, args.address.as_deref().or(known)))
 }
 
 /// The place to fetch the host's keys from.
-fn survey_target(args: &TrustArgs, target: &SshTarget) -> SshTarget {
+fn survey_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     let mut place = target.clone();
     place.port = args.port.unwrap_or(place.port);
     if let Some(address) = &args.address {
@@ -183,7 +182,7 @@ fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-fn print_changed(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&args.host);
     print_alarm(
         out,
@@ -208,7 +207,7 @@ fn print_changed(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mut O
     ));
 }
 
-fn print_other_keys(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn print_other_keys(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&args.host);
     print_alarm(
         out,
@@ -225,7 +224,7 @@ fn print_other_keys(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mu
     out.line(format!("  repairctl trust {host} --replace --fingerprint {}", key.fingerprint()));
 }
 
-fn print_key(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     out.line(format!(
         "{} at {}, port {}, shows",
         plugin_kit::clean(&target.host),
@@ -260,13 +259,13 @@ fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Pr
 }
 
 fn record(
-    target: &SshTarget,
-    before: &OnFile,
+    target: &HostRoute,
+    before: &RecordedHostKeys,
     key: &ShownKey,
     out: &mut Out,
 ) -> Result<ToolResult, Problem> {
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
-    let names = Names::new(&target.host, &target.address, target.port);
+    let names = HostKeyNames::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| {
         Problem::Usage(
             "neither its name nor its address can stand in known_hosts; nothing was recorded"
@@ -278,7 +277,7 @@ fn record(
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say
     // something else.
-    let now = survey::recorded(target).map_err(unusable)?;
+    let now = probe::recorded(target).map_err(unusable)?;
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));

@@ -1,4 +1,4 @@
-//! What the ledger says of the repairs. The only file that reads it.
+//! Collects the state of the repairs from the ledger. The only module that reads it.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -7,64 +7,72 @@ use ledger::{Filter, Ledger, Paused, Record, RefusalCount, RepairOutcome, came_b
 use policy::{Event, FleetUsage, Limits, ObjectState, Reason, StateType, within_limits};
 use policy_file::Config;
 
-/// Why the ledger tells nothing.
-#[derive(Debug)]
-pub enum Unseen {
-    /// It cannot be used. Nothing is repaired then, which is a measured fault.
+/// Why the ledger cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// It cannot be used, so nothing is repaired: a measured fault.
+    #[error("{0}")]
     Unusable(String),
-    /// This plugin has no more descriptors or memory, and could not measure.
-    Starved(String),
+    /// This plugin has no descriptors or memory left, so it could not measure.
+    #[error("{0}")]
+    OutOfResources(String),
 }
 
-impl From<ledger::Error> for Unseen {
-    fn from(why: ledger::Error) -> Unseen {
+impl From<ledger::Error> for CollectError {
+    fn from(why: ledger::Error) -> CollectError {
         if why.is_our_shortage() {
-            Unseen::Starved(why.to_string())
+            CollectError::OutOfResources(why.to_string())
         } else {
-            Unseen::Unusable(why.to_string())
+            CollectError::Unusable(why.to_string())
         }
     }
 }
 
-/// What is on record.
+/// The state of the repairs, by the ledger.
 #[derive(Debug, Default)]
-pub struct Seen {
-    /// How many repairs of the window healed.
+pub struct LedgerSummary {
+    /// The number of repairs of the window that healed.
     pub healed: u32,
-    /// Those of the window that did not help: not healed, could not run, or healed and soon back.
-    /// The newest first.
+    /// The repairs of the window that did not help: not healed, could not run, or relapsed. The
+    /// newest first.
     pub failed: Vec<Record>,
-    /// How many of these had healed before the fault was back.
-    pub came_back: u32,
-    /// Those of the window of which nobody knows how they ended, or whose worker is dead.
+    /// The number of failed repairs that had healed before the fault relapsed.
+    pub relapsed: u32,
+    /// The repairs of the window whose outcome is unknown, or whose worker is dead.
     pub unknown: Vec<Record>,
-    /// How many run, with a worker that lives.
+    /// The number of running repairs with a live worker.
     pub running: u32,
     /// The refusals of the window, by object and reason.
     pub refused: Vec<RefusalCount>,
-    /// What all repairs together do.
+    /// The running and started repairs of the fleet.
     pub fleet: FleetUsage,
-    /// The objects that are not repaired for what their repairs came to, with the reason.
-    pub held: Vec<Held>,
+    /// The objects that are not repaired because of their earlier repairs.
+    pub held_back: Vec<HeldBack>,
     /// The pauses that hold.
     pub pauses: Vec<Paused>,
 }
 
 /// An object whose breaker is open or whose budget is spent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Held {
+pub struct HeldBack {
     /// `host/service` or `host`.
     pub object: String,
-    /// The rule that says no.
-    pub why: Reason,
+    /// The rule that refuses a repair.
+    pub reason: Reason,
 }
 
-/// Looks at the ledger. Before the first repair there is none, which is nothing wrong as long as
-/// there is room for one.
-pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, Unseen> {
+/// Reads the ledger. Before the first repair there is none, which is fine if its directory exists.
+///
+/// # Errors
+/// The ledger cannot be read, or this user cannot write it.
+pub fn collect(
+    config: &Config,
+    window: Duration,
+    now: SystemTime,
+) -> Result<LedgerSummary, CollectError> {
     match ledger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(path)) => {
-            no_ledger_yet(&path).and_then(|seen| writable(&path).map(|()| seen))
+            no_ledger_yet(&path).and_then(|summary| writable(&path).map(|()| summary))
         }
         Err(why) => Err(why.into()),
         Ok(mut ledger) => {
@@ -74,21 +82,21 @@ pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, 
     }
 }
 
-/// We run as the user whose repairs it is about: what we could not write, they cannot.
-fn writable(ledger: &Path) -> Result<(), Unseen> {
+/// This plugin runs as the user of the worker: if it cannot write the ledger, the worker cannot.
+fn writable(ledger: &Path) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
         None => Ok(()),
-        Some(file) => Err(Unseen::Unusable(format!(
+        Some(file) => Err(CollectError::Unusable(format!(
             "{} is not for this user to write; see 'sudo repairctl doctor'",
             file.display()
         ))),
     }
 }
 
-fn no_ledger_yet(path: &Path) -> Result<Seen, Unseen> {
+fn no_ledger_yet(path: &Path) -> Result<LedgerSummary, CollectError> {
     match path.parent() {
-        Some(directory) if directory.is_dir() => Ok(Seen::default()),
-        _ => Err(Unseen::Unusable(format!(
+        Some(directory) if directory.is_dir() => Ok(LedgerSummary::default()),
+        _ => Err(CollectError::Unusable(format!(
             "the directory of the ledger {} is not there; create it, owned by the user Nagios runs \
              as",
             path.display()
@@ -101,53 +109,53 @@ fn read(
     config: &Config,
     window: Duration,
     now: SystemTime,
-) -> Result<Seen, ledger::Error> {
+) -> Result<LedgerSummary, ledger::Error> {
     let filter = Filter { since: now.checked_sub(window), ..Filter::default() };
     let records = ledger.repairs(&filter)?;
     let back = came_back(&records, |record| limits(config, &record.repair).relapse);
     let running = ledger.running()?;
-    let mut seen = Seen {
+    let mut summary = LedgerSummary {
         refused: ledger.refusal_counts(&filter)?,
         fleet: ledger.fleet(config.policy.fleet.started.per, now)?,
         pauses: ledger.pauses(now)?,
-        held: held(ledger, config, now)?,
+        held_back: held_back(ledger, config, now)?,
         running: count(running.iter().filter(|running| running.alive).count()),
         unknown: running
             .into_iter()
             .filter(|running| !running.alive)
             .map(|running| running.record)
             .collect(),
-        came_back: count(back.iter().filter(|back| **back).count()),
-        ..Seen::default()
+        relapsed: count(back.iter().filter(|back| **back).count()),
+        ..LedgerSummary::default()
     };
     for (record, back) in records.into_iter().zip(back) {
         match record.outcome {
-            Some(RepairOutcome::Healed) if !back => seen.healed += 1,
-            Some(RepairOutcome::Unknown) => seen.unknown.push(record),
-            Some(_) => seen.failed.push(record),
+            Some(RepairOutcome::Healed) if !back => summary.healed += 1,
+            Some(RepairOutcome::Unknown) => summary.unknown.push(record),
+            Some(_) => summary.failed.push(record),
             None => {}
         }
     }
-    Ok(seen)
+    Ok(summary)
 }
 
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Those of the repair, or the defaults for one that the policy no longer has.
+/// Returns the limits of a repair, or the defaults for one that the policy no longer has.
 fn limits(config: &Config, repair: &str) -> Limits {
     let rules = repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(Limits::default, |rules| rules.limits)
 }
 
-/// The objects that the rules hold back for their own history: those that pass by themselves, as a
-/// cooldown or a repair that runs, do not count.
-fn held(
+/// Returns the objects that the rules hold back for their own history. Reasons that end soon by
+/// themselves, a cooldown or a running repair, do not count.
+fn held_back(
     ledger: &mut dyn Ledger,
     config: &Config,
     now: SystemTime,
-) -> Result<Vec<Held>, ledger::Error> {
+) -> Result<Vec<HeldBack>, ledger::Error> {
     let remembered = |limits: &Limits| limits.healthy_for.max(limits.window.per);
     let longest = config
         .policy
@@ -157,17 +165,17 @@ fn held(
         .max()
         .unwrap_or_default();
     let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut held: Vec<Held> = Vec::new();
+    let mut held: Vec<HeldBack> = Vec::new();
     for (host, service, repair) in ledger.in_trouble_since(since)? {
         let event =
             Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
         let known = ledger.history(&event, Duration::ZERO, now)?;
         let limits = Limits { cooldown: Duration::ZERO, ..limits(config, &repair) };
-        if let Err(why) = within_limits(&limits, &known) {
-            held.push(Held { object: event.object(), why });
+        if let Err(reason) = within_limits(&limits, &known) {
+            held.push(HeldBack { object: event.object(), reason });
         }
     }
-    // An object that had several repairs is held by the first of them that is.
+    // An object with several repairs counts once, with the reason of the first.
     held.dedup_by(|one, other| one.object == other.object);
     Ok(held)
 }

@@ -1,5 +1,5 @@
-//! libssh2 without blocking: every step is driven by poll(2) until it is done or the deadline has
-//! passed.
+//! A libssh2 session without blocking: poll(2) drives every step until it is done or the deadline
+//! has passed.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -9,13 +9,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
-use super::pump::{self, Far, Intake};
+use super::relay::{self, ReceiveLimit, Remote};
 use super::watchdog::Watchdog;
-use crate::clock::Clock;
+use crate::deadline::RequestDeadline;
+use crate::error::{Error, Phase};
 use crate::text::clean;
-use crate::{Error, Phase};
 
-/// Error numbers of libssh2.h that tell what to do.
+/// Error numbers of libssh2.h that need handling of their own.
 pub(crate) mod code {
     pub(crate) const SOCKET_SEND: i32 = -7;
     pub(crate) const SOCKET_DISCONNECT: i32 = -13;
@@ -31,113 +31,116 @@ pub(crate) mod code {
     pub(crate) const KEYFILE_AUTH_FAILED: i32 = -48;
 }
 
-/// What a host may send before it has let us in: keys and a banner are a few KiB.
-const LOGIN_MOST: usize = 1024 * 1024;
-/// What a host may send for one question, most of it stderr that is read and forgotten.
-const QUESTION_MOST: usize = 32 * 1024 * 1024;
-/// So many questions whether it is still there may a host leave without a sign of life.
-const UNANSWERED: u32 = 4;
+/// The limit of bytes from a host before the login: keys and a banner are a few KiB.
+const LOGIN_LIMIT: usize = 1024 * 1024;
+/// The limit of bytes from a host for one request, most of it stderr that is read and discarded.
+const REQUEST_LIMIT: usize = 32 * 1024 * 1024;
+/// The number of unanswered keepalive requests after which a connection counts as cut.
+const MAX_UNANSWERED: u32 = 4;
 
-/// A session on a socket, with the clock of the question that is being asked.
-pub(crate) struct Wire {
+/// A session on a socket, with the deadline of the current request.
+pub(crate) struct Connection {
     pub(crate) session: Session,
-    link: UnixStream,
-    intake: Intake,
+    socket: UnixStream,
+    limit: ReceiveLimit,
     watchdog: Watchdog,
-    clock: Clock,
-    heard: Instant,
+    pub(crate) deadline: RequestDeadline,
+    last_activity: Instant,
     keepalive: Duration,
     abandoned: bool,
 }
 
-impl Wire {
-    pub(super) fn new(far: impl Far, clock: Clock, keepalive: Duration) -> Result<Wire, Error> {
-        let intake = Intake::default();
-        intake.allow(LOGIN_MOST);
-        let link = pump::start(far, &intake)?;
+impl Connection {
+    pub(super) fn new(
+        remote: impl Remote,
+        deadline: RequestDeadline,
+        keepalive: Duration,
+    ) -> Result<Connection, Error> {
+        let limit = ReceiveLimit::default();
+        limit.allow(LOGIN_LIMIT);
+        let socket = relay::start(remote, &limit)?;
         let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
-        let watchdog = Watchdog::new(&link)?;
-        watchdog.until(clock.deadline());
+        let watchdog = Watchdog::new(&socket)?;
+        watchdog.arm(deadline.instant());
         let mut session = Session::new().map_err(|e| failed(e.to_string()))?;
-        session.set_tcp_stream(link.try_clone().map_err(|e| failed(e.to_string()))?);
+        session.set_tcp_stream(socket.try_clone().map_err(|e| failed(e.to_string()))?);
         session.set_blocking(false);
         let keepalive = Duration::from_secs(keepalive.as_secs().max(2));
         session.set_keepalive(true, u32::try_from(keepalive.as_secs()).unwrap_or(u32::MAX));
-        Ok(Wire {
+        Ok(Connection {
             session,
-            link,
-            intake,
+            socket,
+            limit,
             watchdog,
-            clock,
-            heard: Instant::now(),
+            deadline,
+            last_activity: Instant::now(),
             keepalive,
             abandoned: false,
         })
     }
 
     pub(crate) fn host(&self) -> &str {
-        self.clock.host()
+        self.deadline.host()
     }
 
-    /// A new question begins, with its own deadline.
+    /// Begins a new request, with its own deadline.
     pub(crate) fn begin(&mut self, deadline: Instant) {
-        self.clock = Clock::new(self.clock.host(), deadline);
-        self.watchdog.until(deadline);
-        self.heard = Instant::now();
-        self.allow(QUESTION_MOST);
+        self.deadline = RequestDeadline::new(self.deadline.host(), deadline);
+        self.watchdog.arm(deadline);
+        self.last_activity = Instant::now();
+        self.allow(REQUEST_LIMIT);
     }
 
-    /// Whether the host was hung up on because it sent too much.
-    pub(crate) fn flooded(&self) -> bool {
-        self.intake.spent()
+    /// Whether the connection was closed because the host sent too much.
+    fn flooded(&self) -> bool {
+        self.limit.reached()
     }
 
-    /// The first bytes the host sent.
+    /// Returns the first bytes from the host.
     pub(crate) fn head(&self) -> Vec<u8> {
-        self.intake.head()
+        self.limit.head()
     }
 
-    /// Whether the host has hung up, or was hung up on.
-    pub(crate) fn ended(&self) -> bool {
-        let mut watched = [PollFd::new(&self.link, PollFlags::empty())];
-        // What it said before may still be unread, so a read would not tell.
+    /// Whether either side has closed the connection.
+    fn ended(&self) -> bool {
+        let mut watched = [PollFd::new(&self.socket, PollFlags::empty())];
+        // Earlier bytes may still be unread, so a read would not show it.
         matches!(poll(&mut watched, Some(&Timespec::default())), Ok(1..))
     }
 
-    /// So much may the host send from now on.
+    /// Resets the byte allowance of the host.
     pub(crate) fn allow(&self, bytes: usize) {
-        self.intake.allow(bytes);
+        self.limit.allow(bytes);
     }
 
-    /// The question is answered; the connection may be idle for as long as it is needed.
+    /// Ends the deadline: the request is answered, and the connection may be idle.
     pub(crate) fn rest(&self) {
-        self.watchdog.rest();
+        self.watchdog.disarm();
     }
 
-    /// Repeats one libssh2 call until it is done. The error is for the caller to judge; waiting too
-    /// long is not.
+    /// Repeats one libssh2 call until it is done. The inner error is for the caller to interpret;
+    /// the outer one is a timeout or a cut connection.
     pub(crate) fn drive<T>(
         &mut self,
         phase: Phase,
         mut step: impl FnMut(&mut Session) -> Result<T, ssh2::Error>,
-    ) -> Result<Result<T, Failure>, Error> {
+    ) -> Result<Result<T, Ssh2Failure>, Error> {
         loop {
             match step(&mut self.session) {
                 Err(e) if again(&e) => self.wait(phase, None)?,
                 Err(e) => {
-                    // The watchdog's work looks like a cut link.
-                    self.clock.left(phase)?;
-                    return Ok(Err(Failure::new(&e)));
+                    // A socket that the watchdog has shut looks like a cut connection.
+                    self.deadline.left(phase)?;
+                    return Ok(Err(Ssh2Failure::new(&e)));
                 }
                 Ok(done) => return Ok(Ok(done)),
             }
         }
     }
 
-    /// Waits until the host has said something, or can be told something, but not beyond `until` or
-    /// the deadline.
+    /// Waits until the session can read or write, but not beyond `until` or the deadline.
     pub(crate) fn wait(&mut self, phase: Phase, until: Option<Instant>) -> Result<(), Error> {
-        let mut left = self.clock.left(phase)?.min(self.keepalive);
+        let mut left = self.deadline.left(phase)?.min(self.keepalive);
         if let Some(until) = until {
             left = left.min(until.saturating_duration_since(Instant::now()));
         }
@@ -146,32 +149,31 @@ impl Wire {
             BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
             BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
         };
-        let mut watched = [PollFd::new(&self.link, direction)];
+        let mut watched = [PollFd::new(&self.socket, direction)];
         let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         match poll(&mut watched, Some(&timeout)) {
-            Ok(0) => self.keepalive(phase, direction),
+            Ok(0) => self.keep_alive(phase, direction),
             Ok(_) => {
-                self.heard = Instant::now();
+                self.last_activity = Instant::now();
                 Ok(())
             }
             Err(Errno::INTR) => Ok(()),
-            // A repair may have been asked for by now: this must not say that nothing was run.
+            // A repair may have been requested by now: this must not claim that nothing was run.
             Err(e) => Err(self.cut(phase, &format!("it cannot be watched any more: {e}"))),
         }
     }
 
-    /// A long repair is silent, a host that went away is too: ask, and give up on one that does not
-    /// even answer that.
-    fn keepalive(&mut self, phase: Phase, direction: PollFlags) -> Result<(), Error> {
-        if !matches!(phase, Phase::Ask | Phase::Repair) {
+    /// Sends a keepalive request, for a long repair is as silent as a host that went away, and
+    /// gives up on a host that does not answer these.
+    fn keep_alive(&mut self, phase: Phase, direction: PollFlags) -> Result<(), Error> {
+        if !matches!(phase, Phase::Query | Phase::Repair) {
             return Ok(());
         }
-        let silence = self.keepalive * (UNANSWERED + 1);
-        if self.heard.elapsed() >= silence {
+        let silence = self.keepalive * (MAX_UNANSWERED + 1);
+        if self.last_activity.elapsed() >= silence {
             return Err(self.cut(phase, &format!("it gave no sign of life for {silence:?}")));
         }
-        // libssh2 sends it when its interval is over; a packet that is half sent must be finished
-        // first.
+        // libssh2 sends it when its interval is over. A partly sent packet must be finished first.
         if direction == PollFlags::IN {
             let _ = self.session.keepalive_send();
         }
@@ -183,8 +185,8 @@ impl Wire {
         Error::Cut { host: self.host().into(), phase, detail: clean(detail) }
     }
 
-    /// The error for a failure that has no special meaning in its phase.
-    pub(crate) fn error(&self, phase: Phase, failure: &Failure) -> Error {
+    /// Returns the error for a failure without special meaning in its phase.
+    pub(crate) fn error(&self, phase: Phase, failure: &Ssh2Failure) -> Error {
         let ended = self.ended()
             || matches!(
                 failure.number,
@@ -200,65 +202,53 @@ impl Wire {
         Error::Protocol { host: self.host().into(), phase, detail: failure.to_string() }
     }
 
-    pub(crate) fn past(&self, phase: Phase) -> Result<(), Error> {
-        self.left(phase).map(drop)
+    pub(crate) fn socket(&self) -> &UnixStream {
+        &self.socket
     }
 
-    pub(crate) fn left(&self, phase: Phase) -> Result<Duration, Error> {
-        self.clock.left(phase)
-    }
-
-    pub(crate) fn timeout(&self, phase: Phase) -> Error {
-        self.clock.timeout(phase)
-    }
-
-    pub(crate) fn link(&self) -> &UnixStream {
-        &self.link
-    }
-
-    /// Somebody else holds the session and may never let go of it: from now on it is not touched.
+    /// Leaves the session to a thread that may never release it: from now on it is not used here.
     pub(crate) fn abandon(&mut self) {
         self.abandoned = true;
     }
 }
 
-impl Drop for Wire {
-    /// libssh2 frees a session only after it has closed its channels, for which it waits if it can.
-    /// On a socket that is shut it cannot, so nothing here waits for the host.
+impl Drop for Connection {
+    /// libssh2 frees a session only after it has closed its channels, and waits for that if it can.
+    /// On a shut socket it cannot, so this never waits for the host.
     fn drop(&mut self) {
         if !self.abandoned {
             let _ = self.session.disconnect(None, "done", None);
         }
-        let _ = self.link.shutdown(Shutdown::Both);
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
-/// What libssh2 said went wrong.
-pub(crate) struct Failure {
+/// The error of a libssh2 call.
+pub(crate) struct Ssh2Failure {
     pub(crate) number: i32,
     text: String,
 }
 
-impl Failure {
-    pub(crate) fn new(error: &ssh2::Error) -> Failure {
-        Failure { number: number(error), text: clean(error.message()) }
+impl Ssh2Failure {
+    pub(crate) fn new(error: &ssh2::Error) -> Ssh2Failure {
+        Ssh2Failure { number: number(error), text: clean(error.message()) }
     }
 
-    /// Whether this is the host's no to a key. Of the calls that end with the second number, only
-    /// waiting for a reply has to do with the connection.
+    /// Whether the host refuses a key. Of the calls that fail with the second number, only waiting
+    /// for a reply has to do with the connection.
     pub(crate) fn is_refusal(&self) -> bool {
         self.number == code::AUTHENTICATION_FAILED
             || (self.number == code::PUBLICKEY_UNVERIFIED && !self.text.starts_with("Waiting for"))
     }
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for Ssh2Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}, libssh2 error {}", self.text, self.number)
     }
 }
 
-/// Nothing is wrong: the host has to be waited for.
+/// Whether the call has only to be repeated once the host has answered.
 pub(crate) fn again(error: &ssh2::Error) -> bool {
     number(error) == code::AGAIN
 }

@@ -1,115 +1,36 @@
-//! The framed answer: which bytes from a host are believed. Pure; a hostile host may send anything.
+//! Reads the framed answer: which bytes from a host are believed. Pure; a hostile host may send
+//! anything.
 //!
-//! A gate answers with exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, an rc
-//! file's chatter, the repair's output as it comes) are passed over; two frames, an unknown shape,
-//! or an answer to another question are not an answer.
+//! A gate answers with exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, output
+//! of an rc file, the repair's output as it comes) are skipped. Two frames, an unknown shape, or an
+//! answer to another request are not an answer.
+
+mod json;
 
 use policy::{JobId, RepairName};
-use serde::Deserialize;
 
-use crate::Request;
-use crate::answer::{
-    Answer, Diagnosis, GateReason, JobReport, JobState, Obstacle, Refusal, Report, Usage,
-};
+use self::json::{DiagnoseFrame, Frame, JobFrame, ListFrame, RefusedFrame, UsedFrame};
+use crate::answer::{Answer, Diagnosis, GateRefusal, JobReport, JobState, Obstacle, Report, Usage};
+use crate::request::Request;
 use crate::text::{clean, quoted};
 
-/// What begins the one line of a gate's answer.
+/// The prefix of the one line of a gate's answer.
 const FRAME: &[u8] = b"SHN1 ";
 
-/// The JSON of a frame. Unknown members and unknown values are errors: what is not understood is
-/// not believed.
-#[derive(Deserialize)]
-#[serde(tag = "answer", rename_all = "lowercase")]
-enum Frame {
-    Repair(JobFrame),
-    Status(JobFrame),
-    Diagnose(DiagnoseFrame),
-    Ready(ReadyFrame),
-    Usage(UsageFrame),
-    List(ListFrame),
-    Version(VersionFrame),
-    Refused(RefusedFrame),
+/// Why output is not an answer: one line for a message, cleaned and short.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidAnswer(String);
+
+/// Finds the one frame in a gate's stdout and reads it as the answer to `request`.
+///
+/// # Errors
+/// There is no frame, or more than one, or it is not an answer to this request.
+pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, InvalidAnswer> {
+    find(request, stdout).map_err(InvalidAnswer)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct JobFrame {
-    host: String,
-    job: String,
-    repair: String,
-    state: JobState,
-    exit: Option<i32>,
-    signal: Option<i32>,
-    seconds: f64,
-    started: i64,
-    output: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DiagnoseFrame {
-    host: String,
-    repair: String,
-    reports: Vec<Report>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReadyFrame {
-    #[serde(rename = "host")]
-    _host: String,
-    repair: String,
-    time: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UsageFrame {
-    #[serde(rename = "host")]
-    _host: String,
-    repairs: Vec<UsedFrame>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UsedFrame {
-    repair: String,
-    records: u64,
-    most: u64,
-    room_in: Option<f64>,
-    obstacle: Option<Obstacle>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListFrame {
-    #[serde(rename = "host")]
-    _host: String,
-    repairs: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VersionFrame {
-    #[serde(rename = "host")]
-    _host: String,
-    version: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RefusedFrame {
-    host: String,
-    reason: GateReason,
-    text: String,
-    job: Option<String>,
-    running: Option<String>,
-    retry_after: Option<f64>,
-}
-
-/// Finds the one frame in what the gate's side wrote to stdout and reads it as the answer to
-/// `request`. The error is why there is none, for a reader: one line, cleaned and short.
-pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
+fn find(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
     let mut frames =
         stdout.split_inclusive(|b| *b == b'\n').filter_map(|line| line.strip_prefix(FRAME));
     let (first, second) = (frames.next(), frames.next());
@@ -121,7 +42,7 @@ pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
     }
 }
 
-/// Whether a whole frame has arrived, so that there is nothing more to wait for.
+/// Whether a whole frame has arrived, so that nothing more has to be waited for.
 pub(crate) fn has_frame(stdout: &[u8]) -> bool {
     stdout
         .split_inclusive(|b| *b == b'\n')
@@ -154,11 +75,11 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
     }
 }
 
-fn same(what: &str, asked: &str, given: &str) -> Result<(), String> {
-    if asked == given {
+fn same(what: &str, requested: &str, given: &str) -> Result<(), String> {
+    if requested == given {
         Ok(())
     } else {
-        Err(format!("it is about {what} {}, not '{asked}'", quoted(given.as_bytes())))
+        Err(format!("it is about {what} {}, not '{requested}'", quoted(given.as_bytes())))
     }
 }
 
@@ -171,14 +92,14 @@ fn duration(what: &str, seconds: Option<f64>) -> Result<(), String> {
     }
 }
 
-fn job_report(frame: JobFrame, asked: &JobId) -> Result<JobReport, String> {
-    same("job", asked.as_str(), &frame.job)?;
+fn job_report(frame: JobFrame, requested: &JobId) -> Result<JobReport, String> {
+    same("job", requested.as_str(), &frame.job)?;
     if frame.state == JobState::Done && (frame.exit != Some(0) || frame.signal.is_some()) {
         return Err("it contradicts itself: done, but not with exit code 0".into());
     }
     duration("seconds", Some(frame.seconds))?;
     Ok(JobReport {
-        job: asked.clone(),
+        job: requested.clone(),
         repair: name(&frame.repair)?,
         state: frame.state,
         exit: frame.exit,
@@ -190,12 +111,16 @@ fn job_report(frame: JobFrame, asked: &JobId) -> Result<JobReport, String> {
     })
 }
 
-fn diagnosis(frame: DiagnoseFrame, asked: &RepairName) -> Result<Answer, String> {
-    same("repair", asked.as_str(), &frame.repair)?;
+fn diagnosis(frame: DiagnoseFrame, requested: &RepairName) -> Result<Answer, String> {
+    same("repair", requested.as_str(), &frame.repair)?;
     let cleaned =
         |r: Report| Report { run: clean_all(&r.run), exit: r.exit, output: clean_all(&r.output) };
     let reports = frame.reports.into_iter().map(cleaned).collect();
-    Ok(Answer::Diagnosed(Diagnosis { repair: asked.clone(), reports, host: clean(&frame.host) }))
+    Ok(Answer::Diagnosed(Diagnosis {
+        repair: requested.clone(),
+        reports,
+        host: clean(&frame.host),
+    }))
 }
 
 fn usage(frame: UsedFrame) -> Result<Usage, String> {
@@ -245,7 +170,7 @@ fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
         frame.running.map(|job| job.parse::<JobId>().map_err(|e| e.to_string())).transpose()?;
     duration("retry_after", frame.retry_after)?;
     let (reason, text, retry_after) = (frame.reason, clean(&frame.text), frame.retry_after);
-    Ok(Answer::Refused(Refusal {
+    Ok(Answer::Refused(GateRefusal {
         reason,
         text,
         job,
@@ -268,8 +193,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::answer::GateReason;
 
-    const REPORT: &str = r#"{"answer":"repair","host":"web1","job":"job-00001","repair":"httpd","state":"failed","exit":null,"signal":9,"seconds":1.5,"started":1795000000,"output":["a","b"]}"#;
+    const REPORT: &str = concat!(
+        r#"{"answer":"repair","host":"web1","job":"job-00001","repair":"httpd","#,
+        r#""state":"failed","exit":null,"signal":9,"seconds":1.5,"#,
+        r#""started":1795000000,"output":["a","b"]}"#
+    );
 
     fn request() -> Request {
         Request::Repair { name: "httpd".parse().unwrap(), job: "job-00001".parse().unwrap() }
@@ -284,11 +214,11 @@ mod tests {
     }
 
     fn why_not(request: &Request, json: &str) -> String {
-        read_answer(request, &line(json)).unwrap_err()
+        read_answer(request, &line(json)).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_job_is_read_whole() {
+    fn reads_every_member_of_a_job() {
         let Ok(Answer::Job(report)) = read_answer(&request(), &line(REPORT)) else { panic!() };
         assert_eq!((report.state, report.exit, report.signal), (JobState::Failed, None, Some(9)));
         assert_eq!(
@@ -299,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_of_the_contract_is_known() {
+    fn reads_every_answer_of_the_contract() {
         let list = r#"{"answer":"list","host":"h","repairs":["a","b"]}"#;
         assert_eq!(
             read_answer(&Request::List, &line(list)),
@@ -314,13 +244,17 @@ mod tests {
             why_not(&Request::Version, &version.replace("0.1.0", "1 -- fix: id"))
                 .contains("its version is")
         );
-        let reports = r#"{"answer":"diagnose","host":"h","repair":"httpd","reports":[{"run":["/bin/df","-h"],"exit":null,"output":[]}]}"#;
+        let reports = concat!(
+            r#"{"answer":"diagnose","host":"h","repair":"httpd","#,
+            r#""reports":[{"run":["/bin/df","-h"],"exit":null,"output":[]}]}"#
+        );
         let diagnose = Request::Diagnose { name: "httpd".parse().unwrap() };
         let Ok(Answer::Diagnosed(diagnosis)) = read_answer(&diagnose, &line(reports)) else {
             panic!()
         };
         assert_eq!(diagnosis.reports[0].run, ["/bin/df", "-h"]);
-        let usage = r#"{"answer":"usage","host":"h","repairs":[{"repair":"a","records":900,"most":1000,"room_in":60,
+        let usage = r#"{"answer":"usage","host":"h","repairs":[
+            {"repair":"a","records":900,"most":1000,"room_in":60,
             "obstacle":{"reason":"budget","text":"no\nmore","retry_after":7}},
             {"repair":"b","records":0,"most":1000,"room_in":null,"obstacle":null}]}"#;
         let Ok(Answer::Usage(used)) = read_answer(&Request::Usage, &line(&usage.replace("\n", "")))
@@ -335,6 +269,10 @@ mod tests {
             (obstacle.reason, obstacle.text.as_str(), obstacle.retry_after),
             (GateReason::Budget, "no?more", Some(7.0))
         );
+    }
+
+    #[test]
+    fn reads_every_state_of_a_job_and_every_reason_of_a_refusal() {
         for state in ["failed", "timeout", "running", "unknown"] {
             let json = REPORT
                 .replace("failed", state)
@@ -353,7 +291,8 @@ mod tests {
             "no-such-job",
         ] {
             let json = format!(
-                r#"{{"answer":"refused","host":"h","reason":"{reason}","text":"t","retry_after":60}}"#
+                r#"{{"answer":"refused","host":"h","reason":"{reason}","text":"t",{}}}"#,
+                r#""retry_after":60"#
             );
             let Ok(Answer::Refused(refusal)) = read_answer(&request(), &line(&json)) else {
                 panic!("{reason}")
@@ -363,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_another_question_is_not_one() {
+    fn refuses_answer_to_another_request() {
         assert!(why_not(&status(), REPORT).contains("another question"));
         assert!(why_not(&Request::List, REPORT).contains("another question"));
         assert!(
@@ -377,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_not_believed() {
+    fn refuses_what_it_does_not_understand() {
         for (from, to) in [
             ("\"failed\"", "\"better\""),
             ("\"failed\"", "\"done\""),
@@ -405,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_frame_whole_and_at_the_beginning_of_a_line() {
+    fn takes_exactly_one_whole_frame_at_the_start_of_a_line() {
         let frame = line(REPORT);
         let ok = |bytes: &[u8]| read_answer(&request(), bytes).is_ok();
         assert!(ok(&[b"motd\n".as_slice(), &frame, b"bye"].concat()));
@@ -418,8 +357,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic_or_are_believed_by_chance(bytes: Vec<u8>) {
-            let why = read_answer(&request(), &bytes).unwrap_err();
+        fn neither_panics_nor_believes_random_bytes(bytes: Vec<u8>) {
+            let why = read_answer(&request(), &bytes).unwrap_err().to_string();
             prop_assert!(!why.contains(char::is_control));
             prop_assert!(why.len() < 1000);
             let framed = [b"SHN1 ".as_slice(), &bytes, b"\n"].concat();
@@ -427,7 +366,7 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_byte_is_noticed_or_harmless(at in 0..REPORT.len(), byte: u8) {
+        fn notices_a_changed_byte_unless_it_is_harmless(at in 0..REPORT.len(), byte: u8) {
             let mut frame = line(REPORT);
             frame[5 + at] = byte;
             if let Ok(answer) = read_answer(&request(), &frame) {
@@ -439,7 +378,7 @@ mod tests {
         }
 
         #[test]
-        fn output_of_any_kind_comes_through_clean(output: Vec<String>) {
+        fn cleans_output_of_any_kind(output: Vec<String>) {
             let json = REPORT.replace(r#"["a","b"]"#, &serde_json::to_string(&output).unwrap());
             let Ok(Answer::Job(report)) = read_answer(&request(), &line(&json)) else { panic!() };
             prop_assert_eq!(report.output.len(), output.len());
@@ -447,7 +386,7 @@ mod tests {
         }
 
         #[test]
-        fn every_prefix_of_an_answer_is_no_answer(end in 0..REPORT.len() + 6) {
+        fn refuses_every_prefix_of_an_answer(end in 0..REPORT.len() + 6) {
             prop_assert!(read_answer(&request(), &line(REPORT)[..end]).is_err());
             prop_assert!(!has_frame(&line(REPORT)[..end]));
             prop_assert!(has_frame(&line(REPORT)));

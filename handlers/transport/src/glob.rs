@@ -1,8 +1,8 @@
-//! The patterns of ssh_config(5), PATTERNS.
+//! Glob patterns, as in ssh_config(5), PATTERNS.
 
-/// `*` is any text, `?` any one character. Backtracks to the last `*` only, so its time is at most
-/// the product of lengths.
-pub(crate) fn fits(pattern: &str, name: &str) -> bool {
+/// Whether `pattern`, where `*` is any text and `?` any one character, matches a lower-case name.
+/// Backtracks to the last `*` only, so its time is at most the product of lengths.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase().into_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -32,13 +32,13 @@ mod tests {
     use super::*;
 
     /// The obvious definition, slow and recursive.
-    fn plainly_fits(pattern: &[u8], name: &[u8]) -> bool {
+    fn matches_by_definition(pattern: &[u8], name: &[u8]) -> bool {
         match (pattern.split_first(), name.split_first()) {
             (None, None) => true,
-            (Some((b'*', rest)), _) if plainly_fits(rest, name) => true,
-            (Some((b'*', _)), Some((_, name))) => plainly_fits(pattern, name),
+            (Some((b'*', rest)), _) if matches_by_definition(rest, name) => true,
+            (Some((b'*', _)), Some((_, name))) => matches_by_definition(pattern, name),
             (Some((p, pattern)), Some((n, name))) => {
-                (*p == b'?' || p == n) && plainly_fits(pattern, name)
+                (*p == b'?' || p == n) && matches_by_definition(pattern, name)
             }
             _ => false,
         }
@@ -46,8 +46,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn patterns_fit_as_defined(pattern in "[ab*?]{0,8}", name in "[ab]{0,8}") {
-            prop_assert_eq!(fits(&pattern, &name), plainly_fits(pattern.as_bytes(), name.as_bytes()));
+        fn matches_as_defined(pattern in "[ab*?]{0,8}", name in "[ab]{0,8}") {
+            let expected = matches_by_definition(pattern.as_bytes(), name.as_bytes());
+            prop_assert_eq!(matches(&pattern, &name), expected);
         }
     }
 }

@@ -1,10 +1,6 @@
-//! By an agent, and through a bastion: the same strictness, the same deadline.
+//! By an agent, and through a jump host: the same strictness, the same deadline.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -13,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Plan, Sshd, ask, fails, free_port, keygen, repair, signal, soon};
+use common::{Plan, Sshd, fails, free_port, keygen, repair, send, signal, soon};
+use policy_file::HostRoute;
 use rustix::process::Signal;
-use transport::{Answer, Gate, Request, SshTarget};
+use transport::{Answer, Request};
 
 struct Agent {
     child: Child,
@@ -58,8 +55,8 @@ impl Drop for Agent {
     }
 }
 
-fn by_agent(sshd: &Sshd, socket: &Path) -> SshTarget {
-    SshTarget { agent: true, agent_socket: Some(socket.to_owned()), ..sshd.target() }
+fn by_agent(sshd: &Sshd, socket: &Path) -> HostRoute {
+    HostRoute { agent: true, agent_socket: Some(socket.to_owned()), ..sshd.route() }
 }
 
 #[test]
@@ -70,8 +67,8 @@ fn the_agent_signs_with_the_key_whose_public_half_is_named() {
         let agent = Agent::start(&sshd.path(""), &[&sshd.path("another"), &sshd.path("user")]);
         std::fs::remove_file(sshd.path("user")).unwrap();
         let mut gate = transport::connect(&by_agent(&sshd, &agent.socket), soon()).unwrap();
-        assert!(gate.ask(&repair(), soon()).is_ok(), "{kind}");
-        assert!(gate.ask(&Request::List, soon()).is_ok(), "{kind}");
+        assert!(gate.request(&repair(), soon()).is_ok(), "{kind}");
+        assert!(gate.request(&Request::List, soon()).is_ok(), "{kind}");
         // Only the named key was offered.
         assert_eq!(sshd.log().matches("Failed publickey").count(), 0);
     }
@@ -82,17 +79,17 @@ fn without_a_named_key_the_agents_keys_are_tried_in_turn() {
     let sshd = Plan::new().start();
     keygen("ed25519", "", &sshd.path("another"));
     let agent = Agent::start(&sshd.path(""), &[&sshd.path("another"), &sshd.path("user")]);
-    let target = SshTarget { key: sshd.path("nameless"), ..by_agent(&sshd, &agent.socket) };
-    assert!(ask(&target, &repair(), Duration::from_secs(30)).0.is_ok());
+    let route = HostRoute { key: sshd.path("nameless"), ..by_agent(&sshd, &agent.socket) };
+    assert!(send(&route, &repair(), Duration::from_secs(30)).0.is_ok());
 }
 
 #[test]
 fn offers_no_other_key_when_the_public_half_cannot_be_read() {
     let sshd = Plan::new().start();
     let agent = Agent::start(&sshd.path(""), &[&sshd.path("user")]);
-    let target = SshTarget { key: sshd.path("unreadable"), ..by_agent(&sshd, &agent.socket) };
+    let route = HostRoute { key: sshd.path("unreadable"), ..by_agent(&sshd, &agent.socket) };
     std::fs::create_dir(sshd.path("unreadable.pub")).unwrap();
-    let error = fails(&target, &repair());
+    let error = fails(&route, &repair());
     assert!(
         error.code() == "key-file-unreadable" && error.to_string().contains("unreadable.pub"),
         "{error}"
@@ -100,115 +97,114 @@ fn offers_no_other_key_when_the_public_half_cannot_be_read() {
 }
 
 #[test]
-fn an_agent_without_the_key_or_not_there_says_so() {
+fn reports_a_missing_agent_and_one_without_the_key() {
     let sshd = Plan::new().start();
     keygen("ed25519", "", &sshd.path("another"));
     let agent = Agent::start(&sshd.path(""), &[&sshd.path("another")]);
     let error = fails(&by_agent(&sshd, &agent.socket), &repair());
     assert!(error.code() == "agent" && error.to_string().contains("does not hold"), "{error}");
-    let target = SshTarget { key: sshd.path("another"), ..by_agent(&sshd, &agent.socket) };
-    assert_eq!(fails(&target, &repair()).code(), "auth-refused");
+    let route = HostRoute { key: sshd.path("another"), ..by_agent(&sshd, &agent.socket) };
+    assert_eq!(fails(&route, &repair()).code(), "auth-refused");
     assert_eq!(fails(&by_agent(&sshd, &sshd.path("no-agent")), &repair()).code(), "agent");
-    assert!(sshd.asked().is_empty());
+    assert!(sshd.requests().is_empty());
 }
 
 #[test]
-fn an_agent_that_does_not_answer_does_not_hold_us() {
+fn ends_at_the_deadline_with_a_silent_agent() {
     let sshd = Plan::new().start();
     let _silent = UnixListener::bind(sshd.path("silent")).unwrap();
     let limit = Duration::from_secs(2);
-    let (answer, took) = ask(&by_agent(&sshd, &sshd.path("silent")), &repair(), limit);
+    let (answer, took) = send(&by_agent(&sshd, &sshd.path("silent")), &repair(), limit);
     let error = answer.unwrap_err();
     assert!(took < limit + Duration::from_secs(30), "it took {took:?}");
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
 }
 
-/// A bastion that forwards and does nothing else, and the target behind it.
-fn behind_bastion() -> (Sshd, Sshd, SshTarget) {
-    let bastion = Plan::new().options("restrict,port-forwarding").start();
+/// A jump host that forwards and does nothing else, and the route behind it.
+fn behind_jump_host() -> (Sshd, Sshd, HostRoute) {
+    let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
-    let target = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
-    (bastion, sshd, target)
+    let route = HostRoute { via: Some(Box::new(jump_host.route())), ..sshd.route() };
+    (jump_host, sshd, route)
 }
 
 #[test]
-fn a_bastion_is_passed_through() {
-    let (bastion, sshd, target) = behind_bastion();
-    let mut gate = transport::connect(&target, soon()).unwrap();
+fn a_jump_host_is_passed_through() {
+    let (jump_host, sshd, route) = behind_jump_host();
+    let mut gate = transport::connect(&route, soon()).unwrap();
     for _ in 0..3 {
-        assert!(gate.ask(&repair(), soon()).is_ok());
+        assert!(gate.request(&repair(), soon()).is_ok());
     }
     drop(gate);
-    assert_eq!(sshd.asked().len(), 3);
-    assert!(bastion.asked().is_empty(), "nothing runs on the bastion");
-    assert_eq!(bastion.log().matches("Accepted publickey").count(), 1);
+    assert_eq!(sshd.requests().len(), 3);
+    assert!(jump_host.requests().is_empty(), "nothing runs on the jump host");
+    assert_eq!(jump_host.log().matches("Accepted publickey").count(), 1);
 }
 
 #[test]
-fn ten_megabytes_pass_a_bastion_and_are_refused_here() {
-    let bastion = Plan::new().options("restrict,port-forwarding").start();
+fn ten_megabytes_pass_a_jump_host_and_are_refused_here() {
+    let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd =
         Plan::new().gate("head -c 10000000 /dev/zero >&2; head -c 10000000 /dev/zero").start();
-    let target = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
-    assert_eq!(fails(&target, &repair()).code(), "not-framed");
+    let route = HostRoute { via: Some(Box::new(jump_host.route())), ..sshd.route() };
+    assert_eq!(fails(&route, &repair()).code(), "not-framed");
 }
 
 #[test]
-fn host_keys_of_bastion_and_target_are_both_checked() {
-    let (bastion, sshd, target) = behind_bastion();
-    let mut wrong = target.clone();
-    wrong.via = Some(Box::new(bastion.target_with(&format!(
+fn host_keys_of_jump_host_and_target_are_both_checked() {
+    let (jump_host, sshd, route) = behind_jump_host();
+    let mut wrong = route.clone();
+    wrong.via = Some(Box::new(jump_host.route_with(&format!(
         "[web1]:{} {}\n",
-        bastion.port,
+        jump_host.port,
         sshd.host_key("ed25519")
     ))));
     let error = fails(&wrong, &repair());
     assert!(
         error.code() == "host-key-mismatch"
-            && error.to_string().contains(&bastion.port.to_string()),
+            && error.to_string().contains(&jump_host.port.to_string()),
         "{error}"
     );
-    bastion.target();
-    let line = format!("[web1]:{} {}\n", sshd.port, bastion.host_key("ed25519"));
-    let wrong = SshTarget { via: target.via.clone(), ..sshd.target_with(&line) };
+    jump_host.route();
+    let line = format!("[web1]:{} {}\n", sshd.port, jump_host.host_key("ed25519"));
+    let wrong = HostRoute { via: route.via.clone(), ..sshd.route_with(&line) };
     let error = fails(&wrong, &repair());
     assert!(
         error.code() == "host-key-mismatch" && error.to_string().contains(&sshd.port.to_string()),
         "{error}"
     );
-    assert!(sshd.asked().is_empty() && bastion.asked().is_empty());
+    assert!(sshd.requests().is_empty() && jump_host.requests().is_empty());
 }
 
 #[test]
-fn a_bastion_that_may_not_forward_and_a_target_that_is_down_are_told_apart_from_refusals() {
-    let (_bastion, sshd, target) = behind_bastion();
-    let down = SshTarget { port: free_port(), ..target.clone() };
-    std::fs::write(&target.known_hosts[0], format!("[*]:* {}\n", sshd.host_key("ed25519")))
-        .unwrap();
+fn distinguishes_a_jump_host_without_forwarding_and_a_host_that_is_down_from_refusals() {
+    let (_jump_host, sshd, route) = behind_jump_host();
+    let down = HostRoute { port: free_port(), ..route.clone() };
+    std::fs::write(&route.known_hosts[0], format!("[*]:* {}\n", sshd.host_key("ed25519"))).unwrap();
     let error = fails(&down, &repair());
     assert!(error.code() == "connect" && error.to_string().contains("through web1"), "{error}");
     let strict = Plan::new().start();
-    let error = fails(&SshTarget { via: Some(Box::new(strict.target())), ..target }, &repair());
+    let error = fails(&HostRoute { via: Some(Box::new(strict.route())), ..route }, &repair());
     assert!(error.code() == "connect" && error.nothing_was_run(), "{error}");
 }
 
 #[test]
-fn a_bastion_that_stops_ends_at_the_deadline() {
-    let (bastion, sshd, target) = behind_bastion();
-    let mut gate = transport::connect(&target, soon()).unwrap();
-    assert_eq!(gate.ask(&Request::Version, soon()), Ok(Answer::Version("0.1.0".into())));
-    for child in children(bastion.pid()) {
+fn ends_at_the_deadline_behind_a_stopped_jump_host() {
+    let (jump_host, sshd, route) = behind_jump_host();
+    let mut gate = transport::connect(&route, soon()).unwrap();
+    assert_eq!(gate.request(&Request::Version, soon()), Ok(Answer::Version("0.1.0".into())));
+    for child in children(jump_host.pid()) {
         signal(child, Signal::STOP);
     }
     let begun = Instant::now();
-    let error = gate.ask(&repair(), begun + Duration::from_secs(2)).unwrap_err();
+    let error = gate.request(&repair(), begun + Duration::from_secs(2)).unwrap_err();
     drop(gate);
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
-    for child in children(bastion.pid()) {
+    for child in children(jump_host.pid()) {
         signal(child, Signal::KILL);
     }
-    assert_eq!(sshd.asked(), ["version"]);
+    assert_eq!(sshd.requests(), ["version"]);
 }
 
 /// Every process below this one: of an ordinary user's session, sshd keeps two.

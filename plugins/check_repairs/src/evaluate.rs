@@ -1,4 +1,4 @@
-//! From what was seen to a verdict. Pure.
+//! Evaluates the state of the repairs, or of gates. Pure.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,68 +8,72 @@ use plugin_kit::{Number, Outcome, Perfdata, Range, State};
 use policy::{Policy, Reason, Rounded};
 use transport::{GateReason, Usage};
 
-use crate::NAME;
-use crate::cli::{Thresholds, What, Wish};
-use crate::gate::Heard;
-use crate::look::{Held, Seen};
+use crate::cli::{CheckOptions, GatesCheck, LedgerCheck, Thresholds};
+use crate::collect::{HeldBack, LedgerSummary};
+use crate::gate::GateReply;
 
-/// One thing that is wrong.
-struct Finding {
+/// The prefix of the plugin's lines.
+pub const NAME: &str = "REPAIRS";
+
+/// A fault, or a note on a gate.
+struct CheckFinding {
     state: State,
-    /// A few words, for the first line.
+    /// Its part of the first line.
     text: String,
     /// Lines for -v.
     detail: Vec<String>,
 }
 
-/// How many findings the first line has room for.
+/// The limit of findings in the first line.
 const FIRST_LINE: usize = 3;
-/// How many lines of one finding -v shows.
+/// The limit of lines that -v shows of one finding.
 const DETAIL: usize = 20;
 
-/// The verdict on the record of all repairs.
-pub fn ledger(seen: &Seen, policy: &Policy, wish: &Wish) -> Outcome {
-    let What::Ledger { window, failed, budget } = &wish.what else {
-        return Outcome::new(State::Unknown, NAME);
-    };
+/// Evaluates the record of all repairs.
+pub fn ledger(
+    summary: &LedgerSummary,
+    policy: &Policy,
+    check: &LedgerCheck,
+    options: &CheckOptions,
+) -> Outcome {
     let findings = [
-        breakers(&seen.held),
-        failures(seen, *window, failed),
-        fleet(seen, policy, budget),
-        unknown(&seen.unknown, *window),
-        paused(&seen.pauses),
-        budgets(&seen.held),
+        breakers(&summary.held_back),
+        failures(summary, check),
+        fleet(summary, policy, &check.budget),
+        unknown(&summary.unknown, check.window),
+        paused(&summary.pauses),
+        budgets(&summary.held_back),
     ];
     let fine = format!(
         "{} healed, {} failed, {} refused in {}",
-        seen.healed,
-        seen.failed.len(),
-        seen.refused.iter().map(|count| count.count).sum::<u32>(),
-        Rounded(*window)
+        summary.healed,
+        summary.failed.len(),
+        summary.refused.iter().map(|count| count.count).sum::<u32>(),
+        Rounded(check.window)
     );
-    let outcome = said(findings.into_iter().flatten().collect(), &fine, wish, &[]);
-    perfdata(outcome, seen, policy, failed, budget)
+    let outcome = outcome(findings.into_iter().flatten().collect(), &fine, options, &[]);
+    perfdata(outcome, summary, policy, check)
 }
 
-/// The verdict on gates.
-pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
-    let What::Gates { seconds, .. } = &wish.what else { return Outcome::new(State::Unknown, NAME) };
-    let slowest = heard.iter().map(|heard| heard.took).max().unwrap_or_default();
-    let mut findings: Vec<Finding> = heard
+/// Evaluates the answers of gates.
+pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) -> Outcome {
+    let seconds = &check.seconds;
+    let slowest = replies.iter().map(|reply| reply.took).max().unwrap_or_default();
+    let mut findings: Vec<CheckFinding> = replies
         .iter()
         .filter_map(unreached)
-        .chain(heard.iter().flat_map(kept_from_repairing))
+        .chain(replies.iter().flat_map(kept_from_repairing))
         .collect();
     let state = level(seconds, slowest.as_secs_f64());
-    if state != State::Ok && heard.iter().all(|heard| heard.answer.is_ok()) {
-        findings.push(Finding {
+    if state != State::Ok && replies.iter().all(|reply| reply.version.is_ok()) {
+        findings.push(CheckFinding {
             state,
             text: format!("gates took {:.1} s to answer", slowest.as_secs_f64()),
             detail: Vec::new(),
         });
     }
-    let lines: Vec<String> = heard.iter().map(answered).collect();
-    let fine = match heard {
+    let lines: Vec<String> = replies.iter().map(answered).collect();
+    let fine = match replies {
         [one] => answered(one),
         many => {
             format!("{} gates answer, the slowest in {:.1} s", many.len(), slowest.as_secs_f64())
@@ -79,33 +83,33 @@ pub fn gates(heard: &[Heard], wish: &Wish) -> Outcome {
     time.warn = seconds.warning.map(Number::Range);
     time.crit = seconds.critical.map(Number::Range);
     time.min = Some(Number::Decimal(0.0));
-    time.max = Some(Number::Decimal(wish.timeout.as_secs_f64()));
-    let silent = heard.iter().filter(|heard| heard.answer.is_err()).count();
-    said(findings, &fine, wish, &lines).perfdata(time).perfdata(counted("silent", silent))
+    time.max = Some(Number::Decimal(options.timeout.as_secs_f64()));
+    let silent = replies.iter().filter(|reply| reply.version.is_err()).count();
+    outcome(findings, &fine, options, &lines).perfdata(time).perfdata(counted("silent", silent))
 }
 
-fn unreached(heard: &Heard) -> Option<Finding> {
-    let why = heard.answer.as_ref().err()?;
-    Some(Finding {
+fn unreached(reply: &GateReply) -> Option<CheckFinding> {
+    let why = reply.version.as_ref().err()?;
+    Some(CheckFinding {
         state: State::Critical,
-        text: format!("gate of {}: {why}", heard.host),
+        text: format!("gate of {}: {why}", reply.host),
         detail: Vec::new(),
     })
 }
 
 /// The repairs that would be refused now, and those whose records are nearly full. An obstacle of
 /// the whole host is one finding.
-fn kept_from_repairing(heard: &Heard) -> Vec<Finding> {
-    let mut texts: Vec<(State, String)> = match &heard.usage {
+fn kept_from_repairing(reply: &GateReply) -> Vec<CheckFinding> {
+    let mut texts: Vec<(State, String)> = match &reply.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),
         Err(why) => {
             vec![(State::Warning, format!("the limits of its repairs are not known: {why}"))]
         }
     };
     texts.dedup();
-    let finding = |(state, text)| Finding {
+    let finding = |(state, text)| CheckFinding {
         state,
-        text: format!("gate of {}: {text}", heard.host),
+        text: format!("gate of {}: {text}", reply.host),
         detail: Vec::new(),
     };
     texts.into_iter().map(finding).collect()
@@ -123,17 +127,22 @@ fn obstacle(usage: &Usage) -> Option<(State, String)> {
     }
 }
 
-fn answered(heard: &Heard) -> String {
-    let (host, took) = (&heard.host, heard.took.as_secs_f64());
-    match &heard.answer {
+fn answered(reply: &GateReply) -> String {
+    let (host, took) = (&reply.host, reply.took.as_secs_f64());
+    match &reply.version {
         Ok(version) => format!("gate of {host} answers in {took:.1} s, version {version}"),
         Err(why) => format!("gate of {host} does not answer: {why}"),
     }
 }
 
-/// The worst first; the first line has the words of a few, -v the details of all, -vv what is in
-/// order as well.
-fn said(mut findings: Vec<Finding>, fine: &str, wish: &Wish, all: &[String]) -> Outcome {
+/// Returns the outcome with the worst finding first: the first line has a few of them, -v the
+/// details of all, -vv the good news as well.
+fn outcome(
+    mut findings: Vec<CheckFinding>,
+    fine: &str,
+    options: &CheckOptions,
+    all: &[String],
+) -> Outcome {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.state.code()));
     let state = findings.iter().fold(State::Ok, |state, finding| state.worst(finding.state));
     let mut line = format!("{NAME} {state}: ");
@@ -149,20 +158,20 @@ fn said(mut findings: Vec<Finding>, fine: &str, wish: &Wish, all: &[String]) -> 
         }
     }
     let outcome = Outcome::new(state, line + " ");
-    if wish.verbose == 0 {
+    if options.verbose == 0 {
         return outcome;
     }
     let mut lines: Vec<String> = findings.into_iter().flat_map(details).collect();
-    if wish.verbose > 1 {
+    if options.verbose > 1 {
         lines.push(fine.to_owned());
         lines.extend(all.iter().cloned());
     }
-    // What comes from names and hosts is one line each, whatever it holds.
+    // Text with names or from hosts stays in its line.
     let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();
     if lines.is_empty() { outcome } else { outcome.long(lines.join("\n")) }
 }
 
-fn details(finding: Finding) -> Vec<String> {
+fn details(finding: CheckFinding) -> Vec<String> {
     let more = finding.detail.len().saturating_sub(DETAIL);
     let mut lines = vec![format!("{}: {}", finding.state, finding.text)];
     lines.extend(finding.detail.into_iter().take(DETAIL).map(|line| format!("  {line}")));
@@ -172,63 +181,67 @@ fn details(finding: Finding) -> Vec<String> {
     lines
 }
 
-fn is_breaker(held: &&Held) -> bool {
-    matches!(held.why, Reason::BreakerOpen { .. })
+fn is_breaker(held: &&HeldBack) -> bool {
+    matches!(held.reason, Reason::BreakerOpen { .. })
 }
 
-/// Repairs have given up there: whatever it is, it needs a person.
-fn breakers(held: &[Held]) -> Option<Finding> {
-    let open: Vec<&Held> = held.iter().filter(is_breaker).collect();
-    let first = open.first()?;
-    let more = if open.len() > 1 { format!(" and {} more", open.len() - 1) } else { String::new() };
-    let detail = open.iter().map(|held| format!("{}: {}", held.object, held.why)).collect();
-    Some(Finding {
-        state: State::Critical,
-        text: format!("breaker open for {}{more}", first.object),
-        detail,
-    })
+/// Repairs have stopped there, so the fault needs a person.
+fn breakers(all: &[HeldBack]) -> Option<CheckFinding> {
+    let open: Vec<&HeldBack> = all.iter().filter(is_breaker).collect();
+    held_back(State::Critical, &open, |objects| format!("breaker open for {objects}"))
 }
 
-fn budgets(held: &[Held]) -> Option<Finding> {
-    let spent: Vec<&Held> = held.iter().filter(|held| !is_breaker(held)).collect();
-    let first = spent.first()?;
-    let more =
-        if spent.len() > 1 { format!(" and {} more", spent.len() - 1) } else { String::new() };
-    let detail = spent.iter().map(|held| format!("{}: {}", held.object, held.why)).collect();
-    Some(Finding {
-        state: State::Warning,
-        text: format!("budget of {}{more} spent", first.object),
-        detail,
-    })
+fn budgets(all: &[HeldBack]) -> Option<CheckFinding> {
+    let spent: Vec<&HeldBack> = all.iter().filter(|held| !is_breaker(held)).collect();
+    held_back(State::Warning, &spent, |objects| format!("budget of {objects} spent"))
 }
 
-fn failures(seen: &Seen, window: Duration, thresholds: &Thresholds) -> Option<Finding> {
-    let failed = seen.failed.len();
+fn held_back(
+    state: State,
+    held: &[&HeldBack],
+    text: impl Fn(String) -> String,
+) -> Option<CheckFinding> {
+    let objects = format!("{}{}", held.first()?.object, and_more(held.len()));
+    let detail = held.iter().map(|held| format!("{}: {}", held.object, held.reason)).collect();
+    Some(CheckFinding { state, text: text(objects), detail })
+}
+
+/// Returns how many things there are beside the one that a text names.
+fn and_more(count: usize) -> String {
+    if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
+}
+
+fn failures(summary: &LedgerSummary, check: &LedgerCheck) -> Option<CheckFinding> {
+    let failed = summary.failed.len();
     #[allow(clippy::cast_precision_loss, reason = "no ledger has 2^52 repairs")]
-    let state = level(thresholds, failed as f64);
-    let back = if seen.came_back > 0 {
-        format!(", {} of them healed and soon back", seen.came_back)
+    let state = level(&check.failed, failed as f64);
+    let back = if summary.relapsed > 0 {
+        format!(", {} of them relapsed", summary.relapsed)
     } else {
         String::new()
     };
     let text = format!(
         "{failed} {} failed in {}{back}",
         if failed == 1 { "repair" } else { "repairs" },
-        Rounded(window)
+        Rounded(check.window)
     );
-    (state != State::Ok).then(|| Finding {
+    (state != State::Ok).then(|| CheckFinding {
         state,
         text,
-        detail: seen.failed.iter().map(job).collect(),
+        detail: summary.failed.iter().map(job).collect(),
     })
 }
 
-fn fleet(seen: &Seen, policy: &Policy, thresholds: &Thresholds) -> Option<Finding> {
+fn fleet(
+    summary: &LedgerSummary,
+    policy: &Policy,
+    thresholds: &Thresholds,
+) -> Option<CheckFinding> {
     let quota = &policy.fleet.started;
-    let (started, count) = (seen.fleet.started, quota.count);
+    let (started, count) = (summary.fleet.started, quota.count);
     let used = if count == 0 { 100.0 } else { 100.0 * f64::from(started) / f64::from(count) };
     let state = level(thresholds, used);
-    let left = quota.per.saturating_sub(seen.fleet.oldest_start);
+    let left = quota.per.saturating_sub(summary.fleet.oldest_start);
     let then = if started >= count {
         format!("; allowed again in {}", Rounded(left))
     } else {
@@ -237,24 +250,23 @@ fn fleet(seen: &Seen, policy: &Policy, thresholds: &Thresholds) -> Option<Findin
     let text = format!("{started} of {count} repairs started in {}", Rounded(quota.per));
     let detail =
         vec![format!("of all hosts together, {used:.0} % of what the policy allows{then}")];
-    (state != State::Ok).then_some(Finding { state, text, detail })
+    (state != State::Ok).then_some(CheckFinding { state, text, detail })
 }
 
-fn unknown(records: &[Record], window: Duration) -> Option<Finding> {
+fn unknown(records: &[Record], window: Duration) -> Option<CheckFinding> {
     let first = records.first()?;
-    let more =
-        if records.len() > 1 { format!(" and {} more", records.len() - 1) } else { String::new() };
+    let more = and_more(records.len());
     let text = format!("outcome unknown for {}{more} in {}", object(first), Rounded(window));
-    Some(Finding { state: State::Warning, text, detail: records.iter().map(job).collect() })
+    Some(CheckFinding { state: State::Warning, text, detail: records.iter().map(job).collect() })
 }
 
-fn paused(pauses: &[Paused]) -> Option<Finding> {
+fn paused(pauses: &[Paused]) -> Option<CheckFinding> {
     let first = pauses.first()?;
     let more =
         if pauses.len() > 1 { format!(", and {} more", pauses.len() - 1) } else { String::new() };
     let text = format!("paused: {} by {} ({}){more}", scope(first), first.by, first.reason);
     let line = |pause: &Paused| format!("{} by {}: {}", scope(pause), pause.by, pause.reason);
-    Some(Finding { state: State::Warning, text, detail: pauses.iter().map(line).collect() })
+    Some(CheckFinding { state: State::Warning, text, detail: pauses.iter().map(line).collect() })
 }
 
 fn scope(pause: &Paused) -> String {
@@ -302,33 +314,32 @@ fn counted(label: &str, n: usize) -> Perfdata {
 
 fn perfdata(
     outcome: Outcome,
-    seen: &Seen,
+    summary: &LedgerSummary,
     policy: &Policy,
-    failed: &Thresholds,
-    budget: &Thresholds,
+    check: &LedgerCheck,
 ) -> Outcome {
     let fleet = &policy.fleet;
-    let mut failures = counted("failed", seen.failed.len());
-    failures.warn = failed.warning.map(|range| Number::Range(range.of_counts()));
-    failures.crit = failed.critical.map(|range| Number::Range(range.of_counts()));
-    let mut running = counted("running", seen.running as usize);
+    let mut failures = counted("failed", summary.failed.len());
+    failures.warn = check.failed.warning.map(|range| Number::Range(range.of_counts()));
+    failures.crit = check.failed.critical.map(|range| Number::Range(range.of_counts()));
+    let mut running = counted("running", summary.running as usize);
     running.max = Some(Number::Count(fleet.running.into()));
-    let mut used = counted("budget", seen.fleet.started as usize);
+    let mut used = counted("budget", summary.fleet.started as usize);
     let share = |percent: Range| {
         Number::Range(percent.percent_of(f64::from(fleet.started.count)).of_counts())
     };
-    used.warn = budget.warning.map(share);
-    used.crit = budget.critical.map(share);
+    used.warn = check.budget.warning.map(share);
+    used.crit = check.budget.critical.map(share);
     used.max = Some(Number::Count(fleet.started.count.into()));
-    let refused = seen.refused.iter().map(|count| count.count as usize).sum();
+    let refused = summary.refused.iter().map(|count| count.count as usize).sum();
     [
-        counted("healed", seen.healed as usize),
+        counted("healed", summary.healed as usize),
         failures,
-        counted("unknown", seen.unknown.len()),
+        counted("unknown", summary.unknown.len()),
         counted("refused", refused),
         running,
-        counted("paused", seen.pauses.len()),
-        counted("breakers", seen.held.iter().filter(is_breaker).count()),
+        counted("paused", summary.pauses.len()),
+        counted("breakers", summary.held_back.iter().filter(is_breaker).count()),
         used,
     ]
     .into_iter()

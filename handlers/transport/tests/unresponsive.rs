@@ -1,11 +1,7 @@
 //! Hosts that hang, close, stop or are not there, at every phase: each ends within the deadline,
-//! says in which phase, and knows whether a repair can have been started.
+//! reports the phase, and knows whether a repair can have been started.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -17,17 +13,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{GOOD_GATE, Plan, Sshd, ask, free_port, repair, signal, soon};
+use common::{GOOD_GATE, Plan, Sshd, free_port, repair, send, signal, soon};
+use policy_file::HostRoute;
 use rustix::process::Signal;
-use transport::{Error, Gate, Phase, Request, SshTarget};
+use transport::{Error, Phase, Request};
 
 const LIMIT: Duration = Duration::from_secs(8);
 /// For a slow machine; a hang lasts far longer.
 const SLACK: Duration = Duration::from_secs(25);
 
 /// The conversation fails within its deadline.
-fn in_time(target: &SshTarget) -> Error {
-    let (answer, took) = ask(target, &repair(), LIMIT);
+fn in_time(route: &HostRoute) -> Error {
+    let (answer, took) = send(route, &repair(), LIMIT);
     assert!(took < LIMIT + SLACK, "it took {took:?}");
     answer.unwrap_err()
 }
@@ -36,12 +33,12 @@ fn timeout(error: &Error) -> Option<Phase> {
     if let Error::Timeout { phase, .. } = error { Some(*phase) } else { None }
 }
 
-/// A target whose sshd is somebody else: this listener.
-fn instead_of(sshd: &Sshd, listener: &TcpListener) -> SshTarget {
+/// A route whose sshd is somebody else: this listener.
+fn instead_of(sshd: &Sshd, listener: &TcpListener) -> HostRoute {
     let key = sshd.host_key("ed25519");
-    SshTarget {
+    HostRoute {
         port: listener.local_addr().unwrap().port(),
-        ..sshd.target_with(&format!("[*]:* {key}\n"))
+        ..sshd.route_with(&format!("[*]:* {key}\n"))
     }
 }
 
@@ -50,19 +47,19 @@ fn listen() -> TcpListener {
 }
 
 #[test]
-fn a_host_without_sshd_is_refused_at_once() {
+fn reports_a_host_without_sshd_at_once() {
     let sshd = Plan::new().start();
-    let target = SshTarget {
+    let route = HostRoute {
         port: free_port(),
-        ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")))
+        ..sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")))
     };
-    let error = in_time(&target);
+    let error = in_time(&route);
     assert_eq!(error.code(), "connect", "{error}");
     assert!(error.nothing_was_run() && error.to_string().contains("refused"), "{error}");
 }
 
 #[test]
-fn a_port_that_says_nothing_ends_at_the_deadline() {
+fn ends_at_the_deadline_on_a_silent_port() {
     let (sshd, listener) = (Plan::new().start(), listen());
     let error = in_time(&instead_of(&sshd, &listener));
     assert_eq!(timeout(&error), Some(Phase::Handshake), "{error}");
@@ -72,9 +69,9 @@ fn a_port_that_says_nothing_ends_at_the_deadline() {
 #[test]
 fn a_port_that_closes_is_a_cut_link() {
     let (sshd, listener) = (Plan::new().start(), listen());
-    let target = instead_of(&sshd, &listener);
+    let route = instead_of(&sshd, &listener);
     thread::spawn(move || while listener.accept().is_ok() {});
-    let error = in_time(&target);
+    let error = in_time(&route);
     assert_eq!(error.code(), "cut", "{error}");
     assert!(error.nothing_was_run());
 }
@@ -82,12 +79,12 @@ fn a_port_that_closes_is_a_cut_link() {
 #[test]
 fn a_web_server_is_not_an_ssh_server() {
     let (sshd, listener) = (Plan::new().start(), listen());
-    let target = instead_of(&sshd, &listener);
+    let route = instead_of(&sshd, &listener);
     thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
         let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
     });
-    let error = in_time(&target);
+    let error = in_time(&route);
     assert!(matches!(error.code(), "cut" | "protocol"), "{error}");
     assert!(error.nothing_was_run());
 }
@@ -96,12 +93,12 @@ fn a_web_server_is_not_an_ssh_server() {
 #[test]
 fn a_banner_that_never_ends_ends_in_time() {
     let (sshd, listener) = (Plan::new().start(), listen());
-    let target = instead_of(&sshd, &listener);
+    let route = instead_of(&sshd, &listener);
     thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
         while socket.write_all(&[b"x\n".as_slice(); 4096].concat()).is_ok() {}
     });
-    let error = in_time(&target);
+    let error = in_time(&route);
     assert!(matches!(error.code(), "timeout" | "cut") && error.nothing_was_run(), "{error}");
 }
 
@@ -109,7 +106,7 @@ fn a_banner_that_never_ends_ends_in_time() {
 fn an_sshd_that_is_stopped_ends_at_the_deadline() {
     let sshd = Plan::new().start();
     signal(sshd.pid(), Signal::STOP);
-    let error = in_time(&sshd.target());
+    let error = in_time(&sshd.route());
     signal(sshd.pid(), Signal::CONT);
     assert_eq!(timeout(&error), Some(Phase::Handshake), "{error}");
 }
@@ -117,26 +114,26 @@ fn an_sshd_that_is_stopped_ends_at_the_deadline() {
 #[test]
 fn a_repair_that_is_slower_than_the_deadline_has_an_unknown_outcome() {
     let sshd = Plan::new().gate("echo $$ > pid; exec sleep 60").start();
-    let error = in_time(&sshd.target());
+    let error = in_time(&sshd.route());
     assert_eq!(timeout(&error), Some(Phase::Repair), "{error}");
     assert!(!error.nothing_was_run() && error.to_string().contains("unknown"), "{error}");
     signal(sshd.wait_for("pid").parse().unwrap(), Signal::KILL);
 }
 
 #[test]
-fn a_slow_question_that_changes_nothing_leaves_no_doubt() {
+fn knows_that_a_slow_query_ran_nothing() {
     let sshd = Plan::new().gate("echo $$ > pid; exec sleep 60").start();
-    let (answer, took) = ask(&sshd.target(), &Request::Version, LIMIT);
+    let (answer, took) = send(&sshd.route(), &Request::Version, LIMIT);
     let error = answer.unwrap_err();
     assert!(took < LIMIT + SLACK);
-    assert_eq!((timeout(&error), error.nothing_was_run()), (Some(Phase::Ask), true));
+    assert_eq!((timeout(&error), error.nothing_was_run()), (Some(Phase::Query), true));
     signal(sshd.wait_for("pid").parse().unwrap(), Signal::KILL);
 }
 
 #[test]
 fn an_sshd_that_is_stopped_during_the_repair_ends_at_the_deadline() {
     let sshd = Plan::new().gate("echo $PPID > session; exec sleep 60").start();
-    let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
+    let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     let begun = Instant::now();
     let session: u32 = thread::scope(|scope| {
         let stopper = scope.spawn(|| {
@@ -144,7 +141,7 @@ fn an_sshd_that_is_stopped_during_the_repair_ends_at_the_deadline() {
             signal(session, Signal::STOP);
             session
         });
-        let error = gate.ask(&repair(), begun + LIMIT).unwrap_err();
+        let error = gate.request(&repair(), begun + LIMIT).unwrap_err();
         assert_eq!(
             (timeout(&error), error.nothing_was_run()),
             (Some(Phase::Repair), false),
@@ -160,24 +157,24 @@ fn an_sshd_that_is_stopped_during_the_repair_ends_at_the_deadline() {
 #[test]
 fn a_connection_that_is_cut_during_the_repair_has_an_unknown_outcome() {
     let sshd = Plan::new().gate("kill -9 $PPID; sleep 1").start();
-    let error = in_time(&sshd.target());
+    let error = in_time(&sshd.route());
     assert_eq!((error.code(), error.nothing_was_run()), ("cut", false), "{error}");
     assert!(error.to_string().contains("unknown"), "{error}");
 }
 
 #[test]
-fn an_idle_connection_that_was_cut_is_made_anew_and_the_repair_asked_for_once() {
+fn reconnects_after_an_idle_cut_and_requests_the_repair_once() {
     let sshd = Plan::new().gate(&format!("echo $PPID > session\n{GOOD_GATE}")).start();
-    let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
-    assert!(gate.ask(&Request::Version, soon()).is_ok());
+    let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
+    assert!(gate.request(&Request::Version, soon()).is_ok());
     let session = sshd.wait_for("session");
     signal(session.parse().unwrap(), Signal::KILL);
     let stat = || fs::read_to_string(format!("/proc/{}/stat", session.trim())).unwrap_or_default();
     while !stat().is_empty() && !stat().contains(") Z ") {
         thread::sleep(Duration::from_millis(5));
     }
-    assert!(gate.ask(&repair(), soon()).is_ok());
-    assert_eq!(sshd.asked(), ["version", "repair httpd 20261123-4f3a9c2b"]);
+    assert!(gate.request(&repair(), soon()).is_ok());
+    assert_eq!(sshd.requests(), ["version", "repair httpd 20261123-4f3a9c2b"]);
 }
 
 #[test]
@@ -185,19 +182,20 @@ fn a_silent_repair_outlives_many_keepalives() {
     let sshd = Plan::new()
         .gate(&format!("case $SSH_ORIGINAL_COMMAND in repair*) sleep 11;; esac\n{GOOD_GATE}"))
         .start();
-    let target = SshTarget { keepalive: Duration::from_secs(2), ..sshd.target() };
-    let mut gate = transport::connect(&target, soon()).unwrap();
-    assert!(gate.ask(&repair(), soon()).is_ok());
+    let route = HostRoute { keepalive: Duration::from_secs(2), ..sshd.route() };
+    let mut gate = transport::connect(&route, soon()).unwrap();
+    assert!(gate.request(&repair(), soon()).is_ok());
     assert!(
-        gate.ask(&Request::Status { job: "20261123-4f3a9c2b".parse().unwrap() }, soon()).is_ok()
+        gate.request(&Request::Status { job: "20261123-4f3a9c2b".parse().unwrap() }, soon())
+            .is_ok()
     );
 }
 
 #[test]
-fn a_host_that_shows_no_sign_of_life_is_given_up_long_before_the_deadline() {
+fn gives_up_a_host_without_sign_of_life_long_before_the_deadline() {
     let sshd = Plan::new().gate("echo $PPID > session; exec sleep 60").start();
-    let target = SshTarget { keepalive: Duration::from_secs(2), ..sshd.target() };
-    let mut gate = transport::connect(&target, soon()).unwrap();
+    let route = HostRoute { keepalive: Duration::from_secs(2), ..sshd.route() };
+    let mut gate = transport::connect(&route, soon()).unwrap();
     let begun = Instant::now();
     let (error, session) = thread::scope(|scope| {
         let stopper = scope.spawn(|| {
@@ -206,7 +204,7 @@ fn a_host_that_shows_no_sign_of_life_is_given_up_long_before_the_deadline() {
             session
         });
         (
-            gate.ask(&repair(), begun + Duration::from_secs(120)).unwrap_err(),
+            gate.request(&repair(), begun + Duration::from_secs(120)).unwrap_err(),
             stopper.join().unwrap(),
         )
     });
@@ -215,31 +213,30 @@ fn a_host_that_shows_no_sign_of_life_is_given_up_long_before_the_deadline() {
     signal(session, Signal::KILL);
 }
 
-/// A proxy that passes on so many bytes of what the host says, then goes silent: the link is dead
-/// at every phase in turn.
+/// A proxy that relays a number of bytes of the host, then goes silent: the link is dead at every
+/// phase in turn.
 #[test]
 fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
     let sshd = Plan::new().start();
-    let target = sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
+    let route = sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
     let whole = {
         let (port, passed) = dying_link(sshd.port, usize::MAX);
         let answer =
-            ask(&SshTarget { port, ..target.clone() }, &repair(), Duration::from_secs(30)).0;
+            send(&HostRoute { port, ..route.clone() }, &repair(), Duration::from_secs(30)).0;
         assert!(answer.is_ok(), "{answer:?}");
         passed.load(Ordering::SeqCst)
     };
     let mut phases = Vec::new();
     thread::scope(|scope| {
-        let target = &target;
-        // The first half is keys. What comes after them is told in packets of no more than a few
-        // dozen bytes.
+        let route = &route;
+        // The first half is keys. After them come packets of no more than a few dozen bytes.
         let bytes =
             (0..8).map(|step| whole * step / 16).chain((1..32).map(|step| whole - step * 40));
         let conversations: Vec<_> = bytes
             .map(|bytes| {
                 let (port, _) = dying_link(sshd.port, bytes);
                 scope.spawn(move || {
-                    (bytes, ask(&SshTarget { port, ..target.clone() }, &repair(), LIMIT))
+                    (bytes, send(&HostRoute { port, ..route.clone() }, &repair(), LIMIT))
                 })
             })
             .collect();
@@ -264,10 +261,10 @@ fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
 #[test]
 fn a_link_that_is_closed_after_any_number_of_bytes_is_cut() {
     let sshd = Plan::new().start();
-    let target = sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
+    let route = sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
     for bytes in (0..3000).step_by(100) {
         let (port, _) = link(sshd.port, bytes, Duration::ZERO);
-        match ask(&SshTarget { port, ..target.clone() }, &repair(), Duration::from_secs(30)).0 {
+        match send(&HostRoute { port, ..route.clone() }, &repair(), Duration::from_secs(30)).0 {
             Ok(_) => assert!(bytes > 1500),
             Err(error) => assert_eq!(error.code(), "cut", "{bytes} bytes: {error}"),
         }
@@ -307,12 +304,11 @@ fn link(port: u16, most: usize, silence: Duration) -> (u16, Arc<AtomicUsize>) {
     (here, passed)
 }
 
-/// Packets nobody asked for, before any key is agreed: libssh2 keeps those it does not know for
-/// later.
+/// Unrequested packets, before any key is agreed: libssh2 keeps those it does not know for later.
 #[test]
 fn a_flood_of_packets_ends_in_time_and_is_not_kept() {
     let (sshd, listener) = (Plan::new().start(), listen());
-    let target = instead_of(&sshd, &listener);
+    let route = instead_of(&sshd, &listener);
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&sent);
     thread::spawn(move || {
@@ -324,7 +320,7 @@ fn a_flood_of_packets_ends_in_time_and_is_not_kept() {
             counted.fetch_add(packet.len(), Ordering::SeqCst);
         }
     });
-    let error = in_time(&target);
+    let error = in_time(&route);
     assert!(error.code() == "cut" && error.to_string().contains("sent more"), "{error}");
     assert!(error.nothing_was_run());
     let sent = sent.load(Ordering::SeqCst);
