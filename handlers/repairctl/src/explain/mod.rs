@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
-use crate::history::unread;
 use crate::object::Object;
 use crate::split::Split;
 use crate::ui::json::{self, merged};
@@ -127,9 +126,9 @@ fn history(
     now: SystemTime,
 ) -> Result<History, Problem> {
     let known = match ledger {
-        Some(ledger) => {
-            ledger.history(&call.event, config.policy.fleet.started.per, now).map_err(unread)?
-        }
+        Some(ledger) => ledger
+            .history(&call.event, config.policy.fleet.started.per, now)
+            .map_err(Problem::failed)?,
         None => History::default(),
     };
     let Some(seen) = seen else { return Ok(known) };

@@ -3,6 +3,7 @@
 pub mod args;
 mod author;
 mod standing;
+mod text;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -20,6 +21,7 @@ use crate::status_snapshot;
 use crate::ui::json;
 use args::{PauseArgs, ResumeArgs, StatusArgs};
 use standing::Standing;
+use text::{describe, scope, scope_of};
 
 /// A pause that was made.
 #[derive(Serialize, Deserialize)]
@@ -63,8 +65,8 @@ impl Split for PauseArgs {
         let mut ledger = context.ledger_to_write(config)?;
         let same =
             |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
-        let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
-        ledger.pause(&paused).map_err(unusable)?;
+        let replaced = ledger.pauses(now).map_err(Problem::failed)?.into_iter().find(same);
+        ledger.pause(&paused).map_err(Problem::failed)?;
         Ok(PauseResult { paused, replaced, warning: unknown_object(config, host, service) })
     }
 
@@ -101,8 +103,8 @@ impl Split for ResumeArgs {
             return Ok((None, Vec::new()));
         }
         let mut ledger = context.ledger_to_write(config)?;
-        let ended = ledger.resume(host, service, now).map_err(unusable)?;
-        Ok((ended, ledger.pauses(now).map_err(unusable)?))
+        let ended = ledger.resume(host, service, now).map_err(Problem::failed)?;
+        Ok((ended, ledger.pauses(now).map_err(Problem::failed)?))
     }
 
     fn show(
@@ -157,32 +159,6 @@ fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     Ok(now + span)
 }
 
-/// What a command is about, for people. An empty name comes from a script whose variable was empty:
-/// it must not be taken for "everything".
-fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Problem> {
-    if host == Some("") || service == Some("") {
-        return Err(Problem::Usage(
-            "a name is empty: leave it out to mean everything; nothing was changed".into(),
-        ));
-    }
-    Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))
-}
-
-fn scope_of(paused: &Paused) -> String {
-    scope(paused.host.as_deref(), paused.service.as_deref()).unwrap_or_default()
-}
-
-/// `paused by alice for another 2 h: migration`
-fn describe(paused: &Paused, now: SystemTime) -> String {
-    let left = match paused.until {
-        Some(until) => {
-            format!("for another {}", policy::Span(until.duration_since(now).unwrap_or_default()))
-        }
-        None => "until it is resumed".to_owned(),
-    };
-    format!("paused by {} {left}: {}", clean(&paused.by), clean(&paused.reason))
-}
-
 /// A mistyped name pauses nothing: that must not be found out at night.
 fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
     let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
@@ -196,8 +172,4 @@ fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) ->
         }
         Err(why) => Some(format!("whether Nagios knows it was not looked up: {why}")),
     }
-}
-
-fn unusable(why: ledger::Error) -> Problem {
-    Problem::Usage(why.to_string())
 }

@@ -10,7 +10,7 @@ use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{describe, scope_of, unusable};
+use super::text::{describe, scope_of};
 use crate::context::Context;
 use crate::object::Object;
 use crate::status_snapshot::{self, StatusSnapshot};
@@ -81,7 +81,7 @@ impl Standing {
         };
         match context.ledger(config)? {
             None => Ok(nothing),
-            Some(mut ledger) => nothing.with(&mut ledger, config).map_err(unusable),
+            Some(mut ledger) => nothing.with(&mut ledger, config).map_err(Problem::failed),
         }
     }
 
