@@ -214,7 +214,7 @@ fn the_background_keeps_nothing_of_ours_open() {
     let begun = Instant::now();
     let (code, text) = site.call(FAULT);
     assert_eq!(code, 0, "{text}");
-    assert!(text.starts_with("HANDED OVER web1/HTTP: job "), "{text}");
+    assert!(text.starts_with("DISPATCHED web1/HTTP: job "), "{text}");
     // `output` reads until nobody holds the pipes any more.
     assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     fs::write(go, "").unwrap();

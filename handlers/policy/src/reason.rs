@@ -129,33 +129,116 @@ pub enum Reason {
     },
 }
 
-impl Reason {
-    /// A short word for the record, the same for every occurrence.
-    pub fn code(&self) -> &'static str {
+words! {
+    /// The code of a [`Reason`]. Scripts match it, so a code never changes and is never used again.
+    pub enum ReasonCode {
+        /// The object did not opt in.
+        NoRepairNamed = "no-repair-named",
+        /// The policy has no repair of that name.
+        UnknownRepair = "unknown-repair",
+        /// The object is OK or UP.
+        Recovered = "recovered",
+        /// The rules do not repair this state.
+        StateNotCovered = "state-not-covered",
+        /// Nagios still rechecks.
+        TooEarly = "too-early",
+        /// The result before this one was another.
+        NotInARow = "not-in-a-row",
+        /// The host is down or unreachable.
+        HostNotUp = "host-not-up",
+        /// The service is in a planned downtime.
+        ServiceDowntime = "service-downtime",
+        /// The host is in a planned downtime.
+        HostDowntime = "host-downtime",
+        /// Somebody has acknowledged the problem.
+        Acknowledged = "acknowledged",
+        /// Nagios sees the object flapping.
+        Flapping = "flapping",
+        /// An admin paused repairs.
+        Paused = "paused",
+        /// The same event was answered before.
+        SameEvent = "same-event",
+        /// The same problem was repaired before.
+        SameProblem = "same-problem",
+        /// The ledger holds a later time than the clock.
+        ClockWentBack = "clock-went-back",
+        /// A repair is running on the host.
+        AlreadyRunning = "already-running",
+        /// The object was repaired a short time ago.
+        CoolingDown = "cooling-down",
+        /// Too many repairs of the incident did not help.
+        BreakerOpen = "breaker-open",
+        /// The repairs of the incident are used up.
+        IncidentBudget = "incident-budget",
+        /// The repairs of the window are used up.
+        WindowBudget = "window-budget",
+        /// The limit of running repairs is reached.
+        FleetRunning = "fleet-running",
+        /// The limit of started repairs is reached.
+        FleetStarted = "fleet-started",
+        /// Too many objects are in trouble at once.
+        FleetShare = "fleet-share",
+    }
+}
+
+impl ReasonCode {
+    /// Whether it is a limit that the object shares with others: it passes as their repairs end.
+    pub fn is_shared_limit(self) -> bool {
         match self {
-            Reason::NoRepairNamed => "no-repair-named",
-            Reason::UnknownRepair(_) => "unknown-repair",
-            Reason::Recovered(_) => "recovered",
-            Reason::StateNotCovered(..) => "state-not-covered",
-            Reason::TooEarly { .. } => "too-early",
-            Reason::NotInARow { .. } => "not-in-a-row",
-            Reason::HostNotUp(_) => "host-not-up",
-            Reason::ServiceDowntime => "service-downtime",
-            Reason::HostDowntime => "host-downtime",
-            Reason::Acknowledged => "acknowledged",
-            Reason::Flapping => "flapping",
-            Reason::Paused { .. } => "paused",
-            Reason::SameEvent { .. } => "same-event",
-            Reason::SameProblem { .. } => "same-problem",
-            Reason::ClockWentBack { .. } => "clock-went-back",
-            Reason::AlreadyRunning { .. } => "already-running",
-            Reason::CoolingDown { .. } => "cooling-down",
-            Reason::BreakerOpen { .. } => "breaker-open",
-            Reason::IncidentBudget { .. } => "incident-budget",
-            Reason::WindowBudget { .. } => "window-budget",
-            Reason::FleetRunning(_) => "fleet-running",
-            Reason::FleetStarted { .. } => "fleet-started",
-            Reason::FleetShare { .. } => "fleet-share",
+            ReasonCode::AlreadyRunning
+            | ReasonCode::FleetRunning
+            | ReasonCode::FleetStarted
+            | ReasonCode::FleetShare => true,
+            ReasonCode::NoRepairNamed
+            | ReasonCode::UnknownRepair
+            | ReasonCode::Recovered
+            | ReasonCode::StateNotCovered
+            | ReasonCode::TooEarly
+            | ReasonCode::NotInARow
+            | ReasonCode::HostNotUp
+            | ReasonCode::ServiceDowntime
+            | ReasonCode::HostDowntime
+            | ReasonCode::Acknowledged
+            | ReasonCode::Flapping
+            | ReasonCode::Paused
+            | ReasonCode::SameEvent
+            | ReasonCode::SameProblem
+            | ReasonCode::ClockWentBack
+            | ReasonCode::CoolingDown
+            | ReasonCode::BreakerOpen
+            | ReasonCode::IncidentBudget
+            | ReasonCode::WindowBudget => false,
+        }
+    }
+}
+
+impl Reason {
+    /// The code of this reason, the same for every occurrence.
+    pub fn code(&self) -> ReasonCode {
+        match self {
+            Reason::NoRepairNamed => ReasonCode::NoRepairNamed,
+            Reason::UnknownRepair(_) => ReasonCode::UnknownRepair,
+            Reason::Recovered(_) => ReasonCode::Recovered,
+            Reason::StateNotCovered(..) => ReasonCode::StateNotCovered,
+            Reason::TooEarly { .. } => ReasonCode::TooEarly,
+            Reason::NotInARow { .. } => ReasonCode::NotInARow,
+            Reason::HostNotUp(_) => ReasonCode::HostNotUp,
+            Reason::ServiceDowntime => ReasonCode::ServiceDowntime,
+            Reason::HostDowntime => ReasonCode::HostDowntime,
+            Reason::Acknowledged => ReasonCode::Acknowledged,
+            Reason::Flapping => ReasonCode::Flapping,
+            Reason::Paused { .. } => ReasonCode::Paused,
+            Reason::SameEvent { .. } => ReasonCode::SameEvent,
+            Reason::SameProblem { .. } => ReasonCode::SameProblem,
+            Reason::ClockWentBack { .. } => ReasonCode::ClockWentBack,
+            Reason::AlreadyRunning { .. } => ReasonCode::AlreadyRunning,
+            Reason::CoolingDown { .. } => ReasonCode::CoolingDown,
+            Reason::BreakerOpen { .. } => ReasonCode::BreakerOpen,
+            Reason::IncidentBudget { .. } => ReasonCode::IncidentBudget,
+            Reason::WindowBudget { .. } => ReasonCode::WindowBudget,
+            Reason::FleetRunning(_) => ReasonCode::FleetRunning,
+            Reason::FleetStarted { .. } => ReasonCode::FleetStarted,
+            Reason::FleetShare { .. } => ReasonCode::FleetShare,
         }
     }
 }
@@ -237,7 +320,7 @@ impl fmt::Display for Reason {
                 f,
                 "paused by {by} for another \
                 {}: {reason}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::Paused { by, reason, left: None } => write!(
                 f,
@@ -250,46 +333,46 @@ impl fmt::Display for Reason {
                 "job {job} has repaired this very problem, and it is still there: people are \
                  needed; allowed again for a new \
                  problem, or after {}",
-                Span(SAME_EVENT_WITHIN)
+                Rounded(SAME_EVENT_WITHIN)
             ),
             Reason::ClockWentBack { job, ahead } => write!(
                 f,
                 "the clock is {} behind job {job} of the ledger: allowed again when it has caught \
                  up; if it was wrong then, \
                  delete that job's row",
-                Span(*ahead)
+                Rounded(*ahead)
             ),
             Reason::AlreadyRunning { job, since } => write!(
                 f,
                 "job {job} has been repairing on this \
                 host for {}",
-                Span(*since)
+                Rounded(*since)
             ),
             Reason::CoolingDown { job, left } => write!(
                 f,
                 "cooling down after job {job}: allowed \
                                                          again in {}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::BreakerOpen { ineffective, left } => write!(
                 f,
                 "the breaker is open, for {ineffective} repairs of this incident did not help: it \
                  closes after {} without a fault",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::IncidentBudget { spent, left } => {
                 write!(
                     f,
                     "this incident has had its {spent} repairs: it is over after {} without \
                            a fault",
-                    Span(*left)
+                    Rounded(*left)
                 )
             }
             Reason::WindowBudget { spent, left } => write!(
                 f,
                 "it has had its {spent} repairs: \
                                                             allowed again in {}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::FleetRunning(running) => write!(
                 f,
@@ -301,7 +384,7 @@ impl fmt::Display for Reason {
                     f,
                     "{started} repairs have been started, as many as may be: allowed again \
                            in {}",
-                    Span(*left)
+                    Rounded(*left)
                 )
             }
             Reason::FleetShare { troubled, of, allowed } => write!(
@@ -314,9 +397,9 @@ impl fmt::Display for Reason {
 }
 
 /// A duration for people: `90 s`, `12 min`, `3.5 h`, rounded up.
-pub struct Span(pub Duration);
+pub struct Rounded(pub Duration);
 
-impl fmt::Display for Span {
+impl fmt::Display for Rounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0);
         match seconds {

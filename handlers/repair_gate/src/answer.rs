@@ -4,59 +4,62 @@
 
 use serde_json::{Value, json};
 
-use crate::excerpt::clean;
-use crate::host;
-use crate::pace::{MOST_RECORDS, Usage};
-use crate::record::{Record, State};
-use crate::refusal::Refusal;
+use crate::durations::{fractional_seconds, seconds_up};
+use crate::output::clean;
+use crate::rate_limit::{MOST_RECORDS, RecordUsage};
+use crate::record::{JobRecord, RunState};
+use crate::rejection::Rejection;
 use crate::request::{Job, Name};
+use crate::timestamps::{now, to_seconds};
 
 /// What one command of a diagnosis said.
-pub(crate) struct Report {
+pub(crate) struct DiagnosisReport {
     pub(crate) run: Vec<String>,
     pub(crate) exit: Option<i32>,
     pub(crate) output: Vec<String>,
 }
 
 /// How one repair stands.
-pub(crate) struct Used {
+pub(crate) struct RepairUsage {
     pub(crate) repair: Name,
-    pub(crate) usage: Usage,
+    pub(crate) usage: RecordUsage,
     /// What a request that came now would be refused.
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<Rejection>,
 }
 
 /// What the gate answers.
-pub(crate) enum Answer {
-    Repair(Record, State),
-    Status(Record, State),
-    Diagnose { repair: String, reports: Vec<Report> },
+pub(crate) enum GateAnswer {
+    Repair(JobRecord, RunState),
+    Status(JobRecord, RunState),
+    Diagnose { repair: String, reports: Vec<DiagnosisReport> },
     Ready(String),
-    Usage(Vec<Used>),
+    Usage(Vec<RepairUsage>),
     List(Vec<String>),
     Version,
-    Refused(Refusal, Option<Job>),
+    Refused(Rejection, Option<Job>),
 }
 
-impl Answer {
+impl GateAnswer {
     /// The line, with its newline.
     pub(crate) fn frame(&self, host: &str) -> String {
         let mut object = match self {
-            Answer::Repair(record, state) => of_job("repair", record, *state),
-            Answer::Status(record, state) => of_job("status", record, *state),
-            Answer::Diagnose { repair, reports } => json!({
+            GateAnswer::Repair(record, state) => of_job("repair", record, *state),
+            GateAnswer::Status(record, state) => of_job("status", record, *state),
+            GateAnswer::Diagnose { repair, reports } => json!({
                 "answer": "diagnose", "repair": repair,
                 "reports": reports.iter().map(|r| json!({"run": r.run, "exit": r.exit, "output": r.output})).collect::<Vec<_>>(),
             }),
-            Answer::Ready(repair) => {
-                json!({"answer": "ready", "repair": repair, "time": host::now() / 1000})
+            GateAnswer::Ready(repair) => {
+                json!({"answer": "ready", "repair": repair, "time": to_seconds(now())})
             }
-            Answer::Usage(all) => {
+            GateAnswer::Usage(all) => {
                 json!({"answer": "usage", "repairs": all.iter().map(of_usage).collect::<Vec<_>>()})
             }
-            Answer::List(names) => json!({"answer": "list", "repairs": names}),
-            Answer::Version => json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")}),
-            Answer::Refused(refusal, job) => of_refusal(refusal, job.as_ref()),
+            GateAnswer::List(names) => json!({"answer": "list", "repairs": names}),
+            GateAnswer::Version => {
+                json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")})
+            }
+            GateAnswer::Refused(refusal, job) => of_refusal(refusal, job.as_ref()),
         };
         put(&mut object, "host", Some(json!(host)));
         format!("SHN1 {object}\n")
@@ -65,9 +68,9 @@ impl Answer {
     /// The exit code: information only, and in 0..3.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Answer::Repair(_, State::Failed | State::Timeout) => 1,
-            Answer::Repair(_, State::Running | State::Unknown) => 2,
-            Answer::Refused(..) => 3,
+            GateAnswer::Repair(_, RunState::Failed | RunState::Timeout) => 1,
+            GateAnswer::Repair(_, RunState::Running | RunState::Unknown) => 2,
+            GateAnswer::Refused(..) => 3,
             _ => 0,
         }
     }
@@ -75,10 +78,10 @@ impl Answer {
     /// The same in a few words, for the system's log.
     pub(crate) fn summary(&self) -> String {
         match self {
-            Answer::Repair(record, state) | Answer::Status(record, state) => {
-                format!("{} after {:.3} s", state.word(), record.seconds)
+            GateAnswer::Repair(record, state) | GateAnswer::Status(record, state) => {
+                format!("{} after {:.3} s", state.word(), fractional_seconds(record.elapsed))
             }
-            Answer::Refused(refusal, _) => {
+            GateAnswer::Refused(refusal, _) => {
                 format!("refused, {}: {}", refusal.reason.word(), clean(&refusal.text, 300))
             }
             _ => "answered".to_owned(),
@@ -86,28 +89,28 @@ impl Answer {
     }
 }
 
-fn of_job(answer: &str, record: &Record, state: State) -> Value {
+fn of_job(answer: &str, record: &JobRecord, state: RunState) -> Value {
     json!({
         "answer": answer, "job": record.job.as_str(), "repair": record.repair.as_str(), "state": state.word(),
-        "exit": record.exit, "signal": record.signal, "seconds": record.seconds, "started": record.started / 1000,
+        "exit": record.exit, "signal": record.signal, "seconds": fractional_seconds(record.elapsed), "started": to_seconds(record.started),
         "output": record.output,
     })
 }
 
-fn of_usage(used: &Used) -> Value {
+fn of_usage(used: &RepairUsage) -> Value {
     json!({
-        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS, "room_in": used.usage.room_in,
+        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS, "room_in": used.usage.room_in.map(seconds_up),
         "obstacle": used.refusal.as_ref().map(|refusal| {
-            json!({"reason": refusal.reason.word(), "text": clean(&refusal.text, 500), "retry_after": refusal.retry_after})
+            json!({"reason": refusal.reason.word(), "text": clean(&refusal.text, 500), "retry_after": refusal.retry_after.map(seconds_up)})
         }),
     })
 }
 
-fn of_refusal(refusal: &Refusal, job: Option<&Job>) -> Value {
+fn of_refusal(refusal: &Rejection, job: Option<&Job>) -> Value {
     let mut object = json!({"answer": "refused", "reason": refusal.reason.word(), "text": clean(&refusal.text, 500)});
     put(&mut object, "job", job.map(|job| json!(job.as_str())));
     put(&mut object, "running", refusal.running.as_ref().map(|job| json!(job.as_str())));
-    put(&mut object, "retry_after", refusal.retry_after.map(|seconds| json!(seconds)));
+    put(&mut object, "retry_after", refusal.retry_after.map(|after| json!(seconds_up(after))));
     object
 }
 
@@ -119,11 +122,13 @@ fn put(object: &mut Value, key: &str, value: Option<Value>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::record::tests::record;
-    use crate::refusal::Reason;
+    use crate::rejection::RejectionReason;
 
-    fn parsed(answer: &Answer) -> Value {
+    fn parsed(answer: &GateAnswer) -> Value {
         let line = answer.frame("web1");
         assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
         serde_json::from_str(line.strip_prefix("SHN1 ").unwrap()).unwrap()
@@ -131,10 +136,11 @@ mod tests {
 
     #[test]
     fn a_repair_is_answered_with_the_fields_of_the_contract() {
-        let mut done = record("20261123-aa", State::Done, 5_999, Some(7_000));
-        (done.exit, done.seconds, done.output) = (Some(0), 1.001, vec!["a\"b".into()]);
+        let mut done = record("20261123-aa", RunState::Done, 5_999, Some(7_000));
+        (done.exit, done.elapsed) = (Some(0), Duration::from_millis(1001));
+        done.output = vec!["a\"b".into()];
         assert_eq!(
-            parsed(&Answer::Repair(done, State::Done)),
+            parsed(&GateAnswer::Repair(done, RunState::Done)),
             json!({"answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd", "state": "done", "exit": 0,
                 "signal": null, "seconds": 1.001, "started": 5, "output": ["a\"b"]})
         );
@@ -142,17 +148,17 @@ mod tests {
 
     #[test]
     fn a_refusal_carries_only_what_it_has_on_one_clean_line() {
-        let refusal = Refusal::new(Reason::State, "bad\nfile\x1b[0m");
+        let refusal = RejectionReason::State.because("bad\nfile\x1b[0m");
         assert_eq!(
-            parsed(&Answer::Refused(refusal, None)),
+            parsed(&GateAnswer::Refused(refusal, None)),
             json!({"answer": "refused", "host": "web1", "reason": "state", "text": "bad file?[0m"})
         );
-        let busy = Refusal {
+        let busy = Rejection {
             running: Job::new("20261123-bb"),
-            retry_after: Some(7),
-            ..Refusal::new(Reason::Busy, "x")
+            retry_after: Some(Duration::from_millis(6_001)),
+            ..RejectionReason::Busy.because("x")
         };
-        let object = parsed(&Answer::Refused(busy, Job::new("20261123-aa")));
+        let object = parsed(&GateAnswer::Refused(busy, Job::new("20261123-aa")));
         assert_eq!(
             (&object["job"], &object["running"], &object["retry_after"]),
             (&json!("20261123-aa"), &json!("20261123-bb"), &json!(7))
@@ -163,16 +169,16 @@ mod tests {
     fn exit_codes_tell_the_kind_of_answer() {
         let of = |state| record("20261123-aa", state, 1, Some(2));
         for (state, code) in [
-            (State::Done, 0),
-            (State::Failed, 1),
-            (State::Timeout, 1),
-            (State::Running, 2),
-            (State::Unknown, 2),
+            (RunState::Done, 0),
+            (RunState::Failed, 1),
+            (RunState::Timeout, 1),
+            (RunState::Running, 2),
+            (RunState::Unknown, 2),
         ] {
-            assert_eq!(Answer::Repair(of(state), state).code(), code);
-            assert_eq!(Answer::Status(of(state), state).code(), 0);
+            assert_eq!(GateAnswer::Repair(of(state), state).code(), code);
+            assert_eq!(GateAnswer::Status(of(state), state).code(), 0);
         }
-        assert_eq!(Answer::Version.code(), 0);
-        assert_eq!(Answer::Refused(Refusal::new(Reason::Busy, ""), None).code(), 3);
+        assert_eq!(GateAnswer::Version.code(), 0);
+        assert_eq!(GateAnswer::Refused(RejectionReason::Busy.because(""), None).code(), 3);
     }
 }

@@ -3,25 +3,26 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::limit::Limit;
+use crate::durations::TimeLimit;
 
 /// What the gate is started for, and with which files.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Args {
     pub(crate) config: PathBuf,
     pub(crate) state: PathBuf,
-    pub(crate) wish: Wish,
+    pub(crate) wish: GateCommand,
 }
 
 /// The forced command itself, or one of the words for people.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum GateCommand {
     Serve,
     Check,
     Sudoers(String),
     /// What sudo runs: a command, and for how long.
-    Within(Limit, Vec<String>),
+    Within(TimeLimit, Vec<String>),
     Help,
     Version,
 }
@@ -65,7 +66,7 @@ pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
     let mut args = Args {
         config: "/etc/nagios-selfheal/repairs.json".into(),
         state: "/var/lib/nagios-selfheal/gate".into(),
-        wish: Wish::Serve,
+        wish: GateCommand::Serve,
     };
     if argv.first().is_some_and(|word| word == "within") {
         args.wish = within(argv).ok_or("usage: repair_gate within SECONDS GRACE PROGRAM...")?;
@@ -73,10 +74,11 @@ pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
     }
     let mut words = argv.iter().peekable();
     while let Some(word) = words.next() {
-        if word == "sudoers" && args.wish == Wish::Serve {
+        if word == "sudoers" && args.wish == GateCommand::Serve {
             let user = words.next_if(|user| !user.as_encoded_bytes().starts_with(b"-"));
-            args.wish =
-                Wish::Sudoers(user.map_or("repair".into(), |user| user.display().to_string()));
+            args.wish = GateCommand::Sudoers(
+                user.map_or("repair".into(), |user| user.display().to_string()),
+            );
             continue;
         }
         let mut value =
@@ -84,9 +86,9 @@ pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
         match (word.to_str().unwrap_or_default(), &args.wish) {
             ("--config", _) => args.config = value()?,
             ("--state", _) => args.state = value()?,
-            ("--help" | "-h", _) => args.wish = Wish::Help,
-            ("--version" | "-V", _) => args.wish = Wish::Version,
-            ("check", Wish::Serve) => args.wish = Wish::Check,
+            ("--help" | "-h", _) => args.wish = GateCommand::Help,
+            ("--version" | "-V", _) => args.wish = GateCommand::Version,
+            ("check", GateCommand::Serve) => args.wish = GateCommand::Check,
             _ => {
                 return Err(format!(
                     "unknown argument '{}'; see repair_gate --help",
@@ -96,19 +98,20 @@ pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
         }
     }
     match &args.wish {
-        Wish::Sudoers(user) if !crate::config::is_account(user) => {
+        GateCommand::Sudoers(user) if !crate::config::is_account(user) => {
             Err(format!("'{user}' is not the name of an account"))
         }
         _ => Ok(args),
     }
 }
 
-fn within(argv: &[OsString]) -> Option<Wish> {
+fn within(argv: &[OsString]) -> Option<GateCommand> {
     let words: Vec<String> =
         argv.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<_>>()?;
+    let seconds = |word: &String| word.parse().ok().map(Duration::from_secs);
     match words.as_slice() {
-        [_, seconds, grace, command @ ..] if !command.is_empty() => Some(Wish::Within(
-            Limit { seconds: seconds.parse().ok()?, grace: grace.parse().ok()? },
+        [_, timeout, grace, command @ ..] if !command.is_empty() => Some(GateCommand::Within(
+            TimeLimit { timeout: seconds(timeout)?, grace: seconds(grace)? },
             command.to_vec(),
         )),
         _ => None,
@@ -126,7 +129,7 @@ mod tests {
     #[test]
     fn without_arguments_it_serves_with_the_packaged_paths() {
         let args = reads("").unwrap();
-        assert_eq!(args.wish, Wish::Serve);
+        assert_eq!(args.wish, GateCommand::Serve);
         assert_eq!(args.config.to_str(), Some("/etc/nagios-selfheal/repairs.json"));
         assert_eq!(args.state.to_str(), Some("/var/lib/nagios-selfheal/gate"));
     }
@@ -136,11 +139,14 @@ mod tests {
         let args = reads("--config /a --state /b check").unwrap();
         assert_eq!(
             (args.config.to_str(), args.state.to_str(), args.wish),
-            (Some("/a"), Some("/b"), Wish::Check)
+            (Some("/a"), Some("/b"), GateCommand::Check)
         );
-        assert_eq!(reads("sudoers").unwrap().wish, Wish::Sudoers("repair".into()));
-        assert_eq!(reads("sudoers --config /a").unwrap().wish, Wish::Sudoers("repair".into()));
-        assert_eq!(reads("sudoers gate").unwrap().wish, Wish::Sudoers("gate".into()));
+        assert_eq!(reads("sudoers").unwrap().wish, GateCommand::Sudoers("repair".into()));
+        assert_eq!(
+            reads("sudoers --config /a").unwrap().wish,
+            GateCommand::Sudoers("repair".into())
+        );
+        assert_eq!(reads("sudoers gate").unwrap().wish, GateCommand::Sudoers("gate".into()));
         for bad in [
             "--config",
             "--nonsense",

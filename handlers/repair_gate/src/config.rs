@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -15,50 +16,51 @@ pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
 /// The largest `count` of a budget.
 pub(crate) const MOST_RUNS: u64 = 1000;
 const MOST_REPORTS: usize = 8;
-const MINUTE: u64 = 60;
-const DAY: u64 = 24 * 60 * MINUTE;
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// The repairs this host knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repairs {
-    by_name: BTreeMap<Name, Repair>,
+pub struct RepairDefinitions {
+    by_name: BTreeMap<Name, RepairDefinition>,
 }
 
 /// One named repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repair {
+pub struct RepairDefinition {
     /// The command: an absolute path and its arguments, given to the kernel as they are.
     pub run: Vec<String>,
     /// The account it runs under (`as`); without one, the gate's own.
     pub user: Option<String>,
-    /// Seconds after which it is stopped.
-    pub timeout: u64,
-    /// Seconds that must pass after it ended before it runs again.
-    pub cooldown: u64,
-    /// How often in how many seconds.
+    /// Time after which it is stopped.
+    pub timeout: Duration,
+    /// Time that must pass after it ended before it runs again.
+    pub cooldown: Duration,
+    /// How often it runs at most; `None` if that has no limit.
     pub budget: Option<Budget>,
     /// Commands that look and change nothing; they run under the same account.
     pub diagnose: Vec<Vec<String>>,
 }
 
-/// At most `count` runs in any `window` seconds.
+/// At most `count` runs in any `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Runs.
     pub count: u64,
-    /// Seconds.
-    pub window: u64,
+    /// Time in which the runs are counted.
+    pub window: Duration,
 }
 
 /// What is wrong, and where: a key path (`repairs.httpd.timeout`) or a line and column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    place: Place,
+    place: ErrorPosition,
     text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum ErrorPosition {
     Text { line: usize, column: usize },
     Key(String),
 }
@@ -67,47 +69,48 @@ impl fmt::Display for BadConfig {
     /// To be written behind the file's name: `:3:14: text` or `: repairs.httpd.timeout: text`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Text { line, column } => write!(f, ":{line}:{column}: {}", self.text),
-            Place::Key(path) => write!(f, ": {path}: {}", self.text),
+            ErrorPosition::Text { line, column } => write!(f, ":{line}:{column}: {}", self.text),
+            ErrorPosition::Key(path) => write!(f, ": {path}: {}", self.text),
         }
     }
 }
 
-impl Repairs {
+impl RepairDefinitions {
     /// The repair of that name.
-    pub fn get(&self, name: &Name) -> Option<&Repair> {
+    pub fn get(&self, name: &Name) -> Option<&RepairDefinition> {
         self.by_name.get(name)
     }
 
     /// All of them, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Repair)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &RepairDefinition)> {
         self.by_name.iter()
     }
 
-    /// The longest [`Repair::memory`], in seconds.
-    pub fn longest_memory(&self) -> u64 {
-        self.by_name.values().map(Repair::memory).max().unwrap_or(0)
+    /// Returns the longest [`RepairDefinition::retention`].
+    pub fn longest_retention(&self) -> Duration {
+        self.by_name.values().map(RepairDefinition::retention).max().unwrap_or_default()
     }
 }
 
-impl Repair {
-    /// For how many seconds records must be kept so that neither cooldown nor budget forgets a run.
-    pub fn memory(&self) -> u64 {
-        self.cooldown.max(self.budget.map_or(0, |budget| budget.window))
+impl RepairDefinition {
+    /// Returns the time for which records must be kept so that neither cooldown nor budget forgets
+    /// a run.
+    pub fn retention(&self) -> Duration {
+        self.cooldown.max(self.budget.map_or(Duration::ZERO, |budget| budget.window))
     }
 }
 
 /// Reads the text of repairs.json.
-pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
+pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {
         let text = format!("the key \"{}\" is here for the second time", shown(&double.key));
         return Err(BadConfig {
-            place: Place::Text { line: double.line, column: double.column },
+            place: ErrorPosition::Text { line: double.line, column: double.column },
             text,
         });
     }
-    let top = Key::top(&whole).object(&["repairs"])?;
+    let top = ConfigValue::top(&whole).object(&["repairs"])?;
     let repairs = top.need("repairs")?;
     let mut by_name = BTreeMap::new();
     for (name, value) in repairs.any_object()? {
@@ -119,41 +122,41 @@ pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
         };
         by_name.insert(name, repair(&key)?);
     }
-    Ok(Repairs { by_name })
+    Ok(RepairDefinitions { by_name })
 }
 
 fn syntax(e: &serde_json::Error) -> BadConfig {
     let whole = e.to_string();
     let text = whole.split(" at line ").next().unwrap_or_default().to_owned();
-    BadConfig { place: Place::Text { line: e.line(), column: e.column() }, text }
+    BadConfig { place: ErrorPosition::Text { line: e.line(), column: e.column() }, text }
 }
 
-fn repair(key: &Key<'_>) -> Result<Repair, BadConfig> {
+fn repair(key: &ConfigValue<'_>) -> Result<RepairDefinition, BadConfig> {
     let fields = key.object(&["run", "as", "timeout", "cooldown", "budget", "diagnose"])?;
     let user = fields.get("as").map(|key| account(&key)).transpose()?;
     let exact = user.is_some();
-    Ok(Repair {
+    Ok(RepairDefinition {
         run: command(&fields.need("run")?, exact)?,
-        timeout: fields.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, 60 * MINUTE))?,
-        cooldown: fields.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, 7 * DAY))?,
+        timeout: fields.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, HOUR))?,
+        cooldown: fields.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, WEEK))?,
         budget: fields.get("budget").map(|key| budget(&key)).transpose()?,
         diagnose: fields.get("diagnose").map_or(Ok(Vec::new()), |key| reports(&key, exact))?,
         user,
     })
 }
 
-fn budget(key: &Key<'_>) -> Result<Budget, BadConfig> {
+fn budget(key: &ConfigValue<'_>) -> Result<Budget, BadConfig> {
     let fields = key.object(&["count", "window"])?;
     let count = fields.need("count")?;
     let many = count.value.as_u64().filter(|n| (1..=MOST_RUNS).contains(n));
     Ok(Budget {
         count: many
             .ok_or_else(|| count.wrong(&format!("must be a whole number from 1 to {MOST_RUNS}")))?,
-        window: duration(&fields.need("window")?, 1, 7 * DAY)?,
+        window: duration(&fields.need("window")?, 1, WEEK)?,
     })
 }
 
-fn reports(key: &Key<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
+fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
     let items = key.array()?;
     if items.len() > MOST_REPORTS {
         return Err(key.wrong(&format!("at most {MOST_REPORTS} commands")));
@@ -163,7 +166,7 @@ fn reports(key: &Key<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
 
 /// The name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an alias,
 /// and `ALL` as everyone.
-fn account(key: &Key<'_>) -> Result<String, BadConfig> {
+fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     let name = key.string()?;
     if is_account(name) {
         Ok(name.to_owned())
@@ -185,7 +188,7 @@ pub(crate) fn is_account(name: &str) -> bool {
 /// An argv. With `exact` it will stand in a sudoers file, where arguments are joined by blanks
 /// before they are compared: a blank inside a word, or a character that has a meaning there, could
 /// let another command through.
-fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
+fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());
     for (n, item) in items.iter().enumerate() {
@@ -219,12 +222,13 @@ fn is_plain_path(word: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// Seconds, from a number and one of s, m, h, d.
-fn duration(key: &Key<'_>, least: u64, most: u64) -> Result<u64, BadConfig> {
+/// A number and one of s, m, h, d, from `least` seconds to `most`.
+fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
     let seconds = seconds(key.string()?)
         .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
+    let most = most.as_secs();
     if (least..=most).contains(&seconds) {
-        Ok(seconds)
+        Ok(Duration::from_secs(seconds))
     } else {
         Err(key.wrong(&format!("must be between {least}s and {most}s")))
     }
@@ -234,9 +238,9 @@ fn seconds(text: &str) -> Option<u64> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {
         "s" => 1,
-        "m" => MINUTE,
-        "h" => 60 * MINUTE,
-        "d" => DAY,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
         _ => return None,
     };
     // parse() alone would take a sign.
@@ -246,51 +250,51 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 /// A value and the path that leads to it.
-struct Key<'a> {
+struct ConfigValue<'a> {
     path: String,
     value: &'a Value,
 }
 
 /// An object whose keys are all known.
-struct Fields<'a> {
+struct ConfigObject<'a> {
     path: String,
     map: &'a Map<String, Value>,
 }
 
-impl<'a> Key<'a> {
-    fn top(value: &'a Value) -> Key<'a> {
-        Key { path: String::new(), value }
+impl<'a> ConfigValue<'a> {
+    fn top(value: &'a Value) -> ConfigValue<'a> {
+        ConfigValue { path: String::new(), value }
     }
 
-    fn below(&self, name: &str, value: &'a Value) -> Key<'a> {
-        Key { path: join(&self.path, name), value }
+    fn below(&self, name: &str, value: &'a Value) -> ConfigValue<'a> {
+        ConfigValue { path: join(&self.path, name), value }
     }
 
     fn wrong(&self, text: &str) -> BadConfig {
         let path = if self.path.is_empty() { "the whole file" } else { &self.path };
-        BadConfig { place: Place::Key(path.to_owned()), text: text.to_owned() }
+        BadConfig { place: ErrorPosition::Key(path.to_owned()), text: text.to_owned() }
     }
 
     fn any_object(&self) -> Result<&'a Map<String, Value>, BadConfig> {
         self.value.as_object().ok_or_else(|| self.wrong("must be an object, {...}"))
     }
 
-    fn object(&self, known: &[&str]) -> Result<Fields<'a>, BadConfig> {
+    fn object(&self, known: &[&str]) -> Result<ConfigObject<'a>, BadConfig> {
         let map = self.any_object()?;
         match map.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, value)) => Err(self
                 .below(name, value)
                 .wrong(&format!("unknown key; known are {}", known.join(", ")))),
-            None => Ok(Fields { path: self.path.clone(), map }),
+            None => Ok(ConfigObject { path: self.path.clone(), map }),
         }
     }
 
-    fn array(&self) -> Result<Vec<Key<'a>>, BadConfig> {
+    fn array(&self) -> Result<Vec<ConfigValue<'a>>, BadConfig> {
         let items = self.value.as_array().ok_or_else(|| self.wrong("must be a list, [...]"))?;
         Ok(items
             .iter()
             .enumerate()
-            .map(|(n, value)| Key { path: format!("{}[{n}]", self.path), value })
+            .map(|(n, value)| ConfigValue { path: format!("{}[{n}]", self.path), value })
             .collect())
     }
 
@@ -299,14 +303,16 @@ impl<'a> Key<'a> {
     }
 }
 
-impl<'a> Fields<'a> {
-    fn get(&self, name: &str) -> Option<Key<'a>> {
-        self.map.get(name).map(|value| Key { path: join(&self.path, name), value })
+impl<'a> ConfigObject<'a> {
+    fn get(&self, name: &str) -> Option<ConfigValue<'a>> {
+        self.map.get(name).map(|value| ConfigValue { path: join(&self.path, name), value })
     }
 
-    fn need(&self, name: &str) -> Result<Key<'a>, BadConfig> {
-        let missing =
-            || BadConfig { place: Place::Key(join(&self.path, name)), text: "is missing".into() };
+    fn need(&self, name: &str) -> Result<ConfigValue<'a>, BadConfig> {
+        let missing = || BadConfig {
+            place: ErrorPosition::Key(join(&self.path, name)),
+            text: "is missing".into(),
+        };
         self.get(name).ok_or_else(missing)
     }
 }

@@ -3,24 +3,24 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::answer::{Answer, Report};
+use crate::answer::{DiagnosisReport, GateAnswer};
 use crate::args::Args;
-use crate::file;
-use crate::ground::{account, find, look, umask_is_sane};
-use crate::limit::Limit;
-use crate::refusal::{Reason, Refusal};
+use crate::config_file;
+use crate::context::{account, find, look, umask_is_sane};
+use crate::durations::TimeLimit;
+use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
-use crate::run::{self, End, Ran};
-use crate::store::Store;
+use crate::run::{self, CommandEnd, ExecutedCommand};
+use crate::store::RecordStore;
 
 /// Looks, and changes nothing; so it is allowed at any pace, but one at a time, and under a hold
 /// too.
-pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
+pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<GateAnswer, Rejection> {
     let host = look()?;
-    let repairs = file::load(&args.config)?;
+    let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, name)?;
     umask_is_sane(&host)?;
-    let store = Store::open(&args.state, host.uid)?;
+    let store = RecordStore::open(&args.state, host.uid)?;
     let lock = (0..100).find_map(|_| match store.try_lock("diagnose") {
         Ok(None) => {
             thread::sleep(Duration::from_millis(20));
@@ -29,19 +29,19 @@ pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
         taken => Some(taken),
     });
     let Some(_lock) = lock.transpose()?.flatten() else {
-        return Err(Refusal::new(
-            Reason::Busy,
-            "another diagnosis is running; one at a time on a host",
-        ));
+        return Err(
+            RejectionReason::Busy.because("another diagnosis is running; one at a time on a host")
+        );
     };
     let reports =
         repair.diagnose.iter().map(|argv| look_with(argv, account(repair, &host))).collect();
-    Ok(Answer::Diagnose { repair: name.to_string(), reports })
+    Ok(GateAnswer::Diagnose { repair: name.to_string(), reports })
 }
 
-fn look_with(argv: &[String], account: Option<&str>) -> Report {
-    let Ran { end, mut output, .. } = run::run(argv, account, Limit::DIAGNOSIS, None);
+fn look_with(argv: &[String], account: Option<&str>) -> DiagnosisReport {
+    let ExecutedCommand { end, mut output, .. } =
+        run::run(argv, account, TimeLimit::DIAGNOSIS, None);
     output.extend(end.without_code());
-    let exit = if let End::Exit(code) = end { Some(code) } else { None };
-    Report { run: argv.to_vec(), exit, output }
+    let exit = if let CommandEnd::Exit(code) = end { Some(code) } else { None };
+    DiagnosisReport { run: argv.to_vec(), exit, output }
 }

@@ -18,7 +18,7 @@ pub struct Job(String);
 
 /// What a server may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum GateRequest {
     /// `repair NAME JOB`: run that repair, unless this job is known already.
     Repair(Name, Job),
     /// `diagnose NAME`: run what looks, and changes nothing.
@@ -92,7 +92,7 @@ impl fmt::Display for Job {
 /// sshd(8): with `command=` the client's command, or the name of the subsystem it asked for
 /// ("internal-sftp"), is in SSH_ORIGINAL_COMMAND. It is split at single blanks; there is no
 /// quoting, for nothing in it may need any.
-pub fn parse(command: Option<&[u8]>) -> Result<Request, BadRequest> {
+pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
     let refused = |text: &str, job| Err(BadRequest { text: text.to_owned(), job });
     let Some(command) = command.filter(|command| !command.is_empty()) else {
         return refused(
@@ -109,31 +109,31 @@ pub fn parse(command: Option<&[u8]>) -> Result<Request, BadRequest> {
     let words: Vec<&str> = text.split(' ').collect();
     match words.as_slice() {
         ["repair", name, job] => match (Name::new(name), Job::new(job)) {
-            (Some(name), Some(job)) => Ok(Request::Repair(name, job)),
+            (Some(name), Some(job)) => Ok(GateRequest::Repair(name, job)),
             (None, job) => {
                 refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", job)
             }
             (_, None) => refused("that is no job id: 8 to 64 letters, digits, '_' or '-'", None),
         },
         ["diagnose", name] => match Name::new(name) {
-            Some(name) => Ok(Request::Diagnose(name)),
+            Some(name) => Ok(GateRequest::Diagnose(name)),
             None => {
                 refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", None)
             }
         },
         ["ready", name] => match Name::new(name) {
-            Some(name) => Ok(Request::Ready(name)),
+            Some(name) => Ok(GateRequest::Ready(name)),
             None => {
                 refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", None)
             }
         },
         ["status", job] => match Job::new(job) {
-            Some(job) => Ok(Request::Status(job)),
+            Some(job) => Ok(GateRequest::Status(job)),
             None => refused("that is no job id: 8 to 64 letters, digits, '_' or '-'", None),
         },
-        ["usage"] => Ok(Request::Usage),
-        ["list"] => Ok(Request::List),
-        ["version"] => Ok(Request::Version),
+        ["usage"] => Ok(GateRequest::Usage),
+        ["list"] => Ok(GateRequest::List),
+        ["version"] => Ok(GateRequest::Version),
         _ => refused(
             "it must be one of: repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB, \
              list, version",
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> Result<Request, BadRequest> {
+    fn read(text: &str) -> Result<GateRequest, BadRequest> {
         parse(Some(text.as_bytes()))
     }
 
@@ -156,14 +156,14 @@ mod tests {
         let (name, job) = (Name("httpd".into()), Job("20261123-4f3a".into()));
         assert_eq!(
             read("repair httpd 20261123-4f3a"),
-            Ok(Request::Repair(name.clone(), job.clone()))
+            Ok(GateRequest::Repair(name.clone(), job.clone()))
         );
-        assert_eq!(read("diagnose httpd"), Ok(Request::Diagnose(name.clone())));
-        assert_eq!(read("ready httpd"), Ok(Request::Ready(name)));
-        assert_eq!(read("status 20261123-4f3a"), Ok(Request::Status(job)));
-        assert_eq!(read("usage"), Ok(Request::Usage));
-        assert_eq!(read("list"), Ok(Request::List));
-        assert_eq!(read("version"), Ok(Request::Version));
+        assert_eq!(read("diagnose httpd"), Ok(GateRequest::Diagnose(name.clone())));
+        assert_eq!(read("ready httpd"), Ok(GateRequest::Ready(name)));
+        assert_eq!(read("status 20261123-4f3a"), Ok(GateRequest::Status(job)));
+        assert_eq!(read("usage"), Ok(GateRequest::Usage));
+        assert_eq!(read("list"), Ok(GateRequest::List));
+        assert_eq!(read("version"), Ok(GateRequest::Version));
     }
 
     #[test]
@@ -207,15 +207,15 @@ mod tests {
         }
     }
 
-    fn said(request: &Request) -> String {
+    fn said(request: &GateRequest) -> String {
         match request {
-            Request::Repair(name, job) => format!("repair {name} {job}"),
-            Request::Diagnose(name) => format!("diagnose {name}"),
-            Request::Ready(name) => format!("ready {name}"),
-            Request::Status(job) => format!("status {job}"),
-            Request::Usage => "usage".into(),
-            Request::List => "list".into(),
-            Request::Version => "version".into(),
+            GateRequest::Repair(name, job) => format!("repair {name} {job}"),
+            GateRequest::Diagnose(name) => format!("diagnose {name}"),
+            GateRequest::Ready(name) => format!("ready {name}"),
+            GateRequest::Status(job) => format!("status {job}"),
+            GateRequest::Usage => "usage".into(),
+            GateRequest::List => "list".into(),
+            GateRequest::Version => "version".into(),
         }
     }
 }

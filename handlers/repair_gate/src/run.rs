@@ -6,13 +6,12 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::excerpt::{Excerpt, clean};
-use crate::limit::{Limit, STACK};
-use crate::live::Live;
-use crate::within;
+use crate::durations::TimeLimit;
+use crate::output::{Excerpt, clean};
+use crate::stream::LineStream;
+use crate::{threads, timeout};
 
 /// After the command has ended, its last output is in the pipe already; this is for the reader's
 /// scheduling.
@@ -30,7 +29,7 @@ pub(crate) fn gate() -> io::Result<String> {
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum CommandEnd {
     Exit(i32),
     Signal(i32),
     TimedOut,
@@ -39,53 +38,62 @@ pub(crate) enum End {
     Lost,
 }
 
-impl End {
+impl CommandEnd {
     /// Why there is no exit code; `None` where there is one.
     pub(crate) fn without_code(&self) -> Option<String> {
         match self {
-            End::Exit(_) => None,
-            End::Signal(signal) => Some(format!("ended by signal {signal}")),
-            End::TimedOut | End::Lost => Some("stopped: it took too long".to_owned()),
-            End::NotStarted(why) => Some(clean(why, 300)),
+            CommandEnd::Exit(_) => None,
+            CommandEnd::Signal(signal) => Some(format!("ended by signal {signal}")),
+            CommandEnd::TimedOut | CommandEnd::Lost => Some("stopped: it took too long".to_owned()),
+            CommandEnd::NotStarted(why) => Some(clean(why, 300)),
         }
     }
 }
 
 /// What came of a command.
-pub(crate) struct Ran {
-    pub(crate) end: End,
-    pub(crate) seconds: f64,
+pub(crate) struct ExecutedCommand {
+    pub(crate) end: CommandEnd,
+    pub(crate) elapsed: Duration,
     pub(crate) output: Vec<String>,
 }
 
 /// Runs `argv` under `limit`, through sudo(8) when it is another `account`'s. Each line it prints
 /// goes to `live` at once.
-pub(crate) fn run(argv: &[String], account: Option<&str>, limit: Limit, live: Option<Live>) -> Ran {
+pub(crate) fn run(
+    argv: &[String],
+    account: Option<&str>,
+    limit: TimeLimit,
+    live: Option<LineStream>,
+) -> ExecutedCommand {
     let begun = Instant::now();
     let ran = gate().and_then(|gate| execute(&words(&gate, argv, account, limit), limit, live));
-    let (end, output) = ran.unwrap_or_else(|e| (End::NotStarted(e.to_string()), Vec::new()));
+    let (end, output) = ran.unwrap_or_else(|e| (CommandEnd::NotStarted(e.to_string()), Vec::new()));
     let elapsed = begun.elapsed();
-    Ran {
-        end: named(end, elapsed, limit),
-        seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
-        output,
-    }
+    ExecutedCommand { end: named(end, elapsed, limit), elapsed, output }
 }
 
-fn words(gate: &str, argv: &[String], account: Option<&str>, limit: Limit) -> Vec<String> {
+fn words(gate: &str, argv: &[String], account: Option<&str>, limit: TimeLimit) -> Vec<String> {
     let sudo =
         account.map(|account| ["/usr/bin/sudo", "-n", "-u", account, "--"].map(str::to_owned));
-    sudo.into_iter().flatten().chain(limit.around(gate, argv)).collect()
+    sudo.into_iter().flatten().chain(limit.command_line(gate, argv)).collect()
 }
 
 /// `within` tells by an exit code that it had to stop the command. The command may end with the
 /// same code by itself, but then before the time was over.
-fn named(end: End, elapsed: Duration, limit: Limit) -> End {
-    let over = elapsed >= Duration::from_secs(limit.seconds);
-    if over && end == End::Exit(i32::from(within::TIMED_OUT)) { End::TimedOut } else { end }
+fn named(end: CommandEnd, elapsed: Duration, limit: TimeLimit) -> CommandEnd {
+    let over = elapsed >= limit.timeout;
+    if over && end == CommandEnd::Exit(i32::from(timeout::TIMED_OUT)) {
+        CommandEnd::TimedOut
+    } else {
+        end
+    }
 }
 
-fn execute(words: &[String], limit: Limit, live: Option<Live>) -> io::Result<(End, Vec<String>)> {
+fn execute(
+    words: &[String],
+    limit: TimeLimit,
+    live: Option<LineStream>,
+) -> io::Result<(CommandEnd, Vec<String>)> {
     let (reader, writer) = pipe()?;
     let leftover = reader.try_clone()?;
     let excerpt = Arc::new(Mutex::new(Excerpt::told(live)));
@@ -95,8 +103,10 @@ fn execute(words: &[String], limit: Limit, live: Option<Live>) -> io::Result<(En
     let ended = start(command(words, writer)?)?;
     let end = match ended.recv_timeout(limit.hard()) {
         Ok(Ok(status)) => end_of(status),
-        Ok(Err(e)) => End::NotStarted(format!("{}: {e}", words.first().map_or("", String::as_str))),
-        Err(_) => End::Lost,
+        Ok(Err(e)) => {
+            CommandEnd::NotStarted(format!("{}: {e}", words.first().map_or("", String::as_str)))
+        }
+        Err(_) => CommandEnd::Lost,
     };
     if drained.recv_timeout(LAST_OUTPUT).is_err() {
         keep_open(leftover);
@@ -120,7 +130,7 @@ fn command(words: &[String], writer: PipeWriter) -> io::Result<Command> {
 
 fn start(mut command: Command) -> io::Result<Receiver<io::Result<ExitStatus>>> {
     let (tell, ended) = mpsc::channel();
-    thread::Builder::new().stack_size(STACK).spawn(move || {
+    threads::spawn(move || {
         let child = command.spawn();
         // It holds the writing end of the pipe, which would never end.
         drop(command);
@@ -131,7 +141,7 @@ fn start(mut command: Command) -> io::Result<Receiver<io::Result<ExitStatus>>> {
 
 fn drain(mut reader: PipeReader, excerpt: Arc<Mutex<Excerpt>>) -> io::Result<Receiver<()>> {
     let (tell, drained) = mpsc::channel();
-    thread::Builder::new().stack_size(STACK).spawn(move || {
+    threads::spawn(move || {
         let mut buffer = vec![0; 32 * 1024];
         while let Ok(n @ 1..) = reader.read(&mut buffer) {
             let mut excerpt = excerpt.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,11 +171,11 @@ fn keep_open(leftover: PipeReader) {
     }
 }
 
-fn end_of(status: ExitStatus) -> End {
+fn end_of(status: ExitStatus) -> CommandEnd {
     match (status.code(), status.signal()) {
-        (Some(code), _) => End::Exit(code),
-        (None, Some(signal)) => End::Signal(signal),
-        (None, None) => End::Lost,
+        (Some(code), _) => CommandEnd::Exit(code),
+        (None, Some(signal)) => CommandEnd::Signal(signal),
+        (None, None) => CommandEnd::Lost,
     }
 }
 
@@ -173,27 +183,26 @@ fn end_of(status: ExitStatus) -> End {
 mod tests {
     use super::*;
 
+    const LIMIT: TimeLimit =
+        TimeLimit { timeout: Duration::from_mins(1), grace: Duration::from_secs(10) };
+
     #[test]
     fn another_account_goes_through_sudo_around_the_time_limit() {
         let argv = ["/usr/bin/systemctl", "restart", "httpd"].map(str::to_owned);
         assert_eq!(
-            words("/gate", &argv, None, Limit::of_repair(60)).join(" "),
+            words("/gate", &argv, None, LIMIT).join(" "),
             "/gate within 60 10 /usr/bin/systemctl restart httpd"
         );
         assert_eq!(
-            words("/gate", &argv, Some("root"), Limit::of_repair(60)).join(" "),
+            words("/gate", &argv, Some("root"), LIMIT).join(" "),
             "/usr/bin/sudo -n -u root -- /gate within 60 10 /usr/bin/systemctl restart httpd"
         );
     }
 
     #[test]
     fn its_own_124_is_no_timeout() {
-        let after =
-            |seconds| named(End::Exit(124), Duration::from_secs(seconds), Limit::of_repair(60));
-        assert_eq!((after(59), after(60)), (End::Exit(124), End::TimedOut));
-        assert_eq!(
-            named(End::Exit(0), Duration::from_secs(61), Limit::of_repair(60)),
-            End::Exit(0)
-        );
+        let after = |seconds| named(CommandEnd::Exit(124), Duration::from_secs(seconds), LIMIT);
+        assert_eq!((after(59), after(60)), (CommandEnd::Exit(124), CommandEnd::TimedOut));
+        assert_eq!(named(CommandEnd::Exit(0), Duration::from_secs(61), LIMIT), CommandEnd::Exit(0));
     }
 }

@@ -3,19 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::Repairs;
-use crate::limit::Limit;
+use crate::config::RepairDefinitions;
+use crate::durations::TimeLimit;
 
 /// The whole file, for the account `user` of the gate, which is at `gate`.
-pub(crate) fn file(repairs: &Repairs, user: &str, gate: &str) -> String {
+pub(crate) fn file(repairs: &RepairDefinitions, user: &str, gate: &str) -> String {
     let mut lines = BTreeSet::new();
     for (_, repair) in repairs.iter() {
         let Some(account) = repair.user.as_deref().filter(|account| *account != user) else {
             continue;
         };
-        let looks = repair.diagnose.iter().map(|argv| Limit::DIAGNOSIS.around(gate, argv));
+        let looks =
+            repair.diagnose.iter().map(|argv| TimeLimit::DIAGNOSIS.command_line(gate, argv));
         for words in
-            std::iter::once(Limit::of_repair(repair.timeout).around(gate, &repair.run)).chain(looks)
+            std::iter::once(TimeLimit::of_repair(repair.timeout).command_line(gate, &repair.run))
+                .chain(looks)
         {
             lines.insert(format!("{user} ALL=({account}) NOPASSWD: NOSETENV: {}", escaped(&words)));
         }

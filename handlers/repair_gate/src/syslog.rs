@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use crate::excerpt::clean;
+use crate::output::clean;
 
 /// RFC 3164: facility authpriv (10) * 8 + severity.
 const INFO: u8 = 86;

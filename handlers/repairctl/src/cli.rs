@@ -10,6 +10,7 @@ use crate::doctor::args::DoctorArgs;
 use crate::explain::args::ExplainArgs;
 use crate::history::args::HistoryArgs;
 use crate::init::args::InitArgs;
+use crate::ledger::args::LedgerArgs;
 use crate::lint::args::LintArgs;
 use crate::pause::args::{PauseArgs, ResumeArgs, StatusArgs};
 use crate::replay::args::ReplayArgs;
@@ -73,6 +74,8 @@ pub enum RepairctlCommand {
     Status(StatusArgs),
     /// Offer what lost its chance to be repaired once more
     Sweep(SweepArgs),
+    /// Look after the ledger
+    Ledger(LedgerArgs),
 }
 
 impl RepairctlCommand {

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use ledger::SqliteLedger;
+use ledger::Ledger;
 use plugin_kit::Problem;
 use policy_file::{BadPolicy, Config};
 use privsep::{Account, Role};
@@ -116,8 +116,8 @@ impl Context {
     }
 
     /// The ledger, for reading; `None` before the first repair.
-    pub fn ledger(&self, config: &Config) -> Result<Option<SqliteLedger>, Problem> {
-        match SqliteLedger::open_read_only(&config.ledger) {
+    pub fn ledger(&self, config: &Config) -> Result<Option<Box<dyn Ledger>>, Problem> {
+        match ledger::open_read_only(&config.ledger) {
             Ok(ledger) => Ok(Some(ledger)),
             Err(ledger::Error::Missing(_)) => Ok(None),
             Err(why) => Err(Problem::failed(why)),
@@ -125,7 +125,7 @@ impl Context {
     }
 
     /// The ledger, for writing; it is made if it is not there yet.
-    pub fn ledger_to_write(&self, config: &Config) -> Result<SqliteLedger, Problem> {
-        SqliteLedger::open(&config.ledger).map_err(Problem::failed)
+    pub fn ledger_to_write(&self, config: &Config) -> Result<Box<dyn Ledger>, Problem> {
+        ledger::open(&config.ledger).map_err(Problem::failed)
     }
 }

@@ -8,6 +8,7 @@ mod explain;
 mod gate_setup;
 mod history;
 mod init;
+mod ledger;
 mod lint;
 mod nagios;
 mod object;
@@ -23,14 +24,14 @@ mod ui;
 
 use std::ffi::OsString;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 
 use cli::RepairctlCommand;
 use context::Context;
 use split::run_as_nagios;
 
 /// Reads the command line and does what it asks for.
-pub fn run(argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
+pub fn run(argv: &[OsString], out: &mut Out) -> Result<ToolResult, Problem> {
     let (role, argv) = privsep::step_down(argv)?;
     let words = cli::read(argv)?;
     let context = Context::new(words.policy, words.command.nagios_cfg().cloned(), role);
@@ -51,6 +52,7 @@ pub fn run(argv: &[OsString], out: &mut Out) -> Result<Found, Problem> {
         RepairctlCommand::Pause(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Resume(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Status(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Ledger(args) => split::run(&args, &context, argv, out),
         RepairctlCommand::Sweep(words) => {
             run_as_nagios(&context, argv, out, |out| sweep::run(&words, &context, out))
         }

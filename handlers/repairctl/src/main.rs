@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    plugin_kit::tool("repairctl", repairctl::run)
+    plugin_kit::cli_tool("repairctl", repairctl::run)
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use privsep::{Account, Half, Role};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -77,7 +77,12 @@ pub trait Split {
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem>;
 
     /// Prints the result. Opens nothing that another account could have put there.
-    fn show(&self, data: Self::Data, context: &Context, out: &mut Out) -> Result<Found, Problem>;
+    fn show(
+        &self,
+        data: Self::Data,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem>;
 }
 
 /// Runs a command that splits; `argv` are the arguments of this program.
@@ -86,11 +91,11 @@ pub fn run<C: Split>(
     context: &Context,
     argv: &[OsString],
     out: &mut Out,
-) -> Result<Found, Problem> {
+) -> Result<ToolResult, Problem> {
     if context.role() == Role::SteppedDown {
         let answer = command.collect(context).map_err(|problem| problem.to_string());
         out.line(serde_json::to_string(&answer).map_err(|why| Problem::Internal(why.to_string()))?);
-        return Ok(Found::Fine);
+        return Ok(ToolResult::Fine);
     }
     command.validate(context)?;
     let data = match command.account(context)? {
@@ -114,8 +119,8 @@ pub fn run_as_nagios(
     context: &Context,
     argv: &[OsString],
     out: &mut Out,
-    run: impl FnOnce(&mut Out) -> Result<Found, Problem>,
-) -> Result<Found, Problem> {
+    run: impl FnOnce(&mut Out) -> Result<ToolResult, Problem>,
+) -> Result<ToolResult, Problem> {
     let account = match context.role() {
         Role::SteppedDown => None,
         Role::Started => context.any_account()?,
@@ -127,9 +132,9 @@ pub fn run_as_nagios(
         out.flush();
     });
     match status?.code() {
-        Some(0) => Ok(Found::Fine),
-        Some(1) => Ok(Found::Wrong),
-        Some(2) if hint(&argv).is_empty() => Ok(Found::Failed),
+        Some(0) => Ok(ToolResult::Fine),
+        Some(1) => Ok(ToolResult::Wrong),
+        Some(2) if hint(&argv).is_empty() => Ok(ToolResult::Failed),
         _ => Err(OtherHalfError::Printed { account: account.name, hint: hint(&argv) }.into()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy::{JobId, RepairName, Span};
+use policy::{JobId, RepairName, Rounded};
 use serde::Deserialize;
 
 /// What a gate answered.
@@ -102,7 +102,7 @@ impl Usage {
             format!(
                 "{repair} has used {records} of its {most} records, beyond which it is refused; \
                  one is free again in {}",
-                Span(room)
+                Rounded(room)
             )
         })
     }

@@ -3,7 +3,7 @@
 
 use rustix::io::Errno;
 
-use crate::clock::TimedOut;
+use crate::deadline::TimedOut;
 
 /// Why there is no page.
 #[derive(Debug, Clone, PartialEq, Eq)]

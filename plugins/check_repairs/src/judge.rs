@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ledger::{Paused, Record};
 use plugin_kit::{Number, Outcome, Perfdata, Range, State};
-use policy::{Policy, Reason, Span};
+use policy::{Policy, Reason, Rounded};
 use transport::{GateReason, Usage};
 
 use crate::NAME;
@@ -45,7 +45,7 @@ pub fn ledger(seen: &Seen, policy: &Policy, wish: &Wish) -> Outcome {
         seen.healed,
         seen.failed.len(),
         seen.refused.iter().map(|count| count.count).sum::<u32>(),
-        Span(*window)
+        Rounded(*window)
     );
     let outcome = said(findings.into_iter().flatten().collect(), &fine, wish, &[]);
     perfdata(outcome, seen, policy, failed, budget)
@@ -214,7 +214,7 @@ fn failures(seen: &Seen, window: Duration, thresholds: &Thresholds) -> Option<Fi
     let text = format!(
         "{failed} {} failed in {}{back}",
         if failed == 1 { "repair" } else { "repairs" },
-        Span(window)
+        Rounded(window)
     );
     (state != State::Ok).then(|| Finding {
         state,
@@ -229,9 +229,12 @@ fn fleet(seen: &Seen, policy: &Policy, thresholds: &Thresholds) -> Option<Findin
     let used = if count == 0 { 100.0 } else { 100.0 * f64::from(started) / f64::from(count) };
     let state = level(thresholds, used);
     let left = quota.per.saturating_sub(seen.fleet.oldest_start);
-    let then =
-        if started >= count { format!("; allowed again in {}", Span(left)) } else { String::new() };
-    let text = format!("{started} of {count} repairs started in {}", Span(quota.per));
+    let then = if started >= count {
+        format!("; allowed again in {}", Rounded(left))
+    } else {
+        String::new()
+    };
+    let text = format!("{started} of {count} repairs started in {}", Rounded(quota.per));
     let detail =
         vec![format!("of all hosts together, {used:.0} % of what the policy allows{then}")];
     (state != State::Ok).then_some(Finding { state, text, detail })
@@ -241,7 +244,7 @@ fn unknown(records: &[Record], window: Duration) -> Option<Finding> {
     let first = records.first()?;
     let more =
         if records.len() > 1 { format!(" and {} more", records.len() - 1) } else { String::new() };
-    let text = format!("outcome unknown for {}{more} in {}", object(first), Span(window));
+    let text = format!("outcome unknown for {}{more} in {}", object(first), Rounded(window));
     Some(Finding { state: State::Warning, text, detail: records.iter().map(job).collect() })
 }
 
@@ -276,7 +279,7 @@ fn job(record: &Record) -> String {
         object(record),
         record.repair,
         record.job,
-        record.standing().as_str()
+        record.state().as_str()
     )
 }
 

@@ -3,12 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{
-    Filter, Ledger, Paused, Record, RefusalCount, RepairOutcome, SqliteLedger, came_back,
-};
-use policy::{
-    Event, Fleet, FleetNow, History, Limits, ObjectState, Quota, Reason, StateType, admit,
-};
+use ledger::{Filter, Ledger, Paused, Record, RefusalCount, RepairOutcome, came_back};
+use policy::{Event, FleetUsage, Limits, ObjectState, Reason, StateType, within_limits};
 use policy_file::Config;
 
 /// Why the ledger tells nothing.
@@ -47,7 +43,7 @@ pub struct Seen {
     /// The refusals of the window, by object and reason.
     pub refused: Vec<RefusalCount>,
     /// What all repairs together do.
-    pub fleet: FleetNow,
+    pub fleet: FleetUsage,
     /// The objects that are not repaired for what their repairs came to, with the reason.
     pub held: Vec<Held>,
     /// The pauses that hold.
@@ -66,21 +62,21 @@ pub struct Held {
 /// Looks at the ledger. Before the first repair there is none, which is nothing wrong as long as
 /// there is room for one.
 pub fn look(config: &Config, window: Duration, now: SystemTime) -> Result<Seen, Unseen> {
-    match SqliteLedger::open_read_only(&config.ledger) {
+    match ledger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(path)) => {
             no_ledger_yet(&path).and_then(|seen| writable(&path).map(|()| seen))
         }
         Err(why) => Err(why.into()),
         Ok(mut ledger) => {
             writable(&config.ledger)?;
-            Ok(read(&mut ledger, config, window, now)?)
+            Ok(read(ledger.as_mut(), config, window, now)?)
         }
     }
 }
 
 /// We run as the user whose repairs it is about: what we could not write, they cannot.
 fn writable(ledger: &Path) -> Result<(), Unseen> {
-    match SqliteLedger::shut_out(ledger) {
+    match ledger::unwritable(ledger) {
         None => Ok(()),
         Some(file) => Err(Unseen::Unusable(format!(
             "{} is not for this user to write; see 'sudo repairctl doctor'",
@@ -101,7 +97,7 @@ fn no_ledger_yet(path: &Path) -> Result<Seen, Unseen> {
 }
 
 fn read(
-    ledger: &mut SqliteLedger,
+    ledger: &mut dyn Ledger,
     config: &Config,
     window: Duration,
     now: SystemTime,
@@ -148,7 +144,7 @@ fn limits(config: &Config, repair: &str) -> Limits {
 /// The objects that the rules hold back for their own history: those that pass by themselves, as a
 /// cooldown or a repair that runs, do not count.
 fn held(
-    ledger: &mut SqliteLedger,
+    ledger: &mut dyn Ledger,
     config: &Config,
     now: SystemTime,
 ) -> Result<Vec<Held>, ledger::Error> {
@@ -167,17 +163,11 @@ fn held(
             Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
         let known = ledger.history(&event, Duration::ZERO, now)?;
         let limits = Limits { cooldown: Duration::ZERO, ..limits(config, &repair) };
-        let own = History { repairs: known.repairs, refused: known.refused, ..History::default() };
-        if let Err(why) = admit(&limits, &anything(), &own) {
+        if let Err(why) = within_limits(&limits, &known) {
             held.push(Held { object: event.object(), why });
         }
     }
     // An object that had several repairs is held by the first of them that is.
     held.dedup_by(|one, other| one.object == other.object);
     Ok(held)
-}
-
-/// A fleet without limits: its state has a finding of its own.
-fn anything() -> Fleet {
-    Fleet { running: u32::MAX, started: Quota { count: u32::MAX, per: Duration::ZERO }, share: 100 }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
 
-use ledger::{Claim, Ledger, Paused, RepairOutcome, SqliteLedger};
+use ledger::{Claim, Ledger, Paused, RepairOutcome};
 use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,14 +15,14 @@ use tempfile::TempDir;
 /// A policy and a ledger, and what the plugin says of them.
 struct Site {
     dir: TempDir,
-    ledger: SqliteLedger,
+    ledger: Box<dyn Ledger>,
     jobs: u32,
 }
 
 impl Site {
     fn new() -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
+        let ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
         let site = Site { dir, ledger, jobs: 0 };
         site.write_policy(&json!({"count": 20, "per": "1h"}));
         site
@@ -62,6 +62,7 @@ impl Site {
             event: &event,
             lease: Duration::from_secs(60),
             fleet_window: Duration::ZERO,
+            observed: None,
         };
         let _ = self.ledger.reserve(&claim, &|| ago(minutes_ago), &|_| decision.clone()).unwrap();
         job
@@ -209,7 +210,7 @@ fn nobody_knows_how_it_ended() {
     assert_eq!(site.says("").0, 0);
     let Site { dir, ledger, jobs } = site;
     drop(ledger);
-    let ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
+    let ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
     let said = Site { dir, ledger, jobs }.says("-v");
     assert!(said.0 == 1 && said.1.contains("running: its worker is dead"), "{}", said.1);
 }

@@ -1,4 +1,4 @@
-//! Ends in the way its first argument says; what the tests of `guard` run.
+//! Ends in the way its first argument names. The tests of `guard` run it.
 
 use plugin_kit::{Outcome, Problem, State, guard};
 
@@ -6,7 +6,7 @@ fn main() -> std::process::ExitCode {
     guard("ends", |argv| match argv.first().and_then(|word| word.to_str()) {
         Some("ok") => Ok(Outcome::new(State::Ok, "fine")),
         Some("critical") => Ok(Outcome::new(State::Critical, "x".repeat(1 << 20))),
-        Some("asked") => Err(Problem::Asked("a|b\nc".into())),
+        Some("help") => Err(Problem::HelpRequested("a|b\nc".into())),
         Some("usage") => Err(Problem::Usage("bad | option\nhere".into())),
         Some("panic") => panic!("as | asked\n"),
         other => Err(Problem::Internal(format!("no such end: {other:?}"))),

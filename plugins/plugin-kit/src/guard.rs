@@ -1,4 +1,4 @@
-//! The one way out of every program: one write, an exit code in 0..3, whatever happens.
+//! Output and exit of every plugin: one write and an exit code in 0..3, even after a panic.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -10,15 +10,16 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGXCPU, SIGXFSZ};
 use signal_hook::flag;
 
-use crate::{Outcome, State};
+use crate::outcome::Outcome;
+use crate::state::State;
 
-/// Why a program has no verdict. All of them end as UNKNOWN (3), for Nagios would take any other
-/// code as CRITICAL.
+/// Why a program has no verdict. Every problem exits 3 (UNKNOWN): Nagios reads a code above 3 as
+/// CRITICAL.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// What `--help` or `--version` asked for; printed as it is.
+    /// The text of `--help` or `--version`; printed as it is.
     #[error("{0}")]
-    Asked(String),
+    HelpRequested(String),
     /// The command line is wrong; one line, with the next step.
     #[error("{0}")]
     Usage(String),
@@ -36,15 +37,15 @@ impl Problem {
         Problem::Failed(error.into())
     }
 
-    /// What clap has to say of a command line. It would exit 2, which Nagios reads as CRITICAL:
-    /// here it becomes one line that ends in `after`.
+    /// Turns clap's error into one line that ends in `after`. clap itself would exit 2, which
+    /// Nagios reads as CRITICAL.
     pub fn misread(error: &clap::Error, after: &str) -> Problem {
         use clap::error::ErrorKind::{
             DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion,
         };
         let text = error.to_string();
         match error.kind() {
-            DisplayHelp | DisplayVersion => return Problem::Asked(text),
+            DisplayHelp | DisplayVersion => return Problem::HelpRequested(text),
             DisplayHelpOnMissingArgumentOrSubcommand => {
                 return Problem::Usage(format!("which command? {after}"));
             }
@@ -56,21 +57,21 @@ impl Problem {
     }
 }
 
-/// Runs `run` on the arguments after the program's name and turns whatever comes of it into one
-/// write to stdout and an exit code in 0..3. `name` begins the line of a problem: `name: text`.
+/// Runs `run` on the arguments after the program's name and turns its result into one write to
+/// stdout and an exit code in 0..3. A problem is printed as `name: text`.
 ///
-/// A panic ends here too, through the panic hook, so that it holds with `panic = "abort"` as well.
+/// A panic does the same through the panic hook, which also works with `panic = "abort"`.
 pub fn guard(
     name: &'static str,
     run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,
 ) -> ExitCode {
-    quiet_panics(name);
-    outlive_limits();
+    set_panic_hook(name);
+    catch_limit_signals();
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let (said, state) = match run(&argv) {
+    let (text, state) = match run(&argv) {
         Ok(outcome) => (outcome.render(), outcome.state()),
-        // Help is our own text, and its `|` separates choices: it is not cleaned.
-        Err(Problem::Asked(text)) => {
+        // Not cleaned: it is our own text, and its `|` separates choices.
+        Err(Problem::HelpRequested(text)) => {
             (format!("{}\n", text.trim_end()).into_bytes(), State::Unknown)
         }
         Err(problem) => {
@@ -78,52 +79,51 @@ pub fn guard(
             (Outcome::new(State::Unknown, line).render(), State::Unknown)
         }
     };
-    say(&said);
+    write_stdout(&text);
     ExitCode::from(state.code())
 }
 
-/// A panic from here on is one line and UNKNOWN (3).
-pub(crate) fn quiet_panics(name: &'static str) {
-    std::panic::set_hook(Box::new(move |info| panicked(name, info)));
+/// Makes every later panic one line on stdout and exit code 3 (UNKNOWN).
+pub(crate) fn set_panic_hook(name: &'static str) {
+    std::panic::set_hook(Box::new(move |info| report_panic(name, info)));
 }
 
-/// Keeps the signals of resource limits from ending the program with a code of theirs (153, 152).
-/// SIGPIPE is std's matter.
+/// Keeps the signals of resource limits from ending the program with exit code 153 or 152. std
+/// handles SIGPIPE.
 ///
-/// They are caught, and neither ignored nor blocked, because a program that we execute would
+/// The signals are caught rather than ignored or blocked, because a program that we execute would
 /// inherit that.
-pub(crate) fn outlive_limits() {
-    static NOTED: AtomicBool = AtomicBool::new(false);
+pub(crate) fn catch_limit_signals() {
+    static CAUGHT: AtomicBool = AtomicBool::new(false);
     static ALWAYS: AtomicBool = AtomicBool::new(true);
-    // Where one cannot be caught, all else still works. The write beyond the limit fails, and its
-    // error names the file.
-    let _ = flag::register(SIGXFSZ, &NOTED);
+    // If a signal cannot be caught, everything else still works. A write beyond the limit then
+    // fails, and its error names the file.
+    let _ = flag::register(SIGXFSZ, &CAUGHT);
     let _ = flag::register_conditional_shutdown(SIGXCPU, State::Unknown.code().into(), &ALWAYS);
 }
 
-fn panicked(name: &str, info: &PanicHookInfo<'_>) {
-    let place = info.location().map(ToString::to_string).unwrap_or_default();
+fn report_panic(name: &str, info: &PanicHookInfo<'_>) {
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("no message");
     end(&Outcome::new(
         State::Unknown,
-        format!("{name}: internal error, please report it: {what} ({place})"),
+        format!("{name}: internal error, please report it: {what} ({location})"),
     ));
 }
 
-/// Says this and ends the program, wherever it is: for a panic, or a person who waits no longer.
+/// Prints `outcome` and exits, from any thread: after a panic or an interrupt.
 #[allow(
     clippy::exit,
-    reason = "with panic = abort the hook is the last code to run, and a signal leaves nobody to \
-              return to"
+    reason = "with panic = abort the hook is the last code to run; after a signal there is no \
+              caller to return to"
 )]
 pub fn end(outcome: &Outcome) -> ! {
-    say(&outcome.render());
+    write_stdout(&outcome.render());
     std::process::exit(i32::from(outcome.state().code()))
 }
 
-/// A reader that has gone, or a full disk behind stdout, changes nothing about what was found: the
-/// code still tells.
-fn say(bytes: &[u8]) {
+/// Ignores errors: with stdout closed or its disk full, the exit code still carries the result.
+fn write_stdout(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
 }

@@ -1,10 +1,11 @@
-//! What a program found, typed until the one write.
+//! The result of a plugin, typed until it is written.
 
-use crate::text::clean_lines;
-use crate::{Perfdata, State, clean};
+use crate::perfdata::Perfdata;
+use crate::state::State;
+use crate::text::{clean, clean_lines};
 
-/// A verdict with its text. Text is cleaned when it is rendered, so callers may put in what a
-/// server said.
+/// A state with its text and perfdata. [`Outcome::render`] cleans the text, so it may contain what
+/// a server sent.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Outcome {
@@ -15,24 +16,24 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// A verdict and its first line, whole: `HTTP OK: …`.
+    /// An outcome with a complete first line: `HTTP OK: …`.
     pub fn new(state: State, line: impl Into<String>) -> Outcome {
         Outcome { state, lines: vec![line.into()], perfdata: Vec::new(), long: None }
     }
 
-    /// One more line of text, before the perfdata.
+    /// Adds a line of text, before the perfdata.
     pub fn line(mut self, line: impl Into<String>) -> Outcome {
         self.lines.push(line.into());
         self
     }
 
-    /// One more line of text, above all others.
+    /// Adds a line of text above all others.
     pub fn above(mut self, line: impl Into<String>) -> Outcome {
         self.lines.insert(0, line.into());
         self
     }
 
-    /// A remark at the end of the first line, whose last blank stays where it is.
+    /// Adds a remark to the end of the first line, before its trailing blank if it has one.
     pub fn remark(mut self, text: &str) -> Outcome {
         if let Some(line) = self.lines.first_mut() {
             let blank = if line.ends_with(' ') { " " } else { "" };
@@ -41,29 +42,29 @@ impl Outcome {
         self
     }
 
-    /// Makes the verdict no better than `state`.
+    /// Raises the state to `state` if that is worse.
     pub fn at_least(mut self, state: State) -> Outcome {
         self.state = self.state.worst(state);
         self
     }
 
-    /// One more item of perfdata. It follows the last line after a bare `|`, so end that line in a
-    /// blank to see one.
+    /// Adds an item of perfdata. It follows the last line after a bare `|`: end that line with a
+    /// blank to get `text |perfdata`.
     pub fn perfdata(mut self, item: Perfdata) -> Outcome {
         self.perfdata.push(item);
         self
     }
 
-    /// Text of several lines after everything else, from a new line on: a body or details a person
-    /// asked to see. More of it goes below. Its newlines and tabs stay; the rest is cleaned as a
-    /// line is, for Nagios reads perfdata behind a `|` here too.
+    /// Adds text of several lines below everything else, such as a body or details. A second call
+    /// adds below the first. Newlines and tabs stay; the rest is cleaned like a line, because
+    /// Nagios reads perfdata after a `|` here too.
     pub fn long(mut self, text: impl Into<String>) -> Outcome {
         let above = self.long.map(|above| above + "\n").unwrap_or_default();
         self.long = Some(above + &text.into());
         self
     }
 
-    /// The first line, as it was given.
+    /// The first line, uncleaned.
     pub fn headline(&self) -> &str {
         self.lines.first().map_or("", String::as_str)
     }
@@ -73,7 +74,7 @@ impl Outcome {
         self.state
     }
 
-    /// What is written to stdout: cleaned lines, perfdata behind `|`, a final newline.
+    /// The bytes for stdout: cleaned lines, perfdata after `|`, a final newline.
     pub fn render(&self) -> Vec<u8> {
         let lines: Vec<String> = self.lines.iter().map(|line| clean(line)).collect();
         let mut text = lines.join("\n");
@@ -94,7 +95,7 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Number;
+    use crate::perfdata::Number;
 
     #[test]
     fn perfdata_follows_the_last_line() {
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remark_goes_to_the_first_line() {
+    fn remark_goes_to_the_first_line() {
         let outcome = Outcome::new(State::Ok, "fine ").line("below").remark("at ::1");
         assert_eq!(outcome.headline(), "fine at ::1 ");
         assert_eq!(
@@ -117,12 +118,12 @@ mod tests {
     }
 
     #[test]
-    fn a_newline_in_a_line_cannot_make_another() {
+    fn newline_in_a_line_does_not_start_another() {
         assert_eq!(Outcome::new(State::Critical, "a\nb|c").line("d").render(), b"a b/c\nd\n");
     }
 
     #[test]
-    fn long_text_keeps_its_lines_and_nothing_that_could_pass_for_perfdata() {
+    fn long_text_keeps_newlines_but_not_perfdata_separators() {
         let outcome = Outcome::new(State::Ok, "fine").long("a\r\n\tb|c\rd\x1b[0m");
         assert_eq!(outcome.render(), b"fine\na\r\n\tb/c d [0m\n");
     }

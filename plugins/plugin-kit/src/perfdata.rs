@@ -3,19 +3,18 @@
 
 use std::fmt;
 
-use crate::Range;
+use crate::range::Range;
 
-/// A number as perfdata prints it: seconds with microseconds, counts as integers. Never in the
-/// user's locale.
+/// A number as perfdata prints it, independent of the locale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
-    /// Printed with six decimals.
+    /// Printed with six decimals; `U` if it is not finite.
     Decimal(f64),
-    /// Printed as it is.
+    /// An integer that is never negative.
     Count(u64),
-    /// The same, where it may be negative.
+    /// An integer.
     Integer(i64),
-    /// As a threshold: the range of what is no smaller, `30:`.
+    /// As a threshold: the range that alerts below this number, `30:`.
     AtLeast(u32),
     /// As a threshold: any range.
     Range(Range),
@@ -24,7 +23,7 @@ pub enum Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // `U` is the guidelines' word for a value that could not be determined.
+            // The guidelines' `U`: the value could not be determined.
             Number::Decimal(n) if !n.is_finite() => f.write_str("U"),
             Number::Decimal(n) => write!(f, "{n:.6}"),
             Number::Count(n) => write!(f, "{n}"),
@@ -38,10 +37,10 @@ impl fmt::Display for Number {
 /// One labelled value. Thresholds and limits that are `None` print as empty fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Perfdata {
-    /// Any characters but `=` and control characters; quoted where the guidelines ask for it. An
-    /// item without a label prints nothing: the place of a value that is not there.
+    /// Name of the value. `=`, `|` and control characters are dropped; it is quoted where the
+    /// guidelines require it. An item with an empty label prints as an empty string.
     pub label: String,
-    /// The value, in `unit`.
+    /// Value in `unit`.
     pub value: Number,
     /// Unit of measurement: empty, `s`, `%`, `B` or `c`.
     pub unit: &'static str,
@@ -56,7 +55,7 @@ pub struct Perfdata {
 }
 
 impl Perfdata {
-    /// A value without thresholds or limits.
+    /// An item without thresholds or limits.
     pub fn new(label: impl Into<String>, value: Number, unit: &'static str) -> Perfdata {
         Perfdata { label: label.into(), value, unit, warn: None, crit: None, min: None, max: None }
     }
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_as_check_http_always_did() {
+    fn prints_in_the_format_of_monitoring_plugins() {
         let mut time = Perfdata::new("time", Number::Decimal(0.014128), "s");
         time.min = Some(Number::Decimal(0.0));
         time.max = Some(Number::Decimal(10.0));
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_is_printed_as_undetermined() {
+    fn not_a_number_is_printed_as_undetermined() {
         assert_eq!(Perfdata::new("x", Number::Decimal(f64::NAN), "s").to_string(), "x=Us;;;;");
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A threshold range in the unit of the value it is held against. Alerts outside its two ends, or
-/// inside with `@`; the ends themselves belong to the inside.
+/// A threshold range, in the unit of the value it is compared with. It alerts outside its two ends,
+/// or inside with `@`; the ends themselves belong to the inside.
 ///
 /// ```
 /// use plugin_kit::Range;
@@ -18,22 +18,22 @@ pub struct Range {
     alert_inside: bool,
 }
 
-/// Why a range cannot be read.
+/// Why a text is not a range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
-    /// An end that is no plain decimal number.
+    /// An end is not a plain decimal number.
     #[error(
         "'{0}' is not a threshold range: '{1}' is not a number (write [@]start:end, like 10, 10:, \
          ~:10 or @10:20)"
     )]
     NotANumber(String, String),
-    /// Start above end: no value could ever be inside.
+    /// The start is above the end: no value could be inside.
     #[error("'{0}' is not a threshold range: its start is above its end")]
     Backwards(String),
 }
 
 impl Range {
-    /// Whether `value` lies where an alert is wanted. A value that is no number always alerts.
+    /// Whether `value` raises an alert. NaN always does.
     #[must_use]
     pub fn alerts(&self, value: f64) -> bool {
         value.is_nan() || (self.start <= value && value <= self.end) == self.alert_inside
@@ -49,14 +49,14 @@ impl Range {
         self.end
     }
 
-    /// A range of percentages as one of what they are percentages of.
+    /// Converts a range of percentages of `total` to a range of absolute values.
     #[must_use]
     pub fn percent_of(self, total: f64) -> Range {
         Range { start: self.start * total / 100.0, end: self.end * total / 100.0, ..self }
     }
 
-    /// With whole numbers for ends, which alerts for the same counts; as it is where no whole
-    /// number lies between them.
+    /// Rounds the ends to whole numbers so that the same counts alert. Unchanged if there is no
+    /// whole number between the ends.
     #[must_use]
     pub fn of_counts(self) -> Range {
         let (start, end) = (self.start.ceil(), self.end.floor());
@@ -65,7 +65,7 @@ impl Range {
 }
 
 impl fmt::Display for Range {
-    /// As it is read, in its shortest form.
+    /// Prints the shortest form that parses to the same range.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.alert_inside { "@" } else { "" })?;
         match self.start {
@@ -80,8 +80,8 @@ impl fmt::Display for Range {
 impl FromStr for Range {
     type Err = BadRange;
 
-    /// `~` is minus infinity; a missing start is 0, a missing end infinity. An empty string never
-    /// alerts below infinity and above zero, which is how "no threshold" has always been written.
+    /// `~` is minus infinity; a missing start is 0, a missing end infinity. An empty string is
+    /// `0:`, the traditional "no threshold".
     fn from_str(text: &str) -> Result<Range, BadRange> {
         let (alert_inside, ends) = match text.strip_prefix('@') {
             Some(rest) => (true, rest),
@@ -104,8 +104,7 @@ impl FromStr for Range {
     }
 }
 
-/// A finite decimal number: Rust would also read `inf`, `nan` and `infinity`, which no threshold
-/// means.
+/// A finite decimal number. `str::parse` alone would also accept `inf` and `nan`.
 fn decimal(word: &str) -> Option<f64> {
     let numeric =
         word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_the_guidelines() {
+    fn alerts_as_in_the_table_of_the_guidelines() {
         for (text, inside, outside) in [
             ("10", vec![0.0, 10.0], vec![-0.1, 10.1]),
             ("10:", vec![10.0, 1e9], vec![9.9, -1.0]),
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_range_is_refused() {
+    fn rejects_texts_that_are_not_ranges() {
         for text in [
             "abc", "5;", "1,5", "nan", "inf", "0x10", "500ms", "1:2:3", "@", "~", "1 ", "20:10",
             "1:0", "-1",
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn is_printed_as_it_is_read() {
+    fn prints_the_text_it_was_parsed_from() {
         for text in [
             "10", "10:", "~:10", "10:20", "@10", "@10:20", "~:", "@~:3", "-5:", "-5:-1", "1.5",
             "0:", "@0:",
@@ -170,7 +169,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn at_inverts_every_range(start in -1e6..1e6f64, width in 0.0..1e6f64, value in -3e6..3e6f64) {
+        fn at_inverts_every_range(
+            start in -1e6..1e6f64,
+            width in 0.0..1e6f64,
+            value in -3e6..3e6f64,
+        ) {
             let plain = range(&format!("{start}:{}", start + width));
             let inverted = range(&format!("@{start}:{}", start + width));
             prop_assert_ne!(plain.alerts(value), inverted.alerts(value));
@@ -183,7 +186,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC{0,20}") {
+        fn parses_any_text_without_panic(text in "\\PC{0,20}") {
             let _ = text.parse::<Range>();
         }
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The state of a service, as plugins report it. Not `Ord` on purpose: merging is [`State::worst`]
-/// and nothing else.
+/// The state of a service, as plugins report it. Deliberately not `Ord`: states are merged by
+/// [`State::worst`] only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// Exit code 0.
@@ -13,7 +13,7 @@ pub enum State {
     Warning,
     /// Exit code 2.
     Critical,
-    /// Exit code 3: the plugin could not measure, or was called wrongly.
+    /// Exit code 3: nothing could be measured, or the command line is wrong.
     Unknown,
 }
 
@@ -28,7 +28,7 @@ impl State {
         }
     }
 
-    /// The state a plugin's exit code stands for; anything outside 0..=3 is `None`.
+    /// The state for a plugin's exit code; `None` outside 0..=3.
     pub fn from_code(code: i32) -> Option<State> {
         match code {
             0 => Some(State::Ok),
@@ -39,8 +39,7 @@ impl State {
         }
     }
 
-    /// The worse of two states in the order OK < UNKNOWN < WARNING < CRITICAL, as check_http merges
-    /// its findings.
+    /// The worse of two states in the order OK < UNKNOWN < WARNING < CRITICAL.
     #[must_use]
     pub fn worst(self, other: State) -> State {
         if other.severity() > self.severity() { other } else { self }
@@ -55,7 +54,7 @@ impl State {
         }
     }
 
-    /// The word Nagios uses: `OK`, `WARNING`, `CRITICAL`, `UNKNOWN`.
+    /// Nagios' name of the state: `OK`, `WARNING`, `CRITICAL`, `UNKNOWN`.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Ok => "OK",
@@ -72,7 +71,7 @@ impl fmt::Display for State {
     }
 }
 
-/// A word that is none of the four states.
+/// A word that does not name a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a service state: one of OK, WARNING, CRITICAL, UNKNOWN")]
 pub struct UnknownState(pub String);
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_codes_are_the_guidelines() {
+    fn names_and_codes_are_those_of_the_guidelines() {
         for (state, word, code) in [
             (State::Ok, "OK", 0),
             (State::Warning, "WARNING", 1),

@@ -1,25 +1,25 @@
-//! What hostile text may not do to a line of plugin output.
+//! Cleans untrusted text for a line of plugin output.
 
-/// `text` as it may stand in a line for Nagios: `|` would begin perfdata, a newline another line,
-/// and control characters or bidirectional marks could disguise what is shown. `|` becomes `/`, the
-/// others a blank.
+/// Makes `text` safe in a line for Nagios: `|` would start perfdata, a newline another line, and
+/// control characters or bidirectional marks could disguise the output. `|` becomes `/`, the others
+/// become blanks.
 pub fn clean(text: &str) -> String {
     text.chars().map(clean_char).collect()
 }
 
-/// `text` as it may stand in a line for people or in JSON: as [`clean`] leaves it, but `|` stays.
+/// Makes `text` safe in a line for people or in JSON: like [`clean`], but keeps `|`.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '|' { c } else { clean_char(c) }).collect()
 }
 
-/// Breaks a cleaned text that begins in column `margin` into rows for a terminal with this many
-/// columns, each of them indented by `margin`. The terminal itself breaks none, so no text gets to
-/// the beginning of a row, where it could pass for ours.
+/// Wraps a cleaned text that starts in column `margin` for a terminal with this many columns, and
+/// indents every row by `margin`. So the terminal wraps no row itself, and no text gets to the
+/// start of a row, where it could look like our own output.
 pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     let room = columns.saturating_sub(margin + 1).max(20);
     let (mut rows, mut used) = (String::new(), 0);
     for c in text.chars() {
-        // No character is wider than two columns.
+        // At most two columns for any other character.
         let width = if c.is_ascii() { 1 } else { 2 };
         if used + width > room {
             rows.push('\n');
@@ -32,7 +32,7 @@ pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     rows
 }
 
-/// As [`clean`], but newlines (of either kind) and tabs stay.
+/// Like [`clean`], but keeps tabs and newlines, with or without a carriage return.
 pub(crate) fn clean_lines(text: &str) -> String {
     let clean_line = |line: &str| {
         line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect()
@@ -48,9 +48,10 @@ fn clean_char(c: char) -> char {
     }
 }
 
-/// The marks of Unicode's bidirectional algorithm (UAX #9), which reorder what a person reads.
+/// Whether `c` is a mark of Unicode's bidirectional algorithm (UAX #9), which reorders text.
 fn is_bidi_mark(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}')
+        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -59,13 +60,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_server_says_cannot_add_perfdata_lines_or_colours() {
+    fn removes_perfdata_lines_and_colours() {
         assert_eq!(clean("200 OK|time=9\n\x1b[31mCRITICAL"), "200 OK/time=9  [31mCRITICAL");
     }
 
     proptest! {
         #[test]
-        fn nothing_dangerous_survives_and_nothing_else_changes(text in any::<String>()) {
+        fn replaces_dangerous_characters_only(text in any::<String>()) {
             let cleaned = clean(&text);
             prop_assert!(!cleaned.chars().any(|c| c == '|' || c.is_control()));
             prop_assert_eq!(cleaned.chars().count(), text.chars().count());

@@ -1,4 +1,4 @@
-//! `guard` in a process of its own: whatever happens to it, one text on stdout and a code in 0..3.
+//! `guard` in a process of its own: however that ends, one text on stdout and a code in 0..3.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -25,10 +25,10 @@ fn run(program: &Path, how: impl Into<OsString>) -> (Option<i32>, String, String
 }
 
 #[test]
-fn every_end_has_its_code_and_says_it_on_stdout_alone() {
+fn every_end_has_its_code_and_prints_to_stdout_only() {
     let ends = program();
     assert_eq!(run(&ends, "ok"), (Some(0), "fine\n".into(), String::new()));
-    assert_eq!(run(&ends, "asked"), (Some(3), "a|b\nc\n".into(), String::new()));
+    assert_eq!(run(&ends, "help"), (Some(3), "a|b\nc\n".into(), String::new()));
     assert_eq!(run(&ends, "usage"), (Some(3), "ends: bad / option here\n".into(), String::new()));
     assert_eq!(
         run(&ends, OsString::from_vec(b"\xff".to_vec())),
@@ -44,7 +44,7 @@ fn every_end_has_its_code_and_says_it_on_stdout_alone() {
 }
 
 #[test]
-fn an_output_nobody_takes_changes_nothing() {
+fn exit_code_survives_an_unwritable_stdout() {
     for (how, code) in [("ok", 0), ("critical", 2), ("usage", 3), ("panic", 3)] {
         let full = Command::new(program())
             .arg(how)
@@ -59,14 +59,13 @@ fn an_output_nobody_takes_changes_nothing() {
         assert_eq!(closed.unwrap().code(), Some(code), "{how} to a closed stdout");
         let mut child = Command::new(program()).arg(how).stdout(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
-        assert_eq!(child.wait().unwrap().code(), Some(code), "{how} to a reader that is gone");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{how} to a closed pipe");
     }
 }
 
-/// Releases are built with `panic = "abort"`, tests are not: build the example as a release is
-/// built.
+/// Releases are built with `panic = "abort"`, tests are not, so this builds the example anew.
 #[test]
-fn a_panic_that_aborts_is_unknown_too() {
+fn panic_that_aborts_is_unknown_too() {
     let folder = std::env::temp_dir().join(format!("plugin-kit-guard-{}", std::process::id()));
     let mut build = Command::new(env!("CARGO"));
     build.args([

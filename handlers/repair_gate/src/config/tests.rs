@@ -17,17 +17,18 @@ fn a_complete_file_is_read() {
     let repairs = parse(GOOD).unwrap();
     let httpd = repairs.get(&Name::new("httpd").unwrap()).unwrap();
     assert_eq!(httpd.run, ["/usr/bin/systemctl", "restart", "httpd"]);
-    assert_eq!((httpd.user.as_deref(), httpd.timeout, httpd.cooldown), (Some("root"), 90, 120));
-    assert_eq!(httpd.budget, Some(Budget { count: 5, window: 3600 }));
+    assert_eq!((httpd.user.as_deref(), httpd.timeout.as_secs()), (Some("root"), 90));
+    assert_eq!(httpd.cooldown, 2 * MINUTE);
+    assert_eq!(httpd.budget, Some(Budget { count: 5, window: HOUR }));
     assert_eq!(httpd.diagnose, [["/usr/bin/journalctl", "-u", "httpd"]]);
-    assert_eq!(repairs.longest_memory(), 3600);
+    assert_eq!(repairs.longest_retention(), HOUR);
 }
 
 #[test]
 fn defaults_are_a_minute_and_the_own_account() {
     let repairs = parse(&one("")).unwrap();
     let x = repairs.get(&Name::new("x").unwrap()).unwrap();
-    assert_eq!((x.timeout, x.cooldown, x.budget, x.user.as_deref()), (60, 60, None, None));
+    assert_eq!((x.timeout, x.cooldown, x.budget, x.user.as_deref()), (MINUTE, MINUTE, None, None));
     assert!(x.diagnose.is_empty());
 }
 
@@ -134,7 +135,7 @@ proptest! {
         if let Ok(repairs) = parse(&text) {
             for (_, repair) in repairs.iter() {
                 prop_assert!(repair.run[0].starts_with('/') && !repair.run[0].contains(".."));
-                prop_assert!(repair.timeout >= 1 && repair.timeout <= 3600);
+                prop_assert!((1..=3600).contains(&repair.timeout.as_secs()));
                 prop_assert!(repair.diagnose.iter().all(|argv| argv[0].starts_with('/')));
             }
         }

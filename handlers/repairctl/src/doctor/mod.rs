@@ -12,7 +12,7 @@ mod server;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use policy::{Act, RepairName};
 use policy_file::Config;
 use privsep::Account;
@@ -81,7 +81,12 @@ impl Split for DoctorArgs {
         Ok(checks)
     }
 
-    fn show(&self, checks: Checks, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        checks: Checks,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
         let account = nagios::trusted_account(self.nagios_user.as_deref(), context.nagios_cfg())?;
         let config = context.config().ok();
         let context = FixContext { account: &account, policy: context.policy(), config };
@@ -209,17 +214,17 @@ fn count(checks: &Checks, verdict: DoctorVerdict) -> usize {
         .count()
 }
 
-fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
+fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolResult {
     let (wrong, notes) = (count(checks, DoctorVerdict::Wrong), count(checks, DoctorVerdict::Note));
     let all = checks.iter().flat_map(|(host, findings)| {
         findings.iter().map(|finding| finding.json(host.as_deref(), context))
     });
     let json = json!({"wrong": wrong, "notes": notes, "checks": all.collect::<Vec<_>>()});
     out.line(json::text(format_args!("{json:#}")));
-    if wrong == 0 { Found::Fine } else { Found::Wrong }
+    if wrong == 0 { ToolResult::Fine } else { ToolResult::Wrong }
 }
 
-fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
+fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolResult {
     for (host, findings) in checks {
         out.line(host.as_deref().map_or_else(|| "this server".into(), finding::one_line));
         for finding in findings {
@@ -238,5 +243,5 @@ fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> Found {
         (wrong, _) => (format!("{all}: {wrong} wrong"), Tone::Bad),
     };
     out.line(tone.paint(&text, out));
-    if wrong == 0 { Found::Fine } else { Found::Wrong }
+    if wrong == 0 { ToolResult::Fine } else { ToolResult::Wrong }
 }

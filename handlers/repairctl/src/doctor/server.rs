@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use handle_repair::front;
-use handle_repair::worker::{check, nagios};
-use ledger::SqliteLedger;
+use handle_repair::handler;
+use handle_repair::worker::{nagios, verify};
 use policy::Act;
 use policy_file::{Config, HostRoute, Transport};
 use rustix::fs::{Access, access};
@@ -25,14 +24,14 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let rungs: Vec<_> = config.policy.repairs.values().flat_map(|rules| &rules.ladder).collect();
     let (mut found, mut missing, mut local) = (BTreeSet::new(), Vec::new(), Vec::new());
     for rung in &rungs {
-        match check::find(&rung.verify, &check::places(config)) {
+        match verify::find(&rung.verify, &verify::places(config)) {
             Ok((program, _)) if runnable(&program) => {
                 found.insert(program.display().to_string());
             }
             Ok((program, _)) => {
                 missing.push(format!("{} cannot be run by this user", program.display()))
             }
-            Err(why) => missing.push(why),
+            Err(why) => missing.push(why.to_string()),
         }
         if let Act::Local(argv) = &rung.act {
             let program = argv.first().map_or("", String::as_str);
@@ -52,7 +51,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
             ServerFix::InstallLocalRung,
         ));
     }
-    let worker = front::worker_places(std::env::current_exe().ok().as_deref());
+    let worker = handler::worker_places(std::env::current_exe().ok().as_deref());
     findings.push(match worker.iter().find(|place| runnable(place)) {
         Some(place) => ok("worker", place.display().to_string()),
         None => {
@@ -111,14 +110,14 @@ pub fn ledger(config: &Config) -> DoctorFinding {
         return wrong("ledger", text, ServerFix::MakeLedgerDirectory);
     }
     // Left by root before the directory was given to this user, it keeps that user out.
-    if let Some(file) = SqliteLedger::shut_out(path) {
+    if let Some(file) = ledger::unwritable(path) {
         return wrong(
             "ledger",
             format!("{} is not this user's to write", file.display()),
             ServerFix::OwnLedger,
         );
     }
-    match SqliteLedger::open_read_only(path) {
+    match ledger::open_read_only(path) {
         Err(ledger::Error::Missing(_)) => {
             ok("ledger", format!("none yet: the first repair makes {}", path.display()))
         }

@@ -5,11 +5,11 @@ mod seen;
 
 use std::time::SystemTime;
 
-use handle_repair::cli::Call;
+use handle_repair::cli::Invocation;
 use handle_repair::explain;
-use ledger::{Ledger, SqliteLedger};
-use plugin_kit::{Found, Out, Problem, clean};
-use policy::{Decision, FleetNow, History, ObjectNow, Reason, decide};
+use ledger::Ledger;
+use plugin_kit::{Out, Problem, ToolResult, clean};
+use policy::{Decision, History, ObjectNow, Observation, Reason, decide};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -71,8 +71,15 @@ impl Split for ExplainArgs {
             .map(|file| seen::look(file, &self.host, self.service.as_deref()))
             .transpose()?;
         let mut ledger = context.ledger(config)?;
-        let mut ask = |call: &Call, real: bool| -> Result<Prediction, Problem> {
-            let history = history(ledger.as_mut(), call, config, seen.as_ref(), real, now)?;
+        let mut ask = |call: &Invocation, real: bool| -> Result<Prediction, Problem> {
+            let history = history(
+                ledger.as_mut().map(|ledger| ledger.as_mut() as _),
+                call,
+                config,
+                seen.as_ref(),
+                real,
+                now,
+            )?;
             Ok(verdict(call, config, &history, now))
         };
         let verdict =
@@ -85,29 +92,29 @@ impl Split for ExplainArgs {
         Ok(Explanation { state: seen.map(|seen| seen.told(now)), verdict, broken })
     }
 
-    fn show(&self, told: Explanation, _: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, told: Explanation, _: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
         if self.json {
             out.line(json::text(format_args!("{:#}", as_json(self, &told))));
         } else {
             tell(self, &told, out);
         }
         let is_left_broken = told.verdict.in_trouble && told.verdict.no_action.is_some();
-        Ok(if is_left_broken { Found::Wrong } else { Found::Fine })
+        Ok(if is_left_broken { ToolResult::Wrong } else { ToolResult::Fine })
     }
 }
 
-fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> Prediction {
+fn verdict(call: &Invocation, config: &Config, history: &History, now: SystemTime) -> Prediction {
     let no_action = match decide(&call.event, &config.policy, history) {
         Decision::Repair(_) => None,
         Decision::NoAction(why) => Some(NoAction {
-            code: why.code().to_owned(),
+            code: why.code().as_str().to_owned(),
             text: why.to_string(),
             recovered: matches!(why, Reason::Recovered(_)),
             allowed_at: why.retry_after().and_then(|left| now.checked_add(left)),
         }),
     };
     Prediction {
-        event: explain::event_text(&call.event),
+        event: call.event.change(),
         in_trouble: !call.event.state.is_good(),
         repair: call.event.repair.as_ref().map(ToString::to_string),
         no_action,
@@ -118,27 +125,23 @@ fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> 
 /// What the ledger and the status file know. Of a state that is only supposed, the real one says
 /// nothing.
 fn history(
-    ledger: Option<&mut SqliteLedger>,
-    call: &Call,
+    ledger: Option<&mut dyn Ledger>,
+    call: &Invocation,
     config: &Config,
     seen: Option<&Seen>,
     real: bool,
     now: SystemTime,
 ) -> Result<History, Problem> {
-    let known = match ledger {
-        Some(ledger) => ledger
-            .history(&call.event, config.policy.fleet.started.per, now)
-            .map_err(Problem::failed)?,
-        None => History::default(),
-    };
-    let Some(seen) = seen else { return Ok(known) };
-    let object = seen.object.as_ref();
-    let now = object.map(|object| ObjectNow {
-        state: real.then(|| object.state()),
-        acknowledged: object.acknowledged && !object.state().is_good(),
-        flapping: object.flapping,
+    let observed = seen.map(|seen| Observation {
+        object: seen.object.as_ref().map_or(ObjectNow::default(), |object| ObjectNow {
+            state: real.then(|| object.state()),
+            acknowledged: object.acknowledged && !object.state().is_good(),
+            flapping: object.flapping,
+        }),
+        share: seen.share,
     });
-    Ok(History { now, fleet: FleetNow { share: Some(seen.share), ..known.fleet.clone() }, ..known })
+    let window = config.policy.fleet.started.per;
+    ledger::gather(ledger, &call.event, window, now, observed).map_err(Problem::failed)
 }
 
 fn tell(words: &ExplainArgs, told: &Explanation, out: &mut Out) {

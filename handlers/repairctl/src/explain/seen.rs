@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
-use handle_repair::cli::{self, Call};
+use handle_repair::cli::{self, Invocation};
 use handle_repair::status::{self, Blind, Object, Program};
 use plugin_kit::Problem;
-use policy::{ObjectState, Span, StateType};
+use policy::{ObjectState, Rounded, StateType};
 
 use super::args::ExplainArgs;
 
@@ -43,7 +43,7 @@ pub fn look(file: &Path, host: &str, service: Option<&str>) -> Result<Seen, Prob
 impl Seen {
     /// How it is, for people.
     pub fn told(&self, now: SystemTime) -> String {
-        let age = Span(now.duration_since(self.program.written).unwrap_or_default());
+        let age = Rounded(now.duration_since(self.program.written).unwrap_or_default());
         let Some(object) = &self.object else {
             return format!(
                 "Nagios' status file, {age} old, does not show it: is the name right? as given, \
@@ -73,7 +73,11 @@ impl Seen {
 }
 
 /// The call for the state that was given, or the one it is in.
-pub fn call(words: &ExplainArgs, seen: Option<&Seen>, policy: &Path) -> Result<Call, Problem> {
+pub fn call(
+    words: &ExplainArgs,
+    seen: Option<&Seen>,
+    policy: &Path,
+) -> Result<Invocation, Problem> {
     let object = seen.and_then(|seen| seen.object.as_ref());
     match (&words.state, object) {
         (Some(text), _) => made(words, seen, policy, event_words(text)?),
@@ -99,7 +103,11 @@ fn unknown(words: &ExplainArgs, seen: Option<&Seen>) -> String {
 }
 
 /// The call for the state in which it would be repaired first of all.
-pub fn broken(words: &ExplainArgs, seen: Option<&Seen>, policy: &Path) -> Result<Call, Problem> {
+pub fn broken(
+    words: &ExplainArgs,
+    seen: Option<&Seen>,
+    policy: &Path,
+) -> Result<Invocation, Problem> {
     let state = if words.service.is_some() { ObjectState::Critical } else { ObjectState::Down };
     let attempts =
         seen.and_then(|seen| seen.object.as_ref()).map_or(1, |object| object.max_attempts.max(1));
@@ -132,7 +140,7 @@ fn made(
     seen: Option<&Seen>,
     policy: &Path,
     event: [String; 3],
-) -> Result<Call, Problem> {
+) -> Result<Invocation, Problem> {
     let object = seen.and_then(|seen| seen.object.as_ref());
     let host = seen.and_then(|seen| seen.host.as_ref());
     let repair = words

@@ -1,7 +1,7 @@
 //! `repairctl history`.
 
 use clap::{Args, ValueEnum};
-use ledger::{RepairOutcome, Standing};
+use ledger::{RepairOutcome, RepairState};
 
 /// The words of the command.
 #[derive(Debug, Args)]
@@ -54,13 +54,13 @@ pub enum OutcomeArg {
 
 impl OutcomeArg {
     /// The same, as the ledger knows it.
-    pub fn standing(self) -> Standing {
+    pub fn standing(self) -> RepairState {
         match self {
-            OutcomeArg::Healed => Standing::Ended(RepairOutcome::Healed),
-            OutcomeArg::NotHealed => Standing::Ended(RepairOutcome::NotHealed),
-            OutcomeArg::CouldNotRun => Standing::Ended(RepairOutcome::CouldNotRun),
-            OutcomeArg::Unknown => Standing::Ended(RepairOutcome::Unknown),
-            OutcomeArg::Running => Standing::Running,
+            OutcomeArg::Healed => RepairState::Ended(RepairOutcome::Healed),
+            OutcomeArg::NotHealed => RepairState::Ended(RepairOutcome::NotHealed),
+            OutcomeArg::CouldNotRun => RepairState::Ended(RepairOutcome::CouldNotRun),
+            OutcomeArg::Unknown => RepairState::Ended(RepairOutcome::Unknown),
+            OutcomeArg::Running => RepairState::Running,
         }
     }
 }

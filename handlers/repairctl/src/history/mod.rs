@@ -4,10 +4,8 @@ pub mod args;
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{
-    Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, SqliteLedger, Standing, Which,
-};
-use plugin_kit::{Found, Out, Problem};
+use ledger::{Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, RepairState, Which};
+use plugin_kit::{Out, Problem, ToolResult};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -53,17 +51,23 @@ impl Split for HistoryArgs {
         };
         // A person is told how much was refused beside what was repaired; programs ask for it.
         let with_counts = self.refused || (self.outcome.is_none() && !self.json);
-        let counts = if with_counts { count_refusals(&mut ledger, &filter)? } else { Vec::new() };
+        let counts =
+            if with_counts { count_refusals(ledger.as_mut(), &filter)? } else { Vec::new() };
         Ok(HistoryData { repairs, refusals, counts })
     }
 
-    fn show(&self, recorded: HistoryData, _: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        recorded: HistoryData,
+        _: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
         if self.refused {
             list_refusals(self, &recorded.refusals, &recorded.counts, out);
         } else {
             list_repairs(self, &recorded.repairs, &recorded.counts, out);
         }
-        Ok(Found::Fine)
+        Ok(ToolResult::Fine)
     }
 }
 
@@ -84,12 +88,12 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
         ));
     }
     let limit = (args.limit > 0).then_some(args.limit);
-    Ok(Filter { which, since, until, standing: args.outcome.map(OutcomeArg::standing), limit })
+    Ok(Filter { which, since, until, state: args.outcome.map(OutcomeArg::standing), limit })
 }
 
 /// By object and reason, all of them, however few are listed.
 fn count_refusals(
-    ledger: &mut SqliteLedger,
+    ledger: &mut dyn Ledger,
     filter: &Filter<'_>,
 ) -> Result<Vec<RefusalCount>, Problem> {
     ledger.refusal_counts(&Filter { limit: None, ..*filter }).map_err(Problem::failed)
@@ -149,7 +153,7 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
             time::shown(refusal.at).into(),
             object.to_string().into(),
             refusal.event.as_str().into(),
-            refusal.why.as_str().into(),
+            refusal.reason.as_str().into(),
             refusal.text.as_str().into(),
         ]);
     }
@@ -177,7 +181,7 @@ fn reasons(counts: &[RefusalCount]) -> String {
 pub fn by_reason(counts: &[RefusalCount]) -> Vec<(&str, u32)> {
     let mut sums = std::collections::BTreeMap::<&str, u32>::new();
     for count in counts {
-        *sums.entry(&count.why).or_default() += count.count;
+        *sums.entry(count.reason.as_str()).or_default() += count.count;
     }
     let mut sums: Vec<(&str, u32)> = sums.into_iter().collect();
     sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -191,13 +195,13 @@ pub fn object(record: &Record) -> Object<'_> {
 
 /// Its outcome, in the colour it deserves.
 pub fn outcome(record: &Record) -> Cell {
-    let tone = match record.standing() {
-        Standing::Running => Tone::Plain,
-        Standing::Ended(RepairOutcome::Healed) => Tone::Good,
-        Standing::Ended(RepairOutcome::NotHealed) => Tone::Bad,
-        Standing::Ended(RepairOutcome::CouldNotRun | RepairOutcome::Unknown) => Tone::Uneasy,
+    let tone = match record.state() {
+        RepairState::Running => Tone::Plain,
+        RepairState::Ended(RepairOutcome::Healed) => Tone::Good,
+        RepairState::Ended(RepairOutcome::NotHealed) => Tone::Bad,
+        RepairState::Ended(RepairOutcome::CouldNotRun | RepairOutcome::Unknown) => Tone::Uneasy,
     };
-    Cell::toned(record.standing().as_str(), tone)
+    Cell::toned(record.state().as_str(), tone)
 }
 
 /// A repair for programs: times in UTC, spans in seconds.
@@ -213,7 +217,7 @@ pub fn repair_json(record: &Record) -> Value {
         "ended": record.ended.map(time::rfc3339),
         "seconds": record.took().as_ref().map(Duration::as_secs_f64),
         "rungs": record.rungs,
-        "outcome": record.standing().as_str(),
+        "outcome": record.state().as_str(),
         "text": record.text,
     })
 }
@@ -224,7 +228,7 @@ fn refusal_json(refusal: &Refusal) -> Value {
         "host": refusal.host,
         "service": refusal.service,
         "event": refusal.event,
-        "reason": refusal.why,
+        "reason": refusal.reason,
         "text": refusal.text,
     })
 }
@@ -233,7 +237,7 @@ fn count_json(count: &RefusalCount) -> Value {
     json!({
         "host": count.host,
         "service": count.service,
-        "reason": count.why,
+        "reason": count.reason,
         "count": count.count,
         "first": time::rfc3339(count.first),
         "last": time::rfc3339(count.last),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use plugin_kit::{Found, Out, Problem, clean};
+use plugin_kit::{Out, Problem, ToolResult, clean};
 use privsep::Account;
 
 use super::args::InitArgs;
@@ -25,7 +25,7 @@ pub fn set_up(
     context: &Context,
     repairs: &str,
     out: &mut Out,
-) -> Result<Found, Problem> {
+) -> Result<ToolResult, Problem> {
     let config = context.config()?;
     let route = config.routes.route(host, args.address.as_deref());
     let user = args.sudo_user.as_deref().unwrap_or("root");
@@ -38,7 +38,7 @@ pub fn set_up(
     out.line(script::text(&GateSource::Elided(&program), &line, repairs));
     if !args.yes && !confirmed(host, out)? {
         out.line("Nothing was done there.");
-        return Ok(Found::Failed);
+        return Ok(ToolResult::Failed);
     }
     out.flush();
     let (done, fingerprint) =
@@ -52,14 +52,14 @@ pub fn set_up(
             "'{user}' there needs sudo without a password for this (sudo -n sh), or take \
              --sudo-user root, or paste it there."
         ));
-        return Ok(Found::Failed);
+        return Ok(ToolResult::Failed);
     }
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
     out.line(format!(
         "\n{} is set up. Its key, as your own ssh has just seen it: repairctl trust {0}{how}",
         clean(host)
     ));
-    Ok(Found::Fine)
+    Ok(ToolResult::Fine)
 }
 
 fn confirmed(host: &str, out: &mut Out) -> Result<bool, Problem> {

@@ -9,7 +9,7 @@ mod server;
 
 use std::path::Path;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use privsep::Account;
 
 use crate::configuration;
@@ -59,7 +59,7 @@ impl Split for InitArgs {
         nagios: NagiosSettings,
         context: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         let recipes = Recipe::read_all(&self.repairs)?;
         let account = account(self, &nagios, context, out)?;
         let server = ServerSetup {
@@ -75,10 +75,10 @@ impl Split for InitArgs {
             Some(host) => host::set_up(self, host, context, &repairs, out)?,
             None => {
                 print_script(context, &repairs, out);
-                Found::Fine
+                ToolResult::Fine
             }
         };
-        if found == Found::Fine {
+        if found == ToolResult::Fine {
             print_next_steps(self, &recipes, context.nagios_cfg(), &account, out);
         }
         Ok(found)

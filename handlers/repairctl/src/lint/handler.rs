@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use handle_repair::cli::{self, Call};
+use handle_repair::cli::{self, Invocation, Mode};
 use policy::ObjectState;
 
 use super::finding::{Finding, error, note, warning};
@@ -100,7 +100,7 @@ pub fn find(words: &Words, main: &MainFile) -> Option<Found> {
 
 /// The call that Nagios would make, with made-up values, or what handle_repair would say against
 /// it. `$USERn$` stays as it is, for its value might be a password that is then shown.
-pub fn call(arguments: &[String], kind: Kind, event_handler: &str) -> Result<Call, String> {
+pub fn call(arguments: &[String], kind: Kind, event_handler: &str) -> Result<Invocation, String> {
     let given: Vec<&str> = event_handler.split('!').skip(1).collect();
     let argv: Vec<OsString> =
         arguments.iter().map(|word| fill(word, |name| sample(kind, &given, name)).into()).collect();
@@ -109,7 +109,7 @@ pub fn call(arguments: &[String], kind: Kind, event_handler: &str) -> Result<Cal
 }
 
 /// The repair that `_REPAIR` or the command line itself names: the second is the same for all.
-pub fn fixed_repair(call: &Call) -> Option<&str> {
+pub fn fixed_repair(call: &Invocation) -> Option<&str> {
     call.event
         .repair
         .as_ref()
@@ -225,7 +225,7 @@ fn quoting(name: &str, quote: Quote) -> Option<Finding> {
 }
 
 /// What is wrong with what a call passes.
-pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> Vec<Finding> {
+pub fn passed(kind: Kind, arguments: &[String], call: &Result<Invocation, String>) -> Vec<Finding> {
     let call = match call {
         Ok(call) => call,
         Err(why) => return vec![refused(kind, arguments, why)],
@@ -330,7 +330,7 @@ pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> 
         ),
     );
     check(
-        !call.dry_run,
+        call.options.mode != Mode::DryRun,
         error(
             "dry-run",
             "--dry-run stands in the command line: nothing is ever repaired",

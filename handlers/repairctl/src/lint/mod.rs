@@ -12,7 +12,7 @@ mod words;
 
 use std::path::PathBuf;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use serde_json::json;
 
 use crate::configuration::{self, Configuration};
@@ -25,7 +25,7 @@ use object::Look;
 use policies::Policies;
 
 /// The command.
-pub fn run(words: &LintArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &LintArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
     let main: PathBuf = match &words.main {
         Some(main) => main.clone(),
         None => configuration::find().ok_or_else(|| {
@@ -49,9 +49,9 @@ pub fn run(words: &LintArgs, context: &Context, out: &mut Out) -> Result<Found, 
     }
     let wrong = findings.count(Level::Error) + findings.count(Level::Warning) > 0;
     Ok(match (whole, wrong) {
-        (false, _) => Found::Failed,
-        (true, true) => Found::Wrong,
-        (true, false) => Found::Fine,
+        (false, _) => ToolResult::Failed,
+        (true, true) => ToolResult::Wrong,
+        (true, false) => ToolResult::Fine,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use handle_repair::cli::Call;
+use handle_repair::cli::{Invocation, Mode};
 use plugin_kit::clean;
 use policy::{ObjectState, RepairName, Rules};
 
@@ -30,7 +30,7 @@ struct Attached<'a> {
     named: &'a Value,
     command: &'a Command,
     arguments: Vec<String>,
-    call: Result<Call, String>,
+    call: Result<Invocation, String>,
 }
 
 /// An object and its names, for findings.
@@ -265,7 +265,7 @@ impl Look<'_> {
         {
             self.add(subject, &at.clone(), &finding);
         }
-        if attached.call.as_ref().is_ok_and(|call| call.foreground)
+        if attached.call.as_ref().is_ok_and(|call| call.options.mode == Mode::Foreground)
             && let Some(at) = main
                 .get("event_handler_timeout")
                 .map(|value| value.at.clone())

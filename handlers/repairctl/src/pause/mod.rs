@@ -10,7 +10,7 @@ use std::io::Write;
 use std::time::SystemTime;
 
 use ledger::Paused;
-use plugin_kit::{Found, Out, Problem, clean};
+use plugin_kit::{Out, Problem, ToolResult, clean};
 use policy_file::{Config, Span};
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,7 @@ impl Split for PauseArgs {
         Ok(PauseResult { paused, replaced, warning: unknown_object(config, host, service) })
     }
 
-    fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         out.line(format!(
             "{}: {}",
@@ -81,10 +81,10 @@ impl Split for PauseArgs {
             out.line(format!("In place of: {}", describe(&earlier, now)));
         }
         out.line("What is running goes on to its end.");
-        let Some(warning) = made.warning else { return Ok(Found::Fine) };
+        let Some(warning) = made.warning else { return Ok(ToolResult::Fine) };
         out.flush();
         let _ = writeln!(std::io::stderr(), "repairctl: warning: {}", clean(&warning));
-        Ok(Found::Wrong)
+        Ok(ToolResult::Wrong)
     }
 }
 
@@ -112,7 +112,7 @@ impl Split for ResumeArgs {
         (ended, rest): Self::Data,
         _: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         match &ended {
@@ -122,7 +122,7 @@ impl Split for ResumeArgs {
         for still in &rest {
             out.line(format!("still paused: {}: {}", scope_of(still), describe(still, now)));
         }
-        Ok(if ended.is_some() { Found::Fine } else { Found::Wrong })
+        Ok(if ended.is_some() { ToolResult::Fine } else { ToolResult::Wrong })
     }
 }
 
@@ -138,14 +138,19 @@ impl Split for StatusArgs {
         Standing::look(context)
     }
 
-    fn show(&self, standing: Standing, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+    fn show(
+        &self,
+        standing: Standing,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
         let config = context.config()?;
         if self.json {
             out.line(json::text(standing.json(context, config)));
         } else {
             standing.table(context, config).write(out);
         }
-        Ok(if standing.is_paused() { Found::Wrong } else { Found::Fine })
+        Ok(if standing.is_paused() { ToolResult::Wrong } else { ToolResult::Fine })
     }
 }
 

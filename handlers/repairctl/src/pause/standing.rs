@@ -3,9 +3,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Ledger, Paused, Record, Running, SqliteLedger};
+use ledger::{Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
-use policy::{Event, ObjectState, Quota, Rules, Span, StateType};
+use policy::{Event, ObjectState, Quota, Rounded, Rules, StateType};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -81,11 +81,11 @@ impl Standing {
         };
         match context.ledger(config)? {
             None => Ok(nothing),
-            Some(mut ledger) => nothing.with(&mut ledger, config).map_err(Problem::failed),
+            Some(mut ledger) => nothing.with(ledger.as_mut(), config).map_err(Problem::failed),
         }
     }
 
-    fn with(self, ledger: &mut SqliteLedger, config: &Config) -> Result<Standing, ledger::Error> {
+    fn with(self, ledger: &mut dyn Ledger, config: &Config) -> Result<Standing, ledger::Error> {
         let fleet = ledger.fleet(config.policy.fleet.started.per, self.now)?;
         Ok(Standing {
             pauses: ledger.pauses(self.now)?,
@@ -148,7 +148,7 @@ impl Standing {
                 let text = format!(
                     "{troubled} of {of} objects with a repair, {} ago; above {} %, unless it is \
                      one alone, nothing is repaired",
-                    Span(*age),
+                    Rounded(*age),
                     limits.share
                 );
                 row("in trouble", text, Tone::Plain);
@@ -156,7 +156,7 @@ impl Standing {
         }
         for breaker in &self.breakers {
             let (object, ineffective, left) =
-                (breaker.object(), breaker.ineffective, Span(breaker.left));
+                (breaker.object(), breaker.ineffective, Rounded(breaker.left));
             let text = format!(
                 "{object}: {ineffective} repairs did not help; it closes after {left} without a \
                  fault"
@@ -164,7 +164,7 @@ impl Standing {
             row("breaker", text, Tone::Bad);
         }
         for record in &self.unknown {
-            let ago = Span(self.ago(record.ended.unwrap_or(record.reserved)));
+            let ago = Rounded(self.ago(record.ended.unwrap_or(record.reserved)));
             row("unknown", format!("{}, {ago} ago: {}", object(record), record.text), Tone::Uneasy);
         }
         row("policy", context.policy().display().to_string(), Tone::Plain);
@@ -174,12 +174,12 @@ impl Standing {
 
     fn started(&self, quota: &Quota) -> String {
         let (started, oldest) = self.started;
-        let text = format!("{started} of {} within {}", quota.count, Span(quota.per));
+        let text = format!("{started} of {} within {}", quota.count, Rounded(quota.per));
         let left = quota.per.saturating_sub(oldest);
         if started < quota.count {
             text
         } else {
-            format!("{text}; allowed again in {}", Span(left))
+            format!("{text}; allowed again in {}", Rounded(left))
         }
     }
 
@@ -251,7 +251,7 @@ fn tone(used: u32, allowed: u32) -> Tone {
 
 /// The breakers that are open, found among the objects that were in trouble lately enough.
 fn open_breakers(
-    ledger: &mut SqliteLedger,
+    ledger: &mut dyn Ledger,
     config: &Config,
     now: SystemTime,
 ) -> Result<Vec<Breaker>, ledger::Error> {

@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 
 use crate::configuration;
 use crate::context::Context;
@@ -29,7 +29,7 @@ use sim::{Assume, Decided, Sim, Terms};
 use things::{Source, Things};
 
 /// The command.
-pub fn run(words: &ReplayArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &ReplayArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
     let config = context.draft()?;
     let (things, known_from) = objects(words)?;
     if let Some(name) =
@@ -70,7 +70,7 @@ pub fn run(words: &ReplayArgs, context: &Context, out: &mut Out) -> Result<Found
     } else {
         sum.write(out);
     }
-    Ok(if bad.is_empty() { Found::Fine } else { Found::Failed })
+    Ok(if bad.is_empty() { ToolResult::Fine } else { ToolResult::Failed })
 }
 
 /// The objects with a repair, and where they are known from.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use policy::{
-    Event, FleetNow, History, ObjectNow, PastOutcome, Policy, Reason, RepairName, Rules, StateType,
-    admit, consider,
+    Event, FleetUsage, History, ObjectNow, Observation, PastOutcome, Policy, Reason,
+    RecordedHistory, RepairName, Rules, StateType, admit, consider,
 };
 
 use super::entry::{Change, Entry, What};
@@ -215,6 +215,7 @@ impl<'a> Sim<'a> {
             None => (None, 0, self.things.get(index).and_then(|thing| thing.busy)),
         };
         let fleet = self.fleet_at(at);
+        let share = (self.things.troubled, self.things.with_repair);
         let Terms { policy, assume, takes, knows_status } = self.terms;
         let Some(thing) = self.things.get(index) else { return };
         let event = &mut thing.event;
@@ -231,24 +232,27 @@ impl<'a> Sim<'a> {
                 if matters(&why) {
                     thing.count.incident(thing.problem);
                     thing.count.refused += 1;
-                    *self.tally.refused.entry(why.code()).or_default() += 1;
+                    *self.tally.refused.entry(why.code().as_str()).or_default() += 1;
                     tell(&Decided { at, event: &thing.event, verdict: Err(&why) });
                 } else {
                     if matches!(why, Reason::TooEarly { .. }) {
                         thing.count.incident(thing.problem);
                     }
-                    *self.tally.stood.entry(why.code()).or_default() += 1;
+                    *self.tally.stood.entry(why.code().as_str()).or_default() += 1;
                 }
                 return;
             }
         };
         thing.count.incident(thing.problem);
-        let now = knows_status.then_some(ObjectNow {
-            state: None,
-            acknowledged: thing.acknowledged,
-            flapping: thing.flapping,
+        let observed = knows_status.then_some(Observation {
+            object: ObjectNow {
+                state: None,
+                acknowledged: thing.acknowledged,
+                flapping: thing.flapping,
+            },
+            share,
         });
-        let history = History {
+        let recorded = RecordedHistory {
             paused: None,
             same_event: thing.track.answered(thing.problem, Some(change), at),
             same_problem: thing.track.answered(thing.problem, None, at),
@@ -259,14 +263,14 @@ impl<'a> Sim<'a> {
             repairs: thing.track.repairs_at(at),
             refused: thing.track.refused_at(at),
             fleet,
-            now,
         };
+        let history = History { recorded, observed };
         if let Err(why) = admit(&rules.limits, &policy.fleet, &history) {
             if !matches!(why, Reason::SameEvent { .. }) {
                 thing.track.refused(at, &rules.limits);
             }
             thing.count.refused += 1;
-            *self.tally.refused.entry(why.code()).or_default() += 1;
+            *self.tally.refused.entry(why.code().as_str()).or_default() += 1;
             tell(&Decided { at, event: &thing.event, verdict: Err(&why) });
             return;
         }
@@ -291,7 +295,7 @@ impl<'a> Sim<'a> {
         }
     }
 
-    fn fleet_at(&mut self, at: u64) -> FleetNow {
+    fn fleet_at(&mut self, at: u64) -> FleetUsage {
         let window = self.terms.policy.fleet.started.per;
         self.fleet.retain(|(began, ended)| at < *ended || age(*began, at) < window);
         let (mut running, mut started, mut oldest_start) = (0, 0, Duration::ZERO);
@@ -302,9 +306,7 @@ impl<'a> Sim<'a> {
                 oldest_start = oldest_start.max(age(*began, at));
             }
         }
-        let share =
-            self.terms.knows_status.then_some((self.things.troubled, self.things.with_repair));
-        FleetNow { running, started, oldest_start, share }
+        FleetUsage { running, started, oldest_start }
     }
 }
 

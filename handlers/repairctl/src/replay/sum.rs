@@ -36,7 +36,7 @@ pub fn decision(decided: &Decided<'_>, as_json: bool) -> String {
     let change = format!("{};{};{}", event.state, event.state_type, event.attempt);
     let (word, text) = match decided.verdict {
         Ok(name) => ("repair", name.to_string()),
-        Err(why) => (why.code(), why.to_string()),
+        Err(why) => (why.code().as_str(), why.to_string()),
     };
     if as_json {
         let json = json!({

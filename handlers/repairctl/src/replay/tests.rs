@@ -35,7 +35,7 @@ fn replay(
     let mut tell = |decided: &Decided<'_>| {
         let word = decided
             .verdict
-            .map_or_else(|why| why.code().to_owned(), |name| format!("repair {name}"));
+            .map_or_else(|why| why.code().as_str().to_owned(), |name| format!("repair {name}"));
         told.push(format!("{} {} {word}", decided.at, decided.event.object()));
     };
     for line in lines {

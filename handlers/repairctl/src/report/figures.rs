@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Record, RefusalCount, RepairOutcome, Standing};
+use ledger::{Record, RefusalCount, RepairOutcome, RepairState};
+use policy::ReasonCode;
 use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
@@ -93,12 +94,12 @@ pub struct ObjectFigures {
 
 impl RepairCounts {
     fn add(&mut self, record: &Record, relapsed: bool) {
-        match record.standing() {
-            Standing::Running => self.running += 1,
-            Standing::Ended(RepairOutcome::NotHealed) => self.not_healed += 1,
-            Standing::Ended(RepairOutcome::CouldNotRun) => self.could_not_run += 1,
-            Standing::Ended(RepairOutcome::Unknown) => self.unknown += 1,
-            Standing::Ended(RepairOutcome::Healed) => {
+        match record.state() {
+            RepairState::Running => self.running += 1,
+            RepairState::Ended(RepairOutcome::NotHealed) => self.not_healed += 1,
+            RepairState::Ended(RepairOutcome::CouldNotRun) => self.could_not_run += 1,
+            RepairState::Ended(RepairOutcome::Unknown) => self.unknown += 1,
+            RepairState::Ended(RepairOutcome::Healed) => {
                 self.healed += 1;
                 self.relapsed += u32::from(relapsed);
                 self.pages_saved += u32::from(!relapsed && record.event.contains(";SOFT;"));
@@ -166,8 +167,12 @@ impl Figures {
         before: &PeriodRecord,
         made: SystemTime,
     ) -> Figures {
-        let stopped =
-            now.refusals.iter().filter(|count| count.why == "breaker-open").cloned().collect();
+        let stopped = now
+            .refusals
+            .iter()
+            .filter(|count| count.reason.code() == Some(ReasonCode::BreakerOpen))
+            .cloned()
+            .collect();
         let escalated = now
             .repairs
             .iter()
@@ -254,8 +259,13 @@ fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
 
 fn reasons(now: &PeriodRecord, before: &PeriodRecord) -> Vec<(String, u32, u32)> {
     let mut sums: HashMap<&str, (u32, u32)> = HashMap::new();
-    now.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().0 += count.count);
-    before.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().1 += count.count);
+    now.refusals
+        .iter()
+        .for_each(|count| sums.entry(count.reason.as_str()).or_default().0 += count.count);
+    before
+        .refusals
+        .iter()
+        .for_each(|count| sums.entry(count.reason.as_str()).or_default().1 += count.count);
     let mut reasons: Vec<(String, u32, u32)> =
         sums.into_iter().map(|(why, (now, before))| (why.to_owned(), now, before)).collect();
     reasons.sort_by(|a, b| (b.1, b.2).cmp(&(a.1, a.2)).then_with(|| a.0.cmp(&b.0)));

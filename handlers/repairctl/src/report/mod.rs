@@ -11,8 +11,8 @@ mod text;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Record, SqliteLedger, came_back};
-use plugin_kit::{Found, Out, Problem};
+use ledger::{Filter, Ledger, Record, came_back};
+use plugin_kit::{Out, Problem, ToolResult};
 use policy::Limits;
 use policy_file::Config;
 
@@ -39,7 +39,10 @@ impl Split for ReportArgs {
         let periods = periods(self, SystemTime::now())?;
         let config = context.config()?;
         let Some(mut ledger) = context.ledger(config)? else { return Ok(Default::default()) };
-        Ok((read(&mut ledger, config, &periods.now)?, read(&mut ledger, config, &periods.before)?))
+        Ok((
+            read(ledger.as_mut(), config, &periods.now)?,
+            read(ledger.as_mut(), config, &periods.before)?,
+        ))
     }
 
     fn show(
@@ -47,7 +50,7 @@ impl Split for ReportArgs {
         (recorded, before): (PeriodRecord, PeriodRecord),
         _: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         let periods = periods(self, now)?;
         let parts = Parts::of(&periods.now)?;
@@ -58,7 +61,7 @@ impl Split for ReportArgs {
         if self.text {
             text::lines(&figures).iter().for_each(|line| out.line(line));
         }
-        Ok(Found::Fine)
+        Ok(ToolResult::Fine)
     }
 }
 
@@ -70,7 +73,7 @@ fn periods(args: &ReportArgs, now: SystemTime) -> Result<Periods, BadPeriod> {
 }
 
 fn read(
-    ledger: &mut SqliteLedger,
+    ledger: &mut dyn Ledger,
     config: &Config,
     period: &Period,
 ) -> Result<PeriodRecord, Problem> {

@@ -140,7 +140,7 @@ fn escalated(figures: &Figures) -> Vec<String> {
         let text = format!(
             "  {}  {:<13}  {}",
             time::shown(record.reserved),
-            record.standing().as_str(),
+            record.state().as_str(),
             object(record)
         );
         lines.push(text);

@@ -4,8 +4,8 @@ pub mod args;
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Ledger, Record, Step};
-use plugin_kit::{Found, Out, Problem, clean};
+use ledger::{Record, Step, StepKind};
+use plugin_kit::{Out, Problem, ToolResult, clean};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -57,7 +57,7 @@ impl Split for ShowArgs {
         (record, steps): (Record, Vec<Step>),
         _: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         if self.json {
             let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
             out.line(json::text(format_args!(
@@ -67,7 +67,7 @@ impl Split for ShowArgs {
         } else {
             print_record(&record, &steps, out);
         }
-        Ok(Found::Fine)
+        Ok(ToolResult::Fine)
     }
 }
 
@@ -122,14 +122,23 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
     out.line("");
     let mut table = Table::new(["AFTER", "STEP", "WHAT"]);
     for step in steps {
-        let tone = match step.what.as_str() {
-            "failed" | "refused" | "not run" | "unknown" | "not told" => Tone::Uneasy,
-            _ => Tone::Plain,
+        let tone = match step.kind {
+            StepKind::Failed
+            | StepKind::Refused
+            | StepKind::NotRun
+            | StepKind::Unknown
+            | StepKind::NotNotified => Tone::Uneasy,
+            StepKind::Evidence
+            | StepKind::Begun
+            | StepKind::Ran
+            | StepKind::Verified
+            | StepKind::Notified
+            | StepKind::Note => Tone::Plain,
         };
         let [first, more @ ..] = &text_lines(step)[..] else { continue };
         table.row([
             after(step, record.reserved).into(),
-            Cell::toned(&step.what, tone),
+            Cell::toned(step.kind.as_str(), tone),
             first.into(),
         ]);
         for line in more {
@@ -142,8 +151,8 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
 /// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are
 /// lines again.
 fn text_lines(step: &Step) -> Vec<String> {
-    match step.what.as_str() {
-        "found" => step.text.split(" / ").map(str::to_owned).collect(),
+    match step.kind {
+        StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),
         _ => vec![step.text.clone()],
     }
 }
@@ -160,7 +169,8 @@ fn step_json(step: &Step, begun: SystemTime) -> Value {
     json!({
         "at": time::rfc3339(step.at),
         "after_seconds": since(step, begun).as_secs_f64(),
-        "step": step.what,
+        "step": step.kind.as_str(),
+        "rung": step.rung,
         "text": step.text,
     })
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use handle_repair::status::{Object, Program};
 use ledger::{Record, RepairOutcome};
-use policy::Span;
+use policy::Rounded;
 
 /// What the rule looks at.
 pub struct Facts<'a> {
@@ -184,7 +184,7 @@ impl fmt::Display for Left {
                 write!(f, "for people: the outcome of job {job} is unknown, as of one before it")
             }
             Left::TriedLately { job, left } => {
-                write!(f, "job {job} could not run; it is offered again in {}", Span(*left))
+                write!(f, "job {job} could not run; it is offered again in {}", Rounded(*left))
             }
         }
     }
@@ -227,6 +227,7 @@ mod tests {
             text: String::new(),
             problem: None,
             rungs: 1,
+            gate: None,
         };
         all.iter().map(record).collect()
     }

@@ -13,8 +13,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use ledger::Sweeping;
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use policy_file::Config;
 
 use crate::context::Context;
@@ -25,7 +24,7 @@ use scene::Scene;
 use told::{End, Fate, Row, Telling};
 
 /// The command.
-pub fn run(words: &SweepArgs, context: &Context, out: &mut Out) -> Result<Found, Problem> {
+pub fn run(words: &SweepArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
     let config = context.config()?;
     let file = config.status_file.as_deref().ok_or_else(|| {
         Problem::Usage(format!(
@@ -39,10 +38,8 @@ pub fn run(words: &SweepArgs, context: &Context, out: &mut Out) -> Result<Found,
     if words.dry_run {
         return rehearse(words, context, config, &scene, out);
     }
-    let ledger = context.ledger_to_write(config)?;
-    let sweeping =
-        Sweeping::begin(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))?;
-    let Some(_only) = sweeping else {
+    let mut ledger = context.ledger_to_write(config)?;
+    let Some(_only) = ledger.lock_sweep().map_err(Problem::failed)? else {
         let telling = Telling::new(out, words.json, [].iter());
         return Ok(telling.end(&End::Held("another sweep is at work".into()), 0, &[]));
     };
@@ -62,7 +59,7 @@ fn rehearse(
     config: &Config,
     scene: &Scene,
     out: &mut Out,
-) -> Result<Found, Problem> {
+) -> Result<ToolResult, Problem> {
     let now = SystemTime::now();
     let policy = absolute(context.policy())?;
     let mut ledger = context.ledger(config)?;
@@ -75,14 +72,14 @@ fn rehearse(
     for key in keys {
         let Some(object) = scene.board.faults.get(&key) else { continue };
         let next = ground
-            .judge(object, ledger.as_mut(), now)
+            .judge(object, ledger.as_mut().map(|ledger| ledger.as_mut() as _), now)
             .map_err(|why| Problem::Usage(why.to_string()))?;
         let (fate, code, text, lost) = match next {
             Next::NotCovered => continue,
             Next::Left(left) => (Fate::LeftAlone, Some(left.code()), left.to_string(), None),
             Next::Unfit(why) => (Fate::Refused, Some("unfit"), why, None),
             Next::Refused(lost, why, _) => {
-                (Fate::Refused, Some(why.code()), why.to_string(), Some(lost.to_string()))
+                (Fate::Refused, Some(why.code().as_str()), why.to_string(), Some(lost.to_string()))
             }
             Next::Offer(lost, _) => (
                 Fate::WouldOffer,

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use handle_repair::cli::{self, Call};
+use handle_repair::cli::{self, Invocation};
 use handle_repair::status::Object;
-use ledger::{Ledger, SqliteLedger};
-use policy::{Decision, FleetNow, History, ObjectNow, Reason, RepairName, Rules, decide};
+use ledger::Ledger;
+use policy::{Decision, ObjectNow, Observation, Reason, RepairName, Rules, decide};
 use policy_file::Config;
 
 use super::lost::{Facts, Left, Lost, judge};
@@ -22,7 +22,7 @@ pub enum Next {
     /// It cannot be offered at all.
     Unfit(String),
     /// The decision says no.
-    Refused(Lost, Reason, Box<Call>),
+    Refused(Lost, Reason, Box<Invocation>),
     /// The worker may try.
     Offer(Lost, Offer),
 }
@@ -30,7 +30,7 @@ pub enum Next {
 /// What the worker is started with.
 pub struct Offer {
     /// The call that Nagios would make.
-    pub call: Call,
+    pub call: Invocation,
     /// The same as words.
     pub argv: Vec<OsString>,
 }
@@ -50,7 +50,7 @@ impl Ground<'_> {
     pub fn judge(
         &self,
         object: &Object,
-        mut ledger: Option<&mut SqliteLedger>,
+        mut ledger: Option<&mut dyn Ledger>,
         now: SystemTime,
     ) -> Result<Next, ledger::Error> {
         let rules = match self.rules(object) {
@@ -72,7 +72,7 @@ impl Ground<'_> {
             object,
             program: &self.scene.board.program,
             repairs: &repairs,
-            refused: refusal.as_ref().map(|refusal| refusal.why.as_str()),
+            refused: refusal.as_ref().map(|refusal| refusal.reason.as_str()),
             cooldown: rules.limits.cooldown,
             now,
         };
@@ -84,16 +84,11 @@ impl Ground<'_> {
             Ok(offer) => offer,
             Err(why) => return Ok(Next::Unfit(why)),
         };
-        let history = match ledger {
-            Some(ledger) => {
-                ledger.history(&offer.call.event, self.config.policy.fleet.started.per, now)?
-            }
-            None => History::default(),
-        };
-        let seen =
+        let object =
             ObjectNow { state: None, acknowledged: object.acknowledged, flapping: object.flapping };
-        let fleet = FleetNow { share: Some(self.scene.board.share), ..history.fleet };
-        let history = History { now: Some(seen), fleet, ..history };
+        let observed = Some(Observation { object, share: self.scene.board.share });
+        let window = self.config.policy.fleet.started.per;
+        let history = ledger::gather(ledger, &offer.call.event, window, now, observed)?;
         Ok(match decide(&offer.call.event, &self.config.policy, &history) {
             Decision::Repair(_) => Next::Offer(lost, offer),
             Decision::NoAction(why) => Next::Refused(lost, why, Box::new(offer.call)),

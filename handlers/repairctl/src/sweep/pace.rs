@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use handle_repair::cli::Call;
-use handle_repair::{front, job, worker};
-use ledger::{Claim, Ledger, RepairOutcome, Running, SqliteLedger};
+use handle_repair::cli::{Invocation, Options};
+use handle_repair::{handler, job, worker};
+use ledger::{Claim, Ledger, RepairOutcome, Running};
 use plugin_kit::Problem;
-use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
+use policy::{Decision, Event, JobId, ObjectState, Reason, ReasonCode, StateType};
 use policy_file::Config;
 
 use super::lost::Lost;
@@ -40,7 +40,7 @@ pub struct Sweep<'a> {
     /// Nagios' files.
     pub scene: Scene,
     /// The ledger.
-    pub ledger: SqliteLedger,
+    pub ledger: Box<dyn Ledger>,
     /// What came of it.
     pub telling: Telling<'a>,
     queue: Vec<Waiting>,
@@ -70,7 +70,7 @@ impl<'a> Sweep<'a> {
         config: &'a Config,
         policy: &'a Path,
         scene: Scene,
-        ledger: SqliteLedger,
+        ledger: Box<dyn Ledger>,
         telling: Telling<'a>,
     ) -> Sweep<'a> {
         let queue = scene.oldest_first().into_iter().map(|key| Waiting { key, tries: 0 }).collect();
@@ -78,7 +78,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Sweeps to the end.
-    pub fn run(mut self) -> Result<plugin_kit::Found, Problem> {
+    pub fn run(mut self) -> Result<plugin_kit::ToolResult, Problem> {
         let mut held = None;
         let end = loop {
             self.reap().map_err(unusable)?;
@@ -183,18 +183,9 @@ impl<'a> Sweep<'a> {
                 StateType::Hard,
                 1,
             );
-            let policy = self.policy.to_owned();
-            let call = Call {
-                event,
-                address,
-                policy,
-                dry_run: false,
-                explain: false,
-                foreground: false,
-                job: None,
-                seen: None,
-            };
-            worker::close_abandoned(&mut self.ledger, &call, self.config)?;
+            let call =
+                Invocation { event, address, options: Options::background(self.policy.to_owned()) };
+            worker::close_abandoned(self.ledger.as_mut(), &call, self.config)?;
         }
         Ok(())
     }
@@ -213,7 +204,7 @@ impl<'a> Sweep<'a> {
                     None,
                 ));
             }
-            Some(object) => ground.judge(object, Some(&mut self.ledger), SystemTime::now())?,
+            Some(object) => ground.judge(object, Some(self.ledger.as_mut()), SystemTime::now())?,
         };
         Ok(match next {
             Next::NotCovered => {
@@ -239,7 +230,7 @@ impl<'a> Sweep<'a> {
             ) => Turn::Held(why.to_string()),
             Next::Refused(lost, why, call) => {
                 self.is_still_in_trouble(&why, &call)?;
-                self.over(at, Fate::Refused, Some(why.code()), why.to_string(), Some(lost))
+                self.over(at, Fate::Refused, Some(why.code().as_str()), why.to_string(), Some(lost))
             }
             Next::Offer(lost, offer) => self.start(at, lost, &offer),
         })
@@ -247,7 +238,7 @@ impl<'a> Sweep<'a> {
 
     fn start(&mut self, at: usize, lost: Lost, offer: &Offer) -> Turn {
         let begun = job::new().map_err(|why| format!("/dev/urandom: {why}")).and_then(|job| {
-            let worker = front::start_worker(&job, &offer.argv)?;
+            let worker = handler::start_worker(&job, &offer.argv).map_err(|why| why.to_string())?;
             Ok((job, worker))
         });
         let (job, worker) = match begun {
@@ -263,13 +254,23 @@ impl<'a> Sweep<'a> {
 
     /// An incident's budget and its breaker hold until a time without a fault. The fault is still
     /// there: that is put on record, so that mere silence does not pass for health.
-    fn is_still_in_trouble(&mut self, why: &Reason, call: &Call) -> Result<(), ledger::Error> {
+    fn is_still_in_trouble(
+        &mut self,
+        why: &Reason,
+        call: &Invocation,
+    ) -> Result<(), ledger::Error> {
         if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
             return Ok(());
         }
         let Ok(job) = job::new() else { return Ok(()) };
         let fleet_window = self.config.policy.fleet.started.per;
-        let claim = Claim { job: &job, event: &call.event, lease: Duration::ZERO, fleet_window };
+        let claim = Claim {
+            job: &job,
+            event: &call.event,
+            lease: Duration::ZERO,
+            fleet_window,
+            observed: None,
+        };
         self.ledger
             .reserve(&claim, &SystemTime::now, &|_| Decision::NoAction(why.clone()))
             .map(drop)
@@ -329,8 +330,7 @@ impl<'a> Sweep<'a> {
                 ),
             }
         } else if let Some(refusal) = self.ledger.refusal_of(&job, at)? {
-            let passing = ["fleet-running", "fleet-started", "fleet-share", "already-running"]
-                .contains(&refusal.why.as_str());
+            let passing = refusal.reason.code().is_some_and(ReasonCode::is_shared_limit);
             if passing && waiting.tries < MOST_TRIES {
                 self.queue.insert(0, waiting);
                 return Ok(());

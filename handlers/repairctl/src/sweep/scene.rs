@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use plugin_kit::Problem;
-use policy::Span;
+use policy::Rounded;
 
 use super::addresses;
 use crate::status_snapshot::{self, Key, StatusSnapshot};
@@ -57,7 +57,7 @@ impl Scene {
         let (program, file) = (&self.board.program, self.file.display());
         let age = status_snapshot::age(program, now);
         if age > OLDEST {
-            let age = Span(age);
+            let age = Rounded(age);
             return Some(format!(
                 "{file} was written {age} ago: is Nagios running, and is this its status_file?"
             ));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plugin_kit::{Found, Out, clean};
+use plugin_kit::{Out, ToolResult, clean};
 use serde_json::{Value, json};
 
 use crate::status_snapshot::Key;
@@ -120,7 +120,7 @@ impl<'a> Telling<'a> {
     }
 
     /// The sum. `waiting` objects were not offered, `running` jobs go on.
-    pub fn end(self, end: &End, waiting: usize, running: &[String]) -> Found {
+    pub fn end(self, end: &End, waiting: usize, running: &[String]) -> ToolResult {
         let mut sums: BTreeMap<Fate, usize> = BTreeMap::new();
         self.rows.iter().for_each(|row| *sums.entry(row.fate).or_default() += 1);
         if self.json {
@@ -148,9 +148,9 @@ impl<'a> Telling<'a> {
         }
         let fine = |fate: &Fate| matches!(fate, Fate::Healed | Fate::Recovered | Fate::LeftAlone);
         match end {
-            End::Done if sums.keys().all(fine) => Found::Fine,
-            End::Done => Found::Wrong,
-            End::Held(_) | End::Interrupted => Found::Failed,
+            End::Done if sums.keys().all(fine) => ToolResult::Fine,
+            End::Done => ToolResult::Wrong,
+            End::Held(_) | End::Interrupted => ToolResult::Failed,
         }
     }
 

@@ -7,7 +7,7 @@ mod known_hosts_file;
 
 use std::time::{Duration, Instant};
 
-use plugin_kit::{Found, Out, Problem};
+use plugin_kit::{Out, Problem, ToolResult};
 use serde::{Deserialize, Serialize};
 use transport::known_hosts::{Names, OnFile};
 use transport::survey::{self, ShownKey};
@@ -66,7 +66,7 @@ impl Split for TrustArgs {
         survey: HostKeyProbe,
         context: &Context,
         out: &mut Out,
-    ) -> Result<Found, Problem> {
+    ) -> Result<ToolResult, Problem> {
         // The address in Nagios' files is a place to connect to, not a name to record.
         let (target, place) = (
             target(self, context, None)?,
@@ -80,7 +80,7 @@ impl Split for TrustArgs {
             }
             Err(why) => {
                 out.line(plugin_kit::clean(&why));
-                Ok(Found::Failed)
+                Ok(ToolResult::Failed)
             }
         }
     }
@@ -92,10 +92,10 @@ fn compare(
     place: &SshTarget,
     keys: &[ShownKey],
     out: &mut Out,
-) -> Result<Found, Problem> {
+) -> Result<ToolResult, Problem> {
     let on_file = survey::recorded(target).map_err(Problem::failed)?;
     let wanted = args.fingerprint.as_deref();
-    let Some(key) = choose(keys, wanted, out) else { return Ok(Found::Failed) };
+    let Some(key) = choose(keys, wanted, out) else { return Ok(ToolResult::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
     let options = TrustOptions { named: wanted.is_some(), replace: args.replace };
     match decision::decide(options, &on_file, key.blob(), &shown) {
@@ -107,7 +107,7 @@ fn compare(
                 on_file.describe(),
                 places.join(", ")
             ));
-            return Ok(Found::Fine);
+            return Ok(ToolResult::Fine);
         }
         TrustAction::Record => {
             print_key(place, &on_file, key, out);
@@ -132,7 +132,7 @@ fn compare(
             );
         }
     }
-    Ok(Found::Failed)
+    Ok(ToolResult::Failed)
 }
 
 /// Whether this is a fingerprint as ssh-keygen(1) prints it: 32 bytes in base64, without padding.
@@ -267,8 +267,8 @@ fn record(
     before: &OnFile,
     key: &ShownKey,
     out: &mut Out,
-) -> Result<Found, Problem> {
-    let Some(known_hosts) = target.known_hosts.first() else { return Ok(Found::Failed) };
+) -> Result<ToolResult, Problem> {
+    let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
     let names = Names::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| Problem::failed(NoRecordableName))?;
     let line =
@@ -280,14 +280,14 @@ fn record(
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
-        return Ok(Found::Fine);
+        return Ok(ToolResult::Fine);
     }
     let file = known_hosts.display();
     out.line(format!(
         "Recorded in {file} as {name}, but a repair still believes other keys; remove"
     ));
     now.besides(&[key.blob()]).for_each(|other| out.line(format!("  {other}")));
-    Ok(Found::Wrong)
+    Ok(ToolResult::Wrong)
 }
 
 fn print_alarm(out: &mut Out, text: &str) {

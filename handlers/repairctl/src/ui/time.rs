@@ -58,6 +58,6 @@ pub fn span(span: Duration) -> String {
     if span < Duration::from_secs(60) {
         format!("{:.1} s", span.as_secs_f64())
     } else {
-        policy::Span(span).to_string()
+        policy::Rounded(span).to_string()
     }
 }

@@ -167,7 +167,7 @@ fn escalated_row(record: &Record) -> Vec<String> {
         time::shown(record.reserved),
         short(&crate::history::object(record).to_string(), 60),
         escape(&record.repair),
-        escape(&record.standing().as_str().replace('-', " ")),
+        escape(&record.state().as_str().replace('-', " ")),
         record.took().map(span).unwrap_or_default(),
         format!("{} <span class=\"job\">{}</span>", short(&record.text, 200), escape(&record.job)),
     ]

@@ -1,0 +1,80 @@
+//! The judgement of -M: how long ago the page was modified, by the server's own clock.
+
+use plugin_kit::State;
+
+use crate::date;
+use crate::http::response::Head;
+
+/// Two days and less are shown in hours.
+const SHOWN_IN_HOURS: i64 = 2 * 86400;
+/// Clocks may differ by so many seconds before a date counts as being in the future.
+const MAX_AHEAD: i64 = 30;
+
+/// What is wrong with the age of a page, if anything.
+pub fn judge(head: &Head, max_age: u64) -> Option<(State, String)> {
+    // Of several the last counts, as it always did.
+    let last = |name: &str| {
+        head.values(name)
+            .pop()
+            .filter(|value| !value.is_empty())
+            .map(|value| crate::text::of(&value))
+    };
+    let Some(server_date) = last("Date") else {
+        return Some((State::Unknown, "Server date unknown".into()));
+    };
+    let Some(modified) = last("Last-Modified") else {
+        return Some((State::Critical, "Document modification date unknown".into()));
+    };
+    // The width is the original's; filters may know it.
+    let Some(now) = date::read(&server_date) else {
+        return Some((State::Critical, format!("Server date \"{server_date:>100}\" unparsable")));
+    };
+    let Some(then) = date::read(&modified) else {
+        return Some((State::Critical, format!("Document date \"{modified:>100}\" unparsable")));
+    };
+    let age = now - then;
+    let text = if age < -MAX_AHEAD {
+        format!("Document is {} seconds in the future", -age)
+    } else if age <= SHOWN_IN_HOURS {
+        let age = age.max(0);
+        format!("Last modified {}:{:02}:{:02} ago", age / 3600, age / 60 % 60, age % 60)
+    } else {
+        format!("Last modified {:.1} days ago", age as f64 / 86400.0)
+    };
+    let wrong = age < -MAX_AHEAD || age > i64::try_from(max_age).unwrap_or(i64::MAX);
+    wrong.then_some((State::Critical, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(modified: &str) -> Option<(State, String)> {
+        let head = format!("HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n{modified}");
+        judge(&Head::new(head.as_bytes()), 60)
+    }
+
+    #[test]
+    fn ages_are_judged_by_the_servers_clock() {
+        for (modified, text) in [
+            ("", "Document modification date unknown"),
+            ("Last-Modified: Sun, 06 Nov 1994 08:48:07 GMT", "Last modified 0:01:30 ago"),
+            ("Last-Modified: Fri, 04 Nov 1994 08:49:36 GMT", "Last modified 2.0 days ago"),
+            (
+                "Last-Modified: Sun, 06 Nov 1994 08:50:08 GMT",
+                "Document is 31 seconds in the future",
+            ),
+        ] {
+            assert_eq!(judged(modified), Some((State::Critical, text.into())), "{modified}");
+        }
+        assert_eq!(judged("Last-Modified: Sun, 06 Nov 1994 08:49:00 GMT"), None);
+        assert_eq!(judged("Last-Modified: Sun, 06 Nov 1994 08:50:07 GMT"), None);
+        let broken = judged("Last-Modified: x").unwrap().1;
+        assert_eq!(broken, format!("Document date \"{:>100}\" unparsable", "x"));
+    }
+
+    #[test]
+    fn without_the_servers_date_nothing_is_known() {
+        assert_eq!(judge(&Head::new(b"HTTP/1.1 200 OK\r\n"), 1).unwrap().0, State::Unknown);
+    }
+}

@@ -1,0 +1,233 @@
+//! The judgement of -C: how long a certificate is still good for. Pure; now is an argument.
+
+use plugin_kit::State;
+use x509_cert::der::asn1::AnyRef;
+use x509_cert::der::oid::db::rfc4519::CN;
+use x509_cert::der::{self, Decode, Reader, SliceReader, Tag, Tagged};
+use x509_cert::name::RdnSequence;
+
+use crate::date;
+use crate::spec::Days;
+
+/// What -C looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The first common name of its subject.
+    pub common_name: Option<String>,
+    /// Its last second.
+    pub not_after: i64,
+}
+
+impl Certificate {
+    /// Reads a certificate in DER.
+    pub fn read(der: &[u8]) -> Result<Certificate, String> {
+        let (not_after, subject) = end_and_subject(der).map_err(|why| why.to_string())?;
+        // A name in an encoding that nobody uses is no reason to say nothing of the days.
+        let subject = RdnSequence::from_der(subject).unwrap_or_default();
+        let names = subject.0.iter().flat_map(|part| part.0.iter());
+        let common_name = names
+            .into_iter()
+            .find(|name| name.oid == CN)
+            .map(|name| name_of(name.value.tag(), name.value.value()));
+        let not_after =
+            date::in_digits(&crate::text::of(not_after.value())).ok_or("its end is no date")?;
+        Ok(Certificate { common_name, not_after })
+    }
+
+    /// Reads the peer's own certificate, the first it sent; or of all it sent the one that ends
+    /// first.
+    pub fn read_of(chain: &[Vec<u8>], whole: bool) -> Result<Certificate, String> {
+        let first = Certificate::read(chain.first().ok_or("it sent none")?)?;
+        let others = chain.iter().skip(1).filter(|_| whole).map(|der| Certificate::read(der));
+        others.into_iter().try_fold(first, |soonest, other| {
+            let other = other?;
+            Ok(if other.not_after < soonest.not_after { other } else { soonest })
+        })
+    }
+
+    /// Days until its end, those behind it negative: what -C compares.
+    pub fn days_left(&self, now: i64) -> i64 {
+        self.not_after.saturating_sub(now) / 86400
+    }
+
+    /// State and text, in the words of check_http.
+    pub fn judge(&self, days: Days, now: i64) -> (State, String) {
+        let name = self.common_name.as_deref().unwrap_or("Unknown CN");
+        let left = self.not_after.saturating_sub(now);
+        let days_left = self.days_left(now);
+        let end = date::shown(self.not_after);
+        let text = |word: &str, rest: String| format!("{word} - Certificate '{name}' {rest}");
+        if left < 0 {
+            return (State::Critical, text("CRITICAL", format!("expired on {end}.")));
+        }
+        if left == 0 {
+            return (State::Critical, text("CRITICAL", format!("just expired ({end}).")));
+        }
+        if days_left == 0 {
+            let time = if left >= 3600 {
+                format!("{} hours", left / 3600)
+            } else {
+                format!("{} minutes", left / 60)
+            };
+            return (State::Critical, text("CRITICAL", format!("expires in {time} ({end})")));
+        }
+        if days_left > i64::from(days.warning) {
+            return (State::Ok, text("OK", format!("will expire on {end}.")));
+        }
+        let state =
+            if days_left > i64::from(days.critical) { State::Warning } else { State::Critical };
+        (state, text(state.as_str(), format!("expires in {days_left} day(s) ({end}).")))
+    }
+}
+
+/// When it ends, and whose it is (RFC 5280, section 4.1). Nothing else of it is looked at: a device
+/// whose clock was not set makes certificates that begin before 1970, which is no time to the
+/// library.
+fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
+    SliceReader::new(der)?.sequence(|certificate| {
+        let found = certificate.sequence(|part| {
+            // The oldest have no version.
+            if matches!(part.peek_tag()?, Tag::ContextSpecific { .. }) {
+                part.decode::<AnyRef<'_>>()?;
+            }
+            let _serial_algorithm_issuer: [AnyRef<'_>; 3] =
+                [part.decode()?, part.decode()?, part.decode()?];
+            let [_, end]: [AnyRef<'_>; 2] =
+                part.sequence(|validity| Ok([validity.decode()?, validity.decode()?]))?;
+            let subject = part.tlv_bytes()?;
+            part.read_slice(part.remaining_len())?;
+            Ok((end, subject))
+        })?;
+        certificate.read_slice(certificate.remaining_len())?;
+        Ok(found)
+    })
+}
+
+/// A name in the encodings certificates have used; BMPString is UTF-16.
+fn name_of(tag: Tag, bytes: &[u8]) -> String {
+    if tag == Tag::BmpString {
+        let units: Vec<u16> = bytes
+            .chunks_exact(2)
+            .map(|pair| pair.iter().fold(0, |unit, byte| unit << 8 | u16::from(*byte)))
+            .collect();
+        return String::from_utf16_lossy(&units);
+    }
+    crate::text::of(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn judged(left: i64, warning: u32, critical: u32) -> (State, String) {
+        let certificate = Certificate { common_name: Some("h".into()), not_after: NOW + left };
+        let (state, text) = certificate.judge(Days { warning, critical }, NOW);
+        (state, text.replace(&date::shown(NOW + left), "DATE"))
+    }
+
+    #[test]
+    fn the_table_of_the_original() {
+        for (left, warning, critical, state, text) in [
+            (
+                172_799,
+                1,
+                0,
+                State::Warning,
+                "WARNING - Certificate 'h' expires in 1 day(s) (DATE).",
+            ),
+            (
+                86_400,
+                30,
+                1,
+                State::Critical,
+                "CRITICAL - Certificate 'h' expires in 1 day(s) (DATE).",
+            ),
+            (
+                86_399,
+                0,
+                0,
+                State::Critical,
+                "CRITICAL - Certificate 'h' expires in 23 hours (DATE)",
+            ),
+            (
+                3_599,
+                30,
+                0,
+                State::Critical,
+                "CRITICAL - Certificate 'h' expires in 59 minutes (DATE)",
+            ),
+            (59, 30, 0, State::Critical, "CRITICAL - Certificate 'h' expires in 0 minutes (DATE)"),
+            (0, 30, 0, State::Critical, "CRITICAL - Certificate 'h' just expired (DATE)."),
+            (-1, 30, 0, State::Critical, "CRITICAL - Certificate 'h' expired on DATE."),
+            (86_400 * 31, 30, 0, State::Ok, "OK - Certificate 'h' will expire on DATE."),
+            (86_400 * 19, 10, 25, State::Ok, "OK - Certificate 'h' will expire on DATE."),
+        ] {
+            assert_eq!(judged(left, warning, critical), (state, text.to_owned()), "{left}");
+        }
+    }
+
+    #[test]
+    fn rubbish_is_an_error() {
+        assert!(Certificate::read(b"no certificate").is_err());
+        assert!(Certificate::read(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
+    }
+
+    /// Tag, length and content, of less than 128 bytes.
+    fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
+        let content = content.concat();
+        [&[tag, u8::try_from(content.len()).unwrap()], content.as_slice()].concat()
+    }
+
+    fn made(begin: &str, end: &str, tag: u8, name: &[u8]) -> Vec<u8> {
+        let time = |text: &str| der(if text.len() == 13 { 0x17 } else { 0x18 }, &[text.as_bytes()]);
+        let name = der(0x31, &[&der(0x30, &[&[6, 3, 0x55, 4, 3], &der(tag, &[name])])]);
+        let parts = [
+            der(0xa0, &[&[2, 1, 2]]),
+            der(2, &[&[1]]),
+            der(0x30, &[]),
+            der(0x30, &[]),
+            der(0x30, &[&time(begin), &time(end)]),
+            der(0x30, &[&name]),
+            der(0x30, &[]),
+        ];
+        der(
+            0x30,
+            &[&der(0x30, &parts.each_ref().map(Vec::as_slice)), &der(0x30, &[]), &der(3, &[&[0]])],
+        )
+    }
+
+    #[test]
+    fn certificates_are_read_whenever_they_begin_and_end() {
+        for (begin, end, not_after) in [
+            ("691231000000Z", "350101000000Z", 2_051_222_400),
+            ("500101000000Z", "491231235959Z", 2_524_607_999),
+            ("19500101000000Z", "20500101000000Z", 2_524_608_000),
+            ("19000101000000Z", "99991231235959Z", 253_402_300_799),
+            ("560101000000Z", "661212171510Z", -96_360_290),
+        ] {
+            let read = Certificate::read(&made(begin, end, 0x0c, b"h"));
+            assert_eq!(
+                read,
+                Ok(Certificate { common_name: Some("h".into()), not_after }),
+                "{begin} {end}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_read_in_the_encodings_of_their_time() {
+        for (tag, bytes, name) in [
+            (0x0c, "gr\u{fc}n".as_bytes(), Some("gr\u{fc}n")),
+            (0x13, b"h.example", Some("h.example")),
+            (0x14, b"gr\xfcn", Some("gr\u{fc}n")),
+            (0x16, b"h", Some("h")),
+            (0x1e, b"\0g\0r\0\xfc\0n\x20\xac", Some("gr\u{fc}n\u{20ac}")),
+            (0x1c, b"\0\0\0h", None),
+        ] {
+            let read = Certificate::read(&made("700101000000Z", "350101000000Z", tag, bytes));
+            assert_eq!(read.map(|read| read.common_name), Ok(name.map(str::to_owned)), "{tag}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! c
+
+pub mod buffers;
+pub mod exchange;
+pub mod transport;

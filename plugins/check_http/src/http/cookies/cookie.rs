@@ -1,0 +1,296 @@
+//! Cookies: which a server may set, where they go, and when they are over (RFC 6265 with the rules
+//! of its successor draft). Pure.
+//!
+//! There is no list of public suffixes here: a domain of a single label is refused, one like
+//! `co.uk` is not.
+
+use std::net::IpAddr;
+
+use crate::date;
+use crate::http::target::Place;
+
+/// A cookie as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cookie {
+    /// The host it came from, or the domain it is for; lower case, without a dot in front.
+    pub domain: String,
+    /// Whether hosts below the domain get it, too.
+    pub subdomains: bool,
+    /// The path it is for, with everything below.
+    pub path: String,
+    /// Whether it goes over TLS alone.
+    pub secure: bool,
+    /// Whether scripts may not see it; kept for who reads the file next.
+    pub http_only: bool,
+    /// Its last second; `None`: the end of the session.
+    pub expires: Option<i64>,
+    /// Its name, which is not empty.
+    pub name: String,
+    /// Its value, as it came.
+    pub value: String,
+}
+
+/// Name and value together are no longer (RFC 6265, section 6.1).
+const MAX_COOKIE: usize = 4096;
+
+impl Cookie {
+    /// What a Set-Cookie header from `place` sets; `None` when that place may not set it, or it is
+    /// no cookie.
+    pub fn read(header: &[u8], place: &Place, now: i64) -> Option<Cookie> {
+        let text = std::str::from_utf8(header).ok()?;
+        let mut parts = text.split(';');
+        let (name, value) = parts.next()?.split_once('=')?;
+        let (name, value) = (name.trim(), value.trim());
+        // A tab would begin another column of the file, and control characters are in no honest
+        // cookie.
+        if name.is_empty()
+            || name.len() + value.len() > MAX_COOKIE
+            || text.chars().any(char::is_control)
+        {
+            return None;
+        }
+        let host = host_of(place);
+        let mut cookie = Cookie {
+            domain: host.clone(),
+            subdomains: false,
+            path: default_path(&place.url),
+            secure: false,
+            http_only: false,
+            expires: None,
+            name: name.to_owned(),
+            value: value.to_owned(),
+        };
+        let mut max_age = None;
+        for attribute in parts {
+            let (key, value) = attribute.split_once('=').unwrap_or((attribute, ""));
+            let value = value.trim();
+            match key.trim().to_ascii_lowercase().as_str() {
+                "domain" => cookie.set_domain(value, &host)?,
+                "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
+                "path" => cookie.path = default_path(&place.url),
+                "secure" => cookie.secure = true,
+                "httponly" => cookie.http_only = true,
+                "expires" => cookie.expires = date::read(value).or(cookie.expires),
+                "max-age" => max_age = seconds(value).or(max_age),
+                _ => {}
+            }
+        }
+        if let Some(seconds) = max_age {
+            cookie.expires = Some(if seconds > 0 { now.saturating_add(seconds) } else { 0 });
+        }
+        cookie.may_be_set_by(place).then_some(cookie)
+    }
+
+    /// A Domain attribute. `None` when the host does not lie in that domain.
+    fn set_domain(&mut self, value: &str, host: &str) -> Option<()> {
+        let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
+        if domain.is_empty() || domain == host {
+            self.subdomains |= domain == host && host.parse::<IpAddr>().is_err();
+            return Some(());
+        }
+        if !domain.contains('.') || !lies_in(host, &domain) {
+            return None;
+        }
+        self.domain = domain;
+        self.subdomains = true;
+        Some(())
+    }
+
+    /// What plain HTTP may not set, and what the prefixes of a name promise.
+    fn may_be_set_by(&self, place: &Place) -> bool {
+        let host_only = !self.subdomains && self.path == "/";
+        (place.tls || !self.secure)
+            && (self.secure || !self.name.starts_with("__Secure-"))
+            && ((self.secure && host_only) || !self.name.starts_with("__Host-"))
+    }
+
+    /// Whether it goes to a place.
+    pub fn is_for(&self, place: &Place, now: i64) -> bool {
+        let host = host_of(place);
+        let at_home = host == self.domain || (self.subdomains && lies_in(&host, &self.domain));
+        at_home
+            && (place.tls || !self.secure)
+            && covers(&self.path, path_of(&place.url))
+            && !self.is_over(now)
+    }
+
+    /// Whether its time is over.
+    pub fn is_over(&self, now: i64) -> bool {
+        self.expires.is_some_and(|end| end <= now)
+    }
+
+    /// Whether it takes the place of another.
+    pub fn replaces(&self, other: &Cookie) -> bool {
+        self.name == other.name
+            && self.domain == other.domain
+            && self.path == other.path
+            && self.subdomains == other.subdomains
+    }
+}
+
+/// The name a place's cookies belong to.
+fn host_of(place: &Place) -> String {
+    Place::without_brackets(place.name()).trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// RFC 6265, section 5.1.3: below a domain, never below an address.
+fn lies_in(host: &str, domain: &str) -> bool {
+    host.parse::<IpAddr>().is_err()
+        && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Section 5.1.4: the folder of what was asked for.
+fn default_path(url: &[u8]) -> String {
+    let path = path_of(url);
+    let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let folder = path.get(..end).unwrap_or_default();
+    if folder.starts_with(b"/") { crate::text::of(folder) } else { "/".to_owned() }
+}
+
+/// Section 5.1.4: a path, and what lies below it.
+fn covers(path: &str, asked: &[u8]) -> bool {
+    asked
+        .strip_prefix(path.as_bytes())
+        .is_some_and(|rest| path.ends_with('/') || rest.is_empty() || rest.starts_with(b"/"))
+}
+
+fn path_of(url: &[u8]) -> &[u8] {
+    url.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
+}
+
+/// The value of Max-Age; a number too large for us is for ever.
+fn seconds(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(if text.starts_with('-') { 0 } else { i64::MAX }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: i64 = 784_111_777;
+
+    fn place(url: &str) -> Place {
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let (host, path) = rest.split_once('/').unwrap();
+        Place {
+            tls: scheme == "https",
+            host: Some(host.into()),
+            address: "192.0.2.7".into(),
+            port: 80,
+            virtual_port: 80,
+            url: format!("/{path}").into_bytes(),
+            tunnel: false,
+        }
+    }
+
+    fn goes(header: &str, from: &str, to: &str) -> bool {
+        Cookie::read(header.as_bytes(), &place(from), NOW)
+            .is_some_and(|cookie| cookie.is_for(&place(to), NOW))
+    }
+
+    #[test]
+    fn a_cookie_stays_with_its_host_or_its_domain() {
+        for (header, from, to, expected) in [
+            ("a=b", "http://www.x.org/", "http://www.x.org/", true),
+            ("a=b", "http://www.x.org/", "http://WWW.x.org./", true),
+            ("a=b", "http://www.x.org/", "http://x.org/", false),
+            ("a=b", "http://x.org/", "http://www.x.org/", false),
+            ("a=b; Domain=x.org", "http://www.x.org/", "http://ftp.x.org/", true),
+            ("a=b; domain=.X.org", "http://www.x.org/", "http://x.org/", true),
+            ("a=b; Domain=x.org", "http://www.x.org/", "http://notx.org/", false),
+            ("a=b; Domain=y.org", "http://www.x.org/", "http://y.org/", false),
+            ("a=b; Domain=y.org", "http://www.x.org/", "http://www.x.org/", false),
+            ("a=b; Domain=ftp.x.org", "http://x.org/", "http://ftp.x.org/", false),
+            ("a=b; Domain=org", "http://x.org/", "http://y.org/", false),
+            ("a=b; Domain=localhost", "http://localhost/", "http://localhost/", true),
+            ("a=b; Domain=0.0.1", "http://127.0.0.1/", "http://1.0.0.1/", false),
+            ("a=b; Domain=127.0.0.1", "http://127.0.0.1/", "http://127.0.0.1/", true),
+            ("a=b", "http://[::1]/", "http://[::1]/", true),
+        ] {
+            assert_eq!(goes(header, from, to), expected, "{header} from {from} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_stays_below_its_path() {
+        for (header, from, to, expected) in [
+            ("a=b", "http://h/dir/page", "http://h/dir/other?q=/", true),
+            ("a=b", "http://h/dir/page", "http://h/dirt", false),
+            ("a=b", "http://h/dir/page?x=/y", "http://h/", false),
+            ("a=b; Path=/", "http://h/dir/page", "http://h/", true),
+            ("a=b; Path=/dir", "http://h/", "http://h/dir", true),
+            ("a=b; Path=/dir/", "http://h/", "http://h/dir", false),
+            ("a=b; Path=dir", "http://h/x/y", "http://h/x/z", true),
+        ] {
+            assert_eq!(goes(header, from, to), expected, "{header} from {from} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_secure_cookie_needs_tls_both_ways() {
+        for (header, from, to, expected) in [
+            ("a=b; Secure", "https://h/", "https://h/", true),
+            ("a=b; Secure", "https://h/", "http://h/", false),
+            ("a=b; Secure", "http://h/", "https://h/", false),
+            ("a=b", "http://h/", "https://h/", true),
+            ("__Secure-a=b", "https://h/", "https://h/", false),
+            ("__Secure-a=b; Secure", "https://h/", "https://h/", true),
+            ("__Host-a=b; Secure; Path=/", "https://h/x/", "https://h/", true),
+            (
+                "__Host-a=b; Secure; Path=/; Domain=h.x.org",
+                "https://h.x.org/",
+                "https://h.x.org/",
+                false,
+            ),
+        ] {
+            assert_eq!(goes(header, from, to), expected, "{header} from {from} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_ends() {
+        for (header, expires) in [
+            ("a=b", None),
+            ("a=b; Expires=Sun, 06 Nov 1994 08:49:38 GMT", Some(NOW + 1)),
+            ("a=b; expires=Sun, 06-Nov-1994 08:49:38 GMT", Some(NOW + 1)),
+            ("a=b; Expires=soon", None),
+            ("a=b; Max-Age=60; Expires=Sun, 06 Nov 1994 08:49:38 GMT", Some(NOW + 60)),
+            ("a=b; Max-Age=0", Some(0)),
+            ("a=b; Max-Age=-5", Some(0)),
+            ("a=b; Max-Age=99999999999999999999", Some(i64::MAX)),
+            ("a=b; Max-Age=x", None),
+        ] {
+            let cookie = Cookie::read(header.as_bytes(), &place("http://h/"), NOW).unwrap();
+            assert_eq!(cookie.expires, expires, "{header}");
+        }
+        assert!(!goes("a=b; Max-Age=0", "http://h/", "http://h/"));
+    }
+
+    #[test]
+    fn what_is_no_cookie_is_none() {
+        let long = format!("a={}", "x".repeat(MAX_COOKIE));
+        for header in ["", "a", "=b", " =b; Path=/", "a=b\tc", "a=b; Path=/\x01", &long] {
+            assert_eq!(
+                Cookie::read(header.as_bytes(), &place("http://h/"), NOW),
+                None,
+                "{header:.20}"
+            );
+        }
+        let spaced = Cookie::read(b" a = \"b c\" ; HttpOnly", &place("http://h/"), NOW).unwrap();
+        assert_eq!(
+            (spaced.name.as_str(), spaced.value.as_str(), spaced.http_only),
+            ("a", "\"b c\"", true)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_reaches_another_host(header in "[ -~]{0,40}", domain in "[a-z.]{0,12}") {
+            let header = format!("a=b; Domain={domain}; {header}");
+            prop_assert!(!goes(&header, "https://www.x.org/", "https://y.net/"));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! c
+
+pub mod cookie;
+pub mod jar;

@@ -1,0 +1,130 @@
+//! Bodies out of their compression: gzip (RFC 1952) and deflate (RFC 1950), up to a limit, for a
+//! small body can hide a huge one.
+
+use miniz_oxide::inflate::{
+    DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
+};
+
+use crate::http::response::Head;
+
+/// What the request says of it.
+pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
+
+/// The body cannot be had: so much for its compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damaged;
+
+/// A body out of its compression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plain {
+    /// As much of it as the limit lets through.
+    pub body: Vec<u8>,
+    /// Whether there was more.
+    pub cut: bool,
+}
+
+/// What is in the body, where the header says that it is compressed.
+pub fn inflate(head: &Head, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
+    let coding = head.values("Content-Encoding").pop().unwrap_or_default().to_ascii_lowercase();
+    let result = match coding.as_slice() {
+        b"gzip" | b"x-gzip" => decompress_to_vec_with_limit(deflated(body).ok_or(Damaged)?, limit),
+        b"deflate" => zlib_or_raw(body, limit),
+        _ => return Ok(None),
+    };
+    match result {
+        Ok(body) => Ok(Some(Plain { body, cut: false })),
+        Err(cut) if cut.status == TINFLStatus::HasMoreOutput => {
+            Ok(Some(Plain { body: cut.output, cut: true }))
+        }
+        Err(_) => Err(Damaged),
+    }
+}
+
+/// "deflate" is the zlib format; some servers send it bare (RFC 9110, section 8.4.1.2).
+fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
+    match decompress_to_vec_zlib_with_limit(body, limit) {
+        Err(why) if why.status != TINFLStatus::HasMoreOutput => {
+            decompress_to_vec_with_limit(body, limit)
+        }
+        result => result,
+    }
+}
+
+/// What follows the header of a gzip file.
+fn deflated(gzip: &[u8]) -> Option<&[u8]> {
+    const CHECKSUM: u8 = 2;
+    const EXTRA: u8 = 4;
+    const NAME: u8 = 8;
+    const COMMENT: u8 = 16;
+    let [0x1f, 0x8b, 8, flags, _, _, _, _, _, _, rest @ ..] = gzip else { return None };
+    let mut rest = rest;
+    if flags & EXTRA != 0 {
+        let [low, high, after @ ..] = rest else { return None };
+        rest = after.get(usize::from(u16::from_le_bytes([*low, *high]))..)?;
+    }
+    for text in [NAME, COMMENT] {
+        if flags & text != 0 {
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            rest = rest.get(end + 1..)?;
+        }
+    }
+    if flags & CHECKSUM != 0 {
+        rest = rest.get(2..)?;
+    }
+    Some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
+    use proptest::prelude::*;
+
+    fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
+        inflate(
+            &Head::new(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes()),
+            body,
+            limit,
+        )
+    }
+
+    fn gzip(flags: u8, extra: &[u8], plain: &[u8]) -> Vec<u8> {
+        [&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], extra, &compress_to_vec(plain, 6), &[0; 8]]
+            .concat()
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        for (coding, body) in [
+            ("gzip", gzip(0, b"", b"hello")),
+            ("X-GZIP", gzip(4 | 8 | 16 | 2, b"\x02\0xxname\0comment\0cc", b"hello")),
+            ("deflate", compress_to_vec_zlib(b"hello", 6)),
+            ("deflate", compress_to_vec(b"hello", 6)),
+        ] {
+            assert_eq!(
+                plain(coding, &body, 99),
+                Ok(Some(Plain { body: b"hello".to_vec(), cut: false })),
+                "{coding}"
+            );
+        }
+        assert_eq!(plain("identity", b"hello", 99), Ok(None));
+        assert_eq!(plain("gzip", b"hello", 99), Err(Damaged));
+    }
+
+    #[test]
+    fn a_bomb_is_cut_at_the_limit() {
+        assert_eq!(
+            plain("gzip", &gzip(0, b"", &[0; 105]), 100),
+            Ok(Some(Plain { body: vec![0; 100], cut: true }))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in any::<Vec<u8>>(), flags in any::<u8>()) {
+            let _ = plain("gzip", &bytes, 1 << 20);
+            let _ = plain("gzip", &[&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], bytes.as_slice()].concat(), 1 << 20);
+            let _ = plain("deflate", &bytes, 1 << 20);
+        }
+    }
+}

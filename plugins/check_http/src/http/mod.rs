@@ -1,0 +1,10 @@
+//! HTTP
+
+pub mod connection;
+pub mod cookies;
+pub mod decompression;
+pub mod framing;
+pub mod redirect;
+pub mod request;
+pub mod response;
+pub mod target;

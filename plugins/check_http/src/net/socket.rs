@@ -1,0 +1,272 @@
+//! The connection: TCP or a unix socket, never blocking longer than the deadline.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt,
+};
+
+use crate::deadline::Clock;
+use crate::fault::{Fault, is_shortage};
+
+/// How long one address is tried alone before the next is tried beside it (RFC 8305, section 8).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// A connected socket that keeps to the deadline.
+#[derive(Debug)]
+pub struct Socket {
+    fd: OwnedFd,
+    clock: Clock,
+}
+
+/// What a conversation runs over: a socket, or TLS on one.
+pub trait Stream: Read + Write + Send + Sync + std::fmt::Debug {
+    /// Says good-bye, where the protocol has a word for it. That the peer may not hear it is no
+    /// matter.
+    fn close(&mut self) {}
+}
+
+impl Stream for Socket {}
+
+impl Socket {
+    /// Connects to the first of `addresses` that answers. One after another, but none waits long
+    /// for the one before. `source` is the address to connect from, if that matters.
+    pub fn to_any(
+        addresses: &[SocketAddr],
+        source: Option<IpAddr>,
+        clock: &Clock,
+    ) -> Result<Socket, Fault> {
+        let mut waiting = alternate(addresses).into_iter();
+        let mut pending: Vec<OwnedFd> = Vec::new();
+        let mut last_error = Errno::HOSTUNREACH;
+        let mut next_start = Instant::now();
+        loop {
+            while pending.is_empty() || Instant::now() >= next_start {
+                let Some(address) = waiting.next() else { break };
+                match start(&address, source) {
+                    Ok(fd) => pending.push(fd),
+                    Err(why) => last_error = why,
+                }
+                next_start = Instant::now() + HEAD_START;
+            }
+            if pending.is_empty() {
+                return Err(unconnected(last_error));
+            }
+            let until_next =
+                (waiting.len() > 0).then(|| next_start.saturating_duration_since(Instant::now()));
+            let left = clock.left()?;
+            let ready =
+                wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(unconnected)?;
+            if let Some(at) = ready {
+                let fd = pending.swap_remove(at);
+                match sockopt::socket_error(&fd).unwrap_or_else(Err) {
+                    Ok(()) => return Ok(Socket { fd, clock: *clock }),
+                    Err(why) => {
+                        last_error = why;
+                        next_start = Instant::now();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Connects to a unix socket.
+    pub fn to_path(path: &str, clock: &Clock) -> Result<Socket, Fault> {
+        let left = clock.left()?;
+        let connect = || {
+            let address = SocketAddrUnix::new(path)?;
+            let fd = net::socket_with(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )?;
+            // Where the queue is full, this is how long connect waits (unix(7)); poll does not know
+            // of it.
+            sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
+            net::connect(&fd, &address)?;
+            rustix::io::ioctl_fionbio(&fd, true)?;
+            Ok(Socket { fd, clock: *clock })
+        };
+        connect().map_err(|why| if why == Errno::AGAIN { Fault::Timeout } else { unconnected(why) })
+    }
+
+    /// The line that tells a server behind HAProxy who connects (the PROXY protocol, version 1).
+    pub fn haproxy_line(&self) -> String {
+        let end = |address: Result<net::SocketAddrAny, Errno>| {
+            address.ok().and_then(|end| SocketAddr::try_from(end).ok())
+        };
+        match (
+            end(net::getsockname(&self.fd)),
+            end(net::getpeername(&self.fd).and_then(|end| end.ok_or(Errno::NOTCONN))),
+        ) {
+            (Some(us), Some(them)) => {
+                let family = if us.is_ipv4() { "TCP4" } else { "TCP6" };
+                format!(
+                    "PROXY {family} {} {} {} {}\r\n",
+                    us.ip(),
+                    them.ip(),
+                    us.port(),
+                    them.port()
+                )
+            }
+            _ => "PROXY UNKNOWN\r\n".to_owned(),
+        }
+    }
+
+    fn ready(&self, flags: PollFlags) -> io::Result<()> {
+        while wait(std::slice::from_ref(&self.fd), flags, self.clock.left()?)?.is_none() {}
+        Ok(())
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.ready(PollFlags::IN)?;
+        let (count, _) = net::recv(&self.fd, buffer, RecvFlags::empty())?;
+        Ok(count)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match net::send(&self.fd, bytes, SendFlags::NOSIGNAL) {
+                Err(Errno::AGAIN) => self.ready(PollFlags::OUT)?,
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Begins to connect; the socket tells later, when it can be written to, how that went.
+fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    // Small writes must not wait for the peer's delayed acknowledgement: 40 ms a time.
+    sockopt::set_tcp_nodelay(&fd, true)?;
+    if let Some(source) = source {
+        net::bind(&fd, &SocketAddr::new(source, 0))?;
+    }
+    match net::connect(&fd, address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(fd),
+        Err(why) => Err(why),
+    }
+}
+
+/// Waits until one of `fds` is ready and says which; `None` when none was in time, or the wait was
+/// interrupted.
+fn wait(
+    fds: &[OwnedFd],
+    flags: PollFlags,
+    limit: Option<Duration>,
+) -> Result<Option<usize>, Errno> {
+    let mut polled: Vec<PollFd<'_>> =
+        fds.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), flags)).collect();
+    // A limit too far away to be written down is none.
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    match poll(&mut polled, limit.as_ref()) {
+        Err(Errno::INTR) => Ok(None),
+        result => result.map(|_| polled.iter().position(|fd| !fd.revents().is_empty())),
+    }
+}
+
+/// IPv6 and IPv4 in turn, beginning with the family the system prefers (RFC 8305, section 4).
+fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let Some(first) = addresses.first() else { return Vec::new() };
+    let (same, other): (Vec<_>, Vec<_>) =
+        addresses.iter().partition(|address| address.is_ipv4() == first.is_ipv4());
+    let mut other = other.into_iter();
+    let mut mixed: Vec<SocketAddr> =
+        same.into_iter().flat_map(|address| std::iter::once(address).chain(other.next())).collect();
+    mixed.extend(other);
+    mixed
+}
+
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Why there is no connection; a shortage of our own says nothing of the server.
+fn unconnected(why: Errno) -> Fault {
+    if is_shortage(why) { Fault::Starved(said(why)) } else { Fault::Connect(said(why)) }
+}
+
+/// An error as glibc words it, which is what existing notifications and their filters know; musl's
+/// texts differ.
+fn said(why: Errno) -> String {
+    let known = match why {
+        Errno::CONNREFUSED => "Connection refused",
+        Errno::HOSTUNREACH => "No route to host",
+        Errno::NETUNREACH => "Network is unreachable",
+        Errno::TIMEDOUT => "Connection timed out",
+        Errno::CONNRESET => "Connection reset by peer",
+        Errno::ACCESS => "Permission denied",
+        Errno::PERM => "Operation not permitted",
+        Errno::NOENT => "No such file or directory",
+        Errno::ADDRNOTAVAIL => "Cannot assign requested address",
+        Errno::AFNOSUPPORT => "Address family not supported by protocol",
+        Errno::MFILE => "Too many open files",
+        Errno::NAMETOOLONG => "File name too long",
+        _ => return crate::text::plain(&why.into()),
+    };
+    known.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn clock(limit: Duration) -> Clock {
+        Clock::start(Instant::now(), Duration::ZERO, Some(limit))
+    }
+
+    #[test]
+    fn reports_own_shortage_as_unknown() {
+        assert_eq!(unconnected(Errno::MFILE), Fault::Starved("Too many open files".into()));
+        assert_eq!(unconnected(Errno::CONNREFUSED), Fault::Connect("Connection refused".into()));
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let of = |texts: &[&str]| {
+            texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>()
+        };
+        let mixed = alternate(&of(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]));
+        assert_eq!(mixed, of(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "3.3.3.3:1"]));
+    }
+
+    #[test]
+    fn a_refusing_address_does_not_hide_the_next() {
+        let closed = "127.0.0.1:1".parse().unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [closed, server.local_addr().unwrap()];
+        assert!(Socket::to_any(&addresses, None, &clock(Duration::from_secs(5))).is_ok());
+        let refused = Socket::to_any(&[closed], None, &clock(Duration::from_secs(5)));
+        assert_eq!(refused.err(), Some(Fault::Connect("Connection refused".into())));
+    }
+
+    #[test]
+    fn a_silent_peer_costs_the_deadline_and_no_more() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let clock = clock(Duration::from_secs(1));
+        let mut socket = Socket::to_any(&[server.local_addr().unwrap()], None, &clock).unwrap();
+        let error = socket.read(&mut [0; 10]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(clock.elapsed() < Duration::from_secs(50));
+    }
+}

@@ -1,0 +1,172 @@
+//! TLS by OpenSSL at security level 0: whatever a peer speaks, from TLS 1.0 on, with ciphers and
+//! keys of any age.
+//!
+//! Unless verification is asked for, nothing is lost by talking to the weakest of them: that they
+//! answer is the question.
+
+use std::io::{ErrorKind, Write, pipe};
+use std::os::fd::AsRawFd;
+
+use openssl::error::ErrorStack;
+use openssl::pkey::PKey;
+use openssl::ssl::{
+    HandshakeError, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion,
+};
+
+use openssl::x509::X509VerifyResult;
+
+use super::Secured;
+use crate::fault::{Fault, TlsFault};
+use crate::net::socket::{Socket, Stream};
+use crate::spec::{TlsVersion, TlsWish};
+use crate::text;
+
+/// Shakes hands.
+pub fn handshake(socket: Socket, wish: &TlsWish, name: Option<&str>) -> Result<Secured, Fault> {
+    let context = context(wish)?;
+    let mut ssl = Ssl::new(&context).map_err(|why| refused(&why))?;
+    if let Some(name) = name {
+        let address = name.parse::<std::net::IpAddr>().ok();
+        if address.is_none() {
+            ssl.set_hostname(name).map_err(|why| refused(&why))?;
+        }
+        if wish.authorities.is_some() {
+            let expected = match address {
+                Some(address) => ssl.param_mut().set_ip(address),
+                None => ssl.param_mut().set_host(name),
+            };
+            expected.map_err(|why| refused(&why))?;
+        }
+    }
+    let stream = ssl.connect(socket).map_err(interrupted)?;
+    let ssl = stream.ssl();
+    let der = |certificate: &openssl::x509::X509Ref| certificate.to_der().ok();
+    let chain: Vec<_> = match ssl.peer_cert_chain() {
+        Some(chain) => chain.iter().filter_map(der).collect(),
+        None => ssl.peer_certificate().as_deref().and_then(der).into_iter().collect(),
+    };
+    let agreed = format!(
+        "{} {}",
+        ssl.version_str(),
+        ssl.current_cipher().map_or("unknown", |cipher| cipher.name())
+    );
+    Ok(Secured { stream: Box::new(stream), chain, agreed })
+}
+
+fn context(wish: &TlsWish) -> Result<SslContext, Fault> {
+    // Not SslConnector: that would load the system's authorities, which takes longer than all the
+    // rest.
+    let build = || {
+        let mut builder = SslContext::builder(SslMethod::tls_client())?;
+        match &wish.authorities {
+            Some(_) => {
+                // What is to be trusted has to be worth it: 80 bits
+                // (SSL_CTX_set_security_level(3)).
+                builder.set_security_level(1);
+                builder.set_verify(SslVerifyMode::PEER);
+            }
+            None => {
+                builder.set_security_level(0);
+                builder.set_cipher_list("ALL:COMPLEMENTOFALL:@SECLEVEL=0")?;
+                builder.set_verify(SslVerifyMode::NONE);
+            }
+        }
+        builder.set_options(
+            SslOptions::NO_TICKET | SslOptions::ALLOW_UNSAFE_LEGACY_RENEGOTIATION | legacy_server(),
+        );
+        builder.set_min_proto_version(Some(wish.oldest.map_or(SslVersion::TLS1, version)))?;
+        builder.set_max_proto_version(wish.newest.map(version))?;
+        Ok(builder)
+    };
+    let mut builder = build().map_err(|why| refused(&why))?;
+    if let Some(authorities) = &wish.authorities {
+        piped(authorities.certificates()?, |path| {
+            builder.set_ca_file(path).map_err(|why| refused(&why))
+        })?;
+    }
+    if let Some((certificate, key)) = &wish.client {
+        let no_chain = |_| Fault::Client("Unable to open certificate chain file!");
+        piped(certificate.certificates()?, |path| {
+            builder.set_certificate_chain_file(path).map_err(no_chain)
+        })?;
+        // Without an answer of ours OpenSSL would ask a person for the pass phrase, and wait.
+        let key = key.key(|pem| PKey::private_key_from_pem_callback(pem, |_| Ok(0)).ok())?;
+        let fits = key.is_some_and(|key| {
+            builder.set_private_key(&key).and_then(|()| builder.check_private_key()).is_ok()
+        });
+        if !fits {
+            return Err(Fault::OTHER_KEY);
+        }
+    }
+    Ok(builder.build())
+}
+
+/// Has OpenSSL read `content` from a pipe, for it reads chains, and the trust that TRUSTED
+/// CERTIFICATE sets, from files alone; and a file of somebody else's might never end.
+fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
+    let none =
+        |why: std::io::Error| Fault::File(format!("no pipe to OpenSSL: {}", text::plain(&why)));
+    let (reader, mut writer) = pipe().map_err(none)?;
+    std::thread::scope(|scope| {
+        // What is not read to its end, OpenSSL has refused.
+        let write = move || writer.write_all(content);
+        std::thread::Builder::new()
+            .stack_size(64 << 10)
+            .spawn_scoped(scope, write)
+            .map_err(none)?;
+        let result = read(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+        drop(reader);
+        result
+    })
+}
+
+/// SSL_OP_LEGACY_SERVER_CONNECT: servers that do not know secure renegotiation (RFC 5746). It has
+/// no name in the crate.
+fn legacy_server() -> SslOptions {
+    SslOptions::from_bits_retain(0x4)
+}
+
+fn version(version: TlsVersion) -> SslVersion {
+    match version {
+        TlsVersion::V1_0 => SslVersion::TLS1,
+        TlsVersion::V1_1 => SslVersion::TLS1_1,
+        TlsVersion::V1_2 => SslVersion::TLS1_2,
+        TlsVersion::V1_3 => SslVersion::TLS1_3,
+    }
+}
+
+impl Stream for SslStream<Socket> {
+    fn close(&mut self) {
+        let _ = self.shutdown();
+    }
+}
+
+fn interrupted(error: HandshakeError<Socket>) -> Fault {
+    let stream = match error {
+        HandshakeError::SetupFailure(why) => return refused(&why),
+        HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream) => stream,
+    };
+    let verified = stream.ssl().verify_result();
+    if stream.ssl().verify_mode() == SslVerifyMode::PEER && verified != X509VerifyResult::OK {
+        let why = verified.error_string().to_owned();
+        return Fault::Untrusted(TlsFault { why, worth_openssl: false });
+    }
+    let error = stream.into_error();
+    match (error.io_error(), error.ssl_error()) {
+        (Some(why), _) if why.kind() == ErrorKind::TimedOut => Fault::Timeout,
+        (_, Some(stack)) if !stack.errors().is_empty() => refused(stack),
+        (Some(why), _) => Fault::Tls(TlsFault { why: text::plain(why), worth_openssl: false }),
+        _ => Fault::Tls(TlsFault {
+            why: "the peer closed the connection".into(),
+            worth_openssl: false,
+        }),
+    }
+}
+
+/// In words; the library's own text names its functions, files and lines.
+fn refused(stack: &ErrorStack) -> Fault {
+    let reasons: Vec<&str> =
+        stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
+    let why = if reasons.is_empty() { stack.to_string() } else { reasons.join(", ") };
+    Fault::Tls(TlsFault { why, worth_openssl: false })
+}
