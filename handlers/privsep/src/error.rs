@@ -53,6 +53,9 @@ pub enum Error {
 
 impl From<Error> for plugin_kit::Problem {
     fn from(error: Error) -> plugin_kit::Problem {
-        plugin_kit::Problem::Usage(error.to_string())
+        match error {
+            Error::NotRoot => plugin_kit::Problem::Usage(error.to_string()),
+            error => plugin_kit::Problem::failed(error),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The site: its policy, read when a command needs it, its ledger, and whose it is.
+//! The site: its policy, read when a command needs it, its ledger, and the account that owns it.
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
@@ -10,10 +10,35 @@ use plugin_kit::Problem;
 use policy_file::{BadPolicy, Config};
 use privsep::{Account, Role};
 
-/// The next step of an admin who has logged in as somebody else.
-const AS_ANOTHER: &str = "; run it as root, with sudo, or as the user of Nagios";
+/// Why the policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusablePolicy {
+    /// Others may read it.
+    #[error("{0}; run it as root, with sudo, or as the user of Nagios")]
+    Forbidden(BadPolicy),
+    /// It is missing or wrong.
+    #[error(transparent)]
+    Bad(BadPolicy),
+}
 
-/// Where everything of a site begins.
+impl From<BadPolicy> for UnusablePolicy {
+    fn from(bad: BadPolicy) -> UnusablePolicy {
+        match &bad {
+            BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => {
+                UnusablePolicy::Forbidden(bad)
+            }
+            _ => UnusablePolicy::Bad(bad),
+        }
+    }
+}
+
+impl From<UnusablePolicy> for Problem {
+    fn from(error: UnusablePolicy) -> Problem {
+        Problem::failed(error)
+    }
+}
+
+/// The policy of a site, and what it leads to.
 #[derive(Debug)]
 pub struct Context {
     policy: PathBuf,
@@ -43,26 +68,26 @@ impl Context {
         self.role
     }
 
-    /// The policy and the places it names, read once.
-    pub fn config(&self) -> Result<&Config, Problem> {
+    /// The policy and the paths in it, read once.
+    pub fn config(&self) -> Result<&Config, UnusablePolicy> {
         if let Some(read) = self.config.get() {
             return Ok(read);
         }
-        let read = policy_file::read(&self.policy).map_err(|bad| unusable(&bad))?;
+        let read = policy_file::read(&self.policy)?;
         Ok(self.config.get_or_init(|| read))
     }
 
-    /// A policy that nothing is run by: whose it is does not matter.
-    pub fn draft(&self) -> Result<Config, Problem> {
+    /// A policy by which nothing is run, so its owner does not matter.
+    pub fn draft(&self) -> Result<Config, UnusablePolicy> {
         let unreadable = |why: safe_file::Error| BadPolicy::Unreadable {
             path: self.policy.clone(),
             why: why.into(),
         };
-        let text = safe_file::read(&self.policy, policy_file::LONGEST, None).map_err(unreadable);
-        text.and_then(|text| policy_file::parse(&text, &self.policy)).map_err(|bad| unusable(&bad))
+        let text = safe_file::read(&self.policy, policy_file::LONGEST, None).map_err(unreadable)?;
+        Ok(policy_file::parse(&text, &self.policy)?)
     }
 
-    /// The account that owns the ledger or Nagios' files, when we are root and it is another's.
+    /// The account that owns the ledger or Nagios' files, when we are root and it is another one.
     /// Before there is a ledger, it is the one that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
@@ -94,22 +119,12 @@ impl Context {
         match ledger::open_read_only(&config.ledger) {
             Ok(ledger) => Ok(Some(ledger)),
             Err(ledger::Error::Missing(_)) => Ok(None),
-            Err(why) => Err(Problem::Usage(why.to_string())),
+            Err(why) => Err(Problem::failed(why)),
         }
     }
 
     /// The ledger, for writing; it is made if it is not there yet.
     pub fn ledger_to_write(&self, config: &Config) -> Result<Box<dyn Ledger>, Problem> {
-        ledger::open(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))
+        ledger::open(&config.ledger).map_err(Problem::failed)
     }
-}
-
-fn unusable(bad: &BadPolicy) -> Problem {
-    let step = match bad {
-        BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => {
-            AS_ANOTHER
-        }
-        _ => "",
-    };
-    Problem::Usage(format!("{bad}{step}"))
 }

@@ -20,7 +20,7 @@ use policy_file::Config;
 use privsep::Account;
 use serde_json::json;
 
-use crate::context::Context;
+use crate::context::{Context, UnusablePolicy};
 use crate::split::Split;
 use crate::ui::json;
 use crate::ui::tone::Tone;
@@ -60,7 +60,7 @@ impl Split for DoctorArgs {
             config.as_ref().map(|config| targets(self, config, known)).unwrap_or_default();
 
         let mut findings = vec![identity::check(&account)];
-        findings.extend(policy(&config, context));
+        findings.push(policy(&config, context));
         if let Ok(config) = &config {
             findings.extend(server::programs(config));
             findings.extend(server::keys(targets.iter().map(|target| &target.route)));
@@ -99,9 +99,9 @@ impl Split for DoctorArgs {
     }
 }
 
-fn policy(config: &Result<&Config, Problem>, context: &Context) -> Option<DoctorFinding> {
+fn policy(config: &Result<&Config, UnusablePolicy>, context: &Context) -> DoctorFinding {
     let path = context.policy().display();
-    Some(match config {
+    match config {
         Ok(config) => {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
             ok("policy", format!("{path}: {}", names.join(", ")))
@@ -112,11 +112,11 @@ fn policy(config: &Result<&Config, Problem>, context: &Context) -> Option<Doctor
         Err(why) if context.policy().try_exists().is_err() => {
             wrong("policy", why.to_string(), ServerFix::OpenPolicyDirectory)
         }
-        Err(why) if why.to_string().contains("ermission denied") => {
+        Err(why @ UnusablePolicy::Forbidden(_)) => {
             wrong("policy", why.to_string(), ServerFix::GivePolicyToGroup)
         }
         Err(why) => wrong("policy", why.to_string(), ServerFix::CorrectPolicy),
-    })
+    }
 }
 
 fn nagios_config(

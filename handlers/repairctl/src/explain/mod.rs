@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
-use crate::history::unread;
 use crate::object::Object;
 use crate::split::Split;
 use crate::ui::json::{self, merged};
@@ -142,7 +141,8 @@ fn history(
         flapping: object.flapping,
     });
     let shown = observed.report.as_ref().map(|report| Observation { object, share: report.share });
-    ledger::gather(ledger, &call.event, config.policy.fleet.started.per, now, shown).map_err(unread)
+    ledger::gather(ledger, &call.event, config.policy.fleet.started.per, now, shown)
+        .map_err(Problem::failed)
 }
 
 fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {

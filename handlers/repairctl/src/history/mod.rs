@@ -39,10 +39,16 @@ impl Split for HistoryArgs {
         let Some(mut ledger) = context.ledger(context.config()?)? else {
             return Ok(HistoryData::default());
         };
-        let repairs =
-            if self.refused { Vec::new() } else { ledger.repairs(&filter).map_err(unread)? };
-        let refusals =
-            if self.refused { ledger.refused(&filter).map_err(unread)? } else { Vec::new() };
+        let repairs = if self.refused {
+            Vec::new()
+        } else {
+            ledger.repairs(&filter).map_err(Problem::failed)?
+        };
+        let refusals = if self.refused {
+            ledger.refused(&filter).map_err(Problem::failed)?
+        } else {
+            Vec::new()
+        };
         // A person is told how much was refused beside what was repaired; programs ask for it.
         let with_counts = self.refused || (self.outcome.is_none() && !self.json);
         let counts =
@@ -66,9 +72,8 @@ impl Split for HistoryArgs {
 }
 
 fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
-    let time = |text: &Option<String>| {
-        text.as_deref().map(|text| time::read(text, now)).transpose().map_err(Problem::Usage)
-    };
+    let time =
+        |text: &Option<String>| text.as_deref().map(|text| time::read(text, now)).transpose();
     let which = match (&args.host, &args.service) {
         (None, _) => Which::All,
         (Some(host), None) => Which::Host(host),
@@ -91,11 +96,7 @@ fn count_refusals(
     ledger: &mut dyn Ledger,
     filter: &Filter<'_>,
 ) -> Result<Vec<RefusalCount>, Problem> {
-    ledger.refusal_counts(&Filter { limit: None, ..*filter }).map_err(unread)
-}
-
-pub fn unread(why: ledger::Error) -> Problem {
-    Problem::Usage(why.to_string())
+    ledger.refusal_counts(&Filter { limit: None, ..*filter }).map_err(Problem::failed)
 }
 
 fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount], out: &mut Out) {

@@ -1,5 +1,5 @@
-//! The host's side, over the admin's own ssh: shown whole, asked for, then done. Nagios never does
-//! this.
+//! Sets the host up over the admin's own ssh: shows the whole script, asks, then runs it. Nagios
+//! never does this.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,13 +11,14 @@ use plugin_kit::{Out, Problem, ToolResult, clean};
 use privsep::Account;
 
 use super::args::InitArgs;
+use super::error::InitError;
 use super::script::{self, GateSource};
 use crate::context::Context;
 use crate::gate_setup;
 use crate::trust;
 use crate::ui::question;
 
-/// Sets the host up and tells what comes next.
+/// Sets the host up and prints what comes next.
 pub fn set_up(
     args: &InitArgs,
     host: &str,
@@ -28,15 +29,10 @@ pub fn set_up(
     let config = context.config()?;
     let route = config.routes.route(host, args.address.as_deref());
     let user = args.sudo_user.as_deref().unwrap_or("root");
-    let argv = ssh(&route, user)?;
+    let argv = ssh_command(&route, user)?;
     let line = gate_setup::public_half(&route.key)
         .map(|_| gate_setup::key_line(&route.key))
-        .ok_or_else(|| {
-            Problem::Usage(format!(
-                "there is no public key at {}.pub; ssh-keygen -y makes it from the private one",
-                route.key.display()
-            ))
-        })?;
+        .ok_or_else(|| InitError::NoPublicKey(route.key.clone()))?;
     let program = read_gate()?;
     out.line(format!("\nOn {} as root, by `{}`:\n", clean(host), argv.join(" ")));
     out.line(script::text(&GateSource::Elided(&program), &line, repairs));
@@ -78,8 +74,8 @@ fn confirmed(host: &str, out: &mut Out) -> Result<bool, Problem> {
         .eq_ignore_ascii_case("yes"))
 }
 
-/// The gate that goes with this program, if it is here.
-pub fn gate_here() -> Option<PathBuf> {
+/// The gate that goes with this program, if it is on this server.
+pub fn find_gate() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
     let prefixed = |name: &str| {
@@ -92,19 +88,14 @@ pub fn gate_here() -> Option<PathBuf> {
     std::iter::once(beside).chain(packaged.into_iter().flatten()).find(|place| place.is_file())
 }
 
-fn read_gate() -> Result<Vec<u8>, Problem> {
-    let found = gate_here();
-    let found = found.ok_or_else(|| {
-        Problem::Usage(format!(
-            "no repair_gate is here to be copied: install it as {}",
-            gate_setup::GATE
-        ))
-    })?;
-    fs::read(&found).map_err(|why| Problem::Usage(format!("{}: {why}", found.display())))
+fn read_gate() -> Result<Vec<u8>, InitError> {
+    let path = find_gate().ok_or(InitError::NoGate)?;
+    fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// Nothing but the admin's own configuration and keys; it may ask.
-fn ssh(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, Problem> {
+/// The command that runs a shell as root there, with the admin's own ssh configuration and keys; it
+/// may ask for a password.
+fn ssh_command(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, InitError> {
     let plain = |text: &str, more: &[char]| {
         let fine = |c: char| {
             c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || more.contains(&c)
@@ -112,11 +103,7 @@ fn ssh(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, Proble
         !text.is_empty() && !text.starts_with('-') && text.chars().all(fine)
     };
     if !plain(user, &['@']) || !plain(&route.address, &[':', '%']) {
-        return Err(Problem::Usage(format!(
-            "'{}@{}' cannot be logged in to: that is no account and address",
-            clean(user),
-            clean(&route.address)
-        )));
+        return Err(InitError::BadLogin { user: user.into(), address: route.address.clone() });
     }
     let port = route.port.to_string();
     let args =
@@ -125,7 +112,7 @@ fn ssh(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, Proble
     Ok(args.iter().chain(shell).map(|word| (*word).to_owned()).collect())
 }
 
-/// As whoever called sudo: root has no keys, and no known hosts, of theirs.
+/// The command, run as the caller of sudo(8): root does not have their keys and known hosts.
 fn as_sudo_caller(argv: &[String]) -> Command {
     let number = |name: &str| {
         std::env::var(name)
@@ -155,18 +142,18 @@ fn as_sudo_caller(argv: &[String]) -> Command {
     command
 }
 
-/// Whether it went through, and the fingerprint of the host's key as it told it itself.
-fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<String>), Problem> {
-    let failed = |why: std::io::Error| Problem::Internal(format!("ssh: {why}"));
+/// Runs the script there. Returns whether it succeeded, and the fingerprint of the host's key that
+/// it printed.
+fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<String>), InitError> {
     let mut child = as_sudo_caller(argv)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(failed)?;
+        .map_err(InitError::Ssh)?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut fingerprint = None;
     thread::scope(|scope| {
-        // A host that ends early leaves the rest unread; its exit code tells.
+        // A host that ends early leaves the rest unread; the exit code shows it.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
         for line in stdout
             .into_iter()
@@ -178,7 +165,7 @@ fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<Str
             fingerprint = fingerprint_in(&line).or(fingerprint.take());
         }
     });
-    let done = child.wait().map_err(failed)?.success();
+    let done = child.wait().map_err(InitError::Ssh)?.success();
     Ok((done, fingerprint))
 }
 

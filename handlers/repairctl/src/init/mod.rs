@@ -1,6 +1,7 @@
 //! `repairctl init`: from nothing to a policy, a key and the host's side.
 
 pub mod args;
+mod error;
 mod host;
 mod recipe;
 mod script;
@@ -12,23 +13,14 @@ use engine::account;
 use engine::configuration::{self, MainFile};
 use plugin_kit::{Out, Problem, ToolResult};
 use privsep::Account;
-use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::gate_setup;
 use crate::split::Split;
 use args::InitArgs;
+use error::InitError;
 use recipe::Recipe;
-use server::ServerSetup;
-
-/// What Nagios' files say, read by its own user.
-#[derive(Serialize, Deserialize)]
-pub struct NagiosSettings {
-    /// As whom its main configuration has it run.
-    user: Option<String>,
-    command_file: Option<String>,
-    status_file: Option<String>,
-}
+use server::{NagiosSettings, ServerSetup};
 
 impl Split for InitArgs {
     type Data = NagiosSettings;
@@ -38,17 +30,16 @@ impl Split for InitArgs {
     }
 
     fn validate(&self, context: &Context) -> Result<(), Problem> {
-        recipes(self)?;
+        Recipe::read_all(&self.repairs)?;
         if !context.policy().is_absolute() || !self.dir.is_absolute() {
             return Err(Problem::Usage(
-                "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was \
-                 done".into(),
+                "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing \
+                 was done"
+                    .into(),
             ));
         }
         if !rustix::process::geteuid().is_root() {
-            let why = "init gives files to root and to Nagios' user, so it needs root: sudo \
-                       repairctl init ...; nothing was done";
-            return Err(Problem::Usage(why.into()));
+            return Err(InitError::NotRoot.into());
         }
         Ok(())
     }
@@ -56,9 +47,8 @@ impl Split for InitArgs {
     fn collect(&self, context: &Context) -> Result<NagiosSettings, Problem> {
         let main = MainFile::find(context.nagios_cfg())?;
         let get = |name| main.as_ref().and_then(|main| main.text(name)).map(str::to_owned);
-        let user = main.as_ref().and_then(MainFile::user).map(str::to_owned);
         Ok(NagiosSettings {
-            user,
+            user: main.as_ref().and_then(MainFile::user).map(str::to_owned),
             command_file: get("command_file"),
             status_file: get("status_file"),
         })
@@ -70,31 +60,15 @@ impl Split for InitArgs {
         context: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
-        let recipes = recipes(self)?;
-        let main = MainFile::of_root(context.nagios_cfg());
-        let account = account::find(self.nagios_user.as_deref(), main.as_ref())?;
-        if let (Some(user), None, None) = (&nagios.user, &self.nagios_user, &main)
-            && *user != account.name
-        {
-            return Err(Problem::Usage(format!(
-                "Nagios' main configuration, which others than root can change, says that it runs \
-                 as '{user}': if that is right, \
-                 give --nagios-user; nothing was done"
-            )));
-        }
-        let whose = match &main {
-            _ if self.nagios_user.is_some() => "says --nagios-user".to_owned(),
-            Some(main) if main.user().is_some() => format!("says {}", main.path().display()),
-            _ => "found by its usual name".to_owned(),
-        };
-        out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
-        let here = ServerSetup {
+        let recipes = Recipe::read_all(&self.repairs)?;
+        let account = account(self, &nagios, context, out)?;
+        let server = ServerSetup {
             policy: context.policy(),
-            dir: &self.dir,
+            ledger_directory: &self.dir,
             account: &account,
             nagios: &nagios,
         };
-        here.set_up(&recipes, out)?;
+        server.set_up(&recipes, out)?;
         note_missing_repairs(context, &recipes, out);
         let repairs = recipe::repairs_json(&recipes);
         let found = match &self.target {
@@ -111,22 +85,27 @@ impl Split for InitArgs {
     }
 }
 
-fn recipes(args: &InitArgs) -> Result<Vec<Recipe>, Problem> {
-    let named =
-        if args.repairs.is_empty() { vec!["httpd".to_owned()] } else { args.repairs.clone() };
-    let recipes: Result<Vec<Recipe>, String> =
-        named.iter().map(|text| Recipe::read(text)).collect();
-    let recipes =
-        recipes.map_err(|why| Problem::Usage(format!("--repair: {why}; nothing was done")))?;
-    let is_twice =
-        |(at, one): (usize, &Recipe)| recipes.iter().take(at).any(|other| other.name == one.name);
-    match recipes.iter().enumerate().find(|one| is_twice(*one)) {
-        Some((_, twice)) => Err(Problem::Usage(format!(
-            "--repair: '{}' is named twice; nothing was done",
-            twice.name
-        ))),
-        None => Ok(recipes),
+/// The account Nagios runs as, printed with its source. Root takes the word of nobody else for it.
+fn account(
+    args: &InitArgs,
+    nagios: &NagiosSettings,
+    context: &Context,
+    out: &mut Out,
+) -> Result<Account, Problem> {
+    let main = MainFile::of_root(context.nagios_cfg());
+    let account = account::find(args.nagios_user.as_deref(), main.as_ref())?;
+    if let (Some(user), None, None) = (&nagios.user, &args.nagios_user, &main)
+        && *user != account.name
+    {
+        return Err(InitError::UnprovenUser(user.clone()).into());
     }
+    let source = match &main {
+        _ if args.nagios_user.is_some() => "says --nagios-user".to_owned(),
+        Some(main) if main.user().is_some() => format!("says {}", main.path().display()),
+        _ => "found by its usual name".to_owned(),
+    };
+    out.line(format!("Nagios runs as {}:{} ({source})", account.name, account.group));
+    Ok(account)
 }
 
 /// A policy that was kept may not know what the host is set up for.
@@ -147,7 +126,7 @@ fn print_script(context: &Context, repairs: &str, out: &mut Out) {
         .config()
         .map(|config| config.routes.route("", None).key)
         .unwrap_or_else(|_| context.policy().with_file_name("id_ed25519"));
-    let here = host::gate_here().unwrap_or_else(|| gate_setup::GATE.into());
+    let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \
         mode 755 (one static file, \

@@ -1,5 +1,5 @@
-//! This server's side: directories, key and policy, each with its owner. What is there is never
-//! touched.
+//! Sets this server up: directories, key and policy, each with its owner. What is there already is
+//! kept.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -10,20 +10,32 @@ use std::process::{Command, Stdio};
 use plugin_kit::{Out, Problem};
 use privsep::Account;
 use safe_file::Directory;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::NagiosSettings;
+use super::error::InitError;
 use super::recipe::Recipe;
 
-/// What is to be there.
+/// Settings of Nagios' main configuration, read by Nagios' own user.
+#[derive(Serialize, Deserialize)]
+pub struct NagiosSettings {
+    /// The user that Nagios runs as.
+    pub user: Option<String>,
+    /// The pipe that Nagios reads commands from.
+    pub command_file: Option<String>,
+    /// The file that Nagios writes its status to.
+    pub status_file: Option<String>,
+}
+
+/// The files of this server, and their owner.
 pub struct ServerSetup<'a> {
-    /// policy.json; key and known_hosts stand beside it.
+    /// policy.json; key and known_hosts are in the same directory.
     pub policy: &'a Path,
     /// The ledger's directory.
-    pub dir: &'a Path,
-    /// As whom Nagios runs.
+    pub ledger_directory: &'a Path,
+    /// The account that Nagios runs as.
     pub account: &'a Account,
-    /// What its main configuration says.
+    /// What the policy takes over from Nagios.
     pub nagios: &'a NagiosSettings,
 }
 
@@ -38,15 +50,15 @@ impl ServerSetup<'_> {
         let Account { uid, gid, group, .. } = self.account;
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
         self.directory(configuration, (0, "root"), out)?;
-        if let Some(parent) = self.dir.parent().filter(|parent| !parent.exists()) {
-            // Root's, and open to all, so that a gate on this same machine can keep its records
+        if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
+            // It is root's, and open to all, so that a gate on this machine can keep its records
             // below it.
             parent_directory(parent)?
                 .create_dir(name(parent), 0o755)
                 .map_err(|why| failed(parent, why))?;
             print_result(true, parent, "directory, root 755", out);
         }
-        self.directory(self.dir, (*uid, &self.account.name), out)?;
+        self.directory(self.ledger_directory, (*uid, &self.account.name), out)?;
         let configuration =
             Directory::open(configuration).map_err(|why| failed(configuration, why))?;
         self.new_key(&configuration, &self.key(), out)?;
@@ -61,13 +73,13 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// What is given away is a directory that root has just made, by its descriptor.
+    /// Root gives away only a directory that it has just made, by its descriptor.
     fn directory(
         &self,
         path: &Path,
         (owner, whose): (u32, &str),
         out: &mut Out,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), InitError> {
         let is_there = match Directory::open(path) {
             Ok(_) => true,
             // Nagios' own, from an earlier time.
@@ -94,41 +106,27 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// By ssh-keygen(1), which every server with an ssh client has. Nobody else can put a link
-    /// where it writes.
+    /// Makes the key with ssh-keygen(1), which every server with an ssh client has. Nobody else can
+    /// put a link where it writes.
     fn new_key(
         &self,
         configuration: &Directory,
         path: &Path,
         out: &mut Out,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), InitError> {
         let public = path.with_added_extension("pub");
         let [is_there, is_public] =
             [path, &public].map(|file| configuration.metadata(name(file)).is_ok());
         if !is_there && is_public {
-            return Err(Problem::Usage(format!(
-                "{} is there without its private key {}: put that back, or remove the public one \
-                 for a new pair",
-                public.display(),
-                path.display()
-            )));
+            return Err(InitError::NoPrivateKey { public, private: path.to_owned() });
         }
         if !is_there {
             let mut keygen = Command::new("/usr/bin/ssh-keygen");
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "nagios-selfheal", "-f"]).arg(path);
-            let done = keygen.stdin(Stdio::null()).output();
-            let done = done.map_err(|why| {
-                Problem::Usage(format!(
-                    "/usr/bin/ssh-keygen: {why}; install your distribution's \
-                                        openssh-client, then come back"
-                ))
-            })?;
+            let done = keygen.stdin(Stdio::null()).output().map_err(InitError::NoKeygen)?;
             if !done.status.success() {
-                let why = String::from_utf8_lossy(&done.stderr).into_owned();
-                return Err(Problem::Usage(format!(
-                    "ssh-keygen made no key at {}: {why}",
-                    path.display()
-                )));
+                let text = String::from_utf8_lossy(&done.stderr).into_owned();
+                return Err(InitError::Keygen { path: path.to_owned(), text });
             }
             for file in [path, &public] {
                 let made = configuration.open_file(name(file)).map_err(|why| failed(file, why))?;
@@ -141,9 +139,8 @@ impl ServerSetup<'_> {
     }
 }
 
-/// The directory that `path` stands in. Root makes nothing where somebody else could lead it
-/// elsewhere.
-fn parent_directory(path: &Path) -> Result<Directory, Problem> {
+/// Opens the directory of `path`. Root makes nothing where another account could lead it elsewhere.
+fn parent_directory(path: &Path) -> Result<Directory, InitError> {
     Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))
 }
 
@@ -151,8 +148,8 @@ fn name(path: &Path) -> &OsStr {
     path.file_name().unwrap_or_default()
 }
 
-fn failed(path: &Path, why: impl Into<io::Error>) -> Problem {
-    Problem::Usage(format!("cannot make {}: {}", path.display(), why.into()))
+fn failed(path: &Path, why: impl Into<io::Error>) -> InitError {
+    InitError::Make { path: path.to_owned(), why: why.into() }
 }
 
 fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
@@ -164,10 +161,10 @@ fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
     });
 }
 
-/// The policy as the package brings it: it names no repair, so it is nothing to be kept.
+/// The policy of the package: it has no repair, so it is not kept.
 const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 
-/// Makes way for the first policy.
+/// Removes the policy of the package.
 fn clear_packaged(directory: &Directory, name: &OsStr) -> io::Result<()> {
     match directory.read(name, PACKAGED.len() as u64) {
         Ok(text) if text == PACKAGED.as_bytes() => Ok(directory.remove(name)?),
@@ -178,7 +175,7 @@ fn clear_packaged(directory: &Directory, name: &OsStr) -> io::Result<()> {
     }
 }
 
-/// Whole or not at all; whether it was made.
+/// Makes a file atomically unless it is there; returns whether it was made.
 fn new_file(
     directory: &Directory,
     name: &OsStr,
@@ -192,19 +189,19 @@ fn new_file(
     }
 }
 
-fn policy_text(here: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
+fn policy_text(setup: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
     let mut policy = serde_json::Map::new();
     for (name, place) in
-        [("command_file", &here.nagios.command_file), ("status_file", &here.nagios.status_file)]
+        [("command_file", &setup.nagios.command_file), ("status_file", &setup.nagios.status_file)]
     {
         let place = place.as_ref().filter(|place| place.starts_with('/'));
         policy.extend(place.map(|place| (name.to_owned(), json!(place))));
     }
-    policy.insert("ledger".into(), json!(here.dir.join("ledger.sqlite")));
-    let known_hosts = here.policy.with_file_name("known_hosts");
+    policy.insert("ledger".into(), json!(setup.ledger_directory.join("ledger.sqlite")));
+    let known_hosts = setup.policy.with_file_name("known_hosts");
     policy.insert(
         "ssh".into(),
-        json!({"user": "repair", "key": here.key(), "known_hosts": [known_hosts]}),
+        json!({"user": "repair", "key": setup.key(), "known_hosts": [known_hosts]}),
     );
     let repairs = recipes.iter().map(|recipe| (recipe.name.to_string(), recipe.for_policy()));
     policy.insert("repairs".into(), Value::Object(repairs.collect()));

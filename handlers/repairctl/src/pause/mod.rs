@@ -65,8 +65,8 @@ impl Split for PauseArgs {
         let mut ledger = context.ledger_to_write(config)?;
         let same =
             |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
-        let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
-        ledger.pause(&paused).map_err(unusable)?;
+        let replaced = ledger.pauses(now).map_err(Problem::failed)?.into_iter().find(same);
+        ledger.pause(&paused).map_err(Problem::failed)?;
         Ok(PauseResult { paused, replaced, warning: unknown_object(config, host, service) })
     }
 
@@ -103,8 +103,8 @@ impl Split for ResumeArgs {
             return Ok((None, Vec::new()));
         }
         let mut ledger = context.ledger_to_write(config)?;
-        let ended = ledger.resume(host, service, now).map_err(unusable)?;
-        Ok((ended, ledger.pauses(now).map_err(unusable)?))
+        let ended = ledger.resume(host, service, now).map_err(Problem::failed)?;
+        Ok((ended, ledger.pauses(now).map_err(Problem::failed)?))
     }
 
     fn show(
@@ -177,8 +177,4 @@ fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) ->
         }
         Err(why) => Some(format!("whether Nagios knows it was not looked up: {why}")),
     }
-}
-
-fn unusable(why: ledger::Error) -> Problem {
-    Problem::Usage(why.to_string())
 }

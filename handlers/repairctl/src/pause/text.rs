@@ -1,15 +1,16 @@
-//! Pauses in words.
+//! Pauses and their objects in words.
 
 use std::time::SystemTime;
 
 use ledger::Paused;
 use plugin_kit::{Problem, clean};
-use policy::Rounded;
 
 use crate::object::Object;
 
-/// What a command is about, for people. An empty name comes from a script whose variable was empty:
-/// it must not be taken for "everything".
+/// The object of a command: `everything`, `web1` or `web1/HTTP`.
+///
+/// # Errors
+/// When a name is empty: a script whose variable was empty does not mean everything.
 pub fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Problem> {
     if host == Some("") || service == Some("") {
         return Err(Problem::Usage(
@@ -19,6 +20,7 @@ pub fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Proble
     Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))
 }
 
+/// The object of a pause.
 pub fn scope_of(paused: &Paused) -> String {
     scope(paused.host.as_deref(), paused.service.as_deref()).unwrap_or_default()
 }
@@ -27,7 +29,8 @@ pub fn scope_of(paused: &Paused) -> String {
 pub fn describe(paused: &Paused, now: SystemTime) -> String {
     let left = match paused.until {
         Some(until) => {
-            format!("for another {}", Rounded(until.duration_since(now).unwrap_or_default()))
+            let left = until.duration_since(now).unwrap_or_default();
+            format!("for another {}", policy::Rounded(left))
         }
         None => "until it is resumed".to_owned(),
     };

@@ -8,7 +8,7 @@ mod page;
 mod period;
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use ledger::{Filter, Ledger, Record, came_back};
@@ -17,11 +17,19 @@ use policy::Limits;
 use policy_file::Config;
 
 use crate::context::Context;
-use crate::history::unread;
 use crate::split::Split;
 use args::ReportArgs;
 use figures::{Figures, PeriodRecord};
-use period::{Parts, Period, Periods};
+use file::ReplaceError;
+use period::{BadPeriod, Parts, Period, Periods};
+
+/// The page could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {why}")]
+struct PageError {
+    path: PathBuf,
+    why: ReplaceError,
+}
 
 impl Split for ReportArgs {
     /// What is on record of the period, and of the one before it.
@@ -45,7 +53,7 @@ impl Split for ReportArgs {
     ) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         let periods = periods(self, now)?;
-        let parts = Parts::of(&periods.now).map_err(Problem::Usage)?;
+        let parts = Parts::of(&periods.now)?;
         let figures = Figures::of(periods, parts, &recorded, &before, now);
         if let Some(to) = &self.html {
             write_page(&page::page(&figures), to, out)?;
@@ -57,12 +65,11 @@ impl Split for ReportArgs {
     }
 }
 
-fn periods(args: &ReportArgs, now: SystemTime) -> Result<Periods, Problem> {
-    let periods = match &args.since {
+fn periods(args: &ReportArgs, now: SystemTime) -> Result<Periods, BadPeriod> {
+    match &args.since {
         Some(since) => Periods::since(since, now),
         None => Periods::of_month(args.month.as_deref(), now),
-    };
-    periods.map_err(Problem::Usage)
+    }
 }
 
 fn read(
@@ -72,8 +79,8 @@ fn read(
 ) -> Result<PeriodRecord, Problem> {
     let filter =
         Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
-    let repairs = ledger.repairs(&filter).map_err(unread)?;
-    let refusals = ledger.refusal_counts(&filter).map_err(unread)?;
+    let repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
+    let refusals = ledger.refusal_counts(&filter).map_err(Problem::failed)?;
     Ok(PeriodRecord {
         relapsed: came_back(&repairs, |record| relapse(record, config)),
         repairs,
@@ -93,7 +100,7 @@ fn write_page(page: &str, to: &Path, out: &mut Out) -> Result<(), Problem> {
         return Ok(());
     }
     file::replace(to, page.as_bytes())
-        .map_err(|why| Problem::Usage(format!("cannot write {}: {why}", to.display())))?;
+        .map_err(|why| Problem::failed(PageError { path: to.to_owned(), why }))?;
     if out.is_terminal() {
         out.line(format!("{} is written.", plugin_kit::clean(&to.display().to_string())));
     }

@@ -9,13 +9,30 @@ use plugin_kit::{Out, Problem, ToolResult, clean};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::history::{object, outcome, repair_json, unread};
+use crate::history::{object, outcome, repair_json};
 use crate::split::Split;
 use crate::ui::json::{self, merged};
 use crate::ui::table::{Cell, Table};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 use args::ShowArgs;
+
+/// Why the argument names no single job.
+#[derive(Debug, thiserror::Error)]
+enum JobMatchError {
+    /// No job on record begins with it.
+    #[error("no job begins with '{}' (see 'repairctl history')", .0.escape_debug())]
+    Unknown(String),
+    /// Several jobs begin with it.
+    #[error("'{prefix}' begins more than one job: {jobs}; write more of it")]
+    Ambiguous { prefix: String, jobs: String },
+}
+
+impl From<JobMatchError> for Problem {
+    fn from(error: JobMatchError) -> Problem {
+        Problem::Usage(error.to_string())
+    }
+}
 
 impl Split for ShowArgs {
     type Data = (Record, Vec<Step>);
@@ -25,18 +42,11 @@ impl Split for ShowArgs {
     }
 
     fn collect(&self, context: &Context) -> Result<(Record, Vec<Step>), Problem> {
-        let no_such_job = || {
-            Problem::Usage(format!(
-                "no job begins with '{}' (see 'repairctl history')",
-                self.job.escape_debug()
-            ))
-        };
-        let mut ledger = context.ledger(context.config()?)?.ok_or_else(no_such_job)?;
-        let found = ledger.jobs(&self.job).map_err(unread)?;
-        let record =
-            match_one(&self.job, found).map_err(|many| many.unwrap_or_else(no_such_job))?;
+        let ledger = context.ledger(context.config()?)?;
+        let mut ledger = ledger.ok_or_else(|| JobMatchError::Unknown(self.job.clone()))?;
+        let record = match_one(&self.job, ledger.jobs(&self.job).map_err(Problem::failed)?)?;
         let steps = match record.job.parse() {
-            Ok(job) => ledger.steps(&job).map_err(unread)?,
+            Ok(job) => ledger.steps(&job).map_err(Problem::failed)?,
             Err(_) => Vec::new(),
         };
         Ok((record, steps))
@@ -61,23 +71,19 @@ impl Split for ShowArgs {
     }
 }
 
-/// The job that was meant; an error that names them when there are several, an empty one when there
-/// is none.
-fn match_one(asked: &str, mut found: Vec<Record>) -> Result<Record, Option<Problem>> {
-    if let Some(exact) = found.iter().position(|record| record.job == asked) {
+/// The job with this ID, or the only one that starts with it.
+fn match_one(prefix: &str, mut found: Vec<Record>) -> Result<Record, JobMatchError> {
+    if let Some(exact) = found.iter().position(|record| record.job == prefix) {
         return Ok(found.swap_remove(exact));
     }
     match found.len() {
-        0 => Err(None),
+        0 => Err(JobMatchError::Unknown(prefix.to_owned())),
         1 => Ok(found.swap_remove(0)),
         _ => {
             let jobs: Vec<&str> = found.iter().map(|record| record.job.as_str()).take(5).collect();
             let more = if found.len() > jobs.len() { ", ..." } else { "" };
-            let text = format!(
-                "'{asked}' begins more than one job: {}{more}; write more of it",
-                jobs.join(", ")
-            );
-            Err(Some(Problem::Usage(text)))
+            let jobs = jobs.join(", ") + more;
+            Err(JobMatchError::Ambiguous { prefix: prefix.to_owned(), jobs })
         }
     }
 }

@@ -1,5 +1,4 @@
-//! known_hosts on disk: changed whole or not at all, one change at a time, everything else in it
-//! kept.
+//! Changes known_hosts on disk: atomically, one change at a time. Everything else in it is kept.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,24 +11,55 @@ use plugin_kit::Problem;
 use safe_file::Directory;
 use transport::known_hosts::{SharedLine, remove_host};
 
-/// How long another one that records is waited for.
+/// How long another process that records a key is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest known_hosts, in bytes; 10,000 hosts take 5 MB.
 const LONGEST: u64 = 64 << 20;
 
-fn failed(path: &Path, why: impl Into<io::Error>) -> Problem {
-    let why = why.into();
-    let step =
-        if why.kind() == ErrorKind::PermissionDenied { "; try it as root, with sudo" } else { "" };
-    Problem::Usage(format!("cannot write {}: {why}{step}; nothing was recorded", path.display()))
+/// Why no key is recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum KnownHostsFileError {
+    /// The list in the policy is empty.
+    #[error("the policy names no known_hosts file to record the key in: see ssh.known_hosts")]
+    NoFile,
+    /// The file cannot be read or replaced.
+    #[error("cannot write {path}: {why}{}; nothing was recorded", next_step(.why))]
+    Unwritable { path: PathBuf, why: io::Error },
+    /// A line holds the key of this host and of others.
+    #[error(
+        "{path}:{line} covers {names} by a pattern that is for other hosts too: change that line \
+         by hand; nothing was recorded"
+    )]
+    Pattern { path: PathBuf, line: usize, names: String },
+    /// Another account made the link, so root does not write where it leads.
+    #[error(
+        "{path} is a link that uid {owner} has made: name the file itself in the policy; nothing \
+         was recorded"
+    )]
+    Link { path: PathBuf, owner: u32 },
 }
 
-/// Whether we may go by these files and change the first of them, before anybody is asked anything.
-pub fn check(files: &[PathBuf]) -> Result<(), Problem> {
-    let Some(first) = files.first() else {
-        let why = "the policy names no known_hosts file to record the key in: see ssh.known_hosts";
-        return Err(Problem::Usage(why.into()));
-    };
+impl From<KnownHostsFileError> for Problem {
+    fn from(error: KnownHostsFileError) -> Problem {
+        Problem::failed(error)
+    }
+}
+
+fn next_step(why: &io::Error) -> &'static str {
+    match why.kind() {
+        ErrorKind::PermissionDenied => "; try it as root, with sudo",
+        _ => "",
+    }
+}
+
+fn failed(path: &Path, why: impl Into<io::Error>) -> KnownHostsFileError {
+    KnownHostsFileError::Unwritable { path: path.to_owned(), why: why.into() }
+}
+
+/// Checks that these files can be read safely and the first of them can be changed, before a
+/// person is asked anything.
+pub fn check(files: &[PathBuf]) -> Result<(), KnownHostsFileError> {
+    let first = files.first().ok_or(KnownHostsFileError::NoFile)?;
     let directory = KnownHostsFile::of(first)?.directory;
     rustix::fs::access(directory.path(), rustix::fs::Access::WRITE_OK)
         .map_err(|why| failed(first, why))?;
@@ -38,24 +68,25 @@ pub fn check(files: &[PathBuf]) -> Result<(), Problem> {
 
 /// Records `key` (type and base64) as the only key under exactly this name, and removes the keys
 /// under `former`, the name of those it replaces.
-pub fn pin(path: &Path, name: &str, former: Option<&str>, key: &str) -> Result<(), Problem> {
-    let place = KnownHostsFile::of(path)?;
+pub fn pin(
+    path: &Path,
+    name: &str,
+    former: Option<&str>,
+    key: &str,
+) -> Result<(), KnownHostsFileError> {
+    let file = KnownHostsFile::of(path)?;
     // Two that record at the same time would lose one of the keys.
-    let _lock = place.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
-    let before = place.read().map_err(|why| failed(path, why))?;
+    let _lock = file.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
+    let before = file.read().map_err(|why| failed(path, why))?;
     let names: Vec<&str> = [name].into_iter().chain(former).collect();
     let mut text = remove_host(&before, &names).map_err(|SharedLine(line)| {
-        let (place, names) = (format!("{}:{line}", path.display()), names.join(" or "));
-        let how = "change that line by hand; nothing was recorded";
-        Problem::Usage(format!(
-            "{place} covers {names} by a pattern that is for other hosts too: {how}"
-        ))
+        KnownHostsFileError::Pattern { path: path.to_owned(), line, names: names.join(" or ") }
     })?;
     if !text.is_empty() && !text.ends_with(b"\n") {
         text.push(b'\n');
     }
     text.extend(format!("{name} {key}\n").as_bytes());
-    place.replace(&text).map_err(|why| failed(path, why))
+    file.replace(&text).map_err(|why| failed(path, why))
 }
 
 /// The file and its directory, which nobody but root and us can change.
@@ -65,29 +96,24 @@ struct KnownHostsFile {
 }
 
 impl KnownHostsFile {
-    /// A link is followed, so that it stays one; but not where somebody else has put it, for root
-    /// would write where it leads.
-    fn of(path: &Path) -> Result<KnownHostsFile, Problem> {
+    /// Follows a link, so that it stays one; but not one of another account, which could lead root
+    /// anywhere.
+    fn of(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
         let ours = [0, rustix::process::geteuid().as_raw()];
-        let place = KnownHostsFile::without_links(path)?;
-        match place.directory.metadata(place.name()) {
+        let file = KnownHostsFile::without_links(path)?;
+        match file.directory.metadata(file.name()) {
             Ok(link) if link.is_symlink() && !ours.contains(&link.uid()) => {
-                Err(Problem::Usage(format!(
-                    "{} is a link that uid {} has made: name the file itself in the policy; \
-                     nothing was recorded",
-                    path.display(),
-                    link.uid()
-                )))
+                Err(KnownHostsFileError::Link { path: path.to_owned(), owner: link.uid() })
             }
             Ok(link) if link.is_symlink() => {
                 let target = fs::canonicalize(path).map_err(|why| failed(path, why))?;
                 KnownHostsFile::without_links(&target)
             }
-            _ => Ok(place),
+            _ => Ok(file),
         }
     }
 
-    fn without_links(path: &Path) -> Result<KnownHostsFile, Problem> {
+    fn without_links(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
         let directory = Directory::open(path.parent().unwrap_or(Path::new("/")))
             .map_err(|why| failed(path, why))?;
         Ok(KnownHostsFile { directory, path: path.to_owned() })
@@ -104,8 +130,7 @@ impl KnownHostsFile {
         }
     }
 
-    /// With the mode and owner it had; a new one can be read by everybody, for host keys are no
-    /// secret.
+    /// Keeps mode and owner; everybody can read a new file, for host keys are not secret.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
         let was = self.directory.metadata(self.name()).ok();
         let mode = was.as_ref().map_or(0o644, |was| was.mode() & 0o7777);

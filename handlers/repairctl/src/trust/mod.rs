@@ -1,5 +1,5 @@
-//! `repairctl trust`: shows a host's key, asks, and records it. Strict checking lives from what is
-//! recorded here, so nothing is recorded that nobody has compared.
+//! `repairctl trust`: shows a host's key, asks, and records it. Repairs believe the keys that are
+//! recorded here, so none is recorded before a person has compared it.
 
 pub mod args;
 mod decision;
@@ -22,50 +22,56 @@ use crate::ui::question;
 use crate::ui::tone::Tone;
 use args::TrustArgs;
 
-/// For all connections together; a host shows up to five keys.
+/// The limit for all connections together; a host shows up to five keys.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What the network says. Everything else is read by the half that records.
+/// The data from the network. The half that records reads everything else itself.
 #[derive(Serialize, Deserialize)]
-pub struct HostKeySurvey {
-    /// Where Nagios has the host.
+pub struct HostKeyProbe {
+    /// The address in Nagios' object cache; absent when it has no such host.
     address: Option<String>,
     /// The keys that the host shows, as it sends them, or why there are none.
     keys: Result<Vec<Vec<u8>>, String>,
 }
 
+/// No name of the host has the form of one in known_hosts.
+#[derive(Debug, thiserror::Error)]
+#[error("neither its name nor its address can stand in known_hosts; nothing was recorded")]
+struct NoRecordableName;
+
 impl Split for TrustArgs {
-    type Data = HostKeySurvey;
+    type Data = HostKeyProbe;
 
     fn validate(&self, context: &Context) -> Result<(), Problem> {
         self.fingerprint.as_deref().map(fingerprint).transpose()?;
-        known_hosts_file::check(&context.config()?.routes.route(&self.host, None).known_hosts)
+        let route = context.config()?.routes.route(&self.host, None);
+        Ok(known_hosts_file::check(&route.known_hosts)?)
     }
 
-    fn collect(&self, context: &Context) -> Result<HostKeySurvey, Problem> {
+    fn collect(&self, context: &Context) -> Result<HostKeyProbe, Problem> {
         let objects = MainFile::find(self.nagios_cfg.as_deref())?
             .and_then(|main| main.objects().ok())
             .unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
-        let place = survey_target(self, &target(self, context, address.as_deref())?);
+        let place = probe_target(self, &target(self, context, address.as_deref())?);
         let keys = match probe::host_keys(&place, Instant::now() + LIMIT) {
-            Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
+            Err(why @ Error::BadTarget { .. }) => return Err(Problem::failed(why)),
             shown => shown.map_err(|why| why.to_string()),
         };
         let blobs = |keys: Vec<ShownKey>| keys.iter().map(|key| key.blob().to_owned()).collect();
-        Ok(HostKeySurvey { address, keys: keys.map(blobs) })
+        Ok(HostKeyProbe { address, keys: keys.map(blobs) })
     }
 
     fn show(
         &self,
-        survey: HostKeySurvey,
+        survey: HostKeyProbe,
         context: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
-        // What Nagios' files say of its address is where to look, and no name to record.
+        // The address in Nagios' files is a place to connect to, not a name to record.
         let (target, place) = (
             target(self, context, None)?,
-            survey_target(self, &target(self, context, survey.address.as_deref())?),
+            probe_target(self, &target(self, context, survey.address.as_deref())?),
         );
         match survey.keys {
             Ok(blobs) => {
@@ -88,7 +94,7 @@ fn compare(
     keys: &[ShownKey],
     out: &mut Out,
 ) -> Result<ToolResult, Problem> {
-    let on_file = probe::recorded(target).map_err(unusable)?;
+    let on_file = probe::recorded(target).map_err(Problem::failed)?;
     let wanted = args.fingerprint.as_deref();
     let Some(key) = choose(keys, wanted, out) else { return Ok(ToolResult::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
@@ -130,11 +136,7 @@ fn compare(
     Ok(ToolResult::Failed)
 }
 
-fn unusable(why: Error) -> Problem {
-    Problem::Usage(why.to_string())
-}
-
-/// Whether ssh-keygen(1) prints fingerprints like this: 32 bytes in base64, without padding.
+/// Whether this is a fingerprint as ssh-keygen(1) prints it: 32 bytes in base64, without padding.
 pub fn is_fingerprint(text: &str) -> bool {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.chars().all(base64))
@@ -150,13 +152,14 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
     Err(Problem::Usage(format!("'{shown}' is no fingerprint: {how}; nothing was recorded")))
 }
 
-/// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
+/// The host as a repair reaches it. Keys are judged and recorded for this target, even when they
+/// are fetched from another address.
 fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<HostRoute, Problem> {
     Ok(context.config()?.routes.route(&args.host, args.address.as_deref().or(known)))
 }
 
 /// The place to fetch the host's keys from.
-fn survey_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
+fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     let mut place = target.clone();
     place.port = args.port.unwrap_or(place.port);
     if let Some(address) = &args.address {
@@ -243,7 +246,7 @@ fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out
     out.line(format!("  ssh-keygen -lf {}", key.file_on_host()));
 }
 
-/// yes, or the fingerprint itself, as ssh(1) takes it.
+/// Asks. As with ssh(1), the answer is yes or the fingerprint itself.
 fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
     if !question::possible() {
         out.flush();
@@ -266,18 +269,13 @@ fn record(
 ) -> Result<ToolResult, Problem> {
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
     let names = HostKeyNames::new(&target.host, &target.address, target.port);
-    let name = names.to_record().ok_or_else(|| {
-        Problem::Usage(
-            "neither its name nor its address can stand in known_hosts; nothing was recorded"
-                .to_owned(),
-        )
-    })?;
+    let name = names.to_record().ok_or_else(|| Problem::failed(NoRecordableName))?;
     let line =
         key.line().ok_or_else(|| Problem::Internal("the key cannot be written".to_owned()))?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say
     // something else.
-    let now = probe::recorded(target).map_err(unusable)?;
+    let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));

@@ -6,7 +6,22 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
+use plugin_kit::Problem;
 use policy_file::Span;
+
+/// A text that [`read`] does not take for a time.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "'{}' is no time: write how long ago (90m, 7d), a date (2026-11-01) or \"2026-11-01 14:30\"",
+    .0.escape_debug()
+)]
+pub struct BadTime(String);
+
+impl From<BadTime> for Problem {
+    fn from(bad: BadTime) -> Problem {
+        Problem::Usage(bad.to_string())
+    }
+}
 
 /// `2026-11-24 03:12:44` in the system's time zone.
 pub fn shown(at: SystemTime) -> String {
@@ -25,7 +40,7 @@ pub fn rfc3339(at: SystemTime) -> String {
 
 /// A time in the past as people write it: `7d` (that long ago), `2026-11-01`, or `2026-11-01 14:30`
 /// (local time); or as [`rfc3339`] does.
-pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, String> {
+pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, BadTime> {
     if let Ok(Span(ago)) = text.parse::<Span>() {
         return Ok(now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
     }
@@ -35,13 +50,7 @@ pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, String> {
     let at = text
         .parse::<Timestamp>()
         .or_else(|_| local()?.to_zoned(TimeZone::system()).map(|at| at.timestamp()));
-    at.map(SystemTime::from).map_err(|_| {
-        format!(
-            "'{}' is no time: write how long ago (90m, 7d), a date (2026-11-01) \
-                 or \"2026-11-01 14:30\"",
-            text.escape_debug()
-        )
-    })
+    at.map(SystemTime::from).map_err(|_| BadTime(text.to_owned()))
 }
 
 /// A span for people, to the second below a minute: `0.4 s`, `75 s`, `12 min`, `3.5 h`.
