@@ -4,8 +4,8 @@
 use super::super::figures::{Figures, HostFigures};
 use super::super::format::{count, number};
 use super::super::period::Part;
+use super::html::{escape, shorten};
 use super::svg::{Anchor, Chart, ticks};
-use super::{escape, short};
 
 /// So many hosts have a row of their own; a table has all.
 const SHOWN: usize = 30;
@@ -203,7 +203,7 @@ fn row(chart: &mut Chart, host: &HostFigures, parts: &[Part], scale: &Scale, y: 
         Anchor::Start,
         0.0,
         y + ROW * 0.62,
-        &format!("{}<title>{whose}</title>", short(&host.host, 26)),
+        &format!("{}<title>{whose}</title>", shorten(&host.host, 26)),
     );
     bars(chart, &host.parts, parts, scale, baseline, &whose);
     totals(chart, host.sum.healed, host.sum.escalated(), y + ROW * 0.62);

@@ -2,6 +2,7 @@
 //! each of their numbers stands in a table as well.
 
 mod hosts;
+mod html;
 mod svg;
 mod tables;
 mod times;
@@ -11,6 +12,7 @@ use std::fmt::Write;
 use super::figures::Figures;
 use super::format::{change, count, number, percent, span_or_dash};
 use crate::ui::time;
+use html::escape;
 
 /// The whole page.
 pub fn page(figures: &Figures) -> String {
@@ -150,39 +152,4 @@ fn tiles(figures: &Figures) -> String {
 
 fn running(n: u32) -> String {
     if n == 0 { String::new() } else { format!("{} running now", number(n)) }
-}
-
-/// Text from elsewhere, for HTML: cleaned of what could disguise it, and no markup.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in plugin_kit::clean(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// The same, cut to so many characters.
-fn short(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => escape(&text.chars().take(most - 1).chain(['…']).collect::<String>()),
-        false => escape(text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_text_is_markup() {
-        assert_eq!(escape("<script>\"'&\n\u{202e}"), "&lt;script&gt;&quot;&#39;&amp;  ");
-        assert_eq!(short("<<<<", 3), "&lt;&lt;…");
-    }
 }

@@ -4,7 +4,7 @@ use ledger::Record;
 
 use super::super::figures::Figures;
 use super::super::format::{change, count, number, reason, span, span_or_dash};
-use super::{escape, short};
+use super::html::{escape, shorten};
 use crate::object::Object;
 use crate::ui::time;
 
@@ -95,7 +95,7 @@ pub fn offenders(figures: &Figures) -> String {
         let bars = bar("healed", sum.healed, most) + &bar("handed", sum.escalated(), most);
         let numbers =
             [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused].map(number);
-        [short(&name, 60), bars].into_iter().chain(numbers).collect()
+        [shorten(&name, 60), bars].into_iter().chain(numbers).collect()
     });
     let headings = [
         "Object",
@@ -135,7 +135,7 @@ pub fn stopped(figures: &Figures) -> String {
     let rows = figures.stopped.iter().take(10).map(|stopped| {
         let name = Object { host: &stopped.host, service: stopped.service.as_deref() }.to_string();
         vec![
-            short(&name, 60),
+            shorten(&name, 60),
             number(stopped.count),
             time::shown(stopped.first),
             time::shown(stopped.last),
@@ -165,10 +165,14 @@ pub fn escalated(figures: &Figures) -> String {
 fn escalated_row(record: &Record) -> Vec<String> {
     vec![
         time::shown(record.reserved),
-        short(&crate::history::object(record).to_string(), 60),
+        shorten(&crate::history::object(record).to_string(), 60),
         escape(&record.repair),
         escape(&record.state().as_str().replace('-', " ")),
         record.took().map(span).unwrap_or_default(),
-        format!("{} <span class=\"job\">{}</span>", short(&record.text, 200), escape(&record.job)),
+        format!(
+            "{} <span class=\"job\">{}</span>",
+            shorten(&record.text, 200),
+            escape(&record.job)
+        ),
     ]
 }
