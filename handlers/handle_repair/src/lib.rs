@@ -10,6 +10,4 @@ pub mod explain;
 pub mod handler;
 pub mod job;
 #[cfg(feature = "worker")]
-pub mod status;
-#[cfg(feature = "worker")]
 pub mod worker;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::repairs::{QuotaKeys, Repair};
-use super::ssh::{HostRoutes, SshKeys};
+use super::routes::{HostRoutes, SshKeys};
 use super::unique::Unique;
 
 /// The policy and the places of things.

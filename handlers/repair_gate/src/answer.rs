@@ -1,9 +1,10 @@
-//! The one framed line that a server believes, after what `live` tells: `SHN1 ` and one compact
-//! JSON object. Its shape is a contract with the transport on the Nagios server; a field that is
-//! not in it would make an honest answer unbelievable.
+//! The one framed line that a server believes, after the lines of `stream`: `SHN1 ` and one compact
+//! JSON object. Its shape is a contract with the transport on the Nagios server, which refuses an
+//! answer with any other field.
 
 use serde_json::{Value, json};
 
+use crate::config::RepairDefinitions;
 use crate::durations::{fractional_seconds, seconds_up};
 use crate::output::clean;
 use crate::rate_limit::{MOST_RECORDS, RecordUsage};
@@ -12,74 +13,83 @@ use crate::rejection::Rejection;
 use crate::request::{Job, Name};
 use crate::timestamps::{now, to_seconds};
 
-/// What one command of a diagnosis said.
+/// What one command of a diagnosis printed.
 pub(crate) struct DiagnosisReport {
     pub(crate) run: Vec<String>,
     pub(crate) exit: Option<i32>,
     pub(crate) output: Vec<String>,
 }
 
-/// How one repair stands.
+/// How much of its limits one repair has used.
 pub(crate) struct RepairUsage {
     pub(crate) repair: Name,
     pub(crate) usage: RecordUsage,
-    /// What a request that came now would be refused.
+    /// What would refuse a request that came now.
     pub(crate) refusal: Option<Rejection>,
 }
 
 /// What the gate answers.
 pub(crate) enum GateAnswer {
-    Repair(JobRecord, RunState),
-    Status(JobRecord, RunState),
-    Diagnose { repair: String, reports: Vec<DiagnosisReport> },
-    Ready(String),
+    Repair(JobRecord),
+    Status(JobRecord),
+    Diagnose(Name, Vec<DiagnosisReport>),
+    Ready(Name),
     Usage(Vec<RepairUsage>),
-    List(Vec<String>),
+    List(RepairDefinitions),
     Version,
+    /// With the job that the request was about, if that could be read.
     Refused(Rejection, Option<Job>),
 }
 
 impl GateAnswer {
-    /// The line, with its newline.
+    /// Returns the line, with its newline.
     pub(crate) fn frame(&self, host: &str) -> String {
         let mut object = match self {
-            GateAnswer::Repair(record, state) => of_job("repair", record, *state),
-            GateAnswer::Status(record, state) => of_job("status", record, *state),
-            GateAnswer::Diagnose { repair, reports } => json!({
-                "answer": "diagnose", "repair": repair,
-                "reports": reports.iter().map(|r| json!({"run": r.run, "exit": r.exit, "output": r.output})).collect::<Vec<_>>(),
-            }),
+            GateAnswer::Repair(record) => job_json("repair", record),
+            GateAnswer::Status(record) => job_json("status", record),
+            GateAnswer::Diagnose(repair, reports) => {
+                let reports: Value = reports.iter().map(report_json).collect();
+                json!({"answer": "diagnose", "repair": repair.as_str(), "reports": reports})
+            }
             GateAnswer::Ready(repair) => {
-                json!({"answer": "ready", "repair": repair, "time": to_seconds(now())})
+                json!({"answer": "ready", "repair": repair.as_str(), "time": to_seconds(now())})
             }
             GateAnswer::Usage(all) => {
-                json!({"answer": "usage", "repairs": all.iter().map(of_usage).collect::<Vec<_>>()})
+                let repairs: Value = all.iter().map(usage_json).collect();
+                json!({"answer": "usage", "repairs": repairs})
             }
-            GateAnswer::List(names) => json!({"answer": "list", "repairs": names}),
+            GateAnswer::List(repairs) => {
+                let names: Value = repairs.iter().map(|(name, _)| name.as_str()).collect();
+                json!({"answer": "list", "repairs": names})
+            }
             GateAnswer::Version => {
                 json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")})
             }
-            GateAnswer::Refused(refusal, job) => of_refusal(refusal, job.as_ref()),
+            GateAnswer::Refused(refusal, job) => refusal_json(refusal, job.as_ref()),
         };
-        put(&mut object, "host", Some(json!(host)));
+        put(&mut object, "host", Some(host));
         format!("SHN1 {object}\n")
     }
 
-    /// The exit code: information only, and in 0..3.
+    /// Returns the exit code: information only, and in 0..3.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            GateAnswer::Repair(_, RunState::Failed | RunState::Timeout) => 1,
-            GateAnswer::Repair(_, RunState::Running | RunState::Unknown) => 2,
+            GateAnswer::Repair(record) => match record.state {
+                RunState::Done => 0,
+                RunState::Failed | RunState::Timeout => 1,
+                RunState::Running | RunState::Unknown => 2,
+            },
             GateAnswer::Refused(..) => 3,
             _ => 0,
         }
     }
 
-    /// The same in a few words, for the system's log.
+    /// Returns the same in a few words, for the system's log.
     pub(crate) fn summary(&self) -> String {
         match self {
-            GateAnswer::Repair(record, state) | GateAnswer::Status(record, state) => {
-                format!("{} after {:.3} s", state.word(), fractional_seconds(record.elapsed))
+            GateAnswer::Repair(record) | GateAnswer::Status(record) => {
+                let seconds = fractional_seconds(record.elapsed);
+                format!("{} after {seconds:.3} s", record.state.word())
             }
             GateAnswer::Refused(refusal, _) => {
                 format!("refused, {}: {}", refusal.reason.word(), clean(&refusal.text, 300))
@@ -89,34 +99,44 @@ impl GateAnswer {
     }
 }
 
-fn of_job(answer: &str, record: &JobRecord, state: RunState) -> Value {
+fn job_json(answer: &str, record: &JobRecord) -> Value {
     json!({
-        "answer": answer, "job": record.job.as_str(), "repair": record.repair.as_str(), "state": state.word(),
-        "exit": record.exit, "signal": record.signal, "seconds": fractional_seconds(record.elapsed), "started": to_seconds(record.started),
+        "answer": answer, "job": record.job.as_str(), "repair": record.repair.as_str(),
+        "state": record.state.word(), "exit": record.exit, "signal": record.signal,
+        "seconds": fractional_seconds(record.elapsed), "started": to_seconds(record.started),
         "output": record.output,
     })
 }
 
-fn of_usage(used: &RepairUsage) -> Value {
+fn report_json(report: &DiagnosisReport) -> Value {
+    json!({"run": report.run, "exit": report.exit, "output": report.output})
+}
+
+fn usage_json(used: &RepairUsage) -> Value {
+    let obstacle = used.refusal.as_ref().map(|refusal| {
+        json!({
+            "reason": refusal.reason.word(), "text": clean(&refusal.text, 500),
+            "retry_after": refusal.retry_after.map(seconds_up),
+        })
+    });
     json!({
-        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS, "room_in": used.usage.room_in.map(seconds_up),
-        "obstacle": used.refusal.as_ref().map(|refusal| {
-            json!({"reason": refusal.reason.word(), "text": clean(&refusal.text, 500), "retry_after": refusal.retry_after.map(seconds_up)})
-        }),
+        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS,
+        "room_in": used.usage.room_in.map(seconds_up), "obstacle": obstacle,
     })
 }
 
-fn of_refusal(refusal: &Rejection, job: Option<&Job>) -> Value {
-    let mut object = json!({"answer": "refused", "reason": refusal.reason.word(), "text": clean(&refusal.text, 500)});
-    put(&mut object, "job", job.map(|job| json!(job.as_str())));
-    put(&mut object, "running", refusal.running.as_ref().map(|job| json!(job.as_str())));
-    put(&mut object, "retry_after", refusal.retry_after.map(|after| json!(seconds_up(after))));
+fn refusal_json(refusal: &Rejection, job: Option<&Job>) -> Value {
+    let text = clean(&refusal.text, 500);
+    let mut object = json!({"answer": "refused", "reason": refusal.reason.word(), "text": text});
+    put(&mut object, "job", job.map(Job::as_str));
+    put(&mut object, "running", refusal.running.as_ref().map(Job::as_str));
+    put(&mut object, "retry_after", refusal.retry_after.map(seconds_up));
     object
 }
 
-fn put(object: &mut Value, key: &str, value: Option<Value>) {
+fn put(object: &mut Value, key: &str, value: Option<impl Into<Value>>) {
     if let (Some(map), Some(value)) = (object.as_object_mut(), value) {
-        map.insert(key.to_owned(), value);
+        map.insert(key.to_owned(), value.into());
     }
 }
 
@@ -140,9 +160,12 @@ mod tests {
         (done.exit, done.elapsed) = (Some(0), Duration::from_millis(1001));
         done.output = vec!["a\"b".into()];
         assert_eq!(
-            parsed(&GateAnswer::Repair(done, RunState::Done)),
-            json!({"answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd", "state": "done", "exit": 0,
-                "signal": null, "seconds": 1.001, "started": 5, "output": ["a\"b"]})
+            parsed(&GateAnswer::Repair(done)),
+            json!({
+                "answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd",
+                "state": "done", "exit": 0, "signal": null, "seconds": 1.001, "started": 5,
+                "output": ["a\"b"],
+            })
         );
     }
 
@@ -166,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_codes_tell_the_kind_of_answer() {
+    fn the_exit_code_depends_on_the_kind_of_answer() {
         let of = |state| record("20261123-aa", state, 1, Some(2));
         for (state, code) in [
             (RunState::Done, 0),
@@ -175,8 +198,8 @@ mod tests {
             (RunState::Running, 2),
             (RunState::Unknown, 2),
         ] {
-            assert_eq!(GateAnswer::Repair(of(state), state).code(), code);
-            assert_eq!(GateAnswer::Status(of(state), state).code(), 0);
+            assert_eq!(GateAnswer::Repair(of(state)).code(), code);
+            assert_eq!(GateAnswer::Status(of(state)).code(), 0);
         }
         assert_eq!(GateAnswer::Version.code(), 0);
         assert_eq!(GateAnswer::Refused(RejectionReason::Busy.because(""), None).code(), 3);

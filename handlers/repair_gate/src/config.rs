@@ -1,17 +1,18 @@
-//! repairs.json: which names stand for which commands. Text in, checked repairs out; whose file it
-//! is, is the business of `trust`. Everything that is not understood is refused, for a typing error
-//! must not become a default.
+//! repairs.json: the named commands of this host. Text in, checked repairs out; `ownership` checks
+//! whose file it is. Everything that is not understood is refused, for a typing error must not
+//! become a default.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
+use std::{error, fmt};
 
 use serde_json::{Map, Value};
 
 use crate::duplicate;
+use crate::durations::TimeLimit;
 use crate::request::Name;
 
-/// More than any hand writes; read whole into memory.
+/// Bytes, more than anyone writes by hand; read whole into memory.
 pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
 /// The largest `count` of a budget.
 pub(crate) const MOST_RUNS: u64 = 1000;
@@ -20,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// The repairs this host knows.
+/// The repairs of this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairDefinitions {
     by_name: BTreeMap<Name, RepairDefinition>,
@@ -39,7 +40,7 @@ pub struct RepairDefinition {
     pub cooldown: Duration,
     /// How often it runs at most; `None` if that has no limit.
     pub budget: Option<Budget>,
-    /// Commands that look and change nothing; they run under the same account.
+    /// Commands that change nothing and show what is wrong; they run under the same account.
     pub diagnose: Vec<Vec<String>>,
 }
 
@@ -52,36 +53,29 @@ pub struct Budget {
     pub window: Duration,
 }
 
-/// What is wrong, and where: a key path (`repairs.httpd.timeout`) or a line and column.
+/// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    place: ErrorPosition,
+    /// To be written behind the file's name: `:3:14`, or `: repairs.httpd.timeout`.
+    place: String,
     text: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum ErrorPosition {
-    Text { line: usize, column: usize },
-    Key(String),
-}
-
 impl fmt::Display for BadConfig {
-    /// To be written behind the file's name: `:3:14: text` or `: repairs.httpd.timeout: text`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            ErrorPosition::Text { line, column } => write!(f, ":{line}:{column}: {}", self.text),
-            ErrorPosition::Key(path) => write!(f, ": {path}: {}", self.text),
-        }
+        write!(f, "{}: {}", self.place, self.text)
     }
 }
 
+impl error::Error for BadConfig {}
+
 impl RepairDefinitions {
-    /// The repair of that name.
+    /// Returns the repair of that name.
     pub fn get(&self, name: &Name) -> Option<&RepairDefinition> {
         self.by_name.get(name)
     }
 
-    /// All of them, sorted by name.
+    /// Iterates over all repairs, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &RepairDefinition)> {
         self.by_name.iter()
     }
@@ -93,6 +87,12 @@ impl RepairDefinitions {
 }
 
 impl RepairDefinition {
+    /// Returns its commands, each with its time limit: the repair, then the diagnosis.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = (&Vec<String>, TimeLimit)> {
+        let diagnose = self.diagnose.iter().map(|argv| (argv, TimeLimit::DIAGNOSIS));
+        std::iter::once((&self.run, TimeLimit::of_repair(self.timeout))).chain(diagnose)
+    }
+
     /// Returns the time for which records must be kept so that neither cooldown nor budget forgets
     /// a run.
     pub fn retention(&self) -> Duration {
@@ -105,15 +105,13 @@ pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {
         let text = format!("the key \"{}\" is here for the second time", shown(&double.key));
-        return Err(BadConfig {
-            place: ErrorPosition::Text { line: double.line, column: double.column },
-            text,
-        });
+        return Err(BadConfig { place: format!(":{}:{}", double.line, double.column), text });
     }
-    let top = ConfigValue::top(&whole).object(&["repairs"])?;
+    let top = ConfigValue { path: String::new(), value: &whole };
+    top.check_keys(&["repairs"])?;
     let repairs = top.need("repairs")?;
     let mut by_name = BTreeMap::new();
-    for (name, value) in repairs.any_object()? {
+    for (name, value) in repairs.object()? {
         let key = repairs.below(name, value);
         let Some(name) = Name::new(name) else {
             return Err(
@@ -128,31 +126,31 @@ pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
 fn syntax(e: &serde_json::Error) -> BadConfig {
     let whole = e.to_string();
     let text = whole.split(" at line ").next().unwrap_or_default().to_owned();
-    BadConfig { place: ErrorPosition::Text { line: e.line(), column: e.column() }, text }
+    BadConfig { place: format!(":{}:{}", e.line(), e.column()), text }
 }
 
 fn repair(key: &ConfigValue<'_>) -> Result<RepairDefinition, BadConfig> {
-    let fields = key.object(&["run", "as", "timeout", "cooldown", "budget", "diagnose"])?;
-    let user = fields.get("as").map(|key| account(&key)).transpose()?;
+    key.check_keys(&["run", "as", "timeout", "cooldown", "budget", "diagnose"])?;
+    let user = key.get("as").map(|key| account(&key)).transpose()?;
     let exact = user.is_some();
     Ok(RepairDefinition {
-        run: command(&fields.need("run")?, exact)?,
-        timeout: fields.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, HOUR))?,
-        cooldown: fields.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, WEEK))?,
-        budget: fields.get("budget").map(|key| budget(&key)).transpose()?,
-        diagnose: fields.get("diagnose").map_or(Ok(Vec::new()), |key| reports(&key, exact))?,
+        run: command(&key.need("run")?, exact)?,
+        timeout: key.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, HOUR))?,
+        cooldown: key.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, WEEK))?,
+        budget: key.get("budget").map(|key| budget(&key)).transpose()?,
+        diagnose: key.get("diagnose").map_or(Ok(Vec::new()), |key| reports(&key, exact))?,
         user,
     })
 }
 
 fn budget(key: &ConfigValue<'_>) -> Result<Budget, BadConfig> {
-    let fields = key.object(&["count", "window"])?;
-    let count = fields.need("count")?;
+    key.check_keys(&["count", "window"])?;
+    let count = key.need("count")?;
     let many = count.value.as_u64().filter(|n| (1..=MOST_RUNS).contains(n));
     Ok(Budget {
         count: many
             .ok_or_else(|| count.wrong(&format!("must be a whole number from 1 to {MOST_RUNS}")))?,
-        window: duration(&fields.need("window")?, 1, WEEK)?,
+        window: duration(&key.need("window")?, 1, WEEK)?,
     })
 }
 
@@ -164,8 +162,8 @@ fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadCo
     items.iter().map(|item| command(item, exact)).collect()
 }
 
-/// The name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an alias,
-/// and `ALL` as everyone.
+/// Reads the name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an
+/// alias, and `ALL` as everyone.
 fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     let name = key.string()?;
     if is_account(name) {
@@ -185,7 +183,7 @@ pub(crate) fn is_account(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// An argv. With `exact` it will stand in a sudoers file, where arguments are joined by blanks
+/// Reads an argv. With `exact` it goes into a sudoers file, where arguments are joined by blanks
 /// before they are compared: a blank inside a word, or a character that has a meaning there, could
 /// let another command through.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
@@ -205,8 +203,8 @@ fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig>
             && !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:=,+@%~*?[]{}".contains(&b))
         {
             return Err(item.wrong(
-                "with \"as\", sudoers must be able to say it exactly: letters, digits \
-                                       and _-./:=,+@%~*?[]{} only",
+                "with \"as\", sudoers must be able to say it exactly: letters, digits and \
+                 _-./:=,+@%~*?[]{} only",
             ));
         }
         words.push(word.to_owned());
@@ -222,7 +220,7 @@ fn is_plain_path(word: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// A number and one of s, m, h, d, from `least` seconds to `most`.
+/// Reads a number and one of s, m, h, d, from `least` seconds to `most`.
 fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
     let seconds = seconds(key.string()?)
         .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
@@ -255,47 +253,42 @@ struct ConfigValue<'a> {
     value: &'a Value,
 }
 
-/// An object whose keys are all known.
-struct ConfigObject<'a> {
-    path: String,
-    map: &'a Map<String, Value>,
-}
-
 impl<'a> ConfigValue<'a> {
-    fn top(value: &'a Value) -> ConfigValue<'a> {
-        ConfigValue { path: String::new(), value }
-    }
-
     fn below(&self, name: &str, value: &'a Value) -> ConfigValue<'a> {
         ConfigValue { path: join(&self.path, name), value }
     }
 
     fn wrong(&self, text: &str) -> BadConfig {
         let path = if self.path.is_empty() { "the whole file" } else { &self.path };
-        BadConfig { place: ErrorPosition::Key(path.to_owned()), text: text.to_owned() }
+        BadConfig { place: format!(": {path}"), text: text.to_owned() }
     }
 
-    fn any_object(&self) -> Result<&'a Map<String, Value>, BadConfig> {
+    fn object(&self) -> Result<&'a Map<String, Value>, BadConfig> {
         self.value.as_object().ok_or_else(|| self.wrong("must be an object, {...}"))
     }
 
-    fn object(&self, known: &[&str]) -> Result<ConfigObject<'a>, BadConfig> {
-        let map = self.any_object()?;
-        match map.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+    /// Checks that it is an object in which every key is one of `known`.
+    fn check_keys(&self, known: &[&str]) -> Result<(), BadConfig> {
+        match self.object()?.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, value)) => Err(self
                 .below(name, value)
                 .wrong(&format!("unknown key; known are {}", known.join(", ")))),
-            None => Ok(ConfigObject { path: self.path.clone(), map }),
+            None => Ok(()),
         }
+    }
+
+    fn get(&self, name: &str) -> Option<ConfigValue<'a>> {
+        self.value.get(name).map(|value| self.below(name, value))
+    }
+
+    fn need(&self, name: &str) -> Result<ConfigValue<'a>, BadConfig> {
+        self.get(name).ok_or_else(|| self.below(name, self.value).wrong("is missing"))
     }
 
     fn array(&self) -> Result<Vec<ConfigValue<'a>>, BadConfig> {
         let items = self.value.as_array().ok_or_else(|| self.wrong("must be a list, [...]"))?;
-        Ok(items
-            .iter()
-            .enumerate()
-            .map(|(n, value)| ConfigValue { path: format!("{}[{n}]", self.path), value })
-            .collect())
+        let path = |n| format!("{}[{n}]", self.path);
+        Ok((0..).zip(items).map(|(n, value)| ConfigValue { path: path(n), value }).collect())
     }
 
     fn string(&self) -> Result<&'a str, BadConfig> {
@@ -303,21 +296,7 @@ impl<'a> ConfigValue<'a> {
     }
 }
 
-impl<'a> ConfigObject<'a> {
-    fn get(&self, name: &str) -> Option<ConfigValue<'a>> {
-        self.map.get(name).map(|value| ConfigValue { path: join(&self.path, name), value })
-    }
-
-    fn need(&self, name: &str) -> Result<ConfigValue<'a>, BadConfig> {
-        let missing = || BadConfig {
-            place: ErrorPosition::Key(join(&self.path, name)),
-            text: "is missing".into(),
-        };
-        self.get(name).ok_or_else(missing)
-    }
-}
-
-/// Keys are shown to people; a strange one must not bring control characters or a megabyte along.
+/// Returns a key for a message, without control characters and cut to 80 characters.
 fn shown(key: &str) -> String {
     key.chars().take(80).flat_map(char::escape_debug).collect()
 }

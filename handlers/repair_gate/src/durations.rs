@@ -44,7 +44,7 @@ impl TimeLimit {
     }
 }
 
-/// Returns whole seconds, rounded up: a request after so many seconds is not too early.
+/// Returns whole seconds, rounded up: a request after them is not too early.
 pub(crate) fn seconds_up(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

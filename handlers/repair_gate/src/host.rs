@@ -2,9 +2,11 @@
 //! binary has no NSS, and std has no getuid.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
+use crate::output::clean;
 use crate::record::LARGEST_FILE;
+use crate::rejection::{Rejection, RejectionReason};
 
 /// The machine and this process on it.
 pub(crate) struct LocalHost {
@@ -23,15 +25,15 @@ impl LocalHost {
     ///
     /// # Errors
     /// One of them cannot be read, or the file size limit is below a record.
-    pub(crate) fn look() -> Result<LocalHost, String> {
-        room_for_a_record(&read("/proc/self/limits")?)?;
+    pub(crate) fn read() -> Result<LocalHost, Rejection> {
+        check_file_size_limit(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
         let uid =
             field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
         let boot = read("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         Ok(LocalHost {
-            uid: uid.ok_or("/proc/self/status has no Uid line")?,
-            boot: if boot.is_empty() { return Err("the boot id is empty".into()) } else { boot },
+            uid: uid.ok_or_else(|| wrong("/proc/self/status has no Uid line"))?,
+            boot: if boot.is_empty() { return Err(wrong("the boot id is empty")) } else { boot },
             umask: field(&status, "Umask:")
                 .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
             passwd: passwd()?,
@@ -50,46 +52,53 @@ impl LocalHost {
     }
 }
 
+fn wrong(text: &str) -> Rejection {
+    RejectionReason::State.because(text)
+}
+
+fn unreadable(path: &str, e: &io::Error) -> Rejection {
+    wrong(&format!("{path} cannot be read: {e}"))
+}
+
 /// A system without accounts of its own has no such file.
-fn passwd() -> Result<String, String> {
+fn passwd() -> Result<String, Rejection> {
     match fs::read_to_string("/etc/passwd") {
-        Err(why) if why.kind() == ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|why| format!("/etc/passwd cannot be read: {why}")),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|e| unreadable("/etc/passwd", &e)),
     }
 }
 
-/// The host's own name, as information for the reader of an answer.
+/// Returns the host's own name, as information for the reader of an answer.
 pub(crate) fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    crate::output::clean(name.trim(), 100)
+    clean(name.trim(), 100)
 }
 
-/// The account of that uid, or the number.
+/// Returns the account of that uid, or the number.
 pub(crate) fn account(uid: u32) -> String {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&number));
     line.and_then(|line| line.split(':').next())
-        .map_or(format!("uid {uid}"), |name| crate::output::clean(name, 40))
+        .map_or(format!("uid {uid}"), |name| clean(name, 40))
 }
 
 /// SIGXFSZ would end the gate in the middle of a record, and std can neither catch nor ignore it
 /// (setrlimit(2)).
-fn room_for_a_record(limits: &str) -> Result<(), String> {
+fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
     let bytes = field(limits, "Max file size")
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     match bytes {
-        Some(bytes) if bytes < LARGEST_FILE => Err(format!(
+        Some(bytes) if bytes < LARGEST_FILE => Err(wrong(&format!(
             "this login may write files of {bytes} bytes, too few for a record; raise fsize \
              (limits.conf(5))"
-        )),
+        ))),
         _ => Ok(()),
     }
 }
 
-/// People's names in /etc/passwd may be latin-1.
-fn read(path: &str) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
+fn read(path: &str) -> Result<String, Rejection> {
+    let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -124,16 +133,15 @@ mod tests {
                 "Limit Soft Hard Units\nMax file size             {soft}     unlimited     bytes\n"
             )
         };
-        assert!(room_for_a_record(&limits("65535")).unwrap_err().contains("65535 bytes"));
-        assert_eq!(
-            room_for_a_record(&limits("65536")).and(room_for_a_record(&limits("unlimited"))),
-            Ok(())
-        );
+        let refused = check_file_size_limit(&limits("65535")).unwrap_err().text;
+        assert!(refused.contains("65535 bytes"), "{refused}");
+        check_file_size_limit(&limits("65536")).unwrap();
+        check_file_size_limit(&limits("unlimited")).unwrap();
     }
 
     #[test]
-    fn the_machine_can_be_looked_at() {
-        let host = LocalHost::look().unwrap();
+    fn reads_this_machine() {
+        let host = LocalHost::read().unwrap();
         assert!(host.boot.len() > 30 && host.umask.is_some());
     }
 }

@@ -12,9 +12,9 @@ use crate::output::clean;
 use crate::rejection::{Rejection, RejectionReason};
 use crate::timestamps::utc;
 
-/// Refuses, with who and since when, if there is one. That it is there is enough, whatever it is;
-/// so is not being able to tell.
-pub(crate) fn not_held(config: &Path) -> Result<(), Rejection> {
+/// Refuses if the file is there, with its owner and its age. Its kind does not matter; if it cannot
+/// be looked at, it counts as there.
+pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     let hold = config.with_file_name("hold");
     let text = match fs::symlink_metadata(&hold) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -35,7 +35,7 @@ pub(crate) fn not_held(config: &Path) -> Result<(), Rejection> {
     Err(RejectionReason::Held.because(text))
 }
 
-/// What whoever holds the host wrote into the file, if anything.
+/// Returns what the file says, if anything.
 fn first_line(hold: &Path) -> String {
     let mut bytes = Vec::new();
     let _ = File::open(hold).and_then(|file| file.take(400).read_to_end(&mut bytes));

@@ -1,20 +1,46 @@
-//! Of output of any size: the first and the last lines, each bounded, without control characters.
-//! Memory is bounded by construction; a program that writes gigabytes costs nothing but its own
-//! time.
+//! Output: what this program prints, and what it keeps of a command's output of any size: the first
+//! and the last lines, each bounded, without control characters. A command that writes gigabytes
+//! costs its own time, but no memory.
 
 use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 use crate::stream::LineStream;
 
 const LINES_EACH_END: usize = 20;
-/// Bytes, so that eight reports fit the 256 KiB a server reads of one answer, even if every byte
-/// needs an escape there.
+/// Bytes of a line, so that eight reports fit the 256 KiB a server reads of one answer, even if
+/// every byte needs an escape there.
 const LINE: usize = 300;
 
-/// Takes output piece by piece, keeps its two ends, and hands each line on to whoever is told live.
+/// What this program prints, and its exit code: 0..3, or any for `within`.
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: u8,
+    /// Whether half of stdout is worse than nothing: a sudoers file on a full disk.
+    pub(crate) must_arrive: bool,
+}
+
+impl Output {
+    /// Prints it, stdout in one write.
+    pub(crate) fn print(self) -> ExitCode {
+        let mut stdout = io::stdout().lock();
+        // A client may have gone; what was done is on record, and the code remains.
+        let written = stdout.write_all(self.stdout.as_bytes()).and_then(|()| stdout.flush());
+        let (stderr, code) = match written {
+            Err(e) if self.must_arrive => (format!("repair_gate: standard output: {e}\n"), 3),
+            _ => (self.stderr, self.code),
+        };
+        let _ = io::stderr().write_all(stderr.as_bytes());
+        ExitCode::from(code)
+    }
+}
+
+/// Takes output piece by piece, keeps its two ends, and sends each line to a stream.
 #[derive(Default)]
 pub(crate) struct Excerpt {
-    live: Option<LineStream>,
+    stream: Option<LineStream>,
     head: Vec<Vec<u8>>,
     tail: VecDeque<Vec<u8>>,
     left_out: u64,
@@ -23,12 +49,12 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
-    /// Nothing yet.
-    pub(crate) fn told(live: Option<LineStream>) -> Excerpt {
-        Excerpt { live, ..Excerpt::default() }
+    /// Returns an empty excerpt.
+    pub(crate) fn streaming(stream: Option<LineStream>) -> Excerpt {
+        Excerpt { stream, ..Excerpt::default() }
     }
 
-    /// More output, cut anywhere.
+    /// Adds output, cut anywhere.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if byte == b'\n' {
@@ -45,8 +71,8 @@ impl Excerpt {
     fn end_line(&mut self) {
         self.in_line = false;
         let line = std::mem::take(&mut self.line);
-        if let Some(live) = &mut self.live {
-            live.line(&shown(&line));
+        if let Some(stream) = &mut self.stream {
+            stream.line(&shown(&line));
         }
         if self.head.len() < LINES_EACH_END {
             self.head.push(line);
@@ -59,7 +85,7 @@ impl Excerpt {
         }
     }
 
-    /// The lines, and between the two ends how many are not shown.
+    /// Returns the lines, and between the two ends how many are not shown.
     pub(crate) fn lines(mut self) -> Vec<String> {
         if self.in_line {
             self.end_line();
@@ -77,8 +103,8 @@ fn shown(line: &[u8]) -> String {
     clean(&String::from_utf8_lossy(line), LINE)
 }
 
-/// `text` on one line and, but for the dots that tell of a cut, at most `most` bytes, with nothing
-/// in it that could move a cursor, colour a terminal or turn the reading direction around.
+/// Returns `text` on one line of at most `most` bytes and, if it is longer, three dots, without
+/// characters that could move a cursor, colour a terminal or change the reading direction.
 pub(crate) fn clean(text: &str, most: usize) -> String {
     let mut cleaned = String::new();
     for c in text.trim_end_matches('\r').chars().map(harmless) {
@@ -126,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn long_output_keeps_its_two_ends_and_says_so() {
+    fn keeps_the_two_ends_of_long_output() {
         let output: String = (1..=1000).map(|n| format!("line {n}\n")).collect();
         let lines = excerpt(output.as_bytes());
         assert_eq!(lines.len(), 41);

@@ -15,7 +15,7 @@ use crate::timestamps::until;
 /// before its records are.
 #[allow(clippy::cast_possible_truncation, reason = "a thousand fits")]
 pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
-/// The least time for which a job ID stays known; a server asks again within minutes.
+/// The least time for which a job ID stays known; a server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
 /// Returns the time after its end for which a record is needed, from the retention of its repair.
@@ -44,12 +44,7 @@ pub(crate) fn usage(
 
 /// Refuses while a repair runs, by its record.
 pub(crate) fn check_idle(records: &[JobRecord], now: Now<'_>) -> Result<(), Rejection> {
-    let Some(running) = running(records, now) else { return Ok(()) };
-    let text = format!(
-        "{} (job {}) is running; one repair at a time on a host",
-        running.repair, running.job
-    );
-    Err(busy(running, text))
+    running(records, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
 /// Refuses if a request that came now would be refused. For callers without the lock, which do not
@@ -76,7 +71,9 @@ pub(crate) fn check(
     now: Now<'_>,
 ) -> Result<(), Rejection> {
     if let Some(running) = running(records, now) {
-        return Err(may_still_run(running, now.time));
+        let left = seconds_up(until(running.deadline, now.time));
+        let what = format!("has lost its gate and may still be running for up to {left} s");
+        return Err(busy(running, &what));
     }
     let (mine, now) = (of(name, records), now.time);
     if let Some(last) = mine.iter().max_by_key(|record| record.last_moment()) {
@@ -86,10 +83,10 @@ pub(crate) fn check(
         check_budget(budget, &mine, name, now)?;
     }
     let Some(left) = room_in(&ends(&mine, repair, now), MOST_RECORDS, now) else { return Ok(()) };
+    let seconds = seconds_up(left);
     let text = format!(
         "{name} has used all its {MOST_RECORDS} records; it needs a person, not another repair; \
-         there is room again in {} s",
-        seconds_up(left)
+         there is room again in {seconds} s"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::State.because(text) })
 }
@@ -98,19 +95,10 @@ fn running<'a>(records: &'a [JobRecord], now: Now<'_>) -> Option<&'a JobRecord> 
     records.iter().find(|record| record.state_at(now) == RunState::Running)
 }
 
-fn busy(running: &JobRecord, text: String) -> Rejection {
+fn busy(running: &JobRecord, what: &str) -> Rejection {
+    let (repair, job) = (&running.repair, &running.job);
+    let text = format!("{repair} (job {job}) {what}; one repair at a time on a host");
     Rejection { running: Some(running.job.clone()), ..RejectionReason::Busy.because(text) }
-}
-
-fn may_still_run(running: &JobRecord, now: SystemTime) -> Rejection {
-    let text = format!(
-        "{} (job {}) has lost its gate and may still be running for up to {} s; one repair at a \
-         time on a host",
-        running.repair,
-        running.job,
-        seconds_up(until(running.deadline, now))
-    );
-    busy(running, text)
 }
 
 fn of<'a>(name: &Name, records: &'a [JobRecord]) -> Vec<&'a JobRecord> {
@@ -148,11 +136,9 @@ fn check_budget(
     let leaves = later(mine.iter().map(|record| record.started + budget.window), now);
     let count = usize::try_from(budget.count).unwrap_or(usize::MAX);
     let Some(left) = room_in(&leaves, count, now) else { return Ok(()) };
+    let (count, window, seconds) = (budget.count, budget.window.as_secs(), seconds_up(left));
     let text = format!(
-        "{name} has used its budget of {} in {} s; there is room again in {} s",
-        budget.count,
-        budget.window.as_secs(),
-        seconds_up(left)
+        "{name} has used its budget of {count} in {window} s; there is room again in {seconds} s"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::Budget.because(text) })
 }

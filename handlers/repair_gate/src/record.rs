@@ -207,8 +207,8 @@ pub(crate) mod tests {
         assert_eq!(
             text,
             "{\"boot\":\"b1\",\"deadline\":80000,\"ended\":6500,\"exit\":3,\"job\":\"20261123-aa\",\
-             \"output\":[\"no \\\"way\\\"\",\"ü\"],\"pid\":8589,\"repair\":\"httpd\",\"seconds\":1.5,\
-             \"signal\":null,\"started\":5000,\"state\":\"failed\"}\n"
+             \"output\":[\"no \\\"way\\\"\",\"ü\"],\"pid\":8589,\"repair\":\"httpd\",\
+             \"seconds\":1.5,\"signal\":null,\"started\":5000,\"state\":\"failed\"}\n"
         );
         assert_eq!(JobRecord::from_json(&text), Some(written));
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ownership::UnusablePath;
 use crate::request::Job;
-use crate::store::StateDirError;
 
 /// The kinds of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,9 @@ pub(crate) struct Rejection {
     pub(crate) retry_after: Option<Duration>,
 }
 
-impl From<StateDirError> for Rejection {
-    fn from(e: StateDirError) -> Rejection {
-        RejectionReason::State.because(e.to_string())
+/// A path of the state directory.
+impl From<UnusablePath> for Rejection {
+    fn from(e: UnusablePath) -> Rejection {
+        RejectionReason::State.because(format!("the state of the gate: {e}"))
     }
 }

@@ -1,7 +1,7 @@
-//! What a repair prints, as it comes, for a person who watches: lines `SHP1 text` in front of the
-//! answer. They are no part of it, a server passes over what it does not know, and nothing here can
-//! hold up or end a repair: a thread of its own tells whoever reads, and there are only so many
-//! lines.
+//! The output of a repair while it runs, for a person who watches: lines `SHP1 text` before the
+//! answer. They are not part of it, and a server passes over lines it does not know. A thread of
+//! its own writes them, at most `MOST` of them, so that a reader can neither delay nor end a
+//! repair.
 
 use std::io::Write;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -9,39 +9,39 @@ use std::time::Duration;
 
 use crate::threads;
 
-/// With the longest lines these are 60 KiB: with the answer far below the 256 KiB that a server
+/// Lines. The longest make 60 KiB, which with the answer is far below the 256 KiB that a server
 /// reads.
 const MOST: usize = 200;
-/// How long the last lines may take on their way, once the repair has ended: a reader that does not
-/// read gets the answer late, not the repair.
+/// Time for the last lines once the repair has ended: a reader that does not read delays the
+/// answer, not the repair.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
-/// Takes lines; dropping it is the end of them.
+/// Takes lines, until it is dropped.
 pub(crate) struct LineStream {
     lines: Sender<String>,
     left: usize,
 }
 
-/// The end that tells.
+/// The lines that are still to be written.
 pub(crate) struct StreamEnd(Receiver<()>);
 
-/// Begins to tell; without a thread for it nobody is told, and nothing else changes.
+/// Starts the thread that writes; `None` if there is no room for one.
 pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
-    let (lines, coming) = mpsc::channel::<String>();
-    let (told, end) = mpsc::channel();
-    let tell = move || {
-        for line in coming {
-            // Whoever asked may have gone.
+    let (lines, received) = mpsc::channel::<String>();
+    let (written, end) = mpsc::channel();
+    threads::spawn(move || {
+        for line in received {
+            // The client may have gone.
             let _ = std::io::stdout().lock().write_all(line.as_bytes());
         }
-        let _ = told.send(());
-    };
-    threads::spawn(tell).ok()?;
+        let _ = written.send(());
+    })
+    .ok()?;
     Some((LineStream { lines, left: MOST }, StreamEnd(end)))
 }
 
 impl LineStream {
-    /// One more line, cleaned.
+    /// Writes a line, which must be clean.
     pub(crate) fn line(&mut self, text: &str) {
         if self.left > 0 {
             self.left -= 1;
@@ -51,8 +51,8 @@ impl LineStream {
 }
 
 impl StreamEnd {
-    /// Waits a little until all lines are told.
-    pub(crate) fn end(self) {
+    /// Waits a little until all lines are written.
+    pub(crate) fn wait(self) {
         let _ = self.0.recv_timeout(LAST_LINES);
     }
 }

@@ -4,12 +4,11 @@ use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use engine::account;
 use ledger::Ledger;
 use plugin_kit::Problem;
 use policy_file::{BadPolicy, Config};
 use privsep::{Account, Role};
-
-use crate::nagios;
 
 /// Why the policy cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,9 +93,9 @@ impl Context {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
             // More than one account can change it: it is not root's alone.
-            Err(privsep::Error::Owner { .. }) => nagios::account_to_become(None, self.nagios_cfg()),
+            Err(privsep::Error::Owner { .. }) => Ok(account::to_become(None, self.nagios_cfg())?),
             Ok(None) if !config.directories().all(Path::exists) => {
-                nagios::account_to_become(None, self.nagios_cfg())
+                Ok(account::to_become(None, self.nagios_cfg())?)
             }
             owner => Ok(owner?),
         }
@@ -107,11 +106,11 @@ impl Context {
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
         // A policy that comes through a pipe can be read once, by the half that uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
-            return nagios::account_if_any(self.nagios_cfg());
+            return Ok(account::to_become_if_any(self.nagios_cfg())?);
         }
         match self.config() {
             Ok(_) => self.other_owner(),
-            Err(_) => nagios::account_if_any(self.nagios_cfg()),
+            Err(_) => Ok(account::to_become_if_any(self.nagios_cfg())?),
         }
     }
 

@@ -1,7 +1,6 @@
 //! `repairctl`: the admin's side. One folder per command.
 
 pub mod cli;
-mod configuration;
 mod context;
 mod doctor;
 mod explain;
@@ -10,14 +9,12 @@ mod history;
 mod init;
 mod ledger;
 mod lint;
-mod nagios;
 mod object;
 mod pause;
 mod replay;
 mod report;
 mod show;
 mod split;
-mod status_snapshot;
 mod sweep;
 mod trust;
 mod ui;

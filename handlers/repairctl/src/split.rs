@@ -16,7 +16,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
-use crate::nagios;
 
 /// How long root's half waits for the other one, which itself waits less for a gate or a locked
 /// ledger.
@@ -26,8 +25,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 #[derive(Debug, thiserror::Error)]
 enum OtherHalfError {
     /// It reported a problem instead of its data.
-    #[error("as {account}: {text}{hint}")]
-    Reported { account: String, text: String, hint: &'static str },
+    #[error("{why}{hint}")]
+    Reported { why: privsep::Error, hint: &'static str },
     /// It printed a problem and ended.
     #[error("failed while running as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
@@ -103,11 +102,11 @@ pub fn run<C: Split>(
         Some(account) => {
             let extended = with_options(argv, command.extra_args());
             let half = start(&account, context, &extended, Stdio::null())?;
-            let answer = half.answer(command.timeout(), command.prints_json())?;
-            answer.map_err(|text| OtherHalfError::Reported {
-                account: account.name,
-                text,
-                hint: hint(argv),
+            half.answer(command.timeout(), command.prints_json()).map_err(|why| match why {
+                privsep::Error::Reported { .. } => {
+                    OtherHalfError::Reported { why, hint: hint(argv) }.into()
+                }
+                why => Problem::from(why),
             })?
         }
     };
@@ -163,7 +162,7 @@ fn start(
     argv: &[OsString],
     stdin: Stdio,
 ) -> Result<Half, Problem> {
-    let environment = nagios::environment(account, context.nagios_cfg());
+    let environment = engine::account::environment(account, context.nagios_cfg());
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 

@@ -1,13 +1,13 @@
-//! Dates: as HTTP writes them, and as check_http has always shown them. Seconds since 1970, UTC, no
-//! time zones.
+//! Dates of HTTP and of certificates, and the format that monitoring-plugins' check_http prints.
+//! All in seconds since 1970, UTC.
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const DAY: i64 = 86400;
 
-/// `Tue Dec 28 03:16:49 2027 +0000`, which is C's `%c %z`.
-pub fn shown(seconds: i64) -> String {
+/// Formats a date like C's `%c %z`: `Tue Dec 28 03:16:49 2027 +0000`.
+pub fn format(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let (year, month, day) = civil(days);
     let weekday = WEEKDAYS.get(days.rem_euclid(7) as usize).unwrap_or(&"");
@@ -16,9 +16,9 @@ pub fn shown(seconds: i64) -> String {
     format!("{weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year} +0000")
 }
 
-/// One of the three forms of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday,
+/// Parses the three forms of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday,
 /// 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
-pub fn read(text: &str) -> Option<i64> {
+pub fn parse_http(text: &str) -> Option<i64> {
     let words: Vec<&str> = text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
     let (day, month, year, time) = match words.as_slice() {
         [_, day, month, year, time, "GMT" | "UTC" | "+0000"] => (*day, *month, *year, *time),
@@ -27,8 +27,8 @@ pub fn read(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // Two digits are of this century or the last (RFC 9110: no more than 50 years in the future; 70
-    // is what C does).
+    // Two digits mean this century or the last: at most 50 years in the future (RFC 9110); C
+    // splits at 70.
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -39,9 +39,9 @@ pub fn read(text: &str) -> Option<i64> {
     if time.next().is_none() { seconds(year, month, day, clock) } else { None }
 }
 
-/// The dates of certificates (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ`, which is from 1950 to
-/// 2049, or `YYYYMMDDHHMMSSZ`.
-pub fn in_digits(text: &str) -> Option<i64> {
+/// Parses the dates of certificates (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ` for 1950 to 2049,
+/// or `YYYYMMDDHHMMSSZ`.
+pub fn parse_certificate(text: &str) -> Option<i64> {
     let digits = text.strip_suffix('Z')?;
     let year = digits.get(..digits.len().checked_sub(10)?)?;
     let pair = |at: usize| number(digits.get(year.len() + 2 * at..year.len() + 2 * at + 2)?);
@@ -69,8 +69,8 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
-/// Days since 1970 of a day of the Gregorian calendar; years begin in March, so that the leap day
-/// is the last.
+/// Days from 1970-01-01 to a day of the Gregorian calendar. Years start in March here, so that the
+/// leap day is the last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
@@ -82,7 +82,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
         - 719_468
 }
 
-/// Year, month and day of the day so many days after 1970-01-01.
+/// Year, month and day of the day that is `since` days after 1970-01-01.
 fn civil(since: i64) -> (i64, i64, i64) {
     let mut year = 1970 + since.div_euclid(366);
     while days(year + 1, 1, 1) <= since {
@@ -101,13 +101,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_three_forms_of_http() {
+    fn parses_the_three_forms_of_http() {
         for text in [
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Sunday, 06-Nov-94 08:49:37 GMT",
             "Sun Nov  6 08:49:37 1994",
         ] {
-            assert_eq!(read(text), Some(784_111_777), "{text}");
+            assert_eq!(parse_http(text), Some(784_111_777), "{text}");
         }
         for text in [
             "",
@@ -116,14 +116,14 @@ mod tests {
             "Sun, 06 Nov 1994 25:49:37 GMT",
             "Sun, 6x Nov 1994 08:49:37 GMT",
         ] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(parse_http(text), None, "{text}");
         }
     }
 
     #[test]
-    fn the_two_forms_of_certificates() {
+    fn parses_the_two_forms_of_certificates() {
         for text in ["941106084937Z", "19941106084937Z"] {
-            assert_eq!(in_digits(text), Some(784_111_777), "{text}");
+            assert_eq!(parse_certificate(text), Some(784_111_777), "{text}");
         }
         for text in [
             "",
@@ -135,28 +135,28 @@ mod tests {
             "x41106084937Z",
             "119941106084937Z",
         ] {
-            assert_eq!(in_digits(text), None, "{text}");
+            assert_eq!(parse_certificate(text), None, "{text}");
         }
     }
 
     #[test]
-    fn shown_as_c_shows_it() {
-        assert_eq!(shown(0), "Thu Jan  1 00:00:00 1970 +0000");
-        assert_eq!(shown(1_829_963_809), "Tue Dec 28 03:16:49 2027 +0000");
-        assert_eq!(shown(951_782_400), "Tue Feb 29 00:00:00 2000 +0000");
+    fn formats_like_c() {
+        assert_eq!(format(0), "Thu Jan  1 00:00:00 1970 +0000");
+        assert_eq!(format(1_829_963_809), "Tue Dec 28 03:16:49 2027 +0000");
+        assert_eq!(format(951_782_400), "Tue Feb 29 00:00:00 2000 +0000");
     }
 
     proptest! {
         #[test]
-        fn what_is_shown_can_be_read(seconds in 0i64..253_402_300_799) {
-            let text = shown(seconds);
-            prop_assert_eq!(read(text.trim_end_matches(" +0000")), Some(seconds));
+        fn parses_what_it_formats(seconds in 0i64..253_402_300_799) {
+            let text = format(seconds);
+            prop_assert_eq!(parse_http(text.trim_end_matches(" +0000")), Some(seconds));
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC{0,40}|[0-9]{0,16}Z") {
-            read(&text);
-            in_digits(&text);
+        fn parses_any_text_without_panic(text in "\\PC{0,40}|[0-9]{0,16}Z") {
+            parse_http(&text);
+            parse_certificate(&text);
         }
     }
 }

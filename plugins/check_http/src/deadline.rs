@@ -1,44 +1,45 @@
-//! The one deadline of a run: name look-up, connect, TLS, sending, reading and every redirect share
-//! it.
+//! The time limit of a run: name lookup, connect, TLS, sending, reading and every redirect share
+//! one.
 
 use std::time::{Duration, Instant};
 
-/// When the run began and how long it may take.
+/// When the run started and how long it may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
-    begin: Instant,
-    /// When the command line and the files it names were read: a slow file is not a slow server.
-    start: Instant,
+pub struct Deadline {
+    run_start: Instant,
+    /// When the command line and its files had been read: a slow file is not a slow server.
+    check_start: Instant,
     limit: Option<Duration>,
 }
 
-/// The run took as long as it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The time limit has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the time limit has passed")]
 pub struct TimedOut;
 
-impl Clock {
-    /// Starts to measure, in a run that began at `begin` and has measured `spent` already. No
-    /// limit: for ever.
-    pub fn start(begin: Instant, spent: Duration, limit: Option<Duration>) -> Clock {
-        Clock { begin, start: ago(spent), limit }
+impl Deadline {
+    /// Starts to measure the check, in a run that started at `run_start` and has already measured
+    /// `spent`. Without a limit the run never ends.
+    pub fn start(run_start: Instant, spent: Duration, limit: Option<Duration>) -> Deadline {
+        Deadline { run_start, check_start: ago(spent), limit }
     }
 
-    /// Time since the measure started.
+    /// Time since the check started.
     pub fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+        self.check_start.elapsed()
     }
 
-    /// Time since the run began.
+    /// Time since the run started.
     pub fn spent(&self) -> Duration {
-        self.begin.elapsed()
+        self.run_start.elapsed()
     }
 
-    /// When the run must end.
-    pub fn deadline(&self) -> Option<Instant> {
-        deadline(self.begin, self.limit)
+    /// When the run must end; `None` without a limit.
+    pub fn end(&self) -> Option<Instant> {
+        end_of(self.run_start, self.limit)
     }
 
-    /// What is left of the limit; `None` when there is no limit.
+    /// Time left; `None` without a limit.
     pub fn left(&self) -> Result<Option<Duration>, TimedOut> {
         match self.limit {
             None => Ok(None),
@@ -51,12 +52,12 @@ impl Clock {
     }
 }
 
-/// When a run that began at `begin` must end.
-pub fn deadline(begin: Instant, limit: Option<Duration>) -> Option<Instant> {
-    limit.and_then(|limit| begin.checked_add(limit))
+/// When a run that started at `run_start` must end; `None` without a limit.
+pub fn end_of(run_start: Instant, limit: Option<Duration>) -> Option<Instant> {
+    limit.and_then(|limit| run_start.checked_add(limit))
 }
 
-/// The moment so long ago.
+/// The moment that is `spent` before now.
 pub fn ago(spent: Duration) -> Instant {
     let now = Instant::now();
     now.checked_sub(spent).unwrap_or(now)

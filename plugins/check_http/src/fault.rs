@@ -1,65 +1,67 @@
-//! What can keep a page from coming. Each but [`Fault::Starved`] is something seen of the server,
-//! and so a verdict.
+//! Why no response came. Each fault but [`Fault::OutOfResources`] and [`Fault::File`] was observed
+//! on the server, and so is a result.
 
 use rustix::io::Errno;
 
 use crate::deadline::TimedOut;
 
-/// Why there is no page.
+/// Why no response came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The limit of -t passed.
+    /// The time limit passed.
     Timeout,
     /// The name has no address.
     Name(&'static str),
-    /// No address of the name takes a connection; why the last one did not.
+    /// No address of the name accepted a connection; the reason of the last one.
     Connect(String),
-    /// This process or machine has no more descriptors or memory: nothing was seen of the server.
-    Starved(String),
-    /// TLS could not be agreed on.
+    /// This process or machine is out of descriptors or memory: the server was not tried.
+    OutOfResources(String),
+    /// The TLS handshake failed.
     Tls(TlsFault),
-    /// The certificate is not to be trusted, and that was asked.
+    /// Verification was requested, and the certificate failed it.
     Untrusted(TlsFault),
-    /// Our own certificate (-J) or its key (-K) is no use; in the words of the original.
-    Client(&'static str),
-    /// A file that the command line names cannot be used. No fault of the server's.
+    /// Our client certificate or its key is unusable; in monitoring-plugins' words.
+    ClientCertificate(&'static str),
+    /// A file that the command line names is unusable.
     File(String),
     /// The connection ended before the first byte.
     NoData,
     /// Reading failed before the first byte.
     Receive(String),
-    /// There is more of something than any server needs; what and how much.
-    Endless(&'static str),
+    /// The response exceeds a limit; the text says which.
+    LimitExceeded(&'static str),
 }
 
-/// Why TLS could not be agreed on.
+/// Why a TLS handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFault {
-    /// In the words of the library.
+    /// The library's reason.
     pub why: String,
-    /// Whether OpenSSL may come to terms with this peer.
-    pub worth_openssl: bool,
+    /// Whether OpenSSL may succeed with this peer.
+    pub openssl_may_help: bool,
 }
 
-/// Whether it is this process, or this machine, that has no more of something.
+/// Whether this process or machine ran out of a resource.
 pub fn is_shortage(why: Errno) -> bool {
     matches!(why, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
 }
 
 impl Fault {
-    /// The key of -K is not the one of -J.
-    pub const OTHER_KEY: Fault = Fault::Client("Private key does not seem to match certificate!");
-    /// Asks OpenSSL where that may help. It comes back only if it cannot be asked, with the reason,
-    /// which is added.
-    pub fn openssl_missing(self, why: impl FnOnce() -> String) -> Fault {
+    /// The private key does not belong to the client certificate.
+    pub const KEY_MISMATCH: Fault =
+        Fault::ClientCertificate("Private key does not seem to match certificate!");
+
+    /// Retries with OpenSSL where that may help. `exec` replaces this process; it returns the
+    /// reason only if it cannot, and the reason is added to a failed handshake.
+    pub fn retry_with_openssl(self, exec: impl FnOnce() -> String) -> Fault {
         match self {
-            Fault::Tls(tls) if tls.worth_openssl => {
-                let why = format!("{} ({})", tls.why, why());
-                Fault::Tls(TlsFault { why, worth_openssl: false })
+            Fault::Tls(tls) if tls.openssl_may_help => {
+                let why = format!("{} ({})", tls.why, exec());
+                Fault::Tls(TlsFault { why, openssl_may_help: false })
             }
-            Fault::Untrusted(tls) if tls.worth_openssl => {
-                // Only a second opinion, which may be missing without a word.
-                let _ = why();
+            Fault::Untrusted(tls) if tls.openssl_may_help => {
+                // A second opinion only: the first is complete without it.
+                let _ = exec();
                 Fault::Untrusted(tls)
             }
             other => other,

@@ -1,5 +1,10 @@
-//! check_http: one HTTP(S) conversation, one line for Nagios. A drop-in for monitoring-plugins'
+//! check_http: one HTTP(S) exchange, one line for Nagios. A drop-in for monitoring-plugins'
 //! check_http 2.3.3.
+//!
+//! [`run`] parses the command line, runs the check and returns its result. `cli` alone knows
+//! options; `spec` holds them as checked types; `net` alone opens sockets; `http` works on any
+//! stream; `checks` and `pattern` are pure; `run` connects them. Imports go one way: `pattern`,
+//! `http`, `net`, `spec`, `checks`, `run`; `cli` only fills in a spec.
 
 mod checks;
 mod cli;
@@ -17,33 +22,36 @@ use std::ffi::OsString;
 
 use plugin_kit::{Outcome, Problem};
 
-use deadline::Clock;
+use cli::{command_line, convert};
+use deadline::Deadline;
 use net::tls;
-use run::check::How;
+use run::connect::CheckContext;
 use run::exec;
 
-pub use cli::command_line::command;
+pub use command_line::command;
 
-/// The check on rustls. A peer that rustls refuses is handed to check_http_openssl.
+/// Runs the check on rustls. check_http_openssl takes over for a peer that rustls refuses.
 #[cfg(feature = "rustls")]
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
-    let begin = std::time::Instant::now();
-    let typed = cli::command_line::read(argv, begin)?;
-    let words = typed.words.clone();
-    let wish = cli::convert::spec(typed, begin)?;
-    let clock = Clock::start(begin, std::time::Duration::ZERO, wish.timeout);
-    let hand_over = |spent| exec::hand_over(&words, spent);
-    let how = How { wish: &wish, clock: &clock, handshake: tls::rustls::handshake };
-    Ok(run::check::look(how, &hand_over))
+    let run_start = std::time::Instant::now();
+    let mut options = command_line::parse(argv, run_start)?;
+    let words = std::mem::take(&mut options.words);
+    let spec = convert::spec(options, run_start)?;
+    let deadline = Deadline::start(run_start, std::time::Duration::ZERO, spec.timeout);
+    let fallback = |spent| exec::exec_openssl(&words, spent);
+    let handshake = tls::rustls::handshake;
+    let context = CheckContext { spec: &spec, deadline: &deadline, handshake, pinned: None };
+    Ok(run::run(context, &fallback))
 }
 
-/// The check on OpenSSL, which takes what rustls refuses.
+/// Runs the check on OpenSSL.
 #[cfg(feature = "openssl-tls")]
 pub fn run_openssl(argv: &[OsString]) -> Result<Outcome, Problem> {
     let spent = exec::spent();
-    let begin = deadline::ago(spent);
-    let wish = cli::convert::spec(cli::command_line::read(argv, begin)?, begin)?;
-    let clock = Clock::start(begin, spent, wish.timeout);
-    let how = How { wish: &wish, clock: &clock, handshake: tls::openssl::handshake };
-    Ok(run::check::look(how, &|_| String::new()))
+    let run_start = deadline::ago(spent);
+    let spec = convert::spec(command_line::parse(argv, run_start)?, run_start)?;
+    let deadline = Deadline::start(run_start, spent, spec.timeout);
+    let handshake = tls::openssl::handshake;
+    let context = CheckContext { spec: &spec, deadline: &deadline, handshake, pinned: None };
+    Ok(run::run(context, &|_| String::new()))
 }

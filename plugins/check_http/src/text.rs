@@ -1,33 +1,31 @@
-//! Bytes from the net as text for a person. What is dangerous in them is cleaned later, when they
-//! are printed.
+//! Bytes and system errors as text. What is unsafe in a text is cleaned when it is printed.
 
-/// `bytes` as text: as UTF-8 where they are UTF-8, else as latin-1, so that no byte is lost or
-/// refused.
-pub fn of(bytes: &[u8]) -> String {
+/// Decodes UTF-8, or latin-1 if `bytes` are not valid UTF-8, so that no byte is lost.
+pub fn decode(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes)
         .map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
-/// Whether `needle` stands in `hay`. An empty needle stands everywhere.
+/// Whether `hay` contains `needle`; always true for an empty needle.
 pub fn contains(hay: &[u8], needle: &[u8]) -> bool {
     find(hay, needle).is_some()
 }
 
-/// Where `needle` first stands in `hay`.
+/// Position of the first `needle` in `hay`.
 pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(hay, needle)
 }
 
-/// The system's word for an error, without the number std appends.
-pub fn plain(error: &std::io::Error) -> String {
+/// The system's text for an error, without the number that std appends.
+pub fn io_error(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// The system's word for why a file cannot be used, or our own, which names the file.
-pub fn reason(error: safe_file::Error) -> String {
+/// The system's text for an unusable file, or that of `safe_file`, which names the file.
+pub fn file_error(error: &safe_file::Error) -> String {
     match error {
-        safe_file::Error::Io { why, .. } => plain(&why),
+        safe_file::Error::Io { why, .. } => io_error(why),
         other => other.to_string(),
     }
 }
@@ -37,13 +35,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_shown_as_utf8_or_as_latin1() {
-        assert_eq!(of("é".as_bytes()), "é");
-        assert_eq!(of(b"caf\xe9"), "café");
+    fn decodes_utf8_and_latin1() {
+        assert_eq!(decode("é".as_bytes()), "é");
+        assert_eq!(decode(b"caf\xe9"), "café");
     }
 
     #[test]
-    fn needles_are_found() {
+    fn finds_needles() {
         for (hay, needle, expected) in [
             ("abcabd", "abd", Some(3)),
             ("ab", "abc", None),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{Act, JobId, RepairName, Rung, still_wanted};
-use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, route};
+use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request};
 
 use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
 use super::program::{self, ProgramEnd};
@@ -57,7 +57,7 @@ impl<'a> LiveExecutor<'a> {
     }
 
     fn connect(&self, at: Option<&str>, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
-        route::connect(&self.job.invocation.route(self.job.config, at), deadline)
+        transport::connect(&self.job.invocation.route(self.job.config, at), deadline)
     }
 
     fn ask(
@@ -73,8 +73,8 @@ impl<'a> LiveExecutor<'a> {
         };
         // A gate that failed to answer is not asked again over the same connection.
         let progress = self.progress;
-        let answer =
-            gate.ask_and_watch(request, deadline, &mut |line| progress.show("output", line))?;
+        let answer = gate
+            .request_with_progress(request, deadline, &mut |line| progress.show("output", line))?;
         self.gates.insert(key, gate);
         Ok(answer)
     }

@@ -4,14 +4,12 @@
 mod executor;
 mod hints;
 mod ladder;
-pub mod nagios;
 mod notify;
 mod program;
 mod progress;
 mod recovery;
 mod repair_job;
 mod reserve;
-mod status;
 mod syslog;
 pub mod verify;
 

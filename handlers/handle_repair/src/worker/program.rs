@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use plugin_kit::clean;
 use rustix::process::{Pid, Signal, kill_process_group};
-use transport::Lines;
+use transport::OutputLines;
 
 /// How much of a program's output is kept: its first line is what matters.
 pub const KEPT: usize = 8192;
@@ -73,7 +73,7 @@ pub fn run(
 
 /// Reads to the end, keeps the beginning, and tells each line as it comes.
 fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
-    let (mut kept, mut lines, mut buffer) = (Vec::new(), Lines::all(), [0; 16 * 1024]);
+    let (mut kept, mut lines, mut buffer) = (Vec::new(), OutputLines::all(), [0; 16 * 1024]);
     while let Ok(n @ 1..) = output.read(&mut buffer) {
         let bytes = buffer.get(..n).unwrap_or_default();
         kept.extend(bytes.iter().take(KEPT.saturating_sub(kept.len())));

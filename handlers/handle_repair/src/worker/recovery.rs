@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, Record, RepairOutcome, Step, StepKind};
 use policy_file::Config;
-use transport::{Answer, GateReason, JobState, Request, route};
+use transport::{Answer, GateReason, JobState, Request};
 
 use super::executor::{self, POLL};
 use super::ladder::rung_job;
@@ -56,15 +56,15 @@ fn state_of(
     };
     let job = rung_job(&record.job, record.rungs).ok()?;
     let deadline = Instant::now() + PATIENCE;
-    let mut gate = match route::connect(&invocation.route(config, Some(host)), deadline) {
+    let mut gate = match transport::connect(&invocation.route(config, Some(host)), deadline) {
         Ok(gate) => gate,
         Err(why) => return unknown(format!("its gate cannot be asked: {why}")),
     };
     let status = Request::Status { job };
-    let mut answer = gate.ask(&status, deadline);
+    let mut answer = gate.request(&status, deadline);
     while is_unknown_there(&answer) && is_recent(steps) && Instant::now() + POLL < deadline {
         thread::sleep(POLL);
-        answer = gate.ask(&status, deadline);
+        answer = gate.request(&status, deadline);
     }
     match answer {
         Ok(Answer::Job(report)) if report.state == JobState::Running => None,

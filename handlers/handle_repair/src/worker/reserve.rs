@@ -1,14 +1,15 @@
 //! The reservation: what a decision needs, and the right to repair.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use engine::{Engine, NagiosFiles};
 use ledger::{Claim, Ledger};
 use plugin_kit::Problem;
 use policy::{Act, History, Observation, Reason, RepairName, Rules, Rung, decide};
 use policy_file::Config;
 
 use super::repair_job::RepairJob;
-use super::{ladder, status, verify};
+use super::{ladder, verify};
 use crate::cli::Invocation;
 use crate::handler::nothing_run;
 
@@ -51,16 +52,19 @@ pub fn reserve<'a>(
     )
 }
 
-/// What Nagios' status file shows, where the policy names it. Without the file nothing is repaired:
+/// How long the monitoring engine may take to answer or to take a report. A Nagios that does not read
+/// its command file may be starting, or have many writers.
+pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the engine shows, where the policy names a source. If that cannot be read nothing is repaired:
 /// an acknowledgement could not be seen.
 fn observe(
     invocation: &Invocation,
     config: &Config,
     called: SystemTime,
 ) -> Result<Option<Observation>, Problem> {
-    let Some(file) = &config.status_file else { return Ok(None) };
-    let (object, share) = status::read(file, &invocation.event, called).map_err(nothing_run)?;
-    Ok(Some(Observation { object, share }))
+    let deadline = Instant::now() + ENGINE_TIMEOUT;
+    NagiosFiles::new(config).observe(&invocation.event, called, deadline).map_err(nothing_run)
 }
 
 /// The longest a whole ladder can take; after it a repair whose worker is dead is over.

@@ -1,8 +1,10 @@
 use super::*;
 use proptest::prelude::*;
 
-const GOOD: &str = r#"{"repairs": {"httpd": {"run": ["/usr/bin/systemctl", "restart", "httpd"], "as": "root", "timeout": "90s",
-    "cooldown": "2m", "budget": {"count": 5, "window": "1h"}, "diagnose": [["/usr/bin/journalctl", "-u", "httpd"]]}}}"#;
+const GOOD: &str = r#"{"repairs": {"httpd": {
+    "run": ["/usr/bin/systemctl", "restart", "httpd"], "as": "root", "timeout": "90s",
+    "cooldown": "2m", "budget": {"count": 5, "window": "1h"},
+    "diagnose": [["/usr/bin/journalctl", "-u", "httpd"]]}}}"#;
 
 fn complaint(text: &str) -> String {
     parse(text).expect_err(text).to_string()
@@ -124,13 +126,17 @@ fn a_strange_key_is_shown_bounded_and_without_control_characters() {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_reader_panic(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn no_text_makes_the_reader_panic(
+        text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..400)
+    ) {
         let _ = parse(&text);
         let _ = parse(&String::from_utf8_lossy(&bytes));
     }
 
     #[test]
-    fn a_damaged_file_is_refused_or_still_holds_only_safe_commands(at in 0usize..GOOD.len(), with in "[\\[\\]{}\",:a-z0-9\\\\/. \n]{0,3}") {
+    fn a_damaged_file_is_refused_or_still_holds_only_safe_commands(
+        at in 0usize..GOOD.len(), with in "[\\[\\]{}\",:a-z0-9\\\\/. \n]{0,3}"
+    ) {
         let text = format!("{}{with}{}", &GOOD[..at], &GOOD[at + 1..]);
         if let Ok(repairs) = parse(&text) {
             for (_, repair) in repairs.iter() {
@@ -143,9 +149,11 @@ proptest! {
 
     #[test]
     fn any_json_of_the_right_shape_is_read_without_panic(
-        name in "[a-z -]{0,3}", run in prop::collection::vec("[/a-z.\u{0}-\u{20}]{0,5}", 0..3), timeout in "[0-9]{0,20}[smhdx]?"
+        name in "[a-z -]{0,3}", run in prop::collection::vec("[/a-z.\u{0}-\u{20}]{0,5}", 0..3),
+        timeout in "[0-9]{0,20}[smhdx]?"
     ) {
-        let text = serde_json::json!({"repairs": {name: {"run": run, "timeout": timeout}}}).to_string();
+        let repair = serde_json::json!({"run": run, "timeout": timeout});
+        let text = serde_json::json!({"repairs": {name: repair}}).to_string();
         if let Ok(repairs) = parse(&text) {
             prop_assert!(repairs.iter().all(|(_, repair)| is_plain_path(&repair.run[0])));
         }

@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use policy::RepairName;
-use policy_file::{HostRoute, Transport};
+use policy_file::{Backend, HostRoute};
 use transport::{
-    Answer, Error, Gate, GateReason, Phase, Refusal, Request, Usage, in_quotes, route, survey,
+    Answer, Error, Gate, GateReason, GateRefusal, Phase, Request, Usage, in_quotes, probe,
 };
 
 use super::finding::{DoctorFinding, DoctorVerdict, cause, note, ok, wrong};
@@ -51,12 +51,12 @@ pub fn examine(target: &Target) -> Vec<DoctorFinding> {
 
 fn host_key(route: &HostRoute) -> DoctorFinding {
     let host = &route.host;
-    match survey::negotiated(&route::target(route)) {
+    match probe::negotiated(route) {
         Ok(types) => ok("known host", format!("{types} of {host} is on file")),
-        Err(Error::CertAuthorityOnly { .. }) if route.transport == Transport::Openssh => {
+        Err(Error::CertAuthorityOnly { .. }) if route.backend == Backend::OpenSsh => {
             ok("known host", "by the certificate of its authority")
         }
-        Err(why) if route.transport == Transport::Openssh && route.config.is_some() => {
+        Err(why) if route.backend == Backend::OpenSsh && route.config.is_some() => {
             note("known host", cause(&why), HostFix::TrustUnlessConfigured)
         }
         Err(why) => wrong("known host", cause(&why), known_host_fix(&why)),
@@ -74,7 +74,7 @@ fn known_host_fix(why: &Error) -> HostFix {
 
 fn port(route: &HostRoute, deadline: Instant) -> DoctorFinding {
     let place = format!("{}, port {}", route.address, route.port);
-    match survey::port(&route::target(route), deadline) {
+    match probe::port(route, deadline) {
         Ok(()) => ok("port", place),
         Err(why) => wrong("port", cause(&why), port_fix(&why)),
     }
@@ -91,8 +91,8 @@ fn port_fix(why: &Error) -> HostFix {
 
 fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let route = &target.route;
-    let asked = route::connect(route, deadline).and_then(|mut gate| {
-        let answer = gate.ask(&Request::Version, deadline)?;
+    let asked = transport::connect(route, deadline).and_then(|mut gate| {
+        let answer = gate.request(&Request::Version, deadline)?;
         Ok((gate, answer))
     });
     let mut gate = match asked {
@@ -128,7 +128,7 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
 
 /// Records that soon keep a repair from running. Older gates do not report them.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
-    let Ok(Answer::Usage(all)) = gate.ask(&Request::Usage, deadline) else { return };
+    let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
     findings.extend(full.map(|text| note("records", text, HostFix::ManyRequests)));
 }
@@ -168,7 +168,7 @@ fn offered_repairs(
     deadline: Instant,
     findings: &mut Vec<DoctorFinding>,
 ) -> Option<Vec<String>> {
-    findings.push(match gate.ask(&Request::List, deadline) {
+    findings.push(match gate.request(&Request::List, deadline) {
         Ok(Answer::Repairs(names)) => return Some(names),
         Ok(Answer::Refused(no)) => wrong("repairs.json", refusal_text(&no), HostFix::CheckGate),
         Ok(other) => wrong("repairs.json", format!("{other:?}"), HostFix::InstallGate),
@@ -198,7 +198,7 @@ fn ready(
     deadline: Instant,
     findings: &mut Vec<DoctorFinding>,
 ) -> bool {
-    let asked = gate.ask(&Request::Ready { name: name.clone() }, deadline);
+    let asked = gate.request(&Request::Ready { name: name.clone() }, deadline);
     let answered = asked.is_ok();
     let finding = match asked {
         Ok(Answer::Ready { time }) => {
@@ -235,7 +235,7 @@ fn ready(
 }
 
 /// The gate's sentence as a quotation: a broken-in host may write anything.
-fn refusal_text(no: &Refusal) -> String {
+fn refusal_text(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }
 

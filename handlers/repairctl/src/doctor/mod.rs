@@ -12,6 +12,8 @@ mod server;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use engine::account;
+use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
 use plugin_kit::{Out, Problem, ToolResult};
 use policy::{Act, RepairName};
 use policy_file::Config;
@@ -19,7 +21,6 @@ use privsep::Account;
 use serde_json::json;
 
 use crate::context::{Context, UnusablePolicy};
-use crate::nagios::{self, MainFile, Objects};
 use crate::split::Split;
 use crate::ui::json;
 use crate::ui::tone::Tone;
@@ -38,7 +39,7 @@ impl Split for DoctorArgs {
     type Data = Checks;
 
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
-        nagios::account_to_become(self.nagios_user.as_deref(), context.nagios_cfg())
+        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg())?)
     }
 
     fn timeout(&self) -> Duration {
@@ -51,7 +52,7 @@ impl Split for DoctorArgs {
 
     fn collect(&self, context: &Context) -> Result<Checks, Problem> {
         let main = MainFile::find(self.nagios_cfg.as_deref())?;
-        let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
+        let account = account::find(self.nagios_user.as_deref(), main.as_ref())?;
         let config = context.config();
         let objects = main.as_ref().map(MainFile::objects);
         let known = objects.as_ref().and_then(|read| read.as_ref().ok());
@@ -87,7 +88,7 @@ impl Split for DoctorArgs {
         context: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
-        let account = nagios::trusted_account(self.nagios_user.as_deref(), context.nagios_cfg())?;
+        let account = account::trusted(self.nagios_user.as_deref(), context.nagios_cfg())?;
         let config = context.config().ok();
         let context = FixContext { account: &account, policy: context.policy(), config };
         Ok(if self.json {
@@ -120,7 +121,7 @@ fn policy(config: &Result<&Config, UnusablePolicy>, context: &Context) -> Doctor
 
 fn nagios_config(
     main: Option<&MainFile>,
-    objects: Option<&Result<Objects, String>>,
+    objects: Option<&Result<ObjectCache, ObjectCacheError>>,
     config: Option<&Config>,
 ) -> Vec<DoctorFinding> {
     let Some(main) = main else {
@@ -132,7 +133,9 @@ fn nagios_config(
     };
     let mut findings = vec![server::settings(main, config)];
     match (objects, config) {
-        (Some(Err(why)), _) => findings.push(note("opted in", why, ServerFix::StartNagios)),
+        (Some(Err(why)), _) => {
+            findings.push(note("opted in", why.to_string(), ServerFix::StartNagios))
+        }
         (Some(Ok(objects)), Some(config)) => findings.push(server::opted(objects, config)),
         _ => {}
     }
@@ -143,11 +146,12 @@ fn nagios_config(
 fn unknown_hosts(
     args: &DoctorArgs,
     config: &Config,
-    objects: Option<&Objects>,
+    objects: Option<&ObjectCache>,
 ) -> Vec<DoctorFinding> {
     let Some(objects) = objects else { return Vec::new() };
-    let known =
-        |host: &&String| objects.has(host) || config.routes.hosts().any(|name| name == *host);
+    let known = |host: &&String| {
+        objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)
+    };
     let unknown = args.hosts.iter().filter(|host| !known(host));
     unknown
         .map(|host| {
@@ -162,8 +166,8 @@ fn unknown_hosts(
 
 /// Whom to look at: those that were named, or everybody who opted in, whom a ladder names, or whom
 /// the policy knows and who is not only on the way to others.
-fn targets(args: &DoctorArgs, config: &Config, objects: Option<&Objects>) -> Vec<Target> {
-    let none = Objects::default();
+fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
+    let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);
     let elsewhere = |rules: &policy::Rules| -> Vec<String> {
         let at = |rung: &policy::Rung| {
@@ -183,7 +187,7 @@ fn targets(args: &DoctorArgs, config: &Config, objects: Option<&Objects>) -> Vec
     hosts.iter().map(|host| target(host, config, objects)).collect()
 }
 
-fn target(host: &str, config: &Config, objects: &Objects) -> Target {
+fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     let route = config.routes.route(host, objects.address(host));
     let opted = objects.opted().get(host);
     let wants = |name: &RepairName| {

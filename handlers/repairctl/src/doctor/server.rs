@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use engine::command_file;
+use engine::configuration::{MainFile, ObjectCache};
+use engine::status_snapshot::StatusSnapshot;
 use handle_repair::handler;
-use handle_repair::worker::{nagios, verify};
+use handle_repair::worker::verify;
 use policy::Act;
-use policy_file::{Config, HostRoute, Transport};
+use policy_file::{Config, HostRoute};
 use rustix::fs::{Access, access};
-use transport::{Error, route, survey};
+use transport::{Error, probe};
 
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::ServerFix;
-use crate::nagios::{MainFile, Objects};
-use crate::status_snapshot::{self, StatusSnapshot};
 
 /// Nagios writes its status every few seconds; older than this, it does not run.
 const STATUS_AGE: Duration = Duration::from_secs(300);
@@ -76,15 +77,11 @@ pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<DoctorFindin
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
     for route in routes.filter(|route| !route.agent) {
-        if seen.insert((&route.key, &route.passphrase_file, route.transport == Transport::Openssh))
-        {
-            let target = route::target(route);
-            findings.push(
-                match survey::private_key(&target, route.transport == Transport::Openssh) {
-                    Ok(shown) => ok("key", shown),
-                    Err(why) => wrong("key", cause(&why), key_fix(&why, route)),
-                },
-            );
+        if seen.insert((&route.key, &route.passphrase_file, route.backend)) {
+            findings.push(match probe::private_key(route) {
+                Ok(shown) => ok("key", shown),
+                Err(why) => wrong("key", cause(&why), key_fix(&why, route)),
+            });
         }
     }
     findings
@@ -141,7 +138,7 @@ pub fn files_of_nagios(config: &Config) -> Vec<DoctorFinding> {
              check",
             ServerFix::SetCommandFile,
         )),
-        Some(file) => findings.push(match nagios::pipe(file) {
+        Some(file) => findings.push(match command_file::open(file) {
             Ok(_) => ok("command file", file.display().to_string()),
             Err(why) => wrong("command file", why.to_string(), pipe_fix(file)),
         }),
@@ -161,9 +158,7 @@ fn pipe_fix(file: &Path) -> ServerFix {
 }
 
 fn status(file: &Path) -> DoctorFinding {
-    let age = StatusSnapshot::read(file)
-        .map(|board| status_snapshot::age(&board.program, SystemTime::now()));
-    match age {
+    match StatusSnapshot::read(file).map(|snapshot| snapshot.program.age(SystemTime::now())) {
         Err(why) => wrong(
             "status file",
             format!("{why}; nothing is repaired without it"),
@@ -181,7 +176,7 @@ fn status(file: &Path) -> DoctorFinding {
 /// The settings of nagios.cfg without which nothing is ever called or told.
 pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
     let mut wrong = Vec::new();
-    let is = |name: &str, value: &str| main.get(name) == Some(value);
+    let is = |name: &str, value: &str| main.text(name) == Some(value);
     if is("enable_event_handlers", "0") {
         wrong.push("enable_event_handlers=0: no repair is ever called for".to_owned());
     }
@@ -192,21 +187,19 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
         for (name, ours) in
             [("command_file", &config.command_file), ("status_file", &config.status_file)]
         {
-            if let (Some(theirs), Some(ours)) = (main.get(name), ours)
+            if let (Some(theirs), Some(ours)) = (main.text(name), ours)
                 && Path::new(theirs) != ours
             {
                 wrong.push(format!("{name} is {theirs}, but {} in the policy", ours.display()));
             }
         }
     }
-    if main
-        .get("event_handler_timeout")
-        .and_then(|seconds| seconds.parse::<u32>().ok())
-        .is_some_and(|seconds| seconds < 5)
-    {
+    let timeout = main.text("event_handler_timeout").and_then(|seconds| seconds.parse().ok());
+    if timeout.is_some_and(|seconds: u32| seconds < 5) {
         wrong.push(
             "event_handler_timeout is below 5 s: on a busy server the handler may be killed before \
-             it has begun".to_owned(),
+             it has begun"
+                .to_owned(),
         );
     }
     let ok = format!(
@@ -217,7 +210,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
 }
 
 /// Who opted in, with repairs that the policy has.
-pub fn opted(objects: &Objects, config: &Config) -> DoctorFinding {
+pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = objects.opted();
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
     let unknown: Vec<String> = all

@@ -9,13 +9,13 @@ mod server;
 
 use std::path::Path;
 
+use engine::account;
+use engine::configuration::{self, MainFile};
 use plugin_kit::{Out, Problem, ToolResult};
 use privsep::Account;
 
-use crate::configuration;
 use crate::context::Context;
 use crate::gate_setup;
-use crate::nagios::{self, MainFile};
 use crate::split::Split;
 use args::InitArgs;
 use error::InitError;
@@ -26,7 +26,7 @@ impl Split for InitArgs {
     type Data = NagiosSettings;
 
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
-        nagios::account_to_become(self.nagios_user.as_deref(), context.nagios_cfg())
+        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg())?)
     }
 
     fn validate(&self, context: &Context) -> Result<(), Problem> {
@@ -46,7 +46,7 @@ impl Split for InitArgs {
 
     fn collect(&self, context: &Context) -> Result<NagiosSettings, Problem> {
         let main = MainFile::find(context.nagios_cfg())?;
-        let get = |name| main.as_ref().and_then(|main| main.get(name)).map(str::to_owned);
+        let get = |name| main.as_ref().and_then(|main| main.text(name)).map(str::to_owned);
         Ok(NagiosSettings {
             user: main.as_ref().and_then(MainFile::user).map(str::to_owned),
             command_file: get("command_file"),
@@ -61,7 +61,7 @@ impl Split for InitArgs {
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
         let recipes = Recipe::read_all(&self.repairs)?;
-        let account = account(self, &nagios, context, out)?;
+        let account = account_of_nagios(self, &nagios, context, out)?;
         let server = ServerSetup {
             policy: context.policy(),
             ledger_directory: &self.dir,
@@ -86,14 +86,14 @@ impl Split for InitArgs {
 }
 
 /// The account Nagios runs as, printed with its source. Root takes the word of nobody else for it.
-fn account(
+fn account_of_nagios(
     args: &InitArgs,
     nagios: &NagiosSettings,
     context: &Context,
     out: &mut Out,
 ) -> Result<Account, Problem> {
     let main = MainFile::of_root(context.nagios_cfg());
-    let account = nagios::account(args.nagios_user.as_deref(), main.as_ref())?;
+    let account = account::find(args.nagios_user.as_deref(), main.as_ref())?;
     if let (Some(user), None, None) = (&nagios.user, &args.nagios_user, &main)
         && *user != account.name
     {

@@ -2,13 +2,14 @@
 
 pub mod args;
 mod author;
-mod standing;
+mod status;
 mod text;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::time::SystemTime;
 
+use engine::status_file;
 use ledger::Paused;
 use plugin_kit::{Out, Problem, ToolResult, clean};
 use policy_file::{Config, Span};
@@ -17,10 +18,9 @@ use serde::{Deserialize, Serialize};
 use crate::context::Context;
 use crate::object::Object;
 use crate::split::Split;
-use crate::status_snapshot;
 use crate::ui::json;
 use args::{PauseArgs, ResumeArgs, StatusArgs};
-use standing::Standing;
+use status::RepairStatus;
 use text::{describe, scope, scope_of};
 
 /// A pause that was made.
@@ -128,29 +128,29 @@ impl Split for ResumeArgs {
 
 /// Says how it stands.
 impl Split for StatusArgs {
-    type Data = Standing;
+    type Data = RepairStatus;
 
     fn prints_json(&self) -> bool {
         self.json
     }
 
-    fn collect(&self, context: &Context) -> Result<Standing, Problem> {
-        Standing::look(context)
+    fn collect(&self, context: &Context) -> Result<RepairStatus, Problem> {
+        RepairStatus::read(context)
     }
 
     fn show(
         &self,
-        standing: Standing,
+        status: RepairStatus,
         context: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
         let config = context.config()?;
         if self.json {
-            out.line(json::text(standing.json(context, config)));
+            out.line(json::text(status.json(context, config)));
         } else {
-            standing.table(context, config).write(out);
+            status.table(context, config).write(out);
         }
-        Ok(if standing.is_paused() { ToolResult::Wrong } else { ToolResult::Fine })
+        Ok(if status.is_paused() { ToolResult::Wrong } else { ToolResult::Fine })
     }
 }
 
@@ -167,9 +167,9 @@ fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
 /// A mistyped name pauses nothing: that must not be found out at night.
 fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
     let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
-    match status_snapshot::knows(file, host, service) {
-        Ok(true) => None,
-        Ok(false) => {
+    match status_file::find(file, host, service) {
+        Ok(found) if found.object.is_some() => None,
+        Ok(_) => {
             let name = Object { host, service };
             Some(format!(
                 "Nagios does not know {name}, so this pauses nothing: resume it if it is mistyped"

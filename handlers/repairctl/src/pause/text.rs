@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use ledger::Paused;
 use plugin_kit::{Problem, clean};
+use policy::Rounded;
 
 use crate::object::Object;
 
@@ -29,8 +30,7 @@ pub fn scope_of(paused: &Paused) -> String {
 pub fn describe(paused: &Paused, now: SystemTime) -> String {
     let left = match paused.until {
         Some(until) => {
-            let left = until.duration_since(now).unwrap_or_default();
-            format!("for another {}", policy::Rounded(left))
+            format!("for another {}", Rounded(until.duration_since(now).unwrap_or_default()))
         }
         None => "until it is resumed".to_owned(),
     };

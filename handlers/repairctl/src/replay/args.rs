@@ -40,7 +40,7 @@ pub struct ReplayArgs {
     pub repair: Option<RepairName>,
     /// What is assumed of the repairs
     #[arg(long, value_name = "WHAT", default_value = "heals")]
-    pub assume: AssumeArg,
+    pub assume: Assume,
     /// How long a repair is taken to last
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub takes: Span,
@@ -52,9 +52,9 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
-/// What is assumed of repairs.
+/// The assumed effect of repairs: no log can tell what a repair that was not made would have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AssumeArg {
+pub enum Assume {
     /// Each ends the trouble
     Heals,
     /// The log shows how each ended

@@ -3,7 +3,7 @@
 
 use std::slice;
 
-use transport::known_hosts::{OnFile, Verdict};
+use transport::known_hosts::{HostKeyCheck, RecordedHostKeys};
 
 /// What the admin asked for.
 #[derive(Debug, Clone, Copy)]
@@ -32,14 +32,19 @@ pub enum TrustAction {
 
 /// Decides about `key`, one of those `shown`. Unless it is named or replaces others, any key that
 /// the host shows is good.
-pub fn decide(options: TrustOptions, on_file: &OnFile, key: &[u8], shown: &[&[u8]]) -> TrustAction {
+pub fn decide(
+    options: TrustOptions,
+    on_file: &RecordedHostKeys,
+    key: &[u8],
+    shown: &[&[u8]],
+) -> TrustAction {
     let good = if options.named || options.replace { slice::from_ref(&key) } else { shown };
-    let trusted = |key: &&[u8]| on_file.judge(key) == Verdict::Trusted;
+    let trusted = |key: &&[u8]| on_file.check(key) == HostKeyCheck::Trusted;
     if good.iter().any(trusted) && on_file.besides(good).next().is_none() {
         return TrustAction::Keep;
     }
-    match on_file.judge(key) {
-        Verdict::Revoked(place) => TrustAction::Revoked(place),
+    match on_file.check(key) {
+        HostKeyCheck::Revoked(place) => TrustAction::Revoked(place),
         _ if options.replace || on_file.places().next().is_none() => TrustAction::Record,
         _ if shown.iter().any(trusted) => TrustAction::Others,
         _ => TrustAction::Changed,
@@ -49,7 +54,7 @@ pub fn decide(options: TrustOptions, on_file: &OnFile, key: &[u8], shown: &[&[u8
 #[cfg(test)]
 mod tests {
     use base64ct::{Base64, Encoding};
-    use transport::known_hosts::{Names, Source, look_up};
+    use transport::known_hosts::{HostKeyNames, KnownHostsText, look_up};
 
     use super::*;
 
@@ -58,10 +63,10 @@ mod tests {
     const OLD: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHs2iZy3KsEfXLURrAwCmHb+uYSCxyD9n50+4iRaeek6";
 
-    fn on_file(text: &str) -> OnFile {
+    fn on_file(text: &str) -> RecordedHostKeys {
         look_up(
-            &[Source { name: "f", text: text.as_bytes() }],
-            &Names::new("web1", "192.0.2.1", 22),
+            &[KnownHostsText { name: "f", text: text.as_bytes() }],
+            &HostKeyNames::new("web1", "192.0.2.1", 22),
         )
     }
 

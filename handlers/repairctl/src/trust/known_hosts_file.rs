@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use plugin_kit::Problem;
 use safe_file::Directory;
-use transport::known_hosts::{Unforgettable, forget};
+use transport::known_hosts::{SharedLine, remove_host};
 
 /// How long another process that records a key is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ pub fn pin(
     let _lock = file.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
     let before = file.read().map_err(|why| failed(path, why))?;
     let names: Vec<&str> = [name].into_iter().chain(former).collect();
-    let mut text = forget(&before, &names).map_err(|Unforgettable(line)| {
+    let mut text = remove_host(&before, &names).map_err(|SharedLine(line)| {
         KnownHostsFileError::Pattern { path: path.to_owned(), line, names: names.join(" or ") }
     })?;
     if !text.is_empty() && !text.ends_with(b"\n") {

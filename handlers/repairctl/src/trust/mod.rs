@@ -7,15 +7,16 @@ mod known_hosts_file;
 
 use std::time::{Duration, Instant};
 
+use engine::configuration::MainFile;
 use plugin_kit::{Out, Problem, ToolResult};
+use policy_file::HostRoute;
 use serde::{Deserialize, Serialize};
-use transport::known_hosts::{Names, OnFile};
-use transport::survey::{self, ShownKey};
-use transport::{Error, SshTarget, route};
+use transport::Error;
+use transport::known_hosts::{HostKeyNames, RecordedHostKeys};
+use transport::probe::{self, ShownKey};
 
 use self::decision::{TrustAction, TrustOptions};
 use crate::context::Context;
-use crate::nagios::MainFile;
 use crate::split::Split;
 use crate::ui::question;
 use crate::ui::tone::Tone;
@@ -53,7 +54,7 @@ impl Split for TrustArgs {
             .unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
         let place = probe_target(self, &target(self, context, address.as_deref())?);
-        let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
+        let keys = match probe::host_keys(&place, Instant::now() + LIMIT) {
             Err(why @ Error::BadTarget { .. }) => return Err(Problem::failed(why)),
             shown => shown.map_err(|why| why.to_string()),
         };
@@ -88,12 +89,12 @@ impl Split for TrustArgs {
 
 fn compare(
     args: &TrustArgs,
-    target: &SshTarget,
-    place: &SshTarget,
+    target: &HostRoute,
+    place: &HostRoute,
     keys: &[ShownKey],
     out: &mut Out,
 ) -> Result<ToolResult, Problem> {
-    let on_file = survey::recorded(target).map_err(Problem::failed)?;
+    let on_file = probe::recorded(target).map_err(Problem::failed)?;
     let wanted = args.fingerprint.as_deref();
     let Some(key) = choose(keys, wanted, out) else { return Ok(ToolResult::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
@@ -153,14 +154,12 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
 
 /// The host as a repair reaches it. Keys are judged and recorded for this target, even when they
 /// are fetched from another address.
-fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<SshTarget, Problem> {
-    Ok(route::target(
-        &context.config()?.routes.route(&args.host, args.address.as_deref().or(known)),
-    ))
+fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<HostRoute, Problem> {
+    Ok(context.config()?.routes.route(&args.host, args.address.as_deref().or(known)))
 }
 
 /// The place to fetch the host's keys from.
-fn probe_target(args: &TrustArgs, target: &SshTarget) -> SshTarget {
+fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     let mut place = target.clone();
     place.port = args.port.unwrap_or(place.port);
     if let Some(address) = &args.address {
@@ -186,7 +185,7 @@ fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-fn print_changed(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&args.host);
     print_alarm(
         out,
@@ -211,7 +210,7 @@ fn print_changed(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mut O
     ));
 }
 
-fn print_other_keys(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn print_other_keys(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&args.host);
     print_alarm(
         out,
@@ -228,7 +227,7 @@ fn print_other_keys(args: &TrustArgs, on_file: &OnFile, key: &ShownKey, out: &mu
     out.line(format!("  repairctl trust {host} --replace --fingerprint {}", key.fingerprint()));
 }
 
-fn print_key(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     out.line(format!(
         "{} at {}, port {}, shows",
         plugin_kit::clean(&target.host),
@@ -263,20 +262,20 @@ fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Pr
 }
 
 fn record(
-    target: &SshTarget,
-    before: &OnFile,
+    target: &HostRoute,
+    before: &RecordedHostKeys,
     key: &ShownKey,
     out: &mut Out,
 ) -> Result<ToolResult, Problem> {
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
-    let names = Names::new(&target.host, &target.address, target.port);
+    let names = HostKeyNames::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| Problem::failed(NoRecordableName))?;
     let line =
         key.line().ok_or_else(|| Problem::Internal("the key cannot be written".to_owned()))?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say
     // something else.
-    let now = survey::recorded(target).map_err(Problem::failed)?;
+    let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));

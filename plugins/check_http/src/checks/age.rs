@@ -1,23 +1,21 @@
-//! The judgement of -M: how long ago the page was modified, by the server's own clock.
+//! Judges the age of a document (-M): the time since it was modified, by the server's own clock.
 
 use plugin_kit::State;
 
 use crate::date;
-use crate::http::response::Head;
+use crate::http::response::ResponseHead;
+use crate::text;
 
-/// Two days and less are shown in hours.
+/// Ages up to two days are shown in hours.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
-/// Clocks may differ by so many seconds before a date counts as being in the future.
+/// Tolerance in seconds before a date counts as in the future.
 const MAX_AHEAD: i64 = 30;
 
-/// What is wrong with the age of a page, if anything.
-pub fn judge(head: &Head, max_age: u64) -> Option<(State, String)> {
-    // Of several the last counts, as it always did.
+/// What is wrong with the age of a document, if anything. `max_age` is in seconds.
+pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
+    // Of several the last counts, as in monitoring-plugins.
     let last = |name: &str| {
-        head.values(name)
-            .pop()
-            .filter(|value| !value.is_empty())
-            .map(|value| crate::text::of(&value))
+        head.values(name).pop().filter(|value| !value.is_empty()).map(|value| text::decode(&value))
     };
     let Some(server_date) = last("Date") else {
         return Some((State::Unknown, "Server date unknown".into()));
@@ -25,15 +23,15 @@ pub fn judge(head: &Head, max_age: u64) -> Option<(State, String)> {
     let Some(modified) = last("Last-Modified") else {
         return Some((State::Critical, "Document modification date unknown".into()));
     };
-    // The width is the original's; filters may know it.
-    let Some(now) = date::read(&server_date) else {
+    // Filters may know the width, which is that of monitoring-plugins.
+    let Some(now) = date::parse_http(&server_date) else {
         return Some((State::Critical, format!("Server date \"{server_date:>100}\" unparsable")));
     };
-    let Some(then) = date::read(&modified) else {
+    let Some(then) = date::parse_http(&modified) else {
         return Some((State::Critical, format!("Document date \"{modified:>100}\" unparsable")));
     };
     let age = now - then;
-    let text = if age < -MAX_AHEAD {
+    let message = if age < -MAX_AHEAD {
         format!("Document is {} seconds in the future", -age)
     } else if age <= SHOWN_IN_HOURS {
         let age = age.max(0);
@@ -42,7 +40,7 @@ pub fn judge(head: &Head, max_age: u64) -> Option<(State, String)> {
         format!("Last modified {:.1} days ago", age as f64 / 86400.0)
     };
     let wrong = age < -MAX_AHEAD || age > i64::try_from(max_age).unwrap_or(i64::MAX);
-    wrong.then_some((State::Critical, text))
+    wrong.then_some((State::Critical, message))
 }
 
 #[cfg(test)]
@@ -51,11 +49,11 @@ mod tests {
 
     fn judged(modified: &str) -> Option<(State, String)> {
         let head = format!("HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n{modified}");
-        judge(&Head::new(head.as_bytes()), 60)
+        judge(&ResponseHead::new(head.as_bytes()), 60)
     }
 
     #[test]
-    fn ages_are_judged_by_the_servers_clock() {
+    fn judges_age_by_the_servers_clock() {
         for (modified, text) in [
             ("", "Document modification date unknown"),
             ("Last-Modified: Sun, 06 Nov 1994 08:48:07 GMT", "Last modified 0:01:30 ago"),
@@ -74,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_servers_date_nothing_is_known() {
-        assert_eq!(judge(&Head::new(b"HTTP/1.1 200 OK\r\n"), 1).unwrap().0, State::Unknown);
+    fn without_the_servers_date_the_age_is_unknown() {
+        assert_eq!(judge(&ResponseHead::new(b"HTTP/1.1 200 OK\r\n"), 1).unwrap().0, State::Unknown);
     }
 }

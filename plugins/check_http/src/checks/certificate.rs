@@ -1,4 +1,4 @@
-//! The judgement of -C: how long a certificate is still good for. Pure; now is an argument.
+//! Judges how long a certificate remains valid (-C). Pure: the time is an argument.
 
 use plugin_kit::State;
 use x509_cert::der::asn1::AnyRef;
@@ -7,61 +7,76 @@ use x509_cert::der::{self, Decode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::name::RdnSequence;
 
 use crate::date;
-use crate::spec::Days;
+use crate::spec::CertificateDays;
+use crate::text;
 
-/// What -C looks at.
+/// Why a certificate cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadCertificate {
+    /// The server sent none.
+    #[error("it sent none")]
+    Missing,
+    /// It is not valid DER.
+    #[error(transparent)]
+    Der(#[from] der::Error),
+    /// Its end is not a date.
+    #[error("its end is no date")]
+    Date,
+}
+
+/// The parts of a certificate that -C needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// The first common name of its subject.
+pub struct PeerCertificate {
+    /// First common name of its subject.
     pub common_name: Option<String>,
-    /// Its last second.
+    /// End of its validity, in seconds since 1970.
     pub not_after: i64,
 }
 
-impl Certificate {
-    /// Reads a certificate in DER.
-    pub fn read(der: &[u8]) -> Result<Certificate, String> {
-        let (not_after, subject) = end_and_subject(der).map_err(|why| why.to_string())?;
-        // A name in an encoding that nobody uses is no reason to say nothing of the days.
+impl PeerCertificate {
+    /// Parses a certificate in DER.
+    pub fn parse(der: &[u8]) -> Result<PeerCertificate, BadCertificate> {
+        let (not_after, subject) = end_and_subject(der)?;
+        // A name in an unknown encoding must not hide the days.
         let subject = RdnSequence::from_der(subject).unwrap_or_default();
         let names = subject.0.iter().flat_map(|part| part.0.iter());
         let common_name = names
             .into_iter()
             .find(|name| name.oid == CN)
             .map(|name| name_of(name.value.tag(), name.value.value()));
-        let not_after =
-            date::in_digits(&crate::text::of(not_after.value())).ok_or("its end is no date")?;
-        Ok(Certificate { common_name, not_after })
+        let not_after = date::parse_certificate(&text::decode(not_after.value()))
+            .ok_or(BadCertificate::Date)?;
+        Ok(PeerCertificate { common_name, not_after })
     }
 
-    /// Reads the peer's own certificate, the first it sent; or of all it sent the one that ends
-    /// first.
-    pub fn read_of(chain: &[Vec<u8>], whole: bool) -> Result<Certificate, String> {
-        let first = Certificate::read(chain.first().ok_or("it sent none")?)?;
-        let others = chain.iter().skip(1).filter(|_| whole).map(|der| Certificate::read(der));
+    /// Parses the peer's own certificate, which is the first; or, of the whole chain, the one that
+    /// expires first.
+    pub fn parse_chain(chain: &[Vec<u8>], whole: bool) -> Result<PeerCertificate, BadCertificate> {
+        let first = PeerCertificate::parse(chain.first().ok_or(BadCertificate::Missing)?)?;
+        let others = chain.iter().skip(1).filter(|_| whole).map(|der| PeerCertificate::parse(der));
         others.into_iter().try_fold(first, |soonest, other| {
             let other = other?;
             Ok(if other.not_after < soonest.not_after { other } else { soonest })
         })
     }
 
-    /// Days until its end, those behind it negative: what -C compares.
+    /// Days until it expires; negative afterwards.
     pub fn days_left(&self, now: i64) -> i64 {
         self.not_after.saturating_sub(now) / 86400
     }
 
-    /// State and text, in the words of check_http.
-    pub fn judge(&self, days: Days, now: i64) -> (State, String) {
+    /// State and text, in the words of monitoring-plugins.
+    pub fn judge(&self, days: CertificateDays, now: i64) -> (State, String) {
         let name = self.common_name.as_deref().unwrap_or("Unknown CN");
         let left = self.not_after.saturating_sub(now);
         let days_left = self.days_left(now);
-        let end = date::shown(self.not_after);
-        let text = |word: &str, rest: String| format!("{word} - Certificate '{name}' {rest}");
+        let end = date::format(self.not_after);
+        let line = |word: &str, rest: String| format!("{word} - Certificate '{name}' {rest}");
         if left < 0 {
-            return (State::Critical, text("CRITICAL", format!("expired on {end}.")));
+            return (State::Critical, line("CRITICAL", format!("expired on {end}.")));
         }
         if left == 0 {
-            return (State::Critical, text("CRITICAL", format!("just expired ({end}).")));
+            return (State::Critical, line("CRITICAL", format!("just expired ({end}).")));
         }
         if days_left == 0 {
             let time = if left >= 3600 {
@@ -69,24 +84,23 @@ impl Certificate {
             } else {
                 format!("{} minutes", left / 60)
             };
-            return (State::Critical, text("CRITICAL", format!("expires in {time} ({end})")));
+            return (State::Critical, line("CRITICAL", format!("expires in {time} ({end})")));
         }
         if days_left > i64::from(days.warning) {
-            return (State::Ok, text("OK", format!("will expire on {end}.")));
+            return (State::Ok, line("OK", format!("will expire on {end}.")));
         }
         let state =
             if days_left > i64::from(days.critical) { State::Warning } else { State::Critical };
-        (state, text(state.as_str(), format!("expires in {days_left} day(s) ({end}).")))
+        (state, line(state.as_str(), format!("expires in {days_left} day(s) ({end}).")))
     }
 }
 
-/// When it ends, and whose it is (RFC 5280, section 4.1). Nothing else of it is looked at: a device
-/// whose clock was not set makes certificates that begin before 1970, which is no time to the
-/// library.
+/// End of validity and subject (RFC 5280, section 4.1). Nothing else is parsed: a device without a
+/// set clock makes certificates that start before 1970, which the library rejects.
 fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     SliceReader::new(der)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {
-            // The oldest have no version.
+            // Version 1 has no version field.
             if matches!(part.peek_tag()?, Tag::ContextSpecific { .. }) {
                 part.decode::<AnyRef<'_>>()?;
             }
@@ -103,7 +117,7 @@ fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     })
 }
 
-/// A name in the encodings certificates have used; BMPString is UTF-16.
+/// Decodes a name in any encoding certificates have used; BMPString is UTF-16.
 fn name_of(tag: Tag, bytes: &[u8]) -> String {
     if tag == Tag::BmpString {
         let units: Vec<u16> = bytes
@@ -112,7 +126,7 @@ fn name_of(tag: Tag, bytes: &[u8]) -> String {
             .collect();
         return String::from_utf16_lossy(&units);
     }
-    crate::text::of(bytes)
+    text::decode(bytes)
 }
 
 #[cfg(test)]
@@ -122,13 +136,13 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
 
     fn judged(left: i64, warning: u32, critical: u32) -> (State, String) {
-        let certificate = Certificate { common_name: Some("h".into()), not_after: NOW + left };
-        let (state, text) = certificate.judge(Days { warning, critical }, NOW);
-        (state, text.replace(&date::shown(NOW + left), "DATE"))
+        let certificate = PeerCertificate { common_name: Some("h".into()), not_after: NOW + left };
+        let (state, text) = certificate.judge(CertificateDays { warning, critical }, NOW);
+        (state, text.replace(&date::format(NOW + left), "DATE"))
     }
 
     #[test]
-    fn the_table_of_the_original() {
+    fn judges_as_in_the_table_of_monitoring_plugins() {
         for (left, warning, critical, state, text) in [
             (
                 172_799,
@@ -169,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_is_an_error() {
-        assert!(Certificate::read(b"no certificate").is_err());
-        assert!(Certificate::read(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
+    fn rejects_invalid_certificates() {
+        assert!(PeerCertificate::parse(b"no certificate").is_err());
+        assert!(PeerCertificate::parse(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
     }
 
     /// Tag, length and content, of less than 128 bytes.
@@ -199,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_read_whenever_they_begin_and_end() {
+    fn parses_any_validity() {
         for (begin, end, not_after) in [
             ("691231000000Z", "350101000000Z", 2_051_222_400),
             ("500101000000Z", "491231235959Z", 2_524_607_999),
@@ -207,17 +221,17 @@ mod tests {
             ("19000101000000Z", "99991231235959Z", 253_402_300_799),
             ("560101000000Z", "661212171510Z", -96_360_290),
         ] {
-            let read = Certificate::read(&made(begin, end, 0x0c, b"h"));
+            let read = PeerCertificate::parse(&made(begin, end, 0x0c, b"h"));
             assert_eq!(
                 read,
-                Ok(Certificate { common_name: Some("h".into()), not_after }),
+                Ok(PeerCertificate { common_name: Some("h".into()), not_after }),
                 "{begin} {end}"
             );
         }
     }
 
     #[test]
-    fn names_are_read_in_the_encodings_of_their_time() {
+    fn parses_names_in_all_encodings() {
         for (tag, bytes, name) in [
             (0x0c, "gr\u{fc}n".as_bytes(), Some("gr\u{fc}n")),
             (0x13, b"h.example", Some("h.example")),
@@ -226,7 +240,7 @@ mod tests {
             (0x1e, b"\0g\0r\0\xfc\0n\x20\xac", Some("gr\u{fc}n\u{20ac}")),
             (0x1c, b"\0\0\0h", None),
         ] {
-            let read = Certificate::read(&made("700101000000Z", "350101000000Z", tag, bytes));
+            let read = PeerCertificate::parse(&made("700101000000Z", "350101000000Z", tag, bytes));
             assert_eq!(read.map(|read| read.common_name), Ok(name.map(str::to_owned)), "{tag}");
         }
     }

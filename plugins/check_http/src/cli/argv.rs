@@ -1,42 +1,42 @@
-//! The command line as getopt_long reads it, rewritten to the one form clap and we agree on:
-//! `--long=value`, operands last.
+//! Parses the command line like getopt_long, and normalises it for clap: `--long=value`, operands
+//! last.
 //!
-//! Existing command lines rely on getopt's habits: bundled flags, unique prefixes of long names, a
-//! value in the next word whatever it looks like, an optional value only when attached. Knows
-//! nothing of what the options mean.
+//! Existing command lines rely on getopt's rules: bundled flags, unique prefixes of long names, a
+//! value in the next word even if it starts with a dash, an optional value only when attached. Does
+//! not know what the options mean.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// What an option does with a value.
+/// Whether an option has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub enum ValueSyntax {
     /// A flag.
     Nothing,
-    /// A value, attached or in the next word.
+    /// With a value, attached or in the next word.
     Value,
-    /// A value only when attached: `-S1.2`, `--ssl=1.2`.
+    /// With an optional value, which is attached: `-S1.2`, `--ssl=1.2`.
     Attached,
 }
 
-/// One option: its letter, its long names (the first is the canonical one) and its value.
+/// The syntax of an option.
 #[derive(Debug, Clone)]
-pub struct Known {
-    /// The letter of the short form.
+pub struct OptionSyntax {
+    /// Letter of the short form.
     pub short: Option<char>,
-    /// Long names, without dashes.
+    /// Long names without dashes, the canonical one first.
     pub long: Vec<String>,
-    /// Whether it takes a value.
-    pub takes: Takes,
+    /// Whether it has a value.
+    pub takes: ValueSyntax,
 }
 
-/// Why the words are no command line; said as getopt says it.
+/// Why a command line is invalid, in the words of getopt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadArgument {
-    /// A long option nobody knows, and what may be meant.
+    /// An unknown long option, and a suggestion.
     #[error("unrecognized option '--{0}'{1}")]
     Unrecognized(String, String),
-    /// A letter nobody knows.
+    /// An unknown letter.
     #[error("invalid option -- '{0}'")]
     Invalid(char),
     /// A prefix of several long options.
@@ -53,8 +53,8 @@ pub enum BadArgument {
     ShortNeedsValue(char),
 }
 
-/// The long names of check_http 2.3.3, in the order its complaints list them. A prefix that is
-/// unique among these keeps its meaning, whatever options came since.
+/// The long names of monitoring-plugins' check_http 2.3.3, in the order in which its errors list
+/// them. A prefix that is unique among these keeps its meaning despite newer options.
 const FIRST_NAMES: [&str; 42] = [
     "help",
     "version",
@@ -100,14 +100,13 @@ const FIRST_NAMES: [&str; 42] = [
     "max-redirs",
 ];
 
-/// Old spellings, rewritten wherever they stand as a whole word, even as the value of another
-/// option.
+/// Legacy spellings, replaced wherever they are a whole word, even the value of another option.
 const OLD_FORMS: [(&str, &str); 5] =
     [("-to", "-t"), ("-hn", "-H"), ("-wt", "-w"), ("-ct", "-c"), ("-nohtml", "-n")];
 
-/// `argv` (without the program's name) as `--long=value` words in their order, then `--` and the
-/// operands.
-pub fn normalise(argv: &[OsString], known: &[Known]) -> Result<Vec<OsString>, BadArgument> {
+/// Normalises the arguments after the program's name to `--long=value` words in their order, then
+/// `--` and the operands.
+pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsString>, BadArgument> {
     let mut options = Vec::new();
     let mut operands = vec![OsString::from("--")];
     let mut words = argv.iter().map(modern);
@@ -135,7 +134,7 @@ fn modern(word: &OsString) -> OsString {
 fn long_option(
     word: &[u8],
     words: &mut impl Iterator<Item = OsString>,
-    known: &[Known],
+    known: &[OptionSyntax],
 ) -> Result<OsString, BadArgument> {
     let equals = word.iter().position(|b| *b == b'=');
     let (name, value) = match equals.and_then(|at| word.split_at_checked(at)) {
@@ -145,8 +144,8 @@ fn long_option(
     let name = String::from_utf8_lossy(name).into_owned();
     let (full, takes) = complete(&name, known)?;
     match (takes, value) {
-        (Takes::Nothing, Some(_)) => Err(BadArgument::NoValueAllowed(full)),
-        (Takes::Value, None) => match words.next() {
+        (ValueSyntax::Nothing, Some(_)) => Err(BadArgument::NoValueAllowed(full)),
+        (ValueSyntax::Value, None) => match words.next() {
             Some(next) => Ok(option(&full, Some(next.as_bytes()))),
             None => Err(BadArgument::LongNeedsValue(full)),
         },
@@ -154,12 +153,13 @@ fn long_option(
     }
 }
 
-/// The option a long name, or a unique prefix of one, stands for.
-fn complete(name: &str, known: &[Known]) -> Result<(String, Takes), BadArgument> {
+/// The option of a long name or of a unique prefix of one.
+fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax), BadArgument> {
     let all = || {
         known.iter().flat_map(|option| option.long.iter().map(move |long| (long.as_str(), option)))
     };
-    let chosen = |option: &Known| (option.long.first().cloned().unwrap_or_default(), option.takes);
+    let chosen =
+        |option: &OptionSyntax| (option.long.first().cloned().unwrap_or_default(), option.takes);
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
         return Ok(chosen(option));
     }
@@ -181,8 +181,8 @@ fn complete(name: &str, known: &[Known]) -> Result<(String, Takes), BadArgument>
     }
 }
 
-/// The option that has the letters of `name`, without regard to case, dashes and underscores.
-fn alike(name: &str, known: &[Known]) -> String {
+/// Suggests the option that has the same letters, ignoring case, dashes and underscores.
+fn alike(name: &str, known: &[OptionSyntax]) -> String {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
     let mut all = known.iter().flat_map(|option| &option.long);
     all.find(|long| letters(long) == letters(name))
@@ -190,11 +190,11 @@ fn alike(name: &str, known: &[Known]) -> String {
         .unwrap_or_default()
 }
 
-/// `-vkX`: flags, the last of which may take the rest, or the next word, as its value.
+/// Parses `-vkX`: flags, the last of which may have the rest or the next word as its value.
 fn short_options(
     letters: &[u8],
     words: &mut impl Iterator<Item = OsString>,
-    known: &[Known],
+    known: &[OptionSyntax],
     options: &mut Vec<OsString>,
 ) -> Result<(), BadArgument> {
     let mut rest = letters;
@@ -206,17 +206,17 @@ fn short_options(
             .ok_or(BadArgument::Invalid(letter))?;
         let name = found.long.first().map_or("", String::as_str);
         match found.takes {
-            Takes::Nothing => options.push(option(name, None)),
-            Takes::Attached => {
+            ValueSyntax::Nothing => options.push(option(name, None)),
+            ValueSyntax::Attached => {
                 options.push(option(name, Some(after).filter(|value| !value.is_empty())))
             }
-            Takes::Value if after.is_empty() => match words.next() {
+            ValueSyntax::Value if after.is_empty() => match words.next() {
                 Some(next) => options.push(option(name, Some(next.as_bytes()))),
                 None => return Err(BadArgument::ShortNeedsValue(letter)),
             },
-            Takes::Value => options.push(option(name, Some(after))),
+            ValueSyntax::Value => options.push(option(name, Some(after))),
         }
-        rest = if found.takes == Takes::Nothing { after } else { &[] };
+        rest = if found.takes == ValueSyntax::Nothing { after } else { &[] };
     }
     Ok(())
 }
@@ -235,22 +235,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn known() -> Vec<Known> {
-        let one = |short, long: &[&str], takes| Known {
+    fn known() -> Vec<OptionSyntax> {
+        let one = |short, long: &[&str], takes| OptionSyntax {
             short,
             long: long.iter().map(|name| (*name).to_owned()).collect(),
             takes,
         };
         vec![
-            one(Some('v'), &["verbose"], Takes::Nothing),
-            one(Some('H'), &["hostname"], Takes::Value),
-            one(Some('S'), &["ssl"], Takes::Attached),
-            one(Some('s'), &["string"], Takes::Value),
-            one(None, &["status"], Takes::Value),
-            one(None, &["sni"], Takes::Nothing),
-            one(Some('r'), &["regex", "ereg"], Takes::Value),
-            one(Some('w'), &["warning"], Takes::Value),
-            one(None, &["verify-cert"], Takes::Nothing),
+            one(Some('v'), &["verbose"], ValueSyntax::Nothing),
+            one(Some('H'), &["hostname"], ValueSyntax::Value),
+            one(Some('S'), &["ssl"], ValueSyntax::Attached),
+            one(Some('s'), &["string"], ValueSyntax::Value),
+            one(None, &["status"], ValueSyntax::Value),
+            one(None, &["sni"], ValueSyntax::Nothing),
+            one(Some('r'), &["regex", "ereg"], ValueSyntax::Value),
+            one(Some('w'), &["warning"], ValueSyntax::Value),
+            one(None, &["verify-cert"], ValueSyntax::Nothing),
         ]
     }
 
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn getopt_habits_hold() {
+    fn follows_getopt() {
         for (words, expected) in [
             (&["-H", "h", "extra", "-v"][..], "--hostname=h --verbose -- extra"),
             (&["-vHh"], "--verbose --hostname=h --"),
@@ -285,14 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_was_unique_before_our_options_came_stays_unique() {
+    fn prefix_that_is_unique_among_old_options_stays_unique() {
         assert_eq!(read(&["--st=x"]).as_deref(), Ok("--string=x --"));
         assert_eq!(read(&["--sta=x"]).as_deref(), Ok("--status=x --"));
         assert_eq!(read(&["--ver"]).as_deref(), Ok("--verbose --"));
     }
 
     #[test]
-    fn getopt_complaints_are_kept() {
+    fn reports_errors_like_getopt() {
         for (words, expected) in [
             (&["--zz"][..], "unrecognized option '--zz'"),
             (
@@ -311,7 +311,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_words_panic_and_no_operand_is_lost(words in proptest::collection::vec("[-vHSsx=]{0,5}", 0..6)) {
+        fn normalises_any_words_without_panic(
+            words in proptest::collection::vec("[-vHSsx=]{0,5}", 0..6),
+        ) {
             let argv: Vec<OsString> = words.iter().map(OsString::from).collect();
             if let Ok(read) = normalise(&argv, &known()) {
                 let end = read.iter().position(|word| word == "--");

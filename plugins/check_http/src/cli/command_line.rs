@@ -1,5 +1,4 @@
-//! The command line as typed. It and `options` are the only files that know clap; what the values
-//! mean is `wish`'s business.
+//! Parses the command line into options. Their values stay text until `convert`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -8,49 +7,46 @@ use std::time::Instant;
 use clap::{CommandFactory, FromArgMatches};
 use plugin_kit::Problem;
 
-use crate::cli::argv::{self, Known, Takes};
-use crate::cli::extra_opts;
-use crate::deadline;
-use crate::spec::typed;
-
+use super::argv::{self, OptionSyntax, ValueSyntax};
+use super::extra_opts;
 use super::options::Cli;
+use crate::deadline;
+use crate::spec::parse;
 
-/// The command line as clap knows it, for what is made of it: manual pages and completions. Runs
-/// nothing.
+/// The command line as clap knows it, for manual pages and completions.
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// The options with what only their order tells.
+/// The options, and what depends on their order.
 #[derive(Debug)]
-pub struct Typed {
+pub struct ParsedOptions {
     /// The options.
     pub cli: Cli,
-    /// The same as words, in the form every program of ours reads the same way, with --extra-opts
-    /// resolved.
-    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "who hands over reads them"))]
+    /// The options as normalised words, with --extra-opts resolved.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "for check_http_openssl only"))]
     pub words: Vec<OsString>,
-    /// For each -H: an option that asks for TLS stands behind it, and so sets its port back to 443.
+    /// For each -H: whether an option that implies TLS follows it, and so resets its port to 443.
     pub tls_after_hostname: Vec<bool>,
-    /// -4 and -6: the last one counts.
+    /// Whether -6 is after -4: the last one counts.
     pub ipv6_last: bool,
-    /// -r and -R in their order.
-    pub patterns: Vec<TypedPattern>,
+    /// -r and -R, in order.
+    pub patterns: Vec<PatternOption>,
 }
 
-/// A regular expression with the options that stood before it.
+/// A regular expression and the flags that apply to it.
 #[derive(Debug)]
-pub struct TypedPattern {
+pub struct PatternOption {
     /// The expression.
     pub text: OsString,
-    /// -R was seen, here or before.
+    /// Whether this or an earlier one is -R.
     pub ignore_case: bool,
-    /// -l was seen before.
+    /// Whether -l is before it.
     pub linespan: bool,
 }
 
-/// Reads the command line, without the program's name, in a run that began at `begin`.
-pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
+/// Parses the arguments after the program's name, in a run that started at `run_start`.
+pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Problem> {
     if argv.is_empty() {
         return Err(Problem::Usage(
             "Could not parse arguments: -H NAME or -I ADDRESS is needed, --help tells more".into(),
@@ -60,10 +56,10 @@ pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
     let known = known(&command);
     let takes_value = |name: &str| {
         known.iter().any(|option| {
-            option.takes == Takes::Value && option.long.iter().any(|long| long == name)
+            option.takes == ValueSyntax::Value && option.long.iter().any(|long| long == name)
         })
     };
-    let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, begin))?;
+    let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, run_start))?;
     let words =
         argv::normalise(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
     let line = std::iter::once(OsString::from("check_http")).chain(words.iter().cloned());
@@ -87,38 +83,39 @@ pub fn read(argv: &[OsString], begin: Instant) -> Result<Typed, Problem> {
         .filter_map(last)
         .max();
     let tls_after_hostname =
-        places(&matches, "hostname").into_iter().map(|place| tls > Some(place)).collect();
+        positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
-    // The process is about to end: taking clap's tables apart would cost an eighth of the whole
-    // run.
+    // The process ends soon, and dropping clap's tables would cost an eighth of the whole run.
     std::mem::forget((command, matches, known));
-    Ok(Typed { cli, words, tls_after_hostname, ipv6_last, patterns })
+    Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
 
-/// When a run with these words must end. What is wrong with them is told later.
-fn deadline(line: &[OsString], known: &[Known], begin: Instant) -> Option<Instant> {
+/// When a run with these words must end. Errors in them are reported later.
+fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Option<Instant> {
     let words = argv::normalise(line, known).unwrap_or_default();
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
     let limit =
-        typed::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| typed::timeout(None, None));
-    deadline::deadline(begin, limit.ok().flatten())
+        parse::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| parse::timeout(None, None));
+    deadline::end_of(run_start, limit.ok().flatten())
 }
 
-fn known(command: &clap::Command) -> Vec<Known> {
+fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
-        // What is left of it when it was resolved is none, as a prefix of it never was one.
+        // It is resolved by now; what is left, such as a prefix of it, is an error.
         .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {
-                Some(range) if range.takes_values() && range.min_values() == 0 => Takes::Attached,
-                _ if arg.get_action().takes_values() => Takes::Value,
-                _ => Takes::Nothing,
+                Some(range) if range.takes_values() && range.min_values() == 0 => {
+                    ValueSyntax::Attached
+                }
+                _ if arg.get_action().takes_values() => ValueSyntax::Value,
+                _ => ValueSyntax::Nothing,
             };
             let long = arg.get_long()?.to_owned();
             let aliases = arg.get_all_aliases().unwrap_or_default().into_iter().map(str::to_owned);
-            Some(Known {
+            Some(OptionSyntax {
                 short: arg.get_short(),
                 long: std::iter::once(long).chain(aliases).collect(),
                 takes,
@@ -127,30 +124,29 @@ fn known(command: &clap::Command) -> Vec<Known> {
         .collect()
 }
 
-/// Where on the line an option stands.
-fn places(matches: &clap::ArgMatches, id: &str) -> Vec<usize> {
+/// Positions of an option on the line.
+fn positions(matches: &clap::ArgMatches, id: &str) -> Vec<usize> {
     matches.indices_of(id).map(Iterator::collect).unwrap_or_default()
 }
 
-fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<TypedPattern> {
-    let (regex, eregi) = (places(matches, "regex"), places(matches, "eregi"));
+fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<PatternOption> {
+    let (regex, eregi) = (positions(matches, "regex"), positions(matches, "eregi"));
     let linespan =
-        if cli.linespan > 0 { places(matches, "linespan").into_iter().min() } else { None };
+        if cli.linespan > 0 { positions(matches, "linespan").into_iter().min() } else { None };
     let mut typed: Vec<_> =
         regex.iter().zip(&cli.regex).chain(eregi.iter().zip(&cli.eregi)).collect();
-    typed.sort_by_key(|(place, _)| **place);
+    typed.sort_by_key(|(position, _)| **position);
     typed
         .into_iter()
-        .map(|(place, text)| TypedPattern {
+        .map(|(position, text)| PatternOption {
             text: text.clone(),
-            ignore_case: eregi.iter().any(|insensitive| insensitive <= place),
-            linespan: linespan.is_some_and(|flag| flag < *place),
+            ignore_case: eregi.iter().any(|insensitive| insensitive <= position),
+            linespan: linespan.is_some_and(|flag| flag < *position),
         })
         .collect()
 }
 
-/// clap's own complaint in one line. The words are normalised already, so there is little left to
-/// complain about.
+/// The first line of clap's error. The words are normalised already, so there are few left.
 fn usage(error: &clap::Error) -> Problem {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
@@ -161,13 +157,13 @@ fn usage(error: &clap::Error) -> Problem {
 mod tests {
     use super::*;
 
-    fn typed(words: &str) -> Typed {
-        read(&words.split(' ').map(OsString::from).collect::<Vec<_>>(), Instant::now()).unwrap()
+    fn parsed(words: &str) -> ParsedOptions {
+        parse(&words.split(' ').map(OsString::from).collect::<Vec<_>>(), Instant::now()).unwrap()
     }
 
     #[test]
-    fn the_last_of_repeated_options_counts_where_it_always_did() {
-        let cli = typed("-H a -H b -u /x -u /y -k 1 -k 2 -P first -P second").cli;
+    fn last_of_repeated_options_counts() {
+        let cli = parsed("-H a -H b -u /x -u /y -k 1 -k 2 -P first -P second").cli;
         assert_eq!(cli.hostname, ["a", "b"]);
         assert_eq!(cli.url, "/y");
         assert_eq!(cli.header, ["1", "2"]);
@@ -175,9 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn extra_opts_are_never_passed_over_in_silence() {
+    fn rejects_prefixes_of_extra_opts() {
         for word in ["--extra-opt=@/no/such/file", "--extra=@/no/such/file"] {
-            let refused = read(&["-H".into(), "h".into(), word.into()], Instant::now())
+            let refused = parse(&["-H".into(), "h".into(), word.into()], Instant::now())
                 .map_err(|problem| problem.to_string());
             assert!(
                 refused.is_err_and(|why| why.starts_with("unrecognized option '--extra")),
@@ -187,8 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn flags_bind_to_the_patterns_behind_them() {
-        let patterns = typed("-r a -R b -l -r c").patterns;
+    fn flags_apply_to_later_patterns() {
+        let patterns = parsed("-r a -R b -l -r c").patterns;
         let seen: Vec<_> = patterns
             .iter()
             .map(|p| (p.text.to_str().unwrap(), p.ignore_case, p.linespan))
@@ -197,15 +193,15 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_the_tls_option_is_told() {
-        assert_eq!(typed("-H h:8080 -S").tls_after_hostname, [true]);
-        assert_eq!(typed("-S -H h:8443").tls_after_hostname, [false]);
-        assert_eq!(typed("-S1.2+ -H h:8443 -C 5 -H h").tls_after_hostname, [true, false]);
+    fn knows_whether_a_tls_option_follows() {
+        assert_eq!(parsed("-H h:8080 -S").tls_after_hostname, [true]);
+        assert_eq!(parsed("-S -H h:8443").tls_after_hostname, [false]);
+        assert_eq!(parsed("-S1.2+ -H h:8443 -C 5 -H h").tls_after_hostname, [true, false]);
     }
 
     #[test]
     fn help_fits_eighty_columns_and_names_every_option() {
-        let Err(Problem::HelpRequested(help)) = read(&["-h".into()], Instant::now()) else {
+        let Err(Problem::HelpRequested(help)) = parse(&["-h".into()], Instant::now()) else {
             panic!("no help")
         };
         for line in help.lines() {

@@ -1,28 +1,27 @@
-//! What was typed becomes what is wished, or a complaint. Nothing else of the program sees typed
-//! words.
+//! Converts options to a [`CheckSpec`], or reports the first invalid one.
 
 use std::ffi::{OsStr, OsString};
+use std::mem;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Instant;
 
 use plugin_kit::{Problem, State};
 
-use super::command_line::Typed;
+use super::command_line::ParsedOptions;
 use super::options::Cli;
-use crate::deadline::deadline;
-use crate::http::cookies::jar::Jar;
-use crate::http::target::Place;
-use crate::net::tls::ca_bundle;
-use crate::net::tls::pem::Pem;
+use crate::deadline;
+use crate::http::cookies::jar::CookieJar;
+use crate::http::redirect::OnRedirect;
+use crate::http::request::RequestSpec;
+use crate::http::target::HttpTarget;
+use crate::net::resolve::Family;
+use crate::net::tls::TlsSpec;
+use crate::net::tls::ca_bundle::{self, CaBundleError};
+use crate::net::tls::pem::PemFile;
 use crate::pattern::posix::Pattern;
-use crate::spec::parse::{
-    age, assertion, codes, credentials, days, http_version, inner_method, max_redirects,
-    on_redirect, outer_method, pattern_state, port, proxy, range, size, source, state, text,
-    versions,
-};
-use crate::spec::typed::{timeout, unreadable};
-use crate::spec::{Family, PageWish, Request, Show, TlsWish, Wish};
+use crate::spec::proxy::Proxy;
+use crate::spec::{CertificateSpec, CheckSpec, OutputSpec, ResponseSpec, parse};
 
 const USERAGENT: &str = concat!(
     "check_http/v",
@@ -32,135 +31,158 @@ const USERAGENT: &str = concat!(
     ")"
 );
 
-/// Checks what was typed, in a run that began at `begin`.
-pub fn spec(typed: Typed, begin: Instant) -> Result<Wish, Problem> {
-    let place = place(&typed)?;
-    let critical = range("-c", typed.cli.critical.as_deref())?;
-    let timeout = timeout(typed.cli.timeout.as_deref(), critical)?;
-    let deadline = deadline(begin, timeout);
-    let tls = tls(&typed.cli, deadline)?;
-    let patterns = patterns(&typed)?;
-    let cli = typed.cli;
-    let proxy = cli.proxy.as_deref().map(|url| proxy(url, cli.noproxy.as_deref())).transpose()?;
-    let proxy_user = proxy.as_ref().and_then(|proxy| proxy.authorization.clone());
-    let redirect = on_redirect(cli.onredirect.as_deref())?;
-    Ok(Wish {
-        family: match (cli.ipv4, cli.ipv6) {
-            (false, false) => None,
-            _ if typed.ipv6_last => Some(Family::V6),
-            _ => Some(Family::V4),
-        },
-        certificate: cli.certificate.as_deref().map(days).transpose()?,
-        certificate_chain: cli.certificate_chain,
-        continue_after_certificate: cli.continue_after_certificate,
-        certificate_perfdata: cli.certificate_perfdata,
-        all_addresses: cli.all_addresses,
-        jar: cli.cookie_jar.as_deref().map(|file| jar(file, deadline)).transpose()?,
-        warning: range("-w", cli.warning.as_deref())?,
-        timeout,
-        timeout_state: cli
-            .timeout_result
-            .as_deref()
-            .map_or(Ok(State::Critical), |text| state("timeout-result", text))?,
-        source: cli.source_address.as_deref().map(source).transpose()?,
-        haproxy: cli.haproxy_protocol,
-        proxy,
+/// Converts the options of a run that started at `run_start`.
+pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Problem> {
+    let target = target(&options)?;
+    let critical = given(&options.cli.critical, |text| parse::range("-c", text))?;
+    let timeout = parse::timeout(options.cli.timeout.as_deref(), critical)?;
+    let deadline = deadline::end_of(run_start, timeout);
+    let tls = tls(&options.cli, deadline)?;
+    let patterns = patterns(&options)?;
+    let family = family(&options);
+    let mut cli = options.cli;
+    let proxy = given(&cli.proxy, |url| parse::proxy(url, cli.noproxy.as_deref()))?;
+    Ok(CheckSpec {
+        family,
+        redirect: given(&cli.onredirect, parse::on_redirect)?
+            .unwrap_or(OnRedirect::State(State::Ok)),
+        certificate: certificate(&cli)?,
+        cookie_jar: given(&cli.cookie_jar, |file| cookie_jar(file, deadline))?,
+        warning: given(&cli.warning, |text| parse::range("-w", text))?,
         critical,
-        redirect,
-        max_redirects: max_redirects(cli.max_redirs.as_deref())?,
-        show: Show {
-            extended: cli.extended_perfdata,
-            body: cli.show_body,
-            link: cli.link,
-            verbose: cli.verbose > 0,
-            always_perfdata: cli.always_perfdata,
-        },
-        page: PageWish {
-            expect: cli.expect.map(OsString::into_vec),
-            expect_after_redirects: cli.expect_after_redirects,
-            codes: cli.status.as_deref().map(codes).transpose()?.unwrap_or_default(),
-            header_string: cli
-                .header_string
-                .map(OsString::into_vec)
-                .filter(|text| !text.is_empty()),
-            header_pattern: cli.header_regex.as_deref().map(header_pattern).transpose()?,
-            strings: last_or_all(cli.string, cli.match_all)
-                .into_iter()
-                .map(OsString::into_vec)
-                .filter(|text| !text.is_empty())
-                .collect(),
-            patterns,
-            json: cli.json.iter().map(|text| assertion(text)).collect::<Result<_, _>>()?,
-            json_perfdata: cli
-                .json_perfdata
-                .iter()
-                .map(|pointer| text("json-perfdata", pointer))
-                .collect::<Result<_, _>>()?,
-            pattern_state: pattern_state(cli.state_regex.as_deref())?,
-            invert_pattern: cli.invert_regex,
-            max_age: cli.max_age.as_deref().map(age).transpose()?,
-            size: size(&cli.pagesize)?,
-        },
-        request: Request {
-            method: cli.method.map(|method| match inner_method(&method).filter(|_| place.tunnel) {
-                Some(inner) => inner.to_vec(),
-                None => outer_method(method),
-            }),
-            useragent: cli.useragent.map_or_else(|| USERAGENT.into(), OsString::into_vec),
-            headers: cli.header.into_iter().map(OsString::into_vec).collect(),
-            authorization: credentials(cli.authorization, cli.authorization_file, deadline)?,
-            proxy_authorization: credentials(
-                cli.proxy_authorization,
-                cli.proxy_authorization_file,
-                deadline,
-            )?
-            .or(proxy_user),
-            post: cli.post.into_iter().next().map(OsString::into_vec),
-            content_type: cli.content_type.map(OsString::into_vec),
-            no_body: cli.no_body,
-            compressed: cli.enable_automatic_decompression,
-            version: cli.http_version.as_deref().map(http_version).transpose()?,
-        },
-        place,
+        timeout,
+        timeout_state: given(&cli.timeout_result, |text| parse::state("timeout-result", text))?
+            .unwrap_or(State::Critical),
+        source: given(&cli.source_address, parse::source)?,
+        haproxy: cli.haproxy_protocol,
+        all_addresses: cli.all_addresses,
+        max_redirects: given(&cli.max_redirs, parse::max_redirects)?.unwrap_or(15),
+        output: output(&cli),
+        response: response(&mut cli, patterns)?,
+        request: request(&mut cli, target.tunnel, proxy.as_ref(), deadline)?,
+        proxy,
+        target,
         tls,
     })
 }
 
-fn place(typed: &Typed) -> Result<Place, Problem> {
-    let cli = &typed.cli;
+/// Parses the value of an option, if it is given.
+fn given<T>(
+    value: &Option<OsString>,
+    parse: impl FnOnce(&OsStr) -> Result<T, Problem>,
+) -> Result<Option<T>, Problem> {
+    value.as_deref().map(parse).transpose()
+}
+
+/// Takes the value of an option as bytes.
+fn bytes(value: &mut Option<OsString>) -> Option<Vec<u8>> {
+    value.take().map(OsString::into_vec)
+}
+
+fn family(options: &ParsedOptions) -> Option<Family> {
+    match (options.cli.ipv4, options.cli.ipv6) {
+        (false, false) => None,
+        _ if options.ipv6_last => Some(Family::V6),
+        _ => Some(Family::V4),
+    }
+}
+
+fn certificate(cli: &Cli) -> Result<Option<CertificateSpec>, Problem> {
+    let days = given(&cli.certificate, parse::days)?;
+    Ok(days.map(|days| CertificateSpec {
+        days,
+        whole_chain: cli.certificate_chain,
+        then_response: cli.continue_after_certificate,
+        perfdata: cli.certificate_perfdata,
+    }))
+}
+
+fn output(cli: &Cli) -> OutputSpec {
+    OutputSpec {
+        extended: cli.extended_perfdata,
+        body: cli.show_body,
+        link: cli.link,
+        verbose: cli.verbose > 0,
+        always_perfdata: cli.always_perfdata,
+    }
+}
+
+fn response(cli: &mut Cli, patterns: Vec<Pattern>) -> Result<ResponseSpec, Problem> {
+    let json_pointer = |pointer: &OsString| parse::text("json-perfdata", pointer);
+    let strings = last_or_all(mem::take(&mut cli.string), cli.match_all);
+    Ok(ResponseSpec {
+        expect: bytes(&mut cli.expect),
+        expect_after_redirects: cli.expect_after_redirects,
+        status_rules: given(&cli.status, parse::status_rules)?.unwrap_or_default(),
+        header_string: bytes(&mut cli.header_string).filter(|text| !text.is_empty()),
+        header_pattern: given(&cli.header_regex, |text| pattern(text, true, false))?,
+        strings: strings
+            .into_iter()
+            .map(OsString::into_vec)
+            .filter(|text| !text.is_empty())
+            .collect(),
+        patterns,
+        json: cli.json.iter().map(|text| parse::assertion(text)).collect::<Result<_, _>>()?,
+        json_perfdata: cli.json_perfdata.iter().map(json_pointer).collect::<Result<_, _>>()?,
+        pattern_state: given(&cli.state_regex, parse::pattern_state)?.unwrap_or(State::Critical),
+        invert_pattern: cli.invert_regex,
+        max_age: given(&cli.max_age, parse::age)?,
+        size: parse::size(&cli.pagesize)?,
+    })
+}
+
+fn request(
+    cli: &mut Cli,
+    tunnel: bool,
+    proxy: Option<&Proxy>,
+    deadline: Option<Instant>,
+) -> Result<RequestSpec, Problem> {
+    let method =
+        cli.method.take().map(|method| match parse::inner_method(&method).filter(|_| tunnel) {
+            Some(inner) => inner.to_vec(),
+            None => parse::outer_method(&method),
+        });
+    let user = (cli.authorization.take(), cli.authorization_file.take());
+    let proxy_user = (cli.proxy_authorization.take(), cli.proxy_authorization_file.take());
+    Ok(RequestSpec {
+        method,
+        useragent: bytes(&mut cli.useragent).unwrap_or_else(|| USERAGENT.into()),
+        headers: mem::take(&mut cli.header).into_iter().map(OsString::into_vec).collect(),
+        authorization: parse::credentials(user.0, user.1, deadline)?,
+        proxy_authorization: parse::credentials(proxy_user.0, proxy_user.1, deadline)?
+            .or_else(|| proxy?.authorization.clone()),
+        post: mem::take(&mut cli.post).into_iter().next().map(OsString::into_vec),
+        content_type: bytes(&mut cli.content_type),
+        no_body: cli.no_body,
+        compressed: cli.enable_automatic_decompression,
+        version: given(&cli.http_version, parse::http_version)?,
+    })
+}
+
+fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
+    let cli = &options.cli;
     let mut operands = cli.operands.iter();
     let address = cli.address.as_ref().or_else(|| operands.next());
-    let address = address.map(|name| text("address", name)).transpose()?;
-    let port = cli.port.as_deref().map(port).transpose()?;
+    let address = address.map(|name| parse::text("address", name)).transpose()?;
+    let port = given(&cli.port, parse::port)?;
     let files = [&cli.certificate, &cli.client_cert, &cli.private_key, &cli.ca_cert];
     let is_tls = cli.ssl.is_some() || cli.verify_cert || files.into_iter().any(Option::is_some);
-    let (mut host, mut host_port) = (None, None);
-    for (name, tls_behind) in cli.hostname.iter().zip(&typed.tls_after_hostname) {
-        let name = text("host name", name)?;
-        let split = Place::split_host(&name)
-            .ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
-        // A name without a port leaves that of a name before it.
-        host_port = split.1.filter(|port| *port > 0).map(|port| (port, *tls_behind)).or(host_port);
-        host = Some(split.0);
-    }
+    let (mut host, host_port) = last_host(options)?;
     if host.is_none() {
-        host = operands.next().map(|name| text("host name", name)).transpose()?;
+        host = operands.next().map(|name| parse::text("host name", name)).transpose()?;
     }
-    let connected = host_port.filter(|(_, tls_behind)| !tls_behind).map(|(port, _)| port);
+    let connected = host_port.filter(|(_, tls_after)| !tls_after).map(|(port, _)| port);
     let port = port.or(connected).unwrap_or(if is_tls { 443 } else { 80 });
-    let address = match (address, &host) {
-        (Some(address), _) => Place::without_brackets(&address).to_owned(),
-        (None, Some(host)) => Place::without_brackets(host).to_owned(),
-        (None, None) => {
-            return Err(Problem::Usage("You must specify a server address or host name".into()));
-        }
+    let Some(address) = address.as_ref().or(host.as_ref()) else {
+        return Err(Problem::Usage("You must specify a server address or host name".into()));
     };
-    // With -S and -H, -j CONNECT asks a proxy for the way and the site for the page.
+    let address = HttpTarget::without_brackets(address).to_owned();
+    // With -S and -H, -j CONNECT requests a tunnel from a proxy.
     let tunnel = is_tls
         && host.is_some()
-        && cli.method.as_deref().is_some_and(|method| inner_method(method).is_some());
+        && cli.method.as_deref().is_some_and(|method| parse::inner_method(method).is_some());
     let virtual_port = host_port.map_or(if tunnel { 443 } else { port }, |(port, _)| port);
-    Ok(Place {
+    Ok(HttpTarget {
         tls: is_tls,
         host,
         address,
@@ -171,62 +193,72 @@ fn place(typed: &Typed) -> Result<Place, Problem> {
     })
 }
 
-fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsWish, Problem> {
-    let open = |file: &OsString| {
-        Pem::open(Path::new(file), deadline).map_err(|why| unreadable(&why, file))
+/// The host of the last -H, and the last port of any, with whether a TLS option follows that one.
+fn last_host(options: &ParsedOptions) -> Result<(Option<String>, Option<(u16, bool)>), Problem> {
+    let (mut host, mut host_port) = (None, None);
+    for (name, tls_after) in options.cli.hostname.iter().zip(&options.tls_after_hostname) {
+        let name = parse::text("host name", name)?;
+        let (name, port) = HttpTarget::split_host(&name)
+            .ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
+        host_port = port.filter(|port| *port > 0).map(|port| (port, *tls_after)).or(host_port);
+        host = Some(name);
+    }
+    Ok((host, host_port))
+}
+
+fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsSpec, Problem> {
+    let open = |file: &OsStr| {
+        PemFile::open(Path::new(file), deadline).map_err(|why| parse::unusable(file, &why))
     };
-    let certificate = cli.client_cert.as_ref().map(open).transpose()?;
-    let key = cli.private_key.as_ref().map(open).transpose()?;
-    let authorities = match &cli.ca_cert {
-        Some(file) => Some(open(file)?),
-        None if cli.verify_cert => Some(ca_bundle::bundle(deadline)?),
-        None => None,
+    let certificate = given(&cli.client_cert, open)?;
+    let key = given(&cli.private_key, open)?;
+    let ca_bundle = match given(&cli.ca_cert, open)? {
+        None if cli.verify_cert => Some(ca_bundle::open(deadline).map_err(|why| match why {
+            CaBundleError::Unusable(file, why) => parse::unusable(&file, &why),
+            CaBundleError::Missing => Problem::Usage(why.to_string()),
+        })?),
+        named => named,
     };
     if cli.client_cert.is_some() && cli.private_key.is_none() {
         return Err(Problem::Usage(
             "If you use a client certificate you must also specify a private key file".into(),
         ));
     }
-    let (oldest, newest) = versions(cli.ssl.as_deref().unwrap_or_default())?;
-    Ok(TlsWish {
+    let (oldest, newest) = parse::versions(cli.ssl.as_deref().unwrap_or_default())?;
+    Ok(TlsSpec {
         oldest,
         newest,
-        sni: cli.sni || authorities.is_some(),
+        sni: cli.sni || ca_bundle.is_some(),
         client: certificate.zip(key),
-        authorities,
+        ca_bundle,
     })
 }
 
-fn jar(file: &OsStr, deadline: Option<Instant>) -> Result<Jar, Problem> {
-    Jar::open(Path::new(file), deadline).map_err(|why| Problem::Usage(why.to_string()))
+fn cookie_jar(file: &OsStr, deadline: Option<Instant>) -> Result<CookieJar, Problem> {
+    CookieJar::open(Path::new(file), deadline).map_err(|why| Problem::Usage(why.to_string()))
 }
 
-fn patterns(typed: &Typed) -> Result<Vec<Pattern>, Problem> {
+fn patterns(options: &ParsedOptions) -> Result<Vec<Pattern>, Problem> {
     let mut patterns = Vec::new();
-    for typed in &typed.patterns {
-        patterns.push(compiled(typed.text.as_bytes(), typed.ignore_case, typed.linespan)?);
+    for option in &options.patterns {
+        patterns.push(pattern(&option.text, option.ignore_case, option.linespan)?);
     }
-    // Like the original: an empty one, as the last, is none at all.
-    if typed.patterns.last().is_some_and(|typed| typed.text.is_empty()) {
+    // Like in monitoring-plugins, an empty one in last place means no pattern.
+    if options.patterns.last().is_some_and(|option| option.text.is_empty()) {
         patterns.clear();
     }
-    Ok(last_or_all(patterns, typed.cli.match_all))
+    Ok(last_or_all(patterns, options.cli.match_all))
 }
 
-fn header_pattern(text: &OsStr) -> Result<Pattern, Problem> {
-    compiled(text.as_bytes(), true, false)
+fn pattern(text: &OsStr, ignore_case: bool, linespan: bool) -> Result<Pattern, Problem> {
+    Pattern::new(text.as_bytes(), ignore_case, linespan)
+        .map_err(|why| Problem::Usage(format!("Could Not Compile Regular Expression: {why}")))
 }
 
-fn compiled(text: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, Problem> {
-    Pattern::new(text, ignore_case, linespan).map_err(|problem| {
-        Problem::Usage(format!("Could Not Compile Regular Expression: {problem}"))
-    })
-}
-
-/// Of repeated options the last counts, unless all were asked for.
-fn last_or_all<T>(mut typed: Vec<T>, all: bool) -> Vec<T> {
+/// Without --match-all, only the last of a repeated option counts.
+fn last_or_all<T>(mut values: Vec<T>, all: bool) -> Vec<T> {
     if !all {
-        typed.drain(..typed.len().saturating_sub(1));
+        values.drain(..values.len().saturating_sub(1));
     }
-    typed
+    values
 }

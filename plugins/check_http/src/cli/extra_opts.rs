@@ -1,8 +1,7 @@
-//! `--extra-opts=[SECTION][@FILE]`: options from an ini file, put in front of the command line so
-//! that the line wins.
+//! `--extra-opts=[SECTION][@FILE]`: options from an ini file, inserted before the command line so
+//! that the line takes precedence.
 //!
-//! The file format and the places it is looked for are those of monitoring-plugins, found by
-//! running it.
+//! The file format and the search path are those of monitoring-plugins, found by running it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,7 +15,7 @@ use crate::text;
 
 const OPTION: &[u8] = b"--extra-opts";
 const DEFAULT_SECTION: &str = "check_http";
-const STANDARD_PLACES: [&str; 11] = [
+const STANDARD_PATHS: [&str; 11] = [
     "/usr/local/etc/monitoring-plugins/monitoring-plugins.ini",
     "/usr/local/etc/monitoring-plugins.ini",
     "/etc/monitoring-plugins/monitoring-plugins.ini",
@@ -30,11 +29,11 @@ const STANDARD_PLACES: [&str; 11] = [
     "/etc/opt/nagios-plugins.ini",
 ];
 const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"];
-/// No file of options is longer.
+/// Limit of a file.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The command line with every --extra-opts replaced by what its file says. `takes_value` knows the
-/// long options, `deadline` when a run with the other words must end.
+/// Replaces every --extra-opts by the options of its file. `takes_value` tells whether a long option
+/// has a value, `deadline` when a run with the other words must end.
 pub fn expand(
     argv: &[OsString],
     takes_value: impl Fn(&str) -> bool,
@@ -72,13 +71,14 @@ fn load(
 ) -> Result<Vec<OsString>, Problem> {
     let at = which.iter().position(|byte| *byte == b'@').unwrap_or(which.len());
     let (section, file) = which.split_at(at);
-    let section = if section.is_empty() { DEFAULT_SECTION.into() } else { text::of(section) };
+    let section = if section.is_empty() { DEFAULT_SECTION.into() } else { text::decode(section) };
     let path = match file.strip_prefix(b"@") {
         None | Some(b"") => standard_file()?,
         Some(name) => PathBuf::from(OsStr::from_bytes(name)),
     };
-    let content = read(&path, deadline)
-        .map_err(|why| Problem::Usage(format!("Can't read config file: {}", text::reason(why))))?;
+    let content = read(&path, deadline).map_err(|why| {
+        Problem::Usage(format!("Can't read config file: {}", text::file_error(&why)))
+    })?;
     let options = section_of(&content, &section, takes_value).map_err(|line| {
         Problem::Usage(format!("Config file error: line {line} of '{}'", path.display()))
     })?;
@@ -103,15 +103,14 @@ fn standard_file() -> Result<PathBuf, Problem> {
     let folders = std::env::var_os("NAGIOS_CONFIG_PATH").unwrap_or_default();
     let folders =
         std::env::split_paths(&folders).flat_map(|folder| FILE_NAMES.map(|name| folder.join(name)));
-    let standard = STANDARD_PLACES.iter().map(PathBuf::from);
+    let standard = STANDARD_PATHS.iter().map(PathBuf::from);
     folders
         .chain(standard)
         .find(|path| path.exists())
         .ok_or_else(|| Problem::Usage("Cannot find config file in any standard location.".into()))
 }
 
-/// The options of every section of this name; `None` if there is none. An error is the number of
-/// the line.
+/// The options of all sections of this name; `None` if there is none. An error is a line number.
 fn section_of(
     content: &[u8],
     wanted: &str,
@@ -125,12 +124,12 @@ fn section_of(
             [] | [b'#' | b';', ..] => {}
             [b'[', line @ ..] => {
                 any_section = true;
-                let (name, behind) =
+                let (name, after) =
                     line.split_at(line.iter().position(|byte| *byte == b']').unwrap_or(line.len()));
-                inside = name.trim_ascii() == wanted.as_bytes() && !behind.is_empty();
+                inside = name.trim_ascii() == wanted.as_bytes() && !after.is_empty();
                 if inside
                     && !matches!(
-                        behind.get(1..).unwrap_or_default().trim_ascii(),
+                        after.get(1..).unwrap_or_default().trim_ascii(),
                         [] | [b'#' | b';', ..]
                     )
                 {
@@ -140,7 +139,7 @@ fn section_of(
                     found.get_or_insert_default();
                 }
             }
-            // What other programs keep in the file is theirs to judge.
+            // Sections of other programs are not checked.
             _ if any_section && !inside => {}
             line => {
                 let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
@@ -154,11 +153,11 @@ fn section_of(
     Ok(found)
 }
 
-/// `key=value` as a word of a command line; a flag has an empty value.
+/// Converts `key=value` to a word of a command line. A flag has an empty value.
 fn option(key: &[u8], value: &[u8], takes_value: &impl Fn(&str) -> bool) -> OsString {
     let word = match key {
         [letter] => [b"-", &[*letter][..], value].concat(),
-        _ if value.is_empty() && !takes_value(&text::of(key)) => [b"--", key].concat(),
+        _ if value.is_empty() && !takes_value(&text::decode(key)) => [b"--", key].concat(),
         _ => [b"--", key, b"=", value].concat(),
     };
     OsString::from_vec(word)
@@ -174,16 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn a_section_becomes_words() {
-        let content = "# all\n[other]\nport=1\n[check_http]\n url = /a \
-        b \nsni=\nurl=\nS=1.2+\n;end\n[ check_http ]\r\nk=A: b\r\n";
+    fn converts_a_section_to_words() {
+        let content = "# all\n[other]\nport=1\n[check_http]\n url = /a b \nsni=\nurl=\n\
+                       S=1.2+\n;end\n[ check_http ]\r\nk=A: b\r\n";
         let words =
             ["--url=/a b", "--sni", "--url=", "-S1.2+", "-kA: b"].map(str::to_owned).to_vec();
         assert_eq!(section(content), Ok(Some(words)));
     }
 
     #[test]
-    fn sections_of_others_are_not_judged() {
+    fn ignores_sections_of_other_programs() {
         let words =
             |words: &[&str]| Ok(Some(words.iter().map(|word| (*word).to_owned()).collect()));
         assert_eq!(
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ini_file_is_refused() {
+    fn rejects_invalid_files() {
         assert_eq!(section("[other]\n"), Ok(None));
         assert_eq!(section("[check_http]\nsni\n"), Err(2));
         assert_eq!(section("a=b\n[check_http]\n"), Err(1));
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_options_stand_first() {
+    fn options_of_the_file_come_first() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.ini");
         std::fs::write(&file, "[check_http]\nurl=/ini\n[b]\nurl=/b\n").unwrap();

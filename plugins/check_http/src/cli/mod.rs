@@ -1,9 +1,9 @@
-//! The command line: the only place that knows options.
+//! The command line. Only this folder knows options.
 
-pub mod argv;
+mod argv;
 pub mod command_line;
 pub mod convert;
-pub mod extra_opts;
-pub mod options;
+mod extra_opts;
+mod options;
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,16 @@
-//! Command lines, and what they wish.
+//! Command lines and their specs.
 
 use std::ffi::OsString;
 use std::time::Instant;
 
 use plugin_kit::State;
 
-use super::command_line;
-use crate::cli::convert;
-use crate::spec::{Code, TlsVersion, Wish};
+use super::{command_line, convert};
+use crate::net::tls::TlsVersion;
+use crate::spec::{CheckSpec, StatusRule};
 
-fn wish(words: &str) -> Result<Wish, String> {
-    let typed = command_line::read(
+fn spec(words: &str) -> Result<CheckSpec, String> {
+    let typed = command_line::parse(
         &words.split(' ').map(OsString::from).collect::<Vec<_>>(),
         Instant::now(),
     )
@@ -19,8 +19,8 @@ fn wish(words: &str) -> Result<Wish, String> {
 }
 
 fn address_and_ports(words: &str) -> (String, u16, u16) {
-    let place = wish(words).unwrap().place;
-    (place.address, place.port, place.virtual_port)
+    let target = spec(words).unwrap().target;
+    (target.address, target.port, target.virtual_port)
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn ports_follow_the_order_of_the_line() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_the_originals_words() {
+fn reports_errors_in_the_words_of_monitoring_plugins() {
     for (words, complaint) in [
         ("-H h -p abc", "Invalid port number - abc"),
         ("-H h -p 99999", "Invalid port number - 99999"),
@@ -51,7 +51,7 @@ fn what_is_wrong_is_said_in_the_originals_words() {
         ("-H h -M x", "unparsable max-age - x"),
         ("-H h -m :", "Bad format: try \"-m min:max\" - :"),
     ] {
-        assert_eq!(wish(words).err().as_deref(), Some(complaint), "{words}");
+        assert_eq!(spec(words).err().as_deref(), Some(complaint), "{words}");
     }
 }
 
@@ -64,17 +64,17 @@ fn tls_versions_are_exact() {
         ("-H h -S1.2+", (Some(V1_2), None)),
         ("-H h -S1.3", (Some(V1_3), Some(V1_3))),
     ] {
-        let tls = wish(words).unwrap().tls;
+        let tls = spec(words).unwrap().tls;
         assert_eq!((tls.oldest, tls.newest), expected, "{words}");
     }
     for words in ["-H h -S1.4", "-H h -S2", "-H h -S3+", "-H h -S+", "-H h -Sx"] {
-        assert!(wish(words).is_err(), "{words}");
+        assert!(spec(words).is_err(), "{words}");
     }
 }
 
 #[test]
-fn a_critical_range_beyond_the_timeout_moves_it() {
-    let seconds = |words: &str| wish(words).unwrap().timeout.map(|limit| limit.as_secs());
+fn critical_range_beyond_the_timeout_extends_it() {
+    let seconds = |words: &str| spec(words).unwrap().timeout.map(|limit| limit.as_secs());
     assert_eq!(seconds("-H h"), Some(10));
     assert_eq!(seconds("-H h -c 20"), Some(21));
     assert_eq!(seconds("-H h -c @5:30"), Some(31));
@@ -83,10 +83,13 @@ fn a_critical_range_beyond_the_timeout_moves_it() {
 }
 
 #[test]
-fn codes_and_states_are_read() {
-    let read = wish("-H h --status 401=ok,4xx=CRITICAL,503=1 --timeout-result unknown").unwrap();
+fn parses_codes_and_states() {
+    let read = spec("-H h --status 401=ok,4xx=CRITICAL,503=1 --timeout-result unknown").unwrap();
     let expected = [(401, 401, State::Ok), (400, 499, State::Critical), (503, 503, State::Warning)];
-    assert_eq!(read.page.codes, expected.map(|(first, last, state)| Code { first, last, state }));
+    assert_eq!(
+        read.response.status_rules,
+        expected.map(|(first, last, state)| StatusRule { first, last, state })
+    );
     assert_eq!(read.timeout_state, State::Unknown);
     for words in [
         "--status 4x=ok",
@@ -96,48 +99,48 @@ fn codes_and_states_are_read() {
         "--state-regex ok",
         "--http-version 2",
     ] {
-        assert!(wish(&format!("-H h {words}")).is_err(), "{words}");
+        assert!(spec(&format!("-H h {words}")).is_err(), "{words}");
     }
 }
 
 #[test]
-fn the_last_text_counts_or_all_do() {
-    assert_eq!(wish("-H h -s a -s b").unwrap().page.strings, [b"b".to_vec()]);
-    let all = wish("-H h -s a -s b -r c -R d --match-all").unwrap().page;
+fn last_text_counts_or_all_do() {
+    assert_eq!(spec("-H h -s a -s b").unwrap().response.strings, [b"b".to_vec()]);
+    let all = spec("-H h -s a -s b -r c -R d --match-all").unwrap().response;
     assert_eq!((all.strings.len(), all.patterns.len()), (2, 2));
 }
 
 #[test]
-fn a_proxy_is_read_and_its_exceptions() {
-    let proxy = |words: &str| wish(&format!("-H h {words}")).map(|wish| wish.proxy.unwrap());
+fn parses_proxy_and_its_exceptions() {
+    let proxy = |words: &str| spec(&format!("-H h {words}")).map(|spec| spec.proxy.unwrap());
     let read =
         proxy("-x http://u:p%40q@proxy.example:3128/ --noproxy localhost,.inside.example").unwrap();
     assert_eq!((read.address.as_str(), read.port), ("proxy.example", 3128));
     assert_eq!(read.authorization.as_deref(), Some(&b"u:p@q"[..]));
-    for (name, spared) in [
+    for (name, bypasses) in [
         ("localhost", true),
         ("a.inside.example", true),
         ("inside.example", true),
         ("notinside.example", false),
     ] {
-        assert_eq!(read.spares(name), spared, "{name}");
+        assert_eq!(read.bypasses(name), bypasses, "{name}");
     }
     assert_eq!(
         proxy("-x [::1]:8080").map(|read| (read.address, read.port)),
         Ok(("::1".into(), 8080))
     );
     assert_eq!(proxy("-x proxy").map(|read| read.port), Ok(1080));
-    assert!(proxy("-x proxy --noproxy *").unwrap().spares("anything"));
+    assert!(proxy("-x proxy --noproxy *").unwrap().bypasses("anything"));
     for words in ["-x socks5://x:1", "-x http://x:99999", "-x http://"] {
         assert!(proxy(words).is_err(), "{words}");
     }
 }
 
 #[test]
-fn credentials_come_from_a_file() {
+fn reads_credentials_from_a_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "user:secret\nrest").unwrap();
-    let read = wish(&format!("-H h --authorization-file {}", file.path().display())).unwrap();
+    let read = spec(&format!("-H h --authorization-file {}", file.path().display())).unwrap();
     assert_eq!(read.request.authorization.as_deref(), Some(&b"user:secret"[..]));
-    assert!(wish("-H h --authorization-file /no/such/file").is_err());
+    assert!(spec("-H h --authorization-file /no/such/file").is_err());
 }

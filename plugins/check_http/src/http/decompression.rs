@@ -1,46 +1,55 @@
-//! Bodies out of their compression: gzip (RFC 1952) and deflate (RFC 1950), up to a limit, for a
-//! small body can hide a huge one.
+//! Decompresses bodies: gzip (RFC 1952) and deflate (RFC 1950), up to a limit, because a small body
+//! can expand to a huge one.
+//!
+//! Tolerant of broken servers: checksums and lengths of gzip are not verified.
 
 use miniz_oxide::inflate::{
     DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
 };
 
-use crate::http::response::Head;
+use crate::http::response::ResponseHead;
 
-/// What the request says of it.
+/// The request's header line.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
-/// The body cannot be had: so much for its compression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Damaged;
+/// The body cannot be decompressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body cannot be decompressed")]
+pub struct DamagedBody;
 
-/// A body out of its compression.
+/// A decompressed body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plain {
-    /// As much of it as the limit lets through.
+pub struct Decompressed {
+    /// The body, or its start up to the limit.
     pub body: Vec<u8>,
-    /// Whether there was more.
+    /// Whether the limit cut it.
     pub cut: bool,
 }
 
-/// What is in the body, where the header says that it is compressed.
-pub fn inflate(head: &Head, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
+/// Decompresses the body if the header says that it is compressed.
+pub fn decompress(
+    head: &ResponseHead,
+    body: &[u8],
+    limit: usize,
+) -> Result<Option<Decompressed>, DamagedBody> {
     let coding = head.values("Content-Encoding").pop().unwrap_or_default().to_ascii_lowercase();
     let result = match coding.as_slice() {
-        b"gzip" | b"x-gzip" => decompress_to_vec_with_limit(deflated(body).ok_or(Damaged)?, limit),
+        b"gzip" | b"x-gzip" => {
+            decompress_to_vec_with_limit(deflated(body).ok_or(DamagedBody)?, limit)
+        }
         b"deflate" => zlib_or_raw(body, limit),
         _ => return Ok(None),
     };
     match result {
-        Ok(body) => Ok(Some(Plain { body, cut: false })),
+        Ok(body) => Ok(Some(Decompressed { body, cut: false })),
         Err(cut) if cut.status == TINFLStatus::HasMoreOutput => {
-            Ok(Some(Plain { body: cut.output, cut: true }))
+            Ok(Some(Decompressed { body: cut.output, cut: true }))
         }
-        Err(_) => Err(Damaged),
+        Err(_) => Err(DamagedBody),
     }
 }
 
-/// "deflate" is the zlib format; some servers send it bare (RFC 9110, section 8.4.1.2).
+/// "deflate" means zlib format, but some servers send raw deflate (RFC 9110, section 8.4.1.2).
 fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     match decompress_to_vec_zlib_with_limit(body, limit) {
         Err(why) if why.status != TINFLStatus::HasMoreOutput => {
@@ -50,7 +59,7 @@ fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     }
 }
 
-/// What follows the header of a gzip file.
+/// The data after a gzip header.
 fn deflated(gzip: &[u8]) -> Option<&[u8]> {
     const CHECKSUM: u8 = 2;
     const EXTRA: u8 = 4;
@@ -80,9 +89,11 @@ mod tests {
     use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
     use proptest::prelude::*;
 
-    fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Plain>, Damaged> {
-        inflate(
-            &Head::new(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes()),
+    fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Decompressed>, DamagedBody> {
+        decompress(
+            &ResponseHead::new(
+                format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes(),
+            ),
             body,
             limit,
         )
@@ -94,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_read() {
+    fn decompresses_every_format() {
         for (coding, body) in [
             ("gzip", gzip(0, b"", b"hello")),
             ("X-GZIP", gzip(4 | 8 | 16 | 2, b"\x02\0xxname\0comment\0cc", b"hello")),
@@ -103,27 +114,28 @@ mod tests {
         ] {
             assert_eq!(
                 plain(coding, &body, 99),
-                Ok(Some(Plain { body: b"hello".to_vec(), cut: false })),
+                Ok(Some(Decompressed { body: b"hello".to_vec(), cut: false })),
                 "{coding}"
             );
         }
         assert_eq!(plain("identity", b"hello", 99), Ok(None));
-        assert_eq!(plain("gzip", b"hello", 99), Err(Damaged));
+        assert_eq!(plain("gzip", b"hello", 99), Err(DamagedBody));
     }
 
     #[test]
-    fn a_bomb_is_cut_at_the_limit() {
+    fn cuts_a_bomb_at_the_limit() {
         assert_eq!(
             plain("gzip", &gzip(0, b"", &[0; 105]), 100),
-            Ok(Some(Plain { body: vec![0; 100], cut: true }))
+            Ok(Some(Decompressed { body: vec![0; 100], cut: true }))
         );
     }
 
     proptest! {
         #[test]
-        fn no_bytes_panic(bytes in any::<Vec<u8>>(), flags in any::<u8>()) {
+        fn decompresses_any_bytes_without_panic(bytes in any::<Vec<u8>>(), flags in any::<u8>()) {
+            let header = [0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3];
             let _ = plain("gzip", &bytes, 1 << 20);
-            let _ = plain("gzip", &[&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3], bytes.as_slice()].concat(), 1 << 20);
+            let _ = plain("gzip", &[&header, bytes.as_slice()].concat(), 1 << 20);
             let _ = plain("deflate", &bytes, 1 << 20);
         }
     }

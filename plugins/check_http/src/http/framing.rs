@@ -1,44 +1,44 @@
-//! How the body of a response is delimited, and how that is undone. Pure.
+//! Removes the framing of a response's body. Pure.
 
-/// How a body is delimited, and how far it has come.
+/// How a body is delimited, and how much of it is still to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framing {
-    /// So many bytes are still to come.
+    /// By its length: the number of bytes still to come.
     Length(u64),
     /// In chunks (RFC 9112, section 7.1).
-    Chunked(Chunk),
-    /// Up to the end of the connection.
+    Chunked(ChunkState),
+    /// By the end of the connection.
     UntilClose,
 }
 
-/// Where in a chunked body we are.
+/// Position in a chunked body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chunk {
-    /// In the line that says the size; what of it has come.
+pub enum ChunkState {
+    /// In the line with the size: its start.
     Size(Vec<u8>),
-    /// In the data; so many bytes are still to come.
+    /// In the data: the number of bytes still to come.
     Data(u64),
-    /// In the line end behind the data.
+    /// In the line end after the data.
     DataEnd,
-    /// Behind the last chunk, in the lines of the trailer; so many bytes of this line have come,
-    /// and of all.
+    /// In the trailer after the last chunk: the bytes so far of this line, and of all lines.
     Trailer(usize, usize),
-    /// Behind it all.
+    /// After the trailer.
     Done,
 }
 
-/// The chunks make no sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The chunks are invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("invalid chunks")]
 pub struct BadChunk;
 
-/// Neither a size line with its extensions nor a trailer is longer in earnest.
+/// Limit of a size line with its extensions, and of a trailer.
 const MAX_CHUNK_LINE: usize = 64 << 10;
 
 impl Framing {
-    /// Takes what has come and gives the body that is in it to `body`.
+    /// Passes the part of the body in `bytes` to `body`.
     ///
-    /// What comes with the body beyond its announced length is kept: servers count wrong, and users
-    /// look for what they see.
+    /// Bytes beyond the announced length are kept: servers count wrong, and users search for what
+    /// they see.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {
             Framing::Chunked(chunk) => chunk.take(bytes, body),
@@ -50,48 +50,48 @@ impl Framing {
         }
     }
 
-    /// So many bytes of a body that is not chunked have come.
+    /// Counts bytes of a body that is not chunked.
     pub fn count(&mut self, bytes: usize) {
         if let Framing::Length(left) = self {
             *left = left.saturating_sub(bytes as u64);
         }
     }
 
-    /// Whether all of it has come.
+    /// Whether the body is complete.
     pub fn is_done(&self) -> bool {
-        matches!(self, Framing::Length(0) | Framing::Chunked(Chunk::Done))
+        matches!(self, Framing::Length(0) | Framing::Chunked(ChunkState::Done))
     }
 
-    /// Whether the connection may end here: all has come that was announced, save the blank line
-    /// behind the last chunk.
+    /// Whether the connection may end here: the body is complete, except perhaps for the blank line
+    /// after the last chunk.
     pub fn may_end(&self) -> bool {
         match self {
             Framing::Length(left) => *left == 0,
             Framing::UntilClose => true,
-            Framing::Chunked(Chunk::Size(line)) => {
+            Framing::Chunked(ChunkState::Size(line)) => {
                 !line.is_empty() && line.iter().all(|byte| matches!(byte, b'0' | b'\r'))
             }
-            Framing::Chunked(chunk) => matches!(chunk, Chunk::Trailer(..) | Chunk::Done),
+            Framing::Chunked(chunk) => matches!(chunk, ChunkState::Trailer(..) | ChunkState::Done),
         }
     }
 }
 
-impl Chunk {
+impl ChunkState {
     fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         let mut rest = bytes;
         while let Some((&first, behind)) = rest.split_first() {
             rest = match self {
-                Chunk::Data(left) => {
+                ChunkState::Data(left) => {
                     let here = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     let (data, after) = rest.split_at(here);
                     body(data);
                     *left -= here as u64;
                     if *left == 0 {
-                        *self = Chunk::DataEnd;
+                        *self = ChunkState::DataEnd;
                     }
                     after
                 }
-                Chunk::Done => return Ok(()),
+                ChunkState::Done => return Ok(()),
                 _ => {
                     self.line_byte(first)?;
                     behind
@@ -103,27 +103,27 @@ impl Chunk {
 
     fn line_byte(&mut self, byte: u8) -> Result<(), BadChunk> {
         match self {
-            Chunk::Size(line) if byte != b'\n' => {
+            ChunkState::Size(line) if byte != b'\n' => {
                 line.push(byte);
                 if line.len() > MAX_CHUNK_LINE {
                     return Err(BadChunk);
                 }
             }
-            // A blank line too many, before the first chunk or between two.
-            Chunk::Size(line) if line.trim_ascii().is_empty() => line.clear(),
-            Chunk::Size(line) => {
+            // An extra blank line before a chunk.
+            ChunkState::Size(line) if line.trim_ascii().is_empty() => line.clear(),
+            ChunkState::Size(line) => {
                 *self = match size(line)? {
-                    0 => Chunk::Trailer(0, 0),
-                    size => Chunk::Data(size),
+                    0 => ChunkState::Trailer(0, 0),
+                    size => ChunkState::Data(size),
                 }
             }
-            Chunk::DataEnd => match byte {
+            ChunkState::DataEnd => match byte {
                 b'\r' => {}
-                b'\n' => *self = Chunk::Size(Vec::new()),
+                b'\n' => *self = ChunkState::Size(Vec::new()),
                 _ => return Err(BadChunk),
             },
-            Chunk::Trailer(0, _) if byte == b'\n' => *self = Chunk::Done,
-            Chunk::Trailer(line, all) => {
+            ChunkState::Trailer(0, _) if byte == b'\n' => *self = ChunkState::Done,
+            ChunkState::Trailer(line, all) => {
                 *all += 1;
                 match byte {
                     b'\n' => *line = 0,
@@ -134,19 +134,19 @@ impl Chunk {
                     return Err(BadChunk);
                 }
             }
-            Chunk::Data(_) | Chunk::Done => {}
+            ChunkState::Data(_) | ChunkState::Done => {}
         }
         Ok(())
     }
 }
 
-/// The size at the start of a chunk's line; behind it stand extensions that nobody reads.
+/// The size at the start of a chunk's line, which extensions may follow.
 fn size(line: &[u8]) -> Result<u64, BadChunk> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(BadChunk);
     }
-    u64::from_str_radix(&crate::text::of(digits), 16).map_err(|_| BadChunk)
+    u64::from_str_radix(&crate::text::decode(digits), 16).map_err(|_| BadChunk)
 }
 
 #[cfg(test)]
@@ -155,14 +155,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn unchunk(text: &str) -> (Result<String, BadChunk>, bool) {
-        let mut framing = Framing::Chunked(Chunk::Size(Vec::new()));
+        let mut framing = Framing::Chunked(ChunkState::Size(Vec::new()));
         let mut body = Vec::new();
         let taken = framing.take(text.as_bytes(), &mut |data| body.extend_from_slice(data));
-        (taken.map(|()| crate::text::of(&body)), framing.may_end())
+        (taken.map(|()| crate::text::decode(&body)), framing.may_end())
     }
 
     #[test]
-    fn chunks_as_servers_send_them() {
+    fn reads_chunks_as_servers_send_them() {
         for text in [
             "5\r\nhello\r\n0\r\n\r\n",
             "5;name=value\r\nhello\r\n0\r\n\r\n",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_chunk_lines_end() {
+    fn limits_chunk_lines() {
         assert_eq!(unchunk(&"1".repeat(MAX_CHUNK_LINE + 1)).0, Err(BadChunk));
         assert_eq!(
             unchunk(&format!("0\r\n{}", "X: y\r\n".repeat(MAX_CHUNK_LINE))).0,
@@ -203,9 +203,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_make_the_same_whole(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
+        fn reads_the_same_in_pieces(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
             let text: Vec<u8> = [b"3\r\nabc\r\n", bytes.as_slice()].concat();
-            let new = || Framing::Chunked(Chunk::Size(Vec::new()));
+            let new = || Framing::Chunked(ChunkState::Size(Vec::new()));
             let (mut whole, mut parts) = ((new(), Vec::new()), (new(), Vec::new()));
             let one = whole.0.take(&text, &mut |data| whole.1.extend_from_slice(data));
             let (first, second) = text.split_at(cut.min(text.len()));

@@ -1,4 +1,5 @@
-//! HTTP
+//! HTTP over any stream of bytes: requests, responses, redirects, cookies, decompression. Knows no
+//! sockets and no options.
 
 pub mod connection;
 pub mod cookies;

@@ -1,103 +1,148 @@
-//! Where a redirect leads (RFC 3986, section 5, on the URLs of RFC 9110), and whether that is
-//! somewhere new. Pure.
+//! The target of a redirect (RFC 3986, section 5, on the URLs of RFC 9110), and whether it is a new
+//! one. Pure.
 
 use plugin_kit::State;
 
-use crate::http::response::Head;
-use crate::http::target::Place;
-use crate::spec::OnRedirect;
+use super::response::ResponseHead;
+use super::target::HttpTarget;
 use crate::text;
 
-/// Why a redirect leads nowhere: state and text behind `HTTP <STATE> - `.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nowhere(pub State, pub String);
+/// How to treat a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRedirect {
+    /// As a result with this state.
+    State(State),
+    /// Follow it to its host and port.
+    Follow,
+    /// Follow it, but keep the address.
+    Sticky,
+    /// Follow it, but keep address and port.
+    StickyPort,
+}
 
-/// The place a redirect leads to.
+/// Why a redirect is not followed; the URL or text it is about comes last.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRedirect {
+    /// It leads to where it came from.
+    #[error("redirection creates an infinite loop - {0}")]
+    Loop(String),
+    /// It exceeds the limit of redirects.
+    #[error("maximum redirection depth {0} exceeded - {1}")]
+    TooMany(u32, String),
+    /// It has no Location header.
+    #[error("Could not find redirect location - {0}")]
+    NoLocation(String),
+    /// Its Location header is empty.
+    #[error("Empty redirect location")]
+    EmptyLocation,
+    /// Its scheme is neither http nor https.
+    #[error("Redirection to something else than HTTP - {0}")]
+    OtherScheme(String),
+    /// Its URL has no host.
+    #[error("Redirection without a host - {0}")]
+    NoHost(String),
+    /// Its port is above 65535.
+    #[error("Redirection to port above 65535 - {0}")]
+    PortTooLarge(String),
+    /// Its port is not a number.
+    #[error("Redirection to something that is no port - {0}")]
+    InvalidPort(String),
+}
+
+impl BadRedirect {
+    /// The state of a check that ends with it.
+    pub fn state(&self) -> State {
+        match self {
+            BadRedirect::Loop(_) => State::Critical,
+            BadRedirect::TooMany(..) => State::Warning,
+            _ => State::Unknown,
+        }
+    }
+}
+
+/// Returns the target that the redirect in `head` leads from `target` to.
 ///
-/// One to the very same place will never end, unless we have `news` to tell there, which is a
-/// cookie. Where the address is pinned to another than the name's, it is tried: that is how
-/// check_http has always seen what lies behind a balancer's first answer.
-pub fn next(place: &Place, head: &Head, how: OnRedirect, news: bool) -> Result<Place, Nowhere> {
-    let next = target(place, head, how)?;
-    // A path from the current folder never counted: it ends at the limit, as a WARNING.
-    let from_folder =
-        head.values("Location").first().is_some_and(|location| is_from_folder(location));
-    if next == *place && next.name() == next.address && !news && !from_folder {
-        return Err(Nowhere(
-            State::Critical,
-            format!("redirection creates an infinite loop - {}", next.shown()),
-        ));
+/// A redirect to its own target never ends, unless we have something new to send there: a `cookie`
+/// that came with it. If the address is pinned to another than the name's, it is followed: users of
+/// -I reach what is behind a balancer's first response that way.
+pub fn next(
+    target: &HttpTarget,
+    head: &ResponseHead,
+    how: OnRedirect,
+    new_cookie: bool,
+) -> Result<HttpTarget, BadRedirect> {
+    let location = head.values("Location").into_iter().next();
+    let location =
+        location.ok_or_else(|| BadRedirect::NoLocation(text::decode(&head.status_line)))?;
+    let next = resolve(target, &location, how)?;
+    // A path relative to the current folder is not a loop for monitoring-plugins: it ends at the
+    // limit, as a WARNING.
+    if next == *target && next.name() == next.address && !new_cookie && !is_relative_path(&location)
+    {
+        return Err(BadRedirect::Loop(next.display_url()));
     }
     Ok(next)
 }
 
-fn target(place: &Place, head: &Head, how: OnRedirect) -> Result<Place, Nowhere> {
-    let Some(location) = head.values("Location").into_iter().next() else {
-        let status = text::of(&head.status_line);
-        return Err(Nowhere(
-            State::Unknown,
-            format!("Could not find redirect location - {status}"),
-        ));
-    };
+fn resolve(
+    target: &HttpTarget,
+    location: &[u8],
+    how: OnRedirect,
+) -> Result<HttpTarget, BadRedirect> {
     if location.is_empty() {
-        return Err(Nowhere(State::Unknown, "Empty redirect location".into()));
+        return Err(BadRedirect::EmptyLocation);
     }
-    let location = sendable(&location);
+    let location = sendable(location);
     let (tls, rest) = match scheme(&location) {
         Some((name, rest)) if name.eq_ignore_ascii_case(b"http") => (false, rest),
         Some((name, rest)) if name.eq_ignore_ascii_case(b"https") => (true, rest),
-        Some(_) => {
-            return Err(Nowhere(
-                State::Unknown,
-                format!("Redirection to something else than HTTP - {}", text::of(&location)),
-            ));
-        }
-        None => (place.tls, location.as_slice()),
+        Some(_) => return Err(BadRedirect::OtherScheme(text::decode(&location))),
+        None => (target.tls, location.as_slice()),
     };
-    let pinned = place.tunnel || matches!(how, OnRedirect::Sticky | OnRedirect::StickyPort);
+    let pinned = target.tunnel || matches!(how, OnRedirect::Sticky | OnRedirect::StickyPort);
     let address_of = |host: &str| {
-        if pinned { place.address.clone() } else { Place::without_brackets(host).to_owned() }
+        if pinned { target.address.clone() } else { HttpTarget::without_brackets(host).to_owned() }
     };
     let Some(authority) = rest.strip_prefix(b"//") else {
-        // Even the same host may be elsewhere than -I says: only sticky keeps the address.
+        // Even the same host may have another address than that of -I: only sticky keeps it.
         let address =
-            if place.host.is_some() { address_of(place.name()) } else { place.address.clone() };
-        let host = Some(place.name().to_owned());
-        let url = relative(&place.url, rest);
-        let virtual_port = if place.tunnel { place.virtual_port } else { place.port };
-        return Ok(Place { url, address, host, virtual_port, ..place.clone() });
+            if target.host.is_some() { address_of(target.name()) } else { target.address.clone() };
+        let host = Some(target.name().to_owned());
+        let url = relative(&target.url, rest);
+        let virtual_port = if target.tunnel { target.virtual_port } else { target.port };
+        return Ok(HttpTarget { url, address, host, virtual_port, ..target.clone() });
     };
     let end =
         authority.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(authority.len());
     let (authority, path) = authority.split_at(end);
-    let authority = text::of(authority);
+    let authority = text::decode(authority);
     let authority = authority.rsplit('@').next().unwrap_or_default();
     let url = if path.first() == Some(&b'/') { path.to_vec() } else { [b"/", path].concat() };
-    let (host, port) = host_and_port(authority, tls).map_err(|complaint| {
+    let (host, port) = host_and_port(authority, tls).map_err(|problem| {
         let scheme = if tls { "https" } else { "http" };
-        Nowhere(State::Unknown, format!("{complaint} - {scheme}://{authority}{}", text::of(&url)))
+        problem(format!("{scheme}://{authority}{}", text::decode(&url)))
     })?;
     let address = address_of(&host);
-    let port = if how == OnRedirect::StickyPort && !place.tunnel { place.port } else { port };
-    let connect_port = if place.tunnel { place.port } else { port };
-    Ok(Place {
+    let port = if how == OnRedirect::StickyPort && !target.tunnel { target.port } else { port };
+    let connect_port = if target.tunnel { target.port } else { port };
+    Ok(HttpTarget {
         tls,
         host: Some(host),
         address,
         port: connect_port,
         virtual_port: port,
         url,
-        tunnel: place.tunnel,
+        tunnel: target.tunnel,
     })
 }
 
-/// Whether a location is seen from the current folder: neither a whole URL nor from the root.
-fn is_from_folder(location: &[u8]) -> bool {
+/// Whether a location is relative to the current folder: without a scheme and a leading slash.
+fn is_relative_path(location: &[u8]) -> bool {
     scheme(location).is_none() && location.first() != Some(&b'/')
 }
 
-/// A location as it can stand in a request line: without its fragment (RFC 9110, section 10.2.2),
-/// blanks and control characters percent-encoded.
+/// Makes a location fit for a request line: without its fragment (RFC 9110, section 10.2.2), blanks
+/// and control characters percent-encoded.
 fn sendable(location: &[u8]) -> Vec<u8> {
     let location = location.split(|byte| *byte == b'#').next().unwrap_or_default();
     let mut out = Vec::with_capacity(location.len());
@@ -111,7 +156,7 @@ fn sendable(location: &[u8]) -> Vec<u8> {
     out
 }
 
-/// `scheme:` at the start of a reference, and what follows it.
+/// Splits a reference after its `scheme:`.
 fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     let end =
         location.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte))?;
@@ -120,24 +165,25 @@ fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     name.first().is_some_and(u8::is_ascii_alphabetic).then_some((name, rest))
 }
 
-fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), String> {
-    let own = if tls { 443 } else { 80 };
-    // An IPv6 address has to stand in brackets here, so there is one colon behind it at most.
+/// Host and port of an authority; the error still needs the URL.
+fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), fn(String) -> BadRedirect> {
+    let default = if tls { 443 } else { 80 };
+    // An IPv6 address has brackets here, so at most one colon follows it.
     let mut ports = authority.rsplit(']').next().unwrap_or_default().split(':').skip(1);
     let (port, more) = (ports.next(), ports.next());
-    match Place::split_host(authority).filter(|_| more.is_none()) {
-        Some((host, port)) if !host.is_empty() => Ok((host, port.unwrap_or(own))),
-        Some(_) => Err("Redirection without a host".into()),
+    match HttpTarget::split_host(authority).filter(|_| more.is_none()) {
+        Some((host, port)) if !host.is_empty() => Ok((host, port.unwrap_or(default))),
+        Some(_) => Err(BadRedirect::NoHost),
         None if more.is_none()
             && port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) =>
         {
-            Err("Redirection to port above 65535".into())
+            Err(BadRedirect::PortTooLarge)
         }
-        None => Err("Redirection to something that is no port".into()),
+        None => Err(BadRedirect::InvalidPort),
     }
 }
 
-/// RFC 3986, section 5.2: a reference without scheme and host, seen from `base`.
+/// Resolves a reference without scheme and host against `base` (RFC 3986, section 5.2).
 fn relative(base: &[u8], reference: &[u8]) -> Vec<u8> {
     let path_of = |url: &[u8]| url.split(|byte| *byte == b'?').next().unwrap_or_default().to_vec();
     match reference.first() {
@@ -154,7 +200,7 @@ fn relative(base: &[u8], reference: &[u8]) -> Vec<u8> {
     }
 }
 
-/// RFC 3986, section 5.2.4: `/a/./b/../c` is `/a/c`.
+/// Removes dot segments: `/a/./b/../c` becomes `/a/c` (RFC 3986, section 5.2.4).
 fn without_dots(url: &[u8]) -> Vec<u8> {
     let end = url.iter().position(|byte| *byte == b'?').unwrap_or(url.len());
     let (path, query) = url.split_at(end);
@@ -182,8 +228,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn place() -> Place {
-        Place {
+    fn target() -> HttpTarget {
+        HttpTarget {
             tls: false,
             host: Some("h".into()),
             address: "10.0.0.1".into(),
@@ -195,14 +241,15 @@ mod tests {
     }
 
     fn to(location: &str, how: OnRedirect) -> Result<(String, String), String> {
-        let head = Head::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
-        next(&place(), &head, how, false)
-            .map(|place| (place.shown(), place.address))
-            .map_err(|nowhere| nowhere.1)
+        let head =
+            ResponseHead::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
+        next(&target(), &head, how, false)
+            .map(|target| (target.display_url(), target.address))
+            .map_err(|why| why.to_string())
     }
 
     #[test]
-    fn every_form_of_location() {
+    fn resolves_every_form_of_location() {
         for (location, url) in [
             ("http://x:81/y", "http://x:81/y"),
             ("https://x", "https://x:443/"),
@@ -252,16 +299,17 @@ mod tests {
     }
 
     #[test]
-    fn a_tunnel_goes_on_through_its_proxy() {
-        let place = Place { tls: true, port: 3128, virtual_port: 443, tunnel: true, ..place() };
-        let head = Head::new(b"HTTP/1.1 302 F\r\nLocation: https://x:444/y\r\n");
-        let next = next(&place, &head, OnRedirect::Follow, false).unwrap();
+    fn tunnel_continues_through_its_proxy() {
+        let target =
+            HttpTarget { tls: true, port: 3128, virtual_port: 443, tunnel: true, ..target() };
+        let head = ResponseHead::new(b"HTTP/1.1 302 F\r\nLocation: https://x:444/y\r\n");
+        let next = next(&target, &head, OnRedirect::Follow, false).unwrap();
         assert_eq!((next.address.as_str(), next.port, next.virtual_port), ("10.0.0.1", 3128, 444));
-        assert_eq!(next.shown(), "https://x:444/y");
+        assert_eq!(next.display_url(), "https://x:444/y");
     }
 
     #[test]
-    fn what_leads_nowhere_says_so() {
+    fn rejects_invalid_locations() {
         for (location, complaint) in [
             ("", "Empty redirect location"),
             ("http://h:99999/", "Redirection to port above 65535 - http://h:99999/"),
@@ -272,24 +320,19 @@ mod tests {
         ] {
             assert_eq!(to(location, OnRedirect::Follow), Err(complaint.to_owned()), "{location}");
         }
-        let head = Head::new(b"HTTP/1.1 304 NM\r\n");
-        let nowhere = next(&place(), &head, OnRedirect::Follow, false);
-        assert_eq!(
-            nowhere,
-            Err(Nowhere(
-                State::Unknown,
-                "Could not find redirect location - HTTP/1.1 304 NM".into()
-            ))
-        );
+        let head = ResponseHead::new(b"HTTP/1.1 304 NM\r\n");
+        let why = next(&target(), &head, OnRedirect::Follow, false).unwrap_err();
+        assert_eq!(why.state(), State::Unknown);
+        assert_eq!(why.to_string(), "Could not find redirect location - HTTP/1.1 304 NM");
     }
 
     proptest! {
         #[test]
-        fn no_location_panics_or_breaks_the_request_line(location in "[ -~]{0,30}") {
-            let head = Head::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
-            if let Ok(place) = next(&place(), &head, OnRedirect::Follow, false) {
-                prop_assert!(place.url.starts_with(b"/"));
-                prop_assert!(!place.url.iter().any(|byte| *byte <= b' '));
+        fn any_location_leaves_the_request_line_intact(location in "[ -~]{0,30}") {
+            let head = ResponseHead::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
+            if let Ok(target) = next(&target(), &head, OnRedirect::Follow, false) {
+                prop_assert!(target.url.starts_with(b"/"));
+                prop_assert!(!target.url.iter().any(|byte| *byte <= b' '));
             }
         }
     }

@@ -1,54 +1,123 @@
-//! The bytes of a request, as check_http has always sent them: servers, their filters and their
-//! logs know them.
+//! The bytes of a request, in the order and spelling of monitoring-plugins' check_http: servers,
+//! their filters and their logs know them.
 
-use crate::http::decompression;
-use crate::http::target::Place;
-use crate::spec::{HttpVersion, Request};
+use super::decompression;
+use super::target::HttpTarget;
 
-/// Who reads a request first.
+/// What a request contains.
+#[derive(Debug, Clone, Default)]
+pub struct RequestSpec {
+    /// Method, if not the default (-j).
+    pub method: Option<Vec<u8>>,
+    /// User-Agent (-A).
+    pub useragent: Vec<u8>,
+    /// Further header lines (-k).
+    pub headers: Vec<Vec<u8>>,
+    /// `user:password` for the site (-a).
+    pub authorization: Option<Vec<u8>>,
+    /// `user:password` for a proxy (-b).
+    pub proxy_authorization: Option<Vec<u8>>,
+    /// Body (-P).
+    pub post: Option<Vec<u8>>,
+    /// Content-Type of the body, if not the default (-T).
+    pub content_type: Option<Vec<u8>>,
+    /// Whether to stop reading after the header (-N).
+    pub no_body: bool,
+    /// Whether to accept compressed bodies and decompress them.
+    pub compressed: bool,
+    /// Version of HTTP; `None`: 1.1 with a host name, else 1.0.
+    pub version: Option<HttpVersion>,
+}
+
+/// A version of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    /// The site, or a proxy that the user addressed as if it were one.
-    Site,
-    /// The site at the end of a tunnel.
-    SiteBehindTunnel,
-    /// A proxy, which wants the whole URL (RFC 9112, section 3.2.2).
+pub enum HttpVersion {
+    /// HTTP/1.0
+    V1_0,
+    /// HTTP/1.1
+    V1_1,
+}
+
+/// A request ready to send, and what to keep of its response.
+#[derive(Debug)]
+pub struct HttpRequest {
+    /// The whole request.
+    pub bytes: Vec<u8>,
+    /// Its method: a response to HEAD has no body.
+    pub method: Vec<u8>,
+    /// Whether to stop reading after the header.
+    pub head_only: bool,
+    /// Whether to keep the body instead of only searching it.
+    pub keep_body: bool,
+    /// Limit of the decompressed body, if it is to be decompressed.
+    pub decompress: Option<usize>,
+}
+
+/// The way of a request to its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestRoute {
+    /// Straight to the target, or to a proxy that the user addresses like a target.
+    Direct,
+    /// Through a tunnel, which a proxy opens.
+    Tunnel,
+    /// Through a proxy, which needs the whole URL (RFC 9112, section 3.2.2).
     Proxy,
 }
 
-/// The request for `place`. Credentials are left out when it is not the place they were given for;
-/// `cookies` are those of the jar that are for it.
-pub fn bytes(
-    request: &Request,
-    place: &Place,
-    reader: Reader,
+impl RequestSpec {
+    /// The request for display, with its credentials hidden.
+    pub fn without_secrets(&self) -> RequestSpec {
+        let hidden = |secret: &Option<Vec<u8>>| secret.as_ref().map(|_| b"hidden".to_vec());
+        RequestSpec {
+            authorization: hidden(&self.authorization),
+            proxy_authorization: hidden(&self.proxy_authorization),
+            ..self.clone()
+        }
+    }
+
+    /// The method, or the default: POST with a body, else GET.
+    pub fn method(&self) -> &[u8] {
+        match &self.method {
+            Some(method) => method,
+            None if self.post.is_some() => b"POST",
+            None => b"GET",
+        }
+    }
+}
+
+/// Builds the request for `target`. Without credentials, header lines that contain some are left
+/// out, too. `cookies` is the value of the Cookie header, empty for none.
+pub fn build(
+    request: &RequestSpec,
+    target: &HttpTarget,
+    route: RequestRoute,
     with_credentials: bool,
     cookies: &str,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    let named = place.named();
-    let place = if reader == Reader::Proxy { &named } else { place };
+    let with_host = target.with_host();
+    let target = if route == RequestRoute::Proxy { &with_host } else { target };
     let version = match request.version {
         Some(HttpVersion::V1_0) => "HTTP/1.0",
         Some(HttpVersion::V1_1) => "HTTP/1.1",
-        None if place.host.is_some() => "HTTP/1.1",
+        None if target.host.is_some() => "HTTP/1.1",
         None => "HTTP/1.0",
     };
-    let site = match (reader, place.host_header()) {
-        (Reader::Proxy, Some(host)) => format!("{}://{host}", place.scheme()),
+    let site = match (route, target.host_header()) {
+        (RequestRoute::Proxy, Some(host)) => format!("{}://{host}", target.scheme()),
         _ => String::new(),
     };
     for part in
-        [method(request), b" ", site.as_bytes(), &place.url, b" ", version.as_bytes(), b"\r\n"]
+        [request.method(), b" ", site.as_bytes(), &target.url, b" ", version.as_bytes(), b"\r\n"]
     {
         out.extend_from_slice(part);
     }
     line(&mut out, &[b"User-Agent: ", &request.useragent]);
     line(&mut out, &[b"Connection: close"]);
     let own_host = request.headers.iter().rposition(|header| header.starts_with(b"Host:"));
-    // HTTP/1.1 must have one (RFC 9112, section 3.2), be it an address.
-    let must_be_named = request.version == Some(HttpVersion::V1_1);
-    if let Some(host) = if must_be_named { named.host_header() } else { place.host_header() } {
+    // HTTP/1.1 requires a Host header (RFC 9112, section 3.2), even for an address.
+    let required = request.version == Some(HttpVersion::V1_1);
+    if let Some(host) = if required { with_host.host_header() } else { target.host_header() } {
         match own_host.and_then(|at| request.headers.get(at)) {
             Some(header) => line(&mut out, &[header]),
             None => line(&mut out, &[b"Host: ", host.as_bytes()]),
@@ -68,8 +137,8 @@ pub fn bytes(
     if with_credentials {
         basic(&mut out, "Authorization", request.authorization.as_deref());
     }
-    // Through a tunnel this would tell the site what is the proxy's alone.
-    if reader == Reader::Proxy || (with_credentials && reader == Reader::Site) {
+    // Not through a tunnel: the proxy's credentials are not for the site.
+    if route == RequestRoute::Proxy || (with_credentials && route == RequestRoute::Direct) {
         basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
     }
     if let Some(post) = &request.post {
@@ -83,11 +152,11 @@ pub fn bytes(
     out
 }
 
-/// The request for a tunnel to `place`, with nothing in it that is meant for the site alone.
-pub fn connect(request: &Request, place: &Place) -> Vec<u8> {
+/// Builds the request for a tunnel to `target`, without anything that is for the site only.
+pub fn build_connect(request: &RequestSpec, target: &HttpTarget) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    let target = format!("{}:{}", place.name(), place.virtual_port);
-    line(&mut out, &[b"CONNECT ", target.as_bytes(), b" HTTP/1.1"]);
+    let authority = format!("{}:{}", target.name(), target.virtual_port);
+    line(&mut out, &[b"CONNECT ", authority.as_bytes(), b" HTTP/1.1"]);
     line(&mut out, &[b"User-Agent: ", &request.useragent]);
     basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
     for header in request
@@ -98,7 +167,7 @@ pub fn connect(request: &Request, place: &Place) -> Vec<u8> {
         line(&mut out, &[header]);
     }
     line(&mut out, &[b"Proxy-Connection: keep-alive"]);
-    line(&mut out, &[b"Host: ", place.host_header().unwrap_or(target).as_bytes()]);
+    line(&mut out, &[b"Host: ", target.host_header().unwrap_or(authority).as_bytes()]);
     line(&mut out, &[]);
     out
 }
@@ -109,15 +178,6 @@ fn basic(out: &mut Vec<u8>, name: &str, pair: Option<&[u8]>) {
     }
 }
 
-/// The method: as asked for, else what fits.
-pub fn method(request: &Request) -> &[u8] {
-    match &request.method {
-        Some(method) => method,
-        None if request.post.is_some() => b"POST",
-        None => b"GET",
-    }
-}
-
 fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
         out.extend_from_slice(part);
@@ -125,7 +185,7 @@ fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A line of -k that proves who we are.
+/// Whether a header line contains credentials.
 fn is_credential(header: &[u8]) -> bool {
     let name = header.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
     ["authorization", "proxy-authorization", "cookie"]
@@ -133,8 +193,8 @@ fn is_credential(header: &[u8]) -> bool {
         .any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()))
 }
 
-/// RFC 4648, section 4.
-pub fn base64(bytes: &[u8]) -> String {
+/// Encodes `bytes` in base64 (RFC 4648, section 4).
+fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let letter =
         |bits: u32| LETTERS.get(bits as usize & 63).map_or('=', |letter| char::from(*letter));
@@ -142,8 +202,12 @@ pub fn base64(bytes: &[u8]) -> String {
     for group in bytes.chunks(3) {
         let bits = group.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte))
             << (8 * (3 - group.len()));
-        for place in 0..4 {
-            text.push(if place <= group.len() { letter(bits >> (18 - 6 * place)) } else { '=' });
+        for position in 0..4 {
+            text.push(if position <= group.len() {
+                letter(bits >> (18 - 6 * position))
+            } else {
+                '='
+            });
         }
     }
     text
@@ -152,9 +216,10 @@ pub fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text;
 
-    fn place() -> Place {
-        Place {
+    fn target() -> HttpTarget {
+        HttpTarget {
             tls: false,
             host: Some("h".into()),
             address: "h".into(),
@@ -165,39 +230,42 @@ mod tests {
         }
     }
 
-    fn request(headers: &[&str]) -> Request {
-        Request {
+    fn request(headers: &[&str]) -> RequestSpec {
+        RequestSpec {
             useragent: b"ua".into(),
             headers: headers.iter().map(|header| header.as_bytes().to_vec()).collect(),
             authorization: Some(b"u:p".into()),
-            ..Request::default()
+            ..RequestSpec::default()
         }
     }
 
     #[test]
-    fn lines_stand_where_they_always_stood() {
+    fn keeps_the_order_of_lines() {
         let mut request = request(&["Host: a", "X: 1", "Host: b"]);
         request.post = Some(b"q=1".into());
-        let expected = "POST /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: \
-        b\r\nHost: a\r\nX: 1\r\n\
-                        Authorization: Basic dTpw\r\nContent-Type: \
-                        application/x-www-form-urlencoded\r\n\
+        let expected = "POST /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\n\
+                        Host: b\r\nHost: a\r\nX: 1\r\nAuthorization: Basic dTpw\r\n\
+                        Content-Type: application/x-www-form-urlencoded\r\n\
                         Content-Length: 3\r\n\r\nq=1";
-        assert_eq!(crate::text::of(&bytes(&request, &place(), Reader::Site, true, "")), expected);
+        assert_eq!(
+            text::decode(&build(&request, &target(), RequestRoute::Direct, true, "")),
+            expected
+        );
     }
 
     #[test]
     fn without_a_name_it_is_http_1_0() {
-        let place = Place { host: None, ..place() };
-        let text = crate::text::of(&bytes(&Request::default(), &place, Reader::Site, true, ""));
+        let target = HttpTarget { host: None, ..target() };
+        let text =
+            text::decode(&build(&RequestSpec::default(), &target, RequestRoute::Direct, true, ""));
         assert!(text.starts_with("GET /x y HTTP/1.0\r\n") && !text.contains("Host"));
     }
 
     #[test]
-    fn the_version_is_the_one_asked_for() {
-        let place = Place { host: None, address: "::1".into(), ..place() };
-        let request = Request { version: Some(HttpVersion::V1_1), ..Request::default() };
-        let text = crate::text::of(&bytes(&request, &place, Reader::Site, true, ""));
+    fn sends_the_requested_version() {
+        let target = HttpTarget { host: None, address: "::1".into(), ..target() };
+        let request = RequestSpec { version: Some(HttpVersion::V1_1), ..RequestSpec::default() };
+        let text = text::decode(&build(&request, &target, RequestRoute::Direct, true, ""));
         assert!(
             text.starts_with("GET /x y HTTP/1.1\r\n") && text.contains("\r\nHost: [::1]:81\r\n"),
             "{text}"
@@ -206,45 +274,51 @@ mod tests {
 
     #[test]
     fn another_host_gets_no_credentials() {
-        let sent = bytes(
+        let sent = build(
             &request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]),
-            &place(),
-            Reader::Site,
+            &target(),
+            RequestRoute::Direct,
             false,
             "",
         );
         assert_eq!(
-            crate::text::of(&sent),
+            text::decode(&sent),
             "GET /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: h:81\r\nX: 1\r\n\r\n"
         );
     }
 
     #[test]
-    fn cookies_of_the_jar_are_one_line() {
-        let text =
-            crate::text::of(&bytes(&request(&["X: 1"]), &place(), Reader::Site, false, "a=b; c=d"));
+    fn cookies_are_one_line() {
+        let text = text::decode(&build(
+            &request(&["X: 1"]),
+            &target(),
+            RequestRoute::Direct,
+            false,
+            "a=b; c=d",
+        ));
         assert!(text.ends_with("\r\nX: 1\r\nCookie: a=b; c=d\r\n\r\n"), "{text}");
     }
 
     #[test]
-    fn a_proxy_reads_the_whole_url() {
-        let request = Request { proxy_authorization: Some(b"p:q".into()), ..Request::default() };
-        let text = crate::text::of(&bytes(&request, &place(), Reader::Proxy, false, ""));
+    fn proxy_gets_the_whole_url() {
+        let request =
+            RequestSpec { proxy_authorization: Some(b"p:q".into()), ..RequestSpec::default() };
+        let text = text::decode(&build(&request, &target(), RequestRoute::Proxy, false, ""));
         assert!(text.starts_with("GET http://h:81/x y HTTP/1.1\r\n"), "{text}");
         assert!(text.contains("\r\nHost: h:81\r\nProxy-Authorization: Basic cDpx\r\n"), "{text}");
     }
 
     #[test]
-    fn a_tunnel_keeps_both_sides_secrets_apart() {
+    fn tunnel_keeps_secrets_of_both_sides_apart() {
         let mut request = request(&["Cookie: s", "X: 1"]);
         request.proxy_authorization = Some(b"p:q".into());
-        let place = Place { tunnel: true, ..place() };
-        let asked = crate::text::of(&connect(&request, &place));
-        let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\nProxy-Authorization: Basic \
-        cDpx\r\nX: 1\r\n\
+        let target = HttpTarget { tunnel: true, ..target() };
+        let outside = text::decode(&build_connect(&request, &target));
+        let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\n\
+                        Proxy-Authorization: Basic cDpx\r\nX: 1\r\n\
                         Proxy-Connection: keep-alive\r\nHost: h:81\r\n\r\n";
-        assert_eq!(asked, expected);
-        let inside = crate::text::of(&bytes(&request, &place, Reader::SiteBehindTunnel, true, ""));
+        assert_eq!(outside, expected);
+        let inside = text::decode(&build(&request, &target, RequestRoute::Tunnel, true, ""));
         assert!(
             inside.contains("Authorization: Basic dTpw") && !inside.contains("Proxy-"),
             "{inside}"
@@ -252,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_the_rfcs() {
+    fn encodes_base64_as_in_the_rfc() {
         for (plain, coded) in [
             ("", ""),
             ("f", "Zg=="),

@@ -1,19 +1,67 @@
-//! A response as it comes in the field: where its head ends, what it says, how long its body is.
-//! Pure.
+//! Responses as they occur in the field: where the head ends, what it contains, how long the body
+//! is. Pure.
 
-use super::framing::{Chunk, Framing};
+use std::time::Duration;
 
-/// The head of a response, as it came.
+use super::framing::{ChunkState, Framing};
+use crate::pattern::body_search::BodyMatches;
+use crate::text;
+
+/// Limit of a body that is kept to be shown or read as JSON, plus one byte that tells that there is
+/// more.
+pub const MAX_KEPT: usize = (1 << 20) + 1;
+/// Limit of a compressed body, and of what it decompresses to.
+pub const MAX_DECOMPRESSED: usize = 16 << 20;
+
+/// A response.
+#[derive(Debug, Default, Clone)]
+pub struct Response {
+    /// Status line and header.
+    pub head: ResponseHead,
+    /// The body without its framing, if it is kept: at most [`MAX_KEPT`] bytes, or the limit for a
+    /// decompressed one.
+    pub body: Vec<u8>,
+    /// Which texts and patterns the body contains.
+    pub matches: BodyMatches,
+    /// If only the start of a compressed body was searched, the limit.
+    pub searched: Option<usize>,
+    /// The body is compressed and cannot be decompressed.
+    pub damaged: bool,
+    /// Number of bytes received, framing included.
+    pub received: u64,
+    /// How the body ended.
+    pub end: BodyEnd,
+    /// Time from the end of sending to the first byte.
+    pub first_byte: Duration,
+    /// Time from the end of sending to the last byte.
+    pub transfer: Duration,
+    /// Time the sending took.
+    pub sending: Duration,
+}
+
+/// How a body ended.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum BodyEnd {
+    /// Complete.
+    #[default]
+    Complete,
+    /// This many bytes of the announced length are missing.
+    Short(u64),
+    /// Within a chunk, or the chunks are invalid.
+    BadChunks,
+}
+
+/// The head of a response, as received.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Head {
-    /// The first line, without blanks at its end.
+pub struct ResponseHead {
+    /// First line, without trailing blanks.
     pub status_line: Vec<u8>,
-    /// What follows up to the blank line.
+    /// The lines after it, up to the blank line.
     pub header: Vec<u8>,
 }
 
-/// Where the head in `bytes` ends, its blank line included; lines may end in a bare newline. `from`
-/// bytes are known not to hold the end.
+/// Length of the head in `bytes`, its blank line included. Lines may end in a bare newline. The
+/// first `from` bytes are known not to contain the end.
 pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from.saturating_sub(2);
     loop {
@@ -26,40 +74,39 @@ pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-impl Head {
-    /// Takes a head apart. What comes without a blank line at its end, or without any line, is
-    /// taken as it is.
-    pub fn new(bytes: &[u8]) -> Head {
+impl ResponseHead {
+    /// Splits a head into status line and header. The blank line at its end may be missing.
+    pub fn new(bytes: &[u8]) -> ResponseHead {
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
         let (status_line, header) = bytes.split_at(end);
         let mut status_line = status_line.trim_ascii_end().to_vec();
         let mut header = header.get(1..).unwrap_or_default().trim_ascii_end().to_vec();
         blank_nuls(&mut status_line);
         blank_nuls(&mut header);
-        Head { status_line, header }
+        ResponseHead { status_line, header }
     }
 
-    /// The status code, where the line has one at its place.
+    /// The status code, if it is the second word of the line.
     pub fn code(&self) -> Option<u16> {
         let after = self.status_line.split(|byte| *byte == b' ').nth(1)?;
         let digits = after.split(|byte| !byte.is_ascii_digit()).next()?;
-        if digits.len() == 3 { crate::text::of(digits).parse().ok() } else { None }
+        if digits.len() == 3 { text::decode(digits).parse().ok() } else { None }
     }
 
-    /// An interim answer: the real one follows (RFC 9110, section 15.2). 101 is final: the protocol
-    /// changes.
+    /// Whether this is an interim response, which the final one follows (RFC 9110, section 15.2). 101
+    /// is final: the protocol changes.
     pub fn is_interim(&self) -> bool {
         self.status_line.starts_with(b"HTTP/")
             && self.code().is_some_and(|code| (100..200).contains(&code) && code != 101)
     }
 
-    /// The values of a header, without regard to the case of its name; folded lines are joined.
+    /// The values of a header field. Ignores the case of its name and joins folded lines.
     pub fn values(&self, name: &str) -> Vec<Vec<u8>> {
         let mut found: Vec<Vec<u8>> = Vec::new();
         let mut inside = false;
         for line in self.header.split(|byte| *byte == b'\n') {
             if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-                // RFC 9112, section 5.2: an obsolete fold continues the line before.
+                // An obsolete fold continues the previous line (RFC 9112, section 5.2).
                 if let Some(value) = found.last_mut().filter(|_| inside) {
                     value.extend_from_slice(b" ");
                     value.extend_from_slice(line.trim_ascii());
@@ -92,23 +139,23 @@ impl Head {
             .split(|byte| *byte == b',')
             .any(|coding| coding.trim_ascii_start().starts_with(b"chunked"))
         {
-            return Framing::Chunked(Chunk::Size(Vec::new()));
+            return Framing::Chunked(ChunkState::Size(Vec::new()));
         }
         let mut lengths = self.values("Content-Length");
         lengths.dedup();
         match lengths.as_slice() {
             [one] if !one.is_empty() && one.iter().all(u8::is_ascii_digit) => {
-                crate::text::of(one).parse().map_or(Framing::UntilClose, Framing::Length)
+                text::decode(one).parse().map_or(Framing::UntilClose, Framing::Length)
             }
-            // None, or several that contradict each other: the end of the connection tells.
+            // None, or several that differ: the body ends with the connection.
             _ => Framing::UntilClose,
         }
     }
 }
 
-/// NUL is searched as a blank, as it always was: no argument could name it.
+/// Replaces NUL by a blank, as monitoring-plugins does: no argument can contain NUL.
 pub fn blank_nuls(bytes: &mut [u8]) {
-    // To look for one is many times faster than to look at each.
+    // `contains` is many times faster than the loop.
     if bytes.contains(&0) {
         bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
     }
@@ -120,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn heads_end_at_a_blank_line_of_either_kind() {
+    fn head_ends_at_a_blank_line_of_either_kind() {
         for (text, end) in [
             ("a\r\n\r\nb", Some(5)),
             ("a\n\nb", Some(3)),
@@ -140,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn status_codes_stand_behind_the_first_blank() {
+    fn status_code_follows_the_first_blank() {
         for (line, code) in [
             ("HTTP/1.1 200 OK", Some(200)),
             ("HTTP/1.1 200OK", Some(200)),
@@ -148,13 +195,13 @@ mod tests {
             ("HTTP/1.1  200", None),
             ("HTTP/1.1 20 OK", None),
         ] {
-            assert_eq!(Head::new(line.as_bytes()).code(), code, "{line}");
+            assert_eq!(ResponseHead::new(line.as_bytes()).code(), code, "{line}");
         }
     }
 
     #[test]
-    fn header_values_are_found_in_any_case_and_fold() {
-        let head = Head::new(
+    fn finds_header_values_in_any_case_and_folded() {
+        let head = ResponseHead::new(
             b"HTTP/1.1 200 OK\r\nlocation:\r\n /a\r\nX: y\r\n z\r\nLOCATION : /b\r\nnocolon\r\n",
         );
         assert_eq!(head.values("Location"), [b"/a".to_vec(), b"/b".to_vec()]);
@@ -163,9 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_delimited_as_the_rfc_says() {
-        let framing =
-            |head: &str, method: &str| Head::new(head.as_bytes()).framing(method.as_bytes());
+    fn framing_follows_the_rfc() {
+        let framing = |head: &str, method: &str| {
+            ResponseHead::new(head.as_bytes()).framing(method.as_bytes())
+        };
         assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "GET"), Framing::Length(5));
         assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "HEAD"), Framing::Length(0));
         assert_eq!(framing("HTTP/1.1 304 NM\r\nContent-Length: 5\r\n", "GET"), Framing::Length(0));
@@ -192,8 +240,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic(bytes in any::<Vec<u8>>()) {
-            let _ = (head_end(&bytes, 0), Head::new(&bytes).framing(b"GET"), Head::new(&bytes).values("a"));
+        fn parses_any_bytes_without_panic(bytes in any::<Vec<u8>>()) {
+            let head = ResponseHead::new(&bytes);
+            let _ = (head_end(&bytes, 0), head.framing(b"GET"), head.values("a"));
         }
     }
 }

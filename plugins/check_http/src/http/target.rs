@@ -1,40 +1,42 @@
-//! Whom a request goes to: scheme, site, address, port and path.
+//! The target of a request: scheme, host, address, port and path.
 
 use std::borrow::Cow;
 
-/// One end of a conversation. A redirect makes a new one.
+use crate::text;
+
+/// The target of a request. A redirect makes a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Whether TLS is spoken.
+pub struct HttpTarget {
+    /// Whether TLS is used.
     pub tls: bool,
-    /// The site's name, as the Host header and SNI say it; without one the request is HTTP/1.0.
+    /// Host name for the Host header and SNI. Without one the request is HTTP/1.0.
     pub host: Option<String>,
-    /// Name or address to connect to; a path (it begins with `/`) is a unix socket.
+    /// Name or address to connect to. A path (it starts with `/`) is a unix socket.
     pub address: String,
     /// Port to connect to.
     pub port: u16,
     /// Port in the Host header.
     pub virtual_port: u16,
-    /// What is asked for, as it goes into the request line.
+    /// Path and query, as sent in the request line.
     pub url: Vec<u8>,
-    /// Address and port are a proxy's, which connects to host and virtual port.
+    /// Whether address and port are those of a proxy, which connects to host and virtual port.
     pub tunnel: bool,
 }
 
-impl Place {
-    /// The path of the unix socket to connect to.
+impl HttpTarget {
+    /// Path of the unix socket to connect to, if it is one.
     pub fn socket_path(&self) -> Option<&str> {
         Some(self.address.as_str()).filter(|address| address.starts_with('/'))
     }
 
-    /// The site's name, or its address when it has none.
+    /// The host name, or the address without one.
     pub fn name(&self) -> &str {
         self.host.as_deref().unwrap_or(&self.address)
     }
 
-    /// The same place, with its address for a name if it has none.
-    pub fn named(&self) -> Place {
-        Place { host: Some(self.name().to_owned()), ..self.clone() }
+    /// The same target with a host: its address if it has no name.
+    pub fn with_host(&self) -> HttpTarget {
+        HttpTarget { host: Some(self.name().to_owned()), ..self.clone() }
     }
 
     /// `http` or `https`.
@@ -42,19 +44,14 @@ impl Place {
         if self.tls { "https" } else { "http" }
     }
 
-    /// The URL as messages show it, always with its port.
-    pub fn shown(&self) -> String {
+    /// The URL for messages, always with a port.
+    pub fn display_url(&self) -> String {
         let port = if self.tunnel { self.virtual_port } else { self.port };
-        format!(
-            "{}://{}:{port}{}",
-            self.scheme(),
-            bracketed(self.name()),
-            crate::text::of(&self.url)
-        )
+        format!("{}://{}:{port}{}", self.scheme(), bracketed(self.name()), text::decode(&self.url))
     }
 
-    /// The Host header's value: the port only when it is not the scheme's own. `None` without a
-    /// name.
+    /// Value of the Host header, with the port if it is not the scheme's default. `None` without a
+    /// host name.
     pub fn host_header(&self) -> Option<String> {
         let host = bracketed(self.host.as_deref()?);
         let own = if self.tls { 443 } else { 80 };
@@ -65,8 +62,8 @@ impl Place {
         })
     }
 
-    /// `NAME[:PORT]` or `[IPV6][:PORT]`; a bare IPv6 address (two colons or more) has no port.
-    /// `None`: that is no port.
+    /// Splits `NAME[:PORT]` or `[IPV6][:PORT]`. A bare IPv6 address (two colons or more) has no port.
+    /// `None` if the port is invalid.
     pub fn split_host(text: &str) -> Option<(String, Option<u16>)> {
         let end_of_name = match text.strip_prefix('[').and_then(|rest| rest.find(']')) {
             Some(bracket) => bracket + 2,
@@ -82,13 +79,13 @@ impl Place {
         }
     }
 
-    /// An IPv6 address without the brackets it needs in front of a port.
+    /// Removes the brackets that an IPv6 address needs before a port.
     pub fn without_brackets(name: &str) -> &str {
         name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
     }
 }
 
-/// A name as it stands in front of a port: an IPv6 address needs its brackets there.
+/// Adds the brackets that an IPv6 address needs before a port.
 fn bracketed(name: &str) -> Cow<'_, str> {
     if name.contains(':') && !name.starts_with('[') {
         format!("[{name}]").into()
@@ -102,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_split_at_the_right_colon() {
+    fn splits_hosts_at_the_right_colon() {
         for (text, expected) in [
             ("h", Some(("h", None))),
             ("h:80", Some(("h", Some(80)))),
@@ -114,7 +111,7 @@ mod tests {
             ("[::1]x", None),
         ] {
             assert_eq!(
-                Place::split_host(text),
+                HttpTarget::split_host(text),
                 expected.map(|(name, port)| (name.to_owned(), port)),
                 "{text}"
             );

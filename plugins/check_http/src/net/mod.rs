@@ -1,4 +1,4 @@
-//! n
+//! The network: name resolution, sockets, TLS, proxy tunnels.
 
 pub mod resolve;
 pub mod socket;

@@ -1,7 +1,7 @@
-//! Names to addresses, as the rest of the system resolves them and within the deadline.
+//! Resolves names as the rest of the system does, within the deadline.
 //!
-//! A static musl program knows /etc/hosts and DNS only. Where nsswitch.conf names more, `getent` is
-//! asked, which loads glibc's modules (sss, mdns, myhostname, …) for us.
+//! A static musl program knows /etc/hosts and DNS only. If nsswitch.conf names more, `getent` is run,
+//! which loads glibc's modules (sss, mdns, myhostname, …).
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -11,23 +11,31 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::deadline::Clock;
+use crate::deadline::Deadline;
 use crate::fault::{Fault, is_shortage};
-use crate::spec::Family;
 use crate::text;
 
 const NOT_KNOWN: &str = "Name or service not known";
 const TRY_AGAIN: &str = "Temporary failure in name resolution";
-/// Lists of blocked hosts have some MiB.
+/// Limit of a system file; lists of blocked hosts have some MiB.
 const MAX_FILE: u64 = 64 << 20;
 const WRONG_FAMILY: &str = "Address family for hostname not supported";
 
-/// The addresses of `name`, in the order the system prefers.
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4 (-4)
+    V4,
+    /// IPv6 (-6)
+    V6,
+}
+
+/// The addresses of `name`, in the system's order of preference.
 pub fn addresses(
     name: &str,
     port: u16,
     family: Option<Family>,
-    clock: &Clock,
+    deadline: &Deadline,
 ) -> Result<Vec<SocketAddr>, Fault> {
     if let Ok(address) = name.parse::<IpAddr>() {
         let fits = is_of(family, &address);
@@ -37,14 +45,14 @@ pub fn addresses(
             Err(Fault::Name(WRONG_FAMILY))
         };
     }
-    let order = if cfg!(target_env = "musl") { order(clock) } else { Order::Libc };
-    let mut found = match hosts(name, port, clock)
-        .filter(|_| cfg!(target_env = "musl") && order != Order::Getent)
+    let order = if cfg!(target_env = "musl") { lookup_order(deadline) } else { LookupOrder::Libc };
+    let mut found = match hosts(name, port, deadline)
+        .filter(|_| cfg!(target_env = "musl") && order != LookupOrder::Getent)
     {
         Some(found) => found,
         None => {
             let name = name.to_owned();
-            within(clock, move || look_up(&name, port, family, &order))??
+            within(deadline, move || look_up(&name, port, family, &order))??
         }
     };
     found.retain(|address| is_of(family, &address.ip()));
@@ -59,20 +67,20 @@ fn is_of(family: Option<Family>, address: &IpAddr) -> bool {
     }
 }
 
-/// Runs `work`, which may block longer than the run may take, beside us. A run that is over does
-/// not wait for it.
+/// Runs `work`, which may block beyond the deadline, in a thread. After the deadline the thread is
+/// abandoned.
 fn within<T: Send + 'static>(
-    clock: &Clock,
+    deadline: &Deadline,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Fault> {
-    let left = clock.left()?.unwrap_or(Duration::MAX);
-    let (answer, wait) = channel();
+    let left = deadline.left()?.unwrap_or(Duration::MAX);
+    let (sender, receiver) = channel();
     let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
-        // Nobody listens any more when the time is up.
-        let _ = answer.send(work());
+        // Fails after the deadline, when the receiver is gone.
+        let _ = sender.send(work());
     });
-    thread.map_err(|why| Fault::Starved(text::plain(&why)))?;
-    wait.recv_timeout(left).map_err(|why| match why {
+    thread.map_err(|why| Fault::OutOfResources(text::io_error(&why)))?;
+    receiver.recv_timeout(left).map_err(|why| match why {
         RecvTimeoutError::Timeout => Fault::Timeout,
         RecvTimeoutError::Disconnected => Fault::Name(TRY_AGAIN),
     })
@@ -82,62 +90,62 @@ fn look_up(
     name: &str,
     port: u16,
     family: Option<Family>,
-    order: &Order,
+    order: &LookupOrder,
 ) -> Result<Vec<SocketAddr>, Fault> {
     if name.is_empty() || name.contains('\0') {
         return Err(Fault::Name(NOT_KNOWN));
     }
     match order {
-        Order::Libc => libc(name, port),
-        Order::FilesThenGetent | Order::Getent => getent(name, port, family),
-        Order::LibcThenGetent => libc(name, port).or_else(|_| getent(name, port, family)),
+        LookupOrder::Libc => libc(name, port),
+        LookupOrder::FilesThenGetent | LookupOrder::Getent => getent(name, port, family),
+        LookupOrder::LibcThenGetent => libc(name, port).or_else(|_| getent(name, port, family)),
     }
 }
 
-/// Whom to ask. All but `Getent` begin with /etc/hosts.
+/// What resolves names, in order. All but `Getent` start with /etc/hosts.
 #[derive(Debug, PartialEq, Eq)]
-enum Order {
+enum LookupOrder {
     Libc,
     LibcThenGetent,
     FilesThenGetent,
     Getent,
 }
 
-fn order(clock: &Clock) -> Order {
-    read("/etc/nsswitch.conf", clock).map_or(Order::Libc, |text| order_of(&text))
+fn lookup_order(deadline: &Deadline) -> LookupOrder {
+    read("/etc/nsswitch.conf", deadline).map_or(LookupOrder::Libc, |text| parse_nsswitch(&text))
 }
 
-/// A file of the system's, if it is text.
-fn read(path: &str, clock: &Clock) -> Option<String> {
-    String::from_utf8(safe_file::read(path, MAX_FILE, clock.deadline()).ok()?).ok()
+/// Reads a system file, if it is text.
+fn read(path: &str, deadline: &Deadline) -> Option<String> {
+    String::from_utf8(safe_file::read(path, MAX_FILE, deadline.end()).ok()?).ok()
 }
 
-/// What a nsswitch.conf(5) means for a program that knows files and DNS only, in this order.
-/// Without a line on hosts there is no glibc, or one that was never told of more.
-fn order_of(nsswitch: &str) -> Order {
+/// What an nsswitch.conf(5) means for a program that knows files and DNS only, in this order.
+/// Without a line for hosts there is no glibc, or one with its default.
+fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = nsswitch
         .lines()
         .find_map(|line| line.trim_start().strip_prefix("hosts:"))
         .unwrap_or("files dns");
     let hosts = hosts.split('#').next().unwrap_or_default();
     match hosts.split_whitespace().collect::<Vec<_>>().as_slice() {
-        ["files", "dns"] => Order::Libc,
-        // No rule stands between them: what they find is what the system finds.
-        ["files", "dns", ..] => Order::LibcThenGetent,
-        ["files"] => Order::FilesThenGetent,
-        ["files", next, ..] if !next.starts_with('[') => Order::FilesThenGetent,
-        _ => Order::Getent,
+        ["files", "dns"] => LookupOrder::Libc,
+        // There is no rule between them: what they find is what the system finds.
+        ["files", "dns", ..] => LookupOrder::LibcThenGetent,
+        ["files"] => LookupOrder::FilesThenGetent,
+        ["files", next, ..] if !next.starts_with('[') => LookupOrder::FilesThenGetent,
+        _ => LookupOrder::Getent,
     }
 }
 
-/// What /etc/hosts says: a look-up that cannot block needs no thread beside it, which would cost a
-/// fifth of a run.
-fn hosts(name: &str, port: u16, clock: &Clock) -> Option<Vec<SocketAddr>> {
-    let found = hosts_in(&read("/etc/hosts", clock)?, name, port);
+/// Looks a name up in /etc/hosts. It cannot block, so it needs no thread, which would cost a fifth
+/// of a run.
+fn hosts(name: &str, port: u16, deadline: &Deadline) -> Option<Vec<SocketAddr>> {
+    let found = hosts_in(&read("/etc/hosts", deadline)?, name, port);
     Some(found).filter(|found| !found.is_empty())
 }
 
-/// hosts(5): an address and its names, up to a `#`.
+/// Parses hosts(5): an address and its names, up to a `#`.
 fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let matching = lines.filter(|line| {
@@ -150,7 +158,7 @@ fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
             found.push(address);
         }
     }
-    // What has both kinds is asked by IPv6 first, as getaddrinfo sorts them (RFC 6724).
+    // IPv6 first, as getaddrinfo sorts them (RFC 6724).
     found.sort_by_key(SocketAddr::is_ipv4);
     found
 }
@@ -158,8 +166,7 @@ fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
 fn libc(name: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     match (name, port).to_socket_addrs() {
         Ok(found) => Ok(found.collect()),
-        // std keeps getaddrinfo's code to itself; these are the texts of glibc and musl for
-        // EAI_AGAIN.
+        // std hides getaddrinfo's code; these are the texts of glibc and musl for EAI_AGAIN.
         Err(why)
             if ["Temporary failure", "Try again"]
                 .iter()
@@ -168,7 +175,7 @@ fn libc(name: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
             Err(Fault::Name(TRY_AGAIN))
         }
         Err(why) if Errno::from_io_error(&why).is_some_and(is_shortage) => {
-            Err(Fault::Starved(text::plain(&why)))
+            Err(Fault::OutOfResources(text::io_error(&why)))
         }
         Err(_) => Err(Fault::Name(NOT_KNOWN)),
     }
@@ -189,22 +196,22 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
     let Ok(mut child) = command.spawn() else { return libc(name, port) };
     let mut text = String::new();
     if let Some(stdout) = child.stdout.take() {
-        // What cannot be read is no address.
+        // Unreadable output counts as no address.
         let _ = stdout.take(64 << 10).read_to_string(&mut text);
     }
-    // getent(1): 2 says that the name is not known; anything else, that it was not looked up.
-    let unknown = matches!(child.wait().map(|status| status.code()), Ok(Some(0 | 2)));
-    let found = read_getent(&text, port);
+    // Exit code 2 of getent(1): the name is unknown. Others: the lookup failed.
+    let looked_up = matches!(child.wait().map(|status| status.code()), Ok(Some(0 | 2)));
+    let found = parse_getent(&text, port);
     if found.is_empty() {
-        Err(Fault::Name(if unknown { NOT_KNOWN } else { TRY_AGAIN }))
+        Err(Fault::Name(if looked_up { NOT_KNOWN } else { TRY_AGAIN }))
     } else {
         Ok(found)
     }
 }
 
-/// Lines of `getent ahosts`: address, socket type, name. Each address stands there once for every
-/// type, and with ahostsv6 those of IPv4 in the clothes of IPv6.
-fn read_getent(text: &str, port: u16) -> Vec<SocketAddr> {
+/// Parses the output of `getent ahosts`: address, socket type, name. It lists each address once per
+/// type, and with ahostsv6 also IPv4 addresses mapped to IPv6.
+fn parse_getent(text: &str, port: u16) -> Vec<SocketAddr> {
     let streams = text.lines().filter(|line| line.split_whitespace().nth(1) == Some("STREAM"));
     let addresses =
         streams.filter_map(|line| line.split_whitespace().next()?.parse::<IpAddr>().ok());
@@ -223,27 +230,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn getent_is_asked_only_where_it_knows_more() {
+    fn runs_getent_only_where_it_knows_more() {
         for (hosts, expected) in [
-            ("hosts: files dns", Order::Libc),
-            ("passwd: files\nhosts:\tfiles dns # sss", Order::Libc),
-            ("", Order::Libc),
-            ("hosts: files dns myhostname", Order::LibcThenGetent),
-            ("hosts: files mdns4_minimal [NOTFOUND=return] dns", Order::FilesThenGetent),
-            ("hosts: files", Order::FilesThenGetent),
-            ("hosts: dns", Order::Getent),
-            ("hosts: dns files", Order::Getent),
-            ("hosts: sss files dns", Order::Getent),
-            ("hosts: files [!UNAVAIL=return] dns resolve", Order::Getent),
+            ("hosts: files dns", LookupOrder::Libc),
+            ("passwd: files\nhosts:\tfiles dns # sss", LookupOrder::Libc),
+            ("", LookupOrder::Libc),
+            ("hosts: files dns myhostname", LookupOrder::LibcThenGetent),
+            ("hosts: files mdns4_minimal [NOTFOUND=return] dns", LookupOrder::FilesThenGetent),
+            ("hosts: files", LookupOrder::FilesThenGetent),
+            ("hosts: dns", LookupOrder::Getent),
+            ("hosts: dns files", LookupOrder::Getent),
+            ("hosts: sss files dns", LookupOrder::Getent),
+            ("hosts: files [!UNAVAIL=return] dns resolve", LookupOrder::Getent),
         ] {
-            assert_eq!(order_of(hosts), expected, "{hosts}");
+            assert_eq!(parse_nsswitch(hosts), expected, "{hosts}");
         }
     }
 
     #[test]
-    fn hosts_are_read() {
-        let text = "127.0.0.1 localhost # a LOCALHOST\n::1\tip6 localhost\n10.0.0.1 x.example \
-        x\nrubbish x\n127.0.0.1 LocalHost\n";
+    fn parses_hosts() {
+        let text = "127.0.0.1 localhost # a LOCALHOST\n::1\tip6 localhost\n\
+                    10.0.0.1 x.example x\nrubbish x\n127.0.0.1 LocalHost\n";
         let of = |texts: &[&str]| {
             texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>()
         };
@@ -253,26 +260,30 @@ mod tests {
     }
 
     #[test]
-    fn getent_lines_are_read() {
-        let text = "::1             STREAM \
-                    localhost\n::1             DGRAM  \n127.0.0.1       STREAM \nrubbish\n::ffff:1.2.3.4 STREAM x\n";
+    fn parses_output_of_getent() {
+        let text = "::1             STREAM localhost\n::1             DGRAM  \n\
+                    127.0.0.1       STREAM \nrubbish\n::ffff:1.2.3.4 STREAM x\n";
         let expected: Vec<SocketAddr> =
             vec!["[::1]:80".parse().unwrap(), "127.0.0.1:80".parse().unwrap()];
-        assert_eq!(read_getent(text, 80), expected);
+        assert_eq!(parse_getent(text, 80), expected);
     }
 
     #[test]
-    fn a_look_up_that_never_ends_ends_with_the_run() {
-        let clock = Clock::start(Instant::now(), Duration::ZERO, Some(Duration::from_millis(50)));
-        let answer = within(&clock, || std::thread::sleep(Duration::from_secs(60)));
-        assert_eq!(answer, Err(Fault::Timeout));
-        assert!(clock.elapsed() < Duration::from_secs(50));
+    fn endless_lookup_ends_at_the_deadline() {
+        let deadline =
+            Deadline::start(Instant::now(), Duration::ZERO, Some(Duration::from_millis(50)));
+        let result = within(&deadline, || std::thread::sleep(Duration::from_secs(60)));
+        assert_eq!(result, Err(Fault::Timeout));
+        assert!(deadline.elapsed() < Duration::from_secs(50));
     }
 
     #[test]
-    fn literals_need_no_look_up_and_keep_their_family() {
-        let clock = Clock::start(Instant::now(), Duration::ZERO, None);
-        assert_eq!(addresses("::1", 80, None, &clock), Ok(vec!["[::1]:80".parse().unwrap()]));
-        assert_eq!(addresses("::1", 80, Some(Family::V4), &clock), Err(Fault::Name(WRONG_FAMILY)));
+    fn literals_need_no_lookup_and_keep_their_family() {
+        let deadline = Deadline::start(Instant::now(), Duration::ZERO, None);
+        assert_eq!(addresses("::1", 80, None, &deadline), Ok(vec!["[::1]:80".parse().unwrap()]));
+        assert_eq!(
+            addresses("::1", 80, Some(Family::V4), &deadline),
+            Err(Fault::Name(WRONG_FAMILY))
+        );
     }
 }

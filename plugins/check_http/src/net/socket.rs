@@ -1,4 +1,4 @@
-//! The connection: TCP or a unix socket, never blocking longer than the deadline.
+//! TCP and unix sockets that never block beyond the deadline.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -11,35 +11,30 @@ use rustix::net::{
     self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sockopt,
 };
 
-use crate::deadline::Clock;
+use crate::deadline::Deadline;
 use crate::fault::{Fault, is_shortage};
+use crate::http::connection::stream::ByteStream;
+use crate::text;
 
-/// How long one address is tried alone before the next is tried beside it (RFC 8305, section 8).
+/// Time after which the next address is tried in parallel (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// A connected socket that keeps to the deadline.
+/// A connected socket with a deadline.
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
-    clock: Clock,
+    deadline: Deadline,
 }
 
-/// What a conversation runs over: a socket, or TLS on one.
-pub trait Stream: Read + Write + Send + Sync + std::fmt::Debug {
-    /// Says good-bye, where the protocol has a word for it. That the peer may not hear it is no
-    /// matter.
-    fn close(&mut self) {}
-}
-
-impl Stream for Socket {}
+impl ByteStream for Socket {}
 
 impl Socket {
-    /// Connects to the first of `addresses` that answers. One after another, but none waits long
-    /// for the one before. `source` is the address to connect from, if that matters.
-    pub fn to_any(
+    /// Connects to the first of `addresses` that accepts, trying the next after a short delay. `source`
+    /// is the address to connect from.
+    pub fn connect_any(
         addresses: &[SocketAddr],
         source: Option<IpAddr>,
-        clock: &Clock,
+        deadline: &Deadline,
     ) -> Result<Socket, Fault> {
         let mut waiting = alternate(addresses).into_iter();
         let mut pending: Vec<OwnedFd> = Vec::new();
@@ -59,13 +54,13 @@ impl Socket {
             }
             let until_next =
                 (waiting.len() > 0).then(|| next_start.saturating_duration_since(Instant::now()));
-            let left = clock.left()?;
+            let left = deadline.left()?;
             let ready =
                 wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(unconnected)?;
             if let Some(at) = ready {
                 let fd = pending.swap_remove(at);
                 match sockopt::socket_error(&fd).unwrap_or_else(Err) {
-                    Ok(()) => return Ok(Socket { fd, clock: *clock }),
+                    Ok(()) => return Ok(Socket { fd, deadline: *deadline }),
                     Err(why) => {
                         last_error = why;
                         next_start = Instant::now();
@@ -76,8 +71,8 @@ impl Socket {
     }
 
     /// Connects to a unix socket.
-    pub fn to_path(path: &str, clock: &Clock) -> Result<Socket, Fault> {
-        let left = clock.left()?;
+    pub fn connect_path(path: &str, deadline: &Deadline) -> Result<Socket, Fault> {
+        let left = deadline.left()?;
         let connect = || {
             let address = SocketAddrUnix::new(path)?;
             let fd = net::socket_with(
@@ -86,18 +81,17 @@ impl Socket {
                 SocketFlags::CLOEXEC,
                 None,
             )?;
-            // Where the queue is full, this is how long connect waits (unix(7)); poll does not know
-            // of it.
+            // The time connect waits while the queue is full (unix(7)), which poll does not report.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;
-            Ok(Socket { fd, clock: *clock })
+            Ok(Socket { fd, deadline: *deadline })
         };
         connect().map_err(|why| if why == Errno::AGAIN { Fault::Timeout } else { unconnected(why) })
     }
 
-    /// The line that tells a server behind HAProxy who connects (the PROXY protocol, version 1).
-    pub fn haproxy_line(&self) -> String {
+    /// The line of the PROXY protocol, version 1, which servers behind HAProxy expect.
+    pub fn proxy_line(&self) -> String {
         let end = |address: Result<net::SocketAddrAny, Errno>| {
             address.ok().and_then(|end| SocketAddr::try_from(end).ok())
         };
@@ -120,7 +114,7 @@ impl Socket {
     }
 
     fn ready(&self, flags: PollFlags) -> io::Result<()> {
-        while wait(std::slice::from_ref(&self.fd), flags, self.clock.left()?)?.is_none() {}
+        while wait(std::slice::from_ref(&self.fd), flags, self.deadline.left()?)?.is_none() {}
         Ok(())
     }
 }
@@ -148,12 +142,12 @@ impl Write for Socket {
     }
 }
 
-/// Begins to connect; the socket tells later, when it can be written to, how that went.
+/// Starts to connect. Once the socket is writable, its error tells the result.
 fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // Small writes must not wait for the peer's delayed acknowledgement: 40 ms a time.
+    // Small writes must not wait for the peer's delayed acknowledgement, 40 ms each.
     sockopt::set_tcp_nodelay(&fd, true)?;
     if let Some(source) = source {
         net::bind(&fd, &SocketAddr::new(source, 0))?;
@@ -164,8 +158,7 @@ fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno>
     }
 }
 
-/// Waits until one of `fds` is ready and says which; `None` when none was in time, or the wait was
-/// interrupted.
+/// Waits until one of `fds` is ready and returns its index; `None` after the limit or an interrupt.
 fn wait(
     fds: &[OwnedFd],
     flags: PollFlags,
@@ -173,7 +166,7 @@ fn wait(
 ) -> Result<Option<usize>, Errno> {
     let mut polled: Vec<PollFd<'_>> =
         fds.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), flags)).collect();
-    // A limit too far away to be written down is none.
+    // A limit that overflows a timespec means no limit.
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     match poll(&mut polled, limit.as_ref()) {
         Err(Errno::INTR) => Ok(None),
@@ -181,7 +174,7 @@ fn wait(
     }
 }
 
-/// IPv6 and IPv4 in turn, beginning with the family the system prefers (RFC 8305, section 4).
+/// Alternates IPv6 and IPv4, starting with the family the system prefers (RFC 8305, section 4).
 fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let (same, other): (Vec<_>, Vec<_>) =
@@ -200,14 +193,17 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     }
 }
 
-/// Why there is no connection; a shortage of our own says nothing of the server.
+/// The fault for a failed connect. A shortage on our side says nothing about the server.
 fn unconnected(why: Errno) -> Fault {
-    if is_shortage(why) { Fault::Starved(said(why)) } else { Fault::Connect(said(why)) }
+    if is_shortage(why) {
+        Fault::OutOfResources(glibc_text(why))
+    } else {
+        Fault::Connect(glibc_text(why))
+    }
 }
 
-/// An error as glibc words it, which is what existing notifications and their filters know; musl's
-/// texts differ.
-fn said(why: Errno) -> String {
+/// glibc's text of an error, which existing notifications and filters know. musl's texts differ.
+fn glibc_text(why: Errno) -> String {
     let known = match why {
         Errno::CONNREFUSED => "Connection refused",
         Errno::HOSTUNREACH => "No route to host",
@@ -221,7 +217,7 @@ fn said(why: Errno) -> String {
         Errno::AFNOSUPPORT => "Address family not supported by protocol",
         Errno::MFILE => "Too many open files",
         Errno::NAMETOOLONG => "File name too long",
-        _ => return crate::text::plain(&why.into()),
+        _ => return text::io_error(&why.into()),
     };
     known.to_owned()
 }
@@ -231,18 +227,18 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    fn clock(limit: Duration) -> Clock {
-        Clock::start(Instant::now(), Duration::ZERO, Some(limit))
+    fn deadline(limit: Duration) -> Deadline {
+        Deadline::start(Instant::now(), Duration::ZERO, Some(limit))
     }
 
     #[test]
     fn reports_own_shortage_as_unknown() {
-        assert_eq!(unconnected(Errno::MFILE), Fault::Starved("Too many open files".into()));
+        assert_eq!(unconnected(Errno::MFILE), Fault::OutOfResources("Too many open files".into()));
         assert_eq!(unconnected(Errno::CONNREFUSED), Fault::Connect("Connection refused".into()));
     }
 
     #[test]
-    fn families_take_turns() {
+    fn alternates_families() {
         let of = |texts: &[&str]| {
             texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>()
         };
@@ -251,22 +247,23 @@ mod tests {
     }
 
     #[test]
-    fn a_refusing_address_does_not_hide_the_next() {
+    fn tries_the_next_address_after_a_refusal() {
         let closed = "127.0.0.1:1".parse().unwrap();
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let addresses = [closed, server.local_addr().unwrap()];
-        assert!(Socket::to_any(&addresses, None, &clock(Duration::from_secs(5))).is_ok());
-        let refused = Socket::to_any(&[closed], None, &clock(Duration::from_secs(5)));
+        assert!(Socket::connect_any(&addresses, None, &deadline(Duration::from_secs(5))).is_ok());
+        let refused = Socket::connect_any(&[closed], None, &deadline(Duration::from_secs(5)));
         assert_eq!(refused.err(), Some(Fault::Connect("Connection refused".into())));
     }
 
     #[test]
-    fn a_silent_peer_costs_the_deadline_and_no_more() {
+    fn silent_peer_ends_at_the_deadline() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let clock = clock(Duration::from_secs(1));
-        let mut socket = Socket::to_any(&[server.local_addr().unwrap()], None, &clock).unwrap();
+        let deadline = deadline(Duration::from_secs(1));
+        let mut socket =
+            Socket::connect_any(&[server.local_addr().unwrap()], None, &deadline).unwrap();
         let error = socket.read(&mut [0; 10]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(clock.elapsed() < Duration::from_secs(50));
+        assert!(deadline.elapsed() < Duration::from_secs(50));
     }
 }

@@ -1,33 +1,33 @@
-//! What is looked for in a body, while it comes: texts and patterns, each found or not. Pure.
+//! Searches a body for texts and patterns while it arrives. Pure.
 
-use super::matcher;
+use super::matcher::PatternMatcher;
 use super::posix::Pattern;
 use crate::text;
 
-/// What has been found.
+/// Which of the texts and patterns a body contains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Of the texts, in their order.
+pub struct BodyMatches {
+    /// One entry for each text, in order.
     pub strings: Vec<bool>,
-    /// Of the patterns.
+    /// One entry for each pattern, in order.
     pub patterns: Vec<bool>,
 }
 
-/// A body on its way past what is looked for.
+/// Searches a body.
 #[derive(Debug)]
-pub struct Search<'w> {
+pub struct BodySearch<'w> {
     strings: Vec<Needle<'w>>,
-    patterns: Vec<matcher::Search<'w>>,
+    patterns: Vec<PatternMatcher<'w>>,
 }
 
-impl<'w> Search<'w> {
-    /// Begins with an empty body.
-    pub fn new(strings: &'w [Vec<u8>], patterns: &'w [Pattern]) -> Search<'w> {
+impl<'w> BodySearch<'w> {
+    /// Starts with an empty body.
+    pub fn new(strings: &'w [Vec<u8>], patterns: &'w [Pattern]) -> BodySearch<'w> {
         let strings = strings
             .iter()
             .map(|text| Needle { text, tail: Vec::new(), found: text.is_empty() })
             .collect();
-        Search { strings, patterns: patterns.iter().map(matcher::Search::new).collect() }
+        BodySearch { strings, patterns: patterns.iter().map(PatternMatcher::new).collect() }
     }
 
     /// Takes the next piece of the body.
@@ -39,17 +39,16 @@ impl<'w> Search<'w> {
         self.patterns.iter_mut().for_each(|pattern| pattern.feed(piece));
     }
 
-    /// The body ends here.
-    pub fn end(self) -> Found {
-        Found {
+    /// Ends the body and returns what it contains.
+    pub fn end(self) -> BodyMatches {
+        BodyMatches {
             strings: self.strings.into_iter().map(|needle| needle.found).collect(),
-            patterns: self.patterns.into_iter().map(matcher::Search::end).collect(),
+            patterns: self.patterns.into_iter().map(PatternMatcher::end).collect(),
         }
     }
 }
 
-/// A text that is looked for, and the end of what has been fed: it may be the beginning of the
-/// text.
+/// A text to find, and the end of the body so far, which may be the start of that text.
 #[derive(Debug)]
 struct Needle<'w> {
     text: &'w [u8],
@@ -78,9 +77,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn texts_are_found_wherever_the_pieces_end(text in "[ab]{0,5}", pieces in proptest::collection::vec("[ab]{0,6}", 0..6)) {
+        fn finds_texts_across_pieces(
+            text in "[ab]{0,5}",
+            pieces in proptest::collection::vec("[ab]{0,6}", 0..6),
+        ) {
             let strings = [text.clone().into_bytes()];
-            let mut search = Search::new(&strings, &[]);
+            let mut search = BodySearch::new(&strings, &[]);
             for piece in &pieces {
                 search.feed(piece.as_bytes());
             }

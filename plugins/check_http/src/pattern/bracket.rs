@@ -1,34 +1,33 @@
 //! Bracket expressions: `[abc]`, `[^a-z]`, `[[:digit:]_]` (POSIX.1-2017 XBD 9.3.5, in the C
 //! locale).
 
-use regex_syntax::hir::{ClassBytes, ClassBytesRange, Hir};
+use regex_syntax::hir::{ClassBytes, ClassBytesRange};
 
-use super::parser::Parser;
-use super::posix::BadPattern;
+use super::cursor::Cursor;
+use super::error::BadPattern;
 
-/// Reads what follows `[`, up to and with its `]`.
-pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Hir, BadPattern> {
-    let negated = parser.take(b'^');
+/// Parses the expression after its `[` up to its `]`: the bytes it lists, and whether it matches
+/// all others instead (`[^`).
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(ClassBytes, bool), BadPattern> {
+    let negated = cursor.take(b'^');
     let mut class = ClassBytes::empty();
     let mut first = true;
     loop {
-        match parser.next().ok_or(BadPattern::OpenBracket)? {
-            b']' if !first => break,
-            b'-' if !first && parser.rest.first() != Some(&b']') => {
-                return Err(BadPattern::BadRange);
-            }
-            b'[' if parser.take(b':') => {
-                let name = until(parser, b':')?;
+        match cursor.next().ok_or(BadPattern::OpenBracket)? {
+            b']' if !first => return Ok((class, negated)),
+            b'-' if !first && cursor.peek() != Some(b']') => return Err(BadPattern::BadRange),
+            b'[' if cursor.take(b':') => {
+                let name = until(cursor, b':')?;
                 let named =
                     std::str::from_utf8(name).ok().and_then(named).ok_or(BadPattern::BadClass)?;
                 class.union(&named);
-                if range_end(parser)?.is_some() {
+                if range_end(cursor)?.is_some() {
                     return Err(BadPattern::BadRange);
                 }
             }
             byte => {
-                let start = element(parser, byte)?;
-                let end = range_end(parser)?.unwrap_or(start);
+                let start = element(cursor, byte)?;
+                let end = range_end(cursor)?.unwrap_or(start);
                 if end < start {
                     return Err(BadPattern::BadRange);
                 }
@@ -37,47 +36,42 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Hir, BadPattern> {
         }
         first = false;
     }
-    Ok(parser.class_of_a_line(class, negated))
 }
 
-/// A single byte, or `[=x=]` or `[.x.]`, which in the C locale are `x`.
-fn element(parser: &mut Parser<'_>, byte: u8) -> Result<u8, BadPattern> {
-    if byte != b'[' {
+/// A single byte, or `[=x=]` or `[.x.]`, which mean `x` in the C locale.
+fn element(cursor: &mut Cursor<'_>, byte: u8) -> Result<u8, BadPattern> {
+    let Some(mark @ (b'=' | b'.')) = cursor.peek().filter(|_| byte == b'[') else {
         return Ok(byte);
-    }
-    let mark = match parser.rest.first() {
-        Some(mark @ (b'=' | b'.')) => *mark,
-        _ => return Ok(byte),
     };
-    parser.next();
-    match until(parser, mark)? {
+    cursor.next();
+    match until(cursor, mark)? {
         [one] => Ok(*one),
         _ => Err(BadPattern::BadElement),
     }
 }
 
-/// What follows `-`, unless that is the last character before `]` and so means itself.
-fn range_end(parser: &mut Parser<'_>) -> Result<Option<u8>, BadPattern> {
-    match parser.rest {
-        [b'-', b']', ..] | [] => Ok(None),
+/// The end of a range, after its `-`. A `-` before `]` is itself a character.
+fn range_end(cursor: &mut Cursor<'_>) -> Result<Option<u8>, BadPattern> {
+    match cursor.rest {
+        [b'-', b']', ..] => Ok(None),
         [b'-', ..] => {
-            parser.next();
-            let end = parser.next().ok_or(BadPattern::OpenBracket)?;
-            element(parser, end).map(Some)
+            cursor.next();
+            let end = cursor.next().ok_or(BadPattern::OpenBracket)?;
+            element(cursor, end).map(Some)
         }
         _ => Ok(None),
     }
 }
 
-/// The bytes up to `mark]`, which are taken too.
-fn until<'p>(parser: &mut Parser<'p>, mark: u8) -> Result<&'p [u8], BadPattern> {
-    let end = parser
+/// Consumes up to and including `mark]`, and returns the bytes before it.
+fn until<'p>(cursor: &mut Cursor<'p>, mark: u8) -> Result<&'p [u8], BadPattern> {
+    let end = cursor
         .rest
         .windows(2)
         .position(|pair| pair == [mark, b']'])
         .ok_or(BadPattern::OpenBracket)?;
-    let (name, rest) = parser.rest.split_at(end);
-    parser.rest = rest.get(2..).unwrap_or_default();
+    let (name, rest) = cursor.rest.split_at(end);
+    cursor.rest = rest.get(2..).unwrap_or_default();
     Ok(name)
 }
 

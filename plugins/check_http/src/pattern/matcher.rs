@@ -1,52 +1,49 @@
-//! Matching: a text is fed piece by piece, so that no more of it is in memory than has just come.
+//! Matches a text piece by piece, so that only its latest piece is in memory.
 
-use memchr::memchr2;
-use memchr::memmem::Finder;
 use regex_automata::Input;
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::Cache;
-use regex_syntax::hir::Hir;
-use regex_syntax::hir::literal::Extractor;
 
 use super::posix::Pattern;
 
-/// A text on its way through a pattern.
+/// Searches a text for a pattern.
 #[derive(Debug)]
-pub struct Search<'p> {
+pub struct PatternMatcher<'p> {
     pattern: &'p Pattern,
     cache: Cache,
-    progress: Progress,
+    progress: MatchProgress,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Progress {
+enum MatchProgress {
     At(LazyStateID),
     Matched,
-    /// No text that follows can make it match.
-    Hopeless,
+    /// No further text can produce a match.
+    Impossible,
 }
 
-impl<'p> Search<'p> {
-    /// Begins with an empty text.
-    pub fn new(pattern: &'p Pattern) -> Search<'p> {
+impl<'p> PatternMatcher<'p> {
+    /// Starts with an empty text.
+    pub fn new(pattern: &'p Pattern) -> PatternMatcher<'p> {
         let mut cache = pattern.dfa.create_cache();
-        // Nothing here can fail: no byte makes this automaton quit, and its cache may be cleared as
-        // often as it likes.
+        // Cannot fail: no byte makes this automaton quit, and its cache may be cleared any number
+        // of times.
         let start = pattern.dfa.start_state_forward(&mut cache, &Input::new(b""));
-        let progress = start.map_or(Progress::Hopeless, Progress::At);
-        Search { pattern, cache, progress }
+        let progress = start.map_or(MatchProgress::Impossible, MatchProgress::At);
+        PatternMatcher { pattern, cache, progress }
     }
 
     /// Takes the next piece of the text.
     pub fn feed(&mut self, piece: &[u8]) {
-        let Progress::At(mut state) = self.progress else { return };
+        let MatchProgress::At(mut state) = self.progress else { return };
         let mut at = 0;
         while let Some(&byte) = piece.get(at) {
-            if let Some(begins) = self.pattern.begins.as_deref().filter(|_| state.is_start()) {
-                match begins.find(piece.get(at..).unwrap_or_default()) {
+            let prefilter = self.pattern.prefilter.as_deref();
+            if let Some(prefilter) = prefilter.filter(|_| state.is_start()) {
+                match prefilter.find(piece.get(at..).unwrap_or_default()) {
                     0 => {}
-                    passed_over => {
-                        at += passed_over;
+                    skipped => {
+                        at += skipped;
                         continue;
                     }
                 }
@@ -55,22 +52,25 @@ impl<'p> Search<'p> {
                 return;
             };
             if next.is_match() || next.is_dead() {
-                self.progress =
-                    if next.is_match() { Progress::Matched } else { Progress::Hopeless };
+                self.progress = if next.is_match() {
+                    MatchProgress::Matched
+                } else {
+                    MatchProgress::Impossible
+                };
                 return;
             }
             state = next;
             at += 1;
         }
-        self.progress = Progress::At(state);
+        self.progress = MatchProgress::At(state);
     }
 
-    /// Whether the pattern matched anywhere in the text, which ends here.
+    /// Ends the text and returns whether the pattern matched anywhere in it.
     pub fn end(mut self) -> bool {
         match self.progress {
-            Progress::Matched => true,
-            Progress::Hopeless => false,
-            Progress::At(state) => self
+            MatchProgress::Matched => true,
+            MatchProgress::Impossible => false,
+            MatchProgress::At(state) => self
                 .pattern
                 .dfa
                 .next_eoi_state(&mut self.cache, state)
@@ -79,52 +79,11 @@ impl<'p> Search<'p> {
     }
 }
 
-/// What a match begins with.
-#[derive(Debug)]
-pub(super) enum Begins {
-    /// This text.
-    Text(Finder<'static>),
-    /// One of these bytes.
-    Either(u8, u8),
-    /// One of the bytes that are true.
-    Bytes([bool; 256]),
-}
-
-impl Begins {
-    /// Of a pattern that begins with one of a few texts and does not look at what stands around
-    /// them.
-    pub(super) fn of(hir: &Hir) -> Option<Box<Begins>> {
-        if !hir.properties().look_set().is_empty() {
-            return None;
-        }
-        let texts = Extractor::new().extract(hir);
-        let first: Option<Vec<u8>> =
-            texts.literals()?.iter().map(|text| text.as_bytes().first().copied()).collect();
-        let mut first = first?;
-        first.sort_unstable();
-        first.dedup();
-        Some(Box::new(match first.as_slice() {
-            [] => return None,
-            [_] => Begins::Text(Finder::new(texts.longest_common_prefix()?).into_owned()),
-            [one, other] => Begins::Either(*one, *other),
-            several => Begins::Bytes(std::array::from_fn(|byte| {
-                several.iter().any(|first| usize::from(*first) == byte)
-            })),
-        }))
-    }
-
-    /// How far into `text` a match may begin at the earliest; the text may go on.
-    fn find(&self, text: &[u8]) -> usize {
-        match self {
-            // The last bytes may be where it begins.
-            Begins::Text(finder) => finder
-                .find(text)
-                .unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),
-            Begins::Either(one, other) => memchr2(*one, *other, text).unwrap_or(text.len()),
-            Begins::Bytes(first) => text
-                .iter()
-                .position(|byte| first.get(usize::from(*byte)) == Some(&true))
-                .unwrap_or(text.len()),
-        }
+impl Pattern {
+    /// Whether the pattern matches anywhere in `text`.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        let mut matcher = PatternMatcher::new(self);
+        matcher.feed(text);
+        matcher.end()
     }
 }

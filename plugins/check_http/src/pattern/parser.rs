@@ -1,32 +1,33 @@
-//! The grammar of patterns, translated to regex-syntax's own form.
+//! The grammar of patterns, translated to regex-syntax' own form.
 
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
 use super::bracket;
-use super::posix::BadPattern;
+use super::cursor::Cursor;
+use super::error::BadPattern;
 
-/// POSIX's RE_DUP_MAX of the original's library: the largest count in `{n}`.
+/// RE_DUP_MAX of glibc, which monitoring-plugins uses: the largest count in `{n}`.
 const MAX_COUNT: u32 = 0x7fff;
-/// Groups nest no deeper: the parser follows them on the stack.
+/// Limit of nested groups, because the parser recurses into them.
 const MAX_DEPTH: u32 = 200;
 
-/// What of a pattern is still to be read, and how it is meant.
-pub(super) struct Parser<'p> {
-    pub(super) rest: &'p [u8],
+/// A pattern, how far it is parsed, and the flags it is compiled with.
+pub(super) struct PatternParser<'p> {
+    cursor: Cursor<'p>,
     ignore_case: bool,
     linespan: bool,
     depth: u32,
 }
 
-impl<'p> Parser<'p> {
-    pub(super) fn new(pattern: &'p [u8], ignore_case: bool, linespan: bool) -> Parser<'p> {
-        Parser { rest: pattern, ignore_case, linespan, depth: 0 }
+impl<'p> PatternParser<'p> {
+    pub(super) fn new(pattern: &'p [u8], ignore_case: bool, linespan: bool) -> PatternParser<'p> {
+        PatternParser { cursor: Cursor { rest: pattern }, ignore_case, linespan, depth: 0 }
     }
 
-    /// `one|another`: all of the pattern, or of a group.
+    /// Parses `one|another`, which is a whole pattern or a group.
     pub(super) fn alternatives(&mut self) -> Result<Hir, BadPattern> {
         let mut branches = vec![self.branch()?];
-        while self.take(b'|') {
+        while self.cursor.take(b'|') {
             branches.push(self.branch()?);
         }
         Ok(Hir::alternation(branches))
@@ -34,13 +35,13 @@ impl<'p> Parser<'p> {
 
     fn branch(&mut self) -> Result<Hir, BadPattern> {
         let mut pieces = Vec::new();
-        while let Some(&next) = self.rest.first() {
+        while let Some(next) = self.cursor.peek() {
             if next == b'|' || (next == b')' && self.depth > 0) {
                 break;
             }
-            // The original's library refuses to repeat what matches a place and no text.
+            // glibc refuses to repeat what matches a position instead of text.
             let anchor = matches!(
-                self.rest,
+                self.cursor.rest,
                 [b'^' | b'$', ..] | [b'\\', b'b' | b'B' | b'<' | b'>' | b'`' | b'\'', ..]
             );
             let atom = self.atom()?;
@@ -50,9 +51,12 @@ impl<'p> Parser<'p> {
     }
 
     fn atom(&mut self) -> Result<Hir, BadPattern> {
-        Ok(match self.next() {
+        Ok(match self.cursor.next() {
             Some(b'(') => self.group()?,
-            Some(b'[') => bracket::parse(self)?,
+            Some(b'[') => {
+                let (class, negated) = bracket::parse(&mut self.cursor)?;
+                self.class_of_a_line(class, negated)
+            }
             Some(b'.') => self.class_of_a_line(ClassBytes::empty(), true),
             Some(b'^') => Hir::look(Look::StartLF),
             Some(b'$') => Hir::look(Look::EndLF),
@@ -69,11 +73,11 @@ impl<'p> Parser<'p> {
         }
         let inside = self.alternatives()?;
         self.depth -= 1;
-        if self.take(b')') { Ok(inside) } else { Err(BadPattern::OpenGroup) }
+        if self.cursor.take(b')') { Ok(inside) } else { Err(BadPattern::OpenGroup) }
     }
 
     fn escape(&mut self) -> Result<Hir, BadPattern> {
-        Ok(match self.next().ok_or(BadPattern::OpenEscape)? {
+        Ok(match self.cursor.next().ok_or(BadPattern::OpenEscape)? {
             b'w' => self.class(word(), false),
             b'W' => self.class(word(), true),
             b's' => self.class(bracket::named("space").ok_or(BadPattern::BadClass)?, false),
@@ -103,9 +107,8 @@ impl<'p> Parser<'p> {
         Hir::class(Class::Bytes(class))
     }
 
-    /// As [`Parser::class`], but what is meant as "anything else" leaves out newlines unless -l was
-    /// given.
-    pub(super) fn class_of_a_line(&self, class: ClassBytes, negated: bool) -> Hir {
+    /// Like [`PatternParser::class`], but without `linespan` a negated class excludes newlines.
+    fn class_of_a_line(&self, class: ClassBytes, negated: bool) -> Hir {
         let mut class = class;
         if negated && !self.linespan {
             class.push(ClassBytesRange::new(b'\n', b'\n'));
@@ -114,7 +117,7 @@ impl<'p> Parser<'p> {
     }
 
     fn unrepeated(&self, atom: Hir) -> Result<Hir, BadPattern> {
-        match self.rest.first() {
+        match self.cursor.peek() {
             Some(b'*' | b'+' | b'?' | b'{') => Err(BadPattern::NothingToRepeat),
             _ => Ok(atom),
         }
@@ -123,30 +126,30 @@ impl<'p> Parser<'p> {
     fn repeated(&mut self, atom: Hir) -> Result<Hir, BadPattern> {
         let mut atom = atom;
         loop {
-            let (min, max) = match self.rest.first() {
+            let (min, max) = match self.cursor.peek() {
                 Some(b'*') => (0, None),
                 Some(b'+') => (1, None),
                 Some(b'?') => (0, Some(1)),
                 Some(b'{') => {
-                    self.next();
+                    self.cursor.next();
                     atom = repeat(atom, self.count()?);
                     continue;
                 }
                 _ => return Ok(atom),
             };
-            self.next();
+            self.cursor.next();
             atom = repeat(atom, (min, max));
         }
     }
 
-    /// What follows `{`: `n}`, `n,}`, `,m}` or `n,m}`.
+    /// Parses a count after its `{`: `n}`, `n,}`, `,m}` or `n,m}`.
     fn count(&mut self) -> Result<(u32, Option<u32>), BadPattern> {
         let min = self.number()?;
-        let bounds = if self.take(b',') {
+        let bounds = if self.cursor.take(b',') {
             (min.unwrap_or(0), self.number()?)
         } else {
             (
-                min.ok_or(if self.rest.is_empty() {
+                min.ok_or(if self.cursor.rest.is_empty() {
                     BadPattern::OpenCount
                 } else {
                     BadPattern::BadCount
@@ -154,7 +157,7 @@ impl<'p> Parser<'p> {
                 min,
             )
         };
-        match self.next() {
+        match self.cursor.next() {
             Some(b'}') if bounds.1.is_none_or(|max| max >= bounds.0) => Ok(bounds),
             Some(_) => Err(BadPattern::BadCount),
             None => Err(BadPattern::OpenCount),
@@ -163,29 +166,15 @@ impl<'p> Parser<'p> {
 
     fn number(&mut self) -> Result<Option<u32>, BadPattern> {
         let mut number = None;
-        while let Some(digit) = self.rest.first().filter(|byte| byte.is_ascii_digit()) {
+        while let Some(digit) = self.cursor.peek().filter(u8::is_ascii_digit) {
             let value = number.unwrap_or(0) * 10 + u32::from(digit - b'0');
             if value > MAX_COUNT {
                 return Err(BadPattern::TooBig);
             }
             number = Some(value);
-            self.next();
+            self.cursor.next();
         }
         Ok(number)
-    }
-
-    pub(super) fn next(&mut self) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*first)
-    }
-
-    pub(super) fn take(&mut self, byte: u8) -> bool {
-        let there = self.rest.first() == Some(&byte);
-        if there {
-            self.next();
-        }
-        there
     }
 }
 

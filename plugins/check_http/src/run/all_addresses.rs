@@ -1,27 +1,26 @@
-//! --all-addresses: every address of a name is looked at, at the same time and each for itself, and
-//! one verdict tells of all.
+//! --all-addresses: checks every address of a name in parallel and combines the results.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use plugin_kit::{Outcome, State};
 
-use super::check::{HandOver, How, Looked, Looker};
-use super::connect::target;
+use super::check::{CheckRun, FinishedRun, MAX_PARALLEL, OpensslFallback};
+use super::connect::CheckContext;
 use crate::net::resolve;
 
-/// So many addresses are looked at at a time.
-pub(super) const AT_A_TIME: usize = 16;
+/// An address, the duration of its check, and its result.
+type AddressResult = (IpAddr, Duration, Outcome);
 
-/// One address, how long the look at it took, and its verdict.
-type Seen = (IpAddr, Duration, Outcome);
-
-/// Looks at every address. `None` when there are not several: then it is a look like any other.
-pub(super) fn look(how: How<'_>, hand_over: &HandOver<'_>) -> Option<Outcome> {
-    let place = &how.wish.place;
-    let (name, port) = Some(target(how.wish, place)).filter(|_| place.socket_path().is_none())?;
+/// Checks every address. `None` if there is only one, which is checked like any other.
+pub(super) fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> Option<Outcome> {
+    let spec = context.spec;
+    if spec.target.socket_path().is_some() {
+        return None;
+    }
+    let (name, port) = context.peer(&spec.target);
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for address in resolve::addresses(name, port, how.wish.family, how.clock).ok()? {
+    for address in resolve::addresses(name, port, spec.family, context.deadline).ok()? {
         if !addresses.contains(&address.ip()) {
             addresses.push(address.ip());
         }
@@ -29,20 +28,27 @@ pub(super) fn look(how: How<'_>, hand_over: &HandOver<'_>) -> Option<Outcome> {
     if addresses.len() < 2 {
         return None;
     }
-    let looked = at_each(how, name, &addresses);
-    let seen = looked.into_iter().map(|(address, looked)| {
-        let elapsed = looked.elapsed;
-        (address, elapsed, looked.verdict(hand_over))
+    let runs = run_each(context, name, &addresses);
+    let results = runs.into_iter().map(|(address, run)| {
+        let elapsed = run.elapsed;
+        (address, elapsed, run.outcome(fallback))
     });
-    Some(together(seen.collect()))
+    Some(combine(results.collect()))
 }
 
-/// Each thread takes its share of the addresses, one after another. What hands over to another
-/// program comes later, when all of them are done.
-fn at_each<'a>(how: How<'a>, name: &str, addresses: &[IpAddr]) -> Vec<(IpAddr, Looked<'a>)> {
-    let one = |address: IpAddr| (address, Looker::new(how, Some((name.to_owned(), address))).go());
+/// Runs the checks in up to [`MAX_PARALLEL`] threads. The fallback to another program has to wait
+/// until all of them are done.
+fn run_each<'a>(
+    context: CheckContext<'a>,
+    name: &'a str,
+    addresses: &[IpAddr],
+) -> Vec<(IpAddr, FinishedRun<'a>)> {
+    let one = |address: IpAddr| {
+        let context = CheckContext { pinned: Some((name, address)), ..context };
+        (address, CheckRun::new(context).run())
+    };
     std::thread::scope(|scope| {
-        let share = addresses.len().div_ceil(AT_A_TIME);
+        let share = addresses.len().div_ceil(MAX_PARALLEL);
         let threads: Vec<_> = addresses
             .chunks(share)
             .map(|share| {
@@ -54,8 +60,8 @@ fn at_each<'a>(how: How<'a>, name: &str, addresses: &[IpAddr]) -> Vec<(IpAddr, L
             .collect();
         let done = threads.into_iter().map(|(share, thread)| {
             match thread.map(std::thread::ScopedJoinHandle::join) {
-                Ok(Ok(looked)) => looked,
-                // Without a thread of its own it is done here.
+                Ok(Ok(runs)) => runs,
+                // No thread could be started.
                 _ => share.iter().map(|address| one(*address)).collect(),
             }
         });
@@ -63,9 +69,9 @@ fn at_each<'a>(how: How<'a>, name: &str, addresses: &[IpAddr]) -> Vec<(IpAddr, L
     })
 }
 
-/// The worst verdict, of equal ones the slowest; its line says where, and those below who else is
-/// in trouble.
-fn together(mut all: Vec<Seen>) -> Outcome {
+/// Combines the results: the worst, and of equal ones the slowest. Its line names its address, and
+/// lines below it the others that are not OK.
+fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));
     all.sort_by_key(|(_, elapsed, outcome)| {
@@ -78,7 +84,8 @@ fn together(mut all: Vec<Seen>) -> Outcome {
     if worst == State::Ok {
         return shown.remark(&format!("- all {count} addresses"));
     }
-    let others: Vec<Seen> = all.filter(|(_, _, outcome)| outcome.state() != State::Ok).collect();
+    let others: Vec<AddressResult> =
+        all.filter(|(_, _, outcome)| outcome.state() != State::Ok).collect();
     let names: Vec<String> = std::iter::once(address)
         .chain(others.iter().map(|other| other.0))
         .map(|ip| ip.to_string())
@@ -94,18 +101,18 @@ fn together(mut all: Vec<Seen>) -> Outcome {
 mod tests {
     use super::*;
 
-    fn seen(address: &str, millis: u64, state: State, line: &str) -> Seen {
+    fn result(address: &str, millis: u64, state: State, line: &str) -> AddressResult {
         (address.parse().unwrap(), Duration::from_millis(millis), Outcome::new(state, line))
     }
 
     #[test]
-    fn the_worst_counts_and_names_its_address() {
+    fn worst_result_counts_and_names_its_address() {
         let all = vec![
-            seen("::1", 1, State::Ok, "fine "),
-            seen("192.0.2.7", 2, State::Critical, "refused"),
-            seen("192.0.2.8", 3, State::Warning, "slow"),
+            result("::1", 1, State::Ok, "fine "),
+            result("192.0.2.7", 2, State::Critical, "refused"),
+            result("192.0.2.8", 3, State::Warning, "slow"),
         ];
-        let outcome = together(all);
+        let outcome = combine(all);
         assert_eq!(outcome.state(), State::Critical);
         let expected =
             "refused - at 192.0.2.7, 192.0.2.8 (2 of 3 addresses)\n192.0.2.8 WARNING: slow\n";
@@ -113,10 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn of_those_that_are_fine_the_slowest_is_shown() {
-        let outcome = together(vec![
-            seen("::1", 5, State::Ok, "slow "),
-            seen("127.0.0.1", 1, State::Ok, "quick "),
+    fn shows_the_slowest_if_all_are_ok() {
+        let outcome = combine(vec![
+            result("::1", 5, State::Ok, "slow "),
+            result("127.0.0.1", 1, State::Ok, "quick "),
         ]);
         assert_eq!((outcome.state(), outcome.headline()), (State::Ok, "slow - all 2 addresses "));
     }

@@ -1,183 +1,155 @@
-//! The look at a server: connect, shake hands, ask, follow redirects, and judge what came.
+//! One check: connects, sends the request, follows redirects, and judges the response.
 
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plugin_kit::{Outcome, State};
 
-use super::all_addresses;
-use crate::checks::certificate::Certificate;
+use super::connect::{CheckContext, OpenConnection};
+use crate::checks::certificate::PeerCertificate;
 use crate::checks::failure;
-use crate::checks::response as judge;
-use crate::checks::response::{Times, Verdict};
-use crate::deadline::Clock;
+use crate::checks::link::linked;
+use crate::checks::perfdata::{PhaseTimes, certificate_days};
+use crate::checks::response::{ResponseVerdict, judge};
 use crate::fault::Fault;
-use crate::http::connection::exchange as client;
-use crate::http::connection::exchange::{Page, Question};
-use crate::http::cookies::jar::Jar;
-use crate::http::redirect;
-use crate::http::request;
-use crate::http::response::Head;
-use crate::http::target::Place;
-use crate::net::tls::Handshake;
-use crate::pattern::body_search::Search;
-use crate::spec::{Days, OnRedirect, Request, Wish};
+use crate::http::connection::exchange::exchange;
+use crate::http::cookies::jar::CookieJar;
+use crate::http::redirect::{self, BadRedirect, OnRedirect};
+use crate::http::request::{self, HttpRequest, RequestSpec};
+use crate::http::response::{MAX_DECOMPRESSED, Response, ResponseHead};
+use crate::http::target::HttpTarget;
+use crate::pattern::body_search::BodySearch;
+use crate::spec::CertificateSpec;
 use crate::text;
 
-/// Another program's try at a peer this one's TLS does not get along with. It comes back only with
-/// the reason why there is none.
-pub type HandOver<'a> = dyn Fn(Duration) -> String + 'a;
+/// Limit of addresses that are checked in parallel.
+pub(super) const MAX_PARALLEL: usize = 16;
 
-/// What every look has in common.
-#[derive(Clone, Copy)]
-pub struct How<'a> {
-    /// What is wished.
-    pub wish: &'a Wish,
-    /// The time there is.
-    pub clock: &'a Clock,
-    /// The TLS to speak.
-    pub handshake: Handshake,
+/// Replaces this process by check_http_openssl, given the time spent so far. Returns the reason if
+/// it cannot.
+pub type OpensslFallback<'a> = dyn Fn(Duration) -> String + 'a;
+
+/// A check, from the first connection to the last response.
+pub(super) struct CheckRun<'a> {
+    context: CheckContext<'a>,
+    /// Results of the certificates so far.
+    certificates: Vec<(State, String)>,
+    /// Days until the first of them expires.
+    days: Option<i64>,
+    cookie_jar: Option<CookieJar>,
+    /// What -v prints.
+    log: String,
 }
 
-/// Looks and judges.
-pub fn look(how: How<'_>, hand_over: &HandOver<'_>) -> Outcome {
-    if how.wish.all_addresses
-        && let Some(outcome) = all_addresses::look(how, hand_over)
-    {
-        return outcome;
-    }
-    Looker::new(how, None).go().verdict(hand_over)
-}
-
-/// One look, from the first connection to the last answer.
-pub(super) struct Looker<'a> {
-    pub(super) wish: &'a Wish,
-    pub(super) clock: &'a Clock,
-    pub(super) handshake: Handshake,
-    /// The one address that stands for a name.
-    pub(super) pinned: Option<(String, IpAddr)>,
-    /// What was found of the certificates on the way.
-    pub(super) certificates: Vec<(State, String)>,
-    /// The days of the one that ends first.
-    pub(super) days: Option<i64>,
-    pub(super) jar: Option<Jar>,
-    /// What -v tells.
-    pub(super) tale: String,
-}
-
-/// What a look came to.
-pub(super) struct Looked<'a> {
-    looker: Looker<'a>,
-    /// Where it ended.
-    place: Place,
+/// A check that is done.
+pub(super) struct FinishedRun<'a> {
+    check: CheckRun<'a>,
+    /// Last target.
+    target: HttpTarget,
     result: Result<Outcome, Fault>,
+    /// Duration of the check.
     pub(super) elapsed: Duration,
 }
 
-impl Looked<'_> {
-    /// The verdict; of another program, where that may get on better with the peer.
-    pub(super) fn verdict(self, hand_over: &HandOver<'_>) -> Outcome {
+impl FinishedRun<'_> {
+    /// The result, or that of check_http_openssl where it may succeed with the peer.
+    pub(super) fn outcome(self, fallback: &OpensslFallback<'_>) -> Outcome {
+        let context = self.check.context;
         let outcome = self.result.unwrap_or_else(|fault| {
-            let fault = fault.openssl_missing(|| hand_over(self.looker.clock.spent()));
-            failure::fault(self.looker.wish, &self.place, &fault, self.elapsed)
+            let fault = fault.retry_with_openssl(|| fallback(context.deadline.spent()));
+            failure::fault(context.spec, &self.target, &fault, self.elapsed)
         });
-        self.looker.complete(outcome)
+        self.check.complete(outcome)
     }
 }
 
-/// One step on the way to the answer.
-enum Step {
+/// The result of one request.
+enum Visit {
     Done(Outcome),
-    /// To where the head says; whether a cookie came with it.
-    Redirected(Head, bool),
+    /// A redirect, and whether a new cookie came with it.
+    Redirected(ResponseHead, bool),
 }
 
-impl<'a> Looker<'a> {
-    pub(super) fn new(how: How<'a>, pinned: Option<(String, IpAddr)>) -> Looker<'a> {
-        let How { wish, clock, handshake } = how;
-        let jar = wish.jar.clone();
-        Looker {
-            wish,
-            clock,
-            handshake,
-            pinned,
-            certificates: Vec::new(),
-            days: None,
-            jar,
-            tale: String::new(),
-        }
+impl<'a> CheckRun<'a> {
+    pub(super) fn new(context: CheckContext<'a>) -> CheckRun<'a> {
+        let cookie_jar = context.spec.cookie_jar.clone();
+        CheckRun { context, certificates: Vec::new(), days: None, cookie_jar, log: String::new() }
     }
 
-    pub(super) fn go(mut self) -> Looked<'a> {
-        let (place, result) = self.follow();
-        Looked { place, result, elapsed: self.clock.elapsed(), looker: self }
+    /// Runs the check.
+    pub(super) fn run(mut self) -> FinishedRun<'a> {
+        let (target, result) = self.follow();
+        FinishedRun { target, result, elapsed: self.context.deadline.elapsed(), check: self }
     }
 
-    /// Asks place after place until one has the answer. Tells which was the last.
-    fn follow(&mut self) -> (Place, Result<Outcome, Fault>) {
-        let mut place = self.wish.place.clone();
+    /// Follows redirects to the final response. Returns the last target, too.
+    fn follow(&mut self) -> (HttpTarget, Result<Outcome, Fault>) {
+        let spec = self.context.spec;
+        let mut target = spec.target.clone();
         let mut depth = 0;
         loop {
-            let (head, news) = match self.visit(&place) {
-                Ok(Step::Redirected(head, news)) => (head, news),
-                Ok(Step::Done(outcome)) => return (place, Ok(outcome)),
-                Err(fault) => return (place, Err(fault)),
+            let (head, new_cookie) = match self.visit(&target) {
+                Ok(Visit::Redirected(head, new_cookie)) => (head, new_cookie),
+                Ok(Visit::Done(outcome)) => return (target, Ok(outcome)),
+                Err(fault) => return (target, Err(fault)),
             };
-            place = match redirect::next(&place, &head, self.wish.redirect, news) {
+            target = match redirect::next(&target, &head, spec.redirect, new_cookie) {
                 Ok(next) => next,
-                Err(nowhere) => {
-                    let outcome = failure::nowhere(self.wish, &nowhere);
-                    return (place, Ok(outcome));
-                }
+                Err(why) => return (target, Ok(failure::redirect(spec, &why))),
             };
-            self.tell(|| format!("Redirection to {}", place.shown()));
+            self.log(|| format!("Redirection to {}", target.display_url()));
             depth += 1;
-            if depth > self.wish.max_redirects {
-                let outcome = failure::too_deep(self.wish, &place);
-                return (place, Ok(outcome));
+            if depth > spec.max_redirects {
+                let why = BadRedirect::TooMany(spec.max_redirects, target.display_url());
+                return (target, Ok(failure::redirect(spec, &why)));
             }
         }
     }
 
-    fn visit(&mut self, place: &Place) -> Result<Step, Fault> {
-        let opened = self.open(place)?;
-        if let Some(days) = self.wish.certificate.filter(|_| place.tls) {
-            self.judge_certificate(&opened.chain, days);
-            if !self.wish.continue_after_certificate {
-                let mut stream = opened.stream;
+    /// Sends one request and judges its response.
+    fn visit(&mut self, target: &HttpTarget) -> Result<Visit, Fault> {
+        let spec = self.context.spec;
+        let connection = self.context.connect(target)?;
+        if let Some(agreed) = &connection.agreed {
+            self.log(|| format!("TLS: {agreed}"));
+        }
+        if let Some(certificate) = spec.certificate.filter(|_| target.tls) {
+            self.judge_certificate(&connection.chain, certificate);
+            if !certificate.then_response {
+                let mut stream = connection.stream;
                 stream.close();
-                return Ok(Step::Done(self.certificates_alone()));
+                return Ok(Visit::Done(self.certificates_only(certificate)));
             }
         }
-        let cookies = self.jar.as_ref().map(|jar| jar.header(place, now())).unwrap_or_default();
-        let shown = self.request(
-            &self.wish.request.without_secrets(),
-            place,
-            if cookies.is_empty() { "" } else { "hidden" },
-        );
-        self.tell(|| text::of(&shown));
-        let question = self.question(place, &cookies);
-        let search = Search::new(&self.wish.page.strings, &self.wish.page.patterns);
-        let page = client::ask(opened.stream, question, search)?;
-        self.tell_page(&page);
-        let news = self
-            .jar
+        let OpenConnection { stream, times, .. } = connection;
+        let jar = self.cookie_jar.as_ref();
+        let cookies = jar.map(|jar| jar.header(target, now())).unwrap_or_default();
+        if spec.output.verbose {
+            let hidden = if cookies.is_empty() { "" } else { "hidden" };
+            let shown = self.request(&spec.request.without_secrets(), target, hidden);
+            self.log(|| text::decode(&shown));
+        }
+        let request = self.http_request(target, &cookies);
+        let search = BodySearch::new(&spec.response.strings, &spec.response.patterns);
+        let response = exchange(stream, request, search)?;
+        self.log_response(&response);
+        let new_cookie = self
+            .cookie_jar
             .as_mut()
-            .is_some_and(|jar| jar.take(&page.head.values("Set-Cookie"), place, now()));
-        let times = Times { total: self.clock.elapsed(), ..opened.times };
-        Ok(match judge::page(self.wish, place, &page, times, self.worst_certificate()) {
-            Verdict::Done(outcome) => Step::Done(outcome),
-            Verdict::Follow => Step::Redirected(page.head, news),
+            .is_some_and(|jar| jar.store(&response.head.values("Set-Cookie"), target, now()));
+        let times = PhaseTimes { total: self.context.deadline.elapsed(), ..times };
+        Ok(match judge(spec, target, &response, times, self.worst_certificate()) {
+            ResponseVerdict::Done(outcome) => Visit::Done(outcome),
+            ResponseVerdict::Follow => Visit::Redirected(response.head, new_cookie),
         })
     }
 
-    fn judge_certificate(&mut self, chain: &[Vec<u8>], days: Days) {
+    fn judge_certificate(&mut self, chain: &[Vec<u8>], spec: CertificateSpec) {
         let now = now();
-        match Certificate::read_of(chain, self.wish.certificate_chain) {
+        match PeerCertificate::parse_chain(chain, spec.whole_chain) {
             Ok(certificate) => {
                 let left = certificate.days_left(now);
                 self.days = Some(self.days.map_or(left, |least| least.min(left)));
-                self.certificates.push(certificate.judge(days, now));
+                self.certificates.push(certificate.judge(spec.days, now));
             }
             Err(why) => {
                 let line = format!("CRITICAL - Cannot read the server's certificate: {why}");
@@ -186,92 +158,89 @@ impl<'a> Looker<'a> {
         }
     }
 
-    fn request(&self, request: &Request, place: &Place, cookies: &str) -> Vec<u8> {
-        request::bytes(request, place, self.reader(place), self.is_trusted(place), cookies)
+    fn request(&self, request: &RequestSpec, target: &HttpTarget, cookies: &str) -> Vec<u8> {
+        let route = self.context.route(target);
+        request::build(request, target, route, self.is_trusted(target), cookies)
     }
 
-    fn question(&self, place: &Place, cookies: &str) -> Question {
-        let want = &self.wish.page;
-        let show = &self.wish.show;
-        // Looks that run side by side share the memory of one.
-        let limit =
-            client::MAX_INFLATED / if self.pinned.is_some() { all_addresses::AT_A_TIME } else { 1 };
+    fn http_request(&self, target: &HttpTarget, cookies: &str) -> HttpRequest {
+        let spec = self.context.spec;
+        let (want, output) = (&spec.response, &spec.output);
+        // Parallel checks share the memory of one.
+        let limit = MAX_DECOMPRESSED / self.context.pinned.map_or(1, |_| MAX_PARALLEL);
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
-        let keep_body = json || show.body || show.verbose;
-        let looked_at = keep_body || !want.strings.is_empty() || !want.patterns.is_empty();
-        Question {
-            bytes: self.request(&self.wish.request, place, cookies),
-            method: request::method(&self.wish.request).to_vec(),
-            head_only: self.wish.request.no_body,
+        let keep_body = json || output.body || output.verbose;
+        let searched = keep_body || !want.strings.is_empty() || !want.patterns.is_empty();
+        HttpRequest {
+            bytes: self.request(&spec.request, target, cookies),
+            method: spec.request.method().to_vec(),
+            head_only: spec.request.no_body,
             keep_body,
-            inflated: Some(limit).filter(|_| looked_at && self.wish.request.compressed),
+            decompress: Some(limit).filter(|_| searched && spec.request.compressed),
         }
     }
 
-    /// Credentials go where the user sent them, not where a server sends us: not to another host,
-    /// not from TLS to plain text.
-    fn is_trusted(&self, place: &Place) -> bool {
-        let origin = &self.wish.place;
-        let pinned = matches!(self.wish.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
-        let same = place.name().eq_ignore_ascii_case(origin.name())
-            || (pinned && place.address == origin.address);
-        same && (place.tls || !origin.tls)
+    /// Whether credentials may be sent to `target`: only to the host the user gave them for, and
+    /// not over plain HTTP if that one uses TLS.
+    fn is_trusted(&self, target: &HttpTarget) -> bool {
+        let spec = self.context.spec;
+        let origin = &spec.target;
+        let pinned = matches!(spec.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
+        let same = target.name().eq_ignore_ascii_case(origin.name())
+            || (pinned && target.address == origin.address);
+        same && (target.tls || !origin.tls)
     }
 
     fn worst_certificate(&self) -> State {
         self.certificates.iter().fold(State::Ok, |worst, (state, _)| worst.worst(*state))
     }
 
-    fn certificates_alone(&mut self) -> Outcome {
-        let mut verdicts = std::mem::take(&mut self.certificates).into_iter();
-        let (state, mut line) = verdicts.next().unwrap_or((State::Unknown, String::new()));
-        if self.wish.certificate_perfdata {
+    /// The result without a response.
+    fn certificates_only(&mut self, spec: CertificateSpec) -> Outcome {
+        let mut results = std::mem::take(&mut self.certificates).into_iter();
+        let (state, mut line) = results.next().unwrap_or((State::Unknown, String::new()));
+        if spec.perfdata {
             line.push(' ');
         }
-        verdicts
-            .fold(Outcome::new(state, judge::linked(self.wish, line)), |outcome, (state, line)| {
-                outcome.line(line).at_least(state)
-            })
+        let outcome = Outcome::new(state, linked(self.context.spec, line));
+        results.fold(outcome, |outcome, (state, line)| outcome.line(line).at_least(state))
     }
 
-    /// The verdict with those on the certificates above it, and the tale of -v below.
+    /// Adds the results of certificates above the outcome, and the log of -v below.
     fn complete(self, outcome: Outcome) -> Outcome {
         let worst = self.worst_certificate();
-        let days = self.days.zip(self.wish.certificate).filter(|_| self.wish.certificate_perfdata);
-        let outcome = days
-            .into_iter()
-            .fold(outcome, |outcome, (left, days)| outcome.perfdata(judge::days(left, days)));
-        let above = self
-            .certificates
-            .into_iter()
-            .rev()
-            .fold(outcome, |outcome, (_, line)| outcome.above(line));
-        let outcome = above.at_least(worst);
-        let outcome = if self.tale.is_empty() {
+        let certificate = self.context.spec.certificate.filter(|spec| spec.perfdata);
+        let days = self.days.zip(certificate).map(|(left, spec)| certificate_days(left, spec.days));
+        let outcome = days.into_iter().fold(outcome, Outcome::perfdata);
+        let lines = self.certificates.into_iter().rev().map(|(_, line)| line);
+        let outcome = lines.fold(outcome, Outcome::above).at_least(worst);
+        let outcome = if self.log.is_empty() {
             outcome
         } else {
-            outcome.long(self.tale.strip_suffix('\n').unwrap_or(&self.tale))
+            outcome.long(self.log.strip_suffix('\n').unwrap_or(&self.log))
         };
-        match self.jar.map_or(Ok(()), |jar| jar.save(now())) {
+        match self.cookie_jar.map_or(Ok(()), |jar| jar.save(now())) {
             Ok(()) => outcome,
             Err(why) => outcome
                 .at_least(State::Unknown)
-                .long(format!("the cookie jar cannot be written: {}", text::plain(&why))),
+                .long(format!("the cookie jar cannot be written: {}", text::io_error(&why))),
         }
     }
 
-    pub(super) fn tell(&mut self, what: impl FnOnce() -> String) {
-        if self.wish.show.verbose {
-            let text = what();
-            self.tale.push_str(text.strip_suffix('\n').unwrap_or(&text));
-            self.tale.push('\n');
+    /// Adds an entry to the log of -v.
+    fn log(&mut self, entry: impl FnOnce() -> String) {
+        if self.context.spec.output.verbose {
+            let text = entry();
+            self.log.push_str(text.strip_suffix('\n').unwrap_or(&text));
+            self.log.push('\n');
         }
     }
 
-    fn tell_page(&mut self, page: &Page) {
-        self.tell(|| {
+    fn log_response(&mut self, response: &Response) {
+        self.log(|| {
+            let head = &response.head;
             let [status, header, body] =
-                [&page.head.status_line, &page.head.header, &page.body].map(|part| text::of(part));
+                [&head.status_line, &head.header, &response.body].map(|part| text::decode(part));
             format!("STATUS: {status}\n**** HEADER ****\n{header}\n**** CONTENT ****\n{body}")
         });
     }

@@ -1,91 +1,117 @@
-//! The way to a place: connect, ask a proxy for a tunnel, shake hands.
+//! Connects to a target: TCP or unix socket, tunnel, TLS.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::check::Looker;
-use crate::checks::response::Times;
+use crate::checks::perfdata::PhaseTimes;
+use crate::deadline::Deadline;
 use crate::fault::Fault;
-use crate::http::request::Reader;
-use crate::http::target::Place;
-use crate::net::resolve;
-use crate::net::socket::{Socket, Stream};
-use crate::net::tunnel;
-use crate::spec::{Proxy, Wish};
+use crate::http::connection::stream::ByteStream;
+use crate::http::request::RequestRoute;
+use crate::http::target::HttpTarget;
+use crate::net::socket::Socket;
+use crate::net::tls::Handshake;
+use crate::net::{resolve, tunnel};
+use crate::spec::CheckSpec;
+use crate::spec::proxy::Proxy;
 use crate::text;
 
+/// What every part of a check needs.
+#[derive(Clone, Copy)]
+pub struct CheckContext<'a> {
+    /// What to check.
+    pub spec: &'a CheckSpec,
+    /// Time limit of the run.
+    pub deadline: &'a Deadline,
+    /// TLS library.
+    pub handshake: Handshake,
+    /// The one address to use for a name (--all-addresses).
+    pub pinned: Option<(&'a str, IpAddr)>,
+}
+
 /// An open connection.
-pub(super) struct Opened {
-    pub(super) stream: Box<dyn Stream>,
+pub(super) struct OpenConnection {
+    pub(super) stream: Box<dyn ByteStream>,
+    /// The peer's certificates in DER, its own first; empty without TLS.
     pub(super) chain: Vec<Vec<u8>>,
-    pub(super) times: Times,
+    pub(super) times: PhaseTimes,
+    /// Version and cipher of TLS, if it is used.
+    pub(super) agreed: Option<String>,
 }
 
-impl Looker<'_> {
-    /// Opens the connection that `place` is asked over.
-    pub(super) fn open(&mut self, place: &Place) -> Result<Opened, Fault> {
-        let start = self.clock.elapsed();
-        let mut socket = match place.socket_path() {
-            Some(path) => Socket::to_path(path, self.clock)?,
-            None => {
-                let (name, port) = target(self.wish, place);
-                let addresses = match &self.pinned {
-                    Some((pinned, address)) if pinned.eq_ignore_ascii_case(name) => {
-                        vec![SocketAddr::new(*address, port)]
-                    }
-                    _ => resolve::addresses(name, port, self.wish.family, self.clock)?,
-                };
-                Socket::to_any(&addresses, self.wish.source, self.clock).map_err(|fault| match (
-                    fault,
-                    proxy(self.wish, place),
-                ) {
-                    (Fault::Connect(why), Some(_)) => {
-                        Fault::Connect(format!("{why} (at the proxy {name}:{port})"))
-                    }
-                    (fault, _) => fault,
-                })?
-            }
-        };
-        let connected = self.clock.elapsed();
-        let mut times = Times { connect: connected.saturating_sub(start), ..Times::default() };
-        if self.wish.haproxy {
+impl<'a> CheckContext<'a> {
+    /// Opens a connection to `target`.
+    pub(super) fn connect(&self, target: &HttpTarget) -> Result<OpenConnection, Fault> {
+        let spec = self.spec;
+        let start = self.deadline.elapsed();
+        let mut socket = self.socket(target)?;
+        let connected = self.deadline.elapsed();
+        let mut times =
+            PhaseTimes { connect: connected.saturating_sub(start), ..PhaseTimes::default() };
+        if spec.haproxy {
             socket
-                .write_all(socket.haproxy_line().as_bytes())
-                .map_err(|why| Fault::Connect(text::plain(&why)))?;
+                .write_all(socket.proxy_line().as_bytes())
+                .map_err(|why| Fault::Connect(text::io_error(&why)))?;
         }
-        if self.reader(place) == Reader::SiteBehindTunnel {
-            tunnel::open(&mut socket, &self.wish.request, place)?;
+        if self.route(target) == RequestRoute::Tunnel {
+            tunnel::open(&mut socket, &spec.request, target)?;
         }
-        if !place.tls {
-            return Ok(Opened { stream: Box::new(socket), chain: Vec::new(), times });
+        if !target.tls {
+            let stream = Box::new(socket);
+            return Ok(OpenConnection { stream, chain: Vec::new(), times, agreed: None });
         }
-        let name = Some(Place::without_brackets(place.name()))
-            .filter(|_| self.wish.tls.sni && place.host.is_some());
-        let name =
-            name.or(Some(place.address.as_str()).filter(|_| self.wish.tls.authorities.is_some()));
-        let secured = (self.handshake)(socket, &self.wish.tls, name)?;
-        times.tls = Some(self.clock.elapsed().saturating_sub(connected));
-        self.tell(|| format!("TLS: {}", secured.agreed));
-        Ok(Opened { stream: secured.stream, chain: secured.chain, times })
+        let name = Some(HttpTarget::without_brackets(target.name()))
+            .filter(|_| spec.tls.sni && target.host.is_some());
+        let verified = spec.tls.ca_bundle.is_some();
+        let name = name.or(Some(target.address.as_str()).filter(|_| verified));
+        let tls = (self.handshake)(socket, &spec.tls, name)?;
+        times.tls = Some(self.deadline.elapsed().saturating_sub(connected));
+        let agreed = Some(tls.agreed);
+        Ok(OpenConnection { stream: tls.stream, chain: tls.chain, times, agreed })
     }
 
-    /// Who reads a request for `place` first.
-    pub(super) fn reader(&self, place: &Place) -> Reader {
-        match proxy(self.wish, place) {
-            Some(_) if place.tls => Reader::SiteBehindTunnel,
-            Some(_) => Reader::Proxy,
-            None if place.tunnel => Reader::SiteBehindTunnel,
-            None => Reader::Site,
+    fn socket(&self, target: &HttpTarget) -> Result<Socket, Fault> {
+        if let Some(path) = target.socket_path() {
+            return Socket::connect_path(path, self.deadline);
+        }
+        let (name, port) = self.peer(target);
+        let addresses = match self.pinned {
+            Some((pinned, address)) if pinned.eq_ignore_ascii_case(name) => {
+                vec![SocketAddr::new(address, port)]
+            }
+            _ => resolve::addresses(name, port, self.spec.family, self.deadline)?,
+        };
+        let socket = Socket::connect_any(&addresses, self.spec.source, self.deadline);
+        socket.map_err(|fault| match (fault, self.proxy(target)) {
+            (Fault::Connect(why), Some(_)) => {
+                Fault::Connect(format!("{why} (at the proxy {name}:{port})"))
+            }
+            (fault, _) => fault,
+        })
+    }
+
+    /// The way of a request to `target`.
+    pub(super) fn route(&self, target: &HttpTarget) -> RequestRoute {
+        match self.proxy(target) {
+            Some(_) if target.tls => RequestRoute::Tunnel,
+            Some(_) => RequestRoute::Proxy,
+            None if target.tunnel => RequestRoute::Tunnel,
+            None => RequestRoute::Direct,
         }
     }
-}
 
-/// The proxy on the way to a place.
-fn proxy<'w>(wish: &'w Wish, place: &Place) -> Option<&'w Proxy> {
-    wish.proxy.as_ref().filter(|proxy| !place.tunnel && !proxy.spares(place.name()))
-}
+    /// The name and port to connect to for `target`: its own or those of a proxy.
+    pub(super) fn peer<'t>(&self, target: &'t HttpTarget) -> (&'t str, u16)
+    where
+        'a: 't,
+    {
+        self.proxy(target)
+            .map_or((&target.address, target.port), |proxy| (&proxy.address, proxy.port))
+    }
 
-/// Name and port of who is connected to on the way to a place.
-pub(super) fn target<'w>(wish: &'w Wish, place: &'w Place) -> (&'w str, u16) {
-    proxy(wish, place).map_or((&place.address, place.port), |proxy| (&proxy.address, proxy.port))
+    /// The proxy for `target`, if there is one.
+    fn proxy(&self, target: &HttpTarget) -> Option<&'a Proxy> {
+        let proxy = self.spec.proxy.as_ref();
+        proxy.filter(|proxy| !target.tunnel && !proxy.bypasses(target.name()))
+    }
 }

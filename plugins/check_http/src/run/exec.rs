@@ -1,31 +1,33 @@
-//! Becoming check_http_openssl.
+//! Replaces check_http by check_http_openssl, which runs the same check on OpenSSL for peers that
+//! rustls refuses.
 
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
+#[cfg(feature = "rustls")]
+use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
-/// Tells the other program how much of the run's time is gone, in microseconds.
+/// Environment variable with the time that check_http has spent, in microseconds.
 const SPENT: &str = "CHECK_HTTP_SPENT_US";
+#[cfg(feature = "rustls")]
 const PROGRAM: &str = "check_http_openssl";
-/// Where packages put it, unless they say otherwise when they build.
+/// Where packages install it, unless they set another directory at build time.
+#[cfg(feature = "rustls")]
 const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     Some(directory) => directory,
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Becomes check_http_openssl with the same arguments. Comes back, with the reason, only if there
-/// is none.
-pub fn hand_over(argv: &[OsString], elapsed: Duration) -> String {
+/// Executes check_http_openssl with the same arguments. Returns only if that fails, with the reason.
+#[cfg(feature = "rustls")]
+pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
     let Some(program) = candidates().into_iter().find(|path| path.is_file()) else {
         return format!("{PROGRAM}, which could try older TLS, is not installed");
     };
-    let micros = elapsed.as_micros().to_string();
+    let micros = spent.as_micros().to_string();
     let why = Command::new(&program).args(argv).env(SPENT, micros).exec();
     format!("{}, which could try older TLS, does not start: {why}", program.display())
 }
 
+#[cfg(feature = "rustls")]
 fn candidates() -> Vec<PathBuf> {
     let ours = std::env::current_exe().ok();
     let beside = ours.as_deref().and_then(|path| path.parent());
@@ -39,9 +41,9 @@ fn candidates() -> Vec<PathBuf> {
     found
 }
 
-/// What has been spent of the run's time by the program that handed over to us.
+/// The time that check_http had spent when it executed this program.
 #[cfg(feature = "openssl-tls")]
-pub fn spent() -> std::time::Duration {
+pub fn spent() -> Duration {
     let micros = std::env::var(SPENT).ok().and_then(|text| text.parse().ok());
-    std::time::Duration::from_micros(micros.unwrap_or(0))
+    Duration::from_micros(micros.unwrap_or(0))
 }

@@ -1,272 +1,150 @@
-//! What the command line asks for, in values that cannot be wrong any more. `read` makes them of
-//! what was typed.
+//! What a check has to do, as types that cannot hold an invalid value.
 
+pub mod json_assertion;
 pub mod parse;
-pub mod typed;
+pub mod proxy;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use plugin_kit::{Range, State};
 
-use crate::checks::json::Assertion;
-use crate::http::cookies::jar::Jar;
-use crate::http::target::Place;
-use crate::net::tls::pem::Pem;
+use crate::http::cookies::jar::CookieJar;
+use crate::http::redirect::OnRedirect;
+use crate::http::request::RequestSpec;
+use crate::http::target::HttpTarget;
+use crate::net::resolve::Family;
+use crate::net::tls::TlsSpec;
 use crate::pattern::posix::Pattern;
+use json_assertion::JsonAssertion;
+use proxy::Proxy;
 
-/// Everything wanted of one run.
+/// Everything about one run.
 #[derive(Debug)]
-pub struct Wish {
-    /// Whom to ask first.
-    pub place: Place,
-    /// Only addresses of this kind.
+pub struct CheckSpec {
+    /// First target.
+    pub target: HttpTarget,
+    /// Family of addresses, if limited.
     pub family: Option<Family>,
-    /// How to speak TLS, where it is spoken.
-    pub tls: TlsWish,
-    /// What the request says.
-    pub request: Request,
-    /// What the page has to be.
-    pub page: PageWish,
-    /// What becomes of a redirect.
+    /// How to use TLS, if the target does.
+    pub tls: TlsSpec,
+    /// What the request contains.
+    pub request: RequestSpec,
+    /// What the response must be.
+    pub response: ResponseSpec,
+    /// How to treat a redirect.
     pub redirect: OnRedirect,
-    /// How many redirects are followed.
+    /// Limit of redirects.
     pub max_redirects: u32,
-    /// Days a certificate must still be good for.
-    pub certificate: Option<Days>,
-    /// Whether the whole chain is judged, not only the server's own certificate.
-    pub certificate_chain: bool,
-    /// Whether the page is looked at after the certificate.
-    pub continue_after_certificate: bool,
-    /// Whether its days become performance data.
-    pub certificate_perfdata: bool,
-    /// Ranges of the run time.
+    /// What to check about certificates (-C).
+    pub certificate: Option<CertificateSpec>,
+    /// Range of the run time in seconds; outside is WARNING.
     pub warning: Option<Range>,
-    /// The same, for CRITICAL.
+    /// Range of the run time in seconds; outside is CRITICAL.
     pub critical: Option<Range>,
-    /// The whole run's limit.
+    /// Limit of the run time; `None`: no limit.
     pub timeout: Option<Duration>,
-    /// What it is when that passes.
+    /// State after the timeout.
     pub timeout_state: State,
-    /// Where to connect from.
+    /// Address to connect from, if not the system's choice.
     pub source: Option<IpAddr>,
-    /// Whether to begin with HAProxy's line.
+    /// Whether to send HAProxy's PROXY line first.
     pub haproxy: bool,
-    /// Whether every address of the name is looked at.
+    /// Whether to check every address of the name.
     pub all_addresses: bool,
-    /// Where cookies are kept, if they are.
-    pub jar: Option<Jar>,
-    /// -x
+    /// Cookies, if they are kept.
+    pub cookie_jar: Option<CookieJar>,
+    /// HTTP proxy (-x).
     pub proxy: Option<Proxy>,
-    /// What is printed.
-    pub show: Show,
+    /// What to print.
+    pub output: OutputSpec,
 }
 
-/// A proxy to ask through.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxy {
-    /// Its name or address.
-    pub address: String,
-    /// Its port.
-    pub port: u16,
-    /// Name and password, if they stood in its URL.
-    pub authorization: Option<Vec<u8>>,
-    /// Hosts and domains that are asked without it; `*` is all.
-    pub spared: Vec<String>,
-}
-
-impl Proxy {
-    /// Whether this host is asked without the proxy.
-    pub fn spares(&self, host: &str) -> bool {
-        self.spared.iter().any(|name| {
-            let domain =
-                host.len().checked_sub(name.len()).and_then(|at| host.split_at_checked(at));
-            name == "*"
-                || domain.is_some_and(|(before, end)| {
-                    end.eq_ignore_ascii_case(name) && (before.is_empty() || before.ends_with('.'))
-                })
-        })
-    }
-}
-
-/// A family of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// -4
-    V4,
-    /// -6
-    V6,
-}
-
-/// A version of TLS; SSL 2 and 3 are gone for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    /// TLS 1.0
-    V1_0,
-    /// TLS 1.1
-    V1_1,
-    /// TLS 1.2
-    V1_2,
-    /// TLS 1.3
-    V1_3,
-}
-
-/// How to speak TLS.
-#[derive(Debug, Default)]
-pub struct TlsWish {
-    /// The oldest version allowed.
-    pub oldest: Option<TlsVersion>,
-    /// The newest version allowed.
-    pub newest: Option<TlsVersion>,
-    /// Whether the handshake names the site.
-    pub sni: bool,
-    /// Client certificate and key.
-    pub client: Option<(Pem, Pem)>,
-    /// The authorities that the server's certificate is verified against, if it is.
-    pub authorities: Option<Pem>,
-}
-
-/// What the request says.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// -j
-    pub method: Option<Vec<u8>>,
-    /// -A, or ours.
-    pub useragent: Vec<u8>,
-    /// -k
-    pub headers: Vec<Vec<u8>>,
-    /// -a
-    pub authorization: Option<Vec<u8>>,
-    /// -b
-    pub proxy_authorization: Option<Vec<u8>>,
-    /// -P
-    pub post: Option<Vec<u8>>,
-    /// -T
-    pub content_type: Option<Vec<u8>>,
-    /// -N
-    pub no_body: bool,
-    /// Whether compressed bodies are taken and read.
-    pub compressed: bool,
-    /// The version of HTTP, where it is not to depend on -H.
-    pub version: Option<HttpVersion>,
-}
-
-/// A version of HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// HTTP/1.0
-    V1_0,
-    /// HTTP/1.1
-    V1_1,
-}
-
-/// What the page has to be.
-#[derive(Debug, Default)]
-pub struct PageWish {
-    /// -e as typed.
+/// What the response must be.
+#[derive(Debug)]
+pub struct ResponseSpec {
+    /// Strings of which the status line must contain one, separated by commas (-e).
     pub expect: Option<Vec<u8>>,
-    /// Whether redirects are followed before -e is looked at.
+    /// Whether redirects are followed before `expect` applies.
     pub expect_after_redirects: bool,
-    /// --status
-    pub codes: Vec<Code>,
-    /// -d
+    /// States of status codes; the first rule that matches applies (--status).
+    pub status_rules: Vec<StatusRule>,
+    /// Text that the header must contain (-d).
     pub header_string: Option<Vec<u8>>,
-    /// --header-regex
+    /// Pattern that must match the header (--header-regex).
     pub header_pattern: Option<Pattern>,
-    /// -s: the last, or all with --match-all.
+    /// Texts that the body must contain (-s): the last, or all with --match-all.
     pub strings: Vec<Vec<u8>>,
-    /// -r and -R: the last, or all with --match-all.
+    /// Patterns for the body (-r, -R): the last, or all with --match-all.
     pub patterns: Vec<Pattern>,
-    /// What a page is that does not satisfy a pattern.
-    pub pattern_state: PatternState,
-    /// Whether the pattern must not match.
+    /// State if the body does not satisfy a pattern.
+    pub pattern_state: State,
+    /// Whether the patterns must not match.
     pub invert_pattern: bool,
-    /// --json
-    pub json: Vec<Assertion>,
-    /// --json-perfdata
+    /// Conditions on a JSON body (--json).
+    pub json: Vec<JsonAssertion>,
+    /// JSON pointers to numbers for performance data (--json-perfdata).
     pub json_perfdata: Vec<String>,
-    /// -M, in seconds.
+    /// Limit of the age in seconds (-M).
     pub max_age: Option<u64>,
-    /// -m
-    pub size: Size,
+    /// Limits of the size (-m).
+    pub size: SizeLimits,
 }
 
-/// What a status code is.
+/// The state of a range of status codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
-    /// The first code it is about.
+pub struct StatusRule {
+    /// First code.
     pub first: u16,
-    /// The last one.
+    /// Last code.
     pub last: u16,
-    /// What they are.
+    /// Their state.
     pub state: State,
 }
 
-/// The states --state-regex knows.
+/// Limits of the number of bytes; 0 means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum PatternState {
-    /// CRITICAL
-    #[default]
-    Critical,
-    /// WARNING
-    Warning,
-}
-
-/// Bounds of the number of bytes; 0 is none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Size {
-    /// The least.
+pub struct SizeLimits {
+    /// Minimum.
     pub min: u64,
-    /// The most.
+    /// Maximum.
     pub max: u64,
 }
 
-/// What becomes of a redirect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnRedirect {
-    /// It is a result.
-    State(State),
-    /// It is followed to its host and port.
-    Follow,
-    /// It is followed, at the same address.
-    Sticky,
-    /// It is followed, at the same address and port.
-    StickyPort,
+/// What to check about certificates.
+#[derive(Debug, Clone, Copy)]
+pub struct CertificateSpec {
+    /// Days until a certificate expires.
+    pub days: CertificateDays,
+    /// Whether to check the whole chain instead of the server's own certificate.
+    pub whole_chain: bool,
+    /// Whether to check the response, too.
+    pub then_response: bool,
+    /// Whether to print the days as performance data.
+    pub perfdata: bool,
 }
 
-/// Days before a certificate's end.
+/// Thresholds in days until a certificate expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Days {
-    /// WARNING from here on.
+pub struct CertificateDays {
+    /// WARNING from this number of days on.
     pub warning: u32,
-    /// CRITICAL from here on.
+    /// CRITICAL from this number of days on.
     pub critical: u32,
 }
 
-/// What is printed beyond the line.
-#[derive(Debug, Clone, Copy, Default)]
+/// What to print besides the result.
+#[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub struct Show {
-    /// -E
+pub struct OutputSpec {
+    /// Performance data of each phase (-E).
     pub extended: bool,
-    /// -B
+    /// The body (-B).
     pub body: bool,
-    /// -L
+    /// The result as a link (-L).
     pub link: bool,
-    /// -v
+    /// The conversation (-v).
     pub verbose: bool,
-    /// --always-perfdata
+    /// Performance data without a response, too.
     pub always_perfdata: bool,
-}
-
-impl Request {
-    /// The request as it may be shown to people.
-    pub fn without_secrets(&self) -> Request {
-        let hidden = |secret: &Option<Vec<u8>>| secret.as_ref().map(|_| b"hidden".to_vec());
-        Request {
-            authorization: hidden(&self.authorization),
-            proxy_authorization: hidden(&self.proxy_authorization),
-            ..self.clone()
-        }
-    }
 }

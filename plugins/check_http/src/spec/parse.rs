@@ -1,21 +1,40 @@
-//! Single values of the command line, and what the original calls wrong about them.
+//! Parses single values, and reports an invalid one in the words of monitoring-plugins.
 
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plugin_kit::{Problem, Range, State};
 
-use super::{Code, Days, HttpVersion, OnRedirect, PatternState, Proxy, Size, TlsVersion};
-use crate::checks::json::Assertion;
-use crate::http::target::Place;
-use crate::spec::typed::{integer, unreadable, usage};
+use super::json_assertion::JsonAssertion;
+use super::proxy::Proxy;
+use super::{CertificateDays, SizeLimits, StatusRule};
+use crate::http::redirect::OnRedirect;
+use crate::http::request::HttpVersion;
+use crate::http::target::HttpTarget;
+use crate::net::tls::TlsVersion;
 
-/// No file with a name and a password is larger.
+/// Limit of a file with a name and a password.
 const MAX_CREDENTIALS: u64 = 1 << 20;
 
-/// A name or address must be text: neither DNS nor a Host header knows anything else.
+/// Reports an invalid value as `what - value`.
+pub fn usage(what: &str, value: &OsStr) -> Problem {
+    Problem::Usage(format!("{what} - {}", value.to_string_lossy()))
+}
+
+/// Reports an unusable file. monitoring-plugins has words for a missing or forbidden one only.
+pub fn unusable(file: &OsStr, why: &safe_file::Error) -> Problem {
+    match why.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+            usage("file does not exist or is not readable", file)
+        }
+        _ => Problem::Usage(why.to_string()),
+    }
+}
+
+/// A name or an address, which DNS and the Host header require to be text.
 pub fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
     value
         .to_str()
@@ -23,6 +42,32 @@ pub fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
         .ok_or_else(|| usage(&format!("Invalid {option}, not UTF-8"), value))
 }
 
+/// A whole number. Like monitoring-plugins, ignores blanks around it and reads nothing as 0.
+fn integer(text: &OsStr) -> Option<u64> {
+    match text.to_str()?.trim() {
+        "" => Some(0),
+        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The time limit, 10 seconds by default; 0 means none. A critical range that ends later extends
+/// it, because otherwise no run could exceed the range.
+pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
+    let seconds = match text {
+        None => 10,
+        Some(text) => integer(text)
+            .filter(|seconds| *seconds <= u64::from(u32::MAX))
+            .ok_or_else(|| usage("Timeout interval must be a positive integer", text))?,
+    };
+    let end = critical
+        .map(|range| range.end())
+        .filter(|end| end.is_finite() && *end > seconds as f64 && *end < 1e9);
+    let seconds = end.map_or(seconds, |end| end as u64 + 1);
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+}
+
+/// The oldest and the newest version of TLS: `1.2`, `1.2+`, or nothing for any.
 pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
     let word = text.to_str().unwrap_or("?");
     let exact = match word.trim_end_matches('+') {
@@ -47,7 +92,7 @@ pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>)
     Ok((Some(exact), Some(exact).filter(|_| !word.ends_with('+'))))
 }
 
-/// A state by its name or its exit code.
+/// A state by name or exit code.
 pub fn state(option: &str, text: &OsStr) -> Result<State, Problem> {
     let word = text.to_string_lossy().to_ascii_uppercase();
     let by_code = || word.parse().ok().and_then(State::from_code);
@@ -57,9 +102,9 @@ pub fn state(option: &str, text: &OsStr) -> Result<State, Problem> {
         .ok_or_else(|| usage(&format!("Invalid {option} option"), text))
 }
 
-/// `401=ok,4xx=critical`
-pub fn codes(text: &OsStr) -> Result<Vec<Code>, Problem> {
-    let code = |item: &str| {
+/// Rules for status codes: `401=ok,4xx=critical`.
+pub fn status_rules(text: &OsStr) -> Result<Vec<StatusRule>, Problem> {
+    let rule = |item: &str| {
         let (codes, to) = item.split_once('=')?;
         let (first, last) = match codes.trim().to_ascii_lowercase().strip_suffix("xx") {
             Some(class) => {
@@ -68,15 +113,16 @@ pub fn codes(text: &OsStr) -> Result<Vec<Code>, Problem> {
             None => codes.trim().parse().ok().map(|code| (code, code))?,
         };
         let state = state("status", OsStr::new(to.trim())).ok()?;
-        (100..600).contains(&first).then_some(Code { first, last, state })
+        (100..600).contains(&first).then_some(StatusRule { first, last, state })
     };
     let typed = text.to_string_lossy();
     typed
         .split(',')
-        .map(|item| code(item).ok_or_else(|| usage("Invalid status option", OsStr::new(item))))
+        .map(|item| rule(item).ok_or_else(|| usage("Invalid status option", OsStr::new(item))))
         .collect()
 }
 
+/// A version of HTTP.
 pub fn http_version(text: &OsStr) -> Result<HttpVersion, Problem> {
     match text.to_str() {
         Some("1.0") => Ok(HttpVersion::V1_0),
@@ -85,13 +131,14 @@ pub fn http_version(text: &OsStr) -> Result<HttpVersion, Problem> {
     }
 }
 
+/// An address to connect from.
 pub fn source(text: &OsStr) -> Result<IpAddr, Problem> {
     text.to_str()
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| usage("Invalid source address", text))
 }
 
-/// What was typed, or the first line of a file; nothing of it in messages.
+/// `user:password` as typed, or the first line of a file. Never part of a message.
 pub fn credentials(
     typed: Option<OsString>,
     file: Option<OsString>,
@@ -101,7 +148,7 @@ pub fn credentials(
         None => typed.map(OsString::into_vec),
         Some(file) => {
             let content = safe_file::read(&file, MAX_CREDENTIALS, deadline)
-                .map_err(|why| unreadable(&why, &file))?;
+                .map_err(|why| unusable(&file, &why))?;
             Some(
                 content
                     .split(|byte| *byte == b'\n')
@@ -115,17 +162,18 @@ pub fn credentials(
     Ok(pair.filter(|pair| !pair.is_empty()))
 }
 
-pub fn days(text: &OsStr) -> Result<Days, Problem> {
+/// Days until a certificate expires: `30` or `30,7`.
+pub fn days(text: &OsStr) -> Result<CertificateDays, Problem> {
     let number = |word: &str| {
         let days = integer(OsStr::new(word)).and_then(|days| u32::try_from(days).ok());
         days.ok_or_else(|| usage("Invalid certificate expiration period", OsStr::new(word)))
     };
     let typed = text.to_string_lossy();
     let (warning, critical) = typed.split_once(',').unwrap_or((&typed, ""));
-    Ok(Days { warning: number(warning)?, critical: number(critical)? })
+    Ok(CertificateDays { warning: number(warning)?, critical: number(critical)? })
 }
 
-/// `90`, `90s`, `10m`, `10h`, `10d`.
+/// An age in seconds: `90`, `90s`, `10m`, `10h`, `10d`.
 pub fn age(text: &OsStr) -> Result<u64, Problem> {
     let read = || {
         let word = text.to_str()?.trim();
@@ -142,15 +190,16 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
     read().ok_or_else(|| usage("unparsable max-age", text))
 }
 
-/// `MIN` or `MIN:MAX`. A later `MIN` keeps the MAX of an earlier `MIN:MAX`, as it always did.
-pub fn size(typed: &[OsString]) -> Result<Size, Problem> {
-    let mut size = Size::default();
+/// Limits of the size: `MIN` or `MIN:MAX`. Like in monitoring-plugins, a later `MIN` keeps the MAX of
+/// an earlier `MIN:MAX`.
+pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
+    let mut size = SizeLimits::default();
     for text in typed {
         let number = |word: &str| word.trim().parse::<u64>().ok();
         let read = || {
             Some(match text.to_str()?.split_once(':') {
-                None => Size { min: number(text.to_str()?)?, max: size.max },
-                Some((min, max)) => Size { min: number(min)?, max: number(max)? },
+                None => SizeLimits { min: number(text.to_str()?)?, max: size.max },
+                Some((min, max)) => SizeLimits { min: number(min)?, max: number(max)? },
             })
         };
         size = read().ok_or_else(|| usage("Bad format: try \"-m min:max\"", text))?;
@@ -158,19 +207,14 @@ pub fn size(typed: &[OsString]) -> Result<Size, Problem> {
     Ok(size)
 }
 
-pub fn range(option: &str, text: Option<&OsStr>) -> Result<Option<Range>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    // Macros of Nagios come with the blanks around them: `!5 !10`.
-    let range = text
-        .to_string_lossy()
-        .trim()
-        .parse()
-        .map_err(|bad| Problem::Usage(format!("{option}: {bad}")))?;
-    Ok(Some(range))
+/// A threshold range.
+pub fn range(option: &str, text: &OsStr) -> Result<Range, Problem> {
+    // Arguments of Nagios' commands keep their blanks: `!5 !10`.
+    text.to_string_lossy().trim().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))
 }
 
-pub fn on_redirect(text: Option<&OsStr>) -> Result<OnRedirect, Problem> {
-    let Some(text) = text else { return Ok(OnRedirect::State(State::Ok)) };
+/// How to treat a redirect.
+pub fn on_redirect(text: &OsStr) -> Result<OnRedirect, Problem> {
     Ok(match text.as_bytes() {
         b"ok" => OnRedirect::State(State::Ok),
         b"warning" => OnRedirect::State(State::Warning),
@@ -183,28 +227,28 @@ pub fn on_redirect(text: Option<&OsStr>) -> Result<OnRedirect, Problem> {
     })
 }
 
-/// How many redirects are followed.
-pub fn max_redirects(text: Option<&OsStr>) -> Result<u32, Problem> {
-    let Some(text) = text else { return Ok(15) };
+/// The limit of redirects.
+pub fn max_redirects(text: &OsStr) -> Result<u32, Problem> {
     integer(text)
         .and_then(|count| u32::try_from(count).ok())
         .ok_or_else(|| usage("Invalid max_redirs count", text))
 }
 
-pub fn pattern_state(text: Option<&OsStr>) -> Result<PatternState, Problem> {
-    match text.map(|text| text.to_string_lossy().to_ascii_lowercase()).as_deref() {
-        None | Some("critical") => Ok(PatternState::Critical),
-        Some("warning") => Ok(PatternState::Warning),
-        Some(other) => Err(Problem::Usage(format!("Invalid state-regex option - {other}"))),
+/// The state if a pattern is not satisfied.
+pub fn pattern_state(text: &OsStr) -> Result<State, Problem> {
+    match text.to_string_lossy().to_ascii_lowercase().as_str() {
+        "critical" => Ok(State::Critical),
+        "warning" => Ok(State::Warning),
+        other => Err(Problem::Usage(format!("Invalid state-regex option - {other}"))),
     }
 }
 
-/// The method that is sent: what follows a colon is meant for the other end of a tunnel.
-pub fn outer_method(method: OsString) -> Vec<u8> {
+/// The method to send. What follows a colon is for the other end of a tunnel.
+pub fn outer_method(method: &OsStr) -> Vec<u8> {
     method.as_bytes().split(|byte| *byte == b':').next().unwrap_or_default().to_vec()
 }
 
-/// The method behind `CONNECT` or in `CONNECT:POST`; `None` for other methods.
+/// The method within the tunnel of `CONNECT` (GET) or `CONNECT:POST`; `None` for other methods.
 pub fn inner_method(method: &OsStr) -> Option<&[u8]> {
     match method.as_bytes().strip_prefix(b"CONNECT")? {
         b"" | b":" => Some(b"GET"),
@@ -212,6 +256,7 @@ pub fn inner_method(method: &OsStr) -> Option<&[u8]> {
     }
 }
 
+/// A port.
 pub fn port(text: &OsStr) -> Result<u16, Problem> {
     let given = Some(text).filter(|text| !text.is_empty());
     given
@@ -220,31 +265,33 @@ pub fn port(text: &OsStr) -> Result<u16, Problem> {
         .ok_or_else(|| usage("Invalid port number", text))
 }
 
-pub fn assertion(typed: &OsStr) -> Result<Assertion, Problem> {
+/// A condition on a JSON body.
+pub fn assertion(typed: &OsStr) -> Result<JsonAssertion, Problem> {
     text("json", typed)?.parse().map_err(|why| usage(&format!("Invalid json option, {why}"), typed))
 }
 
-/// `[http://][USER:PASSWORD@]HOST[:PORT]`, and the hosts that are asked without it.
-pub fn proxy(url: &OsStr, exceptions: Option<&OsStr>) -> Result<Proxy, Problem> {
-    let wrong = || usage("Invalid proxy, write [http://][user:password@]host[:port]", url);
+/// A proxy: `[http://][USER:PASSWORD@]HOST[:PORT]`, and the hosts that bypass it.
+pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
+    let invalid = || usage("Invalid proxy, write [http://][user:password@]host[:port]", url);
     let typed = text("proxy", url)?;
     let authority = match typed.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some(_) => return Err(wrong()),
+        Some(_) => return Err(invalid()),
         None => &typed,
     };
     let authority = authority.split('/').next().unwrap_or_default();
     let (user, authority) =
         authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
-    let (host, port) =
-        Place::split_host(authority).filter(|(host, _)| !host.is_empty()).ok_or_else(wrong)?;
-    let list = exceptions.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
+    let (host, port) = HttpTarget::split_host(authority)
+        .filter(|(host, _)| !host.is_empty())
+        .ok_or_else(invalid)?;
+    let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Proxy {
-        address: Place::without_brackets(&host).to_owned(),
-        // curl's default, as odd as it is.
+        address: HttpTarget::without_brackets(&host).to_owned(),
+        // The default of curl.
         port: port.unwrap_or(1080),
-        authorization: user.map(unescaped),
-        spared: list
+        authorization: user.map(percent_decoded),
+        bypass: bypass
             .split([',', ' '])
             .filter(|name| !name.is_empty())
             .map(|name| name.trim_start_matches('.').to_owned())
@@ -252,8 +299,8 @@ pub fn proxy(url: &OsStr, exceptions: Option<&OsStr>) -> Result<Proxy, Problem> 
     })
 }
 
-/// `%40` is `@` (RFC 3986, section 2.1).
-fn unescaped(text: &str) -> Vec<u8> {
+/// Decodes `%40` to `@` (RFC 3986, section 2.1). An invalid escape stays as it is.
+fn percent_decoded(text: &str) -> Vec<u8> {
     let mut parts = text.split('%');
     let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
@@ -276,8 +323,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_minimum_keeps_the_maximum_before_it() {
-        assert_eq!(size(&["10:20".into(), "5".into()]).unwrap(), Size { min: 5, max: 20 });
-        assert_eq!(size(&["5".into(), "10:20".into()]).unwrap(), Size { min: 10, max: 20 });
+    fn plain_minimum_keeps_an_earlier_maximum() {
+        assert_eq!(size(&["10:20".into(), "5".into()]).unwrap(), SizeLimits { min: 5, max: 20 });
+        assert_eq!(size(&["5".into(), "10:20".into()]).unwrap(), SizeLimits { min: 10, max: 20 });
     }
 }

@@ -1,35 +1,38 @@
-//! The buffers ureq works on. What is read from a peer lies in them once, and is not copied to get
-//! there.
+//! The buffers ureq works on. Bytes from the peer are read into them directly, without another
+//! copy.
 
 use ureq::unversioned::transport::Buffers;
 
-/// Bytes for ureq, and where it writes a request of its own, which is not sent.
+/// Size for ureq's own request, which has one line and three headers and is not sent.
+const OUTPUT: usize = 1 << 10;
+
+/// Input for ureq, and an output that is discarded.
 #[derive(Debug)]
-pub struct Inbox {
+pub(super) struct ConnectionBuffers {
     bytes: Vec<u8>,
     consumed: usize,
     filled: usize,
     output: Vec<u8>,
     progress: bool,
-    /// So many bytes were put in, ever.
-    pub put_in: usize,
+    /// Number of input bytes since the start.
+    pub(super) total_input: usize,
 }
 
-impl Inbox {
-    /// Takes no memory yet.
-    pub fn new() -> Inbox {
-        Inbox {
+impl ConnectionBuffers {
+    /// Allocates nothing yet.
+    pub(super) fn new() -> ConnectionBuffers {
+        ConnectionBuffers {
             bytes: Vec::new(),
             consumed: 0,
             filled: 0,
             output: Vec::new(),
             progress: false,
-            put_in: 0,
+            total_input: 0,
         }
     }
 
-    /// Room for at least `size` more bytes.
-    pub fn room(&mut self, size: usize) -> &mut [u8] {
+    /// Space for at least `size` more bytes of input.
+    pub(super) fn room(&mut self, size: usize) -> &mut [u8] {
         if self.consumed == self.filled {
             (self.consumed, self.filled) = (0, 0);
         }
@@ -39,8 +42,8 @@ impl Inbox {
         self.input_append_buf()
     }
 
-    /// Puts bytes in that lie elsewhere.
-    pub fn put(&mut self, bytes: &[u8]) {
+    /// Appends a copy of `bytes` to the input.
+    pub(super) fn put(&mut self, bytes: &[u8]) {
         if let Some(room) = self.room(bytes.len()).get_mut(..bytes.len()) {
             room.copy_from_slice(bytes);
         }
@@ -48,7 +51,7 @@ impl Inbox {
     }
 }
 
-impl Buffers for Inbox {
+impl Buffers for ConnectionBuffers {
     fn output(&mut self) -> &mut [u8] {
         self.output.resize(OUTPUT, 0);
         &mut self.output
@@ -64,7 +67,7 @@ impl Buffers for Inbox {
 
     fn input_appended(&mut self, amount: usize) {
         self.filled = (self.filled + amount).min(self.bytes.len());
-        self.put_in += amount;
+        self.total_input += amount;
     }
 
     fn input_consume(&mut self, amount: usize) {
@@ -82,6 +85,3 @@ impl Buffers for Inbox {
         self.progress && self.consumed < self.filled
     }
 }
-
-/// ureq's own request is a line and three headers.
-const OUTPUT: usize = 1 << 10;

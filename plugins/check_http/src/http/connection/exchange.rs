@@ -1,173 +1,104 @@
-//! One request and its page: ureq is the client, over a transport of ours.
-//!
-//! Users search the status line, the header block and the byte count as they came, and have
-//! requests sent as they were always sent. So the transport writes our request, keeps the raw head
-//! and the raw count, takes the body out of its framing (more tolerantly than ureq would) and hands
-//! ureq a head it cannot mistake.
+//! Sends a request and reads its response, with ureq as the client.
 
 use std::fmt;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
-use super::transport::{Line, Seen};
+use super::stream::ByteStream;
+use super::transport::{LARGE_PIECE, PIECE, RawTransport, ResponseMeta};
 use crate::fault::Fault;
-use crate::http::decompression::{Damaged, inflate};
-use crate::http::response::{Head, blank_nuls};
-use crate::net::socket::Stream;
-use crate::pattern::body_search::{Found, Search};
+use crate::http::decompression::decompress;
+use crate::http::request::HttpRequest;
+use crate::http::response::{BodyEnd, MAX_KEPT, Response, blank_nuls};
+use crate::pattern::body_search::BodySearch;
 
-/// What is asked over a connection.
-#[derive(Debug)]
-pub struct Question {
-    /// The request, all of it.
-    pub bytes: Vec<u8>,
-    /// Its method: HEAD has no body.
-    pub method: Vec<u8>,
-    /// Stop behind the head (-N).
-    pub head_only: bool,
-    /// Whether the body is kept, or only searched and counted.
-    pub keep_body: bool,
-    /// Whether it is taken out of its compression, and how much of it then at most.
-    pub inflated: Option<usize>,
-}
-
-/// What came.
-#[derive(Debug, Default, Clone)]
-pub struct Page {
-    /// Status line and header block.
-    pub head: Head,
-    /// The body, out of its chunks, where it is kept; no more than [`MAX_KEPT`] of it, or of an
-    /// inflated one its limit.
-    pub body: Vec<u8>,
-    /// What was found in the body.
-    pub found: Found,
-    /// Only so much of the body, which was compressed, was searched.
-    pub searched: Option<usize>,
-    /// It was compressed, and cannot be read.
-    pub damaged: bool,
-    /// Every byte that came, framing included.
-    pub received: u64,
-    /// How it ended.
-    pub end: End,
-    /// From the request being sent to the first byte.
-    pub first_byte: Duration,
-    /// From the request being sent to the last byte.
-    pub transfer: Duration,
-    /// How long sending took.
-    pub sending: Duration,
-}
-
-/// How a page ended.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// As it should.
-    #[default]
-    Complete,
-    /// So many bytes of the announced length never came.
-    Short(u64),
-    /// In the middle of its chunks, or they make no sense.
-    BadChunks,
-}
-
-/// As much of a body is kept to be shown or read as JSON, and a byte more, which tells that there
-/// is more.
-pub const MAX_KEPT: usize = (1 << 20) + 1;
-/// As much of a compressed body is kept, and as much of what is in it.
-pub const MAX_INFLATED: usize = 16 << 20;
-/// Read at once, first. Most answers are small, and touching a page of memory costs as much as a
-/// read.
-pub const PIECE: usize = 4 << 10;
-/// Read at once when the first piece was full.
-pub const LARGE_PIECE: usize = 32 << 10;
-
-/// Sends the question and reads the answer, in which is searched while it comes.
-pub fn ask(
-    stream: Box<dyn Stream>,
-    question: Question,
-    mut search: Search<'_>,
-) -> Result<Page, Fault> {
-    let (keep_body, inflated) = (question.keep_body, question.inflated);
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let line = Line::new(stream, question, Arc::clone(&seen));
-    let mut page = Page::default();
+/// Sends `request` and reads the response, which `search` sees while it arrives.
+pub fn exchange(
+    stream: Box<dyn ByteStream>,
+    request: HttpRequest,
+    mut search: BodySearch<'_>,
+) -> Result<Response, Fault> {
+    let (keep_body, decompressed) = (request.keep_body, request.decompress);
+    let meta = Arc::new(Mutex::new(ResponseMeta::default()));
+    let transport = RawTransport::new(stream, request, Arc::clone(&meta));
+    let mut response = Response::default();
     let mut at_the_start = true;
-    let result = run(line, |piece| {
+    let result = read_body(transport, |piece| {
         let mut piece = piece;
-        if at_the_start && !seen.lock().unwrap_or_else(PoisonError::into_inner).chunked {
-            piece = without_newlines_in_front(piece);
+        if at_the_start && !meta.lock().unwrap_or_else(PoisonError::into_inner).chunked {
+            piece = without_leading_newlines(piece);
             at_the_start = piece.is_empty();
         }
-        match inflated {
+        match decompressed {
             Some(limit) => {
-                page.searched = Some(limit).filter(|limit| page.body.len() + piece.len() > *limit);
-                page.keep(piece, limit);
+                response.searched =
+                    Some(limit).filter(|limit| response.body.len() + piece.len() > *limit);
+                keep(&mut response.body, piece, limit);
             }
             None => {
                 blank_nuls(piece);
                 search.feed(piece);
                 if keep_body {
-                    page.keep(piece, MAX_KEPT);
+                    keep(&mut response.body, piece, MAX_KEPT);
                 }
             }
         }
     });
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(fault) = seen.fault.take() {
+    let mut meta = meta.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(fault) = meta.fault.take() {
         return Err(fault);
     }
     result.map_err(|why| Fault::Receive(why.to_string()))?;
-    page.head = std::mem::take(&mut seen.head);
-    page.received = seen.received;
-    page.end = seen.end;
-    page.first_byte = seen.first_byte;
-    page.sending = seen.sending;
-    page.transfer = seen.last_byte;
-    if let Some(limit) = inflated {
-        match inflate(&page.head, &page.body, limit) {
+    response.head = std::mem::take(&mut meta.head);
+    response.received = meta.received;
+    response.end = meta.end;
+    response.first_byte = meta.first_byte;
+    response.sending = meta.sending;
+    response.transfer = meta.last_byte;
+    if let Some(limit) = decompressed {
+        match decompress(&response.head, &response.body, limit) {
             Ok(None) => {}
             Ok(Some(plain)) => {
-                page.searched = plain.cut.then_some(limit).or(page.searched);
-                page.body = plain.body;
+                response.searched = plain.cut.then_some(limit).or(response.searched);
+                response.body = plain.body;
             }
-            Err(Damaged) => page.damaged = page.end == End::Complete,
+            Err(_) => response.damaged = response.end == BodyEnd::Complete,
         }
-        blank_nuls(&mut page.body);
-        search.feed(&page.body);
+        blank_nuls(&mut response.body);
+        search.feed(&response.body);
     }
-    page.found = search.end();
-    Ok(page)
+    response.matches = search.end();
+    Ok(response)
 }
 
-/// Blank lines in front of a body are no part of what is searched and shown, and never were; `-l -r
-/// '^<'` relies on it.
-fn without_newlines_in_front(piece: &mut [u8]) -> &mut [u8] {
+/// Like monitoring-plugins, does not count blank lines before a body as part of it: `-l -r '^<'`
+/// relies on that.
+fn without_leading_newlines(piece: &mut [u8]) -> &mut [u8] {
     let newlines = piece.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     piece.get_mut(newlines..).unwrap_or_default()
 }
 
-impl Page {
-    fn keep(&mut self, piece: &[u8], limit: usize) {
-        let room = limit.saturating_sub(self.body.len());
-        self.body.extend_from_slice(piece.get(..room).unwrap_or(piece));
-    }
+fn keep(body: &mut Vec<u8>, piece: &[u8], limit: usize) {
+    let room = limit.saturating_sub(body.len());
+    body.extend_from_slice(piece.get(..room).unwrap_or(piece));
 }
 
-/// Has ureq ask, and takes the body piece by piece.
-fn run(line: Line, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
+/// Runs ureq on `transport` and passes the body to `take` piece by piece.
+fn read_body(transport: RawTransport, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
     let config = Config::builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
         .max_idle_connections(0)
         .build();
-    let agent = Agent::with_parts(config, Ready(Mutex::new(Some(line))), Nowhere);
-    // Where it goes and what it asks for is settled: the transport sends our own bytes.
+    let connector = OpenConnector(Mutex::new(Some(transport)));
+    let agent = Agent::with_parts(config, connector, NoResolver);
+    // The URL does not matter: the transport is connected and sends our own bytes.
     let response = agent.get("http://peer/").call()?;
     let mut body = response.into_body().into_reader();
     let mut piece = vec![0; PIECE];
@@ -183,32 +114,32 @@ fn run(line: Line, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
     }
 }
 
-/// The connector: the connection is open already.
-struct Ready(Mutex<Option<Line>>);
+/// A connector that returns a transport which is already connected.
+struct OpenConnector(Mutex<Option<RawTransport>>);
 
-impl fmt::Debug for Ready {
+impl fmt::Debug for OpenConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ready")
+        f.write_str("OpenConnector")
     }
 }
 
-impl Connector<()> for Ready {
-    type Out = Line;
+impl Connector<()> for OpenConnector {
+    type Out = RawTransport;
 
     fn connect(
         &self,
         _: &ConnectionDetails<'_>,
         _: Option<()>,
-    ) -> Result<Option<Line>, ureq::Error> {
+    ) -> Result<Option<RawTransport>, ureq::Error> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 }
 
-/// The resolver: there is nothing to look up.
+/// A resolver without results, because the transport is already connected.
 #[derive(Debug)]
-struct Nowhere;
+struct NoResolver;
 
-impl Resolver for Nowhere {
+impl Resolver for NoResolver {
     fn resolve(
         &self,
         _: &ureq::http::Uri,

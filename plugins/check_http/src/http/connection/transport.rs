@@ -1,4 +1,4 @@
-//! The transport below ureq: an open connection, the request as we send it, the answer as it came.
+//! The transport below ureq: sends our request as it is and keeps the response as it arrived.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -7,91 +7,108 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
-use super::buffers::Inbox;
-use super::exchange::{End, LARGE_PIECE, PIECE, Question};
+use super::buffers::ConnectionBuffers;
+use super::stream::ByteStream;
 use crate::fault::Fault;
 use crate::http::framing::Framing;
-use crate::http::response::{Head, head_end};
-use crate::net::socket::Stream;
+use crate::http::request::HttpRequest;
+use crate::http::response::{BodyEnd, ResponseHead, head_end};
+use crate::text;
 
-/// No server needs a larger head.
+/// Size of the first read. Most responses are small, and touching a page of memory costs as much
+/// as a read.
+pub(super) const PIECE: usize = 4 << 10;
+/// Size of further reads, once one of [`PIECE`] was full.
+pub(super) const LARGE_PIECE: usize = 32 << 10;
+/// Limit of the header, far above what servers need.
 const MAX_HEAD: usize = 1 << 20;
-/// Nor more interim answers.
+/// Limit of interim responses (1xx).
 const MAX_INTERIM: u32 = 100;
 
-/// Whether `bytes` can be how an answer begins.
+/// Whether a response can start with `bytes`.
 fn may_be_head(bytes: &[u8]) -> bool {
     bytes.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected)
 }
 
-/// What the transport saw below ureq.
+/// What the transport observed of the response, which ureq does not see.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub head: Head,
-    pub received: u64,
-    pub end: End,
-    pub chunked: bool,
-    pub sending: Duration,
-    pub first_byte: Duration,
-    pub last_byte: Duration,
-    pub fault: Option<Fault>,
+pub(super) struct ResponseMeta {
+    pub(super) head: ResponseHead,
+    /// Number of bytes received, framing included.
+    pub(super) received: u64,
+    pub(super) end: BodyEnd,
+    pub(super) chunked: bool,
+    /// Time the sending took.
+    pub(super) sending: Duration,
+    /// Time from the end of sending to the first byte.
+    pub(super) first_byte: Duration,
+    /// Time from the end of sending to the last byte.
+    pub(super) last_byte: Duration,
+    /// The real reason when ureq reports an error.
+    pub(super) fault: Option<Fault>,
 }
 
-/// The transport: an open connection, and how far the answer on it has come.
-pub(super) struct Line {
-    stream: Box<dyn Stream>,
-    question: Question,
-    seen: Arc<Mutex<Seen>>,
-    inbox: Inbox,
-    /// What was read and is not for ureq as it is: heads and chunks.
+/// An open connection and the progress of its response.
+pub(super) struct RawTransport {
+    stream: Box<dyn ByteStream>,
+    request: HttpRequest,
+    meta: Arc<Mutex<ResponseMeta>>,
+    buffers: ConnectionBuffers,
+    /// Bytes that ureq must not see as they are: headers and chunks.
     raw: Vec<u8>,
-    /// The head as it comes.
+    /// The header so far.
     head: Vec<u8>,
+    /// Number of interim responses.
     interim: u32,
     framing: Option<Framing>,
-    /// Read at once.
+    /// Size of the next read.
     piece: usize,
     ended: bool,
-    asked: Option<Instant>,
+    /// When the request had been sent.
+    sent: Option<Instant>,
 }
 
-impl Line {
-    pub(super) fn new(stream: Box<dyn Stream>, question: Question, seen: Arc<Mutex<Seen>>) -> Line {
-        Line {
+impl RawTransport {
+    pub(super) fn new(
+        stream: Box<dyn ByteStream>,
+        request: HttpRequest,
+        meta: Arc<Mutex<ResponseMeta>>,
+    ) -> RawTransport {
+        RawTransport {
             stream,
-            question,
-            seen,
-            inbox: Inbox::new(),
+            request,
+            meta,
+            buffers: ConnectionBuffers::new(),
             raw: vec![0; PIECE],
             head: Vec::new(),
             interim: 0,
             framing: None,
             piece: PIECE,
             ended: false,
-            asked: None,
+            sent: None,
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn meta(&self) -> MutexGuard<'_, ResponseMeta> {
+        self.meta.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads until there is something for ureq, or nothing more will come. Tells whether there is.
+    /// Reads until there is input for ureq or the response ends. Returns whether there is input.
     fn advance(&mut self) -> Result<bool, Fault> {
-        let before = self.inbox.put_in;
-        while self.inbox.put_in == before && !self.ended {
-            // A body that is framed by nothing but its length lies right where ureq reads it.
-            let as_it_is = matches!(self.framing, Some(Framing::Length(_) | Framing::UntilClose));
-            let count = self.receive(as_it_is)?;
+        let before = self.buffers.total_input;
+        while self.buffers.total_input == before && !self.ended {
+            // Without chunks, the body is read right into ureq's buffer.
+            let direct = matches!(self.framing, Some(Framing::Length(_) | Framing::UntilClose));
+            let count = self.receive(direct)?;
             let raw = std::mem::take(&mut self.raw);
             let bytes = raw.get(..count).unwrap_or_default();
             match &mut self.framing {
                 None => self.take_head(bytes)?,
                 Some(_) if count == 0 => self.end_body(),
-                Some(framing) if as_it_is => {
+                Some(framing) if direct => {
                     framing.count(count);
                     self.ended = framing.is_done();
-                    self.inbox.input_appended(count);
+                    self.buffers.input_appended(count);
                 }
                 Some(_) => self.take_body(bytes),
             }
@@ -100,44 +117,43 @@ impl Line {
                 self.piece = LARGE_PIECE;
             }
         }
-        Ok(self.inbox.put_in > before)
+        Ok(self.buffers.total_input > before)
     }
 
-    /// Bytes from the peer, into the inbox or to us; none at the end.
-    fn receive(&mut self, as_it_is: bool) -> Result<usize, Fault> {
-        let result = if as_it_is {
-            self.stream.read(self.inbox.room(self.piece))
+    /// Reads from the peer into ureq's buffer or into `raw`. Returns the count, 0 at the end.
+    fn receive(&mut self, direct: bool) -> Result<usize, Fault> {
+        let result = if direct {
+            self.stream.read(self.buffers.room(self.piece))
         } else {
             self.raw.resize(self.piece, 0);
             self.stream.read(&mut self.raw)
         };
-        let since = self.asked.map(|asked| asked.elapsed()).unwrap_or_default();
-        let mut seen = self.seen();
-        if seen.received == 0 {
-            seen.first_byte = since;
+        let since = self.sent.map(|sent| sent.elapsed()).unwrap_or_default();
+        let mut meta = self.meta();
+        if meta.received == 0 {
+            meta.first_byte = since;
         }
-        seen.last_byte = since;
+        meta.last_byte = since;
         match result {
-            Ok(0) if seen.received == 0 => Err(Fault::NoData),
+            Ok(0) if meta.received == 0 => Err(Fault::NoData),
             Ok(count) => {
-                seen.received += count as u64;
+                meta.received += count as u64;
                 Ok(count)
             }
             Err(why) if why.kind() == ErrorKind::TimedOut => Err(Fault::Timeout),
-            // A connection that breaks behind the answer is its end; whether that was complete, the
-            // framing knows.
-            Err(_) if seen.received > 0 => Ok(0),
+            // A broken connection ends the response; the framing knows whether it was complete.
+            Err(_) if meta.received > 0 => Ok(0),
             Err(why)
                 if matches!(why.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) =>
             {
                 Err(Fault::NoData)
             }
-            // A peer that refuses us after the handshake, as TLS 1.3 does for want of a client
+            // A peer that refuses us after the handshake, as TLS 1.3 does without a client
             // certificate.
             Err(why) if matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::Other) => {
                 Err(Fault::NoData)
             }
-            Err(why) => Err(Fault::Receive(crate::text::plain(&why))),
+            Err(why) => Err(Fault::Receive(text::io_error(&why))),
         }
     }
 
@@ -146,10 +162,10 @@ impl Line {
         self.head.extend_from_slice(bytes);
         self.ended = bytes.is_empty();
         if self.interim > 0 && !may_be_head(&self.head) {
-            // Something else follows the interim answer, so that one was the answer: wherever the
-            // network cut it.
+            // Something else follows the interim response, so that was the final one, however the
+            // network split it.
             let rest = std::mem::take(&mut self.head);
-            let head = self.seen().head.clone();
+            let head = self.meta().head.clone();
             self.begin_body(head, &rest);
             return Ok(());
         }
@@ -158,22 +174,24 @@ impl Line {
                 Some(end) => end,
                 None if self.ended => self.head.len(),
                 None if self.head.len() > MAX_HEAD => {
-                    return Err(Fault::Endless("Header of the response is larger than 1 MiB"));
+                    return Err(Fault::LimitExceeded(
+                        "Header of the response is larger than 1 MiB",
+                    ));
                 }
                 None => return Ok(()),
             };
             let rest = self.head.split_off(end);
-            let head = Head::new(&self.head);
+            let head = ResponseHead::new(&self.head);
             if !head.is_interim() || self.ended || !may_be_head(&rest) {
                 self.begin_body(head, &rest);
                 return Ok(());
             }
-            // The answer proper follows; should the peer close instead, or say something else, this
-            // one was it.
-            self.seen().head = head;
+            // The final response follows. If the peer closes or sends something else instead, this
+            // one was final.
+            self.meta().head = head;
             self.interim += 1;
             if self.interim > MAX_INTERIM {
-                return Err(Fault::Endless(
+                return Err(Fault::LimitExceeded(
                     "More than 100 interim answers (1xx) came before the answer",
                 ));
             }
@@ -182,18 +200,18 @@ impl Line {
         }
     }
 
-    fn begin_body(&mut self, head: Head, rest: &[u8]) {
-        self.framing = Some(head.framing(&self.question.method));
+    fn begin_body(&mut self, head: ResponseHead, rest: &[u8]) {
+        self.framing = Some(head.framing(&self.request.method));
         let chunked = matches!(self.framing, Some(Framing::Chunked(_)));
-        let mut seen = self.seen();
-        seen.chunked = chunked;
-        if !seen.head.is_interim() || may_be_head(&head.status_line) && !head.status_line.is_empty()
+        let mut meta = self.meta();
+        meta.chunked = chunked;
+        if !meta.head.is_interim() || may_be_head(&head.status_line) && !head.status_line.is_empty()
         {
-            seen.head = head;
+            meta.head = head;
         }
-        drop(seen);
-        self.inbox.put(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
-        if self.question.head_only {
+        drop(meta);
+        self.buffers.put(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        if self.request.head_only {
             self.ended = true;
         } else if self.ended {
             self.end_body();
@@ -204,52 +222,52 @@ impl Line {
 
     fn take_body(&mut self, bytes: &[u8]) {
         let Some(framing) = &mut self.framing else { return };
-        let taken = framing.take(bytes, &mut |data| self.inbox.put(data));
+        let taken = framing.take(bytes, &mut |data| self.buffers.put(data));
         self.ended = framing.is_done() || taken.is_err();
         if taken.is_err() {
-            self.seen().end = End::BadChunks;
+            self.meta().end = BodyEnd::BadChunks;
         }
     }
 
     fn end_body(&mut self) {
         self.ended = true;
         let end = match &self.framing {
-            Some(framing) if framing.may_end() => End::Complete,
-            Some(Framing::Length(left)) => End::Short(*left),
-            _ => End::BadChunks,
+            Some(framing) if framing.may_end() => BodyEnd::Complete,
+            Some(Framing::Length(left)) => BodyEnd::Short(*left),
+            _ => BodyEnd::BadChunks,
         };
-        self.seen().end = end;
+        self.meta().end = end;
     }
 }
 
-impl Transport for Line {
+impl Transport for RawTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.inbox
+        &mut self.buffers
     }
 
     fn transmit_output(&mut self, _: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        if self.asked.is_some() {
+        if self.sent.is_some() {
             return Ok(());
         }
         let start = Instant::now();
-        // A peer may answer and close before it has read everything: what it said tells more than
-        // this error.
-        match self.stream.write_all(&self.question.bytes).and_then(|()| self.stream.flush()) {
+        // Other errors are ignored: a peer may respond and close before it has read everything,
+        // and its response explains more than the error.
+        match self.stream.write_all(&self.request.bytes).and_then(|()| self.stream.flush()) {
             Err(why) if why.kind() == ErrorKind::TimedOut => {
-                self.seen().fault = Some(Fault::Timeout);
+                self.meta().fault = Some(Fault::Timeout);
                 return Err(why.into());
             }
             _ => {}
         }
-        self.seen().sending = start.elapsed();
-        self.asked = Some(Instant::now());
+        self.meta().sending = start.elapsed();
+        self.sent = Some(Instant::now());
         Ok(())
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         self.advance().map_err(|fault| {
-            self.seen().fault = Some(fault);
-            // ureq wants an error; ours, the real one, is noted already.
+            self.meta().fault = Some(fault);
+            // A placeholder: `exchange` reports the fault instead.
             ureq::Error::Io(ErrorKind::Other.into())
         })
     }
@@ -259,13 +277,13 @@ impl Transport for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for RawTransport {
     fn drop(&mut self) {
         self.stream.close();
     }
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for RawTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line").field("stream", &self.stream).finish_non_exhaustive()
     }

@@ -1,59 +1,60 @@
-//! Cookies: which a server may set, where they go, and when they are over (RFC 6265 with the rules
-//! of its successor draft). Pure.
+//! Which cookies a server may set, where they are sent, and when they expire (RFC 6265 with the
+//! rules of its successor draft). Pure.
 //!
-//! There is no list of public suffixes here: a domain of a single label is refused, one like
-//! `co.uk` is not.
+//! There is no list of public suffixes: a domain of a single label is rejected, one like `co.uk` is
+//! not.
 
 use std::net::IpAddr;
 
 use crate::date;
-use crate::http::target::Place;
+use crate::http::target::HttpTarget;
+use crate::text;
 
-/// A cookie as it is kept.
+/// A cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
-    /// The host it came from, or the domain it is for; lower case, without a dot in front.
+    /// Host that set it, or the domain it is for: lower case, without a leading dot.
     pub domain: String,
-    /// Whether hosts below the domain get it, too.
+    /// Whether it is sent to hosts below the domain, too.
     pub subdomains: bool,
-    /// The path it is for, with everything below.
+    /// Path it is for, with everything below.
     pub path: String,
-    /// Whether it goes over TLS alone.
+    /// Whether it is sent over TLS only.
     pub secure: bool,
-    /// Whether scripts may not see it; kept for who reads the file next.
+    /// Whether it is hidden from scripts; kept for other readers of the file.
     pub http_only: bool,
-    /// Its last second; `None`: the end of the session.
+    /// Expiry in seconds since 1970; `None`: at the end of the session.
     pub expires: Option<i64>,
-    /// Its name, which is not empty.
+    /// Name, not empty.
     pub name: String,
-    /// Its value, as it came.
+    /// Value, as received.
     pub value: String,
 }
 
-/// Name and value together are no longer (RFC 6265, section 6.1).
+/// Limit of name and value together (RFC 6265, section 6.1).
 const MAX_COOKIE: usize = 4096;
 
 impl Cookie {
-    /// What a Set-Cookie header from `place` sets; `None` when that place may not set it, or it is
-    /// no cookie.
-    pub fn read(header: &[u8], place: &Place, now: i64) -> Option<Cookie> {
+    /// Parses a Set-Cookie header from `target`. `None` if it is invalid or `target` may not set this
+    /// cookie.
+    pub fn parse(header: &[u8], target: &HttpTarget, now: i64) -> Option<Cookie> {
         let text = std::str::from_utf8(header).ok()?;
         let mut parts = text.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        // A tab would begin another column of the file, and control characters are in no honest
-        // cookie.
+        // A tab would start another column of the file; other control characters are never
+        // legitimate.
         if name.is_empty()
             || name.len() + value.len() > MAX_COOKIE
             || text.chars().any(char::is_control)
         {
             return None;
         }
-        let host = host_of(place);
+        let host = host_of(target);
         let mut cookie = Cookie {
             domain: host.clone(),
             subdomains: false,
-            path: default_path(&place.url),
+            path: default_path(&target.url),
             secure: false,
             http_only: false,
             expires: None,
@@ -67,10 +68,10 @@ impl Cookie {
             match key.trim().to_ascii_lowercase().as_str() {
                 "domain" => cookie.set_domain(value, &host)?,
                 "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
-                "path" => cookie.path = default_path(&place.url),
+                "path" => cookie.path = default_path(&target.url),
                 "secure" => cookie.secure = true,
                 "httponly" => cookie.http_only = true,
-                "expires" => cookie.expires = date::read(value).or(cookie.expires),
+                "expires" => cookie.expires = date::parse_http(value).or(cookie.expires),
                 "max-age" => max_age = seconds(value).or(max_age),
                 _ => {}
             }
@@ -78,17 +79,17 @@ impl Cookie {
         if let Some(seconds) = max_age {
             cookie.expires = Some(if seconds > 0 { now.saturating_add(seconds) } else { 0 });
         }
-        cookie.may_be_set_by(place).then_some(cookie)
+        cookie.may_be_set_by(target).then_some(cookie)
     }
 
-    /// A Domain attribute. `None` when the host does not lie in that domain.
+    /// Applies a Domain attribute. `None` if the host is outside that domain.
     fn set_domain(&mut self, value: &str, host: &str) -> Option<()> {
         let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
         if domain.is_empty() || domain == host {
             self.subdomains |= domain == host && host.parse::<IpAddr>().is_err();
             return Some(());
         }
-        if !domain.contains('.') || !lies_in(host, &domain) {
+        if !domain.contains('.') || !is_below(host, &domain) {
             return None;
         }
         self.domain = domain;
@@ -96,30 +97,32 @@ impl Cookie {
         Some(())
     }
 
-    /// What plain HTTP may not set, and what the prefixes of a name promise.
-    fn may_be_set_by(&self, place: &Place) -> bool {
+    /// Whether `target` may set it: not over plain HTTP if it is secure, and not against the prefix
+    /// of its name.
+    fn may_be_set_by(&self, target: &HttpTarget) -> bool {
         let host_only = !self.subdomains && self.path == "/";
-        (place.tls || !self.secure)
+        (target.tls || !self.secure)
             && (self.secure || !self.name.starts_with("__Secure-"))
             && ((self.secure && host_only) || !self.name.starts_with("__Host-"))
     }
 
-    /// Whether it goes to a place.
-    pub fn is_for(&self, place: &Place, now: i64) -> bool {
-        let host = host_of(place);
-        let at_home = host == self.domain || (self.subdomains && lies_in(&host, &self.domain));
-        at_home
-            && (place.tls || !self.secure)
-            && covers(&self.path, path_of(&place.url))
-            && !self.is_over(now)
+    /// Whether it is sent to `target`.
+    pub fn is_for(&self, target: &HttpTarget, now: i64) -> bool {
+        let host = host_of(target);
+        let host_matches =
+            host == self.domain || (self.subdomains && is_below(&host, &self.domain));
+        host_matches
+            && (target.tls || !self.secure)
+            && covers(&self.path, path_of(&target.url))
+            && !self.is_expired(now)
     }
 
-    /// Whether its time is over.
-    pub fn is_over(&self, now: i64) -> bool {
+    /// Whether it has expired.
+    pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|end| end <= now)
     }
 
-    /// Whether it takes the place of another.
+    /// Whether it replaces `other`.
     pub fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name
             && self.domain == other.domain
@@ -128,28 +131,28 @@ impl Cookie {
     }
 }
 
-/// The name a place's cookies belong to.
-fn host_of(place: &Place) -> String {
-    Place::without_brackets(place.name()).trim_end_matches('.').to_ascii_lowercase()
+/// The host that a target's cookies belong to.
+fn host_of(target: &HttpTarget) -> String {
+    HttpTarget::without_brackets(target.name()).trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// RFC 6265, section 5.1.3: below a domain, never below an address.
-fn lies_in(host: &str, domain: &str) -> bool {
+/// Whether `host` is a name below `domain`; an address never is (RFC 6265, section 5.1.3).
+fn is_below(host: &str, domain: &str) -> bool {
     host.parse::<IpAddr>().is_err()
         && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// Section 5.1.4: the folder of what was asked for.
+/// The folder of the requested path (section 5.1.4).
 fn default_path(url: &[u8]) -> String {
     let path = path_of(url);
     let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     let folder = path.get(..end).unwrap_or_default();
-    if folder.starts_with(b"/") { crate::text::of(folder) } else { "/".to_owned() }
+    if folder.starts_with(b"/") { text::decode(folder) } else { "/".to_owned() }
 }
 
-/// Section 5.1.4: a path, and what lies below it.
-fn covers(path: &str, asked: &[u8]) -> bool {
-    asked
+/// Whether `requested` is `path` or below it (section 5.1.4).
+fn covers(path: &str, requested: &[u8]) -> bool {
+    requested
         .strip_prefix(path.as_bytes())
         .is_some_and(|rest| path.ends_with('/') || rest.is_empty() || rest.starts_with(b"/"))
 }
@@ -158,7 +161,7 @@ fn path_of(url: &[u8]) -> &[u8] {
     url.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
 }
 
-/// The value of Max-Age; a number too large for us is for ever.
+/// Parses Max-Age; a number that overflows means for ever.
 fn seconds(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -172,10 +175,10 @@ mod tests {
 
     const NOW: i64 = 784_111_777;
 
-    fn place(url: &str) -> Place {
+    fn target(url: &str) -> HttpTarget {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (host, path) = rest.split_once('/').unwrap();
-        Place {
+        HttpTarget {
             tls: scheme == "https",
             host: Some(host.into()),
             address: "192.0.2.7".into(),
@@ -186,13 +189,13 @@ mod tests {
         }
     }
 
-    fn goes(header: &str, from: &str, to: &str) -> bool {
-        Cookie::read(header.as_bytes(), &place(from), NOW)
-            .is_some_and(|cookie| cookie.is_for(&place(to), NOW))
+    fn is_sent(header: &str, from: &str, to: &str) -> bool {
+        Cookie::parse(header.as_bytes(), &target(from), NOW)
+            .is_some_and(|cookie| cookie.is_for(&target(to), NOW))
     }
 
     #[test]
-    fn a_cookie_stays_with_its_host_or_its_domain() {
+    fn cookie_stays_with_its_host_or_domain() {
         for (header, from, to, expected) in [
             ("a=b", "http://www.x.org/", "http://www.x.org/", true),
             ("a=b", "http://www.x.org/", "http://WWW.x.org./", true),
@@ -210,12 +213,12 @@ mod tests {
             ("a=b; Domain=127.0.0.1", "http://127.0.0.1/", "http://127.0.0.1/", true),
             ("a=b", "http://[::1]/", "http://[::1]/", true),
         ] {
-            assert_eq!(goes(header, from, to), expected, "{header} from {from} to {to}");
+            assert_eq!(is_sent(header, from, to), expected, "{header} from {from} to {to}");
         }
     }
 
     #[test]
-    fn a_cookie_stays_below_its_path() {
+    fn cookie_stays_below_its_path() {
         for (header, from, to, expected) in [
             ("a=b", "http://h/dir/page", "http://h/dir/other?q=/", true),
             ("a=b", "http://h/dir/page", "http://h/dirt", false),
@@ -225,12 +228,12 @@ mod tests {
             ("a=b; Path=/dir/", "http://h/", "http://h/dir", false),
             ("a=b; Path=dir", "http://h/x/y", "http://h/x/z", true),
         ] {
-            assert_eq!(goes(header, from, to), expected, "{header} from {from} to {to}");
+            assert_eq!(is_sent(header, from, to), expected, "{header} from {from} to {to}");
         }
     }
 
     #[test]
-    fn a_secure_cookie_needs_tls_both_ways() {
+    fn secure_cookie_needs_tls_both_ways() {
         for (header, from, to, expected) in [
             ("a=b; Secure", "https://h/", "https://h/", true),
             ("a=b; Secure", "https://h/", "http://h/", false),
@@ -246,12 +249,12 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(goes(header, from, to), expected, "{header} from {from} to {to}");
+            assert_eq!(is_sent(header, from, to), expected, "{header} from {from} to {to}");
         }
     }
 
     #[test]
-    fn a_cookie_ends() {
+    fn cookie_expires() {
         for (header, expires) in [
             ("a=b", None),
             ("a=b; Expires=Sun, 06 Nov 1994 08:49:38 GMT", Some(NOW + 1)),
@@ -263,23 +266,23 @@ mod tests {
             ("a=b; Max-Age=99999999999999999999", Some(i64::MAX)),
             ("a=b; Max-Age=x", None),
         ] {
-            let cookie = Cookie::read(header.as_bytes(), &place("http://h/"), NOW).unwrap();
+            let cookie = Cookie::parse(header.as_bytes(), &target("http://h/"), NOW).unwrap();
             assert_eq!(cookie.expires, expires, "{header}");
         }
-        assert!(!goes("a=b; Max-Age=0", "http://h/", "http://h/"));
+        assert!(!is_sent("a=b; Max-Age=0", "http://h/", "http://h/"));
     }
 
     #[test]
-    fn what_is_no_cookie_is_none() {
+    fn rejects_invalid_cookies() {
         let long = format!("a={}", "x".repeat(MAX_COOKIE));
         for header in ["", "a", "=b", " =b; Path=/", "a=b\tc", "a=b; Path=/\x01", &long] {
             assert_eq!(
-                Cookie::read(header.as_bytes(), &place("http://h/"), NOW),
+                Cookie::parse(header.as_bytes(), &target("http://h/"), NOW),
                 None,
                 "{header:.20}"
             );
         }
-        let spaced = Cookie::read(b" a = \"b c\" ; HttpOnly", &place("http://h/"), NOW).unwrap();
+        let spaced = Cookie::parse(b" a = \"b c\" ; HttpOnly", &target("http://h/"), NOW).unwrap();
         assert_eq!(
             (spaced.name.as_str(), spaced.value.as_str(), spaced.http_only),
             ("a", "\"b c\"", true)
@@ -288,9 +291,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_reaches_another_host(header in "[ -~]{0,40}", domain in "[a-z.]{0,12}") {
+        fn cookie_never_reaches_another_host(header in "[ -~]{0,40}", domain in "[a-z.]{0,12}") {
             let header = format!("a=b; Domain={domain}; {header}");
-            prop_assert!(!goes(&header, "https://www.x.org/", "https://y.net/"));
+            prop_assert!(!is_sent(&header, "https://www.x.org/", "https://y.net/"));
         }
     }
 }

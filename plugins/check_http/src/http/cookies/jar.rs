@@ -1,5 +1,5 @@
-//! The jar of --cookie-jar: cookies in the file that Netscape began, and curl and wget still read
-//! and write.
+//! The cookie jar of --cookie-jar, in Netscape's file format, which curl and wget read and write,
+//! too.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -7,93 +7,100 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use safe_file::{Error, Input, Kind};
+use safe_file::{Error, FileKind, Input};
 
 use super::cookie::Cookie;
-use crate::http::target::Place;
+use crate::http::target::HttpTarget;
 use crate::text;
 
-/// Cookies on the way, and the file they come from and go to, if any.
+/// The cookies of a run, and the file that keeps them, if any.
 #[derive(Debug, Clone, Default)]
-pub struct Jar {
+pub struct CookieJar {
     cookies: Vec<Cookie>,
     file: Option<PathBuf>,
     changed: bool,
 }
 
-/// Why a jar cannot be read.
+/// A jar cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the cookie jar {} cannot be read: {why}; name another file, or '' to keep cookies for \
-         this run alone", file.display())]
-pub struct BadJar {
+#[error(
+    "the cookie jar {} cannot be read: {}; name another file, or '' to keep cookies for this run \
+     alone",
+    file.display(),
+    text::file_error(why)
+)]
+pub struct CookieJarError {
     file: PathBuf,
-    why: String,
+    why: Error,
 }
 
-/// No jar is larger, nor has more cookies.
+/// Limit of a file.
 const MAX_FILE: u64 = 4 << 20;
+/// Limit of cookies in a jar.
 const MAX_COOKIES: usize = 500;
-/// Servers refuse more in one header.
+/// Limit of the Cookie header, above which servers reject a request.
 const MAX_HEADER: usize = 8 << 10;
+/// Starts the line of a cookie that is hidden from scripts.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
-impl Jar {
-    /// Opens the jar at `file`. One that is not there is empty, and made when there is a cookie to
-    /// keep. Without a name (`''`), or with that of something else than a file (/dev/null), cookies
-    /// are kept for this run alone.
-    pub fn open(file: &Path, deadline: Option<Instant>) -> Result<Jar, BadJar> {
-        let bad = |why: Error| BadJar { file: file.to_owned(), why: text::reason(why) };
+impl CookieJar {
+    /// Opens the jar at `file`. A missing file is an empty jar, and created when there is a cookie
+    /// to keep. With an empty name, or if it is not a regular file (/dev/null), cookies are kept for
+    /// this run only.
+    pub fn open(file: &Path, deadline: Option<Instant>) -> Result<CookieJar, CookieJarError> {
+        let bad = |why: Error| CookieJarError { file: file.to_owned(), why };
         if file.as_os_str().is_empty() {
-            return Ok(Jar::default());
+            return Ok(CookieJar::default());
         }
         let input = match Input::open(file, MAX_FILE, deadline) {
             Err(why) if why.kind() == ErrorKind::NotFound => {
-                return Ok(Jar { file: Some(file.to_owned()), ..Jar::default() });
+                return Ok(CookieJar { file: Some(file.to_owned()), ..CookieJar::default() });
             }
-            Err(Error::Kind { found, .. }) if found != Kind::Directory => return Ok(Jar::default()),
+            Err(Error::Kind { found, .. }) if found != FileKind::Directory => {
+                return Ok(CookieJar::default());
+            }
             input => input.map_err(bad)?,
         };
         if !input.is_regular().map_err(bad)? {
-            return Ok(Jar::default());
+            return Ok(CookieJar::default());
         }
-        // A link stays one: what it leads to now is replaced later, whatever the link is then.
+        // Follow a link now, so that saving replaces this target even if the link changes.
         let file = safe_file::resolve(file).map_err(bad)?;
         let content = input.read_all().map_err(bad)?;
-        Ok(Jar { cookies: read(&text::of(&content)), file: Some(file), changed: false })
+        Ok(CookieJar { cookies: parse(&text::decode(&content)), file: Some(file), changed: false })
     }
 
-    /// Takes what the Set-Cookie headers of an answer from `place` set, and tells whether that is
-    /// anything new.
-    pub fn take(&mut self, headers: &[Vec<u8>], place: &Place, now: i64) -> bool {
-        let mut news = false;
-        for cookie in headers.iter().filter_map(|header| Cookie::read(header, place, now)) {
+    /// Stores the cookies of Set-Cookie headers from `target`. Returns whether any is new or changed.
+    pub fn store(&mut self, headers: &[Vec<u8>], target: &HttpTarget, now: i64) -> bool {
+        let mut changed = false;
+        for cookie in headers.iter().filter_map(|header| Cookie::parse(header, target, now)) {
             let at = self.cookies.iter().position(|old| cookie.replaces(old));
             match at {
-                // Plain HTTP cannot replace what is for TLS alone.
-                Some(at) if self.cookies.get(at).is_some_and(|old| old.secure && !place.tls) => {}
+                // Plain HTTP must not replace a secure cookie.
+                Some(at) if self.cookies.get(at).is_some_and(|old| old.secure && !target.tls) => {}
                 Some(at) => {
-                    news |= self.cookies.get(at) != Some(&cookie);
+                    changed |= self.cookies.get(at) != Some(&cookie);
                     if let Some(old) = self.cookies.get_mut(at) {
                         *old = cookie;
                     }
                 }
-                None if cookie.is_over(now) => {}
+                None if cookie.is_expired(now) => {}
                 None if self.cookies.len() < MAX_COOKIES => {
                     self.cookies.push(cookie);
-                    news = true;
+                    changed = true;
                 }
                 None => {}
             }
         }
-        self.changed |= news;
-        news
+        self.changed |= changed;
+        changed
     }
 
-    /// The value of the Cookie header for a request to `place`; empty when no cookie is for it.
-    pub fn header(&self, place: &Place, now: i64) -> String {
+    /// Value of the Cookie header for a request to `target`; empty without cookies for it.
+    pub fn header(&self, target: &HttpTarget, now: i64) -> String {
         let mut fitting: Vec<&Cookie> =
-            self.cookies.iter().filter(|cookie| cookie.is_for(place, now)).collect();
-        // The longest path first (RFC 6265, section 5.4).
+            self.cookies.iter().filter(|cookie| cookie.is_for(target, now)).collect();
+        // Longest path first (RFC 6265, section 5.4).
         fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let mut header = String::new();
         for cookie in fitting {
@@ -106,8 +113,8 @@ impl Jar {
         header
     }
 
-    /// Writes the jar back, if it has changed. Another run sees the old file or the new one, whole,
-    /// and no other user sees either.
+    /// Writes the jar back if it has changed. The file is replaced atomically, and no other user can
+    /// read it.
     pub fn save(&self, now: i64) -> Result<(), std::io::Error> {
         let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };
         let mut name = file.file_name().unwrap_or_default().to_owned();
@@ -120,7 +127,7 @@ impl Jar {
                 fs::rename(&beside, file)
             });
         written.inspect_err(|why| {
-            // What was there before us is not ours to take away.
+            // A file that already existed is not ours to remove.
             if why.kind() != ErrorKind::AlreadyExists {
                 let _ = fs::remove_file(&beside);
             }
@@ -132,7 +139,7 @@ impl Jar {
             "# Netscape HTTP Cookie File\n# Written by check_http; curl and wget read it as \
             well.\n\n",
         );
-        for cookie in self.cookies.iter().filter(|cookie| !cookie.is_over(now)) {
+        for cookie in self.cookies.iter().filter(|cookie| !cookie.is_expired(now)) {
             let truth = |is: bool| if is { "TRUE" } else { "FALSE" };
             let columns = [
                 if cookie.http_only { HTTP_ONLY } else { "" },
@@ -158,14 +165,14 @@ impl Jar {
     }
 }
 
-/// The cookies of a file. What is no line of one is passed over, as everybody does.
-fn read(text: &str) -> Vec<Cookie> {
-    text.lines().filter_map(line).take(MAX_COOKIES).collect()
+/// Parses a file. Invalid lines are ignored, as in curl and wget.
+fn parse(text: &str) -> Vec<Cookie> {
+    text.lines().filter_map(parse_line).take(MAX_COOKIES).collect()
 }
 
-/// `domain subdomains path secure expires name value`, by tabs; an expiry of 0 is the end of the
-/// session.
-fn line(line: &str) -> Option<Cookie> {
+/// Parses `domain subdomains path secure expires name value`, separated by tabs. An expiry of 0 is
+/// the end of the session.
+fn parse_line(line: &str) -> Option<Cookie> {
     let (line, http_only) = line.strip_prefix(HTTP_ONLY).map_or((line, false), |rest| (rest, true));
     let mut columns = line.trim_end_matches('\r').split('\t');
     let mut column = || columns.next();
@@ -174,12 +181,12 @@ fn line(line: &str) -> Option<Cookie> {
     let (subdomains, path, secure, expires, name) =
         (truth(column()?), column()?, truth(column()?), column()?, column()?);
     let value = column().unwrap_or_default();
-    let sound = !domain.starts_with('#')
+    let valid = !domain.starts_with('#')
         && path.starts_with('/')
         && !name.is_empty()
         && !line.contains(|c: char| c.is_control() && c != '\t');
     let expires: i64 = expires.parse().ok()?;
-    sound.then(|| Cookie {
+    valid.then(|| Cookie {
         domain: domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase(),
         subdomains,
         path: path.to_owned(),
@@ -197,9 +204,9 @@ mod tests {
 
     const NOW: i64 = 784_111_777;
 
-    fn place(host: &str, url: &str, tls: bool) -> Place {
+    fn target(host: &str, url: &str, tls: bool) -> HttpTarget {
         let (port, host) = (443, Some(host.to_owned()));
-        Place {
+        HttpTarget {
             tls,
             host,
             address: "h".into(),
@@ -215,12 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn reads_what_it_wrote() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("jar");
-        let mut jar = Jar::open(&file, None).unwrap();
-        let from = place("www.x.org", "/a/b", true);
-        jar.take(
+        let mut jar = CookieJar::open(&file, None).unwrap();
+        let from = target("www.x.org", "/a/b", true);
+        jar.store(
             &headers(&[
                 "s=1",
                 "d=2; Domain=x.org; Path=/; Secure; HttpOnly",
@@ -232,52 +239,62 @@ mod tests {
         );
         jar.save(NOW).unwrap();
         let text = fs::read_to_string(&file).unwrap();
-        let expected = "www.x.org\tFALSE\t/a\tFALSE\t0\ts\t1\n#HttpOnly_.x.org\tTRUE\t/\tTRUE\t0\td\t2\n\
+        let expected = "www.x.org\tFALSE\t/a\tFALSE\t0\ts\t1\n\
+                        #HttpOnly_.x.org\tTRUE\t/\tTRUE\t0\td\t2\n\
                         www.x.org\tFALSE\t/a\tFALSE\t784111837\te\t\n";
         assert!(text.ends_with(expected), "{text}");
-        let again = Jar::open(&file, None).unwrap();
+        let again = CookieJar::open(&file, None).unwrap();
         assert_eq!(again.cookies, jar.cookies);
         assert_eq!(again.header(&from, NOW), "s=1; e=; d=2");
         assert_eq!(again.header(&from, NOW + 60), "s=1; d=2");
-        assert_eq!(again.header(&place("www.x.org", "/a", false), NOW), "s=1; e=");
-        assert_eq!(again.header(&place("y.org", "/a", true), NOW), "");
+        assert_eq!(again.header(&target("www.x.org", "/a", false), NOW), "s=1; e=");
+        assert_eq!(again.header(&target("y.org", "/a", true), NOW), "");
     }
 
     #[test]
-    fn a_later_cookie_replaces_or_removes_the_same() {
-        let (mut jar, at) = (Jar::default(), place("h", "/", true));
-        jar.take(&headers(&["a=1", "a=2", "b=1; Secure", "c=1"]), &at, NOW);
-        jar.take(&headers(&["c=; Max-Age=0"]), &at, NOW);
+    fn later_cookie_replaces_or_removes_the_same() {
+        let (mut jar, at) = (CookieJar::default(), target("h", "/", true));
+        jar.store(&headers(&["a=1", "a=2", "b=1; Secure", "c=1"]), &at, NOW);
+        jar.store(&headers(&["c=; Max-Age=0"]), &at, NOW);
         assert_eq!(jar.header(&at, NOW), "a=2; b=1");
-        jar.take(&headers(&["b=forged"]), &place("h", "/", false), NOW);
+        jar.store(&headers(&["b=forged"]), &target("h", "/", false), NOW);
         assert_eq!(jar.header(&at, NOW), "a=2; b=1");
     }
 
     #[test]
-    fn a_file_of_anybody_is_read() {
-        let text = "# Netscape HTTP Cookie \
-                    File\r\nh\tFALSE\t/\tFALSE\t0\ta\tb\r\nrubbish\n.x.org\tTRUE\t/\tTRUE\t2000000000\tc\td\n\
-                    h\tFALSE\t/\tFALSE\tsoon\tx\ty\n#HttpOnly_h\tFALSE\t/\tFALSE\t0\te\tf\nh\tFALSE\t/\tFALSE\t0\tempty\n";
-        let names: Vec<_> = read(text).into_iter().map(|cookie| cookie.name).collect();
+    fn reads_files_of_other_programs() {
+        let text = "# Netscape HTTP Cookie File\r\n\
+                    h\tFALSE\t/\tFALSE\t0\ta\tb\r\n\
+                    rubbish\n\
+                    .x.org\tTRUE\t/\tTRUE\t2000000000\tc\td\n\
+                    h\tFALSE\t/\tFALSE\tsoon\tx\ty\n\
+                    #HttpOnly_h\tFALSE\t/\tFALSE\t0\te\tf\n\
+                    h\tFALSE\t/\tFALSE\t0\tempty\n";
+        let names: Vec<_> = parse(text).into_iter().map(|cookie| cookie.name).collect();
         assert_eq!(names, ["a", "c", "e", "empty"]);
     }
 
     #[test]
-    fn only_files_are_files() {
+    fn keeps_cookies_in_regular_files_only() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Jar::open(folder.path(), None).unwrap_err().to_string().contains("is a directory"));
-        let mut jar = Jar::open(Path::new("/dev/null"), None).unwrap();
-        jar.take(&headers(&["a=1"]), &place("h", "/", true), NOW);
+        assert!(
+            CookieJar::open(folder.path(), None)
+                .unwrap_err()
+                .to_string()
+                .contains("is a directory")
+        );
+        let mut jar = CookieJar::open(Path::new("/dev/null"), None).unwrap();
+        jar.store(&headers(&["a=1"]), &target("h", "/", true), NOW);
         assert!(jar.save(NOW).is_ok() && !Path::new("/dev/null").is_file());
     }
 
     #[test]
-    fn a_jar_is_bounded() {
-        let mut jar = Jar::default();
+    fn limits_cookies_and_header() {
+        let mut jar = CookieJar::default();
         let many: Vec<Vec<u8>> =
             (0..2000).map(|count| format!("c{count}={}", "x".repeat(100)).into_bytes()).collect();
-        jar.take(&many, &place("h", "/", true), NOW);
+        jar.store(&many, &target("h", "/", true), NOW);
         assert_eq!(jar.cookies.len(), MAX_COOKIES);
-        assert!(jar.header(&place("h", "/", true), NOW).len() <= MAX_HEADER);
+        assert!(jar.header(&target("h", "/", true), NOW).len() <= MAX_HEADER);
     }
 }

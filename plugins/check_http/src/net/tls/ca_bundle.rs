@@ -1,12 +1,10 @@
-//! Where the certificates of authorities are, when a server's is to be verified.
+//! The system's certificates of authorities, to verify a server's against.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 
-use plugin_kit::Problem;
-
-use crate::net::tls::pem::Pem;
-use crate::spec::typed::unreadable;
+use super::pem::PemFile;
 
 /// Where distributions keep all of them in one file.
 const BUNDLES: [&str; 6] = [
@@ -18,15 +16,25 @@ const BUNDLES: [&str; 6] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The system's file: the one OpenSSL's variable names, or the first there is.
-pub fn bundle(deadline: Option<Instant>) -> Result<Pem, Problem> {
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum CaBundleError {
+    /// The file that SSL_CERT_FILE names is unusable.
+    #[error("{1}")]
+    Unusable(OsString, safe_file::Error),
+    /// The system has none.
+    #[error("No certificates of authorities are installed: name their file with --ca-cert")]
+    Missing,
+}
+
+/// Opens the system's bundle: the file that OpenSSL's SSL_CERT_FILE names, or the first that exists.
+pub fn open(deadline: Option<Instant>) -> Result<PemFile, CaBundleError> {
     if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
-        return Pem::open(Path::new(&named), deadline).map_err(|why| unreadable(&why, &named));
+        return PemFile::open(Path::new(&named), deadline)
+            .map_err(|why| CaBundleError::Unusable(named, why));
     }
-    let none = || {
-        Problem::Usage(
-            "No certificates of authorities are installed: name their file with --ca-cert".into(),
-        )
-    };
-    BUNDLES.iter().find_map(|path| Pem::open(Path::new(path), deadline).ok()).ok_or_else(none)
+    BUNDLES
+        .iter()
+        .find_map(|path| PemFile::open(Path::new(path), deadline).ok())
+        .ok_or(CaBundleError::Missing)
 }

@@ -1,8 +1,6 @@
-//! TLS by OpenSSL at security level 0: whatever a peer speaks, from TLS 1.0 on, with ciphers and
-//! keys of any age.
+//! TLS by OpenSSL at security level 0: any version from TLS 1.0 on, any cipher, any key size.
 //!
-//! Unless verification is asked for, nothing is lost by talking to the weakest of them: that they
-//! answer is the question.
+//! Without verification a weak peer is not a risk: the check is whether it responds.
 
 use std::io::{ErrorKind, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -12,25 +10,28 @@ use openssl::pkey::PKey;
 use openssl::ssl::{
     HandshakeError, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion,
 };
-
 use openssl::x509::X509VerifyResult;
 
-use super::Secured;
+use super::{TlsConnection, TlsSpec, TlsVersion};
 use crate::fault::{Fault, TlsFault};
-use crate::net::socket::{Socket, Stream};
-use crate::spec::{TlsVersion, TlsWish};
+use crate::http::connection::stream::ByteStream;
+use crate::net::socket::Socket;
 use crate::text;
 
-/// Shakes hands.
-pub fn handshake(socket: Socket, wish: &TlsWish, name: Option<&str>) -> Result<Secured, Fault> {
-    let context = context(wish)?;
+/// Performs the handshake.
+pub fn handshake(
+    socket: Socket,
+    spec: &TlsSpec,
+    name: Option<&str>,
+) -> Result<TlsConnection, Fault> {
+    let context = context(spec)?;
     let mut ssl = Ssl::new(&context).map_err(|why| refused(&why))?;
     if let Some(name) = name {
         let address = name.parse::<std::net::IpAddr>().ok();
         if address.is_none() {
             ssl.set_hostname(name).map_err(|why| refused(&why))?;
         }
-        if wish.authorities.is_some() {
+        if spec.ca_bundle.is_some() {
             let expected = match address {
                 Some(address) => ssl.param_mut().set_ip(address),
                 None => ssl.param_mut().set_host(name),
@@ -50,18 +51,17 @@ pub fn handshake(socket: Socket, wish: &TlsWish, name: Option<&str>) -> Result<S
         ssl.version_str(),
         ssl.current_cipher().map_or("unknown", |cipher| cipher.name())
     );
-    Ok(Secured { stream: Box::new(stream), chain, agreed })
+    Ok(TlsConnection { stream: Box::new(stream), chain, agreed })
 }
 
-fn context(wish: &TlsWish) -> Result<SslContext, Fault> {
-    // Not SslConnector: that would load the system's authorities, which takes longer than all the
-    // rest.
+fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
+    // Not SslConnector: it would load the system's CA bundle, which takes longer than the rest.
     let build = || {
         let mut builder = SslContext::builder(SslMethod::tls_client())?;
-        match &wish.authorities {
+        match &spec.ca_bundle {
             Some(_) => {
-                // What is to be trusted has to be worth it: 80 bits
-                // (SSL_CTX_set_security_level(3)).
+                // 80 bits of security (SSL_CTX_set_security_level(3)): weaker certificates prove
+                // nothing.
                 builder.set_security_level(1);
                 builder.set_verify(SslVerifyMode::PEER);
             }
@@ -74,54 +74,54 @@ fn context(wish: &TlsWish) -> Result<SslContext, Fault> {
         builder.set_options(
             SslOptions::NO_TICKET | SslOptions::ALLOW_UNSAFE_LEGACY_RENEGOTIATION | legacy_server(),
         );
-        builder.set_min_proto_version(Some(wish.oldest.map_or(SslVersion::TLS1, version)))?;
-        builder.set_max_proto_version(wish.newest.map(version))?;
+        builder.set_min_proto_version(Some(spec.oldest.map_or(SslVersion::TLS1, version)))?;
+        builder.set_max_proto_version(spec.newest.map(version))?;
         Ok(builder)
     };
     let mut builder = build().map_err(|why| refused(&why))?;
-    if let Some(authorities) = &wish.authorities {
-        piped(authorities.certificates()?, |path| {
+    if let Some(bundle) = &spec.ca_bundle {
+        piped(bundle.certificates()?, |path| {
             builder.set_ca_file(path).map_err(|why| refused(&why))
         })?;
     }
-    if let Some((certificate, key)) = &wish.client {
-        let no_chain = |_| Fault::Client("Unable to open certificate chain file!");
+    if let Some((certificate, key)) = &spec.client {
+        let no_chain = |_| Fault::ClientCertificate("Unable to open certificate chain file!");
         piped(certificate.certificates()?, |path| {
             builder.set_certificate_chain_file(path).map_err(no_chain)
         })?;
-        // Without an answer of ours OpenSSL would ask a person for the pass phrase, and wait.
+        // Without this callback OpenSSL would prompt for the pass phrase and wait.
         let key = key.key(|pem| PKey::private_key_from_pem_callback(pem, |_| Ok(0)).ok())?;
         let fits = key.is_some_and(|key| {
             builder.set_private_key(&key).and_then(|()| builder.check_private_key()).is_ok()
         });
         if !fits {
-            return Err(Fault::OTHER_KEY);
+            return Err(Fault::KEY_MISMATCH);
         }
     }
     Ok(builder.build())
 }
 
-/// Has OpenSSL read `content` from a pipe, for it reads chains, and the trust that TRUSTED
-/// CERTIFICATE sets, from files alone; and a file of somebody else's might never end.
+/// Passes `content` to OpenSSL through a pipe. OpenSSL reads chains, and the trust that TRUSTED
+/// CERTIFICATE sets, from files only; and another user's file might never end.
 fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
-    let none =
-        |why: std::io::Error| Fault::File(format!("no pipe to OpenSSL: {}", text::plain(&why)));
-    let (reader, mut writer) = pipe().map_err(none)?;
+    let failed =
+        |why: std::io::Error| Fault::File(format!("no pipe to OpenSSL: {}", text::io_error(&why)));
+    let (reader, mut writer) = pipe().map_err(failed)?;
     std::thread::scope(|scope| {
-        // What is not read to its end, OpenSSL has refused.
+        // Fails if OpenSSL refuses the content before its end.
         let write = move || writer.write_all(content);
         std::thread::Builder::new()
             .stack_size(64 << 10)
             .spawn_scoped(scope, write)
-            .map_err(none)?;
+            .map_err(failed)?;
         let result = read(format!("/proc/self/fd/{}", reader.as_raw_fd()));
         drop(reader);
         result
     })
 }
 
-/// SSL_OP_LEGACY_SERVER_CONNECT: servers that do not know secure renegotiation (RFC 5746). It has
-/// no name in the crate.
+/// SSL_OP_LEGACY_SERVER_CONNECT, which the crate does not name: allows servers without secure
+/// renegotiation (RFC 5746).
 fn legacy_server() -> SslOptions {
     SslOptions::from_bits_retain(0x4)
 }
@@ -135,7 +135,7 @@ fn version(version: TlsVersion) -> SslVersion {
     }
 }
 
-impl Stream for SslStream<Socket> {
+impl ByteStream for SslStream<Socket> {
     fn close(&mut self) {
         let _ = self.shutdown();
     }
@@ -149,24 +149,26 @@ fn interrupted(error: HandshakeError<Socket>) -> Fault {
     let verified = stream.ssl().verify_result();
     if stream.ssl().verify_mode() == SslVerifyMode::PEER && verified != X509VerifyResult::OK {
         let why = verified.error_string().to_owned();
-        return Fault::Untrusted(TlsFault { why, worth_openssl: false });
+        return Fault::Untrusted(TlsFault { why, openssl_may_help: false });
     }
     let error = stream.into_error();
     match (error.io_error(), error.ssl_error()) {
         (Some(why), _) if why.kind() == ErrorKind::TimedOut => Fault::Timeout,
         (_, Some(stack)) if !stack.errors().is_empty() => refused(stack),
-        (Some(why), _) => Fault::Tls(TlsFault { why: text::plain(why), worth_openssl: false }),
+        (Some(why), _) => {
+            Fault::Tls(TlsFault { why: text::io_error(why), openssl_may_help: false })
+        }
         _ => Fault::Tls(TlsFault {
             why: "the peer closed the connection".into(),
-            worth_openssl: false,
+            openssl_may_help: false,
         }),
     }
 }
 
-/// In words; the library's own text names its functions, files and lines.
+/// The reasons only: the library's own text names functions, files and lines.
 fn refused(stack: &ErrorStack) -> Fault {
     let reasons: Vec<&str> =
         stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
     let why = if reasons.is_empty() { stack.to_string() } else { reasons.join(", ") };
-    Fault::Tls(TlsFault { why, worth_openssl: false })
+    Fault::Tls(TlsFault { why, openssl_may_help: false })
 }

@@ -1,8 +1,7 @@
-//! Certificates and keys that the command line names: opened with it, read when TLS is first
-//! spoken.
+//! Certificate and key files of the command line.
 //!
-//! Not before, because a pipe can be read only once, and check_http_openssl may be the one that
-//! needs it.
+//! They are opened with the command line, but read at the first handshake: a pipe can be read only
+//! once, and check_http_openssl may be the program that needs it.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -13,39 +12,39 @@ use safe_file::{Error, Input};
 use crate::fault::Fault;
 use crate::text;
 
-/// No bundle of authorities is larger.
+/// Limit of a file; CA bundles are smaller.
 const MAX_FILE: u64 = 16 << 20;
 
-type Content = Result<Vec<u8>, Error>;
+type FileContent = Result<Vec<u8>, Error>;
 
-/// A file in PEM.
+/// A file in PEM format.
 #[derive(Debug)]
-pub struct Pem {
-    /// Where it is.
+pub struct PemFile {
+    /// Path, for messages.
     pub path: PathBuf,
-    content: LazyLock<Content, Box<dyn FnOnce() -> Content + Send>>,
+    content: LazyLock<FileContent, Box<dyn FnOnce() -> FileContent + Send>>,
 }
 
-impl Pem {
-    /// Opens a file, or a descriptor of ours.
-    pub fn open(path: &Path, deadline: Option<Instant>) -> Result<Pem, Error> {
+impl PemFile {
+    /// Opens a file or a descriptor (/dev/fd/N).
+    pub fn open(path: &Path, deadline: Option<Instant>) -> Result<PemFile, Error> {
         let input = Input::open(path, MAX_FILE, deadline)?;
-        Ok(Pem { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) })
+        Ok(PemFile { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) })
     }
 
-    /// Certificates. OpenSSL would ask a person for the pass phrase of one that is encrypted.
+    /// The content for use as certificates. An encrypted one is an error, because OpenSSL would prompt
+    /// for its pass phrase.
     pub fn certificates(&self) -> Result<&[u8], Fault> {
         let content = self.bytes()?;
-        // RFC 1421, section 4.6.1.1: behind the line that begins a block.
-        let not_of_a_key = |at| {
+        // The header follows the first line of a block (RFC 1421, section 4.6.1.1).
+        let outside_a_key = |at| {
             content.get(..at).is_some_and(|before| !before.trim_ascii_end().ends_with(b" KEY-----"))
         };
-        let encrypted = memchr::memmem::find_iter(content, "Proc-Type:").any(not_of_a_key);
+        let encrypted = memchr::memmem::find_iter(content, "Proc-Type:").any(outside_a_key);
         if encrypted { Err(self.encrypted("certificate")) } else { Ok(content) }
     }
 
-    /// What `read` makes of a private key; `None` if it is no key, or none that goes with its
-    /// certificate.
+    /// Parses a private key with `read`. `None` if it is not a key; an encrypted key is an error.
     pub fn key<T>(&self, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>, Fault> {
         let content = self.bytes()?;
         let key = read(content);

@@ -1,0 +1,90 @@
+//! Judges header and body: age, texts, patterns, JSON, size, completeness.
+
+use plugin_kit::State;
+
+use super::{age, json};
+use crate::http::response::{BodyEnd, Response};
+use crate::http::target::HttpTarget;
+use crate::spec::CheckSpec;
+use crate::text;
+
+/// A text that was not found is shown up to this length.
+const SHOWN_TEXT: usize = 26;
+const DOTS: &str = "...";
+
+/// What is wrong with a response, in the order of monitoring-plugins.
+pub fn findings(
+    spec: &CheckSpec,
+    target: &HttpTarget,
+    response: &Response,
+) -> Vec<(State, String)> {
+    let mut found = Vec::new();
+    let want = &spec.response;
+    let header = &response.head.header;
+    found.extend(want.max_age.and_then(|seconds| age::judge(&response.head, seconds)));
+    if let Some(string) =
+        want.header_string.as_ref().filter(|string| !text::contains(header, string))
+    {
+        let (string, url) = (shortened(string), target.display_url());
+        found.push((State::Critical, format!("header '{string}' not found on '{url}'")));
+    }
+    if want.header_pattern.as_ref().is_some_and(|pattern| !pattern.is_match(header)) {
+        found.push((State::Critical, "header pattern not found".into()));
+    }
+    search(spec, target, response, &mut found);
+    found.extend(
+        json::complaints(&response.body, &want.json)
+            .into_iter()
+            .map(|complaint| (State::Critical, complaint)),
+    );
+    let size = want.size;
+    if size.max > 0 && response.received > size.max {
+        found.push((State::Warning, format!("page size {} too large", response.received)));
+    } else if response.received < size.min {
+        found.push((State::Warning, format!("page size {} too small", response.received)));
+    }
+    if response.damaged {
+        found.push((State::Critical, "body cannot be decompressed".into()));
+    }
+    if let BodyEnd::Short(missing) = response.end {
+        found.push((State::Critical, format!("body incomplete, {missing} bytes missing")));
+    }
+    found
+}
+
+/// Adds the texts and patterns that the body should contain and does not, or the other way round.
+fn search(
+    spec: &CheckSpec,
+    target: &HttpTarget,
+    response: &Response,
+    found: &mut Vec<(State, String)>,
+) {
+    let want = &spec.response;
+    let searched = response.searched.map_or(String::new(), |limit| {
+        format!(" (only its first {} MiB are searched)", limit >> 20)
+    });
+    let matches = &response.matches;
+    for (string, _) in want.strings.iter().zip(&matches.strings).filter(|(_, found)| !**found) {
+        let (string, url) = (shortened(string), target.display_url());
+        found.push((State::Critical, format!("string '{string}' not found on '{url}'{searched}")));
+    }
+    for matched in &matches.patterns {
+        match (*matched, want.invert_pattern) {
+            (false, false) => {
+                found.push((want.pattern_state, format!("pattern not found{searched}")))
+            }
+            (true, true) => found.push((want.pattern_state, "pattern found".into())),
+            _ => {}
+        }
+    }
+}
+
+fn shortened(text: &[u8]) -> String {
+    // Not within a character: the rest would not be UTF-8, and the text be decoded as latin-1.
+    let end =
+        std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
+    match text.get(..end) {
+        Some(start) if text.len() > SHOWN_TEXT + DOTS.len() => text::decode(start) + DOTS,
+        _ => text::decode(text),
+    }
+}

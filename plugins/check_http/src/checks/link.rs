@@ -1,0 +1,12 @@
+//! The result as an HTML link (-L).
+
+use crate::spec::CheckSpec;
+
+/// Makes a line a link to the first URL of the check, if the spec says so.
+pub fn linked(spec: &CheckSpec, line: String) -> String {
+    if spec.output.link {
+        format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", spec.target.display_url())
+    } else {
+        line
+    }
+}

@@ -1,0 +1,86 @@
+//! Performance data: times, sizes, days of certificates.
+
+use std::time::Duration;
+
+use plugin_kit::{Number, Perfdata, Range};
+
+use super::json;
+use crate::http::response::Response;
+use crate::spec::{CertificateDays, CheckSpec};
+
+/// Durations of the phases of the last exchange.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PhaseTimes {
+    /// From the start of the check to its result.
+    pub total: Duration,
+    /// Name lookup and connect.
+    pub connect: Duration,
+    /// TLS handshake, if there was one.
+    pub tls: Option<Duration>,
+}
+
+/// The items for a response.
+pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> Vec<Perfdata> {
+    let mut items = vec![time(spec, times), size(spec, response)];
+    if spec.output.extended {
+        let mut part = |label: &str, time: Option<Duration>| {
+            // Without TLS its item stays in place, empty.
+            let label = if time.is_some() { label } else { "" };
+            let mut item = Perfdata::new(label, seconds(time.unwrap_or_default()), "s");
+            item.max = limit(spec);
+            items.push(item);
+        };
+        part("time_connect", Some(times.connect));
+        part("time_ssl", times.tls);
+        part("time_headers", Some(response.sending));
+        part("time_firstbyte", Some(response.first_byte));
+        part("time_transfer", Some(response.transfer));
+    }
+    items.extend(json::perfdata(&response.body, &spec.response.json_perfdata));
+    items
+}
+
+/// The items without a response: time and size.
+pub fn of_failure(spec: &CheckSpec, elapsed: Duration) -> [Perfdata; 2] {
+    let times = PhaseTimes { total: elapsed, ..PhaseTimes::default() };
+    [time(spec, times), size(spec, &Response::default())]
+}
+
+/// The days until a certificate expires.
+pub fn certificate_days(left: i64, thresholds: CertificateDays) -> Perfdata {
+    let mut item = Perfdata::new("certificate_days", Number::Integer(left), "");
+    item.warn = Some(Number::AtLeast(thresholds.warning));
+    item.crit = Some(Number::AtLeast(thresholds.critical));
+    item
+}
+
+fn time(spec: &CheckSpec, times: PhaseTimes) -> Perfdata {
+    // Only the end of a range is printed; an open one is 0, as in monitoring-plugins.
+    let end = |range: Range| {
+        Number::Decimal(Some(range.end()).filter(|end| end.is_finite()).unwrap_or(0.0))
+    };
+    let mut time = Perfdata::new("time", seconds(times.total), "s");
+    time.warn = spec.warning.map(end);
+    time.crit = spec.critical.map(end);
+    time.min = Some(Number::Decimal(0.0));
+    time.max = limit(spec);
+    time
+}
+
+fn size(spec: &CheckSpec, response: &Response) -> Perfdata {
+    let mut size = Perfdata::new("size", Number::Count(response.received), "B");
+    size.min = Some(Number::Count(0));
+    if spec.response.size.min > 0 {
+        size.warn = Some(Number::Count(spec.response.size.min));
+        size.crit = Some(Number::Count(0));
+    }
+    size
+}
+
+fn limit(spec: &CheckSpec) -> Option<Number> {
+    Some(seconds(spec.timeout.unwrap_or_default()))
+}
+
+fn seconds(time: Duration) -> Number {
+    Number::Decimal(time.as_secs_f64())
+}

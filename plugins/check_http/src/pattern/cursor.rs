@@ -1,0 +1,29 @@
+//! The part of a pattern that is still to be parsed.
+
+/// The part of a pattern that is still to be parsed.
+pub(super) struct Cursor<'p> {
+    pub(super) rest: &'p [u8],
+}
+
+impl Cursor<'_> {
+    /// The next byte, without consuming it.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Consumes the next byte.
+    pub(super) fn next(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    /// Consumes the next byte if it is `byte`, and returns whether it was.
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        if there {
+            self.next();
+        }
+        there
+    }
+}

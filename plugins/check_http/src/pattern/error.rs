@@ -1,0 +1,29 @@
+//! Why a pattern is invalid.
+
+/// Why a pattern is invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's message says what it is")]
+pub enum BadPattern {
+    #[error("( without )")]
+    OpenGroup,
+    #[error("[ without ]")]
+    OpenBracket,
+    #[error("{{ without }}")]
+    OpenCount,
+    #[error("no count between {{ and }}")]
+    BadCount,
+    #[error("nothing to repeat before *, +, ? or {{")]
+    NothingToRepeat,
+    #[error("no such [:class:]")]
+    BadClass,
+    #[error("no such [.element.]")]
+    BadElement,
+    #[error("a range ends before it starts")]
+    BadRange,
+    #[error("backslash at the end")]
+    OpenEscape,
+    #[error("back-references such as \\1 are not supported")]
+    BackReference,
+    #[error("too big")]
+    TooBig,
+}

@@ -1,0 +1,55 @@
+//! Skips text in which no match can start.
+
+use memchr::memchr2;
+use memchr::memmem::Finder;
+use regex_syntax::hir::Hir;
+use regex_syntax::hir::literal::Extractor;
+
+/// What every match starts with.
+#[derive(Debug)]
+pub(super) enum Prefilter {
+    /// This text.
+    Text(Finder<'static>),
+    /// One of these two bytes.
+    Either(u8, u8),
+    /// One of the bytes whose entry is true.
+    Bytes([bool; 256]),
+}
+
+impl Prefilter {
+    /// The prefilter of a pattern that starts with one of a few texts and has no look-around.
+    pub(super) fn of(hir: &Hir) -> Option<Box<Prefilter>> {
+        if !hir.properties().look_set().is_empty() {
+            return None;
+        }
+        let texts = Extractor::new().extract(hir);
+        let first: Option<Vec<u8>> =
+            texts.literals()?.iter().map(|text| text.as_bytes().first().copied()).collect();
+        let mut first = first?;
+        first.sort_unstable();
+        first.dedup();
+        Some(Box::new(match first.as_slice() {
+            [] => return None,
+            [_] => Prefilter::Text(Finder::new(texts.longest_common_prefix()?).into_owned()),
+            [one, other] => Prefilter::Either(*one, *other),
+            several => Prefilter::Bytes(std::array::from_fn(|byte| {
+                several.iter().any(|first| usize::from(*first) == byte)
+            })),
+        }))
+    }
+
+    /// The first position in `text` where a match may start; more text may follow.
+    pub(super) fn find(&self, text: &[u8]) -> usize {
+        match self {
+            // A match may start in the last bytes.
+            Prefilter::Text(finder) => finder
+                .find(text)
+                .unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),
+            Prefilter::Either(one, other) => memchr2(*one, *other, text).unwrap_or(text.len()),
+            Prefilter::Bytes(first) => text
+                .iter()
+                .position(|byte| first.get(usize::from(*byte)) == Some(&true))
+                .unwrap_or(text.len()),
+        }
+    }
+}

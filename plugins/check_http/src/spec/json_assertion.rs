@@ -1,0 +1,114 @@
+//! Conditions on a JSON document: `/status=="up"`. Pure.
+
+use std::cmp::Ordering;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+/// A condition on a value in a document, which a JSON pointer (RFC 6901) names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonAssertion {
+    /// The condition as it was typed.
+    pub text: String,
+    /// Pointer to the value.
+    pub pointer: String,
+    /// What the value is compared with; without it, the value has to exist.
+    condition: Option<(Comparison, Value)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// Operators, the longer ones first: `<=` is not `<`.
+const COMPARISONS: [(&str, Comparison); 6] = [
+    ("==", Comparison::Equal),
+    ("!=", Comparison::NotEqual),
+    ("<=", Comparison::LessOrEqual),
+    (">=", Comparison::GreaterOrEqual),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+];
+
+/// Why a text is not an assertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's message says what it is")]
+pub enum BadAssertion {
+    #[error("a JSON pointer begins with /")]
+    Pointer,
+    #[error("compare with ==, !=, <, <=, > or >=")]
+    Operator,
+    #[error("a text goes in quotes: \"up\"")]
+    Value,
+}
+
+impl FromStr for JsonAssertion {
+    type Err = BadAssertion;
+
+    fn from_str(text: &str) -> Result<JsonAssertion, BadAssertion> {
+        let at = text.find(['=', '!', '<', '>']).unwrap_or(text.len());
+        let (pointer, rest) = text.split_at(at);
+        let pointer = pointer.trim().to_owned();
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            return Err(BadAssertion::Pointer);
+        }
+        let condition = match COMPARISONS
+            .iter()
+            .find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?)))
+        {
+            None if rest.is_empty() => None,
+            None => return Err(BadAssertion::Operator),
+            Some((comparison, value)) => {
+                let value = serde_json::from_str(value.trim()).map_err(|_| BadAssertion::Value)?;
+                Some((*comparison, value))
+            }
+        };
+        Ok(JsonAssertion { text: text.to_owned(), pointer, condition })
+    }
+}
+
+impl JsonAssertion {
+    /// Whether the assertion holds for `document`.
+    pub fn holds(&self, document: &Value) -> bool {
+        let Some(found) = document.pointer(&self.pointer) else { return false };
+        let Some((comparison, wanted)) = &self.condition else { return true };
+        let order = order(found, wanted);
+        match comparison {
+            Comparison::Equal => order == Some(Ordering::Equal),
+            Comparison::NotEqual => order != Some(Ordering::Equal),
+            Comparison::Less => order == Some(Ordering::Less),
+            Comparison::LessOrEqual => order.is_some_and(Ordering::is_le),
+            Comparison::Greater => order == Some(Ordering::Greater),
+            Comparison::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
+        }
+    }
+}
+
+/// Numbers and texts are ordered; other values are equal or not comparable.
+fn order(found: &Value, wanted: &Value) -> Option<Ordering> {
+    match (found, wanted) {
+        (Value::Number(found), Value::Number(wanted)) => {
+            found.as_f64()?.partial_cmp(&wanted.as_f64()?)
+        }
+        (Value::String(found), Value::String(wanted)) => Some(found.cmp(wanted)),
+        _ => (found == wanted).then_some(Ordering::Equal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_invalid_assertions() {
+        for text in ["status==1", "/x=1", "/x==up", "/x=="] {
+            assert!(text.parse::<JsonAssertion>().is_err(), "{text}");
+        }
+    }
+}

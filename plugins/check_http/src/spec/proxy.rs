@@ -1,0 +1,28 @@
+//! HTTP proxies and the hosts that bypass them.
+
+/// An HTTP proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Name or address.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// `user:password`, if its URL contains them.
+    pub authorization: Option<Vec<u8>>,
+    /// Hosts and domains that bypass it; `*` means all.
+    pub bypass: Vec<String>,
+}
+
+impl Proxy {
+    /// Whether requests to `host` bypass the proxy.
+    pub fn bypasses(&self, host: &str) -> bool {
+        self.bypass.iter().any(|name| {
+            let domain =
+                host.len().checked_sub(name.len()).and_then(|at| host.split_at_checked(at));
+            name == "*"
+                || domain.is_some_and(|(before, end)| {
+                    end.eq_ignore_ascii_case(name) && (before.is_empty() || before.ends_with('.'))
+                })
+        })
+    }
+}
