@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use plugin_kit::clean;
 use policy_file::WatchService;
 
-use crate::messages::Notification;
+use crate::notification::Notification;
 
 /// Why a command did not reach Nagios. The repair itself is not affected.
 #[derive(Debug, thiserror::Error)]

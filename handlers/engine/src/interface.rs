@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use policy::{Event, Observation};
 
 use crate::error::Error;
-use crate::messages::Notification;
+use crate::notification::Notification;
 
 /// A monitoring engine.
 pub trait Engine {

@@ -9,12 +9,14 @@ pub mod configuration;
 mod error;
 mod interface;
 pub mod log;
-mod messages;
+
 mod nagios_files;
+mod notification;
 pub mod status_file;
 pub mod status_snapshot;
 
 pub use error::Error;
 pub use interface::Engine;
-pub use messages::Notification;
+
 pub use nagios_files::NagiosFiles;
+pub use notification::Notification;

@@ -9,7 +9,7 @@ use policy_file::{Config, WatchService};
 use crate::command_file;
 use crate::error::Error;
 use crate::interface::Engine;
-use crate::messages::Notification;
+use crate::notification::Notification;
 use crate::status_file::{self, ObjectStatus, StatusFileError};
 
 /// The files that the policy names.

@@ -7,23 +7,18 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use plugin_kit::{Outcome, Problem};
+use plugin_kit::{Outcome, Problem, program_places};
 use policy::{JobId, Reason, RepairName, consider};
 
 use crate::cli::{self, Invocation, Mode};
 use crate::exit::HandlerExit;
 use crate::{explain, job};
 
-/// The worker's name, beside this program or in the libexec directory.
-const WORKER: &str = "repair_worker";
-/// Where packages put it.
-const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
-    Some(path) => path,
-    None => "/usr/libexec/nagios-selfheal",
-};
+/// The worker's name.
+pub const WORKER: &str = "repair_worker";
 
 /// Handles one call: decides, and dispatches the repair to the worker if one may be needed.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
@@ -128,7 +123,7 @@ fn worker_command<T>(
     argv: &[OsString],
     run: impl Fn(&mut Command) -> io::Result<T>,
 ) -> Result<T, NotStarted> {
-    let places = worker_places(env::current_exe().ok().as_deref());
+    let places = program_places(env::current_exe().ok().as_deref(), WORKER);
     for place in &places {
         match run(Command::new(place).arg(format!("--job={job}")).args(argv)) {
             Ok(run) => return Ok(run),
@@ -137,42 +132,4 @@ fn worker_command<T>(
         }
     }
     Err(NotStarted::NotInstalled(places))
-}
-
-/// Where the worker may be, for the program `us`. Beside us first: whoever can write there could
-/// replace us as well.
-pub fn worker_places(us: Option<&Path>) -> Vec<PathBuf> {
-    let beside = us.and_then(Path::parent);
-    let prefixed =
-        beside.and_then(Path::parent).map(|prefix| prefix.join("libexec/nagios-selfheal"));
-    let mut places = Vec::new();
-    for directory in
-        [beside.map(Path::to_owned), prefixed, Some(LIBEXEC.into())].into_iter().flatten()
-    {
-        let place = directory.join(WORKER);
-        if !places.contains(&place) {
-            places.push(place);
-        }
-    }
-    places
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_worker_is_looked_for_beside_us_and_in_libexec() {
-        let places = worker_places(Some(Path::new("/opt/heal/bin/handle_repair")));
-        assert_eq!(
-            places,
-            [
-                "/opt/heal/bin/repair_worker",
-                "/opt/heal/libexec/nagios-selfheal/repair_worker",
-                "/usr/libexec/nagios-selfheal/repair_worker"
-            ]
-            .map(PathBuf::from)
-        );
-        assert_eq!(worker_places(Some(Path::new("/usr/bin/handle_repair"))).len(), 2);
-    }
 }

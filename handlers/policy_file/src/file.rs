@@ -49,6 +49,13 @@ impl Config {
         files.into_iter().flatten().filter_map(|file| file.parent())
     }
 
+    /// The directories of a verify command without a slash, in order: `ours`, for our own programs,
+    /// and its plugins go first.
+    pub fn plugin_places(&self, ours: Option<&Path>) -> Vec<PathBuf> {
+        let ours = ours.map(|directory| [directory.to_owned(), directory.join("plugins")]);
+        ours.into_iter().flatten().chain(self.plugin_path.iter().cloned()).collect()
+    }
+
     /// All places it names.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];

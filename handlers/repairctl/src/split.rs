@@ -103,7 +103,7 @@ pub fn run<C: Split>(
             let extended = with_options(argv, command.extra_args());
             let half = start(&account, context, &extended, Stdio::null())?;
             half.answer(command.timeout(), command.prints_json()).map_err(|why| match why {
-                privsep::Error::Reported { .. } => {
+                why @ privsep::Error::Reported { .. } => {
                     OtherHalfError::Reported { why, hint: hint(argv) }.into()
                 }
                 why => Problem::from(why),

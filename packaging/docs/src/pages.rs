@@ -10,6 +10,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::format;
+use crate::programs::programs;
 
 /// What is read and written on the Nagios server.
 const SERVER: [(&str, &str); 5] = [
@@ -53,7 +54,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
 /// A page for every program, and for every command of repairctl.
 pub fn all() -> io::Result<Vec<Page>> {
     let mut commands = Vec::new();
-    for mut program in crate::programs() {
+    for mut program in programs() {
         program.build();
         commands.extend(program.get_subcommands().filter(|one| !one.is_hide_set()).cloned());
         commands.push(program);

@@ -99,11 +99,8 @@ mod tests {
 
     #[test]
     fn perfdata_follows_the_last_line() {
-        let outcome = Outcome::new(State::Ok, "HTTP OK: fine ").perfdata(Perfdata::new(
-            "size",
-            Number::Count(1),
-            "B",
-        ));
+        let size = Perfdata::new("size", Number::Count(1), "B");
+        let outcome = Outcome::new(State::Ok, "HTTP OK: fine ").perfdata(size);
         assert_eq!(outcome.render(), b"HTTP OK: fine |size=1B;;;;\n");
     }
 

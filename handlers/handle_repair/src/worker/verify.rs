@@ -61,11 +61,7 @@ pub fn limit(rung: &Rung) -> Duration {
 /// Where verify commands are looked for: among our own programs first.
 pub fn places(config: &Config) -> Vec<PathBuf> {
     let us = std::env::current_exe().ok();
-    let beside = us
-        .as_deref()
-        .and_then(Path::parent)
-        .map(|directory| [directory.to_owned(), directory.join("plugins")]);
-    beside.into_iter().flatten().chain(config.plugin_path.iter().cloned()).collect()
+    config.plugin_places(us.as_deref().and_then(Path::parent))
 }
 
 /// Runs a verify command: its exit code is a Nagios state. Whatever is none proves nothing, neither

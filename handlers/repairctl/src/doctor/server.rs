@@ -9,6 +9,7 @@ use engine::configuration::{MainFile, ObjectCache};
 use engine::status_snapshot::StatusSnapshot;
 use handle_repair::handler;
 use handle_repair::worker::verify;
+use plugin_kit::program_places;
 use policy::Act;
 use policy_file::{Config, HostRoute};
 use rustix::fs::{Access, access};
@@ -52,7 +53,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
             ServerFix::InstallLocalRung,
         ));
     }
-    let worker = handler::worker_places(std::env::current_exe().ok().as_deref());
+    let worker = program_places(std::env::current_exe().ok().as_deref(), handler::WORKER);
     findings.push(match worker.iter().find(|place| runnable(place)) {
         Some(place) => ok("worker", place.display().to_string()),
         None => {

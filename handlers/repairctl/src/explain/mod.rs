@@ -141,8 +141,8 @@ fn history(
         flapping: object.flapping,
     });
     let shown = observed.report.as_ref().map(|report| Observation { object, share: report.share });
-    let window = config.policy.fleet.started.per;
-    ledger::gather(ledger, &call.event, window, now, shown).map_err(Problem::failed)
+    ledger::gather(ledger, &call.event, config.policy.fleet.started.per, now, shown)
+        .map_err(Problem::failed)
 }
 
 fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {

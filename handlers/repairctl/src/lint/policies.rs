@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use engine::configuration::{Configuration, Location};
+use plugin_kit::LIBEXEC;
 use policy_file::{BadPolicy, Config, WatchService};
 
 use super::finding::{Findings, error};
@@ -74,14 +75,10 @@ fn at(path: &Path, line: u32) -> Location {
     Location { file: Rc::from(path), line }
 }
 
-/// Where packages put our own programs; the worker searches there first.
-const OURS: [&str; 2] = ["/usr/libexec/nagios-selfheal", "/usr/libexec/nagios-selfheal/plugins"];
-
 fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
     for (name, rules) in &config.policy.repairs {
         for program in rules.ladder.iter().filter_map(|rung| rung.verify.first()) {
-            let places: Vec<PathBuf> =
-                OURS.iter().map(PathBuf::from).chain(config.plugin_path.iter().cloned()).collect();
+            let places = config.plugin_places(Some(Path::new(LIBEXEC)));
             let is_there = match program.contains('/') {
                 true => Path::new(program).is_file(),
                 false => places.iter().any(|place| place.join(program).is_file()),

@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use ledger::Paused;
 use plugin_kit::{Problem, clean};
-use policy::Rounded;
 
 use crate::object::Object;
 
@@ -30,7 +29,8 @@ pub fn scope_of(paused: &Paused) -> String {
 pub fn describe(paused: &Paused, now: SystemTime) -> String {
     let left = match paused.until {
         Some(until) => {
-            format!("for another {}", Rounded(until.duration_since(now).unwrap_or_default()))
+            let left = until.duration_since(now).unwrap_or_default();
+            format!("for another {}", policy::Rounded(left))
         }
         None => "until it is resumed".to_owned(),
     };

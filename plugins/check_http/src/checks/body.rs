@@ -20,8 +20,8 @@ pub fn findings(
 ) -> Vec<(State, String)> {
     let mut found = Vec::new();
     let want = &spec.response;
-    let header = &response.head.header;
-    found.extend(want.max_age.and_then(|seconds| age::judge(&response.head, seconds)));
+    let header = &response.meta.head.header;
+    found.extend(want.max_age.and_then(|seconds| age::judge(&response.meta.head, seconds)));
     if let Some(string) =
         want.header_string.as_ref().filter(|string| !text::contains(header, string))
     {
@@ -38,15 +38,15 @@ pub fn findings(
             .map(|complaint| (State::Critical, complaint)),
     );
     let size = want.size;
-    if size.max > 0 && response.received > size.max {
-        found.push((State::Warning, format!("page size {} too large", response.received)));
-    } else if response.received < size.min {
-        found.push((State::Warning, format!("page size {} too small", response.received)));
+    if size.max > 0 && response.meta.received > size.max {
+        found.push((State::Warning, format!("page size {} too large", response.meta.received)));
+    } else if response.meta.received < size.min {
+        found.push((State::Warning, format!("page size {} too small", response.meta.received)));
     }
     if response.damaged {
         found.push((State::Critical, "body cannot be decompressed".into()));
     }
-    if let BodyEnd::Short(missing) = response.end {
+    if let BodyEnd::Short(missing) = response.meta.end {
         found.push((State::Critical, format!("body incomplete, {missing} bytes missing")));
     }
     found

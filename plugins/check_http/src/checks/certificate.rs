@@ -144,41 +144,18 @@ mod tests {
     #[test]
     fn judges_as_in_the_table_of_monitoring_plugins() {
         for (left, warning, critical, state, text) in [
-            (
-                172_799,
-                1,
-                0,
-                State::Warning,
-                "WARNING - Certificate 'h' expires in 1 day(s) (DATE).",
-            ),
-            (
-                86_400,
-                30,
-                1,
-                State::Critical,
-                "CRITICAL - Certificate 'h' expires in 1 day(s) (DATE).",
-            ),
-            (
-                86_399,
-                0,
-                0,
-                State::Critical,
-                "CRITICAL - Certificate 'h' expires in 23 hours (DATE)",
-            ),
-            (
-                3_599,
-                30,
-                0,
-                State::Critical,
-                "CRITICAL - Certificate 'h' expires in 59 minutes (DATE)",
-            ),
-            (59, 30, 0, State::Critical, "CRITICAL - Certificate 'h' expires in 0 minutes (DATE)"),
-            (0, 30, 0, State::Critical, "CRITICAL - Certificate 'h' just expired (DATE)."),
-            (-1, 30, 0, State::Critical, "CRITICAL - Certificate 'h' expired on DATE."),
-            (86_400 * 31, 30, 0, State::Ok, "OK - Certificate 'h' will expire on DATE."),
-            (86_400 * 19, 10, 25, State::Ok, "OK - Certificate 'h' will expire on DATE."),
+            (172_799, 1, 0, State::Warning, "expires in 1 day(s) (DATE)."),
+            (86_400, 30, 1, State::Critical, "expires in 1 day(s) (DATE)."),
+            (86_399, 0, 0, State::Critical, "expires in 23 hours (DATE)"),
+            (3_599, 30, 0, State::Critical, "expires in 59 minutes (DATE)"),
+            (59, 30, 0, State::Critical, "expires in 0 minutes (DATE)"),
+            (0, 30, 0, State::Critical, "just expired (DATE)."),
+            (-1, 30, 0, State::Critical, "expired on DATE."),
+            (86_400 * 31, 30, 0, State::Ok, "will expire on DATE."),
+            (86_400 * 19, 10, 25, State::Ok, "will expire on DATE."),
         ] {
-            assert_eq!(judged(left, warning, critical), (state, text.to_owned()), "{left}");
+            let line = format!("{state} - Certificate 'h' {text}");
+            assert_eq!(judged(left, warning, critical), (state, line), "{left}");
         }
     }
 
@@ -222,11 +199,8 @@ mod tests {
             ("560101000000Z", "661212171510Z", -96_360_290),
         ] {
             let read = PeerCertificate::parse(&made(begin, end, 0x0c, b"h"));
-            assert_eq!(
-                read,
-                Ok(PeerCertificate { common_name: Some("h".into()), not_after }),
-                "{begin} {end}"
-            );
+            let expected = PeerCertificate { common_name: Some("h".into()), not_after };
+            assert_eq!(read, Ok(expected), "{begin} {end}");
         }
     }
 

@@ -6,7 +6,7 @@ use plugin_kit::{Outcome, State};
 
 use super::link::linked;
 use super::perfdata;
-use crate::fault::Fault;
+use crate::fault::{Fault, TlsFault};
 use crate::http::redirect::BadRedirect;
 use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
@@ -28,43 +28,36 @@ pub fn redirect(spec: &CheckSpec, why: &BadRedirect) -> Outcome {
 }
 
 fn described(spec: &CheckSpec, target: &HttpTarget, fault: &Fault) -> Outcome {
-    let critical = |line: String| Outcome::new(State::Critical, linked(spec, line));
     const NO_SOCKET: &str = "HTTP CRITICAL - Unable to open TCP socket";
+    let outcome = |state, line| Outcome::new(state, linked(spec, line));
+    let critical = |line| outcome(State::Critical, line);
     match fault {
         Fault::Timeout => {
             let seconds = spec.timeout.unwrap_or_default().as_secs();
             let state = spec.timeout_state;
-            Outcome::new(
-                state,
-                linked(spec, format!("{state} - Socket timeout after {seconds} seconds")),
-            )
+            outcome(state, format!("{state} - Socket timeout after {seconds} seconds"))
         }
         Fault::Name(why) => critical((*why).into()).line(NO_SOCKET),
-        Fault::Connect(why) => match target.socket_path() {
-            Some(path) => critical(format!("connect to file socket {path}: {why}")),
-            None => critical(format!(
-                "connect to address {} and port {}: {why}",
-                target.address, target.port
-            )),
+        Fault::Connect(why) => {
+            let HttpTarget { address, port, .. } = target;
+            critical(match target.socket_path() {
+                Some(path) => format!("connect to file socket {path}: {why}"),
+                None => format!("connect to address {address} and port {port}: {why}"),
+            })
+            .line(NO_SOCKET)
         }
-        .line(NO_SOCKET),
         // CRITICAL would get a healthy server repaired.
-        Fault::OutOfResources(why) => Outcome::new(
-            State::Unknown,
-            format!(
-                "HTTP UNKNOWN - {why}: the server was not looked at; raise this plugin's limits"
-            ),
-        ),
-        Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
-        Fault::Untrusted(tls) => critical(format!(
-            "CRITICAL - Certificate of '{}' is not to be trusted: {}",
-            target.name(),
-            tls.why
-        )),
-        Fault::ClientCertificate(what) => critical(format!("CRITICAL - {what}")),
-        Fault::File(why) => {
-            Outcome::new(State::Unknown, linked(spec, format!("HTTP UNKNOWN - {why}")))
+        Fault::OutOfResources(why) => {
+            let advice = "the server was not looked at; raise this plugin's limits";
+            Outcome::new(State::Unknown, format!("HTTP UNKNOWN - {why}: {advice}"))
         }
+        Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
+        Fault::Untrusted(TlsFault { why, .. }) => {
+            let name = target.name();
+            critical(format!("CRITICAL - Certificate of '{name}' is not to be trusted: {why}"))
+        }
+        Fault::ClientCertificate(what) => critical(format!("CRITICAL - {what}")),
+        Fault::File(why) => outcome(State::Unknown, format!("HTTP UNKNOWN - {why}")),
         Fault::NoData => critical("HTTP CRITICAL - No data received from host".into()),
         Fault::Receive(_) => critical("HTTP CRITICAL - Error on receive".into()),
         Fault::LimitExceeded(what) => critical(format!("HTTP CRITICAL - {what}")),

@@ -32,9 +32,9 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
         };
         part("time_connect", Some(times.connect));
         part("time_ssl", times.tls);
-        part("time_headers", Some(response.sending));
-        part("time_firstbyte", Some(response.first_byte));
-        part("time_transfer", Some(response.transfer));
+        part("time_headers", Some(response.meta.sending));
+        part("time_firstbyte", Some(response.meta.first_byte));
+        part("time_transfer", Some(response.meta.last_byte));
     }
     items.extend(json::perfdata(&response.body, &spec.response.json_perfdata));
     items
@@ -68,7 +68,7 @@ fn time(spec: &CheckSpec, times: PhaseTimes) -> Perfdata {
 }
 
 fn size(spec: &CheckSpec, response: &Response) -> Perfdata {
-    let mut size = Perfdata::new("size", Number::Count(response.received), "B");
+    let mut size = Perfdata::new("size", Number::Count(response.meta.received), "B");
     size.min = Some(Number::Count(0));
     if spec.response.size.min > 0 {
         size.warn = Some(Number::Count(spec.response.size.min));

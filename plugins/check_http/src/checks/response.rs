@@ -5,7 +5,7 @@ use plugin_kit::{Outcome, State};
 use super::body;
 use super::link::linked;
 use super::perfdata::{self, PhaseTimes};
-use super::status::{self, BadStatus, StatusVerdict};
+use super::status::{self, StatusVerdict};
 use crate::http::response::{BodyEnd, MAX_KEPT, Response};
 use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
@@ -29,12 +29,12 @@ pub fn judge(
     certificates: State,
 ) -> ResponseVerdict {
     let done = |state, line| Outcome::new(state, linked(spec, line));
-    let status = text::decode(&response.head.status_line);
-    let (state, message) = match status::judge(spec, &response.head) {
-        Ok(StatusVerdict::Expected(message)) => (State::Ok, message),
-        Ok(StatusVerdict::State(state)) => (state, status),
-        Ok(StatusVerdict::Follow) => return ResponseVerdict::Follow,
-        Err(BadStatus::Response) => {
+    let status = text::decode(&response.meta.head.status_line);
+    let (state, message) = match status::judge(spec, &response.meta.head) {
+        StatusVerdict::Expected(message) => (State::Ok, message),
+        StatusVerdict::State(state) => (state, status),
+        StatusVerdict::Follow => return ResponseVerdict::Follow,
+        StatusVerdict::Unexpected => {
             let port = match target.port {
                 80 => String::new(),
                 port => format!(" on port {port}"),
@@ -45,13 +45,13 @@ pub fn judge(
             let outcome = done(State::Critical, line);
             return ResponseVerdict::Done(body.into_iter().fold(outcome, Outcome::long));
         }
-        Err(BadStatus::Line(what)) => {
+        StatusVerdict::Invalid(what) => {
             let line = format!("HTTP CRITICAL: Invalid Status{what} ({status})");
             return ResponseVerdict::Done(done(State::Critical, line));
         }
     };
     // After the status line: that one counts even if the body is invalid.
-    if response.end == BodyEnd::BadChunks {
+    if response.meta.end == BodyEnd::BadChunks {
         let line = "HTTP UNKNOWN: Failed to unchunk message body".into();
         return ResponseVerdict::Done(done(State::Unknown, line));
     }
@@ -71,7 +71,7 @@ pub fn judge(
         .collect();
     let line = format!(
         "HTTP {state}: {message}{complaints} - {} bytes in {seconds:.3} second response time ",
-        response.received
+        response.meta.received
     );
     let items = perfdata::of_response(spec, response, times);
     let outcome = items.into_iter().fold(done(state, line), Outcome::perfdata);

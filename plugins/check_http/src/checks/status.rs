@@ -18,18 +18,14 @@ pub enum StatusVerdict {
     State(State),
     /// It is a redirect to follow.
     Follow,
-}
-
-/// Why a status line is wrong.
-pub enum BadStatus {
-    /// No expected string, not even `HTTP/1.`.
-    Response,
-    /// No code, or an unknown one; the text names the part.
-    Line(&'static str),
+    /// It contains no expected string, not even `HTTP/1.`.
+    Unexpected,
+    /// Its code is missing or unknown; the text names the part.
+    Invalid(&'static str),
 }
 
 /// Judges the status line of `head`.
-pub fn judge(spec: &CheckSpec, head: &ResponseHead) -> Result<StatusVerdict, BadStatus> {
+pub fn judge(spec: &CheckSpec, head: &ResponseHead) -> StatusVerdict {
     let line = &head.status_line;
     let code = head.code();
     let follows = !matches!(spec.redirect, OnRedirect::State(_));
@@ -37,33 +33,33 @@ pub fn judge(spec: &CheckSpec, head: &ResponseHead) -> Result<StatusVerdict, Bad
         && follows
         && code.is_some_and(|code| (300..400).contains(&code))
     {
-        return Ok(StatusVerdict::Follow);
+        return StatusVerdict::Follow;
     }
     if let Some(expect) = &spec.response.expect {
         let mut wanted = expect.split(|byte| *byte == b',').filter(|text| !text.is_empty());
         if !wanted.any(|text| text::contains(line, text)) {
-            return Err(BadStatus::Response);
+            return StatusVerdict::Unexpected;
         }
         let expect = text::decode(expect);
-        return Ok(StatusVerdict::Expected(format!("Status line output matched \"{expect}\"")));
+        return StatusVerdict::Expected(format!("Status line output matched \"{expect}\""));
     }
     if !text::contains(line, ANY_HTTP_1) {
-        return Err(BadStatus::Response);
+        return StatusVerdict::Unexpected;
     }
-    let code = code.ok_or(BadStatus::Line(" Line"))?;
+    let Some(code) = code else { return StatusVerdict::Invalid(" Line") };
     let mut rules = spec.response.status_rules.iter();
     if let Some(rule) = rules.find(|rule| (rule.first..=rule.last).contains(&code)) {
-        return Ok(StatusVerdict::State(rule.state));
+        return StatusVerdict::State(rule.state);
     }
     let state = match code {
         500..600 => State::Critical,
         400..500 => State::Warning,
         300..400 => match spec.redirect {
             OnRedirect::State(state) => state,
-            _ => return Ok(StatusVerdict::Follow),
+            _ => return StatusVerdict::Follow,
         },
         100..300 => State::Ok,
-        _ => return Err(BadStatus::Line("")),
+        _ => return StatusVerdict::Invalid(""),
     };
-    Ok(StatusVerdict::State(state))
+    StatusVerdict::State(state)
 }

@@ -55,50 +55,12 @@ pub enum BadArgument {
 
 /// The long names of monitoring-plugins' check_http 2.3.3, in the order in which its errors list
 /// them. A prefix that is unique among these keeps its meaning despite newer options.
-const FIRST_NAMES: [&str; 42] = [
-    "help",
-    "version",
-    "verbose",
-    "link",
-    "nohtml",
-    "ssl",
-    "sni",
-    "post",
-    "method",
-    "IP-address",
-    "url",
-    "port",
-    "authorization",
-    "proxy-authorization",
-    "hostname",
-    "header-string",
-    "string",
-    "expect",
-    "regex",
-    "ereg",
-    "eregi",
-    "linespan",
-    "onredirect",
-    "critical",
-    "warning",
-    "timeout",
-    "certificate",
-    "client-cert",
-    "private-key",
-    "continue-after-certificate",
-    "useragent",
-    "header",
-    "no-body",
-    "max-age",
-    "content-type",
-    "pagesize",
-    "invert-regex",
-    "use-ipv4",
-    "use-ipv6",
-    "extended-perfdata",
-    "show-body",
-    "max-redirs",
-];
+const FIRST_NAMES: &str = "help version verbose link nohtml ssl sni post method IP-address url \
+                           port authorization \
+    proxy-authorization hostname header-string string expect regex ereg eregi linespan \
+    onredirect critical warning timeout certificate client-cert private-key \
+    continue-after-certificate useragent header no-body max-age content-type pagesize \
+    invert-regex use-ipv4 use-ipv6 extended-perfdata show-body max-redirs";
 
 /// Legacy spellings, replaced wherever they are a whole word, even the value of another option.
 const OLD_FORMS: [(&str, &str); 5] =
@@ -163,9 +125,9 @@ fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax),
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
         return Ok(chosen(option));
     }
-    let first = FIRST_NAMES.iter().filter(|first| first.starts_with(name));
+    let first = FIRST_NAMES.split(' ').filter(|first| first.starts_with(name));
     let mut meant: Vec<_> =
-        first.filter_map(|first| all().find(|(long, _)| long == first)).collect();
+        first.filter_map(|first| all().find(|(long, _)| *long == first)).collect();
     if meant.is_empty() {
         meant = all().filter(|(long, _)| long.starts_with(name)).collect();
     }
@@ -232,6 +194,8 @@ fn option(name: &str, value: Option<&[u8]>) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -257,11 +221,7 @@ mod tests {
     fn read(words: &[&str]) -> Result<String, String> {
         let argv: Vec<OsString> = words.iter().map(OsString::from).collect();
         let read = normalise(&argv, &known()).map_err(|problem| problem.to_string())?;
-        Ok(read
-            .iter()
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect::<Vec<_>>()
-            .join(" "))
+        Ok(read.join(OsStr::new(" ")).to_string_lossy().into_owned())
     }
 
     #[test]

@@ -175,10 +175,8 @@ mod tests {
         for word in ["--extra-opt=@/no/such/file", "--extra=@/no/such/file"] {
             let refused = parse(&["-H".into(), "h".into(), word.into()], Instant::now())
                 .map_err(|problem| problem.to_string());
-            assert!(
-                refused.is_err_and(|why| why.starts_with("unrecognized option '--extra")),
-                "{word}"
-            );
+            let expected = "unrecognized option '--extra";
+            assert!(refused.is_err_and(|why| why.starts_with(expected)), "{word}");
         }
     }
 

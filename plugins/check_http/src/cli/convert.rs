@@ -167,11 +167,11 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     let port = given(&cli.port, parse::port)?;
     let files = [&cli.certificate, &cli.client_cert, &cli.private_key, &cli.ca_cert];
     let is_tls = cli.ssl.is_some() || cli.verify_cert || files.into_iter().any(Option::is_some);
-    let (mut host, host_port) = last_host(options)?;
+    let HostOption { name: mut host, port: host_port, tls_after_port } = last_host(options)?;
     if host.is_none() {
         host = operands.next().map(|name| parse::text("host name", name)).transpose()?;
     }
-    let connected = host_port.filter(|(_, tls_after)| !tls_after).map(|(port, _)| port);
+    let connected = host_port.filter(|_| !tls_after_port);
     let port = port.or(connected).unwrap_or(if is_tls { 443 } else { 80 });
     let Some(address) = address.as_ref().or(host.as_ref()) else {
         return Err(Problem::Usage("You must specify a server address or host name".into()));
@@ -181,7 +181,7 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     let tunnel = is_tls
         && host.is_some()
         && cli.method.as_deref().is_some_and(|method| parse::inner_method(method).is_some());
-    let virtual_port = host_port.map_or(if tunnel { 443 } else { port }, |(port, _)| port);
+    let virtual_port = host_port.unwrap_or(if tunnel { 443 } else { port });
     Ok(HttpTarget {
         tls: is_tls,
         host,
@@ -193,17 +193,29 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     })
 }
 
-/// The host of the last -H, and the last port of any, with whether a TLS option follows that one.
-fn last_host(options: &ParsedOptions) -> Result<(Option<String>, Option<(u16, bool)>), Problem> {
-    let (mut host, mut host_port) = (None, None);
+/// What the -H options say.
+#[derive(Default)]
+struct HostOption {
+    /// Name of the last.
+    name: Option<String>,
+    /// Port of the last that has one.
+    port: Option<u16>,
+    /// Whether a TLS option follows that one.
+    tls_after_port: bool,
+}
+
+fn last_host(options: &ParsedOptions) -> Result<HostOption, Problem> {
+    let mut host = HostOption::default();
     for (name, tls_after) in options.cli.hostname.iter().zip(&options.tls_after_hostname) {
         let name = parse::text("host name", name)?;
         let (name, port) = HttpTarget::split_host(&name)
             .ok_or_else(|| Problem::Usage(format!("Invalid port number - {name}")))?;
-        host_port = port.filter(|port| *port > 0).map(|port| (port, *tls_after)).or(host_port);
-        host = Some(name);
+        host.name = Some(name);
+        if port.is_some_and(|port| port > 0) {
+            (host.port, host.tls_after_port) = (port, *tls_after);
+        }
     }
-    Ok((host, host_port))
+    Ok(host)
 }
 
 fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsSpec, Problem> {

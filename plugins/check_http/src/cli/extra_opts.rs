@@ -32,8 +32,8 @@ const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-
 /// Limit of a file.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Replaces every --extra-opts by the options of its file. `takes_value` tells whether a long option
-/// has a value, `deadline` when a run with the other words must end.
+/// Replaces every --extra-opts by the options of its file. `takes_value` tells whether a long
+/// option has a value, `deadline` when a run with the other words must end.
 pub fn expand(
     argv: &[OsString],
     takes_value: impl Fn(&str) -> bool,

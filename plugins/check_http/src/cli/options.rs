@@ -28,7 +28,7 @@ const OUTPUT: &str = "Output";
 pub struct Cli {
     /// Name of the site (its Host header), and where to connect unless -I says otherwise; an IPv6
     /// address goes in brackets.
-    #[arg(short = 'H', long, value_name = "NAME[:PORT]", action = ArgAction::Append, help_heading = WHERE)]
+    #[arg(short = 'H', long, value_name = "NAME[:PORT]", help_heading = WHERE)]
     pub hostname: Vec<OsString>,
 
     /// Address or name to connect to; a value that begins with / is a unix socket.
@@ -69,7 +69,8 @@ pub struct Cli {
     pub haproxy_protocol: bool,
 
     /// Path to ask for, sent as it is; a whole URL asks a plain proxy.
-    #[arg(short, long, visible_alias = "uri", value_name = "PATH", default_value = "/", hide_default_value = true, help_heading = ASK)]
+    #[arg(short, long, visible_alias = "uri", value_name = "PATH", help_heading = ASK)]
+    #[arg(default_value = "/", hide_default_value = true)]
     pub url: OsString,
 
     /// Method, sent as it is [default: GET, with -P POST]. With -S and -H, CONNECT or
@@ -78,7 +79,7 @@ pub struct Cli {
     pub method: Option<OsString>,
 
     /// Body to send, URL-encoded already.
-    #[arg(short = 'P', long, value_name = "TEXT", action = ArgAction::Append, help_heading = ASK)]
+    #[arg(short = 'P', long, value_name = "TEXT", help_heading = ASK)]
     pub post: Vec<OsString>,
 
     /// Content-Type of the body of -P [default: application/x-www-form-urlencoded].
@@ -86,7 +87,7 @@ pub struct Cli {
     pub content_type: Option<OsString>,
 
     /// One more header line, sent as it is; repeat for more. 'Host: x' replaces ours.
-    #[arg(short = 'k', long, value_name = "LINE", action = ArgAction::Append, help_heading = ASK)]
+    #[arg(short = 'k', long, value_name = "LINE", help_heading = ASK)]
     pub header: Vec<OsString>,
 
     /// User-Agent to send.
@@ -128,7 +129,8 @@ pub struct Cli {
 
     /// Use TLS; VERSION 1, 1.1, 1.2 or 1.3 asks for that one alone, with + also for newer ones.
     /// Attach it: -S1.2 or --ssl=1.2+.
-    #[arg(short = 'S', long, value_name = "VERSION[+]", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = TLS)]
+    #[arg(short = 'S', long, value_name = "VERSION[+]", help_heading = TLS)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub ssl: Option<OsString>,
 
     /// Name the site of -H in the TLS handshake; servers of several sites need it.
@@ -190,19 +192,20 @@ pub struct Cli {
     pub header_regex: Option<OsString>,
 
     /// Text that must stand in the body.
-    #[arg(short, long, value_name = "TEXT", action = ArgAction::Append, help_heading = EXPECT)]
+    #[arg(short, long, value_name = "TEXT", help_heading = EXPECT)]
     pub string: Vec<OsString>,
 
     /// POSIX extended regular expression that must match the body.
-    #[arg(short, long, visible_alias = "ereg", value_name = "REGEX", action = ArgAction::Append, help_heading = EXPECT)]
+    #[arg(short, long, visible_alias = "ereg", value_name = "REGEX", help_heading = EXPECT)]
     pub regex: Vec<OsString>,
 
     /// The same, whatever the case of letters.
-    #[arg(short = 'R', long, value_name = "REGEX", action = ArgAction::Append, help_heading = EXPECT)]
+    #[arg(short = 'R', long, value_name = "REGEX", help_heading = EXPECT)]
     pub eregi: Vec<OsString>,
 
     /// Let the regular expressions that follow match across lines.
-    #[arg(short, long, action = ArgAction::Count, overrides_with = "linespan", help_heading = EXPECT)]
+    #[arg(short, long, help_heading = EXPECT)]
+    #[arg(action = ArgAction::Count, overrides_with = "linespan")]
     pub linespan: u8,
 
     /// The regular expression must not match.
@@ -219,7 +222,7 @@ pub struct Cli {
 
     /// What must hold in a body of JSON: a pointer alone, or compared: '/status=="up"',
     /// '/queue/depth<20'. Repeat for more.
-    #[arg(long, value_name = "POINTER[OP VALUE]", action = ArgAction::Append, help_heading = EXPECT)]
+    #[arg(long, value_name = "POINTER[OP VALUE]", help_heading = EXPECT)]
     pub json: Vec<OsString>,
 
     /// CRITICAL when the page was last modified longer ago (10s, 10m, 10h, 10d).
@@ -227,7 +230,7 @@ pub struct Cli {
     pub max_age: Option<OsString>,
 
     /// WARNING when fewer or more bytes than this came, headers included.
-    #[arg(short = 'm', long, value_name = "MIN[:MAX]", action = ArgAction::Append, help_heading = EXPECT)]
+    #[arg(short = 'm', long, value_name = "MIN[:MAX]", help_heading = EXPECT)]
     pub pagesize: Vec<OsString>,
 
     /// What a redirect (3xx) is: ok, warning, critical, unknown; or follow it: follow, sticky (keep
@@ -260,7 +263,7 @@ pub struct Cli {
     pub extended_perfdata: bool,
 
     /// Add the number at this place of a body of JSON to the performance data. Repeat for more.
-    #[arg(long, value_name = "POINTER", action = ArgAction::Append, help_heading = OUTPUT)]
+    #[arg(long, value_name = "POINTER", help_heading = OUTPUT)]
     pub json_perfdata: Vec<OsString>,
 
     /// Print performance data when no page came, too.

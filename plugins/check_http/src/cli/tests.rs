@@ -10,12 +10,9 @@ use crate::net::tls::TlsVersion;
 use crate::spec::{CheckSpec, StatusRule};
 
 fn spec(words: &str) -> Result<CheckSpec, String> {
-    let typed = command_line::parse(
-        &words.split(' ').map(OsString::from).collect::<Vec<_>>(),
-        Instant::now(),
-    )
-    .map_err(|p| p.to_string())?;
-    convert::spec(typed, Instant::now()).map_err(|problem| problem.to_string())
+    let argv: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+    let options = command_line::parse(&argv, Instant::now()).map_err(|why| why.to_string())?;
+    convert::spec(options, Instant::now()).map_err(|why| why.to_string())
 }
 
 fn address_and_ports(words: &str) -> (String, u16, u16) {

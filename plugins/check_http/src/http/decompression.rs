@@ -90,13 +90,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Decompressed>, DamagedBody> {
-        decompress(
-            &ResponseHead::new(
-                format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n").as_bytes(),
-            ),
-            body,
-            limit,
-        )
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n");
+        decompress(&ResponseHead::new(head.as_bytes()), body, limit)
     }
 
     fn gzip(flags: u8, extra: &[u8], plain: &[u8]) -> Vec<u8> {
@@ -112,11 +107,8 @@ mod tests {
             ("deflate", compress_to_vec_zlib(b"hello", 6)),
             ("deflate", compress_to_vec(b"hello", 6)),
         ] {
-            assert_eq!(
-                plain(coding, &body, 99),
-                Ok(Some(Decompressed { body: b"hello".to_vec(), cut: false })),
-                "{coding}"
-            );
+            let hello = Decompressed { body: b"hello".to_vec(), cut: false };
+            assert_eq!(plain(coding, &body, 99), Ok(Some(hello)), "{coding}");
         }
         assert_eq!(plain("identity", b"hello", 99), Ok(None));
         assert_eq!(plain("gzip", b"hello", 99), Err(DamagedBody));

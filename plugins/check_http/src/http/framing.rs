@@ -195,10 +195,8 @@ mod tests {
     #[test]
     fn limits_chunk_lines() {
         assert_eq!(unchunk(&"1".repeat(MAX_CHUNK_LINE + 1)).0, Err(BadChunk));
-        assert_eq!(
-            unchunk(&format!("0\r\n{}", "X: y\r\n".repeat(MAX_CHUNK_LINE))).0,
-            Err(BadChunk)
-        );
+        let trailer = "X: y\r\n".repeat(MAX_CHUNK_LINE);
+        assert_eq!(unchunk(&format!("0\r\n{trailer}")).0, Err(BadChunk));
     }
 
     proptest! {

@@ -229,15 +229,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn target() -> HttpTarget {
-        HttpTarget {
-            tls: false,
-            host: Some("h".into()),
-            address: "10.0.0.1".into(),
-            port: 8080,
-            virtual_port: 8080,
-            url: b"/dir/page?q=a/b".into(),
-            tunnel: false,
-        }
+        let (host, url) = (Some("h".into()), b"/dir/page?q=a/b".into());
+        let (address, port, virtual_port) = ("10.0.0.1".into(), 8080, 8080);
+        HttpTarget { host, address, port, virtual_port, url, ..HttpTarget::default() }
     }
 
     fn to(location: &str, how: OnRedirect) -> Result<(String, String), String> {
@@ -268,34 +262,23 @@ mod tests {
             ("/a b<c>", "http://h:8080/a%20b<c>"),
             ("http://x:/y", "http://x:80/y"),
         ] {
-            assert_eq!(
-                to(location, OnRedirect::Follow).map(|(shown, _)| shown).as_deref(),
-                Ok(url),
-                "{location}"
-            );
+            let shown = to(location, OnRedirect::Follow).map(|(shown, _)| shown);
+            assert_eq!(shown.as_deref(), Ok(url), "{location}");
         }
     }
 
     #[test]
     fn sticky_keeps_the_address_and_stickyport_the_port() {
-        assert_eq!(
-            to("http://x:81/y", OnRedirect::Follow),
-            Ok(("http://x:81/y".into(), "x".into()))
-        );
-        assert_eq!(
-            to("http://x:81/y", OnRedirect::Sticky),
-            Ok(("http://x:81/y".into(), "10.0.0.1".into()))
-        );
-        assert_eq!(
-            to("http://x:81/y", OnRedirect::StickyPort),
-            Ok(("http://x:8080/y".into(), "10.0.0.1".into()))
-        );
-        assert_eq!(to("/y", OnRedirect::Follow), Ok(("http://h:8080/y".into(), "h".into())));
-        assert_eq!(to("/y", OnRedirect::Sticky), Ok(("http://h:8080/y".into(), "10.0.0.1".into())));
-        assert_eq!(
-            to("http://[::1]/", OnRedirect::Follow).map(|(_, address)| address),
-            Ok("::1".into())
-        );
+        for (location, how, url, address) in [
+            ("http://x:81/y", OnRedirect::Follow, "http://x:81/y", "x"),
+            ("http://x:81/y", OnRedirect::Sticky, "http://x:81/y", "10.0.0.1"),
+            ("http://x:81/y", OnRedirect::StickyPort, "http://x:8080/y", "10.0.0.1"),
+            ("/y", OnRedirect::Follow, "http://h:8080/y", "h"),
+            ("/y", OnRedirect::Sticky, "http://h:8080/y", "10.0.0.1"),
+            ("http://[::1]/", OnRedirect::Follow, "http://[::1]:80/", "::1"),
+        ] {
+            assert_eq!(to(location, how), Ok((url.into(), address.into())), "{location} {how:?}");
+        }
     }
 
     #[test]
@@ -329,7 +312,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_location_leaves_the_request_line_intact(location in "[ -~]{0,30}") {
-            let head = ResponseHead::new(format!("HTTP/1.1 302 F\r\nLocation: {location}\r\n").as_bytes());
+            let head = ResponseHead::new(format!("HTTP/1.1 302 F\r\nLocation: \
+            {location}\r\n").as_bytes());
             if let Ok(target) = next(&target(), &head, OnRedirect::Follow, false) {
                 prop_assert!(target.url.starts_with(b"/"));
                 prop_assert!(!target.url.iter().any(|byte| *byte <= b' '));

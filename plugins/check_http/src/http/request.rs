@@ -219,15 +219,8 @@ mod tests {
     use crate::text;
 
     fn target() -> HttpTarget {
-        HttpTarget {
-            tls: false,
-            host: Some("h".into()),
-            address: "h".into(),
-            port: 80,
-            virtual_port: 81,
-            url: b"/x y".into(),
-            tunnel: false,
-        }
+        let (host, url) = (Some("h".into()), b"/x y".into());
+        HttpTarget { host, address: "h".into(), virtual_port: 81, url, ..HttpTarget::default() }
     }
 
     fn request(headers: &[&str]) -> RequestSpec {
@@ -239,6 +232,10 @@ mod tests {
         }
     }
 
+    fn built(request: &RequestSpec, target: &HttpTarget, route: RequestRoute) -> String {
+        text::decode(&build(request, target, route, true, ""))
+    }
+
     #[test]
     fn keeps_the_order_of_lines() {
         let mut request = request(&["Host: a", "X: 1", "Host: b"]);
@@ -247,17 +244,13 @@ mod tests {
                         Host: b\r\nHost: a\r\nX: 1\r\nAuthorization: Basic dTpw\r\n\
                         Content-Type: application/x-www-form-urlencoded\r\n\
                         Content-Length: 3\r\n\r\nq=1";
-        assert_eq!(
-            text::decode(&build(&request, &target(), RequestRoute::Direct, true, "")),
-            expected
-        );
+        assert_eq!(built(&request, &target(), RequestRoute::Direct), expected);
     }
 
     #[test]
     fn without_a_name_it_is_http_1_0() {
         let target = HttpTarget { host: None, ..target() };
-        let text =
-            text::decode(&build(&RequestSpec::default(), &target, RequestRoute::Direct, true, ""));
+        let text = built(&RequestSpec::default(), &target, RequestRoute::Direct);
         assert!(text.starts_with("GET /x y HTTP/1.0\r\n") && !text.contains("Host"));
     }
 
@@ -265,22 +258,15 @@ mod tests {
     fn sends_the_requested_version() {
         let target = HttpTarget { host: None, address: "::1".into(), ..target() };
         let request = RequestSpec { version: Some(HttpVersion::V1_1), ..RequestSpec::default() };
-        let text = text::decode(&build(&request, &target, RequestRoute::Direct, true, ""));
-        assert!(
-            text.starts_with("GET /x y HTTP/1.1\r\n") && text.contains("\r\nHost: [::1]:81\r\n"),
-            "{text}"
-        );
+        let text = built(&request, &target, RequestRoute::Direct);
+        assert!(text.starts_with("GET /x y HTTP/1.1\r\n"), "{text}");
+        assert!(text.contains("\r\nHost: [::1]:81\r\n"), "{text}");
     }
 
     #[test]
     fn another_host_gets_no_credentials() {
-        let sent = build(
-            &request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]),
-            &target(),
-            RequestRoute::Direct,
-            false,
-            "",
-        );
+        let request = request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]);
+        let sent = build(&request, &target(), RequestRoute::Direct, false, "");
         assert_eq!(
             text::decode(&sent),
             "GET /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: h:81\r\nX: 1\r\n\r\n"
@@ -289,13 +275,9 @@ mod tests {
 
     #[test]
     fn cookies_are_one_line() {
-        let text = text::decode(&build(
-            &request(&["X: 1"]),
-            &target(),
-            RequestRoute::Direct,
-            false,
-            "a=b; c=d",
-        ));
+        let request = request(&["X: 1"]);
+        let sent = build(&request, &target(), RequestRoute::Direct, false, "a=b; c=d");
+        let text = text::decode(&sent);
         assert!(text.ends_with("\r\nX: 1\r\nCookie: a=b; c=d\r\n\r\n"), "{text}");
     }
 
@@ -313,16 +295,13 @@ mod tests {
         let mut request = request(&["Cookie: s", "X: 1"]);
         request.proxy_authorization = Some(b"p:q".into());
         let target = HttpTarget { tunnel: true, ..target() };
-        let outside = text::decode(&build_connect(&request, &target));
         let expected = "CONNECT h:81 HTTP/1.1\r\nUser-Agent: ua\r\n\
                         Proxy-Authorization: Basic cDpx\r\nX: 1\r\n\
                         Proxy-Connection: keep-alive\r\nHost: h:81\r\n\r\n";
-        assert_eq!(outside, expected);
-        let inside = text::decode(&build(&request, &target, RequestRoute::Tunnel, true, ""));
-        assert!(
-            inside.contains("Authorization: Basic dTpw") && !inside.contains("Proxy-"),
-            "{inside}"
-        );
+        assert_eq!(text::decode(&build_connect(&request, &target)), expected);
+        let inside = built(&request, &target, RequestRoute::Tunnel);
+        assert!(inside.contains("Authorization: Basic dTpw"), "{inside}");
+        assert!(!inside.contains("Proxy-"), "{inside}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::framing::{ChunkState, Framing};
+use crate::fault::Fault;
 use crate::pattern::body_search::BodyMatches;
 use crate::text;
 
@@ -14,10 +15,10 @@ pub const MAX_KEPT: usize = (1 << 20) + 1;
 pub const MAX_DECOMPRESSED: usize = 16 << 20;
 
 /// A response.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Response {
-    /// Status line and header.
-    pub head: ResponseHead,
+    /// Its head, and what was measured.
+    pub meta: ResponseMeta,
     /// The body without its framing, if it is kept: at most [`MAX_KEPT`] bytes, or the limit for a
     /// decompressed one.
     pub body: Vec<u8>,
@@ -27,16 +28,27 @@ pub struct Response {
     pub searched: Option<usize>,
     /// The body is compressed and cannot be decompressed.
     pub damaged: bool,
+}
+
+/// What is known of a response besides its body.
+#[derive(Debug, Default)]
+pub struct ResponseMeta {
+    /// Status line and header.
+    pub head: ResponseHead,
     /// Number of bytes received, framing included.
     pub received: u64,
     /// How the body ended.
     pub end: BodyEnd,
+    /// Whether the body is chunked.
+    pub chunked: bool,
+    /// Time the sending took.
+    pub sending: Duration,
     /// Time from the end of sending to the first byte.
     pub first_byte: Duration,
     /// Time from the end of sending to the last byte.
-    pub transfer: Duration,
-    /// Time the sending took.
-    pub sending: Duration,
+    pub last_byte: Duration,
+    /// Why the response could not be read.
+    pub fault: Option<Fault>,
 }
 
 /// How a body ended.
@@ -93,8 +105,8 @@ impl ResponseHead {
         if digits.len() == 3 { text::decode(digits).parse().ok() } else { None }
     }
 
-    /// Whether this is an interim response, which the final one follows (RFC 9110, section 15.2). 101
-    /// is final: the protocol changes.
+    /// Whether this is an interim response, which the final one follows (RFC 9110, section 15.2).
+    /// 101 is final: the protocol changes.
     pub fn is_interim(&self) -> bool {
         self.status_line.starts_with(b"HTTP/")
             && self.code().is_some_and(|code| (100..200).contains(&code) && code != 101)
@@ -211,31 +223,19 @@ mod tests {
 
     #[test]
     fn framing_follows_the_rfc() {
-        let framing = |head: &str, method: &str| {
-            ResponseHead::new(head.as_bytes()).framing(method.as_bytes())
-        };
-        assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "GET"), Framing::Length(5));
-        assert_eq!(framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "HEAD"), Framing::Length(0));
-        assert_eq!(framing("HTTP/1.1 304 NM\r\nContent-Length: 5\r\n", "GET"), Framing::Length(0));
-        assert_eq!(
-            framing("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n", "GET"),
-            Framing::UntilClose
-        );
-        assert_eq!(
-            framing("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n", "GET"),
-            Framing::UntilClose
-        );
-        assert_eq!(
-            framing("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n", "GET"),
-            Framing::UntilClose
-        );
-        assert!(matches!(
-            framing(
-                "HTTP/1.1 200 OK\r\ntransfer-encoding: CHUNKED\r\nContent-Length: 5\r\n",
-                "GET"
-            ),
-            Framing::Chunked(_)
-        ));
+        let chunked = Framing::Chunked(ChunkState::Size(Vec::new()));
+        for (status, method, header, framing) in [
+            (200, "GET", "Content-Length: 5", Framing::Length(5)),
+            (200, "HEAD", "Content-Length: 5", Framing::Length(0)),
+            (304, "GET", "Content-Length: 5", Framing::Length(0)),
+            (200, "GET", "Content-Length: 5\r\nContent-Length: 6", Framing::UntilClose),
+            (200, "GET", "Content-Length: -1", Framing::UntilClose),
+            (200, "GET", "Content-Length: 99999999999999999999", Framing::UntilClose),
+            (200, "GET", "transfer-encoding: CHUNKED\r\nContent-Length: 5", chunked),
+        ] {
+            let head = ResponseHead::new(format!("HTTP/1.1 {status} X\r\n{header}\r\n").as_bytes());
+            assert_eq!(head.framing(method.as_bytes()), framing, "{method} {header}");
+        }
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use crate::text;
 
 /// The target of a request. A redirect makes a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Default))]
 pub struct HttpTarget {
     /// Whether TLS is used.
     pub tls: bool,
@@ -47,23 +48,20 @@ impl HttpTarget {
     /// The URL for messages, always with a port.
     pub fn display_url(&self) -> String {
         let port = if self.tunnel { self.virtual_port } else { self.port };
-        format!("{}://{}:{port}{}", self.scheme(), bracketed(self.name()), text::decode(&self.url))
+        let (scheme, host) = (self.scheme(), bracketed(self.name()));
+        format!("{scheme}://{host}:{port}{}", text::decode(&self.url))
     }
 
     /// Value of the Host header, with the port if it is not the scheme's default. `None` without a
     /// host name.
     pub fn host_header(&self) -> Option<String> {
         let host = bracketed(self.host.as_deref()?);
-        let own = if self.tls { 443 } else { 80 };
-        Some(if self.virtual_port == own {
-            host.into_owned()
-        } else {
-            format!("{host}:{}", self.virtual_port)
-        })
+        let (port, default) = (self.virtual_port, if self.tls { 443 } else { 80 });
+        Some(if port == default { host.into_owned() } else { format!("{host}:{port}") })
     }
 
-    /// Splits `NAME[:PORT]` or `[IPV6][:PORT]`. A bare IPv6 address (two colons or more) has no port.
-    /// `None` if the port is invalid.
+    /// Splits `NAME[:PORT]` or `[IPV6][:PORT]`. A bare IPv6 address (two colons or more) has no
+    /// port. `None` if the port is invalid.
     pub fn split_host(text: &str) -> Option<(String, Option<u16>)> {
         let end_of_name = match text.strip_prefix('[').and_then(|rest| rest.find(']')) {
             Some(bracket) => bracket + 2,
@@ -110,11 +108,8 @@ mod tests {
             ("h:", Some(("h", None))),
             ("[::1]x", None),
         ] {
-            assert_eq!(
-                HttpTarget::split_host(text),
-                expected.map(|(name, port)| (name.to_owned(), port)),
-                "{text}"
-            );
+            let expected = expected.map(|(name, port)| (name.to_owned(), port));
+            assert_eq!(HttpTarget::split_host(text), expected, "{text}");
         }
     }
 }

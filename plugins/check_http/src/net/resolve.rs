@@ -1,7 +1,7 @@
 //! Resolves names as the rest of the system does, within the deadline.
 //!
-//! A static musl program knows /etc/hosts and DNS only. If nsswitch.conf names more, `getent` is run,
-//! which loads glibc's modules (sss, mdns, myhostname, …).
+//! A static musl program knows /etc/hosts and DNS only. If nsswitch.conf names more, `getent` is
+//! run, which loads glibc's modules (sss, mdns, myhostname, …).
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -187,13 +187,13 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
         Some(Family::V4) => "ahostsv4",
         Some(Family::V6) => "ahostsv6",
     };
-    let mut command = Command::new("getent");
-    command
+    let child = Command::new("getent")
         .args(["--", database, name])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let Ok(mut child) = command.spawn() else { return libc(name, port) };
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = child else { return libc(name, port) };
     let mut text = String::new();
     if let Some(stdout) = child.stdout.take() {
         // Unreadable output counts as no address.

@@ -29,8 +29,8 @@ pub struct Socket {
 impl ByteStream for Socket {}
 
 impl Socket {
-    /// Connects to the first of `addresses` that accepts, trying the next after a short delay. `source`
-    /// is the address to connect from.
+    /// Connects to the first of `addresses` that accepts, trying the next after a short delay.
+    /// `source` is the address to connect from.
     pub fn connect_any(
         addresses: &[SocketAddr],
         source: Option<IpAddr>,
@@ -54,9 +54,8 @@ impl Socket {
             }
             let until_next =
                 (waiting.len() > 0).then(|| next_start.saturating_duration_since(Instant::now()));
-            let left = deadline.left()?;
-            let ready =
-                wait(&pending, PollFlags::OUT, shorter(left, until_next)).map_err(unconnected)?;
+            let limit = [deadline.left()?, until_next].into_iter().flatten().min();
+            let ready = wait(&pending, PollFlags::OUT, limit).map_err(unconnected)?;
             if let Some(at) = ready {
                 let fd = pending.swap_remove(at);
                 match sockopt::socket_error(&fd).unwrap_or_else(Err) {
@@ -101,13 +100,8 @@ impl Socket {
         ) {
             (Some(us), Some(them)) => {
                 let family = if us.is_ipv4() { "TCP4" } else { "TCP6" };
-                format!(
-                    "PROXY {family} {} {} {} {}\r\n",
-                    us.ip(),
-                    them.ip(),
-                    us.port(),
-                    them.port()
-                )
+                let (from, to) = (us.port(), them.port());
+                format!("PROXY {family} {} {} {from} {to}\r\n", us.ip(), them.ip())
             }
             _ => "PROXY UNKNOWN\r\n".to_owned(),
         }
@@ -184,13 +178,6 @@ fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
         same.into_iter().flat_map(|address| std::iter::once(address).chain(other.next())).collect();
     mixed.extend(other);
     mixed
-}
-
-fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 /// The fault for a failed connect. A shortage on our side says nothing about the server.

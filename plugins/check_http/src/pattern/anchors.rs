@@ -1,8 +1,8 @@
 //! `^` and `$` in a pattern that spans lines.
 //!
 //! As in glibc, which monitoring-plugins' check_http uses and users of -l rely on: a match begins
-//! and ends at the end of a line only where the text does, but next to a newline that is part of the
-//! match, `^` and `$` match at every line.
+//! and ends at the end of a line only where the text does, but next to a newline that is part of
+//! the match, `^` and `$` match at every line.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 

@@ -92,5 +92,10 @@ pub(super) fn named(name: &str) -> Option<ClassBytes> {
         "xdigit" => &[(b'0', b'9'), (b'A', b'F'), (b'a', b'f')],
         _ => return None,
     };
-    Some(ClassBytes::new(ranges.iter().map(|(start, end)| ClassBytesRange::new(*start, *end))))
+    Some(class(ranges))
+}
+
+/// The class of these ranges.
+pub(super) fn class(ranges: &[(u8, u8)]) -> ClassBytes {
+    ClassBytes::new(ranges.iter().map(|(start, end)| ClassBytesRange::new(*start, *end)))
 }

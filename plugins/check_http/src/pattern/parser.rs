@@ -45,7 +45,10 @@ impl<'p> PatternParser<'p> {
                 [b'^' | b'$', ..] | [b'\\', b'b' | b'B' | b'<' | b'>' | b'`' | b'\'', ..]
             );
             let atom = self.atom()?;
-            pieces.push(if anchor { self.unrepeated(atom)? } else { self.repeated(atom)? });
+            if anchor && matches!(self.cursor.peek(), Some(b'*' | b'+' | b'?' | b'{')) {
+                return Err(BadPattern::NothingToRepeat);
+            }
+            pieces.push(self.repeated(atom)?);
         }
         Ok(Hir::concat(pieces))
     }
@@ -116,29 +119,18 @@ impl<'p> PatternParser<'p> {
         self.class(class, negated)
     }
 
-    fn unrepeated(&self, atom: Hir) -> Result<Hir, BadPattern> {
-        match self.cursor.peek() {
-            Some(b'*' | b'+' | b'?' | b'{') => Err(BadPattern::NothingToRepeat),
-            _ => Ok(atom),
-        }
-    }
-
-    fn repeated(&mut self, atom: Hir) -> Result<Hir, BadPattern> {
-        let mut atom = atom;
+    fn repeated(&mut self, mut atom: Hir) -> Result<Hir, BadPattern> {
         loop {
-            let (min, max) = match self.cursor.peek() {
-                Some(b'*') => (0, None),
-                Some(b'+') => (1, None),
-                Some(b'?') => (0, Some(1)),
-                Some(b'{') => {
-                    self.cursor.next();
-                    atom = repeat(atom, self.count()?);
-                    continue;
-                }
+            let bounds = match self.cursor.peek() {
+                Some(b'*') => Some((0, None)),
+                Some(b'+') => Some((1, None)),
+                Some(b'?') => Some((0, Some(1))),
+                Some(b'{') => None,
                 _ => return Ok(atom),
             };
             self.cursor.next();
-            atom = repeat(atom, (min, max));
+            let (min, max) = bounds.map_or_else(|| self.count(), Ok)?;
+            atom = Hir::repetition(Repetition { min, max, greedy: true, sub: Box::new(atom) });
         }
     }
 
@@ -178,13 +170,6 @@ impl<'p> PatternParser<'p> {
     }
 }
 
-fn repeat(atom: Hir, (min, max): (u32, Option<u32>)) -> Hir {
-    Hir::repetition(Repetition { min, max, greedy: true, sub: Box::new(atom) })
-}
-
 fn word() -> ClassBytes {
-    ClassBytes::new(
-        [(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')]
-            .map(|(a, z)| ClassBytesRange::new(a, z)),
-    )
+    bracket::class(&[(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')])
 }

@@ -135,11 +135,11 @@ impl<'a> CheckRun<'a> {
         let new_cookie = self
             .cookie_jar
             .as_mut()
-            .is_some_and(|jar| jar.store(&response.head.values("Set-Cookie"), target, now()));
+            .is_some_and(|jar| jar.store(&response.meta.head.values("Set-Cookie"), target, now()));
         let times = PhaseTimes { total: self.context.deadline.elapsed(), ..times };
         Ok(match judge(spec, target, &response, times, self.worst_certificate()) {
             ResponseVerdict::Done(outcome) => Visit::Done(outcome),
-            ResponseVerdict::Follow => Visit::Redirected(response.head, new_cookie),
+            ResponseVerdict::Follow => Visit::Redirected(response.meta.head, new_cookie),
         })
     }
 
@@ -238,7 +238,7 @@ impl<'a> CheckRun<'a> {
 
     fn log_response(&mut self, response: &Response) {
         self.log(|| {
-            let head = &response.head;
+            let head = &response.meta.head;
             let [status, header, body] =
                 [&head.status_line, &head.header, &response.body].map(|part| text::decode(part));
             format!("STATUS: {status}\n**** HEADER ****\n{header}\n**** CONTENT ****\n{body}")

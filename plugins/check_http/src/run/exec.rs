@@ -16,7 +16,8 @@ const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Executes check_http_openssl with the same arguments. Returns only if that fails, with the reason.
+/// Executes check_http_openssl with the same arguments. Returns only if that fails, with the
+/// reason.
 #[cfg(feature = "rustls")]
 pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
     let Some(program) = candidates().into_iter().find(|path| path.is_file()) else {
@@ -29,16 +30,10 @@ pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
 
 #[cfg(feature = "rustls")]
 fn candidates() -> Vec<PathBuf> {
-    let ours = std::env::current_exe().ok();
-    let beside = ours.as_deref().and_then(|path| path.parent());
-    let mut found: Vec<PathBuf> = beside
-        .iter()
-        .flat_map(|here| {
-            [here.join(PROGRAM), here.join("../libexec/nagios-selfheal").join(PROGRAM)]
-        })
-        .collect();
-    found.push(PathBuf::from(LIBEXEC).join(PROGRAM));
-    found
+    let here = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned()));
+    let beside =
+        here.iter().flat_map(|here| [here.clone(), here.join("../libexec/nagios-selfheal")]);
+    beside.chain([LIBEXEC.into()]).map(|folder| folder.join(PROGRAM)).collect()
 }
 
 /// The time that check_http had spent when it executed this program.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 /// A condition on a value in a document, which a JSON pointer (RFC 6901) names.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct JsonAssertion {
     /// The condition as it was typed.
     pub text: String,
@@ -16,24 +16,17 @@ pub struct JsonAssertion {
     condition: Option<(Comparison, Value)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
+/// Whether a comparison accepts this order; `None`: the values are not comparable.
+type Comparison = fn(Option<Ordering>) -> bool;
 
 /// Operators, the longer ones first: `<=` is not `<`.
 const COMPARISONS: [(&str, Comparison); 6] = [
-    ("==", Comparison::Equal),
-    ("!=", Comparison::NotEqual),
-    ("<=", Comparison::LessOrEqual),
-    (">=", Comparison::GreaterOrEqual),
-    ("<", Comparison::Less),
-    (">", Comparison::Greater),
+    ("==", |order| order == Some(Ordering::Equal)),
+    ("!=", |order| order != Some(Ordering::Equal)),
+    ("<=", |order| order.is_some_and(Ordering::is_le)),
+    (">=", |order| order.is_some_and(Ordering::is_ge)),
+    ("<", |order| order == Some(Ordering::Less)),
+    (">", |order| order == Some(Ordering::Greater)),
 ];
 
 /// Why a text is not an assertion.
@@ -78,15 +71,7 @@ impl JsonAssertion {
     pub fn holds(&self, document: &Value) -> bool {
         let Some(found) = document.pointer(&self.pointer) else { return false };
         let Some((comparison, wanted)) = &self.condition else { return true };
-        let order = order(found, wanted);
-        match comparison {
-            Comparison::Equal => order == Some(Ordering::Equal),
-            Comparison::NotEqual => order != Some(Ordering::Equal),
-            Comparison::Less => order == Some(Ordering::Less),
-            Comparison::LessOrEqual => order.is_some_and(Ordering::is_le),
-            Comparison::Greater => order == Some(Ordering::Greater),
-            Comparison::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
-        }
+        comparison(order(found, wanted))
     }
 }
 

@@ -149,14 +149,8 @@ pub fn credentials(
         Some(file) => {
             let content = safe_file::read(&file, MAX_CREDENTIALS, deadline)
                 .map_err(|why| unusable(&file, &why))?;
-            Some(
-                content
-                    .split(|byte| *byte == b'\n')
-                    .next()
-                    .unwrap_or_default()
-                    .trim_ascii_end()
-                    .to_vec(),
-            )
+            let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            Some(line.trim_ascii_end().to_vec())
         }
     };
     Ok(pair.filter(|pair| !pair.is_empty()))
@@ -190,8 +184,8 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
     read().ok_or_else(|| usage("unparsable max-age", text))
 }
 
-/// Limits of the size: `MIN` or `MIN:MAX`. Like in monitoring-plugins, a later `MIN` keeps the MAX of
-/// an earlier `MIN:MAX`.
+/// Limits of the size: `MIN` or `MIN:MAX`. Like in monitoring-plugins, a later `MIN` keeps the MAX
+/// of an earlier `MIN:MAX`.
 pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
     let mut size = SizeLimits::default();
     for text in typed {

@@ -1,6 +1,5 @@
 //! Sends a request and reads its response, with ureq as the client.
 
-use std::fmt;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,11 +9,11 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
 use super::stream::ByteStream;
-use super::transport::{LARGE_PIECE, PIECE, RawTransport, ResponseMeta};
+use super::transport::{LARGE_PIECE, PIECE, RawTransport};
 use crate::fault::Fault;
 use crate::http::decompression::decompress;
 use crate::http::request::HttpRequest;
-use crate::http::response::{BodyEnd, MAX_KEPT, Response, blank_nuls};
+use crate::http::response::{BodyEnd, MAX_KEPT, Response, ResponseMeta, blank_nuls};
 use crate::pattern::body_search::BodySearch;
 
 /// Sends `request` and reads the response, which `search` sees while it arrives.
@@ -54,20 +53,15 @@ pub fn exchange(
         return Err(fault);
     }
     result.map_err(|why| Fault::Receive(why.to_string()))?;
-    response.head = std::mem::take(&mut meta.head);
-    response.received = meta.received;
-    response.end = meta.end;
-    response.first_byte = meta.first_byte;
-    response.sending = meta.sending;
-    response.transfer = meta.last_byte;
+    response.meta = std::mem::take(&mut meta);
     if let Some(limit) = decompressed {
-        match decompress(&response.head, &response.body, limit) {
+        match decompress(&response.meta.head, &response.body, limit) {
             Ok(None) => {}
             Ok(Some(plain)) => {
                 response.searched = plain.cut.then_some(limit).or(response.searched);
                 response.body = plain.body;
             }
-            Err(_) => response.damaged = response.end == BodyEnd::Complete,
+            Err(_) => response.damaged = response.meta.end == BodyEnd::Complete,
         }
         blank_nuls(&mut response.body);
         search.feed(&response.body);
@@ -115,13 +109,8 @@ fn read_body(transport: RawTransport, mut take: impl FnMut(&mut [u8])) -> Result
 }
 
 /// A connector that returns a transport which is already connected.
+#[derive(Debug)]
 struct OpenConnector(Mutex<Option<RawTransport>>);
-
-impl fmt::Debug for OpenConnector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OpenConnector")
-    }
-}
 
 impl Connector<()> for OpenConnector {
     type Out = RawTransport;

@@ -1,9 +1,8 @@
 //! The transport below ureq: sends our request as it is and keeps the response as it arrived.
 
-use std::fmt;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
@@ -12,7 +11,7 @@ use super::stream::ByteStream;
 use crate::fault::Fault;
 use crate::http::framing::Framing;
 use crate::http::request::HttpRequest;
-use crate::http::response::{BodyEnd, ResponseHead, head_end};
+use crate::http::response::{BodyEnd, ResponseHead, ResponseMeta, head_end};
 use crate::text;
 
 /// Size of the first read. Most responses are small, and touching a page of memory costs as much
@@ -30,25 +29,8 @@ fn may_be_head(bytes: &[u8]) -> bool {
     bytes.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected)
 }
 
-/// What the transport observed of the response, which ureq does not see.
-#[derive(Debug, Default)]
-pub(super) struct ResponseMeta {
-    pub(super) head: ResponseHead,
-    /// Number of bytes received, framing included.
-    pub(super) received: u64,
-    pub(super) end: BodyEnd,
-    pub(super) chunked: bool,
-    /// Time the sending took.
-    pub(super) sending: Duration,
-    /// Time from the end of sending to the first byte.
-    pub(super) first_byte: Duration,
-    /// Time from the end of sending to the last byte.
-    pub(super) last_byte: Duration,
-    /// The real reason when ureq reports an error.
-    pub(super) fault: Option<Fault>,
-}
-
 /// An open connection and the progress of its response.
+#[derive(Debug)]
 pub(super) struct RawTransport {
     stream: Box<dyn ByteStream>,
     request: HttpRequest,
@@ -143,14 +125,17 @@ impl RawTransport {
             Err(why) if why.kind() == ErrorKind::TimedOut => Err(Fault::Timeout),
             // A broken connection ends the response; the framing knows whether it was complete.
             Err(_) if meta.received > 0 => Ok(0),
+            // The peer closed the connection, or refuses us after the handshake, as TLS 1.3 does
+            // without a client certificate.
             Err(why)
-                if matches!(why.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) =>
+                if matches!(
+                    why.kind(),
+                    ErrorKind::ConnectionReset
+                        | ErrorKind::UnexpectedEof
+                        | ErrorKind::InvalidData
+                        | ErrorKind::Other
+                ) =>
             {
-                Err(Fault::NoData)
-            }
-            // A peer that refuses us after the handshake, as TLS 1.3 does without a client
-            // certificate.
-            Err(why) if matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::Other) => {
                 Err(Fault::NoData)
             }
             Err(why) => Err(Fault::Receive(text::io_error(&why))),
@@ -280,11 +265,5 @@ impl Transport for RawTransport {
 impl Drop for RawTransport {
     fn drop(&mut self) {
         self.stream.close();
-    }
-}
-
-impl fmt::Debug for RawTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("stream", &self.stream).finish_non_exhaustive()
     }
 }

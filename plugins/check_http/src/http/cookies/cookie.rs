@@ -35,8 +35,8 @@ pub struct Cookie {
 const MAX_COOKIE: usize = 4096;
 
 impl Cookie {
-    /// Parses a Set-Cookie header from `target`. `None` if it is invalid or `target` may not set this
-    /// cookie.
+    /// Parses a Set-Cookie header from `target`. `None` if it is invalid or `target` may not set
+    /// this cookie.
     pub fn parse(header: &[u8], target: &HttpTarget, now: i64) -> Option<Cookie> {
         let text = std::str::from_utf8(header).ok()?;
         let mut parts = text.split(';');
@@ -178,15 +178,9 @@ mod tests {
     fn target(url: &str) -> HttpTarget {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (host, path) = rest.split_once('/').unwrap();
-        HttpTarget {
-            tls: scheme == "https",
-            host: Some(host.into()),
-            address: "192.0.2.7".into(),
-            port: 80,
-            virtual_port: 80,
-            url: format!("/{path}").into_bytes(),
-            tunnel: false,
-        }
+        let (address, url) = ("192.0.2.7".into(), format!("/{path}").into_bytes());
+        let (tls, host) = (scheme == "https", Some(host.into()));
+        HttpTarget { tls, host, address, url, ..HttpTarget::default() }
     }
 
     fn is_sent(header: &str, from: &str, to: &str) -> bool {
@@ -276,11 +270,8 @@ mod tests {
     fn rejects_invalid_cookies() {
         let long = format!("a={}", "x".repeat(MAX_COOKIE));
         for header in ["", "a", "=b", " =b; Path=/", "a=b\tc", "a=b; Path=/\x01", &long] {
-            assert_eq!(
-                Cookie::parse(header.as_bytes(), &target("http://h/"), NOW),
-                None,
-                "{header:.20}"
-            );
+            let cookie = Cookie::parse(header.as_bytes(), &target("http://h/"), NOW);
+            assert_eq!(cookie, None, "{header:.20}");
         }
         let spaced = Cookie::parse(b" a = \"b c\" ; HttpOnly", &target("http://h/"), NOW).unwrap();
         assert_eq!(

@@ -45,8 +45,8 @@ const HTTP_ONLY: &str = "#HttpOnly_";
 
 impl CookieJar {
     /// Opens the jar at `file`. A missing file is an empty jar, and created when there is a cookie
-    /// to keep. With an empty name, or if it is not a regular file (/dev/null), cookies are kept for
-    /// this run only.
+    /// to keep. With an empty name, or if it is not a regular file (/dev/null), cookies are kept
+    /// for this run only.
     pub fn open(file: &Path, deadline: Option<Instant>) -> Result<CookieJar, CookieJarError> {
         let bad = |why: Error| CookieJarError { file: file.to_owned(), why };
         if file.as_os_str().is_empty() {
@@ -70,26 +70,24 @@ impl CookieJar {
         Ok(CookieJar { cookies: parse(&text::decode(&content)), file: Some(file), changed: false })
     }
 
-    /// Stores the cookies of Set-Cookie headers from `target`. Returns whether any is new or changed.
+    /// Stores the cookies of Set-Cookie headers from `target`. Returns whether any is new or
+    /// changed.
     pub fn store(&mut self, headers: &[Vec<u8>], target: &HttpTarget, now: i64) -> bool {
         let mut changed = false;
         for cookie in headers.iter().filter_map(|header| Cookie::parse(header, target, now)) {
-            let at = self.cookies.iter().position(|old| cookie.replaces(old));
-            match at {
+            let full = self.cookies.len() >= MAX_COOKIES;
+            match self.cookies.iter_mut().find(|old| cookie.replaces(old)) {
                 // Plain HTTP must not replace a secure cookie.
-                Some(at) if self.cookies.get(at).is_some_and(|old| old.secure && !target.tls) => {}
-                Some(at) => {
-                    changed |= self.cookies.get(at) != Some(&cookie);
-                    if let Some(old) = self.cookies.get_mut(at) {
-                        *old = cookie;
-                    }
+                Some(old) if old.secure && !target.tls => {}
+                Some(old) => {
+                    changed |= *old != cookie;
+                    *old = cookie;
                 }
-                None if cookie.is_expired(now) => {}
-                None if self.cookies.len() < MAX_COOKIES => {
+                None if full || cookie.is_expired(now) => {}
+                None => {
                     self.cookies.push(cookie);
                     changed = true;
                 }
-                None => {}
             }
         }
         self.changed |= changed;
@@ -113,8 +111,8 @@ impl CookieJar {
         header
     }
 
-    /// Writes the jar back if it has changed. The file is replaced atomically, and no other user can
-    /// read it.
+    /// Writes the jar back if it has changed. The file is replaced atomically, and no other user
+    /// can read it.
     pub fn save(&self, now: i64) -> Result<(), std::io::Error> {
         let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };
         let mut name = file.file_name().unwrap_or_default().to_owned();
@@ -141,25 +139,13 @@ impl CookieJar {
         );
         for cookie in self.cookies.iter().filter(|cookie| !cookie.is_expired(now)) {
             let truth = |is: bool| if is { "TRUE" } else { "FALSE" };
-            let columns = [
-                if cookie.http_only { HTTP_ONLY } else { "" },
-                if cookie.subdomains { "." } else { "" },
-                &cookie.domain,
-                "\t",
-                truth(cookie.subdomains),
-                "\t",
-                &cookie.path,
-                "\t",
-                truth(cookie.secure),
-                "\t",
-                &cookie.expires.unwrap_or(0).to_string(),
-                "\t",
-                &cookie.name,
-                "\t",
-                &cookie.value,
-                "\n",
-            ];
-            text.extend(columns);
+            let prefix = if cookie.http_only { HTTP_ONLY } else { "" };
+            let dot = if cookie.subdomains { "." } else { "" };
+            let Cookie { domain, path, name, value, .. } = cookie;
+            let (subdomains, secure) = (truth(cookie.subdomains), truth(cookie.secure));
+            let expires = cookie.expires.unwrap_or(0);
+            text += &format!("{prefix}{dot}{domain}\t{subdomains}\t{path}\t{secure}\t");
+            text += &format!("{expires}\t{name}\t{value}\n");
         }
         text
     }
@@ -205,16 +191,7 @@ mod tests {
     const NOW: i64 = 784_111_777;
 
     fn target(host: &str, url: &str, tls: bool) -> HttpTarget {
-        let (port, host) = (443, Some(host.to_owned()));
-        HttpTarget {
-            tls,
-            host,
-            address: "h".into(),
-            port,
-            virtual_port: port,
-            url: url.into(),
-            tunnel: false,
-        }
+        HttpTarget { tls, host: Some(host.into()), url: url.into(), ..HttpTarget::default() }
     }
 
     fn headers(lines: &[&str]) -> Vec<Vec<u8>> {

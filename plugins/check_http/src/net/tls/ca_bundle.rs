@@ -27,7 +27,8 @@ pub enum CaBundleError {
     Missing,
 }
 
-/// Opens the system's bundle: the file that OpenSSL's SSL_CERT_FILE names, or the first that exists.
+/// Opens the system's bundle: the file that OpenSSL's SSL_CERT_FILE names, or the first that
+/// exists.
 pub fn open(deadline: Option<Instant>) -> Result<PemFile, CaBundleError> {
     if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
         return PemFile::open(Path::new(&named), deadline)

@@ -25,18 +25,18 @@ pub fn handshake(
     name: Option<&str>,
 ) -> Result<TlsConnection, Fault> {
     let context = context(spec)?;
-    let mut ssl = Ssl::new(&context).map_err(|why| refused(&why))?;
+    let mut ssl = Ssl::new(&context)?;
     if let Some(name) = name {
         let address = name.parse::<std::net::IpAddr>().ok();
         if address.is_none() {
-            ssl.set_hostname(name).map_err(|why| refused(&why))?;
+            ssl.set_hostname(name)?;
         }
         if spec.ca_bundle.is_some() {
             let expected = match address {
                 Some(address) => ssl.param_mut().set_ip(address),
                 None => ssl.param_mut().set_host(name),
             };
-            expected.map_err(|why| refused(&why))?;
+            expected?;
         }
     }
     let stream = ssl.connect(socket).map_err(interrupted)?;
@@ -56,33 +56,23 @@ pub fn handshake(
 
 fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
     // Not SslConnector: it would load the system's CA bundle, which takes longer than the rest.
-    let build = || {
-        let mut builder = SslContext::builder(SslMethod::tls_client())?;
-        match &spec.ca_bundle {
-            Some(_) => {
-                // 80 bits of security (SSL_CTX_set_security_level(3)): weaker certificates prove
-                // nothing.
-                builder.set_security_level(1);
-                builder.set_verify(SslVerifyMode::PEER);
-            }
-            None => {
-                builder.set_security_level(0);
-                builder.set_cipher_list("ALL:COMPLEMENTOFALL:@SECLEVEL=0")?;
-                builder.set_verify(SslVerifyMode::NONE);
-            }
-        }
-        builder.set_options(
-            SslOptions::NO_TICKET | SslOptions::ALLOW_UNSAFE_LEGACY_RENEGOTIATION | legacy_server(),
-        );
-        builder.set_min_proto_version(Some(spec.oldest.map_or(SslVersion::TLS1, version)))?;
-        builder.set_max_proto_version(spec.newest.map(version))?;
-        Ok(builder)
-    };
-    let mut builder = build().map_err(|why| refused(&why))?;
+    let mut builder = SslContext::builder(SslMethod::tls_client())?;
+    if spec.ca_bundle.is_some() {
+        // 80 bits of security (SSL_CTX_set_security_level(3)): weaker certificates prove nothing.
+        builder.set_security_level(1);
+        builder.set_verify(SslVerifyMode::PEER);
+    } else {
+        builder.set_security_level(0);
+        builder.set_cipher_list("ALL:COMPLEMENTOFALL:@SECLEVEL=0")?;
+        builder.set_verify(SslVerifyMode::NONE);
+    }
+    builder.set_options(
+        SslOptions::NO_TICKET | SslOptions::ALLOW_UNSAFE_LEGACY_RENEGOTIATION | legacy_server(),
+    );
+    builder.set_min_proto_version(Some(spec.oldest.map_or(SslVersion::TLS1, version)))?;
+    builder.set_max_proto_version(spec.newest.map(version))?;
     if let Some(bundle) = &spec.ca_bundle {
-        piped(bundle.certificates()?, |path| {
-            builder.set_ca_file(path).map_err(|why| refused(&why))
-        })?;
+        piped(bundle.certificates()?, |path| Ok(builder.set_ca_file(path)?))?;
     }
     if let Some((certificate, key)) = &spec.client {
         let no_chain = |_| Fault::ClientCertificate("Unable to open certificate chain file!");
@@ -143,7 +133,7 @@ impl ByteStream for SslStream<Socket> {
 
 fn interrupted(error: HandshakeError<Socket>) -> Fault {
     let stream = match error {
-        HandshakeError::SetupFailure(why) => return refused(&why),
+        HandshakeError::SetupFailure(why) => return why.into(),
         HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream) => stream,
     };
     let verified = stream.ssl().verify_result();
@@ -154,21 +144,25 @@ fn interrupted(error: HandshakeError<Socket>) -> Fault {
     let error = stream.into_error();
     match (error.io_error(), error.ssl_error()) {
         (Some(why), _) if why.kind() == ErrorKind::TimedOut => Fault::Timeout,
-        (_, Some(stack)) if !stack.errors().is_empty() => refused(stack),
-        (Some(why), _) => {
-            Fault::Tls(TlsFault { why: text::io_error(why), openssl_may_help: false })
-        }
-        _ => Fault::Tls(TlsFault {
-            why: "the peer closed the connection".into(),
-            openssl_may_help: false,
-        }),
+        (_, Some(stack)) if !stack.errors().is_empty() => refused(reasons(stack)),
+        (Some(why), _) => refused(text::io_error(why)),
+        _ => refused("the peer closed the connection".into()),
+    }
+}
+
+fn refused(why: String) -> Fault {
+    Fault::Tls(TlsFault { why, openssl_may_help: false })
+}
+
+impl From<ErrorStack> for Fault {
+    fn from(stack: ErrorStack) -> Fault {
+        refused(reasons(&stack))
     }
 }
 
 /// The reasons only: the library's own text names functions, files and lines.
-fn refused(stack: &ErrorStack) -> Fault {
+fn reasons(stack: &ErrorStack) -> String {
     let reasons: Vec<&str> =
         stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
-    let why = if reasons.is_empty() { stack.to_string() } else { reasons.join(", ") };
-    Fault::Tls(TlsFault { why, openssl_may_help: false })
+    if reasons.is_empty() { stack.to_string() } else { reasons.join(", ") }
 }

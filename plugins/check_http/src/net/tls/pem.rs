@@ -32,8 +32,8 @@ impl PemFile {
         Ok(PemFile { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) })
     }
 
-    /// The content for use as certificates. An encrypted one is an error, because OpenSSL would prompt
-    /// for its pass phrase.
+    /// The content for use as certificates. An encrypted one is an error, because OpenSSL would
+    /// prompt for its pass phrase.
     pub fn certificates(&self) -> Result<&[u8], Fault> {
         let content = self.bytes()?;
         // The header follows the first line of a block (RFC 1421, section 4.6.1.1).
