@@ -1,5 +1,5 @@
 //! Refuses to build against a distribution's libssh2. Debian 12 ships 1.10.0, which has no RSA with
-//! SHA-2 and known holes; libssh2-sys takes it when this variable is set, whatever its value.
+//! SHA-2 and known holes; libssh2-sys takes it when this variable is set, to any value.
 
 fn main() {
     let switch = "LIBSSH2_SYS_USE_PKG_CONFIG";

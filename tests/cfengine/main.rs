@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use e2e::{CfServerd, Monitor, Nagios, Place, WebSide, until};
-use ledger::RepairOutcome;
+use ledger::{RepairOutcome, StepKind};
 use serde_json::json;
 
 const CALL: &str =
@@ -48,10 +48,10 @@ fn a_dead_apache_is_healed_by_cf_runagent() {
     let records = monitor.records();
     assert_eq!((records.len(), records[0].event.as_str()), (1, "CRITICAL;SOFT;3"), "{records:?}");
     assert_eq!(records[0].outcome, Some(RepairOutcome::Healed));
-    let steps: Vec<(String, String)> =
-        monitor.steps(&records[0].job).into_iter().map(|step| (step.what, step.text)).collect();
-    let order: Vec<&str> = steps.iter().map(|(what, _)| what.as_str()).collect();
-    assert_eq!(order[..3], ["run", "ran", "verified"], "{steps:?}");
+    let steps: Vec<(StepKind, String)> =
+        monitor.steps(&records[0].job).into_iter().map(|step| (step.kind, step.text)).collect();
+    let order: Vec<StepKind> = steps.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(order[..3], [StepKind::Begun, StepKind::Ran, StepKind::Verified], "{steps:?}");
     assert!(
         steps[1].1.contains("cf-serverd executing cfruncommand: ")
             && steps[1].1.contains("cf-agent -KI -f "),

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use e2e::{Journal, Monitor, Nagios, Place, Watch, WebSide, system_program, until};
-use ledger::RepairOutcome;
+use ledger::StepKind::{Begun, Evidence, Ran, Verified};
+use ledger::{RepairOutcome, StepKind};
 use policy::{Decision, Event, Fleet, History, ObjectState, Policy, Rules, decide};
 use rustix::process::Signal;
 use serde_json::json;
@@ -54,7 +55,7 @@ fn a_dead_apache_is_healed_once_before_hard() {
         ("CRITICAL;SOFT;3", Some(RepairOutcome::Healed))
     );
     let order = |what: &str| seen.iter().position(|seen| seen == what).unwrap();
-    assert!(order("run") < order("OK"), "{seen:?}");
+    assert!(order("begun") < order("OK"), "{seen:?}");
     until("the comment in Nagios", Duration::from_secs(10), || {
         nagios
             .comments()
@@ -102,7 +103,7 @@ fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
     let refused =
         until("the refusal on record", Duration::from_secs(10), || monitor.refusals().pop());
     // The repair may be slower than Nagios is to see HARD.
-    assert!(["cooling-down", "already-running"].contains(&refused.why.as_str()), "{refused:?}");
+    assert!(["cooling-down", "already-running"].contains(&refused.reason.as_str()), "{refused:?}");
     assert_eq!((monitor.records().len(), web.jobs().len()), (1, 1));
 }
 
@@ -126,13 +127,14 @@ fn a_hung_apache_is_healed_by_the_second_rung() {
             .any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd"))
             .then_some(())
     });
-    let steps: Vec<String> =
-        monitor.steps(&monitor.records()[0].job).into_iter().map(|step| step.what).collect();
-    assert_eq!(
-        steps[..7],
-        ["found", "run", "ran", "verified", "run", "ran", "verified"],
-        "{steps:?}"
-    );
+    let steps: Vec<(StepKind, Option<u32>)> = monitor
+        .steps(&monitor.records()[0].job)
+        .into_iter()
+        .map(|step| (step.kind, step.rung))
+        .collect();
+    let rung = |n| [(Begun, Some(n)), (Ran, Some(n)), (Verified, Some(n))];
+    let wanted = [[(Evidence, None)].as_slice(), &rung(1), &rung(2)].concat();
+    assert_eq!(steps[..7], wanted, "{steps:?}");
     assert_eq!(monitor.records()[0].outcome, Some(RepairOutcome::Healed));
     let healed_by = |comment: &String| comment.contains(" by rung 2 of 2 (ssh restart): ");
     assert!(nagios.comments().iter().any(healed_by), "{:?}", nagios.comments());
@@ -248,7 +250,7 @@ fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
     // heels of the last SOFT.
     assert!(["DOWN;SOFT;2", "DOWN;HARD;3"].contains(&records[0].event.as_str()), "{records:?}");
     assert_eq!((records[0].outcome, web.jobs().len()), (Some(RepairOutcome::Healed), 1));
-    let local = monitor.steps(&records[0].job).into_iter().find(|step| step.what == "ran").unwrap();
+    let local = monitor.steps(&records[0].job).into_iter().find(|step| step.kind == Ran).unwrap();
     assert!(local.text.ends_with("wake up, web1"), "{}", local.text);
 }
 

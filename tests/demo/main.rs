@@ -101,7 +101,7 @@ fn kill_and_watch(
 fn shown(news: &Happening) -> String {
     match news.what.as_str() {
         "reserved" => "decision",
-        "run" => "repair",
+        "begun" => "repair",
         "OK" => "OK in Nagios",
         other => other,
     }

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use e2e::until;
+use ledger::StepKind;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::json;
@@ -144,15 +145,19 @@ printf 'SHN1 {"answer":"repair","host":"h","job":"%s","repair":"%s","state":"don
     for row in &rows {
         assert!(row.chars().count() < usize::from(COLUMNS), "the terminal would break this: {row}");
         let ours = row.get(8..11) == Some(" s ") && row[..8].trim().parse::<f64>().is_ok();
-        assert!(ours || row.starts_with(&" ".repeat(23)), "{row}");
+        assert!(ours || row.starts_with(&" ".repeat(26)), "{row}");
     }
     let steps = bed.monitor.steps(&bed.monitor.records()[0].job);
-    for word in ["verified", "told"] {
+    for kind in [StepKind::Verified, StepKind::Notified] {
         let ours = rows
             .iter()
-            .filter(|row| row.get(12..).is_some_and(|rest| rest.starts_with(word)))
+            .filter(|row| row.get(12..).is_some_and(|rest| rest.starts_with(kind.as_str())))
             .count();
-        assert_eq!(ours, steps.iter().filter(|step| step.what == word).count(), "{word}: {shown}");
+        assert_eq!(
+            ours,
+            steps.iter().filter(|step| step.kind == kind).count(),
+            "{kind:?}: {shown}"
+        );
     }
     assert_eq!(
         rows.iter()

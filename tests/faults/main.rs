@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bed;
-mod front;
+mod handler;
 mod kills;
 mod ledger_fails;
 mod live;
@@ -239,7 +239,7 @@ fn a_second_call_while_one_runs_does_nothing() {
     bed.policy(|policy| policy["repairs"]["httpd"]["timeout"] = json!("40s"));
     let first = bed.call(&CALL.replace(" --foreground", ""));
     assert_eq!(first.code, 0);
-    assert!(first.text.starts_with("HANDED OVER web1/HTTP"), "{}", first.text);
+    assert!(first.text.starts_with("DISPATCHED web1/HTTP"), "{}", first.text);
     e2e::until("the first repair on record", Duration::from_secs(10), || {
         (!bed.monitor.records().is_empty()).then_some(())
     });

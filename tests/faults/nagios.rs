@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use e2e::{Monitor, Nagios, Place, Watch, WebSide, until};
-use ledger::{Record, RepairOutcome};
+use ledger::{Record, RepairOutcome, StepKind};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::json;
@@ -106,9 +106,9 @@ impl Lab {
         self.monitor.records().into_iter().next()
     }
 
-    fn newest_has(&self, step: &str) -> Option<()> {
+    fn newest_has(&self, kind: StepKind) -> Option<()> {
         let record = self.newest().filter(|record| record.ended.is_none())?;
-        self.monitor.steps(&record.job).iter().any(|noted| noted.what == step).then_some(())
+        self.monitor.steps(&record.job).iter().any(|step| step.kind == kind).then_some(())
     }
 
     /// Whether a worker of ours is there.
@@ -166,7 +166,7 @@ impl Lab {
                 self.close("verify");
                 self.web.apache.kill();
                 reserved();
-                until("the end of the repair", LONG, || self.newest_has("ran"));
+                until("the end of the repair", LONG, || self.newest_has(StepKind::Ran));
                 Box::new(|| self.open("verify"))
             }
             Moment::Recording => {

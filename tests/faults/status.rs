@@ -63,7 +63,7 @@ fn an_acknowledged_problem_is_left_to_the_person_who_is_at_it() {
     lab.command("ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;0;0;ann;I am at it");
     let refusal = until("the refusal", LONG, || lab.monitor.refusals().into_iter().next());
     assert_eq!(
-        (refusal.why.as_str(), refusal.text.contains("somebody is at it")),
+        (refusal.reason.as_str(), refusal.text.contains("somebody is at it")),
         ("acknowledged", true),
         "{refusal:?}"
     );

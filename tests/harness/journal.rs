@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ledger::{Ledger, Record, SqliteLedger};
+use ledger::{Ledger, Record};
 
 use crate::monitor::Monitor;
 
@@ -56,7 +56,7 @@ impl<'a> Journal<'a> {
 
     fn repairs(&mut self) -> Vec<Happening> {
         let mut all = Vec::new();
-        let with_steps = |ledger: &mut SqliteLedger, record: Record| {
+        let with_steps = |ledger: &mut dyn Ledger, record: Record| {
             let steps = record
                 .job
                 .parse()
@@ -79,7 +79,10 @@ impl<'a> Journal<'a> {
                 ),
             ));
             for (n, step) in steps.into_iter().enumerate() {
-                all.push((format!("{} {n}", record.job), about(step.at, &step.what, step.text)));
+                all.push((
+                    format!("{} {n}", record.job),
+                    about(step.at, step.kind.as_str(), step.text),
+                ));
             }
             if let (Some(at), Some(outcome)) = (record.ended, record.outcome) {
                 all.push((

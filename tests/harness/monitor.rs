@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ledger::{Ledger, Record, Refusal, SqliteLedger, Step};
+use ledger::{Ledger, Record, Refusal, Step};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -156,15 +156,15 @@ impl Monitor {
     }
 
     /// What the user nagios reads in the ledger; `None` before the ledger exists.
-    pub fn read<T: Send>(&self, look: impl FnOnce(&mut SqliteLedger) -> T + Send) -> Option<T> {
+    pub fn read<T: Send>(&self, look: impl FnOnce(&mut dyn Ledger) -> T + Send) -> Option<T> {
         self.nagios.does(|| {
-            SqliteLedger::open_read_only(&self.ledger).ok().map(|mut ledger| look(&mut ledger))
+            ledger::open_read_only(&self.ledger).ok().map(|mut ledger| look(ledger.as_mut()))
         })
     }
 
     /// What the user nagios does with the ledger.
-    pub fn write<T: Send>(&self, change: impl FnOnce(&mut SqliteLedger) -> T + Send) -> T {
-        self.nagios.does(|| change(&mut SqliteLedger::open(&self.ledger).expect("the ledger")))
+    pub fn write<T: Send>(&self, change: impl FnOnce(&mut dyn Ledger) -> T + Send) -> T {
+        self.nagios.does(|| change(ledger::open(&self.ledger).expect("the ledger").as_mut()))
     }
 }
 

@@ -47,7 +47,12 @@ fn a_real_log_gives_the_decisions_that_were_made() {
             .into_iter()
             .map(|record| (record.reserved, format!("repair {}", record.event))),
     );
-    made.extend(monitor.refusals().into_iter().map(|refusal| (refusal.at, refusal.why)));
+    made.extend(
+        monitor
+            .refusals()
+            .into_iter()
+            .map(|refusal| (refusal.at, refusal.reason.as_str().to_owned())),
+    );
     made.sort();
     let made: Vec<String> = made.into_iter().map(|(_, what)| what).collect();
     assert_eq!(made, ["repair CRITICAL;SOFT;3", "cooling-down", "cooling-down"]);

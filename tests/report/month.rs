@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
+use ledger::{Claim, Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 
 /// October 2024, when the whole month has long passed wherever this runs, and the month before it.
@@ -48,14 +48,14 @@ pub struct Written {
 }
 
 pub struct Month {
-    ledger: SqliteLedger,
+    ledger: Box<dyn Ledger>,
     dice: Dice,
     jobs: u32,
 }
 
 impl Month {
     pub fn new(path: &Path) -> Month {
-        Month { ledger: SqliteLedger::open(path).unwrap(), dice: Dice::new(), jobs: 0 }
+        Month { ledger: ledger::open(path).unwrap(), dice: Dice::new(), jobs: 0 }
     }
 
     /// So many repairs on so many hosts in the month `back` months before [`MONTH`], with about a
@@ -127,12 +127,12 @@ impl Month {
         );
         let job = self.reserve(host, service, at, &Decision::Repair("httpd".parse().unwrap()));
         let begun = seconds(at);
-        let mut step = |after: f64, what: &str, text: &str| {
-            self.ledger.step(&job, begun + took.mul_f64(after), what, text).unwrap()
-        };
-        step(0.1, "run", "rung 1 of 2: ssh httpd");
+        let rung = RungStart { number: 1, gate: Some(host), deadline: begun + took };
+        let text = "rung 1 of 2: ssh httpd";
+        self.ledger.begin_rung(&job, begun + took.mul_f64(0.1), &rung, text).unwrap();
         if outcome != RepairOutcome::CouldNotRun {
-            step(0.6, "ran", "repair 'httpd' exit 0 after 0.4 s");
+            let (at, text) = (begun + took.mul_f64(0.6), "repair 'httpd' exit 0 after 0.4 s");
+            self.ledger.step(&job, at, StepKind::Ran, Some(1), text).unwrap();
         }
         let text = match outcome {
             RepairOutcome::Healed => {
@@ -161,7 +161,8 @@ impl Month {
             if self.dice.roll() < 0.85 { (StateType::Soft, 3) } else { (StateType::Hard, 4) };
         let event = Event::new(host, Some(service), ObjectState::Critical, state_type, attempt);
         let minute = Duration::from_secs(60);
-        let claim = Claim { job: &job, event: &event, lease: minute, fleet_window: minute };
+        let claim =
+            Claim { job: &job, event: &event, lease: minute, fleet_window: minute, observed: None };
         let _ = self.ledger.reserve(&claim, &|| seconds(at), &|_| decision.clone()).unwrap();
         job
     }

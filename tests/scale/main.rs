@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use e2e::until;
 use fleet::{Fleet, HOSTS, SERVICES};
-use ledger::RepairOutcome;
+use ledger::{RecordedReason, RepairOutcome};
+use policy::ReasonCode;
 
 /// The fleet cap of the policy.
 const CAP: u32 = 5;
@@ -55,10 +56,10 @@ fn answered(fleet: &Fleet) -> usize {
 
 /// Whoever was not repaired was told why, and nobody gave up waiting for the ledger's lock.
 fn every_refusal_has_its_reason(fleet: &Fleet) {
-    let mut reasons: HashMap<String, usize> = HashMap::new();
+    let mut reasons: HashMap<RecordedReason, usize> = HashMap::new();
     let mut objects = HashSet::new();
     for refusal in fleet.monitor.refusals() {
-        *reasons.entry(refusal.why).or_default() += 1;
+        *reasons.entry(refusal.reason).or_default() += 1;
         objects.insert((refusal.host, refusal.service));
     }
     for record in fleet.monitor.records() {
@@ -66,10 +67,10 @@ fn every_refusal_has_its_reason(fleet: &Fleet) {
     }
     assert_eq!(objects.len(), ALL, "{reasons:?}");
     assert!(
-        reasons.keys().all(|why| why == "fleet-running" || why == "already-running"),
+        reasons.keys().all(|why| why.code().is_some_and(ReasonCode::is_shared_limit)),
         "{reasons:?}"
     );
-    assert!(reasons.contains_key("fleet-running"), "{reasons:?}");
+    assert!(reasons.keys().any(|why| why.code() == Some(ReasonCode::FleetRunning)), "{reasons:?}");
 }
 
 /// By the ledger, and by the gates' own records.

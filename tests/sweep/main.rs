@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, until};
 use ledger::RepairOutcome;
+use policy::ReasonCode;
 use serde_json::{Value, json};
 
 /// A site with Nagios, whose policy knows the status file.
@@ -43,7 +44,11 @@ impl Site {
         self.web.apache.kill();
         self.calls_at("CRITICAL;HARD;4");
         until("the refusal on record", MINUTE, || {
-            self.monitor.refusals().iter().any(|no| no.why == "paused").then_some(())
+            self.monitor
+                .refusals()
+                .iter()
+                .any(|no| no.reason.code() == Some(ReasonCode::Paused))
+                .then_some(())
         });
         assert!(self.monitor.records().is_empty());
         self.is_hard_broken();

@@ -7,7 +7,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, system_program, until};
-use ledger::{Claim, Ledger, Paused, RepairOutcome, SqliteLedger};
+use ledger::{Claim, Ledger, Paused, RepairOutcome};
 use policy::{Decision, Event, ObjectState, StateType};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -121,12 +121,13 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     wait_for(&nagios, "Repairs", "2", "breaker open");
 }
 
-fn failed(ledger: &mut SqliteLedger, n: u32, service: &str, minutes: u64) {
+fn failed(ledger: &mut dyn Ledger, n: u32, service: &str, minutes: u64) {
     let job = format!("by-hand-{n:04}").parse().unwrap();
     let began = SystemTime::now() - Duration::from_secs(minutes * 60);
     let event = Event::new("web1", Some(service), ObjectState::Critical, StateType::Hard, 4);
     let minute = Duration::from_secs(60);
-    let claim = Claim { job: &job, event: &event, lease: minute, fleet_window: minute };
+    let claim =
+        Claim { job: &job, event: &event, lease: minute, fleet_window: minute, observed: None };
     let granted =
         ledger.reserve(&claim, &|| began, &|_| Decision::Repair("httpd".parse().unwrap())).unwrap();
     assert!(granted.is_ok());

@@ -21,8 +21,8 @@ use policy_file::{Config, HostRoute};
     version,
     max_term_width = 80,
     after_help = "Exit codes:
-  0  did what the policy says: repaired, handed to the background, or
-     nothing to do
+  0  did what the policy says: repaired, dispatched to the worker, or
+     no action
   1  a repair ran and the fault is still there
   2  could not run, or could not know
   3  bad arguments or configuration; nothing was run
@@ -35,7 +35,7 @@ Examples:
     handle_repair CRITICAL HARD 4 --host web1 --service HTTP \\
         --repair httpd --foreground"
 )]
-struct Words {
+struct Arguments {
     /// OK, WARNING, UNKNOWN or CRITICAL; for a host UP, DOWN or UNREACHABLE
     #[arg(value_name = "STATE")]
     state: String,
@@ -97,7 +97,7 @@ struct Words {
     #[arg(long, help_heading = "How to run")]
     foreground: bool,
 
-    /// The identity the front gave this repair.
+    /// The identity that the handler gave this repair.
     #[arg(long, hide = true, value_name = "ID")]
     job: Option<String>,
     /// When Nagios saw what the sweep goes by, in seconds since 1970.
@@ -105,53 +105,69 @@ struct Words {
     seen: Option<String>,
 }
 
-/// One call, checked.
+/// A command line, read once: the event, where the host is, and how to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// What Nagios says.
+pub struct Invocation {
+    /// What Nagios reports.
     pub event: Event,
     /// Where the host is reached.
     pub address: String,
+    /// How to run.
+    pub options: Options,
+}
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
     /// The policy's file.
     pub policy: PathBuf,
-    /// Only say what would happen.
-    pub dry_run: bool,
-    /// Say which rules led there.
+    /// Whether anything is run, and who waits for it.
+    pub mode: Mode,
+    /// Print which rules led to the decision.
     pub explain: bool,
-    /// Wait for the repair and show its progress.
-    pub foreground: bool,
-    /// The identity the front gave this repair.
+    /// The identity that the handler gave this repair; `None` for the handler itself.
     pub job: Option<JobId>,
     /// When Nagios saw the fault, if that was not just now: the sweep goes by its status file. What
     /// is newer is believed.
     pub seen: Option<SystemTime>,
 }
 
-impl Call {
-    /// The words of a command with `{host}`, `{address}` and `{service}` filled in, each within its
-    /// own word.
-    pub fn fill(&self, argv: &[String]) -> Vec<String> {
-        let service = self.event.service.as_deref().unwrap_or_default();
-        let fill = |word: &String| {
-            fill(
-                word,
-                &[
-                    ("{host}", &self.event.host),
-                    ("{address}", &self.address),
-                    ("{service}", service),
-                ],
-            )
-        };
-        argv.iter().map(fill).collect()
+/// Whether anything is run, and who waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The worker runs on after the handler has ended.
+    Background,
+    /// A person waits and watches.
+    Foreground,
+    /// Nothing is run or written.
+    DryRun,
+}
+
+impl Options {
+    /// The options of a call that Nagios makes.
+    pub fn background(policy: PathBuf) -> Options {
+        Options { policy, mode: Mode::Background, explain: false, job: None, seen: None }
     }
 }
 
-impl Call {
-    /// How the gate of a rung is reached: the host's own, or that of the host `at`.
+impl Invocation {
+    /// Returns a command with `{host}`, `{address}` and `{service}` filled in, each within its own
+    /// word.
+    pub fn fill(&self, argv: &[String]) -> Vec<String> {
+        let service = self.event.service.as_deref().unwrap_or_default();
+        let values = [
+            ("{host}", self.event.host.as_str()),
+            ("{address}", &self.address),
+            ("{service}", service),
+        ];
+        argv.iter().map(|word| fill(word, &values)).collect()
+    }
+
+    /// Returns how the gate of a rung is reached: the host's own, or that of the host `at`.
     pub fn route(&self, config: &Config, at: Option<&str>) -> HostRoute {
         match at {
-            Some(other) => config.routes.route(other, None),
-            None => config.routes.route(&self.event.host, Some(&self.address)),
+            Some(other) if other != self.event.host => config.routes.route(other, None),
+            _ => config.routes.route(&self.event.host, Some(&self.address)),
         }
     }
 }
@@ -179,20 +195,20 @@ fn fill(word: &str, values: &[(&str, &str)]) -> String {
     filled + rest
 }
 
-/// What `handle_repair` can be told, for man pages and completions.
+/// The options of `handle_repair`, for man pages and completions.
 pub fn command() -> clap::Command {
-    Words::command()
+    Arguments::command()
 }
 
 /// Reads the arguments after the program's name.
-pub fn read(argv: &[OsString]) -> Result<Call, Problem> {
+pub fn read(argv: &[OsString]) -> Result<Invocation, Problem> {
     let name = OsString::from("handle_repair");
-    let words = Words::try_parse_from(std::iter::once(&name).chain(argv))
+    let words = Arguments::try_parse_from(std::iter::once(&name).chain(argv))
         .map_err(|error| Problem::misread(&error, "(see --help); nothing was run"))?;
     check(words).map_err(|what| Problem::Usage(format!("{what}; nothing was run")))
 }
 
-fn check(words: Words) -> Result<Call, String> {
+fn check(words: Arguments) -> Result<Invocation, String> {
     let host = given(Some(words.host)).ok_or("--host is empty: give the host's name in Nagios")?;
     let address = given(words.address).unwrap_or_else(|| host.clone());
     let service = given(words.service);
@@ -239,8 +255,13 @@ fn check(words: Words) -> Result<Call, String> {
     let seen = seen.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     // Made whole here: the worker leaves the directory it was called in.
     let policy = std::path::absolute(&words.policy).map_err(|why| format!("--policy: {why}"))?;
-    let Words { dry_run, explain, foreground, .. } = words;
-    Ok(Call { event, address, policy, dry_run, explain, foreground, job, seen })
+    let mode = match (words.dry_run, words.foreground) {
+        (true, _) => Mode::DryRun,
+        (false, true) => Mode::Foreground,
+        (false, false) => Mode::Background,
+    };
+    let options = Options { policy, mode, explain: words.explain, job, seen };
+    Ok(Invocation { event, address, options })
 }
 
 /// A value that Nagios really gave: not empty, and not a macro it left as it was
@@ -278,113 +299,4 @@ fn plain(option: &str, value: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use policy::StateType;
-    use proptest::prelude::*;
-
-    fn read_text(text: &str) -> Result<Call, String> {
-        let argv: Vec<OsString> = text
-            .split(' ')
-            .map(|word| if word == "''" { "".into() } else { word.into() })
-            .collect();
-        read(&argv).map_err(|problem| problem.to_string())
-    }
-
-    #[test]
-    fn a_call_as_commands_cfg_makes_it() {
-        let call = read_text(
-            "CRITICAL SOFT 3 --host web1 --address 192.0.2.1 --service HTTP --max-attempts 4 \
-             --host-state UP \
-             --last-state CRITICAL --downtime 0 --host-downtime 0 --problem-id 12 --repair httpd",
-        )
-        .unwrap();
-        assert_eq!(
-            (call.event.state, call.event.state_type, call.event.attempt),
-            (ObjectState::Critical, StateType::Soft, 3)
-        );
-        assert_eq!((call.address.as_str(), call.event.max_attempts), ("192.0.2.1", Some(4)));
-        assert_eq!(
-            (call.event.problem_id.as_deref(), call.event.host_state),
-            (Some("12"), Some(ObjectState::Up))
-        );
-    }
-
-    #[test]
-    fn empty_and_unexpanded_macros_are_not_given() {
-        let call = read_text(
-            "CRITICAL SOFT 3 --host web1 --address '' --service HTTP --max-attempts \
-             $MAXSERVICEATTEMPTS$ --host-state '' \
-             --downtime $SERVICEDOWNTIME$ --problem-id 0 --repair $_SERVICEREPAIR$",
-        )
-        .unwrap();
-        assert_eq!(
-            (call.address.as_str(), call.event.max_attempts, call.event.host_state),
-            ("web1", None, None)
-        );
-        assert_eq!(
-            (call.event.downtime, call.event.problem_id, call.event.repair),
-            (0, None, None)
-        );
-        assert_eq!(
-            read_text("DOWN HARD 1 --host web1 --service $SERVICEDESC$").unwrap().event.service,
-            None
-        );
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (text, wanted) in [
-            ("CRITICAL SOFT --host web1", "<ATTEMPT>"),
-            ("CRITICAL SOFT 3 4 --host web1", "'4'"),
-            ("CRITICAL SOFT 3", "--host"),
-            ("CRITICAL SOFT 3 --host ''", "--host"),
-            ("CRITICAL SOFT 3 --host $HOSTNAME$", "--host"),
-            ("CRITICAL SOFT x --host web1 --service HTTP", "'x'"),
-            ("CRITICAL SOFT -1 --host web1 --service HTTP", "'-1'"),
-            ("CRITICAL FIRM 3 --host web1 --service HTTP", "'FIRM'"),
-            ("critical SOFT 3 --host web1 --service HTTP", "'critical'"),
-            ("CRITICAL SOFT 3 --host web1", "'CRITICAL' is not a host state"),
-            ("CRITICAL SOFT 3 --host web1 --service ''", "--service must be given and not empty"),
-            ("DOWN SOFT 3 --host web1 --service HTTP", "'DOWN' is not a service state"),
-            ("CRITICAL SOFT 3 --host -oProxyCommand=x --service HTTP", "-o"),
-            ("CRITICAL SOFT 3 --host=-oProxyCommand=x --service HTTP", "--host"),
-            ("CRITICAL SOFT 3 --host web1 --service a;b", "--service"),
-            ("CRITICAL SOFT 3 --host web1 --service HTTP --repair a;id", "--repair"),
-            ("CRITICAL SOFT 3 --host web1 --service HTTP --host-state MAYBE", "--host-state"),
-            ("CRITICAL SOFT 3 --host web1 --service HTTP --max-attempts many", "--max-attempts"),
-            ("CRITICAL SOFT 3 --host web1 --servce HTTP", "--servce"),
-        ] {
-            let refusal = read_text(text).unwrap_err();
-            assert!(
-                refusal.contains(wanted) && refusal.ends_with("nothing was run"),
-                "{text}: {refusal}"
-            );
-            assert!(!refusal.contains('\n'), "{text}: {refusal}");
-        }
-    }
-
-    #[test]
-    fn place_holders_are_filled_once_and_within_their_word() {
-        let call = read_text("CRITICAL SOFT 3 --host {address} --address 192.0.2.1 --service a'b")
-            .unwrap();
-        let argv = ["{host}:{address}", "-r", "{2,3}{", "{service}"].map(str::to_owned);
-        assert_eq!(call.fill(&argv), ["{address}:192.0.2.1", "-r", "{2,3}{", "a'b"]);
-    }
-
-    #[test]
-    fn help_fits_the_terminal() {
-        let help = command().render_long_help().to_string();
-        for line in help.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_argument_panics(words in prop::collection::vec("\\PC{0,12}", 0..8)) {
-            let argv: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-            let _ = read(&argv);
-        }
-    }
-}
+mod tests;

@@ -1,40 +1,48 @@
 //! The reasons behind a decision, one line each, for `--explain` and `repairctl explain`.
 
-use policy::{Act, Event, Fleet, History, ObjectState, PastRepair, Rules, Rung, Span};
+use policy::{
+    Act, Event, Fleet, History, ObjectState, PastRepair, RecordedHistory, Rounded, Rules, Rung,
+};
 
-use crate::cli::Call;
+use crate::cli::Invocation;
 use policy_file::{Config, HostRoute};
-
-/// `CRITICAL;SOFT;3`, as Nagios' log writes it.
-pub fn event_text(event: &Event) -> String {
-    format!("{};{};{}", event.state, event.state_type, event.attempt)
-}
 
 /// What was asked, what the rules say, what is known, and what a repair would do: a name and a
 /// sentence each.
-pub fn rows(call: &Call, config: &Config, history: Option<&History>) -> Vec<(String, String)> {
-    let event = &call.event;
+pub fn rows(
+    invocation: &Invocation,
+    config: &Config,
+    history: Option<&History>,
+) -> Vec<(String, String)> {
+    let event = &invocation.event;
     let rules = event.repair.as_ref().and_then(|name| config.policy.repairs.get(name));
     let row = |name: &str, text: String| (name.to_owned(), text);
-    let mut rows = vec![row("event", event_line(event)), row("policy", policy_line(call, config))];
+    let mut rows =
+        vec![row("event", event_line(event)), row("policy", policy_line(invocation, config))];
     let Some(rules) = rules else { return rows };
     rows.push(row("trigger", trigger(event, rules)));
     match history {
         None => rows.push(row("history", "not asked: the event alone decides".to_owned())),
         Some(known) => {
             rows.push(row("history", past(event, known)));
-            rows.push(row("limits", limits(rules, known)));
+            rows.push(row("limits", limits(rules, &known.recorded)));
             rows.push(row("fleet", fleet(&config.policy.fleet, known)));
         }
     }
     let rungs = rules.ladder.iter().enumerate();
-    rows.extend(rungs.map(|(n, rung)| (format!("rung {}", n + 1), rung_line(call, config, rung))));
+    rows.extend(
+        rungs.map(|(n, rung)| (format!("rung {}", n + 1), rung_line(invocation, config, rung))),
+    );
     rows
 }
 
 /// The same as lines.
-pub(crate) fn lines(call: &Call, config: &Config, history: Option<&History>) -> Vec<String> {
-    rows(call, config, history)
+pub(crate) fn lines(
+    invocation: &Invocation,
+    config: &Config,
+    history: Option<&History>,
+) -> Vec<String> {
+    rows(invocation, config, history)
         .into_iter()
         .map(|(name, text)| format!("  {name:<8} {text}"))
         .collect()
@@ -50,12 +58,12 @@ fn event_line(event: &Event) -> String {
         (0, 0) => ", no downtime".to_owned(),
         (service, host) => format!(", in downtime (service {service}, host {host})"),
     };
-    format!("{} is {}{max}{host}{downtime}", event.object(), event_text(event))
+    format!("{} is {}{max}{host}{downtime}", event.object(), event.change())
 }
 
-fn policy_line(call: &Call, config: &Config) -> String {
-    let file = call.policy.display();
-    match &call.event.repair {
+fn policy_line(invocation: &Invocation, config: &Config) -> String {
+    let file = invocation.options.policy.display();
+    match &invocation.event.repair {
         Some(name) if config.policy.repairs.contains_key(name) => {
             format!("{file} has the repair '{name}'")
         }
@@ -91,20 +99,21 @@ fn trigger(event: &Event, rules: &Rules) -> String {
 }
 
 fn past(event: &Event, known: &History) -> String {
-    let running = match &known.running {
+    let recorded = &known.recorded;
+    let running = match &recorded.running {
         Some((job, since)) => {
-            format!("job {job} has been running on {} for {}", event.host, Span(*since))
+            format!("job {job} has been running on {} for {}", event.host, Rounded(*since))
         }
         None => format!("no repair runs on {}", event.host),
     };
-    // One that runs still stands among the repairs, as one that may end any moment.
+    // One that still runs is among the repairs, as one that may end any moment.
     let is_over =
-        |past: &&PastRepair| known.running.as_ref().is_none_or(|(job, _)| *job != past.job);
-    let last = match known.repairs.iter().find(is_over) {
-        Some(past) => format!("job {} ended {} ago", past.job, Span(past.ended)),
+        |past: &&PastRepair| recorded.running.as_ref().is_none_or(|(job, _)| *job != past.job);
+    let last = match recorded.repairs.iter().find(is_over) {
+        Some(past) => format!("job {} ended {} ago", past.job, Rounded(past.ended)),
         None => "never repaired before".to_owned(),
     };
-    let now = match &known.now {
+    let now = match known.observed.map(|observed| observed.object) {
         Some(now) => {
             let state = now.state.map_or("nothing newer".to_owned(), |state| state.to_string());
             let acknowledged = if now.acknowledged { ", acknowledged" } else { "" };
@@ -116,23 +125,23 @@ fn past(event: &Event, known: &History) -> String {
     format!("{running}; {last}{now}")
 }
 
-fn limits(rules: &Rules, known: &History) -> String {
+fn limits(rules: &Rules, known: &RecordedHistory) -> String {
     let limits = &rules.limits;
     format!(
         "cooldown {}; {} of {} repairs of this incident, {} of {} without effect; at most {} in {}",
-        Span(limits.cooldown),
+        Rounded(limits.cooldown),
         known.incident(limits).len(),
         limits.per_incident,
         known.ineffective(limits),
         limits.breaker,
         limits.window.count,
-        Span(limits.window.per),
+        Rounded(limits.window.per),
     )
 }
 
 fn fleet(fleet: &Fleet, known: &History) -> String {
-    let now = &known.fleet;
-    let share = match now.share {
+    let now = &known.recorded.fleet;
+    let share = match known.observed.map(|observed| observed.share) {
         Some((troubled, of)) => {
             format!("{troubled} of {of} objects in trouble, at most {} %", fleet.share)
         }
@@ -144,24 +153,25 @@ fn fleet(fleet: &Fleet, known: &History) -> String {
         now.running,
         now.started,
         started.count,
-        Span(started.per)
+        Rounded(started.per)
     )
 }
 
-fn rung_line(call: &Call, config: &Config, rung: &Rung) -> String {
+fn rung_line(invocation: &Invocation, config: &Config, rung: &Rung) -> String {
     let act = match &rung.act {
         Act::Ssh { repair, at } => {
-            let HostRoute { user, address, port, via, .. } = call.route(config, at.as_deref());
+            let HostRoute { user, address, port, via, .. } =
+                invocation.route(config, at.as_deref());
             let via = via.map(|via| format!(" through {}", via.host)).unwrap_or_default();
             format!("asks the gate of {user}@{address} port {port}{via} for '{repair}'")
         }
-        Act::Local(argv) => format!("runs {}", call.fill(argv).join(" ")),
+        Act::Local(argv) => format!("runs {}", invocation.fill(argv).join(" ")),
     };
-    let limit = Span(rung.timeout);
+    let limit = Rounded(rung.timeout);
     format!(
         "{act}, at most {limit}; waits {}; is verified by {}",
-        Span(rung.settle),
-        call.fill(&rung.verify).join(" ")
+        Rounded(rung.settle),
+        invocation.fill(&rung.verify).join(" ")
     )
 }
 
@@ -182,18 +192,18 @@ mod tests {
             ended: Duration::from_secs(ended),
             outcome: PastOutcome::Failed,
         };
-        let mut known = History {
+        let mut known = RecordedHistory {
             repairs: vec![repair("job-2", 0), repair("job-1", 60)],
-            ..History::default()
+            ..RecordedHistory::default()
         };
         known.running = Some(("job-2".into(), Duration::from_secs(23)));
         assert_eq!(
-            past(&event, &known),
+            past(&event, &known.clone().into()),
             "job job-2 has been running on web1 for 23 s; job job-1 ended 60 s ago"
         );
         known.repairs.pop();
         assert_eq!(
-            past(&event, &known),
+            past(&event, &known.clone().into()),
             "job job-2 has been running on web1 for 23 s; never repaired before"
         );
     }

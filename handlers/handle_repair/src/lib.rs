@@ -1,14 +1,13 @@
 //! `handle_repair` and its worker: one story, two programs.
 //!
-//! The front ([`front`]) runs on every state change of every service. It reads the policy, decides,
+//! The handler ([`handler`]) runs on every state change of every service. It reads the policy, decides,
 //! and nearly always does nothing. When a repair is called for, it starts the worker ([`worker`]),
 //! which outlives Nagios' timeout: it reserves, repairs, verifies, records and tells Nagios.
 
 pub mod cli;
 pub mod explain;
-pub mod front;
+pub mod handler;
 pub mod job;
-#[cfg(feature = "worker")]
-pub mod status;
+pub mod verdict;
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -1,7 +1,7 @@
-//! The event handler that Nagios calls: see `handle_repair::front`.
+//! The event handler that Nagios calls: see `handle_repair::handler`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    plugin_kit::guard("handle_repair", handle_repair::front::run)
+    plugin_kit::guard("handle_repair", handle_repair::handler::run)
 }

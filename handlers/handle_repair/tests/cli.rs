@@ -1,4 +1,4 @@
-//! The front as a process: whatever is done to it, it ends in 0..3, says one line, and leaves
+//! The handler as a process: whatever is done to it, it ends in 0..3, says one line, and leaves
 //! stderr alone.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -214,7 +214,7 @@ fn the_background_keeps_nothing_of_ours_open() {
     let begun = Instant::now();
     let (code, text) = site.call(FAULT);
     assert_eq!(code, 0, "{text}");
-    assert!(text.starts_with("HANDED OVER web1/HTTP: job "), "{text}");
+    assert!(text.starts_with("DISPATCHED web1/HTTP: job "), "{text}");
     // `output` reads until nobody holds the pipes any more.
     assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     fs::write(go, "").unwrap();

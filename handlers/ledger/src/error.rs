@@ -50,7 +50,8 @@ pub enum Error {
     /// Written by a newer version of these programs.
     #[error(
         "the ledger {path} has schema {found}, newer than {known}, the newest that this program \
-         knows: upgrade the package"
+         knows: upgrade the package, or, to go back without what was recorded since, put the copy \
+         of before in its place if there is one: {backup}"
     )]
     Newer {
         /// The file.
@@ -59,6 +60,34 @@ pub enum Error {
         found: i64,
         /// Ours.
         known: i64,
+        /// The copy that the newer version made of a ledger of ours.
+        backup: PathBuf,
+    },
+    /// Written by an older version of these programs, and opened only to be read.
+    #[error(
+        "the ledger {path} has schema {found} of an older version; the next repair brings it to \
+         schema {known}, and so does: repairctl ledger migrate"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+        /// The copy that the migration will keep.
+        backup: PathBuf,
+    },
+    /// A worker of the older version repairs: its records would be lost.
+    #[error(
+        "the ledger {path} is of an older version, whose job {job} is still at work: it is brought \
+         to the new schema by the first call after that job has ended; repairctl status shows it"
+    )]
+    WorkerAtWork {
+        /// The file.
+        path: PathBuf,
+        /// The job.
+        job: String,
     },
     /// Others could have changed it.
     #[error(

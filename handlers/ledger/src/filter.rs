@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::RepairOutcome;
+use crate::record::{RecordedReason, RepairState};
 
 /// Everything by default; each field narrows it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,9 +15,9 @@ pub struct Filter<'a> {
     pub since: Option<SystemTime>,
     /// Before this time.
     pub until: Option<SystemTime>,
-    /// How a repair stands. Refusals have no outcome.
-    pub standing: Option<Standing>,
-    /// At most so many, the newest ones.
+    /// The state of a repair; refusals have none.
+    pub state: Option<RepairState>,
+    /// At most this many, the newest ones.
     pub limit: Option<u32>,
 }
 
@@ -33,34 +33,6 @@ pub enum Which<'a> {
     Object(&'a str, Option<&'a str>),
 }
 
-/// How a repair stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It has no end yet.
-    Running,
-    /// It ended so.
-    Ended(RepairOutcome),
-}
-
-impl Standing {
-    /// `running`, or the word of the outcome.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Standing::Running => "running",
-            Standing::Ended(outcome) => outcome.as_str(),
-        }
-    }
-
-    /// All of them, as people meet them.
-    pub const ALL: [Standing; 5] = [
-        Standing::Ended(RepairOutcome::Healed),
-        Standing::Ended(RepairOutcome::NotHealed),
-        Standing::Ended(RepairOutcome::CouldNotRun),
-        Standing::Ended(RepairOutcome::Unknown),
-        Standing::Running,
-    ];
-}
-
 /// Refusals of one object for one reason, counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusalCount {
@@ -68,8 +40,8 @@ pub struct RefusalCount {
     pub host: String,
     /// The service's description.
     pub service: Option<String>,
-    /// The word of [`policy::Reason::code`].
-    pub why: String,
+    /// Why.
+    pub reason: RecordedReason,
     /// How many.
     pub count: u32,
     /// When the first of them was.

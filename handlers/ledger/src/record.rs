@@ -2,10 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Event, JobId};
+use policy::{Event, JobId, Observation, ReasonCode, words};
 use serde::{Deserialize, Serialize};
-
-use crate::Standing;
 
 /// Somebody wants to repair.
 #[derive(Debug, Clone, Copy)]
@@ -19,42 +17,108 @@ pub struct Claim<'a> {
     pub lease: Duration,
     /// How far back the policy counts the repairs of the whole fleet.
     pub fleet_window: Duration,
+    /// What the monitoring engine shows; `None` when the policy names no source for it.
+    pub observed: Option<Observation>,
 }
 
-/// How a repair ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RepairOutcome {
-    /// A rung ran and its check is good.
-    Healed,
-    /// The ladder is spent and the fault is still there.
-    NotHealed,
-    /// No rung could be run: the fault is as it was.
-    CouldNotRun,
-    /// A repair may have run, nobody knows how it ended.
-    Unknown,
+words! {
+    /// How a repair ended, by the word of the record.
+    #[derive(Serialize, Deserialize)]
+    pub enum RepairOutcome {
+        /// A rung ran and its check is OK.
+        Healed = "healed",
+        /// Every rung was tried and the fault is still there.
+        NotHealed = "not-healed",
+        /// No rung could be run: the fault is as it was.
+        CouldNotRun = "could-not-run",
+        /// A repair may have run, and nobody knows how it ended.
+        Unknown = "unknown",
+    }
 }
 
-impl RepairOutcome {
-    const ALL: [RepairOutcome; 4] = [
-        RepairOutcome::Healed,
-        RepairOutcome::NotHealed,
-        RepairOutcome::CouldNotRun,
-        RepairOutcome::Unknown,
-    ];
+words! {
+    /// What one step of a repair is, by the word of the record.
+    #[derive(Serialize, Deserialize)]
+    pub enum StepKind {
+        /// What the gate found before anything was changed.
+        Evidence = "evidence",
+        /// A rung is about to be taken.
+        Begun = "begun",
+        /// The rung ran and reports success.
+        Ran = "ran",
+        /// The rung ran and reports a failure.
+        Failed = "failed",
+        /// The rung certainly did not run.
+        NotRun = "not-run",
+        /// The gate refused the rung.
+        Refused = "refused",
+        /// The rung may have run.
+        Unknown = "unknown",
+        /// What the check reports after the rung.
+        Verified = "verified",
+        /// The monitoring engine was notified.
+        Notified = "notified",
+        /// The monitoring engine could not be notified.
+        NotNotified = "not-notified",
+        /// A step of an older version that has no kind of its own.
+        Note = "note",
+    }
+}
 
-    /// The word of the record.
+impl StepKind {
+    /// Whether it shows that a rung ran, or may have.
+    pub fn may_have_run(self) -> bool {
+        match self {
+            StepKind::Ran | StepKind::Failed | StepKind::Unknown => true,
+            StepKind::Evidence
+            | StepKind::Begun
+            | StepKind::NotRun
+            | StepKind::Refused
+            | StepKind::Verified
+            | StepKind::Notified
+            | StepKind::NotNotified
+            | StepKind::Note => false,
+        }
+    }
+}
+
+/// A rung that is about to be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct RungStart<'a> {
+    /// Its place in the ladder, from 1.
+    pub number: u32,
+    /// The host whose gate runs it; `None` for a program of this server.
+    pub gate: Option<&'a str>,
+    /// When it is over at the latest.
+    pub deadline: SystemTime,
+}
+
+/// Whether a repair runs, or how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepairState {
+    /// It has no end yet.
+    Running,
+    /// It has ended.
+    Ended(RepairOutcome),
+}
+
+impl RepairState {
+    /// `running`, or the word of the outcome.
     pub fn as_str(self) -> &'static str {
         match self {
-            RepairOutcome::Healed => "healed",
-            RepairOutcome::NotHealed => "not-healed",
-            RepairOutcome::CouldNotRun => "could-not-run",
-            RepairOutcome::Unknown => "unknown",
+            RepairState::Running => "running",
+            RepairState::Ended(outcome) => outcome.as_str(),
         }
     }
 
-    pub(crate) fn from_word(word: &str) -> Option<RepairOutcome> {
-        RepairOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
-    }
+    /// All of them, as people meet them.
+    pub const ALL: [RepairState; 5] = [
+        RepairState::Ended(RepairOutcome::Healed),
+        RepairState::Ended(RepairOutcome::NotHealed),
+        RepairState::Ended(RepairOutcome::CouldNotRun),
+        RepairState::Ended(RepairOutcome::Unknown),
+        RepairState::Running,
+    ];
 }
 
 /// A repair on record.
@@ -78,16 +142,18 @@ pub struct Record {
     pub outcome: Option<RepairOutcome>,
     /// One sentence on how it ended.
     pub text: String,
-    /// How many rungs of the ladder were begun.
+    /// The rung that was begun last, from 1; 0 before the first.
     pub rungs: u32,
+    /// The host whose gate runs that rung; `None` for a program of this server.
+    pub gate: Option<String>,
     /// `$SERVICEPROBLEMID$` or `$HOSTPROBLEMID$`, constant over one problem of Nagios.
     pub problem: Option<String>,
 }
 
 impl Record {
-    /// How it stands.
-    pub fn standing(&self) -> Standing {
-        self.outcome.map_or(Standing::Running, Standing::Ended)
+    /// Whether it runs, or how it ended.
+    pub fn state(&self) -> RepairState {
+        self.outcome.map_or(RepairState::Running, RepairState::Ended)
     }
 
     /// How long it took; `None` while it runs.
@@ -96,13 +162,15 @@ impl Record {
     }
 }
 
-/// One note within a repair.
+/// One step of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// When.
     pub at: SystemTime,
-    /// A short word: `run`, `answer`, `verify`, `nagios`.
-    pub what: String,
+    /// What it is.
+    pub kind: StepKind,
+    /// The rung it belongs to, from 1; `None` when it belongs to none.
+    pub rung: Option<u32>,
     /// For people.
     pub text: String,
 }
@@ -118,10 +186,33 @@ pub struct Refusal {
     pub service: Option<String>,
     /// The event that was refused: `CRITICAL;SOFT;3`.
     pub event: String,
-    /// The word of [`policy::Reason::code`].
-    pub why: String,
+    /// Why.
+    pub reason: RecordedReason,
     /// The sentence.
     pub text: String,
+}
+
+/// The code of a reason as it is on record. An older version may have written one that this version
+/// does not know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordedReason(String);
+
+impl RecordedReason {
+    /// The code; `None` when this version does not know it.
+    pub fn code(&self) -> Option<ReasonCode> {
+        ReasonCode::from_word(&self.0)
+    }
+
+    /// The word of the record.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for RecordedReason {
+    fn from(word: String) -> RecordedReason {
+        RecordedReason(word)
+    }
 }
 
 /// A repair that has not ended by the record.

@@ -41,6 +41,7 @@ mod tests {
             outcome: Some(outcome),
             text: String::new(),
             rungs: 1,
+            gate: None,
             problem: None,
         }
     }

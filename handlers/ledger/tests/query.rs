@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Filter, Ledger, Record, RepairOutcome, SqliteLedger, Standing, Which};
+use ledger::{Claim, Filter, Ledger, Record, RepairOutcome, RepairState, RungStart, Which};
 use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 use tempfile::TempDir;
 
@@ -19,8 +19,8 @@ fn job(n: u32) -> JobId {
 
 /// Repairs 1 (healed, web1/HTTP), 2 (not healed, web1 itself), 3 (running, web2/HTTP); refusals of
 /// web1/HTTP and web3/HTTP.
-fn filled(dir: &TempDir) -> SqliteLedger {
-    let mut ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
+fn filled(dir: &TempDir) -> Box<dyn Ledger> {
+    let mut ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
     let mut reserve =
         |n: u32, host: &str, service: Option<&str>, seconds: u64, refuse: Option<Reason>| {
             let event = Event {
@@ -32,6 +32,7 @@ fn filled(dir: &TempDir) -> SqliteLedger {
                 event: &event,
                 lease: Duration::from_secs(60),
                 fleet_window: Duration::from_secs(60),
+                observed: None,
             };
             let decide = |_: &_| {
                 refuse
@@ -46,8 +47,11 @@ fn filled(dir: &TempDir) -> SqliteLedger {
     reserve(4, "web1", Some("HTTP"), 40, Some(Reason::Flapping));
     reserve(5, "web1", Some("HTTP"), 41, Some(Reason::Flapping));
     reserve(6, "web3", Some("HTTP"), 42, Some(Reason::Acknowledged));
-    ledger.step(&job(1), at(11), "run", "rung 1 of 2: ssh httpd").unwrap();
-    ledger.step(&job(1), at(12), "run", "rung 2 of 2: ssh harder").unwrap();
+    for number in 1..=2 {
+        let rung = RungStart { number, gate: Some("web1"), deadline: at(20) };
+        let now = at(10 + u64::from(number));
+        ledger.begin_rung(&job(1), now, &rung, &format!("rung {number} of 2: ssh httpd")).unwrap();
+    }
     ledger.finish(&job(1), at(15), RepairOutcome::Healed, "").unwrap();
     ledger.finish(&job(2), at(25), RepairOutcome::NotHealed, "").unwrap();
     ledger
@@ -70,10 +74,10 @@ fn repairs_by_object_time_and_outcome() {
     assert_eq!(ask(Filter { which: Which::Host("web1' OR 1=1 --"), ..all }), [0; 0]);
     assert_eq!(ask(Filter { since: Some(at(20)), until: Some(at(30)), ..all }), [2]);
     assert_eq!(ask(Filter { limit: Some(2), ..all }), [3, 2]);
-    assert_eq!(ask(Filter { standing: Some(Standing::Running), ..all }), [3]);
-    assert_eq!(ask(Filter { standing: Some(Standing::Ended(RepairOutcome::Healed)), ..all }), [1]);
+    assert_eq!(ask(Filter { state: Some(RepairState::Running), ..all }), [3]);
+    assert_eq!(ask(Filter { state: Some(RepairState::Ended(RepairOutcome::Healed)), ..all }), [1]);
     assert_eq!(
-        ask(Filter { standing: Some(Standing::Ended(RepairOutcome::Unknown)), ..all }),
+        ask(Filter { state: Some(RepairState::Ended(RepairOutcome::Unknown)), ..all }),
         [0; 0]
     );
 }
@@ -104,13 +108,13 @@ fn refusals_are_listed_and_counted() {
     let all = Filter::default();
     let listed = ledger.refused(&Filter { limit: Some(2), ..all }).unwrap();
     assert_eq!(
-        listed.iter().map(|refusal| refusal.why.as_str()).collect::<Vec<_>>(),
+        listed.iter().map(|refusal| refusal.reason.as_str()).collect::<Vec<_>>(),
         ["acknowledged", "flapping"]
     );
     assert_eq!(listed[0].event, "CRITICAL;SOFT;3");
     let counts = ledger.refusal_counts(&all).unwrap();
     assert_eq!(
-        (counts[0].host.as_str(), counts[0].why.as_str(), counts[0].count),
+        (counts[0].host.as_str(), counts[0].reason.as_str(), counts[0].count),
         ("web1", "flapping", 2)
     );
     assert_eq!((counts[0].first, counts[0].last), (at(40), at(41)));
@@ -127,13 +131,12 @@ fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
     let mut ledger = filled(&dir);
     let store = rusqlite::Connection::open(dir.path().join("ledger.sqlite")).unwrap();
     let damage =
-        "UPDATE repair SET job = CAST(x'6a6f622d30303039e9' AS TEXT), host = CAST(x'77e9' AS \
-         TEXT), text = CAST(x'ff' AS TEXT) \
+        "UPDATE repair SET job = CAST(x'6a6f622d30303039e9' AS TEXT), host = x'77e9', text = CAST(x'ff' AS TEXT) \
                       WHERE job = 'job-0003-x';
                   UPDATE step SET text = CAST(x'fe' AS TEXT);
-                  UPDATE refusal SET service = CAST(x'48e9' AS TEXT), text = CAST(x'ff' AS TEXT) \
+                  UPDATE refusal SET service = x'48e9', text = CAST(x'ff' AS TEXT) \
                   WHERE job = 'job-0006-x';
-                  INSERT INTO pause VALUES ('web9', '', CAST(x'e9' AS TEXT), CAST(x'e9' AS TEXT), \
+                  INSERT INTO pause VALUES (x'77656239', x'', CAST(x'e9' AS TEXT), CAST(x'e9' AS TEXT), \
                   0, NULL);";
     store.execute_batch(damage).unwrap();
     let all = Filter::default();

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use std::{fs, thread};
 
 use common::{HOUR, Place, at, code, event, job, reserve};
-use ledger::{Error, Ledger, Paused, RepairOutcome, SqliteLedger, Sweeping};
+use ledger::{Error, Paused, RepairOutcome, RungStart, StepKind};
 
 #[test]
 fn one_repair_runs_on_a_host_then_it_cools_down() {
@@ -26,8 +26,12 @@ fn one_repair_runs_on_a_host_then_it_cools_down() {
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "10", 4), at(609))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 6, &event("web1", "10", 4), at(610))), "repair");
 
-    let refusals: Vec<String> =
-        ledger.refusals(10).unwrap().into_iter().map(|refusal| refusal.why).collect();
+    let refusals: Vec<String> = ledger
+        .refusals(10)
+        .unwrap()
+        .into_iter()
+        .map(|refusal| refusal.reason.as_str().to_owned())
+        .collect();
     assert_eq!(refusals, ["cooling-down", "already-running"]);
     let newest = &ledger.records(1).unwrap()[0];
     assert_eq!(
@@ -148,7 +152,7 @@ fn fifty_at_once_for_one_host_make_one_repair() {
         .map(|n| {
             let path = place.path();
             thread::spawn(move || {
-                let mut ledger = SqliteLedger::open(&path).unwrap();
+                let mut ledger = ledger::open(&path).unwrap();
                 code(reserve(&mut ledger, n, &event("web1", &n.to_string(), 4), at(0)))
             })
         })
@@ -167,11 +171,16 @@ fn steps_are_kept_in_order_and_an_ended_job_stays_ended() {
     let place = Place::new();
     let mut ledger = place.open();
     reserve(&mut ledger, 1, &event("web1", "1", 4), at(0)).unwrap();
-    ledger.step(&job(1), at(1), "run", "httpd").unwrap();
-    ledger.step(&job(1), at(2), "verify", "HTTP OK").unwrap();
-    let steps: Vec<String> =
-        ledger.steps(&job(1)).unwrap().into_iter().map(|step| step.what).collect();
-    assert_eq!(steps, ["run", "verify"]);
+    ledger.step(&job(1), at(0), StepKind::Evidence, None, "disk full").unwrap();
+    let rung = RungStart { number: 1, gate: Some("web1"), deadline: at(60) };
+    ledger.begin_rung(&job(1), at(1), &rung, "httpd").unwrap();
+    ledger.step(&job(1), at(2), StepKind::Verified, Some(1), "HTTP OK").unwrap();
+    let steps = ledger.steps(&job(1)).unwrap().into_iter().map(|step| (step.kind, step.rung));
+    let wanted =
+        [(StepKind::Evidence, None), (StepKind::Begun, Some(1)), (StepKind::Verified, Some(1))];
+    assert_eq!(steps.collect::<Vec<_>>(), wanted);
+    let running = &ledger.running().unwrap()[0].record;
+    assert_eq!((running.rungs, running.gate.as_deref()), (1, Some("web1")));
     ledger.finish(&job(1), at(3), RepairOutcome::Healed, "").unwrap();
     assert!(matches!(
         ledger.finish(&job(1), at(4), RepairOutcome::Unknown, ""),
@@ -237,7 +246,10 @@ fn how_it_stands_is_told_of_running_and_refused_jobs() {
         (1, true, "test-job-0001")
     );
     assert_eq!(ledger.fleet(HOUR, at(5)).unwrap().running, 1);
-    assert_eq!(ledger.refusal_of(&job(2), at(0)).unwrap().unwrap().why, "already-running");
+    assert_eq!(
+        ledger.refusal_of(&job(2), at(0)).unwrap().unwrap().reason.as_str(),
+        "already-running"
+    );
     assert_eq!(
         (ledger.refusal_of(&job(1), at(0)).unwrap(), ledger.repair_of(&job(2)).unwrap()),
         (None, None)
@@ -262,8 +274,8 @@ fn how_it_stands_is_told_of_running_and_refused_jobs() {
 #[test]
 fn there_is_one_sweep_at_a_time() {
     let place = Place::new();
-    let first = Sweeping::begin(&place.path()).unwrap();
-    assert!(first.is_some() && Sweeping::begin(&place.path()).unwrap().is_none());
+    let first = place.open().lock_sweep().unwrap();
+    assert!(first.is_some() && place.open().lock_sweep().unwrap().is_none());
     drop(first);
-    assert!(Sweeping::begin(&place.path()).unwrap().is_some());
+    assert!(place.open().lock_sweep().unwrap().is_some());
 }

@@ -8,8 +8,8 @@ mod common;
 use std::fs;
 
 use common::{HOUR, Place, at, event, job, policy};
-use ledger::{Claim, Error, Ledger, SqliteLedger, Sweeping};
-use policy::{Decision, History, decide};
+use ledger::{Claim, Error, StepKind};
+use policy::{Decision, History, RecordedHistory, decide};
 
 #[test]
 fn a_ledger_that_others_can_write_is_not_believed() {
@@ -17,7 +17,7 @@ fn a_ledger_that_others_can_write_is_not_believed() {
     let place = Place::new();
     drop(place.open());
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Writable(_))));
+    assert!(matches!(ledger::open(&place.path()), Err(Error::Writable(_))));
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_ledger_that_others_can_take_away_is_not_believed() {
         |bits| fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(bits)).unwrap();
     for (bits, exposed) in [(0o770, true), (0o757, true), (0o1777, false), (0o750, false)] {
         mode(bits);
-        let opened = SqliteLedger::open(&place.path());
+        let opened = ledger::open(&place.path());
         assert_eq!(
             matches!(opened, Err(Error::Exposed(_))),
             exposed,
@@ -40,12 +40,12 @@ fn a_ledger_that_others_can_take_away_is_not_believed() {
     // Nor is one begun where others could put another in its place.
     mode(0o777);
     fs::remove_file(place.path()).unwrap();
-    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Exposed(_))));
+    assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
     assert!(!place.path().exists());
     // Nor does root go by what another account can change.
     mode(0o750);
     chown(place.dir.path(), Some(65534), None).unwrap();
-    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Exposed(_))));
+    assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
     assert!(!place.path().exists());
 }
 
@@ -61,7 +61,8 @@ fn follows_no_link_beside_the_ledger() {
     let (now, policy) = (at(0), policy());
     let mut reserve = |n| {
         let (job, event) = (job(n), event("web1", &n.to_string(), 4));
-        let claim = Claim { job: &job, event: &event, lease: HOUR, fleet_window: HOUR };
+        let claim =
+            Claim { job: &job, event: &event, lease: HOUR, fleet_window: HOUR, observed: None };
         ledger.reserve(&claim, &|| now, &|history: &History| -> Decision {
             decide(&event, &policy, history)
         })
@@ -77,7 +78,7 @@ fn follows_no_link_beside_the_ledger() {
     assert!(reserve(1).unwrap_err().to_string().contains("another name"));
     fs::remove_file(beside("turn")).unwrap();
     symlink(&file, beside("sweep")).unwrap();
-    assert!(Sweeping::begin(&place.path()).is_err());
+    assert!(place.open().lock_sweep().is_err());
     reserve(2).unwrap().unwrap();
 }
 
@@ -97,9 +98,7 @@ fn refuses_views_triggers_and_tables_of_others() {
         let place = Place::new();
         drop(place.open());
         rusqlite::Connection::open(place.path()).unwrap().execute_batch(sql).unwrap();
-        for opened in
-            [SqliteLedger::open(&place.path()), SqliteLedger::open_read_only(&place.path())]
-        {
+        for opened in [ledger::open(&place.path()), ledger::open_read_only(&place.path())] {
             assert!(matches!(opened, Err(Error::Foreign(_))), "{sql}");
         }
     }
@@ -118,20 +117,20 @@ fn what_is_not_our_ledger_is_an_error_and_stays_as_it_was() {
         &[0xff; 4096],
     ] {
         fs::write(place.path(), content).unwrap();
-        let refused = SqliteLedger::open(&place.path()).err().unwrap();
+        let refused = ledger::open(&place.path()).err().unwrap();
         assert!(matches!(refused, Error::Foreign(_) | Error::Store { .. }), "{refused}");
         assert_eq!(fs::read(place.path()).unwrap(), content);
     }
     fs::remove_file(place.path()).unwrap();
     let other = rusqlite::Connection::open(place.path()).unwrap();
     other.execute_batch("CREATE TABLE theirs (x)").unwrap();
-    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Foreign(_))));
+    assert!(matches!(ledger::open(&place.path()), Err(Error::Foreign(_))));
 }
 
 #[test]
 fn what_is_no_file_is_neither_waited_for_nor_followed() {
     let place = Place::new();
-    let refused = || matches!(SqliteLedger::open(&place.path()), Err(Error::NoFile(_)));
+    let refused = || matches!(ledger::open(&place.path()), Err(Error::NoFile(_)));
     assert!(std::process::Command::new("mkfifo").arg(place.path()).status().unwrap().success());
     assert!(refused());
     fs::remove_file(place.path()).unwrap();
@@ -139,7 +138,7 @@ fn what_is_no_file_is_neither_waited_for_nor_followed() {
     assert!(refused());
     fs::remove_dir(place.path()).unwrap();
     let elsewhere = place.dir.path().join("elsewhere");
-    drop(SqliteLedger::open(&elsewhere).unwrap());
+    drop(ledger::open(&elsewhere).unwrap());
     std::os::unix::fs::symlink(&elsewhere, place.path()).unwrap();
     assert!(refused());
 }
@@ -150,24 +149,27 @@ fn a_newer_schema_is_refused() {
     drop(place.open());
     let newer = rusqlite::Connection::open(place.path()).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(SqliteLedger::open(&place.path()), Err(Error::Newer { found: 99, .. })));
+    assert!(matches!(ledger::open(&place.path()), Err(Error::Newer { found: 99, .. })));
 }
 
 #[test]
 fn a_missing_directory_is_named() {
     let place = Place::new();
     let path = place.dir.path().join("missing/ledger.sqlite");
-    let refused = SqliteLedger::open(&path).err().unwrap().to_string();
+    let refused = ledger::open(&path).err().unwrap().to_string();
     assert!(refused.contains("/missing cannot be used"), "{refused}");
 }
 
 #[test]
 fn looking_creates_nothing() {
     let place = Place::new();
-    assert!(matches!(SqliteLedger::open_read_only(&place.path()), Err(Error::Missing(_))));
+    assert!(matches!(ledger::open_read_only(&place.path()), Err(Error::Missing(_))));
     assert!(!place.path().exists());
     drop(place.open());
-    let mut reader = SqliteLedger::open_read_only(&place.path()).unwrap();
-    assert_eq!(reader.history(&event("web1", "1", 4), HOUR, at(0)).unwrap(), History::default());
-    assert!(reader.step(&job(1), at(0), "x", "y").is_err());
+    let mut reader = ledger::open_read_only(&place.path()).unwrap();
+    assert_eq!(
+        reader.history(&event("web1", "1", 4), HOUR, at(0)).unwrap(),
+        RecordedHistory::default()
+    );
+    assert!(reader.step(&job(1), at(0), StepKind::Ran, None, "y").is_err());
 }

@@ -3,8 +3,8 @@
 
 use crate::history::count;
 use crate::{
-    Event, Fleet, History, Limits, ObjectNow, ObjectState, PastOutcome, PastRepair, Policy, Reason,
-    RepairName, Rules, StateType,
+    Event, Fleet, History, Limits, ObjectNow, ObjectState, PastOutcome, PastRepair, Pause, Policy,
+    Reason, RecordedHistory, RepairName, Rules, StateType,
 };
 
 /// What is to be done about an event.
@@ -92,43 +92,45 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
 
 /// The part that history decides. It can only say no: more history never makes it bolder.
 pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Reason> {
-    as_it_is_now(history)?;
-    if let Some(pause) = &history.paused {
-        return Err(Reason::Paused {
-            by: pause.by.clone(),
-            reason: pause.reason.clone(),
-            left: pause.left,
-        });
-    }
-    if let Some(job) = &history.same_event {
+    still_wanted(history)?;
+    let recorded = &history.recorded;
+    if let Some(job) = &recorded.same_event {
         return Err(Reason::SameEvent { job: job.clone() });
     }
-    if let Some((job, ahead)) = &history.ahead {
+    if let Some((job, ahead)) = &recorded.ahead {
         return Err(Reason::ClockWentBack { job: job.clone(), ahead: *ahead });
     }
-    if let Some((job, since)) = &history.running {
+    if let Some((job, since)) = &recorded.running {
         return Err(Reason::AlreadyRunning { job: job.clone(), since: *since });
     }
-    within_limits(limits, history)?;
-    if let Some(job) = &history.same_problem {
+    within_limits(limits, recorded)?;
+    if let Some(job) = &recorded.same_problem {
         return Err(Reason::SameProblem { job: job.clone() });
     }
     within_fleet(fleet, history)
 }
 
-/// What has changed since the event, as far as Nagios' status file is known.
-fn as_it_is_now(history: &History) -> Result<(), Reason> {
-    match &history.now {
+/// The part that can change between the event and the repair: recovery, acknowledgement, flapping
+/// and pauses.
+pub fn still_wanted(history: &History) -> Result<(), Reason> {
+    match history.observed.map(|observed| observed.object) {
         Some(ObjectNow { state: Some(state), .. }) if state.is_good() => {
-            Err(Reason::Recovered(*state))
+            return Err(Reason::Recovered(state));
         }
-        Some(ObjectNow { acknowledged: true, .. }) => Err(Reason::Acknowledged),
-        Some(ObjectNow { flapping: true, .. }) => Err(Reason::Flapping),
-        _ => Ok(()),
+        Some(ObjectNow { acknowledged: true, .. }) => return Err(Reason::Acknowledged),
+        Some(ObjectNow { flapping: true, .. }) => return Err(Reason::Flapping),
+        _ => {}
+    }
+    match &history.recorded.paused {
+        Some(Pause { by, reason, left }) => {
+            Err(Reason::Paused { by: by.clone(), reason: reason.clone(), left: *left })
+        }
+        None => Ok(()),
     }
 }
 
-fn within_limits(limits: &Limits, history: &History) -> Result<(), Reason> {
+/// The limits of one object: cooldown, breaker, and the budgets of incident and window.
+pub fn within_limits(limits: &Limits, history: &RecordedHistory) -> Result<(), Reason> {
     // What could not be run has changed nothing: it starts no cooldown and spends no budget.
     let ran = |past: &&PastRepair| past.outcome != PastOutcome::NotRun;
     if let Some(last) = history.repairs.iter().filter(ran).find(|past| past.ended < limits.cooldown)
@@ -158,7 +160,7 @@ fn within_limits(limits: &Limits, history: &History) -> Result<(), Reason> {
 }
 
 fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Reason> {
-    let now = &history.fleet;
+    let now = &history.recorded.fleet;
     if now.running >= fleet.running {
         return Err(Reason::FleetRunning(now.running));
     }
@@ -168,7 +170,7 @@ fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Reason> {
             left: fleet.started.per.saturating_sub(now.oldest_start),
         });
     }
-    match now.share {
+    match history.observed.map(|observed| observed.share) {
         // One object in trouble is never "too many", however few there are.
         Some((troubled, of))
             if troubled > 1

@@ -184,6 +184,11 @@ impl Event {
         }
     }
 
+    /// State, type and attempt as Nagios' log writes them: `CRITICAL;SOFT;3`.
+    pub fn change(&self) -> String {
+        format!("{};{};{}", self.state, self.state_type, self.attempt)
+    }
+
     /// `host` or `host/service`, for people.
     pub fn object(&self) -> String {
         match &self.service {

@@ -12,29 +12,44 @@ use crate::{Limits, ObjectState};
 /// file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
-/// What is known of earlier repairs and of the object, at the moment of the decision.
+/// Everything a decision needs to know: what the ledger has recorded and what the monitoring engine
+/// shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// Somebody paused the system, the host or the service.
+    /// What the ledger has recorded.
+    pub recorded: RecordedHistory,
+    /// What the engine shows; `None` when the policy names no source for it.
+    pub observed: Option<Observation>,
+}
+
+impl From<RecordedHistory> for History {
+    /// A history without an engine.
+    fn from(recorded: RecordedHistory) -> History {
+        History { recorded, observed: None }
+    }
+}
+
+/// What the ledger has recorded of the object and of all repairs together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordedHistory {
+    /// A pause of the system, the host or the service.
     pub paused: Option<Pause>,
     /// The job that, within [`SAME_EVENT_WITHIN`], answered an event with the same problem id,
     /// state type and attempt.
     pub same_event: Option<String>,
-    /// The job that, within [`SAME_EVENT_WITHIN`], repaired the same problem at whatever event. Its
+    /// The job that, within [`SAME_EVENT_WITHIN`], repaired the same problem at any event. Its
     /// ladder was climbed, and the problem is still the same one.
     pub same_problem: Option<String>,
     /// A repair of this object that began or ended after now, and how far ahead that is.
     pub ahead: Option<(String, Duration)>,
-    /// The repair that runs on the host, whatever its service, and for how long.
+    /// The repair that runs on the host, of any of its services, and for how long.
     pub running: Option<(String, Duration)>,
     /// Earlier repairs of this object, the newest first.
     pub repairs: Vec<PastRepair>,
-    /// When this object was in trouble and refused a repair, the newest first.
+    /// How long ago this object was in trouble and refused a repair, the newest first.
     pub refused: Vec<Duration>,
     /// What all repairs together do.
-    pub fleet: FleetNow,
-    /// What Nagios' status file says of the object.
-    pub now: Option<ObjectNow>,
+    pub fleet: FleetUsage,
 }
 
 /// A pause and who asked for it.
@@ -74,20 +89,26 @@ pub enum PastOutcome {
 
 /// All repairs together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FleetNow {
+pub struct FleetUsage {
     /// How many run.
     pub running: u32,
     /// How many were started within the policy's window.
     pub started: u32,
     /// How long ago the oldest of these was started.
     pub oldest_start: Duration,
-    /// Of how many objects with a repair how many are in trouble; `None` when Nagios' status file
-    /// is not known.
-    pub share: Option<(u32, u32)>,
 }
 
-/// What Nagios' status file says of the object now.
+/// What the monitoring engine shows at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    /// The object itself.
+    pub object: ObjectNow,
+    /// Of how many objects with a repair how many are in trouble: `(troubled, of)`.
+    pub share: (u32, u32),
+}
+
+/// What the engine shows of the object now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ObjectNow {
     /// Its state, if it was checked since the event; the file is only written every few seconds.
     pub state: Option<ObjectState>,
@@ -97,7 +118,7 @@ pub struct ObjectNow {
     pub flapping: bool,
 }
 
-impl History {
+impl RecordedHistory {
     /// The repairs of the incident that is still going on: back in time, as long as no gap between
     /// two signs of trouble is as long as `healthy_for`. Some of them may not have been run.
     pub fn incident(&self, limits: &Limits) -> &[PastRepair] {
@@ -176,11 +197,11 @@ mod tests {
         }
     }
 
-    fn history(repairs: &[(u64, PastOutcome)], refused: &[u64]) -> History {
-        History {
+    fn history(repairs: &[(u64, PastOutcome)], refused: &[u64]) -> RecordedHistory {
+        RecordedHistory {
             repairs: repairs.iter().map(|(ended, outcome)| past(*ended, *outcome)).collect(),
             refused: refused.iter().map(|ago| minutes(*ago)).collect(),
-            ..History::default()
+            ..RecordedHistory::default()
         }
     }
 

@@ -10,18 +10,26 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+mod words;
+
 mod decide;
 mod event;
 mod history;
 mod names;
 mod reason;
+mod reason_code;
+mod rounded;
 mod rules;
 
-pub use decide::{Decision, admit, consider, decide};
+pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
 pub use event::{BadWord, Event, ObjectState, StateType};
 pub use history::{
-    FleetNow, History, ObjectNow, PastOutcome, PastRepair, Pause, SAME_EVENT_WITHIN,
+    FleetUsage, History, ObjectNow, Observation, PastOutcome, PastRepair, Pause, RecordedHistory,
+    SAME_EVENT_WITHIN,
 };
 pub use names::{BadName, JobId, RepairName};
-pub use reason::{Reason, Span};
+pub use reason::Reason;
+pub use reason_code::ReasonCode;
+pub use rounded::Rounded;
 pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung};

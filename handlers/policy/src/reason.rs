@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{ObjectState, RepairName, SAME_EVENT_WITHIN, StateType};
+use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, StateType};
 
 /// Why nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,32 +130,32 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// A short word for the record, the same for every occurrence.
-    pub fn code(&self) -> &'static str {
+    /// The code of this reason, the same for every occurrence.
+    pub fn code(&self) -> ReasonCode {
         match self {
-            Reason::NoRepairNamed => "no-repair-named",
-            Reason::UnknownRepair(_) => "unknown-repair",
-            Reason::Recovered(_) => "recovered",
-            Reason::StateNotCovered(..) => "state-not-covered",
-            Reason::TooEarly { .. } => "too-early",
-            Reason::NotInARow { .. } => "not-in-a-row",
-            Reason::HostNotUp(_) => "host-not-up",
-            Reason::ServiceDowntime => "service-downtime",
-            Reason::HostDowntime => "host-downtime",
-            Reason::Acknowledged => "acknowledged",
-            Reason::Flapping => "flapping",
-            Reason::Paused { .. } => "paused",
-            Reason::SameEvent { .. } => "same-event",
-            Reason::SameProblem { .. } => "same-problem",
-            Reason::ClockWentBack { .. } => "clock-went-back",
-            Reason::AlreadyRunning { .. } => "already-running",
-            Reason::CoolingDown { .. } => "cooling-down",
-            Reason::BreakerOpen { .. } => "breaker-open",
-            Reason::IncidentBudget { .. } => "incident-budget",
-            Reason::WindowBudget { .. } => "window-budget",
-            Reason::FleetRunning(_) => "fleet-running",
-            Reason::FleetStarted { .. } => "fleet-started",
-            Reason::FleetShare { .. } => "fleet-share",
+            Reason::NoRepairNamed => ReasonCode::NoRepairNamed,
+            Reason::UnknownRepair(_) => ReasonCode::UnknownRepair,
+            Reason::Recovered(_) => ReasonCode::Recovered,
+            Reason::StateNotCovered(..) => ReasonCode::StateNotCovered,
+            Reason::TooEarly { .. } => ReasonCode::TooEarly,
+            Reason::NotInARow { .. } => ReasonCode::NotInARow,
+            Reason::HostNotUp(_) => ReasonCode::HostNotUp,
+            Reason::ServiceDowntime => ReasonCode::ServiceDowntime,
+            Reason::HostDowntime => ReasonCode::HostDowntime,
+            Reason::Acknowledged => ReasonCode::Acknowledged,
+            Reason::Flapping => ReasonCode::Flapping,
+            Reason::Paused { .. } => ReasonCode::Paused,
+            Reason::SameEvent { .. } => ReasonCode::SameEvent,
+            Reason::SameProblem { .. } => ReasonCode::SameProblem,
+            Reason::ClockWentBack { .. } => ReasonCode::ClockWentBack,
+            Reason::AlreadyRunning { .. } => ReasonCode::AlreadyRunning,
+            Reason::CoolingDown { .. } => ReasonCode::CoolingDown,
+            Reason::BreakerOpen { .. } => ReasonCode::BreakerOpen,
+            Reason::IncidentBudget { .. } => ReasonCode::IncidentBudget,
+            Reason::WindowBudget { .. } => ReasonCode::WindowBudget,
+            Reason::FleetRunning(_) => ReasonCode::FleetRunning,
+            Reason::FleetStarted { .. } => ReasonCode::FleetStarted,
+            Reason::FleetShare { .. } => ReasonCode::FleetShare,
         }
     }
 }
@@ -237,7 +237,7 @@ impl fmt::Display for Reason {
                 f,
                 "paused by {by} for another \
                 {}: {reason}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::Paused { by, reason, left: None } => write!(
                 f,
@@ -250,46 +250,46 @@ impl fmt::Display for Reason {
                 "job {job} has repaired this very problem, and it is still there: people are \
                  needed; allowed again for a new \
                  problem, or after {}",
-                Span(SAME_EVENT_WITHIN)
+                Rounded(SAME_EVENT_WITHIN)
             ),
             Reason::ClockWentBack { job, ahead } => write!(
                 f,
                 "the clock is {} behind job {job} of the ledger: allowed again when it has caught \
                  up; if it was wrong then, \
                  delete that job's row",
-                Span(*ahead)
+                Rounded(*ahead)
             ),
             Reason::AlreadyRunning { job, since } => write!(
                 f,
                 "job {job} has been repairing on this \
                 host for {}",
-                Span(*since)
+                Rounded(*since)
             ),
             Reason::CoolingDown { job, left } => write!(
                 f,
                 "cooling down after job {job}: allowed \
                                                          again in {}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::BreakerOpen { ineffective, left } => write!(
                 f,
                 "the breaker is open, for {ineffective} repairs of this incident did not help: it \
                  closes after {} without a fault",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::IncidentBudget { spent, left } => {
                 write!(
                     f,
                     "this incident has had its {spent} repairs: it is over after {} without \
                            a fault",
-                    Span(*left)
+                    Rounded(*left)
                 )
             }
             Reason::WindowBudget { spent, left } => write!(
                 f,
                 "it has had its {spent} repairs: \
                                                             allowed again in {}",
-                Span(*left)
+                Rounded(*left)
             ),
             Reason::FleetRunning(running) => write!(
                 f,
@@ -301,7 +301,7 @@ impl fmt::Display for Reason {
                     f,
                     "{started} repairs have been started, as many as may be: allowed again \
                            in {}",
-                    Span(*left)
+                    Rounded(*left)
                 )
             }
             Reason::FleetShare { troubled, of, allowed } => write!(
@@ -309,28 +309,6 @@ impl fmt::Display for Reason {
                 "{troubled} of {of} objects are in trouble, more than the {allowed} % that may be: \
                  the cause lies elsewhere"
             ),
-        }
-    }
-}
-
-/// A duration for people: `90 s`, `12 min`, `3.5 h`, rounded up.
-pub struct Span(pub Duration);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0);
-        match seconds {
-            0..=120 => write!(f, "{seconds} s"),
-            121..=7200 => write!(f, "{} min", seconds.div_ceil(60)),
-            _ => {
-                let tenths = seconds.div_ceil(360);
-                let rest = tenths % 10;
-                if rest == 0 {
-                    write!(f, "{} h", tenths / 10)
-                } else {
-                    write!(f, "{}.{rest} h", tenths / 10)
-                }
-            }
         }
     }
 }

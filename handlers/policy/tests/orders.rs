@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use policy::{
-    Decision, Event, Fleet, FleetNow, History, Limits, ObjectState, PastOutcome, PastRepair,
-    Policy, Quota, Rules, SAME_EVENT_WITHIN, StateType, decide,
+    Decision, Event, Fleet, FleetUsage, Limits, ObjectState, PastOutcome, PastRepair, Policy,
+    Quota, RecordedHistory, Rules, SAME_EVENT_WITHIN, StateType, decide,
 };
 use proptest::prelude::*;
 
@@ -80,7 +80,7 @@ fn policy() -> Policy {
 }
 
 /// What a ledger would say at `now`.
-fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) -> History {
+fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) -> RecordedHistory {
     let age = |at: u64| Duration::from_secs(now.saturating_sub(at));
     let counts = |repair: &&Repair| repair.outcome != PastOutcome::NotRun || repair.ended > now;
     let runs = |repair: &&Repair| repair.ended > now;
@@ -96,7 +96,7 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
     let mut past: Vec<&Repair> = repairs.iter().filter(|repair| repair.host == call.host).collect();
     past.sort_by_key(|repair| std::cmp::Reverse(repair.ended));
     let started = repairs.iter().filter(|repair| age(repair.began) < policy().fleet.started.per);
-    History {
+    RecordedHistory {
         same_event: answered(&|repair| repair.event == (call.state_type, call.attempt)),
         same_problem: answered(&|_| true),
         running: repairs
@@ -118,12 +118,12 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
             .filter(|(host, _)| *host == call.host)
             .map(|(_, at)| age(*at))
             .collect(),
-        fleet: FleetNow {
+        fleet: FleetUsage {
             running: u32::try_from(repairs.iter().filter(runs).count()).unwrap(),
             started: u32::try_from(started.count()).unwrap(),
-            ..FleetNow::default()
+            ..FleetUsage::default()
         },
-        ..History::default()
+        ..RecordedHistory::default()
     }
 }
 
@@ -140,7 +140,7 @@ fn told(calls: &[Call]) -> Vec<Repair> {
             repair: "fix".parse().ok(),
             ..Event::new(&host, Some("S"), call.state, call.state_type, call.attempt)
         };
-        match decide(&event, &policy, &history(&repairs, &refused, call, now)) {
+        match decide(&event, &policy, &history(&repairs, &refused, call, now).into()) {
             Decision::Repair(_) => {
                 assert_eq!(call.state, ObjectState::Critical, "repaired what is {}", call.state);
                 let &Call { host, problem, outcome, .. } = call;
@@ -155,7 +155,7 @@ fn told(calls: &[Call]) -> Vec<Repair> {
                 });
             }
             Decision::NoAction(why)
-                if why.code() == "same-event" || call.state != ObjectState::Critical => {}
+                if why.code().as_str() == "same-event" || call.state != ObjectState::Critical => {}
             Decision::NoAction(_) => refused.push((call.host, now)),
         }
     }

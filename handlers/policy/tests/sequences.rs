@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use policy::{
-    Act, Decision, Event, Fleet, History, ObjectState, PastOutcome, PastRepair, Policy, Rules,
-    Rung, SAME_EVENT_WITHIN, decide,
+    Act, Decision, Event, Fleet, ObjectState, PastOutcome, PastRepair, Policy, RecordedHistory,
+    Rules, Rung, SAME_EVENT_WITHIN, decide,
 };
 
 const TABLE: &str = include_str!("sequences.txt");
@@ -38,7 +38,7 @@ struct Known {
 }
 
 impl Known {
-    fn history(&self, minute: u64, event: &str) -> History {
+    fn history(&self, minute: u64, event: &str) -> RecordedHistory {
         let age = |at: u64| Duration::from_secs(60 * (minute - at));
         let past = |(at, _): &(u64, String)| PastRepair {
             job: format!("repaired-at-{at}"),
@@ -51,12 +51,12 @@ impl Known {
             recent.find(|(_, known)| wanted(known)).map(|(at, _)| format!("repaired-at-{at}"))
         };
         let problem = problem(event);
-        History {
+        RecordedHistory {
             same_event: recent(&|known| known == event),
             same_problem: recent(&|known| problem.is_some() && self::problem(known) == problem),
             repairs: self.repairs.iter().rev().map(past).collect(),
             refused: self.refused.iter().rev().map(|at| age(*at)).collect(),
-            ..History::default()
+            ..RecordedHistory::default()
         }
     }
 }
@@ -109,14 +109,14 @@ fn decisions(scenario: &str) -> Vec<String> {
             .map_or(1, |minutes| minutes.parse().unwrap());
         let event = event(&words);
         let object = known.entry(event.service.is_some()).or_default();
-        match decide(&event, &policy(in_a_row), &object.history(minute, call.trim())) {
+        match decide(&event, &policy(in_a_row), &object.history(minute, call.trim()).into()) {
             Decision::Repair(_) => {
                 object.repairs.push((minute, call.trim().to_owned()));
                 "REPAIR".to_owned()
             }
             Decision::NoAction(why) => {
                 if matches!(
-                    why.code(),
+                    why.code().as_str(),
                     "cooling-down"
                         | "breaker-open"
                         | "incident-budget"
@@ -125,7 +125,7 @@ fn decisions(scenario: &str) -> Vec<String> {
                 ) {
                     object.refused.push(minute);
                 }
-                why.code().to_owned()
+                why.code().as_str().to_owned()
             }
         }
     };

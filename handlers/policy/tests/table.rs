@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use policy::{
-    Act, Decision, Event, Fleet, FleetNow, History, ObjectNow, ObjectState, PastOutcome,
-    PastRepair, Pause, Policy, Reason, Rules, Rung, StateType, decide,
+    Act, Decision, Event, Fleet, FleetUsage, History, ObjectNow, ObjectState, Observation,
+    PastOutcome, PastRepair, Pause, Policy, Reason, RecordedHistory, Rules, Rung, StateType,
 };
 use proptest::prelude::*;
 
@@ -44,12 +44,30 @@ fn event(text: &str) -> Event {
     }
 }
 
-fn verdict(event: &Event, history: &History) -> &'static str {
-    match decide(event, &policy(), history) {
+/// Decides without an engine.
+fn decide(event: &Event, policy: &Policy, recorded: &RecordedHistory) -> Decision {
+    policy::decide(event, policy, &recorded.clone().into())
+}
+
+fn verdict(event: &Event, recorded: &RecordedHistory) -> &'static str {
+    code(&decide(event, &policy(), recorded))
+}
+
+/// The verdict when the engine shows this and nothing is on record.
+fn observed(event: &Event, object: ObjectNow, share: (u32, u32)) -> &'static str {
+    let observed = Some(Observation { object, share });
+    code(&policy::decide(event, &policy(), &History { observed, ..History::default() }))
+}
+
+fn code(decision: &Decision) -> &'static str {
+    match decision {
         Decision::Repair(_) => "repair",
-        Decision::NoAction(why) => why.code(),
+        Decision::NoAction(why) => why.code().as_str(),
     }
 }
+
+const STILL_CRITICAL: ObjectNow =
+    ObjectNow { state: Some(ObjectState::Critical), acknowledged: false, flapping: false };
 
 #[test]
 fn the_default_trigger() {
@@ -72,7 +90,7 @@ fn the_default_trigger() {
         ("WARNING;HARD;4/4", "state-not-covered"),
         ("UNKNOWN;HARD;4/4", "state-not-covered"),
     ] {
-        assert_eq!(verdict(&event(text), &History::default()), wanted, "{text}");
+        assert_eq!(verdict(&event(text), &RecordedHistory::default()), wanted, "{text}");
     }
 }
 
@@ -80,7 +98,7 @@ fn the_default_trigger() {
 fn without_max_attempts_it_waits_for_the_wanted_attempt() {
     for (attempt, wanted) in [(1, "too-early"), (2, "too-early"), (3, "repair"), (4, "repair")] {
         let called = Event { attempt, max_attempts: None, ..event("CRITICAL;SOFT;1/4") };
-        assert_eq!(verdict(&called, &History::default()), wanted);
+        assert_eq!(verdict(&called, &RecordedHistory::default()), wanted);
     }
 }
 
@@ -103,13 +121,13 @@ fn two_results_in_a_row_can_be_asked_for() {
         ("CRITICAL;HARD;4/4", None, "not-in-a-row"),
     ] {
         let event = Event { last_state: last, ..event(text) };
-        let decided = match decide(&event, &strict, &History::default()) {
+        let decided = match decide(&event, &strict, &RecordedHistory::default()) {
             Decision::Repair(_) => "repair",
-            Decision::NoAction(why) => why.code(),
+            Decision::NoAction(why) => why.code().as_str(),
         };
         assert_eq!(decided, wanted, "{text} after {last:?}");
         // Without it the result before does not matter.
-        assert_ne!(verdict(&event, &History::default()), "not-in-a-row");
+        assert_ne!(verdict(&event, &RecordedHistory::default()), "not-in-a-row");
     }
     let covered = policy_of(Rules {
         in_a_row: 2,
@@ -118,7 +136,7 @@ fn two_results_in_a_row_can_be_asked_for() {
     });
     let mixed = Event { last_state: Some(ObjectState::Unknown), ..event("CRITICAL;SOFT;3/4") };
     assert!(
-        matches!(decide(&mixed, &covered, &History::default()), Decision::Repair(_)),
+        matches!(decide(&mixed, &covered, &RecordedHistory::default()), Decision::Repair(_)),
         "each of the states of 'on' counts"
     );
 }
@@ -126,7 +144,7 @@ fn two_results_in_a_row_can_be_asked_for() {
 #[test]
 fn each_reason_to_stand_still_is_its_own() {
     let hard = event("CRITICAL;HARD;4/4");
-    let none = History::default();
+    let none = RecordedHistory::default();
     let with = |change: fn(&mut Event)| {
         let mut changed = hard.clone();
         change(&mut changed);
@@ -141,30 +159,36 @@ fn each_reason_to_stand_still_is_its_own() {
     assert_eq!(with(|e| e.host_downtime = 1), "host-downtime");
     assert_eq!(with(|e| e.host_state = None), "repair");
 
-    let same = History { same_event: Some("j".into()), ..History::default() };
+    let same = RecordedHistory { same_event: Some("j".into()), ..RecordedHistory::default() };
     assert_eq!(verdict(&hard, &same), "same-event");
-    let problem = History { same_problem: Some("j".into()), ..History::default() };
+    let problem = RecordedHistory { same_problem: Some("j".into()), ..RecordedHistory::default() };
     assert_eq!(verdict(&hard, &problem), "same-problem");
     // While the cooldown holds that is the reason, and with it the call is a sign of trouble.
     let cooling =
-        History { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
+        RecordedHistory { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
     assert_eq!(verdict(&hard, &cooling), "cooling-down");
-    let running =
-        History { running: Some(("j".into(), Duration::from_secs(5))), ..History::default() };
+    let running = RecordedHistory {
+        running: Some(("j".into(), Duration::from_secs(5))),
+        ..RecordedHistory::default()
+    };
     assert_eq!(verdict(&hard, &running), "already-running");
     assert_eq!(verdict(&hard, &after(&[(599, PastOutcome::Healed)])), "cooling-down");
     assert_eq!(verdict(&hard, &after(&[(600, PastOutcome::Healed)])), "repair");
-    let ahead =
-        History { ahead: Some(("j".into(), Duration::from_secs(90))), ..History::default() };
+    let ahead = RecordedHistory {
+        ahead: Some(("j".into(), Duration::from_secs(90))),
+        ..RecordedHistory::default()
+    };
     assert_eq!(verdict(&hard, &ahead), "clock-went-back");
     let paused = Pause { by: "ann".into(), reason: "change 42".into(), left: None };
-    assert_eq!(verdict(&hard, &History { paused: Some(paused), ..History::default() }), "paused");
+    assert_eq!(
+        verdict(&hard, &RecordedHistory { paused: Some(paused), ..RecordedHistory::default() }),
+        "paused"
+    );
 
     let now = |change: fn(&mut ObjectNow)| {
-        let mut now =
-            ObjectNow { state: Some(ObjectState::Critical), acknowledged: false, flapping: false };
+        let mut now = STILL_CRITICAL;
         change(&mut now);
-        verdict(&hard, &History { now: Some(now), ..History::default() })
+        observed(&hard, now, (1, 10))
     };
     assert_eq!(now(|_| ()), "repair");
     assert_eq!(now(|now| now.acknowledged = true), "acknowledged");
@@ -173,14 +197,14 @@ fn each_reason_to_stand_still_is_its_own() {
 }
 
 /// A history of repairs that ended so many seconds ago, the newest first.
-fn after(repairs: &[(u64, PastOutcome)]) -> History {
+fn after(repairs: &[(u64, PastOutcome)]) -> RecordedHistory {
     let past = |(ended, outcome): &(u64, PastOutcome)| PastRepair {
         job: "j".into(),
         began: Duration::from_secs(ended + 5),
         ended: Duration::from_secs(*ended),
         outcome: *outcome,
     };
-    History { repairs: repairs.iter().map(past).collect(), ..History::default() }
+    RecordedHistory { repairs: repairs.iter().map(past).collect(), ..RecordedHistory::default() }
 }
 
 #[test]
@@ -230,18 +254,18 @@ fn repairs_that_do_not_help_come_to_an_end() {
 #[test]
 fn many_faults_at_once_have_another_cause() {
     let hard = event("CRITICAL;HARD;4/4");
-    let fleet = |change: fn(&mut FleetNow)| {
-        let mut now = FleetNow::default();
+    let fleet = |change: fn(&mut FleetUsage)| {
+        let mut now = FleetUsage::default();
         change(&mut now);
-        verdict(&hard, &History { fleet: now, ..History::default() })
+        verdict(&hard, &RecordedHistory { fleet: now, ..RecordedHistory::default() })
     };
     assert_eq!(fleet(|now| now.running = 4), "repair");
     assert_eq!(fleet(|now| now.running = 5), "fleet-running");
     assert_eq!(fleet(|now| now.started = 19), "repair");
     assert_eq!(fleet(|now| now.started = 20), "fleet-started");
-    assert_eq!(fleet(|now| now.share = Some((50, 100))), "repair");
-    assert_eq!(fleet(|now| now.share = Some((51, 100))), "fleet-share");
-    assert_eq!(fleet(|now| now.share = Some((1, 1))), "repair");
+    assert_eq!(observed(&hard, STILL_CRITICAL, (50, 100)), "repair");
+    assert_eq!(observed(&hard, STILL_CRITICAL, (51, 100)), "fleet-share");
+    assert_eq!(observed(&hard, STILL_CRITICAL, (1, 1)), "repair");
 }
 
 #[test]
@@ -249,11 +273,11 @@ fn a_host_event_is_repaired_though_the_host_is_down() {
     let mut down = event("CRITICAL;HARD;4/4");
     (down.state, down.service, down.host_state) =
         (ObjectState::Down, None, Some(ObjectState::Down));
-    assert_eq!(verdict(&down, &History::default()), "repair");
+    assert_eq!(verdict(&down, &RecordedHistory::default()), "repair");
     down.downtime = 1;
-    assert_eq!(verdict(&down, &History::default()), "host-downtime");
+    assert_eq!(verdict(&down, &RecordedHistory::default()), "host-downtime");
     (down.downtime, down.state) = (0, ObjectState::Unreachable);
-    assert_eq!(verdict(&down, &History::default()), "state-not-covered");
+    assert_eq!(verdict(&down, &RecordedHistory::default()), "state-not-covered");
 }
 
 #[test]
@@ -315,15 +339,15 @@ prop_compose! {
     fn any_history()(
         same in any::<bool>(), problem in any::<bool>(), running in prop::option::of(0..1000u64), refused in prop::collection::vec(0..20_000u64, 0..6),
         repairs in prop::collection::vec((0..100_000u64, 0..3usize), 0..8), fleet_running in 0..8u32, started in 0..30u32,
-    ) -> History {
+    ) -> RecordedHistory {
         let mut repairs: Vec<_> = repairs.into_iter().map(|(ended, n)| (ended, OUTCOMES[n])).collect();
         repairs.sort_by_key(|(ended, _)| *ended);
         let mut refused: Vec<Duration> = refused.into_iter().map(Duration::from_secs).collect();
         refused.sort();
-        let fleet = FleetNow { running: fleet_running, started, ..FleetNow::default() };
+        let fleet = FleetUsage { running: fleet_running, started, ..FleetUsage::default() };
         let running = running.map(|seconds| ("j".to_owned(), Duration::from_secs(seconds)));
         let (same_event, same_problem) = (same.then(|| "j".into()), problem.then(|| "j".into()));
-        History { same_event, same_problem, running, refused, fleet, ..after(&repairs) }
+        RecordedHistory { same_event, same_problem, running, refused, fleet, ..after(&repairs) }
     }
 }
 
@@ -358,10 +382,12 @@ proptest! {
             1 => more.same_problem = job(),
             2 => more.running = Some(("j".into(), Duration::ZERO)),
             3 => more.paused = Some(Pause { by: "ann".into(), reason: "x".into(), left: None }),
-            4 => more.now = Some(ObjectNow { state: None, acknowledged: true, flapping: true }),
             _ => {}
         }
-        if let Decision::Repair(_) = decide(&event, &policy(), &more) {
+        let acknowledged = ObjectNow { acknowledged: true, ..STILL_CRITICAL };
+        let observed = (what == 4).then_some(Observation { object: acknowledged, share: (1, 10) });
+        let more = History { recorded: more, observed };
+        if let Decision::Repair(_) = policy::decide(&event, &policy(), &more) {
             prop_assert!(matches!(decide(&event, &policy(), &history), Decision::Repair(_)));
         }
     }
@@ -391,7 +417,7 @@ proptest! {
     #[test]
     fn hard_is_never_too_early(event in any_event()) {
         let hard = Event { state_type: StateType::Hard, ..event };
-        let decision = decide(&hard, &policy(), &History::default());
+        let decision = decide(&hard, &policy(), &RecordedHistory::default());
         let too_early = matches!(decision, Decision::NoAction(Reason::TooEarly { .. }));
         prop_assert!(!too_early);
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::repairs::{QuotaKeys, Repair};
-use super::ssh::{HostRoutes, SshKeys};
+use super::routes::{HostRoutes, SshKeys};
 use super::unique::Unique;
 
 /// The policy and the places of things.
@@ -47,6 +47,13 @@ impl Config {
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
         files.into_iter().flatten().filter_map(|file| file.parent())
+    }
+
+    /// The directories of a verify command without a slash, in order: `ours`, for our own programs,
+    /// and its plugins go first.
+    pub fn plugin_places(&self, ours: Option<&Path>) -> Vec<PathBuf> {
+        let ours = ours.map(|directory| [directory.to_owned(), directory.join("plugins")]);
+        ours.into_iter().flatten().chain(self.plugin_path.iter().cloned()).collect()
     }
 
     /// All places it names.

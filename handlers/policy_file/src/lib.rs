@@ -3,8 +3,8 @@
 
 mod file;
 mod repairs;
+mod routes;
 mod span;
-mod ssh;
 mod unique;
 
 use std::io;
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use safe_file::{Directory, Input};
 
 pub use file::{Config, WatchService};
+pub use routes::{Backend, HostRoute, HostRoutes};
 pub use span::{BadSpan, Span};
-pub use ssh::{HostRoute, HostRoutes, Transport};
 
 /// Why the policy cannot be used. Nothing is run then.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use policy::{Act, Limits, ObjectState, Quota, RepairName, Rules, Rung};
 use serde::Deserialize;
 
-use super::Span;
+use super::span::Span;
 
 /// A repair as it is written: what rungs do not say themselves is taken from here.
 #[derive(Deserialize)]

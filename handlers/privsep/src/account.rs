@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use crate::Error;
+use crate::error::Error;
 
 /// An account and the group that its files are given to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Account {
     /// Looks an account up by its name, with its own group. `None` if it does not exist.
     ///
     /// # Errors
-    /// When the system cannot say.
+    /// The lookup fails.
     pub fn named(name: &str) -> Result<Option<Account>, Error> {
         Account::of(User::from_name(name).map_err(|why| unknown(name, why))?)
     }
@@ -34,7 +34,7 @@ impl Account {
     /// Looks an account up by its number, with its own group. `None` if it does not exist.
     ///
     /// # Errors
-    /// When the system cannot say.
+    /// The lookup fails.
     pub fn of_uid(uid: u32) -> Result<Option<Account>, Error> {
         Account::of(
             User::from_uid(Uid::from_raw(uid)).map_err(|why| unknown(&uid.to_string(), why))?,
@@ -45,7 +45,7 @@ impl Account {
     /// such group.
     ///
     /// # Errors
-    /// When the system cannot say.
+    /// The lookup fails.
     pub fn with_group(self, group: &str) -> Result<Account, Error> {
         Ok(match Group::from_name(group).map_err(|why| unknown(group, why))? {
             Some(found) => Account { group: found.name, gid: found.gid.as_raw(), ..self },
@@ -65,7 +65,7 @@ impl Account {
     }
 }
 
-/// A group without a name goes by its number.
+/// Returns the name of a group, or its number if it has none.
 fn group_name(gid: Gid) -> Result<String, Error> {
     let group = Group::from_gid(gid).map_err(|why| unknown(&gid.to_string(), why))?;
     Ok(group.map_or_else(|| gid.to_string(), |group| group.name))

@@ -26,18 +26,21 @@ pub enum Error {
     /// The other half did not start, or its answer could not be read.
     #[error("cannot start the part that runs as {account}: {why}")]
     Start { account: String, why: io::Error },
-    /// The other half was killed.
+    /// The other half did not answer in time, and was killed.
     #[error(
         "the part that runs as {account} did not answer within {} s; try again, or run this as \
          that user",
-        within.as_secs()
+        timeout.as_secs()
     )]
-    Late { account: String, within: Duration },
-    /// More than root's half reads.
+    Late { account: String, timeout: Duration },
+    /// The answer is over its limit.
     #[error(
         "the part that runs as {account} answered with more than {limit} bytes; narrow the query"
     )]
     TooLarge { account: String, limit: usize },
+    /// The other half reports a problem.
+    #[error("as {account}: {text}")]
+    Reported { account: String, text: String },
     /// The answer is missing or has another form.
     #[error(
         "invalid answer from the part that runs as {account}: {why}; is another version installed?"
@@ -50,6 +53,9 @@ pub enum Error {
 
 impl From<Error> for plugin_kit::Problem {
     fn from(error: Error) -> plugin_kit::Problem {
-        plugin_kit::Problem::Usage(error.to_string())
+        match error {
+            Error::NotRoot => plugin_kit::Problem::Usage(error.to_string()),
+            error => plugin_kit::Problem::failed(error),
+        }
     }
 }

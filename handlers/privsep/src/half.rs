@@ -1,4 +1,4 @@
-//! Root's half: starts the other one, and reads what it answers.
+//! Root's half: starts the other one, and reads its answer.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,19 +13,20 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::account::Account;
+use crate::error::Error;
 use crate::step_down::option;
-use crate::{Account, Error};
 
 /// The longest answer, in bytes: some hundred thousand repairs.
 const LONGEST: usize = 64 << 20;
-/// How long what a half has said on standard error is waited for.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long a half that is asked to end may take.
+/// Time to wait for the rest of a half's standard error.
+const STDERR_GRACE: Duration = Duration::from_secs(1);
+/// Time for a half to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 /// The longest line of output that is shown, in bytes.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// The only environment variables a half gets. Any other, such as LD_PRELOAD, would cross between
+/// The only environment variables of a half. Any other, such as LD_PRELOAD, would cross between
 /// root and the account.
 #[derive(Debug, Clone)]
 pub struct Environment(Vec<(&'static str, OsString)>);
@@ -99,22 +100,23 @@ impl Half {
         Ok(Half { account: account.name.clone(), child })
     }
 
-    /// Its answer, or the problem it reports. What it says on standard error is shown. Unless it is
-    /// `exact`, for programs, it is cleaned of what acts on a terminal.
+    /// Returns its answer, a `Result<T, String>` in JSON, and shows its standard error. Unless the
+    /// answer is `exact`, for programs, it is cleaned of what acts on a terminal.
     ///
     /// # Errors
-    /// When there is no valid answer of a bounded size `within` this time. The half has ended then.
+    /// [`Error::Reported`] if it answers with an error, and others if there is no valid answer of a
+    /// bounded size within `timeout`. The half has ended then.
     pub fn answer<T: DeserializeOwned>(
         mut self,
-        within: Duration,
+        timeout: Duration,
         exact: bool,
-    ) -> Result<Result<T, String>, Error> {
+    ) -> Result<T, Error> {
         let shown = self.show_errors();
-        let read = self.read(within);
-        // The answer is complete or late: it has nothing more to do. It is not waited for long, for
-        // it may be in a system call that ends when another account wants.
+        let read = self.read(timeout);
+        // The answer is complete or late, so it has nothing more to do. It is not waited for long,
+        // for it may be in a system call that another account can prolong.
         let _ = self.child.kill();
-        let until = Instant::now() + LAST_WORDS;
+        let until = Instant::now() + STDERR_GRACE;
         while shown.as_ref().is_some_and(|shown| !shown.is_finished()) && Instant::now() < until {
             thread::sleep(Duration::from_millis(1));
         }
@@ -127,31 +129,31 @@ impl Half {
         if !exact {
             clean(&mut value);
         }
-        serde_json::from_value(value).map_err(invalid)
+        let answer: Result<T, String> = serde_json::from_value(value).map_err(invalid)?;
+        answer.map_err(|text| Error::Reported { account: self.account.clone(), text })
     }
 
-    /// Shows what it prints, line by line and cleaned, until it ends. SIGINT and SIGTERM are passed
-    /// on to it.
+    /// Shows its output, line by line and cleaned, until it ends. SIGINT and SIGTERM are passed on
+    /// to it.
     ///
     /// # Errors
-    /// When what it prints cannot be read.
+    /// Its end cannot be waited for.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // Without a handler root's half ends, and the other one is sent SIGTERM for that. Its
-        // account may have stopped it: a second signal kills it, and so does the time after the
-        // first.
-        let mut asked = false;
+        // Without a handler root's half ends, and the other one gets SIGTERM for that. Its account
+        // may have stopped it: a second signal kills it, and so does the time after the first.
+        let mut terminated = false;
         let _ = ctrlc::set_handler(move || {
             let Some(pid) = pid else { return };
-            let signal = if asked { Signal::KILL } else { Signal::TERM };
+            let signal = if terminated { Signal::KILL } else { Signal::TERM };
             let _ = kill_process(pid, signal);
-            if !asked {
+            if !terminated {
                 thread::spawn(move || {
                     thread::sleep(GRACE);
                     let _ = kill_process(pid, Signal::KILL);
                 });
             }
-            asked = true;
+            terminated = true;
         });
         let shown = self.show_errors();
         if let Some(stdout) = self.child.stdout.take() {
@@ -167,21 +169,21 @@ impl Half {
         thread::Builder::new().spawn(show).ok()
     }
 
-    fn read(&mut self, within: Duration) -> Result<Vec<u8>, Error> {
+    fn read(&mut self, timeout: Duration) -> Result<Vec<u8>, Error> {
         let account = self.account.clone();
         let failed = |why| Error::Start { account: account.clone(), why };
         let stdout =
             self.child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-        let (send, come) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let read = move || {
             let mut bytes = Vec::new();
             let read = stdout.take(LONGEST as u64 + 1).read_to_end(&mut bytes);
-            let _ = send.send(read.map(|_| bytes));
+            let _ = sender.send(read.map(|_| bytes));
         };
         thread::Builder::new().spawn(read).map_err(failed)?;
-        let bytes = come
-            .recv_timeout(within)
-            .map_err(|_| Error::Late { account: account.clone(), within })?
+        let bytes = receiver
+            .recv_timeout(timeout)
+            .map_err(|_| Error::Late { account: account.clone(), timeout })?
             .map_err(failed)?;
         if bytes.len() > LONGEST {
             Err(Error::TooLarge { account, limit: LONGEST })
@@ -191,7 +193,7 @@ impl Half {
     }
 }
 
-/// Gives each line to `each`, cleaned; one that is too long is cut.
+/// Passes each line to `each`, cleaned. Lines that are too long are cut.
 fn lines(from: impl Read, each: &mut impl FnMut(&str)) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
@@ -220,7 +222,8 @@ mod tests {
     #[test]
     fn passes_only_named_variables_on() {
         let root = Account::named("root").unwrap().unwrap();
-        let process = b"LD_PRELOAD=/tmp/evil.so\0HOME=/of/nagios\0SSH_AUTH_SOCK=/run/agent\0nonsense\0PATHX=1\0";
+        let process = b"LD_PRELOAD=/tmp/evil.so\0HOME=/of/nagios\0SSH_AUTH_SOCK=/run/agent\0\
+                        nonsense\0PATHX=1\0";
         let Environment(variables) = Environment::of(&root).with_process(process);
         let value = |name| {
             variables

@@ -1,10 +1,10 @@
-//! Privilege separation, for the programs that root runs beside an account that must gain nothing
-//! by it.
+//! Privilege separation, for programs that root runs beside an account that must gain nothing by
+//! it.
 //!
 //! Nagios' user owns the ledger, Nagios' files and the processes that write them. When root runs
 //! one of our programs, the program splits in two. Root's half ([`Half`]) touches only places that
 //! root owns. Everything else happens in a second process, the same program run again:
-//! [`step_down()`] leaves root's session and terminal, closes what it was not given and becomes
+//! [`step_down()`] leaves root's session and terminal, closes inherited descriptors and becomes
 //! Nagios' user, before it does anything else. It answers with typed JSON, of a bounded size, which
 //! root's half cleans. Nagios' user can forge that answer, so root's half shows it and never acts
 //! on it.

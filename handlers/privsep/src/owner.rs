@@ -1,4 +1,4 @@
-//! Whether a site is root's alone, or belongs to an account that root must not trust.
+//! Finds out whether a site is root's alone, or belongs to an account that root must not trust.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use safe_file::Directory;
 
-use crate::{Account, Error};
+use crate::account::Account;
+use crate::error::Error;
 
 /// Returns the account, other than root, that owns one of `directories` or a directory above it.
 /// `None` if we are not root, and for directories that do not exist.
@@ -75,7 +76,8 @@ mod tests {
         let line = line_to_use(&root, Path::new("/opt/our programs/handle_repair"), &words);
         assert_eq!(
             line,
-            r"runuser -u root -- '/opt/our programs/handle_repair' --host 'web 1' 'it'\''s' '' '$(id)'"
+            "runuser -u root -- '/opt/our programs/handle_repair' --host 'web 1' 'it'\\''s' '' \
+             '$(id)'"
         );
     }
 }

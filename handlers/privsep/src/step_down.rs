@@ -1,4 +1,4 @@
-//! The half that is Nagios' user: how it leaves root behind.
+//! How the other half gives up root and becomes Nagios' user.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
@@ -7,9 +7,10 @@ use std::io;
 use nix::unistd::{Gid, Uid, close, getresgid, getresuid, initgroups, setgid, setsid, setuid};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::{Account, Error};
+use crate::account::Account;
+use crate::error::Error;
 
-/// Begins the option with which root's half starts the other one.
+/// The prefix of the option with which root's half starts the other one.
 const OPTION: &str = "--step-down=";
 
 /// Which half of a program this process is.
@@ -21,13 +22,13 @@ pub enum Role {
     SteppedDown,
 }
 
-/// The option for this account.
+/// Returns the option for this account.
 pub(crate) fn option(account: &Account) -> OsString {
     format!("{OPTION}{}:{}:{}", account.uid, account.gid, account.name).into()
 }
 
-/// Becomes Nagios' user for good if the first of `argv` says so, and returns the words after it.
-/// Must be called before anything else is done.
+/// Becomes Nagios' user for good if `argv` begins with the option for that, and returns the words
+/// after it. Must be called before anything else is done.
 ///
 /// # Errors
 /// When we are not root, or any step fails. The program must then end.
@@ -82,7 +83,7 @@ fn become_account(text: &str) -> Result<(), Error> {
     {
         return Err(failed("giving up root for good")(nix::Error::EPERM));
     }
-    // When root's half has gone nobody reads the answer. The signal is reset by setuid(2), so this
+    // Nobody reads the answer after root's half has ended. setuid(2) resets the signal, so this
     // comes last.
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|why| Error::StepDown {
         account: text.to_owned(),
@@ -91,7 +92,7 @@ fn become_account(text: &str) -> Result<(), Error> {
     })
 }
 
-/// A kernel without keyrings, or a container that is not allowed any, has none to leave.
+/// Leaves root's keyring. A kernel without keyrings, or a container that may not use any, has none.
 fn leave_keyring() -> nix::Result<()> {
     match keyutils::Keyring::join_anonymous_session().map_err(|why| nix::Error::from_raw(why.0)) {
         Ok(_) | Err(nix::Error::ENOSYS | nix::Error::EPERM) => Ok(()),
@@ -99,7 +100,7 @@ fn leave_keyring() -> nix::Result<()> {
     }
 }
 
-/// Closes what root's shell has open; std opens everything of ours to be closed at exec.
+/// Closes the descriptors of root's shell. std opens ours with O_CLOEXEC.
 fn close_inherited() -> io::Result<()> {
     let number = |name: &OsStr| name.to_str().and_then(|name| name.parse::<i32>().ok());
     let open: Vec<i32> = fs::read_dir("/proc/self/fd")?

@@ -1,84 +1,97 @@
-//! The one framed line that a server believes, after what `live` tells: `SHN1 ` and one compact
-//! JSON object. Its shape is a contract with the transport on the Nagios server; a field that is
-//! not in it would make an honest answer unbelievable.
+//! The one framed line that a server believes, after the lines of `stream`: `SHN1 ` and one compact
+//! JSON object. Its shape is a contract with the transport on the Nagios server, which refuses an
+//! answer with any other field.
 
 use serde_json::{Value, json};
 
-use crate::excerpt::clean;
-use crate::host;
-use crate::pace::{MOST_RECORDS, Usage};
-use crate::record::{Record, State};
-use crate::refusal::Refusal;
+use crate::config::RepairDefinitions;
+use crate::durations::{fractional_seconds, seconds_up};
+use crate::output::clean;
+use crate::rate_limit::{MOST_RECORDS, RecordUsage};
+use crate::record::{JobRecord, RunState};
+use crate::rejection::Rejection;
 use crate::request::{Job, Name};
+use crate::timestamps::{now, to_seconds};
 
-/// What one command of a diagnosis said.
-pub(crate) struct Report {
+/// What one command of a diagnosis printed.
+pub(crate) struct DiagnosisReport {
     pub(crate) run: Vec<String>,
     pub(crate) exit: Option<i32>,
     pub(crate) output: Vec<String>,
 }
 
-/// How one repair stands.
-pub(crate) struct Used {
+/// How much of its limits one repair has used.
+pub(crate) struct RepairUsage {
     pub(crate) repair: Name,
-    pub(crate) usage: Usage,
-    /// What a request that came now would be refused.
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) usage: RecordUsage,
+    /// What would refuse a request that came now.
+    pub(crate) refusal: Option<Rejection>,
 }
 
 /// What the gate answers.
-pub(crate) enum Answer {
-    Repair(Record, State),
-    Status(Record, State),
-    Diagnose { repair: String, reports: Vec<Report> },
-    Ready(String),
-    Usage(Vec<Used>),
-    List(Vec<String>),
+pub(crate) enum GateAnswer {
+    Repair(JobRecord),
+    Status(JobRecord),
+    Diagnose(Name, Vec<DiagnosisReport>),
+    Ready(Name),
+    Usage(Vec<RepairUsage>),
+    List(RepairDefinitions),
     Version,
-    Refused(Refusal, Option<Job>),
+    /// With the job that the request was about, if that could be read.
+    Refused(Rejection, Option<Job>),
 }
 
-impl Answer {
-    /// The line, with its newline.
+impl GateAnswer {
+    /// Returns the line, with its newline.
     pub(crate) fn frame(&self, host: &str) -> String {
         let mut object = match self {
-            Answer::Repair(record, state) => of_job("repair", record, *state),
-            Answer::Status(record, state) => of_job("status", record, *state),
-            Answer::Diagnose { repair, reports } => json!({
-                "answer": "diagnose", "repair": repair,
-                "reports": reports.iter().map(|r| json!({"run": r.run, "exit": r.exit, "output": r.output})).collect::<Vec<_>>(),
-            }),
-            Answer::Ready(repair) => {
-                json!({"answer": "ready", "repair": repair, "time": host::now() / 1000})
+            GateAnswer::Repair(record) => job_json("repair", record),
+            GateAnswer::Status(record) => job_json("status", record),
+            GateAnswer::Diagnose(repair, reports) => {
+                let reports: Value = reports.iter().map(report_json).collect();
+                json!({"answer": "diagnose", "repair": repair.as_str(), "reports": reports})
             }
-            Answer::Usage(all) => {
-                json!({"answer": "usage", "repairs": all.iter().map(of_usage).collect::<Vec<_>>()})
+            GateAnswer::Ready(repair) => {
+                json!({"answer": "ready", "repair": repair.as_str(), "time": to_seconds(now())})
             }
-            Answer::List(names) => json!({"answer": "list", "repairs": names}),
-            Answer::Version => json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")}),
-            Answer::Refused(refusal, job) => of_refusal(refusal, job.as_ref()),
+            GateAnswer::Usage(all) => {
+                let repairs: Value = all.iter().map(usage_json).collect();
+                json!({"answer": "usage", "repairs": repairs})
+            }
+            GateAnswer::List(repairs) => {
+                let names: Value = repairs.iter().map(|(name, _)| name.as_str()).collect();
+                json!({"answer": "list", "repairs": names})
+            }
+            GateAnswer::Version => {
+                json!({"answer": "version", "version": env!("CARGO_PKG_VERSION")})
+            }
+            GateAnswer::Refused(refusal, job) => refusal_json(refusal, job.as_ref()),
         };
-        put(&mut object, "host", Some(json!(host)));
+        put(&mut object, "host", Some(host));
         format!("SHN1 {object}\n")
     }
 
-    /// The exit code: information only, and in 0..3.
+    /// Returns the exit code: information only, and in 0..3.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Answer::Repair(_, State::Failed | State::Timeout) => 1,
-            Answer::Repair(_, State::Running | State::Unknown) => 2,
-            Answer::Refused(..) => 3,
+            GateAnswer::Repair(record) => match record.state {
+                RunState::Done => 0,
+                RunState::Failed | RunState::Timeout => 1,
+                RunState::Running | RunState::Unknown => 2,
+            },
+            GateAnswer::Refused(..) => 3,
             _ => 0,
         }
     }
 
-    /// The same in a few words, for the system's log.
+    /// Returns the same in a few words, for the system's log.
     pub(crate) fn summary(&self) -> String {
         match self {
-            Answer::Repair(record, state) | Answer::Status(record, state) => {
-                format!("{} after {:.3} s", state.word(), record.seconds)
+            GateAnswer::Repair(record) | GateAnswer::Status(record) => {
+                let seconds = fractional_seconds(record.elapsed);
+                format!("{} after {seconds:.3} s", record.state.word())
             }
-            Answer::Refused(refusal, _) => {
+            GateAnswer::Refused(refusal, _) => {
                 format!("refused, {}: {}", refusal.reason.word(), clean(&refusal.text, 300))
             }
             _ => "answered".to_owned(),
@@ -86,44 +99,56 @@ impl Answer {
     }
 }
 
-fn of_job(answer: &str, record: &Record, state: State) -> Value {
+fn job_json(answer: &str, record: &JobRecord) -> Value {
     json!({
-        "answer": answer, "job": record.job.as_str(), "repair": record.repair.as_str(), "state": state.word(),
-        "exit": record.exit, "signal": record.signal, "seconds": record.seconds, "started": record.started / 1000,
+        "answer": answer, "job": record.job.as_str(), "repair": record.repair.as_str(),
+        "state": record.state.word(), "exit": record.exit, "signal": record.signal,
+        "seconds": fractional_seconds(record.elapsed), "started": to_seconds(record.started),
         "output": record.output,
     })
 }
 
-fn of_usage(used: &Used) -> Value {
+fn report_json(report: &DiagnosisReport) -> Value {
+    json!({"run": report.run, "exit": report.exit, "output": report.output})
+}
+
+fn usage_json(used: &RepairUsage) -> Value {
+    let obstacle = used.refusal.as_ref().map(|refusal| {
+        json!({
+            "reason": refusal.reason.word(), "text": clean(&refusal.text, 500),
+            "retry_after": refusal.retry_after.map(seconds_up),
+        })
+    });
     json!({
-        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS, "room_in": used.usage.room_in,
-        "obstacle": used.refusal.as_ref().map(|refusal| {
-            json!({"reason": refusal.reason.word(), "text": clean(&refusal.text, 500), "retry_after": refusal.retry_after})
-        }),
+        "repair": used.repair.as_str(), "records": used.usage.records, "most": MOST_RECORDS,
+        "room_in": used.usage.room_in.map(seconds_up), "obstacle": obstacle,
     })
 }
 
-fn of_refusal(refusal: &Refusal, job: Option<&Job>) -> Value {
-    let mut object = json!({"answer": "refused", "reason": refusal.reason.word(), "text": clean(&refusal.text, 500)});
-    put(&mut object, "job", job.map(|job| json!(job.as_str())));
-    put(&mut object, "running", refusal.running.as_ref().map(|job| json!(job.as_str())));
-    put(&mut object, "retry_after", refusal.retry_after.map(|seconds| json!(seconds)));
+fn refusal_json(refusal: &Rejection, job: Option<&Job>) -> Value {
+    let text = clean(&refusal.text, 500);
+    let mut object = json!({"answer": "refused", "reason": refusal.reason.word(), "text": text});
+    put(&mut object, "job", job.map(Job::as_str));
+    put(&mut object, "running", refusal.running.as_ref().map(Job::as_str));
+    put(&mut object, "retry_after", refusal.retry_after.map(seconds_up));
     object
 }
 
-fn put(object: &mut Value, key: &str, value: Option<Value>) {
+fn put(object: &mut Value, key: &str, value: Option<impl Into<Value>>) {
     if let (Some(map), Some(value)) = (object.as_object_mut(), value) {
-        map.insert(key.to_owned(), value);
+        map.insert(key.to_owned(), value.into());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::record::tests::record;
-    use crate::refusal::Reason;
+    use crate::rejection::RejectionReason;
 
-    fn parsed(answer: &Answer) -> Value {
+    fn parsed(answer: &GateAnswer) -> Value {
         let line = answer.frame("web1");
         assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
         serde_json::from_str(line.strip_prefix("SHN1 ").unwrap()).unwrap()
@@ -131,28 +156,32 @@ mod tests {
 
     #[test]
     fn a_repair_is_answered_with_the_fields_of_the_contract() {
-        let mut done = record("20261123-aa", State::Done, 5_999, Some(7_000));
-        (done.exit, done.seconds, done.output) = (Some(0), 1.001, vec!["a\"b".into()]);
+        let mut done = record("20261123-aa", RunState::Done, 5_999, Some(7_000));
+        (done.exit, done.elapsed) = (Some(0), Duration::from_millis(1001));
+        done.output = vec!["a\"b".into()];
         assert_eq!(
-            parsed(&Answer::Repair(done, State::Done)),
-            json!({"answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd", "state": "done", "exit": 0,
-                "signal": null, "seconds": 1.001, "started": 5, "output": ["a\"b"]})
+            parsed(&GateAnswer::Repair(done)),
+            json!({
+                "answer": "repair", "host": "web1", "job": "20261123-aa", "repair": "httpd",
+                "state": "done", "exit": 0, "signal": null, "seconds": 1.001, "started": 5,
+                "output": ["a\"b"],
+            })
         );
     }
 
     #[test]
     fn a_refusal_carries_only_what_it_has_on_one_clean_line() {
-        let refusal = Refusal::new(Reason::State, "bad\nfile\x1b[0m");
+        let refusal = RejectionReason::State.because("bad\nfile\x1b[0m");
         assert_eq!(
-            parsed(&Answer::Refused(refusal, None)),
+            parsed(&GateAnswer::Refused(refusal, None)),
             json!({"answer": "refused", "host": "web1", "reason": "state", "text": "bad file?[0m"})
         );
-        let busy = Refusal {
+        let busy = Rejection {
             running: Job::new("20261123-bb"),
-            retry_after: Some(7),
-            ..Refusal::new(Reason::Busy, "x")
+            retry_after: Some(Duration::from_millis(6_001)),
+            ..RejectionReason::Busy.because("x")
         };
-        let object = parsed(&Answer::Refused(busy, Job::new("20261123-aa")));
+        let object = parsed(&GateAnswer::Refused(busy, Job::new("20261123-aa")));
         assert_eq!(
             (&object["job"], &object["running"], &object["retry_after"]),
             (&json!("20261123-aa"), &json!("20261123-bb"), &json!(7))
@@ -160,19 +189,19 @@ mod tests {
     }
 
     #[test]
-    fn exit_codes_tell_the_kind_of_answer() {
+    fn the_exit_code_depends_on_the_kind_of_answer() {
         let of = |state| record("20261123-aa", state, 1, Some(2));
         for (state, code) in [
-            (State::Done, 0),
-            (State::Failed, 1),
-            (State::Timeout, 1),
-            (State::Running, 2),
-            (State::Unknown, 2),
+            (RunState::Done, 0),
+            (RunState::Failed, 1),
+            (RunState::Timeout, 1),
+            (RunState::Running, 2),
+            (RunState::Unknown, 2),
         ] {
-            assert_eq!(Answer::Repair(of(state), state).code(), code);
-            assert_eq!(Answer::Status(of(state), state).code(), 0);
+            assert_eq!(GateAnswer::Repair(of(state)).code(), code);
+            assert_eq!(GateAnswer::Status(of(state)).code(), 0);
         }
-        assert_eq!(Answer::Version.code(), 0);
-        assert_eq!(Answer::Refused(Refusal::new(Reason::Busy, ""), None).code(), 3);
+        assert_eq!(GateAnswer::Version.code(), 0);
+        assert_eq!(GateAnswer::Refused(RejectionReason::Busy.because(""), None).code(), 3);
     }
 }

@@ -3,25 +3,28 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::limit::Limit;
+use crate::config::is_account;
+use crate::durations::TimeLimit;
+use crate::rejection::{Rejection, RejectionReason};
 
 /// What the gate is started for, and with which files.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Args {
+pub(crate) struct GateArgs {
     pub(crate) config: PathBuf,
     pub(crate) state: PathBuf,
-    pub(crate) wish: Wish,
+    pub(crate) command: GateCommand,
 }
 
 /// The forced command itself, or one of the words for people.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum GateCommand {
     Serve,
     Check,
     Sudoers(String),
-    /// What sudo runs: a command, and for how long.
-    Within(Limit, Vec<String>),
+    /// What sudo runs: a command under a time limit.
+    Within(TimeLimit, Vec<String>),
     Help,
     Version,
 }
@@ -61,54 +64,59 @@ knows how it ended, 3 refused; 'within' hands on the program's.
 ";
 
 /// Reads the arguments after the program's name.
-pub(crate) fn read(argv: &[OsString]) -> Result<Args, String> {
-    let mut args = Args {
+///
+/// # Errors
+/// A word is unknown, or its value is missing or wrong.
+pub(crate) fn read(argv: &[OsString]) -> Result<GateArgs, Rejection> {
+    let wrong = |text: String| RejectionReason::Config.because(text);
+    let mut args = GateArgs {
         config: "/etc/nagios-selfheal/repairs.json".into(),
         state: "/var/lib/nagios-selfheal/gate".into(),
-        wish: Wish::Serve,
+        command: GateCommand::Serve,
     };
     if argv.first().is_some_and(|word| word == "within") {
-        args.wish = within(argv).ok_or("usage: repair_gate within SECONDS GRACE PROGRAM...")?;
+        args.command = within(argv)
+            .ok_or_else(|| wrong("usage: repair_gate within SECONDS GRACE PROGRAM...".into()))?;
         return Ok(args);
     }
     let mut words = argv.iter().peekable();
     while let Some(word) = words.next() {
-        if word == "sudoers" && args.wish == Wish::Serve {
+        if word == "sudoers" && args.command == GateCommand::Serve {
             let user = words.next_if(|user| !user.as_encoded_bytes().starts_with(b"-"));
-            args.wish =
-                Wish::Sudoers(user.map_or("repair".into(), |user| user.display().to_string()));
+            args.command = GateCommand::Sudoers(
+                user.map_or("repair".into(), |user| user.display().to_string()),
+            );
             continue;
         }
-        let mut value =
-            || words.next().map(PathBuf::from).ok_or(format!("{} needs a value", word.display()));
-        match (word.to_str().unwrap_or_default(), &args.wish) {
+        let missing = || wrong(format!("{} needs a value", word.display()));
+        let mut value = || words.next().map(PathBuf::from).ok_or_else(missing);
+        match (word.to_str().unwrap_or_default(), &args.command) {
             ("--config", _) => args.config = value()?,
             ("--state", _) => args.state = value()?,
-            ("--help" | "-h", _) => args.wish = Wish::Help,
-            ("--version" | "-V", _) => args.wish = Wish::Version,
-            ("check", Wish::Serve) => args.wish = Wish::Check,
+            ("--help" | "-h", _) => args.command = GateCommand::Help,
+            ("--version" | "-V", _) => args.command = GateCommand::Version,
+            ("check", GateCommand::Serve) => args.command = GateCommand::Check,
             _ => {
-                return Err(format!(
-                    "unknown argument '{}'; see repair_gate --help",
-                    word.display()
-                ));
+                let word = word.display();
+                return Err(wrong(format!("unknown argument '{word}'; see repair_gate --help")));
             }
         }
     }
-    match &args.wish {
-        Wish::Sudoers(user) if !crate::config::is_account(user) => {
-            Err(format!("'{user}' is not the name of an account"))
+    match args.command {
+        GateCommand::Sudoers(user) if !is_account(&user) => {
+            Err(wrong(format!("'{user}' is not the name of an account")))
         }
         _ => Ok(args),
     }
 }
 
-fn within(argv: &[OsString]) -> Option<Wish> {
+fn within(argv: &[OsString]) -> Option<GateCommand> {
     let words: Vec<String> =
         argv.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<_>>()?;
+    let seconds = |word: &String| word.parse().ok().map(Duration::from_secs);
     match words.as_slice() {
-        [_, seconds, grace, command @ ..] if !command.is_empty() => Some(Wish::Within(
-            Limit { seconds: seconds.parse().ok()?, grace: grace.parse().ok()? },
+        [_, timeout, grace, command @ ..] if !command.is_empty() => Some(GateCommand::Within(
+            TimeLimit { timeout: seconds(timeout)?, grace: seconds(grace)? },
             command.to_vec(),
         )),
         _ => None,
@@ -119,14 +127,14 @@ fn within(argv: &[OsString]) -> Option<Wish> {
 mod tests {
     use super::*;
 
-    fn reads(line: &str) -> Result<Args, String> {
+    fn reads(line: &str) -> Result<GateArgs, Rejection> {
         read(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
     fn without_arguments_it_serves_with_the_packaged_paths() {
         let args = reads("").unwrap();
-        assert_eq!(args.wish, Wish::Serve);
+        assert_eq!(args.command, GateCommand::Serve);
         assert_eq!(args.config.to_str(), Some("/etc/nagios-selfheal/repairs.json"));
         assert_eq!(args.state.to_str(), Some("/var/lib/nagios-selfheal/gate"));
     }
@@ -135,12 +143,15 @@ mod tests {
     fn paths_and_words_are_read_and_everything_else_is_refused() {
         let args = reads("--config /a --state /b check").unwrap();
         assert_eq!(
-            (args.config.to_str(), args.state.to_str(), args.wish),
-            (Some("/a"), Some("/b"), Wish::Check)
+            (args.config.to_str(), args.state.to_str(), args.command),
+            (Some("/a"), Some("/b"), GateCommand::Check)
         );
-        assert_eq!(reads("sudoers").unwrap().wish, Wish::Sudoers("repair".into()));
-        assert_eq!(reads("sudoers --config /a").unwrap().wish, Wish::Sudoers("repair".into()));
-        assert_eq!(reads("sudoers gate").unwrap().wish, Wish::Sudoers("gate".into()));
+        assert_eq!(reads("sudoers").unwrap().command, GateCommand::Sudoers("repair".into()));
+        assert_eq!(
+            reads("sudoers --config /a").unwrap().command,
+            GateCommand::Sudoers("repair".into())
+        );
+        assert_eq!(reads("sudoers gate").unwrap().command, GateCommand::Sudoers("gate".into()));
         for bad in [
             "--config",
             "--nonsense",

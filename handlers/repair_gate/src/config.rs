@@ -1,116 +1,117 @@
-//! repairs.json: which names stand for which commands. Text in, checked repairs out; whose file it
-//! is, is the business of `trust`. Everything that is not understood is refused, for a typing error
-//! must not become a default.
+//! repairs.json: the named commands of this host. Text in, checked repairs out; `ownership` checks
+//! whose file it is. Everything that is not understood is refused, for a typing error must not
+//! become a default.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::time::Duration;
+use std::{error, fmt};
 
 use serde_json::{Map, Value};
 
 use crate::duplicate;
+use crate::durations::TimeLimit;
 use crate::request::Name;
 
-/// More than any hand writes; read whole into memory.
+/// Bytes, more than anyone writes by hand; read whole into memory.
 pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
 /// The largest `count` of a budget.
 pub(crate) const MOST_RUNS: u64 = 1000;
 const MOST_REPORTS: usize = 8;
-const MINUTE: u64 = 60;
-const DAY: u64 = 24 * 60 * MINUTE;
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// The repairs this host knows.
+/// The repairs of this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repairs {
-    by_name: BTreeMap<Name, Repair>,
+pub struct RepairDefinitions {
+    by_name: BTreeMap<Name, RepairDefinition>,
 }
 
 /// One named repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repair {
+pub struct RepairDefinition {
     /// The command: an absolute path and its arguments, given to the kernel as they are.
     pub run: Vec<String>,
     /// The account it runs under (`as`); without one, the gate's own.
     pub user: Option<String>,
-    /// Seconds after which it is stopped.
-    pub timeout: u64,
-    /// Seconds that must pass after it ended before it runs again.
-    pub cooldown: u64,
-    /// How often in how many seconds.
+    /// Time after which it is stopped.
+    pub timeout: Duration,
+    /// Time that must pass after it ended before it runs again.
+    pub cooldown: Duration,
+    /// How often it runs at most; `None` if that has no limit.
     pub budget: Option<Budget>,
-    /// Commands that look and change nothing; they run under the same account.
+    /// Commands that change nothing and show what is wrong; they run under the same account.
     pub diagnose: Vec<Vec<String>>,
 }
 
-/// At most `count` runs in any `window` seconds.
+/// At most `count` runs in any `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Runs.
     pub count: u64,
-    /// Seconds.
-    pub window: u64,
+    /// Time in which the runs are counted.
+    pub window: Duration,
 }
 
-/// What is wrong, and where: a key path (`repairs.httpd.timeout`) or a line and column.
+/// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    place: Place,
+    /// To be written behind the file's name: `:3:14`, or `: repairs.httpd.timeout`.
+    place: String,
     text: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    Text { line: usize, column: usize },
-    Key(String),
-}
-
 impl fmt::Display for BadConfig {
-    /// To be written behind the file's name: `:3:14: text` or `: repairs.httpd.timeout: text`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Text { line, column } => write!(f, ":{line}:{column}: {}", self.text),
-            Place::Key(path) => write!(f, ": {path}: {}", self.text),
-        }
+        write!(f, "{}: {}", self.place, self.text)
     }
 }
 
-impl Repairs {
-    /// The repair of that name.
-    pub fn get(&self, name: &Name) -> Option<&Repair> {
+impl error::Error for BadConfig {}
+
+impl RepairDefinitions {
+    /// Returns the repair of that name.
+    pub fn get(&self, name: &Name) -> Option<&RepairDefinition> {
         self.by_name.get(name)
     }
 
-    /// All of them, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Repair)> {
+    /// Iterates over all repairs, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &RepairDefinition)> {
         self.by_name.iter()
     }
 
-    /// The longest [`Repair::memory`], in seconds.
-    pub fn longest_memory(&self) -> u64 {
-        self.by_name.values().map(Repair::memory).max().unwrap_or(0)
+    /// Returns the longest [`RepairDefinition::retention`].
+    pub fn longest_retention(&self) -> Duration {
+        self.by_name.values().map(RepairDefinition::retention).max().unwrap_or_default()
     }
 }
 
-impl Repair {
-    /// For how many seconds records must be kept so that neither cooldown nor budget forgets a run.
-    pub fn memory(&self) -> u64 {
-        self.cooldown.max(self.budget.map_or(0, |budget| budget.window))
+impl RepairDefinition {
+    /// Returns its commands, each with its time limit: the repair, then the diagnosis.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = (&Vec<String>, TimeLimit)> {
+        let diagnose = self.diagnose.iter().map(|argv| (argv, TimeLimit::DIAGNOSIS));
+        std::iter::once((&self.run, TimeLimit::of_repair(self.timeout))).chain(diagnose)
+    }
+
+    /// Returns the time for which records must be kept so that neither cooldown nor budget forgets
+    /// a run.
+    pub fn retention(&self) -> Duration {
+        self.cooldown.max(self.budget.map_or(Duration::ZERO, |budget| budget.window))
     }
 }
 
 /// Reads the text of repairs.json.
-pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
+pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {
         let text = format!("the key \"{}\" is here for the second time", shown(&double.key));
-        return Err(BadConfig {
-            place: Place::Text { line: double.line, column: double.column },
-            text,
-        });
+        return Err(BadConfig { place: format!(":{}:{}", double.line, double.column), text });
     }
-    let top = Key::top(&whole).object(&["repairs"])?;
+    let top = ConfigValue { path: String::new(), value: &whole };
+    top.check_keys(&["repairs"])?;
     let repairs = top.need("repairs")?;
     let mut by_name = BTreeMap::new();
-    for (name, value) in repairs.any_object()? {
+    for (name, value) in repairs.object()? {
         let key = repairs.below(name, value);
         let Some(name) = Name::new(name) else {
             return Err(
@@ -119,41 +120,41 @@ pub fn parse(text: &str) -> Result<Repairs, BadConfig> {
         };
         by_name.insert(name, repair(&key)?);
     }
-    Ok(Repairs { by_name })
+    Ok(RepairDefinitions { by_name })
 }
 
 fn syntax(e: &serde_json::Error) -> BadConfig {
     let whole = e.to_string();
     let text = whole.split(" at line ").next().unwrap_or_default().to_owned();
-    BadConfig { place: Place::Text { line: e.line(), column: e.column() }, text }
+    BadConfig { place: format!(":{}:{}", e.line(), e.column()), text }
 }
 
-fn repair(key: &Key<'_>) -> Result<Repair, BadConfig> {
-    let fields = key.object(&["run", "as", "timeout", "cooldown", "budget", "diagnose"])?;
-    let user = fields.get("as").map(|key| account(&key)).transpose()?;
+fn repair(key: &ConfigValue<'_>) -> Result<RepairDefinition, BadConfig> {
+    key.check_keys(&["run", "as", "timeout", "cooldown", "budget", "diagnose"])?;
+    let user = key.get("as").map(|key| account(&key)).transpose()?;
     let exact = user.is_some();
-    Ok(Repair {
-        run: command(&fields.need("run")?, exact)?,
-        timeout: fields.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, 60 * MINUTE))?,
-        cooldown: fields.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, 7 * DAY))?,
-        budget: fields.get("budget").map(|key| budget(&key)).transpose()?,
-        diagnose: fields.get("diagnose").map_or(Ok(Vec::new()), |key| reports(&key, exact))?,
+    Ok(RepairDefinition {
+        run: command(&key.need("run")?, exact)?,
+        timeout: key.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, HOUR))?,
+        cooldown: key.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, WEEK))?,
+        budget: key.get("budget").map(|key| budget(&key)).transpose()?,
+        diagnose: key.get("diagnose").map_or(Ok(Vec::new()), |key| reports(&key, exact))?,
         user,
     })
 }
 
-fn budget(key: &Key<'_>) -> Result<Budget, BadConfig> {
-    let fields = key.object(&["count", "window"])?;
-    let count = fields.need("count")?;
+fn budget(key: &ConfigValue<'_>) -> Result<Budget, BadConfig> {
+    key.check_keys(&["count", "window"])?;
+    let count = key.need("count")?;
     let many = count.value.as_u64().filter(|n| (1..=MOST_RUNS).contains(n));
     Ok(Budget {
         count: many
             .ok_or_else(|| count.wrong(&format!("must be a whole number from 1 to {MOST_RUNS}")))?,
-        window: duration(&fields.need("window")?, 1, 7 * DAY)?,
+        window: duration(&key.need("window")?, 1, WEEK)?,
     })
 }
 
-fn reports(key: &Key<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
+fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
     let items = key.array()?;
     if items.len() > MOST_REPORTS {
         return Err(key.wrong(&format!("at most {MOST_REPORTS} commands")));
@@ -161,9 +162,9 @@ fn reports(key: &Key<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
     items.iter().map(|item| command(item, exact)).collect()
 }
 
-/// The name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an alias,
-/// and `ALL` as everyone.
-fn account(key: &Key<'_>) -> Result<String, BadConfig> {
+/// Reads the name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an
+/// alias, and `ALL` as everyone.
+fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     let name = key.string()?;
     if is_account(name) {
         Ok(name.to_owned())
@@ -182,10 +183,10 @@ pub(crate) fn is_account(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// An argv. With `exact` it will stand in a sudoers file, where arguments are joined by blanks
+/// Reads an argv. With `exact` it goes into a sudoers file, where arguments are joined by blanks
 /// before they are compared: a blank inside a word, or a character that has a meaning there, could
 /// let another command through.
-fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
+fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());
     for (n, item) in items.iter().enumerate() {
@@ -202,8 +203,8 @@ fn command(key: &Key<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
             && !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:=,+@%~*?[]{}".contains(&b))
         {
             return Err(item.wrong(
-                "with \"as\", sudoers must be able to say it exactly: letters, digits \
-                                       and _-./:=,+@%~*?[]{} only",
+                "with \"as\", sudoers must be able to say it exactly: letters, digits and \
+                 _-./:=,+@%~*?[]{} only",
             ));
         }
         words.push(word.to_owned());
@@ -219,12 +220,13 @@ fn is_plain_path(word: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// Seconds, from a number and one of s, m, h, d.
-fn duration(key: &Key<'_>, least: u64, most: u64) -> Result<u64, BadConfig> {
+/// Reads a number and one of s, m, h, d, from `least` seconds to `most`.
+fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
     let seconds = seconds(key.string()?)
         .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
+    let most = most.as_secs();
     if (least..=most).contains(&seconds) {
-        Ok(seconds)
+        Ok(Duration::from_secs(seconds))
     } else {
         Err(key.wrong(&format!("must be between {least}s and {most}s")))
     }
@@ -234,9 +236,9 @@ fn seconds(text: &str) -> Option<u64> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {
         "s" => 1,
-        "m" => MINUTE,
-        "h" => 60 * MINUTE,
-        "d" => DAY,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
         _ => return None,
     };
     // parse() alone would take a sign.
@@ -246,52 +248,47 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 /// A value and the path that leads to it.
-struct Key<'a> {
+struct ConfigValue<'a> {
     path: String,
     value: &'a Value,
 }
 
-/// An object whose keys are all known.
-struct Fields<'a> {
-    path: String,
-    map: &'a Map<String, Value>,
-}
-
-impl<'a> Key<'a> {
-    fn top(value: &'a Value) -> Key<'a> {
-        Key { path: String::new(), value }
-    }
-
-    fn below(&self, name: &str, value: &'a Value) -> Key<'a> {
-        Key { path: join(&self.path, name), value }
+impl<'a> ConfigValue<'a> {
+    fn below(&self, name: &str, value: &'a Value) -> ConfigValue<'a> {
+        ConfigValue { path: join(&self.path, name), value }
     }
 
     fn wrong(&self, text: &str) -> BadConfig {
         let path = if self.path.is_empty() { "the whole file" } else { &self.path };
-        BadConfig { place: Place::Key(path.to_owned()), text: text.to_owned() }
+        BadConfig { place: format!(": {path}"), text: text.to_owned() }
     }
 
-    fn any_object(&self) -> Result<&'a Map<String, Value>, BadConfig> {
+    fn object(&self) -> Result<&'a Map<String, Value>, BadConfig> {
         self.value.as_object().ok_or_else(|| self.wrong("must be an object, {...}"))
     }
 
-    fn object(&self, known: &[&str]) -> Result<Fields<'a>, BadConfig> {
-        let map = self.any_object()?;
-        match map.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+    /// Checks that it is an object in which every key is one of `known`.
+    fn check_keys(&self, known: &[&str]) -> Result<(), BadConfig> {
+        match self.object()?.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, value)) => Err(self
                 .below(name, value)
                 .wrong(&format!("unknown key; known are {}", known.join(", ")))),
-            None => Ok(Fields { path: self.path.clone(), map }),
+            None => Ok(()),
         }
     }
 
-    fn array(&self) -> Result<Vec<Key<'a>>, BadConfig> {
+    fn get(&self, name: &str) -> Option<ConfigValue<'a>> {
+        self.value.get(name).map(|value| self.below(name, value))
+    }
+
+    fn need(&self, name: &str) -> Result<ConfigValue<'a>, BadConfig> {
+        self.get(name).ok_or_else(|| self.below(name, self.value).wrong("is missing"))
+    }
+
+    fn array(&self) -> Result<Vec<ConfigValue<'a>>, BadConfig> {
         let items = self.value.as_array().ok_or_else(|| self.wrong("must be a list, [...]"))?;
-        Ok(items
-            .iter()
-            .enumerate()
-            .map(|(n, value)| Key { path: format!("{}[{n}]", self.path), value })
-            .collect())
+        let path = |n| format!("{}[{n}]", self.path);
+        Ok((0..).zip(items).map(|(n, value)| ConfigValue { path: path(n), value }).collect())
     }
 
     fn string(&self) -> Result<&'a str, BadConfig> {
@@ -299,19 +296,7 @@ impl<'a> Key<'a> {
     }
 }
 
-impl<'a> Fields<'a> {
-    fn get(&self, name: &str) -> Option<Key<'a>> {
-        self.map.get(name).map(|value| Key { path: join(&self.path, name), value })
-    }
-
-    fn need(&self, name: &str) -> Result<Key<'a>, BadConfig> {
-        let missing =
-            || BadConfig { place: Place::Key(join(&self.path, name)), text: "is missing".into() };
-        self.get(name).ok_or_else(missing)
-    }
-}
-
-/// Keys are shown to people; a strange one must not bring control characters or a megabyte along.
+/// Returns a key for a message, without control characters and cut to 80 characters.
 fn shown(key: &str) -> String {
     key.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -1,47 +1,44 @@
-//! `diagnose NAME`: what the repair's own look-arounds see, before a restart destroys it.
+//! `diagnose NAME`: runs the diagnosis of a repair, before a restart destroys what it shows.
 
 use std::thread;
 use std::time::Duration;
 
-use crate::answer::{Answer, Report};
-use crate::args::Args;
-use crate::file;
-use crate::ground::{account, find, look, umask_is_sane};
-use crate::limit::Limit;
-use crate::refusal::{Reason, Refusal};
+use crate::answer::{DiagnosisReport, GateAnswer};
+use crate::args::GateArgs;
+use crate::context::{account, find};
+use crate::durations::TimeLimit;
+use crate::host::LocalHost;
+use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
-use crate::run::{self, End, Ran};
-use crate::store::Store;
+use crate::store::{HostLock, RecordStore};
+use crate::timeout::ProcessEnd;
+use crate::{config_file, run};
 
-/// Looks, and changes nothing; so it is allowed at any pace, but one at a time, and under a hold
-/// too.
-pub(crate) fn diagnose(args: &Args, name: &Name) -> Result<Answer, Refusal> {
-    let host = look()?;
-    let repairs = file::load(&args.config)?;
-    let repair = find(&repairs, name)?;
-    umask_is_sane(&host)?;
-    let store = Store::open(&args.state, host.uid)?;
-    let lock = (0..100).find_map(|_| match store.try_lock("diagnose") {
-        Ok(None) => {
-            thread::sleep(Duration::from_millis(20));
-            None
-        }
-        taken => Some(taken),
-    });
-    let Some(_lock) = lock.transpose()?.flatten() else {
-        return Err(Refusal::new(
-            Reason::Busy,
-            "another diagnosis is running; one at a time on a host",
-        ));
-    };
-    let reports =
-        repair.diagnose.iter().map(|argv| look_with(argv, account(repair, &host))).collect();
-    Ok(Answer::Diagnose { repair: name.to_string(), reports })
+/// Runs commands that change nothing. So neither cooldown and budget nor the maintenance file keep
+/// it from running, but only one runs at a time.
+pub(crate) fn diagnose(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection> {
+    let host = LocalHost::read()?;
+    let repairs = config_file::load(&args.config)?;
+    let repair = find(&repairs, &name, &host)?;
+    let _lock = wait_for_lock(&RecordStore::open(&args.state, host.uid)?)?;
+    let account = account(repair, &host);
+    let reports = repair.diagnose.iter().map(|argv| report(argv, account)).collect();
+    Ok(GateAnswer::Diagnose(name, reports))
 }
 
-fn look_with(argv: &[String], account: Option<&str>) -> Report {
-    let Ran { end, mut output, .. } = run::run(argv, account, Limit::DIAGNOSIS, None);
-    output.extend(end.without_code());
-    let exit = if let End::Exit(code) = end { Some(code) } else { None };
-    Report { run: argv.to_vec(), exit, output }
+fn wait_for_lock(store: &RecordStore) -> Result<HostLock, Rejection> {
+    for _ in 0..100 {
+        if let Some(lock) = store.try_lock("diagnose")? {
+            return Ok(lock);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Err(RejectionReason::Busy.because("another diagnosis is running; one at a time on a host"))
+}
+
+fn report(argv: &[String], account: Option<&str>) -> DiagnosisReport {
+    let mut ran = run::run(argv, account, TimeLimit::DIAGNOSIS, None);
+    ran.output.extend(ran.no_exit_code());
+    let exit = if let Ok(ProcessEnd::Exit(code)) = ran.end { Some(code) } else { None };
+    DiagnosisReport { run: argv.to_vec(), exit, output: ran.output }
 }

@@ -1,10 +1,10 @@
-//! Finds a key that stands twice in one object. serde_json::Value silently keeps the last one, so
+//! Finds a duplicate key of one object. serde_json::Value silently keeps the last one, so
 //! that a reader of the file and the gate could each believe another half of it. Only for text that
 //! serde_json has accepted already.
 
 use std::collections::HashSet;
 
-/// A key that is there for the second time, and where that is.
+/// A key that is there for the second time, and its place there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Duplicate {
     pub(crate) key: String,
@@ -12,7 +12,7 @@ pub(crate) struct Duplicate {
     pub(crate) column: usize,
 }
 
-/// The first key of valid JSON `text` that repeats one of its own object.
+/// Returns the first key of valid JSON `text` that repeats one of its own object.
 ///
 /// In valid JSON a string is a key exactly when a colon follows it, and it then belongs to the
 /// innermost open object; arrays need no bookkeeping.
@@ -45,7 +45,7 @@ pub(crate) fn find(text: &str) -> Option<Duplicate> {
     None
 }
 
-/// The index behind the closing quote of the string that opens at `start`.
+/// Returns the index behind the closing quote of the string that opens at `start`.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     loop {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_word_elsewhere_is_no_duplicate() {
+    fn accepts_the_same_key_in_different_objects() {
         for fine in [
             r#"{"a": {"a": {"a": "a"}}, "b": ["a", "a", {"a": "}"}], "c": "\"a\": {"}"#,
             r#"[{"a": 1}, {"a": 1}]"#,
@@ -98,8 +98,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_put_in_twice_is_always_found(keys in prop::collection::hash_set(any::<String>(), 1..6), value in any::<String>()) {
-            let pair = |key: &String| format!("{}:{}", serde_json::json!(key), serde_json::json!({"k": [value, {}]}));
+        fn a_key_put_in_twice_is_always_found(
+            keys in prop::collection::hash_set(any::<String>(), 1..6), value in any::<String>()
+        ) {
+            let value = serde_json::json!({"k": [value, {}]});
+            let pair = |key: &String| format!("{}:{value}", serde_json::json!(key));
             let mut pairs: Vec<String> = keys.iter().map(pair).collect();
             let once = format!("{{{}}}", pairs.join(","));
             prop_assert_eq!(find(&once), None);

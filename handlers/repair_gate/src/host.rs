@@ -2,13 +2,14 @@
 //! binary has no NSS, and std has no getuid.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io::{self, ErrorKind};
 
+use crate::output::clean;
 use crate::record::LARGEST_FILE;
+use crate::rejection::{Rejection, RejectionReason};
 
 /// The machine and this process on it.
-pub(crate) struct Host {
+pub(crate) struct LocalHost {
     /// Changes with every boot; a repair that was running before is not running now.
     pub(crate) boot: String,
     /// The account the gate runs under.
@@ -19,20 +20,20 @@ pub(crate) struct Host {
     passwd: String,
 }
 
-impl Host {
+impl LocalHost {
     /// Reads account, boot and limits of this machine.
     ///
     /// # Errors
     /// One of them cannot be read, or the file size limit is below a record.
-    pub(crate) fn look() -> Result<Host, String> {
-        room_for_a_record(&read("/proc/self/limits")?)?;
+    pub(crate) fn read() -> Result<LocalHost, Rejection> {
+        check_file_size_limit(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
         let uid =
             field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
         let boot = read("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
-        Ok(Host {
-            uid: uid.ok_or("/proc/self/status has no Uid line")?,
-            boot: if boot.is_empty() { return Err("the boot id is empty".into()) } else { boot },
+        Ok(LocalHost {
+            uid: uid.ok_or_else(|| wrong("/proc/self/status has no Uid line"))?,
+            boot: if boot.is_empty() { return Err(wrong("the boot id is empty")) } else { boot },
             umask: field(&status, "Umask:")
                 .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
             passwd: passwd()?,
@@ -51,54 +52,53 @@ impl Host {
     }
 }
 
+fn wrong(text: &str) -> Rejection {
+    RejectionReason::State.because(text)
+}
+
+fn unreadable(path: &str, e: &io::Error) -> Rejection {
+    wrong(&format!("{path} cannot be read: {e}"))
+}
+
 /// A system without accounts of its own has no such file.
-fn passwd() -> Result<String, String> {
+fn passwd() -> Result<String, Rejection> {
     match fs::read_to_string("/etc/passwd") {
-        Err(why) if why.kind() == ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|why| format!("/etc/passwd cannot be read: {why}")),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|e| unreadable("/etc/passwd", &e)),
     }
 }
 
-/// The host's own name, as information for the reader of an answer.
+/// Returns the host's own name, as information for the reader of an answer.
 pub(crate) fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    crate::excerpt::clean(name.trim(), 100)
+    clean(name.trim(), 100)
 }
 
-/// The account of that uid, or the number.
+/// Returns the account of that uid, or the number.
 pub(crate) fn account(uid: u32) -> String {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&number));
     line.and_then(|line| line.split(':').next())
-        .map_or(format!("uid {uid}"), |name| crate::excerpt::clean(name, 40))
-}
-
-/// Milliseconds since 1970. A clock before that is taken as 1970, which is "gone back" for every
-/// record.
-pub(crate) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        .map_or(format!("uid {uid}"), |name| clean(name, 40))
 }
 
 /// SIGXFSZ would end the gate in the middle of a record, and std can neither catch nor ignore it
 /// (setrlimit(2)).
-fn room_for_a_record(limits: &str) -> Result<(), String> {
+fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
     let bytes = field(limits, "Max file size")
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     match bytes {
-        Some(bytes) if bytes < LARGEST_FILE => Err(format!(
+        Some(bytes) if bytes < LARGEST_FILE => Err(wrong(&format!(
             "this login may write files of {bytes} bytes, too few for a record; raise fsize \
              (limits.conf(5))"
-        )),
+        ))),
         _ => Ok(()),
     }
 }
 
-/// People's names in /etc/passwd may be latin-1.
-fn read(path: &str) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
+fn read(path: &str) -> Result<String, Rejection> {
+    let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -113,59 +113,9 @@ fn uid_of(account: &str, passwd: &str) -> Option<u32> {
     })
 }
 
-/// `seconds` since 1970 as people write it, in UTC.
-pub(crate) fn utc(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
-        rest / 3600,
-        rest / 60 % 60,
-        rest % 60
-    )
-}
-
-/// The date that is `days` after 1970-01-01: whole 400-year cycles are cut off, then years and
-/// months are walked.
-fn civil(days: u64) -> (u64, u64, u64) {
-    const CYCLE: u64 = 146_097;
-    let leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let mut year = 1970 + days / CYCLE * 400;
-    let mut left = days % CYCLE;
-    while left >= 365 + u64::from(leap(year)) {
-        left -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if left < length {
-            break;
-        }
-        left -= length;
-        month += 1;
-    }
-    (year, month, left + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_those_of_date_1() {
-        for (seconds, text) in [
-            (0, "1970-01-01 00:00:00 UTC"),
-            (951_827_696, "2000-02-29 12:34:56 UTC"),
-            (1_795_415_999, "2026-11-23 06:39:59 UTC"),
-            (4_107_542_399, "2100-02-28 23:59:59 UTC"),
-            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
-        ] {
-            assert_eq!(utc(seconds), text);
-        }
-    }
 
     #[test]
     fn accounts_are_found_in_passwd() {
@@ -183,16 +133,15 @@ mod tests {
                 "Limit Soft Hard Units\nMax file size             {soft}     unlimited     bytes\n"
             )
         };
-        assert!(room_for_a_record(&limits("65535")).unwrap_err().contains("65535 bytes"));
-        assert_eq!(
-            room_for_a_record(&limits("65536")).and(room_for_a_record(&limits("unlimited"))),
-            Ok(())
-        );
+        let refused = check_file_size_limit(&limits("65535")).unwrap_err().text;
+        assert!(refused.contains("65535 bytes"), "{refused}");
+        check_file_size_limit(&limits("65536")).unwrap();
+        check_file_size_limit(&limits("unlimited")).unwrap();
     }
 
     #[test]
-    fn the_machine_can_be_looked_at() {
-        let host = Host::look().unwrap();
+    fn reads_this_machine() {
+        let host = LocalHost::read().unwrap();
         assert!(host.boot.len() > 30 && host.umask.is_some());
     }
 }

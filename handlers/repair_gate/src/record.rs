@@ -1,142 +1,157 @@
-//! The record of one job: what is known of a repair, as it stands in the state directory. Pure:
-//! text in, record out.
+//! The record of one job, as it is in the state directory. Pure: text in, record out.
+
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
+use crate::durations::fractional_seconds;
 use crate::request::{Job, Name};
+use crate::timestamps::{from_millis, to_millis, until};
 
 /// More than a record can need: 41 lines of 303 bytes, each byte at most two of JSON.
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
+/// The clock, and the boot that this host is in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now<'a> {
+    pub(crate) time: SystemTime,
+    pub(crate) boot: &'a str,
+}
+
 /// What has become of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum RunState {
     Running,
     Done,
     Failed,
     Timeout,
-    /// The gate died, or stopped waiting: nobody knows how it ended. It is not run again.
+    /// The gate died, or stopped waiting: how it ended is not known. It is not run again.
     Unknown,
 }
 
-const STATES: [(State, &str); 5] = [
-    (State::Running, "running"),
-    (State::Done, "done"),
-    (State::Failed, "failed"),
-    (State::Timeout, "timeout"),
-    (State::Unknown, "unknown"),
+const STATES: [(RunState, &str); 5] = [
+    (RunState::Running, "running"),
+    (RunState::Done, "done"),
+    (RunState::Failed, "failed"),
+    (RunState::Timeout, "timeout"),
+    (RunState::Unknown, "unknown"),
 ];
 
-impl State {
-    /// The word for it in records and answers.
+impl RunState {
+    /// Returns the word of records and answers.
     pub(crate) fn word(self) -> &'static str {
         STATES.iter().find(|(state, _)| *state == self).map_or("unknown", |(_, word)| word)
     }
 }
 
-/// One job. Times are milliseconds since 1970.
+/// One job.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Record {
+pub(crate) struct JobRecord {
     pub(crate) job: Job,
     pub(crate) repair: Name,
-    pub(crate) state: State,
-    pub(crate) started: u64,
-    /// When it will certainly have been stopped.
-    pub(crate) deadline: u64,
-    pub(crate) ended: Option<u64>,
+    pub(crate) state: RunState,
+    pub(crate) started: SystemTime,
+    /// Time by which it has certainly been stopped.
+    pub(crate) deadline: SystemTime,
+    /// `None` while it runs.
+    pub(crate) ended: Option<SystemTime>,
     /// The boot it was started in.
     pub(crate) boot: String,
+    /// The process of its gate.
     pub(crate) pid: u32,
     pub(crate) exit: Option<i32>,
     pub(crate) signal: Option<i32>,
-    pub(crate) seconds: f64,
+    /// How long it ran; zero in a record of one that runs.
+    pub(crate) elapsed: Duration,
     pub(crate) output: Vec<String>,
 }
 
-impl Record {
-    /// The record of a repair that is about to start.
+impl JobRecord {
+    /// Returns the record of a repair that starts now and is stopped after `longest_run`.
     pub(crate) fn beginning(
         job: Job,
         repair: Name,
-        started: u64,
-        deadline: u64,
-        boot: String,
-    ) -> Record {
-        let pid = std::process::id();
-        let (state, seconds, output) = (State::Running, 0.0, Vec::new());
-        Record {
+        now: Now<'_>,
+        longest_run: Duration,
+    ) -> JobRecord {
+        JobRecord {
             job,
             repair,
-            state,
-            started,
-            deadline,
+            state: RunState::Running,
+            started: now.time,
+            deadline: now.time + longest_run,
             ended: None,
-            boot,
-            pid,
+            boot: now.boot.to_owned(),
+            pid: std::process::id(),
             exit: None,
             signal: None,
-            seconds,
-            output,
+            elapsed: Duration::ZERO,
+            output: Vec::new(),
         }
     }
 
-    /// The state as it must be taken now: one that "runs" past its deadline, or since before the
-    /// last boot, has lost its gate. A clock that went back leaves it running, which is the careful
-    /// reading.
-    pub(crate) fn state_at(&self, now: u64, boot: &str) -> State {
-        let lost = self.state == State::Running && (self.boot != boot || now > self.deadline);
-        if lost { State::Unknown } else { self.state }
+    /// Returns the state as it must be taken now: one that "runs" past its deadline, or since
+    /// before the last boot, has lost its gate. A clock that went back leaves it running, which is
+    /// the careful reading.
+    pub(crate) fn state_at(&self, now: Now<'_>) -> RunState {
+        let lost = self.boot != now.boot || now.time > self.deadline;
+        if self.state == RunState::Running && lost { RunState::Unknown } else { self.state }
     }
 
-    /// How long it ran, or has been running.
-    pub(crate) fn seconds_at(&self, now: u64) -> f64 {
-        match u32::try_from(now.saturating_sub(self.started)) {
-            Ok(millis) if self.state == State::Running => f64::from(millis) / 1000.0,
-            _ => self.seconds,
-        }
+    /// Returns the record as an answer reports it: with the state as of now, and with the time that
+    /// a repair without an end has been running. Beyond 49 days that time says nothing.
+    pub(crate) fn reported_at(self, now: Now<'_>) -> JobRecord {
+        let running = until(now.time, self.started);
+        let runs = self.state == RunState::Running && u32::try_from(running.as_millis()).is_ok();
+        let elapsed = if runs { running } else { self.elapsed };
+        JobRecord { state: self.state_at(now), elapsed, ..self }
     }
 
-    /// The last moment at which it may have been running.
-    pub(crate) fn last_moment(&self) -> u64 {
+    /// Returns the last moment at which it may have been running.
+    pub(crate) fn last_moment(&self) -> SystemTime {
         self.ended.unwrap_or(self.deadline)
     }
 
+    /// Returns the text of its file.
     pub(crate) fn to_json(&self) -> String {
         let record = json!({
-            "job": self.job.as_str(), "repair": self.repair.as_str(), "state": self.state.word(), "started": self.started,
-            "deadline": self.deadline, "ended": self.ended, "boot": self.boot, "pid": self.pid, "exit": self.exit,
-            "signal": self.signal, "seconds": self.seconds, "output": self.output,
+            "job": self.job.as_str(), "repair": self.repair.as_str(), "state": self.state.word(),
+            "started": to_millis(self.started), "deadline": to_millis(self.deadline),
+            "ended": self.ended.map(to_millis), "boot": self.boot, "pid": self.pid,
+            "exit": self.exit, "signal": self.signal, "seconds": fractional_seconds(self.elapsed),
+            "output": self.output,
         });
         format!("{record}\n")
     }
 
-    /// Reads a record; `None` if anything in it is not as [`Record::to_json`] writes it.
-    pub(crate) fn from_json(text: &str) -> Option<Record> {
+    /// Reads a record; `None` if anything in it is not as [`JobRecord::to_json`] writes it.
+    pub(crate) fn from_json(text: &str) -> Option<JobRecord> {
         let value: Value = serde_json::from_str(text).ok()?;
         let map = value.as_object()?;
         let word = map.get("state")?.as_str()?;
-        let record = Record {
+        let output = map.get("output")?.as_array()?.iter();
+        let record = JobRecord {
             job: Job::new(map.get("job")?.as_str()?)?,
             repair: Name::new(map.get("repair")?.as_str()?)?,
             state: STATES.iter().find(|(_, known)| *known == word)?.0,
-            started: map.get("started")?.as_u64()?,
-            deadline: map.get("deadline")?.as_u64()?,
-            ended: optional(map, "ended", Value::as_u64)?,
+            started: time(map.get("started")?)?,
+            deadline: time(map.get("deadline")?)?,
+            ended: optional(map, "ended", time)?,
             boot: map.get("boot")?.as_str()?.to_owned(),
             pid: u32::try_from(map.get("pid")?.as_u64()?).ok()?,
             exit: optional(map, "exit", small)?,
             signal: optional(map, "signal", small)?,
-            seconds: map.get("seconds")?.as_f64()?,
-            output: map
-                .get("output")?
-                .as_array()?
-                .iter()
-                .map(|line| line.as_str().map(str::to_owned))
-                .collect::<Option<_>>()?,
+            elapsed: Duration::try_from_secs_f64(map.get("seconds")?.as_f64()?).ok()?,
+            output: output.map(|line| line.as_str().map(str::to_owned)).collect::<Option<_>>()?,
         };
-        let ended_if_it_should = record.ended.is_some() == (record.state != State::Running);
+        let ended_if_it_should = record.ended.is_some() == (record.state != RunState::Running);
         (ended_if_it_should && record.deadline >= record.started).then_some(record)
     }
+}
+
+/// Milliseconds since 1970.
+fn time(value: &Value) -> Option<SystemTime> {
+    value.as_u64().map(from_millis)
 }
 
 fn small(value: &Value) -> Option<i32> {
@@ -160,46 +175,86 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    pub(crate) fn record(job: &str, state: State, started: u64, ended: Option<u64>) -> Record {
-        let mut record = Record::beginning(
-            Job::new(job).unwrap(),
-            Name::new("httpd").unwrap(),
-            started,
-            started + 75_000,
-            "b1".into(),
-        );
-        (record.state, record.ended) = (state, ended);
-        record
+    /// Milliseconds of a second.
+    pub(crate) const S: u64 = 1000;
+
+    pub(crate) fn now(millis: u64) -> Now<'static> {
+        Now { time: from_millis(millis), boot: "b1" }
+    }
+
+    /// A record of the repair httpd, with times in milliseconds.
+    pub(crate) fn record(
+        job: &str,
+        state: RunState,
+        started: u64,
+        ended: Option<u64>,
+    ) -> JobRecord {
+        let (job, repair) = (Job::new(job).unwrap(), Name::new("httpd").unwrap());
+        JobRecord {
+            state,
+            ended: ended.map(from_millis),
+            ..JobRecord::beginning(job, repair, now(started), Duration::from_secs(75))
+        }
     }
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let mut written = record("20261123-aa", State::Failed, 5_000, Some(6_500));
-        (written.exit, written.seconds, written.output) =
-            (Some(3), 1.5, vec!["no \"way\"".into(), "ü".into()]);
-        assert_eq!(Record::from_json(&written.to_json()), Some(written));
+        let mut written = record("20261123-aa", RunState::Failed, 5 * S, Some(6_500));
+        (written.exit, written.elapsed) = (Some(3), Duration::from_millis(1500));
+        written.output = vec!["no \"way\"".into(), "ü".into()];
+        written.pid = 8589;
+        let text = written.to_json();
+        assert_eq!(
+            text,
+            "{\"boot\":\"b1\",\"deadline\":80000,\"ended\":6500,\"exit\":3,\"job\":\"20261123-aa\",\
+             \"output\":[\"no \\\"way\\\"\",\"ü\"],\"pid\":8589,\"repair\":\"httpd\",\
+             \"seconds\":1.5,\"signal\":null,\"started\":5000,\"state\":\"failed\"}\n"
+        );
+        assert_eq!(JobRecord::from_json(&text), Some(written));
+    }
+
+    #[test]
+    fn accepts_the_largest_time_and_refuses_an_endless_run() {
+        let far = record("20261123-aa", RunState::Running, u64::MAX - 75 * S, None);
+        assert_eq!(JobRecord::from_json(&far.to_json()), Some(far.clone()));
+        let endless = JobRecord { elapsed: Duration::MAX, ..far };
+        assert_eq!(JobRecord::from_json(&endless.to_json()), None);
     }
 
     #[test]
     fn a_running_record_without_its_gate_becomes_unknown() {
-        let running = record("20261123-aa", State::Running, 5_000, None);
-        assert_eq!(running.state_at(80_000, "b1"), State::Running);
-        assert_eq!(running.state_at(80_001, "b1"), State::Unknown);
-        assert_eq!(running.state_at(6_000, "b2"), State::Unknown, "another boot");
-        assert_eq!(running.state_at(1_000, "b1"), State::Running, "the clock went back");
-        let done = record("20261123-aa", State::Done, 5_000, Some(6_000));
-        assert_eq!(done.state_at(u64::MAX, "b2"), State::Done);
+        let running = record("20261123-aa", RunState::Running, 5 * S, None);
+        assert_eq!(running.state_at(now(80 * S)), RunState::Running);
+        assert_eq!(running.state_at(now(80 * S + 1)), RunState::Unknown);
+        let rebooted = Now { boot: "b2", ..now(6 * S) };
+        assert_eq!(running.state_at(rebooted), RunState::Unknown);
+        assert_eq!(running.state_at(now(S)), RunState::Running, "the clock went back");
+        let done = record("20261123-aa", RunState::Done, 5 * S, Some(6 * S));
+        assert_eq!(done.state_at(Now { boot: "b2", ..now(u64::MAX) }), RunState::Done);
+    }
+
+    #[test]
+    fn an_answer_has_the_time_that_a_repair_has_been_running() {
+        let elapsed = |state, millis| {
+            record("20261123-aa", state, 5 * S, None).reported_at(now(millis)).elapsed
+        };
+        assert_eq!(elapsed(RunState::Running, 6_500), Duration::from_millis(1500));
+        assert_eq!(elapsed(RunState::Running, S), Duration::ZERO, "the clock went back");
+        assert_eq!(elapsed(RunState::Running, u64::MAX), Duration::ZERO);
+        assert_eq!(elapsed(RunState::Done, 6_500), Duration::ZERO);
     }
 
     proptest! {
         #[test]
-        fn a_cut_or_changed_record_never_panics_and_never_becomes_another_job(at in 0usize..200, byte in any::<u8>()) {
-            let text = record("20261123-aa", State::Running, 5_000, None).to_json();
+        fn a_cut_or_changed_record_never_panics_and_never_becomes_another_job(
+            at in 0usize..200, byte in any::<u8>()
+        ) {
+            let text = record("20261123-aa", RunState::Running, 5 * S, None).to_json();
             let at = at.min(text.len() - 1);
-            prop_assert_eq!(Record::from_json(&text[..at.min(text.len() - 2)]), None);
+            prop_assert_eq!(JobRecord::from_json(&text[..at.min(text.len() - 2)]), None);
             let mut bytes = text.into_bytes();
             bytes[at] = byte;
-            let _ = Record::from_json(&String::from_utf8_lossy(&bytes));
+            let _ = JobRecord::from_json(&String::from_utf8_lossy(&bytes));
         }
     }
 }

@@ -1,29 +1,52 @@
-//! The words a server may say. Everything that is not exactly one of seven sentences is refused
-//! before anything else is looked at. Knows nothing of files, clocks or processes.
+//! The requests of a server. Everything that is not exactly one of seven is refused before anything
+//! else is looked at. Knows nothing of files, clocks or processes.
 
-use std::fmt;
+use std::{error, fmt};
 
-/// The longest sentence that can be right has 136 characters.
+/// Bytes. The longest request that can be right has 136.
 const LONGEST: usize = 256;
 
-/// The name of a repair: 1 to 64 characters of `[A-Za-z0-9_-]`, the first a letter or digit:
-/// nothing that a shell, a path or an option parser could read as anything else.
+/// From `SHORTEST` to 64 characters of `[A-Za-z0-9_-]`, the first a letter or digit: nothing that a
+/// shell, a path or an option parser could read as anything else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name(String);
+pub struct Identifier<const SHORTEST: usize>(String);
 
-/// The identity of one repair, which makes asking for it twice harmless: 8 to 64 characters of the
-/// same alphabet. It becomes a file name, and is safe as one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job(String);
+/// The name of a repair.
+pub type Name = Identifier<1>;
 
-/// What a server may ask.
+/// The ID of one run, which makes a second request for it harmless. It becomes a file name, and is
+/// safe as one.
+pub type Job = Identifier<8>;
+
+impl<const SHORTEST: usize> Identifier<SHORTEST> {
+    /// Returns the identifier, if `text` is one.
+    pub fn new(text: &str) -> Option<Self> {
+        let well_formed = (SHORTEST..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        well_formed.then(|| Identifier(text.to_owned()))
+    }
+
+    /// Returns the identifier as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const SHORTEST: usize> fmt::Display for Identifier<SHORTEST> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a server may request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum GateRequest {
     /// `repair NAME JOB`: run that repair, unless this job is known already.
     Repair(Name, Job),
-    /// `diagnose NAME`: run what looks, and changes nothing.
+    /// `diagnose NAME`: run its diagnosis, which changes nothing.
     Diagnose(Name),
-    /// `ready NAME`: whether it could run now, which is looked at and not tried.
+    /// `ready NAME`: whether it could run now, found out without running it.
     Ready(Name),
     /// `usage`: how much of its limits each repair has used.
     Usage,
@@ -35,7 +58,7 @@ pub enum Request {
     Version,
 }
 
-/// A request that is none; `job` when it carried a well-formed one, so that the server knows its
+/// Why a request is refused; with its `job` if that is well formed, so that the server knows its
 /// own refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {
@@ -45,101 +68,61 @@ pub struct BadRequest {
     pub job: Option<Job>,
 }
 
-fn well_formed(text: &str, least: usize) -> bool {
-    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-        && (least..=64).contains(&text.len())
-}
-
-impl Name {
-    /// The name, if `text` is one.
-    pub fn new(text: &str) -> Option<Name> {
-        well_formed(text, 1).then(|| Name(text.to_owned()))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Job {
-    /// The job id, if `text` is one.
-    pub fn new(text: &str) -> Option<Job> {
-        well_formed(text, 8).then(|| Job(text.to_owned()))
-    }
-
-    /// The job id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Name {
+impl fmt::Display for BadRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
-impl fmt::Display for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+impl error::Error for BadRequest {}
 
-/// Reads the request as sshd hands it over; `None` is a login without a command.
+/// Reads the request as sshd passes it; `None` is a login without a command.
 ///
-/// sshd(8): with `command=` the client's command, or the name of the subsystem it asked for
+/// sshd(8): with `command=` the client's command, or the name of the subsystem it requested
 /// ("internal-sftp"), is in SSH_ORIGINAL_COMMAND. It is split at single blanks; there is no
 /// quoting, for nothing in it may need any.
-pub fn parse(command: Option<&[u8]>) -> Result<Request, BadRequest> {
-    let refused = |text: &str, job| Err(BadRequest { text: text.to_owned(), job });
+///
+/// # Errors
+/// It is not exactly one of the seven requests.
+pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
     let Some(command) = command.filter(|command| !command.is_empty()) else {
-        return refused(
-            "no command: this key is for the gate's seven words, not for a login",
-            None,
-        );
+        return bad("no command: this key is for the gate's seven words, not for a login");
     };
     if command.len() > LONGEST {
-        return refused("the request is longer than any that can be right", None);
+        return bad("the request is longer than any that can be right");
     }
     let Some(text) = std::str::from_utf8(command).ok().filter(|text| text.is_ascii()) else {
-        return refused("the request is not plain ASCII", None);
+        return bad("the request is not plain ASCII");
     };
     let words: Vec<&str> = text.split(' ').collect();
     match words.as_slice() {
-        ["repair", name, job] => match (Name::new(name), Job::new(job)) {
-            (Some(name), Some(job)) => Ok(Request::Repair(name, job)),
-            (None, job) => {
-                refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", job)
-            }
-            (_, None) => refused("that is no job id: 8 to 64 letters, digits, '_' or '-'", None),
-        },
-        ["diagnose", name] => match Name::new(name) {
-            Some(name) => Ok(Request::Diagnose(name)),
-            None => {
-                refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", None)
-            }
-        },
-        ["ready", name] => match Name::new(name) {
-            Some(name) => Ok(Request::Ready(name)),
-            None => {
-                refused("that is no name of a repair: 1 to 64 letters, digits, '_' or '-'", None)
-            }
-        },
-        ["status", job] => match Job::new(job) {
-            Some(job) => Ok(Request::Status(job)),
-            None => refused("that is no job id: 8 to 64 letters, digits, '_' or '-'", None),
-        },
-        ["usage"] => Ok(Request::Usage),
-        ["list"] => Ok(Request::List),
-        ["version"] => Ok(Request::Version),
-        _ => refused(
-            "it must be one of: repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB, \
-             list, version",
-            None,
-        ),
+        ["repair", name, job] => {
+            let name = parse_name(name).map_err(|e| BadRequest { job: Job::new(job), ..e })?;
+            Ok(GateRequest::Repair(name, parse_job(job)?))
+        }
+        ["diagnose", name] => parse_name(name).map(GateRequest::Diagnose),
+        ["ready", name] => parse_name(name).map(GateRequest::Ready),
+        ["status", job] => parse_job(job).map(GateRequest::Status),
+        ["usage"] => Ok(GateRequest::Usage),
+        ["list"] => Ok(GateRequest::List),
+        ["version"] => Ok(GateRequest::Version),
+        _ => bad("it must be one of: repair NAME JOB, diagnose NAME, ready NAME, usage, \
+                  status JOB, list, version"),
     }
+}
+
+fn bad<T>(text: &str) -> Result<T, BadRequest> {
+    Err(BadRequest { text: text.to_owned(), job: None })
+}
+
+fn parse_name(word: &str) -> Result<Name, BadRequest> {
+    let wrong = "that is not the name of a repair: 1 to 64 letters, digits, '_' or '-'";
+    Name::new(word).map_or_else(|| bad(wrong), Ok)
+}
+
+fn parse_job(word: &str) -> Result<Job, BadRequest> {
+    let wrong = "that is not a job ID: 8 to 64 letters, digits, '_' or '-'";
+    Job::new(word).map_or_else(|| bad(wrong), Ok)
 }
 
 #[cfg(test)]
@@ -147,33 +130,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> Result<Request, BadRequest> {
+    fn read(text: &str) -> Result<GateRequest, BadRequest> {
         parse(Some(text.as_bytes()))
     }
 
     #[test]
-    fn the_seven_sentences_are_understood() {
-        let (name, job) = (Name("httpd".into()), Job("20261123-4f3a".into()));
+    fn understands_the_seven_requests() {
+        let (name, job) = (Name::new("httpd").unwrap(), Job::new("20261123-4f3a").unwrap());
         assert_eq!(
             read("repair httpd 20261123-4f3a"),
-            Ok(Request::Repair(name.clone(), job.clone()))
+            Ok(GateRequest::Repair(name.clone(), job.clone()))
         );
-        assert_eq!(read("diagnose httpd"), Ok(Request::Diagnose(name.clone())));
-        assert_eq!(read("ready httpd"), Ok(Request::Ready(name)));
-        assert_eq!(read("status 20261123-4f3a"), Ok(Request::Status(job)));
-        assert_eq!(read("usage"), Ok(Request::Usage));
-        assert_eq!(read("list"), Ok(Request::List));
-        assert_eq!(read("version"), Ok(Request::Version));
+        assert_eq!(read("diagnose httpd"), Ok(GateRequest::Diagnose(name.clone())));
+        assert_eq!(read("ready httpd"), Ok(GateRequest::Ready(name)));
+        assert_eq!(read("status 20261123-4f3a"), Ok(GateRequest::Status(job)));
+        assert_eq!(read("usage"), Ok(GateRequest::Usage));
+        assert_eq!(read("list"), Ok(GateRequest::List));
+        assert_eq!(read("version"), Ok(GateRequest::Version));
     }
 
     #[test]
-    fn a_bad_name_beside_a_good_job_is_refused_with_that_job() {
+    fn refuses_a_bad_name_with_the_job_beside_it() {
         assert_eq!(read("repair ../x 20261123-4f3a").unwrap_err().job, Job::new("20261123-4f3a"));
         assert_eq!(read("repair httpd short").unwrap_err().job, None);
     }
 
     #[test]
-    fn no_command_and_a_megabyte_are_refused() {
+    fn refuses_no_command_and_a_megabyte() {
         assert!(parse(None).is_err());
         assert!(parse(Some(b"")).is_err());
         assert!(parse(Some(&vec![b'a'; 1 << 20])).is_err());
@@ -182,14 +165,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_understood_is_exactly_what_was_said(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn understands_exactly_the_words_of_the_request(
+            bytes in prop::collection::vec(any::<u8>(), 0..300)
+        ) {
             if let Ok(request) = parse(Some(&bytes)) {
-                prop_assert_eq!(said(&request).into_bytes(), bytes);
+                prop_assert_eq!(written(&request).into_bytes(), bytes);
             }
         }
 
         #[test]
-        fn nothing_may_stand_around_or_inside_a_sentence(
+        fn refuses_anything_around_or_inside_a_request(
             at in 0usize..27, what in "[^A-Za-z0-9_-]|  |[^ -~]{1,3}"
         ) {
             let good = "repair httpd 20261123-4f3a";
@@ -199,23 +184,25 @@ mod tests {
         }
 
         #[test]
-        fn every_well_formed_sentence_is_understood(name in "[A-Za-z0-9][A-Za-z0-9_-]{0,63}", job in "[A-Za-z0-9][A-Za-z0-9_-]{7,63}") {
-            for text in [format!("repair {name} {job}"), format!("diagnose \
-                {name}"), format!("status {job}")] {
-                prop_assert_eq!(read(&text).map(|r| said(&r)), Ok(text));
+        fn understands_every_well_formed_request(
+            name in "[A-Za-z0-9][A-Za-z0-9_-]{0,63}", job in "[A-Za-z0-9][A-Za-z0-9_-]{7,63}"
+        ) {
+            let words = [("repair", format!("{name} {job}")), ("diagnose", name), ("status", job)];
+            for text in words.map(|(word, rest)| format!("{word} {rest}")) {
+                prop_assert_eq!(read(&text).map(|r| written(&r)), Ok(text));
             }
         }
     }
 
-    fn said(request: &Request) -> String {
+    fn written(request: &GateRequest) -> String {
         match request {
-            Request::Repair(name, job) => format!("repair {name} {job}"),
-            Request::Diagnose(name) => format!("diagnose {name}"),
-            Request::Ready(name) => format!("ready {name}"),
-            Request::Status(job) => format!("status {job}"),
-            Request::Usage => "usage".into(),
-            Request::List => "list".into(),
-            Request::Version => "version".into(),
+            GateRequest::Repair(name, job) => format!("repair {name} {job}"),
+            GateRequest::Diagnose(name) => format!("diagnose {name}"),
+            GateRequest::Ready(name) => format!("ready {name}"),
+            GateRequest::Status(job) => format!("status {job}"),
+            GateRequest::Usage => "usage".into(),
+            GateRequest::List => "list".into(),
+            GateRequest::Version => "version".into(),
         }
     }
 }

@@ -1,26 +1,28 @@
-//! Runs one command: no shell, a clean environment, a time limit (kept by `within`), bounded
-//! output. Returns when the command has ended, whatever it has left running.
+//! Runs one command: no shell, a clean environment, a time limit (kept by `timeout`), bounded
+//! output. Returns when the command has ended, no matter what it has left running.
 
 use std::io::{self, PipeReader, PipeWriter, Read, pipe};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::excerpt::{Excerpt, clean};
-use crate::limit::{Limit, STACK};
-use crate::live::Live;
-use crate::within;
+use crate::durations::TimeLimit;
+use crate::output::{Excerpt, clean};
+use crate::stream::LineStream;
+use crate::timeout::{self, ProcessEnd};
+use crate::{syslog, threads};
 
-/// After the command has ended, its last output is in the pipe already; this is for the reader's
-/// scheduling.
+/// Time for the reader to be scheduled. When the command has ended its last output is in the pipe.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
-/// Where this program is, for sudoers and for sudo. proc(5): the link of a program that was
+/// Returns where this program is, for sudoers and for sudo. proc(5): the link of a program that was
 /// replaced while it runs says so.
-pub(crate) fn gate() -> io::Result<String> {
+///
+/// # Errors
+/// The path is not known, or not UTF-8.
+pub(crate) fn gate_path() -> io::Result<String> {
     let path = std::env::current_exe()?
         .into_os_string()
         .into_string()
@@ -28,81 +30,96 @@ pub(crate) fn gate() -> io::Result<String> {
     Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
-/// How it ended.
+/// Why it is not known how a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
-    Exit(i32),
-    Signal(i32),
-    TimedOut,
+pub(crate) enum ExecutionFailure {
     NotStarted(String),
-    /// It did not end at the hard limit; the gate waits no longer.
+    /// It did not end at the hard limit, and the gate waits no longer.
     Lost,
 }
 
-impl End {
-    /// Why there is no exit code; `None` where there is one.
-    pub(crate) fn without_code(&self) -> Option<String> {
-        match self {
-            End::Exit(_) => None,
-            End::Signal(signal) => Some(format!("ended by signal {signal}")),
-            End::TimedOut | End::Lost => Some("stopped: it took too long".to_owned()),
-            End::NotStarted(why) => Some(clean(why, 300)),
+/// What came of a command.
+pub(crate) struct ExecutedCommand {
+    pub(crate) end: Result<ProcessEnd, ExecutionFailure>,
+    pub(crate) elapsed: Duration,
+    pub(crate) output: Vec<String>,
+}
+
+impl ExecutedCommand {
+    /// Returns why there is no exit code; `None` where there is one.
+    pub(crate) fn no_exit_code(&self) -> Option<String> {
+        match &self.end {
+            Ok(ProcessEnd::Exit(_)) => None,
+            Ok(ProcessEnd::Signal(signal)) => Some(format!("ended by signal {signal}")),
+            Ok(ProcessEnd::TimedOut) | Err(ExecutionFailure::Lost) => {
+                Some("stopped: it took too long".to_owned())
+            }
+            Err(ExecutionFailure::NotStarted(why)) => Some(clean(why, 300)),
         }
     }
 }
 
-/// What came of a command.
-pub(crate) struct Ran {
-    pub(crate) end: End,
-    pub(crate) seconds: f64,
-    pub(crate) output: Vec<String>,
+/// Runs `argv` under `limit`, through sudo(8) if `account` is another one. Sends each line it
+/// prints to `stream` at once.
+pub(crate) fn run(
+    argv: &[String],
+    account: Option<&str>,
+    limit: TimeLimit,
+    stream: Option<LineStream>,
+) -> ExecutedCommand {
+    gate_path()
+        .and_then(|gate| execute(&command_line(&gate, argv, account, limit), limit, stream))
+        .unwrap_or_else(|e| ExecutedCommand {
+            end: Err(ExecutionFailure::NotStarted(e.to_string())),
+            elapsed: Duration::ZERO,
+            output: Vec::new(),
+        })
 }
 
-/// Runs `argv` under `limit`, through sudo(8) when it is another `account`'s. Each line it prints
-/// goes to `live` at once.
-pub(crate) fn run(argv: &[String], account: Option<&str>, limit: Limit, live: Option<Live>) -> Ran {
-    let begun = Instant::now();
-    let ran = gate().and_then(|gate| execute(&words(&gate, argv, account, limit), limit, live));
-    let (end, output) = ran.unwrap_or_else(|e| (End::NotStarted(e.to_string()), Vec::new()));
-    let elapsed = begun.elapsed();
-    Ran {
-        end: named(end, elapsed, limit),
-        seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
-        output,
-    }
-}
-
-fn words(gate: &str, argv: &[String], account: Option<&str>, limit: Limit) -> Vec<String> {
+fn command_line(
+    gate: &str,
+    argv: &[String],
+    account: Option<&str>,
+    limit: TimeLimit,
+) -> Vec<String> {
     let sudo =
         account.map(|account| ["/usr/bin/sudo", "-n", "-u", account, "--"].map(str::to_owned));
-    sudo.into_iter().flatten().chain(limit.around(gate, argv)).collect()
+    sudo.into_iter().flatten().chain(limit.command_line(gate, argv)).collect()
 }
 
-/// `within` tells by an exit code that it had to stop the command. The command may end with the
-/// same code by itself, but then before the time was over.
-fn named(end: End, elapsed: Duration, limit: Limit) -> End {
-    let over = elapsed >= Duration::from_secs(limit.seconds);
-    if over && end == End::Exit(i32::from(within::TIMED_OUT)) { End::TimedOut } else { end }
+/// `repair_gate within` reports by its exit code that it stopped the command. The command may end
+/// with the same code by itself, but then before the time was over.
+fn recognize_timeout(end: ProcessEnd, elapsed: Duration, limit: TimeLimit) -> ProcessEnd {
+    let stopped = end == ProcessEnd::Exit(i32::from(timeout::TIMED_OUT));
+    if stopped && elapsed >= limit.timeout { ProcessEnd::TimedOut } else { end }
 }
 
-fn execute(words: &[String], limit: Limit, live: Option<Live>) -> io::Result<(End, Vec<String>)> {
+fn execute(
+    words: &[String],
+    limit: TimeLimit,
+    stream: Option<LineStream>,
+) -> io::Result<ExecutedCommand> {
+    let begun = Instant::now();
     let (reader, writer) = pipe()?;
     let leftover = reader.try_clone()?;
-    let excerpt = Arc::new(Mutex::new(Excerpt::told(live)));
+    let excerpt = Arc::new(Mutex::new(Excerpt::streaming(stream)));
     // Both threads are there before anything runs: a machine that has no room for them has run
     // nothing.
     let drained = drain(reader, Arc::clone(&excerpt))?;
     let ended = start(command(words, writer)?)?;
     let end = match ended.recv_timeout(limit.hard()) {
-        Ok(Ok(status)) => end_of(status),
-        Ok(Err(e)) => End::NotStarted(format!("{}: {e}", words.first().map_or("", String::as_str))),
-        Err(_) => End::Lost,
+        Ok(Ok(status)) => Ok(recognize_timeout(status.into(), begun.elapsed(), limit)),
+        Ok(Err(e)) => {
+            let program = words.first().map_or("", String::as_str);
+            Err(ExecutionFailure::NotStarted(format!("{program}: {e}")))
+        }
+        Err(_) => Err(ExecutionFailure::Lost),
     };
     if drained.recv_timeout(LAST_OUTPUT).is_err() {
         keep_open(leftover);
     }
     let excerpt = std::mem::take(&mut *excerpt.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((end, excerpt.lines()))
+    Ok(ExecutedCommand { end, elapsed: begun.elapsed(), output: excerpt.lines() })
 }
 
 fn command(words: &[String], writer: PipeWriter) -> io::Result<Command> {
@@ -119,32 +136,32 @@ fn command(words: &[String], writer: PipeWriter) -> io::Result<Command> {
 }
 
 fn start(mut command: Command) -> io::Result<Receiver<io::Result<ExitStatus>>> {
-    let (tell, ended) = mpsc::channel();
-    thread::Builder::new().stack_size(STACK).spawn(move || {
+    let (send, ended) = mpsc::channel();
+    threads::spawn(move || {
         let child = command.spawn();
         // It holds the writing end of the pipe, which would never end.
         drop(command);
-        let _ = tell.send(child.and_then(|mut child| child.wait()));
+        let _ = send.send(child.and_then(|mut child| child.wait()));
     })?;
     Ok(ended)
 }
 
 fn drain(mut reader: PipeReader, excerpt: Arc<Mutex<Excerpt>>) -> io::Result<Receiver<()>> {
-    let (tell, drained) = mpsc::channel();
-    thread::Builder::new().stack_size(STACK).spawn(move || {
+    let (send, drained) = mpsc::channel();
+    threads::spawn(move || {
         let mut buffer = vec![0; 32 * 1024];
         while let Ok(n @ 1..) = reader.read(&mut buffer) {
             let mut excerpt = excerpt.lock().unwrap_or_else(PoisonError::into_inner);
             excerpt.push(buffer.get(..n).unwrap_or_default());
         }
-        let _ = tell.send(());
+        let _ = send.send(());
     })?;
     Ok(drained)
 }
 
 /// The command has ended, but something it started still has the pipe: a daemon. Were the pipe
-/// closed now, SIGPIPE would kill that daemon at its next word, long after the repair was called a
-/// success; a file in its place could fill the disk. So cat(1) goes on reading for it, tied to
+/// closed now, SIGPIPE would kill that daemon when it next writes, long after the repair was called
+/// a success; a file in its place could fill the disk. So cat(1) goes on reading for it, tied to
 /// nothing of ours, and ends when the daemon does.
 fn keep_open(leftover: PipeReader) {
     let mut cat = Command::new("/bin/cat");
@@ -155,17 +172,7 @@ fn keep_open(leftover: PipeReader) {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     if let Err(e) = cat.spawn() {
-        crate::syslog::warn(&format!(
-            "nothing reads on for what the repair left running: /bin/cat: {e}"
-        ));
-    }
-}
-
-fn end_of(status: ExitStatus) -> End {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => End::Exit(code),
-        (None, Some(signal)) => End::Signal(signal),
-        (None, None) => End::Lost,
+        syslog::warn(&format!("nothing reads on for what the repair left running: /bin/cat: {e}"));
     }
 }
 
@@ -173,27 +180,30 @@ fn end_of(status: ExitStatus) -> End {
 mod tests {
     use super::*;
 
+    const LIMIT: TimeLimit =
+        TimeLimit { timeout: Duration::from_mins(1), grace: Duration::from_secs(10) };
+
     #[test]
     fn another_account_goes_through_sudo_around_the_time_limit() {
         let argv = ["/usr/bin/systemctl", "restart", "httpd"].map(str::to_owned);
         assert_eq!(
-            words("/gate", &argv, None, Limit::of_repair(60)).join(" "),
+            command_line("/gate", &argv, None, LIMIT).join(" "),
             "/gate within 60 10 /usr/bin/systemctl restart httpd"
         );
         assert_eq!(
-            words("/gate", &argv, Some("root"), Limit::of_repair(60)).join(" "),
+            command_line("/gate", &argv, Some("root"), LIMIT).join(" "),
             "/usr/bin/sudo -n -u root -- /gate within 60 10 /usr/bin/systemctl restart httpd"
         );
     }
 
     #[test]
-    fn its_own_124_is_no_timeout() {
+    fn an_own_exit_code_124_is_not_a_timeout() {
         let after =
-            |seconds| named(End::Exit(124), Duration::from_secs(seconds), Limit::of_repair(60));
-        assert_eq!((after(59), after(60)), (End::Exit(124), End::TimedOut));
+            |seconds| recognize_timeout(ProcessEnd::Exit(124), Duration::from_secs(seconds), LIMIT);
+        assert_eq!((after(59), after(60)), (ProcessEnd::Exit(124), ProcessEnd::TimedOut));
         assert_eq!(
-            named(End::Exit(0), Duration::from_secs(61), Limit::of_repair(60)),
-            End::Exit(0)
+            recognize_timeout(ProcessEnd::Exit(0), Duration::from_secs(61), LIMIT),
+            ProcessEnd::Exit(0)
         );
     }
 }

@@ -3,21 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::Repairs;
-use crate::limit::Limit;
+use crate::config::RepairDefinitions;
 
-/// The whole file, for the account `user` of the gate, which is at `gate`.
-pub(crate) fn file(repairs: &Repairs, user: &str, gate: &str) -> String {
+/// Returns the whole file, for the account `user` of the gate, which is at `gate`.
+pub(crate) fn file(repairs: &RepairDefinitions, user: &str, gate: &str) -> String {
     let mut lines = BTreeSet::new();
     for (_, repair) in repairs.iter() {
         let Some(account) = repair.user.as_deref().filter(|account| *account != user) else {
             continue;
         };
-        let looks = repair.diagnose.iter().map(|argv| Limit::DIAGNOSIS.around(gate, argv));
-        for words in
-            std::iter::once(Limit::of_repair(repair.timeout).around(gate, &repair.run)).chain(looks)
-        {
-            lines.insert(format!("{user} ALL=({account}) NOPASSWD: NOSETENV: {}", escaped(&words)));
+        for (argv, limit) in repair.commands() {
+            let command = escaped(&limit.command_line(gate, argv));
+            lines.insert(format!("{user} ALL=({account}) NOPASSWD: NOSETENV: {command}"));
         }
     }
     let mut text = String::from(
@@ -52,9 +49,11 @@ mod tests {
     #[test]
     fn every_command_is_there_whole_and_escaped() {
         let repairs = parse(
-            r#"{"repairs": {"web": {"run": ["/usr/sbin/x", "--set=a:b,c", "*"], "as": "root", "timeout": "2m",
-            "diagnose": [["/usr/bin/journalctl", "-n", "50"]]}, "own": {"run": ["/bin/true"]},
-            "mine": {"run": ["/bin/true"], "as": "repair"}}}"#,
+            r#"{"repairs": {
+                "web": {"run": ["/usr/sbin/x", "--set=a:b,c", "*"], "as": "root", "timeout": "2m",
+                    "diagnose": [["/usr/bin/journalctl", "-n", "50"]]},
+                "own": {"run": ["/bin/true"]},
+                "mine": {"run": ["/bin/true"], "as": "repair"}}}"#,
         );
         assert_eq!(
             file(&repairs.unwrap(), "repair", "/usr/libexec/gate")
@@ -63,8 +62,10 @@ mod tests {
                 .collect::<Vec<_>>(),
             [
                 "Defaults:repair !requiretty",
-                r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/libexec/gate within 10 2 /usr/bin/journalctl -n 50",
-                r"repair ALL=(root) NOPASSWD: NOSETENV: /usr/libexec/gate within 120 10 /usr/sbin/x --set\=a\:b\,c \*",
+                "repair ALL=(root) NOPASSWD: NOSETENV: /usr/libexec/gate within 10 2 \
+                 /usr/bin/journalctl -n 50",
+                "repair ALL=(root) NOPASSWD: NOSETENV: /usr/libexec/gate within 120 10 \
+                 /usr/sbin/x --set\\=a\\:b\\,c \\*",
             ]
         );
     }

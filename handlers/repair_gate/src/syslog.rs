@@ -1,23 +1,22 @@
-//! One line per request for the system's log, so that whoever looks after the host sees who asked
-//! for what. Best effort: a host without a log is repaired all the same, and a log that does not
-//! listen keeps nobody waiting.
+//! One line per request for the system's log, with its peer. Best effort: a host without a log is
+//! repaired all the same, and a log that does not read is not waited for.
 
 use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use crate::excerpt::clean;
+use crate::output::clean;
 
 /// RFC 3164: facility authpriv (10) * 8 + severity.
 const INFO: u8 = 86;
 const WARNING: u8 = 84;
 
-/// Something was asked for and answered.
+/// Logs a request that was answered.
 pub(crate) fn info(text: &str) {
     send(Path::new("/dev/log"), INFO, text);
 }
 
-/// Something was refused, or went wrong.
+/// Logs a refusal, or something that went wrong.
 pub(crate) fn warn(text: &str) {
     send(Path::new("/dev/log"), WARNING, text);
 }
@@ -30,8 +29,8 @@ fn send(log: &Path, priority: u8, text: &str) {
     }
 }
 
-/// Who asked, for the log and nothing else. ssh(1): SSH_CONNECTION is the client's address and
-/// port, then the server's.
+/// Returns the client, for the log and nothing else. ssh(1): SSH_CONNECTION is the client's address
+/// and port, then the server's.
 pub(crate) fn peer(connection: Option<&str>) -> String {
     let first = connection.unwrap_or_default().split(' ').next().unwrap_or_default();
     let (address, _zone) = first.split_once('%').unwrap_or((first, ""));
@@ -54,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_does_not_listen_keeps_nobody_waiting() {
+    fn does_not_wait_for_a_log_that_does_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let _deaf = UnixDatagram::bind(dir.path().join("log")).unwrap();
         (0..5000).for_each(|_| send(&dir.path().join("log"), INFO, "line"));

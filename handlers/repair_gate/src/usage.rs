@@ -1,30 +1,31 @@
 //! `usage`: how much of its limits each repair has used, and what would refuse it now. It changes
 //! nothing.
 
-use crate::answer::{Answer, Used};
-use crate::args::Args;
-use crate::ground::{look, now};
-use crate::refusal::Refusal;
-use crate::store::Store;
-use crate::{file, hold, pace};
+use crate::answer::{GateAnswer, RepairUsage};
+use crate::args::GateArgs;
+use crate::context::now;
+use crate::host::LocalHost;
+use crate::rejection::Rejection;
+use crate::store::RecordStore;
+use crate::{config_file, maintenance, rate_limit};
 
-/// All repairs of this host, by name.
-pub(crate) fn usage(args: &Args) -> Result<Answer, Refusal> {
-    let host = look()?;
-    let repairs = file::load(&args.config)?;
-    let store = Store::open(&args.state, host.uid)?;
-    let held = hold::not_held(&args.config).err();
+/// Reports all repairs of this host, by name.
+pub(crate) fn usage(args: &GateArgs) -> Result<GateAnswer, Rejection> {
+    let host = LocalHost::read()?;
+    let repairs = config_file::load(&args.config)?;
+    let store = RecordStore::open(&args.state, host.uid)?;
+    let held = maintenance::check(&args.config).err();
     let unfiled = store.unfiled()?;
-    let mut used = Vec::new();
+    let mut all = Vec::new();
     for (name, repair) in repairs.iter() {
         let records = [unfiled.clone(), store.filed(name)?].concat();
         let now = now(&host);
-        let refusal = held.clone().or_else(|| pace::would_run(&records, name, repair, &now).err());
-        used.push(Used {
+        let check = || rate_limit::check_unlocked(&records, name, repair, now).err();
+        all.push(RepairUsage {
             repair: name.clone(),
-            usage: pace::usage(&records, name, repair, now.millis),
-            refusal,
+            usage: rate_limit::usage(&records, name, repair, now.time),
+            refusal: held.clone().or_else(check),
         });
     }
-    Ok(Answer::Usage(used))
+    Ok(GateAnswer::Usage(all))
 }

@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use common::installed::{Client, Installed};
-use common::{Answer, JOB, alive, read_pid, wait_until};
+use common::{GateResult, JOB, alive, read_pid, wait_until};
 use serde_json::json;
 
 /// The host, with `script` as what its repair `x` runs as root; `LAB` in it stands for the lab's
@@ -26,10 +26,10 @@ fn installed(script: &str) -> Installed {
 }
 
 fn with_timeout(timeout: &str, script: &str) -> Installed {
-    let host = Installed::with(
-        &json!({"x": {"run": ["/bin/sh", "LAB/script"], "as": "root", "cooldown": "0s", "timeout": timeout,
-        "diagnose": [["/usr/bin/id", "-un"]]}}),
-    );
+    let host = Installed::with(&json!({"x": {
+        "run": ["/bin/sh", "LAB/script"], "as": "root", "cooldown": "0s", "timeout": timeout,
+        "diagnose": [["/usr/bin/id", "-un"]],
+    }}));
     let here = host.lab.path("").display().to_string();
     fs::write(host.lab.path("script"), script.replace("LAB", here.trim_end_matches('/'))).unwrap();
     host
@@ -43,13 +43,13 @@ fn fails(output: &Output, what: &str) {
 #[test]
 fn the_packaged_line_lets_a_repair_through_as_root_and_reports_it() {
     let host = installed("id -un; touch LAB/marker");
-    assert_eq!(host.ask("list").json["repairs"], json!(["x"]));
-    assert_eq!(host.ask("version").code, 0);
-    let answer = host.ask(&format!("repair x {JOB}"));
+    assert_eq!(host.request("list").json["repairs"], json!(["x"]));
+    assert_eq!(host.request("version").code, 0);
+    let answer = host.request(&format!("repair x {JOB}"));
     assert_eq!((answer.is("done").code, answer.output().as_str()), (0, "root"));
     assert_eq!(fs::metadata(host.lab.marker()).unwrap().uid(), 0);
-    host.ask(&format!("status {JOB}")).is("done");
-    assert_eq!(host.ask("diagnose x").json["reports"][0]["output"], json!(["root"]));
+    host.request(&format!("status {JOB}")).is("done");
+    assert_eq!(host.request("diagnose x").json["reports"][0]["output"], json!(["root"]));
     let owner =
         fs::metadata(host.inside(&format!("/var/lib/nagios-selfheal/gate/jobs/{JOB}.json")))
             .unwrap();
@@ -59,15 +59,15 @@ fn the_packaged_line_lets_a_repair_through_as_root_and_reports_it() {
 #[test]
 fn every_request_is_one_line_of_the_systems_log_with_the_peers_address() {
     let host = installed("exit 0");
-    host.ask("list");
+    host.request("list");
     assert!(host.logged().contains("127.0.0.1 asked 'list': answered"));
-    host.ask("id; rm -rf /");
+    host.request("id; rm -rf /");
     let line = host.logged();
     assert!(
         line.starts_with("<84>") && line.contains("asked 'id; rm -rf /': refused, bad-request"),
         "{line}"
     );
-    host.ask(&format!("repair x {JOB}"));
+    host.request(&format!("repair x {JOB}"));
     assert!(host.logged().contains(&format!("127.0.0.1 asked for x, job {JOB}: it starts")));
     assert!(host.logged().contains(&format!("asked 'repair x {JOB}': done after")));
 }
@@ -89,7 +89,7 @@ fn shells_commands_and_logins_end_at_the_gate() {
         &[&many],
     ] {
         let output = host.ssh(&[], request);
-        let answer = Answer::of(&output);
+        let answer = GateResult::of(&output);
         answer.refused("bad-request");
         assert_eq!(answer.stderr, "");
     }
@@ -103,7 +103,7 @@ fn a_megabyte_of_request_does_nothing_and_the_next_one_is_served() {
     let output = host.ssh(&[], &[piece.as_str(); 11]);
     fails(&output, "a megabyte");
     assert!(!host.lab.marker().exists() && host.jobs().is_empty());
-    assert_eq!(host.ask("list").code, 0);
+    assert_eq!(host.request("list").code, 0);
 }
 
 #[test]
@@ -183,14 +183,14 @@ fn there_is_no_terminal_no_agent_no_display_and_no_rc_file() {
     let pid = text.split("SSH_AGENT_PID=").nth(1).unwrap().split(';').next().unwrap();
     let mut client = host.client("/usr/bin/ssh");
     client.args(["-A", "repair@127.0.0.1", "list"]).env("SSH_AUTH_SOCK", host.lab.path("agent"));
-    assert_eq!(Answer::of(&host.run(&mut client)).code, 0);
+    assert_eq!(GateResult::of(&host.run(&mut client)).code, 0);
     let killed = Command::new("/bin/kill").arg(pid).status().unwrap();
     assert!(killed.success());
     host.wait_for_log("agent forwarding disabled");
 
     let mut client = host.client("/usr/bin/ssh");
     client.args(["-Y", "-v", "repair@127.0.0.1", "list"]).env("DISPLAY", ":99");
-    let answer = Answer::of(&host.run(&mut client));
+    let answer = GateResult::of(&host.run(&mut client));
     assert!(answer.stderr.contains("X11 forwarding disabled"), "{}", answer.stderr);
     assert!(!host.lab.path("drop/rc").exists(), "~/.ssh/rc was run");
 }
@@ -213,7 +213,7 @@ fn what_a_client_sends_into_the_environment_changes_nothing() {
         client.args(["-o", &format!("SetEnv=\"{name}={value}\"")]);
     }
     let answer =
-        Answer::of(&host.run(client.args(["repair@127.0.0.1", &format!("repair x {JOB}")])));
+        GateResult::of(&host.run(client.args(["repair@127.0.0.1", &format!("repair x {JOB}")])));
     assert_eq!(answer.is("done").stderr, "");
     assert!(host.logged().contains("127.0.0.1 asked"), "the peer is what sshd says");
     let seen = fs::read_to_string(host.lab.path("env")).unwrap();
@@ -262,7 +262,7 @@ fn sudo_lets_the_account_run_that_command_and_no_other() {
 fn without_the_sudoers_file_a_repair_fails_and_says_why() {
     let host = installed("touch LAB/marker");
     fs::remove_file(host.inside("/etc/sudoers.d/nagios-selfheal")).unwrap();
-    let answer = host.ask(&format!("repair x {JOB}"));
+    let answer = host.request(&format!("repair x {JOB}"));
     assert!(
         answer.is("failed").output().contains("sudo: a password is required"),
         "{}",
@@ -274,9 +274,9 @@ fn without_the_sudoers_file_a_repair_fails_and_says_why() {
 #[test]
 fn exit_codes_and_signals_come_through_sudo() {
     let host = installed("exit 5");
-    assert_eq!(host.ask(&format!("repair x {JOB}")).is("failed").json["exit"], json!(5));
+    assert_eq!(host.request(&format!("repair x {JOB}")).is("failed").json["exit"], json!(5));
     fs::write(host.lab.path("script"), "kill -SEGV $$").unwrap();
-    let answer = host.ask("repair x 20261123-signal");
+    let answer = host.request("repair x 20261123-signal");
     assert_eq!(
         (&answer.is("failed").json["signal"], &answer.json["exit"]),
         (&json!(11), &json!(null))
@@ -289,7 +289,7 @@ fn a_timeout_reaches_what_root_runs_and_its_grandchildren() {
         "2s",
         "sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait",
     );
-    let answer = host.ask(&format!("repair x {JOB}"));
+    let answer = host.request(&format!("repair x {JOB}"));
     assert_eq!(answer.is("timeout").code, 1);
     let pid = read_pid(&host.lab.path("pid"));
     // The shell that led the group ended at SIGTERM; what is deaf is killed with the group all the
@@ -311,13 +311,13 @@ fn a_client_that_is_killed_neither_stops_nor_loses_the_repair() {
     wait_until("it runs", || host.lab.path("begun").exists());
     client.kill().unwrap();
     client.wait().unwrap();
-    host.ask(&format!("status {JOB}")).is("running");
+    host.request(&format!("status {JOB}")).is("running");
     fs::write(host.lab.path("go"), "").unwrap();
     wait_until("it goes on", || host.lab.marker().exists());
     wait_until("it is on record", || {
-        host.ask(&format!("status {JOB}")).json["state"] == json!("done")
+        host.request(&format!("status {JOB}")).json["state"] == json!("done")
     });
-    assert_eq!(host.ask(&format!("repair x {JOB}")).is("done").output(), "much\nmore");
+    assert_eq!(host.request(&format!("repair x {JOB}")).is("done").output(), "much\nmore");
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_daemon_left_behind_does_not_hold_the_session() {
          started",
     );
     let since = Instant::now();
-    host.ask(&format!("repair x {JOB}")).is("done");
+    host.request(&format!("repair x {JOB}")).is("done");
     assert!(since.elapsed() < Duration::from_secs(50), "{:?}", since.elapsed());
     let pid = read_pid(&host.lab.path("pid"));
     std::thread::sleep(Duration::from_millis(500));
@@ -338,7 +338,7 @@ fn a_daemon_left_behind_does_not_hold_the_session() {
 #[test]
 fn a_repair_inherits_no_descriptor_of_the_gate_or_of_sshd() {
     let host = installed("exec /bin/ls -l /proc/self/fd");
-    let output = host.ask(&format!("repair x {JOB}")).output();
+    let output = host.request(&format!("repair x {JOB}")).output();
     let shown: Vec<&str> = output.lines().filter_map(|line| line.split(" -> ").nth(1)).collect();
     assert_eq!(shown.len(), 4, "{output}");
     assert_eq!(shown[0], "/dev/null");
@@ -349,14 +349,14 @@ fn a_repair_inherits_no_descriptor_of_the_gate_or_of_sshd() {
 }
 
 #[test]
-fn ready_tells_what_is_in_the_way_of_a_repair_and_runs_nothing() {
+fn ready_reports_what_is_in_the_way_of_a_repair_and_runs_nothing() {
     let host = installed("touch LAB/marker");
-    let answer = host.ask("ready x");
+    let answer = host.request("ready x");
     assert_eq!((answer.code, &answer.json["repair"]), (0, &json!("x")), "{:?}", answer.json);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     assert!(answer.json["time"].as_u64().unwrap().abs_diff(now) < 30, "{:?}", answer.json);
     let refused = |reason: &str, part: &str| {
-        let json = host.ask("ready x").json;
+        let json = host.request("ready x").json;
         let text = json["text"].as_str().unwrap_or_default().to_owned();
         assert_eq!(json["reason"], json!(reason), "{text}");
         assert!(text.contains(part), "{text}");
@@ -380,6 +380,6 @@ fn ready_tells_what_is_in_the_way_of_a_repair_and_runs_nothing() {
     fs::write(&sudoers, rules).unwrap();
     fs::remove_file(host.inside("/usr/bin/id")).unwrap();
     refused("config", "/usr/bin/id, which repairs.json names, cannot be run");
-    assert_eq!(host.ask("ready y").json["reason"], json!("unknown-repair"));
+    assert_eq!(host.request("ready y").json["reason"], json!("unknown-repair"));
     assert!(!host.lab.marker().exists());
 }

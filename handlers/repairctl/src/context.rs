@@ -1,20 +1,44 @@
-//! The site: its policy, read when a command needs it, its ledger, and whose it is.
+//! The site: its policy, read when a command needs it, its ledger, and the account that owns it.
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use ledger::SqliteLedger;
+use engine::account;
+use ledger::Ledger;
 use plugin_kit::Problem;
 use policy_file::{BadPolicy, Config};
 use privsep::{Account, Role};
 
-use crate::nagios;
+/// Why the policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusablePolicy {
+    /// Others may read it.
+    #[error("{0}; run it as root, with sudo, or as the user of Nagios")]
+    Forbidden(BadPolicy),
+    /// It is missing or wrong.
+    #[error(transparent)]
+    Bad(BadPolicy),
+}
 
-/// The next step of an admin who has logged in as somebody else.
-const AS_ANOTHER: &str = "; run it as root, with sudo, or as the user of Nagios";
+impl From<BadPolicy> for UnusablePolicy {
+    fn from(bad: BadPolicy) -> UnusablePolicy {
+        match &bad {
+            BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => {
+                UnusablePolicy::Forbidden(bad)
+            }
+            _ => UnusablePolicy::Bad(bad),
+        }
+    }
+}
 
-/// Where everything of a site begins.
+impl From<UnusablePolicy> for Problem {
+    fn from(error: UnusablePolicy) -> Problem {
+        Problem::failed(error)
+    }
+}
+
+/// The policy of a site, and what it leads to.
 #[derive(Debug)]
 pub struct Context {
     policy: PathBuf,
@@ -44,34 +68,34 @@ impl Context {
         self.role
     }
 
-    /// The policy and the places it names, read once.
-    pub fn config(&self) -> Result<&Config, Problem> {
+    /// The policy and the paths in it, read once.
+    pub fn config(&self) -> Result<&Config, UnusablePolicy> {
         if let Some(read) = self.config.get() {
             return Ok(read);
         }
-        let read = policy_file::read(&self.policy).map_err(|bad| unusable(&bad))?;
+        let read = policy_file::read(&self.policy)?;
         Ok(self.config.get_or_init(|| read))
     }
 
-    /// A policy that nothing is run by: whose it is does not matter.
-    pub fn draft(&self) -> Result<Config, Problem> {
+    /// A policy by which nothing is run, so its owner does not matter.
+    pub fn draft(&self) -> Result<Config, UnusablePolicy> {
         let unreadable = |why: safe_file::Error| BadPolicy::Unreadable {
             path: self.policy.clone(),
             why: why.into(),
         };
-        let text = safe_file::read(&self.policy, policy_file::LONGEST, None).map_err(unreadable);
-        text.and_then(|text| policy_file::parse(&text, &self.policy)).map_err(|bad| unusable(&bad))
+        let text = safe_file::read(&self.policy, policy_file::LONGEST, None).map_err(unreadable)?;
+        Ok(policy_file::parse(&text, &self.policy)?)
     }
 
-    /// The account that owns the ledger or Nagios' files, when we are root and it is another's.
+    /// The account that owns the ledger or Nagios' files, when we are root and it is another one.
     /// Before there is a ledger, it is the one that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
             // More than one account can change it: it is not root's alone.
-            Err(privsep::Error::Owner { .. }) => nagios::account_to_become(None, self.nagios_cfg()),
+            Err(privsep::Error::Owner { .. }) => Ok(account::to_become(None, self.nagios_cfg())?),
             Ok(None) if !config.directories().all(Path::exists) => {
-                nagios::account_to_become(None, self.nagios_cfg())
+                Ok(account::to_become(None, self.nagios_cfg())?)
             }
             owner => Ok(owner?),
         }
@@ -82,35 +106,25 @@ impl Context {
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
         // A policy that comes through a pipe can be read once, by the half that uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
-            return nagios::account_if_any(self.nagios_cfg());
+            return Ok(account::to_become_if_any(self.nagios_cfg())?);
         }
         match self.config() {
             Ok(_) => self.other_owner(),
-            Err(_) => nagios::account_if_any(self.nagios_cfg()),
+            Err(_) => Ok(account::to_become_if_any(self.nagios_cfg())?),
         }
     }
 
     /// The ledger, for reading; `None` before the first repair.
-    pub fn ledger(&self, config: &Config) -> Result<Option<SqliteLedger>, Problem> {
-        match SqliteLedger::open_read_only(&config.ledger) {
+    pub fn ledger(&self, config: &Config) -> Result<Option<Box<dyn Ledger>>, Problem> {
+        match ledger::open_read_only(&config.ledger) {
             Ok(ledger) => Ok(Some(ledger)),
             Err(ledger::Error::Missing(_)) => Ok(None),
-            Err(why) => Err(Problem::Usage(why.to_string())),
+            Err(why) => Err(Problem::failed(why)),
         }
     }
 
     /// The ledger, for writing; it is made if it is not there yet.
-    pub fn ledger_to_write(&self, config: &Config) -> Result<SqliteLedger, Problem> {
-        SqliteLedger::open(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))
+    pub fn ledger_to_write(&self, config: &Config) -> Result<Box<dyn Ledger>, Problem> {
+        ledger::open(&config.ledger).map_err(Problem::failed)
     }
-}
-
-fn unusable(bad: &BadPolicy) -> Problem {
-    let step = match bad {
-        BadPolicy::Unreadable { why, .. } if why.kind() == ErrorKind::PermissionDenied => {
-            AS_ANOTHER
-        }
-        _ => "",
-    };
-    Problem::Usage(format!("{bad}{step}"))
 }

@@ -1,34 +1,29 @@
-//! `repairctl`: the admin's side. One module per command; [`cli`] alone knows clap.
+//! `repairctl`: the admin's side. One folder per command.
 
 pub mod cli;
-mod configuration;
 mod context;
 mod doctor;
 mod explain;
 mod gate_setup;
 mod history;
 mod init;
-mod json;
+mod ledger;
 mod lint;
-mod nagios;
 mod object;
 mod pause;
-mod question;
 mod replay;
 mod report;
 mod show;
 mod split;
-mod status_snapshot;
 mod sweep;
-mod table;
-mod time;
 mod trust;
+mod ui;
 
 use std::ffi::OsString;
 
 use plugin_kit::{Out, Problem, ToolResult};
 
-use cli::Command;
+use cli::RepairctlCommand;
 use context::Context;
 use split::run_as_nagios;
 
@@ -38,23 +33,24 @@ pub fn run(argv: &[OsString], out: &mut Out) -> Result<ToolResult, Problem> {
     let words = cli::read(argv)?;
     let context = Context::new(words.policy, words.command.nagios_cfg().cloned(), role);
     match words.command {
-        Command::Init(words) => split::run(&words, &context, argv, out),
-        Command::Trust(words) => split::run(&words, &context, argv, out),
-        Command::Doctor(words) => split::run(&words, &context, argv, out),
-        Command::Lint(words) => {
+        RepairctlCommand::Init(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Trust(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Doctor(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Lint(words) => {
             run_as_nagios(&context, argv, out, |out| lint::run(&words, &context, out))
         }
-        Command::Explain(words) => split::run(&words, &context, argv, out),
-        Command::History(words) => split::run(&words, &context, argv, out),
-        Command::Show(words) => split::run(&words, &context, argv, out),
-        Command::Report(words) => split::run(&words, &context, argv, out),
-        Command::Replay(words) => {
+        RepairctlCommand::Explain(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::History(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Show(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Report(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Replay(words) => {
             run_as_nagios(&context, argv, out, |out| replay::run(&words, &context, out))
         }
-        Command::Pause(words) => split::run(&words, &context, argv, out),
-        Command::Resume(words) => split::run(&words, &context, argv, out),
-        Command::Status(words) => split::run(&words, &context, argv, out),
-        Command::Sweep(words) => {
+        RepairctlCommand::Pause(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Resume(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Status(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Ledger(args) => split::run(&args, &context, argv, out),
+        RepairctlCommand::Sweep(words) => {
             run_as_nagios(&context, argv, out, |out| sweep::run(&words, &context, out))
         }
     }

@@ -1,11 +1,12 @@
 //! How a command runs when root calls it: see `privsep`. A command that implements [`Split`]
-//! collects its data in the half that is Nagios' user, and prints them in root's. Any other runs in
-//! the first of these as a whole.
+//! collects its data in the half that runs as Nagios' user, and prints them in root's half. Any
+//! other command runs as Nagios' user as a whole.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,11 +16,30 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
-use crate::nagios;
 
 /// How long root's half waits for the other one, which itself waits less for a gate or a locked
 /// ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
+
+/// Why the half that runs as Nagios' user has no result.
+#[derive(Debug, thiserror::Error)]
+enum OtherHalfError {
+    /// It reported a problem instead of its data.
+    #[error("{why}{hint}")]
+    Reported { why: privsep::Error, hint: &'static str },
+    /// It printed a problem and ended.
+    #[error("failed while running as {account}; see the message above{hint}")]
+    Printed { account: String, hint: &'static str },
+    /// The file that becomes its standard input cannot be opened.
+    #[error("{path}: {why}")]
+    Stdin { path: PathBuf, why: io::Error },
+}
+
+impl From<OtherHalfError> for Problem {
+    fn from(error: OtherHalfError) -> Problem {
+        Problem::failed(error)
+    }
+}
 
 /// A command in two steps: collect, then show.
 pub trait Split {
@@ -34,6 +54,12 @@ pub trait Split {
     /// How long root waits for the data.
     fn timeout(&self) -> Duration {
         ANSWER_WITHIN
+    }
+
+    /// Whether `show` prints JSON: that is escaped there and shows exactly what is on record, so the
+    /// data are not cleaned on their way.
+    fn prints_json(&self) -> bool {
+        false
     }
 
     /// Arguments added for the other half: what only root knows.
@@ -74,12 +100,13 @@ pub fn run<C: Split>(
     let data = match command.account(context)? {
         None => command.collect(context)?,
         Some(account) => {
-            let half = start(&account, context, &with(argv, command.extra_args()), Stdio::null())?;
-            // What is printed as JSON is escaped there, and says just what is on record.
-            let exact = argv.iter().any(|word| word == "--json");
-            let answer = half.answer(command.timeout(), exact)?;
-            answer.map_err(|text| {
-                Problem::Usage(format!("as {}: {text}{}", account.name, hint(argv)))
+            let extended = with_options(argv, command.extra_args());
+            let half = start(&account, context, &extended, Stdio::null())?;
+            half.answer(command.timeout(), command.prints_json()).map_err(|why| match why {
+                why @ privsep::Error::Reported { .. } => {
+                    OtherHalfError::Reported { why, hint: hint(argv) }.into()
+                }
+                why => Problem::from(why),
             })?
         }
     };
@@ -107,11 +134,7 @@ pub fn run_as_nagios(
         Some(0) => Ok(ToolResult::Fine),
         Some(1) => Ok(ToolResult::Wrong),
         Some(2) if hint(&argv).is_empty() => Ok(ToolResult::Failed),
-        _ => Err(Problem::Usage(format!(
-            "failed while running as {}; see the message above{}",
-            account.name,
-            hint(&argv)
-        ))),
+        _ => Err(OtherHalfError::Printed { account: account.name, hint: hint(&argv) }.into()),
     }
 }
 
@@ -127,7 +150,7 @@ fn hint(argv: &[OsString]) -> &'static str {
 }
 
 /// `argv` with `more` options, which must stand before a `--`.
-fn with(argv: &[OsString], more: Vec<OsString>) -> Vec<OsString> {
+fn with_options(argv: &[OsString], more: Vec<OsString>) -> Vec<OsString> {
     let options = argv.iter().position(|word| word == "--").unwrap_or(argv.len());
     let (options, rest) = argv.split_at(options);
     [options, &more, rest].concat()
@@ -139,7 +162,7 @@ fn start(
     argv: &[OsString],
     stdin: Stdio,
 ) -> Result<Half, Problem> {
-    let environment = nagios::environment(account, context.nagios_cfg());
+    let environment = engine::account::environment(account, context.nagios_cfg());
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 
@@ -152,8 +175,8 @@ fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     else {
         return Ok((argv, Stdio::null()));
     };
-    let opened =
-        File::open(&*named).map_err(|why| Problem::Usage(format!("{}: {why}", named.display())))?;
+    let opened = File::open(&*named)
+        .map_err(|why| OtherHalfError::Stdin { path: named.clone().into(), why })?;
     *named = "/dev/stdin".into();
     Ok((argv, opened.into()))
 }

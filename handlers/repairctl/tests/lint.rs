@@ -186,7 +186,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn what_is_shipped_is_found_good() {
+fn finds_nothing_in_the_shipped_configuration() {
     let site = Context::new();
     let good = site.lint(&[]);
     assert_eq!(text(&good), "nothing found in 1 service and 1 host with a repair\n");
@@ -195,7 +195,7 @@ fn what_is_shipped_is_found_good() {
 }
 
 #[test]
-fn debians_stock_configuration_is_found_good() {
+fn finds_nothing_in_the_configuration_of_debian() {
     let stock =
         lint(Path::new("/etc/nagios4/nagios.cfg"), Path::new("/nonexistent/policy.json"), &[]);
     assert_eq!(
@@ -206,7 +206,7 @@ fn debians_stock_configuration_is_found_good() {
 }
 
 #[test]
-fn each_planted_defect_is_found_where_it_stands_with_its_mend_and_nothing_else_is() {
+fn finds_each_planted_defect_alone_with_its_place_and_fix() {
     let mut wrong = Vec::new();
     for case in cases() {
         let site = Context::with(case);
@@ -251,7 +251,7 @@ fn line(one: &serde_json::Value) -> String {
 }
 
 #[test]
-fn people_read_file_line_what_is_wrong_for_whom_and_the_mend() {
+fn prints_place_defect_objects_and_fix_for_people() {
     let site = Context::new();
     site.edit("templates.cfg", "event_handler_enabled   1", "event_handler_enabled   0");
     let output = site.lint(&[]);
@@ -268,7 +268,7 @@ fn people_read_file_line_what_is_wrong_for_whom_and_the_mend() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said_and_ends_as_2() {
+fn reports_unreadable_files_and_ends_as_2() {
     let site = Context::new();
     site.edit("nagios.cfg", "", "cfg_dir=missing.d\n");
     let output = site.lint(&[]);
@@ -293,7 +293,7 @@ fn what_cannot_be_read_is_said_and_ends_as_2() {
 }
 
 #[test]
-fn secrets_of_the_resource_file_are_never_shown() {
+fn never_shows_secrets_of_the_resource_file() {
     let site = Context::new();
     site.edit("commands.cfg", "'$SERVICESTATE$'", "'$USER2$'");
     let said = text(&site.lint(&[]));
@@ -301,7 +301,7 @@ fn secrets_of_the_resource_file_are_never_shown() {
 }
 
 #[test]
-fn nagios_own_object_cache_is_read_as_well() {
+fn reads_the_object_cache_of_nagios() {
     let site = Context::new();
     site.edit("services.cfg", "    _REPAIR             httpd", "    _REPAIR             htpd");
     fs::set_permissions(site.directory.path(), Permissions::from_mode(0o777)).unwrap();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
+use ledger::{Claim, RepairOutcome, StepKind};
 use policy::{Decision, Event, ObjectState, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ impl Context {
     fn record(&self) {
         // Only who owns a ledger can write it.
         self.give_ledger_to(0);
-        let mut ledger = SqliteLedger::open(&self.ledger()).unwrap();
+        let mut ledger = ledger::open(&self.ledger()).unwrap();
         let event = Event::new(HOSTILE, Some(HOSTILE), ObjectState::Critical, StateType::Hard, 4);
         let span = Duration::from_secs(60);
         for (job, decision) in [
@@ -102,9 +102,10 @@ impl Context {
             ),
         ] {
             let job = job.parse().unwrap();
-            let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
+            let claim =
+                Claim { job: &job, event: &event, lease: span, fleet_window: span, observed: None };
             if ledger.reserve(&claim, &SystemTime::now, &|_| decision.clone()).unwrap().is_ok() {
-                ledger.step(&job, SystemTime::now(), "found", HOSTILE).unwrap();
+                ledger.step(&job, SystemTime::now(), StepKind::Evidence, None, HOSTILE).unwrap();
                 ledger.finish(&job, SystemTime::now(), RepairOutcome::Unknown, HOSTILE).unwrap();
             }
         }

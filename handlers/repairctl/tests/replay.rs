@@ -80,7 +80,7 @@ fn packed(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn logs_are_replayed_in_order_of_time_packed_or_not() {
+fn replays_logs_in_order_of_time_packed_or_not() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_200_000, "web1").as_bytes());
     site.write("archive-1.log", fault(1_700_000_000, "web1").as_bytes());
@@ -112,7 +112,7 @@ fn logs_are_replayed_in_order_of_time_packed_or_not() {
 }
 
 #[test]
-fn a_log_that_breaks_off_is_told_from_one_that_is_not_there() {
+fn tells_a_truncated_log_from_a_missing_one() {
     let site = Context::new();
     let whole = packed(&fault(1_700_000_000, "web1").repeat(100));
     site.write("cut.gz", &whole[..whole.len() / 2]);
@@ -124,7 +124,7 @@ fn a_log_that_breaks_off_is_told_from_one_that_is_not_there() {
 }
 
 #[test]
-fn people_read_what_was_assumed_and_what_it_comes_to() {
+fn prints_assumptions_and_result_for_people() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     let output =
@@ -149,7 +149,7 @@ fn people_read_what_was_assumed_and_what_it_comes_to() {
 }
 
 #[test]
-fn repairs_and_attempts_come_from_the_configuration() {
+fn takes_repairs_and_attempts_from_the_configuration() {
     let site = Context::new();
     let service = |host: &str, repair: &str| {
         format!(
@@ -184,7 +184,7 @@ fn repairs_and_attempts_come_from_the_configuration() {
 }
 
 #[test]
-fn what_is_no_log_is_said_and_the_others_are_replayed() {
+fn reports_other_files_and_replays_the_logs() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     site.write(
@@ -209,7 +209,7 @@ fn what_is_no_log_is_said_and_the_others_are_replayed() {
 }
 
 #[test]
-fn wrong_words_end_as_3() {
+fn ends_as_3_for_wrong_arguments() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     site.write("web1.cfg", b"define host {\n host_name web1\n}\n");
@@ -234,7 +234,7 @@ fn wrong_words_end_as_3() {
 
 /// Names in logs are written by others: bytes, escape sequences, enormous ones.
 #[test]
-fn hostile_names_do_no_harm() {
+fn shows_hostile_names_cleaned() {
     let site = Context::new();
     let mut log = fault(1_700_000_000, "web\x1b[31m1").into_bytes();
     log.extend(
@@ -262,7 +262,7 @@ fn hostile_names_do_no_harm() {
 /// The whole program, its libraries included, in 64 MB of addresses, which is less than as much of
 /// memory: a log that is larger than that, of ten thousand services that all have a repair.
 #[test]
-fn a_large_log_needs_little_memory() {
+fn reads_a_large_log_in_little_memory() {
     let site = Context::new();
     let path = site.at("nagios.log");
     let mut to = BufWriter::new(File::create(&path).unwrap());
@@ -279,7 +279,7 @@ fn a_large_log_needs_little_memory() {
 }
 
 #[test]
-fn a_made_up_month_has_repairs_for_the_services_that_opted_in() {
+fn repairs_services_that_opted_in_within_a_made_up_month() {
     let site = Context::new();
     let mut log = Vec::new();
     month::write(&mut log, 5_000_000).unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
+use ledger::{Claim, RepairOutcome};
 use policy::{Decision, Event, ObjectState, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,11 +25,11 @@ fn site() -> TempDir {
         json!({"ledger": at("ledger.sqlite"), "repairs": repairs}).to_string(),
     )
     .unwrap();
-    let mut ledger = SqliteLedger::open(&at("ledger.sqlite")).unwrap();
+    let mut ledger = ledger::open(&at("ledger.sqlite")).unwrap();
     let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
     let (job, span) = ("noon-0001".parse().unwrap(), Duration::from_secs(60));
     let event = Event::new("web1", None, ObjectState::Down, StateType::Hard, 3);
-    let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span };
+    let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span, observed: None };
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
     ledger.finish(&job, noon + span, RepairOutcome::Healed, "").unwrap();

@@ -13,8 +13,11 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, mkdirat, openat, renameat,
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::kind::{self, Kind, Writer};
-use crate::{Error, Input, walk};
+use crate::descriptor::{expect, stat};
+use crate::error::Error;
+use crate::input::Input;
+use crate::kind::{FileKind, Writer};
+use crate::walk;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 /// Sticky: only its owner can remove or rename what is in it, and only that of its owner's.
@@ -26,7 +29,7 @@ const SHARED: u32 = 0o022;
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    opened: OwnedFd,
+    fd: OwnedFd,
 }
 
 impl Directory {
@@ -54,20 +57,20 @@ impl Directory {
             }
             private(path, &found, user)
         })?;
-        private(&path, &kind::stat(&path, &place.opened)?, user)?;
-        Ok(Directory { path, opened: place.opened })
+        private(&path, &stat(&path, &place.fd)?, user)?;
+        Ok(Directory { path, fd: place.fd })
     }
 
-    /// Gives the directory to another account. It is then closed to us as it was to them before.
+    /// Gives the directory to another account.
     ///
     /// # Errors
     /// The system refuses.
     pub fn give_to(self, user: u32, group: u32) -> Result<(), Error> {
-        fchown(&self.opened, Some(user), Some(group)).map_err(|why| Error::io(&self.path, why))
+        fchown(&self.fd, Some(user), Some(group)).map_err(|why| Error::io(&self.path, why))
     }
 
-    /// Waits for the directory's lock until `deadline`. It ends with what is returned. Every
-    /// account that can open the directory can hold it.
+    /// Waits for the directory's lock until `deadline`. Dropping the returned file releases it.
+    /// Every account that can open the directory can hold the lock.
     ///
     /// # Errors
     /// [`Error::Locked`], or the system refuses.
@@ -87,7 +90,7 @@ impl Directory {
         }
     }
 
-    /// Returns where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -109,10 +112,10 @@ impl Directory {
     /// The name exists, or the system refuses.
     pub fn create_dir(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<Directory, Error> {
         let (name, path) = self.name(name.as_ref())?;
-        mkdirat(&self.opened, name, Mode::RWXU).map_err(|why| Error::io(&path, why))?;
+        mkdirat(&self.fd, name, Mode::RWXU).map_err(|why| Error::io(&path, why))?;
         let opened = self.open_at(name, DIRECTORY, Mode::empty())?;
         fchmod(&opened, Mode::from_raw_mode(mode)).map_err(|why| Error::io(&path, why))?;
-        Ok(Directory { path, opened })
+        Ok(Directory { path, fd: opened })
     }
 
     /// Creates a file with exactly this mode, open for writing.
@@ -136,7 +139,7 @@ impl Directory {
     /// It is a link or another kind of file, or the system refuses.
     pub fn open_file(&self, name: impl AsRef<OsStr>) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
-        kind::expect(&path, self.open_at(name, OFlags::RDONLY, Mode::empty())?, Kind::File)
+        expect(&path, self.open_at(name, OFlags::RDONLY, Mode::empty())?, FileKind::File)
     }
 
     /// Reads a regular file of at most `limit` bytes.
@@ -148,13 +151,13 @@ impl Directory {
         Input::new(self.open_file(name)?, &path, limit, None)?.read_all()
     }
 
-    /// Gives what is named `from` the name `to`, and removes what had it.
+    /// Renames `from` to `to`, which it replaces.
     ///
     /// # Errors
     /// The system refuses.
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> Result<(), Error> {
         let ((from, path), (to, _)) = (self.name(from.as_ref())?, self.name(to.as_ref())?);
-        renameat(&self.opened, from, &self.opened, to).map_err(|why| Error::io(&path, why))
+        renameat(&self.fd, from, &self.fd, to).map_err(|why| Error::io(&path, why))
     }
 
     /// Writes a new file with this mode, and this user and group if they are given: whole or not at
@@ -176,7 +179,7 @@ impl Directory {
         written.map_err(|why| Error::io(&path, why)).inspect_err(|_| drop(self.remove(name)))
     }
 
-    /// Writes a file whole or not at all: a new one takes the place of what has this name.
+    /// Writes a file whole or not at all, in place of an existing one.
     ///
     /// # Errors
     /// The system refuses.
@@ -203,10 +206,10 @@ impl Directory {
     /// There is no such name, it is a directory, or the system refuses.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
         let (name, path) = self.name(name.as_ref())?;
-        unlinkat(&self.opened, name, AtFlags::empty()).map_err(|why| Error::io(&path, why))
+        unlinkat(&self.fd, name, AtFlags::empty()).map_err(|why| Error::io(&path, why))
     }
 
-    /// A name that stays in this directory, and its whole path for messages.
+    /// Checks that a name stays in this directory, and returns its whole path for messages.
     fn name<'a>(&self, name: &'a OsStr) -> Result<(&'a OsStr, PathBuf), Error> {
         let path = self.path.join(name);
         let mut parts = Path::new(name).components();
@@ -217,10 +220,12 @@ impl Directory {
     }
 
     fn open_at(&self, name: &OsStr, flags: OFlags, mode: Mode) -> Result<OwnedFd, Error> {
-        let opened = openat(&self.opened, name, flags | OFlags::NOFOLLOW | walk::ALWAYS, mode);
+        let opened = openat(&self.fd, name, flags | OFlags::NOFOLLOW | walk::ALWAYS, mode);
         let path = || self.path.join(name);
         opened.map_err(|why| match why {
-            Errno::LOOP => Error::Kind { path: path(), found: Kind::Link, expected: Kind::File },
+            Errno::LOOP => {
+                Error::Kind { path: path(), found: FileKind::Link, expected: FileKind::File }
+            }
             why => Error::io(&path(), why),
         })
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Kind, Writer};
+use crate::kind::{FileKind, Writer};
 
 /// Why a file is not opened or read.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum Error {
     Io { path: PathBuf, why: io::Error },
     /// It is another kind of file.
     #[error("{} is {found}, not {expected}", path.display())]
-    Kind { path: PathBuf, found: Kind, expected: Kind },
+    Kind { path: PathBuf, found: FileKind, expected: FileKind },
     /// A link that another account can point elsewhere at any time.
     #[error("{} is a symbolic link in a directory that {writer} can write; name the file it points \
              to", path.display())]
@@ -22,12 +22,11 @@ pub enum Error {
     /// A directory that another account can change.
     #[error(
         "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); give it to root \
-         with chown, and take \
-         write permission from group and others with chmod go-w",
+         with chown, and take write permission from group and others with chmod go-w",
         path.display()
     )]
     Exposed { path: PathBuf, writer: Writer, owner: u32, mode: u32 },
-    /// There is more of it than any use of it needs.
+    /// It is larger than its limit.
     #[error("{} is larger than {limit} bytes; name another file", path.display())]
     TooLarge { path: PathBuf, limit: u64 },
     /// The deadline passed before its end.
@@ -38,7 +37,7 @@ pub enum Error {
     Locked { path: PathBuf },
     /// A named pipe without a reader.
     #[error("{} has no reader; is Nagios running?", path.display())]
-    NobodyReads { path: PathBuf },
+    NoReader { path: PathBuf },
 }
 
 impl Error {
@@ -52,13 +51,13 @@ impl Error {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Error::Io { why, .. } => why.kind(),
-            Error::Kind { found: Kind::Directory, .. } => io::ErrorKind::IsADirectory,
+            Error::Kind { found: FileKind::Directory, .. } => io::ErrorKind::IsADirectory,
             Error::TooLarge { .. } => io::ErrorKind::FileTooLarge,
             Error::Late { .. } | Error::Locked { .. } => io::ErrorKind::TimedOut,
             Error::Kind { .. }
             | Error::Link { .. }
             | Error::Exposed { .. }
-            | Error::NobodyReads { .. } => io::ErrorKind::Other,
+            | Error::NoReader { .. } => io::ErrorKind::Other,
         }
     }
 }

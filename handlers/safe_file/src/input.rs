@@ -11,8 +11,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::Error;
-use crate::kind::{self, Kind};
+use crate::descriptor::stat;
+use crate::error::Error;
+use crate::kind::FileKind;
+use crate::walk;
 
 const MOST_AT_ONCE: u64 = 1 << 20;
 
@@ -50,7 +52,7 @@ impl Input {
                 Err(Errno::ACCESS) if number == 0 => return Input::stdin(limit, deadline),
                 opened => opened.map_err(|why| Error::io(path, why))?,
             },
-            None => crate::open(path)?,
+            None => walk::open(path, OFlags::RDONLY, FileKind::File)?,
         };
         Input::new(file, path, limit, deadline)
     }
@@ -63,7 +65,8 @@ impl Input {
         self.file.metadata()
     }
 
-    /// Takes over our standard input, where it stands. Unlike `/dev/stdin` it may be a socket.
+    /// Takes over our standard input at its current position. Unlike `/dev/stdin` it may be a
+    /// socket.
     ///
     /// # Errors
     /// There is no standard input, or it is a directory.
@@ -79,14 +82,18 @@ impl Input {
         limit: u64,
         deadline: Option<Instant>,
     ) -> Result<Input, Error> {
-        let found = kind::stat(path, &file)?;
+        let found = stat(path, &file)?;
         let path = path.to_owned();
         let size = u64::try_from(found.st_size).unwrap_or_default();
-        let waits = match Kind::of(&found) {
-            Kind::Directory => {
-                return Err(Error::Kind { path, found: Kind::Directory, expected: Kind::File });
+        let waits = match FileKind::of(&found) {
+            FileKind::Directory => {
+                return Err(Error::Kind {
+                    path,
+                    found: FileKind::Directory,
+                    expected: FileKind::File,
+                });
             }
-            kind => kind != Kind::File,
+            kind => kind != FileKind::File,
         };
         if size > limit {
             return Err(Error::TooLarge { path, limit });

@@ -1,19 +1,14 @@
-//! What a descriptor is, and who else can change it.
+//! The kind of an open file, and the accounts that can change it.
 
 use std::fmt;
-use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
-use rustix::fs::{FileType, Stat, fstat, major, minor};
+use rustix::fs::{FileType, Stat, major, minor};
 use rustix::process::geteuid;
-
-use crate::Error;
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file, or /dev/null, which is as good as an empty one.
+pub enum FileKind {
+    /// A regular file, or /dev/null, which counts as an empty one.
     File,
     /// A directory.
     Directory,
@@ -27,51 +22,37 @@ pub enum Kind {
     Device,
 }
 
-impl Kind {
-    pub(crate) fn of(found: &Stat) -> Kind {
+impl FileKind {
+    pub(crate) fn of(found: &Stat) -> FileKind {
         match FileType::from_raw_mode(found.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            FileType::Fifo => Kind::Pipe,
-            FileType::Symlink => Kind::Link,
-            FileType::Socket => Kind::Socket,
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Directory,
+            FileType::Fifo => FileKind::Pipe,
+            FileType::Symlink => FileKind::Link,
+            FileType::Socket => FileKind::Socket,
             // null(4)
             FileType::CharacterDevice if (major(found.st_rdev), minor(found.st_rdev)) == (1, 3) => {
-                Kind::File
+                FileKind::File
             }
-            _ => Kind::Device,
+            _ => FileKind::Device,
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::File => "a regular file",
-            Kind::Directory => "a directory",
-            Kind::Pipe => "a named pipe",
-            Kind::Link => "a symbolic link",
-            Kind::Socket => "a socket",
-            Kind::Device => "a device",
+            FileKind::File => "a regular file",
+            FileKind::Directory => "a directory",
+            FileKind::Pipe => "a named pipe",
+            FileKind::Link => "a symbolic link",
+            FileKind::Socket => "a socket",
+            FileKind::Device => "a device",
         })
     }
 }
 
-/// Returns the descriptor as a file if it is of the expected kind.
-pub(crate) fn expect(path: &Path, opened: OwnedFd, expected: Kind) -> Result<File, Error> {
-    let found = Kind::of(&stat(path, &opened)?);
-    if found == expected {
-        Ok(opened.into())
-    } else {
-        Err(Error::Kind { path: path.to_owned(), found, expected })
-    }
-}
-
-pub(crate) fn stat(path: &Path, opened: impl AsFd) -> Result<Stat, Error> {
-    fstat(opened).map_err(|why| Error::io(path, why))
-}
-
-/// Who, beside root and our effective user, can replace what is in a directory.
+/// The accounts, beside root and our effective user, that can replace the files of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
     /// Its owner, by user ID.

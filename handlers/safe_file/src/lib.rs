@@ -1,16 +1,16 @@
-//! Opens the files that a command line or a configuration names, so that none of them can hang a
-//! program or lead it astray.
+//! Opens the files that a command line or a configuration names, so that none of them can hang or
+//! mislead a program.
 //!
-//! A name says little: between a look at it and its use, another account can put a pipe, a device
-//! or a link in its place. Every rule here is therefore checked on the descriptor that is then
-//! used:
+//! A check of a name proves little: before its use, another account can put a pipe, a device or a
+//! link in its place. Every rule here is therefore checked on the descriptor that is then used:
 //!
 //! - A file is a regular file (or /dev/null), and opening it never waits.
 //! - A symbolic link is followed only if no account but root and our effective user can replace it.
 //! - Reading ends at a size limit and at a deadline. [`Input`] also reads the caller's own
-//!   descriptors (`/dev/stdin`, `<(...)`), whatever they are.
-//! - A [`Directory`] is closed to every other account, and so is everything above it.
+//!   descriptors (`/dev/stdin`, `<(...)`) of any kind.
+//! - Only root and our effective user can change a [`Directory`] and the directories above it.
 
+mod descriptor;
 mod directory;
 mod error;
 mod input;
@@ -26,21 +26,20 @@ use rustix::fs::OFlags;
 pub use directory::Directory;
 pub use error::Error;
 pub use input::{Input, own_descriptor};
-pub use kind::{Kind, Writer};
+pub use kind::{FileKind, Writer};
 
 /// Opens a regular file for reading. /dev/null counts as an empty one.
 ///
 /// # Errors
-/// Anything else is refused at once, and so is a link that another account can replace.
+/// It is another kind of file, or a link that another account can replace.
 pub fn open(path: impl AsRef<Path>) -> Result<File, Error> {
-    walk::open(path.as_ref(), OFlags::RDONLY, Kind::File)
+    walk::open(path.as_ref(), OFlags::RDONLY, FileKind::File)
 }
 
 /// Reads a whole file, or one of our own descriptors as [`Input::open`] does.
 ///
 /// # Errors
-/// A content of more than `limit` bytes, or one that has not ended at the deadline, is refused, not
-/// cut.
+/// The content has more than `limit` bytes, or has not ended at the deadline. It is never cut.
 pub fn read(
     path: impl AsRef<Path>,
     limit: u64,
@@ -61,8 +60,8 @@ pub fn resolve(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
 /// waits, nothing is created, and no other kind of file is ever written.
 ///
 /// # Errors
-/// [`Error::NobodyReads`] if no process reads the pipe; [`Error::Kind`] if it is something else, or
+/// [`Error::NoReader`] if no process reads the pipe; [`Error::Kind`] if it is something else, or
 /// a link.
 pub fn open_fifo_for_writing(path: impl AsRef<Path>) -> Result<File, Error> {
-    walk::open(path.as_ref(), OFlags::WRONLY | OFlags::NOFOLLOW, Kind::Pipe)
+    walk::open(path.as_ref(), OFlags::WRONLY | OFlags::NOFOLLOW, FileKind::Pipe)
 }

@@ -12,67 +12,72 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::Error;
-use crate::kind::{self, Kind, Writer};
+use crate::descriptor::{expect, stat};
+use crate::error::Error;
+use crate::kind::{FileKind, Writer};
 
 /// No descriptor of ours waits for another process, becomes our terminal or stays open in a program
 /// that we start.
 pub(crate) const ALWAYS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-/// As many as the kernel follows, path_resolution(7).
+/// The kernel's own limit, path_resolution(7).
 const MAX_LINKS: usize = 40;
 
-/// Opens what is of the expected kind.
-pub(crate) fn open(path: &Path, flags: OFlags, expected: Kind) -> Result<File, Error> {
+/// Opens a file of the expected kind.
+pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<File, Error> {
     let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS)
     {
         // There is a link, or the kernel is old, or a filter of system calls does not know this
         // one.
         Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
-            walk(path, flags, |_, _| Ok(())).map(|place| place.opened)
+            walk(path, flags, |_, _| Ok(())).map(|place| place.fd)
         }
         opened => opened.map_err(|why| Error::io(path, why)),
     };
-    kind::expect(path, opened.map_err(|why| unopenable(path, why, expected))?, expected)
+    expect(path, opened.map_err(|why| unopenable(path, why, expected))?, expected)
 }
 
-/// Names the kind of what cannot be opened because of it, and a pipe that nobody reads. For the
+/// Names the kind of file that cannot be opened because of it, and a pipe without a reader. For the
 /// message only.
-fn unopenable(path: &Path, why: Error, expected: Kind) -> Error {
+fn unopenable(path: &Path, why: Error, expected: FileKind) -> Error {
     let errno = if let Error::Io { why, .. } = &why { Errno::from_io_error(why) } else { None };
     if !matches!(errno, Some(Errno::NXIO | Errno::ISDIR)) {
         return why;
     }
-    match statat(CWD, path, AtFlags::empty()).map(|found| Kind::of(&found)) {
+    match statat(CWD, path, AtFlags::empty()).map(|found| FileKind::of(&found)) {
         Ok(found) if found != expected => Error::Kind { path: path.to_owned(), found, expected },
-        Ok(Kind::Pipe) => Error::NobodyReads { path: path.to_owned() },
+        Ok(FileKind::Pipe) => Error::NoReader { path: path.to_owned() },
         _ => why,
     }
 }
 
-/// Opens a path component by component and returns where it led. `enter` judges every directory on
-/// the way.
+/// Opens a path component by component and returns the place it leads to. `enter` checks every
+/// directory on the way.
 pub(crate) fn walk(
     path: &Path,
     flags: OFlags,
     enter: impl Fn(&Path, Stat) -> Result<(), Error>,
-) -> Result<Opened, Error> {
-    let mut here = Opened::start(path)?;
+) -> Result<OpenedPath, Error> {
+    let mut here = OpenedPath::start(path)?;
     let mut names = names(path);
     let mut links = 0;
-    // What is above a directory shows only if names lead to it.
+    // The directories above one are seen only if names lead to it.
     let by_name = flags.contains(OFlags::DIRECTORY);
     while let Some(name) = names.pop() {
-        let directory = kind::stat(&here.path, &here.opened)?;
+        let directory = stat(&here.path, &here.fd)?;
         enter(&here.path, directory)?;
         let last = names.is_empty();
         let flags = if last { flags } else { OFlags::PATH | OFlags::DIRECTORY };
         here = match here.step(&name, flags)? {
-            Entry::To(place) if last => return Ok(place),
-            Entry::To(place) => place,
-            Entry::Link(link, _) if flags.contains(OFlags::NOFOLLOW) => {
-                return Err(Error::Kind { path: link, found: Kind::Link, expected: Kind::Pipe });
+            WalkEntry::Opened(place) if last => return Ok(place),
+            WalkEntry::Opened(place) => place,
+            WalkEntry::Link(link, _) if flags.contains(OFlags::NOFOLLOW) => {
+                return Err(Error::Kind {
+                    path: link,
+                    found: FileKind::Link,
+                    expected: FileKind::Pipe,
+                });
             }
-            Entry::Link(link, target) => {
+            WalkEntry::Link(link, target) => {
                 if let Some(writer) = Writer::of(&directory) {
                     return Err(Error::Link { path: link, writer });
                 }
@@ -88,7 +93,7 @@ pub(crate) fn walk(
                     place
                 } else {
                     names.extend(self::names(&target));
-                    if target.has_root() { Opened::start(&target)? } else { here }
+                    if target.has_root() { OpenedPath::start(&target)? } else { here }
                 }
             }
         }
@@ -105,48 +110,48 @@ fn names(path: &Path) -> Vec<OsString> {
     if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
 }
 
-/// What is open, and how it was reached.
-pub(crate) struct Opened {
+/// An open descriptor with its path.
+pub(crate) struct OpenedPath {
     pub(crate) path: PathBuf,
-    pub(crate) opened: OwnedFd,
+    pub(crate) fd: OwnedFd,
 }
 
-/// What a name in a directory leads to.
-enum Entry {
-    To(Opened),
-    /// A link here, and its target.
+/// The result of opening a name in a directory.
+enum WalkEntry {
+    Opened(OpenedPath),
+    /// The path of a link, and its target.
     Link(PathBuf, PathBuf),
 }
 
-impl Opened {
-    fn start(path: &Path) -> Result<Opened, Error> {
+impl OpenedPath {
+    fn start(path: &Path) -> Result<OpenedPath, Error> {
         let (path, name) = if path.has_root() { ("/", "/") } else { ("", ".") };
         let opened = openat(CWD, name, OFlags::PATH | OFlags::DIRECTORY | ALWAYS, Mode::empty());
-        Ok(Opened {
+        Ok(OpenedPath {
             path: path.into(),
-            opened: opened.map_err(|why| Error::io(Path::new(name), why))?,
+            fd: opened.map_err(|why| Error::io(Path::new(name), why))?,
         })
     }
 
-    /// A link of proc(5) leads to what is open, whether it still has a name or never had one.
+    /// A link of proc(5) leads to an open file, which may have no name any more.
     fn is_in_proc(&self) -> bool {
-        fstatfs(&self.opened).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
+        fstatfs(&self.fd).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
     }
 
-    fn follow(&self, name: &OsStr, flags: OFlags) -> Result<Opened, Error> {
+    fn follow(&self, name: &OsStr, flags: OFlags) -> Result<OpenedPath, Error> {
         let path = self.path.join(name);
-        let opened = openat(&self.opened, name, flags | ALWAYS, Mode::empty());
-        Ok(Opened { opened: opened.map_err(|why| Error::io(&path, why))?, path })
+        let opened = openat(&self.fd, name, flags | ALWAYS, Mode::empty());
+        Ok(OpenedPath { fd: opened.map_err(|why| Error::io(&path, why))?, path })
     }
 
-    fn step(&self, name: &OsStr, flags: OFlags) -> Result<Entry, Error> {
+    fn step(&self, name: &OsStr, flags: OFlags) -> Result<WalkEntry, Error> {
         let path = self.path.join(name);
-        match openat(&self.opened, name, flags | OFlags::NOFOLLOW | ALWAYS, Mode::empty()) {
-            Ok(opened) => Ok(Entry::To(Opened { path, opened })),
+        match openat(&self.fd, name, flags | OFlags::NOFOLLOW | ALWAYS, Mode::empty()) {
+            Ok(fd) => Ok(WalkEntry::Opened(OpenedPath { path, fd })),
             Err(why @ (Errno::LOOP | Errno::NOTDIR)) => {
-                match readlinkat(&self.opened, name, Vec::new()) {
+                match readlinkat(&self.fd, name, Vec::new()) {
                     Ok(target) => {
-                        Ok(Entry::Link(path, OsString::from_vec(target.into_bytes()).into()))
+                        Ok(WalkEntry::Link(path, OsString::from_vec(target.into_bytes()).into()))
                     }
                     Err(_) => Err(Error::io(&path, why)),
                 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use std::time::{Duration, Instant};
 
-use safe_file::{Directory, Error, Kind};
+use safe_file::{Directory, Error, FileKind};
 use tempfile::tempdir;
 
 fn mode(path: &Path, mode: u32) {
@@ -70,7 +70,10 @@ fn follows_no_link_in_it() {
     symlink(elsewhere.path().join("new"), dir.path().join("new")).unwrap();
     let ours = Directory::open(dir.path()).unwrap();
     assert!(ours.metadata("file").unwrap().is_symlink());
-    assert!(matches!(ours.open_file("file").unwrap_err(), Error::Kind { found: Kind::Link, .. }));
+    assert!(matches!(
+        ours.open_file("file").unwrap_err(),
+        Error::Kind { found: FileKind::Link, .. }
+    ));
     assert_eq!(ours.create_new("new", 0o600).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(ours.create_dir("new", 0o700).unwrap_err().kind(), ErrorKind::AlreadyExists);
     ours.remove("file").unwrap();
@@ -115,10 +118,8 @@ fn refuses_what_others_can_write() {
         mode(&exposed, bits);
         let refused = Directory::open(if below { exposed.join("below") } else { exposed.clone() })
             .unwrap_err();
-        assert!(
-            matches!(&refused, Error::Exposed { path, mode, .. } if *path == exposed && *mode == bits),
-            "{refused:?}"
-        );
+        let Error::Exposed { path, mode, .. } = &refused else { panic!("{refused:?}") };
+        assert_eq!((path, *mode), (&exposed, bits), "{refused:?}");
         assert!(refused.to_string().contains(&format!("mode {bits:04o}")), "{refused}");
     }
 }
@@ -144,9 +145,7 @@ fn refuses_what_another_account_owns() {
     chown(path("sticky/theirs"), Some(65534), None).unwrap();
     for name in ["sticky/theirs", "sticky/theirs/below"] {
         let refused = Directory::open(path(name)).unwrap_err();
-        assert!(
-            matches!(&refused, Error::Exposed { path, owner: 65534, .. } if path.ends_with("theirs")),
-            "{refused:?}"
-        );
+        let Error::Exposed { path, owner: 65534, .. } = &refused else { panic!("{refused:?}") };
+        assert!(path.ends_with("theirs"), "{refused:?}");
     }
 }

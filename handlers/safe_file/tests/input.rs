@@ -84,7 +84,7 @@ fn an_endless_pipe_ends_at_the_limit_or_at_the_deadline() {
 }
 
 #[test]
-fn a_descriptor_may_be_a_device_or_a_file_but_no_directory() {
+fn takes_any_descriptor_but_a_directory() {
     let zero = File::open("/dev/zero").unwrap();
     let directory = File::open("/").unwrap();
     let file = tempfile::tempfile().unwrap();

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
-use safe_file::{Directory, Error, Kind, Writer, open, open_fifo_for_writing, read, resolve};
+use safe_file::{Directory, Error, FileKind, Writer, open, open_fifo_for_writing, read, resolve};
 use tempfile::{TempDir, tempdir};
 
 fn fifo(path: &Path) {
@@ -43,12 +43,12 @@ fn refuses_everything_but_files_at_once() {
     let _socket = UnixListener::bind(path("socket")).unwrap();
     symlink(path("fifo"), path("link")).unwrap();
     for (path, kind) in [
-        (path("fifo"), Kind::Pipe),
-        (path("link"), Kind::Pipe),
-        (path("directory"), Kind::Directory),
-        (path("socket"), Kind::Socket),
-        ("/dev/zero".into(), Kind::Device),
-        ("/".into(), Kind::Directory),
+        (path("fifo"), FileKind::Pipe),
+        (path("link"), FileKind::Pipe),
+        (path("directory"), FileKind::Directory),
+        (path("socket"), FileKind::Socket),
+        ("/dev/zero".into(), FileKind::Device),
+        ("/".into(), FileKind::Directory),
     ] {
         let refused = open(&path).unwrap_err();
         assert!(matches!(refused, Error::Kind { found, .. } if found == kind), "{refused:?}");
@@ -61,7 +61,7 @@ fn refuses_everything_but_files_at_once() {
 }
 
 #[test]
-fn keeps_the_systems_reasons_apart() {
+fn distinguishes_errors_of_the_system() {
     let dir = tempdir().unwrap();
     assert_eq!(open(dir.path().join("missing")).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(open("").unwrap_err().kind(), ErrorKind::NotFound);
@@ -110,7 +110,7 @@ fn follows_links_of_proc_to_what_is_open() {
     let path = |number: i32| format!("/proc/{}/fd/{number}", std::process::id());
     assert_eq!(read(path(file.as_raw_fd()), 100, None).unwrap(), b"content");
     let refused = open(path(reader.as_raw_fd())).unwrap_err();
-    assert!(matches!(refused, Error::Kind { found: Kind::Pipe, .. }), "{refused:?}");
+    assert!(matches!(refused, Error::Kind { found: FileKind::Pipe, .. }), "{refused:?}");
     // What is above it cannot be seen.
     let directory = fs::File::open("/").unwrap();
     assert!(Directory::open(path(directory.as_raw_fd())).is_ok());
@@ -142,10 +142,8 @@ fn refuses_link_in_a_shared_directory_even_if_sticky() {
         mode(dir.path(), bits);
         for name in ["link", "below/../link"] {
             let refused = open(dir.path().join(name)).unwrap_err();
-            assert!(
-                matches!(refused, Error::Link { writer, .. } if (writer == Writer::Everybody) == everybody),
-                "{bits:o} {refused:?}"
-            );
+            let Error::Link { writer, .. } = refused else { panic!("{bits:o} {refused:?}") };
+            assert_eq!(writer == Writer::Everybody, everybody, "{bits:o} {refused:?}");
             assert!(
                 refused.to_string().contains("/link is a symbolic link in a directory that "),
                 "{refused}"
@@ -157,13 +155,13 @@ fn refuses_link_in_a_shared_directory_even_if_sticky() {
 }
 
 #[test]
-fn writes_to_a_pipe_only_while_somebody_reads_it() {
+fn writes_to_a_pipe_only_while_it_has_a_reader() {
     let dir = tempdir().unwrap();
     let pipe = dir.path().join("pipe");
     assert_eq!(open_fifo_for_writing(&pipe).unwrap_err().kind(), ErrorKind::NotFound);
     fifo(&pipe);
     let nobody = open_fifo_for_writing(&pipe).unwrap_err();
-    assert!(matches!(nobody, Error::NobodyReads { .. }), "{nobody:?}");
+    assert!(matches!(nobody, Error::NoReader { .. }), "{nobody:?}");
     let reader = reader_of(&pipe);
     open_fifo_for_writing(&pipe).unwrap().write_all(b"[0] X\n").unwrap();
     let mut text = [0; 6];
@@ -172,7 +170,7 @@ fn writes_to_a_pipe_only_while_somebody_reads_it() {
 }
 
 #[test]
-fn writes_to_nothing_but_a_pipe() {
+fn writes_only_to_a_pipe() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fifo(&path("pipe"));
@@ -181,10 +179,10 @@ fn writes_to_nothing_but_a_pipe() {
     fs::write(path("file"), "content").unwrap();
     let _socket = UnixListener::bind(path("socket")).unwrap();
     for (name, kind) in [
-        ("link", Kind::Link),
-        ("file", Kind::File),
-        ("socket", Kind::Socket),
-        (".", Kind::Directory),
+        ("link", FileKind::Link),
+        ("file", FileKind::File),
+        ("socket", FileKind::Socket),
+        (".", FileKind::Directory),
     ] {
         let refused = open_fifo_for_writing(path(name)).unwrap_err();
         assert!(matches!(refused, Error::Kind { found, .. } if found == kind), "{refused:?}");

@@ -22,21 +22,21 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Plan, Sshd, repair, soon};
-use transport::{Gate, SshTarget};
+use policy_file::{HostRoute, HostRoutes};
 
 const CURVE: &str = "KexAlgorithms=curve25519-sha256";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().collect();
-    if words.get(1).is_some_and(|word| word == "ask") {
-        return ask(&words[2..]);
+    if words.get(1).is_some_and(|word| word == "request") {
+        return request(&words[2..]);
     }
     let rounds = words.get(1).map_or(30, |rounds| rounds.parse().unwrap());
     let sshd = Plan::new().host_keys(&["rsa", "ecdsa", "ed25519"]).start();
-    let target =
-        sshd.target_with(&format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.host_key("ed25519")));
+    let route =
+        sshd.route_with(&format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.host_key("ed25519")));
     let subjects = [
-        ("transport", ours(&target)),
+        ("transport", ours(&route)),
         ("ssh", ssh(&sshd, &[])),
         ("ssh curve25519", ssh(&sshd, &["-o", CURVE])),
         ("check_by_ssh", check_by_ssh(&sshd)),
@@ -92,32 +92,28 @@ fn judge(names: &[&str], runs: Vec<(Vec<Duration>, Duration)>, rounds: u32) -> E
 }
 
 /// The measured process: one login, one repair.
-fn ask(words: &[String]) -> ExitCode {
-    let target = SshTarget {
+fn request(words: &[String]) -> ExitCode {
+    let route = HostRoute {
         port: words[1].parse().unwrap(),
-        ..SshTarget::new(
-            "web1",
-            &words[0],
-            &words[2],
-            words[3].clone().into(),
-            vec![words[4].clone().into()],
-        )
+        user: words[2].clone(),
+        key: words[3].clone().into(),
+        known_hosts: vec![words[4].clone().into()],
+        ..HostRoutes::default().route("web1", Some(&words[0]))
     };
-    let answer = transport::connect(&target, soon()).unwrap().ask(&repair(), soon()).unwrap();
+    let answer = transport::connect(&route, soon()).unwrap().request(&repair(), soon()).unwrap();
     println!("SHN1 {answer:?}");
     ExitCode::SUCCESS
 }
 
-fn ours(target: &SshTarget) -> Vec<String> {
+fn ours(route: &HostRoute) -> Vec<String> {
     let me = env::current_exe().unwrap().display().to_string();
-    let (key, file) =
-        (target.key.display().to_string(), target.known_hosts[0].display().to_string());
+    let (key, file) = (route.key.display().to_string(), route.known_hosts[0].display().to_string());
     vec![
         me,
-        "ask".into(),
-        target.address.clone(),
-        target.port.to_string(),
-        target.user.clone(),
+        "request".into(),
+        route.address.clone(),
+        route.port.to_string(),
+        route.user.clone(),
         key,
         file,
     ]
@@ -175,8 +171,8 @@ fn measure(argv: &[String]) -> (Duration, Duration) {
     let (cpu, begun) = (children_cpu(), Instant::now());
     let ran = Command::new(&argv[0]).args(&argv[1..]).stdin(Stdio::null()).output().unwrap();
     let wall = begun.elapsed();
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(said.contains("SHN1"), "{argv:?}: {said} {}", String::from_utf8_lossy(&ran.stderr));
+    let output = String::from_utf8_lossy(&ran.stdout);
+    assert!(output.contains("SHN1"), "{argv:?}: {output} {}", String::from_utf8_lossy(&ran.stderr));
     (wall, children_cpu() - cpu)
 }
 

@@ -1,18 +1,18 @@
-//! What a gate may answer, in types. How it is read from bytes is the matter of `frame`.
+//! The types of a gate's answers. [`crate::frame`] reads them from bytes.
 
 use std::time::Duration;
 
-use policy::{JobId, RepairName, Span};
+use policy::{JobId, RepairName, Rounded};
 use serde::Deserialize;
 
-/// What a gate answered.
+/// The answer of a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// The record of the job that was asked for, by `repair` or `status`.
+    /// The record of the job that `repair` or `status` named.
     Job(JobReport),
     /// The evidence `diagnose` gathered.
     Diagnosed(Diagnosis),
-    /// The repair that was asked about could run now.
+    /// The repair could run now.
     Ready {
         /// The host's clock, in seconds since 1970.
         time: i64,
@@ -23,18 +23,18 @@ pub enum Answer {
     Repairs(Vec<String>),
     /// The gate's version.
     Version(String),
-    /// The gate says no, and why; nothing was run for this question.
-    Refused(Refusal),
+    /// The gate refuses. Nothing was run for this request.
+    Refused(GateRefusal),
 }
 
 /// A job as the gate recorded it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobReport {
-    /// The job that was asked for.
+    /// The job's ID.
     pub job: JobId,
     /// The repair it ran.
     pub repair: RepairName,
-    /// How it stands.
+    /// Its state.
     pub state: JobState,
     /// The exit code of the repair, if it has exited.
     pub exit: Option<i32>,
@@ -50,7 +50,7 @@ pub struct JobReport {
     pub host: String,
 }
 
-/// How a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
@@ -60,9 +60,9 @@ pub enum JobState {
     Failed,
     /// Stopped by the gate at the repair's timeout.
     Timeout,
-    /// Still at it.
+    /// Not ended yet.
     Running,
-    /// The gate died while it ran. Nobody knows how it ended; it is not run again.
+    /// The gate died while it ran. Its end is unknown, and it is not run again.
     Unknown,
 }
 
@@ -82,19 +82,19 @@ pub struct Diagnosis {
 pub struct Usage {
     /// The repair.
     pub repair: RepairName,
-    /// How many records of it the gate has to keep.
+    /// The number of its records that the gate has to keep.
     pub records: u64,
-    /// How many it keeps at most. With `most` records the repair is refused.
+    /// The limit of records. With `most` records the repair is refused.
     pub most: u64,
-    /// Seconds until the oldest record makes room; none without records.
+    /// Seconds until the oldest record makes room; `None` without records.
     pub room_in: Option<f64>,
     /// Why the gate would refuse the repair now, if it would.
     pub obstacle: Option<Obstacle>,
 }
 
 impl Usage {
-    /// A sentence for a person if nine of ten records are used, or more but not all: all of them
-    /// are an obstacle.
+    /// Returns a sentence for a person if nine of ten records are used, or more but not all: all of
+    /// them are an obstacle.
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;
@@ -102,7 +102,7 @@ impl Usage {
             format!(
                 "{repair} has used {records} of its {most} records, beyond which it is refused; \
                  one is free again in {}",
-                Span(room)
+                Rounded(room)
             )
         })
     }
@@ -116,7 +116,7 @@ pub struct Obstacle {
     pub reason: GateReason,
     /// One sentence for a person.
     pub text: String,
-    /// Seconds until it may be asked again, for cooldown, budget and a full record.
+    /// Seconds until it may be requested again, for cooldown, budget and a full record.
     pub retry_after: Option<f64>,
 }
 
@@ -126,31 +126,31 @@ pub struct Obstacle {
 pub struct Report {
     /// The command with its arguments.
     pub run: Vec<String>,
-    /// Its exit code; none if it was stopped.
+    /// Its exit code; `None` if it was stopped.
     pub exit: Option<i32>,
     /// First and last lines of what it printed, without control characters.
     pub output: Vec<String>,
 }
 
-/// Why a gate said no.
+/// Why a gate refuses a request.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct GateRefusal {
     /// The kind of refusal.
     pub reason: GateReason,
     /// One sentence for a person.
     pub text: String,
-    /// The job that was asked for, if the gate named it.
+    /// The requested job, if the gate named it.
     pub job: Option<JobId>,
     /// The job in the way, when busy.
     pub running: Option<JobId>,
-    /// Seconds until it may be asked again, for cooldown, budget and a full record.
+    /// Seconds until it may be requested again, for cooldown, budget and a full record.
     pub retry_after: Option<f64>,
     /// The host's own name for itself; information only.
     pub host: String,
 }
 
-impl Refusal {
-    /// Whether it ends by itself, without a person.
+impl GateRefusal {
+    /// Whether it ends by itself.
     pub fn is_passing(&self) -> bool {
         self.reason == GateReason::Busy || self.retry_after.is_some()
     }
@@ -160,7 +160,7 @@ impl Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateReason {
-    /// Not one of the gate's words.
+    /// The request is not one that the gate knows.
     BadRequest,
     /// The gate's file has no such repair.
     UnknownRepair,
@@ -170,18 +170,18 @@ pub enum GateReason {
     Cooldown,
     /// Too many in the window.
     Budget,
-    /// Somebody holds repairs on this host (maintenance).
+    /// An admin holds repairs on this host (maintenance).
     Held,
     /// The gate's file is missing, malformed or not safe.
     Config,
     /// The gate's memory is damaged or read-only; or, with a `retry_after`, full for this repair.
     State,
-    /// No job of that name is on record.
+    /// No job with this ID is on record.
     NoSuchJob,
 }
 
 impl GateReason {
-    /// The word of the answer.
+    /// Returns the word of the answer.
     pub fn as_str(self) -> &'static str {
         match self {
             GateReason::BadRequest => "bad-request",

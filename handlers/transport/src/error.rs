@@ -1,14 +1,14 @@
-//! What can go wrong on the way to a gate. Each failure names the thing, the place and the next
-//! step, and knows whether a repair can have been started.
+//! Why a gate gave no answer. Each error names the thing, the place and the next step, and knows
+//! whether a repair can have been started.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where in a conversation something happened.
+/// The step of a conversation in which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Looking the address up.
+    /// Looking up the address.
     Resolve,
     /// Trying the addresses.
     Connect,
@@ -16,11 +16,11 @@ pub enum Phase {
     Handshake,
     /// Proving who we are.
     Login,
-    /// Opening the channel; no question was sent.
+    /// Opening the channel; no request was sent.
     Open,
-    /// A question that changes nothing was sent.
-    Ask,
-    /// A repair was asked for: from here on, no answer means an unknown outcome.
+    /// A request that changes nothing was sent.
+    Query,
+    /// A repair was requested: from here on, no answer means an unknown outcome.
     Repair,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Phase {
             Phase::Handshake => "exchanging keys",
             Phase::Login => "logging in",
             Phase::Open => "opening a channel",
-            Phase::Ask => "waiting for the gate's answer",
+            Phase::Query => "waiting for the gate's answer",
             Phase::Repair => "waiting for the answer to a repair that was asked for",
         })
     }
@@ -43,7 +43,7 @@ impl Phase {
         self != Phase::Repair
     }
 
-    /// What the reader has to know about the repair: nothing happened, or nobody knows.
+    /// Returns the consequence for the repair: nothing was run, or its outcome is unknown.
     fn consequence(self) -> &'static str {
         if self.nothing_was_run() {
             "nothing was run"
@@ -53,283 +53,132 @@ impl Phase {
     }
 }
 
-/// Why a gate could not be asked, or did not give an answer that can be believed.
+/// Why a request failed, or its answer cannot be believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// A host name, address or user that is not one.
+    /// A host name, address or user that is invalid.
     #[error("{what} {shown:?} cannot be used: {why}; nothing was run")]
-    BadTarget {
-        /// Which of the target's values.
-        what: &'static str,
-        /// The value, without its control characters.
-        shown: String,
-        /// The rule it breaks.
-        why: &'static str,
-    },
-    /// No host key on file for this host.
+    BadTarget { what: &'static str, shown: String, why: &'static str },
+    /// No host key of this host is recorded.
     #[error(
         "no host key of {host} is recorded in {files}: record it at a time you trust, with \
-         `{keyscan}`, after \
-         comparing its fingerprint; nothing was run"
+         `{keyscan}`, after comparing its fingerprint; nothing was run"
     )]
-    HostKeyUnknown {
-        /// Nagios' name of the host.
-        host: String,
-        /// The known_hosts files, for a reader.
-        files: String,
-        /// The command that prints the key.
-        keyscan: String,
-    },
-    /// The host showed another key than the one on file: a reinstalled host, or somebody in
-    /// between.
+    HostKeyUnknown { host: String, files: String, keyscan: String },
+    /// The host showed another key than the recorded one: it was reinstalled, or there is an
+    /// attacker in between.
     #[error(
         "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
-         whether the host was \
-         reinstalled before replacing the line; nothing was run"
+         whether the host was reinstalled before replacing the line; nothing was run"
     )]
     HostKeyMismatch {
-        /// Nagios' name of the host.
         host: String,
-        /// The address that was reached.
         address: String,
-        /// Type and fingerprint of the key that was shown.
         presented: String,
-        /// Types and fingerprints of the keys on file.
         recorded: String,
-        /// The known_hosts files, for a reader.
         files: String,
     },
-    /// The host showed a key that a `@revoked` line names, or no key but revoked ones is on file.
+    /// The host showed a key that a `@revoked` line names, or only revoked keys are recorded.
     #[error(
         "the host key of {host} is revoked by {place}: give the host a new key and record it; \
          nothing was run"
     )]
-    HostKeyRevoked {
-        /// Nagios' name of the host.
-        host: String,
-        /// File and line of the `@revoked` line.
-        place: String,
-    },
+    HostKeyRevoked { host: String, place: String },
     /// Only a `@cert-authority` line covers this host, and libssh2 does not know host certificates.
     #[error(
-        "{place} trusts {host} by a @cert-authority only, which the built-in SSH cannot check: use \
-         \"transport\": \"openssh\" for this host or record its own key; nothing was run"
+        "{place} trusts {host} by a @cert-authority only, which the built-in SSH cannot check: \
+         use \"transport\": \"openssh\" for this host or record its own key; nothing was run"
     )]
-    CertAuthorityOnly {
-        /// Nagios' name of the host.
-        host: String,
-        /// File and line of the `@cert-authority` line.
-        place: String,
-    },
-    /// A known_hosts file that exists cannot be read; it might hold a `@revoked` line, so it is not
-    /// passed over.
+    CertAuthorityOnly { host: String, place: String },
+    /// A known_hosts file that exists cannot be read. It might hold a `@revoked` line, so it is not
+    /// skipped.
     #[error("known_hosts file {file} cannot be read: {why}; nothing was run")]
-    KnownHosts {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        why: String,
-    },
+    KnownHosts { file: PathBuf, why: String },
     /// None of the known_hosts files exists, or none holds a single key.
     #[error(
         "{files} {state}: record the key of {host} at a time you trust, with `{keyscan}`, after \
-         comparing the \
-         fingerprint; nothing was run"
+         comparing the fingerprint; nothing was run"
     )]
-    KnownHostsEmpty {
-        /// Nagios' name of the host.
-        host: String,
-        /// The known_hosts files, for a reader.
-        files: String,
-        /// "does not exist" or "holds no host key".
-        state: &'static str,
-        /// The command that prints the key.
-        keyscan: String,
-    },
+    KnownHostsEmpty { host: String, files: String, state: &'static str, keyscan: String },
     /// The two sides have no algorithm in common; most often the host has no key of the recorded
     /// type any more.
     #[error(
         "no agreement with {host} at {address} on how to talk ({detail}; host key types on file: \
          {wanted}); nothing was run"
     )]
-    NoCommonAlgorithm {
-        /// Nagios' name of the host.
-        host: String,
-        /// The address that was reached.
-        address: String,
-        /// The host key algorithms asked for.
-        wanted: String,
-        /// What libssh2 said.
-        detail: String,
-    },
+    NoCommonAlgorithm { host: String, address: String, wanted: String, detail: String },
     /// The private key cannot be read.
     #[error("private key {file} cannot be read: {why}; nothing was run")]
-    KeyFileUnreadable {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// The private key, or its passphrase, may be read by others or is somebody else's.
+    KeyFileUnreadable { file: PathBuf, why: String },
+    /// The private key, or its passphrase, belongs to another account or may be read by others.
     #[error("{file} {why}: nothing was run")]
-    KeyFileOpen {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it and how to mend it.
-        why: String,
-    },
+    KeyFileOpen { file: PathBuf, why: String },
     /// The private key is not one that can be used.
     #[error("private key {file} cannot be used: {why}; nothing was run")]
-    KeyFileFormat {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
+    KeyFileFormat { file: PathBuf, why: String },
     /// The private key is encrypted, and its passphrase is missing, unreadable or wrong.
     #[error("private key {file} is encrypted: {why}; nothing was run")]
-    Passphrase {
-        /// The private key's file.
-        file: PathBuf,
-        /// What is wrong with the passphrase.
-        why: String,
-    },
-    /// The ssh-agent cannot be asked or holds no key.
+    Passphrase { file: PathBuf, why: String },
+    /// The ssh-agent cannot be reached or holds no key.
     #[error("ssh-agent: {why}; nothing was run")]
-    Agent {
-        /// What is wrong with it.
-        why: String,
-    },
+    Agent { why: String },
     /// The host does not let us in.
     #[error(
         "{user}@{host} ({address}) refused {key}: check the account, its authorized_keys line \
-         (from=, expiry-time=) and \
-         the log of its sshd; nothing was run"
+         (from=, expiry-time=) and the log of its sshd; nothing was run"
     )]
-    AuthRefused {
-        /// Nagios' name of the host.
-        host: String,
-        /// The address that was reached.
-        address: String,
-        /// The account on the host.
-        user: String,
-        /// The key that was offered.
-        key: String,
-    },
-    /// The `ssh` program ended before the host had proved its key and let us in. Only ssh's text
-    /// could tell why, and anyone on the network can write that.
+    AuthRefused { host: String, address: String, user: String, key: String },
+    /// The `ssh` program ended before the login. Only its text could show why, and anyone on the
+    /// network can write that.
     #[error(
-        "ssh did not log in to {host} at {address} ({detail}); run it by hand with -v to see where \
-         it ends; nothing was run"
+        "ssh did not log in to {host} at {address} ({detail}); run it by hand with -v to see \
+         where it ends; nothing was run"
     )]
-    NoLogin {
-        /// Nagios' name of the host.
-        host: String,
-        /// The address that was tried.
-        address: String,
-        /// How ssh ended, with a quotation of its text.
-        detail: String,
-    },
-    /// The address is not known.
+    NoLogin { host: String, address: String, detail: String },
+    /// The address cannot be looked up.
     #[error("address {address} of {host} cannot be looked up: {why}; nothing was run")]
-    Resolve {
-        /// Nagios' name of the host.
-        host: String,
-        /// The address that was looked up.
-        address: String,
-        /// What the resolver said.
-        why: String,
-    },
+    Resolve { host: String, address: String, why: String },
     /// No address of the host takes the connection.
     #[error(
         "cannot connect to {host}: {tries}; is sshd running there and the port open? nothing was \
          run"
     )]
-    Connect {
-        /// Nagios' name of the host.
-        host: String,
-        /// Each address with what it answered.
-        tries: String,
-    },
+    Connect { host: String, tries: String },
     /// The deadline came first.
     #[error("no answer from {host} within {within:.1?}, while {phase}; {}", .phase.consequence())]
-    Timeout {
-        /// Nagios' name of the host.
-        host: String,
-        /// What was going on.
-        phase: Phase,
-        /// How long this step was allowed.
-        within: Duration,
-    },
+    Timeout { host: String, phase: Phase, within: Duration },
     /// The connection ended before the answer.
     #[error("connection to {host} ended while {phase} ({detail}); {}", .phase.consequence())]
-    Cut {
-        /// Nagios' name of the host.
-        host: String,
-        /// What was going on.
-        phase: Phase,
-        /// What was seen.
-        detail: String,
-    },
-    /// The host talks SSH, but not as it should.
+    Cut { host: String, phase: Phase, detail: String },
+    /// The host violates the SSH protocol.
     #[error("{host} broke the SSH protocol while {phase} ({detail}); {}", .phase.consequence())]
-    Protocol {
-        /// Nagios' name of the host.
-        host: String,
-        /// What was going on.
-        phase: Phase,
-        /// What libssh2 said.
-        detail: String,
-    },
+    Protocol { host: String, phase: Phase, detail: String },
     /// The host let us in but refused to open a channel or to run the command.
     #[error(
         "{host} refused {what} ({detail}): check the restrictions of its authorized_keys line; \
          nothing was run"
     )]
-    Denied {
-        /// Nagios' name of the host.
-        host: String,
-        /// What was asked for.
-        what: &'static str,
-        /// What was seen.
-        detail: String,
-    },
-    /// Something answered, but not a gate that understood this question.
+    Denied { host: String, what: &'static str, detail: String },
+    /// The output is not a framed answer to this request.
     #[error(
         "{host} gave no answer that can be believed to `{request}`: {why}; is repair_gate the \
-         forced command of this key \
-         there? {}", .phase.consequence()
+         forced command of this key there? {}", .phase.consequence()
     )]
-    NotFramed {
-        /// Nagios' name of the host.
-        host: String,
-        /// The question.
-        request: String,
-        /// What is wrong with the answer, with a cleaned, short part of it.
-        why: String,
-        /// [`Phase::Ask`] or [`Phase::Repair`].
-        phase: Phase,
-    },
-    /// An earlier question of this conversation failed; a new connection is needed.
+    NotFramed { host: String, request: String, why: String, phase: Phase },
+    /// An earlier request over this connection failed; a new connection is needed.
     #[error(
         "the connection to {host} is used up after an earlier failure: connect again; nothing was \
          run"
     )]
-    UsedUp {
-        /// Nagios' name of the host.
-        host: String,
-    },
-    /// This machine could not do its part: no socket, no thread, no program.
+    UsedUp { host: String },
+    /// This machine is short of something: a socket, a thread, a program.
     #[error("on this machine: {why}; nothing was run")]
-    Local {
-        /// What could not be had.
-        why: String,
-    },
+    Local { why: String },
 }
 
 impl Error {
-    /// Whether it is certain that the question this error answers started no repair. False means
-    /// unknown.
+    /// Whether it is certain that the failed request started no repair. False means unknown.
     pub fn nothing_was_run(&self) -> bool {
         match self {
             Error::Timeout { phase, .. }
@@ -380,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_repair_that_was_asked_for_leaves_the_outcome_unknown() {
+    fn leaves_the_outcome_unknown_only_after_a_repair_request() {
         for phase in [
             Phase::Resolve,
             Phase::Connect,
             Phase::Handshake,
             Phase::Login,
             Phase::Open,
-            Phase::Ask,
+            Phase::Query,
         ] {
             assert!(timeout(phase).nothing_was_run(), "{phase:?}");
             assert!(timeout(phase).to_string().ends_with("nothing was run"), "{}", timeout(phase));

@@ -1,43 +1,43 @@
 //! Output as it comes, line by line, for a person who watches. It is cleaned and bounded, and it is
-//! never believed: what came of a repair is told by the answer alone.
+//! never believed: only the answer reports the outcome of a repair.
 
 use crate::text::excerpt;
 
-/// What begins a line of the repair's output, in front of a gate's answer.
+/// The prefix of a line of the repair's output, before a gate's answer.
 pub(crate) const PROGRESS: &[u8] = b"SHP1 ";
-/// More lines than a person reads. Whoever prints more is not listened to any longer.
-const MOST: usize = 200;
-/// How much of a line is kept until its end has come.
-const KEPT: usize = 1024;
+/// The limit of lines that are shown: more than a person reads.
+const MAX_LINES: usize = 200;
+/// The limit of bytes that are kept of a line until its end has come.
+const MAX_LINE: usize = 1024;
 
-/// Cuts output into lines, and gives out those that begin with a given word, without it.
+/// Splits output into lines, and shows those with a given prefix, without the prefix.
 #[derive(Debug)]
-pub struct Lines {
-    word: &'static [u8],
+pub struct OutputLines {
+    prefix: &'static [u8],
     line: Vec<u8>,
     left: usize,
 }
 
-impl Lines {
-    /// Every line of a program of this machine.
-    pub fn all() -> Lines {
-        Lines::beginning_with(b"")
+impl OutputLines {
+    /// Shows every line, for a program of this machine.
+    pub fn all() -> OutputLines {
+        OutputLines::with_prefix(b"")
     }
 
-    /// The lines that a gate marks as the repair's output.
-    pub(crate) fn of_a_gate() -> Lines {
-        Lines::beginning_with(PROGRESS)
+    /// Shows the lines that a gate marks as the repair's output.
+    pub(crate) fn of_gate() -> OutputLines {
+        OutputLines::with_prefix(PROGRESS)
     }
 
-    fn beginning_with(word: &'static [u8]) -> Lines {
-        Lines { word, line: Vec::new(), left: MOST }
+    fn with_prefix(prefix: &'static [u8]) -> OutputLines {
+        OutputLines { prefix, line: Vec::new(), left: MAX_LINES }
     }
 
-    /// Takes more output, cut anywhere, and shows each line that it completes: safe to print, 160
-    /// characters at most.
+    /// Takes more output, cut anywhere, and shows each line that it completes. The lines are safe
+    /// to print and have at most 160 characters.
     pub fn push(&mut self, bytes: &[u8], show: &mut dyn FnMut(&str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = KEPT.saturating_sub(self.line.len()).min(part.len());
+            let room = MAX_LINE.saturating_sub(self.line.len()).min(part.len());
             self.line.extend_from_slice(part.get(..room).unwrap_or_default());
             if part.ends_with(b"\n") {
                 self.end_line(show);
@@ -47,7 +47,7 @@ impl Lines {
 
     fn end_line(&mut self, show: &mut dyn FnMut(&str)) {
         let line = std::mem::take(&mut self.line);
-        if let Some(text) = line.strip_prefix(self.word)
+        if let Some(text) = line.strip_prefix(self.prefix)
             && self.left > 0
         {
             self.left -= 1;
@@ -65,45 +65,50 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::is_unsafe;
 
-    fn shown(mut lines: Lines, pieces: &[&[u8]]) -> Vec<String> {
+    fn shown(mut lines: OutputLines, pieces: &[&[u8]]) -> Vec<String> {
         let mut shown = Vec::new();
         pieces.iter().for_each(|piece| lines.push(piece, &mut |line| shown.push(line.to_owned())));
         shown
     }
 
     #[test]
-    fn lines_are_given_out_once_they_are_whole() {
+    fn shows_lines_once_they_are_whole() {
         assert_eq!(
             shown(
-                Lines::of_a_gate(),
+                OutputLines::of_gate(),
                 &[b"motd\nSHP1 o", b"ne\nSHP1 two\nSHN1 {}\n SHP1 x\nSHP1 half"]
             ),
             ["one", "two"]
         );
-        assert_eq!(shown(Lines::all(), &[b"one\n\ntwo\r\n", b"half"]), ["one", "", "two"]);
+        assert_eq!(shown(OutputLines::all(), &[b"one\n\ntwo\r\n", b"half"]), ["one", "", "two"]);
     }
 
     #[test]
-    fn a_flood_ends_after_so_many_lines_and_a_line_without_end_is_not_kept() {
+    fn stops_showing_a_flood_and_does_not_keep_an_endless_line() {
         let flood = b"SHP1 x\n".repeat(100_000);
-        let lines = shown(Lines::of_a_gate(), &[&flood]);
+        let lines = shown(OutputLines::of_gate(), &[&flood]);
         assert_eq!(
-            (lines.len(), lines[MOST - 1].as_str()),
-            (MOST, "... and more, which is not shown as it comes")
+            (lines.len(), lines[MAX_LINES - 1].as_str()),
+            (MAX_LINES, "... and more, which is not shown as it comes")
         );
-        let mut endless = Lines::all();
+        let mut endless = OutputLines::all();
         (0..1000).for_each(|_| endless.push(&[b'x'; 4096], &mut |_| panic!("no line has ended")));
-        assert_eq!(endless.line.len(), KEPT);
+        assert_eq!(endless.line.len(), MAX_LINE);
     }
 
     proptest! {
         #[test]
-        fn whatever_comes_is_safe_to_print(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..20)) {
+        fn shows_only_lines_that_are_safe_to_print(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..20)
+        ) {
             let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-            let lines = shown(Lines::all(), &pieces);
-            prop_assert!(lines.len() <= MOST);
-            prop_assert!(lines.iter().all(|line| line.chars().count() <= 161 && !line.contains(crate::text::is_unsafe)));
+            let lines = shown(OutputLines::all(), &pieces);
+            prop_assert!(lines.len() <= MAX_LINES);
+            for line in lines {
+                prop_assert!(line.chars().count() <= 161 && !line.contains(is_unsafe));
+            }
         }
     }
 }

@@ -1,51 +1,51 @@
-//! The questions a gate understands. Their text is the whole of what travels: no shell, no
-//! arguments, no quoting.
+//! The requests a gate understands. Their text is all that is sent: no shell, no arguments, no
+//! quoting.
 
 use std::fmt;
 
 use policy::{JobId, RepairName};
 
-use crate::Phase;
+use crate::error::Phase;
 
-/// A question to a gate. Its [`Display`](fmt::Display) is the exact SSH exec command, single
-/// blanks, nothing else; the names it is made of cannot hold a blank, a quote or a leading dash.
+/// A request to a gate. Its [`Display`](fmt::Display) is the exact SSH exec command, with single
+/// blanks. The names in it cannot hold a blank, a quote or a leading dash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Run this repair, once: the same job asked for again is reported, not run again.
+    /// Run this repair, once: the same job requested again is reported, not run again.
     Repair {
         /// Which of the gate's repairs.
         name: RepairName,
-        /// The identity of this run.
+        /// The ID of this run.
         job: JobId,
     },
-    /// Run the commands that gather evidence for this repair; they change nothing.
+    /// Run the commands that collect evidence for this repair. They change nothing.
     Diagnose {
         /// Which of the gate's repairs.
         name: RepairName,
     },
-    /// Could this repair run now? Nothing is tried.
+    /// Report whether this repair could run now. Nothing is run.
     Ready {
         /// Which of the gate's repairs.
         name: RepairName,
     },
-    /// How much of its limits has each repair used? Older gates refuse this as a
+    /// Report how much of its limits each repair has used. Older gates refuse this as a
     /// [`BadRequest`](crate::GateReason::BadRequest).
     Usage,
-    /// How is, or how was, this job?
+    /// Report the state of a job.
     Status {
-        /// The identity the repair was asked for with.
+        /// The ID of the repair request.
         job: JobId,
     },
-    /// Which repairs does this gate offer?
+    /// List the repairs of this gate.
     List,
-    /// Which version is this gate?
+    /// Report the version of this gate.
     Version,
 }
 
 impl Request {
-    /// What is going on once this was sent.
+    /// Returns the phase that begins when this is sent.
     pub(crate) fn phase(&self) -> Phase {
-        if self.may_change_the_host() { Phase::Repair } else { Phase::Ask }
+        if self.may_change_the_host() { Phase::Repair } else { Phase::Query }
     }
 
     /// Whether sending this can start a repair, so that a lost answer means an unknown outcome.
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_are_exactly_those_of_the_gate() {
+    fn formats_requests_as_the_gate_reads_them() {
         let name: RepairName = "httpd".parse().unwrap();
         let job: JobId = "20261123-4f3a9c2b".parse().unwrap();
         let repair = Request::Repair { name: name.clone(), job: job.clone() };

@@ -1,4 +1,4 @@
-//! From an address to a connected socket, before the deadline: every address of a name is tried.
+//! Connects a socket to an address before the deadline. Every address of a name is tried.
 
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 
-use crate::clock::Clock;
-use crate::{Error, Phase};
+use crate::deadline::RequestDeadline;
+use crate::error::{Error, Phase};
 
-/// Connects to the first of the host's addresses that answers.
-pub(crate) fn connect(clock: &Clock, address: &str, port: u16) -> Result<TcpStream, Error> {
-    let all = addresses(clock, address, port)?;
+/// Connects to the first of the host's addresses that accepts the connection.
+pub(crate) fn connect(
+    deadline: &RequestDeadline,
+    address: &str,
+    port: u16,
+) -> Result<TcpStream, Error> {
+    let all = addresses(deadline, address, port)?;
     let mut tries = Vec::new();
     for (tried, address) in all.iter().enumerate() {
-        let left = clock.left(Phase::Connect)?;
+        let left = deadline.left(Phase::Connect)?;
         // An address that swallows packets gets its share, so that the next one is still tried.
         let share = left / u32::try_from(all.len() - tried).unwrap_or(u32::MAX);
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
@@ -23,18 +27,17 @@ pub(crate) fn connect(clock: &Clock, address: &str, port: u16) -> Result<TcpStre
             Err(e) => tries.push(format!("{address}: {e}")),
         }
     }
-    clock.left(Phase::Connect)?;
-    Err(Error::Connect { host: clock.host().into(), tries: tries.join("; ") })
+    deadline.left(Phase::Connect)?;
+    Err(Error::Connect { host: deadline.host().into(), tries: tries.join("; ") })
 }
 
-/// No waiting for more to send; the kernel notices a link that was cut even while we have nothing
-/// to say.
+/// Disables Nagle's algorithm, and lets the kernel notice a cut link while nothing is sent.
 fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
     let failed =
         |e: std::io::Error| Error::Local { why: format!("the socket cannot be prepared: {e}") };
     socket.set_nodelay(true).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
-    // An old kernel may not know these; the conversation has its own keepalive and deadline.
+    // An old kernel may not know these; the session has its own keepalive and deadline.
     let _ = sockopt::set_socket_keepalive(&socket, true);
     let _ = sockopt::set_tcp_keepidle(&socket, Duration::from_secs(15));
     let _ = sockopt::set_tcp_keepintvl(&socket, Duration::from_secs(10));
@@ -42,25 +45,29 @@ fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
     Ok(socket)
 }
 
-fn addresses(clock: &Clock, address: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+fn addresses(
+    deadline: &RequestDeadline,
+    address: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Error> {
     if let Ok(ip) = address.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let failed =
-        |why: String| Error::Resolve { host: clock.host().into(), address: address.into(), why };
-    let (tell, told) = sync_channel(1);
+        |why: String| Error::Resolve { host: deadline.host().into(), address: address.into(), why };
+    let (sender, receiver) = sync_channel(1);
     let name = address.to_owned();
     // getaddrinfo(3) has no deadline of its own. A lookup that hangs is left behind with its
     // thread.
     thread::Builder::new()
         .name("resolve".into())
-        .spawn(move || tell.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
+        .spawn(move || sender.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
         .map_err(|e| Error::Local { why: format!("no thread for the name lookup: {e}") })?;
-    match told.recv_timeout(clock.left(Phase::Resolve)?) {
+    match receiver.recv_timeout(deadline.left(Phase::Resolve)?) {
         Ok(Ok(found)) if found.is_empty() => Err(failed("it has no address".into())),
         Ok(Ok(found)) => Ok(found),
         Ok(Err(e)) => Err(failed(e.to_string())),
-        Err(RecvTimeoutError::Timeout) => Err(clock.timeout(Phase::Resolve)),
+        Err(RecvTimeoutError::Timeout) => Err(deadline.timeout(Phase::Resolve)),
         Err(RecvTimeoutError::Disconnected) => {
             Err(failed("the lookup ended without a result".into()))
         }
@@ -73,36 +80,36 @@ mod tests {
 
     use super::*;
 
-    fn clock(limit: Duration) -> Clock {
-        Clock::new("web1", Instant::now() + limit)
+    fn deadline(limit: Duration) -> RequestDeadline {
+        RequestDeadline::new("web1", Instant::now() + limit)
     }
 
     #[test]
-    fn a_name_that_is_not_known_is_its_own_error() {
+    fn reports_unknown_name() {
         let error =
-            connect(&clock(Duration::from_secs(20)), "no-such-host.invalid", 22).unwrap_err();
+            connect(&deadline(Duration::from_secs(20)), "no-such-host.invalid", 22).unwrap_err();
         assert_eq!(error.code(), "resolve", "{error}");
         assert!(error.nothing_was_run());
     }
 
     #[test]
-    fn a_closed_port_names_the_address() {
-        let error = connect(&clock(Duration::from_secs(5)), "127.0.0.1", 1).unwrap_err();
+    fn names_address_of_closed_port() {
+        let error = connect(&deadline(Duration::from_secs(5)), "127.0.0.1", 1).unwrap_err();
         assert_eq!(error.code(), "connect");
         assert!(error.to_string().contains("127.0.0.1:1:"), "{error}");
     }
 
     #[test]
-    fn every_address_of_a_name_is_tried() {
+    fn tries_every_address_of_a_name() {
         // localhost is ::1 and 127.0.0.1 on most systems; only the second listens.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(connect(&clock(Duration::from_secs(5)), "localhost", port).is_ok());
+        assert!(connect(&deadline(Duration::from_secs(5)), "localhost", port).is_ok());
     }
 
     #[test]
-    fn a_deadline_that_has_passed_tries_nothing() {
-        let past = Clock::new("web1", Instant::now());
+    fn tries_nothing_after_the_deadline() {
+        let past = RequestDeadline::new("web1", Instant::now());
         assert_eq!(connect(&past, "127.0.0.1", 22).unwrap_err().code(), "timeout");
     }
 }

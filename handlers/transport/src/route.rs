@@ -1,37 +1,99 @@
-//! From a host's route in the policy to its gate.
+//! Checks of a route, and its parts as messages show them.
 
-use std::time::Instant;
+use policy_file::HostRoute;
 
-use policy_file::{HostRoute, Transport};
+use crate::error::Error;
+use crate::text::clean;
 
-use crate::{Backend, Error, Gate, OpenSsh, SshTarget};
-
-/// Connects to the gate of a host by the backend that its route names.
-///
-/// # Errors
-/// Those of [`Backend::connect`].
-pub fn connect(route: &HostRoute, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
-    let backend = match route.transport {
-        Transport::Ssh2 => Backend::BuiltIn,
-        Transport::Openssh => {
-            Backend::OpenSsh(OpenSsh { config: route.config.clone(), ..OpenSsh::default() })
-        }
-    };
-    backend.connect(&target(route), deadline)
+/// Lists the known_hosts files for a message.
+pub(crate) fn known_hosts_files(route: &HostRoute) -> String {
+    let files: Vec<_> = route.known_hosts.iter().map(|file| file.display().to_string()).collect();
+    if files.is_empty() { "no known_hosts file".into() } else { files.join(", ") }
 }
 
-/// Returns the target of a route, with its bastion.
-pub fn target(route: &HostRoute) -> SshTarget {
-    let mut target = SshTarget::new(
-        &route.host,
-        &route.address,
-        &route.user,
-        route.key.clone(),
-        route.known_hosts.clone(),
-    );
-    target.port = route.port;
-    target.passphrase_file.clone_from(&route.passphrase_file);
-    target.agent = route.agent;
-    target.via = route.via.as_deref().map(|via| Box::new(self::target(via)));
-    target
+/// Returns the command that prints the host's keys. The address was checked, so a shell reads it as
+/// one word.
+pub(crate) fn keyscan_command(route: &HostRoute) -> String {
+    match route.port {
+        22 => format!("ssh-keyscan {}", route.address),
+        port => format!("ssh-keyscan -p {port} {}", route.address),
+    }
+}
+
+/// Returns address and port for a message.
+pub(crate) fn address_and_port(route: &HostRoute) -> String {
+    if route.address.contains(':') {
+        format!("[{}]:{}", route.address, route.port)
+    } else {
+        format!("{}:{}", route.address, route.port)
+    }
+}
+
+/// Refuses what any program on the way could read as an option, a second line or a pattern.
+pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
+    let address = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
+    let account = |c: char| {
+        c.is_ascii_graphic()
+            && !matches!(c, '\'' | '"' | '`' | '$' | '%' | '\\' | ';' | '&' | '|' | '<' | '>')
+    };
+    let bad = |what, value: &str, why| Err(Error::BadTarget { what, shown: clean(value), why });
+    for (what, value) in
+        [("host name", &route.host), ("address", &route.address), ("user", &route.user)]
+    {
+        if value.is_empty() || value.len() > 255 {
+            return bad(what, value, "it must have 1 to 255 characters");
+        }
+        if value.starts_with('-') {
+            return bad(what, value, "it begins with '-', as an option does");
+        }
+        if value.contains(char::is_control) {
+            return bad(what, value, "it holds a control character");
+        }
+    }
+    if !route.address.chars().all(address) {
+        return bad("address", &route.address, "it is neither a host name nor an IP address");
+    }
+    if !route.user.chars().all(account) {
+        return bad(
+            "user",
+            &route.user,
+            "it holds a blank, a quote or another character no account name has",
+        );
+    }
+    if route.port == 0 {
+        return bad("port", "0", "ports are 1 to 65535");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use policy_file::HostRoutes;
+
+    use super::*;
+
+    #[test]
+    fn refuses_names_that_could_be_options_or_lines() {
+        let route = |host: &str, address: &str, user: &str| HostRoute {
+            user: user.into(),
+            ..HostRoutes::default().route(host, Some(address))
+        };
+        assert_eq!(check(&route("Web server 1", "fe80::1%eth0", "repair")), Ok(()));
+        for (host, address, user) in [
+            ("-oProxyCommand=id", "192.0.2.1", "repair"),
+            ("web1\n", "192.0.2.1", "repair"),
+            ("web1\x1b[2J", "192.0.2.1", "repair"),
+            ("", "192.0.2.1", "repair"),
+            ("web1", "-oProxyCommand=id", "repair"),
+            ("web1", "192.0.2.1;id", "repair"),
+            ("web1", "$(id)", "repair"),
+            ("web1", "192.0.2.1", "-lroot"),
+            ("web1", "192.0.2.1", "a b"),
+            ("web1", "192.0.2.1", "a\0"),
+        ] {
+            let error = check(&route(host, address, user)).unwrap_err();
+            assert_eq!(error.code(), "bad-target", "{host:?} {address:?} {user:?}");
+            assert!(!error.to_string().contains(char::is_control), "{error}");
+        }
+    }
 }

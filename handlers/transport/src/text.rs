@@ -1,10 +1,10 @@
 //! Text from a host, made safe to log and to print.
 
-/// How much of a bad answer is shown to a reader.
+/// The limit of characters of a bad answer that messages show.
 const SHOWN: usize = 160;
 
-/// Text from a host, safe to log and to print on a terminal: no control characters (which end
-/// lines, begin escape sequences), nothing that reorders what is read.
+/// Makes text from a host safe to log and to print on a terminal: removes control characters, which
+/// end lines and begin escape sequences, and characters that reorder text.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| {
@@ -21,10 +21,11 @@ pub(crate) fn clean(text: &str) -> String {
 
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{feff}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
-/// The beginning of what a host sent, cleaned, for a message.
+/// Returns the beginning of a host's output, cleaned, for a message.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let head = bytes.get(..SHOWN * 4).unwrap_or(bytes);
     let text = String::from_utf8_lossy(head);
@@ -35,12 +36,12 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
-/// Returns others' text in quotes that it cannot end: what follows them is our own.
+/// Returns text of others in quotes that it cannot end.
 pub fn in_quotes(text: &str) -> String {
     format!("\"{}\"", clean(text).replace('"', "'"))
 }
 
-/// The beginning of what a host sent, in such quotes.
+/// Returns the beginning of a host's output in such quotes.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     in_quotes(&excerpt(bytes))
 }
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_safe_to_print() {
+    fn makes_text_safe_to_print() {
         assert_eq!(clean("a\x1b[31m\n\u{202e}b\tc\u{9b}"), "a?[31m??b c?");
         assert!(excerpt(&[b'x'; 5000]).chars().count() <= SHOWN + 1);
         assert_eq!(quoted(b"it's\"; run \n"), "\"it's'; run\"");

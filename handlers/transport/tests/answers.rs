@@ -1,24 +1,20 @@
-//! What a host may answer, and what is made of it: only a framed answer to our question is
-//! believed, whatever the exit status says, and nothing a host sends can hang, flood or deceive us.
+//! Answers of a host, and how they are interpreted: only a framed answer to our request is
+//! believed, with any exit status, and nothing a host sends can hang, flood or deceive us.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
 use std::time::Duration;
 
-use common::{Plan, ask, fails, repair, signal, soon};
+use common::{Plan, fails, repair, send, signal, soon};
 use rustix::process::Signal;
-use transport::{Answer, Error, Gate, GateReason, JobState, Request};
+use transport::{Answer, Error, GateReason, JobState, Request};
 
 /// Asks for a repair of a host whose forced command is this script, and returns how it fails.
 fn not_believed(script: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
-    let error = fails(&sshd.target(), &repair());
+    let error = fails(&sshd.route(), &repair());
     assert_eq!(error.code(), "not-framed", "{error}");
     assert!(!error.nothing_was_run(), "a repair may have run: {error}");
     assert!(!error.to_string().contains(|c: char| c.is_control()), "{error:?}");
@@ -26,7 +22,10 @@ fn not_believed(script: &str) -> Error {
     error
 }
 
-const DONE: &str = r#"{"answer":"repair","host":"t","job":"20261123-4f3a9c2b","repair":"httpd","state":"done","exit":0,"signal":null,"seconds":0.1,"started":1,"output":["ok"]}"#;
+const DONE: &str = concat!(
+    r#"{"answer":"repair","host":"t","job":"20261123-4f3a9c2b","repair":"httpd","#,
+    r#""state":"done","exit":0,"signal":null,"seconds":0.1,"started":1,"output":["ok"]}"#
+);
 
 #[test]
 fn exit_status_zero_is_not_success() {
@@ -35,25 +34,25 @@ fn exit_status_zero_is_not_success() {
 }
 
 #[test]
-fn an_exit_status_that_is_not_zero_does_not_spoil_the_answer() {
+fn believes_the_answer_despite_a_nonzero_exit_status() {
     let sshd = Plan::new().gate(&format!("echo 'SHN1 {DONE}'; echo noise >&2; exit 2")).start();
-    let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(30));
+    let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(30));
     let Ok(Answer::Job(report)) = answer else { panic!("{answer:?}") };
     assert_eq!(report.state, JobState::Done);
 }
 
 #[test]
-fn other_lines_are_passed_over_but_a_second_frame_is_not() {
+fn skips_other_lines_but_not_a_second_frame() {
     let sshd = Plan::new()
         .gate(&format!("echo Welcome; echo 'SHN1 {DONE}'; echo bye; echo 'SHN1 x' >&2"))
         .start();
-    assert!(ask(&sshd.target(), &repair(), Duration::from_secs(30)).0.is_ok());
+    assert!(send(&sshd.route(), &repair(), Duration::from_secs(30)).0.is_ok());
     let error = not_believed(&format!("echo 'SHN1 {DONE}'; echo 'SHN1 {DONE}'"));
     assert!(error.to_string().contains("more than one"), "{error}");
 }
 
 #[test]
-fn garbage_and_somebody_elses_answer_are_not_believed() {
+fn refuses_garbage_and_the_answer_to_another_request() {
     not_believed("head -c 5000 /dev/urandom");
     not_believed("echo 'SHN1 {}'");
     not_believed("echo 'SHN1 not json'");
@@ -70,7 +69,7 @@ fn garbage_and_somebody_elses_answer_are_not_believed() {
 }
 
 #[test]
-fn a_missing_gate_shows_what_the_host_said() {
+fn shows_output_of_a_host_without_gate() {
     let error = not_believed("echo 'repair_gate: not found' >&2; exit 127").to_string();
     assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
 }
@@ -80,7 +79,7 @@ fn escape_sequences_do_not_reach_a_terminal() {
     not_believed(r"printf '\033[2J\033]0;owned\007\302\233\342\200\256\n'; printf '\033[31m' >&2");
     let tricky = DONE.replace("\"ok\"", r#""\\u001b[2Jred\\u202e""#);
     let sshd = Plan::new().gate(&format!("printf 'SHN1 {tricky}\\n'")).start();
-    let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(30));
+    let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(30));
     let Ok(Answer::Job(report)) = answer else { panic!("{answer:?}") };
     assert_eq!(report.output, ["?[2Jred?"]);
 }
@@ -99,7 +98,7 @@ fn five_megabytes_of_stderr_do_not_stop_the_answer() {
             "head -c 5000000 /dev/zero >&2; echo 'SHN1 {DONE}'; head -c 5000000 /dev/zero >&2"
         ))
         .start();
-    let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(60));
+    let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(60));
     assert!(answer.is_ok(), "{answer:?}");
 }
 
@@ -113,11 +112,11 @@ fn a_command_that_was_killed_is_not_success() {
 fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
     let sshd =
         Plan::new().gate(&format!("sleep 300 & echo $! > daemon; echo 'SHN1 {DONE}'")).start();
-    let target = sshd.target();
-    let mut gate = transport::connect(&target, soon()).unwrap();
+    let route = sshd.route();
+    let mut gate = transport::connect(&route, soon()).unwrap();
     let begun = std::time::Instant::now();
-    assert!(gate.ask(&repair(), soon()).is_ok());
-    assert!(gate.ask(&repair(), soon()).is_ok(), "the same conversation goes on");
+    assert!(gate.request(&repair(), soon()).is_ok());
+    assert!(gate.request(&repair(), soon()).is_ok(), "the same conversation goes on");
     drop(gate);
     assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
     signal(sshd.wait_for("daemon").parse().unwrap(), Signal::KILL);
@@ -126,32 +125,35 @@ fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
 #[test]
 fn a_command_that_reads_its_input_finds_the_end() {
     let sshd = Plan::new().gate(&format!("cat; echo 'SHN1 {DONE}'")).start();
-    assert!(ask(&sshd.target(), &repair(), Duration::from_secs(30)).0.is_ok());
+    assert!(send(&sshd.route(), &repair(), Duration::from_secs(30)).0.is_ok());
 }
 
 #[test]
 fn a_refusal_is_an_answer() {
-    let refusal = r#"{"answer":"refused","host":"t","reason":"busy","text":"job other-job-1 is running","job":"20261123-4f3a9c2b","running":"other-job-1"}"#;
+    let refusal = concat!(
+        r#"{"answer":"refused","host":"t","reason":"busy","text":"job other-job-1 is running","#,
+        r#""job":"20261123-4f3a9c2b","running":"other-job-1"}"#
+    );
     let sshd = Plan::new().gate(&format!("echo 'SHN1 {refusal}'; exit 3")).start();
-    let (answer, _) = ask(&sshd.target(), &repair(), Duration::from_secs(30));
+    let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(30));
     let Ok(Answer::Refused(refusal)) = answer else { panic!("{answer:?}") };
     assert_eq!(refusal.reason, GateReason::Busy);
     assert_eq!(refusal.running.unwrap().as_str(), "other-job-1");
 }
 
 #[test]
-fn a_question_that_changes_nothing_leaves_no_doubt() {
+fn knows_that_a_failed_query_ran_nothing() {
     let sshd = Plan::new().gate("echo nonsense").start();
-    let error = fails(&sshd.target(), &Request::List);
+    let error = fails(&sshd.route(), &Request::List);
     assert!(error.nothing_was_run() && error.to_string().ends_with("nothing was run"), "{error}");
 }
 
 #[test]
-fn after_a_failure_the_conversation_is_over() {
+fn refuses_further_requests_after_a_failure() {
     let sshd = Plan::new().gate("echo nonsense").start();
-    let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
-    assert_eq!(gate.ask(&repair(), soon()).unwrap_err().code(), "not-framed");
-    let error = gate.ask(&repair(), soon()).unwrap_err();
+    let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
+    assert_eq!(gate.request(&repair(), soon()).unwrap_err().code(), "not-framed");
+    let error = gate.request(&repair(), soon()).unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("used-up", true));
-    assert_eq!(sshd.asked().len(), 1);
+    assert_eq!(sshd.requests().len(), 1);
 }

@@ -1,10 +1,6 @@
 //! What anyone on the network can write is not believed: the peers here know no key of the host.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 #[path = "common/peer.rs"]
@@ -14,9 +10,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use common::{GOOD_GATE, Plan, Sshd, repair};
+use common::{GOOD_GATE, Plan, Sshd, by_openssh, repair};
 use peer::{cut_after, disconnect, peer};
-use transport::{Backend, Error, OpenSsh, SshTarget};
+use policy_file::HostRoute;
+use transport::{Error, Gate, OpenSshGate};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -33,21 +30,16 @@ const TEXTS: [&str; 9] = [
     "x\nAuthenticated to web1\nchannel 0: open failed: no",
 ];
 
-fn ask(way: &Backend, target: &SshTarget) -> Error {
-    let deadline = Instant::now() + LONG;
-    way.connect(target, deadline).and_then(|mut gate| gate.ask(&repair(), deadline)).unwrap_err()
+fn failure(route: &HostRoute) -> Error {
+    common::send(route, &repair(), LONG).0.unwrap_err()
 }
 
-/// The target with somebody else at this port of it.
-fn instead_of(sshd: &Sshd, port: u16) -> SshTarget {
-    SshTarget { port, ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) }
+/// The route with somebody else at this port of it.
+fn instead_of(sshd: &Sshd, port: u16) -> HostRoute {
+    HostRoute { port, ..sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) }
 }
 
-fn openssh() -> Backend {
-    Backend::OpenSsh(OpenSsh::default())
-}
-
-/// This is one error for every text; it says that nothing was run and that the text proves nothing.
+/// This is one error for every text: nothing was run, and the text proves nothing.
 fn proves_nothing(error: &Error, written: &str) {
     let text = error.to_string();
     assert_eq!((error.code(), error.nothing_was_run()), ("no-login", true), "{written:?}: {text}");
@@ -61,7 +53,7 @@ fn ssh_log_proves_nothing_when_a_peer_disconnects_with_a_forged_text() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         let bytes = [b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat();
-        proves_nothing(&ask(&openssh(), &instead_of(&sshd, peer(bytes))), text);
+        proves_nothing(&failure(&by_openssh(instead_of(&sshd, peer(bytes)))), text);
     }
 }
 
@@ -74,21 +66,23 @@ fn ssh_log_proves_nothing_when_a_peer_writes_lines_before_its_version() {
             format!("{text}\r\nSSH-2.0-x\r\n"),
             format!("SSH-9.9-{text}\r\n"),
         ] {
-            proves_nothing(&ask(&openssh(), &instead_of(&sshd, peer(bytes.into_bytes()))), text);
+            let route = by_openssh(instead_of(&sshd, peer(bytes.into_bytes())));
+            proves_nothing(&failure(&route), text);
         }
     }
 }
 
 #[test]
-fn ssh_log_proves_nothing_behind_a_bastion_and_in_place_of_one() {
-    let bastion = Plan::new().options("restrict,port-forwarding").start();
+fn ssh_log_proves_nothing_behind_a_jump_host_and_in_place_of_one() {
+    let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
     for text in TEXTS {
         let forged = || peer([b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat());
-        let via = Some(Box::new(bastion.target()));
-        proves_nothing(&ask(&openssh(), &SshTarget { via, ..instead_of(&sshd, forged()) }), text);
-        let via = Some(Box::new(instead_of(&bastion, forged())));
-        proves_nothing(&ask(&openssh(), &SshTarget { via, ..sshd.target() }), text);
+        let via = Some(Box::new(jump_host.route()));
+        let route = by_openssh(HostRoute { via, ..instead_of(&sshd, forged()) });
+        proves_nothing(&failure(&route), text);
+        let via = Some(Box::new(instead_of(&jump_host, forged())));
+        proves_nothing(&failure(&by_openssh(HostRoute { via, ..sshd.route() })), text);
     }
 }
 
@@ -97,7 +91,7 @@ fn libssh2_keeps_forged_texts_out_of_its_errors() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         let bytes = [b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat();
-        let error = ask(&Backend::BuiltIn, &instead_of(&sshd, peer(bytes)));
+        let error = failure(&instead_of(&sshd, peer(bytes)));
         assert!(
             matches!(error.code(), "cut" | "protocol") && error.nothing_was_run(),
             "{text:?}: {error}"
@@ -109,7 +103,7 @@ fn libssh2_keeps_forged_texts_out_of_its_errors() {
     }
 }
 
-/// A gate that is slow to answer, and what came of asking it for a repair in one way after another.
+/// A gate that is slow to answer, and how many of the repairs requested from it have begun.
 struct Slow {
     sshd: Sshd,
     begun: u32,
@@ -125,15 +119,13 @@ impl Slow {
         }
     }
 
-    /// If the gate has been started, the error does not say that nothing was run.
-    fn ask(&mut self, target: &SshTarget, limit: Duration) {
-        let before = self.sshd.asked().len();
-        let deadline = Instant::now() + limit;
-        let answer =
-            openssh().connect(target, deadline).and_then(|mut gate| gate.ask(&repair(), deadline));
-        // sshd may be slow to start what it was asked for.
+    /// If the gate has been started, the error does not claim that nothing was run.
+    fn request(&mut self, route: &HostRoute, limit: Duration) {
+        let before = self.sshd.requests().len();
+        let (answer, _) = common::send(&by_openssh(route.clone()), &repair(), limit);
+        // sshd may be slow to start the command.
         std::thread::sleep(Duration::from_millis(200));
-        let begun = self.sshd.asked().len() > before;
+        let begun = self.sshd.requests().len() > before;
         if let Err(error) = answer {
             assert!(!(begun && error.nothing_was_run()), "{error}");
             self.begun += u32::from(begun);
@@ -146,8 +138,8 @@ impl Slow {
 fn a_cut_after_any_number_of_bytes_never_denies_a_repair_that_has_begun() {
     let mut slow = Slow::new();
     for bytes in (0..6000).step_by(120) {
-        let target = instead_of(&slow.sshd, cut_after(bytes, slow.sshd.port));
-        slow.ask(&target, LONG);
+        let route = instead_of(&slow.sshd, cut_after(bytes, slow.sshd.port));
+        slow.request(&route, LONG);
     }
     assert!(slow.begun > 0 && slow.not_run > 0, "{} {}", slow.begun, slow.not_run);
 }
@@ -155,26 +147,26 @@ fn a_cut_after_any_number_of_bytes_never_denies_a_repair_that_has_begun() {
 #[test]
 fn a_deadline_at_any_moment_never_denies_a_repair_that_has_begun() {
     let mut slow = Slow::new();
-    let target = slow.sshd.target();
+    let route = slow.sshd.route();
     for milliseconds in (5..405).step_by(8) {
-        slow.ask(&target, Duration::from_millis(milliseconds));
+        slow.request(&route, Duration::from_millis(milliseconds));
     }
     assert!(slow.begun > 0 && slow.not_run > 0, "{} {}", slow.begun, slow.not_run);
 }
 
 #[test]
-fn a_cut_behind_a_bastion_or_with_a_configuration_never_denies_a_repair_that_has_begun() {
-    let bastion = Plan::new().options("restrict,port-forwarding").start();
+fn a_cut_behind_a_jump_host_or_with_a_configuration_never_denies_a_repair_that_has_begun() {
+    let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().gate("kill -9 $PPID; sleep 1").start();
     let config = sshd.path("ssh_config");
     fs::write(&config, "Host *\n PermitLocalCommand no\n LocalCommand true\n").unwrap();
-    let configured = Backend::OpenSsh(OpenSsh { config: Some(config), ..OpenSsh::default() });
-    let behind = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
-    for (way, target) in [(openssh(), &behind), (configured, &sshd.target())] {
-        let error = ask(&way, target);
+    let configured = HostRoute { config: Some(config), ..sshd.route() };
+    let behind = HostRoute { via: Some(Box::new(jump_host.route())), ..sshd.route() };
+    for route in [behind, configured] {
+        let error = failure(&by_openssh(route));
         assert_eq!((error.code(), error.nothing_was_run()), ("cut", false), "{error}");
     }
-    assert_eq!(sshd.asked().len(), 2);
+    assert_eq!(sshd.requests().len(), 2);
 }
 
 /// ssh goes on when it cannot run its local command, and logs the command's words.
@@ -191,6 +183,7 @@ exit 255
 "#;
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = ask(&Backend::OpenSsh(OpenSsh { program, config: None }), &sshd.target());
+    let mut gate = OpenSshGate::with_program(&sshd.route(), program).unwrap();
+    let error = gate.request(&repair(), Instant::now() + LONG).unwrap_err();
     assert!(!error.nothing_was_run(), "{error}");
 }

@@ -1,11 +1,7 @@
 //! Host keys against a real sshd: what OpenSSH accepts is accepted, what it refuses is refused, and
 //! an honest host is never refused for a quirk of libssh2.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -13,23 +9,24 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Plan, Sshd, ask, fails, keygen, public_key, repair};
-use transport::{Answer, Request, SshTarget};
+use common::{Plan, Sshd, fails, keygen, public_key, repair, send};
+use policy_file::HostRoute;
+use transport::{Answer, Request};
 
-/// The target is trusted and answers.
-fn trusted(target: &SshTarget) {
-    let (answer, _) = ask(target, &Request::Version, Duration::from_secs(30));
+/// The route is trusted and answers.
+fn trusted(route: &HostRoute) {
+    let (answer, _) = send(route, &Request::Version, Duration::from_secs(30));
     assert_eq!(answer, Ok(Answer::Version("0.1.0".into())));
 }
 
-/// The target is refused with this code, and nothing ran there.
-fn refused(sshd: &Sshd, target: &SshTarget, code: &str) -> String {
+/// The route is refused with this code, and nothing ran there.
+fn refused(sshd: &Sshd, route: &HostRoute, code: &str) -> String {
     let logins = |sshd: &Sshd| sshd.log().matches("Accepted publickey").count();
-    let before = (sshd.asked(), logins(sshd));
-    let error = fails(target, &repair());
+    let before = (sshd.requests(), logins(sshd));
+    let error = fails(route, &repair());
     assert_eq!(error.code(), code, "{error}");
     assert!(error.nothing_was_run());
-    assert_eq!((sshd.asked(), logins(sshd)), before, "it was talked to");
+    assert_eq!((sshd.requests(), logins(sshd)), before, "it was talked to");
     error.to_string()
 }
 
@@ -40,24 +37,24 @@ fn another_key(sshd: &Sshd, kind: &str) -> String {
 
 #[test]
 fn the_recorded_host_is_trusted() {
-    trusted(&Plan::new().start().target());
+    trusted(&Plan::new().start().route());
 }
 
 #[test]
 fn another_host_with_the_same_address_is_refused() {
     let sshd = Plan::new().start();
     let line = format!("[web1]:{} {}\n", sshd.port, another_key(&sshd, "ed25519"));
-    let message = refused(&sshd, &sshd.target_with(&line), "host-key-mismatch");
+    let message = refused(&sshd, &sshd.route_with(&line), "host-key-mismatch");
     assert!(message.contains("SHA256:") && message.contains("known_hosts"), "{message}");
 }
 
 #[test]
-fn a_host_nobody_recorded_is_not_even_connected_to() {
+fn does_not_connect_to_an_unrecorded_host() {
     let sshd = Plan::new().start();
     let connections = sshd.log().matches("Connection from").count();
     let message = refused(
         &sshd,
-        &sshd.target_with(&format!("web2 {}\n", sshd.host_key("ed25519"))),
+        &sshd.route_with(&format!("web2 {}\n", sshd.host_key("ed25519"))),
         "host-key-unknown",
     );
     assert!(message.contains(&format!("ssh-keyscan -p {} 127.0.0.1", sshd.port)), "{message}");
@@ -65,24 +62,24 @@ fn a_host_nobody_recorded_is_not_even_connected_to() {
 }
 
 #[test]
-fn missing_empty_and_unreadable_files_each_say_so() {
+fn reports_missing_empty_and_unreadable_files() {
     let sshd = Plan::new().start();
-    let mut target = sshd.target_with("# nothing yet\n\n");
-    let message = refused(&sshd, &target, "known-hosts-empty");
+    let mut route = sshd.route_with("# nothing yet\n\n");
+    let message = refused(&sshd, &route, "known-hosts-empty");
     assert!(message.contains("holds no host key") && message.contains("ssh-keyscan"), "{message}");
-    target.known_hosts = vec![sshd.path("nowhere")];
-    assert!(refused(&sshd, &target, "known-hosts-empty").contains("does not exist"));
+    route.known_hosts = vec![sshd.path("nowhere")];
+    assert!(refused(&sshd, &route, "known-hosts-empty").contains("does not exist"));
     // A directory cannot be read by anybody, not even by root.
-    target.known_hosts = vec![sshd.path("known_hosts"), sshd.path("")];
-    refused(&sshd, &target, "known-hosts");
+    route.known_hosts = vec![sshd.path("known_hosts"), sshd.path("")];
+    refused(&sshd, &route, "known-hosts");
 }
 
 #[test]
 fn a_missing_system_file_does_not_matter_when_the_other_exists() {
     let sshd = Plan::new().start();
-    let mut target = sshd.target();
-    target.known_hosts.insert(0, sshd.path("nowhere"));
-    trusted(&target);
+    let mut route = sshd.route();
+    route.known_hosts.insert(0, sshd.path("nowhere"));
+    trusted(&route);
 }
 
 #[test]
@@ -96,7 +93,7 @@ fn a_revoked_key_is_refused_even_beside_a_plain_line() {
             format!("[web1]:{port} {key}\n@revoked {revoked} {key}\n"),
             format!("@revoked {revoked} {key}\n[web1]:{port} {key}\n"),
         ] {
-            let message = refused(&sshd, &sshd.target_with(&lines), "host-key-revoked");
+            let message = refused(&sshd, &sshd.route_with(&lines), "host-key-revoked");
             assert!(message.contains("known_hosts:"), "{message}");
         }
     }
@@ -111,15 +108,15 @@ fn a_revoked_key_does_not_stand_in_for_the_recorded_one() {
         sshd.port,
         sshd.host_key("ed25519")
     );
-    refused(&sshd, &sshd.target_with(&lines), "host-key-revoked");
+    refused(&sshd, &sshd.route_with(&lines), "host-key-revoked");
 }
 
 #[test]
-fn only_a_certificate_authority_points_to_the_other_transport() {
+fn suggests_the_other_backend_for_a_certificate_authority() {
     let sshd = Plan::new().start();
     let line = format!("@cert-authority * {}\n", sshd.host_key("ed25519"));
-    assert!(refused(&sshd, &sshd.target_with(&line), "cert-authority-only").contains("openssh"));
-    trusted(&sshd.target_with(&format!(
+    assert!(refused(&sshd, &sshd.route_with(&line), "cert-authority-only").contains("openssh"));
+    trusted(&sshd.route_with(&format!(
         "{line}[web1]:{} {}\n",
         sshd.port,
         sshd.host_key("ed25519")
@@ -129,24 +126,24 @@ fn only_a_certificate_authority_points_to_the_other_transport() {
 #[test]
 fn hashed_names_are_found() {
     let sshd = Plan::new().start();
-    let target = sshd.target();
+    let route = sshd.route();
     let file = sshd.path("known_hosts");
     let hashed = Command::new("ssh-keygen").arg("-H").arg("-f").arg(&file).output().unwrap();
     assert!(hashed.status.success());
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("|1|") && !text.contains("web1"), "{text}");
-    trusted(&target);
+    trusted(&route);
 }
 
 #[test]
 fn wildcards_and_negations_count() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
-    trusted(&sshd.target_with(&format!("[WEB?]:{port} {key}\n")));
-    trusted(&sshd.target_with(&format!("[db*]:*,[web*]:{port} {key} comment # more\n")));
+    trusted(&sshd.route_with(&format!("[WEB?]:{port} {key}\n")));
+    trusted(&sshd.route_with(&format!("[db*]:*,[web*]:{port} {key} comment # more\n")));
     refused(
         &sshd,
-        &sshd.target_with(&format!("[web*]:{port},![web1]:{port} {key}\n")),
+        &sshd.route_with(&format!("[web*]:{port},![web1]:{port} {key}\n")),
         "host-key-unknown",
     );
 }
@@ -155,29 +152,29 @@ fn wildcards_and_negations_count() {
 fn the_address_counts_when_the_name_is_not_recorded() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
-    trusted(&sshd.target_with(&format!("[127.0.0.1]:{port} {key}\n")));
+    trusted(&sshd.route_with(&format!("[127.0.0.1]:{port} {key}\n")));
     let other = another_key(&sshd, "ed25519");
     refused(
         &sshd,
-        &sshd.target_with(&format!("[127.0.0.1]:{port} {key}\n[web1]:{port} {other}\n")),
+        &sshd.route_with(&format!("[127.0.0.1]:{port} {key}\n[web1]:{port} {other}\n")),
         "host-key-mismatch",
     );
 }
 
 #[test]
-fn malformed_lines_are_passed_over() {
+fn skips_malformed_lines() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     let junk = format!(
         "[web1]:{port}\n[web1]:{port} ssh-ed25519\n@nonsense x y z\nssh-ed25519 AAAA\n|1|x|y \
         z\n\u{1}\n"
     );
-    trusted(&sshd.target_with(&format!(
+    trusted(&sshd.route_with(&format!(
         "{junk}[web1]:{port} ssh-ed25519 AAAA!!\n\t [web1]:{port} \t {key}\r\n"
     )));
     let message = refused(
         &sshd,
-        &sshd.target_with(&format!("[web1]:{port} ssh-ed25519 AAAA!!\n")),
+        &sshd.route_with(&format!("[web1]:{port} ssh-ed25519 AAAA!!\n")),
         "host-key-unknown",
     );
     assert!(message.contains("known_hosts:1"), "{message}");
@@ -187,17 +184,17 @@ fn malformed_lines_are_passed_over() {
 fn the_recorded_type_is_the_one_negotiated() {
     let sshd = Plan::new().host_keys(&["rsa", "ecdsa", "ed25519"]).start();
     for kind in ["rsa", "ecdsa", "ed25519"] {
-        trusted(&sshd.target_with(&format!("[web1]:{} {}\n", sshd.port, sshd.host_key(kind))));
+        trusted(&sshd.route_with(&format!("[web1]:{} {}\n", sshd.port, sshd.host_key(kind))));
     }
-    trusted(&sshd.target());
+    trusted(&sshd.route());
 }
 
 #[test]
 fn a_host_with_an_rsa_key_only_is_trusted() {
-    trusted(&Plan::new().host_keys(&["rsa"]).start().target());
+    trusted(&Plan::new().host_keys(&["rsa"]).start().route());
     // Even one that signs with SHA-2 of the shorter kind only.
     trusted(
-        &Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms rsa-sha2-256").start().target(),
+        &Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms rsa-sha2-256").start().route(),
     );
 }
 
@@ -206,18 +203,18 @@ fn a_host_cannot_talk_us_down_to_another_type() {
     let sshd =
         Plan::new().host_keys(&["rsa", "ed25519"]).config("HostKeyAlgorithms rsa-sha2-512").start();
     let line = format!("[web1]:{} {}\n", sshd.port, sshd.host_key("ed25519"));
-    let message = refused(&sshd, &sshd.target_with(&line), "no-common-algorithm");
+    let message = refused(&sshd, &sshd.route_with(&line), "no-common-algorithm");
     assert!(message.contains("offers host keys, unverified: \"rsa-sha2-512\""), "{message}");
     // SHA-1 signatures are not taken either.
     let old = Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms ssh-rsa").start();
-    refused(&old, &old.target(), "no-common-algorithm");
+    refused(&old, &old.route(), "no-common-algorithm");
 }
 
 /// CVE-2023-48795: without strict key exchange, somebody in between may drop packets unseen.
 #[test]
 fn the_key_exchange_is_strict_and_fast() {
     let sshd = Plan::new().start();
-    trusted(&sshd.target());
+    trusted(&sshd.route());
     let log = sshd.log();
     assert!(
         log.contains("resetting read seqnr"),
@@ -235,25 +232,25 @@ fn a_host_cannot_talk_us_down_to_weak_algorithms() {
         "Ciphers aes128-ctr\nMACs hmac-sha1,hmac-md5",
     ] {
         let sshd = Plan::new().config(weak).start();
-        refused(&sshd, &sshd.target(), "no-common-algorithm");
+        refused(&sshd, &sshd.route(), "no-common-algorithm");
     }
 }
 
 #[test]
-fn a_hosts_keys_can_be_looked_at_without_trusting_it_or_logging_in() {
+fn shows_keys_of_a_host_without_trust_or_login() {
     let sshd = Plan::new().host_keys(&["ed25519", "ecdsa", "rsa"]).start();
-    let target = SshTarget {
+    let route = HostRoute {
         known_hosts: vec![sshd.path("none")],
         key: sshd.path("no-key"),
-        ..sshd.target()
+        ..sshd.route()
     };
-    let keys = transport::survey::host_keys(&target, common::soon()).unwrap();
+    let keys = transport::probe::host_keys(&route, common::soon()).unwrap();
     let lines: Vec<String> = keys.iter().map(|key| key.line().unwrap()).collect();
     assert_eq!(lines, ["ed25519", "ecdsa", "rsa"].map(|kind| sshd.host_key(kind)));
     let listed =
         Command::new("ssh-keygen").arg("-lf").arg(sshd.path("host_ed25519.pub")).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.contains(&keys[0].fingerprint()), "{listed} {keys:?}");
-    assert!(!sshd.log().contains("userauth") && sshd.asked().is_empty(), "{}", sshd.log());
-    assert!(transport::survey::recorded(&target).unwrap().is_empty());
+    assert!(!sshd.log().contains("userauth") && sshd.requests().is_empty(), "{}", sshd.log());
+    assert!(transport::probe::recorded(&route).unwrap().is_empty());
 }

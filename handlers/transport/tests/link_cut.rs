@@ -1,11 +1,7 @@
 //! A real link that is cut: the host is in a network namespace, and the cable is pulled. Nothing
 //! comes any more, not even an acknowledgement, and nothing that is sent arrives.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -15,8 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{GOOD_GATE, Plan, repair, signal, soon};
+use policy_file::HostRoute;
 use rustix::process::Signal;
-use transport::{Error, Gate, Phase, Request, SshTarget};
+use transport::{Error, Phase, Request};
 
 const LIMIT: Duration = Duration::from_secs(8);
 const SLACK: Duration = Duration::from_secs(25);
@@ -84,12 +81,12 @@ fn timeout(error: &Error) -> Option<Phase> {
 
 #[test]
 #[ignore = "needs: root, iproute2"]
-fn a_cable_that_is_out_before_the_repair_means_that_nothing_was_run() {
+fn reports_that_nothing_was_run_when_the_cable_is_out_before_the_repair() {
     let cable = Cable::lay(1);
     let sshd = cable.plan().start();
-    assert!(common::ask(&sshd.target(), &repair(), Duration::from_secs(30)).0.is_ok());
+    assert!(common::send(&sshd.route(), &repair(), Duration::from_secs(30)).0.is_ok());
     cable.cut();
-    let (answer, took) = common::ask(&sshd.target(), &repair(), LIMIT);
+    let (answer, took) = common::send(&sshd.route(), &repair(), LIMIT);
     let error = answer.unwrap_err();
     assert!(matches!(error.code(), "connect" | "timeout") && error.nothing_was_run(), "{error}");
     assert!(took < LIMIT + SLACK, "{took:?}");
@@ -101,8 +98,8 @@ fn a_cable_pulled_during_the_repair_leaves_the_outcome_unknown() {
     for (number, keepalive) in [(2, Duration::from_secs(2)), (0, Duration::from_secs(10))] {
         let cable = Cable::lay(number);
         let sshd = cable.plan().gate("echo $$ > pid; exec sleep 60").start();
-        let target = SshTarget { keepalive, ..sshd.target() };
-        let mut gate = transport::connect(&target, soon()).unwrap();
+        let route = HostRoute { keepalive, ..sshd.route() };
+        let mut gate = transport::connect(&route, soon()).unwrap();
         let begun = Instant::now();
         let error = thread::scope(|scope| {
             let cutter = scope.spawn(|| {
@@ -110,7 +107,7 @@ fn a_cable_pulled_during_the_repair_leaves_the_outcome_unknown() {
                 cable.cut();
                 pid
             });
-            let error = gate.ask(&repair(), begun + LIMIT).unwrap_err();
+            let error = gate.request(&repair(), begun + LIMIT).unwrap_err();
             signal(cutter.join().unwrap().parse().unwrap(), Signal::KILL);
             error
         });
@@ -126,25 +123,25 @@ fn a_cable_pulled_during_the_repair_leaves_the_outcome_unknown() {
 
 #[test]
 #[ignore = "needs: root, iproute2"]
-fn a_cable_pulled_while_keys_are_exchanged_or_between_questions_means_that_nothing_was_run() {
+fn reports_that_nothing_was_run_when_the_cable_is_pulled_between_requests() {
     let cable = Cable::lay(3);
     let sshd = cable.plan().gate(GOOD_GATE).start();
-    let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
-    assert!(gate.ask(&Request::Version, soon()).is_ok());
+    let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
+    assert!(gate.request(&Request::Version, soon()).is_ok());
     // Stopped, sshd takes the connection but does not get to answer.
     signal(sshd.pid(), Signal::STOP);
     thread::scope(|scope| {
         let begun = Instant::now();
-        let early = scope.spawn(|| common::ask(&sshd.target(), &repair(), LIMIT));
+        let early = scope.spawn(|| common::send(&sshd.route(), &repair(), LIMIT));
         thread::sleep(Duration::from_millis(500));
         cable.cut();
         signal(sshd.pid(), Signal::CONT);
-        let error = gate.ask(&repair(), begun + LIMIT).unwrap_err();
+        let error = gate.request(&repair(), begun + LIMIT).unwrap_err();
         assert!(error.nothing_was_run() && begun.elapsed() < LIMIT + SLACK, "{error}");
         let (answer, took) = early.join().unwrap();
         let error = answer.unwrap_err();
         assert_eq!(timeout(&error), Some(Phase::Handshake), "{error}");
         assert!(took < LIMIT + SLACK, "{took:?}");
     });
-    assert_eq!(sshd.asked(), ["version"]);
+    assert_eq!(sshd.requests(), ["version"]);
 }

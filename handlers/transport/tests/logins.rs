@@ -1,10 +1,6 @@
 //! Logging in to a real sshd: every kind of key, and the files no key is taken from.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -12,11 +8,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::{Duration, Instant};
 
-use common::{Plan, Sshd, ask, fails, keygen, repair, soon};
-use transport::{Answer, Gate, JobState, Request, SshTarget};
+use common::{Plan, Sshd, fails, keygen, repair, send, soon};
+use policy_file::HostRoute;
+use transport::{Answer, JobState, Request};
 
-fn lets_in(target: &SshTarget) {
-    let (answer, _) = ask(target, &Request::Version, Duration::from_secs(30));
+fn lets_in(route: &HostRoute) {
+    let (answer, _) = send(route, &Request::Version, Duration::from_secs(30));
     assert_eq!(answer, Ok(Answer::Version("0.1.0".into())));
 }
 
@@ -29,7 +26,7 @@ fn write_private(sshd: &Sshd, name: &str, text: &str, mode: u32) -> std::path::P
 #[test]
 fn every_kind_of_key_lets_us_in() {
     for kind in ["ed25519", "ecdsa", "rsa", "rsa-pem", "ecdsa-pem"] {
-        lets_in(&Plan::new().user_key(kind).start().target());
+        lets_in(&Plan::new().user_key(kind).start().route());
     }
 }
 
@@ -37,130 +34,130 @@ fn every_kind_of_key_lets_us_in() {
 fn an_encrypted_key_needs_its_passphrase_file() {
     for kind in ["ed25519", "rsa", "rsa-pem"] {
         let sshd = Plan::new().user_key(kind).passphrase("open sesame").start();
-        let mut target = sshd.target();
-        assert_eq!(fails(&target, &repair()).code(), "passphrase", "{kind}");
-        target.passphrase_file = Some(write_private(&sshd, "wrong", "close sesame\n", 0o600));
-        let error = fails(&target, &repair());
+        let mut route = sshd.route();
+        assert_eq!(fails(&route, &repair()).code(), "passphrase", "{kind}");
+        route.passphrase_file = Some(write_private(&sshd, "wrong", "close sesame\n", 0o600));
+        let error = fails(&route, &repair());
         assert_eq!(error.code(), "passphrase", "{kind}: {error}");
         assert!(!error.to_string().contains("sesame"), "{error}");
-        target.passphrase_file = Some(write_private(&sshd, "open", "open sesame\n", 0o640));
-        assert_eq!(fails(&target, &repair()).code(), "key-file-open", "{kind}");
-        target.passphrase_file = Some(write_private(&sshd, "right", "open sesame\n", 0o600));
-        lets_in(&target);
+        route.passphrase_file = Some(write_private(&sshd, "open", "open sesame\n", 0o640));
+        assert_eq!(fails(&route, &repair()).code(), "key-file-open", "{kind}");
+        route.passphrase_file = Some(write_private(&sshd, "right", "open sesame\n", 0o600));
+        lets_in(&route);
     }
 }
 
 #[test]
 fn a_key_file_others_may_read_is_refused() {
     let sshd = Plan::new().start();
-    let target = sshd.target();
+    let route = sshd.route();
     for mode in [0o640, 0o604, 0o620, 0o666] {
-        fs::set_permissions(&target.key, fs::Permissions::from_mode(mode)).unwrap();
-        let error = fails(&target, &repair());
+        fs::set_permissions(&route.key, fs::Permissions::from_mode(mode)).unwrap();
+        let error = fails(&route, &repair());
         assert_eq!(error.code(), "key-file-open", "{error}");
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
     // Tried by root: a key that root owned would be none that Nagios can read.
-    fs::set_permissions(&target.key, fs::Permissions::from_mode(0o600)).unwrap();
-    chown(&target.key, Some(65534), None).unwrap();
-    let error = fails(&target, &repair()).to_string();
+    fs::set_permissions(&route.key, fs::Permissions::from_mode(0o600)).unwrap();
+    chown(&route.key, Some(65534), None).unwrap();
+    let error = fails(&route, &repair()).to_string();
     assert!(
         error.contains("belongs to user 65534") && error.contains("run this as that user"),
         "{error}"
     );
     assert!(!error.contains("chown"), "{error}");
-    chown(&target.key, Some(0), None).unwrap();
+    chown(&route.key, Some(0), None).unwrap();
     for mode in [0o600, 0o400] {
-        fs::set_permissions(&target.key, fs::Permissions::from_mode(mode)).unwrap();
-        lets_in(&target);
+        fs::set_permissions(&route.key, fs::Permissions::from_mode(mode)).unwrap();
+        lets_in(&route);
     }
 }
 
 #[test]
-fn a_key_file_that_is_no_private_key_says_what_it_is() {
+fn reports_what_is_wrong_with_a_key_file() {
     let sshd = Plan::new().start();
-    let mut target = sshd.target();
-    target.key = sshd.path("nowhere");
-    assert_eq!(fails(&target, &repair()).code(), "key-file-unreadable");
-    target.key = sshd.path("");
-    assert!(matches!(fails(&target, &repair()).code(), "key-file-unreadable"));
+    let mut route = sshd.route();
+    route.key = sshd.path("nowhere");
+    assert_eq!(fails(&route, &repair()).code(), "key-file-unreadable");
+    route.key = sshd.path("");
+    assert!(matches!(fails(&route, &repair()).code(), "key-file-unreadable"));
     let public = fs::read_to_string(sshd.path("user.pub")).unwrap();
-    target.key = write_private(&sshd, "public", &public, 0o600);
-    assert!(fails(&target, &repair()).to_string().contains(".pub"));
+    route.key = write_private(&sshd, "public", &public, 0o600);
+    assert!(fails(&route, &repair()).to_string().contains(".pub"));
     let half: String = fs::read_to_string(sshd.path("user"))
         .unwrap()
         .lines()
         .take(3)
         .map(|l| format!("{l}\n"))
         .collect();
-    target.key =
+    route.key =
         write_private(&sshd, "half", &format!("{half}-----END OPENSSH PRIVATE KEY-----\n"), 0o600);
-    assert_eq!(fails(&target, &repair()).code(), "key-file-format");
+    assert_eq!(fails(&route, &repair()).code(), "key-file-format");
 }
 
 #[test]
 fn a_key_the_host_does_not_know_is_refused_and_named() {
     let sshd = Plan::new().start();
-    let mut target = sshd.target();
+    let mut route = sshd.route();
     keygen("ed25519", "", &sshd.path("stranger"));
-    target.key = sshd.path("stranger");
-    let error = fails(&target, &repair());
+    route.key = sshd.path("stranger");
+    let error = fails(&route, &repair());
     assert_eq!(error.code(), "auth-refused", "{error}");
     assert!(error.nothing_was_run() && error.to_string().contains("SHA256:"), "{error}");
-    assert!(sshd.asked().is_empty());
+    assert!(sshd.requests().is_empty());
 }
 
 #[test]
 fn an_expired_key_a_wrong_place_and_a_wrong_user_are_refused() {
     for options in ["restrict,expiry-time=\"20200101\"", "restrict,from=\"192.0.2.1\""] {
         let sshd = Plan::new().options(options).start();
-        assert_eq!(fails(&sshd.target(), &repair()).code(), "auth-refused", "{options}");
+        assert_eq!(fails(&sshd.route(), &repair()).code(), "auth-refused", "{options}");
     }
     let sshd = Plan::new().start();
-    let target = SshTarget { user: "nobody-at-all".into(), ..sshd.target() };
-    assert_eq!(fails(&target, &repair()).code(), "auth-refused");
-    assert!(sshd.asked().is_empty());
+    let route = HostRoute { user: "nobody-at-all".into(), ..sshd.route() };
+    assert_eq!(fails(&route, &repair()).code(), "auth-refused");
+    assert!(sshd.requests().is_empty());
 }
 
 #[test]
 fn one_login_serves_a_whole_ladder() {
     let sshd = Plan::new().start();
-    let mut gate = transport::connect(&sshd.target(), soon()).unwrap();
+    let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     let Request::Repair { name, job } = repair() else { unreachable!() };
     let Ok(Answer::Diagnosed(diagnosis)) =
-        gate.ask(&Request::Diagnose { name: name.clone() }, soon())
+        gate.request(&Request::Diagnose { name: name.clone() }, soon())
     else {
         panic!()
     };
     assert_eq!(diagnosis.reports[0].output, ["full"]);
-    let Ok(Answer::Job(report)) = gate.ask(&repair(), soon()) else { panic!() };
+    let Ok(Answer::Job(report)) = gate.request(&repair(), soon()) else { panic!() };
     assert_eq!((report.job, report.repair, report.state), (job.clone(), name, JobState::Done));
-    let Ok(Answer::Job(report)) = gate.ask(&Request::Status { job }, soon()) else { panic!() };
+    let Ok(Answer::Job(report)) = gate.request(&Request::Status { job }, soon()) else { panic!() };
     assert_eq!(report.state, JobState::Running);
     assert_eq!(
-        gate.ask(&Request::List, soon()),
+        gate.request(&Request::List, soon()),
         Ok(Answer::Repairs(vec!["httpd".into(), "sshd".into()]))
     );
     drop(gate);
-    let asked =
+    let requests =
         ["diagnose httpd", "repair httpd 20261123-4f3a9c2b", "status 20261123-4f3a9c2b", "list"];
-    assert_eq!(sshd.asked(), asked);
+    assert_eq!(sshd.requests(), requests);
     assert_eq!(sshd.log().matches("Accepted publickey").count(), 1);
 }
 
 #[test]
-fn a_question_may_come_long_after_the_deadline_of_the_login() {
+fn sends_a_request_long_after_the_deadline_of_the_login() {
     let sshd = Plan::new().start();
     let mut gate =
-        transport::connect(&sshd.target(), Instant::now() + Duration::from_secs(10)).unwrap();
+        transport::connect(&sshd.route(), Instant::now() + Duration::from_secs(10)).unwrap();
     std::thread::sleep(Duration::from_millis(10_500));
-    assert!(gate.ask(&Request::Version, soon()).is_ok());
+    assert!(gate.request(&Request::Version, soon()).is_ok());
 }
 
 #[test]
-fn a_host_that_refuses_channels_is_not_a_mystery() {
+fn reports_a_host_that_refuses_channels() {
     let sshd = Plan::new().config("MaxSessions 0").start();
-    let error = fails(&sshd.target(), &repair());
+    let error = fails(&sshd.route(), &repair());
     assert_eq!(error.code(), "denied", "{error}");
     assert!(error.nothing_was_run());
 }

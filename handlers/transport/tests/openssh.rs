@@ -1,11 +1,7 @@
-//! The same conversation through the `ssh` program: what libssh2 cannot do, with the same
+//! The same requests through the `ssh` program: what libssh2 cannot do, with the same
 //! strictness.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -15,29 +11,27 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{GOOD_GATE, Plan, free_port, keygen, public_key, repair, signal};
+use common::{GOOD_GATE, Plan, by_openssh, free_port, keygen, public_key, repair, signal};
+use policy_file::{Backend, HostRoute};
 use rustix::process::Signal;
-use transport::{Answer, Backend, Error, Gate, OpenSsh, Request, SshTarget};
+use transport::{Answer, Error, Gate, OpenSshGate, Request};
 
 const LONG: Duration = Duration::from_secs(30);
 
-fn ask(
-    target: &SshTarget,
+fn send(
+    route: &HostRoute,
     request: &Request,
     limit: Duration,
 ) -> (Result<Answer, Error>, Duration) {
-    let begun = Instant::now();
-    let answer =
-        OpenSsh::default().gate(target).and_then(|mut gate| gate.ask(request, begun + limit));
-    (answer, begun.elapsed())
+    common::send(&by_openssh(route.clone()), request, limit)
 }
 
-fn trusted(target: &SshTarget) {
-    assert_eq!(ask(target, &Request::Version, LONG).0, Ok(Answer::Version("0.1.0".into())));
+fn trusted(route: &HostRoute) {
+    assert_eq!(send(route, &Request::Version, LONG).0, Ok(Answer::Version("0.1.0".into())));
 }
 
-fn refused(target: &SshTarget, code: &str) -> Error {
-    let error = ask(target, &repair(), LONG).0.unwrap_err();
+fn refused(route: &HostRoute, code: &str) -> Error {
+    let error = send(route, &repair(), LONG).0.unwrap_err();
     assert_eq!(error.code(), code, "{error}");
     assert!(error.nothing_was_run(), "{error}");
     error
@@ -46,7 +40,7 @@ fn refused(target: &SshTarget, code: &str) -> Error {
 /// Fails in a way that leaves the outcome unknown.
 fn in_doubt(script: &str, code: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
-    let error = ask(&sshd.target(), &repair(), LONG).0.unwrap_err();
+    let error = send(&sshd.route(), &repair(), LONG).0.unwrap_err();
     assert_eq!(error.code(), code, "{error}");
     assert!(!error.nothing_was_run() && !error.to_string().contains(char::is_control), "{error}");
     error
@@ -55,8 +49,8 @@ fn in_doubt(script: &str, code: &str) -> Error {
 #[test]
 fn the_recorded_host_is_trusted_under_either_name() {
     let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).start();
-    trusted(&sshd.target());
-    trusted(&sshd.target_with(&format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.host_key("rsa"))));
+    trusted(&sshd.route());
+    trusted(&sshd.route_with(&format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.host_key("rsa"))));
 }
 
 #[test]
@@ -65,29 +59,29 @@ fn other_unknown_and_revoked_hosts_are_refused() {
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     keygen("ed25519", "", &sshd.path("other"));
     let other = public_key(&sshd.path("other.pub"));
-    let error = refused(&sshd.target_with(&format!("[web1]:{port} {other}\n")), "no-login");
+    let error = refused(&sshd.route_with(&format!("[web1]:{port} {other}\n")), "no-login");
     assert!(
         error.to_string().contains("unverified: \"")
             && error.to_string().contains("Host key verification"),
         "{error}"
     );
-    refused(&sshd.target_with(&format!("[web2]:{port} {key}\n")), "host-key-unknown");
+    refused(&sshd.route_with(&format!("[web2]:{port} {key}\n")), "host-key-unknown");
     refused(
-        &sshd.target_with(&format!("[web1]:{port} {key}\n@revoked * {key}\n")),
+        &sshd.route_with(&format!("[web1]:{port} {key}\n@revoked * {key}\n")),
         "host-key-revoked",
     );
     refused(
-        &sshd.target_with(&format!("[web1]:{port} {key}\n@revoked 127.0.0.1 {key}\n")),
+        &sshd.route_with(&format!("[web1]:{port} {key}\n@revoked 127.0.0.1 {key}\n")),
         "host-key-revoked",
     );
     refused(
-        &sshd.target_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")),
+        &sshd.route_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")),
         "no-login",
     );
     // ssh looks under one name, and would take the key that is revoked under the other.
     let lines = format!("[web1]:{port} {key}\n[web1]:{port} {other}\n@revoked 127.0.0.1 {key}\n");
-    refused(&sshd.target_with(&lines), "host-key-revoked");
-    assert!(sshd.asked().is_empty());
+    refused(&sshd.route_with(&lines), "host-key-revoked");
+    assert!(sshd.requests().is_empty());
 }
 
 fn sign(ca: &Path, options: &[&str], key: &Path) {
@@ -113,26 +107,25 @@ fn a_host_certificate_is_trusted_by_its_authority() {
     sign(&dir.path().join("ca"), &["-h", "-n", "web1"], &dir.path().join("host.pub"));
     let config = format!("HostKey {0}\nHostCertificate {0}-cert.pub", host_key.display());
     let sshd = Plan::new().host_keys(&["rsa"]).config(&config).start();
-    let target = sshd.target_with(&format!("@cert-authority web* {ca}\n"));
-    trusted(&target);
+    let route = sshd.route_with(&format!("@cert-authority web* {ca}\n"));
+    trusted(&route);
     // A certificate for another host, by the same authority, is not this host's.
-    refused(&SshTarget { host: "web2".into(), ..target.clone() }, "no-login");
+    refused(&HostRoute { host: "web2".into(), ..route.clone() }, "no-login");
     assert_eq!(
-        transport::connect(&target, Instant::now() + LONG).err().unwrap().code(),
+        transport::connect(&route, Instant::now() + LONG).err().unwrap().code(),
         "cert-authority-only"
     );
 }
 
 #[test]
-fn both_ways_are_one_kind_of_gate() {
+fn both_backends_are_one_kind_of_gate() {
     let sshd = Plan::new().start();
-    for way in [Backend::BuiltIn, Backend::OpenSsh(OpenSsh::default())] {
+    for backend in [Backend::Ssh2, Backend::OpenSsh] {
         let deadline = Instant::now() + LONG;
-        let mut gate = way.connect(&sshd.target(), deadline).unwrap();
-        assert!(
-            gate.ask(&repair(), deadline).is_ok() && gate.ask(&Request::List, deadline).is_ok(),
-            "{way:?}"
-        );
+        let mut gate =
+            transport::connect(&HostRoute { backend, ..sshd.route() }, deadline).unwrap();
+        assert!(gate.request(&repair(), deadline).is_ok(), "{backend:?}");
+        assert!(gate.request(&Request::List, deadline).is_ok(), "{backend:?}");
     }
 }
 
@@ -149,44 +142,44 @@ fn a_user_certificate_lets_us_in() {
         &["-V", "+5m", "-O", "clear", "-O", &gate, "-n", &common::me()],
         &sshd.path("visitor.pub"),
     );
-    let target = SshTarget { key: sshd.path("visitor"), ..sshd.target() };
-    trusted(&target);
+    let route = HostRoute { key: sshd.path("visitor"), ..sshd.route() };
+    trusted(&route);
     fs::remove_file(sshd.path("visitor-cert.pub")).unwrap();
-    refused(&target, "no-login");
+    refused(&route, "no-login");
 }
 
 #[test]
-fn a_key_that_cannot_be_used_is_said_before_ssh_is_run() {
+fn reports_unusable_key_before_ssh_is_run() {
     let sshd = Plan::new().passphrase("secret").start();
-    assert!(refused(&sshd.target(), "passphrase").to_string().contains("agent"));
-    refused(&SshTarget { key: sshd.path("gate"), ..sshd.target() }, "key-file-open");
+    assert!(refused(&sshd.route(), "passphrase").to_string().contains("agent"));
+    refused(&HostRoute { key: sshd.path("gate"), ..sshd.route() }, "key-file-open");
 }
 
 #[test]
-fn quotes_ssh_about_an_sshd_that_is_not_there_and_a_wrong_user() {
+fn quotes_ssh_about_a_missing_sshd_and_a_wrong_user() {
     let sshd = Plan::new().start();
-    let target = sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
-    for (target, said) in [
-        (SshTarget { port: free_port(), ..target.clone() }, "Connection refused"),
+    let route = sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
+    for (route, text) in [
+        (HostRoute { port: free_port(), ..route.clone() }, "Connection refused"),
         (
-            SshTarget { address: "no-such-host.invalid".into(), ..target.clone() },
+            HostRoute { address: "no-such-host.invalid".into(), ..route.clone() },
             "Could not resolve",
         ),
-        (SshTarget { user: "nobody-at-all".into(), ..target }, "Permission denied"),
+        (HostRoute { user: "nobody-at-all".into(), ..route }, "Permission denied"),
     ] {
-        let error = refused(&target, "no-login").to_string();
-        assert!(error.contains("unverified: \"") && error.contains(said), "{error}");
+        let error = refused(&route, "no-login").to_string();
+        assert!(error.contains("unverified: \"") && error.contains(text), "{error}");
     }
 }
 
 #[test]
-fn a_host_that_says_nothing_ends_at_the_deadline_and_leaves_no_process() {
+fn ends_at_the_deadline_on_a_silent_host_and_leaves_no_process() {
     let sshd = Plan::new().start();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let target =
-        SshTarget { port, ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
-    let (answer, took) = ask(&target, &repair(), Duration::from_secs(2));
+    let route =
+        HostRoute { port, ..sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
+    let (answer, took) = send(&route, &repair(), Duration::from_secs(2));
     let error = answer.unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
     assert!(took < Duration::from_secs(30), "{took:?}");
@@ -208,7 +201,7 @@ fn processes_about(what: &str) -> usize {
 #[test]
 fn a_slow_repair_has_an_unknown_outcome() {
     let sshd = Plan::new().gate("echo $$ > pid; exec sleep 60").start();
-    let (answer, took) = ask(&sshd.target(), &repair(), Duration::from_secs(10));
+    let (answer, took) = send(&sshd.route(), &repair(), Duration::from_secs(10));
     let error = answer.unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", false), "{error}");
     assert!(took < Duration::from_secs(40), "{took:?}");
@@ -226,7 +219,7 @@ fn only_the_frame_is_believed() {
     in_doubt("kill -9 $PPID; sleep 1", "cut");
 }
 
-/// What the host writes to stderr is not what ssh says.
+/// The host's stderr is not taken for that of ssh.
 #[test]
 fn a_host_cannot_pretend_that_nothing_was_run() {
     in_doubt(
@@ -239,51 +232,49 @@ fn a_host_cannot_pretend_that_nothing_was_run() {
 #[test]
 fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
     let sshd = Plan::new().gate(&format!("sleep 300 & echo $! > daemon\n{GOOD_GATE}")).start();
-    let (answer, took) = ask(&sshd.target(), &repair(), LONG);
+    let (answer, took) = send(&sshd.route(), &repair(), LONG);
     assert!(answer.is_ok(), "{answer:?}");
     assert!(took < Duration::from_secs(100), "{took:?}");
     signal(sshd.wait_for("daemon").parse().unwrap(), Signal::KILL);
 }
 
 #[test]
-fn a_bastion_is_passed_through_and_checked() {
-    let bastion = Plan::new().options("restrict,port-forwarding").start();
+fn a_jump_host_is_passed_through_and_checked() {
+    let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
-    let target = SshTarget { via: Some(Box::new(bastion.target())), ..sshd.target() };
-    trusted(&target);
-    assert!(bastion.asked().is_empty());
+    let route = HostRoute { via: Some(Box::new(jump_host.route())), ..sshd.route() };
+    trusted(&route);
+    assert!(jump_host.requests().is_empty());
     let wrong =
-        bastion.target_with(&format!("[web1]:{} {}\n", bastion.port, sshd.host_key("ed25519")));
+        jump_host.route_with(&format!("[web1]:{} {}\n", jump_host.port, sshd.host_key("ed25519")));
     let error =
-        ask(&SshTarget { via: Some(Box::new(wrong)), ..target }, &repair(), LONG).0.unwrap_err();
+        send(&HostRoute { via: Some(Box::new(wrong)), ..route }, &repair(), LONG).0.unwrap_err();
     assert!(error.nothing_was_run(), "{error}");
-    assert_eq!(sshd.asked(), ["version"]);
+    assert_eq!(sshd.requests(), ["version"]);
 }
 
 #[test]
 fn a_configuration_file_is_read_only_when_it_is_given() {
     let sshd = Plan::new().start();
-    let target =
-        SshTarget { port: 1, ..sshd.target_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
+    let route =
+        HostRoute { port: 1, ..sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
     let config = sshd.path("ssh_config");
     fs::write(&config, "Host 127.0.0.1\n ProxyCommand /bin/false\n StrictHostKeyChecking no\n")
         .unwrap();
-    let how = OpenSsh { config: Some(config), ..OpenSsh::default() };
-    let target = SshTarget { port: sshd.port, ..target };
-    trusted(&target);
-    let error = how.gate(&target).unwrap().ask(&repair(), Instant::now() + LONG).unwrap_err();
+    let route = HostRoute { port: sshd.port, ..route };
+    trusted(&route);
+    let configured = HostRoute { config: Some(config), ..route.clone() };
+    let error = send(&configured, &repair(), LONG).0.unwrap_err();
     assert!(error.nothing_was_run(), "{error}");
-    let missing = OpenSsh { program: "/nowhere/ssh".into(), ..OpenSsh::default() };
-    assert_eq!(
-        missing.gate(&target).unwrap().ask(&repair(), Instant::now() + LONG).unwrap_err().code(),
-        "local"
-    );
+    let mut missing = OpenSshGate::with_program(&route, "/nowhere/ssh").unwrap();
+    let error = missing.request(&repair(), Instant::now() + LONG).unwrap_err();
+    assert_eq!(error.code(), "local");
 }
 
-/// The original as the oracle: for every file of host keys, ssh and libssh2 with our rules come to
-/// the same verdict.
+/// OpenSSH as the oracle: for every file of host keys, ssh and libssh2 with our rules accept and
+/// refuse the same hosts.
 #[test]
-fn ssh_and_the_built_in_transport_agree_on_every_known_hosts_file() {
+fn ssh_and_the_built_in_backend_agree_on_every_known_hosts_file() {
     let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).start();
     let (port, key, rsa) = (sshd.port, sshd.host_key("ed25519"), sshd.host_key("rsa"));
     keygen("ed25519", "", &sshd.path("other"));
@@ -313,9 +304,9 @@ fn ssh_and_the_built_in_transport_agree_on_every_known_hosts_file() {
         format!("{here} {}\n", &key[..key.len() - 8]),
         format!("{here}\n{here} ssh-ed25519\n{here} {key}\n"),
     ] {
-        let target = SshTarget { host: "127.0.0.1".into(), ..sshd.target_with(&lines) };
-        let ours = common::ask(&target, &Request::Version, LONG).0;
-        let theirs = plain_ssh(&target);
+        let route = HostRoute { host: "127.0.0.1".into(), ..sshd.route_with(&lines) };
+        let ours = common::send(&route, &Request::Version, LONG).0;
+        let theirs = plain_ssh(&route);
         // Where one of several keys is revoked, ssh insists on the first; we take the other, which
         // is not.
         if !lines.starts_with(&format!("@revoked {here} ")) {
@@ -324,14 +315,14 @@ fn ssh_and_the_built_in_transport_agree_on_every_known_hosts_file() {
     }
 }
 
-fn plain_ssh(target: &SshTarget) -> bool {
-    let files = format!("UserKnownHostsFile={}", target.known_hosts[0].display());
+fn plain_ssh(route: &HostRoute) -> bool {
+    let files = format!("UserKnownHostsFile={}", route.known_hosts[0].display());
     let mut ssh = Command::new("ssh");
     for option in
         ["BatchMode=yes", "StrictHostKeyChecking=yes", "GlobalKnownHostsFile=/dev/null", &files]
     {
         ssh.args(["-o", option]);
     }
-    ssh.args(["-F", "/dev/null", "-n", "-p", &target.port.to_string(), "-i"]).arg(&target.key);
-    ssh.args(["-l", &target.user, &target.address, "version"]).output().unwrap().status.success()
+    ssh.args(["-F", "/dev/null", "-n", "-p", &route.port.to_string(), "-i"]).arg(&route.key);
+    ssh.args(["-l", &route.user, &route.address, "version"]).output().unwrap().status.success()
 }

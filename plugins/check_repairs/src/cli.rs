@@ -1,4 +1,4 @@
-//! The command line. The only file that knows clap; what it returns is checked.
+//! The command line. The only module that uses clap; it returns checked values.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser};
 use plugin_kit::{Problem, Range};
 use policy_file::Span;
 
-/// Tells Nagios how the repairs themselves are.
+/// Report the state of the repairs themselves to Nagios.
 ///
 /// CRITICAL: a breaker is open, the fleet's budget is spent, or the ledger cannot be used, so that
 /// nothing is repaired. WARNING: repairs are paused, failed, have an outcome that nobody knows, or
@@ -24,9 +24,9 @@ Examples:
   check_repairs -w 2 -c 10 --window 24h
   check_repairs --gate web1 -t 5"
 )]
-struct Words {
+struct CheckRepairsArgs {
     /// Failed repairs within the window: not healed, could not run, or healed
-    /// and soon back. With --gate: seconds to its answer
+    /// and relapsed. With --gate: seconds to its answer
     #[arg(
         short,
         long,
@@ -88,57 +88,72 @@ struct Words {
     policy: PathBuf,
 
     /// Seconds after which it gives up
-    #[arg(short, long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..), help_heading = "How to run")]
+    #[arg(
+        short,
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(1..),
+        help_heading = "How to run"
+    )]
     timeout: u16,
-    /// Say every finding, with hosts and jobs; -vv also what is in order
+    /// Print every finding, with hosts and jobs; -vv also what is in order
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "How to run")]
     verbose: u8,
 }
 
-/// What is wanted, checked.
+/// The checked options.
 #[derive(Debug, Clone)]
-pub struct Wish {
-    /// What is looked at.
-    pub what: What,
+pub struct CheckOptions {
+    /// The subject of the check.
+    pub mode: CheckMode,
     /// The policy's file.
     pub policy: PathBuf,
-    /// When it gives up.
+    /// The time limit of the whole check.
     pub timeout: Duration,
-    /// How much is said: 0 to 2.
+    /// The level of detail: 0 to 2.
     pub verbose: u8,
 }
 
-/// What is looked at, with its thresholds.
+/// The subject of the check.
 #[derive(Debug, Clone)]
-pub enum What {
+pub enum CheckMode {
     /// The record of all repairs.
-    Ledger {
-        /// How far back repairs are counted.
-        window: Duration,
-        /// Failed repairs.
-        failed: Thresholds,
-        /// Percentage of the fleet's budget.
-        budget: Thresholds,
-    },
-    /// Whether gates answer.
-    Gates {
-        /// The hosts.
-        gates: Vec<GateHost>,
-        /// Seconds to the slowest answer.
-        seconds: Thresholds,
-    },
+    Ledger(LedgerCheck),
+    /// Whether gates answer and could repair.
+    Gates(GatesCheck),
 }
 
-/// A host whose gate is asked.
+/// A check of the record of all repairs, with its thresholds.
+#[derive(Debug, Clone)]
+pub struct LedgerCheck {
+    /// The time back to which repairs are counted.
+    pub window: Duration,
+    /// Of failed repairs.
+    pub failed: Thresholds,
+    /// Of the used percentage of the fleet's budget.
+    pub budget: Thresholds,
+}
+
+/// A check of gates.
+#[derive(Debug, Clone)]
+pub struct GatesCheck {
+    /// The hosts.
+    pub gates: Vec<GateHost>,
+    /// Of the seconds to the slowest answer.
+    pub seconds: Thresholds,
+}
+
+/// A host whose gate is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateHost {
     /// Its name in Nagios.
     pub host: String,
-    /// Where it is, unless the policy says otherwise.
+    /// Its address, unless the policy has another.
     pub address: Option<String>,
 }
 
-/// When a value is WARNING, and when CRITICAL.
+/// The ranges outside of which a value alerts.
 #[derive(Debug, Clone, Copy)]
 pub struct Thresholds {
     /// For WARNING.
@@ -149,42 +164,42 @@ pub struct Thresholds {
 
 /// The definition, for man pages and completions.
 pub fn command() -> clap::Command {
-    Words::command()
+    CheckRepairsArgs::command()
 }
 
 /// Reads the arguments after the program's name.
-pub fn read(argv: &[OsString]) -> Result<Wish, Problem> {
+pub fn read(argv: &[OsString]) -> Result<CheckOptions, Problem> {
     let name = OsString::from("check_repairs");
-    let words = Words::try_parse_from(std::iter::once(&name).chain(argv))
+    let args = CheckRepairsArgs::try_parse_from(std::iter::once(&name).chain(argv))
         .map_err(|error| Problem::misread(&error, "(see --help)"))?;
-    check(words).map_err(Problem::Usage)
+    check(args).map_err(Problem::Usage)
 }
 
-fn check(words: Words) -> Result<Wish, String> {
+fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
     let (warning, critical) =
-        (range("--warning", words.warning)?, range("--critical", words.critical)?);
-    let what = if words.gate.is_empty() {
-        // One failure is worth a look; a number of them that is CRITICAL is a matter of the site's
-        // size.
+        (range("--warning", args.warning)?, range("--critical", args.critical)?);
+    let mode = if args.gate.is_empty() {
+        // One failure is worth a look. How many are CRITICAL depends on the size of the site.
         let warning = Some(warning.unwrap_or(Range::at_most(0.0)));
         let budget = Thresholds {
-            warning: range("--budget-warning", Some(words.budget_warning))?,
-            critical: range("--budget-critical", Some(words.budget_critical))?,
+            warning: range("--budget-warning", Some(args.budget_warning))?,
+            critical: range("--budget-critical", Some(args.budget_critical))?,
         };
-        let Span(window) = words.window.parse().map_err(|bad| format!("--window: {bad}"))?;
+        let Span(window) = args.window.parse().map_err(|bad| format!("--window: {bad}"))?;
         if window.is_zero() {
             return Err("--window: nothing happens within no time: write 24h, say".into());
         }
-        What::Ledger { window, failed: Thresholds { warning, critical }, budget }
+        let failed = Thresholds { warning, critical };
+        CheckMode::Ledger(LedgerCheck { window, failed, budget })
     } else {
-        let gates = words.gate.iter().map(|text| gate(text)).collect::<Result<_, _>>()?;
-        What::Gates { gates, seconds: Thresholds { warning, critical } }
+        let gates = args.gate.iter().map(|text| gate(text)).collect::<Result<_, _>>()?;
+        CheckMode::Gates(GatesCheck { gates, seconds: Thresholds { warning, critical } })
     };
-    Ok(Wish {
-        what,
-        policy: words.policy,
-        timeout: Duration::from_secs(words.timeout.into()),
-        verbose: words.verbose,
+    Ok(CheckOptions {
+        mode,
+        policy: args.policy,
+        timeout: Duration::from_secs(args.timeout.into()),
+        verbose: args.verbose,
     })
 }
 
@@ -201,7 +216,7 @@ fn gate(text: &str) -> Result<GateHost, String> {
         |word: &str| word.is_empty() || word.starts_with('-') || word.chars().any(char::is_control);
     if bad(host) || address.as_deref().is_some_and(bad) {
         return Err(format!(
-            "--gate '{}' is no host: write its name in Nagios, or HOST=ADDRESS",
+            "--gate '{}' is not a host: write its name in Nagios, or HOST=ADDRESS",
             text.escape_debug()
         ));
     }
@@ -212,41 +227,36 @@ fn gate(text: &str) -> Result<GateHost, String> {
 mod tests {
     use super::*;
 
-    fn words(text: &str) -> Result<Wish, String> {
+    fn words(text: &str) -> Result<CheckOptions, String> {
         let argv: Vec<OsString> = text.split_whitespace().map(OsString::from).collect();
         read(&argv).map_err(|problem| problem.to_string())
     }
 
     #[test]
-    fn one_failure_is_a_warning_unless_said_otherwise() {
-        let What::Ledger { failed, .. } = words("").unwrap().what else { panic!("not the ledger") };
-        assert!(
-            failed.warning.unwrap().alerts(1.0)
-                && !failed.warning.unwrap().alerts(0.0)
-                && failed.critical.is_none()
-        );
-        let What::Ledger { failed, .. } = words("-w 2 -c 10").unwrap().what else {
-            panic!("not the ledger")
+    fn warns_of_one_failure_by_default() {
+        let failed = |text| match words(text).unwrap().mode {
+            CheckMode::Ledger(check) => check.failed,
+            CheckMode::Gates(_) => panic!("not the ledger"),
         };
-        assert!(!failed.warning.unwrap().alerts(2.0) && failed.critical.unwrap().alerts(11.0));
-        let What::Ledger { failed, .. } = words("-w -5: -c -1:3").unwrap().what else {
-            panic!("not the ledger")
-        };
-        assert!(!failed.warning.unwrap().alerts(9.0) && failed.critical.unwrap().alerts(4.0));
+        let Thresholds { warning, critical } = failed("");
+        let warning = warning.unwrap();
+        assert!(warning.alerts(1.0) && !warning.alerts(0.0) && critical.is_none());
+        let Thresholds { warning, critical } = failed("-w 2 -c 10");
+        assert!(!warning.unwrap().alerts(2.0) && critical.unwrap().alerts(11.0));
+        let Thresholds { warning, critical } = failed("-w -5: -c -1:3");
+        assert!(!warning.unwrap().alerts(9.0) && critical.unwrap().alerts(4.0));
     }
 
     #[test]
-    fn gates_have_names_and_perhaps_addresses() {
-        let What::Gates { gates, .. } = words("--gate web1 --gate web2=192.0.2.2").unwrap().what
-        else {
-            panic!("no gates")
-        };
+    fn reads_gates_with_and_without_address() {
+        let mode = words("--gate web1 --gate web2=192.0.2.2").unwrap().mode;
+        let CheckMode::Gates(GatesCheck { gates, .. }) = mode else { panic!("not gates") };
         assert_eq!(gates[0], GateHost { host: "web1".into(), address: None });
         assert_eq!(gates[1].address.as_deref(), Some("192.0.2.2"));
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn names_wrong_option() {
         for (text, wanted) in [
             ("-w many", "--warning: 'many'"),
             ("--budget-critical 9:1", "--budget-critical"),
@@ -267,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_sound_and_help_fits_the_terminal() {
+    fn defines_options_soundly_and_prints_help_of_80_columns() {
         command().debug_assert();
         for line in command().render_long_help().to_string().lines() {
             assert!(line.chars().count() <= 80, "{line}");

@@ -1,74 +1,87 @@
-//! Asks gates for their version, and what would keep them from repairing now. The only file that
-//! knows the network.
+//! Requests the version of gates, and what would keep them from repairing now. The only module that
+//! uses the network.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use policy_file::Config;
-use transport::{Answer, Error, Gate, GateReason, Request, Usage, route};
+use transport::{Answer, Gate, GateReason, Request, Usage};
 
 use crate::cli::GateHost;
 
-/// What came of asking one gate.
-#[derive(Debug)]
-pub struct Heard {
-    /// The host's name in Nagios.
-    pub host: String,
-    /// Its version, or why there is none.
-    pub answer: Result<String, String>,
-    /// Time to that answer.
-    pub took: Duration,
-    /// How much of its limits each repair has used, or why that is not known.
-    pub usage: Result<Vec<Usage>, String>,
+/// Why a gate did not report what was requested.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// There is no answer.
+    #[error(transparent)]
+    NoAnswer(#[from] transport::Error),
+    /// The gate refuses the request, with this reason.
+    #[error("it refuses: {0}")]
+    Refused(String),
+    /// The answer does not fit the request.
+    #[error("it answered another question")]
+    OtherAnswer,
 }
 
-/// Asks them all at once, each until the deadline.
-pub fn ask_all(gates: &[GateHost], config: &Config, deadline: Instant) -> Vec<Heard> {
+/// The answers of one gate.
+#[derive(Debug)]
+pub struct GateReply {
+    /// The host's name in Nagios.
+    pub host: String,
+    /// Its version.
+    pub version: Result<String, GateError>,
+    /// Time to that answer.
+    pub took: Duration,
+    /// How much of its limits each repair has used.
+    pub usage: Result<Vec<Usage>, GateError>,
+}
+
+/// Queries all gates at once, each until the deadline.
+pub fn query_all(gates: &[GateHost], config: &Config, deadline: Instant) -> Vec<GateReply> {
     thread::scope(|scope| {
-        let asked: Vec<_> =
-            gates.iter().map(|gate| scope.spawn(move || ask(gate, config, deadline))).collect();
-        asked.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let threads: Vec<_> =
+            gates.iter().map(|gate| scope.spawn(move || query(gate, config, deadline))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     })
 }
 
-fn ask(gate: &GateHost, config: &Config, deadline: Instant) -> Heard {
+fn query(gate: &GateHost, config: &Config, deadline: Instant) -> GateReply {
     let begun = Instant::now();
     let route = config.routes.route(&gate.host, gate.address.as_deref());
     let host = gate.host.clone();
     let answered =
-        route::connect(&route, deadline).map_err(|why| why.to_string()).and_then(|mut gate| {
+        transport::connect(&route, deadline).map_err(GateError::from).and_then(|mut gate| {
             let version = version(gate.as_mut(), deadline)?;
             Ok((gate, version))
         });
     let took = begun.elapsed();
     match answered {
         Ok((mut gate, version)) => {
-            Heard { host, answer: Ok(version), took, usage: usage(gate.as_mut(), deadline) }
+            GateReply { host, version: Ok(version), took, usage: usage(gate.as_mut(), deadline) }
         }
-        Err(why) => Heard { host, answer: Err(why), took, usage: Ok(Vec::new()) },
+        Err(why) => GateReply { host, version: Err(why), took, usage: Ok(Vec::new()) },
     }
 }
 
-fn version(gate: &mut dyn Gate, deadline: Instant) -> Result<String, String> {
-    match gate.ask(&Request::Version, deadline) {
-        Ok(Answer::Version(version)) => Ok(version),
-        other => Err(refused(other)),
+fn version(gate: &mut dyn Gate, deadline: Instant) -> Result<String, GateError> {
+    match gate.request(&Request::Version, deadline)? {
+        Answer::Version(version) => Ok(version),
+        other => Err(unexpected(other)),
     }
 }
 
-fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, String> {
-    match gate.ask(&Request::Usage, deadline) {
-        Ok(Answer::Usage(all)) => Ok(all),
-        // Older gates do not know the word.
-        Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::BadRequest => Ok(Vec::new()),
-        other => Err(refused(other)),
+fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, GateError> {
+    match gate.request(&Request::Usage, deadline)? {
+        Answer::Usage(all) => Ok(all),
+        // Older gates do not know the request.
+        Answer::Refused(refusal) if refusal.reason == GateReason::BadRequest => Ok(Vec::new()),
+        other => Err(unexpected(other)),
     }
 }
 
-fn refused(answer: Result<Answer, Error>) -> String {
+fn unexpected(answer: Answer) -> GateError {
     match answer {
-        Ok(Answer::Refused(refusal)) => format!("it refuses: {}", refusal.text),
-        Ok(_) => "it answered another question".into(),
-        Err(why) => why.to_string(),
+        Answer::Refused(refusal) => GateError::Refused(refusal.text),
+        _ => GateError::OtherAnswer,
     }
 }

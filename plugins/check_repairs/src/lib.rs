@@ -1,66 +1,61 @@
-//! `check_repairs`: tells Nagios how the repairs themselves are. Open breakers, repairs that do not
-//! help, budgets near their end, jobs of which nobody knows how they ended, pauses; or, with
+//! `check_repairs`: reports the state of the repairs themselves to Nagios. Open breakers, repairs
+//! that do not help, budgets near their end, jobs with an unknown outcome, pauses; or, with
 //! `--gate`, whether a host's gate answers and could repair now.
 //!
-//! Only [`cli`] knows clap, only `look` the ledger, only `gate` the network; `judge` is pure.
+//! Only [`cli`] uses clap, only `collect` the ledger, only `gate` the network; `evaluate` is pure.
 
 pub mod cli;
+mod collect;
+mod evaluate;
 mod gate;
-mod judge;
-mod look;
-mod within;
+mod timeout;
 
 use std::ffi::OsString;
 use std::time::{Instant, SystemTime};
 
 use plugin_kit::{Outcome, Problem, State};
+use policy_file::Config;
 
-use cli::{What, Wish};
-use look::Unseen;
+use cli::{CheckMode, CheckOptions, LedgerCheck};
+use collect::CollectError;
+pub use evaluate::NAME;
 
-/// What the plugin's lines begin with.
-pub const NAME: &str = "REPAIRS";
-
-/// Reads the command line, looks, and judges.
+/// Reads the command line, collects and evaluates.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
-    let wish = cli::read(argv)?;
-    // A policy that cannot be read says nothing about repairs: it may be the wrong file, or not for
-    // this user.
-    let config = match policy_file::read(&wish.policy) {
+    let options = cli::read(argv)?;
+    // A policy that cannot be read is not a fault of the repairs: it may be the wrong file, or not
+    // readable for this user.
+    let config = match policy_file::read(&options.policy) {
         Ok(config) => config,
         Err(bad) => return Ok(Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {bad}"))),
     };
     privsep::refuse_root(config.directories(), argv)?;
-    let deadline = Instant::now() + wish.timeout;
-    if let What::Gates { gates, .. } = &wish.what {
-        let heard = gate::ask_all(gates, &config, deadline);
-        return Ok(judge::gates(&heard, &wish));
-    }
-    Ok(look_and_judge(wish, config))
+    let deadline = Instant::now() + options.timeout;
+    Ok(match &options.mode {
+        CheckMode::Gates(check) => {
+            let replies = gate::query_all(&check.gates, &config, deadline);
+            evaluate::gates(&replies, check, &options)
+        }
+        CheckMode::Ledger(check) => check_ledger(check, &options, config),
+    })
 }
 
-/// The ledger is a file of this machine, but even that may not answer: a dead disk, a lock that
-/// nobody gives back.
-fn look_and_judge(wish: Wish, config: policy_file::Config) -> Outcome {
-    let What::Ledger { window, .. } = wish.what else { return Outcome::new(State::Unknown, NAME) };
-    let limit = wish.timeout;
-    let path = config.ledger.clone();
-    let policy = config.policy.clone();
-    match within::within(limit, move || look::look(&config, window, SystemTime::now())) {
-        Some(Ok(seen)) => judge::ledger(&seen, &policy, &wish),
-        Some(Err(Unseen::Unusable(why))) => {
-            Outcome::new(State::Critical, format!("{NAME} CRITICAL: nothing is repaired: {why}"))
-        }
-        Some(Err(Unseen::Starved(why))) => {
+/// Evaluates the ledger within the timeout: a dead disk or a lock that is never released may hang
+/// even a local file.
+fn check_ledger(check: &LedgerCheck, options: &CheckOptions, config: Config) -> Outcome {
+    let (path, policy, window) = (config.ledger.clone(), config.policy.clone(), check.window);
+    let work = move || collect::collect(&config, window, SystemTime::now());
+    let fault = |text: String| Outcome::new(State::Critical, format!("{NAME} CRITICAL: {text}"));
+    match timeout::run(options.timeout, work) {
+        Some(Ok(summary)) => evaluate::ledger(&summary, &policy, check, options),
+        Some(Err(CollectError::Unusable(why))) => fault(format!("nothing is repaired: {why}")),
+        Some(Err(CollectError::OutOfResources(why))) => {
             Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {why}"))
         }
-        None => {
-            let text = format!(
-                "the ledger {} did not answer within {} s",
-                path.display(),
-                limit.as_secs()
-            );
-            Outcome::new(State::Critical, format!("{NAME} CRITICAL: {text}"))
-        }
+        None => fault(format!(
+            "the ledger {} did not answer within {} s",
+            path.display(),
+            options.timeout.as_secs()
+        )),
     }
 }

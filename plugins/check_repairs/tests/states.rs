@@ -1,4 +1,4 @@
-//! The plugin on real ledgers in every state that it tells of.
+//! The plugin on real ledgers in every state that it reports.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -7,22 +7,22 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
 
-use ledger::{Claim, Ledger, Paused, RepairOutcome, SqliteLedger};
+use ledger::{Claim, Ledger, Paused, RepairOutcome};
 use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A policy and a ledger, and what the plugin says of them.
+/// A policy and a ledger that the plugin checks.
 struct Site {
     dir: TempDir,
-    ledger: SqliteLedger,
+    ledger: Box<dyn Ledger>,
     jobs: u32,
 }
 
 impl Site {
     fn new() -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
+        let ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
         let site = Site { dir, ledger, jobs: 0 };
         site.write_policy(&json!({"count": 20, "per": "1h"}));
         site
@@ -41,7 +41,7 @@ impl Site {
         self.dir.path().join("policy.json")
     }
 
-    fn says(&self, words: &str) -> (i32, String) {
+    fn check(&self, words: &str) -> (i32, String) {
         let mut plugin = Command::new(env!("CARGO_BIN_EXE_check_repairs"));
         let done = plugin
             .arg("--policy")
@@ -62,12 +62,13 @@ impl Site {
             event: &event,
             lease: Duration::from_secs(60),
             fleet_window: Duration::ZERO,
+            observed: None,
         };
         let _ = self.ledger.reserve(&claim, &|| ago(minutes_ago), &|_| decision.clone()).unwrap();
         job
     }
 
-    /// A repair that began so long ago and took a minute.
+    /// A repair that began `minutes_ago` and took a minute.
     fn repair(&mut self, host: &str, minutes_ago: u64, outcome: RepairOutcome) {
         let job = self.begin(host, minutes_ago, &granted());
         self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "said the check").unwrap();
@@ -89,11 +90,11 @@ fn parts((code, text): &(i32, String)) -> (i32, &str, &str) {
 }
 
 #[test]
-fn all_is_well() {
+fn reports_ok_with_all_counters() {
     let mut site = Site::new();
-    let said = site.says("");
+    let output = site.check("");
     assert_eq!(
-        parts(&said),
+        parts(&output),
         (
             0,
             "REPAIRS OK: 0 healed, 0 failed, 0 refused in 24 h",
@@ -104,8 +105,8 @@ fn all_is_well() {
     site.repair("web1", 100, RepairOutcome::Healed);
     site.begin("web1", 90, &Decision::NoAction(Reason::Flapping));
     let running = site.begin("web2", 0, &granted());
-    let said = site.says("-vv");
-    let (code, words, perfdata) = parts(&said);
+    let output = site.check("-vv");
+    let (code, words, perfdata) = parts(&output);
     assert_eq!((code, words), (0, "REPAIRS OK: 1 healed, 0 failed, 1 refused in 24 h"));
     assert!(
         perfdata.contains("healed=1;;;0;")
@@ -114,7 +115,7 @@ fn all_is_well() {
         "{perfdata}"
     );
     site.ledger.finish(&running, SystemTime::now(), RepairOutcome::Healed, "").unwrap();
-    assert!(site.says("").1.starts_with("REPAIRS OK: 2 healed"));
+    assert!(site.check("").1.starts_with("REPAIRS OK: 2 healed"));
 }
 
 #[test]
@@ -122,30 +123,27 @@ fn repairs_that_fail_are_counted_against_the_thresholds() {
     let mut site = Site::new();
     site.repair("web1", 300, RepairOutcome::NotHealed);
     site.repair("web2", 300, RepairOutcome::CouldNotRun);
-    let said = site.says("-v");
-    assert_eq!(parts(&said).0, 1);
-    assert!(said.1.starts_with("REPAIRS WARNING: 2 repairs failed in 24 h |"), "{}", said.1);
+    let output = site.check("-v");
+    assert_eq!(parts(&output).0, 1);
+    assert!(output.1.starts_with("REPAIRS WARNING: 2 repairs failed in 24 h |"), "{}", output.1);
     assert!(
-        said.1.contains("\n  web1/HTTP with httpd, job job-00001: not-healed: said the check\n"),
+        output.1.contains("\n  web1/HTTP with httpd, job job-00001: not-healed: said the check\n"),
         "{}",
-        said.1
+        output.1
     );
-    assert_eq!(site.says("-w 2").0, 0);
-    assert_eq!(site.says("-c 1").0, 2);
-    assert_eq!(site.says("--window 2h").0, 0);
-    assert!(site.says("-w 1 -c 3").1.contains("failed=2;1;3;0;"));
+    assert_eq!(site.check("-w 2").0, 0);
+    assert_eq!(site.check("-c 1").0, 2);
+    assert_eq!(site.check("--window 2h").0, 0);
+    assert!(site.check("-w 1 -c 3").1.contains("failed=2;1;3;0;"));
 }
 
 #[test]
-fn a_fault_that_is_soon_back_was_not_healed() {
+fn counts_a_relapsed_repair_as_failed() {
     let mut site = Site::new();
     site.repair("web1", 300, RepairOutcome::Healed);
     site.repair("web1", 287, RepairOutcome::Healed);
-    let said = site.says("");
-    assert_eq!(
-        parts(&said).1,
-        "REPAIRS WARNING: 1 repair failed in 24 h, 1 of them healed and soon back"
-    );
+    let output = site.check("");
+    assert_eq!(parts(&output).1, "REPAIRS WARNING: 1 repair failed in 24 h, 1 of them relapsed");
 }
 
 #[test]
@@ -154,64 +152,64 @@ fn an_open_breaker_is_the_worst_and_comes_first() {
     for minutes in [50, 35, 20] {
         site.repair("web1", minutes, RepairOutcome::NotHealed);
     }
-    let said = site.says("-v");
-    let (code, words, perfdata) = parts(&said);
+    let output = site.check("-v");
+    let (code, words, perfdata) = parts(&output);
     assert_eq!(
         (code, words),
         (2, "REPAIRS CRITICAL: breaker open for web1/HTTP; 3 repairs failed in 24 h")
     );
     assert!(perfdata.contains("breakers=1;;;0;"));
     assert!(
-        said.1.contains(
+        output.1.contains(
             "web1/HTTP: the breaker is open, for 3 repairs of this incident did not \
                          help: it closes after"
         ),
         "{}",
-        said.1
+        output.1
     );
 }
 
 #[test]
-fn a_budget_near_its_end_is_told_before_and_when_it_is_spent() {
+fn warns_of_a_budget_before_and_when_it_is_spent() {
     let mut site = Site::new();
     site.write_policy(&json!({"count": 4, "per": "1h"}));
     for n in 0..3 {
         site.repair(&format!("web{n}"), 30, RepairOutcome::Healed);
     }
-    assert_eq!(site.says("").0, 0);
-    let said = site.says("--budget-warning 70");
-    assert_eq!(parts(&said).1, "REPAIRS WARNING: 3 of 4 repairs started in 60 min");
+    assert_eq!(site.check("").0, 0);
+    let output = site.check("--budget-warning 70");
+    assert_eq!(parts(&output).1, "REPAIRS WARNING: 3 of 4 repairs started in 60 min");
     site.repair("web3", 30, RepairOutcome::Healed);
-    let said = site.says("-v");
-    assert!(said.0 == 2 && said.1.contains("; allowed again in "), "{}", said.1);
-    assert!(parts(&said).2.ends_with("budget=4;3;3;0;4"), "{}", said.1);
+    let output = site.check("-v");
+    assert!(output.0 == 2 && output.1.contains("; allowed again in "), "{}", output.1);
+    assert!(parts(&output).2.ends_with("budget=4;3;3;0;4"), "{}", output.1);
 }
 
 #[test]
-fn six_repairs_a_day_are_all_that_an_object_has() {
+fn warns_of_a_spent_budget_after_six_repairs_a_day() {
     let mut site = Site::new();
     for n in 0..6 {
         site.repair("web1", 1200 - 180 * n, RepairOutcome::Healed);
     }
-    let said = site.says("");
-    assert_eq!(parts(&said).1, "REPAIRS WARNING: budget of web1/HTTP spent");
+    let output = site.check("");
+    assert_eq!(parts(&output).1, "REPAIRS WARNING: budget of web1/HTTP spent");
 }
 
 #[test]
-fn nobody_knows_how_it_ended() {
+fn warns_of_an_unknown_outcome() {
     let mut site = Site::new();
     site.repair("web1", 100, RepairOutcome::Unknown);
-    assert_eq!(parts(&site.says("")).1, "REPAIRS WARNING: outcome unknown for web1/HTTP in 24 h");
+    assert_eq!(parts(&site.check("")).1, "REPAIRS WARNING: outcome unknown for web1/HTTP in 24 h");
 
     // A worker that died holds its lock no more.
     let mut site = Site::new();
     site.begin("web2", 1, &granted());
-    assert_eq!(site.says("").0, 0);
+    assert_eq!(site.check("").0, 0);
     let Site { dir, ledger, jobs } = site;
     drop(ledger);
-    let ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite")).unwrap();
-    let said = Site { dir, ledger, jobs }.says("-v");
-    assert!(said.0 == 1 && said.1.contains("running: its worker is dead"), "{}", said.1);
+    let ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
+    let output = Site { dir, ledger, jobs }.check("-v");
+    assert!(output.0 == 1 && output.1.contains("running: its worker is dead"), "{}", output.1);
 }
 
 #[test]
@@ -227,12 +225,12 @@ fn a_pause_is_a_warning_as_long_as_it_holds() {
     };
     site.ledger.pause(&pause(None, None)).unwrap();
     site.ledger.pause(&pause(Some("web1"), Some(ago(1)))).unwrap();
-    let said = site.says("");
+    let output = site.check("");
     assert_eq!(
-        parts(&said).1,
+        parts(&output).1,
         "REPAIRS WARNING: paused: everything by anna (switch replaced / all night)"
     );
-    assert!(parts(&said).2.contains("paused=1;;;0;"));
+    assert!(parts(&output).2.contains("paused=1;;;0;"));
 }
 
 #[test]
@@ -242,51 +240,52 @@ fn hostile_names_stay_in_their_line() {
     for minutes in [50, 35, 20] {
         site.repair(hostile, minutes, RepairOutcome::NotHealed);
     }
-    let said = site.says("-v");
-    assert_eq!(said.0, 2);
-    assert_eq!(said.1.matches('|').count(), 1, "{}", said.1);
+    let output = site.check("-v");
+    assert_eq!(output.0, 2);
+    assert_eq!(output.1.matches('|').count(), 1, "{}", output.1);
     assert!(
-        said.1
+        output
+            .1
             .lines()
             .all(|line| !line.starts_with("REPAIRS OK") && !line.contains(char::is_control)),
         "{}",
-        said.1
+        output.1
     );
     assert!(
-        said.1.lines().next().unwrap().contains("breaker open for web [31m/x=9;;;"),
+        output.1.lines().next().unwrap().contains("breaker open for web [31m/x=9;;;"),
         "{}",
-        said.1
+        output.1
     );
 }
 
 #[test]
-fn a_ledger_that_cannot_be_read_means_that_nothing_is_repaired() {
+fn reports_an_unreadable_ledger_as_critical() {
     use std::os::unix::fs::PermissionsExt;
     let site = Site::new();
     let path = site.dir.path().join("ledger.sqlite");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    let said = site.says("");
+    let output = site.check("");
     assert!(
-        said.0 == 2 && said.1.starts_with("REPAIRS CRITICAL: nothing is repaired: the ledger "),
+        output.0 == 2 && output.1.starts_with("REPAIRS CRITICAL: nothing is repaired: the ledger "),
         "{}",
-        said.1
+        output.1
     );
     fs::write(&path, vec![7; 8192]).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(site.says("").0, 2);
+    assert_eq!(site.check("").0, 2);
     // None yet is nothing wrong; no place for one is.
     fs::remove_file(&path).unwrap();
-    assert_eq!(site.says("").0, 0);
+    assert_eq!(site.check("").0, 0);
     let elsewhere = fs::read_to_string(site.policy())
         .unwrap()
         .replace("ledger.sqlite", "missing/ledger.sqlite");
     fs::write(site.policy(), elsewhere).unwrap();
-    assert_eq!(site.says("").0, 2);
+    assert_eq!(site.check("").0, 2);
 }
 
 /// What root has left beside the ledger lets Nagios' user read, and not repair.
 #[test]
-fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
+fn reports_a_read_only_ledger_as_critical() {
     use std::os::unix::fs::{PermissionsExt, chown};
     use std::os::unix::process::CommandExt;
     const NOBODY: u32 = 65534;
@@ -307,7 +306,7 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
             .unwrap()
             .success()
     );
-    let says = || {
+    let check = || {
         let done = Command::new(&plugin)
             .arg("--policy")
             .arg(site.policy())
@@ -317,11 +316,11 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
             .unwrap();
         (done.status.code(), String::from_utf8(done.stdout).unwrap())
     };
-    assert_eq!(says().0, Some(0), "{}", says().1);
+    assert_eq!(check().0, Some(0), "{}", check().1);
     for name in ["ledger.sqlite.turn", "ledger.sqlite.jobs"] {
         let file = site.dir.path().join(name);
         chown(&file, Some(0), Some(0)).unwrap();
-        let (code, text) = says();
+        let (code, text) = check();
         assert!(
             code == Some(2)
                 && text.contains(&format!("nothing is repaired: {} is not for", file.display())),
@@ -338,25 +337,25 @@ fn a_ledger_that_can_be_read_and_not_written_means_that_nothing_is_repaired() {
                 thread::sleep(Duration::from_millis(100));
                 of_nobody(&file);
             });
-            says()
+            check()
         });
         assert_eq!(code, Some(0), "{text}");
     }
     // A copy that an admin has put beside it is in nobody's way.
     fs::copy(site.dir.path().join("ledger.sqlite"), site.dir.path().join("ledger.sqlite.before"))
         .unwrap();
-    assert_eq!(says().0, Some(0), "{}", says().1);
+    assert_eq!(check().0, Some(0), "{}", check().1);
 }
 
 #[test]
-fn what_is_no_measured_fault_is_unknown() {
+fn reports_unknown_unless_a_fault_was_measured() {
     let site = Site::new();
     for words in ["-w many", "--no-such-option", "--help", "--version", "--policy /nonexistent"] {
-        let (code, text) = site.says(words);
+        let (code, text) = site.check(words);
         assert!(code == 3 && !text.is_empty(), "{words}: {code} {text}");
     }
     fs::write(site.policy(), "{").unwrap();
-    let (code, text) = site.says("");
+    let (code, text) = site.check("");
     assert!(
         code == 3 && text.starts_with("REPAIRS UNKNOWN: ") && text.contains("policy.json:1:"),
         "{text}"
@@ -364,9 +363,9 @@ fn what_is_no_measured_fault_is_unknown() {
 }
 
 #[test]
-fn a_gate_that_is_not_there_is_critical_and_in_time() {
+fn reports_a_silent_gate_as_critical_in_time() {
     let site = Site::new();
-    // Accepts and says nothing: what only a deadline ends.
+    // Accepts and stays silent: only a deadline ends it.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let policy = json!({
         "ledger": site.dir.path().join("ledger.sqlite"),
@@ -375,15 +374,15 @@ fn a_gate_that_is_not_there_is_critical_and_in_time() {
     });
     fs::write(site.policy(), policy.to_string()).unwrap();
     let begun = std::time::Instant::now();
-    let said = site.says("--gate web1=127.0.0.1 -t 1");
+    let output = site.check("--gate web1=127.0.0.1 -t 1");
     assert!(begun.elapsed() < Duration::from_secs(50));
-    let (code, words, perfdata) = parts(&said);
-    assert!(code == 2 && words.starts_with("REPAIRS CRITICAL: gate of web1: "), "{}", said.1);
-    assert!(perfdata.ends_with(";;;0.000000;1.000000 silent=1;;;0;"), "{}", said.1);
+    let (code, words, perfdata) = parts(&output);
+    assert!(code == 2 && words.starts_with("REPAIRS CRITICAL: gate of web1: "), "{}", output.1);
+    assert!(perfdata.ends_with(";;;0.000000;1.000000 silent=1;;;0;"), "{}", output.1);
 }
 
 #[test]
-fn it_looks_while_a_repair_is_being_recorded() {
+fn reads_the_ledger_while_a_repair_is_recorded() {
     let mut site = Site::new();
     thread::scope(|scope| {
         let policy = site.policy();

@@ -21,6 +21,7 @@ pub fn framed_answer(bytes: &[u8]) {
             alone(&request, stdout, &answer);
         }
         Err(why) => {
+            let why = why.to_string();
             assert!(
                 is_harmless(&why) && !why.is_empty() && why.len() <= LONGEST_WHY,
                 "{} bytes: {why:.2000?}",

@@ -1,7 +1,7 @@
 //! The words of a request, as sshd hands them to the gate.
 
 use policy::{JobId, RepairName};
-use repair_gate::request::{Job, Name, Request, parse};
+use repair_gate::request::{GateRequest, Job, Name, parse};
 use transport::Request as Question;
 
 use crate::text::{holds, is_harmless};
@@ -31,7 +31,7 @@ pub fn gate_words(bytes: &[u8]) {
 
 /// The same question in the server's types. Whatever name the gate takes, the server must know as
 /// one.
-fn asked(request: &Request) -> Question {
+fn asked(request: &GateRequest) -> Question {
     let name = |name: &Name| {
         name.as_str().parse::<RepairName>().expect("a name for the gate is one for the server")
     };
@@ -39,13 +39,13 @@ fn asked(request: &Request) -> Question {
         job.as_str().parse::<JobId>().expect("a job id for the gate is one for the server")
     };
     match request {
-        Request::Repair(of, id) => Question::Repair { name: name(of), job: job(id) },
-        Request::Diagnose(of) => Question::Diagnose { name: name(of) },
-        Request::Ready(of) => Question::Ready { name: name(of) },
-        Request::Status(id) => Question::Status { job: job(id) },
-        Request::Usage => Question::Usage,
-        Request::List => Question::List,
-        Request::Version => Question::Version,
+        GateRequest::Repair(of, id) => Question::Repair { name: name(of), job: job(id) },
+        GateRequest::Diagnose(of) => Question::Diagnose { name: name(of) },
+        GateRequest::Ready(of) => Question::Ready { name: name(of) },
+        GateRequest::Status(id) => Question::Status { job: job(id) },
+        GateRequest::Usage => Question::Usage,
+        GateRequest::List => Question::List,
+        GateRequest::Version => Question::Version,
     }
 }
 

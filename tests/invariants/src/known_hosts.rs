@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use ssh_key::PublicKey;
-use transport::known_hosts::{Names, OnFile, Source, Standing, Verdict, look_up};
+use transport::known_hosts::{
+    HostKeyCheck, HostKeyNames, HostKeyStatus, KnownHostsText, RecordedHostKeys, look_up,
+};
 
 use crate::text::is_harmless;
 
@@ -20,17 +22,18 @@ static BLOB: LazyLock<Vec<u8>> = LazyLock::new(|| {
 /// and no line hides another.
 pub fn known_hosts(bytes: &[u8]) {
     for port in [22, 2222] {
-        let names = Names::new("web1", "192.0.2.1", port);
+        let names = HostKeyNames::new("web1", "192.0.2.1", port);
         let found = read(bytes, &names);
         consistent(&found, bytes);
 
         let revoked = read(&[bytes, b"\n@revoked * ", KEY.as_bytes()].concat(), &names);
         assert!(
-            matches!(revoked.judge(&BLOB), Verdict::Revoked(_)),
+            matches!(revoked.check(&BLOB), HostKeyCheck::Revoked(_)),
             "a revoked key was not refused"
         );
         assert!(
-            !revoked.algorithms().contains(&"ssh-ed25519") || revoked.standing() == Standing::Known
+            !revoked.algorithms().contains(&"ssh-ed25519")
+                || revoked.status() == HostKeyStatus::Known
         );
 
         // The host's first name decides, so its key is good behind any other lines and before them,
@@ -38,8 +41,8 @@ pub fn known_hosts(bytes: &[u8]) {
         let own = if port == 22 { format!("web1 {KEY}\n") } else { format!("[web1]:2222 {KEY}\n") };
         for text in [[bytes, b"\n", own.as_bytes()].concat(), [own.as_bytes(), bytes].concat()] {
             assert_ne!(
-                read(&text, &names).judge(&BLOB),
-                Verdict::Other,
+                read(&text, &names).check(&BLOB),
+                HostKeyCheck::Mismatch,
                 "another line hid the host's key"
             );
         }
@@ -52,23 +55,23 @@ pub fn known_hosts(bytes: &[u8]) {
             .map_or(bytes.len(), |at| bytes.len() / 2 + at);
         let (user, system) = bytes.split_at(middle);
         let split = look_up(
-            &[Source { name: "f", text: user }, Source { name: "f", text: system }],
+            &[KnownHostsText { name: "f", text: user }, KnownHostsText { name: "f", text: system }],
             &names,
         );
         assert_eq!((split.describe(), split.name()), (found.describe(), found.name()));
-        assert_eq!(kind(&split.judge(&BLOB)), kind(&found.judge(&BLOB)));
+        assert_eq!(kind(&split.check(&BLOB)), kind(&found.check(&BLOB)));
     }
 }
 
-fn read(bytes: &[u8], names: &Names) -> OnFile {
-    look_up(&[Source { name: "f", text: bytes }], names)
+fn read(bytes: &[u8], names: &HostKeyNames) -> RecordedHostKeys {
+    look_up(&[KnownHostsText { name: "f", text: bytes }], names)
 }
 
-fn consistent(found: &OnFile, bytes: &[u8]) {
-    let standing = found.standing();
-    let verdict = found.judge(&BLOB);
-    if verdict == Verdict::Trusted {
-        assert_eq!(standing, Standing::Known);
+fn consistent(found: &RecordedHostKeys, bytes: &[u8]) {
+    let standing = found.status();
+    let verdict = found.check(&BLOB);
+    if verdict == HostKeyCheck::Trusted {
+        assert_eq!(standing, HostKeyStatus::Known);
         assert!(found.algorithms().contains(&"ssh-ed25519"), "trusted, and not asked for");
         // Bits that base64 does not use may be written in several ways; the bytes before them may
         // not.
@@ -79,8 +82,8 @@ fn consistent(found: &OnFile, bytes: &[u8]) {
             .unwrap_or_default();
         assert!(crate::text::holds(bytes, base64.as_bytes()), "trusted, and not on file");
     }
-    assert!(found.algorithms().is_empty() || standing == Standing::Known, "{standing:?}");
-    assert!(!found.is_empty() || standing == Standing::Unknown, "{standing:?}");
+    assert!(found.algorithms().is_empty() || standing == HostKeyStatus::Known, "{standing:?}");
+    assert!(!found.is_empty() || standing == HostKeyStatus::Unknown, "{standing:?}");
     assert_eq!(found.name().is_some(), !found.describe().is_empty());
     if let Some(name) = found.name() {
         assert!(
@@ -91,8 +94,8 @@ fn consistent(found: &OnFile, bytes: &[u8]) {
     assert!(is_harmless(&found.describe()), "{:?}", found.describe());
     let lines = bytes.split(|b| *b == b'\n').count();
     let place = match (&standing, &verdict) {
-        (Standing::Revoked(place) | Standing::AuthorityOnly(place), _)
-        | (_, Verdict::Revoked(place)) => Some(place),
+        (HostKeyStatus::Revoked(place) | HostKeyStatus::AuthorityOnly(place), _)
+        | (_, HostKeyCheck::Revoked(place)) => Some(place),
         _ => None,
     };
     for place in found.malformed().iter().chain(place) {
@@ -102,10 +105,10 @@ fn consistent(found: &OnFile, bytes: &[u8]) {
 }
 
 /// The verdict without the place, which depends on how the lines are spread over files.
-fn kind(verdict: &Verdict) -> &'static str {
+fn kind(verdict: &HostKeyCheck) -> &'static str {
     match verdict {
-        Verdict::Trusted => "trusted",
-        Verdict::Other => "other",
-        Verdict::Revoked(_) => "revoked",
+        HostKeyCheck::Trusted => "trusted",
+        HostKeyCheck::Mismatch => "other",
+        HostKeyCheck::Revoked(_) => "revoked",
     }
 }

@@ -1,6 +1,8 @@
 //! repairs.json, which says what may be run on the repaired host.
 
-use repair_gate::config::{Repair, parse};
+use std::time::Duration;
+
+use repair_gate::config::{RepairDefinition, parse};
 use serde_json::Value;
 
 use crate::json::keys_are_unique;
@@ -43,20 +45,22 @@ pub fn repairs_json(bytes: &[u8]) {
         );
         assert_eq!(written.get("as").and_then(Value::as_str), repair.user.as_deref());
         assert!(
-            repairs.longest_memory()
-                >= repair.cooldown.max(repair.budget.map_or(0, |budget| budget.window))
+            repairs.longest_retention()
+                >= repair
+                    .cooldown
+                    .max(repair.budget.map_or(Duration::ZERO, |budget| budget.window))
         );
         sound(repair);
     }
 }
 
-fn sound(repair: &Repair) {
-    assert!((1..=3600).contains(&repair.timeout), "{repair:?}");
-    assert!(repair.cooldown <= 7 * 86400, "{repair:?}");
+fn sound(repair: &RepairDefinition) {
+    assert!((1..=3600).contains(&repair.timeout.as_secs()), "{repair:?}");
+    assert!(repair.cooldown.as_secs() <= 7 * 86400, "{repair:?}");
     assert!(
-        repair
-            .budget
-            .is_none_or(|budget| budget.count > 0 && (1..=7 * 86400).contains(&budget.window)),
+        repair.budget.is_none_or(
+            |budget| budget.count > 0 && (1..=7 * 86400).contains(&budget.window.as_secs())
+        ),
         "{repair:?}"
     );
     assert!(repair.diagnose.len() <= 8, "{repair:?}");

@@ -1,312 +1,191 @@
-//! The part that acts: reserves, climbs the ladder, records, tells Nagios. It outlives the front,
-//! and Nagios' timeout.
+//! The worker: reserves a repair, climbs its ladder, records and notifies, in this order. It outlives
+//! the handler, and Nagios' timeout.
 
-mod abandoned;
-mod advice;
-pub mod check;
-mod climb;
-mod hands;
-pub mod nagios;
-mod screen;
-mod status;
+mod executor;
+mod hints;
+mod ladder;
+mod notify;
+mod program;
+mod progress;
+mod recovery;
+mod repair_job;
+mod reserve;
 mod syslog;
+pub mod verify;
 
 use std::ffi::OsString;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use ledger::{Claim, Ledger, RepairOutcome, SqliteLedger};
+use ledger::{Ledger, RepairOutcome};
 use plugin_kit::{Outcome, Problem, State};
-use policy::{
-    Act, Decision, FleetNow, History, JobId, Pause, RepairName, Rules, Rung, admit, decide,
-};
-
-use crate::cli::{self, Call};
-use crate::{explain, front};
-pub use abandoned::close as close_abandoned;
-use climb::{Ending, Hands};
-use hands::RealHands;
+use policy::{RepairName, Rules};
 use policy_file::Config;
 
-/// The story of one repair. In the background nobody reads what we print, so it is told to syslog
-/// as well.
+use crate::cli::{self, Invocation, Mode};
+use crate::explain;
+use crate::handler::{no_action, nothing_run};
+use crate::verdict::Verdict;
+use executor::LiveExecutor;
+use ladder::Ending;
+pub use recovery::close as close_abandoned;
+use repair_job::RepairJob;
+
+/// Runs one call. In the background nobody reads what is printed, so syslog gets it as well.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let now = SystemTime::now();
-    let call = cli::read(argv)?;
-    let called = call.seen.unwrap_or(now);
-    // We outlive whoever called us: no directory of theirs is to be held.
+    let invocation = cli::read(argv)?;
+    let called = invocation.options.seen.unwrap_or(now);
+    // The worker outlives its caller, and must not hold a directory of theirs.
     let _ = std::env::set_current_dir("/");
-    let config = policy_file::read(&call.policy).map_err(unusable).and_then(|config| {
-        privsep::refuse_root(config.directories(), argv)?;
-        Ok(config)
-    });
-    let told = match &config {
-        Ok(config) if call.dry_run => return rehearse(&call, config, called),
-        Ok(config) => {
-            repair(&call, config, called).inspect_err(|problem| cry(&call, config, problem))
+    let told = match load(&invocation, argv) {
+        Ok(config) if invocation.options.mode == Mode::DryRun => {
+            return rehearse(&invocation, &config, called);
         }
-        Err(problem) => Err(Problem::Usage(problem.to_string())),
+        Ok(config) => repair(&invocation, &config, called)
+            .inspect_err(|problem| notify::failure(&invocation, &config, problem)),
+        Err(problem) => Err(problem),
     };
     match &told {
-        Ok(outcome) => String::from_utf8_lossy(&outcome.render()).lines().for_each(syslog::tell),
-        Err(problem) => syslog::tell(&format!("{}: {problem}", call.event.object())),
+        Ok(outcome) => String::from_utf8_lossy(&outcome.render()).lines().for_each(syslog::log),
+        Err(problem) => syslog::log(&format!("{}: {problem}", invocation.event.object())),
     }
     told
 }
 
-/// Nothing could be decided: in the background, a comment in Nagios is how anybody hears of it.
-fn cry(call: &Call, config: &Config, problem: &Problem) {
-    if let Some(file) = config.command_file.as_ref().filter(|_| !call.foreground) {
-        let text = format!("COULD NOT REPAIR {}: {problem}", call.event.object());
-        let news = nagios::News {
-            event: &call.event,
-            text: &text,
-            healed: false,
-            watch: config.check_repairs.as_ref(),
-        };
-        let _ = nagios::tell(file, news, SystemTime::now());
-    }
+fn load(invocation: &Invocation, argv: &[OsString]) -> Result<Config, Problem> {
+    let config = policy_file::read(&invocation.options.policy).map_err(nothing_run)?;
+    privsep::refuse_root(config.directories(), argv)?;
+    Ok(config)
 }
 
-/// What would happen: reads the ledger and writes nothing.
-fn rehearse(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome, Problem> {
-    let event = &call.event;
-    let history = match SqliteLedger::open_read_only(&config.ledger) {
-        Err(ledger::Error::Missing(_)) => History::default(),
-        opened => {
-            opened.and_then(|mut ledger| past(&mut ledger, call, config)).map_err(unusable)?
+/// Reports what would happen: reads the ledger and writes nothing.
+fn rehearse(
+    invocation: &Invocation,
+    config: &Config,
+    called: SystemTime,
+) -> Result<Outcome, Problem> {
+    let mut ledger = match ledger::open_read_only(&config.ledger) {
+        Err(ledger::Error::Missing(_)) => None,
+        opened => Some(opened.map_err(nothing_run)?),
+    };
+    let known = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
+    let history = reserve::history(known, invocation, config, called)?;
+    let verdict = match policy::decide(&invocation.event, &config.policy, &history) {
+        policy::Decision::NoAction(why) => no_action(invocation, &why),
+        policy::Decision::Repair(name) => {
+            verifiable(invocation, config, &name)?;
+            let (object, change) = (invocation.event.object(), invocation.event.change());
+            Verdict::WouldRepair.with(&format!("{object} ({change}) with {name}"))
         }
     };
-    let history = with_status(history, call, config, called)?;
-    let verdict = match decide(event, &config.policy, &history) {
-        Decision::NoAction(why) => front::stand_still(call, &why),
-        Decision::Repair(name) => {
-            verifiable(call, config, &name)?;
-            let line = format!(
-                "WOULD REPAIR {} ({}) with {name}",
-                event.object(),
-                explain::event_text(event)
-            );
-            Outcome::new(State::Ok, line)
-        }
+    let detail = match invocation.options.explain {
+        true => explain::lines(invocation, config, Some(&history)),
+        false => Vec::new(),
     };
-    let detail =
-        if call.explain { explain::lines(call, config, Some(&history)) } else { Vec::new() };
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
-fn repair(call: &Call, config: &Config, called: SystemTime) -> Result<Outcome, Problem> {
-    let job = call.job.clone().ok_or_else(|| {
-        Problem::Usage("--job is missing: handle_repair starts this program".into())
-    })?;
-    if let Some(name) = &call.event.repair {
-        verifiable(call, config, name)?;
+fn repair(
+    invocation: &Invocation,
+    config: &Config,
+    called: SystemTime,
+) -> Result<Outcome, Problem> {
+    let missing = || Problem::Usage("--job is missing: handle_repair starts this program".into());
+    let id = invocation.options.job.as_ref().ok_or_else(missing)?;
+    if let Some(name) = &invocation.event.repair {
+        verifiable(invocation, config, name)?;
     }
-    let mut ledger = SqliteLedger::open(&config.ledger).map_err(unusable)?;
-    abandoned::close(&mut ledger, call, config).map_err(unusable)?;
+    let mut ledger = ledger::open(&config.ledger).map_err(nothing_run)?;
+    recovery::close(ledger.as_mut(), invocation, config).map_err(nothing_run)?;
     let mut detail = Vec::new();
-    if call.explain {
-        let history =
-            with_status(past(&mut ledger, call, config).map_err(unusable)?, call, config, called)?;
-        detail = explain::lines(call, config, Some(&history));
+    if invocation.options.explain {
+        let history = reserve::history(Some(ledger.as_mut()), invocation, config, called)?;
+        detail = explain::lines(invocation, config, Some(&history));
     }
-    let verdict = match reserve(&mut ledger, call, config, &job, called)? {
-        Decision::NoAction(why) => front::stand_still(call, &why),
-        Decision::Repair(name) => {
-            let rules = config
-                .policy
-                .repairs
-                .get(&name)
-                .ok_or_else(|| Problem::Internal(format!("no rules for {name}")))?;
-            act(&mut ledger, call, config, &job, called, &name, rules)
-        }
+    let job = RepairJob { invocation, config, id, called };
+    let verdict = match reserve::reserve(ledger.as_mut(), &job)? {
+        Err(why) => no_action(invocation, &why),
+        Ok((name, rules)) => act(ledger.as_mut(), &job, &name, rules),
     };
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
-/// A repair whose effect nobody could check is not begun.
-fn verifiable(call: &Call, config: &Config, name: &RepairName) -> Result<(), Problem> {
+/// Refuses a repair whose effect could not be verified, before it is begun.
+fn verifiable(invocation: &Invocation, config: &Config, name: &RepairName) -> Result<(), Problem> {
     let rungs = config.policy.repairs.get(name).into_iter().flat_map(|rules| &rules.ladder);
     for rung in rungs {
-        check::find(&call.fill(&rung.verify), &check::places(config)).map_err(unusable)?;
+        let argv = invocation.fill(&rung.verify);
+        verify::find(&argv, &verify::places(config)).map_err(nothing_run)?;
     }
     Ok(())
 }
 
-fn past(ledger: &mut SqliteLedger, call: &Call, config: &Config) -> Result<History, ledger::Error> {
-    ledger.history(&call.event, config.policy.fleet.started.per, SystemTime::now())
-}
-
-/// Adds what Nagios' status file says, where the policy names it. Without the file nothing is done:
-/// whether somebody is at it already cannot be known.
-fn with_status(
-    history: History,
-    call: &Call,
-    config: &Config,
-    called: SystemTime,
-) -> Result<History, Problem> {
-    let Some(file) = &config.status_file else { return Ok(history) };
-    let (now, share) = status::read(file, &call.event, called).map_err(unusable)?;
-    Ok(History {
-        now: Some(now),
-        fleet: FleetNow { share: Some(share), ..history.fleet },
-        ..history
-    })
-}
-
-/// Just before the first rung: what Nagios' status file says, where the policy names it, and
-/// whether it was paused meanwhile.
-fn still_called_for(
-    call: &Call,
-    config: &Config,
-    called: SystemTime,
-    paused: Option<Pause>,
-) -> Result<(), String> {
-    let seen = with_status(History::default(), call, config, called)
-        .map_err(|problem| problem.to_string())?;
-    let now = History { now: seen.now, paused, ..History::default() };
-    let rules = call
-        .event
-        .repair
-        .as_ref()
-        .and_then(|name| config.policy.repairs.get(name))
-        .ok_or("no rules for it")?;
-    admit(&rules.limits, &config.policy.fleet, &now).map_err(|why| why.to_string())
-}
-
-fn reserve(
-    ledger: &mut SqliteLedger,
-    call: &Call,
-    config: &Config,
-    job: &JobId,
-    called: SystemTime,
-) -> Result<Decision, Problem> {
-    let event = &call.event;
-    let rules = event.repair.as_ref().and_then(|name| config.policy.repairs.get(name));
-    let lease = rules.map(longest).unwrap_or_default();
-    let claim = Claim { job, event, lease, fleet_window: config.policy.fleet.started.per };
-    // Read before the ledger is locked: it can be large, and others wait.
-    let seen = with_status(History::default(), call, config, called)?;
-    let granted = ledger.reserve(&claim, &SystemTime::now, &|known| {
-        let fleet = FleetNow { share: seen.fleet.share, ..known.fleet.clone() };
-        decide(event, &config.policy, &History { now: seen.now, fleet, ..known.clone() })
-    });
-    Ok(granted.map_err(unusable)?.map_or_else(Decision::NoAction, Decision::Repair))
-}
-
-/// The longest a whole ladder can take; after it a repair whose worker is dead is over.
-fn longest(rules: &Rules) -> Duration {
-    let checks = |rung: &Rung| (check::limit(rung) + climb::BETWEEN_CHECKS) * rung.good_results;
-    let rungs = rules
-        .ladder
-        .iter()
-        .map(|rung| rung.timeout + climb::GRACE + rung.settle + checks(rung))
-        .sum::<Duration>();
-    let evidence = match rules.ladder.first() {
-        Some(Rung { act: Act::Ssh { .. }, timeout, .. }) => *timeout + hands::EVIDENCE_TIME,
-        _ => Duration::ZERO,
-    };
-    evidence + rungs + Duration::from_secs(30)
-}
-
-/// Climbs the ladder, records how it ended and tells Nagios, in this order: Nagios answers at once,
-/// and what it then calls for must find the record. The repair is over by then: what goes wrong
-/// with record or telling is said, and changes nothing about the verdict.
-fn act(
-    ledger: &mut SqliteLedger,
-    call: &Call,
-    config: &Config,
-    job: &JobId,
-    called: SystemTime,
-    name: &RepairName,
-    rules: &Rules,
-) -> Outcome {
+/// Climbs the ladder, records how it ended and notifies Nagios, in this order: Nagios answers at
+/// once, and its next call must find the record. The repair is over by then: what goes wrong while
+/// recording or notifying is reported, and changes nothing about the verdict.
+fn act(ledger: &mut dyn Ledger, job: &RepairJob<'_>, name: &RepairName, rules: &Rules) -> Outcome {
     let begun = Instant::now();
-    if call.foreground {
-        part_with_a_word(call, job);
+    let event = &job.invocation.event;
+    if job.invocation.options.mode == Mode::Foreground {
+        on_interrupt(job);
     }
-    let mut hands = RealHands::new(call, config, job, ledger, called);
-    let ending = match climb::climb(rules, job, &mut hands) {
-        Ok(ending) => ending,
+    let mut executor = LiveExecutor::new(job, ledger);
+    let verdict = match ladder::climb(rules, job.id, &mut executor) {
         Err(why) => {
-            let object = call.event.object();
-            hands.finish(
-                RepairOutcome::CouldNotRun,
-                &format!("nothing was run for {object}: {why} (job {job})"),
-            );
-            let line = format!("NO ACTION {object} ({}): {why}", explain::event_text(&call.event));
-            return hands.troubles.into_iter().fold(Outcome::new(State::Ok, line), Outcome::line);
+            let (object, id) = (event.object(), job.id);
+            let text = format!("nothing was run for {object}: {why} (job {id})");
+            executor.finish(RepairOutcome::CouldNotRun, &text);
+            Verdict::NoAction.with(&format!("{object} ({}): {why}", event.change()))
+        }
+        Ok(ending) => {
+            let (verdict, rest) = verdict(job, name, &ending, begun);
+            let line = format!("{verdict} {rest}");
+            executor.finish(ending.outcome, &line);
+            notify::ended(job, &ending, &line, &mut executor);
+            verdict.exit().with(line)
         }
     };
-    let (state, line) = verdict(call, name, &ending, begun.elapsed());
-    let line = format!("{line} (job {job})");
-    hands.finish(ending.outcome, &line);
-    if let Some(file) = &config.command_file {
-        let before = if ending.evidence.is_empty() {
-            String::new()
-        } else {
-            format!("; before: {}", ending.evidence.join(" / "))
-        };
-        let healed = ending.outcome == RepairOutcome::Healed;
-        let text = if healed { line.clone() } else { line.clone() + &before };
-        let news = nagios::News {
-            event: &call.event,
-            text: &text,
-            healed,
-            watch: config.check_repairs.as_ref(),
-        };
-        match nagios::tell(file, news, SystemTime::now()) {
-            Ok(()) => hands.note("told", "Nagios"),
-            Err(why) => {
-                hands.note("not told", &why.to_string());
-                hands.troubles.push(format!("warning: {why}"));
-            }
-        }
-    }
-    hands.troubles.into_iter().fold(Outcome::new(state, line), Outcome::line)
+    executor.warnings.into_iter().fold(verdict, Outcome::line)
 }
 
-/// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of
-/// its own.
-fn part_with_a_word(call: &Call, job: &JobId) {
+/// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of its
+/// own.
+fn on_interrupt(job: &RepairJob<'_>) {
     let text = format!(
         "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep \
-         puts on record what is known of it (job {job})",
-        call.event.object()
+         puts on record what is known of it (job {})",
+        job.invocation.event.object(),
+        job.id
     );
     // Where it cannot be caught the wait ends without a word.
-    let _ =
-        ctrlc::set_handler(move || plugin_kit::end(&Outcome::new(State::Unknown, text.as_str())));
+    let _ = ctrlc::set_handler(move || {
+        plugin_kit::end(&Outcome::new(State::Unknown, text.as_str()));
+    });
 }
 
-fn verdict(call: &Call, name: &RepairName, ending: &Ending, took: Duration) -> (State, String) {
-    let (object, text) = (call.event.object(), &ending.text);
-    match ending.outcome {
+fn verdict(
+    job: &RepairJob<'_>,
+    name: &RepairName,
+    ending: &Ending,
+    begun: Instant,
+) -> (Verdict, String) {
+    let (object, text) = (job.invocation.event.object(), &ending.text);
+    let (verdict, rest) = match ending.outcome {
         RepairOutcome::Healed => {
             let by = ending.tried.last().map(|rung| format!(" by {rung}")).unwrap_or_default();
-            (
-                State::Ok,
-                format!("REPAIRED {object} with {name} in {:.1} s{by}: {text}", took.as_secs_f64()),
-            )
+            let took = begun.elapsed().as_secs_f64();
+            (Verdict::Repaired, format!("{object} with {name} in {took:.1} s{by}: {text}"))
         }
         RepairOutcome::NotHealed => {
             let tried = ending.tried.join(", ");
-            (
-                State::Warning,
-                format!(
-                    "NOT REPAIRED {object}: {name} ran {tried}, and the fault is still there: \
-                     {text}"
-                ),
-            )
+            let rest =
+                format!("{object}: {name} ran {tried}, and the fault is still there: {text}");
+            (Verdict::NotRepaired, rest)
         }
         RepairOutcome::CouldNotRun => {
-            (State::Critical, format!("COULD NOT REPAIR {object} with {name}: {text}"))
+            (Verdict::CouldNotRepair, format!("{object} with {name}: {text}"))
         }
-        RepairOutcome::Unknown => {
-            (State::Critical, format!("OUTCOME UNKNOWN for {object}: {text}"))
-        }
-    }
-}
-
-fn unusable(why: impl std::fmt::Display) -> Problem {
-    Problem::Usage(format!("{why}; nothing was run"))
+        RepairOutcome::Unknown => (Verdict::OutcomeUnknown, format!("for {object}: {text}")),
+    };
+    (verdict, format!("{rest} (job {})", job.id))
 }

@@ -8,8 +8,8 @@ use plugin_kit::clean;
 /// Facility daemon (3), severity notice (5).
 const PRIORITY: u8 = 3 * 8 + 5;
 
-/// Tells syslog; where there is none, nobody is told.
-pub fn tell(line: &str) {
+/// Logs a line; without a syslog it is lost.
+pub fn log(line: &str) {
     let message = format!("<{PRIORITY}>nagios-selfheal[{}]: {}", std::process::id(), clean(line));
     let _ = UnixDatagram::unbound().and_then(|socket| {
         socket.set_nonblocking(true)?;

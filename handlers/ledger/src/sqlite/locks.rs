@@ -20,78 +20,102 @@ use crate::Error;
 /// milliseconds.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
-/// Waits until it is our turn to decide, in a queue of the kernel, which wakes one of us at a time:
-/// a thousand handlers may stand in it. However long it is, it is waited for as long as it moves
-/// on.
-pub(super) fn turn(ledger: &Path) -> Result<File, Error> {
-    let path = ledger.with_added_extension("turn");
-    let unusable = |why| Error::Directory { path: path.clone(), why };
-    let file = private_file(&path).map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => return ours(file).map_err(unusable),
-        Err(TryLockError::Error(why)) => return Err(unusable(why)),
-        Err(TryLockError::WouldBlock) => {}
-    }
-    let (turn, come) = mpsc::channel();
-    let queued = file.try_clone().map_err(unusable)?;
-    let wait = move || turn.send(queued.lock().map(|()| queued));
-    thread::Builder::new().spawn(wait).map_err(unusable)?;
-    let (mut moved, mut since) =
-        (file.metadata().and_then(|is| is.modified()).ok(), Instant::now());
-    loop {
-        match come.recv_timeout(Duration::from_secs(1)) {
-            Ok(locked) => return locked.and_then(ours).map_err(unusable),
-            Err(_) if since.elapsed() > LOCK_WAIT => {
-                return Err(Error::Busy { path: ledger.to_owned(), waited: LOCK_WAIT });
-            }
-            Err(_) => {
-                let now = file.metadata().and_then(|is| is.modified()).ok();
-                if now != moved {
-                    (moved, since) = (now, Instant::now());
+/// The right to decide. Handlers queue for it in the kernel, which wakes one at a time.
+#[derive(Debug)]
+pub(super) struct DecisionLock {
+    _locked: File,
+}
+
+impl DecisionLock {
+    /// Waits for our turn: a thousand handlers may stand in the queue. However long it is, we wait
+    /// as long as it moves on.
+    pub(super) fn acquire(ledger: &Path) -> Result<DecisionLock, Error> {
+        let path = ledger.with_added_extension("turn");
+        let unusable = |why| Error::Directory { path: path.clone(), why };
+        let file = private_file(&path).map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => return DecisionLock::of(file).map_err(unusable),
+            Err(TryLockError::Error(why)) => return Err(unusable(why)),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let (sender, locked) = mpsc::channel();
+        let queued = file.try_clone().map_err(unusable)?;
+        let wait = move || sender.send(queued.lock().map(|()| queued));
+        thread::Builder::new().spawn(wait).map_err(unusable)?;
+        let modified = || file.metadata().and_then(|found| found.modified()).ok();
+        let (mut moved, mut since) = (modified(), Instant::now());
+        loop {
+            match locked.recv_timeout(Duration::from_secs(1)) {
+                Ok(locked) => return locked.and_then(DecisionLock::of).map_err(unusable),
+                Err(_) if since.elapsed() > LOCK_WAIT => {
+                    return Err(Error::Busy { path: ledger.to_owned(), waited: LOCK_WAIT });
+                }
+                Err(_) => {
+                    let now = modified();
+                    if now != moved {
+                        (moved, since) = (now, Instant::now());
+                    }
                 }
             }
         }
     }
+
+    /// The time of the file shows the others that the queue moves on.
+    fn of(locked: File) -> io::Result<DecisionLock> {
+        locked.set_modified(SystemTime::now())?;
+        Ok(DecisionLock { _locked: locked })
+    }
 }
 
-/// Whose turn it is shows that the queue moves on.
-fn ours(turn: File) -> io::Result<File> {
-    turn.set_modified(SystemTime::now())?;
-    Ok(turn)
-}
-
-/// The lock of a living worker. Nagios' service manager may kill a worker with Nagios; whoever
-/// comes next then sees it.
+/// The lock of a living worker. Nagios' service manager may kill a worker with Nagios; the next
+/// worker then sees it.
 #[derive(Debug)]
-pub(super) struct Alive {
+pub(super) struct WorkerLock {
     path: PathBuf,
     _locked: File,
 }
 
-impl Alive {
+impl WorkerLock {
     /// Held from before the job is on record.
-    pub(super) fn hold(ledger: &Path, job: &JobId) -> Result<Alive, Error> {
+    pub(super) fn acquire(ledger: &Path, job: &JobId) -> Result<WorkerLock, Error> {
         let path = place(ledger, job.as_str());
         let unusable = |why| Error::Directory { path: path.clone(), why };
         make_directory(directory_of(&path)).map_err(unusable)?;
         let file = private_file(&path).map_err(unusable)?;
         file.lock().map_err(unusable)?;
-        Ok(Alive { path, _locked: file })
+        Ok(WorkerLock { path, _locked: file })
     }
 }
 
-impl Drop for Alive {
+impl Drop for WorkerLock {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Whether the worker of a job still lives. When that cannot be told, it does.
+/// Whether the worker of a job still lives. When that cannot be found out, it does.
 pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
     match File::open(place(ledger, job)) {
         Ok(file) => file.try_lock_shared().is_err(),
         Err(why) => why.kind() != ErrorKind::NotFound,
     }
+}
+
+/// Returns the job of a worker that lives, of any version of these programs.
+pub(super) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
+    let directory = jobs_directory(ledger);
+    let unusable = |why| Error::Directory { path: directory.clone(), why };
+    let entries = match fs::read_dir(&directory) {
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(unusable)?,
+    };
+    for entry in entries {
+        let job = entry.map_err(unusable)?.file_name().to_string_lossy().into_owned();
+        if is_alive(ledger, &job) {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
 }
 
 /// Removes what a dead worker left.
@@ -101,28 +125,24 @@ pub(super) fn forget(ledger: &Path, job: &str) {
     }
 }
 
-/// The right to sweep: one sweep at a time.
-#[derive(Debug)]
-pub struct Sweeping {
-    _locked: File,
-}
-
-impl Sweeping {
-    /// Takes it for the sweep of this ledger; `None` when another one is at it.
-    pub fn begin(ledger: &Path) -> Result<Option<Sweeping>, Error> {
-        let path = ledger.with_added_extension("sweep");
-        let unusable = |why| Error::Directory { path: path.clone(), why };
-        let file = private_file(&path).map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Sweeping { _locked: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(why)) => Err(unusable(why)),
-        }
+/// Takes the lock of the only sweep; `None` while another one has it.
+pub(super) fn sweep(ledger: &Path) -> Result<Option<File>, Error> {
+    let path = ledger.with_added_extension("sweep");
+    let unusable = |why| Error::Directory { path: path.clone(), why };
+    let file = private_file(&path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(why)) => Err(unusable(why)),
     }
 }
 
+fn jobs_directory(ledger: &Path) -> PathBuf {
+    ledger.with_added_extension("jobs")
+}
+
 fn place(ledger: &Path, job: &str) -> PathBuf {
-    ledger.with_added_extension("jobs").join(job)
+    jobs_directory(ledger).join(job)
 }
 
 /// The directory a file is in.

@@ -12,15 +12,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use super::SqliteLedger;
 use super::locks::{LOCK_WAIT, directory_of, private_file};
+use super::schema::{self, Schema};
+use super::{SqliteLedger, migrate, store_error};
 use crate::Error;
 
-/// Marks a SQLite file as ours ("SHL1"), see SQLite's `PRAGMA application_id`.
-const APPLICATION_ID: i64 = 0x5348_4c31;
-/// The schema this program writes.
-const SCHEMA: i64 = 1;
-const SCHEMA_SQL: &str = include_str!("schema.sql");
 /// How long somebody may look, all queries together.
 const LOOKING: Duration = Duration::from_secs(100);
 
@@ -36,10 +32,7 @@ impl SqliteLedger {
         }
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // A reservation must survive a power cut: that costs one fsync.
-        ledger
-            .store
-            .pragma_update(None, "synchronous", "FULL")
-            .map_err(SqliteLedger::failed(path))?;
+        ledger.named(ledger.store.pragma_update(None, "synchronous", "FULL"))?;
         Ok(ledger)
     }
 
@@ -54,13 +47,13 @@ impl SqliteLedger {
         let mut ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let until = Instant::now() + LOOKING;
         let is_late = move || Instant::now() >= until;
-        ledger.store.progress_handler(10_000, Some(is_late)).map_err(SqliteLedger::failed(path))?;
+        ledger.store.progress_handler(10_000, Some(is_late)).map_err(store_error(path))?;
         Ok(ledger)
     }
 
     /// What keeps this user from writing the ledger, though it may read it: its directory, or a
     /// file beside it that somebody else has left. Then nothing is repaired.
-    pub fn shut_out(path: &Path) -> Option<PathBuf> {
+    pub fn unwritable(path: &Path) -> Option<PathBuf> {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
         };
@@ -84,10 +77,18 @@ impl SqliteLedger {
         check_owner(path)?;
         check_directory(path)?;
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let store = Connection::open_with_flags(path, flags).map_err(SqliteLedger::failed(path))?;
-        store.busy_timeout(LOCK_WAIT).map_err(SqliteLedger::failed(path))?;
-        check_schema(&store, path)?;
-        Ok(SqliteLedger { store, path: PathBuf::from(path), alive: HashMap::new() })
+        let store = Connection::open_with_flags(path, flags).map_err(store_error(path))?;
+        store.busy_timeout(LOCK_WAIT).map_err(store_error(path))?;
+        let found = schema::check(&store, path)?;
+        let server = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let held = HashMap::new();
+        let mut ledger = SqliteLedger { store, path: path.to_owned(), server, held };
+        match (found, access == OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            (Schema::Current, _) => {}
+            (Schema::First, true) => migrate::from_schema_1(&mut ledger.store, path)?,
+            (Schema::First, false) => return Err(schema::older(path)),
+        }
+        Ok(ledger)
     }
 }
 
@@ -133,9 +134,8 @@ fn create(path: &Path) -> Result<(), Error> {
         std::thread::current().id()
     ));
     private_file(&draft).map_err(unusable)?;
-    let written = write_schema(&draft)
-        .map_err(SqliteLedger::failed(path))
-        .map_err(|error| explained(error, &draft));
+    let written =
+        write_schema(&draft).map_err(store_error(path)).map_err(|error| explained(error, &draft));
     let made = written.and_then(|()| match fs::hard_link(&draft, path) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(unusable(why)),
         _ => Ok(()),
@@ -149,41 +149,12 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
         draft,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW,
     )?;
+    // The room of deleted rows can be given back in steps. To be set before the first table.
+    store.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     // With a write-ahead log readers never hold up a reservation. Set once, it stays with the file.
     store.pragma_update(None, "journal_mode", "WAL")?;
-    store.execute_batch(SCHEMA_SQL)?;
-    store.pragma_update(None, "application_id", APPLICATION_ID)?;
-    store.pragma_update(None, "user_version", SCHEMA)?;
+    schema::write(&store)?;
     store.close().map_err(|(_, why)| why)
-}
-
-/// An empty file is no ledger either: whoever emptied it has also emptied the history.
-fn check_schema(store: &Connection, path: &Path) -> Result<(), Error> {
-    let number = |name| match store.pragma_query_value(None, name, |row| row.get::<_, i64>(0)) {
-        Err(why) if why.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            Err(Error::Foreign(path.to_owned()))
-        }
-        read => read.map_err(SqliteLedger::failed(path)),
-    };
-    match (number("application_id")?, number("user_version")?) {
-        (APPLICATION_ID, SCHEMA) if is_ours(store).map_err(SqliteLedger::failed(path))? => Ok(()),
-        (APPLICATION_ID, found) if found > SCHEMA => {
-            Err(Error::Newer { path: path.to_owned(), found, known: SCHEMA })
-        }
-        _ => Err(Error::Foreign(path.to_owned())),
-    }
-}
-
-/// Whether the file has our tables and indexes and nothing else: a view in place of a table, or a
-/// trigger on one, would run whatever its author wrote in every query of ours. SQLite keeps each
-/// statement as it was given (<https://sqlite.org/schematab.html>).
-fn is_ours(store: &Connection) -> rusqlite::Result<bool> {
-    let sql =
-        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_stat?'";
-    let found: Vec<String> =
-        store.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let statements = SCHEMA_SQL.matches("CREATE ").count();
-    Ok(found.len() == statements && found.iter().all(|statement| SCHEMA_SQL.contains(statement)))
 }
 
 /// History that somebody else could write or delete could make a repair bolder than the policy.

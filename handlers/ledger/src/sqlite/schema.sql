@@ -1,49 +1,82 @@
--- Times are milliseconds since 1970 (UTC). An event of a host has the empty string as its service.
+-- Schema 2. Times are milliseconds since 1970 (UTC). Names of hosts and services are the bytes that
+-- the monitoring engine gives; the empty service stands for the host itself.
 CREATE TABLE repair (
     job         TEXT PRIMARY KEY,
-    host        TEXT NOT NULL,
-    service     TEXT NOT NULL,
+    site        TEXT NOT NULL,              -- the servers that share one guard
+    server      TEXT NOT NULL,              -- the server that reserved it; empty when not known
+    host        BLOB NOT NULL,
+    service     BLOB NOT NULL,
     repair      TEXT NOT NULL,
     problem     TEXT NOT NULL,              -- $SERVICEPROBLEMID$, or empty
     event       TEXT NOT NULL,              -- STATE;TYPE;ATTEMPT
     reserved    INTEGER NOT NULL,
     lease_until INTEGER NOT NULL,           -- after it, a repair whose worker is dead is over
+    rung        INTEGER NOT NULL,           -- the rung that was begun last, from 1; 0 before the first
+    rung_gate   BLOB,                       -- the host whose gate runs that rung; NULL for a program here
+    rung_until  INTEGER,                    -- the deadline of that rung
     ended       INTEGER,
-    outcome     TEXT CHECK (outcome IN ('healed', 'not-healed', 'could-not-run', 'unknown')),
-    text        TEXT NOT NULL DEFAULT '',
+    outcome     TEXT CHECK (outcome IN ('healed', 'not-healed', 'could-not-run', 'unknown', 'observed')),
+    text        TEXT NOT NULL,
     CHECK ((ended IS NULL) = (outcome IS NULL))
 ) STRICT;
 CREATE INDEX repair_by_object ON repair (host, service, reserved);
-CREATE INDEX repair_running ON repair (host) WHERE ended IS NULL;
 CREATE INDEX repair_by_time ON repair (reserved);
+CREATE INDEX repair_by_end ON repair (ended) WHERE ended IS NOT NULL;
+CREATE INDEX repair_running ON repair (reserved) WHERE ended IS NULL;
+
+-- The groups of a repair's host at the time of its reservation.
+CREATE TABLE repair_group (
+    name     TEXT NOT NULL,
+    reserved INTEGER NOT NULL,
+    job      TEXT NOT NULL REFERENCES repair (job),
+    PRIMARY KEY (name, reserved, job)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE step (
+    id   INTEGER PRIMARY KEY,
     job  TEXT NOT NULL REFERENCES repair (job),
     at   INTEGER NOT NULL,
-    what TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('evidence', 'begun', 'ran', 'failed', 'not-run', 'refused', 'unknown', 'verified',
+        'notified', 'not-notified', 'note')),
+    rung INTEGER,                           -- the rung it belongs to, from 1
     text TEXT NOT NULL
 ) STRICT;
-CREATE INDEX step_by_job ON step (job, at);
+CREATE INDEX step_by_job ON step (job, id);
 
 CREATE TABLE refusal (
+    id      INTEGER PRIMARY KEY,
     at      INTEGER NOT NULL,
     job     TEXT NOT NULL,
-    host    TEXT NOT NULL,
-    service TEXT NOT NULL,
+    site    TEXT NOT NULL,
+    server  TEXT NOT NULL,
+    host    BLOB NOT NULL,
+    service BLOB NOT NULL,
     event   TEXT NOT NULL,
-    why     TEXT NOT NULL,
+    reason  TEXT NOT NULL,                  -- the code of the reason
     text    TEXT NOT NULL
 ) STRICT;
 CREATE INDEX refusal_by_time ON refusal (at);
 CREATE INDEX refusal_by_object ON refusal (host, service, at);
+CREATE INDEX refusal_by_job ON refusal (job);
 
 -- Empty host and service: the whole system; empty service: the whole host.
 CREATE TABLE pause (
-    host    TEXT NOT NULL,
-    service TEXT NOT NULL,
+    host    BLOB NOT NULL,
+    service BLOB NOT NULL,
     by_whom TEXT NOT NULL,
     reason  TEXT NOT NULL,
     since   INTEGER NOT NULL,
     until   INTEGER,                        -- NULL: until it is resumed
     PRIMARY KEY (host, service)
 ) STRICT;
+
+-- Breakers that an admin has closed by hand.
+CREATE TABLE reset (
+    id      INTEGER PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    host    BLOB NOT NULL,
+    service BLOB NOT NULL,
+    by_whom TEXT NOT NULL,
+    reason  TEXT NOT NULL
+) STRICT;
+CREATE INDEX reset_by_object ON reset (host, service, at);

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Claim, Ledger, SqliteLedger};
+use ledger::{Claim, Ledger};
 use policy::{
     Decision, Event, Fleet, History, JobId, ObjectState, Policy, Reason, Rules, StateType, decide,
 };
@@ -25,8 +25,8 @@ impl Place {
         self.dir.path().join("ledger.sqlite")
     }
 
-    pub fn open(&self) -> SqliteLedger {
-        SqliteLedger::open(&self.path()).unwrap()
+    pub fn open(&self) -> Box<dyn Ledger> {
+        ledger::open(&self.path()).unwrap()
     }
 }
 
@@ -54,13 +54,19 @@ pub fn at(seconds: u64) -> SystemTime {
 }
 
 pub fn reserve(
-    ledger: &mut SqliteLedger,
+    ledger: &mut Box<dyn Ledger>,
     n: u32,
     event: &Event,
     now: SystemTime,
 ) -> Result<(), Reason> {
     let (job, policy) = (job(n), policy());
-    let claim = Claim { job: &job, event, lease: Duration::from_secs(120), fleet_window: HOUR };
+    let claim = Claim {
+        job: &job,
+        event,
+        lease: Duration::from_secs(120),
+        fleet_window: HOUR,
+        observed: None,
+    };
     let granted = ledger.reserve(&claim, &|| now, &|history: &History| -> Decision {
         decide(event, &policy, history)
     });
@@ -68,5 +74,5 @@ pub fn reserve(
 }
 
 pub fn code(granted: Result<(), Reason>) -> &'static str {
-    granted.map_or_else(|why| why.code(), |()| "repair")
+    granted.map_or_else(|why| why.code().as_str(), |()| "repair")
 }

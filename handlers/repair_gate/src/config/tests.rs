@@ -1,8 +1,10 @@
 use super::*;
 use proptest::prelude::*;
 
-const GOOD: &str = r#"{"repairs": {"httpd": {"run": ["/usr/bin/systemctl", "restart", "httpd"], "as": "root", "timeout": "90s",
-    "cooldown": "2m", "budget": {"count": 5, "window": "1h"}, "diagnose": [["/usr/bin/journalctl", "-u", "httpd"]]}}}"#;
+const GOOD: &str = r#"{"repairs": {"httpd": {
+    "run": ["/usr/bin/systemctl", "restart", "httpd"], "as": "root", "timeout": "90s",
+    "cooldown": "2m", "budget": {"count": 5, "window": "1h"},
+    "diagnose": [["/usr/bin/journalctl", "-u", "httpd"]]}}}"#;
 
 fn complaint(text: &str) -> String {
     parse(text).expect_err(text).to_string()
@@ -17,17 +19,18 @@ fn a_complete_file_is_read() {
     let repairs = parse(GOOD).unwrap();
     let httpd = repairs.get(&Name::new("httpd").unwrap()).unwrap();
     assert_eq!(httpd.run, ["/usr/bin/systemctl", "restart", "httpd"]);
-    assert_eq!((httpd.user.as_deref(), httpd.timeout, httpd.cooldown), (Some("root"), 90, 120));
-    assert_eq!(httpd.budget, Some(Budget { count: 5, window: 3600 }));
+    assert_eq!((httpd.user.as_deref(), httpd.timeout.as_secs()), (Some("root"), 90));
+    assert_eq!(httpd.cooldown, 2 * MINUTE);
+    assert_eq!(httpd.budget, Some(Budget { count: 5, window: HOUR }));
     assert_eq!(httpd.diagnose, [["/usr/bin/journalctl", "-u", "httpd"]]);
-    assert_eq!(repairs.longest_memory(), 3600);
+    assert_eq!(repairs.longest_retention(), HOUR);
 }
 
 #[test]
 fn defaults_are_a_minute_and_the_own_account() {
     let repairs = parse(&one("")).unwrap();
     let x = repairs.get(&Name::new("x").unwrap()).unwrap();
-    assert_eq!((x.timeout, x.cooldown, x.budget, x.user.as_deref()), (60, 60, None, None));
+    assert_eq!((x.timeout, x.cooldown, x.budget, x.user.as_deref()), (MINUTE, MINUTE, None, None));
     assert!(x.diagnose.is_empty());
 }
 
@@ -123,18 +126,22 @@ fn a_strange_key_is_shown_bounded_and_without_control_characters() {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_reader_panic(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn no_text_makes_the_reader_panic(
+        text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..400)
+    ) {
         let _ = parse(&text);
         let _ = parse(&String::from_utf8_lossy(&bytes));
     }
 
     #[test]
-    fn a_damaged_file_is_refused_or_still_holds_only_safe_commands(at in 0usize..GOOD.len(), with in "[\\[\\]{}\",:a-z0-9\\\\/. \n]{0,3}") {
+    fn a_damaged_file_is_refused_or_still_holds_only_safe_commands(
+        at in 0usize..GOOD.len(), with in "[\\[\\]{}\",:a-z0-9\\\\/. \n]{0,3}"
+    ) {
         let text = format!("{}{with}{}", &GOOD[..at], &GOOD[at + 1..]);
         if let Ok(repairs) = parse(&text) {
             for (_, repair) in repairs.iter() {
                 prop_assert!(repair.run[0].starts_with('/') && !repair.run[0].contains(".."));
-                prop_assert!(repair.timeout >= 1 && repair.timeout <= 3600);
+                prop_assert!((1..=3600).contains(&repair.timeout.as_secs()));
                 prop_assert!(repair.diagnose.iter().all(|argv| argv[0].starts_with('/')));
             }
         }
@@ -142,9 +149,11 @@ proptest! {
 
     #[test]
     fn any_json_of_the_right_shape_is_read_without_panic(
-        name in "[a-z -]{0,3}", run in prop::collection::vec("[/a-z.\u{0}-\u{20}]{0,5}", 0..3), timeout in "[0-9]{0,20}[smhdx]?"
+        name in "[a-z -]{0,3}", run in prop::collection::vec("[/a-z.\u{0}-\u{20}]{0,5}", 0..3),
+        timeout in "[0-9]{0,20}[smhdx]?"
     ) {
-        let text = serde_json::json!({"repairs": {name: {"run": run, "timeout": timeout}}}).to_string();
+        let repair = serde_json::json!({"run": run, "timeout": timeout});
+        let text = serde_json::json!({"repairs": {name: repair}}).to_string();
         if let Ok(repairs) = parse(&text) {
             prop_assert!(repairs.iter().all(|(_, repair)| is_plain_path(&repair.run[0])));
         }

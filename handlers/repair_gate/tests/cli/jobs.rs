@@ -1,11 +1,11 @@
-//! Jobs: run once, one at a time, stopped in time, and reported with a bounded excerpt of what they
-//! said.
+//! Jobs: run once, one at a time, stopped in time, and reported with a bounded excerpt of their
+//! output.
 
 use std::collections::HashMap;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use crate::common::{Answer, GATE, JOB, Lab, alive, read_pid, wait_until};
+use crate::common::{GATE, GateLab, GateResult, JOB, alive, read_pid, wait_until};
 use serde_json::json;
 
 /// A repair that counts its runs.
@@ -18,7 +18,7 @@ pub fn other(n: usize) -> String {
 
 #[test]
 fn a_repair_is_run_and_reported() {
-    let lab = Lab::with("echo out; echo err >&2; exit 3", &json!({}));
+    let lab = GateLab::with("echo out; echo err >&2; exit 3", &json!({}));
     let answer = lab.repair(JOB);
     answer.is("failed");
     assert_eq!(
@@ -38,23 +38,23 @@ fn a_repair_is_run_and_reported() {
 
 #[test]
 fn a_known_job_is_reported_and_never_run_again() {
-    let lab = Lab::with(NOTE, &json!({}));
+    let lab = GateLab::with(NOTE, &json!({}));
     let first = lab.repair(JOB);
     first.is("done");
     for _ in 0..3 {
         assert_eq!(lab.repair(JOB).json, first.json);
     }
     assert_eq!(lab.runs(), 1);
-    let status = lab.ask(&format!("status {JOB}"));
+    let status = lab.request(&format!("status {JOB}"));
     assert_eq!((status.text("answer"), status.code), ("status", 0));
     assert_eq!(status.json["started"], first.json["started"]);
-    lab.ask("status 20261123-never").refused("no-such-job");
-    lab.ask(&format!("repair y {JOB}")).refused("bad-request");
+    lab.request("status 20261123-never").refused("no-such-job");
+    lab.request(&format!("repair y {JOB}")).refused("bad-request");
 }
 
 #[test]
-fn a_signal_is_told_apart_from_an_exit_code() {
-    let lab = Lab::with("kill -SEGV $$", &json!({}));
+fn reports_a_signal_and_not_an_exit_code() {
+    let lab = GateLab::with("kill -SEGV $$", &json!({}));
     let answer = lab.repair(JOB);
     assert_eq!(
         (&answer.is("failed").json["signal"], &answer.json["exit"]),
@@ -64,7 +64,7 @@ fn a_signal_is_told_apart_from_an_exit_code() {
 
 #[test]
 fn a_timeout_stops_the_whole_group_with_its_grandchildren() {
-    let lab = Lab::with(
+    let lab = GateLab::with(
         "(sh -c 'echo $$ > \"$0/pid\"; sleep 60' \"$1\" & wait) & wait",
         &json!({"timeout": "1s"}),
     );
@@ -76,7 +76,7 @@ fn a_timeout_stops_the_whole_group_with_its_grandchildren() {
 
 #[test]
 fn a_repair_deaf_to_sigterm_is_killed_after_the_grace() {
-    let lab = Lab::with(
+    let lab = GateLab::with(
         "trap '' TERM; echo $$ > \"$1/pid\"; while :; do sleep 0.2; done",
         &json!({"timeout": "1s"}),
     );
@@ -87,7 +87,7 @@ fn a_repair_deaf_to_sigterm_is_killed_after_the_grace() {
 
 #[test]
 fn the_timeout_is_kept_even_when_the_gate_has_died() {
-    let lab = Lab::with("echo $$ > \"$1/pid\"; sleep 600", &json!({"timeout": "6s"}));
+    let lab = GateLab::with("echo $$ > \"$1/pid\"; sleep 600", &json!({"timeout": "6s"}));
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
     let pid = read_pid(&lab.path("pid"));
     gate.kill().unwrap();
@@ -98,7 +98,7 @@ fn the_timeout_is_kept_even_when_the_gate_has_died() {
 
 #[test]
 fn a_repair_that_has_used_up_all_processes_is_stopped_as_soon_as_there_is_one() {
-    let lab = Lab::new();
+    let lab = GateLab::new();
     // One that the account without any rights can reach; by cp, for a fork of another test would
     // keep it busy.
     let gate = lab.path("gate");
@@ -114,18 +114,18 @@ fn a_repair_that_has_used_up_all_processes_is_stopped_as_soon_as_there_is_one() 
 }
 
 #[test]
-fn its_own_124_and_137_are_failures_and_no_timeouts() {
+fn an_own_exit_code_124_or_137_is_a_failure_and_not_a_timeout() {
     for code in [124, 137] {
-        let lab = Lab::with(&format!("exit {code}"), &json!({}));
+        let lab = GateLab::with(&format!("exit {code}"), &json!({}));
         assert_eq!(lab.repair(JOB).is("failed").json["exit"], json!(code));
     }
 }
 
 #[test]
 fn a_daemon_that_keeps_its_output_holds_nothing_open_and_lives_on() {
-    let script = "sh -c 'echo $$ > \"$0/pid\"; while :; do echo still here; sleep 0.05; \
-                                             done' \"$1\" & sleep 0.2; echo started";
-    let lab = Lab::with(script, &json!({}));
+    let script = "sh -c 'echo $$ > \"$0/pid\"; while :; do echo still here; sleep 0.05; done' \
+                  \"$1\" & sleep 0.2; echo started";
+    let lab = GateLab::with(script, &json!({}));
     // Its output is a pipe whose end `output()` waits for, as sshd does: a daemon that had it would
     // keep this waiting.
     let answer = lab.repair(JOB);
@@ -147,7 +147,7 @@ fn a_daemon_that_keeps_its_output_holds_nothing_open_and_lives_on() {
 
 #[test]
 fn much_output_is_bounded_and_cleaned() {
-    let lab = Lab::with(
+    let lab = GateLab::with(
         "seq 100000; printf '\\033[31mred\\007\\n'; head -c 5000000 /dev/zero | tr '\\0' x",
         &json!({}),
     );
@@ -159,19 +159,19 @@ fn much_output_is_bounded_and_cleaned() {
 
 #[test]
 fn a_program_that_is_not_there_is_a_failure_with_its_reason() {
-    let lab = Lab::new();
+    let lab = GateLab::new();
     lab.repairs(&json!({"x": {"run": ["/nonexistent/program"]}}));
     assert!(lab.repair(JOB).is("failed").output().contains("/nonexistent/program"));
 }
 
 #[test]
 fn of_fifty_gates_at_once_exactly_one_runs() {
-    let lab = Lab::with(&format!("{NOTE}; sleep 3"), &json!({"cooldown": "60s"}));
+    let lab = GateLab::with(&format!("{NOTE}; sleep 3"), &json!({"cooldown": "60s"}));
     let gates: Vec<Child> = (0..50).map(|n| lab.spawn(&format!("repair x {}", other(n)))).collect();
-    let answers: Vec<Answer> =
-        gates.into_iter().map(|gate| Answer::of(&gate.wait_with_output().unwrap())).collect();
+    let answers: Vec<GateResult> =
+        gates.into_iter().map(|gate| GateResult::of(&gate.wait_with_output().unwrap())).collect();
     assert_eq!(lab.runs(), 1);
-    let done: Vec<&Answer> =
+    let done: Vec<&GateResult> =
         answers.iter().filter(|answer| answer.json["state"] == json!("done")).collect();
     assert_eq!(done.len(), 1);
     let winner = &done[0].json["job"];
@@ -186,11 +186,11 @@ fn of_fifty_gates_at_once_exactly_one_runs() {
 
 #[test]
 fn fifty_gates_with_one_job_id_run_it_once_and_all_report_it() {
-    let lab = Lab::with(&format!("{NOTE}; sleep 1"), &json!({}));
+    let lab = GateLab::with(&format!("{NOTE}; sleep 1"), &json!({}));
     let gates: Vec<Child> = (0..50).map(|_| lab.spawn(&format!("repair x {JOB}"))).collect();
     let mut states: HashMap<String, usize> = HashMap::new();
     for gate in gates {
-        let answer = Answer::of(&gate.wait_with_output().unwrap());
+        let answer = GateResult::of(&gate.wait_with_output().unwrap());
         assert_eq!(answer.text("job"), JOB);
         *states.entry(answer.text("state").to_owned()).or_default() += 1;
     }
@@ -199,13 +199,13 @@ fn fifty_gates_with_one_job_id_run_it_once_and_all_report_it() {
 }
 
 #[test]
-fn whoever_asked_may_go_and_the_outcome_is_on_record() {
-    let lab = Lab::with(&format!("{NOTE}; echo much; sleep 0.5; exit 3"), &json!({}));
+fn records_the_outcome_when_the_client_has_gone() {
+    let lab = GateLab::with(&format!("{NOTE}; echo much; sleep 0.5; exit 3"), &json!({}));
     let mut command = lab.command(Some(format!("repair x {JOB}").as_bytes()));
     let mut gate = command.spawn().unwrap();
     drop((gate.stdout.take(), gate.stderr.take()));
     assert_eq!(gate.wait().unwrap().code(), Some(1), "the exit code still tells");
-    lab.ask(&format!("status {JOB}")).is("failed");
+    lab.request(&format!("status {JOB}")).is("failed");
 
     // With no descriptors at all, and with a full disk behind stdout.
     for (n, redirection) in ["<&- >&- 2>&-", ">/dev/full 2>&1"].iter().enumerate() {
@@ -218,7 +218,7 @@ fn whoever_asked_may_go_and_the_outcome_is_on_record() {
         );
         shell.args(["-c", &script]).env("SSH_ORIGINAL_COMMAND", format!("repair x {}", other(n)));
         assert_eq!(shell.status().unwrap().code(), Some(1));
-        let status = lab.ask(&format!("status {}", other(n)));
+        let status = lab.request(&format!("status {}", other(n)));
         assert_eq!(
             (status.is("failed").output().as_str(), &status.json["exit"]),
             ("much", &json!(3))
@@ -228,12 +228,12 @@ fn whoever_asked_may_go_and_the_outcome_is_on_record() {
 
 #[test]
 fn a_diagnosis_runs_its_commands_and_changes_no_record() {
-    let lab = Lab::with(
+    let fails = ["/bin/sh", "-c", "echo no >&2; exit 4"];
+    let lab = GateLab::with(
         "exit 0",
-        &json!({"diagnose": [["/bin/echo", "a", "b c"], ["/bin/sh", "-c", "echo no >&2; exit \
-            4"], ["/nonexistent"]]}),
+        &json!({"diagnose": [["/bin/echo", "a", "b c"], fails, ["/nonexistent"]]}),
     );
-    let answer = lab.ask("diagnose x");
+    let answer = lab.request("diagnose x");
     assert_eq!((answer.text("answer"), answer.text("repair"), answer.code), ("diagnose", "x", 0));
     let reports = answer.json["reports"].as_array().unwrap();
     assert_eq!(
@@ -242,7 +242,7 @@ fn a_diagnosis_runs_its_commands_and_changes_no_record() {
     );
     assert_eq!((&reports[1]["exit"], &reports[1]["output"]), (&json!(4), &json!(["no"])));
     assert_eq!(reports[2]["exit"], json!(127));
-    lab.ask("diagnose y").refused("unknown-repair");
+    lab.request("diagnose y").refused("unknown-repair");
     assert_eq!(lab.state_files(), ["diagnose", "jobs"]);
 }
 
@@ -253,15 +253,15 @@ fn the_largest_diagnosis_fits_what_a_server_reads() {
         "-c",
         "yes '\"\"\"\"\\\"' | tr -d '\\n' | head -c 100000 | fold -w 400; exit 0",
     ];
-    let lab = Lab::with("exit 0", &json!({"diagnose": vec![worst; 8]}));
+    let lab = GateLab::with("exit 0", &json!({"diagnose": vec![worst; 8]}));
     let output = lab.command(Some(b"diagnose x")).output().unwrap();
-    assert_eq!(Answer::of(&output).json["reports"].as_array().unwrap().len(), 8);
+    assert_eq!(GateResult::of(&output).json["reports"].as_array().unwrap().len(), 8);
     assert!((190_000..256 * 1024).contains(&output.stdout.len()), "{}", output.stdout.len());
 }
 
 #[test]
 fn a_login_with_a_careless_umask_repairs_nothing() {
-    let lab = Lab::with(NOTE, &json!({}));
+    let lab = GateLab::with(NOTE, &json!({}));
     let script = format!(
         "umask 0; exec '{}' --config '{}' --state '{}'",
         GATE,
@@ -273,6 +273,6 @@ fn a_login_with_a_careless_umask_repairs_nothing() {
         .env("SSH_ORIGINAL_COMMAND", format!("repair x {JOB}"))
         .output()
         .unwrap();
-    assert!(Answer::of(&output).refused("config").contains("umask"));
+    assert!(GateResult::of(&output).refused("config").contains("umask"));
     assert_eq!(lab.runs(), 0);
 }

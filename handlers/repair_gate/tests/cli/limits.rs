@@ -1,12 +1,12 @@
-//! What a holder of the key can use up: the budget, the cooldown and the records of one name, not
-//! of another.
+//! What a holder of the key can use up: budget, cooldown and records of one name, but not of
+//! another.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::SystemTime;
 
-use crate::common::{Answer, JOB, Lab};
+use crate::common::{GateLab, GateResult, JOB};
 use crate::jobs::other;
 use serde_json::{Value, json};
 
@@ -14,12 +14,12 @@ const HOUR: u64 = 3_600_000;
 /// How many records of one name there may be.
 const MOST: usize = 1000;
 
-/// A host with the repairs `x`, which a flood asks for, and `y`, which it does not. `x` has further
+/// A host with the repairs `x`, which a flood requests, and `y`, which it does not. `x` has further
 /// fields.
-fn two_names(x: &Value) -> Lab {
-    let lab = Lab::new();
-    let any_pace = json!({"run": ["/bin/true"], "cooldown": "0s"});
-    let mut repairs = json!({"x": any_pace, "y": any_pace});
+fn two_names(x: &Value) -> GateLab {
+    let lab = GateLab::new();
+    let unlimited = json!({"run": ["/bin/true"], "cooldown": "0s"});
+    let mut repairs = json!({"x": unlimited, "y": unlimited});
     for (key, value) in x.as_object().unwrap() {
         repairs["x"][key] = value.clone();
     }
@@ -32,16 +32,18 @@ fn millis() -> u64 {
         .unwrap()
 }
 
-/// Writes records of `count` repairs of `name` which began `ago` milliseconds ago, byte for byte as
-/// older gates wrote them, and where.
-fn old_records(lab: &Lab, name: &str, count: usize, ago: u64) {
+/// Writes records of `count` repairs of `name` which began `ago` milliseconds ago, byte for byte
+/// and in the place as older gates wrote them.
+fn old_records(lab: &GateLab, name: &str, count: usize, ago: u64) {
     lab.repair(JOB);
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     for n in 0..count {
         let started = millis() - ago;
         let text = format!(
-            "{{\"boot\":\"{}\",\"deadline\":{},\"ended\":{},\"exit\":0,\"job\":\"old-{name}-{n:06}\",\"output\":[\"hi\"],\"pid\":8589,\
-             \"repair\":\"{name}\",\"seconds\":0.003,\"signal\":null,\"started\":{started},\"state\":\"done\"}}\n",
+            "{{\"boot\":\"{}\",\"deadline\":{},\"ended\":{},\"exit\":0,\
+             \"job\":\"old-{name}-{n:06}\",\"output\":[\"hi\"],\"pid\":8589,\
+             \"repair\":\"{name}\",\"seconds\":0.003,\"signal\":null,\
+             \"started\":{started},\"state\":\"done\"}}\n",
             boot.trim(),
             started + 75_000,
             started + 3,
@@ -51,9 +53,9 @@ fn old_records(lab: &Lab, name: &str, count: usize, ago: u64) {
     }
 }
 
-/// How `usage` says that `name` stands.
-fn usage(lab: &Lab, name: &str) -> Value {
-    let all = lab.ask("usage");
+/// What `usage` reports of `name`.
+fn usage(lab: &GateLab, name: &str) -> Value {
+    let all = lab.request("usage");
     assert_eq!(all.code, 0, "{}", all.json);
     all.json["repairs"]
         .as_array()
@@ -74,7 +76,7 @@ fn a_flood_of_one_name_leaves_another_runnable() {
     let lab = two_names(&json!({}));
     // Nine hundred of the thousand are used up; three hundred more are requested.
     old_records(&lab, "x", 899, HOUR);
-    let answers: Vec<Answer> = (0..300).map(|n| lab.repair(&other(n))).collect();
+    let answers: Vec<GateResult> = (0..300).map(|n| lab.repair(&other(n))).collect();
     let done = answers.iter().take_while(|answer| answer.json["state"] == json!("done")).count();
     assert_eq!(done, 100);
     for refused in &answers[done..] {
@@ -88,9 +90,9 @@ fn a_flood_of_one_name_leaves_another_runnable() {
     assert_eq!(records.len(), MOST);
     assert!(records.iter().map(|path| path.metadata().unwrap().len()).sum::<u64>() < 300 * 1024);
 
-    assert_eq!(lab.ask("ready y").text("answer"), "ready");
-    lab.ask("repair y 20261123-of-y-0001").is("done");
-    let full = lab.ask("ready x");
+    assert_eq!(lab.request("ready y").text("answer"), "ready");
+    lab.request("repair y 20261123-of-y-0001").is("done");
+    let full = lab.request("ready x");
     full.refused("state");
     assert!(
         (80_000..=86_400).contains(&full.json["retry_after"].as_u64().unwrap()),
@@ -102,7 +104,7 @@ fn a_flood_of_one_name_leaves_another_runnable() {
     lab.repair(&other(301)).refused("state");
 }
 
-/// Else a flood of such requests would hold the lock by turns, and no other name would get it.
+/// Otherwise a flood of such requests would hold the lock by turns, and no other name would get it.
 #[test]
 fn requests_beyond_the_budget_are_refused_without_the_lock() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -113,7 +115,7 @@ fn requests_beyond_the_budget_are_refused_without_the_lock() {
         lab.repair(&other(n)).refused("budget");
     }
     drop(lock);
-    lab.ask("repair y 20261123-of-y-0001").is("done");
+    lab.request("repair y 20261123-of-y-0001").is("done");
 }
 
 #[test]
@@ -123,7 +125,8 @@ fn refusals_write_nothing() {
     // Nor is what is old removed for one.
     old_records(&lab, "x", 1, 25 * HOUR);
     let before = lab.state_files();
-    let modified = |lab: &Lab| fs::metadata(lab.state().join("jobs")).unwrap().modified().unwrap();
+    let modified =
+        |lab: &GateLab| fs::metadata(lab.state().join("jobs")).unwrap().modified().unwrap();
     let since = modified(&lab);
     for n in 0..100 {
         lab.repair(&other(n)).refused("budget");
@@ -132,15 +135,15 @@ fn refusals_write_nothing() {
 }
 
 #[test]
-fn ready_and_usage_tell_what_is_used_up_and_until_when() {
+fn ready_and_usage_report_what_is_used_up_and_until_when() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
-    assert_eq!(lab.ask("ready x").text("answer"), "ready");
+    assert_eq!(lab.request("ready x").text("answer"), "ready");
     assert_eq!(
         usage(&lab, "x"),
         json!({"repair": "x", "records": 0, "most": 1000, "room_in": null, "obstacle": null})
     );
     lab.repair(JOB).is("done");
-    let ready = lab.ask("ready x");
+    let ready = lab.request("ready x");
     ready.refused("budget");
     assert!((3590..=3600).contains(&ready.json["retry_after"].as_u64().unwrap()));
     let x = usage(&lab, "x");
@@ -149,7 +152,7 @@ fn ready_and_usage_tell_what_is_used_up_and_until_when() {
     assert!((86_000..=86_400).contains(&x["room_in"].as_u64().unwrap()), "{x}");
 
     assert_eq!(
-        (lab.ask("ready y").text("answer"), &usage(&lab, "y")["obstacle"]),
+        (lab.request("ready y").text("answer"), &usage(&lab, "y")["obstacle"]),
         ("ready", &json!(null))
     );
     fs::write(lab.path("etc/hold"), "").unwrap();
@@ -157,38 +160,38 @@ fn ready_and_usage_tell_what_is_used_up_and_until_when() {
 
     let lab = two_names(&json!({"cooldown": "1h"}));
     lab.repair(JOB).is("done");
-    let ready = lab.ask("ready x");
+    let ready = lab.request("ready x");
     ready.refused("cooldown");
     assert!((3590..=3600).contains(&ready.json["retry_after"].as_u64().unwrap()));
     assert_eq!(usage(&lab, "x")["obstacle"]["reason"], json!("cooldown"));
 }
 
 #[test]
-fn ready_and_usage_tell_that_a_repair_runs() {
-    let lab = Lab::with("until [ -e \"$1/go\" ]; do sleep 0.02; done", &json!({"timeout": "20s"}));
+fn ready_and_usage_report_a_running_repair() {
+    let lab =
+        GateLab::with("until [ -e \"$1/go\" ]; do sleep 0.02; done", &json!({"timeout": "20s"}));
     let gate: Child = lab.spawn(&format!("repair x {JOB}"));
     crate::common::wait_until("it runs", || lab.record_path(JOB).exists());
-    let ready = lab.ask("ready x");
+    let ready = lab.request("ready x");
     assert!(ready.refused("busy").contains(&format!("x (job {JOB}) is running")));
     assert_eq!(
         (&ready.json["running"], &usage(&lab, "x")["obstacle"]["reason"]),
         (&json!(JOB), &json!("busy"))
     );
     fs::write(lab.path("go"), "").unwrap();
-    Answer::of(&gate.wait_with_output().unwrap()).is("done");
-    assert_eq!(lab.ask("ready x").text("answer"), "ready");
+    GateResult::of(&gate.wait_with_output().unwrap()).is("done");
+    assert_eq!(lab.request("ready x").text("answer"), "ready");
 }
 
-/// The shapes that older servers believe; they refuse an answer with any other
-/// field.
+/// Older servers refuse an answer with any other field.
 #[test]
 fn earlier_servers_understand_the_answers_of_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     let keys =
-        |answer: &Answer| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&lab.ask("ready x")), ["answer", "host", "repair", "time"]);
+        |answer: &GateResult| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&lab.request("ready x")), ["answer", "host", "repair", "time"]);
     lab.repair(JOB).is("done");
-    assert_eq!(keys(&lab.ask("ready x")), ["answer", "host", "reason", "retry_after", "text"]);
+    assert_eq!(keys(&lab.request("ready x")), ["answer", "host", "reason", "retry_after", "text"]);
 }
 
 #[test]
@@ -197,22 +200,22 @@ fn records_of_earlier_gates_still_count() {
     let lab = two_names(&json!({"budget": {"count": 3, "window": "2h"}}));
     old_records(&lab, "x", 3, HOUR);
     lab.repair(&other(1)).refused("budget");
-    lab.ask("ready x").refused("budget");
-    lab.ask("status old-x-000000").is("done");
+    lab.request("ready x").refused("budget");
+    lab.request("status old-x-000000").is("done");
     // The next repair files them, and they count as before.
-    lab.ask("repair y 20261123-of-y-0001").is("done");
+    lab.request("repair y 20261123-of-y-0001").is("done");
     assert!(lab.state().join("jobs/x/old-x-000002.json").exists());
     lab.repair(&other(1)).refused("budget");
     let known = lab.repair("old-x-000000");
     assert_eq!((known.is("done").output().as_str(), known.code), ("hi", 0));
-    lab.ask("repair y old-x-000000").refused("bad-request");
+    lab.request("repair y old-x-000000").refused("bad-request");
 
     // A host that a flood has shut repairs again, but for that name; what is too old goes.
     let lab = two_names(&json!({}));
     old_records(&lab, "x", 4095, 23 * HOUR);
     old_records(&lab, "gone", 50, 25 * HOUR);
     lab.repair(&other(1)).refused("state");
-    lab.ask("repair y 20261123-of-y-0001").is("done");
+    lab.request("repair y 20261123-of-y-0001").is("done");
     assert!(lab.repair(&other(1)).refused("state").contains("room again"));
     assert_eq!(fs::read_dir(lab.state().join("jobs/gone")).unwrap().count(), 0);
 }
@@ -225,8 +228,8 @@ fn a_gate_that_was_lost_before_the_upgrade_still_blocks_every_name() {
         record["state"] = json!("running");
         record["ended"] = json!(null);
     });
-    lab.ask("repair y 20261123-of-y-0001").refused("busy");
-    lab.ask("ready y").refused("busy");
+    lab.request("repair y 20261123-of-y-0001").refused("busy");
+    lab.request("ready y").refused("busy");
 }
 
 #[test]
@@ -238,9 +241,9 @@ fn a_lost_gate_blocks_every_name_again_when_the_clock_goes_back() {
         record["ended"] = json!(null);
         record["deadline"] = record["started"].clone();
     });
-    lab.ask("repair y 20261123-of-y-0001").is("done");
+    lab.request("repair y 20261123-of-y-0001").is("done");
     lab.edit_record(JOB, |record| record["deadline"] = json!(millis() + HOUR));
-    lab.ask("repair y 20261123-of-y-0002").refused("busy");
+    lab.request("repair y 20261123-of-y-0002").refused("busy");
 }
 
 /// With a clock set back, filed records count as those not yet filed do.
@@ -248,7 +251,7 @@ fn a_lost_gate_blocks_every_name_again_when_the_clock_goes_back() {
 fn a_clock_that_went_back_frees_no_record() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     lab.repair(JOB).is("done");
-    lab.ask("repair y 20261123-of-y-0001").is("done");
+    lab.request("repair y 20261123-of-y-0001").is("done");
     lab.edit_record(JOB, |record| {
         for key in ["started", "ended", "deadline"] {
             record[key] = json!(record[key].as_u64().unwrap() + 48 * HOUR);
@@ -262,7 +265,7 @@ fn a_clock_that_went_back_frees_no_record() {
 /// System calls count the work, for the time depends on the machine.
 #[test]
 fn a_request_costs_no_more_than_the_records_of_its_own_name() {
-    let calls = |lab: &Lab, request: &str| {
+    let calls = |lab: &GateLab, request: &str| {
         let traced = lab.path("strace");
         let mut command = Command::new("strace");
         command.args(["-qq", "-o"]).arg(&traced).arg("-f").arg(crate::common::GATE);
@@ -278,7 +281,7 @@ fn a_request_costs_no_more_than_the_records_of_its_own_name() {
     };
     let lab = two_names(&json!({}));
     old_records(&lab, "x", MOST, HOUR);
-    lab.ask("repair y 20261123-of-y-0001").is("done");
+    lab.request("repair y 20261123-of-y-0001").is("done");
     for (request, most) in [
         ("ready y", 10),
         ("repair y 20261123-of-y-0002", 20),

@@ -12,9 +12,9 @@ mod common;
 
 mod jobs;
 mod limits;
-mod live;
-mod memory;
+mod ownership;
 mod races;
+mod records;
+mod requests;
 mod shipped;
-mod trust;
-mod words;
+mod stream;

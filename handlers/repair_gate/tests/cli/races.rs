@@ -1,6 +1,6 @@
-//! Files that are exchanged while the gate looks at them, as fast as a thread can. In the field
-//! only root or the gate's own account could do so; here root does, to see that what is checked is
-//! what is read.
+//! Files that are exchanged while the gate reads them, as fast as a thread can. In the field only
+//! root or the gate's own account could do so; here root does, to show that the gate reads the very
+//! file that it has checked.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,21 +9,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{JOB, Lab};
+use crate::common::{GateLab, JOB};
 use serde_json::json;
 
 /// Ends the exchange, also when the test fails meanwhile.
-struct Over<'a>(&'a AtomicBool);
+struct EndExchange<'a>(&'a AtomicBool);
 
-impl Drop for Over<'_> {
+impl Drop for EndExchange<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// While `ask` runs again and again, `path` is by turns the honest file and a symlink to `evil`,
+/// While `check` runs again and again, `path` is by turns the honest file and a symlink to `evil`,
 /// and at times nothing.
-fn while_exchanged(path: &Path, evil: &Path, ask: impl Fn()) {
+fn while_exchanged(path: &Path, evil: &Path, check: impl Fn()) {
     let honest = path.with_extension("honest");
     let link = path.with_extension("link");
     fs::copy(path, &honest).unwrap();
@@ -40,17 +40,17 @@ fn while_exchanged(path: &Path, evil: &Path, ask: impl Fn()) {
                 let _ = fs::remove_file(&copy);
             }
         });
-        let _over = Over(&over);
+        let _end = EndExchange(&over);
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(2) {
-            ask();
+            check();
         }
     });
 }
 
 #[test]
 fn a_file_raced_against_a_symlink_is_never_the_evil_one() {
-    let lab = Lab::new();
+    let lab = GateLab::new();
     fs::create_dir(lab.path("elsewhere")).unwrap();
     let evil = lab.path("elsewhere/evil.json");
     fs::write(
@@ -59,13 +59,13 @@ fn a_file_raced_against_a_symlink_is_never_the_evil_one() {
     )
     .unwrap();
     while_exchanged(&lab.config(), &evil, || {
-        let list = lab.ask("list");
+        let list = lab.request("list");
         assert!(
             list.json["repairs"] == json!(["touch"]) || list.json["reason"] == json!("config"),
             "{}",
             list.json
         );
-        let repair = lab.ask("repair evil 20261123-evil");
+        let repair = lab.request("repair evil 20261123-evil");
         assert!(
             repair.json["reason"] == json!("unknown-repair")
                 || repair.json["reason"] == json!("config"),
@@ -78,17 +78,17 @@ fn a_file_raced_against_a_symlink_is_never_the_evil_one() {
 
 #[test]
 fn a_record_raced_against_a_symlink_is_reported_truly_or_not_at_all() {
-    let lab = Lab::with("echo ran >> \"$1/runs\"; exit 3", &json!({}));
+    let lab = GateLab::with("echo ran >> \"$1/runs\"; exit 3", &json!({}));
     lab.repair(JOB).is("failed");
     fs::create_dir(lab.path("elsewhere")).unwrap();
     let evil = lab.path("elsewhere/evil.json");
     let record = fs::read_to_string(lab.record_path(JOB)).unwrap();
     fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0"))
         .unwrap();
-    // The names used for the exchange lie beside the record, where the gate knows no such files; so
-    // it is asked for that one.
+    // The names used for the exchange are beside the record, where the gate knows no such files; so
+    // only that record is requested.
     while_exchanged(&lab.record_path(JOB), &evil, || {
-        let status = lab.ask(&format!("status {JOB}"));
+        let status = lab.request(&format!("status {JOB}"));
         assert!(
             status.json["state"] == json!("failed") || status.json["reason"] == json!("state"),
             "{}",

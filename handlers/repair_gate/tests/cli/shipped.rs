@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{GATE, JOB, Lab, free_port, wait_until};
+use crate::common::{GATE, GateLab, JOB, free_port, wait_until};
 use serde_json::json;
 
 fn shipped(name: &str) -> PathBuf {
@@ -14,12 +14,12 @@ fn shipped(name: &str) -> PathBuf {
 }
 
 #[test]
-fn the_shipped_repairs_are_understood_and_sudo_can_say_them() {
-    let lab = Lab::new();
+fn accepts_the_shipped_repairs_and_sudo_accepts_their_rules() {
+    let lab = GateLab::new();
     lab.config_text(&fs::read_to_string(shipped("repairs.json")).unwrap());
     let check = lab.people(&["check"]);
     assert_eq!(check.status.code(), Some(0), "{check:?}");
-    assert_eq!(lab.ask("list").json["repairs"], json!(["httpd", "httpd-policy"]));
+    assert_eq!(lab.request("list").json["repairs"], json!(["httpd", "httpd-policy"]));
     let sudoers = String::from_utf8(lab.people(&["sudoers"]).stdout).unwrap();
     let expected = format!(
         "repair ALL=(root) NOPASSWD: NOSETENV: {GATE} within 60 10 /usr/bin/systemctl restart \
@@ -40,43 +40,43 @@ fn the_shipped_repairs_are_understood_and_sudo_can_say_them() {
 
 #[test]
 fn the_shipped_policy_is_accepted_by_cfengine() {
-    let lab = Lab::new();
+    let lab = GateLab::new();
     let output = Command::new("/usr/bin/cf-promises").arg("-f").arg(policy(&lab)).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 /// The policy below the lab: CFEngine reads def.json beside it, and wants both unwritable for
 /// others.
-fn policy(lab: &Lab) -> PathBuf {
+fn policy(lab: &GateLab) -> PathBuf {
     fs::copy(shipped("cfengine/web_server.cf"), lab.path("web_server.cf")).unwrap();
     lab.chmod("web_server.cf", 0o600);
     lab.path("web_server.cf")
 }
 
 /// An Apache of the lab's own, on a free port; ended with everything it started.
-struct Apache<'a> {
-    lab: &'a Lab,
+struct LabApache<'a> {
+    lab: &'a GateLab,
     port: u16,
 }
 
-impl<'a> Apache<'a> {
-    fn set_up(lab: &'a Lab) -> Apache<'a> {
+impl<'a> LabApache<'a> {
+    fn set_up(lab: &'a GateLab) -> LabApache<'a> {
         let port = free_port();
         let (dir, modules) = (lab.path(""), "/usr/lib/apache2/modules");
         let dir = dir.display().to_string();
         let dir = dir.trim_end_matches('/');
         let conf = format!(
-            "ServerRoot {dir}\nServerName localhost\nPidFile {dir}/httpd.pid\nListen \
-            127.0.0.1:{port}\nErrorLog {dir}/error.log\n\
-             LoadModule mpm_event_module {modules}/mod_mpm_event.so\nLoadModule authz_core_module \
-             {modules}/mod_authz_core.so\n\
+            "ServerRoot {dir}\nServerName localhost\nPidFile {dir}/httpd.pid\n\
+             Listen 127.0.0.1:{port}\nErrorLog {dir}/error.log\n\
+             LoadModule mpm_event_module {modules}/mod_mpm_event.so\n\
+             LoadModule authz_core_module {modules}/mod_authz_core.so\n\
              User www-data\nGroup www-data\nDocumentRoot {dir}\n"
         );
         fs::write(lab.path("apache.conf"), conf).unwrap();
         let start = format!("/usr/sbin/apache2 -f {dir}/apache.conf");
         let def = json!({"vars": {"web_process": start, "web_start": format!("{start} -k start")}});
         fs::write(lab.path("def.json"), def.to_string()).unwrap();
-        Apache { lab, port }
+        LabApache { lab, port }
     }
 
     fn serves(&self) -> bool {
@@ -95,7 +95,7 @@ impl<'a> Apache<'a> {
     }
 }
 
-impl Drop for Apache<'_> {
+impl Drop for LabApache<'_> {
     fn drop(&mut self) {
         self.kill();
     }
@@ -103,14 +103,13 @@ impl Drop for Apache<'_> {
 
 #[test]
 fn the_shipped_policy_heals_a_killed_apache_and_leaves_a_healthy_one_alone() {
-    let lab = Lab::new();
-    let apache = Apache::set_up(&lab);
-    lab.repairs(
-        &json!({"httpd-policy": {"run": ["/usr/bin/cf-agent", "-KI", "-f", policy(&lab)], "as": "root", "cooldown": "0s"}}),
-    );
+    let lab = GateLab::new();
+    let apache = LabApache::set_up(&lab);
+    let run = json!(["/usr/bin/cf-agent", "-KI", "-f", policy(&lab)]);
+    lab.repairs(&json!({"httpd-policy": {"run": run, "as": "root", "cooldown": "0s"}}));
     for round in 0..2 {
         assert!(!apache.serves());
-        let answer = lab.ask(&format!("repair httpd-policy {JOB}{round}"));
+        let answer = lab.request(&format!("repair httpd-policy {JOB}{round}"));
         assert!(
             answer.is("done").output().contains("it did not run and was started"),
             "{}",
@@ -118,7 +117,7 @@ fn the_shipped_policy_heals_a_killed_apache_and_leaves_a_healthy_one_alone() {
         );
         wait_until("apache serves", || apache.serves());
         let pid = fs::read_to_string(lab.path("httpd.pid")).unwrap();
-        let again = lab.ask(&format!("repair httpd-policy {JOB}{round}again"));
+        let again = lab.request(&format!("repair httpd-policy {JOB}{round}again"));
         assert!(again.is("done").output().contains("nothing was changed"), "{}", again.json);
         assert_eq!(fs::read_to_string(lab.path("httpd.pid")).unwrap(), pid);
         apache.kill();

@@ -1,13 +1,16 @@
 #!/bin/sh -e
-# Installs the gate as its package does, with the account, sudo and sshd, in a mount namespace of its own: what is written
-# to /etc, /usr, /var and /dev here is seen by this sshd and what it starts, and is gone when they end.
-#   install.sh LAB GATE LINE     LAB holds etc/repairs.json, sshd_config and the keys; LINE begins authorized_keys
+# Installs the gate as its package does, with the account, sudo and sshd, in a mount namespace of
+# its own: only this sshd and what it starts see what is written to /etc, /usr, /var and /dev here,
+# and it is gone when they end.
+#   install.sh LAB GATE LINE
+# LAB holds etc/repairs.json, sshd_config and the keys; LINE begins authorized_keys
 lab=$1 gate=$2 line=$3
 
 mount -t tmpfs -o mode=0755 tmpfs "$lab/private"
 for dir in etc usr var dev; do
     mkdir "$lab/private/$dir" "$lab/private/$dir.work"
-    mount -t overlay -o "lowerdir=/$dir,upperdir=$lab/private/$dir,workdir=$lab/private/$dir.work" overlay "/$dir"
+    upper="$lab/private/$dir"
+    mount -t overlay -o "lowerdir=/$dir,upperdir=$upper,workdir=$upper.work" overlay "/$dir"
 done
 
 home=/var/lib/nagios-selfheal/home
@@ -30,7 +33,8 @@ echo "touch $lab/drop/rc" > "$home/.ssh/rc"
 echo "REPAIR_GATE_STATE=/tmp" > "$home/.ssh/environment"
 chown repair: "$home/.ssh/rc" "$home/.ssh/environment"
 
-# The overlay hides what is mounted below /dev, and without it a terminal would be refused for the wrong reason.
+# The overlay hides what is mounted below /dev, and without it a terminal would be refused for the
+# wrong reason.
 mount -t devpts -o ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
 rm -f /dev/log
 ln -s "$lab/log" /dev/log

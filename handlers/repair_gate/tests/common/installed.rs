@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Answer, GATE, Lab, free_port, wait_until};
+use super::{GATE, GateLab, GateResult, free_port, wait_until};
 
 /// The host, its sshd and the key that opens it.
 pub struct Installed {
-    pub lab: Lab,
+    pub lab: GateLab,
     sshd: Child,
     port: u16,
     log: Receiver<String>,
@@ -35,7 +35,7 @@ impl Installed {
     /// Starts it with these repairs; `LAB` in them stands for its directory, of which `drop` is
     /// writable by everyone.
     pub fn with(repairs: &Value) -> Installed {
-        let lab = Lab::new();
+        let lab = GateLab::new();
         let here = lab.path("").display().to_string();
         lab.config_text(
             &json!({"repairs": repairs}).to_string().replace("LAB", here.trim_end_matches('/')),
@@ -109,11 +109,11 @@ impl Installed {
         self.run(self.client("/usr/bin/ssh").args(options).arg("repair@127.0.0.1").args(request))
     }
 
-    pub fn ask(&self, request: &str) -> Answer {
-        Answer::of(&self.ssh(&[], &[request]))
+    pub fn request(&self, request: &str) -> GateResult {
+        GateResult::of(&self.ssh(&[], &[request]))
     }
 
-    /// A path as those see it who live behind this sshd.
+    /// A path as processes behind this sshd see it.
     pub fn inside(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.sshd.id()))
     }
@@ -147,17 +147,17 @@ impl Installed {
 /// Reads the system's log for as long as there is one: sudo writes there too, and would wait for a
 /// reader.
 fn listen(log: UnixDatagram) -> Receiver<String> {
-    let (tell, told) = mpsc::channel();
+    let (send, received) = mpsc::channel();
     std::thread::spawn(move || {
         let mut line = vec![0; 4096];
         while let Ok(n) = log.recv(&mut line) {
             let line = String::from_utf8_lossy(&line[..n]).into_owned();
-            if line.contains("repair_gate[") && tell.send(line).is_err() {
+            if line.contains("repair_gate[") && send.send(line).is_err() {
                 break;
             }
         }
     });
-    told
+    received
 }
 
 /// The line of authorized_keys, up to the key, as the program's own help gives it.
@@ -170,7 +170,7 @@ fn packaged_line() -> String {
     line.to_owned()
 }
 
-fn start(lab: &Lab) -> Option<(Child, u16)> {
+fn start(lab: &GateLab) -> Option<(Child, u16)> {
     let port = free_port();
     fs::write(lab.path("sshd_config"), config(lab, port)).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/install.sh");
@@ -199,18 +199,15 @@ fn start(lab: &Lab) -> Option<(Child, u16)> {
     None
 }
 
-/// Everything is allowed that can be: what does not work does not because of the line in
-/// authorized_keys.
-fn config(lab: &Lab, port: u16) -> String {
+/// Allows all that sshd can allow: what does not work is refused by the line in authorized_keys.
+fn config(lab: &GateLab, port: u16) -> String {
     format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM \
-        no\nPasswordAuthentication no\n\
-         AuthorizedKeysFile /etc/ssh/keys/%u\nStrictModes yes\nLogLevel DEBUG1\nMaxStartups \
-         100\nAcceptEnv *\n\
-         PermitUserEnvironment yes\nPermitUserRC yes\nPermitTTY yes\nPermitTunnel \
-         yes\nAllowAgentForwarding yes\n\
-         AllowTcpForwarding yes\nAllowStreamLocalForwarding yes\nGatewayPorts yes\nX11Forwarding \
-         yes\nSubsystem sftp internal-sftp\n",
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM no\n\
+         PasswordAuthentication no\nAuthorizedKeysFile /etc/ssh/keys/%u\nStrictModes yes\n\
+         LogLevel DEBUG1\nMaxStartups 100\nAcceptEnv *\nPermitUserEnvironment yes\n\
+         PermitUserRC yes\nPermitTTY yes\nPermitTunnel yes\nAllowAgentForwarding yes\n\
+         AllowTcpForwarding yes\nAllowStreamLocalForwarding yes\nGatewayPorts yes\n\
+         X11Forwarding yes\nSubsystem sftp internal-sftp\n",
         lab.path("host_key").display()
     )
 }
@@ -229,7 +226,7 @@ impl Drop for Installed {
 }
 
 impl Installed {
-    /// Waits until sshd's log says so.
+    /// Waits until sshd's log has this part.
     pub fn wait_for_log(&self, part: &str) {
         wait_until(part, || fs::read_to_string(self.lab.path("sshd.log")).unwrap().contains(part));
     }

@@ -22,24 +22,24 @@ pub const JOB: &str = "20261123-00000001";
 
 /// A temporary host. It is below /run, for the gate trusts no file below a directory that everyone
 /// can write, as /tmp.
-pub struct Lab {
+pub struct GateLab {
     dir: TempDir,
 }
 
-/// What a gate said.
+/// The exit and the answer of a gate.
 #[derive(Debug)]
-pub struct Answer {
+pub struct GateResult {
     pub code: i32,
     pub json: Value,
     pub stderr: String,
-    /// What the repair printed, as it came.
-    pub live: Vec<String>,
+    /// Lines that the repair printed, sent while it ran.
+    pub streamed: Vec<String>,
 }
 
-impl Answer {
+impl GateResult {
     /// Checks all that holds for every answer: an exit code in 0..3, lines of a repair's output,
     /// one framed line at the end and nothing else.
-    pub fn of(output: &Output) -> Answer {
+    pub fn of(output: &Output) -> GateResult {
         let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
         assert!((0..=3).contains(&code), "{output:?}");
         let stdout = String::from_utf8(output.stdout.clone()).expect("the answer is UTF-8");
@@ -50,11 +50,16 @@ impl Answer {
             .pop()
             .and_then(|last| last.strip_prefix("SHN1 "))
             .unwrap_or_else(|| panic!("not framed: {output:?}"));
-        let live: Option<Vec<String>> =
+        let streamed: Option<Vec<String>> =
             lines.into_iter().map(|line| Some(line.strip_prefix("SHP1 ")?.to_owned())).collect();
-        let live = live.unwrap_or_else(|| panic!("neither output nor answer: {output:?}"));
+        let streamed = streamed.unwrap_or_else(|| panic!("neither output nor answer: {output:?}"));
         let json = serde_json::from_str(object).expect("the answer is JSON");
-        Answer { code, json, live, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+        GateResult {
+            code,
+            json,
+            streamed,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     pub fn text(&self, key: &str) -> &str {
@@ -85,15 +90,15 @@ impl Answer {
 
     /// It is an answer about a job in `state`.
     #[track_caller]
-    pub fn is(&self, state: &str) -> &Answer {
+    pub fn is(&self, state: &str) -> &GateResult {
         assert_eq!(self.json["state"], json!(state), "{}", self.json);
         self
     }
 }
 
-impl Lab {
+impl GateLab {
     /// A host whose repair `touch` makes the marker.
-    pub fn new() -> Lab {
+    pub fn new() -> GateLab {
         let me = fs::read_to_string("/proc/self/status").unwrap();
         assert!(
             me.contains("\nUid:\t0\t0\t"),
@@ -104,7 +109,7 @@ impl Lab {
             .tempdir_in("/run")
             .expect("a directory below /run");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let lab = Lab { dir };
+        let lab = GateLab { dir };
         lab.mkdir("etc", 0o755);
         lab.mkdir("state", 0o700);
         lab.repairs(&json!({"touch": {"run": ["/usr/bin/touch", lab.marker()], "cooldown": "0s"}}));
@@ -112,8 +117,8 @@ impl Lab {
     }
 
     /// A host with one repair, `x`, that runs `script`, and further fields.
-    pub fn with(script: &str, fields: &Value) -> Lab {
-        let lab = Lab::new();
+    pub fn with(script: &str, fields: &Value) -> GateLab {
+        let lab = GateLab::new();
         let mut x = json!({"run": ["/bin/sh", "-c", script, "sh", lab.path("")], "cooldown": "0s"});
         for (key, value) in fields.as_object().unwrap() {
             x[key] = value.clone();
@@ -172,17 +177,17 @@ impl Lab {
         self.command(Some(request.as_bytes())).spawn().unwrap()
     }
 
-    pub fn ask_bytes(&self, request: Option<&[u8]>) -> Answer {
-        Answer::of(&self.command(request).output().unwrap())
+    pub fn request_bytes(&self, request: Option<&[u8]>) -> GateResult {
+        GateResult::of(&self.command(request).output().unwrap())
     }
 
-    pub fn ask(&self, request: &str) -> Answer {
-        self.ask_bytes(Some(request.as_bytes()))
+    pub fn request(&self, request: &str) -> GateResult {
+        self.request_bytes(Some(request.as_bytes()))
     }
 
-    /// Asks for the repair `x` under that job id.
-    pub fn repair(&self, job: &str) -> Answer {
-        self.ask(&format!("repair x {job}"))
+    /// Requests the repair `x` under that job ID.
+    pub fn repair(&self, job: &str) -> GateResult {
+        self.request(&format!("repair x {job}"))
     }
 
     pub fn people(&self, words: &[&str]) -> Output {
@@ -235,8 +240,8 @@ impl Lab {
     }
 }
 
-/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any
-/// (ip(7), ip_local_port_range), and each process begins somewhere else.
+/// A loopback port that nobody else gets: below those of ip(7), ip_local_port_range, and each
+/// process begins somewhere else.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -259,7 +264,7 @@ pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
     }
 }
 
-/// Whether a process of that id is there (and is no zombie).
+/// Whether a process of that ID is there (and is not a zombie).
 pub fn alive(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
         .is_ok_and(|stat| !stat.contains(") Z "))

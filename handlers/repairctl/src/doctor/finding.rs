@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fix::{Fix, FixContext};
-use crate::table::Tone;
+use crate::ui::tone::Tone;
 
 /// What came of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Verdict {
+pub enum DoctorVerdict {
     /// As it should be.
     Ok,
     /// Worth a look; repairs work.
@@ -23,58 +23,62 @@ pub enum Verdict {
 
 /// One check's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct DoctorFinding {
     /// What was looked at, in a word or two.
     pub check: Cow<'static, str>,
     /// What came of it.
-    pub verdict: Verdict,
+    pub verdict: DoctorVerdict,
     /// What was found.
     pub text: String,
     /// How to fix it.
     pub fix: Option<Fix>,
 }
 
-impl Finding {
-    /// It is as it should be.
-    pub fn ok(check: &'static str, text: impl Into<String>) -> Finding {
-        Finding { check: check.into(), verdict: Verdict::Ok, text: text.into(), fix: None }
-    }
+/// A check that found everything as it should be.
+pub fn ok(check: &'static str, text: impl Into<String>) -> DoctorFinding {
+    let (check, text) = (check.into(), text.into());
+    DoctorFinding { check, verdict: DoctorVerdict::Ok, text, fix: None }
+}
 
-    /// Repairs will fail.
-    pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> Finding {
-        Finding {
-            check: check.into(),
-            verdict: Verdict::Wrong,
-            text: text.into(),
-            fix: Some(fix.into()),
-        }
-    }
+/// A check that found a reason for repairs to fail.
+pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
+    let fix = Some(fix.into());
+    DoctorFinding { verdict: DoctorVerdict::Wrong, fix, ..ok(check, text) }
+}
 
-    /// Repairs work, but.
-    pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> Finding {
-        Finding { verdict: Verdict::Note, ..Finding::wrong(check, text, fix) }
-    }
+/// A check that found something worth a look, with which repairs work.
+pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
+    DoctorFinding { verdict: DoctorVerdict::Note, ..wrong(check, text, fix) }
+}
 
-    /// `ok`, or `bad` when there is a reason for it.
-    pub fn of(check: &'static str, ok: String, wrong: Vec<String>, fix: impl Into<Fix>) -> Finding {
-        if wrong.is_empty() {
-            Finding::ok(check, ok)
-        } else {
-            Finding::wrong(check, wrong.join("; "), fix)
-        }
-    }
+/// [`ok`] with this text, or [`wrong`] when there are reasons for it.
+pub fn ok_unless(
+    check: &'static str,
+    text: String,
+    reasons: Vec<String>,
+    fix: impl Into<Fix>,
+) -> DoctorFinding {
+    if reasons.is_empty() { ok(check, text) } else { wrong(check, reasons.join("; "), fix) }
+}
 
+/// The text of an error without its consequence: no repair was requested here.
+pub fn cause(error: &transport::Error) -> String {
+    let text = error.to_string();
+    text.trim_end_matches("nothing was run").trim_end_matches(['?', ':', ';', ' ']).to_owned()
+}
+
+impl DoctorFinding {
     /// For people: what was found, and below it the fix.
     pub fn lines(&self, about: Option<&str>, context: &FixContext<'_>, out: &Out) -> Vec<String> {
         let (word, tone) = match self.verdict {
-            Verdict::Ok => ("ok   ", Tone::Good),
-            Verdict::Note => ("note ", Tone::Uneasy),
-            Verdict::Wrong => ("WRONG", Tone::Bad),
+            DoctorVerdict::Ok => ("ok   ", Tone::Good),
+            DoctorVerdict::Note => ("note ", Tone::Uneasy),
+            DoctorVerdict::Wrong => ("WRONG", Tone::Bad),
         };
         let text = if out.is_terminal() {
-            wrapped(&shown(&self.text), columns(), MARGIN)
+            wrapped(&one_line(&self.text), columns(), MARGIN)
         } else {
-            shown(&self.text)
+            one_line(&self.text)
         };
         let found = format!("  {} {:<13} {text}", tone.paint(word, out), clean(&self.check));
         let fix = self.fix.as_ref().map(|fix| format!("        fix: {}", fix.text(about, context)));
@@ -84,9 +88,9 @@ impl Finding {
     /// For programs; `about` is a host, or null for this server.
     pub fn json(&self, about: Option<&str>, context: &FixContext<'_>) -> Value {
         let verdict = match self.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Note => "note",
-            Verdict::Wrong => "wrong",
+            DoctorVerdict::Ok => "ok",
+            DoctorVerdict::Note => "note",
+            DoctorVerdict::Wrong => "wrong",
         };
         let fix = self.fix.as_ref().map(|fix| fix.text(about, context));
         json!({"host": about, "check": self.check, "verdict": verdict, "text": self.text, "fix": fix})
@@ -102,7 +106,7 @@ fn columns() -> usize {
 }
 
 /// A text that others may have written, on one line. It cannot pass for a fix.
-pub fn shown(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     clean(&words.join(" ")).replace("fix:", "fix ")
 }

@@ -1,6 +1,6 @@
 //! How to fix each problem: a line to paste where one will do. The half that collects findings
-//! names the fix. The half that prints it makes the text, from a template and what it knows itself.
-//! Of what Nagios' user can forge, only the names of hosts get into a command, quoted.
+//! names the fix. The half that prints it makes the text, from a template and from data of its own.
+//! Of the data that Nagios' user can forge, only names of hosts get into a command, quoted.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use privsep::{Account, quoted};
 use safe_file::Directory;
 use serde::{Deserialize, Serialize};
 
-use crate::gate_setup;
+use crate::gate_setup::{self, GATE, GATE_STATE};
 
 /// How to fix a problem; each variant is one text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,13 +94,13 @@ impl From<HostFix> for Fix {
     }
 }
 
-/// What the half that prints a fix knows itself.
+/// What the half that prints a fix has read itself.
 pub struct FixContext<'a> {
-    /// As whom Nagios runs.
+    /// The account Nagios runs as.
     pub account: &'a Account,
     /// The policy's file.
     pub policy: &'a Path,
-    /// The policy, if it can be used.
+    /// The policy; absent if it cannot be used.
     pub config: Option<&'a Config>,
 }
 
@@ -116,201 +116,143 @@ impl Fix {
 
 impl ServerFix {
     fn text(&self, context: &FixContext<'_>) -> String {
+        use ServerFix::*;
         let Account { name: user, group, .. } = context.account;
-        let (user, group) = (quoted(user), quoted(group));
-        let policy = path(context.policy);
-        let ledger = context
-            .config
-            .map(|config| &config.ledger)
-            .map_or("the ledger".into(), |ledger| path(ledger));
-        let beside = context.ledger_directory().map_or("its directory".into(), path);
+        let (user, group, policy) = (quoted(user), quoted(group), path(context.policy));
+        let ledger = context.config.map_or("the ledger".into(), |config| path(&config.ledger));
+        let ledger_directory = context.ledger_directory();
+        let directory = ledger_directory.map_or("its directory".into(), path);
         match self {
-            ServerFix::RunAsRoot => format!(
-                "run it as root and name that user: sudo repairctl \
-                                             doctor --nagios-user {user}"
+            RunAsRoot => format!(
+                "run it as root and name that user: sudo repairctl doctor --nagios-user {user}"
             ),
-            ServerFix::Init => "sudo repairctl init writes a first one".into(),
-            ServerFix::OpenPolicyDirectory => {
-                let above = context.policy.parent().unwrap_or(context.policy);
-                match roots_alone(above) {
-                    true => format!("chmod 755 {}, so that {user} reaches it", path(above)),
-                    false => format!(
-                        "move the policy to a directory of root's, mode 755, so that \
-                                      {user} reaches it"
-                    ),
-                }
-            }
-            ServerFix::GivePolicyToGroup if roots_alone(context.policy) => {
+            Init => "sudo repairctl init writes a first one".into(),
+            OpenPolicyDirectory => match context.policy.parent().filter(|above| roots_alone(above))
+            {
+                Some(above) => format!("chmod 755 {}, so that {user} reaches it", path(above)),
+                None => format!(
+                    "move the policy to a directory of root's, mode 755, so that {user} reaches it"
+                ),
+            },
+            GivePolicyToGroup if roots_alone(context.policy) => {
                 format!("chgrp {group} {policy} && chmod 640 {policy}")
             }
-            ServerFix::GivePolicyToGroup => format!(
-                "move the policy to a directory of root's, for \
-                                                     group {group}, mode 640"
-            ),
-            ServerFix::CorrectPolicy => "correct policy.json at that line".into(),
-            ServerFix::NameNagiosCfg => "name it with --nagios-cfg".into(),
-            ServerFix::StartNagios => "start Nagios".into(),
-            ServerFix::CorrectHost => "correct its name".into(),
-            ServerFix::ChangeNagiosCfg => "change it there and restart Nagios".into(),
-            ServerFix::InstallVerify => "install it, or name its place in plugin_path".into(),
-            ServerFix::InstallLocalRung => "install it, or chmod +x it".into(),
-            ServerFix::InstallWorker => "install the package anew".into(),
-            ServerFix::MakeKey => {
-                "sudo repairctl init makes it (if it is there: chmod the directories above it, for \
-                 Nagios' group)"
-                    .into()
+            GivePolicyToGroup => {
+                format!("move the policy to a directory of root's, for group {group}, mode 640")
             }
-            ServerFix::OwnKey { host } => {
-                let key = context.route(host).map(|route| route.key);
-                match key {
-                    Some(key) if roots_alone(&key) => format!(
-                        "chown {user} {0} && chmod 600 \
-                        {0}",
-                        path(&key)
-                    ),
-                    _ => format!(
-                        "give the key to {user}, mode 0600; its directory should be \
-                                  root's"
-                    ),
+            CorrectPolicy => "correct policy.json at that line".into(),
+            NameNagiosCfg => "name it with --nagios-cfg".into(),
+            StartNagios => "start Nagios".into(),
+            CorrectHost => "correct its name".into(),
+            ChangeNagiosCfg => "change it there and restart Nagios".into(),
+            InstallVerify => "install it, or name its place in plugin_path".into(),
+            InstallLocalRung => "install it, or chmod +x it".into(),
+            InstallWorker => "install the package anew".into(),
+            MakeKey => "sudo repairctl init makes it (if it is there: chmod the directories above \
+                        it, for Nagios' group)"
+                .into(),
+            OwnKey { host } => match context.route(host).map(|route| route.key) {
+                Some(key) if roots_alone(&key) => {
+                    format!("chown {user} {0} && chmod 600 {0}", path(&key))
                 }
+                _ => format!("give the key to {user}, mode 0600; its directory should be root's"),
+            },
+            PassphraseFile => {
+                "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into()
             }
-            ServerFix::PassphraseFile => "give its passphrase in a file of mode 0600, as \
-                                          ssh.passphrase_file"
-                .into(),
-            ServerFix::NamePrivateKey => "name the private key itself as ssh.key".into(),
-            ServerFix::MakeLedgerDirectory
-                if context.ledger_directory().is_some_and(roots_alone) =>
-            {
-                format!("install -d -o {user} -g {group} -m 750 {beside}")
+            NamePrivateKey => "name the private key itself as ssh.key".into(),
+            MakeLedgerDirectory if ledger_directory.is_some_and(roots_alone) => {
+                format!("install -d -o {user} -g {group} -m 750 {directory}")
             }
-            ServerFix::MakeLedgerDirectory => format!("runuser -u {user} -- mkdir -m 750 {beside}"),
+            MakeLedgerDirectory => format!("runuser -u {user} -- mkdir -m 750 {directory}"),
             // In a directory of that user root follows no link, and leaves modes to that user.
-            ServerFix::OwnLedger => {
-                format!(
-                    "chown -hR {user}:{group} {beside} && runuser -u {user} -- chmod -R u+rwX \
-                         {beside}"
-                )
-            }
-            ServerFix::CloseLedger => format!(
-                "see that its history is right, then: chown -hR {user}:{group} {beside} && runuser \
-                 -u {user} -- \
-                 chmod -R g-w,o= {beside}"
+            OwnLedger => format!(
+                "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
+                 {directory}"
             ),
-            ServerFix::CorrectLedger => format!(
-                "repair {ledger}, or move it away: repairs begin \
-                                                 with an empty history then"
+            CloseLedger => format!(
+                "see that its history is right, then: chown -hR {user}:{group} {directory} && \
+                 runuser -u {user} -- chmod -R g-w,o= {directory}"
             ),
-            ServerFix::SetCommandFile => "set command_file to that of nagios.cfg".into(),
-            ServerFix::MakeCommandFile => {
-                "start Nagios; it makes the pipe (check_external_commands=1, and the same \
-                 command_file in nagios.cfg)"
-                    .into()
-            }
-            ServerFix::OpenCommandFile => format!(
-                "let {user} write it: look at its owner and \
-                                                   mode"
+            CorrectLedger => format!(
+                "repair {ledger}, or move it away: repairs begin with an empty history then"
             ),
-            ServerFix::ReadCommandFile => "start Nagios: nobody reads that pipe".into(),
-            ServerFix::StatusFile => "start Nagios, and name its present status_file in the \
-                                      policy"
+            SetCommandFile => "set command_file to that of nagios.cfg".into(),
+            MakeCommandFile => "start Nagios; it makes the pipe (check_external_commands=1, and \
+                                the same command_file in nagios.cfg)"
                 .into(),
-            ServerFix::OptIn => {
-                "add `use repairable-service,...` and `_REPAIR NAME` to a service, \
-                                 and restart Nagios"
-                    .into()
-            }
-            ServerFix::AddRepair => "the policy has no such repair: add it there, or correct the \
-                                     name"
+            OpenCommandFile => format!("let {user} write it: look at its owner and mode"),
+            ReadCommandFile => "start Nagios: nobody reads that pipe".into(),
+            StatusFile => "start Nagios, and name its present status_file in the policy".into(),
+            OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and \
+                      restart Nagios"
                 .into(),
+            AddRepair => "the policy has no such repair: add it there, or correct the name".into(),
         }
     }
 }
 
 impl HostFix {
     fn text(self, name: &str, context: &FixContext<'_>) -> String {
+        use HostFix::*;
         // A name that could pass for an option is left to the reader.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
+        let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
         match self {
-            HostFix::Trust => format!("sudo repairctl trust {host}"),
-            HostFix::TrustUnlessConfigured => {
+            Trust => format!("sudo repairctl trust {host}"),
+            TrustUnlessConfigured => {
                 format!("ssh_config may name another source; else: sudo repairctl trust {host}")
             }
-            HostFix::NewHostKey => {
-                format!("give it a new host key, then: sudo repairctl trust {host}")
-            }
-            HostFix::CorrectAddress => format!(
+            NewHostKey => format!("give it a new host key, then: sudo repairctl trust {host}"),
+            CorrectAddress => format!(
                 "correct its address in Nagios, or give hosts.{host}.address in the policy; look \
                  after name resolution here"
             ),
-            HostFix::InstallGate => gate_setup::install_gate(&host),
-            HostFix::UpdateGate => {
+            InstallGate => gate_setup::install_gate(&host),
+            UpdateGate => {
                 format!("update repair_gate on {host} or this server; both versions work together")
             }
-            HostFix::Replace => {
-                format!(
-                    "find out whether {host} was reinstalled; only then: sudo repairctl trust \
-                     {host} --replace"
-                )
-            }
-            HostFix::CompareKey => {
-                format!(
-                    "look at sshd's log on {host}; compare its key: sudo repairctl trust {host}"
-                )
-            }
-            HostFix::AuthorizedKeys => {
-                let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
-                format!(
-                    "on {host}, create the account {user} (ssh.user) and put this line into \
-                     ~{user}/.ssh/authorized_keys: {}",
-                    context.key_line(name)
-                )
-            }
-            HostFix::ForcedCommand => {
+            Replace => format!(
+                "find out whether {host} was reinstalled; only then: sudo repairctl trust {host} \
+                 --replace"
+            ),
+            CompareKey => format!(
+                "look at sshd's log on {host}; compare its key: sudo repairctl trust {host}"
+            ),
+            AuthorizedKeys => format!(
+                "on {host}, create the account {user} (ssh.user) and put this line into \
+                 ~{user}/.ssh/authorized_keys: {}",
+                context.key_line(name)
+            ),
+            ForcedCommand => {
                 format!("the line of authorized_keys must be: {}", context.key_line(name))
             }
-            HostFix::ReadSshdLog => format!("look at sshd's log on {host}"),
-            HostFix::ReadLog => format!("look at the system's log on {host}"),
-            HostFix::CheckGate => {
-                format!(
-                    "on {host}, as root: {} check && {}",
-                    gate_setup::GATE,
-                    gate_setup::renew_sudoers()
-                )
+            ReadSshdLog => format!("look at sshd's log on {host}"),
+            ReadLog => format!("look at the system's log on {host}"),
+            CheckGate => {
+                format!("on {host}, as root: {GATE} check && {}", gate_setup::renew_sudoers())
             }
-            HostFix::OwnGateState => {
-                let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
-                format!(
-                    "on {host}, as root: install -d -o {user} -g {user} -m 700 {}; if that changes \
-                     nothing, see the log there",
-                    gate_setup::GATE_STATE
-                )
-            }
-            HostFix::NameRepair => {
-                format!(
-                    "name it in /etc/nagios-selfheal/repairs.json on {host}, then there, as root: \
-                     {}",
-                    gate_setup::renew_sudoers()
-                )
-            }
-            HostFix::EndHold => format!("remove the hold file on {host} when the work is done"),
-            HostFix::ManyRequests => {
-                format!(
-                    "wait; if you did not request these repairs, look for the client in the system \
-                     log of {host}"
-                )
-            }
-            HostFix::OpenKnownHosts => {
-                "chmod 644 that file, and let Nagios' user into its directory".into()
-            }
-            HostFix::UseOpenSsh => r#""transport": "openssh" for this host"#.into(),
-            HostFix::OpenPort => {
+            OwnGateState => format!(
+                "on {host}, as root: install -d -o {user} -g {user} -m 700 {GATE_STATE}; if that \
+                 changes nothing, see the log there"
+            ),
+            NameRepair => format!(
+                "name it in /etc/nagios-selfheal/repairs.json on {host}, then there, as root: {}",
+                gate_setup::renew_sudoers()
+            ),
+            EndHold => format!("remove the hold file on {host} when the work is done"),
+            ManyRequests => format!(
+                "wait; if you did not request these repairs, look for the client in the system \
+                 log of {host}"
+            ),
+            OpenKnownHosts => "chmod 644 that file, and let Nagios' user into its directory".into(),
+            UseOpenSsh => r#""transport": "openssh" for this host"#.into(),
+            OpenPort => {
                 "start sshd there, open the firewall, or correct ssh.port in the policy".into()
             }
-            HostFix::KeyFirst => "fix the key first (see 'this server' above)".into(),
-            HostFix::StartAgent => {
-                "start the agent in Nagios' environment, or use a key file".into()
-            }
-            HostFix::KeepTime => {
+            KeyFirst => "fix the key first (see 'this server' above)".into(),
+            StartAgent => "start the agent in Nagios' environment, or use a key file".into(),
+            KeepTime => {
                 format!("synchronise the clock of {host}, with chrony or systemd-timesyncd")
             }
         }

@@ -4,14 +4,13 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use policy::RepairName;
-use policy_file::{HostRoute, Transport};
+use policy_file::{Backend, HostRoute};
 use transport::{
-    Answer, Error, Gate, GateReason, Phase, Refusal, Request, Usage, in_quotes, route, survey,
+    Answer, Error, Gate, GateReason, GateRefusal, Phase, Request, Usage, in_quotes, probe,
 };
 
-use super::finding::{Finding, Verdict};
+use super::finding::{DoctorFinding, DoctorVerdict, cause, note, ok, wrong};
 use super::fix::HostFix;
-use super::short;
 
 /// For all that is asked of one host.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -20,7 +19,7 @@ const SKEW: u64 = 60;
 
 /// A host to be checked.
 #[derive(Debug)]
-pub struct Patient {
+pub struct Target {
     /// How it is reached.
     pub route: HostRoute,
     /// The repairs its gate must offer.
@@ -30,37 +29,37 @@ pub struct Patient {
 }
 
 /// All checks, until one bars the way.
-pub fn examine(patient: &Patient) -> Vec<Finding> {
+pub fn examine(target: &Target) -> Vec<DoctorFinding> {
     let deadline = Instant::now() + LIMIT;
     let mut findings = Vec::new();
-    let on_file = host_key(&patient.route);
-    let known = on_file.verdict != Verdict::Wrong;
+    let on_file = host_key(&target.route);
+    let known = on_file.verdict != DoctorVerdict::Wrong;
     findings.push(on_file);
-    if patient.route.via.is_none() {
-        let port = port(&patient.route, deadline);
-        let open = port.verdict != Verdict::Wrong;
+    if target.route.via.is_none() {
+        let port = port(&target.route, deadline);
+        let open = port.verdict != DoctorVerdict::Wrong;
         findings.push(port);
         if !open {
             return findings;
         }
     }
     if known {
-        beyond_the_login(patient, deadline, &mut findings);
+        check_gate(target, deadline, &mut findings);
     }
     findings
 }
 
-fn host_key(route: &HostRoute) -> Finding {
+fn host_key(route: &HostRoute) -> DoctorFinding {
     let host = &route.host;
-    match survey::negotiated(&route::target(route)) {
-        Ok(types) => Finding::ok("known host", format!("{types} of {host} is on file")),
-        Err(Error::CertAuthorityOnly { .. }) if route.transport == Transport::Openssh => {
-            Finding::ok("known host", "by the certificate of its authority")
+    match probe::negotiated(route) {
+        Ok(types) => ok("known host", format!("{types} of {host} is on file")),
+        Err(Error::CertAuthorityOnly { .. }) if route.backend == Backend::OpenSsh => {
+            ok("known host", "by the certificate of its authority")
         }
-        Err(why) if route.transport == Transport::Openssh && route.config.is_some() => {
-            Finding::note("known host", short(&why), HostFix::TrustUnlessConfigured)
+        Err(why) if route.backend == Backend::OpenSsh && route.config.is_some() => {
+            note("known host", cause(&why), HostFix::TrustUnlessConfigured)
         }
-        Err(why) => Finding::wrong("known host", short(&why), known_host_fix(&why)),
+        Err(why) => wrong("known host", cause(&why), known_host_fix(&why)),
     }
 }
 
@@ -73,11 +72,11 @@ fn known_host_fix(why: &Error) -> HostFix {
     }
 }
 
-fn port(route: &HostRoute, deadline: Instant) -> Finding {
+fn port(route: &HostRoute, deadline: Instant) -> DoctorFinding {
     let place = format!("{}, port {}", route.address, route.port);
-    match survey::port(&route::target(route), deadline) {
-        Ok(()) => Finding::ok("port", place),
-        Err(why) => Finding::wrong("port", short(&why), port_fix(&why)),
+    match probe::port(route, deadline) {
+        Ok(()) => ok("port", place),
+        Err(why) => wrong("port", cause(&why), port_fix(&why)),
     }
 }
 
@@ -90,40 +89,36 @@ fn port_fix(why: &Error) -> HostFix {
     }
 }
 
-fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Finding>) {
-    let route = &patient.route;
-    let asked = route::connect(route, deadline).and_then(|mut gate| {
-        let answer = gate.ask(&Request::Version, deadline)?;
+fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
+    let route = &target.route;
+    let asked = transport::connect(route, deadline).and_then(|mut gate| {
+        let answer = gate.request(&Request::Version, deadline)?;
         Ok((gate, answer))
     });
     let mut gate = match asked {
         Ok((gate, Answer::Version(version))) => {
-            findings.push(Finding::ok("login", format!("{}@{}", route.user, route.host)));
+            findings.push(ok("login", format!("{}@{}", route.user, route.host)));
             findings.push(version_of_gate(&version));
             gate
         }
         Ok((_, other)) => {
             let fix = HostFix::InstallGate;
-            findings.push(Finding::wrong(
-                "gate",
-                format!("unexpected answer to 'version': {other:?}"),
-                fix,
-            ));
+            findings.push(wrong("gate", format!("unexpected answer to 'version': {other:?}"), fix));
             return;
         }
         Err(why) => {
-            findings.push(no_login(&why));
+            findings.push(login_failure(&why));
             return;
         }
     };
-    let Some(offered) = list(gate.as_mut(), deadline, findings) else { return };
-    let missing: Vec<&RepairName> = patient
+    let Some(offered) = offered_repairs(gate.as_mut(), deadline, findings) else { return };
+    let missing: Vec<&RepairName> = target
         .needs
         .iter()
         .filter(|name| !offered.iter().any(|has| has == name.as_str()))
         .collect();
-    findings.push(repairs(patient, &missing, &offered));
-    for name in patient.needs.iter().filter(|name| !missing.contains(name)) {
+    findings.push(repairs(target, &missing, &offered));
+    for name in target.needs.iter().filter(|name| !missing.contains(name)) {
         if !ready(gate.as_mut(), name, deadline, findings) {
             return;
         }
@@ -132,67 +127,67 @@ fn beyond_the_login(patient: &Patient, deadline: Instant, findings: &mut Vec<Fin
 }
 
 /// Records that soon keep a repair from running. Older gates do not report them.
-fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<Finding>) {
-    let Ok(Answer::Usage(all)) = gate.ask(&Request::Usage, deadline) else { return };
+fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
+    let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
-    findings.extend(full.map(|text| Finding::note("records", text, HostFix::ManyRequests)));
+    findings.extend(full.map(|text| note("records", text, HostFix::ManyRequests)));
 }
 
-fn version_of_gate(version: &str) -> Finding {
+fn version_of_gate(version: &str) -> DoctorFinding {
     let ours = env!("CARGO_PKG_VERSION");
     if version == ours {
-        return Finding::ok("gate", format!("repair_gate {version}"));
+        return ok("gate", format!("repair_gate {version}"));
     }
     let fix = HostFix::UpdateGate;
-    Finding::note("gate", format!("repair_gate {version}; this server has {ours}"), fix)
+    note("gate", format!("repair_gate {version}; this server has {ours}"), fix)
 }
 
-fn no_login(why: &Error) -> Finding {
+fn login_failure(why: &Error) -> DoctorFinding {
     match why {
         // Anyone on the network can show another key and offer other algorithms.
         Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
-            Finding::wrong("known host", short(why), HostFix::Replace)
+            wrong("known host", cause(why), HostFix::Replace)
         }
-        Error::AuthRefused { .. } => Finding::wrong("login", short(why), HostFix::AuthorizedKeys),
-        Error::NotFramed { .. } => Finding::wrong("gate", short(why), HostFix::InstallGate),
-        Error::Denied { .. } => Finding::wrong("gate", short(why), HostFix::ForcedCommand),
+        Error::AuthRefused { .. } => wrong("login", cause(why), HostFix::AuthorizedKeys),
+        Error::NotFramed { .. } => wrong("gate", cause(why), HostFix::InstallGate),
+        Error::Denied { .. } => wrong("gate", cause(why), HostFix::ForcedCommand),
         Error::KeyFileUnreadable { .. }
         | Error::KeyFileOpen { .. }
         | Error::KeyFileFormat { .. }
         | Error::Passphrase { .. } => {
-            Finding::wrong("login", "no login without a usable key", HostFix::KeyFirst)
+            wrong("login", "no login without a usable key", HostFix::KeyFirst)
         }
-        Error::Agent { .. } => Finding::wrong("login", short(why), HostFix::StartAgent),
-        Error::NoLogin { .. } => Finding::wrong("login", short(why), HostFix::CompareKey),
-        _ => Finding::wrong("login", short(why), HostFix::ReadSshdLog),
+        Error::Agent { .. } => wrong("login", cause(why), HostFix::StartAgent),
+        Error::NoLogin { .. } => wrong("login", cause(why), HostFix::CompareKey),
+        _ => wrong("login", cause(why), HostFix::ReadSshdLog),
     }
 }
 
-fn list(
+fn offered_repairs(
     gate: &mut dyn Gate,
     deadline: Instant,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<DoctorFinding>,
 ) -> Option<Vec<String>> {
-    findings.push(match gate.ask(&Request::List, deadline) {
+    findings.push(match gate.request(&Request::List, deadline) {
         Ok(Answer::Repairs(names)) => return Some(names),
-        Ok(Answer::Refused(no)) => Finding::wrong("repairs.json", said(&no), HostFix::CheckGate),
-        Ok(other) => Finding::wrong("repairs.json", format!("{other:?}"), HostFix::InstallGate),
-        Err(why) => Finding::wrong("repairs.json", short(&why), HostFix::ReadLog),
+        Ok(Answer::Refused(no)) => wrong("repairs.json", refusal_text(&no), HostFix::CheckGate),
+        Ok(other) => wrong("repairs.json", format!("{other:?}"), HostFix::InstallGate),
+        Err(why) => wrong("repairs.json", cause(&why), HostFix::ReadLog),
     });
     None
 }
 
-fn repairs(patient: &Patient, missing: &[&RepairName], offered: &[String]) -> Finding {
+fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> DoctorFinding {
     let has = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
     if missing.is_empty() {
-        return Finding::ok("repairs", format!("the gate offers {has}"));
+        return ok("repairs", format!("the gate offers {has}"));
     }
     let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
     let text = format!("the gate offers {has}; the policy also asks for {}", names.join(", "));
     let fix = HostFix::NameRepair;
-    match patient.any && missing.len() < patient.needs.len() {
-        true => Finding::note("repairs", text, fix),
-        false => Finding::wrong("repairs", text, fix),
+    match target.any && missing.len() < target.needs.len() {
+        true => note("repairs", text, fix),
+        false => wrong("repairs", text, fix),
     }
 }
 
@@ -201,50 +196,46 @@ fn ready(
     gate: &mut dyn Gate,
     name: &RepairName,
     deadline: Instant,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<DoctorFinding>,
 ) -> bool {
-    let asked = gate.ask(&Request::Ready { name: name.clone() }, deadline);
+    let asked = gate.request(&Request::Ready { name: name.clone() }, deadline);
     let answered = asked.is_ok();
     let finding = match asked {
         Ok(Answer::Ready { time }) => {
             if !findings.iter().any(|finding| finding.check == "clock") {
                 findings.push(clock(time));
             }
-            Finding::ok(
+            ok(
                 "can repair",
                 format!("{name}: its program is there, and sudo lets the account run it"),
             )
         }
         Ok(Answer::Refused(no)) => match no.reason {
             GateReason::Held => {
-                Finding::note("can repair", format!("{name}: {}", said(&no)), HostFix::EndHold)
+                note("can repair", format!("{name}: {}", refusal_text(&no)), HostFix::EndHold)
             }
-            _ if no.is_passing() => Finding::note(
+            _ if no.is_passing() => note(
                 "can repair",
-                format!("{name}, but not now: {}", said(&no)),
+                format!("{name}, but not now: {}", refusal_text(&no)),
                 HostFix::ManyRequests,
             ),
             GateReason::BadRequest => {
                 let text = format!("{name}: this gate is too old to check the sudo rule");
-                Finding::note("can repair", text, HostFix::UpdateGate)
+                note("can repair", text, HostFix::UpdateGate)
             }
             reason => {
-                Finding::wrong("can repair", format!("{name}: {}", said(&no)), refusal_fix(reason))
+                wrong("can repair", format!("{name}: {}", refusal_text(&no)), refusal_fix(reason))
             }
         },
-        Ok(other) => {
-            Finding::wrong("can repair", format!("{name}: {other:?}"), HostFix::InstallGate)
-        }
-        Err(why) => {
-            Finding::wrong("can repair", format!("{name}: {}", short(&why)), HostFix::ReadLog)
-        }
+        Ok(other) => wrong("can repair", format!("{name}: {other:?}"), HostFix::InstallGate),
+        Err(why) => wrong("can repair", format!("{name}: {}", cause(&why)), HostFix::ReadLog),
     };
     findings.push(finding);
     answered
 }
 
 /// The gate's sentence as a quotation: a broken-in host may write anything.
-fn said(no: &Refusal) -> String {
+fn refusal_text(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }
 
@@ -257,14 +248,14 @@ fn refusal_fix(reason: GateReason) -> HostFix {
     }
 }
 
-fn clock(time: i64) -> Finding {
+fn clock(time: i64) -> DoctorFinding {
     let now =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let skew = now.abs_diff(u64::try_from(time).unwrap_or_default());
     if skew <= SKEW {
-        return Finding::ok("clock", format!("within {} s of ours", skew.max(1)));
+        return ok("clock", format!("within {} s of ours", skew.max(1)));
     }
-    Finding::note("clock", format!("{skew} s off ours"), HostFix::KeepTime)
+    note("clock", format!("{skew} s off ours"), HostFix::KeepTime)
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::fs;
 
 use privsep::Account;
 
-use super::finding::Finding;
+use super::finding::{DoctorFinding, ok, wrong};
 use super::fix::ServerFix;
 
 /// As whom, and with which HOME.
-pub fn look(account: &Account) -> Finding {
+pub fn check(account: &Account) -> DoctorFinding {
     let uid = rustix::process::geteuid().as_raw();
     if uid != account.uid {
         let text = format!(
@@ -17,7 +17,7 @@ pub fn look(account: &Account) -> Finding {
              meets",
             account.name, account.uid
         );
-        return Finding::wrong("user", text, ServerFix::RunAsRoot);
+        return wrong("user", text, ServerFix::RunAsRoot);
     }
     let home = std::env::var_os("HOME");
     let text = match &home {
@@ -31,5 +31,5 @@ pub fn look(account: &Account) -> Finding {
         Some(home) => format!("{}, with HOME={}", account.name, home.display()),
         None => format!("{}, without a HOME, which repairs do not use", account.name),
     };
-    Finding::ok("user", text)
+    ok("user", text)
 }

@@ -1,73 +1,83 @@
 //! `repairctl doctor`: looks at everything between Nagios and the gates, as the user Nagios runs
 //! as.
 
+pub mod args;
 mod finding;
 mod fix;
 mod host;
 mod identity;
+mod parallel;
 mod server;
-mod ward;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use engine::account;
+use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
 use plugin_kit::{Out, Problem, ToolResult};
 use policy::{Act, RepairName};
 use policy_file::Config;
 use privsep::Account;
 use serde_json::json;
 
-use crate::cli::Doctor;
-use crate::context::Context;
-use crate::json;
-use crate::nagios::{self, MainFile, Objects};
+use crate::context::{Context, UnusablePolicy};
 use crate::split::Split;
-use crate::table::Tone;
-use finding::{Finding, Verdict};
+use crate::ui::json;
+use crate::ui::tone::Tone;
+use args::DoctorArgs;
+use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
 use fix::{FixContext, ServerFix};
-use host::Patient;
+use host::Target;
 
 /// Findings of this server (`None`), then of each host.
-type Checks = Vec<(Option<String>, Vec<Finding>)>;
+type Checks = Vec<(Option<String>, Vec<DoctorFinding>)>;
 
 /// For all hosts together; each has a deadline of its own.
 const WITHIN: Duration = Duration::from_secs(3600);
 
-impl Split for Doctor {
+impl Split for DoctorArgs {
     type Data = Checks;
 
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
-        nagios::account_to_become(self.nagios_user.as_deref(), context.nagios_cfg())
+        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg())?)
     }
 
     fn timeout(&self) -> Duration {
         WITHIN
     }
 
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
     fn collect(&self, context: &Context) -> Result<Checks, Problem> {
         let main = MainFile::find(self.nagios_cfg.as_deref())?;
-        let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
+        let account = account::find(self.nagios_user.as_deref(), main.as_ref())?;
         let config = context.config();
         let objects = main.as_ref().map(MainFile::objects);
         let known = objects.as_ref().and_then(|read| read.as_ref().ok());
-        let patients =
-            config.as_ref().map(|config| patients(self, config, known)).unwrap_or_default();
+        let targets =
+            config.as_ref().map(|config| targets(self, config, known)).unwrap_or_default();
 
-        let mut here = vec![identity::look(&account)];
-        here.extend(policy(&config, context));
+        let mut findings = vec![identity::check(&account)];
+        findings.push(policy(&config, context));
         if let Ok(config) = &config {
-            here.extend(server::programs(config));
-            here.extend(server::keys(patients.iter().map(|patient| &patient.route)));
-            here.push(server::ledger(config));
-            here.extend(server::files_of_nagios(config));
+            findings.extend(server::programs(config));
+            findings.extend(server::keys(targets.iter().map(|target| &target.route)));
+            findings.push(server::ledger(config));
+            findings.extend(server::files_of_nagios(config));
         }
-        here.extend(of_nagios(main.as_ref(), objects.as_ref(), config.as_ref().ok().copied()));
+        findings.extend(nagios_config(
+            main.as_ref(),
+            objects.as_ref(),
+            config.as_ref().ok().copied(),
+        ));
         if let (Ok(config), false) = (&config, self.hosts.is_empty()) {
-            here.extend(strangers(self, config, known));
+            findings.extend(unknown_hosts(self, config, known));
         }
-        let mut checks = vec![(None, here)];
-        ward::examine(&patients, self.jobs.into(), |patient, findings| {
-            checks.push((Some(patient.route.host.clone()), findings))
+        let mut checks = vec![(None, findings)];
+        parallel::examine(&targets, self.jobs.into(), |target, findings| {
+            checks.push((Some(target.route.host.clone()), findings))
         });
         Ok(checks)
     }
@@ -78,7 +88,7 @@ impl Split for Doctor {
         context: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
-        let account = nagios::trusted_account(self.nagios_user.as_deref(), context.nagios_cfg())?;
+        let account = account::trusted(self.nagios_user.as_deref(), context.nagios_cfg())?;
         let config = context.config().ok();
         let context = FixContext { account: &account, policy: context.policy(), config };
         Ok(if self.json {
@@ -89,39 +99,33 @@ impl Split for Doctor {
     }
 }
 
-/// The text of an error without its consequence: nobody asked for a repair here.
-fn short(why: &transport::Error) -> String {
-    let text = why.to_string();
-    text.trim_end_matches("nothing was run").trim_end_matches(['?', ':', ';', ' ']).to_owned()
-}
-
-fn policy(config: &Result<&Config, Problem>, context: &Context) -> Option<Finding> {
+fn policy(config: &Result<&Config, UnusablePolicy>, context: &Context) -> DoctorFinding {
     let path = context.policy().display();
-    Some(match config {
+    match config {
         Ok(config) => {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
-            Finding::ok("policy", format!("{path}: {}", names.join(", ")))
+            ok("policy", format!("{path}: {}", names.join(", ")))
         }
         Err(why) if matches!(context.policy().try_exists(), Ok(false)) => {
-            Finding::wrong("policy", why.to_string(), ServerFix::Init)
+            wrong("policy", why.to_string(), ServerFix::Init)
         }
         Err(why) if context.policy().try_exists().is_err() => {
-            Finding::wrong("policy", why.to_string(), ServerFix::OpenPolicyDirectory)
+            wrong("policy", why.to_string(), ServerFix::OpenPolicyDirectory)
         }
-        Err(why) if why.to_string().contains("ermission denied") => {
-            Finding::wrong("policy", why.to_string(), ServerFix::GivePolicyToGroup)
+        Err(why @ UnusablePolicy::Forbidden(_)) => {
+            wrong("policy", why.to_string(), ServerFix::GivePolicyToGroup)
         }
-        Err(why) => Finding::wrong("policy", why.to_string(), ServerFix::CorrectPolicy),
-    })
+        Err(why) => wrong("policy", why.to_string(), ServerFix::CorrectPolicy),
+    }
 }
 
-fn of_nagios(
+fn nagios_config(
     main: Option<&MainFile>,
-    objects: Option<&Result<Objects, String>>,
+    objects: Option<&Result<ObjectCache, ObjectCacheError>>,
     config: Option<&Config>,
-) -> Vec<Finding> {
+) -> Vec<DoctorFinding> {
     let Some(main) = main else {
-        return vec![Finding::note(
+        return vec![note(
             "nagios.cfg",
             "not found where distributions put it",
             ServerFix::NameNagiosCfg,
@@ -130,7 +134,7 @@ fn of_nagios(
     let mut findings = vec![server::settings(main, config)];
     match (objects, config) {
         (Some(Err(why)), _) => {
-            findings.push(Finding::note("opted in", why, ServerFix::StartNagios))
+            findings.push(note("opted in", why.to_string(), ServerFix::StartNagios))
         }
         (Some(Ok(objects)), Some(config)) => findings.push(server::opted(objects, config)),
         _ => {}
@@ -139,14 +143,19 @@ fn of_nagios(
 }
 
 /// Hosts that were named on the command line and that nobody knows.
-fn strangers(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<Finding> {
+fn unknown_hosts(
+    args: &DoctorArgs,
+    config: &Config,
+    objects: Option<&ObjectCache>,
+) -> Vec<DoctorFinding> {
     let Some(objects) = objects else { return Vec::new() };
-    let known =
-        |host: &&String| objects.has(host) || config.routes.hosts().any(|name| name == *host);
-    let unknown = words.hosts.iter().filter(|host| !known(host));
+    let known = |host: &&String| {
+        objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)
+    };
+    let unknown = args.hosts.iter().filter(|host| !known(host));
     unknown
         .map(|host| {
-            Finding::note(
+            note(
                 "host",
                 format!("neither Nagios nor the policy knows a host '{host}'"),
                 ServerFix::CorrectHost,
@@ -157,8 +166,8 @@ fn strangers(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<
 
 /// Whom to look at: those that were named, or everybody who opted in, whom a ladder names, or whom
 /// the policy knows and who is not only on the way to others.
-fn patients(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<Patient> {
-    let none = Objects::default();
+fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
+    let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);
     let elsewhere = |rules: &policy::Rules| -> Vec<String> {
         let at = |rung: &policy::Rung| {
@@ -166,7 +175,7 @@ fn patients(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<P
         };
         rules.ladder.iter().filter_map(at).collect()
     };
-    let mut hosts: BTreeSet<String> = words.hosts.iter().cloned().collect();
+    let mut hosts: BTreeSet<String> = args.hosts.iter().cloned().collect();
     if hosts.is_empty() {
         hosts.extend(objects.opted().keys().cloned());
         hosts.extend(config.policy.repairs.values().flat_map(elsewhere));
@@ -175,10 +184,10 @@ fn patients(words: &Doctor, config: &Config, objects: Option<&Objects>) -> Vec<P
             all.iter().filter_map(|host| Some(config.routes.route(host, None).via?.host)).collect();
         hosts.extend(all.into_iter().filter(|host| !bastions.contains(*host)).map(str::to_owned));
     }
-    hosts.iter().map(|host| patient(host, config, objects)).collect()
+    hosts.iter().map(|host| target(host, config, objects)).collect()
 }
 
-fn patient(host: &str, config: &Config, objects: &Objects) -> Patient {
+fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     let route = config.routes.route(host, objects.address(host));
     let opted = objects.opted().get(host);
     let wants = |name: &RepairName| {
@@ -198,10 +207,10 @@ fn patient(host: &str, config: &Config, objects: &Objects) -> Patient {
             }
         }
     }
-    Patient { route, needs: needs.into_iter().collect(), any: !named }
+    Target { route, needs: needs.into_iter().collect(), any: !named }
 }
 
-fn count(checks: &Checks, verdict: Verdict) -> usize {
+fn count(checks: &Checks, verdict: DoctorVerdict) -> usize {
     checks
         .iter()
         .flat_map(|(_, findings)| findings)
@@ -210,7 +219,7 @@ fn count(checks: &Checks, verdict: Verdict) -> usize {
 }
 
 fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolResult {
-    let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
+    let (wrong, notes) = (count(checks, DoctorVerdict::Wrong), count(checks, DoctorVerdict::Note));
     let all = checks.iter().flat_map(|(host, findings)| {
         findings.iter().map(|finding| finding.json(host.as_deref(), context))
     });
@@ -221,12 +230,12 @@ fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolR
 
 fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolResult {
     for (host, findings) in checks {
-        out.line(host.as_deref().map_or_else(|| "this server".into(), finding::shown));
+        out.line(host.as_deref().map_or_else(|| "this server".into(), finding::one_line));
         for finding in findings {
             finding.lines(host.as_deref(), context, out).iter().for_each(|line| out.line(line));
         }
     }
-    let (wrong, notes) = (count(checks, Verdict::Wrong), count(checks, Verdict::Note));
+    let (wrong, notes) = (count(checks, DoctorVerdict::Wrong), count(checks, DoctorVerdict::Note));
     let (hosts, checked) = (
         checks.len().saturating_sub(1),
         checks.iter().map(|(_, findings)| findings.len()).sum::<usize>(),

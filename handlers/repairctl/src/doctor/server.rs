@@ -4,35 +4,36 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use handle_repair::front;
-use handle_repair::worker::{check, nagios};
-use ledger::SqliteLedger;
+use engine::command_file;
+use engine::configuration::{MainFile, ObjectCache};
+use engine::status_snapshot::StatusSnapshot;
+use handle_repair::handler;
+use handle_repair::worker::verify;
+use plugin_kit::program_places;
 use policy::Act;
-use policy_file::{Config, HostRoute, Transport};
+use policy_file::{Config, HostRoute};
 use rustix::fs::{Access, access};
-use transport::{Error, route, survey};
+use transport::{Error, probe};
 
-use super::finding::Finding;
+use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::ServerFix;
-use crate::nagios::{MainFile, Objects};
-use crate::status_snapshot::{self, StatusSnapshot};
 
 /// Nagios writes its status every few seconds; older than this, it does not run.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
 /// The programs that verify, that act here, and that do the work.
-pub fn programs(config: &Config) -> Vec<Finding> {
+pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let rungs: Vec<_> = config.policy.repairs.values().flat_map(|rules| &rules.ladder).collect();
     let (mut found, mut missing, mut local) = (BTreeSet::new(), Vec::new(), Vec::new());
     for rung in &rungs {
-        match check::find(&rung.verify, &check::places(config)) {
+        match verify::find(&rung.verify, &verify::places(config)) {
             Ok((program, _)) if runnable(&program) => {
                 found.insert(program.display().to_string());
             }
             Ok((program, _)) => {
                 missing.push(format!("{} cannot be run by this user", program.display()))
             }
-            Err(why) => missing.push(why),
+            Err(why) => missing.push(why.to_string()),
         }
         if let Act::Local(argv) = &rung.act {
             let program = argv.first().map_or("", String::as_str);
@@ -43,22 +44,22 @@ pub fn programs(config: &Config) -> Vec<Finding> {
     }
     let found: Vec<String> = found.into_iter().collect();
     let mut findings =
-        vec![Finding::of("verify", found.join(", "), missing, ServerFix::InstallVerify)];
+        vec![ok_unless("verify", found.join(", "), missing, ServerFix::InstallVerify)];
     if rungs.iter().any(|rung| matches!(rung.act, Act::Local(_))) {
-        findings.push(Finding::of(
+        findings.push(ok_unless(
             "local rungs",
             "all can be run".into(),
             local,
             ServerFix::InstallLocalRung,
         ));
     }
-    let worker = front::worker_places(std::env::current_exe().ok().as_deref());
+    let worker = program_places(std::env::current_exe().ok().as_deref(), handler::WORKER);
     findings.push(match worker.iter().find(|place| runnable(place)) {
-        Some(place) => Finding::ok("worker", place.display().to_string()),
+        Some(place) => ok("worker", place.display().to_string()),
         None => {
             let places: Vec<String> =
                 worker.iter().map(|place| place.display().to_string()).collect();
-            Finding::wrong(
+            wrong(
                 "worker",
                 format!("no repair_worker in {}", places.join(", ")),
                 ServerFix::InstallWorker,
@@ -73,19 +74,15 @@ fn runnable(program: &Path) -> bool {
 }
 
 /// Each private key once, however many hosts use it.
-pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<Finding> {
+pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<DoctorFinding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
     for route in routes.filter(|route| !route.agent) {
-        if seen.insert((&route.key, &route.passphrase_file, route.transport == Transport::Openssh))
-        {
-            let target = route::target(route);
-            findings.push(
-                match survey::private_key(&target, route.transport == Transport::Openssh) {
-                    Ok(shown) => Finding::ok("key", shown),
-                    Err(why) => Finding::wrong("key", super::short(&why), key_fix(&why, route)),
-                },
-            );
+        if seen.insert((&route.key, &route.passphrase_file, route.backend)) {
+            findings.push(match probe::private_key(route) {
+                Ok(shown) => ok("key", shown),
+                Err(why) => wrong("key", cause(&why), key_fix(&why, route)),
+            });
         }
     }
     findings
@@ -103,48 +100,48 @@ fn key_fix(why: &Error, route: &HostRoute) -> ServerFix {
 }
 
 /// Reservations and the record.
-pub fn ledger(config: &Config) -> Finding {
+pub fn ledger(config: &Config) -> DoctorFinding {
     let path = &config.ledger;
     let directory = path.parent().unwrap_or(Path::new("/"));
     if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let text = format!("{} is not there, or not this user's to write", directory.display());
-        return Finding::wrong("ledger", text, ServerFix::MakeLedgerDirectory);
+        return wrong("ledger", text, ServerFix::MakeLedgerDirectory);
     }
     // Left by root before the directory was given to this user, it keeps that user out.
-    if let Some(file) = SqliteLedger::shut_out(path) {
-        return Finding::wrong(
+    if let Some(file) = ledger::unwritable(path) {
+        return wrong(
             "ledger",
             format!("{} is not this user's to write", file.display()),
             ServerFix::OwnLedger,
         );
     }
-    match SqliteLedger::open_read_only(path) {
+    match ledger::open_read_only(path) {
         Err(ledger::Error::Missing(_)) => {
-            Finding::ok("ledger", format!("none yet: the first repair makes {}", path.display()))
+            ok("ledger", format!("none yet: the first repair makes {}", path.display()))
         }
         Err(
             why @ (ledger::Error::Exposed(_)
             | ledger::Error::Writable(_)
             | ledger::Error::Owner { .. }),
-        ) => Finding::wrong("ledger", why.to_string(), ServerFix::CloseLedger),
-        Err(why) => Finding::wrong("ledger", why.to_string(), ServerFix::CorrectLedger),
-        Ok(_) => Finding::ok("ledger", path.display().to_string()),
+        ) => wrong("ledger", why.to_string(), ServerFix::CloseLedger),
+        Err(why) => wrong("ledger", why.to_string(), ServerFix::CorrectLedger),
+        Ok(_) => ok("ledger", path.display().to_string()),
     }
 }
 
 /// Nagios' external command file and its status file.
-pub fn files_of_nagios(config: &Config) -> Vec<Finding> {
+pub fn files_of_nagios(config: &Config) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     match &config.command_file {
-        None => findings.push(Finding::note(
+        None => findings.push(note(
             "command file",
             "none in the policy: Nagios is not told of repairs, and a recovery is seen at the next \
              check",
             ServerFix::SetCommandFile,
         )),
-        Some(file) => findings.push(match nagios::pipe(file) {
-            Ok(_) => Finding::ok("command file", file.display().to_string()),
-            Err(why) => Finding::wrong("command file", why.to_string(), pipe_fix(file)),
+        Some(file) => findings.push(match command_file::open(file) {
+            Ok(_) => ok("command file", file.display().to_string()),
+            Err(why) => wrong("command file", why.to_string(), pipe_fix(file)),
         }),
     }
     if let Some(file) = &config.status_file {
@@ -161,28 +158,26 @@ fn pipe_fix(file: &Path) -> ServerFix {
     }
 }
 
-fn status(file: &Path) -> Finding {
-    let age = StatusSnapshot::read(file)
-        .map(|board| status_snapshot::age(&board.program, SystemTime::now()));
-    match age {
-        Err(why) => Finding::wrong(
+fn status(file: &Path) -> DoctorFinding {
+    match StatusSnapshot::read(file).map(|snapshot| snapshot.program.age(SystemTime::now())) {
+        Err(why) => wrong(
             "status file",
             format!("{why}; nothing is repaired without it"),
             ServerFix::StatusFile,
         ),
-        Ok(age) if age > STATUS_AGE => Finding::wrong(
+        Ok(age) if age > STATUS_AGE => wrong(
             "status file",
             format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
             ServerFix::StatusFile,
         ),
-        Ok(_) => Finding::ok("status file", file.display().to_string()),
+        Ok(_) => ok("status file", file.display().to_string()),
     }
 }
 
 /// The settings of nagios.cfg without which nothing is ever called or told.
-pub fn settings(main: &MainFile, config: Option<&Config>) -> Finding {
+pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
     let mut wrong = Vec::new();
-    let is = |name: &str, value: &str| main.get(name) == Some(value);
+    let is = |name: &str, value: &str| main.text(name) == Some(value);
     if is("enable_event_handlers", "0") {
         wrong.push("enable_event_handlers=0: no repair is ever called for".to_owned());
     }
@@ -193,32 +188,30 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Finding {
         for (name, ours) in
             [("command_file", &config.command_file), ("status_file", &config.status_file)]
         {
-            if let (Some(theirs), Some(ours)) = (main.get(name), ours)
+            if let (Some(theirs), Some(ours)) = (main.text(name), ours)
                 && Path::new(theirs) != ours
             {
                 wrong.push(format!("{name} is {theirs}, but {} in the policy", ours.display()));
             }
         }
     }
-    if main
-        .get("event_handler_timeout")
-        .and_then(|seconds| seconds.parse::<u32>().ok())
-        .is_some_and(|seconds| seconds < 5)
-    {
+    let timeout = main.text("event_handler_timeout").and_then(|seconds| seconds.parse().ok());
+    if timeout.is_some_and(|seconds: u32| seconds < 5) {
         wrong.push(
             "event_handler_timeout is below 5 s: on a busy server the handler may be killed before \
-             it has begun".to_owned(),
+             it has begun"
+                .to_owned(),
         );
     }
     let ok = format!(
         "{}: event handlers are on (repairctl lint reads the objects)",
         main.path().display()
     );
-    Finding::of("nagios.cfg", ok, wrong, ServerFix::ChangeNagiosCfg)
+    ok_unless("nagios.cfg", ok, wrong, ServerFix::ChangeNagiosCfg)
 }
 
 /// Who opted in, with repairs that the policy has.
-pub fn opted(objects: &Objects, config: &Config) -> Finding {
+pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = objects.opted();
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
     let unknown: Vec<String> = all
@@ -231,13 +224,9 @@ pub fn opted(objects: &Objects, config: &Config) -> Finding {
         })
         .collect();
     if all.is_empty() {
-        return Finding::note(
-            "opted in",
-            "nothing: no host or service has a _REPAIR",
-            ServerFix::OptIn,
-        );
+        return note("opted in", "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
     }
     let ok =
         format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
-    Finding::of("opted in", ok, unknown, ServerFix::AddRepair)
+    ok_unless("opted in", ok, unknown, ServerFix::AddRepair)
 }

@@ -1,39 +1,41 @@
 //! `repairctl explain`: what would happen to an object now, and why.
 
-mod seen;
+pub mod args;
+mod observed;
 
 use std::time::SystemTime;
 
-use handle_repair::cli::Call;
+use engine::status_file;
+use handle_repair::cli::Invocation;
 use handle_repair::explain;
-use ledger::{Ledger, SqliteLedger};
+use handle_repair::verdict::Verdict;
+use ledger::Ledger;
 use plugin_kit::{Out, Problem, ToolResult, clean};
-use policy::{Decision, FleetNow, History, ObjectNow, Reason, decide};
+use policy::{Decision, History, ObjectNow, Observation, Reason, decide};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::cli::Explain;
 use crate::context::Context;
-use crate::history::unread;
-use crate::json::{self, merged};
 use crate::object::Object;
 use crate::split::Split;
-use crate::table::Tone;
-use crate::time;
-use seen::Seen;
+use crate::ui::json::{self, merged};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+use args::ExplainArgs;
+use observed::ObservedObject;
 
-/// What would happen.
+/// The answer of the command.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
-    /// How the object is, for people; none without a status file.
+    /// The state of the object, for people; `None` without a status file.
     state: Option<String>,
-    verdict: Prediction,
-    /// All is well: what a person wants to know is whether it will be repaired when it breaks.
-    broken: Option<Prediction>,
+    prediction: Prediction,
+    /// For an object that is well: whether it will be repaired when it breaks.
+    if_broken: Option<Prediction>,
 }
 
-/// What the decision says to one call.
+/// The decision about one call.
 #[derive(Serialize, Deserialize)]
 struct Prediction {
     event: String,
@@ -50,60 +52,73 @@ struct NoAction {
     code: String,
     text: String,
     recovered: bool,
-    /// When time will have ended the reason, where it can; two of them start anew with every sign
-    /// of trouble.
+    /// When the reason will have passed, if time alone ends it; two of them start anew with every
+    /// sign of trouble.
     allowed_at: Option<SystemTime>,
 }
 
-impl Split for Explain {
+impl Split for ExplainArgs {
     type Data = Explanation;
+
+    fn prints_json(&self) -> bool {
+        self.json
+    }
 
     fn collect(&self, context: &Context) -> Result<Explanation, Problem> {
         let now = SystemTime::now();
         let config = context.config()?;
-        let seen = config
-            .status_file
-            .as_deref()
-            .map(|file| seen::look(file, &self.host, self.service.as_deref()))
-            .transpose()?;
+        let service = self.service.as_deref();
+        let read = |file| status_file::find(file, &self.host, service);
+        let report = config.status_file.as_deref().map(read).transpose()?;
+        let observed = ObservedObject { args: self, policy: context.policy(), report };
         let mut ledger = context.ledger(config)?;
-        let mut ask = |call: &Call, real: bool| -> Result<Prediction, Problem> {
-            let history = history(ledger.as_mut(), call, config, seen.as_ref(), real, now)?;
-            Ok(verdict(call, config, &history, now))
+        let mut predict = |call: &Invocation, is_real: bool| -> Result<Prediction, Problem> {
+            let history = history(
+                ledger.as_mut().map(|ledger| ledger.as_mut() as _),
+                call,
+                config,
+                &observed,
+                is_real,
+                now,
+            )?;
+            Ok(predict(call, config, &history, now))
         };
-        let verdict =
-            ask(&seen::call(self, seen.as_ref(), context.policy())?, self.state.is_none())?;
-        let is_well =
-            self.state.is_none() && verdict.no_action.as_ref().is_some_and(|no| no.recovered);
-        let broken = is_well
-            .then(|| ask(&seen::broken(self, seen.as_ref(), context.policy())?, false))
-            .transpose()?;
-        Ok(Explanation { state: seen.map(|seen| seen.told(now)), verdict, broken })
+        let is_real = self.state.is_none();
+        let prediction = predict(&observed.call()?, is_real)?;
+        let is_well = is_real && prediction.no_action.as_ref().is_some_and(|no| no.recovered);
+        let if_broken = is_well.then(|| predict(&observed.call_if_broken()?, false)).transpose()?;
+        Ok(Explanation { state: observed.state(now), prediction, if_broken })
     }
 
-    fn show(&self, told: Explanation, _: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
+    fn show(
+        &self,
+        explanation: Explanation,
+        _: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
         if self.json {
-            out.line(json::text(format_args!("{:#}", as_json(self, &told))));
+            out.line(json::text(format_args!("{:#}", as_json(self, &explanation))));
         } else {
-            tell(self, &told, out);
+            print(self, &explanation, out);
         }
-        let is_left_broken = told.verdict.in_trouble && told.verdict.no_action.is_some();
+        let prediction = &explanation.prediction;
+        let is_left_broken = prediction.in_trouble && prediction.no_action.is_some();
         Ok(if is_left_broken { ToolResult::Wrong } else { ToolResult::Fine })
     }
 }
 
-fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> Prediction {
+fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTime) -> Prediction {
     let no_action = match decide(&call.event, &config.policy, history) {
         Decision::Repair(_) => None,
         Decision::NoAction(why) => Some(NoAction {
-            code: why.code().to_owned(),
+            code: why.code().as_str().to_owned(),
             text: why.to_string(),
             recovered: matches!(why, Reason::Recovered(_)),
             allowed_at: why.retry_after().and_then(|left| now.checked_add(left)),
         }),
     };
     Prediction {
-        event: explain::event_text(&call.event),
+        event: call.event.change(),
         in_trouble: !call.event.state.is_good(),
         repair: call.event.repair.as_ref().map(ToString::to_string),
         no_action,
@@ -111,44 +126,38 @@ fn verdict(call: &Call, config: &Config, history: &History, now: SystemTime) -> 
     }
 }
 
-/// What the ledger and the status file know. Of a state that is only supposed, the real one says
-/// nothing.
+/// What the ledger and the status file know. The real state says nothing about one that is only
+/// supposed.
 fn history(
-    ledger: Option<&mut SqliteLedger>,
-    call: &Call,
+    ledger: Option<&mut dyn Ledger>,
+    call: &Invocation,
     config: &Config,
-    seen: Option<&Seen>,
-    real: bool,
+    observed: &ObservedObject<'_>,
+    is_real: bool,
     now: SystemTime,
 ) -> Result<History, Problem> {
-    let known = match ledger {
-        Some(ledger) => {
-            ledger.history(&call.event, config.policy.fleet.started.per, now).map_err(unread)?
-        }
-        None => History::default(),
-    };
-    let Some(seen) = seen else { return Ok(known) };
-    let object = seen.object.as_ref();
-    let now = object.map(|object| ObjectNow {
-        state: real.then(|| object.state()),
+    let object = observed.object().map_or(ObjectNow::default(), |object| ObjectNow {
+        state: is_real.then(|| object.state()),
         acknowledged: object.acknowledged && !object.state().is_good(),
         flapping: object.flapping,
     });
-    Ok(History { now, fleet: FleetNow { share: Some(seen.share), ..known.fleet.clone() }, ..known })
+    let shown = observed.report.as_ref().map(|report| Observation { object, share: report.share });
+    ledger::gather(ledger, &call.event, config.policy.fleet.started.per, now, shown)
+        .map_err(Problem::failed)
 }
 
-fn tell(words: &Explain, told: &Explanation, out: &mut Out) {
-    let object = Object { host: &words.host, service: words.service.as_deref() };
-    headline(&object.to_string(), &told.verdict, out);
-    if let Some(broken) = &told.broken {
+fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
+    let Explanation { state, prediction, if_broken } = explanation;
+    let object = Object { host: &args.host, service: args.service.as_deref() };
+    headline(&object.to_string(), prediction, out);
+    if let Some(broken) = if_broken {
         headline(&format!("  if it were {}", broken.event), broken, out);
     }
     out.line("");
     let unknown = "as given: without status_file in the policy nobody knows how it is now";
-    let state = ("state".to_owned(), told.state.clone().unwrap_or_else(|| unknown.to_owned()));
-    for (name, text) in
-        std::iter::once(&state).chain(&told.broken.as_ref().unwrap_or(&told.verdict).because)
-    {
+    let state = ("state".to_owned(), state.clone().unwrap_or_else(|| unknown.to_owned()));
+    let because = &if_broken.as_ref().unwrap_or(prediction).because;
+    for (name, text) in std::iter::once(&state).chain(because) {
         out.line(format!(
             "  {} {}",
             Tone::Faint.paint(&format!("{:<8}", clean(name)), out),
@@ -157,32 +166,42 @@ fn tell(words: &Explain, told: &Explanation, out: &mut Out) {
     }
 }
 
-fn headline(what: &str, verdict: &Prediction, out: &mut Out) {
-    let Some(why) = &verdict.no_action else {
-        let name = clean(verdict.repair.as_deref().unwrap_or_default());
-        return out.line(format!("{what}: {} with {name}", Tone::Good.paint("WOULD REPAIR", out)));
+fn headline(what: &str, prediction: &Prediction, out: &mut Out) {
+    let Some(why) = &prediction.no_action else {
+        let name = clean(prediction.repair.as_deref().unwrap_or_default());
+        return out.line(format!(
+            "{what}: {} with {name}",
+            Tone::Good.paint(Verdict::WouldRepair.as_str(), out)
+        ));
     };
     let tone = if why.recovered { Tone::Good } else { Tone::Uneasy };
-    out.line(format!("{what}: {}: {}", tone.paint("NO ACTION", out), clean(&why.text)));
+    out.line(format!(
+        "{what}: {}: {}",
+        tone.paint(Verdict::NoAction.as_str(), out),
+        clean(&why.text)
+    ));
     if let Some(then) = why.allowed_at {
         let indent = what.len() - what.trim_start().len() + 2;
         out.line(format!("{:indent$}allowed again at {}", "", time::shown(then)));
     }
 }
 
-fn as_json(words: &Explain, told: &Explanation) -> Value {
-    let one = |verdict: &Prediction| {
-        let why = verdict.no_action.as_ref();
+fn as_json(args: &ExplainArgs, explanation: &Explanation) -> Value {
+    let one = |prediction: &Prediction| {
+        let why = prediction.no_action.as_ref();
+        let because =
+            prediction.because.iter().map(|(name, text)| (name.clone(), text.as_str().into()));
+        let because: Map<String, Value> = because.collect();
         json!({
-            "event": verdict.event,
-            "repair": verdict.repair,
+            "event": prediction.event, "repair": prediction.repair,
             "decision": if why.is_none() { "repair" } else { "no-action" },
-            "reason": why.map(|why| &why.code),
-            "text": why.map(|why| &why.text),
-            "allowed_at": why.and_then(|why| why.allowed_at).map(time::rfc3339),
-            "because": verdict.because.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect::<Map<_, _>>(),
+            "reason": why.map(|why| &why.code), "text": why.map(|why| &why.text),
+            "allowed_at": why.and_then(|why| why.allowed_at).map(time::rfc3339), "because": because,
         })
     };
-    let about = json!({"host": words.host, "service": words.service, "if_broken": told.broken.as_ref().map(one)});
-    merged(one(&told.verdict), about)
+    let about = json!({
+        "host": args.host, "service": args.service,
+        "if_broken": explanation.if_broken.as_ref().map(one),
+    });
+    merged(one(&explanation.prediction), about)
 }

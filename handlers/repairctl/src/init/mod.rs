@@ -1,63 +1,54 @@
 //! `repairctl init`: from nothing to a policy, a key and the host's side.
 
-mod here;
+pub mod args;
+mod error;
+mod host;
 mod recipe;
 mod script;
-mod there;
+mod server;
 
 use std::path::Path;
 
+use engine::account;
+use engine::configuration::{self, MainFile};
 use plugin_kit::{Out, Problem, ToolResult};
 use privsep::Account;
-use serde::{Deserialize, Serialize};
 
-use crate::cli::Init;
-use crate::configuration;
 use crate::context::Context;
 use crate::gate_setup;
-use crate::nagios::{self, MainFile};
 use crate::split::Split;
-use here::Here;
+use args::InitArgs;
+use error::InitError;
 use recipe::Recipe;
+use server::{NagiosSettings, ServerSetup};
 
-/// What Nagios' files say, read by its own user.
-#[derive(Serialize, Deserialize)]
-pub struct NagiosSettings {
-    /// As whom its main configuration has it run.
-    user: Option<String>,
-    command_file: Option<String>,
-    status_file: Option<String>,
-}
-
-impl Split for Init {
+impl Split for InitArgs {
     type Data = NagiosSettings;
 
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
-        nagios::account_to_become(self.nagios_user.as_deref(), context.nagios_cfg())
+        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg())?)
     }
 
     fn validate(&self, context: &Context) -> Result<(), Problem> {
-        recipes(self)?;
+        Recipe::read_all(&self.repairs)?;
         if !context.policy().is_absolute() || !self.dir.is_absolute() {
             return Err(Problem::Usage(
-                "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing was \
-                 done".into(),
+                "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing \
+                 was done"
+                    .into(),
             ));
         }
         if !rustix::process::geteuid().is_root() {
-            let why = "init gives files to root and to Nagios' user, so it needs root: sudo \
-                       repairctl init ...; nothing was done";
-            return Err(Problem::Usage(why.into()));
+            return Err(InitError::NotRoot.into());
         }
         Ok(())
     }
 
     fn collect(&self, context: &Context) -> Result<NagiosSettings, Problem> {
         let main = MainFile::find(context.nagios_cfg())?;
-        let get = |name| main.as_ref().and_then(|main| main.get(name)).map(str::to_owned);
-        let user = main.as_ref().and_then(MainFile::user).map(str::to_owned);
+        let get = |name| main.as_ref().and_then(|main| main.text(name)).map(str::to_owned);
         Ok(NagiosSettings {
-            user,
+            user: main.as_ref().and_then(MainFile::user).map(str::to_owned),
             command_file: get("command_file"),
             status_file: get("status_file"),
         })
@@ -69,63 +60,56 @@ impl Split for Init {
         context: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
-        let recipes = recipes(self)?;
-        let main = MainFile::of_root(context.nagios_cfg());
-        let account = nagios::account(self.nagios_user.as_deref(), main.as_ref())?;
-        if let (Some(user), None, None) = (&nagios.user, &self.nagios_user, &main)
-            && *user != account.name
-        {
-            return Err(Problem::Usage(format!(
-                "Nagios' main configuration, which others than root can change, says that it runs \
-                 as '{user}': if that is right, \
-                 give --nagios-user; nothing was done"
-            )));
-        }
-        let whose = match &main {
-            _ if self.nagios_user.is_some() => "says --nagios-user".to_owned(),
-            Some(main) if main.user().is_some() => format!("says {}", main.path().display()),
-            _ => "found by its usual name".to_owned(),
+        let recipes = Recipe::read_all(&self.repairs)?;
+        let account = account_of_nagios(self, &nagios, context, out)?;
+        let server = ServerSetup {
+            policy: context.policy(),
+            ledger_directory: &self.dir,
+            account: &account,
+            nagios: &nagios,
         };
-        out.line(format!("Nagios runs as {}:{} ({whose})", account.name, account.group));
-        let here =
-            Here { policy: context.policy(), dir: &self.dir, account: &account, nagios: &nagios };
-        here.set_up(&recipes, out)?;
-        missing(context, &recipes, out);
+        server.set_up(&recipes, out)?;
+        note_missing_repairs(context, &recipes, out);
         let repairs = recipe::repairs_json(&recipes);
         let found = match &self.target {
-            Some(host) => there::set_up(self, host, context, &repairs, out)?,
+            Some(host) => host::set_up(self, host, context, &repairs, out)?,
             None => {
-                to_paste(context, &repairs, out);
+                print_script(context, &repairs, out);
                 ToolResult::Fine
             }
         };
         if found == ToolResult::Fine {
-            next(self, &recipes, context.nagios_cfg(), &account, out);
+            print_next_steps(self, &recipes, context.nagios_cfg(), &account, out);
         }
         Ok(found)
     }
 }
 
-fn recipes(words: &Init) -> Result<Vec<Recipe>, Problem> {
-    let named =
-        if words.repairs.is_empty() { vec!["httpd".to_owned()] } else { words.repairs.clone() };
-    let recipes: Result<Vec<Recipe>, String> =
-        named.iter().map(|text| Recipe::read(text)).collect();
-    let recipes =
-        recipes.map_err(|why| Problem::Usage(format!("--repair: {why}; nothing was done")))?;
-    let is_twice =
-        |(at, one): (usize, &Recipe)| recipes.iter().take(at).any(|other| other.name == one.name);
-    match recipes.iter().enumerate().find(|one| is_twice(*one)) {
-        Some((_, twice)) => Err(Problem::Usage(format!(
-            "--repair: '{}' is named twice; nothing was done",
-            twice.name
-        ))),
-        None => Ok(recipes),
+/// The account Nagios runs as, printed with its source. Root takes the word of nobody else for it.
+fn account_of_nagios(
+    args: &InitArgs,
+    nagios: &NagiosSettings,
+    context: &Context,
+    out: &mut Out,
+) -> Result<Account, Problem> {
+    let main = MainFile::of_root(context.nagios_cfg());
+    let account = account::find(args.nagios_user.as_deref(), main.as_ref())?;
+    if let (Some(user), None, None) = (&nagios.user, &args.nagios_user, &main)
+        && *user != account.name
+    {
+        return Err(InitError::UnprovenUser(user.clone()).into());
     }
+    let source = match &main {
+        _ if args.nagios_user.is_some() => "says --nagios-user".to_owned(),
+        Some(main) if main.user().is_some() => format!("says {}", main.path().display()),
+        _ => "found by its usual name".to_owned(),
+    };
+    out.line(format!("Nagios runs as {}:{} ({source})", account.name, account.group));
+    Ok(account)
 }
 
 /// A policy that was kept may not know what the host is set up for.
-fn missing(context: &Context, recipes: &[Recipe], out: &mut Out) {
+fn note_missing_repairs(context: &Context, recipes: &[Recipe], out: &mut Out) {
     let Ok(config) = context.config() else { return };
     for recipe in recipes.iter().filter(|recipe| !config.policy.repairs.contains_key(&recipe.name))
     {
@@ -137,12 +121,12 @@ fn missing(context: &Context, recipes: &[Recipe], out: &mut Out) {
     }
 }
 
-fn to_paste(context: &Context, repairs: &str, out: &mut Out) {
+fn print_script(context: &Context, repairs: &str, out: &mut Out) {
     let key = context
         .config()
         .map(|config| config.routes.route("", None).key)
         .unwrap_or_else(|_| context.policy().with_file_name("id_ed25519"));
-    let here = there::gate_here().unwrap_or_else(|| gate_setup::GATE.into());
+    let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \
         mode 755 (one static file, \
@@ -153,7 +137,7 @@ fn to_paste(context: &Context, repairs: &str, out: &mut Out) {
     // In a subshell, so that what goes wrong does not end the shell it is pasted into.
     out.line(format!(
         "(\n{})",
-        script::text(&script::Source::Copied, &gate_setup::key_line(&key), repairs)
+        script::text(&script::GateSource::Copied, &gate_setup::key_line(&key), repairs)
     ));
 }
 
@@ -162,14 +146,14 @@ fn to_paste(context: &Context, repairs: &str, out: &mut Out) {
 const PACKAGED_OBJECTS: [&str; 2] =
     ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 
-fn next(
-    words: &Init,
+fn print_next_steps(
+    args: &InitArgs,
     recipes: &[Recipe],
     nagios_cfg: Option<&Path>,
     account: &Account,
     out: &mut Out,
 ) {
-    let host = words.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
+    let host = args.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
     let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
     let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
     let file = nagios_cfg

@@ -1,7 +1,42 @@
 //! First repairs: what is restarted on the host, and which check proves it. Pure.
 
-use policy::RepairName;
+use std::collections::BTreeSet;
+
+use plugin_kit::Problem;
+use policy::{BadName, RepairName};
 use serde_json::{Value, json};
+
+/// Why a text does not describe a repair.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRecipe {
+    /// The name of the repair is not valid.
+    #[error(transparent)]
+    Name(#[from] BadName),
+    /// The name of the unit is not valid.
+    #[error("'{}' is no name of a systemd unit", plugin_kit::clean(.0))]
+    Unit(String),
+    /// No check is known for the repair or its unit.
+    #[error(
+        "no check is known that proves '{name}': name it after one of {} (--repair httpd:{unit}), \
+         or write it into the policy by hand",
+        known_names().join(", ")
+    )]
+    NoCheck {
+        /// The name of the repair.
+        name: RepairName,
+        /// The unit that it restarts.
+        unit: String,
+    },
+    /// Two repairs have this name.
+    #[error("'{0}' is named twice")]
+    Duplicate(RepairName),
+}
+
+impl From<BadRecipe> for Problem {
+    fn from(bad: BadRecipe) -> Problem {
+        Problem::Usage(format!("--repair: {bad}; nothing was done"))
+    }
+}
 
 /// A repair as `--repair NAME[:UNIT]` names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,34 +61,45 @@ const CHECKS: [(&[&str], &[&str]); 6] = [
     (&["redis", "redis-server"], &["check_tcp", "-H", "{address}", "-p", "6379", "-t", "10"]),
 ];
 
+fn known_names() -> Vec<&'static str> {
+    CHECKS.iter().flat_map(|(names, _)| names.iter().copied()).collect()
+}
+
 impl Recipe {
     /// Reads `httpd`, or `httpd:apache2`.
-    pub fn read(text: &str) -> Result<Recipe, String> {
+    pub fn read(text: &str) -> Result<Recipe, BadRecipe> {
         let (name, unit) = text.split_once(':').unwrap_or((text, text));
         let unit = unit.strip_suffix(".service").unwrap_or(unit);
-        let name: RepairName = name.parse().map_err(|bad: policy::BadName| bad.to_string())?;
+        let name: RepairName = name.parse()?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '_' | '.' | '-');
         if unit.is_empty()
             || unit.len() > 100
             || unit.starts_with(['-', '.'])
             || !unit.chars().all(plain)
         {
-            return Err(format!("'{}' is no name of a systemd unit", plugin_kit::clean(unit)));
+            return Err(BadRecipe::Unit(unit.to_owned()));
         }
         let known = |word: &str| {
             CHECKS.iter().find(|(names, _)| names.contains(&word)).map(|(_, verify)| *verify)
         };
-        let verify = known(name.as_str()).or_else(|| known(unit)).ok_or_else(|| {
-            let all: Vec<&str> =
-                CHECKS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
-            format!(
-                "no check is known that proves '{name}': name it after one of {} (--repair \
-                 httpd:{unit}), or write it into \
-                 the policy by hand",
-                all.join(", ")
-            )
-        })?;
-        Ok(Recipe { name, unit: unit.to_owned(), verify })
+        let (verify, unit) = (known(name.as_str()).or_else(|| known(unit)), unit.to_owned());
+        match verify {
+            Some(verify) => Ok(Recipe { name, unit, verify }),
+            None => Err(BadRecipe::NoCheck { name, unit }),
+        }
+    }
+
+    /// Reads each of them; `httpd` if there are none.
+    pub fn read_all(texts: &[String]) -> Result<Vec<Recipe>, BadRecipe> {
+        let default = ["httpd".to_owned()];
+        let texts = if texts.is_empty() { &default } else { texts };
+        let recipes: Vec<Recipe> =
+            texts.iter().map(|text| Recipe::read(text)).collect::<Result<_, _>>()?;
+        let mut names = BTreeSet::new();
+        match recipes.iter().find(|recipe| !names.insert(recipe.name.as_str())) {
+            Some(twice) => Err(BadRecipe::Duplicate(twice.name.clone())),
+            None => Ok(recipes),
+        }
     }
 
     /// Its part of policy.json.

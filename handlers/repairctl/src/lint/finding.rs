@@ -1,17 +1,17 @@
-//! What was found, where, and how it is mended.
+//! Findings: what is wrong, where, and how to fix it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use engine::configuration::Location;
 use plugin_kit::{Out, clean};
 use serde_json::{Value as Json, json};
 
-use crate::configuration::At;
-use crate::table::Tone;
+use crate::ui::tone::Tone;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum LintLevel {
     /// Something is not repaired, or repaired when it must not be.
     Error,
     /// It works, but not as well, or not in every case.
@@ -20,30 +20,30 @@ pub enum Level {
     Note,
 }
 
-impl Level {
-    /// The word.
+impl LintLevel {
+    /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Level::Error => "error",
-            Level::Warning => "warning",
-            Level::Note => "note",
+            LintLevel::Error => "error",
+            LintLevel::Warning => "warning",
+            LintLevel::Note => "note",
         }
     }
 
     fn tone(self) -> Tone {
         match self {
-            Level::Error => Tone::Bad,
-            Level::Warning => Tone::Uneasy,
-            Level::Note => Tone::Faint,
+            LintLevel::Error => Tone::Bad,
+            LintLevel::Warning => Tone::Uneasy,
+            LintLevel::Note => Tone::Faint,
         }
     }
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
-pub struct Finding {
-    /// How bad.
-    pub level: Level,
+pub struct LintFinding {
+    /// The severity.
+    pub level: LintLevel,
     /// A short word, the same for every occurrence.
     pub code: &'static str,
     /// What is wrong.
@@ -52,16 +52,16 @@ pub struct Finding {
     pub fix: String,
 }
 
-/// All that was found, by place; what is found at one place for many objects is one finding.
+/// All findings, by place; the same one at one place for many objects is one finding.
 #[derive(Debug, Default)]
-pub struct Findings(BTreeMap<(At, &'static str, String), (Finding, Vec<String>)>);
+pub struct Findings(BTreeMap<(Location, &'static str, String), (LintFinding, Vec<String>)>);
 
-/// So many objects are named in a line.
+/// The number of objects that are named in a line.
 const NAMED: usize = 2;
 
 impl Findings {
-    /// Adds one; `object` is what it is about, or empty.
-    pub fn add(&mut self, at: &At, finding: Finding, object: &str) {
+    /// Adds a finding; `object` is its object, or empty.
+    pub fn add(&mut self, at: &Location, finding: LintFinding, object: &str) {
         let key = (at.clone(), finding.code, finding.text.clone());
         let objects = match self.0.entry(key) {
             Entry::Occupied(known) => &mut known.into_mut().1,
@@ -72,8 +72,8 @@ impl Findings {
         }
     }
 
-    /// How many of a level.
-    pub fn count(&self, level: Level) -> usize {
+    /// The number of findings of a level.
+    pub fn count(&self, level: LintLevel) -> usize {
         self.0.values().filter(|(finding, _)| finding.level == level).count()
     }
 
@@ -96,12 +96,13 @@ impl Findings {
     /// For programs.
     pub fn json(&self) -> Vec<Json> {
         let one = |((at, code, _), (finding, objects)): (
-            &(At, &str, String),
-            &(Finding, Vec<String>),
+            &(Location, &str, String),
+            &(LintFinding, Vec<String>),
         )| {
             json!({
-                "level": finding.level.as_str(), "code": code, "file": at.file.display().to_string(), "line": at.line,
-                "text": finding.text, "objects": objects, "fix": finding.fix,
+                "level": finding.level.as_str(), "code": code,
+                "file": at.file.display().to_string(), "line": at.line, "text": finding.text,
+                "objects": objects, "fix": finding.fix,
             })
         };
         self.0.iter().map(one).collect()
@@ -119,16 +120,16 @@ fn named(objects: &[String]) -> String {
 }
 
 /// An error.
-pub fn error(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { level: Level::Error, code, text: text.into(), fix: fix.into() }
+pub fn error(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> LintFinding {
+    LintFinding { level: LintLevel::Error, code, text: text.into(), fix: fix.into() }
 }
 
 /// A warning.
-pub fn warning(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { level: Level::Warning, code, text: text.into(), fix: fix.into() }
+pub fn warning(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> LintFinding {
+    LintFinding { level: LintLevel::Warning, code, text: text.into(), fix: fix.into() }
 }
 
 /// A note.
-pub fn note(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { level: Level::Note, code, text: text.into(), fix: fix.into() }
+pub fn note(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> LintFinding {
+    LintFinding { level: LintLevel::Note, code, text: text.into(), fix: fix.into() }
 }

@@ -1,17 +1,19 @@
-//! What the main file says about event handlers, and whether it and the policies mean the same
+//! Checks the main file: its settings for event handlers, and whether the policies name the same
 //! files.
 
 use std::path::Path;
 
-use super::finding::{Finding, Findings, error, note, warning};
+use engine::configuration::{Configuration, Location, MainFile};
+
+use super::command_line::split;
+use super::finding::{Findings, LintFinding, LintLevel, error, warning};
 use super::handler;
 use super::policies::{Policies, place};
-use crate::configuration::{At, Configuration, MainFile};
 
-/// Looks at the main file; there is none when an object file was named.
+/// Checks the main file, unless an object file was named instead.
 pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut Findings) {
     let main = &configuration.main;
-    let Some(whole) = main.at() else { return };
+    let Some(whole) = main.whole() else { return };
     switches(main, &whole, findings);
     for name in ["global_host_event_handler", "global_service_event_handler"] {
         global_handler(name, configuration, findings);
@@ -49,78 +51,100 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
     }
 }
 
-fn switches(main: &MainFile, whole: &At, findings: &mut Findings) {
-    let mut wrong = |name: &str, is_wrong: bool, finding: Finding| {
-        if is_wrong {
-            findings.add(main.get(name).map_or(whole, |value| &value.at), finding, "");
+/// A setting that can be wrong for event handlers.
+struct Switch {
+    name: &'static str,
+    is_wrong: fn(&MainFile) -> bool,
+    level: LintLevel,
+    code: &'static str,
+    text: &'static str,
+    fix: &'static str,
+}
+
+const SWITCHES: [Switch; 7] = [
+    Switch {
+        name: "enable_event_handlers",
+        is_wrong: |main| is_off(main, "enable_event_handlers"),
+        level: LintLevel::Error,
+        code: "handlers-disabled",
+        text: "enable_event_handlers is 0: Nagios calls no event handler at all",
+        fix: "set enable_event_handlers=1",
+    },
+    Switch {
+        name: "enable_environment_macros",
+        is_wrong: |main| is_on(main, "enable_environment_macros"),
+        level: LintLevel::Warning,
+        code: "environment-macros",
+        text: "enable_environment_macros is 1: every call gets hundreds of variables, plugin \
+               output among them, and costs many times as much",
+        fix: "set enable_environment_macros=0; handle_repair needs none of them",
+    },
+    Switch {
+        name: "retain_state_information",
+        is_wrong: |main| !is_on(main, "retain_state_information"),
+        level: LintLevel::Warning,
+        code: "no-retention",
+        text: "state is not retained: after a restart of Nagios every fault begins again at SOFT \
+               1, acknowledgements are lost, and it is repaired again",
+        fix: "set retain_state_information=1, with a state_retention_file",
+    },
+    Switch {
+        name: "illegal_macro_output_chars",
+        is_wrong: |main| main.text("illegal_macro_output_chars").is_none_or(str::is_empty),
+        level: LintLevel::Warning,
+        code: "no-illegal-characters",
+        text: "illegal_macro_output_chars is empty: plugin output reaches command lines as it is",
+        fix: "set illegal_macro_output_chars=`~$&|'\"<>",
+    },
+    Switch {
+        name: "log_service_retries",
+        is_wrong: |main| is_off(main, "log_service_retries"),
+        level: LintLevel::Note,
+        code: "no-soft-states-in-log",
+        text: "log_service_retries is 0: the log does not show SOFT states, which repairctl \
+               replay needs",
+        fix: "set log_service_retries=1 and log_host_retries=1",
+    },
+    Switch {
+        name: "use_regexp_matching",
+        is_wrong: |main| is_on(main, "use_regexp_matching"),
+        level: LintLevel::Note,
+        code: "names-are-patterns",
+        text: "use_regexp_matching is 1: services whose hosts are chosen by patterns are not \
+               looked at",
+        fix: EXPANDED,
+    },
+    Switch {
+        name: "use_true_regexp_matching",
+        is_wrong: |main| {
+            is_on(main, "use_true_regexp_matching") && !is_on(main, "use_regexp_matching")
+        },
+        level: LintLevel::Note,
+        code: "names-are-patterns",
+        text: "use_true_regexp_matching is 1: services whose hosts are chosen by patterns are not \
+               looked at",
+        fix: EXPANDED,
+    },
+];
+
+const EXPANDED: &str = "lint the object_cache_file as well: there they are expanded";
+
+fn is_on(main: &MainFile, name: &str) -> bool {
+    main.get(name).is_some_and(|value| value.is_on())
+}
+
+fn is_off(main: &MainFile, name: &str) -> bool {
+    main.get(name).is_some_and(|value| !value.is_on())
+}
+
+fn switches(main: &MainFile, whole: &Location, findings: &mut Findings) {
+    for &Switch { name, is_wrong, level, code, text, fix } in &SWITCHES {
+        if is_wrong(main) {
+            let at = main.get(name).map_or(whole, |value| &value.at);
+            let finding = LintFinding { level, code, text: text.into(), fix: fix.into() };
+            findings.add(at, finding, "");
         }
-    };
-    let is_off = |name: &str| main.get(name).is_some_and(|value| !value.is_on());
-    let is_on = |name: &str| main.get(name).is_some_and(|value| value.is_on());
-    wrong(
-        "enable_event_handlers",
-        is_off("enable_event_handlers"),
-        error(
-            "handlers-disabled",
-            "enable_event_handlers is 0: Nagios calls no event handler at all",
-            "set enable_event_handlers=1",
-        ),
-    );
-    wrong(
-        "enable_environment_macros",
-        is_on("enable_environment_macros"),
-        warning(
-            "environment-macros",
-            "enable_environment_macros is 1: every call gets hundreds of variables, plugin output \
-             among them, and costs many times as much",
-            "set enable_environment_macros=0; handle_repair needs none of them",
-        ),
-    );
-    wrong(
-        "retain_state_information",
-        !is_on("retain_state_information"),
-        warning(
-            "no-retention",
-            "state is not retained: after a restart of Nagios every fault begins again at SOFT 1, \
-             acknowledgements are lost, and it is repaired again",
-            "set retain_state_information=1, with a state_retention_file",
-        ),
-    );
-    wrong(
-        "illegal_macro_output_chars",
-        main.get("illegal_macro_output_chars").is_none_or(|value| value.text.is_empty()),
-        warning(
-            "no-illegal-characters",
-            "illegal_macro_output_chars is empty: plugin output reaches command lines as it is",
-            "set illegal_macro_output_chars=`~$&|'\"<>",
-        ),
-    );
-    wrong(
-        "log_service_retries",
-        is_off("log_service_retries"),
-        note(
-            "no-soft-states-in-log",
-            "log_service_retries is 0: the log does not show SOFT states, which repairctl replay \
-             needs",
-            "set log_service_retries=1 and log_host_retries=1",
-        ),
-    );
-    let regexps = if is_on("use_regexp_matching") {
-        "use_regexp_matching"
-    } else {
-        "use_true_regexp_matching"
-    };
-    wrong(
-        regexps,
-        is_on(regexps),
-        note(
-            "names-are-patterns",
-            format!(
-                "{regexps} is 1: services whose hosts are chosen by patterns are not looked at"
-            ),
-            "lint the object_cache_file as well: there they are expanded",
-        ),
-    );
+    }
 }
 
 fn global_handler(name: &'static str, configuration: &Configuration, findings: &mut Findings) {
@@ -128,7 +152,7 @@ fn global_handler(name: &'static str, configuration: &Configuration, findings: &
     let command =
         value.text.split('!').next().and_then(|name| configuration.objects.commands.get(name));
     if command.is_some_and(|command| {
-        handler::find(&handler::words(&command.line), &configuration.main).is_some()
+        handler::find(&split(&command.line.text), &configuration.main).is_some()
     }) {
         let text = format!(
             "{name} is handle_repair: it is started for every change of everything, and twice \

@@ -1,54 +1,62 @@
-//! A command line that calls handle_repair. It is filled with made-up values and read as
-//! handle_repair itself would read it; what arrives tells what Nagios passes.
+//! A command line that calls handle_repair. It is filled with sample values and read as
+//! handle_repair itself would read it; the result shows what Nagios passes.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use handle_repair::cli::{self, Call};
-use policy::ObjectState;
+use engine::configuration::{DirectiveValue, MainFile};
+use handle_repair::cli::{self, Invocation};
 
-use super::finding::{Finding, error, note, warning};
-use super::words::{Quote, Words, fill, split};
-use crate::configuration::{MainFile, Value};
+use super::command_line::{CommandLine, Quote, fill};
+use super::finding::{LintFinding, error, note, warning};
 
-/// What an event handler is attached to.
+/// The kind of object that an event handler is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ObjectKind {
     /// A host.
     Host,
     /// A service.
     Service,
 }
 
-impl Kind {
-    fn prefix(self) -> &'static str {
+impl ObjectKind {
+    /// The prefix of its macros.
+    pub fn prefix(self) -> &'static str {
         match self {
-            Kind::Host => "HOST",
-            Kind::Service => "SERVICE",
+            ObjectKind::Host => "HOST",
+            ObjectKind::Service => "SERVICE",
         }
     }
 
-    fn word(self) -> &'static str {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
         match self {
-            Kind::Host => "host",
-            Kind::Service => "service",
+            ObjectKind::Host => "host",
+            ObjectKind::Service => "service",
+        }
+    }
+
+    /// Its command in nagios-config/commands.cfg.
+    pub fn command(self) -> &'static str {
+        match self {
+            ObjectKind::Host => "handle_host_repair",
+            ObjectKind::Service => "handle_repair",
         }
     }
 }
 
-const HOST: &str = "lint-host";
-const SERVICE: &str = "lint-service";
+/// The sample of `$HOSTNAME$`.
+pub const HOST: &str = "lint-host";
+/// The sample of `$SERVICEDESC$`.
+pub const SERVICE: &str = "lint-service";
 const REPAIR: &str = "lint-repair";
-const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
+/// The sample of `$_HOSTREPAIR$` in a service's handler.
+pub const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
 
-/// A host names the handler of services, or the other way round: wrong where it is named, not at
-/// the command.
-pub const OTHER_KIND: &str = "handler-of-other-kind";
-
-/// A made-up value for each macro that handle_repair wants, each different. In a host's handler
+/// A sample value for each macro that handle_repair wants, each different. In a host's handler
 /// Nagios leaves the macros of services as they are.
-fn sample(kind: Kind, arguments: &[&str], name: &str) -> Option<String> {
-    let service = |value: &str| (kind == Kind::Service).then(|| value.to_owned());
+fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
+    let service = |value: &str| (kind == ObjectKind::Service).then(|| value.to_owned());
     let host = |value: &str| Some(value.to_owned());
     match name {
         "SERVICESTATE" => service("CRITICAL"),
@@ -69,7 +77,7 @@ fn sample(kind: Kind, arguments: &[&str], name: &str) -> Option<String> {
         "HOSTPROBLEMID" => host("4712"),
         "HOSTNAME" => host(HOST),
         "HOSTADDRESS" => host("lint-address"),
-        "_HOSTREPAIR" => host(if kind == Kind::Host { REPAIR } else { REPAIR_OF_HOST }),
+        "_HOSTREPAIR" => host(if kind == ObjectKind::Host { REPAIR } else { REPAIR_OF_HOST }),
         other if other.starts_with("SERVICE") => service("lint-other"),
         other if other.starts_with("HOST") => host("lint-other"),
         other => {
@@ -79,37 +87,50 @@ fn sample(kind: Kind, arguments: &[&str], name: &str) -> Option<String> {
     }
 }
 
-/// Where in a command line handle_repair is called.
-pub enum Found {
+/// The place of handle_repair in a command line.
+pub enum HandlerCall {
     /// Its arguments, macros as they are, without what belongs to a shell.
-    Called(Vec<String>),
+    Direct(Vec<String>),
     /// Within one word, as in `sh -c '...'`.
     Nested,
 }
 
-/// Whether a command line calls handle_repair.
-pub fn find(words: &Words, main: &MainFile) -> Option<Found> {
+/// Finds the call of handle_repair in a command line.
+pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
     let is_ours = |text: &str| text.rsplit('/').next() == Some("handle_repair");
-    let at = words.words.iter().position(|word| is_ours(&main.with_users(&word.text)));
+    let at = line.words.iter().position(|word| is_ours(&main.with_users(&word.text)));
     if let Some(at) = at {
-        let after = words.words.iter().skip(at + 1).take_while(|word| !word.is_operator);
-        return Some(Found::Called(after.map(|word| word.text.clone()).collect()));
+        let after = line.words.iter().skip(at + 1).take_while(|word| !word.is_operator);
+        return Some(HandlerCall::Direct(after.map(|word| word.text.clone()).collect()));
     }
-    words.words.iter().any(|word| word.text.contains("handle_repair")).then_some(Found::Nested)
+    line.words.iter().any(|word| word.text.contains("handle_repair")).then_some(HandlerCall::Nested)
 }
 
-/// The call that Nagios would make, with made-up values, or what handle_repair would say against
-/// it. `$USERn$` stays as it is, for its value might be a password that is then shown.
-pub fn call(arguments: &[String], kind: Kind, event_handler: &str) -> Result<Call, String> {
+/// What handle_repair says against its arguments.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RefusedArguments(String);
+
+/// Returns the call that Nagios would make, with sample values. `$USERn$` stays as it is, for its
+/// value might be a password, which would be shown.
+///
+/// # Errors
+/// handle_repair would refuse it.
+pub fn call(
+    arguments: &[String],
+    kind: ObjectKind,
+    event_handler: &str,
+) -> Result<Invocation, RefusedArguments> {
     let given: Vec<&str> = event_handler.split('!').skip(1).collect();
     let argv: Vec<OsString> =
         arguments.iter().map(|word| fill(word, |name| sample(kind, &given, name)).into()).collect();
-    cli::read(&argv)
-        .map_err(|problem| problem.to_string().trim_end_matches("; nothing was run").to_owned())
+    cli::read(&argv).map_err(|problem| {
+        RefusedArguments(problem.to_string().trim_end_matches("; nothing was run").to_owned())
+    })
 }
 
 /// The repair that `_REPAIR` or the command line itself names: the second is the same for all.
-pub fn fixed_repair(call: &Call) -> Option<&str> {
+pub fn fixed_repair(call: &Invocation) -> Option<&str> {
     call.event
         .repair
         .as_ref()
@@ -130,14 +151,14 @@ pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
     None
 }
 
-/// What is wrong with a command line, whoever it is called for.
-pub fn line(line: &Value, words: &Words, found: &Found) -> Vec<Finding> {
-    // What is missing for it is not found once more.
+/// Checks a command line for all objects.
+pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> Vec<LintFinding> {
+    // The arguments after the cut are not reported as well.
     if let Some(cut) = cut(line, words) {
         return vec![cut];
     }
     let mut all = Vec::new();
-    if let Found::Nested = found {
+    if let HandlerCall::Nested = found {
         all.push(warning(
             "nested-in-a-shell",
             "handle_repair is called from within another program's argument, where its own cannot \
@@ -159,8 +180,8 @@ pub fn line(line: &Value, words: &Words, found: &Found) -> Vec<Finding> {
     all
 }
 
-/// Nagios takes an unescaped `;` for the beginning of a comment, and says nothing about it.
-pub fn cut(line: &Value, words: &Words) -> Option<Finding> {
+/// Nagios takes an unescaped `;` for the beginning of a comment, without a warning.
+pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     let cut = line.cut.as_ref()?;
     let goes_on =
         words.unclosed || cut.contains('$') || cut.contains("handle_repair") || cut.contains(" --");
@@ -176,8 +197,8 @@ pub fn cut(line: &Value, words: &Words) -> Option<Finding> {
     })
 }
 
-fn quoting(name: &str, quote: Quote) -> Option<Finding> {
-    // A state or a number of Nagios' own is one word, whatever happens.
+fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
+    // A state or a number of Nagios' own is always one word.
     let own_words = [
         "SERVICESTATE",
         "SERVICESTATETYPE",
@@ -222,167 +243,4 @@ fn quoting(name: &str, quote: Quote) -> Option<Finding> {
         )),
         _ => None,
     }
-}
-
-/// What is wrong with what a call passes.
-pub fn passed(kind: Kind, arguments: &[String], call: &Result<Call, String>) -> Vec<Finding> {
-    let call = match call {
-        Ok(call) => call,
-        Err(why) => return vec![refused(kind, arguments, why)],
-    };
-    let event = &call.event;
-    match (kind, event.service.as_deref()) {
-        (Kind::Service, None) => {
-            return vec![error(
-                OTHER_KIND,
-                "a service names a handler without --service: handle_repair takes its event for \
-                 one of the host",
-                "name handle_repair as its event_handler, or add --service '$SERVICEDESC$' and the \
-                 $SERVICE...$ macros",
-            )];
-        }
-        (Kind::Host, Some(_)) => {
-            return vec![error(
-                OTHER_KIND,
-                "a host names a handler with --service",
-                "name handle_host_repair as its event_handler",
-            )];
-        }
-        _ => {}
-    }
-    let (prefix, word) = (kind.prefix(), kind.word());
-    let mut all = Vec::new();
-    let mut check = |good: bool, finding: Finding| {
-        if !good {
-            all.push(finding);
-        }
-    };
-    let add = |option: &str, name: &str| format!("add {option} '${name}$' to the command line");
-    check(
-        event.host == HOST,
-        error(
-            "host-not-passed",
-            "--host is not $HOSTNAME$: pauses, locks and the status file go by that name",
-            "write --host '$HOSTNAME$'",
-        ),
-    );
-    check(
-        event.service.as_deref().is_none_or(|service| service == SERVICE),
-        error(
-            "service-not-passed",
-            "--service is not $SERVICEDESC$: pauses and the status file go by that name",
-            "write --service '$SERVICEDESC$'",
-        ),
-    );
-    if kind == Kind::Service {
-        check(
-            event.host_state == Some(ObjectState::Down),
-            error(
-                "host-state-not-passed",
-                "$HOSTSTATE$ is not passed: it would repair services of a host that is down",
-                add("--host-state", "HOSTSTATE"),
-            ),
-        );
-        check(
-            event.downtime == 5,
-            error(
-                "downtime-not-passed",
-                "$SERVICEDOWNTIME$ is not passed: it would repair during planned work, for Nagios \
-                 calls in downtimes too",
-                add("--downtime", "SERVICEDOWNTIME"),
-            ),
-        );
-    }
-    check(
-        event.host_downtime == 6 || (kind == Kind::Host && event.downtime == 6),
-        error(
-            "host-downtime-not-passed",
-            "$HOSTDOWNTIME$ is not passed: it would repair during planned work, and a host's \
-             downtime is not its services'",
-            add("--host-downtime", "HOSTDOWNTIME"),
-        ),
-    );
-    check(
-        event.repair.as_ref().is_some_and(|name| name.as_str() != REPAIR_OF_HOST),
-        error(
-            "repair-not-passed",
-            format!("_REPAIR is not passed: no {word} can opt in"),
-            add("--repair", &format!("_{prefix}REPAIR")),
-        ),
-    );
-    check(
-        event.problem_id.is_some(),
-        warning(
-            "problem-id-not-passed",
-            format!(
-                "${prefix}PROBLEMID$ is not passed: a call that Nagios repeats, when a worker of \
-                 its dies, is taken for a new one"
-            ),
-            add("--problem-id", &format!("{prefix}PROBLEMID")),
-        ),
-    );
-    check(
-        call.address != HOST,
-        note(
-            "address-not-passed",
-            "--address is not passed: the host is reached by its name",
-            add("--address", "HOSTADDRESS"),
-        ),
-    );
-    check(
-        !call.dry_run,
-        error(
-            "dry-run",
-            "--dry-run stands in the command line: nothing is ever repaired",
-            "remove --dry-run",
-        ),
-    );
-    all
-}
-
-fn refused(kind: Kind, arguments: &[String], why: &str) -> Finding {
-    let (ours, theirs) = match kind {
-        Kind::Host => ("HOST", "SERVICE"),
-        Kind::Service => ("SERVICE", "HOST"),
-    };
-    let words =
-        |prefix: &str| ["STATE", "STATETYPE", "ATTEMPT"].map(|end| format!("${prefix}{end}$"));
-    let has = |prefix: &str| words(prefix).iter().all(|wanted| arguments.contains(wanted));
-    let positional = words(ours).map(|word| format!("'{word}'")).join(" ");
-    if has(ours) {
-        let places: Vec<_> = words(ours)
-            .iter()
-            .map(|wanted| arguments.iter().position(|word| word == wanted))
-            .collect();
-        if !places.is_sorted() {
-            return error(
-                "argument-order",
-                format!("its first three words are in a wrong order: {why}"),
-                format!("write {positional}"),
-            );
-        }
-    } else if has(theirs) {
-        let (word, right) = match kind {
-            Kind::Host => ("host", "handle_host_repair"),
-            Kind::Service => ("service", "handle_repair"),
-        };
-        return error(
-            OTHER_KIND,
-            format!(
-                "a {word} names a handler with the macros of a {}: {why}",
-                theirs.to_lowercase()
-            ),
-            format!("name {right} as its event_handler: {positional}"),
-        );
-    }
-    error(
-        "refused-arguments",
-        format!("handle_repair refuses its arguments: {why}"),
-        "compare with nagios-config/commands.cfg",
-    )
-}
-
-/// The words of a command line.
-pub fn words(line: &Value) -> Words {
-    split(&line.text)
 }

@@ -1,31 +1,35 @@
 //! `repairctl lint`: reads Nagios' configuration and finds what silently keeps it from calling for
 //! repairs.
 
+pub mod args;
+mod arguments;
+mod command_line;
 mod finding;
 mod global;
 mod handler;
-mod now;
 mod object;
+mod object_rules;
 mod policies;
-mod words;
+mod retention;
 
 use std::path::PathBuf;
 
+use engine::configuration::{self, Configuration};
 use plugin_kit::{Out, Problem, ToolResult};
 use serde_json::json;
 
-use crate::cli::Lint;
-use crate::configuration::{self, Configuration};
 use crate::context::Context;
-use crate::json;
-use finding::{Findings, Level, error};
-use handler::Kind;
-use object::Look;
+use crate::ui::json;
+use args::LintArgs;
+use command_line::split;
+use finding::{Findings, LintLevel, error};
+use handler::{HandlerCall, ObjectKind};
+use object::ObjectLinter;
 use policies::Policies;
 
 /// The command.
-pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
-    let main: PathBuf = match &words.main {
+pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
+    let main: PathBuf = match &args.main {
         Some(main) => main.clone(),
         None => configuration::find().ok_or_else(|| {
             Problem::Usage(format!(
@@ -35,18 +39,19 @@ pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<ToolResult,
         })?,
     };
     let configuration = configuration::read(&main);
-    let (findings, seen) = look(&configuration, context);
+    let (findings, counts) = check(&configuration, context);
     let whole = configuration.unreadable.is_empty();
-    if words.json {
+    if args.json {
         let found = json!({
-            "findings": findings.json(), "services": seen.services, "hosts": seen.hosts, "complete": whole,
+            "findings": findings.json(), "services": counts.services, "hosts": counts.hosts,
+            "complete": whole,
         });
         out.line(json::text(format_args!("{found:#}")));
     } else {
         findings.write(out);
-        out.line(summary(&findings, &seen));
+        out.line(summary(&findings, &counts));
     }
-    let wrong = findings.count(Level::Error) + findings.count(Level::Warning) > 0;
+    let wrong = findings.count(LintLevel::Error) + findings.count(LintLevel::Warning) > 0;
     Ok(match (whole, wrong) {
         (false, _) => ToolResult::Failed,
         (true, true) => ToolResult::Wrong,
@@ -54,15 +59,15 @@ pub fn run(words: &Lint, context: &Context, out: &mut Out) -> Result<ToolResult,
     })
 }
 
-/// What was looked at.
+/// The numbers of objects with a repair, and of commands that call handle_repair.
 #[derive(Debug, Default)]
-struct Seen {
+struct LintCounts {
     services: usize,
     hosts: usize,
     commands: usize,
 }
 
-fn look(configuration: &Configuration, context: &Context) -> (Findings, Seen) {
+fn check(configuration: &Configuration, context: &Context) -> (Findings, LintCounts) {
     let mut findings = Findings::default();
     for (at, why) in &configuration.unreadable {
         let fix = "without it this is not the whole picture: run repairctl as root or as Nagios' \
@@ -72,50 +77,44 @@ fn look(configuration: &Configuration, context: &Context) -> (Findings, Seen) {
     for (at, name) in &configuration.objects.missing {
         let text =
             format!("the template '{name}' is defined nowhere: what it was to bring is missing");
-        findings.add(
-            at,
-            error("no-such-template", text, "correct the name, or define the template"),
-            "",
-        );
+        let fix = "correct the name, or define the template";
+        findings.add(at, error("no-such-template", text, fix), "");
     }
-    let mut seen = Seen { commands: commands(configuration, &mut findings), ..Seen::default() };
-    let mut look = Look {
+    let commands = commands(configuration, &mut findings);
+    let mut counts = LintCounts { commands, ..LintCounts::default() };
+    let mut linter = ObjectLinter {
         configuration,
         policies: Policies::new(context),
         findings: &mut findings,
         used: false,
     };
     for host in &configuration.objects.hosts {
-        seen.hosts += usize::from(look.object(
-            Kind::Host,
-            &host.object,
-            std::slice::from_ref(&host.name),
-            None,
-        ));
+        let names = std::slice::from_ref(&host.name);
+        counts.hosts += usize::from(linter.object(ObjectKind::Host, &host.object, names, None));
     }
     for service in &configuration.objects.services {
-        let opted_in =
-            look.object(Kind::Service, &service.object, &service.hosts, Some(&service.description));
-        seen.services += if opted_in { service.hosts.len() } else { 0 };
+        let (hosts, name) = (&service.hosts, Some(service.description.as_str()));
+        let opted_in = linter.object(ObjectKind::Service, &service.object, hosts, name);
+        counts.services += if opted_in { hosts.len() } else { 0 };
     }
-    let Look { policies, used, .. } = look;
+    let ObjectLinter { policies, used, .. } = linter;
     if used {
         policies.check(configuration, &mut findings);
         global::check(configuration, &policies, &mut findings);
-        now::check(configuration, &mut findings);
+        retention::check(configuration, &mut findings);
     }
-    (findings, seen)
+    (findings, counts)
 }
 
-/// Looks at each command that calls handle_repair, whoever names it; says how many there are.
+/// Checks each command that calls handle_repair, used or not. Returns their number.
 fn commands(configuration: &Configuration, findings: &mut Findings) -> usize {
     let mut count = 0;
     for (name, command) in &configuration.objects.commands {
-        let words = handler::words(&command.line);
+        let words = split(&command.line.text);
         let hidden = command.line.cut.as_ref().is_some_and(|cut| cut.contains("handle_repair"));
         let found = match handler::find(&words, &configuration.main) {
             Some(found) => found,
-            None if hidden => handler::Found::Nested,
+            None if hidden => HandlerCall::Nested,
             None => continue,
         };
         count += 1;
@@ -126,30 +125,30 @@ fn commands(configuration: &Configuration, findings: &mut Findings) -> usize {
     count
 }
 
-fn summary(findings: &Findings, seen: &Seen) -> String {
+fn summary(findings: &Findings, counts: &LintCounts) -> String {
     let several = |count: usize, word: &str| {
         if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
     };
-    let mut objects = format!("{} with a repair", several(seen.services, "service"));
-    if seen.hosts > 0 {
+    let mut objects = format!("{} with a repair", several(counts.services, "service"));
+    if counts.hosts > 0 {
         objects = format!(
             "{} and {} with a repair",
-            several(seen.services, "service"),
-            several(seen.hosts, "host")
+            several(counts.services, "service"),
+            several(counts.hosts, "host")
         );
     }
-    let levels = [Level::Error, Level::Warning, Level::Note]
+    let levels = [LintLevel::Error, LintLevel::Warning, LintLevel::Note]
         .map(|level| (findings.count(level), level.as_str()));
-    let counts: Vec<String> = levels
+    let found: Vec<String> = levels
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| several(count, word))
         .collect();
-    match counts.is_empty() {
-        true if seen.commands == 0 => {
+    match found.is_empty() {
+        true if counts.commands == 0 => {
             format!("nothing found in {objects}; no command calls handle_repair")
         }
         true => format!("nothing found in {objects}"),
-        false => format!("{} in {objects}", counts.join(", ")),
+        false => format!("{} in {objects}", found.join(", ")),
     }
 }

@@ -4,27 +4,27 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use engine::configuration::{Configuration, Location};
+use plugin_kit::LIBEXEC;
 use policy_file::{BadPolicy, Config, WatchService};
 
 use super::finding::{Findings, error};
-use crate::configuration::{At, Configuration};
 use crate::context::Context;
 
-/// Each policy that was asked for.
+/// Each policy that was needed.
 pub struct Policies {
-    /// The one that a handler without `--policy` is taken to read.
+    /// The one that a handler without `--policy` reads.
     default: PathBuf,
     read: BTreeMap<PathBuf, Result<Config, BadPolicy>>,
 }
 
 impl Policies {
-    /// None yet.
+    /// No policy yet.
     pub fn new(context: &Context) -> Policies {
         Policies { default: context.policy().to_owned(), read: BTreeMap::new() }
     }
 
-    /// A policy by its name in a command line; `None` when it cannot be used, which is then a
-    /// finding.
+    /// The policy that a command line names; `None` if it cannot be used, which is then a finding.
     pub fn get(&mut self, named: Option<&Path>) -> Option<(PathBuf, &Config)> {
         let path = named.unwrap_or(&self.default).to_owned();
         let read = self.read.entry(path.clone()).or_insert_with(|| policy_file::read(&path));
@@ -36,14 +36,14 @@ impl Policies {
         self.read.iter().filter_map(|(path, read)| Some((path.as_path(), read.as_ref().ok()?)))
     }
 
-    /// What is wrong with them on this server.
+    /// Checks them on this server.
     pub fn check(&self, configuration: &Configuration, findings: &mut Findings) {
         for (path, read) in &self.read {
             match read {
                 Err(bad) => {
                     let line = if let BadPolicy::Malformed { line, .. } = bad { *line } else { 0 };
                     let text = format!("the policy cannot be used: {bad}");
-                    let fix = "until it is mended every call ends without a repair; name another \
+                    let fix = "until it is fixed every call ends without a repair; name another \
                                one with --policy";
                     findings.add(
                         &at(path, u32::try_from(line).unwrap_or(0)),
@@ -63,7 +63,7 @@ impl Policies {
 }
 
 /// The place of a word in a policy: the first line that holds it in quotes.
-pub fn place(path: &Path, word: &str) -> At {
+pub fn place(path: &Path, word: &str) -> Location {
     let text = safe_file::read(path, policy_file::LONGEST, None).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let quoted = format!("\"{word}\"");
@@ -71,18 +71,14 @@ pub fn place(path: &Path, word: &str) -> At {
     at(path, u32::try_from(line).unwrap_or(0))
 }
 
-fn at(path: &Path, line: u32) -> At {
-    At { file: Rc::from(path), line }
+fn at(path: &Path, line: u32) -> Location {
+    Location { file: Rc::from(path), line }
 }
-
-/// Where packages put our own programs; the worker looks there first.
-const OURS: [&str; 2] = ["/usr/libexec/nagios-selfheal", "/usr/libexec/nagios-selfheal/plugins"];
 
 fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
     for (name, rules) in &config.policy.repairs {
         for program in rules.ladder.iter().filter_map(|rung| rung.verify.first()) {
-            let places: Vec<PathBuf> =
-                OURS.iter().map(PathBuf::from).chain(config.plugin_path.iter().cloned()).collect();
+            let places = config.plugin_places(Some(Path::new(LIBEXEC)));
             let is_there = match program.contains('/') {
                 true => Path::new(program).is_file(),
                 false => places.iter().any(|place| place.join(program).is_file()),

@@ -1,24 +1,27 @@
 //! `repairctl pause`, `resume` and `status`.
 
-mod standing;
-mod who;
+pub mod args;
+mod author;
+mod status;
+mod text;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::time::SystemTime;
 
+use engine::status_file;
 use ledger::Paused;
 use plugin_kit::{Out, Problem, ToolResult, clean};
 use policy_file::{Config, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{Pause, Resume, Status};
 use crate::context::Context;
-use crate::json;
 use crate::object::Object;
 use crate::split::Split;
-use crate::status_snapshot;
-use standing::Standing;
+use crate::ui::json;
+use args::{PauseArgs, ResumeArgs, StatusArgs};
+use status::RepairStatus;
+use text::{describe, scope, scope_of};
 
 /// A pause that was made.
 #[derive(Serialize, Deserialize)]
@@ -30,11 +33,11 @@ pub struct PauseResult {
 }
 
 /// Stops repairs.
-impl Split for Pause {
+impl Split for PauseArgs {
     type Data = PauseResult;
 
     fn extra_args(&self) -> Vec<OsString> {
-        vec![format!("--by={}", who::asks()).into()]
+        vec![format!("--by={}", author::name()).into()]
     }
 
     fn collect(&self, context: &Context) -> Result<PauseResult, Problem> {
@@ -50,7 +53,7 @@ impl Split for Pause {
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;
         let config = context.config()?;
-        let by = self.by.as_deref().map_or_else(who::asks, clean);
+        let by = self.by.as_deref().map_or_else(author::name, clean);
         let paused = Paused {
             host: self.host.clone(),
             service: self.service.clone(),
@@ -62,9 +65,9 @@ impl Split for Pause {
         let mut ledger = context.ledger_to_write(config)?;
         let same =
             |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
-        let replaced = ledger.pauses(now).map_err(unusable)?.into_iter().find(same);
-        ledger.pause(&paused).map_err(unusable)?;
-        Ok(PauseResult { paused, replaced, warning: unknown(config, host, service) })
+        let replaced = ledger.pauses(now).map_err(Problem::failed)?.into_iter().find(same);
+        ledger.pause(&paused).map_err(Problem::failed)?;
+        Ok(PauseResult { paused, replaced, warning: unknown_object(config, host, service) })
     }
 
     fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
@@ -72,10 +75,10 @@ impl Split for Pause {
         out.line(format!(
             "{}: {}",
             scope(self.host.as_deref(), self.service.as_deref())?,
-            told(&made.paused, now)
+            describe(&made.paused, now)
         ));
         if let Some(earlier) = made.replaced {
-            out.line(format!("In place of: {}", told(&earlier, now)));
+            out.line(format!("In place of: {}", describe(&earlier, now)));
         }
         out.line("What is running goes on to its end.");
         let Some(warning) = made.warning else { return Ok(ToolResult::Fine) };
@@ -86,7 +89,7 @@ impl Split for Pause {
 }
 
 /// Lets them go on.
-impl Split for Resume {
+impl Split for ResumeArgs {
     /// The pause that was ended, and those that still hold.
     type Data = (Option<Paused>, Vec<Paused>);
 
@@ -100,8 +103,8 @@ impl Split for Resume {
             return Ok((None, Vec::new()));
         }
         let mut ledger = context.ledger_to_write(config)?;
-        let ended = ledger.resume(host, service, now).map_err(unusable)?;
-        Ok((ended, ledger.pauses(now).map_err(unusable)?))
+        let ended = ledger.resume(host, service, now).map_err(Problem::failed)?;
+        Ok((ended, ledger.pauses(now).map_err(Problem::failed)?))
     }
 
     fn show(
@@ -113,37 +116,41 @@ impl Split for Resume {
         let now = SystemTime::now();
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         match &ended {
-            Some(paused) => out.line(format!("{scope}: resumed; it was {}", told(paused, now))),
+            Some(paused) => out.line(format!("{scope}: resumed; it was {}", describe(paused, now))),
             None => out.line(format!("{scope}: was not paused")),
         }
         for still in &rest {
-            out.line(format!("still paused: {}: {}", scope_of(still), told(still, now)));
+            out.line(format!("still paused: {}: {}", scope_of(still), describe(still, now)));
         }
         Ok(if ended.is_some() { ToolResult::Fine } else { ToolResult::Wrong })
     }
 }
 
 /// Says how it stands.
-impl Split for Status {
-    type Data = Standing;
+impl Split for StatusArgs {
+    type Data = RepairStatus;
 
-    fn collect(&self, context: &Context) -> Result<Standing, Problem> {
-        Standing::look(context)
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
+    fn collect(&self, context: &Context) -> Result<RepairStatus, Problem> {
+        RepairStatus::read(context)
     }
 
     fn show(
         &self,
-        standing: Standing,
+        status: RepairStatus,
         context: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
         let config = context.config()?;
         if self.json {
-            out.line(json::text(standing.json(context, config)));
+            out.line(json::text(status.json(context, config)));
         } else {
-            standing.table(context, config).write(out);
+            status.table(context, config).write(out);
         }
-        Ok(if standing.is_paused() { ToolResult::Wrong } else { ToolResult::Fine })
+        Ok(if status.is_paused() { ToolResult::Wrong } else { ToolResult::Fine })
     }
 }
 
@@ -157,38 +164,12 @@ fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     Ok(now + span)
 }
 
-/// What a command is about, for people. An empty name comes from a script whose variable was empty:
-/// it must not be taken for "everything".
-fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Problem> {
-    if host == Some("") || service == Some("") {
-        return Err(Problem::Usage(
-            "a name is empty: leave it out to mean everything; nothing was changed".into(),
-        ));
-    }
-    Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))
-}
-
-fn scope_of(paused: &Paused) -> String {
-    scope(paused.host.as_deref(), paused.service.as_deref()).unwrap_or_default()
-}
-
-/// `paused by alice for another 2 h: migration`
-fn told(paused: &Paused, now: SystemTime) -> String {
-    let left = match paused.until {
-        Some(until) => {
-            format!("for another {}", policy::Span(until.duration_since(now).unwrap_or_default()))
-        }
-        None => "until it is resumed".to_owned(),
-    };
-    format!("paused by {} {left}: {}", clean(&paused.by), clean(&paused.reason))
-}
-
 /// A mistyped name pauses nothing: that must not be found out at night.
-fn unknown(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
+fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
     let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
-    match status_snapshot::knows(file, host, service) {
-        Ok(true) => None,
-        Ok(false) => {
+    match status_file::find(file, host, service) {
+        Ok(found) if found.object.is_some() => None,
+        Ok(_) => {
             let name = Object { host, service };
             Some(format!(
                 "Nagios does not know {name}, so this pauses nothing: resume it if it is mistyped"
@@ -196,8 +177,4 @@ fn unknown(config: &Config, host: Option<&str>, service: Option<&str>) -> Option
         }
         Err(why) => Some(format!("whether Nagios knows it was not looked up: {why}")),
     }
-}
-
-fn unusable(why: ledger::Error) -> Problem {
-    Problem::Usage(why.to_string())
 }

@@ -1,84 +1,82 @@
 //! `repairctl replay`: runs a policy over Nagios' logs. What would it have done?
 
-mod entry;
-mod files;
-mod lines;
-mod past;
+pub mod args;
+mod objects;
 mod progress;
-mod sim;
-mod sum;
+mod simulated_ledger;
+mod simulation;
+mod summary;
 #[cfg(test)]
 mod tests;
-mod things;
 
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use engine::configuration;
+use engine::log::{self, LogError, LogFile, LogLines};
 use plugin_kit::{Out, Problem, ToolResult};
 
-use crate::cli::{Assume as Word, Replay};
-use crate::configuration;
 use crate::context::Context;
-use entry::{entry, time};
-use files::{BadLog, Log};
-use lines::Lines;
-use progress::Progress;
-use sim::{Assume, Decided, Sim, Terms};
-use things::{Source, Things};
+use args::ReplayArgs;
+use objects::{RepairSource, ReplayedObjects, TooManyObjects};
+use progress::ProgressBar;
+use simulation::{OnDecision, ReplayDecision, ReplayOptions, Simulation};
+use summary::{Summary, decision_line};
 
 /// The command.
-pub fn run(words: &Replay, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
+pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
     let config = context.draft()?;
-    let (things, known_from) = objects(words)?;
+    let (objects, known_from) = objects(args)?;
     if let Some(name) =
-        words.repair.as_ref().filter(|name| !config.policy.repairs.contains_key(name))
+        args.repair.as_ref().filter(|name| !config.policy.repairs.contains_key(name))
     {
         return Err(Problem::Usage(format!(
             "the policy {} has no repair '{name}'",
             context.policy().display()
         )));
     }
-    let terms = Terms {
+    let options = ReplayOptions {
         policy: &config.policy,
-        assume: if words.assume == Word::Heals { Assume::Heals } else { Assume::Log },
-        takes: words.takes.0,
+        assume: args.assume,
+        takes: args.takes.0,
         knows_status: config.status_file.is_some(),
     };
-    let (logs, mut bad) = files::in_order(&words.logs);
-    let mut sim = Sim::new(terms, things);
-    let mut progress = Progress::new(logs.iter().map(|log| log.size).sum());
+    let (logs, mut bad) = log::in_order(&args.logs);
+    let mut simulation = Simulation::new(options, objects);
+    let mut progress = ProgressBar::new(logs.iter().map(|log| log.size).sum());
     let mut before = 0;
     for log in &logs {
-        let mut tell = |decided: &Decided<'_>| {
-            if words.decisions {
-                out.line(sum::decision(decided, words.json));
+        let mut on_decision = |decision: &ReplayDecision<'_>| {
+            if args.decisions {
+                out.line(decision_line(decision, args.json));
             }
         };
-        match read(log, before, &mut sim, &mut progress, &mut tell) {
+        match read(log, before, &mut simulation, &mut progress, &mut on_decision) {
             Ok(()) => {}
-            Err(Stop::Log(why)) => bad.push(why),
-            Err(Stop::TooMany(why)) => return Err(Problem::Usage(why.to_string())),
+            Err(ReadError::Log(why)) => bad.push(why),
+            Err(ReadError::TooManyObjects(why)) => return Err(Problem::failed(why)),
         }
         before += log.size;
     }
     drop(progress);
-    let sum = sum::Sum { sim: &sim, terms, known_from, logs: logs.len(), bad: &bad };
-    if words.json {
-        out.line(sum.json(words.decisions));
+    let logs = logs.len();
+    let summary = Summary { simulation: &simulation, options, known_from, logs, bad: &bad };
+    if args.json {
+        out.line(summary.json(args.decisions));
     } else {
-        sum.write(out);
+        summary.write(out);
     }
     Ok(if bad.is_empty() { ToolResult::Fine } else { ToolResult::Failed })
 }
 
 /// The objects with a repair, and where they are known from.
-fn objects(words: &Replay) -> Result<(Things, String), Problem> {
-    if let Some(repair) = &words.repair {
+fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
+    if let Some(repair) = &args.repair {
         let known_from = format!("every service is taken to have the repair '{repair}'");
-        return Ok((Things::new(Source::All(repair.clone())), known_from));
+        return Ok((ReplayedObjects::new(RepairSource::All(repair.clone())), known_from));
     }
-    let file: PathBuf = words.objects.clone().or_else(configuration::find).ok_or_else(|| {
+    let file: PathBuf = args.objects.clone().or_else(configuration::find).ok_or_else(|| {
         let places = configuration::places();
         Problem::Usage(format!(
             "no nagios.cfg tells which objects have a repair (looked for {places}): give --objects \
@@ -87,48 +85,48 @@ fn objects(words: &Replay) -> Result<(Things, String), Problem> {
     })?;
     let configuration = configuration::read(&file);
     if let Some((at, why)) = configuration.unreadable.first() {
-        return Err(Problem::Usage(format!("{at}: cannot be read: {why}")));
+        return Err(Problem::failed(format!("{at}: cannot be read: {why}")));
     }
-    let things = Things::new(Source::Configuration(&configuration));
-    if things.with_repair == 0 {
-        let file = file.display();
-        return Err(Problem::Usage(format!(
+    let objects = ReplayedObjects::new(RepairSource::Configuration(&configuration));
+    let (count, file) = (objects.with_repair, file.display());
+    if count == 0 {
+        return Err(Problem::failed(format!(
             "{file}: no host or service has a _REPAIR; to try one on every service, give --repair \
              NAME"
         )));
     }
-    let known_from =
-        format!("{} with a repair, as {} says now", things.with_repair, file.display());
-    Ok((things, known_from))
+    Ok((objects, format!("{count} with a repair, as {file} says now")))
 }
 
 /// Why a log is not read to its end.
-enum Stop {
-    Log(BadLog),
-    TooMany(things::TooMany),
+enum ReadError {
+    Log(LogError),
+    TooManyObjects(TooManyObjects),
 }
 
 fn read(
-    log: &Log,
+    log: &LogFile,
     before: u64,
-    sim: &mut Sim<'_>,
-    progress: &mut Progress,
-    tell: &mut dyn FnMut(&Decided<'_>),
-) -> Result<(), Stop> {
-    let unreadable = |why| Stop::Log(BadLog::Unreadable { path: log.path.clone(), why });
+    simulation: &mut Simulation<'_>,
+    progress: &mut ProgressBar,
+    on_decision: OnDecision<'_>,
+) -> Result<(), ReadError> {
+    let unreadable = |why| ReadError::Log(LogError::Unreadable { path: log.path.clone(), why });
+    let broken = |why| ReadError::Log(LogError::Broken { path: log.path.clone(), why });
     let count = Rc::new(Cell::new(0));
-    let mut lines = Lines::new(files::open(&log.path, Rc::clone(&count)).map_err(unreadable)?);
-    let broken = |why| Stop::Log(BadLog::Broken { path: log.path.clone(), why });
-    while let Some(line) = lines.next().map_err(broken)? {
-        sim.tally.lines += 1;
-        if sim.tally.lines.is_multiple_of(16384) {
+    let file = log::open(&log.path, Rc::clone(&count)).map_err(unreadable)?;
+    let mut lines = LogLines::new(file);
+    while let Some(line) = lines.next_line().map_err(broken)? {
+        let counts = &mut simulation.counts;
+        counts.lines += 1;
+        if counts.lines.is_multiple_of(16384) {
             progress.at(before + count.get());
         }
-        let Some((at, text)) = time(line) else { continue };
-        let (first, last) = sim.tally.span.unwrap_or((at, at));
-        sim.tally.span = Some((first.min(at), last.max(at)));
-        if let Some(entry) = entry(at, text) {
-            sim.take(&entry, tell).map_err(Stop::TooMany)?;
+        let Some((at, text)) = log::timestamp(line) else { continue };
+        let (first, last) = counts.span.unwrap_or((at, at));
+        counts.span = Some((first.min(at), last.max(at)));
+        if let Some(entry) = log::parse(at, text) {
+            simulation.take(&entry, on_decision).map_err(ReadError::TooManyObjects)?;
         }
     }
     Ok(())

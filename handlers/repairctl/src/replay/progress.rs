@@ -8,17 +8,17 @@ const EVERY: Duration = Duration::from_millis(200);
 const WIDTH: u64 = 30;
 
 /// The bar.
-pub struct Progress {
+pub struct ProgressBar {
     total: u64,
     begun: Instant,
     drawn: Option<Instant>,
     shown: bool,
 }
 
-impl Progress {
-    /// For so many bytes.
-    pub fn new(total: u64) -> Progress {
-        Progress {
+impl ProgressBar {
+    /// A bar for `total` bytes.
+    pub fn new(total: u64) -> ProgressBar {
+        ProgressBar {
             total: total.max(1),
             begun: Instant::now(),
             drawn: None,
@@ -26,7 +26,7 @@ impl Progress {
         }
     }
 
-    /// So many have been read.
+    /// Shows that `read` bytes have been read.
     pub fn at(&mut self, read: u64) {
         if self.shown && self.drawn.unwrap_or(self.begun).elapsed() >= EVERY {
             self.drawn = Some(Instant::now());
@@ -35,7 +35,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         if self.drawn.is_some() {
             let _ = write!(io::stderr(), "\r\x1b[K");
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_never_leaves_its_frame() {
+    fn draws_a_bar_within_its_frame() {
         assert_eq!(
             bar(0, 10, Duration::ZERO),
             format!("[{}] 0 MB of 0 MB, 0 s left ", " ".repeat(30))

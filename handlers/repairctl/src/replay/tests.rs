@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use engine::log;
 use policy::{Act, Fleet, Limits, Policy, Rules, Rung};
 
-use super::entry::{entry, time};
-use super::sim::{Assume, Decided, Sim, Terms};
-use super::things::{Source, Things};
+use super::args::Assume;
+use super::objects::{RepairSource, ReplayedObjects};
+use super::simulation::{ReplayDecision, ReplayOptions, Simulation};
 
 fn policy(limits: Limits) -> Policy {
     let act = Act::Local(vec!["/bin/true".into()]);
@@ -24,30 +25,31 @@ fn policy(limits: Limits) -> Policy {
 /// Replays lines without their brackets; each decision is a line.
 fn replay(
     lines: &[&str],
-    change: impl Fn(&mut Terms<'_>),
+    change: impl Fn(&mut ReplayOptions<'_>),
     policy: &Policy,
 ) -> (Vec<String>, u64, u64) {
-    let mut terms =
-        Terms { policy, assume: Assume::Log, takes: Duration::ZERO, knows_status: false };
-    change(&mut terms);
-    let mut sim = Sim::new(terms, Things::new(Source::All("httpd".parse().unwrap())));
+    let mut options =
+        ReplayOptions { policy, assume: Assume::Log, takes: Duration::ZERO, knows_status: false };
+    change(&mut options);
+    let mut simulation =
+        Simulation::new(options, ReplayedObjects::new(RepairSource::All("httpd".parse().unwrap())));
     let mut told = Vec::new();
-    let mut tell = |decided: &Decided<'_>| {
-        let word = decided
+    let mut on_decision = |decision: &ReplayDecision<'_>| {
+        let word = decision
             .verdict
-            .map_or_else(|why| why.code().to_owned(), |name| format!("repair {name}"));
-        told.push(format!("{} {} {word}", decided.at, decided.event.object()));
+            .map_or_else(|why| why.code().as_str().to_owned(), |name| format!("repair {name}"));
+        told.push(format!("{} {} {word}", decision.at, decision.event.object()));
     };
     for line in lines {
         let (at, rest) = line.split_once(' ').unwrap();
         let line = format!("[{at}] {rest}");
-        let (at, text) = time(line.as_bytes()).unwrap();
-        if let Some(entry) = entry(at, text) {
-            sim.take(&entry, &mut tell).unwrap();
+        let (at, text) = log::timestamp(line.as_bytes()).unwrap();
+        if let Some(entry) = log::parse(at, text) {
+            simulation.take(&entry, &mut on_decision).unwrap();
         }
     }
-    let saved = sim.things.iter().map(|thing| thing.count.saved).sum();
-    let incidents = sim.things.iter().map(|thing| thing.count.incidents).sum();
+    let saved = simulation.objects.iter().map(|object| object.counts.saved).sum();
+    let incidents = simulation.objects.iter().map(|object| object.counts.incidents).sum();
     (told, saved, incidents)
 }
 
@@ -66,18 +68,18 @@ const FAULT: [&str; 7] = [
 ];
 
 #[test]
-fn a_repair_that_is_taken_to_heal_saves_what_the_log_shows_after_it() {
-    let heals = |terms: &mut Terms<'_>| terms.assume = Assume::Heals;
+fn saves_what_the_log_shows_after_a_repair_that_is_assumed_to_heal() {
+    let heals = |options: &mut ReplayOptions<'_>| options.assume = Assume::Heals;
     let (told, saved, incidents) = replay(&FAULT, heals, &policy(Limits::default()));
     assert_eq!((told, saved, incidents), (vec!["1120 web1/HTTP repair httpd".to_owned()], 2, 1));
 }
 
 #[test]
-fn as_the_log_shows_it_a_repair_without_a_recovery_did_not_help() {
+fn counts_a_repair_without_a_recovery_in_the_log_as_failed() {
     let (told, saved, _) = replay(&FAULT, |_| {}, &policy(Limits::default()));
     assert_eq!(told, ["1120 web1/HTTP repair httpd", "1180 web1/HTTP cooling-down"]);
     assert_eq!(saved, 0);
-    let slow = |terms: &mut Terms<'_>| terms.takes = Duration::from_secs(90);
+    let slow = |options: &mut ReplayOptions<'_>| options.takes = Duration::from_secs(90);
     assert_eq!(
         replay(&FAULT, slow, &policy(Limits::default())).0[1],
         "1180 web1/HTTP already-running"
@@ -85,19 +87,19 @@ fn as_the_log_shows_it_a_repair_without_a_recovery_did_not_help() {
 }
 
 #[test]
-fn a_page_that_leaves_with_the_repair_is_not_saved() {
+fn does_not_save_a_page_that_is_sent_with_the_repair() {
     let hard_at_once = [
         "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
         "1000 SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;refused",
         "2000 SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;refused",
         "2000 SERVICE NOTIFICATION: ann;web1;HTTP;OK;mail;refused",
     ];
-    let heals = |terms: &mut Terms<'_>| terms.assume = Assume::Heals;
+    let heals = |options: &mut ReplayOptions<'_>| options.assume = Assume::Heals;
     assert_eq!(replay(&hard_at_once, heals, &policy(Limits::default())).1, 1);
 }
 
 #[test]
-fn a_change_that_the_log_tells_twice_is_one_call() {
+fn takes_a_change_that_is_logged_twice_as_one_call() {
     let twice = [
         "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
         "1000 SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;1;handle_repair",
@@ -108,7 +110,7 @@ fn a_change_that_the_log_tells_twice_is_one_call() {
 }
 
 #[test]
-fn hosts_that_are_down_downtimes_and_running_repairs_refuse() {
+fn refuses_for_hosts_down_downtimes_and_running_repairs() {
     let lines = [
         "900 HOST ALERT: web1;DOWN;SOFT;1;gone",
         "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
@@ -124,7 +126,7 @@ fn hosts_that_are_down_downtimes_and_running_repairs_refuse() {
         "1800 SERVICE ALERT: web1;SMTP;CRITICAL;HARD;1;refused",
         "1810 SERVICE ALERT: web1;SSH;CRITICAL;HARD;1;refused",
     ];
-    let slow = |terms: &mut Terms<'_>| terms.takes = Duration::from_secs(60);
+    let slow = |options: &mut ReplayOptions<'_>| options.takes = Duration::from_secs(60);
     let told = replay(&lines, slow, &policy(Limits::default())).0;
     assert_eq!(
         told,
@@ -139,7 +141,7 @@ fn hosts_that_are_down_downtimes_and_running_repairs_refuse() {
 }
 
 #[test]
-fn acknowledgements_and_flapping_count_only_with_a_status_file() {
+fn counts_acknowledgements_and_flapping_only_with_a_status_file() {
     let lines = [
         "1000 SERVICE FLAPPING ALERT: web1;HTTP;STARTED; 30%",
         "1100 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused",
@@ -150,7 +152,7 @@ fn acknowledgements_and_flapping_count_only_with_a_status_file() {
         "1600 SERVICE ALERT: web1;HTTP;OK;HARD;4;fine",
         "9000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;4;refused",
     ];
-    let with_status = |terms: &mut Terms<'_>| terms.knows_status = true;
+    let with_status = |options: &mut ReplayOptions<'_>| options.knows_status = true;
     let told = replay(&lines, with_status, &policy(Limits::default())).0;
     assert_eq!(
         told,
@@ -162,7 +164,7 @@ fn acknowledgements_and_flapping_count_only_with_a_status_file() {
 /// Each repair heals, and the fault is back ten minutes later: the breaker opens, until there is an
 /// hour without a fault.
 #[test]
-fn a_fault_that_comes_back_opens_the_breaker() {
+fn opens_the_breaker_for_a_fault_that_returns() {
     let mut lines = Vec::new();
     for n in 0..8 {
         let at = 10_000 + 700 * n;
@@ -173,7 +175,7 @@ fn a_fault_that_comes_back_opens_the_breaker() {
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let limits = Limits { per_incident: 99, ..Limits::default() };
     for assume in [Assume::Log, Assume::Heals] {
-        let told = replay(&lines, |terms| terms.assume = assume, &policy(limits)).0;
+        let told = replay(&lines, |options| options.assume = assume, &policy(limits)).0;
         let words: Vec<&str> =
             told.iter().map(|line| line.split_once("HTTP ").unwrap().1).collect();
         let open = "breaker-open";
@@ -196,7 +198,7 @@ fn a_fault_that_comes_back_opens_the_breaker() {
 }
 
 #[test]
-fn many_faults_at_once_are_held_by_the_fleet() {
+fn holds_many_faults_by_the_fleet_limits() {
     let lines: Vec<String> = (0..30)
         .map(|n| format!("1000 SERVICE ALERT: web{n};HTTP;CRITICAL;HARD;4;refused"))
         .collect();
@@ -204,7 +206,7 @@ fn many_faults_at_once_are_held_by_the_fleet() {
     let told = decisions(&lines);
     assert_eq!(told.iter().filter(|line| line.ends_with("repair httpd")).count(), 20);
     assert_eq!(told.iter().filter(|line| line.ends_with("fleet-started")).count(), 10);
-    let slow = |terms: &mut Terms<'_>| terms.takes = Duration::from_secs(60);
+    let slow = |options: &mut ReplayOptions<'_>| options.takes = Duration::from_secs(60);
     let told = replay(&lines, slow, &policy(Limits::default())).0;
     assert_eq!(told.iter().filter(|line| line.ends_with("fleet-running")).count(), 25);
 }

@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Record, RefusalCount, RepairOutcome, Standing};
+use ledger::{Record, RefusalCount, RepairOutcome, RepairState};
+use policy::ReasonCode;
 use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
 
 /// What is on record of one period.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Recorded {
+pub struct PeriodRecord {
     /// The repairs, the newest first.
     pub repairs: Vec<Record>,
     /// For each of them: whether it healed a fault that was soon back.
-    pub came_back: Vec<bool>,
+    pub relapsed: Vec<bool>,
     /// The refusals, counted by object and reason.
     pub refusals: Vec<RefusalCount>,
 }
@@ -27,13 +28,13 @@ pub struct Figures {
     /// When they were computed.
     pub made: SystemTime,
     /// Of the period.
-    pub now: Tally,
+    pub now: RepairCounts,
     /// Of the period before.
-    pub before: Tally,
+    pub before: RepairCounts,
     /// How the period is divided.
     pub parts: Parts,
     /// Each part of the period.
-    pub trend: Vec<Tally>,
+    pub trend: Vec<RepairCounts>,
     /// Each host, the one with the most repairs first.
     pub hosts: Vec<HostFigures>,
     /// Each object that was repaired, the worst first.
@@ -43,12 +44,12 @@ pub struct Figures {
     /// What the breaker stopped, by object.
     pub stopped: Vec<RefusalCount>,
     /// The repairs that were handed to people, the newest first.
-    pub handed: Vec<Record>,
+    pub escalated: Vec<Record>,
 }
 
 /// Repairs, counted by how they ended.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
+pub struct RepairCounts {
     /// Its check was good.
     pub healed: u32,
     /// The fault is still there.
@@ -60,7 +61,7 @@ pub struct Tally {
     /// Not ended.
     pub running: u32,
     /// Healed, and the fault was soon back.
-    pub came_back: u32,
+    pub relapsed: u32,
     /// Healed before Nagios was sure (SOFT), and not soon back: nobody was notified.
     pub pages_saved: u32,
     /// Refused.
@@ -77,7 +78,7 @@ pub struct HostFigures {
     /// Healed and handed over, for each part.
     pub parts: Vec<(u32, u32)>,
     /// All parts together.
-    pub sum: Tally,
+    pub sum: RepairCounts,
 }
 
 /// One service, or a host itself.
@@ -88,53 +89,53 @@ pub struct ObjectFigures {
     /// The service's description.
     pub service: Option<String>,
     /// Its repairs and refusals.
-    pub sum: Tally,
+    pub sum: RepairCounts,
 }
 
-impl Tally {
-    fn add(&mut self, record: &Record, came_back: bool) {
-        match record.standing() {
-            Standing::Running => self.running += 1,
-            Standing::Ended(RepairOutcome::NotHealed) => self.not_healed += 1,
-            Standing::Ended(RepairOutcome::CouldNotRun) => self.could_not_run += 1,
-            Standing::Ended(RepairOutcome::Unknown) => self.unknown += 1,
-            Standing::Ended(RepairOutcome::Healed) => {
+impl RepairCounts {
+    fn add(&mut self, record: &Record, relapsed: bool) {
+        match record.state() {
+            RepairState::Running => self.running += 1,
+            RepairState::Ended(RepairOutcome::NotHealed) => self.not_healed += 1,
+            RepairState::Ended(RepairOutcome::CouldNotRun) => self.could_not_run += 1,
+            RepairState::Ended(RepairOutcome::Unknown) => self.unknown += 1,
+            RepairState::Ended(RepairOutcome::Healed) => {
                 self.healed += 1;
-                self.came_back += u32::from(came_back);
-                self.pages_saved += u32::from(!came_back && record.event.contains(";SOFT;"));
+                self.relapsed += u32::from(relapsed);
+                self.pages_saved += u32::from(!relapsed && record.event.contains(";SOFT;"));
                 self.times.extend(record.took());
             }
         }
     }
 
-    fn of(recorded: &Recorded) -> Tally {
-        let mut tally = Tally {
+    fn of(recorded: &PeriodRecord) -> RepairCounts {
+        let mut counts = RepairCounts {
             refused: recorded.refusals.iter().map(|count| count.count).sum(),
-            ..Tally::default()
+            ..RepairCounts::default()
         };
-        recorded.each().for_each(|(record, came_back)| tally.add(record, came_back));
-        tally.times.sort_unstable();
-        tally
+        recorded.each().for_each(|(record, relapsed)| counts.add(record, relapsed));
+        counts.times.sort_unstable();
+        counts
     }
 
     /// All that were started.
     pub fn repairs(&self) -> u32 {
-        self.healed + self.handed() + self.running
+        self.healed + self.escalated() + self.running
     }
 
     /// Those that people had to go on with.
-    pub fn handed(&self) -> u32 {
+    pub fn escalated(&self) -> u32 {
         self.not_healed + self.could_not_run + self.unknown
     }
 
     /// The percentage that was healed of those that ended.
     pub fn healed_share(&self) -> Option<f64> {
-        let ended = self.healed + self.handed();
+        let ended = self.healed + self.escalated();
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
     /// The time within which this part of the healings, 0 to 1, was done (nearest rank).
-    pub fn within(&self, part: f64) -> Option<Duration> {
+    pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
 }
@@ -151,9 +152,9 @@ fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
 }
 
-impl Recorded {
+impl PeriodRecord {
     fn each(&self) -> impl Iterator<Item = (&Record, bool)> {
-        self.repairs.iter().zip(self.came_back.iter().copied())
+        self.repairs.iter().zip(self.relapsed.iter().copied())
     }
 }
 
@@ -162,27 +163,31 @@ impl Figures {
     pub fn of(
         periods: Periods,
         parts: Parts,
-        now: &Recorded,
-        before: &Recorded,
+        now: &PeriodRecord,
+        before: &PeriodRecord,
         made: SystemTime,
     ) -> Figures {
-        let stopped =
-            now.refusals.iter().filter(|count| count.why == "breaker-open").cloned().collect();
-        let handed = now
+        let stopped = now
+            .refusals
+            .iter()
+            .filter(|count| count.reason.code() == Some(ReasonCode::BreakerOpen))
+            .cloned()
+            .collect();
+        let escalated = now
             .repairs
             .iter()
             .filter(|record| record.outcome.is_some_and(|how| how != RepairOutcome::Healed));
         Figures {
             periods,
             made,
-            now: Tally::of(now),
-            before: Tally::of(before),
+            now: RepairCounts::of(now),
+            before: RepairCounts::of(before),
             trend: trend(&parts, now),
             hosts: hosts(&parts, now),
             objects: objects(now),
             reasons: reasons(now, before),
             stopped,
-            handed: handed.cloned().collect(),
+            escalated: escalated.cloned().collect(),
             parts,
         }
     }
@@ -193,29 +198,29 @@ impl Figures {
     }
 }
 
-fn trend(parts: &Parts, recorded: &Recorded) -> Vec<Tally> {
-    let mut trend = vec![Tally::default(); parts.parts.len()];
-    for (record, came_back) in recorded.each() {
-        if let Some(tally) = trend.get_mut(parts.index(record.reserved)) {
-            tally.add(record, came_back);
+fn trend(parts: &Parts, recorded: &PeriodRecord) -> Vec<RepairCounts> {
+    let mut trend = vec![RepairCounts::default(); parts.parts.len()];
+    for (record, relapsed) in recorded.each() {
+        if let Some(counts) = trend.get_mut(parts.index(record.reserved)) {
+            counts.add(record, relapsed);
         }
     }
-    trend.iter_mut().for_each(|tally| tally.times.sort_unstable());
+    trend.iter_mut().for_each(|counts| counts.times.sort_unstable());
     trend
 }
 
-fn hosts(parts: &Parts, recorded: &Recorded) -> Vec<HostFigures> {
+fn hosts(parts: &Parts, recorded: &PeriodRecord) -> Vec<HostFigures> {
     let mut hosts: HashMap<&str, HostFigures> = HashMap::new();
-    for (record, came_back) in recorded.each() {
+    for (record, relapsed) in recorded.each() {
         let host = hosts.entry(&record.host).or_insert_with(|| HostFigures {
             host: record.host.clone(),
             parts: vec![(0, 0); parts.parts.len()],
-            sum: Tally::default(),
+            sum: RepairCounts::default(),
         });
-        host.sum.add(record, came_back);
-        if let Some((healed, handed)) = host.parts.get_mut(parts.index(record.reserved)) {
+        host.sum.add(record, relapsed);
+        if let Some((healed, escalated)) = host.parts.get_mut(parts.index(record.reserved)) {
             *healed += u32::from(record.outcome == Some(RepairOutcome::Healed));
-            *handed += u32::from(record.outcome.is_some_and(|how| how != RepairOutcome::Healed));
+            *escalated += u32::from(record.outcome.is_some_and(|how| how != RepairOutcome::Healed));
         }
     }
     let mut hosts: Vec<HostFigures> = hosts.into_values().collect();
@@ -225,13 +230,10 @@ fn hosts(parts: &Parts, recorded: &Recorded) -> Vec<HostFigures> {
 
 /// The worst first: those that people had to go on with, then those whose fault came back, then the
 /// most repaired.
-fn objects(recorded: &Recorded) -> Vec<ObjectFigures> {
-    let mut objects: HashMap<(&str, Option<&str>), Tally> = HashMap::new();
-    for (record, came_back) in recorded.each() {
-        objects
-            .entry((&record.host, record.service.as_deref()))
-            .or_default()
-            .add(record, came_back);
+fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
+    let mut objects: HashMap<(&str, Option<&str>), RepairCounts> = HashMap::new();
+    for (record, relapsed) in recorded.each() {
+        objects.entry((&record.host, record.service.as_deref())).or_default().add(record, relapsed);
     }
     for count in &recorded.refusals {
         if let Some(sum) = objects.get_mut(&(count.host.as_str(), count.service.as_deref())) {
@@ -246,18 +248,24 @@ fn objects(recorded: &Recorded) -> Vec<ObjectFigures> {
             sum,
         })
         .collect();
-    let badness =
-        |object: &ObjectFigures| (object.sum.handed() + object.sum.came_back, object.sum.repairs());
+    let badness = |object: &ObjectFigures| {
+        (object.sum.escalated() + object.sum.relapsed, object.sum.repairs())
+    };
     objects.sort_by(|a, b| {
         badness(b).cmp(&badness(a)).then_with(|| (&a.host, &a.service).cmp(&(&b.host, &b.service)))
     });
     objects
 }
 
-fn reasons(now: &Recorded, before: &Recorded) -> Vec<(String, u32, u32)> {
+fn reasons(now: &PeriodRecord, before: &PeriodRecord) -> Vec<(String, u32, u32)> {
     let mut sums: HashMap<&str, (u32, u32)> = HashMap::new();
-    now.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().0 += count.count);
-    before.refusals.iter().for_each(|count| sums.entry(&count.why).or_default().1 += count.count);
+    now.refusals
+        .iter()
+        .for_each(|count| sums.entry(count.reason.as_str()).or_default().0 += count.count);
+    before
+        .refusals
+        .iter()
+        .for_each(|count| sums.entry(count.reason.as_str()).or_default().1 += count.count);
     let mut reasons: Vec<(String, u32, u32)> =
         sums.into_iter().map(|(why, (now, before))| (why.to_owned(), now, before)).collect();
     reasons.sort_by(|a, b| (b.1, b.2).cmp(&(a.1, a.2)).then_with(|| a.0.cmp(&b.0)));

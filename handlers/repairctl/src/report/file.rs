@@ -1,4 +1,4 @@
-//! Writing a file so that nobody ever meets half of it: a web server may be serving the one before.
+//! Replaces a file atomically: a web server may be serving it.
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -8,8 +8,22 @@ use std::path::Path;
 
 use safe_file::Directory;
 
+/// Why a file is not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceError {
+    /// A directory, a link or a device has its name.
+    #[error("not a regular file; name another one")]
+    NotRegular,
+    /// Another account can change the directory, so root does not write there.
+    #[error("{0}; or let its owner write it: runuser -u OWNER -- repairctl report ...")]
+    Directory(io::Error),
+    /// A system call failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
 /// Replaces the file, or makes it. Refuses to replace anything but a regular file.
-pub fn replace(to: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let to = std::path::absolute(to)?;
     if !rustix::process::geteuid().is_root() {
         return by_name(&to, bytes);
@@ -19,12 +33,12 @@ pub fn replace(to: &Path, bytes: &[u8]) -> io::Result<()> {
     match (Directory::open(directory), caller_of_sudo()) {
         // The caller of sudo gains nothing where they can write themselves.
         (Err(_), Some(caller)) => through(
-            &Directory::open_for(directory, caller.0).map_err(redirect)?,
+            &Directory::open_for(directory, caller.0).map_err(refused)?,
             name,
             bytes,
             Some(caller),
         ),
-        (opened, _) => through(&opened.map_err(redirect)?, name, bytes, None),
+        (opened, _) => through(&opened.map_err(refused)?, name, bytes, None),
     }
 }
 
@@ -34,10 +48,8 @@ fn caller_of_sudo() -> Option<(u32, u32)> {
     Some((number("SUDO_UID")?, number("SUDO_GID")?))
 }
 
-/// What root does not write, the account that owns the directory can.
-fn redirect(why: safe_file::Error) -> io::Error {
-    let how = "or let its owner write it: runuser -u OWNER -- repairctl report ...";
-    io::Error::other(format!("{}; {how}", io::Error::from(why)))
+fn refused(why: safe_file::Error) -> ReplaceError {
+    ReplaceError::Directory(why.into())
 }
 
 /// Where no other account can put a link in the way.
@@ -46,29 +58,27 @@ fn through(
     name: &OsStr,
     bytes: &[u8],
     owner: Option<(u32, u32)>,
-) -> io::Result<()> {
+) -> Result<(), ReplaceError> {
     replaceable(directory.metadata(name).map_err(io::Error::from))?;
-    Ok(directory.replace(name, bytes, 0o644, owner)?)
+    Ok(directory.replace(name, bytes, 0o644, owner).map_err(io::Error::from)?)
 }
 
-fn replaceable(found: io::Result<fs::Metadata>) -> io::Result<()> {
+fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {
     match found {
-        Ok(found) if !found.is_file() => {
-            Err(io::Error::other("not a regular file; name another one"))
-        }
-        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
+        Ok(found) if !found.is_file() => Err(ReplaceError::NotRegular),
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why.into()),
         _ => Ok(()),
     }
 }
 
 /// Mode 0644 less the umask.
-fn by_name(to: &Path, bytes: &[u8]) -> io::Result<()> {
+fn by_name(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&draft)?;
     let written =
         file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, to));
-    written.inspect_err(|_| drop(fs::remove_file(&draft)))
+    Ok(written.inspect_err(|_| drop(fs::remove_file(&draft)))?)
 }
 
 #[cfg(test)]

@@ -1,47 +1,59 @@
 //! `repairctl report`: what was repaired in a month, for people who were asleep.
 
+pub mod args;
 mod figures;
 mod file;
+mod format;
 mod page;
 mod period;
 mod text;
-mod words;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Record, SqliteLedger, came_back};
+use ledger::{Filter, Ledger, Record, came_back};
 use plugin_kit::{Out, Problem, ToolResult};
 use policy::Limits;
 use policy_file::Config;
 
-use crate::cli::Report;
 use crate::context::Context;
-use crate::history::unread;
 use crate::split::Split;
-use figures::{Figures, Recorded};
-use period::{Parts, Period, Periods};
+use args::ReportArgs;
+use figures::{Figures, PeriodRecord};
+use file::ReplaceError;
+use period::{BadPeriod, Parts, Period, Periods};
 
-impl Split for Report {
+/// The page could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {why}")]
+struct PageError {
+    path: PathBuf,
+    why: ReplaceError,
+}
+
+impl Split for ReportArgs {
     /// What is on record of the period, and of the one before it.
-    type Data = (Recorded, Recorded);
+    type Data = (PeriodRecord, PeriodRecord);
 
-    fn collect(&self, context: &Context) -> Result<(Recorded, Recorded), Problem> {
+    fn collect(&self, context: &Context) -> Result<(PeriodRecord, PeriodRecord), Problem> {
         let periods = periods(self, SystemTime::now())?;
         let config = context.config()?;
         let Some(mut ledger) = context.ledger(config)? else { return Ok(Default::default()) };
-        Ok((read(&mut ledger, config, &periods.now)?, read(&mut ledger, config, &periods.before)?))
+        Ok((
+            read(ledger.as_mut(), config, &periods.now)?,
+            read(ledger.as_mut(), config, &periods.before)?,
+        ))
     }
 
     fn show(
         &self,
-        (recorded, before): (Recorded, Recorded),
+        (recorded, before): (PeriodRecord, PeriodRecord),
         _: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
         let now = SystemTime::now();
         let periods = periods(self, now)?;
-        let parts = Parts::of(&periods.now).map_err(Problem::Usage)?;
+        let parts = Parts::of(&periods.now)?;
         let figures = Figures::of(periods, parts, &recorded, &before, now);
         if let Some(to) = &self.html {
             write_page(&page::page(&figures), to, out)?;
@@ -53,21 +65,24 @@ impl Split for Report {
     }
 }
 
-fn periods(words: &Report, now: SystemTime) -> Result<Periods, Problem> {
-    let periods = match &words.since {
+fn periods(args: &ReportArgs, now: SystemTime) -> Result<Periods, BadPeriod> {
+    match &args.since {
         Some(since) => Periods::since(since, now),
-        None => Periods::of_month(words.month.as_deref(), now),
-    };
-    periods.map_err(Problem::Usage)
+        None => Periods::of_month(args.month.as_deref(), now),
+    }
 }
 
-fn read(ledger: &mut SqliteLedger, config: &Config, period: &Period) -> Result<Recorded, Problem> {
+fn read(
+    ledger: &mut dyn Ledger,
+    config: &Config,
+    period: &Period,
+) -> Result<PeriodRecord, Problem> {
     let filter =
         Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
-    let repairs = ledger.repairs(&filter).map_err(unread)?;
-    let refusals = ledger.refusal_counts(&filter).map_err(unread)?;
-    Ok(Recorded {
-        came_back: came_back(&repairs, |record| relapse(record, config)),
+    let repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
+    let refusals = ledger.refusal_counts(&filter).map_err(Problem::failed)?;
+    Ok(PeriodRecord {
+        relapsed: came_back(&repairs, |record| relapse(record, config)),
         repairs,
         refusals,
     })
@@ -85,7 +100,7 @@ fn write_page(page: &str, to: &Path, out: &mut Out) -> Result<(), Problem> {
         return Ok(());
     }
     file::replace(to, page.as_bytes())
-        .map_err(|why| Problem::Usage(format!("cannot write {}: {why}", to.display())))?;
+        .map_err(|why| Problem::failed(PageError { path: to.to_owned(), why }))?;
     if out.is_terminal() {
         out.line(format!("{} is written.", plugin_kit::clean(&to.display().to_string())));
     }

@@ -5,8 +5,38 @@ use std::time::SystemTime;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
+use plugin_kit::Problem;
 
-use crate::time;
+use crate::ui::time::{self, BadTime};
+
+/// Why the options name no period to report on.
+#[derive(Debug, thiserror::Error)]
+pub enum BadPeriod {
+    /// Not a year and a month.
+    #[error("'{}' is no month: write it like 2026-11", .0.escape_debug())]
+    NoMonth(String),
+    /// A month of the future.
+    #[error("{} has not begun yet", .0.strftime("%B %Y"))]
+    FutureMonth(Date),
+    /// A time of the future.
+    #[error("'{0}' has not come yet")]
+    FutureTime(String),
+    /// Neither a time nor a span.
+    #[error(transparent)]
+    NoTime(#[from] BadTime),
+    /// Outside the calendar, or without a midnight.
+    #[error(transparent)]
+    Calendar(#[from] jiff::Error),
+    /// The first part of the period would begin before the calendar does.
+    #[error("the calendar does not go back so far")]
+    TooEarly,
+}
+
+impl From<BadPeriod> for Problem {
+    fn from(bad: BadPeriod) -> Problem {
+        Problem::Usage(bad.to_string())
+    }
+}
 
 /// From a time to a time, and what it is called.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,16 +61,17 @@ pub struct Periods {
 impl Periods {
     /// A month, `2026-11`, compared with the month before; of the month that is not over yet, with
     /// as much of it.
-    pub fn of_month(text: Option<&str>, now: SystemTime) -> Result<Periods, String> {
+    pub fn of_month(text: Option<&str>, now: SystemTime) -> Result<Periods, BadPeriod> {
         let today = zoned(now)?;
         let first = match text {
             None => today.date().first_of_month(),
             Some(text) => month(text)?,
         };
-        let last_month = step(first, Span::new().months(-1))?;
-        let (from, over) = (midnight(first)?, midnight(step(first, Span::new().months(1))?)?);
+        let last_month = first.checked_sub(Span::new().months(1))?;
+        let next_month = first.checked_add(Span::new().months(1))?;
+        let (from, over) = (midnight(first)?, midnight(next_month)?);
         if from > now {
-            return Err(format!("{} has not begun yet", first.strftime("%B %Y")));
+            return Err(BadPeriod::FutureMonth(first));
         }
         let until = over.min(now);
         let before_from = midnight(last_month)?;
@@ -61,9 +92,10 @@ impl Periods {
     }
 
     /// From a time on, compared with as long a time before it.
-    pub fn since(text: &str, now: SystemTime) -> Result<Periods, String> {
+    pub fn since(text: &str, now: SystemTime) -> Result<Periods, BadPeriod> {
         let from = time::read(text, now)?;
-        let length = now.duration_since(from).map_err(|_| format!("'{text}' has not come yet"))?;
+        let length =
+            now.duration_since(from).map_err(|_| BadPeriod::FutureTime(text.to_owned()))?;
         let before = from.checked_sub(length).unwrap_or(SystemTime::UNIX_EPOCH);
         let shown = time::shown(from);
         let minute = shown.get(..16).unwrap_or(&shown);
@@ -74,7 +106,7 @@ impl Periods {
     }
 }
 
-fn month(text: &str) -> Result<Date, String> {
+fn month(text: &str) -> Result<Date, BadPeriod> {
     let read = || {
         let (year, month) = text.split_once('-')?;
         let digits = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
@@ -85,19 +117,15 @@ fn month(text: &str) -> Result<Date, String> {
             .filter(|year| (1970..=9000).contains(year))
             .map(|year| date(year, month, 1))
     };
-    read().ok_or_else(|| format!("'{}' is no month: write it like 2026-11", text.escape_debug()))
+    read().ok_or_else(|| BadPeriod::NoMonth(text.to_owned()))
 }
 
-fn zoned(at: SystemTime) -> Result<Zoned, String> {
-    Timestamp::try_from(at).map(|at| at.to_zoned(TimeZone::system())).map_err(|why| why.to_string())
+fn zoned(at: SystemTime) -> Result<Zoned, jiff::Error> {
+    Ok(Timestamp::try_from(at)?.to_zoned(TimeZone::system()))
 }
 
-fn step(date: Date, span: Span) -> Result<Date, String> {
-    date.checked_add(span).map_err(|why| why.to_string())
-}
-
-fn midnight(date: Date) -> Result<SystemTime, String> {
-    date.to_zoned(TimeZone::system()).map(|at| at.timestamp().into()).map_err(|why| why.to_string())
+fn midnight(date: Date) -> Result<SystemTime, jiff::Error> {
+    Ok(date.to_zoned(TimeZone::system())?.timestamp().into())
 }
 
 /// One part of a period.
@@ -123,7 +151,7 @@ pub struct Parts {
 impl Parts {
     /// Hours up to three days, days up to a hundred, weeks up to eleven years, then months, and
     /// years after 45 of them: at most 600.
-    pub fn of(period: &Period) -> Result<Parts, String> {
+    pub fn of(period: &Period) -> Result<Parts, BadPeriod> {
         let hours = period.until.duration_since(period.from).unwrap_or_default().as_secs() / 3600;
         let (unit, span, every) = match hours {
             0..=72 => ("hour", Span::new().hours(1), 6),
@@ -146,12 +174,12 @@ impl Parts {
         } else {
             start.start_of_day().ok()
         };
-        let mut at = start.ok_or("the calendar does not go back so far")?;
+        let mut at = start.ok_or(BadPeriod::TooEarly)?;
         let mut parts = Vec::new();
         while SystemTime::from(at.timestamp()) < period.until && parts.len() < 600 {
             let ticked = parts.len() % every == 0;
             parts.push(part(unit, &at, ticked));
-            at = at.checked_add(span).map_err(|why| why.to_string())?;
+            at = at.checked_add(span)?;
         }
         Ok(Parts { unit, parts })
     }

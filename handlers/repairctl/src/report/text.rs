@@ -2,11 +2,11 @@
 
 use plugin_kit::clean;
 
-use super::figures::{Figures, Tally, distribution};
-use super::words::{change, class, count, maybe, number, percent, reason};
+use super::figures::{Figures, RepairCounts, distribution};
+use super::format::{change, count, number, percent, reason, span_or_dash, time_class};
 use crate::history::object;
 use crate::object::Object;
-use crate::time;
+use crate::ui::time;
 
 const WIDTH: usize = 78;
 /// How much of a bar a line has room for.
@@ -27,7 +27,7 @@ pub fn lines(figures: &Figures) -> Vec<String> {
     lines.extend(times(&figures.now));
     lines.extend(offenders(figures));
     lines.extend(refusals(figures));
-    lines.extend(handed(figures));
+    lines.extend(escalated(figures));
     lines.into_iter().map(|line| fit(&clean(&line), WIDTH)).collect()
 }
 
@@ -37,7 +37,8 @@ fn headline(figures: &Figures) -> Vec<String> {
         format!("  {name:<30}{now:>10}{before:>10}{change:>12}")
     };
     let counted = |name: &str, n: u32, b: u32| row(name, number(n), number(b), change(n, b));
-    let (median, before_median) = (maybe(now.within(0.5)), maybe(before.within(0.5)));
+    let (median, before_median) =
+        (span_or_dash(now.percentile(0.5)), span_or_dash(before.percentile(0.5)));
     vec![
         row("", "now".into(), "before".into(), String::new()),
         counted("repairs", now.repairs(), before.repairs()),
@@ -48,8 +49,8 @@ fn headline(figures: &Figures) -> Vec<String> {
             percent(before.healed_share()),
             String::new(),
         ),
-        counted("handed to people", now.handed(), before.handed()),
-        counted("healed, but soon back", now.came_back, before.came_back),
+        counted("handed to people", now.escalated(), before.escalated()),
+        counted("healed, but soon back", now.relapsed, before.relapsed),
         counted("pages saved (1)", now.pages_saved, before.pages_saved),
         counted("refused", now.refused, before.refused),
         row("half of the healings within", median, before_median, String::new()),
@@ -69,7 +70,7 @@ fn bar(n: u32, most: u32) -> String {
     "#".repeat(usize::try_from(length).unwrap_or(0))
 }
 
-fn times(now: &Tally) -> Vec<String> {
+fn times(now: &RepairCounts) -> Vec<String> {
     if now.times.is_empty() {
         return Vec::new();
     }
@@ -77,12 +78,12 @@ fn times(now: &Tally) -> Vec<String> {
     let most = classes.iter().map(|class| class.2).max().unwrap_or(0);
     let mut lines = section("Time to heal, from the call to the good check");
     lines.extend(classes.iter().filter(|class| class.2 > 0).map(|(from, to, n)| {
-        format!("  {:<16}{:>8}  {}", class(*from, *to), number(*n), bar(*n, most))
+        format!("  {:<16}{:>8}  {}", time_class(*from, *to), number(*n), bar(*n, most))
     }));
     lines.push(format!(
         "  half within {}, nine of ten within {}",
-        maybe(now.within(0.5)),
-        maybe(now.within(0.9))
+        span_or_dash(now.percentile(0.5)),
+        span_or_dash(now.percentile(0.9))
     ));
     lines
 }
@@ -104,8 +105,8 @@ fn offenders(figures: &Figures) -> Vec<String> {
             fit(&name, 35),
             sum.repairs(),
             sum.healed,
-            sum.handed(),
-            sum.came_back,
+            sum.escalated(),
+            sum.relapsed,
             sum.refused
         ));
     }
@@ -128,23 +129,23 @@ fn refusals(figures: &Figures) -> Vec<String> {
     lines
 }
 
-fn handed(figures: &Figures) -> Vec<String> {
-    if figures.handed.is_empty() {
+fn escalated(figures: &Figures) -> Vec<String> {
+    if figures.escalated.is_empty() {
         return Vec::new();
     }
     const LISTED: usize = 20;
-    let all = u32::try_from(figures.handed.len()).unwrap_or(u32::MAX);
+    let all = u32::try_from(figures.escalated.len()).unwrap_or(u32::MAX);
     let mut lines = section(&format!("{} handed to people", count(all, "repair")));
-    for record in figures.handed.iter().take(LISTED) {
+    for record in figures.escalated.iter().take(LISTED) {
         let text = format!(
             "  {}  {:<13}  {}",
             time::shown(record.reserved),
-            record.standing().as_str(),
+            record.state().as_str(),
             object(record)
         );
         lines.push(text);
     }
-    if figures.handed.len() > LISTED {
+    if figures.escalated.len() > LISTED {
         lines.push(format!(
             "  the newest {LISTED}; the others: repairctl history --outcome not-healed"
         ));

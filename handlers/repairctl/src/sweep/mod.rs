@@ -1,101 +1,96 @@
-//! `repairctl sweep`: offers what lost its chance to be repaired to the same decision, and to the
-//! same worker, once more.
+//! `repairctl sweep`: offers what has missed its repair to the same decision, and to the same
+//! worker, once more.
 
-mod addresses;
-mod lost;
-mod offer;
-mod pace;
-mod scene;
-mod told;
+pub mod args;
+mod candidate;
+mod eligibility;
+mod error;
+mod nagios_state;
+mod report;
+mod scheduler;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use ledger::Sweeping;
 use plugin_kit::{Out, Problem, ToolResult};
 use policy_file::Config;
 
-use crate::cli::Sweep as Words;
 use crate::context::Context;
-use offer::{Ground, Next};
-use pace::Sweep;
-use scene::Scene;
-use told::{End, Fate, Row, Telling};
+use args::SweepArgs;
+use candidate::{Assessor, Candidate};
+use error::SweepError;
+use nagios_state::NagiosState;
+use report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
+use scheduler::{INTERRUPTED, Scheduler};
 
 /// The command.
-pub fn run(words: &Words, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
+pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
     let config = context.config()?;
-    let file = config.status_file.as_deref().ok_or_else(|| {
-        Problem::Usage(format!(
-            "a sweep reads Nagios' status file, which {} does not name: give it \"status_file\", \
-                as status_file of nagios.cfg says; \
-             nothing was done",
-            context.policy().display()
-        ))
-    })?;
-    let scene = Scene::read(file, words.objects.as_deref())?;
-    if words.dry_run {
-        return rehearse(words, context, config, &scene, out);
+    let file = config
+        .status_file
+        .as_deref()
+        .ok_or_else(|| SweepError::NoStatusFile { policy: context.policy().to_owned() })?;
+    let nagios = NagiosState::read(file, args.objects.as_deref())?;
+    if args.dry_run {
+        return rehearse(args, context, config, &nagios, out);
     }
-    let ledger = context.ledger_to_write(config)?;
-    let sweeping =
-        Sweeping::begin(&config.ledger).map_err(|why| Problem::Usage(why.to_string()))?;
-    let Some(_only) = sweeping else {
-        let telling = Telling::new(out, words.json, [].iter());
-        return Ok(telling.end(&End::Held("another sweep is at work".into()), 0, &[]));
+    let mut ledger = context.ledger_to_write(config)?;
+    let Some(_only) = ledger.lock_sweep().map_err(SweepError::NotBegun)? else {
+        let report = SweepReport::new(out, args.json, [].iter());
+        return Ok(report.end(&SweepEnd::Held("another sweep is at work".into()), 0, &[]));
     };
-    ctrlc::set_handler(|| pace::ENDED.store(true, Ordering::Relaxed)).map_err(|why| {
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).map_err(|why| {
         Problem::Internal(format!("SIGTERM cannot be waited for: {why}; nothing was done"))
     })?;
-    let policy = absolute(context.policy())?;
-    let keys = scene.oldest_first();
-    let telling = Telling::new(out, words.json, keys.iter());
-    Sweep::new(config, &policy, scene, ledger, telling).run()
+    let policy = absolute_policy(context)?;
+    let keys = nagios.oldest_first();
+    let report = SweepReport::new(out, args.json, keys.iter());
+    Ok(Scheduler::new(config, &policy, nagios, ledger, report).run()?)
 }
 
-/// What would be offered; nothing is started or written.
+/// Shows what would be offered; nothing is started or written.
 fn rehearse(
-    words: &Words,
+    args: &SweepArgs,
     context: &Context,
     config: &Config,
-    scene: &Scene,
+    nagios: &NagiosState,
     out: &mut Out,
 ) -> Result<ToolResult, Problem> {
     let now = SystemTime::now();
-    let policy = absolute(context.policy())?;
+    let policy = absolute_policy(context)?;
     let mut ledger = context.ledger(config)?;
-    let keys = scene.oldest_first();
-    let mut telling = Telling::new(out, words.json, keys.iter());
-    if let Some(why) = scene.unfit(now) {
-        return Ok(telling.end(&End::Held(why), keys.len(), &[]));
+    let keys = nagios.oldest_first();
+    let mut report = SweepReport::new(out, args.json, keys.iter());
+    if let Some(why) = nagios.unfit(now) {
+        return Ok(report.end(&SweepEnd::Held(why), keys.len(), &[]));
     }
-    let ground = Ground { config, policy: &policy, scene };
+    let assessor = Assessor { config, policy: &policy, nagios };
     for key in keys {
-        let Some(object) = scene.board.faults.get(&key) else { continue };
-        let next = ground
-            .judge(object, ledger.as_mut(), now)
-            .map_err(|why| Problem::Usage(why.to_string()))?;
-        let (fate, code, text, lost) = match next {
-            Next::NotCovered => continue,
-            Next::Left(left) => (Fate::LeftAlone, Some(left.code()), left.to_string(), None),
-            Next::Unfit(why) => (Fate::Refused, Some("unfit"), why, None),
-            Next::Refused(lost, why, _) => {
-                (Fate::Refused, Some(why.code()), why.to_string(), Some(lost.to_string()))
+        let Some(object) = nagios.snapshot.faults.get(&key) else { continue };
+        let candidate =
+            assessor.assess(object, ledger.as_mut().map(|ledger| ledger.as_mut() as _), now);
+        let (outcome, code, text, missed) = match candidate.map_err(SweepError::NotBegun)? {
+            Candidate::NotCovered => continue,
+            Candidate::Ineligible(why) => {
+                (SweepOutcome::LeftAlone, Some(why.code()), why.to_string(), None)
             }
-            Next::Offer(lost, _) => (
-                Fate::WouldOffer,
-                None,
-                format!("{}: {lost}", String::from_utf8_lossy(&object.repair)),
-                Some(lost.to_string()),
-            ),
+            Candidate::Unfit(why) => (SweepOutcome::Refused, Some("unfit"), why, None),
+            Candidate::Refused(missed, why, _) => {
+                (SweepOutcome::Refused, Some(why.code().as_str()), why.to_string(), Some(missed))
+            }
+            Candidate::Offered(missed, _) => {
+                let text = format!("{}: {missed}", String::from_utf8_lossy(&object.repair));
+                (SweepOutcome::WouldOffer, None, text, Some(missed))
+            }
         };
-        telling.row(Row { key, fate, code, text, lost, job: None });
+        let missed = missed.map(|missed| missed.to_string());
+        report.row(SweepRow { key, outcome, code, text, missed, job: None });
     }
-    Ok(telling.end(&End::Done, 0, &[]))
+    Ok(report.end(&SweepEnd::Done, 0, &[]))
 }
 
 /// The worker leaves the directory it is started in.
-fn absolute(policy: &Path) -> Result<std::path::PathBuf, Problem> {
-    std::path::absolute(policy).map_err(|why| Problem::Usage(format!("--policy: {why}")))
+fn absolute_policy(context: &Context) -> Result<PathBuf, SweepError> {
+    std::path::absolute(context.policy()).map_err(SweepError::Policy)
 }

@@ -1,69 +1,77 @@
-//! `repairctl trust`: shows a host's key, asks, and records it. Strict checking lives from what is
-//! recorded here, so nothing is recorded that nobody has compared.
+//! `repairctl trust`: shows a host's key, asks, and records it. Repairs believe the keys that are
+//! recorded here, so none is recorded before a person has compared it.
 
-mod file;
-mod step;
+pub mod args;
+mod decision;
+mod known_hosts_file;
 
 use std::time::{Duration, Instant};
 
+use engine::configuration::MainFile;
 use plugin_kit::{Out, Problem, ToolResult};
+use policy_file::HostRoute;
 use serde::{Deserialize, Serialize};
-use transport::known_hosts::{Names, OnFile};
-use transport::survey::{self, ShownKey};
-use transport::{Error, SshTarget, route};
+use transport::Error;
+use transport::known_hosts::{HostKeyNames, RecordedHostKeys};
+use transport::probe::{self, ShownKey};
 
-use self::step::{Action, Options};
-use crate::cli::Trust;
+use self::decision::{TrustAction, TrustOptions};
 use crate::context::Context;
-use crate::nagios::MainFile;
-use crate::question;
 use crate::split::Split;
-use crate::table::Tone;
+use crate::ui::question;
+use crate::ui::tone::Tone;
+use args::TrustArgs;
 
-/// For all connections together; a host shows up to five keys.
+/// The limit for all connections together; a host shows up to five keys.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What the network says. Everything else is read by the half that records.
+/// The data from the network. The half that records reads everything else itself.
 #[derive(Serialize, Deserialize)]
-pub struct Survey {
-    /// Where Nagios has the host.
+pub struct HostKeyProbe {
+    /// The address in Nagios' object cache; absent when it has no such host.
     address: Option<String>,
     /// The keys that the host shows, as it sends them, or why there are none.
     keys: Result<Vec<Vec<u8>>, String>,
 }
 
-impl Split for Trust {
-    type Data = Survey;
+/// No name of the host has the form of one in known_hosts.
+#[derive(Debug, thiserror::Error)]
+#[error("neither its name nor its address can stand in known_hosts; nothing was recorded")]
+struct NoRecordableName;
+
+impl Split for TrustArgs {
+    type Data = HostKeyProbe;
 
     fn validate(&self, context: &Context) -> Result<(), Problem> {
         self.fingerprint.as_deref().map(fingerprint).transpose()?;
-        file::check(&context.config()?.routes.route(&self.host, None).known_hosts)
+        let route = context.config()?.routes.route(&self.host, None);
+        Ok(known_hosts_file::check(&route.known_hosts)?)
     }
 
-    fn collect(&self, context: &Context) -> Result<Survey, Problem> {
+    fn collect(&self, context: &Context) -> Result<HostKeyProbe, Problem> {
         let objects = MainFile::find(self.nagios_cfg.as_deref())?
             .and_then(|main| main.objects().ok())
             .unwrap_or_default();
         let address = objects.address(&self.host).map(str::to_owned);
-        let place = place(self, &target(self, context, address.as_deref())?);
-        let keys = match survey::host_keys(&place, Instant::now() + LIMIT) {
-            Err(why @ Error::BadTarget { .. }) => return Err(unusable(why)),
+        let place = probe_target(self, &target(self, context, address.as_deref())?);
+        let keys = match probe::host_keys(&place, Instant::now() + LIMIT) {
+            Err(why @ Error::BadTarget { .. }) => return Err(Problem::failed(why)),
             shown => shown.map_err(|why| why.to_string()),
         };
         let blobs = |keys: Vec<ShownKey>| keys.iter().map(|key| key.blob().to_owned()).collect();
-        Ok(Survey { address, keys: keys.map(blobs) })
+        Ok(HostKeyProbe { address, keys: keys.map(blobs) })
     }
 
     fn show(
         &self,
-        survey: Survey,
+        survey: HostKeyProbe,
         context: &Context,
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
-        // What Nagios' files say of its address is where to look, and no name to record.
+        // The address in Nagios' files is a place to connect to, not a name to record.
         let (target, place) = (
             target(self, context, None)?,
-            place(self, &target(self, context, survey.address.as_deref())?),
+            probe_target(self, &target(self, context, survey.address.as_deref())?),
         );
         match survey.keys {
             Ok(blobs) => {
@@ -80,43 +88,43 @@ impl Split for Trust {
 }
 
 fn compare(
-    words: &Trust,
-    target: &SshTarget,
-    place: &SshTarget,
+    args: &TrustArgs,
+    target: &HostRoute,
+    place: &HostRoute,
     keys: &[ShownKey],
     out: &mut Out,
 ) -> Result<ToolResult, Problem> {
-    let on_file = survey::recorded(target).map_err(unusable)?;
-    let wanted = words.fingerprint.as_deref();
-    let Some(key) = chosen(keys, wanted, out) else { return Ok(ToolResult::Failed) };
+    let on_file = probe::recorded(target).map_err(Problem::failed)?;
+    let wanted = args.fingerprint.as_deref();
+    let Some(key) = choose(keys, wanted, out) else { return Ok(ToolResult::Failed) };
     let shown: Vec<&[u8]> = keys.iter().map(ShownKey::blob).collect();
-    let wish = Options { named: wanted.is_some(), replace: words.replace };
-    match step::step(wish, &on_file, key.blob(), &shown) {
-        Action::Keep => {
+    let options = TrustOptions { named: wanted.is_some(), replace: args.replace };
+    match decision::decide(options, &on_file, key.blob(), &shown) {
+        TrustAction::Keep => {
             let places: Vec<&str> = on_file.places().collect();
             out.line(format!(
                 "{} is recorded already: {} in {}",
-                words.host,
+                args.host,
                 on_file.describe(),
                 places.join(", ")
             ));
             return Ok(ToolResult::Fine);
         }
-        Action::Record => {
-            show(place, &on_file, key, out);
-            if wanted.is_some() || agreed(words, key, out)? {
+        TrustAction::Record => {
+            print_key(place, &on_file, key, out);
+            if wanted.is_some() || confirmed(args, key, out)? {
                 return record(target, &on_file, key, out);
             }
             out.line("Nothing was recorded.");
         }
-        Action::Changed => changed(words, &on_file, key, out),
-        Action::Others => others(words, &on_file, key, out),
-        Action::Revoked(place) => {
-            loud(
+        TrustAction::Changed => print_changed(args, &on_file, key, out),
+        TrustAction::Others => print_other_keys(args, &on_file, key, out),
+        TrustAction::Revoked(place) => {
+            print_alarm(
                 out,
                 &format!(
                     "REVOKED: {place} revokes the key that {} shows. It is not recorded.",
-                    words.host
+                    args.host
                 ),
             );
             out.line(
@@ -128,11 +136,7 @@ fn compare(
     Ok(ToolResult::Failed)
 }
 
-fn unusable(why: Error) -> Problem {
-    Problem::Usage(why.to_string())
-}
-
-/// Whether ssh-keygen(1) prints fingerprints like this: 32 bytes in base64, without padding.
+/// Whether this is a fingerprint as ssh-keygen(1) prints it: 32 bytes in base64, without padding.
 pub fn is_fingerprint(text: &str) -> bool {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.chars().all(base64))
@@ -148,29 +152,28 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
     Err(Problem::Usage(format!("'{shown}' is no fingerprint: {how}; nothing was recorded")))
 }
 
-/// The host as a repair reaches it. Keys are judged and recorded for this, wherever they come from.
-fn target(words: &Trust, context: &Context, known: Option<&str>) -> Result<SshTarget, Problem> {
-    Ok(route::target(
-        &context.config()?.routes.route(&words.host, words.address.as_deref().or(known)),
-    ))
+/// The host as a repair reaches it. Keys are judged and recorded for this target, even when they
+/// are fetched from another address.
+fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<HostRoute, Problem> {
+    Ok(context.config()?.routes.route(&args.host, args.address.as_deref().or(known)))
 }
 
 /// The place to fetch the host's keys from.
-fn place(words: &Trust, target: &SshTarget) -> SshTarget {
+fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     let mut place = target.clone();
-    place.port = words.port.unwrap_or(place.port);
-    if let Some(address) = &words.address {
+    place.port = args.port.unwrap_or(place.port);
+    if let Some(address) = &args.address {
         place.address.clone_from(address);
     }
     place
 }
 
 /// The key with the wanted fingerprint, or the best one.
-fn chosen<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
+fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
     if found.is_none() {
-        loud(
+        print_alarm(
             out,
             &format!(
                 "ANOTHER HOST: no key of it has the fingerprint {wanted}. Nothing was recorded."
@@ -182,9 +185,9 @@ fn chosen<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
-    let host = plugin_kit::clean(&words.host);
-    loud(
+fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
+    let host = plugin_kit::clean(&args.host);
+    print_alarm(
         out,
         &format!(
             "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired \
@@ -207,9 +210,9 @@ fn changed(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     ));
 }
 
-fn others(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
-    let host = plugin_kit::clean(&words.host);
-    loud(
+fn print_other_keys(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
+    let host = plugin_kit::clean(&args.host);
+    print_alarm(
         out,
         &format!(
             "OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."
@@ -224,7 +227,7 @@ fn others(words: &Trust, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     out.line(format!("  repairctl trust {host} --replace --fingerprint {}", key.fingerprint()));
 }
 
-fn show(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
+fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     out.line(format!(
         "{} at {}, port {}, shows",
         plugin_kit::clean(&target.host),
@@ -243,12 +246,12 @@ fn show(target: &SshTarget, on_file: &OnFile, key: &ShownKey, out: &mut Out) {
     out.line(format!("  ssh-keygen -lf {}", key.file_on_host()));
 }
 
-/// yes, or the fingerprint itself, as ssh(1) takes it.
-fn agreed(words: &Trust, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
+/// Asks. As with ssh(1), the answer is yes or the fingerprint itself.
+fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
     if !question::possible() {
         out.flush();
         let how =
-            format!("repairctl trust {} --fingerprint SHA256:...", plugin_kit::clean(&words.host));
+            format!("repairctl trust {} --fingerprint SHA256:...", plugin_kit::clean(&args.host));
         return Err(Problem::Usage(format!(
             "nobody is there to ask: give the fingerprint you compared, `{how}`; nothing was \
              recorded"
@@ -259,27 +262,22 @@ fn agreed(words: &Trust, key: &ShownKey, out: &mut Out) -> Result<bool, Problem>
 }
 
 fn record(
-    target: &SshTarget,
-    before: &OnFile,
+    target: &HostRoute,
+    before: &RecordedHostKeys,
     key: &ShownKey,
     out: &mut Out,
 ) -> Result<ToolResult, Problem> {
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
-    let names = Names::new(&target.host, &target.address, target.port);
-    let name = names.to_record().ok_or_else(|| {
-        Problem::Usage(
-            "neither its name nor its address can stand in known_hosts; nothing was recorded"
-                .to_owned(),
-        )
-    })?;
+    let names = HostKeyNames::new(&target.host, &target.address, target.port);
+    let name = names.to_record().ok_or_else(|| Problem::failed(NoRecordableName))?;
     let line =
         key.line().ok_or_else(|| Problem::Internal("the key cannot be written".to_owned()))?;
-    file::pin(known_hosts, name, before.name(), line.trim_end())?;
+    known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say
     // something else.
-    let now = survey::recorded(target).map_err(unusable)?;
-    let only = Options { named: true, replace: false };
-    if step::step(only, &now, key.blob(), &[key.blob()]) == Action::Keep {
+    let now = probe::recorded(target).map_err(Problem::failed)?;
+    let only = TrustOptions { named: true, replace: false };
+    if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
         return Ok(ToolResult::Fine);
     }
@@ -291,7 +289,7 @@ fn record(
     Ok(ToolResult::Wrong)
 }
 
-fn loud(out: &mut Out, text: &str) {
+fn print_alarm(out: &mut Out, text: &str) {
     let text = Tone::Bad.paint(&plugin_kit::clean(text), out);
     out.line(text);
 }

@@ -16,7 +16,7 @@ pub struct Case {
     pub at: (&'static str, &'static str),
     pub level: &'static str,
     pub code: &'static str,
-    /// A part of the mend.
+    /// A part of the fix.
     pub fix: &'static str,
     /// [`ACCEPTED`] or [`REFUSED`].
     pub nagios: &'static str,

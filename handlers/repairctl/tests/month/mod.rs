@@ -142,7 +142,7 @@ impl<W: Write> Month<'_, W> {
         self.line(60, &format!("SERVICE EVENT HANDLER: {host};{name};OK;SOFT;2;handle_repair"))
     }
 
-    /// A fault that somebody has to mend: three people are told, again and again.
+    /// A fault that somebody has to fix: three people are notified, again and again.
     fn fault(&mut self, host: &str, name: &str) -> io::Result<()> {
         let output = "connect to address 192.0.2.1 and port 80: Connection refused";
         for (attempt, kind) in [(1, "SOFT"), (2, "SOFT"), (3, "SOFT"), (4, "HARD")] {

@@ -1,12 +1,18 @@
-//! The command line of `ssh`: nothing is asked, nothing is forwarded, nothing is shared, nothing is
-//! learned.
+//! The command line of `ssh`: no prompts, no forwarding, no shared connections, no new host keys.
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use super::OpenSsh;
-use crate::{Error, SshTarget};
+use policy_file::HostRoute;
 
-/// Whatever a configuration file says, this holds: the command line comes first (ssh_config(5)).
+use crate::error::Error;
+use crate::known_hosts::{self, HostKeyStatus};
+use crate::request::Request;
+use crate::text::clean;
+use crate::{key, route};
+
+/// Options that a configuration file cannot change: the command line comes first (ssh_config(5)).
 const FIXED: &[&str] = &[
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
@@ -26,66 +32,162 @@ const FIXED: &[&str] = &[
     "RemoteCommand=none",
 ];
 
-/// All words but the program, the log, the `--`, the host and the question. A bastion comes with
-/// its own options.
-pub(super) fn options(
-    how: &OpenSsh,
-    target: &SshTarget,
-    alias: Option<&str>,
-    bastion: Option<(&SshTarget, Vec<String>)>,
+/// The command line of `ssh` for one route.
+pub(super) struct SshCommand {
+    program: PathBuf,
+    route: HostRoute,
+    options: Vec<String>,
+}
+
+impl SshCommand {
+    /// Checks the route, its files and those of its jump hosts.
+    pub(super) fn new(program: PathBuf, route: &HostRoute) -> Result<SshCommand, Error> {
+        let options = checked_options(&program, route, route.config.as_deref())?;
+        Ok(SshCommand { program, route: route.clone(), options })
+    }
+
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    pub(super) fn route(&self) -> &HostRoute {
+        &self.route
+    }
+
+    /// Returns the command for one request. It logs to its standard input, and has `mark` printed
+    /// once it has logged in.
+    pub(super) fn build(&self, request: &Request, mark: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        let passed = |name| Some((name, env::var_os(name)?));
+        command
+            .args(&self.options)
+            // ssh closes every other descriptor that it inherits, so it opens its end of the log by
+            // the name of its stdin. It does not read that (-n), and our own /proc/PID/fd may be
+            // closed to it (PR_SET_DUMPABLE).
+            .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=INFO"])
+            .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
+            .args(["--", &self.route.address, &request.to_string()])
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("SHELL", self.shell())])
+            .envs(["SSH_AUTH_SOCK", "SSH_SK_PROVIDER"].into_iter().filter_map(passed));
+        command
+    }
+
+    /// The program that ssh calls with `-c` and a local command. `echo` prints it without a shell;
+    /// only the commands of a jump host and of a configuration need one.
+    fn shell(&self) -> &'static str {
+        let is_needed = self.route.config.is_some() || self.route.via.is_some();
+        if is_needed { "/bin/sh" } else { "/bin/echo" }
+    }
+}
+
+/// The options for a route, once its names, key and host keys are in order. The configuration file
+/// of the first route holds for its jump hosts, too.
+fn checked_options(
+    program: &Path,
+    route: &HostRoute,
+    config: Option<&Path>,
 ) -> Result<Vec<String>, Error> {
-    let config = how.config.as_deref().map_or(Ok("/dev/null"), plain)?;
+    route::check(route)?;
+    if !route.agent {
+        key::check(route)?;
+    }
+    let alias = host_key_alias(route, config.is_some())?;
+    let jump_host = match route.via.as_deref() {
+        Some(via) => Some((via, checked_options(program, via, config)?)),
+        None => None,
+    };
+    options(program, route, config, alias.as_deref(), jump_host)
+}
+
+/// Returns the name under which ssh is to look up the host's key: the one it is recorded under, by
+/// the rules of the built-in backend.
+fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>, Error> {
+    let recorded = match known_hosts::read(route) {
+        // A configuration may name other sources of host keys (KnownHostsCommand,
+        // VerifyHostKeyDNS).
+        Err(Error::KnownHostsEmpty { .. }) if has_config => return Ok(None),
+        recorded => recorded?,
+    };
+    // ssh looks under one name only and would not see a key revoked under the other.
+    if let Some(place) = recorded.any_revoked() {
+        return Err(Error::HostKeyRevoked { host: route.host.clone(), place: place.into() });
+    }
+    match recorded.status() {
+        HostKeyStatus::Known => Ok(recorded.name().map(str::to_owned)),
+        // A certificate is for a name, never for a port.
+        HostKeyStatus::AuthorityOnly(_) => Ok(Some(route.host.to_lowercase())),
+        HostKeyStatus::Unknown if has_config => Ok(None),
+        HostKeyStatus::Unknown | HostKeyStatus::Revoked(_) => {
+            known_hosts::algorithms(route, &recorded).map(|_| None)
+        }
+    }
+}
+
+/// The options that every request has. A jump host comes with its own.
+fn options(
+    program: &Path,
+    route: &HostRoute,
+    config: Option<&Path>,
+    alias: Option<&str>,
+    jump_host: Option<(&HostRoute, Vec<String>)>,
+) -> Result<Vec<String>, Error> {
+    let file = config.map_or(Ok("/dev/null"), plain)?;
+    let (port, key) = (route.port.to_string(), plain(&route.key)?);
     let mut words: Vec<String> =
-        ["-F", config, "-n", "-T", "-p", &target.port.to_string(), "-l", &target.user, "-i"]
+        ["-F", file, "-n", "-T", "-p", &port, "-l", &route.user, "-i", key]
             .map(str::to_owned)
             .to_vec();
-    words.push(plain(&target.key)?.into());
     let mut option = |text: String| words.extend(["-o".to_owned(), text]);
     FIXED.iter().for_each(|fixed| option((*fixed).to_owned()));
-    if how.config.is_none() || !target.known_hosts.is_empty() {
-        let files =
-            target.known_hosts.iter().map(|file| plain(file)).collect::<Result<Vec<_>, _>>()?;
-        let files: Vec<_> = files.into_iter().map(|file| format!("\"{file}\"")).collect();
-        option(format!(
-            "UserKnownHostsFile={}",
-            if files.is_empty() { "/dev/null".into() } else { files.join(" ") }
-        ));
+    if config.is_none() || !route.known_hosts.is_empty() {
+        option(known_hosts_option(route)?);
     }
-    option(format!("ServerAliveInterval={}", target.keepalive.as_secs().max(2)));
+    option(format!("ServerAliveInterval={}", route.keepalive.as_secs().max(2)));
     if let Some(alias) = alias {
-        if alias.contains(['"', '\\']) {
-            let shown = crate::text::clean(alias);
-            return Err(Error::BadTarget {
-                what: "host name",
-                shown,
-                why: "it holds a quote, and ssh cannot look it up",
-            });
-        }
-        option(format!("HostKeyAlias=\"{alias}\""));
+        option(alias_option(alias)?);
     }
-    match &target.agent_socket {
-        _ if !target.agent => option("IdentityAgent=none".into()),
-        Some(socket) => option(format!("IdentityAgent=\"{}\"", plain(socket)?)),
-        None => option("IdentityAgent=SSH_AUTH_SOCK".into()),
-    }
-    if let Some((bastion, words)) = bastion {
-        option(format!("ProxyCommand={}", proxy_command(how, target, bastion, words)?));
+    option(match &route.agent_socket {
+        _ if !route.agent => "IdentityAgent=none".into(),
+        Some(socket) => format!("IdentityAgent=\"{}\"", plain(socket)?),
+        None => "IdentityAgent=SSH_AUTH_SOCK".into(),
+    });
+    if let Some((via, words)) = jump_host {
+        option(format!("ProxyCommand={}", proxy_command(program, route, via, words)?));
     }
     Ok(words)
 }
 
-/// `ssh -W` by way of the bastion. ssh has a shell exec it, after expanding '%'.
+fn known_hosts_option(route: &HostRoute) -> Result<String, Error> {
+    let quoted = |file: &PathBuf| plain(file).map(|file| format!("\"{file}\""));
+    let files: Vec<String> = route.known_hosts.iter().map(quoted).collect::<Result<_, _>>()?;
+    let files = if files.is_empty() { "/dev/null".into() } else { files.join(" ") };
+    Ok(format!("UserKnownHostsFile={files}"))
+}
+
+fn alias_option(alias: &str) -> Result<String, Error> {
+    if alias.contains(['"', '\\']) {
+        return Err(Error::BadTarget {
+            what: "host name",
+            shown: clean(alias),
+            why: "it holds a quote, and ssh cannot look it up",
+        });
+    }
+    Ok(format!("HostKeyAlias=\"{alias}\""))
+}
+
+/// `ssh -W` through the jump host. ssh has a shell exec it, after it has expanded '%'.
 fn proxy_command(
-    how: &OpenSsh,
-    target: &SshTarget,
-    bastion: &SshTarget,
+    program: &Path,
+    route: &HostRoute,
+    via: &HostRoute,
     words: Vec<String>,
 ) -> Result<String, Error> {
-    let mut argv = vec![plain(&how.program)?.to_owned()];
+    let mut argv = vec![plain(program)?.to_owned()];
     argv.extend(words);
     argv.extend(["-o", "LogLevel=ERROR", "-o", "PermitLocalCommand=no"].map(str::to_owned));
-    argv.extend(["-W".into(), format!("[{}]:{}", target.address, target.port)]);
-    argv.extend(["--".into(), bastion.address.clone()]);
+    argv.extend(["-W".into(), format!("[{}]:{}", route.address, route.port)]);
+    argv.extend(["--".into(), via.address.clone()]);
     let quoted: Vec<_> = argv
         .iter()
         .map(|word| format!("'{}'", word.replace('\'', r"'\''").replace('%', "%%")))
@@ -93,14 +195,11 @@ fn proxy_command(
     Ok(quoted.join(" "))
 }
 
-/// A path that means itself: ssh expands '%', '~' and '${' in many options, and splits at blanks
-/// and quotes in some.
+/// Returns a path that ssh takes literally: it expands '%', '~' and '${' in many options, and
+/// splits at blanks and quotes in some.
 fn plain(path: &Path) -> Result<&str, Error> {
-    let bad = |why| Error::BadTarget {
-        what: "path",
-        shown: crate::text::clean(&path.display().to_string()),
-        why,
-    };
+    let bad =
+        |why| Error::BadTarget { what: "path", shown: clean(&path.display().to_string()), why };
     let text = path.to_str().ok_or_else(|| bad("ssh needs it in UTF-8"))?;
     if !text.starts_with('/') {
         return Err(bad("it must be absolute"));
@@ -113,21 +212,23 @@ fn plain(path: &Path) -> Result<&str, Error> {
 
 #[cfg(test)]
 mod tests {
+    use policy_file::HostRoutes;
+
     use super::*;
 
-    fn target() -> SshTarget {
-        SshTarget::new(
-            "web1",
-            "fe80::1%eth0",
-            "repair",
-            "/etc/k y".into(),
-            vec!["/a b".into(), "/c".into()],
-        )
+    const SSH: &str = "/usr/bin/ssh";
+
+    fn route() -> HostRoute {
+        HostRoute {
+            key: "/etc/k y".into(),
+            known_hosts: vec!["/a b".into(), "/c".into()],
+            ..HostRoutes::default().route("web1", Some("fe80::1%eth0"))
+        }
     }
 
     #[test]
-    fn files_keep_their_blanks_and_nothing_else_is_expanded() {
-        let words = options(&OpenSsh::default(), &target(), Some("web1"), None).unwrap();
+    fn keeps_blanks_of_files_and_lets_ssh_expand_nothing() {
+        let words = options(SSH.as_ref(), &route(), None, Some("web1"), None).unwrap();
         assert!(
             words.contains(&"/etc/k y".into())
                 && words.contains(&"UserKnownHostsFile=\"/a b\" \"/c\"".into()),
@@ -138,20 +239,16 @@ mod tests {
                 && words.contains(&"IdentityAgent=none".into())
         );
         for bad in ["relative", "/a%h", "/a${HOME}", "/a\"b", "/a\nb", "/~x"] {
-            let target = SshTarget { key: bad.into(), ..target() };
-            assert_eq!(
-                options(&OpenSsh::default(), &target, None, None).unwrap_err().code(),
-                "bad-target",
-                "{bad}"
-            );
+            let route = HostRoute { key: bad.into(), ..route() };
+            let error = options(SSH.as_ref(), &route, None, None, None).unwrap_err();
+            assert_eq!(error.code(), "bad-target", "{bad}");
         }
     }
 
     #[test]
-    fn the_bastions_command_is_quoted_for_the_shell_and_for_ssh() {
-        let bastion = SshTarget { via: None, ..target() };
+    fn quotes_command_of_jump_host_for_the_shell_and_for_ssh() {
         let words = vec!["it's".into(), "100%".into()];
-        let command = proxy_command(&OpenSsh::default(), &target(), &bastion, words).unwrap();
+        let command = proxy_command(SSH.as_ref(), &route(), &route(), words).unwrap();
         assert!(command.starts_with(r"'/usr/bin/ssh' 'it'\''s' '100%%' "), "{command}");
         assert!(command.ends_with("'-W' '[fe80::1%%eth0]:22' '--' 'fe80::1%%eth0'"), "{command}");
     }

@@ -1,6 +1,6 @@
-//! Letting an ssh-agent sign. libssh2 talks to the agent without any timeout, so it does so in a
-//! thread of its own, which is left behind when the agent (or the person it asks for consent) does
-//! not answer.
+//! Logs in with an ssh-agent. libssh2 talks to the agent without any timeout, so it does so in a
+//! thread of its own, which is abandoned if the agent (or a person who has to confirm) does not
+//! answer.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
@@ -9,61 +9,62 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::{env, mem, thread};
 
+use policy_file::HostRoute;
 use ssh_key::PublicKey;
 use ssh2::{Agent, Session};
 
-use super::SshTarget;
-use super::io::{Failure, Wire};
-use crate::{Error, Phase};
+use super::connection::{Connection, Ssh2Failure};
+use crate::error::{Error, Phase};
+use crate::{key, known_hosts};
 
-/// An sshd hangs up after six attempts (sshd_config(5), MaxAuthTries).
+/// The limit of keys to offer: an sshd disconnects after six (sshd_config(5), MaxAuthTries).
 const TRIES: usize = 5;
 
-/// How it went, as far as the agent's part is concerned.
-pub(crate) enum Signed {
+/// The result of a login with an agent that works.
+pub(crate) enum AgentLogin {
     /// Logged in.
-    In,
-    /// The host took none of these keys.
+    LoggedIn,
+    /// The host refused all of these keys.
     Refused(String),
     /// The connection failed.
-    Failed(Failure),
+    Failed(Ssh2Failure),
 }
 
 /// Logs in with the key whose public half is in `KEY.pub`; without such a file, with the agent's
 /// keys in turn.
-pub(crate) fn log_in(wire: &mut Wire, target: &SshTarget) -> Result<Signed, Error> {
-    let wanted = public_half(target)?;
+pub(crate) fn log_in(connection: &mut Connection, route: &HostRoute) -> Result<AgentLogin, Error> {
+    let wanted = public_half(route)?;
     let (session, user, socket) =
-        (wire.session.clone(), target.user.clone(), target.agent_socket.clone());
-    let (tell, told) = sync_channel(1);
-    let left = wire.left(Phase::Login)?;
+        (connection.session.clone(), route.user.clone(), route.agent_socket.clone());
+    let (sender, receiver) = sync_channel(1);
+    let left = connection.deadline.left(Phase::Login)?;
     thread::Builder::new()
         .name("ssh-agent".into())
         .spawn(move || {
-            // Waits for the host inside libssh2; the watchdog ends that.
+            // libssh2 waits for the host here; the watchdog ends that.
             session.set_blocking(true);
             let result = sign(&session, &user, socket.as_deref(), wanted.as_deref());
             session.set_blocking(false);
-            let _ = tell.send(result);
+            let _ = sender.send(result);
         })
         .map_err(|e| Error::Local { why: format!("no thread for the agent: {e}") })?;
-    match told.recv_timeout(left) {
+    match receiver.recv_timeout(left) {
         Ok(result) => {
-            wire.past(Phase::Login)?;
+            connection.deadline.left(Phase::Login)?;
             result.map_err(|why| Error::Agent { why })
         }
         Err(_) => {
-            wire.abandon();
-            Err(wire.timeout(Phase::Login))
+            connection.abandon();
+            Err(connection.deadline.timeout(Phase::Login))
         }
     }
 }
 
-fn public_half(target: &SshTarget) -> Result<Option<Vec<u8>>, Error> {
-    let mut file = target.key.clone().into_os_string();
+fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
+    let mut file = route.key.clone().into_os_string();
     file.push(".pub");
     let file = PathBuf::from(file);
-    let text = match safe_file::read(&file, super::key::LONGEST, None).map_err(io::Error::from) {
+    let text = match safe_file::read(&file, key::LONGEST, None).map_err(io::Error::from) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         // Without it the agent would offer the host every key it holds.
         read => {
@@ -75,9 +76,9 @@ fn public_half(target: &SshTarget) -> Result<Option<Vec<u8>>, Error> {
     blob.map(Some).map_err(|e| Error::KeyFileFormat { file, why: e.to_string() })
 }
 
-/// When libssh2 cannot connect to an agent, it closes the socket there and once more when the agent
-/// is freed; by then the number may be that of another thread's file. So it is not asked to where
-/// nobody listens, and such an agent is not freed.
+/// Connects to the agent. If libssh2 cannot, it closes the socket at once and again when the agent
+/// is freed; by then the number may be that of another thread's file. So this tries the socket
+/// first, and does not free an agent that cannot be connected to.
 fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
     let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
     let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK names none")?;
@@ -98,11 +99,11 @@ fn sign(
     user: &str,
     socket: Option<&Path>,
     wanted: Option<&[u8]>,
-) -> Result<Signed, String> {
-    let said = |e: ssh2::Error| format!("{}; does `ssh-add -l` list the key?", e.message());
+) -> Result<AgentLogin, String> {
+    let failed = |e: ssh2::Error| format!("{}; does `ssh-add -l` list the key?", e.message());
     let mut agent = connected(session, socket)?;
-    agent.list_identities().map_err(said)?;
-    let mut keys = agent.identities().map_err(said)?;
+    agent.list_identities().map_err(failed)?;
+    let mut keys = agent.identities().map_err(failed)?;
     keys.retain(|key| wanted.is_none_or(|blob| blob == key.blob()));
     if keys.is_empty() {
         return Err(
@@ -112,18 +113,18 @@ fn sign(
     let mut offered = Vec::new();
     for key in keys.iter().take(TRIES) {
         match agent.userauth(user, key) {
-            Ok(()) if session.authenticated() => return Ok(Signed::In),
+            Ok(()) if session.authenticated() => return Ok(AgentLogin::LoggedIn),
             Ok(()) => {}
             Err(e) => {
-                let failure = Failure::new(&e);
+                let failure = Ssh2Failure::new(&e);
                 if !failure.is_refusal() {
-                    return Ok(Signed::Failed(failure));
+                    return Ok(AgentLogin::Failed(failure));
                 }
             }
         }
-        offered.push(crate::known_hosts::describe_blob(key.blob()));
+        offered.push(known_hosts::describe_blob(key.blob()));
     }
-    Ok(Signed::Refused(offered.join(", ")))
+    Ok(AgentLogin::Refused(offered.join(", ")))
 }
 
 #[cfg(test)]
@@ -133,14 +134,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agent_that_is_not_there_costs_nobody_a_file() {
+    fn closes_no_file_of_another_thread_without_an_agent() {
         let session = Session::new().unwrap();
         thread::scope(|scope| {
             let others = scope.spawn(|| {
                 for _ in 0..20_000 {
                     let file = File::open("/dev/null").unwrap();
                     thread::yield_now();
-                    file.metadata().expect("somebody has closed a file that is not theirs");
+                    file.metadata().expect("another thread has closed this file");
                 }
             });
             while !others.is_finished() {

@@ -1,10 +1,10 @@
-//! What a host offers at the beginning of a key exchange (RFC 4253, 7.1), read from its first
-//! bytes, which are not yet encrypted. libssh2 says the same for "nothing in common" and for "the
-//! connection ended", and never what was offered.
+//! Reads what a host offers at the beginning of a key exchange (RFC 4253, 7.1) from its first
+//! bytes, which are not yet encrypted. libssh2 has the same error for "nothing in common" and for
+//! "the connection ended", and never reports the offer.
 
 use crate::text::quoted;
 
-/// Longer than any host's list of algorithms.
+/// The number of first bytes to keep: more than any host's lists of algorithms.
 pub(super) const HEAD: usize = 16 * 1024;
 
 /// SSH_MSG_KEXINIT.
@@ -12,28 +12,27 @@ const KEXINIT: u8 = 20;
 /// The message number and the cookie before the lists.
 const PREFIX: usize = 1 + 16;
 
-/// The lists we ask for: what each is for, our names, and which of the host's lists it is compared
-/// with.
-pub(super) type Asked<'a> = [(&'static str, &'a str, usize)];
+/// Our lists: a name for messages, the algorithms, and the index of the host's list to compare.
+pub(super) type OfferedLists<'a> = [(&'static str, &'a str, usize)];
 
-/// Which of our lists has nothing in common with the host's, in words; none if all have, or if its
-/// lists never came.
-pub(super) fn disagreement(head: &[u8], asked: &Asked<'_>) -> Option<String> {
+/// Returns, in words, the first of our lists that has nothing in common with the host's; `None` if
+/// all have, or if its lists never came.
+pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<String> {
     let offered = lists(head)?;
-    asked.iter().find_map(|(what, ours, index)| {
+    ours.iter().find_map(|(what, ours, index)| {
         let theirs = offered.get(*index)?;
         let common = ours.split(',').any(|name| theirs.split(',').any(|other| other == name));
         (!common).then(|| format!("it offers {what}, unverified: {}", quoted(theirs.as_bytes())))
     })
 }
 
-/// The host key algorithms that the host offers; none if its lists never came.
-pub(super) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
+/// Returns the host key algorithms that the host offers; `None` if its lists never came.
+pub(crate) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
     Some(lists(head)?.get(1)?.split(',').map(str::to_owned).collect())
 }
 
-/// The name-lists in their order: key exchange, host keys, ciphers up and down, MACs up and down,
-/// and so on.
+/// Returns the name-lists in their order: key exchange, host keys, ciphers up and down, MACs up and
+/// down, and so on.
 fn lists(head: &[u8]) -> Option<Vec<String>> {
     let packet = after_banner(head)?;
     let (length, packet) = packet.split_first_chunk::<4>()?;
@@ -52,7 +51,7 @@ fn lists(head: &[u8]) -> Option<Vec<String>> {
     Some(lists)
 }
 
-/// Other lines may come before the one that begins with "SSH-" (RFC 4253, 4.2).
+/// Skips the line that begins with "SSH-" and other lines before it (RFC 4253, 4.2).
 fn after_banner(head: &[u8]) -> Option<&[u8]> {
     let mut rest = head;
     loop {
@@ -90,21 +89,21 @@ mod tests {
     const OFFER: [&str; 10] = ["k1,k2", "h1,h2", "c1", "c2", "m1", "m2", "none", "none", "", ""];
 
     #[test]
-    fn the_list_without_a_common_name_is_named() {
-        let asked = |kex, key| [("key exchanges", kex, 0), ("host keys", key, 1)];
-        assert_eq!(disagreement(&head(&OFFER), &asked("k2", "h9,h2")), None);
+    fn names_list_without_a_common_algorithm() {
+        let ours = |kex, key| [("key exchanges", kex, 0), ("host keys", key, 1)];
+        assert_eq!(disagreement(&head(&OFFER), &ours("k2", "h9,h2")), None);
         assert_eq!(
-            disagreement(&head(&OFFER), &asked("k2", "h")),
+            disagreement(&head(&OFFER), &ours("k2", "h")),
             Some("it offers host keys, unverified: \"h1,h2\"".into())
         );
         assert_eq!(
-            disagreement(&head(&OFFER), &asked("x", "h1")),
+            disagreement(&head(&OFFER), &ours("x", "h1")),
             Some("it offers key exchanges, unverified: \"k1,k2\"".into())
         );
     }
 
     #[test]
-    fn a_list_that_never_came_whole_is_no_disagreement() {
+    fn ignores_lists_that_never_came_whole() {
         let whole = head(&OFFER);
         for end in 0..whole.len() {
             assert_eq!(disagreement(&whole[..end], &[("host keys", "x", 1)]), None, "{end}");
@@ -114,9 +113,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes: Vec<u8>) {
-            let _ = disagreement(&[b"SSH-2.0-x\n".as_slice(), &bytes].concat(), &[("host \
-                keys", "x", 1)]);
+        fn reads_any_bytes(bytes: Vec<u8>) {
+            let head = [b"SSH-2.0-x\n".as_slice(), &bytes].concat();
+            let _ = disagreement(&head, &[("host keys", "x", 1)]);
         }
     }
 }

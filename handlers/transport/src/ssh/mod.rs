@@ -1,63 +1,69 @@
-//! The built-in way to a gate: libssh2, strict host keys, one deadline.
+//! The built-in backend: libssh2, strict host keys, one deadline.
 
 mod agent;
-mod ask;
-mod io;
-mod kexinit;
-pub(crate) mod key;
-mod pump;
+pub(crate) mod connection;
+mod exec;
+mod jump_host;
+pub(crate) mod kexinit;
+mod relay;
 pub(crate) mod session;
-pub mod survey;
-pub(crate) mod target;
-mod via;
 mod watchdog;
 
 use std::time::Instant;
 
-pub use target::SshTarget;
+use policy_file::HostRoute;
 
-use crate::clock::Clock;
-use crate::{Answer, Error, Gate, Phase, Request};
+use self::connection::Connection;
+use crate::answer::Answer;
+use crate::deadline::RequestDeadline;
+use crate::error::{Error, Phase};
+use crate::gate::Gate;
+use crate::request::Request;
 
 /// A logged-in connection to a gate. Dropping it never waits for the host.
-pub struct SshGate {
-    target: SshTarget,
-    /// Gone after the first question that was not answered: what the other side sends next belongs
-    /// to nobody knows what.
-    wire: Option<io::Wire>,
-    /// Whether it has served a question, so that it may have died since.
+pub(crate) struct SshGate {
+    route: HostRoute,
+    /// `None` after the first request without an answer: what the host sends next would answer an
+    /// unknown request.
+    connection: Option<Connection>,
+    /// Whether it has served a request, so that it may have died since.
     used: bool,
 }
 
-/// Reaches the host and logs in. Every step, from name lookup to login, is over by `deadline`; a
-/// host whose key is not exactly one on file is not talked to. No repair can have been started when
-/// this fails.
-pub fn connect(target: &SshTarget, deadline: Instant) -> Result<SshGate, Error> {
-    let wire = session::log_in(target, Clock::new(&target.host, deadline))?;
-    wire.rest();
-    Ok(SshGate { target: target.clone(), wire: Some(wire), used: false })
+impl SshGate {
+    /// Connects and logs in. Every step, from name lookup to login, is over by `deadline`.
+    ///
+    /// # Errors
+    /// Nothing has been run on the host. A host whose key is not exactly a recorded one is not
+    /// talked to.
+    pub(crate) fn connect(route: &HostRoute, deadline: Instant) -> Result<SshGate, Error> {
+        let connection = session::log_in(route, RequestDeadline::new(&route.host, deadline))?;
+        connection.rest();
+        Ok(SshGate { route: route.clone(), connection: Some(connection), used: false })
+    }
 }
 
 impl Gate for SshGate {
-    fn ask_and_watch(
+    fn request_with_progress(
         &mut self,
         request: &Request,
         deadline: Instant,
-        watch: &mut dyn FnMut(&str),
+        progress: &mut dyn FnMut(&str),
     ) -> Result<Answer, Error> {
-        let mut wire =
-            self.wire.take().ok_or_else(|| Error::UsedUp { host: self.target.host.clone() })?;
-        wire.begin(deadline);
-        let answer = match ask::ask(&mut wire, request, watch) {
-            // The connection ended while it was idle; nothing of this question was sent.
+        let host = &self.route.host;
+        let mut connection =
+            self.connection.take().ok_or_else(|| Error::UsedUp { host: host.clone() })?;
+        connection.begin(deadline);
+        let answer = match exec::exec(&mut connection, request, progress) {
+            // The connection ended while it was idle; nothing of this request was sent.
             Err(Error::Cut { phase: Phase::Open, .. }) if self.used => {
-                wire = session::log_in(&self.target, Clock::new(&self.target.host, deadline))?;
-                ask::ask(&mut wire, request, watch)?
+                connection = session::log_in(&self.route, RequestDeadline::new(host, deadline))?;
+                exec::exec(&mut connection, request, progress)?
             }
             answer => answer?,
         };
-        wire.rest();
-        (self.wire, self.used) = (Some(wire), true);
+        connection.rest();
+        (self.connection, self.used) = (Some(connection), true);
         Ok(answer)
     }
 }

@@ -1,119 +1,77 @@
-//! From a target to a logged-in session: the local files first, then the network, the host's key
-//! before ours.
+//! Logs in along a route: checks the local files before the network, and the host's key before it
+//! uses ours.
 
-use std::io::{self, ErrorKind};
-
+use policy_file::HostRoute;
 use ssh2::MethodType;
 
-use super::agent::{self, Signed};
-use super::io::{Failure, Wire, code};
+use super::agent::{self, AgentLogin};
+use super::connection::{Connection, Ssh2Failure, code};
+use super::jump_host::Tunnel;
 use super::kexinit;
-use super::key::{self, Key};
-use super::{SshTarget, target, via};
-use crate::clock::Clock;
-use crate::known_hosts::{self, Names, OnFile, Source, Standing, Verdict};
-use crate::{Error, Phase, resolve};
+use crate::deadline::RequestDeadline;
+use crate::error::{Error, Phase};
+use crate::key::{self, LoginKey};
+use crate::known_hosts::{self, HostKeyCheck, RecordedHostKeys};
+use crate::resolve;
+use crate::route::{self, address_and_port, known_hosts_files};
 
-/// The fastest first: curve25519 costs a third of what the others do. No SHA-1, no CBC. libssh2
+/// The fastest first: curve25519 takes a third of the time of the others. No SHA-1, no CBC. libssh2
 /// adds the markers of strict key exchange and of RFC 8308 itself.
-const KEX: &str = "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,\
-                   ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256,\
+const KEX: &str = "curve25519-sha256,curve25519-sha256@libssh.org,\
+                   ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,\
+                   diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256,\
                    diffie-hellman-group16-sha512,diffie-hellman-group18-sha512";
-const CIPHERS: &str = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,\
-                       aes256-ctr";
+const CIPHERS: &str = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,\
+                       chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr";
 const MACS: &str =
     "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512";
 
-/// Reaches the host and logs in.
-pub(crate) fn log_in(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
-    target::check(target)?;
-    let on_file = read_known_hosts(target)?;
-    let wanted = algorithms(target, &on_file)?;
-    let key = if target.agent { None } else { Some(key::read(target)?) };
-    let mut wire = reach(target, clock)?;
-    handshake(&mut wire, target, &wanted)?;
-    check_host_key(&wire, target, &on_file)?;
+/// Connects and logs in.
+pub(crate) fn log_in(route: &HostRoute, deadline: RequestDeadline) -> Result<Connection, Error> {
+    route::check(route)?;
+    let recorded = known_hosts::read(route)?;
+    let algorithms = known_hosts::algorithms(route, &recorded)?;
+    let key = if route.agent { None } else { Some(key::read(route)?) };
+    let mut connection = connect(route, deadline)?;
+    handshake(&mut connection, route, &algorithms)?;
+    check_host_key(&connection, route, &recorded)?;
     match key {
-        Some(key) => authenticate(&mut wire, target, &key)?,
-        None => authenticate_by_agent(&mut wire, target)?,
+        Some(key) => authenticate(&mut connection, route, &key)?,
+        None => authenticate_by_agent(&mut connection, route)?,
     }
-    Ok(wire)
+    Ok(connection)
 }
 
-/// A connection on which nothing was said yet; a bastion on the way has been logged in to.
-pub(super) fn reach(target: &SshTarget, clock: Clock) -> Result<Wire, Error> {
-    match &target.via {
-        None => Wire::new(
-            resolve::connect(&clock, &target.address, target.port)?,
-            clock,
-            target.keepalive,
-        ),
-        Some(bastion) => Wire::new(via::connect(&clock, bastion, target)?, clock, target.keepalive),
-    }
-}
-
-/// The longest known_hosts, in bytes: 10,000 hosts have 5 MB.
-const LONGEST: u64 = 64 << 20;
-
-pub(crate) fn read_known_hosts(target: &SshTarget) -> Result<OnFile, Error> {
-    let mut texts = Vec::new();
-    for file in &target.known_hosts {
-        match safe_file::read(file, LONGEST, None).map_err(io::Error::from) {
-            Ok(text) => texts.push((file.display().to_string(), text)),
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(Error::KnownHosts { file: file.clone(), why: e.to_string() }),
+/// Connects without sending anything. A jump host on the way is logged in to.
+pub(crate) fn connect(route: &HostRoute, deadline: RequestDeadline) -> Result<Connection, Error> {
+    match &route.via {
+        None => {
+            let socket = resolve::connect(&deadline, &route.address, route.port)?;
+            Connection::new(socket, deadline, route.keepalive)
+        }
+        Some(via) => {
+            let jump_host = log_in(via, RequestDeadline::new(&via.host, deadline.instant()))?;
+            Connection::new(Tunnel::open(jump_host, route)?, deadline, route.keepalive)
         }
     }
-    let sources: Vec<_> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-    let on_file =
-        known_hosts::look_up(&sources, &Names::new(&target.host, &target.address, target.port));
-    if !on_file.is_empty() {
-        return Ok(on_file);
-    }
-    let state = if sources.is_empty() { "does not exist" } else { "holds no host key" };
-    let (host, files, keyscan) = (target.host.clone(), target.files(), target.keyscan());
-    Err(Error::KnownHostsEmpty { host, files, state, keyscan })
 }
 
-/// What the host is to prove itself with, or why there is no use in asking it.
-pub(crate) fn algorithms(target: &SshTarget, on_file: &OnFile) -> Result<String, Error> {
-    let host = target.host.clone();
-    match on_file.standing() {
-        Standing::Revoked(place) => return Err(Error::HostKeyRevoked { host, place }),
-        Standing::AuthorityOnly(place) => return Err(Error::CertAuthorityOnly { host, place }),
-        Standing::Unknown => {
-            let mut files = target.files();
-            if let Some(place) = on_file.malformed().first() {
-                files.push_str(&format!(" ({place} names it, but holds no key that can be read)"));
-            }
-            return Err(Error::HostKeyUnknown { host, files, keyscan: target.keyscan() });
-        }
-        Standing::Known => {}
-    }
-    let wanted = on_file.algorithms();
-    if wanted.is_empty() {
-        let detail = "the built-in SSH knows no such type".into();
-        return Err(Error::NoCommonAlgorithm {
-            host,
-            address: target.place(),
-            wanted: on_file.describe(),
-            detail,
-        });
-    }
-    Ok(wanted.join(","))
-}
-
-pub(super) fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Result<(), Error> {
+/// Agrees on keys. `host_keys` are the host key algorithms to offer.
+pub(crate) fn handshake(
+    connection: &mut Connection,
+    route: &HostRoute,
+    host_keys: &str,
+) -> Result<(), Error> {
     let no_agreement = |detail: String| Error::NoCommonAlgorithm {
-        host: target.host.clone(),
-        address: target.place(),
-        wanted: wanted.into(),
+        host: route.host.clone(),
+        address: address_and_port(route),
+        wanted: host_keys.into(),
         detail,
     };
-    // libssh2 says -33 when it knows none of the names, and then keeps its default list.
-    let session = &wire.session;
+    // libssh2 fails with -33 when it knows none of the names, and then keeps its default list.
+    let session = &connection.session;
     session
-        .method_pref(MethodType::HostKey, wanted)
+        .method_pref(MethodType::HostKey, host_keys)
         .map_err(|e| no_agreement(e.message().into()))?;
     for (method, names) in [
         (MethodType::Kex, KEX),
@@ -124,66 +82,79 @@ pub(super) fn handshake(wire: &mut Wire, target: &SshTarget, wanted: &str) -> Re
     ] {
         session.method_pref(method, names).map_err(|e| no_agreement(e.message().into()))?;
     }
-    let Err(failure) = wire.drive(Phase::Handshake, |session| session.handshake())? else {
+    let Err(failure) = connection.drive(Phase::Handshake, |session| session.handshake())? else {
         return Ok(());
     };
-    let asked = [
+    let offered = [
         ("key exchanges", KEX, 0),
-        ("host keys", wanted, 1),
+        ("host keys", host_keys, 1),
         ("ciphers", CIPHERS, 2),
         ("MACs", MACS, 4),
     ];
-    Err(match kexinit::disagreement(&wire.head(), &asked) {
+    Err(match kexinit::disagreement(&connection.head(), &offered) {
         Some(detail) => no_agreement(detail),
-        None => wire.error(Phase::Handshake, &failure),
+        None => connection.error(Phase::Handshake, &failure),
     })
 }
 
-fn check_host_key(wire: &Wire, target: &SshTarget, on_file: &OnFile) -> Result<(), Error> {
-    let host = target.host.clone();
-    let Some((shown, _)) = wire.session.host_key() else {
+fn check_host_key(
+    connection: &Connection,
+    route: &HostRoute,
+    recorded: &RecordedHostKeys,
+) -> Result<(), Error> {
+    let host = route.host.clone();
+    let Some((shown, _)) = connection.session.host_key() else {
         return Err(Error::Protocol {
             host,
             phase: Phase::Handshake,
             detail: "it showed no host key".into(),
         });
     };
-    match on_file.judge(shown) {
-        Verdict::Trusted => Ok(()),
-        Verdict::Revoked(place) => Err(Error::HostKeyRevoked { host, place }),
-        Verdict::Other => Err(Error::HostKeyMismatch {
+    match recorded.check(shown) {
+        HostKeyCheck::Trusted => Ok(()),
+        HostKeyCheck::Revoked(place) => Err(Error::HostKeyRevoked { host, place }),
+        HostKeyCheck::Mismatch => Err(Error::HostKeyMismatch {
             host,
-            address: target.place(),
+            address: address_and_port(route),
             presented: known_hosts::describe_blob(shown),
-            recorded: on_file.describe(),
-            files: target.files(),
+            recorded: recorded.describe(),
+            files: known_hosts_files(route),
         }),
     }
 }
 
-fn authenticate(wire: &mut Wire, target: &SshTarget, key: &Key) -> Result<(), Error> {
+fn authenticate(
+    connection: &mut Connection,
+    route: &HostRoute,
+    key: &LoginKey,
+) -> Result<(), Error> {
     let sign = |session: &mut ssh2::Session| {
-        session.userauth_pubkey_memory(&target.user, None, &key.text, key.passphrase.as_deref())
+        session.userauth_pubkey_memory(&route.user, None, &key.text, key.passphrase.as_deref())
     };
-    match wire.drive(Phase::Login, sign)? {
-        Ok(()) if wire.session.authenticated() => Ok(()),
-        Ok(()) => Err(refused(target, &key.shown)),
-        Err(e) => Err(login_error(wire, target, key, &e)),
+    match connection.drive(Phase::Login, sign)? {
+        Ok(()) if connection.session.authenticated() => Ok(()),
+        Ok(()) => Err(refused(route, &key.shown)),
+        Err(e) => Err(login_error(connection, route, key, &e)),
     }
 }
 
-fn authenticate_by_agent(wire: &mut Wire, target: &SshTarget) -> Result<(), Error> {
-    match agent::log_in(wire, target)? {
-        Signed::In => Ok(()),
-        Signed::Refused(keys) => Err(refused(target, &format!("the agent's {keys}"))),
-        Signed::Failed(failure) => Err(wire.error(Phase::Login, &failure)),
+fn authenticate_by_agent(connection: &mut Connection, route: &HostRoute) -> Result<(), Error> {
+    match agent::log_in(connection, route)? {
+        AgentLogin::LoggedIn => Ok(()),
+        AgentLogin::Refused(keys) => Err(refused(route, &format!("the agent's {keys}"))),
+        AgentLogin::Failed(failure) => Err(connection.error(Phase::Login, &failure)),
     }
 }
 
-fn login_error(wire: &Wire, target: &SshTarget, key: &Key, failure: &Failure) -> Error {
-    let file = target.key.clone();
+fn login_error(
+    connection: &Connection,
+    route: &HostRoute,
+    key: &LoginKey,
+    failure: &Ssh2Failure,
+) -> Error {
+    let file = route.key.clone();
     match failure.number {
-        _ if failure.is_refusal() => refused(target, &key.shown),
+        _ if failure.is_refusal() => refused(route, &key.shown),
         code::KEYFILE_AUTH_FAILED | code::FILE | code::METHOD_NONE if key.passphrase.is_some() => {
             Error::Passphrase {
                 file,
@@ -195,15 +166,15 @@ fn login_error(wire: &Wire, target: &SshTarget, key: &Key, failure: &Failure) ->
         code::KEYFILE_AUTH_FAILED | code::FILE | code::METHOD_NONE => {
             Error::KeyFileFormat { file, why: format!("libssh2 cannot read it ({failure})") }
         }
-        _ => wire.error(Phase::Login, failure),
+        _ => connection.error(Phase::Login, failure),
     }
 }
 
-fn refused(target: &SshTarget, key: &str) -> Error {
+fn refused(route: &HostRoute, key: &str) -> Error {
     Error::AuthRefused {
-        host: target.host.clone(),
-        address: target.place(),
-        user: target.user.clone(),
+        host: route.host.clone(),
+        address: address_and_port(route),
+        user: route.user.clone(),
         key: key.into(),
     }
 }

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
-    reason = "a test says what is wrong by panicking, with the log"
+    reason = "a test fails by panicking, with the log"
 )]
 #![allow(dead_code, reason = "each file of tests uses a part of this")]
 
@@ -18,19 +18,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use policy::{JobId, RepairName};
+use policy_file::{Backend, HostRoute, HostRoutes};
 use tempfile::TempDir;
-use transport::{Answer, Error, Gate, Request, SshTarget};
+use transport::{Answer, Error, Request};
 
-/// A well-behaved gate, as small as it can be. It notes every call in the file `asked`.
+/// A well-behaved gate, as small as it can be. It notes every call in the file `requests`.
 pub const GOOD_GATE: &str = r#"
 set -f; set -- $SSH_ORIGINAL_COMMAND
 case "$1" in
-repair) printf 'SHN1 {"answer":"repair","host":"t","job":"%s","repair":"%s","state":"done","exit":0,"signal":null,"seconds":0.1,"started":1,"output":["ok"]}\n' "$3" "$2";;
-status) printf 'SHN1 {"answer":"status","host":"t","job":"%s","repair":"httpd","state":"running","exit":null,"signal":null,"seconds":2,"started":1,"output":[]}\n' "$2";;
-diagnose) printf 'SHN1 {"answer":"diagnose","host":"t","repair":"%s","reports":[{"run":["/bin/df"],"exit":0,"output":["full"]}]}\n' "$2";;
+repair) printf 'SHN1 {"answer":"repair","host":"t","job":"%s","repair":"%s","state":"done",'\
+'"exit":0,"signal":null,"seconds":0.1,"started":1,"output":["ok"]}\n' "$3" "$2";;
+status) printf 'SHN1 {"answer":"status","host":"t","job":"%s","repair":"httpd","state":"running",'\
+'"exit":null,"signal":null,"seconds":2,"started":1,"output":[]}\n' "$2";;
+diagnose) printf 'SHN1 {"answer":"diagnose","host":"t","repair":"%s",'\
+'"reports":[{"run":["/bin/df"],"exit":0,"output":["full"]}]}\n' "$2";;
 list) printf 'SHN1 {"answer":"list","host":"t","repairs":["httpd","sshd"]}\n';;
 version) printf 'SHN1 {"answer":"version","host":"t","version":"0.1.0"}\n';;
-*) printf 'SHN1 {"answer":"refused","host":"t","reason":"bad-request","text":"no such words"}\n'; exit 3;;
+*) printf 'SHN1 {"answer":"refused","host":"t","reason":"bad-request","text":"no such words"}\n'
+    exit 3;;
 esac
 "#;
 
@@ -108,7 +113,7 @@ impl Plan {
         }
         keygen(self.user_key, self.passphrase, &at("user"));
         let script = format!(
-            "#!/bin/sh\ncd '{0}'; echo \"$SSH_ORIGINAL_COMMAND\" >> asked\n{1}",
+            "#!/bin/sh\ncd '{0}'; echo \"$SSH_ORIGINAL_COMMAND\" >> requests\n{1}",
             dir.path().display(),
             self.gate
         );
@@ -190,8 +195,8 @@ impl Plan {
     }
 }
 
-/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any
-/// (ip(7), ip_local_port_range), and each process begins somewhere else.
+/// Returns a loopback port of our own: below those that the kernel assigns by itself (ip(7),
+/// ip_local_port_range), and each process begins with another one.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -245,34 +250,31 @@ impl Sshd {
         public_key(&self.path(&format!("host_{kind}.pub")))
     }
 
-    /// A target for it, with all its host keys on file under the name `web1`.
-    pub fn target(&self) -> SshTarget {
+    /// A route to it, with all its host keys recorded under the name `web1`.
+    pub fn route(&self) -> HostRoute {
         let lines: String = self
             .host_keys
             .iter()
             .map(|kind| format!("[web1]:{} {}\n", self.port, self.host_key(kind)))
             .collect();
-        self.target_with(&lines)
+        self.route_with(&lines)
     }
 
-    /// A target for it, with these lines on file.
-    pub fn target_with(&self, known_hosts: &str) -> SshTarget {
+    /// A route to it, with these lines recorded.
+    pub fn route_with(&self, known_hosts: &str) -> HostRoute {
         fs::write(self.path("known_hosts"), known_hosts).unwrap();
-        SshTarget {
+        HostRoute {
             port: self.port,
-            ..SshTarget::new(
-                "web1",
-                &self.address,
-                &me(),
-                self.path("user"),
-                vec![self.path("known_hosts")],
-            )
+            user: me(),
+            key: self.path("user"),
+            known_hosts: vec![self.path("known_hosts")],
+            ..HostRoutes::default().route("web1", Some(&self.address))
         }
     }
 
     /// The forced command's calls so far.
-    pub fn asked(&self) -> Vec<String> {
-        fs::read_to_string(self.path("asked"))
+    pub fn requests(&self) -> Vec<String> {
+        fs::read_to_string(self.path("requests"))
             .unwrap_or_default()
             .lines()
             .map(str::to_owned)
@@ -288,7 +290,7 @@ impl Sshd {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Waits until the forced command has written this file, and returns what it says.
+    /// Waits until the forced command has written this file, and returns its content.
     pub fn wait_for(&self, name: &str) -> String {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(60) {
@@ -306,7 +308,7 @@ impl Drop for Sshd {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- sshd log\n{}\n--- asked\n{:?}", self.log(), self.asked());
+            eprintln!("--- sshd log\n{}\n--- requests\n{:?}", self.log(), self.requests());
         }
     }
 }
@@ -339,22 +341,27 @@ pub fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-/// Connects and asks one question, both within `limit`, and says how long that took.
-pub fn ask(
-    target: &SshTarget,
+/// Connects and sends one request, both within `limit`, and returns how long that took.
+pub fn send(
+    route: &HostRoute,
     request: &Request,
     limit: Duration,
 ) -> (Result<Answer, Error>, Duration) {
     let begun = Instant::now();
     let deadline = begun + limit;
     let answer =
-        transport::connect(target, deadline).and_then(|mut gate| gate.ask(request, deadline));
+        transport::connect(route, deadline).and_then(|mut gate| gate.request(request, deadline));
     (answer, begun.elapsed())
 }
 
+/// The same route by the `ssh` program.
+pub fn by_openssh(route: HostRoute) -> HostRoute {
+    HostRoute { backend: Backend::OpenSsh, ..route }
+}
+
 /// The error of a conversation that must fail.
-pub fn fails(target: &SshTarget, request: &Request) -> Error {
-    match ask(target, request, Duration::from_secs(60)).0 {
+pub fn fails(route: &HostRoute, request: &Request) -> Error {
+    match send(route, request, Duration::from_secs(60)).0 {
         Err(error) => error,
         Ok(answer) => panic!("believed {answer:?}"),
     }

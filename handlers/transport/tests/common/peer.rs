@@ -1,4 +1,4 @@
-//! Somebody on the network who answers in place of a host, or stands in between.
+//! An attacker on the network who answers in place of a host, or is in between.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -38,7 +38,7 @@ pub fn disconnect(reason: &str) -> Vec<u8> {
     packet
 }
 
-/// Listens, carries one connection to this port, and cuts it after so many bytes from there.
+/// Listens, carries one connection to this port, and cuts it after `bytes` bytes from there.
 pub fn cut_after(bytes: usize, port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = listener.local_addr().unwrap().port();

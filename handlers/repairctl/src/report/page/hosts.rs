@@ -2,10 +2,10 @@
 //! of them.
 
 use super::super::figures::{Figures, HostFigures};
+use super::super::format::{count, number};
 use super::super::period::Part;
-use super::super::words::{count, number};
+use super::html::{escape, shorten};
 use super::svg::{Anchor, Chart, ticks};
-use super::{escape, short};
 
 /// So many hosts have a row of their own; a table has all.
 const SHOWN: usize = 30;
@@ -118,9 +118,9 @@ fn place(n: usize, of: usize) -> (f64, f64) {
 
 fn all_hosts(chart: &mut Chart, figures: &Figures) {
     let counts: Vec<(u32, u32)> =
-        figures.trend.iter().map(|tally| (tally.healed, tally.handed())).collect();
+        figures.trend.iter().map(|counts| (counts.healed, counts.escalated())).collect();
     let most = counts.iter().map(|(healed, _)| *healed).max().unwrap_or(0);
-    let least = counts.iter().map(|(_, handed)| *handed).max().unwrap_or(0);
+    let least = counts.iter().map(|(_, escalated)| *escalated).max().unwrap_or(0);
     let scale = Scale::whole(PANEL, &counts);
     let baseline = TOP + scale.baseline();
     let right = WIDTH - RIGHT;
@@ -137,7 +137,7 @@ fn all_hosts(chart: &mut Chart, figures: &Figures) {
         chart.text("tick", Anchor::End, LEFT - 6.0, y + 4.0, &number(tick));
     }
     chart.text("name", Anchor::Start, 0.0, TOP + 4.0, "All hosts");
-    totals(chart, figures.now.healed, figures.now.handed(), baseline + 4.0);
+    totals(chart, figures.now.healed, figures.now.escalated(), baseline + 4.0);
     bars(chart, &counts, &figures.parts.parts, &scale, baseline, "all hosts");
 }
 
@@ -149,11 +149,11 @@ fn bars(
     baseline: f64,
     whose: &str,
 ) {
-    for (n, ((healed, handed), part)) in counts.iter().zip(parts).enumerate() {
+    for (n, ((healed, escalated), part)) in counts.iter().zip(parts).enumerate() {
         let (x, step) = place(n, counts.len());
         let (x, width) = (x + step * 0.12, (step * 0.76).max(1.0));
         let title =
-            || format!("{whose}, {}: {healed} healed, {handed} handed to people", part.name);
+            || format!("{whose}, {}: {healed} healed, {escalated} handed to people", part.name);
         if *healed > 0 {
             let length = scale.length(*healed, scale.up);
             chart.bar("healed", x, baseline - length, width, length, &title());
@@ -167,16 +167,16 @@ fn bars(
                 );
             }
         }
-        if *handed > 0 {
-            let length = scale.length(*handed, scale.down);
+        if *escalated > 0 {
+            let length = scale.length(*escalated, scale.down);
             chart.bar("handed", x, baseline + 1.0, width, length, &title());
-            if *handed > scale.down {
+            if *escalated > scale.down {
                 chart.text(
                     "cut",
                     Anchor::Middle,
                     x + width / 2.0,
                     baseline + length - 1.0,
-                    &number(*handed),
+                    &number(*escalated),
                 );
             }
         }
@@ -203,15 +203,15 @@ fn row(chart: &mut Chart, host: &HostFigures, parts: &[Part], scale: &Scale, y: 
         Anchor::Start,
         0.0,
         y + ROW * 0.62,
-        &format!("{}<title>{whose}</title>", short(&host.host, 26)),
+        &format!("{}<title>{whose}</title>", shorten(&host.host, 26)),
     );
     bars(chart, &host.parts, parts, scale, baseline, &whose);
-    totals(chart, host.sum.healed, host.sum.handed(), y + ROW * 0.62);
+    totals(chart, host.sum.healed, host.sum.escalated(), y + ROW * 0.62);
 }
 
-fn totals(chart: &mut Chart, healed: u32, handed: u32, y: f64) {
+fn totals(chart: &mut Chart, healed: u32, escalated: u32, y: f64) {
     let x = WIDTH - RIGHT + 58.0;
     chart.text("number", Anchor::End, x - 8.0, y, &number(healed));
     chart.text("tick", Anchor::Middle, x, y, "/");
-    chart.text("number", Anchor::Start, x + 8.0, y, &number(handed));
+    chart.text("number", Anchor::Start, x + 8.0, y, &number(escalated));
 }

@@ -2,6 +2,7 @@
 //! each of their numbers stands in a table as well.
 
 mod hosts;
+mod html;
 mod svg;
 mod tables;
 mod times;
@@ -9,8 +10,9 @@ mod times;
 use std::fmt::Write;
 
 use super::figures::Figures;
-use super::words::{change, count, maybe, number, percent};
-use crate::time;
+use super::format::{change, count, number, percent, span_or_dash};
+use crate::ui::time;
+use html::escape;
 
 /// The whole page.
 pub fn page(figures: &Figures) -> String {
@@ -55,8 +57,8 @@ fn sections(figures: &Figures) -> Vec<String> {
         sections.push(section("Refused", &tables::reasons(figures)));
         sections.push(section("What the breaker stopped", &tables::stopped(figures)));
     }
-    if !figures.handed.is_empty() {
-        sections.push(section("Handed to people", &tables::handed(figures)));
+    if !figures.escalated.is_empty() {
+        sections.push(section("Handed to people", &tables::escalated(figures)));
     }
     sections
 }
@@ -76,16 +78,16 @@ fn lead(figures: &Figures) -> String {
             let _ = write!(text, "{} on {}.", count(repairs, "repair"), count(hosts, "host"));
         }
     }
-    if let (Some(share), Some(median)) = (now.healed_share(), now.within(0.5)) {
+    if let (Some(share), Some(median)) = (now.healed_share(), now.percentile(0.5)) {
         let _ = write!(
             text,
             " {} of those that ended healed the fault, half of them within {}.",
             percent(Some(share)),
-            super::words::span(median)
+            super::format::span(median)
         );
     }
-    if now.handed() > 0 {
-        let _ = write!(text, " {} handed to people.", were(now.handed()));
+    if now.escalated() > 0 {
+        let _ = write!(text, " {} handed to people.", were(now.escalated()));
     }
     format!("<p class=\"lead\">{text}</p>\n")
 }
@@ -115,9 +117,12 @@ fn tiles(figures: &Figures) -> String {
         percent(now.healed_share()),
         percent(before.healed_share())
     );
-    let medians = (maybe(now.within(0.5)), format!("before: {}", maybe(before.within(0.5))));
-    let slow = format!("nine of ten within {}", maybe(now.within(0.9)));
-    let handed = format!(
+    let medians = (
+        span_or_dash(now.percentile(0.5)),
+        format!("before: {}", span_or_dash(before.percentile(0.5))),
+    );
+    let slow = format!("nine of ten within {}", span_or_dash(now.percentile(0.9)));
+    let escalated = format!(
         "{} not healed, {} could not run, {} unknown",
         number(now.not_healed),
         number(now.could_not_run),
@@ -126,11 +131,11 @@ fn tiles(figures: &Figures) -> String {
     let tiles = [
         tile("Repairs started", counted(now.repairs(), before.repairs()), &running(now.running)),
         tile("Healed", counted(now.healed, before.healed), &healed),
-        tile("Handed to people", counted(now.handed(), before.handed()), &handed),
+        tile("Handed to people", counted(now.escalated(), before.escalated()), &escalated),
         tile(
             "Pages saved",
             counted(now.pages_saved, before.pages_saved),
-            &format!("{} more were soon back", number(now.came_back)),
+            &format!("{} more were soon back", number(now.relapsed)),
         ),
         tile("Refused", counted(now.refused, before.refused), "nothing was run"),
         tile("Median time to heal", medians, &slow),
@@ -147,39 +152,4 @@ fn tiles(figures: &Figures) -> String {
 
 fn running(n: u32) -> String {
     if n == 0 { String::new() } else { format!("{} running now", number(n)) }
-}
-
-/// Text from elsewhere, for HTML: cleaned of what could disguise it, and no markup.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in plugin_kit::clean(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// The same, cut to so many characters.
-fn short(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => escape(&text.chars().take(most - 1).chain(['…']).collect::<String>()),
-        false => escape(text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_text_is_markup() {
-        assert_eq!(escape("<script>\"'&\n\u{202e}"), "&lt;script&gt;&quot;&#39;&amp;  ");
-        assert_eq!(short("<<<<", 3), "&lt;&lt;…");
-    }
 }

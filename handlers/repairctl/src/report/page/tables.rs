@@ -3,10 +3,10 @@
 use ledger::Record;
 
 use super::super::figures::Figures;
-use super::super::words::{change, count, maybe, number, reason, span};
-use super::{escape, short};
+use super::super::format::{change, count, number, reason, span, span_or_dash};
+use super::html::{escape, shorten};
 use crate::object::Object;
-use crate::time;
+use crate::ui::time;
 
 /// A table: a caption, headings, and rows of HTML cells. Headings that begin with `#` are of
 /// numbers, those with `@` of times.
@@ -53,11 +53,12 @@ fn bar(class: &str, n: u32, most: u32) -> String {
 /// Every part of the period.
 pub fn parts(figures: &Figures) -> String {
     let unit = figures.parts.unit;
-    let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, tally)| {
-        let numbers = [tally.repairs(), tally.healed, tally.handed(), tally.came_back].map(number);
+    let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, counts)| {
+        let numbers =
+            [counts.repairs(), counts.healed, counts.escalated(), counts.relapsed].map(number);
         std::iter::once(part.name.clone())
             .chain(numbers)
-            .chain([maybe(tally.within(0.5))])
+            .chain([span_or_dash(counts.percentile(0.5))])
             .collect()
     });
     let headings =
@@ -71,8 +72,9 @@ pub fn parts(figures: &Figures) -> String {
 /// Every host.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.hosts.iter().map(|host| {
-        let numbers = [host.sum.repairs(), host.sum.healed, host.sum.handed(), host.sum.came_back]
-            .map(number);
+        let numbers =
+            [host.sum.repairs(), host.sum.healed, host.sum.escalated(), host.sum.relapsed]
+                .map(number);
         std::iter::once(escape(&host.host)).chain(numbers).collect()
     });
     let headings = ["Host", "#Repairs", "#Healed", "#Handed to people", "#Soon back"];
@@ -90,10 +92,10 @@ pub fn offenders(figures: &Figures) -> String {
     let rows = worst().map(|object| {
         let sum = &object.sum;
         let name = Object { host: &object.host, service: object.service.as_deref() }.to_string();
-        let bars = bar("healed", sum.healed, most) + &bar("handed", sum.handed(), most);
+        let bars = bar("healed", sum.healed, most) + &bar("handed", sum.escalated(), most);
         let numbers =
-            [sum.repairs(), sum.healed, sum.handed(), sum.came_back, sum.refused].map(number);
-        [short(&name, 60), bars].into_iter().chain(numbers).collect()
+            [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused].map(number);
+        [shorten(&name, 60), bars].into_iter().chain(numbers).collect()
     });
     let headings = [
         "Object",
@@ -133,7 +135,7 @@ pub fn stopped(figures: &Figures) -> String {
     let rows = figures.stopped.iter().take(10).map(|stopped| {
         let name = Object { host: &stopped.host, service: stopped.service.as_deref() }.to_string();
         vec![
-            short(&name, 60),
+            shorten(&name, 60),
             number(stopped.count),
             time::shown(stopped.first),
             time::shown(stopped.last),
@@ -149,24 +151,28 @@ pub fn stopped(figures: &Figures) -> String {
 }
 
 /// The newest repairs that people had to go on with.
-pub fn handed(figures: &Figures) -> String {
+pub fn escalated(figures: &Figures) -> String {
     const LISTED: usize = 25;
-    let all = u32::try_from(figures.handed.len()).unwrap_or(u32::MAX);
-    let caption = match figures.handed.len() > LISTED {
+    let all = u32::try_from(figures.escalated.len()).unwrap_or(u32::MAX);
+    let caption = match figures.escalated.len() > LISTED {
         true => format!("The newest {LISTED} of {}; repairctl history has all", number(all)),
         false => count(all, "repair"),
     };
     let headings = ["@Began", "Object", "Repair", "Outcome", "#Took", "What happened"];
-    table(&caption, &headings, figures.handed.iter().take(LISTED).map(handed_row))
+    table(&caption, &headings, figures.escalated.iter().take(LISTED).map(escalated_row))
 }
 
-fn handed_row(record: &Record) -> Vec<String> {
+fn escalated_row(record: &Record) -> Vec<String> {
     vec![
         time::shown(record.reserved),
-        short(&crate::history::object(record).to_string(), 60),
+        shorten(&crate::history::object(record).to_string(), 60),
         escape(&record.repair),
-        escape(&record.standing().as_str().replace('-', " ")),
+        escape(&record.state().as_str().replace('-', " ")),
         record.took().map(span).unwrap_or_default(),
-        format!("{} <span class=\"job\">{}</span>", short(&record.text, 200), escape(&record.job)),
+        format!(
+            "{} <span class=\"job\">{}</span>",
+            shorten(&record.text, 200),
+            escape(&record.job)
+        ),
     ]
 }

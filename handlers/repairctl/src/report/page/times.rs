@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::figures::{Figures, distribution};
-use super::super::words::{class, count, maybe, number, span};
+use super::super::format::{count, number, span, span_or_dash, time_class};
 use super::svg::{Anchor, Chart};
 
 const WIDTH: f64 = 460.0;
@@ -15,8 +15,8 @@ pub fn charts(figures: &Figures) -> String {
         "<p>From the call of the event handler to the good check: half within {}, nine of ten \
          within {}.</p>\n\
          <div class=\"pair\">\n{}{}</div>\n",
-        maybe(figures.now.within(0.5)),
-        maybe(figures.now.within(0.9)),
+        span_or_dash(figures.now.percentile(0.5)),
+        span_or_dash(figures.now.percentile(0.9)),
         histogram(figures),
         trend(figures)
     )
@@ -40,7 +40,7 @@ fn histogram(figures: &Figures) -> String {
     );
     let mut y = 4.0;
     for (from, to, n) in classes {
-        let name = class(*from, *to);
+        let name = time_class(*from, *to);
         let length = f64::from(*n) / f64::from(most) * (WIDTH - left - right);
         chart.text("tick", Anchor::End, left - 8.0, y + 15.0, &name);
         if *n > 0 {
@@ -71,7 +71,8 @@ fn log(time: Duration) -> f64 {
 fn trend(figures: &Figures) -> String {
     let (left, right, top, bottom, height) = (56.0, 10.0, 10.0, 34.0, 260.0);
     let all = &figures.now.times;
-    let within = |part| figures.trend.iter().filter_map(move |tally| tally.within(part)).map(log);
+    let within =
+        |part| figures.trend.iter().filter_map(move |counts| counts.percentile(part)).map(log);
     let low = within(0.1).chain(all.first().map(|_| 0.0)).fold(f64::INFINITY, f64::min) - 0.1;
     let high = within(0.9).fold(f64::NEG_INFINITY, f64::max).max(low + 1.0) + 0.1;
     let y = |value: f64| top + (high - value) / (high - low) * (height - top - bottom);
@@ -92,13 +93,13 @@ fn trend(figures: &Figures) -> String {
     let step = (WIDTH - left - right) / figures.trend.len().max(1) as f64;
     let mut x = left + step / 2.0;
     let mut last_tick = f64::NEG_INFINITY;
-    for (part, tally) in figures.parts.parts.iter().zip(&figures.trend) {
+    for (part, counts) in figures.parts.parts.iter().zip(&figures.trend) {
         if !part.tick.is_empty() && x - last_tick >= 34.0 {
             chart.text("tick", Anchor::Middle, x, height - 12.0, &part.tick);
             last_tick = x;
         }
         if let (Some(low), Some(median), Some(high)) =
-            (tally.within(0.1), tally.within(0.5), tally.within(0.9))
+            (counts.percentile(0.1), counts.percentile(0.5), counts.percentile(0.9))
         {
             let title =
                 format!("{}: median {}, {} to {}", part.name, span(median), span(low), span(high));

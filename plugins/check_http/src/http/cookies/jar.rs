@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use safe_file::{Error, Input, Kind};
+use safe_file::{Error, FileKind, Input};
 
 use super::cookie::Cookie;
 use crate::http::target::HttpTarget;
@@ -56,7 +56,7 @@ impl CookieJar {
             Err(why) if why.kind() == ErrorKind::NotFound => {
                 return Ok(CookieJar { file: Some(file.to_owned()), ..CookieJar::default() });
             }
-            Err(Error::Kind { found, .. }) if found != Kind::Directory => {
+            Err(Error::Kind { found, .. }) if found != FileKind::Directory => {
                 return Ok(CookieJar::default());
             }
             input => input.map_err(bad)?,

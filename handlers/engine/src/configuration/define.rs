@@ -1,0 +1,155 @@
+//! `define host { ... }`: the definitions of an object file, as they are written.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::lines::{logical, physical, without_comment};
+use super::value::{DirectiveValue, Location};
+
+/// The types of objects that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectType {
+    /// A command.
+    Command,
+    /// A host.
+    Host,
+    /// A group of hosts.
+    HostGroup,
+    /// A service.
+    Service,
+    /// All others.
+    Other,
+}
+
+/// One definition: names of directives as Nagios' documentation writes them, those of custom
+/// variables in capitals.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    pub kind: ObjectType,
+    /// Its `define` line.
+    pub at: Location,
+    pub values: Vec<(String, DirectiveValue)>,
+}
+
+impl Definition {
+    /// The value that counts: the last one.
+    pub fn get(&self, name: &str) -> Option<&DirectiveValue> {
+        self.values.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+}
+
+/// The content of an object file.
+#[derive(Debug, Default)]
+pub struct ObjectFile {
+    pub definitions: Vec<Definition>,
+    /// `include_file=` and `include_dir=` lines.
+    pub includes: Vec<(String, DirectiveValue)>,
+}
+
+/// Whether a file begins with a definition, and so is not a main file.
+pub fn is_object_file(bytes: &[u8]) -> bool {
+    let lines = logical(bytes);
+    let first = lines
+        .iter()
+        .map(|(_, line)| line.trim())
+        .find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
+    first.is_some_and(|line| line.starts_with("define") && !line.contains('='))
+}
+
+/// Nagios writes its object cache without escaping what it unescaped when it read: `;` begins no
+/// comment there, and no line goes on in the next one.
+const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
+
+/// Reads an object file. Lines that are not understood are left to Nagios, which refuses them.
+pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
+    let head = bytes.get(..200.min(bytes.len())).unwrap_or_default();
+    let is_cache = head.windows(CACHE_MARK.len()).any(|window| window == CACHE_MARK);
+    let mut read = ObjectFile::default();
+    let mut parser = DefinitionParser::new(path, |_| true);
+    for (line, text) in if is_cache { physical(bytes) } else { logical(bytes) } {
+        let (text, cut) =
+            if is_cache { (text.trim().to_owned(), None) } else { without_comment(&text) };
+        match parser.line(line, &text, cut) {
+            Some(Item::Definition(definition)) => read.definitions.push(definition),
+            Some(Item::Include(name, value)) => read.includes.push((name, value)),
+            None => {}
+        }
+    }
+    read
+}
+
+/// What a line of an object file completes.
+pub enum Item {
+    /// A definition, at its `}`.
+    Definition(Definition),
+    /// An `include_file=` or `include_dir=` line.
+    Include(String, DirectiveValue),
+}
+
+/// Takes the lines of an object file, one by one.
+pub struct DefinitionParser {
+    file: Rc<Path>,
+    is_wanted: fn(&str) -> bool,
+    open: Option<Definition>,
+}
+
+impl DefinitionParser {
+    /// A parser for a file that keeps the directives for which `is_wanted` holds.
+    pub fn new(file: &Path, is_wanted: fn(&str) -> bool) -> DefinitionParser {
+        DefinitionParser { file: file.into(), is_wanted, open: None }
+    }
+
+    /// Takes the next line: its number from 1, its text without blanks around it, and the comment
+    /// that was cut off.
+    pub fn line(&mut self, number: u32, text: &str, cut: Option<String>) -> Option<Item> {
+        let at = || Location { file: Rc::clone(&self.file), line: number };
+        if text.is_empty() || text.starts_with('#') {
+            return None;
+        }
+        if text == "}" {
+            return self.open.take().map(Item::Definition);
+        }
+        if let Some(rest) = text.strip_prefix("define") {
+            self.open = Some(Definition { kind: kind(rest), at: at(), values: Vec::new() });
+        } else if let Some(definition) = &mut self.open {
+            let (name, value) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+            let name = canonical(definition.kind, name);
+            if (self.is_wanted)(&name) {
+                let value = DirectiveValue { text: value.trim().to_owned(), cut, at: at() };
+                definition.values.push((name.into_owned(), value));
+            }
+        } else if let Some((name, value)) = text.split_once('=') {
+            let value = DirectiveValue { text: value.to_owned(), cut, at: at() };
+            return Some(Item::Include(name.to_owned(), value));
+        }
+        None
+    }
+}
+
+fn kind(rest: &str) -> ObjectType {
+    match rest.trim_start().split([' ', '\t', '{']).next() {
+        Some("command") => ObjectType::Command,
+        Some("host") => ObjectType::Host,
+        Some("hostgroup") => ObjectType::HostGroup,
+        Some("service") => ObjectType::Service,
+        _ => ObjectType::Other,
+    }
+}
+
+/// Custom variables are the same in any case; some directives have older names.
+fn canonical(kind: ObjectType, name: &str) -> Cow<'_, str> {
+    if name.starts_with('_') {
+        return name.to_ascii_uppercase().into();
+    }
+    match (kind, name) {
+        (ObjectType::Service, "host") => "host_name",
+        (ObjectType::Service, "hostgroup" | "hostgroups") => "hostgroup_name",
+        (ObjectType::Service, "description") => "service_description",
+        (ObjectType::Host, "host_groups") => "hostgroups",
+        (_, "retry_check_interval") => "retry_interval",
+        (_, "normal_check_interval") => "check_interval",
+        (_, other) => other,
+    }
+    .into()
+}

@@ -1,0 +1,124 @@
+//! Templates: `use`, with several parents, `+` and `null`, as Nagios' "Object Inheritance"
+//! describes them.
+
+use std::collections::HashMap;
+
+use super::define::{Definition, ObjectType};
+use super::value::{DirectiveValue, Location};
+
+/// An object with all that its templates bring. Each value has the place where it is written, which
+/// may be in a template.
+#[derive(Debug, Clone)]
+pub struct ResolvedObject {
+    /// Its own definition.
+    pub at: Location,
+    values: HashMap<String, DirectiveValue>,
+    /// Templates that are defined nowhere, at the `use` line.
+    pub missing: Vec<(String, Location)>,
+}
+
+impl ResolvedObject {
+    /// The value of a directive; `None` for `null`.
+    pub fn get(&self, name: &str) -> Option<&DirectiveValue> {
+        self.values.get(name).filter(|value| value.text != "null" && !value.text.is_empty())
+    }
+
+    /// Its text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).map(|value| value.text.as_str())
+    }
+
+    /// The value that turns off a switch which is on by default.
+    pub fn off(&self, name: &str) -> Option<&DirectiveValue> {
+        self.get(name).filter(|value| !value.is_on())
+    }
+
+    /// The items of a comma-separated list.
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        items(self.text(name).unwrap_or_default())
+    }
+}
+
+/// The items of a comma-separated list.
+pub fn items(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// Fills in templates of one kind.
+pub struct Templates<'a>(HashMap<&'a str, &'a Definition>);
+
+impl<'a> Templates<'a> {
+    /// The templates among these definitions.
+    pub fn new(kind: ObjectType, all: &'a [Definition]) -> Templates<'a> {
+        let of_kind = all.iter().filter(|definition| definition.kind == kind);
+        Templates(
+            of_kind
+                .filter_map(|definition| Some((definition.get("name")?.text.as_str(), definition)))
+                .collect(),
+        )
+    }
+
+    /// The whole object.
+    pub fn fill(&self, definition: &Definition) -> ResolvedObject {
+        let mut object = ResolvedObject {
+            at: definition.at.clone(),
+            values: HashMap::new(),
+            missing: Vec::new(),
+        };
+        object.values = self.values(definition, &mut Vec::new(), &mut object.missing);
+        for value in object.values.values_mut() {
+            if let Some(rest) = value.text.strip_prefix('+') {
+                value.text = rest.to_owned();
+            }
+        }
+        object
+    }
+
+    fn values(
+        &self,
+        of: &Definition,
+        path: &mut Vec<Location>,
+        missing: &mut Vec<(String, Location)>,
+    ) -> HashMap<String, DirectiveValue> {
+        let mut values: HashMap<String, DirectiveValue> = of.values.iter().cloned().collect();
+        if path.contains(&of.at) {
+            return values;
+        }
+        path.push(of.at.clone());
+        for parent in of.get("use").map(|parents| items(&parents.text)).into_iter().flatten() {
+            let Some(template) = self.0.get(parent) else {
+                missing.extend(of.get("use").map(|value| (parent.to_owned(), value.at.clone())));
+                continue;
+            };
+            for (name, value) in self.values(template, path, missing) {
+                inherit(&mut values, name, value);
+            }
+        }
+        path.pop();
+        values
+    }
+}
+
+/// The object's own value goes before that of its templates; a list that begins with `+` is added
+/// to theirs.
+fn inherit(values: &mut HashMap<String, DirectiveValue>, name: String, value: DirectiveValue) {
+    if matches!(name.as_str(), "name" | "register" | "use") {
+        return;
+    }
+    match values.get_mut(&name) {
+        None => {
+            values.insert(name, value);
+        }
+        Some(own)
+            if own.text.starts_with('+') && !name.starts_with('_') && value.text != "null" =>
+        {
+            let (theirs, continues) = match value.text.strip_prefix('+') {
+                Some(rest) => (rest, true),
+                None => (value.text.as_str(), false),
+            };
+            let ours = own.text.trim_start_matches('+');
+            own.text = format!("{}{ours},{theirs}", if continues { "+" } else { "" });
+        }
+        Some(_) => {}
+    }
+}

@@ -1,0 +1,72 @@
+//! Lines as Nagios reads them (`mmap_fgets_multiline` and `xodtemplate_process_config_file` of its
+//! core; seen on 4.4.6).
+
+/// The logical lines of a file with the number, from 1, of the physical line they begin on. A
+/// backslash at the end of a line goes on in the next one, without its leading blanks; two of them
+/// are one backslash.
+pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut all = Vec::new();
+    let mut open: Option<(u32, String)> = None;
+    for (number, physical) in (1..).zip(text.split('\n')) {
+        let physical = physical.strip_suffix('\r').unwrap_or(physical);
+        let (first, mut line) = match open.take() {
+            Some((first, line)) => (first, line + physical.trim_start_matches([' ', '\t'])),
+            None => (number, physical.to_owned()),
+        };
+        if line.ends_with(r"\\") {
+            line.pop();
+        } else if line.len() > 1 && line.ends_with('\\') {
+            line.pop();
+            open = Some((first, line));
+            continue;
+        }
+        all.push((first, line));
+    }
+    all.extend(open);
+    all
+}
+
+/// The lines of a file as they are, numbered from 1.
+pub fn physical(bytes: &[u8]) -> Vec<(u32, String)> {
+    (1..).zip(String::from_utf8_lossy(bytes).lines().map(str::to_owned)).collect()
+}
+
+/// A line of an object file without its comment, and the comment: from the first `;` that has no
+/// backslash before it.
+pub fn without_comment(line: &str) -> (String, Option<String>) {
+    let mut before = None;
+    for (at, c) in line.char_indices() {
+        if c == ';' && before != Some('\\') {
+            let (kept, cut) = line.split_at(at);
+            return (unescaped(kept), Some(cut.to_owned()));
+        }
+        before = Some(c);
+    }
+    (unescaped(line), None)
+}
+
+fn unescaped(text: &str) -> String {
+    text.trim().replace(r"\;", ";")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_lines_after_a_backslash() {
+        let lines = logical(b"a \\\n   b\\\r\n\tc\r\nd\\\\\n\\\ne");
+        let texts: Vec<(u32, &str)> =
+            lines.iter().map(|(number, text)| (*number, text.as_str())).collect();
+        assert_eq!(texts, [(1, "a bc"), (4, "d\\"), (5, "\\"), (6, "e")]);
+        assert_eq!(logical(b"x \\"), [(1, "x ".to_owned())]);
+    }
+
+    #[test]
+    fn begins_a_comment_at_an_unescaped_semicolon() {
+        assert_eq!(without_comment(r" a\; b ; c; d"), ("a; b".into(), Some("; c; d".into())));
+        assert_eq!(without_comment(";x"), (String::new(), Some(";x".into())));
+        assert_eq!(without_comment("a b"), ("a b".into(), None));
+    }
+}

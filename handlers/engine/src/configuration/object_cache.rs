@@ -1,0 +1,120 @@
+//! The object cache, read for a few directives only: the addresses of hosts, which the status file
+//! does not have, and who opted in. Nagios has filled in all templates there. Read line by line,
+//! for that of a large site has 200 MB.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::define::{Definition, DefinitionParser, Item};
+
+/// The hosts of an object cache.
+#[derive(Debug, Default)]
+pub struct ObjectCache {
+    addresses: HashMap<String, String>,
+    opted: BTreeMap<String, Vec<String>>,
+}
+
+/// Why there is no object cache.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectCacheError {
+    /// The main file does not name it.
+    #[error("no object_cache_file is set")]
+    NotSet,
+    /// Missing, or not readable for us.
+    #[error("{}: {why}; Nagios writes it when it starts", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        why: io::Error,
+    },
+}
+
+impl ObjectCache {
+    /// Reads an object cache.
+    ///
+    /// # Errors
+    /// It is not readable.
+    pub fn read(path: &Path) -> io::Result<ObjectCache> {
+        ObjectCache::scan(path, BufReader::new(safe_file::open(path)?))
+    }
+
+    fn scan(path: &Path, mut file: impl BufRead) -> io::Result<ObjectCache> {
+        let mut cache = ObjectCache::default();
+        let is_wanted = |name: &str| matches!(name, "host_name" | "address" | "_REPAIR");
+        let mut parser = DefinitionParser::new(path, is_wanted);
+        let (mut line, mut number) = (Vec::new(), 0);
+        while file.read_until(b'\n', &mut line)? > 0 {
+            number += 1;
+            let text = String::from_utf8_lossy(&line);
+            if let Some(Item::Definition(found)) = parser.line(number, text.trim(), None) {
+                cache.take(&found);
+            }
+            line.clear();
+        }
+        Ok(cache)
+    }
+
+    fn take(&mut self, definition: &Definition) {
+        let text = |name| definition.get(name).map(|value| value.text.as_str());
+        let Some(host) = text("host_name") else { return };
+        // Only hosts have an address. One that is not UTF-8 leads nowhere.
+        if let Some(address) = text("address").filter(|text| !text.contains('\u{fffd}')) {
+            self.addresses.insert(host.to_owned(), address.to_owned());
+        }
+        if let Some(repair) = text("_REPAIR").filter(|name| !name.is_empty()) {
+            let repairs = self.opted.entry(host.to_owned()).or_default();
+            if !repairs.iter().any(|known| known == repair) {
+                repairs.push(repair.to_owned());
+            }
+        }
+    }
+
+    /// The address of a host; `None` if there is no such host.
+    pub fn address(&self, host: &str) -> Option<&str> {
+        self.addresses.get(host).map(String::as_str)
+    }
+
+    /// The hosts that opted in, themselves or with a service, each with the repairs it names.
+    pub fn opted(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.opted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(text: &str) -> ObjectCache {
+        ObjectCache::scan(Path::new("objects.cache"), text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn finds_hosts_with_their_addresses_and_repairs() {
+        let objects = scan(
+            "define host {\n\thost_name\tweb 1\n\taddress\t192.0.2.1\n\t_REPAIR\treboot\n\t}\n\
+             define service {\n\thost_name\tweb 1\n\tservice_description\tHTTP\n\
+             \t_REPAIR\thttpd\n\t}\n\
+             define service {\n\thost_name\tweb2\n\tservice_description\tHTTP\n\t_REPAIR\t\n\t}\n",
+        );
+        assert_eq!(objects.address("web 1"), Some("192.0.2.1"));
+        assert_eq!(objects.address("web2"), None);
+        assert_eq!(
+            objects.opted().get("web 1"),
+            Some(&vec!["reboot".to_owned(), "httpd".to_owned()])
+        );
+        assert_eq!(objects.opted().len(), 1);
+    }
+
+    #[test]
+    fn takes_addresses_of_hosts_only() {
+        let objects = scan(
+            "define contact {\n\tcontact_name\tpager\n\taddress\t9\n\t}\n\n\
+             define host {\n\thost_name\tweb 1\n\talias\tx\n\taddress\t192.0.2.1\n\t}\n\n\
+             define service {\n\thost_name\tweb 1\n\tservice_description\tHTTP\n\t}\n",
+        );
+        assert_eq!(objects.addresses.len(), 1);
+        assert_eq!(objects.address("web 1"), Some("192.0.2.1"));
+    }
+}

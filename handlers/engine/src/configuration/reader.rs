@@ -1,0 +1,148 @@
+//! Reads a main file or an object file with all that it names.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::define::{self, Definition};
+use super::lines::logical;
+use super::main_file::{self, MainFile, read};
+use super::value::{DirectiveValue, Location};
+
+/// Reads files and collects their definitions.
+#[derive(Debug, Default)]
+pub struct ConfigurationReader {
+    pub definitions: Vec<Definition>,
+    pub unreadable: Vec<(Location, String)>,
+    /// Directories and main files that were read: links may form cycles.
+    seen: HashSet<PathBuf>,
+}
+
+impl ConfigurationReader {
+    /// Notes what could not be read, at the line that names it.
+    pub fn fail(&mut self, file: &Path, line: u32, why: &str) {
+        self.unreadable.push((Location { file: file.into(), line }, why.to_owned()));
+    }
+
+    /// Reads the text of the main file and all it names.
+    pub fn main_file(&mut self, path: &Path, text: &[u8]) -> MainFile {
+        let mut main = MainFile::at_path(path);
+        self.directives(path, text, &mut main);
+        let named: Vec<(String, DirectiveValue)> = main.directives.clone();
+        for (name, value) in named {
+            let place = beside(&value.at.file, &value.text);
+            match name.as_str() {
+                "cfg_file" => self.object_file(&place, &value.at),
+                "cfg_dir" => self.object_directory(&place, &value.at),
+                // Often readable by Nagios alone; then $USERn$ is not known.
+                "resource_file" => {
+                    main.users.extend(read(&place).map(|text| users(&text)).unwrap_or_default())
+                }
+                _ => {}
+            }
+        }
+        main
+    }
+
+    fn directives(&mut self, path: &Path, text: &[u8], main: &mut MainFile) {
+        for (name, value) in main_file::directives(path, text) {
+            let place = beside(path, &value.text);
+            match name.as_str() {
+                "include_file" => self.more_directives(&place, &value.at, main),
+                "include_dir" => {
+                    for place in self.listed(&place, &value.at) {
+                        self.more_directives(&place, &value.at, main);
+                    }
+                }
+                _ => main.directives.push((name, value)),
+            }
+        }
+    }
+
+    fn more_directives(&mut self, path: &Path, named: &Location, main: &mut MainFile) {
+        if self.is_new(path)
+            && let Some(text) = self.text(path, named)
+        {
+            self.directives(path, &text, main);
+        }
+    }
+
+    fn object_file(&mut self, path: &Path, named: &Location) {
+        if let Some(text) = self.text(path, named) {
+            self.object_text(path, &text);
+        }
+    }
+
+    /// The text of a file; `None`, and a note, if it cannot be read.
+    fn text(&mut self, path: &Path, named: &Location) -> Option<Vec<u8>> {
+        let text = read(path);
+        text.inspect_err(|why| {
+            self.fail(&named.file, named.line, &format!("{}: {why}", path.display()))
+        })
+        .ok()
+    }
+
+    /// Reads the text of an object file and what it includes.
+    pub fn object_text(&mut self, path: &Path, text: &[u8]) {
+        let read = define::parse(path, text);
+        self.definitions.extend(read.definitions);
+        for (name, value) in read.includes {
+            let place = beside(path, &value.text);
+            match name.as_str() {
+                "include_file" if self.is_new(&place) => self.object_file(&place, &value.at),
+                "include_dir" => self.object_directory(&place, &value.at),
+                _ => {}
+            }
+        }
+    }
+
+    fn object_directory(&mut self, path: &Path, named: &Location) {
+        for place in self.listed(path, named) {
+            self.object_file(&place, named);
+        }
+    }
+
+    /// All `.cfg` files of a directory and those below it.
+    fn listed(&mut self, path: &Path, named: &Location) -> Vec<PathBuf> {
+        if !self.is_new(path) {
+            return Vec::new();
+        }
+        let mut entries: Vec<PathBuf> = match fs::read_dir(path) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            Err(why) => {
+                self.fail(&named.file, named.line, &format!("{}: {why}", path.display()));
+                return Vec::new();
+            }
+        };
+        entries.retain(|entry| {
+            entry.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+        });
+        entries.sort();
+        let mut files = Vec::new();
+        for entry in entries {
+            if entry.is_dir() {
+                files.extend(self.listed(&entry, named));
+            } else if entry.extension().is_some_and(|extension| extension == "cfg") {
+                files.push(entry);
+            }
+        }
+        files
+    }
+
+    fn is_new(&mut self, path: &Path) -> bool {
+        self.seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
+}
+
+/// Resolves a relative name from the directory of the file that holds it.
+fn beside(file: &Path, named: &str) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(named)
+}
+
+fn users(text: &[u8]) -> Vec<(String, String)> {
+    let lines = logical(text).into_iter();
+    let pairs = lines.filter_map(|(_, line)| {
+        line.trim().split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    });
+    pairs.filter(|(name, _)| name.starts_with("$USER")).collect()
+}

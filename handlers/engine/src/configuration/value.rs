@@ -1,0 +1,49 @@
+//! A value of the configuration, and where it is written.
+
+use std::fmt;
+use std::path::Path;
+use std::rc::Rc;
+
+/// A line of a file, counted from 1; line 0 is the whole file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The file.
+    pub file: Rc<Path>,
+    /// The line.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    /// `file:line`, as compilers write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = plugin_kit::clean(&self.file.display().to_string());
+        if self.line == 0 { write!(f, "{file}") } else { write!(f, "{file}:{}", self.line) }
+    }
+}
+
+/// The value of a directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectiveValue {
+    /// Without its comment, `\;` undone.
+    pub text: String,
+    /// The comment that a `;` began, with the `;`.
+    pub cut: Option<String>,
+    /// Where it is written.
+    pub at: Location,
+}
+
+impl DirectiveValue {
+    /// Reads a switch as Nagios does: `atoi(value) > 0`.
+    pub fn is_on(&self) -> bool {
+        number(&self.text).is_some_and(|number| number > 0.0)
+    }
+}
+
+/// The number a value begins with, as atoi(3) and strtod(3) see it; `None` if there is none.
+pub fn number(text: &str) -> Option<f64> {
+    let text = text.trim_start();
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+'))
+        .unwrap_or(text.len());
+    text.get(..end)?.parse().ok()
+}

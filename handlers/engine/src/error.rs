@@ -1,0 +1,32 @@
+//! Why an engine did not answer or take a report.
+
+use plugin_kit::Problem;
+
+use crate::account::AccountError;
+use crate::command_file::CommandFileError;
+use crate::configuration::MainFileError;
+use crate::log::LogError;
+use crate::status_file::StatusFileError;
+
+/// Why an engine did not answer or take a report.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nagios' status file cannot be used.
+    #[error(transparent)]
+    StatusFile(#[from] StatusFileError),
+    /// Nagios' command file cannot be used.
+    #[error(transparent)]
+    CommandFile(#[from] CommandFileError),
+}
+
+macro_rules! failures {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Problem {
+            fn from(error: $error) -> Problem {
+                Problem::failed(error)
+            }
+        })*
+    };
+}
+
+failures!(Error, AccountError, LogError, MainFileError, StatusFileError);

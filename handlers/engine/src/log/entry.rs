@@ -1,0 +1,298 @@
+//! Parses a line of Nagios' log without copying: `[1700000000] SERVICE ALERT:
+//! web1;HTTP;CRITICAL;SOFT;3;output`.
+
+use memchr::{memchr, memchr2};
+use policy::{ObjectState, StateType};
+
+/// A line of interest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogEntry<'a> {
+    /// Seconds since 1970.
+    pub at: u64,
+    /// `host` or `host;service`, as it is written: any bytes.
+    pub object: &'a [u8],
+    /// What happened to it.
+    pub event: LogEvent,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogEvent {
+    /// A change of state. Nagios calls the event handler for it.
+    Alert(StateChange),
+    /// The event handler was called; the same change stands in the log as an alert.
+    HandlerCall(StateChange),
+    /// The present state, without a change: after a rotation of the log or a start.
+    State(ObjectState),
+    /// A downtime began, or one ended.
+    Downtime(bool),
+    /// It began to flap, or ended.
+    Flapping(bool),
+    /// An acknowledgement of the problem, or its removal.
+    Acknowledged(bool),
+    /// A notification of the problem was sent.
+    Notified,
+}
+
+/// A state, its type and the number of the check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateChange {
+    /// The new state.
+    pub state: ObjectState,
+    /// SOFT or HARD.
+    pub state_type: StateType,
+    /// From 1.
+    pub attempt: u32,
+}
+
+/// Splits `[1700000000] ` from the rest; `None` if this is not a line of Nagios' log.
+pub fn timestamp(line: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = line.strip_prefix(b"[")?;
+    let end = memchr(b']', rest.get(..21.min(rest.len()))?)?;
+    let (digits, rest) = rest.split_at_checked(end)?;
+    Some((number(digits)?, rest.strip_prefix(b"] ")?))
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let digit = |so_far: u64, byte: &u8| {
+        let value = byte.checked_sub(b'0').filter(|value| *value <= 9)?;
+        so_far.checked_mul(10)?.checked_add(u64::from(value))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, digit) }
+}
+
+/// Parses what follows the time; `None` for lines of no interest and for damaged ones.
+pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
+    let (service, rest) = match text.first()? {
+        b'S' => (true, text.strip_prefix(b"SERVICE ")?),
+        b'H' => (false, text.strip_prefix(b"HOST ")?),
+        b'C' => return current(at, text.strip_prefix(b"CURRENT ")?),
+        b'I' => return current(at, text.strip_prefix(b"INITIAL ")?),
+        b'E' => return acknowledgement(at, text.strip_prefix(b"EXTERNAL COMMAND: ")?),
+        _ => return None,
+    };
+    let split = |rest| object(service, rest);
+    let (object, event) = match rest.first()? {
+        b'A' => {
+            let (object, rest) = split(rest.strip_prefix(b"ALERT: ")?)?;
+            (object, LogEvent::Alert(change(service, rest)?))
+        }
+        b'E' => {
+            let (object, rest) = split(rest.strip_prefix(b"EVENT HANDLER: ")?)?;
+            (object, LogEvent::HandlerCall(change(service, rest)?))
+        }
+        b'N' => {
+            let (_contact, rest) = field(rest.strip_prefix(b"NOTIFICATION: ")?)?;
+            let (object, rest) = split(rest)?;
+            let (why, _) = field(rest)?;
+            // `ACKNOWLEDGEMENT (CRITICAL)`; the others are recoveries, downtimes and flapping.
+            let problem = state(service, why).is_some_and(|state| !state.is_good());
+            let event = if problem {
+                LogEvent::Notified
+            } else {
+                why.starts_with(b"ACKNOWLEDGEMENT").then_some(LogEvent::Acknowledged(true))?
+            };
+            (object, event)
+        }
+        b'D' => {
+            let (object, rest) = split(rest.strip_prefix(b"DOWNTIME ALERT: ")?)?;
+            (object, LogEvent::Downtime(rest.starts_with(b"STARTED")))
+        }
+        b'F' => {
+            let (object, rest) = split(rest.strip_prefix(b"FLAPPING ALERT: ")?)?;
+            (object, LogEvent::Flapping(rest.starts_with(b"STARTED")))
+        }
+        _ => return None,
+    };
+    Some(LogEntry { at, object, event })
+}
+
+/// `SERVICE STATE: web1;HTTP;OK;HARD;1;output`
+fn current(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
+    let service = text.starts_with(b"SERVICE");
+    let text =
+        text.strip_prefix(b"SERVICE STATE: ").or_else(|| text.strip_prefix(b"HOST STATE: "))?;
+    let (object, rest) = object(service, text)?;
+    let (word, _) = field(rest)?;
+    Some(LogEntry { at, object, event: LogEvent::State(state(service, word)?) })
+}
+
+/// `ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;...` and `REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP`
+fn acknowledgement(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
+    let commands: [(&[u8], bool, bool); 4] = [
+        (b"ACKNOWLEDGE_SVC_PROBLEM;", true, true),
+        (b"ACKNOWLEDGE_HOST_PROBLEM;", false, true),
+        (b"REMOVE_SVC_ACKNOWLEDGEMENT;", true, false),
+        (b"REMOVE_HOST_ACKNOWLEDGEMENT;", false, false),
+    ];
+    let (rest, service, on) = commands
+        .into_iter()
+        .find_map(|(command, service, on)| Some((text.strip_prefix(command)?, service, on)))?;
+    // Nothing need follow the name.
+    let object = object(service, rest).map_or(rest, |(object, _)| object);
+    Some(LogEntry { at, object, event: LogEvent::Acknowledged(on) })
+}
+
+/// The object in front, and what follows it.
+fn object(service: bool, text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut end = memchr(b';', text)?;
+    if service {
+        end += 1 + memchr(b';', text.get(end + 1..)?)?;
+    }
+    Some((text.get(..end)?, text.get(end + 1..)?))
+}
+
+fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr(b';', text)?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
+}
+
+/// `CRITICAL;SOFT;3;...`
+fn change(service: bool, text: &[u8]) -> Option<StateChange> {
+    let (word, rest) = field(text)?;
+    let state = state(service, word)?;
+    let (word, rest) = field(rest)?;
+    let state_type = match word {
+        b"SOFT" => StateType::Soft,
+        b"HARD" => StateType::Hard,
+        _ => return None,
+    };
+    let end = memchr2(b';', b'\r', rest).unwrap_or(rest.len());
+    let attempt = number(rest.get(..end)?)?;
+    Some(StateChange { state, state_type, attempt: u32::try_from(attempt).ok()? })
+}
+
+fn state(service: bool, word: &[u8]) -> Option<ObjectState> {
+    Some(match (service, word) {
+        (true, b"OK") => ObjectState::Ok,
+        (true, b"WARNING") => ObjectState::Warning,
+        (true, b"CRITICAL") => ObjectState::Critical,
+        (true, b"UNKNOWN") => ObjectState::Unknown,
+        (false, b"UP") => ObjectState::Up,
+        (false, b"DOWN") => ObjectState::Down,
+        (false, b"UNREACHABLE") => ObjectState::Unreachable,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Option<LogEntry<'_>> {
+        let (at, text) = timestamp(line.as_bytes())?;
+        parse(at, text)
+    }
+
+    fn change(state: ObjectState, state_type: StateType, attempt: u32) -> StateChange {
+        StateChange { state, state_type, attempt }
+    }
+
+    #[test]
+    fn parses_lines_of_interest() {
+        use StateType::{Hard, Soft};
+        let critical = change(ObjectState::Critical, Soft, 3);
+        for (line, object, event) in [
+            (
+                "SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;CRITICAL - a;b",
+                "web1;HTTP",
+                LogEvent::Alert(critical),
+            ),
+            (
+                "SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair",
+                "web1;HTTP",
+                LogEvent::HandlerCall(critical),
+            ),
+            (
+                "HOST ALERT: web1;DOWN;HARD;3;gone",
+                "web1",
+                LogEvent::Alert(change(ObjectState::Down, Hard, 3)),
+            ),
+            (
+                "HOST EVENT HANDLER: web1;UP;HARD;1;x",
+                "web1",
+                LogEvent::HandlerCall(change(ObjectState::Up, Hard, 1)),
+            ),
+            (
+                "CURRENT SERVICE STATE: web1;HTTP;OK;HARD;1;fine",
+                "web1;HTTP",
+                LogEvent::State(ObjectState::Ok),
+            ),
+            ("INITIAL HOST STATE: web1;UP;HARD;1;fine", "web1", LogEvent::State(ObjectState::Up)),
+            (
+                "SERVICE DOWNTIME ALERT: web1;HTTP;STARTED; begins",
+                "web1;HTTP",
+                LogEvent::Downtime(true),
+            ),
+            ("HOST DOWNTIME ALERT: web1;CANCELLED; ends", "web1", LogEvent::Downtime(false)),
+            (
+                "SERVICE FLAPPING ALERT: web1;HTTP;STARTED; 20%",
+                "web1;HTTP",
+                LogEvent::Flapping(true),
+            ),
+            ("HOST FLAPPING ALERT: web1;STOPPED; 5%", "web1", LogEvent::Flapping(false)),
+            (
+                "SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;out",
+                "web1;HTTP",
+                LogEvent::Notified,
+            ),
+            ("HOST NOTIFICATION: ann;web1;DOWN;mail;out", "web1", LogEvent::Notified),
+            (
+                "SERVICE NOTIFICATION: ann;web1;HTTP;ACKNOWLEDGEMENT (CRITICAL);mail;out",
+                "web1;HTTP",
+                LogEvent::Acknowledged(true),
+            ),
+            (
+                "EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;1;1;ann;mine",
+                "web1;HTTP",
+                LogEvent::Acknowledged(true),
+            ),
+            (
+                "EXTERNAL COMMAND: REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP",
+                "web1;HTTP",
+                LogEvent::Acknowledged(false),
+            ),
+            (
+                "EXTERNAL COMMAND: REMOVE_HOST_ACKNOWLEDGEMENT;web1",
+                "web1",
+                LogEvent::Acknowledged(false),
+            ),
+        ] {
+            let line = format!("[1700000000] {line}");
+            assert_eq!(
+                read(&line),
+                Some(LogEntry { at: 1_700_000_000, object: object.as_bytes(), event }),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn skips_all_other_lines() {
+        for line in [
+            "",
+            "[",
+            "[]",
+            "[] SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[99999999999999999999] SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[17000000000000000000000] SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[-1] SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[1]SERVICE ALERT: a;b;OK;HARD;1;x",
+            "[1] SERVICE ALERT: a;b",
+            "[1] SERVICE ALERT: a;b;CRITICAL;SOFT",
+            "[1] SERVICE ALERT: a;b;CRITICAL;SOFT;x;y",
+            "[1] SERVICE ALERT: a;b;CRITICAL;SOFT;99999999999;y",
+            "[1] SERVICE ALERT: a;b;DOWN;SOFT;1;y",
+            "[1] HOST ALERT: a;CRITICAL;SOFT;1;y",
+            "[1] SERVICE NOTIFICATION: ann;a;b;RECOVERY;mail;x",
+            "[1] SERVICE NOTIFICATION: ann;a;b;OK;mail;x",
+            "[1] EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;a;b;2;SERVICE ALERT: \
+             a;b;CRITICAL;HARD;3;x",
+            "[1] GLOBAL SERVICE EVENT HANDLER: a;b;CRITICAL;SOFT;3;x",
+            "[1] Nagios 4.4.6 starting... (PID=1)",
+            "Nov 24 03:12:44 nagios: SERVICE ALERT: a;b;CRITICAL;SOFT;3;x",
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+}

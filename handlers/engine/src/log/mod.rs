@@ -1,0 +1,9 @@
+//! Nagios' log: current and archived, packed or not.
+
+mod entry;
+mod files;
+mod lines;
+
+pub use entry::{LogEntry, LogEvent, StateChange, parse, timestamp};
+pub use files::{LogError, LogFile, in_order, open};
+pub use lines::LogLines;

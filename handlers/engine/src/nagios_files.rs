@@ -1,0 +1,172 @@
+//! Nagios as an [`Engine`]: its status file and its command file.
+
+use std::path::Path;
+use std::time::{Instant, SystemTime};
+
+use policy::{Event, ObjectNow, ObjectState, Observation};
+use policy_file::{Config, WatchService};
+
+use crate::command_file;
+use crate::error::Error;
+use crate::interface::Engine;
+use crate::notification::Notification;
+use crate::status_file::{self, ObjectStatus, StatusFileError};
+
+/// The files that the policy names.
+#[derive(Debug, Clone, Copy)]
+pub struct NagiosFiles<'a> {
+    status_file: Option<&'a Path>,
+    command_file: Option<&'a Path>,
+    check_repairs: Option<&'a WatchService>,
+}
+
+impl<'a> NagiosFiles<'a> {
+    /// The files of this policy.
+    pub fn new(config: &'a Config) -> NagiosFiles<'a> {
+        NagiosFiles {
+            status_file: config.status_file.as_deref(),
+            command_file: config.command_file.as_deref(),
+            check_repairs: config.check_repairs.as_ref(),
+        }
+    }
+}
+
+impl Engine for NagiosFiles<'_> {
+    /// Acknowledgements and flapping are in no macro that is set. Opening and reading a regular
+    /// file does not wait, so there is no use for the deadline.
+    fn observe(
+        &mut self,
+        event: &Event,
+        since: SystemTime,
+        _deadline: Instant,
+    ) -> Result<Option<Observation>, Error> {
+        self.status_file.map(|file| Ok(observe(file, event, since)?)).transpose()
+    }
+
+    fn notify(
+        &mut self,
+        notification: &Notification<'_>,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        let Some(file) = self.command_file else { return Ok(false) };
+        let now = SystemTime::now();
+        command_file::send(file, notification, self.check_repairs, now, deadline)?;
+        Ok(true)
+    }
+}
+
+fn observe(path: &Path, event: &Event, since: SystemTime) -> Result<Observation, StatusFileError> {
+    let found = status_file::find(path, &event.host, event.service.as_deref())?;
+    let object = found.object.ok_or_else(|| StatusFileError::NoSuchObject {
+        path: path.to_owned(),
+        object: event.object(),
+    })?;
+    Ok(Observation { object: object_now(&object, since), share: found.share })
+}
+
+/// Nagios writes the file every few seconds only, so a state counts only if it was checked after
+/// `since`, and its times are whole seconds: a check within that of the call was before it. An
+/// object that was in order since then, and is broken, has a new fault with calls of its own.
+fn object_now(object: &ObjectStatus, since: SystemTime) -> ObjectNow {
+    let seconds = |at: SystemTime| {
+        at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    };
+    let is_later = |at: SystemTime| seconds(at) > seconds(since);
+    let good = if object.service().is_some() { ObjectState::Ok } else { ObjectState::Up };
+    let state = if is_later(object.last_good) {
+        Some(good)
+    } else {
+        is_later(object.last_check).then_some(object.state())
+    };
+    ObjectNow { state, acknowledged: object.acknowledged, flapping: object.flapping }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::status_file::tests::block;
+
+    fn file() -> String {
+        let service = |host: &str, fields: &str| {
+            let fields = format!("host_name={host} last_check=100 {fields}");
+            block("servicestatus", &fields)
+        };
+        [
+            block("info", "created=1"),
+            block("hoststatus", "host_name=web1 current_state=0 last_check=100 is_flapping=0"),
+            service(
+                "web1",
+                "service_description=HTTP current_state=2 plugin_output=current_state=0 \
+                 problem_has_been_acknowledged=1 is_flapping=0 _REPAIR=0;httpd",
+            ),
+            service(
+                "web2",
+                "service_description=HTTP current_state=0 is_flapping=1 _REPAIR=0;httpd",
+            ),
+            service("web2", "service_description=Disk current_state=2 last_time_ok=90"),
+            block("servicecomment", "host_name=web2 service_description=HTTP"),
+        ]
+        .concat()
+    }
+
+    /// Reads the file for an event at this second.
+    fn observed(
+        host: &str,
+        service: Option<&str>,
+        since: u64,
+    ) -> Result<Observation, StatusFileError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("status.dat");
+        std::fs::write(&path, file()).unwrap();
+        let event = Event::new(host, service, ObjectState::Critical, policy::StateType::Hard, 1);
+        observe(&path, &event, SystemTime::UNIX_EPOCH + Duration::from_secs(since))
+    }
+
+    fn state(host: &str, service: Option<&str>, since: u64) -> Option<ObjectState> {
+        observed(host, service, since).unwrap().object.state
+    }
+
+    #[test]
+    fn finds_an_object_and_what_no_macro_has() {
+        let web1 = observed("web1", Some("HTTP"), 99).unwrap();
+        assert_eq!(
+            web1.object,
+            ObjectNow { state: Some(ObjectState::Critical), acknowledged: true, flapping: false }
+        );
+        // Only objects that opted in count.
+        assert_eq!(web1.share, (1, 2));
+        let web2 = observed("web2", Some("HTTP"), 99).unwrap();
+        assert_eq!(
+            web2.object,
+            ObjectNow { state: Some(ObjectState::Ok), acknowledged: false, flapping: true }
+        );
+        assert_eq!(state("web1", None, 99), Some(ObjectState::Up));
+    }
+
+    #[test]
+    fn ignores_a_state_from_before_the_event() {
+        let web2 = observed("web2", Some("HTTP"), 100).unwrap();
+        assert_eq!(web2.object, ObjectNow { state: None, acknowledged: false, flapping: true });
+    }
+
+    #[test]
+    fn ends_a_call_from_before_the_last_ok_though_it_is_broken_again() {
+        assert_eq!(state("web2", Some("Disk"), 89), Some(ObjectState::Ok));
+        assert_eq!(state("web2", Some("Disk"), 90), Some(ObjectState::Critical));
+    }
+
+    #[test]
+    fn reports_a_missing_file_or_object() {
+        let event = Event::new("web1", None, ObjectState::Down, policy::StateType::Hard, 1);
+        assert!(matches!(
+            observe(Path::new("/nonexistent"), &event, SystemTime::now()),
+            Err(StatusFileError::Unreadable { .. })
+        ));
+        let missing = |host, service| {
+            matches!(observed(host, service, 99), Err(StatusFileError::NoSuchObject { .. }))
+        };
+        assert!(missing("web9", None) && missing("web1", Some("FTP")));
+    }
+}

@@ -1,0 +1,264 @@
+//! Executes rungs: at gates, and by programs of this server. Records and shows the steps.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
+use policy::{Act, JobId, RepairName, Rung, still_wanted};
+use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request};
+
+use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
+use super::program::{self, ProgramEnd};
+use super::progress::ProgressView;
+use super::repair_job::RepairJob;
+use super::verify::{self, CheckResult};
+use super::{hints, reserve};
+use crate::cli::Mode;
+
+/// How often a gate is asked for the state of a job.
+pub const POLL: Duration = Duration::from_secs(1);
+/// How many lines of evidence a comment has; the ledger has all of them.
+const EVIDENCE_LINES: usize = 5;
+
+/// Executes the rungs of one job.
+pub struct LiveExecutor<'a> {
+    job: &'a RepairJob<'a>,
+    ledger: &'a mut dyn Ledger,
+    progress: ProgressView,
+    /// One login to each host serves the whole ladder.
+    gates: HashMap<Option<String>, Box<dyn Gate>>,
+    /// A host that could not be reached for evidence is not tried again for the repair that follows.
+    unreached: Option<(Option<String>, Error)>,
+    /// What could not be recorded or reported.
+    pub warnings: Vec<String>,
+}
+
+impl<'a> LiveExecutor<'a> {
+    /// An executor for a job that begins now.
+    pub fn new(job: &'a RepairJob<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
+        let is_watched = job.invocation.options.mode == Mode::Foreground;
+        LiveExecutor {
+            job,
+            ledger,
+            progress: ProgressView::new(Instant::now(), is_watched),
+            gates: HashMap::new(),
+            unreached: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Records how the repair ended, which frees the host.
+    pub fn finish(&mut self, outcome: RepairOutcome, text: &str) {
+        if let Err(why) = self.ledger.finish(self.job.id, SystemTime::now(), outcome, text) {
+            self.warnings.push(format!("warning: how it ended is not on record: {why}"));
+        }
+    }
+
+    fn connect(&self, at: Option<&str>, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
+        transport::connect(&self.job.invocation.route(self.job.config, at), deadline)
+    }
+
+    fn ask(
+        &mut self,
+        at: Option<&str>,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let key = at.map(str::to_owned);
+        let mut gate = match self.gates.remove(&key) {
+            Some(gate) => gate,
+            None => self.connect(at, deadline)?,
+        };
+        // A gate that failed to answer is not asked again over the same connection.
+        let progress = self.progress;
+        let answer = gate
+            .request_with_progress(request, deadline, &mut |line| progress.show("output", line))?;
+        self.gates.insert(key, gate);
+        Ok(answer)
+    }
+
+    /// After a cut or a silence only the gate knows how the job stands: ask it until the job has
+    /// ended, or the time has. "No such job" is believed only when it is the last word: a gate may
+    /// be slow to begin.
+    fn ask_how_it_stands(
+        &mut self,
+        at: Option<&str>,
+        job: &JobId,
+        lost: &Error,
+        deadline: Instant,
+    ) -> Attempt {
+        loop {
+            let last = match self.ask(at, &Request::Status { job: job.clone() }, deadline) {
+                Ok(Answer::Job(report)) if report.state == JobState::Running => {
+                    Attempt::Unknown(format!("{lost}; the gate says it still runs"))
+                }
+                Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
+                Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
+                    Attempt::NotRun(format!("{lost}; the gate says it never began"))
+                }
+                Ok(_) | Err(_) => Attempt::Unknown(lost.to_string()),
+            };
+            if Instant::now() + POLL >= deadline {
+                return last;
+            }
+            thread::sleep(POLL);
+        }
+    }
+}
+
+fn judge(answer: Answer) -> Attempt {
+    match answer {
+        Answer::Job(report) => {
+            let text = described(&report);
+            match report.state {
+                JobState::Done => Attempt::Ran(text),
+                JobState::Failed | JobState::Timeout => Attempt::Failed(text),
+                JobState::Running | JobState::Unknown => Attempt::Unknown(text),
+            }
+        }
+        Answer::Refused(refusal) => {
+            let text = format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text);
+            match refusal.reason {
+                // This host merely has no such repair; it may have the next one.
+                GateReason::UnknownRepair => Attempt::NotRun(text),
+                _ => Attempt::Refused(text),
+            }
+        }
+        other => Attempt::Unknown(format!("the gate answered another question: {other:?}")),
+    }
+}
+
+/// A job's report as one line.
+pub fn described(report: &JobReport) -> String {
+    let how = match (report.state, report.exit, report.signal) {
+        (JobState::Timeout, ..) => "was stopped at its timeout".to_owned(),
+        (JobState::Running, ..) => "still runs".to_owned(),
+        (JobState::Unknown, ..) => "has an unknown outcome".to_owned(),
+        (_, Some(code), _) => format!("exit {code}"),
+        (_, None, Some(signal)) => format!("signal {signal}"),
+        (_, None, None) => "ended".to_owned(),
+    };
+    let said = report.output.iter().rev().find(|line| !line.trim().is_empty());
+    let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+    format!("repair '{}' {how} after {:.1} s{said}", report.repair, report.seconds)
+}
+
+impl Executor for LiveExecutor<'_> {
+    fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
+        match self.connect(at, Instant::now() + limit) {
+            Ok(gate) => drop(self.gates.insert(at.map(str::to_owned), gate)),
+            Err(why) => {
+                self.unreached = Some((at.map(str::to_owned), why));
+                return Vec::new();
+            }
+        }
+        let asked = self.ask(
+            at,
+            &Request::Diagnose { name: name.clone() },
+            Instant::now() + limit.min(EVIDENCE_TIME),
+        );
+        let Ok(Answer::Diagnosed(diagnosis)) = asked else { return Vec::new() };
+        let mut evidence = Vec::new();
+        for report in diagnosis.reports {
+            self.record(
+                StepKind::Evidence,
+                None,
+                &format!("{}: {}", report.run.join(" "), report.output.join(" / ")),
+            );
+            evidence.extend(
+                report
+                    .output
+                    .into_iter()
+                    .filter(|line| !line.trim().is_empty())
+                    .take(EVIDENCE_LINES),
+            );
+        }
+        evidence.truncate(EVIDENCE_LINES);
+        evidence
+    }
+
+    fn still_wanted(&mut self) -> Result<(), CalledOff> {
+        let RepairJob { invocation, config, called, .. } = *self.job;
+        let known = reserve::history(Some(&mut *self.ledger), invocation, config, called);
+        still_wanted(&known.map_err(CalledOff::NotKnown)?).map_err(CalledOff::NotWanted)
+    }
+
+    fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error> {
+        self.progress.show(StepKind::Begun.as_str(), text);
+        let own_host = self.job.invocation.event.host.as_str();
+        let gate = match &rung.act {
+            Act::Ssh { at, .. } => Some(at.as_deref().unwrap_or(own_host)),
+            Act::Local(_) => None,
+        };
+        let now = SystemTime::now();
+        let start = RungStart { number, gate, deadline: now + rung.timeout + GRACE };
+        self.ledger.begin_rung(self.job.id, now, &start, text)
+    }
+
+    fn ssh(
+        &mut self,
+        name: &RepairName,
+        at: Option<&str>,
+        job: &JobId,
+        limit: Duration,
+    ) -> Attempt {
+        let deadline = Instant::now() + limit;
+        if let Some((_, why)) = self.unreached.take_if(|(host, _)| host.as_deref() == at) {
+            return Attempt::NotRun(why.to_string());
+        }
+        match self.ask(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline) {
+            Ok(answer) => judge(answer),
+            Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
+            Err(why) => self.ask_how_it_stands(at, job, &why, deadline + GRACE),
+        }
+    }
+
+    fn local(&mut self, argv: &[String], limit: Duration) -> Attempt {
+        let argv = self.job.invocation.fill(argv);
+        let Some((program, arguments)) = argv.split_first() else {
+            return Attempt::NotRun("there is no program to run".into());
+        };
+        let progress = self.progress;
+        match program::run(
+            Path::new(program),
+            arguments,
+            limit,
+            Some(&mut |line| progress.show("output", line)),
+        ) {
+            Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
+            // Stopping it here stops nothing that it has set going elsewhere.
+            Ok(ProgramEnd { status: None, .. }) => {
+                Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs()))
+            }
+            Ok(ProgramEnd { status: Some(status), line }) if status.success() => {
+                Attempt::Ran(format!("{program}: {line}"))
+            }
+            Ok(ProgramEnd { status: Some(status), line }) => {
+                let fix =
+                    hints::about(&argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
+                Attempt::Failed(format!(
+                    "{program} ended with {}: {line}{fix}",
+                    program::how(status)
+                ))
+            }
+        }
+    }
+
+    fn settle(&mut self, span: Duration) {
+        thread::sleep(span);
+    }
+
+    fn verify(&mut self, rung: &Rung) -> CheckResult {
+        let argv = self.job.invocation.fill(&rung.verify);
+        verify::verify(&argv, &verify::places(self.job.config), verify::limit(rung))
+    }
+
+    fn record(&mut self, kind: StepKind, rung: Option<u32>, text: &str) {
+        self.progress.show(kind.as_str(), text);
+        if let Err(why) = self.ledger.step(self.job.id, SystemTime::now(), kind, rung, text) {
+            self.warnings.push(format!("warning: not on record: {why}"));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Notifies the monitoring engine of how a repair ended.
+
+use std::time::Instant;
+
+use engine::{Engine, NagiosFiles, Notification};
+use ledger::{RepairOutcome, StepKind};
+use plugin_kit::Problem;
+use policy_file::Config;
+
+use super::executor::LiveExecutor;
+use super::ladder::{Ending, Executor};
+use super::repair_job::RepairJob;
+use super::reserve::ENGINE_TIMEOUT;
+use crate::cli::{Invocation, Mode};
+use crate::verdict::Verdict;
+
+/// Notifies the engine of an ended repair: a comment, and a forced check or the watching service.
+pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
+    let healed = ending.outcome == RepairOutcome::Healed;
+    let text = match ending.evidence.as_slice() {
+        [] => line.to_owned(),
+        _ if healed => line.to_owned(),
+        evidence => format!("{line}; before: {}", evidence.join(" / ")),
+    };
+    let notification = Notification { event: &job.invocation.event, text: &text, healed };
+    let deadline = Instant::now() + ENGINE_TIMEOUT;
+    match NagiosFiles::new(job.config).notify(&notification, deadline) {
+        Ok(true) => executor.record(StepKind::Notified, None, "Nagios"),
+        Ok(false) => {}
+        Err(why) => {
+            executor.record(StepKind::NotNotified, None, &why.to_string());
+            executor.warnings.push(format!("warning: {why}"));
+        }
+    }
+}
+
+/// Nothing could be decided: in the background a comment is the only sign that people see.
+pub fn failure(invocation: &Invocation, config: &Config, problem: &Problem) {
+    if invocation.options.mode == Mode::Background {
+        let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());
+        let notification = Notification { event: &invocation.event, text: &text, healed: false };
+        let _ = NagiosFiles::new(config).notify(&notification, Instant::now() + ENGINE_TIMEOUT);
+    }
+}

@@ -1,0 +1,118 @@
+//! Runs a program of this server: a verify command, or a `local` rung. No shell, a clean environment,
+//! a limit.
+
+use std::io::{self, PipeReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plugin_kit::clean;
+use rustix::process::{Pid, Signal, kill_process_group};
+use transport::OutputLines;
+
+/// How much of a program's output is kept: its first line is what matters.
+pub const KEPT: usize = 8192;
+
+/// How a program ended.
+pub struct ProgramEnd {
+    /// `None` when it was stopped at its limit.
+    pub status: Option<ExitStatus>,
+    /// The first line it printed, cleaned; `no output` when there is none.
+    pub line: String,
+}
+
+/// Runs a program to its end or its limit, and leaves none of its children behind at the limit.
+/// `watch` gets the lines of both its streams, as they come; without it stderr is dropped.
+pub fn run(
+    program: &Path,
+    arguments: &[String],
+    limit: Duration,
+    watch: Option<&mut dyn FnMut(&str)>,
+) -> io::Result<ProgramEnd> {
+    let deadline = Instant::now() + limit;
+    let (output, writer) = io::pipe()?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C")])
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stderr(if watch.is_some() { Stdio::from(writer.try_clone()?) } else { Stdio::null() })
+        .stdout(writer);
+    let (tell, lines) = mpsc::channel();
+    // A thread of its own: a child that fills the pipe must not stop us from watching the clock. It
+    // is not joined when the program is stopped, for a grandchild may hold the pipe for ever. It is
+    // there before the program is: where there is no room for it, nothing has been run.
+    let reader = thread::Builder::new().spawn(move || listen(output, &tell))?;
+    let mut child = command.spawn()?;
+    // It holds our copies of the writing end, and the pipe would never end.
+    drop(command);
+    let mut quiet = |_: &str| ();
+    let watch = watch.unwrap_or(&mut quiet);
+    let mut show = || lines.try_iter().for_each(|line: String| watch(&line));
+    let status = wait(&mut child, deadline, &mut show)?;
+    let patience = Instant::now() + Duration::from_millis(200);
+    while !reader.is_finished() && Instant::now() < patience {
+        thread::sleep(Duration::from_millis(1));
+    }
+    show();
+    let kept = if reader.is_finished() { reader.join().unwrap_or_default() } else { Vec::new() };
+    let line = String::from_utf8_lossy(&kept).lines().next().unwrap_or_default().to_owned();
+    let text = line.split('|').next().unwrap_or_default().trim_end();
+    let text = clean(text);
+    Ok(ProgramEnd {
+        status,
+        line: if text.trim().is_empty() { "no output".to_owned() } else { text },
+    })
+}
+
+/// Reads to the end, keeps the beginning, and tells each line as it comes.
+fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
+    let (mut kept, mut lines, mut buffer) = (Vec::new(), OutputLines::all(), [0; 16 * 1024]);
+    while let Ok(n @ 1..) = output.read(&mut buffer) {
+        let bytes = buffer.get(..n).unwrap_or_default();
+        kept.extend(bytes.iter().take(KEPT.saturating_sub(kept.len())));
+        lines.push(bytes, &mut |line| {
+            let _ = tell.send(line.to_owned());
+        });
+    }
+    kept
+}
+
+/// Waits with growing pauses: most checks end within milliseconds, repairs take seconds.
+fn wait(
+    child: &mut Child,
+    deadline: Instant,
+    show: &mut dyn FnMut(),
+) -> io::Result<Option<ExitStatus>> {
+    let mut pause = Duration::from_micros(500);
+    loop {
+        show();
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// `exit 1` or `signal 9`, for people.
+pub fn how(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "an unknown end".to_owned(),
+    }
+}

@@ -1,0 +1,103 @@
+//! Rows of the tables as records: times, names and words.
+
+use std::time::{Duration, SystemTime};
+
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Error, Result, Row};
+
+use crate::{Paused, Record, Refusal, RepairOutcome, Step, StepKind};
+
+pub(super) const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, \
+    outcome, text, rung, rung_gate, problem FROM repair";
+
+pub(super) const REFUSAL: &str = "SELECT at, host, service, reason, text, event FROM refusal";
+
+pub(super) const PAUSE: &str = "host, service, by_whom, reason, since, until";
+
+pub(super) const STEP: &str = "SELECT at, kind, rung, text FROM step";
+
+/// How a text is read: by [`strict`] or by [`lossy`].
+pub(super) type ReadText = fn(&Row<'_>, usize) -> Result<String>;
+
+/// Reads what is acted on: a text that is not UTF-8 is damage, and an error.
+pub(super) fn strict(row: &Row<'_>, column: usize) -> Result<String> {
+    let bytes = row.get_ref(column)?.as_bytes()?.to_vec();
+    let damaged = |why| Error::FromSqlConversionFailure(column, Type::Blob, Box::new(why));
+    String::from_utf8(bytes).map_err(damaged)
+}
+
+/// Reads what is only shown: one damaged text must not hide all the others.
+pub(super) fn lossy(row: &Row<'_>, column: usize) -> Result<String> {
+    Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
+}
+
+pub(super) fn record(row: &Row<'_>, read: ReadText) -> Result<Record> {
+    let outcome: Option<String> = row.get(7)?;
+    Ok(Record {
+        job: read(row, 0)?,
+        host: read(row, 1)?,
+        service: given(read(row, 2)?),
+        repair: read(row, 3)?,
+        event: read(row, 4)?,
+        reserved: time(row.get(5)?),
+        ended: row.get::<_, Option<i64>>(6)?.map(time),
+        outcome: outcome.as_deref().and_then(RepairOutcome::from_word),
+        text: read(row, 8)?,
+        rungs: row.get(9)?,
+        gate: match row.get_ref(10)? {
+            ValueRef::Null => None,
+            _ => Some(read(row, 10)?),
+        },
+        problem: given(read(row, 11)?),
+    })
+}
+
+pub(super) fn refusal(row: &Row<'_>, read: ReadText) -> Result<Refusal> {
+    Ok(Refusal {
+        at: time(row.get(0)?),
+        host: read(row, 1)?,
+        service: given(read(row, 2)?),
+        reason: read(row, 3)?.into(),
+        text: read(row, 4)?,
+        event: read(row, 5)?,
+    })
+}
+
+pub(super) fn step(row: &Row<'_>) -> Result<Step> {
+    let kind = StepKind::from_word(row.get_ref(1)?.as_str()?).unwrap_or(StepKind::Note);
+    Ok(Step { at: time(row.get(0)?), kind, rung: row.get(2)?, text: lossy(row, 3)? })
+}
+
+pub(super) fn paused(row: &Row<'_>) -> Result<Paused> {
+    Ok(Paused {
+        host: given(lossy(row, 0)?),
+        service: given(lossy(row, 1)?),
+        by: lossy(row, 2)?,
+        reason: lossy(row, 3)?,
+        since: time(row.get(4)?),
+        until: row.get::<_, Option<i64>>(5)?.map(time),
+    })
+}
+
+/// The bytes of a name; none at all where there is no name.
+pub(super) fn bytes(name: Option<&str>) -> &[u8] {
+    name.unwrap_or_default().as_bytes()
+}
+
+/// An empty text stands for none.
+pub(super) fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Milliseconds since 1970; a clock before that counts as 1970.
+pub(super) fn millis(at: SystemTime) -> i64 {
+    span_millis(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO))
+}
+
+pub(super) fn span_millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn time(millis: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}

@@ -1,0 +1,327 @@
+//! The interface of the ledger on SQLite.
+
+use std::time::{Duration, SystemTime};
+
+use policy::{Decision, Event, FleetUsage, History, JobId, Reason, RecordedHistory, RepairName};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::locks::{self, DecisionLock, WorkerLock};
+use super::row::{
+    PAUSE, RECORD, REFUSAL, STEP, bytes, given, lossy, millis, paused, record, refusal,
+    span_millis, step, strict,
+};
+use super::{REFUSALS_KEPT, SqliteLedger, history};
+use crate::{
+    Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, RungStart,
+    Running, Step, StepKind, SweepLock,
+};
+
+impl Ledger for SqliteLedger {
+    fn reserve(
+        &mut self,
+        claim: &Claim<'_>,
+        clock: &dyn Fn() -> SystemTime,
+        decide: &dyn Fn(&History) -> Decision,
+    ) -> Result<Result<RepairName, Reason>, Error> {
+        // Handlers queue here, in the kernel and in order; SQLite waits by sleeping and trying again.
+        let _turn = DecisionLock::acquire(&self.path)?;
+        let lock = WorkerLock::acquire(&self.path, claim.job)?;
+        let path = &self.path;
+        let decided = (|| {
+            // Immediate: the write lock is taken before the history is read, so no one decides on
+            // what we are about to change.
+            let transaction =
+                self.store.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let now = clock();
+            let alive = |job: &str| locks::is_alive(path, job);
+            let recorded =
+                history::read(&transaction, &alive, claim.event, claim.fleet_window, now)?;
+            let decision = decide(&History { recorded, observed: claim.observed });
+            match &decision {
+                Decision::Repair(name) => {
+                    insert_repair(&transaction, claim, name, &self.server, now)?
+                }
+                Decision::NoAction(why) => {
+                    insert_refusal(&transaction, claim, why, &self.server, now)?
+                }
+            }
+            transaction.commit().map(|()| decision)
+        })();
+        match self.named(decided)? {
+            Decision::Repair(name) => {
+                self.held.insert(claim.job.clone(), lock);
+                Ok(Ok(name))
+            }
+            Decision::NoAction(why) => Ok(Err(why)),
+        }
+    }
+
+    fn history(
+        &mut self,
+        event: &Event,
+        fleet_window: Duration,
+        now: SystemTime,
+    ) -> Result<RecordedHistory, Error> {
+        let alive = |job: &str| self.is_alive(job);
+        self.named(history::read(&self.store, &alive, event, fleet_window, now))
+    }
+
+    fn begin_rung(
+        &mut self,
+        job: &JobId,
+        now: SystemTime,
+        rung: &RungStart<'_>,
+        text: &str,
+    ) -> Result<(), Error> {
+        let begun = (|| {
+            let transaction = self.store.transaction()?;
+            transaction.execute(
+                "UPDATE repair SET rung = ?2, rung_gate = ?3, rung_until = ?4 WHERE job = ?1",
+                params![
+                    job.as_str(),
+                    rung.number,
+                    rung.gate.map(str::as_bytes),
+                    millis(rung.deadline)
+                ],
+            )?;
+            insert_step(&transaction, job, now, StepKind::Begun, Some(rung.number), text)?;
+            transaction.commit()
+        })();
+        self.named(begun)
+    }
+
+    fn step(
+        &mut self,
+        job: &JobId,
+        now: SystemTime,
+        kind: StepKind,
+        rung: Option<u32>,
+        text: &str,
+    ) -> Result<(), Error> {
+        self.named(insert_step(&self.store, job, now, kind, rung, text))
+    }
+
+    fn finish(
+        &mut self,
+        job: &JobId,
+        now: SystemTime,
+        outcome: RepairOutcome,
+        text: &str,
+    ) -> Result<(), Error> {
+        let changed = self.named(self.store.execute(
+            "UPDATE repair SET ended = ?2, outcome = ?3, text = ?4 WHERE job = ?1 AND ended IS NULL",
+            params![job.as_str(), millis(now), outcome.as_str(), text],
+        ))?;
+        self.held.remove(job);
+        locks::forget(&self.path, job.as_str());
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() })
+        }
+    }
+
+    fn running(&mut self) -> Result<Vec<Running>, Error> {
+        let sql =
+            format!("{RECORD} INDEXED BY repair_running WHERE ended IS NULL ORDER BY reserved");
+        let mut running = Vec::new();
+        for record in self.rows(&sql, (), |row| record(row, strict))? {
+            let alive = self.is_alive(&record.job);
+            // A worker lets go of its lock once its end is on record: a free lock may mean that it
+            // ended since we read.
+            if alive || !self.has_ended(&record.job)? {
+                running.push(Running { record, alive });
+            }
+        }
+        Ok(running)
+    }
+
+    fn fleet(&mut self, window: Duration, now: SystemTime) -> Result<FleetUsage, Error> {
+        let alive = |job: &str| self.is_alive(job);
+        self.named(history::fleet(&self.store, &alive, window, now))
+    }
+
+    fn repairs(&mut self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
+        self.search_repairs(filter)
+    }
+
+    fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
+        self.search_refusals(filter)
+    }
+
+    fn refusal_counts(&mut self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
+        self.count_refusals(filter)
+    }
+
+    fn jobs(&mut self, prefix: &str) -> Result<Vec<Record>, Error> {
+        // Job IDs are of an alphabet without the wildcards of GLOB.
+        if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+            return Ok(Vec::new());
+        }
+        let sql = format!("{RECORD} WHERE job GLOB ?1 ORDER BY reserved DESC LIMIT 20");
+        self.rows(&sql, [format!("{prefix}*")], |row| record(row, lossy))
+    }
+
+    fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {
+        self.rows(&format!("{STEP} WHERE job = ?1 ORDER BY id"), [job.as_str()], step)
+    }
+
+    fn repairs_since(&mut self, event: &Event, since: SystemTime) -> Result<Vec<Record>, Error> {
+        let sql = format!(
+            "{RECORD} WHERE host = ?1 AND service = ?2 AND reserved > ?3 \
+             ORDER BY reserved DESC, rowid DESC"
+        );
+        let (host, service) = history::object(event);
+        self.rows(&sql, params![host, service, millis(since)], |row| record(row, strict))
+    }
+
+    fn last_refusal(&mut self, event: &Event, since: SystemTime) -> Result<Option<Refusal>, Error> {
+        let sql = format!(
+            "{REFUSAL} WHERE host = ?1 AND service = ?2 AND at > ?3 \
+             ORDER BY at DESC, id DESC LIMIT 1"
+        );
+        let (host, service) = history::object(event);
+        let keys = params![host, service, millis(since)];
+        Ok(self.rows(&sql, keys, |row| refusal(row, strict))?.pop())
+    }
+
+    fn repair_of(&mut self, job: &JobId) -> Result<Option<Record>, Error> {
+        let sql = format!("{RECORD} WHERE job = ?1");
+        Ok(self.rows(&sql, [job.as_str()], |row| record(row, strict))?.pop())
+    }
+
+    fn refusal_of(&mut self, job: &JobId, since: SystemTime) -> Result<Option<Refusal>, Error> {
+        let sql = format!("{REFUSAL} WHERE job = ?1 AND at >= ?2");
+        let keys = params![job.as_str(), millis(since)];
+        Ok(self.rows(&sql, keys, |row| refusal(row, strict))?.pop())
+    }
+
+    fn in_trouble_since(
+        &mut self,
+        since: SystemTime,
+    ) -> Result<Vec<(String, Option<String>, String)>, Error> {
+        let sql = "SELECT DISTINCT host, service, repair FROM repair \
+                   WHERE coalesce(ended, lease_until) > ?1 OR EXISTS (SELECT 1 FROM refusal \
+                   WHERE refusal.host = repair.host AND refusal.service = repair.service \
+                   AND at > ?1) ORDER BY 1, 2, 3";
+        self.rows(sql, [millis(since)], |row| {
+            Ok((lossy(row, 0)?, given(lossy(row, 1)?), lossy(row, 2)?))
+        })
+    }
+
+    fn unknown_since(&mut self, since: SystemTime) -> Result<Vec<Record>, Error> {
+        let sql = format!("{RECORD} WHERE outcome = ?1 AND ended > ?2 ORDER BY ended DESC");
+        let keys = params![RepairOutcome::Unknown.as_str(), millis(since)];
+        self.rows(&sql, keys, |row| record(row, lossy))
+    }
+
+    fn pause(&mut self, pause: &Paused) -> Result<(), Error> {
+        let sql = format!("INSERT OR REPLACE INTO pause ({PAUSE}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+        let row = params![
+            bytes(pause.host.as_deref()),
+            bytes(pause.service.as_deref()),
+            pause.by,
+            pause.reason,
+            millis(pause.since),
+            pause.until.map(millis)
+        ];
+        self.named(self.store.execute(&sql, row)).map(drop)
+    }
+
+    fn resume(
+        &mut self,
+        host: Option<&str>,
+        service: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Option<Paused>, Error> {
+        self.named(self.store.execute("DELETE FROM pause WHERE until <= ?1", [millis(now)]))?;
+        let sql = format!("DELETE FROM pause WHERE host = ?1 AND service = ?2 RETURNING {PAUSE}");
+        let scope = params![bytes(host), bytes(service)];
+        self.named(self.store.query_row(&sql, scope, paused).optional())
+    }
+
+    fn pauses(&mut self, now: SystemTime) -> Result<Vec<Paused>, Error> {
+        let sql = format!(
+            "SELECT {PAUSE} FROM pause WHERE until IS NULL OR until > ?1 ORDER BY host, service"
+        );
+        self.rows(&sql, [millis(now)], paused)
+    }
+
+    fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error> {
+        Ok(locks::sweep(&self.path)?.map(|locked| SweepLock(Box::new(locked))))
+    }
+}
+
+impl SqliteLedger {
+    fn has_ended(&self, job: &str) -> Result<bool, Error> {
+        let sql = "SELECT ended IS NOT NULL FROM repair WHERE job = ?1";
+        Ok(self.rows(sql, [job], |row| row.get(0))?.pop().unwrap_or(true))
+    }
+}
+
+/// The site of a ledger that serves one server.
+const SITE: &str = "main";
+
+fn insert_repair(
+    store: &Connection,
+    claim: &Claim<'_>,
+    name: &RepairName,
+    server: &str,
+    now: SystemTime,
+) -> rusqlite::Result<()> {
+    let (host, service) = history::object(claim.event);
+    let sql = "INSERT INTO repair (job, site, server, host, service, repair, problem, event, \
+               reserved, lease_until, rung, text) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, '')";
+    let row = params![
+        claim.job.as_str(),
+        SITE,
+        server,
+        host,
+        service,
+        name.as_str(),
+        claim.event.problem_id.as_deref().unwrap_or_default(),
+        claim.event.change(),
+        millis(now),
+        millis(now + claim.lease),
+    ];
+    store.execute(sql, row).map(drop)
+}
+
+fn insert_refusal(
+    store: &Connection,
+    claim: &Claim<'_>,
+    why: &Reason,
+    server: &str,
+    now: SystemTime,
+) -> rusqlite::Result<()> {
+    let kept = millis(now) - span_millis(REFUSALS_KEPT);
+    store.execute("DELETE FROM refusal WHERE at < ?1", [kept])?;
+    let (host, service) = history::object(claim.event);
+    let sql = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, text) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let row = params![
+        millis(now),
+        claim.job.as_str(),
+        SITE,
+        server,
+        host,
+        service,
+        claim.event.change(),
+        why.code().as_str(),
+        why.to_string(),
+    ];
+    store.execute(sql, row).map(drop)
+}
+
+fn insert_step(
+    store: &Connection,
+    job: &JobId,
+    now: SystemTime,
+    kind: StepKind,
+    rung: Option<u32>,
+    text: &str,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO step (job, at, kind, rung, text) VALUES (?1, ?2, ?3, ?4, ?5)";
+    store.execute(sql, params![job.as_str(), millis(now), kind.as_str(), rung, text]).map(drop)
+}

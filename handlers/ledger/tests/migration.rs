@@ -1,0 +1,187 @@
+//! A ledger of version 7740e3e is brought to the schema of this version.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use common::{HOUR, Place, event};
+use ledger::{Error, Filter, Ledger, RepairOutcome, Step, StepKind};
+use policy::{PastOutcome, ReasonCode};
+use rusqlite::Connection;
+
+/// The ledger as the old programs left it.
+fn old() -> Place {
+    let place = Place::new();
+    let store = Connection::open(place.path()).unwrap();
+    store.execute_batch(include_str!("old/7740e3e.sql")).unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    place
+}
+
+fn backup(place: &Place) -> PathBuf {
+    place.path().with_added_extension("schema-1")
+}
+
+fn steps(ledger: &mut dyn Ledger, job: &str) -> Vec<Step> {
+    ledger.steps(&job.parse().unwrap()).unwrap()
+}
+
+fn schema_of(path: &Path) -> i64 {
+    let store = Connection::open(path).unwrap();
+    store.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+const HEALED: &str = "6ab2c001-4f3a9c2b11d05e01";
+const LOCAL: &str = "6ab2c002-4f3a9c2b11d05e02";
+const AT_GATE: &str = "6ab2c005-4f3a9c2b11d05e05";
+
+#[test]
+fn keeps_every_record() {
+    let place = old();
+    let mut ledger = place.open();
+    let records = ledger.repairs(&Filter::default()).unwrap();
+    let outcomes: Vec<_> = records.iter().rev().map(|record| record.outcome).collect();
+    use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
+    let ended = [Healed, NotHealed, CouldNotRun, Unknown].map(Some);
+    assert_eq!(outcomes, [ended.as_slice(), &[None; 3]].concat());
+    let local = &records[5];
+    assert_eq!((local.job.as_str(), local.service.as_deref()), (LOCAL, Some("Käse & Brot")));
+    assert_eq!(
+        (local.rungs, local.gate.as_deref(), local.problem.as_deref()),
+        (1, None, Some("12"))
+    );
+    let healed = &records[6];
+    assert_eq!((healed.rungs, healed.gate.as_deref()), (2, Some("hypervisor1")));
+    assert!(healed.text.starts_with("REPAIRED web1/HTTP with httpd in 12.0 s by rung 2 of 2"));
+    assert_eq!((records[4].service.as_deref(), records[4].gate.as_deref()), (None, Some("db1")));
+    assert_eq!(ledger.pauses(common::at(0)).unwrap().len(), 2);
+}
+
+#[test]
+fn gives_every_step_its_kind_and_rung() {
+    let place = old();
+    let mut ledger = place.open();
+    let healed = steps(ledger.as_mut(), HEALED);
+    use StepKind::{Begun, Evidence, Failed, NotNotified, Notified, Ran, Verified};
+    let wanted = [
+        (Evidence, None),
+        (Begun, Some(1)),
+        (Failed, Some(1)),
+        (Verified, Some(1)),
+        (Begun, Some(2)),
+        (Ran, Some(2)),
+        (Verified, Some(2)),
+        (Notified, None),
+    ];
+    assert_eq!(healed.iter().map(|step| (step.kind, step.rung)).collect::<Vec<_>>(), wanted);
+    assert_eq!(healed[4].text, "rung 2 of 2: ssh power-cycle at hypervisor1");
+    assert_eq!(steps(ledger.as_mut(), LOCAL)[3].kind, NotNotified);
+}
+
+#[test]
+fn loads_every_reason_of_the_old_version() {
+    let place = old();
+    let refusals = place.open().refused(&Filter::default()).unwrap();
+    let codes: BTreeSet<ReasonCode> =
+        refusals.iter().map(|refusal| refusal.reason.code().unwrap()).collect();
+    assert_eq!((refusals.len(), codes.len()), (15, 15));
+    assert_eq!(
+        refusals[0].text,
+        "12 of 20 objects are in trouble, more than the 50 % that may be: the cause lies elsewhere"
+    );
+}
+
+#[test]
+fn decides_on_the_old_history() {
+    let place = old();
+    let mut ledger = place.open();
+    let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_790_000_620);
+    let known = ledger.history(&event("web1", "11", 3), HOUR, now).unwrap();
+    assert_eq!(known.repairs[0].outcome, PastOutcome::Healed);
+    // All but the one that repeats an event.
+    assert_eq!((known.refused.len(), known.same_problem.as_deref()), (14, Some(HEALED)));
+    assert_eq!((known.paused.unwrap().by.as_str(), known.fleet.started), ("ann", 7));
+    // The workers that died at web4, web5 and web6 still have their leases.
+    assert_eq!((known.fleet.running, known.running), (3, None));
+    let running = ledger.abandoned("web4").unwrap();
+    assert_eq!((running[0].job.as_str(), running[0].gate.as_deref()), (AT_GATE, Some("web4")));
+}
+
+#[test]
+fn keeps_a_private_copy_of_the_old_ledger() {
+    let place = old();
+    drop(place.open());
+    assert_eq!((schema_of(&backup(&place)), schema_of(&place.path())), (1, 2));
+    assert_eq!(fs::metadata(backup(&place)).unwrap().mode() & 0o777, 0o600);
+    let count = |path: &Path| -> i64 {
+        let store = Connection::open(path).unwrap();
+        store.query_row("SELECT count(*) FROM step", (), |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count(&backup(&place)), count(&place.path()));
+    // It runs once.
+    fs::remove_file(backup(&place)).unwrap();
+    drop(place.open());
+    assert!(!backup(&place).exists());
+}
+
+#[test]
+fn refuses_while_an_old_worker_is_at_work_and_succeeds_afterwards() {
+    let place = old();
+    let jobs = place.path().with_added_extension("jobs");
+    fs::create_dir(&jobs).unwrap();
+    let worker = File::create(jobs.join(AT_GATE)).unwrap();
+    worker.lock().unwrap();
+    let before = fs::read(place.path()).unwrap();
+    let refused = ledger::open(&place.path()).err().unwrap();
+    assert!(matches!(&refused, Error::WorkerAtWork { job, .. } if job == AT_GATE), "{refused}");
+    assert_eq!((fs::read(place.path()).unwrap(), schema_of(&place.path())), (before, 1));
+    assert!(!backup(&place).exists());
+    drop(worker);
+    assert_eq!(place.open().records(9).unwrap().len(), 7);
+}
+
+#[test]
+fn readers_name_the_command_that_migrates() {
+    let place = old();
+    let refused = ledger::open_read_only(&place.path()).err().unwrap();
+    assert!(matches!(refused, Error::Older { found: 1, known: 2, .. }), "{refused}");
+    assert!(refused.to_string().ends_with("repairctl ledger migrate"), "{refused}");
+}
+
+#[test]
+fn refuses_an_old_ledger_with_a_trigger() {
+    let place = old();
+    let store = Connection::open(place.path()).unwrap();
+    store
+        .execute_batch("CREATE TRIGGER more AFTER INSERT ON refusal BEGIN DELETE FROM repair; END")
+        .unwrap();
+    assert!(matches!(ledger::open(&place.path()), Err(Error::Foreign(_))));
+}
+
+/// Two calls of the new version meet an old ledger at once.
+#[test]
+fn migrates_once_though_many_open_it() {
+    let place = old();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(place.open().records(9).unwrap().len(), 7));
+        }
+    });
+}
+
+/// A program of the old version had the ledger open before the migration.
+#[test]
+fn an_old_connection_cannot_write_afterwards() {
+    let place = old();
+    let store = Connection::open(place.path()).unwrap();
+    let sql = "INSERT INTO repair (job, host, service, repair, problem, event, reserved, \
+               lease_until) VALUES ('job-new1', 'web9', '', 'x', '', '', 1, 2)";
+    let mut reserve = store.prepare(sql).unwrap();
+    drop(place.open());
+    assert!(reserve.execute(()).is_err());
+}

@@ -1,0 +1,61 @@
+//! repairs.json on disk: read if only root can change it, and listed by `repair_gate check`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::config::{self, RepairDefinitions};
+use crate::rejection::{Rejection, RejectionReason};
+use crate::{maintenance, ownership, run};
+
+/// Returns the repairs.
+///
+/// # Errors
+/// Somebody but root can change the file or a directory above it, or a part of it is not
+/// understood.
+pub(crate) fn load(path: &Path) -> Result<RepairDefinitions, Rejection> {
+    let text = ownership::open(path, &[0])
+        .and_then(|file| ownership::read_text(file, path, config::LARGEST_FILE));
+    let text = text.map_err(|e| RejectionReason::Config.because(e.to_string()))?;
+    config::parse(&text)
+        .map_err(|e| RejectionReason::Config.because(format!("{}{e}", path.display())))
+}
+
+/// Returns what `check` prints of a good file: its repairs, and what will make one of them fail or
+/// unsafe.
+pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
+    let mut text = String::new();
+    for (name, repair) in repairs.iter() {
+        let account = repair.user.as_deref().unwrap_or("the gate's account");
+        let command = repair.run.join(" ");
+        let _ = write!(
+            text,
+            "{name}: {command} (as {account}, timeout {} s, cooldown {} s",
+            repair.timeout.as_secs(),
+            repair.cooldown.as_secs()
+        );
+        if let Some(budget) = repair.budget {
+            let _ = write!(text, ", at most {} in {} s", budget.count, budget.window.as_secs());
+        }
+        let _ = writeln!(text, ", diagnose commands: {})", repair.diagnose.len());
+        for program in repair.commands().filter_map(|(argv, _)| argv.first()) {
+            let found =
+                fs::canonicalize(program).map_err(|e| ownership::unusable(program.as_ref(), &e));
+            if let Err(e) = found.and_then(|real| ownership::open(&real, &[0])) {
+                let _ = writeln!(text, "  warning: {e}");
+            }
+        }
+    }
+    // It is what sudo runs.
+    if repairs.iter().any(|(_, repair)| repair.user.is_some())
+        && let Err(e) = run::gate_path()
+            .map_err(|e| e.to_string())
+            .and_then(|gate| ownership::open(gate.as_ref(), &[0]).map_err(|e| e.to_string()))
+    {
+        let _ = writeln!(text, "warning: {e}");
+    }
+    if let Err(held) = maintenance::check(config) {
+        let _ = writeln!(text, "warning: {}", held.text);
+    }
+    text
+}

@@ -1,0 +1,82 @@
+//! Reads the arguments and the request, dispatches them, and returns what the program prints.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::answer::GateAnswer;
+use crate::args::{self, GateArgs, GateCommand};
+use crate::context::gate_path;
+use crate::output::{Output, clean};
+use crate::rejection::{Rejection, RejectionReason};
+use crate::request::{self, GateRequest};
+use crate::{config_file, diagnose, host, job, readiness, sudoers, syslog, timeout, usage};
+
+/// Runs the whole program.
+pub(crate) fn main(argv: &[OsString]) -> Output {
+    let args = match args::read(argv) {
+        Ok(args) => args,
+        // In authorized_keys it is the server that meets a wrong argument, so it gets an answer it
+        // can believe.
+        Err(refusal) => {
+            let stderr = format!("repair_gate: {}\n", refusal.text);
+            return Output { stderr, ..answered(&GateAnswer::Refused(refusal, None)) };
+        }
+    };
+    match &args.command {
+        GateCommand::Serve => answered(&serve(&args)),
+        GateCommand::Help => for_people(Ok(args::HELP.to_owned())),
+        GateCommand::Version => {
+            for_people(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION"))))
+        }
+        GateCommand::Check => for_people(
+            config_file::load(&args.config)
+                .map(|repairs| config_file::overview(&args.config, &repairs)),
+        ),
+        GateCommand::Sudoers(user) => for_people(
+            config_file::load(&args.config)
+                .and_then(|repairs| Ok(sudoers::file(&repairs, user, &gate_path()?))),
+        ),
+        GateCommand::Within(limit, argv) => timeout::main(argv, *limit),
+    }
+}
+
+fn answered(answer: &GateAnswer) -> Output {
+    let (stdout, code) = (answer.frame(&host::name()), answer.code());
+    Output { stdout, stderr: String::new(), code, must_arrive: false }
+}
+
+fn for_people(text: Result<String, Rejection>) -> Output {
+    let (stdout, stderr, code) = match text {
+        Ok(stdout) => (stdout, String::new(), 0),
+        Err(refusal) => (String::new(), format!("repair_gate: {}\n", refusal.text), 3),
+    };
+    Output { stdout, stderr, code, must_arrive: true }
+}
+
+/// Answers SSH_ORIGINAL_COMMAND, and logs the request with its peer.
+fn serve(args: &GateArgs) -> GateAnswer {
+    let command = env::var_os("SSH_ORIGINAL_COMMAND");
+    let peer = syslog::peer(env::var("SSH_CONNECTION").ok().as_deref());
+    let shown = clean(&command.as_deref().unwrap_or_default().to_string_lossy(), 200);
+    let answer = match request::parse(command.as_deref().map(OsStrExt::as_bytes)) {
+        Ok(request) => dispatch(args, request, &peer),
+        Err(bad) => GateAnswer::Refused(RejectionReason::BadRequest.because(bad.text), bad.job),
+    };
+    let log = if answer.code() == 0 { syslog::info } else { syslog::warn };
+    log(&format!("{peer} asked '{shown}': {}", answer.summary()));
+    answer
+}
+
+fn dispatch(args: &GateArgs, request: GateRequest, peer: &str) -> GateAnswer {
+    let (answer, job) = match request {
+        GateRequest::Version => (Ok(GateAnswer::Version), None),
+        GateRequest::List => (config_file::load(&args.config).map(GateAnswer::List), None),
+        GateRequest::Diagnose(name) => (diagnose::diagnose(args, name), None),
+        GateRequest::Ready(name) => (readiness::ready(args, name), None),
+        GateRequest::Usage => (usage::usage(args), None),
+        GateRequest::Status(job) => (job::status(args, &job), Some(job)),
+        GateRequest::Repair(name, job) => (job::repair(args, &name, &job, peer), Some(job)),
+    };
+    answer.unwrap_or_else(|refusal| GateAnswer::Refused(refusal, job))
+}

@@ -1,0 +1,193 @@
+//! Output: what this program prints, and what it keeps of a command's output of any size: the first
+//! and the last lines, each bounded, without control characters. A command that writes gigabytes
+//! costs its own time, but no memory.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::stream::LineStream;
+
+const LINES_EACH_END: usize = 20;
+/// Bytes of a line, so that eight reports fit the 256 KiB a server reads of one answer, even if
+/// every byte needs an escape there.
+const LINE: usize = 300;
+
+/// What this program prints, and its exit code: 0..3, or any for `within`.
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: u8,
+    /// Whether half of stdout is worse than nothing: a sudoers file on a full disk.
+    pub(crate) must_arrive: bool,
+}
+
+impl Output {
+    /// Prints it, stdout in one write.
+    pub(crate) fn print(self) -> ExitCode {
+        let mut stdout = io::stdout().lock();
+        // A client may have gone; what was done is on record, and the code remains.
+        let written = stdout.write_all(self.stdout.as_bytes()).and_then(|()| stdout.flush());
+        let (stderr, code) = match written {
+            Err(e) if self.must_arrive => (format!("repair_gate: standard output: {e}\n"), 3),
+            _ => (self.stderr, self.code),
+        };
+        let _ = io::stderr().write_all(stderr.as_bytes());
+        ExitCode::from(code)
+    }
+}
+
+/// Takes output piece by piece, keeps its two ends, and sends each line to a stream.
+#[derive(Default)]
+pub(crate) struct Excerpt {
+    stream: Option<LineStream>,
+    head: Vec<Vec<u8>>,
+    tail: VecDeque<Vec<u8>>,
+    left_out: u64,
+    line: Vec<u8>,
+    in_line: bool,
+}
+
+impl Excerpt {
+    /// Returns an empty excerpt.
+    pub(crate) fn streaming(stream: Option<LineStream>) -> Excerpt {
+        Excerpt { stream, ..Excerpt::default() }
+    }
+
+    /// Adds output, cut anywhere.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte == b'\n' {
+                self.end_line();
+            } else {
+                self.in_line = true;
+                if self.line.len() <= LINE {
+                    self.line.push(byte);
+                }
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        self.in_line = false;
+        let line = std::mem::take(&mut self.line);
+        if let Some(stream) = &mut self.stream {
+            stream.line(&shown(&line));
+        }
+        if self.head.len() < LINES_EACH_END {
+            self.head.push(line);
+            return;
+        }
+        self.tail.push_back(line);
+        if self.tail.len() > LINES_EACH_END {
+            self.tail.pop_front();
+            self.left_out += 1;
+        }
+    }
+
+    /// Returns the lines, and between the two ends how many are not shown.
+    pub(crate) fn lines(mut self) -> Vec<String> {
+        if self.in_line {
+            self.end_line();
+        }
+        let mut lines: Vec<String> = self.head.iter().map(|line| shown(line)).collect();
+        if self.left_out > 0 {
+            lines.push(format!("... {} lines not shown ...", self.left_out));
+        }
+        lines.extend(self.tail.iter().map(|line| shown(line)));
+        lines
+    }
+}
+
+fn shown(line: &[u8]) -> String {
+    clean(&String::from_utf8_lossy(line), LINE)
+}
+
+/// Returns `text` on one line of at most `most` bytes and, if it is longer, three dots, without
+/// characters that could move a cursor, colour a terminal or change the reading direction.
+pub(crate) fn clean(text: &str, most: usize) -> String {
+    let mut cleaned = String::new();
+    for c in text.trim_end_matches('\r').chars().map(harmless) {
+        if cleaned.len() + c.len_utf8() > most {
+            cleaned.push_str("...");
+            break;
+        }
+        cleaned.push(c);
+    }
+    cleaned
+}
+
+fn harmless(c: char) -> char {
+    match c {
+        '\t' | '\n' => ' ',
+        // Unicode's line separators and its bidirectional controls (UAX #9).
+        '\u{2028}'
+        | '\u{2029}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{061c}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => '?',
+        c if c.is_control() => '?',
+        c => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn excerpt(output: &[u8]) -> Vec<String> {
+        let mut excerpt = Excerpt::default();
+        excerpt.push(output);
+        excerpt.lines()
+    }
+
+    #[test]
+    fn short_output_is_kept_whole() {
+        assert_eq!(excerpt(b""), Vec::<String>::new());
+        assert_eq!(excerpt(b"one\n\nthree"), ["one", "", "three"]);
+        assert_eq!(excerpt(b"dos\r\n"), ["dos"]);
+    }
+
+    #[test]
+    fn keeps_the_two_ends_of_long_output() {
+        let output: String = (1..=1000).map(|n| format!("line {n}\n")).collect();
+        let lines = excerpt(output.as_bytes());
+        assert_eq!(lines.len(), 41);
+        assert_eq!((lines[0].as_str(), lines[19].as_str()), ("line 1", "line 20"));
+        assert_eq!(lines[20], "... 960 lines not shown ...");
+        assert_eq!((lines[21].as_str(), lines[40].as_str()), ("line 981", "line 1000"));
+    }
+
+    #[test]
+    fn escape_sequences_and_bidi_marks_do_not_get_through() {
+        assert_eq!(excerpt("a\x1b[31mb\x07\u{202e}c\u{9b}\td\0".as_bytes()), ["a?[31mb??c? d?"]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        assert_eq!(excerpt(&[b'x'; 300]), ["x".repeat(300)]);
+        assert_eq!(excerpt(&[b'x'; 301]), ["x".repeat(300) + "..."]);
+        assert_eq!(excerpt("€".repeat(101).as_bytes()), ["€".repeat(100) + "..."]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_output_in_any_pieces_is_bounded_and_clean(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..2000), 0..20)
+        ) {
+            let mut excerpt = Excerpt::default();
+            for piece in &pieces {
+                excerpt.push(piece);
+            }
+            let lines = excerpt.lines();
+            prop_assert!(lines.len() <= 2 * LINES_EACH_END + 1);
+            for line in lines {
+                prop_assert!(line.len() <= LINE + 3);
+                prop_assert!(!line.contains(char::is_control));
+            }
+        }
+    }
+}

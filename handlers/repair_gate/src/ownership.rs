@@ -1,0 +1,162 @@
+//! Who can change a file. A file decides here what root will run, so it and every directory above
+//! it must belong to root (for the records: to root or the gate's account) and be writable by
+//! nobody else.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::{error, fmt};
+
+/// Why a path cannot be used or trusted, with the command that fixes it where there is one.
+#[derive(Debug)]
+pub(crate) struct UnusablePath {
+    path: PathBuf,
+    text: String,
+    /// Nothing is there, which for some files is an answer.
+    pub(crate) missing: bool,
+}
+
+impl UnusablePath {
+    /// Returns an error of which `text` is the part after the path.
+    pub(crate) fn new(path: &Path, text: impl Into<String>) -> UnusablePath {
+        UnusablePath { path: path.to_owned(), text: text.into(), missing: false }
+    }
+}
+
+impl fmt::Display for UnusablePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path.display(), self.text)
+    }
+}
+
+impl error::Error for UnusablePath {}
+
+const NO_SYMLINK: &str = "(a symlink is not followed; name the real path)";
+
+fn refuse<T>(path: &Path, text: impl Into<String>) -> Result<T, UnusablePath> {
+    Err(UnusablePath::new(path, text))
+}
+
+/// Makes an I/O error one of this path.
+pub(crate) fn unusable(path: &Path, e: &io::Error) -> UnusablePath {
+    let missing = e.kind() == io::ErrorKind::NotFound;
+    UnusablePath { missing, ..UnusablePath::new(path, format!("cannot be used: {e}")) }
+}
+
+/// Checks that `path` is a directory which, with all above it, only the accounts of `owners` can
+/// change.
+///
+/// From the root down: once a directory is known to be theirs alone, nobody else can exchange what
+/// is in it, so the check of the next one cannot be raced. A symlink is refused, not followed; so
+/// is a sticky directory such as /tmp.
+pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), UnusablePath> {
+    let mut so_far = PathBuf::new();
+    for part in path.components() {
+        if !matches!(part, Component::RootDir | Component::Normal(_)) {
+            return refuse(path, "must be an absolute path without '..'");
+        }
+        so_far.push(part);
+        let found = fs::symlink_metadata(&so_far).map_err(|e| unusable(&so_far, &e))?;
+        if !found.is_dir() {
+            return refuse(&so_far, format!("is not a directory {NO_SYMLINK}"));
+        }
+        check_owner(&so_far, &found, owners)?;
+    }
+    if so_far.has_root() { Ok(()) } else { refuse(path, "must be an absolute path") }
+}
+
+/// Opens a regular file that, with all above it, only the accounts of `owners` can change. It is
+/// opened once, and what is checked and read is that descriptor.
+pub(crate) fn open(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
+    let Some(above) = path.parent() else { return refuse(path, "is not a file") };
+    check_directory(above, owners)?;
+    open_in_checked_directory(path, owners)
+}
+
+/// How often a file may be exchanged while it is looked at: every writer, the gate too, puts a
+/// whole new one in its place.
+const EXCHANGES: usize = 100;
+
+/// Opens such a file in a directory that [`check_directory`] has accepted.
+pub(crate) fn open_in_checked_directory(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
+    for _ in 0..EXCHANGES {
+        if let Some(file) = open_once(path, owners)? {
+            return Ok(file);
+        }
+    }
+    refuse(path, "is exchanged again and again while it is opened")
+}
+
+/// Returns `None` if the file was exchanged between the check and the opening.
+fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, UnusablePath> {
+    let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
+    // Before opening, too: opening a fifo would wait for ever.
+    if !named.is_file() {
+        return refuse(path, format!("is not a regular file {NO_SYMLINK}"));
+    }
+    let file = File::open(path).map_err(|e| unusable(path, &e))?;
+    let opened = file.metadata().map_err(|e| unusable(path, &e))?;
+    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+        return Ok(None);
+    }
+    check_owner(path, &opened, owners)?;
+    Ok(Some(file))
+}
+
+fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), UnusablePath> {
+    if !owners.contains(&found.uid()) {
+        let whose = if owners == [0] { "root" } else { "root or the gate's account" };
+        let (uid, name) = (found.uid(), path.display());
+        return refuse(path, format!("belongs to uid {uid}, not to {whose}: chown root '{name}'"));
+    }
+    if found.mode() & 0o022 != 0 {
+        // A directory that is everybody's on purpose, as /tmp, must stay so.
+        let shared = found.mode() & 0o1002 == 0o1002;
+        let fix = if shared {
+            "keep what the gate needs elsewhere".into()
+        } else {
+            format!("chmod go-w '{}'", path.display())
+        };
+        let mode = found.mode() & 0o7777;
+        return refuse(path, format!("can be written by others (mode {mode:04o}): {fix}"));
+    }
+    Ok(())
+}
+
+/// Returns the whole text of an opened file, if it is at most `most` bytes of UTF-8.
+pub(crate) fn read_text(file: File, path: &Path, most: u64) -> Result<String, UnusablePath> {
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|e| unusable(path, &e))?;
+    if bytes.len() as u64 > most {
+        return refuse(path, format!("is larger than {most} bytes"));
+    }
+    String::from_utf8(bytes).or_else(|_| refuse(path, "is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn opens_the_old_or_the_new_file_while_it_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, next) = (dir.path().join("file"), dir.path().join("next"));
+        let replace = |n: usize| {
+            fs::write(&next, n.to_string()).unwrap();
+            fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
+            fs::rename(&next, &path).unwrap();
+        };
+        replace(0);
+        let uid = fs::metadata(&path).unwrap().uid();
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..5000).for_each(replace));
+            while !writer.is_finished() {
+                open_in_checked_directory(&path, &[uid]).unwrap();
+            }
+        });
+    }
+}

@@ -1,0 +1,291 @@
+//! Whether a repair may run now: cooldown, budget and the number of records. Pure: the records, the
+//! clock and the boot are arguments. In doubt, no.
+
+use std::cmp::Reverse;
+use std::time::{Duration, SystemTime};
+
+use crate::config::{Budget, MOST_RUNS, RepairDefinition};
+use crate::durations::seconds_up;
+use crate::record::{JobRecord, Now, RunState};
+use crate::rejection::{Rejection, RejectionReason};
+use crate::request::Name;
+use crate::timestamps::until;
+
+/// The most records of one name. No budget is larger, so a name whose budget is used up is refused
+/// before its records are.
+#[allow(clippy::cast_possible_truncation, reason = "a thousand fits")]
+pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
+/// The least time for which a job ID stays known; a server repeats a request within minutes.
+const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
+
+/// Returns the time after its end for which a record is needed, from the retention of its repair.
+pub(crate) fn kept_for(retention: Duration) -> Duration {
+    retention.max(SHORTEST_RETENTION)
+}
+
+/// How full the records of one name are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordUsage {
+    pub(crate) records: usize,
+    /// Time until the oldest of them makes room; `None` without records.
+    pub(crate) room_in: Option<Duration>,
+}
+
+/// Counts the records of `name` that are still needed.
+pub(crate) fn usage(
+    records: &[JobRecord],
+    name: &Name,
+    repair: &RepairDefinition,
+    now: SystemTime,
+) -> RecordUsage {
+    let ends = ends(&of(name, records), repair, now);
+    RecordUsage { records: ends.len(), room_in: ends.last().map(|&end| until(end, now)) }
+}
+
+/// Refuses while a repair runs, by its record.
+pub(crate) fn check_idle(records: &[JobRecord], now: Now<'_>) -> Result<(), Rejection> {
+    running(records, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
+}
+
+/// Refuses if a request that came now would be refused. For callers without the lock, which do not
+/// know whether a repair on record as running still has its gate.
+pub(crate) fn check_unlocked(
+    records: &[JobRecord],
+    name: &Name,
+    repair: &RepairDefinition,
+    now: Now<'_>,
+) -> Result<(), Rejection> {
+    check_idle(records, now)?;
+    check(records, name, repair, now)
+}
+
+/// Refuses if a repair may still be running here, or this one's cooldown, budget or number of
+/// records forbids it.
+///
+/// A clock that has gone back makes records lie in the future; they then count as fresh, so that it
+/// never makes the gate bolder.
+pub(crate) fn check(
+    records: &[JobRecord],
+    name: &Name,
+    repair: &RepairDefinition,
+    now: Now<'_>,
+) -> Result<(), Rejection> {
+    if let Some(running) = running(records, now) {
+        let left = seconds_up(until(running.deadline, now.time));
+        let what = format!("has lost its gate and may still be running for up to {left} s");
+        return Err(busy(running, &what));
+    }
+    let (mine, now) = (of(name, records), now.time);
+    if let Some(last) = mine.iter().max_by_key(|record| record.last_moment()) {
+        check_cooldown(last, repair.cooldown, now)?;
+    }
+    if let Some(budget) = repair.budget {
+        check_budget(budget, &mine, name, now)?;
+    }
+    let Some(left) = room_in(&ends(&mine, repair, now), MOST_RECORDS, now) else { return Ok(()) };
+    let seconds = seconds_up(left);
+    let text = format!(
+        "{name} has used all its {MOST_RECORDS} records; it needs a person, not another repair; \
+         there is room again in {seconds} s"
+    );
+    Err(Rejection { retry_after: Some(left), ..RejectionReason::State.because(text) })
+}
+
+fn running<'a>(records: &'a [JobRecord], now: Now<'_>) -> Option<&'a JobRecord> {
+    records.iter().find(|record| record.state_at(now) == RunState::Running)
+}
+
+fn busy(running: &JobRecord, what: &str) -> Rejection {
+    let (repair, job) = (&running.repair, &running.job);
+    let text = format!("{repair} (job {job}) {what}; one repair at a time on a host");
+    Rejection { running: Some(running.job.clone()), ..RejectionReason::Busy.because(text) }
+}
+
+fn of<'a>(name: &Name, records: &'a [JobRecord]) -> Vec<&'a JobRecord> {
+    records.iter().filter(|record| record.repair == *name).collect()
+}
+
+fn check_cooldown(last: &JobRecord, cooldown: Duration, now: SystemTime) -> Result<(), Rejection> {
+    // `started` too, for a cooldown of 0 s must not hide that the clock is wrong.
+    let left = until((last.last_moment() + cooldown).max(last.started), now);
+    if left.is_zero() {
+        return Ok(());
+    }
+    let (repair, job, seconds) = (&last.repair, &last.job, seconds_up(left));
+    let text = if last.started > now {
+        format!(
+            "job {job} of {repair} was started in the future, so the clock has gone back; its \
+             cooldown counts as running for {seconds} s, unless a person removes its record"
+        )
+    } else {
+        format!(
+            "{repair} was repaired by job {job} a short time ago; its cooldown of {} s ends in \
+             {seconds} s",
+            cooldown.as_secs()
+        )
+    };
+    Err(Rejection { retry_after: Some(left), ..RejectionReason::Cooldown.because(text) })
+}
+
+fn check_budget(
+    budget: Budget,
+    mine: &[&JobRecord],
+    name: &Name,
+    now: SystemTime,
+) -> Result<(), Rejection> {
+    let leaves = later(mine.iter().map(|record| record.started + budget.window), now);
+    let count = usize::try_from(budget.count).unwrap_or(usize::MAX);
+    let Some(left) = room_in(&leaves, count, now) else { return Ok(()) };
+    let (count, window, seconds) = (budget.count, budget.window.as_secs(), seconds_up(left));
+    let text = format!(
+        "{name} has used its budget of {count} in {window} s; there is room again in {seconds} s"
+    );
+    Err(Rejection { retry_after: Some(left), ..RejectionReason::Budget.because(text) })
+}
+
+/// Returns when the records are no longer needed, the latest first.
+fn ends(mine: &[&JobRecord], repair: &RepairDefinition, now: SystemTime) -> Vec<SystemTime> {
+    let kept = kept_for(repair.retention());
+    later(mine.iter().map(|record| record.last_moment() + kept), now)
+}
+
+/// Returns the moments that are yet to come, the latest first.
+fn later(moments: impl Iterator<Item = SystemTime>, now: SystemTime) -> Vec<SystemTime> {
+    let mut later: Vec<SystemTime> = moments.filter(|&at| at > now).collect();
+    later.sort_unstable_by_key(|&at| Reverse(at));
+    later
+}
+
+/// Returns the time until fewer than `most` of `moments`, sorted as by [`later`], are yet to come;
+/// `None` if it is so now.
+fn room_in(moments: &[SystemTime], most: usize, now: SystemTime) -> Option<Duration> {
+    moments.get(most.checked_sub(1)?).map(|&at| until(at, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::{S, now, record};
+
+    fn repair(cooldown: u64, budget: Option<Budget>) -> RepairDefinition {
+        RepairDefinition {
+            run: vec!["/bin/true".into()],
+            user: None,
+            timeout: Duration::from_mins(1),
+            cooldown: Duration::from_secs(cooldown),
+            budget,
+            diagnose: Vec::new(),
+        }
+    }
+
+    fn budget(count: u64, seconds: u64) -> Option<Budget> {
+        Some(Budget { count, window: Duration::from_secs(seconds) })
+    }
+
+    fn seconds(seconds: u64) -> Option<Duration> {
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn refusal(
+        records: &[JobRecord],
+        repair: &RepairDefinition,
+        seconds: u64,
+    ) -> Option<Rejection> {
+        check(records, &Name::new("httpd").unwrap(), repair, now(seconds * S)).err()
+    }
+
+    #[test]
+    fn without_records_it_may_run() {
+        assert_eq!(refusal(&[], &repair(60, budget(1, 60)), 0), None);
+    }
+
+    #[test]
+    fn the_cooldown_counts_from_the_end_and_is_each_repairs_own() {
+        let done = record("20261123-aa", RunState::Done, 100 * S, Some(130 * S));
+        let during = refusal(std::slice::from_ref(&done), &repair(60, None), 150).unwrap();
+        assert_eq!((during.reason, during.retry_after), (RejectionReason::Cooldown, seconds(40)));
+        assert_eq!(refusal(std::slice::from_ref(&done), &repair(60, None), 190), None);
+        assert_eq!(refusal(std::slice::from_ref(&done), &repair(0, None), 130), None);
+        let other = JobRecord { repair: Name::new("other").unwrap(), ..done };
+        assert_eq!(refusal(&[other], &repair(60, None), 150), None);
+    }
+
+    #[test]
+    fn one_that_may_still_run_blocks_every_repair_until_its_deadline() {
+        let lost = JobRecord {
+            repair: Name::new("other").unwrap(),
+            ..record("20261123-aa", RunState::Running, 100 * S, None)
+        };
+        let busy = refusal(std::slice::from_ref(&lost), &repair(0, None), 175).unwrap();
+        assert_eq!(
+            (busy.reason, busy.running.as_ref().map(|job| job.as_str())),
+            (RejectionReason::Busy, Some("20261123-aa"))
+        );
+        assert_eq!(refusal(&[lost], &repair(0, None), 176), None);
+        let own = record("20261123-aa", RunState::Running, 100 * S, None);
+        assert_eq!(
+            refusal(&[own], &repair(60, None), 176).unwrap().reason,
+            RejectionReason::Cooldown,
+            "it counts as a run"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_went_back_never_makes_it_bolder() {
+        let done = record("20261123-aa", RunState::Done, 1000 * S, Some(1001 * S));
+        for cooldown in [0, 60] {
+            let refused =
+                refusal(std::slice::from_ref(&done), &repair(cooldown, None), 10).unwrap();
+            assert_eq!(refused.reason, RejectionReason::Cooldown);
+            assert!(refused.text.contains("the clock has gone back"), "{}", refused.text);
+        }
+        let lost = record("20261123-bb", RunState::Running, 1000 * S, None);
+        assert_eq!(refusal(&[lost], &repair(0, None), 10).unwrap().reason, RejectionReason::Busy);
+    }
+
+    #[test]
+    fn the_budget_is_a_sliding_window() {
+        let runs: Vec<JobRecord> = [100, 200, 300]
+            .map(|at| record("20261123-aa", RunState::Failed, at * S, Some(at * S)))
+            .into();
+        let budget = |count| repair(0, budget(count, 1000));
+        assert_eq!(refusal(&runs, &budget(4), 400), None);
+        let spent = refusal(&runs, &budget(3), 400).unwrap();
+        assert_eq!(
+            (spent.reason, spent.retry_after),
+            (RejectionReason::Budget, seconds(700)),
+            "when the first of three leaves"
+        );
+        assert_eq!(
+            refusal(&runs, &budget(2), 400).unwrap().retry_after,
+            seconds(800),
+            "when two of three have left"
+        );
+        assert_eq!(refusal(&runs, &budget(3), 1100), None);
+    }
+
+    #[test]
+    fn a_full_record_refuses_its_own_name_until_the_oldest_leaves() {
+        let many = vec![record("20261123-aa", RunState::Done, S, Some(S)); MOST_RECORDS];
+        let full = refusal(&many, &repair(0, None), 401).unwrap();
+        assert_eq!((full.reason, full.retry_after), (RejectionReason::State, seconds(86_000)));
+        assert_eq!(refusal(&many[1..], &repair(0, None), 401), None);
+        assert_eq!(refusal(&many, &repair(0, None), 86_401), None);
+        let other = Name::new("other").unwrap();
+        assert_eq!(check(&many, &other, &repair(0, None), now(401 * S)), Ok(()));
+        let usage = |seconds| {
+            usage(&many, &Name::new("httpd").unwrap(), &repair(0, None), now(seconds * S).time)
+        };
+        assert_eq!(usage(401), RecordUsage { records: MOST_RECORDS, room_in: seconds(86_000) });
+        assert_eq!(usage(86_401), RecordUsage { records: 0, room_in: None });
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_refused_before_the_record_is_full() {
+        let many = vec![record("20261123-aa", RunState::Done, S, Some(S)); MOST_RECORDS];
+        assert_eq!(
+            refusal(&many, &repair(0, budget(MOST_RUNS, 600)), 400).unwrap().reason,
+            RejectionReason::Budget
+        );
+    }
+}

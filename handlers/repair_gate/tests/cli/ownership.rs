@@ -1,0 +1,200 @@
+//! Who can change a file: repairs.json decides what root runs, so only root may be able to.
+
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+use std::process::Command;
+
+use crate::common::{GATE, GateLab, GateResult, JOB};
+use serde_json::json;
+
+#[track_caller]
+fn refused(lab: &GateLab, reason: &str, part: &str) {
+    let answer = lab.request(&format!("repair touch {JOB}"));
+    let text = answer.refused(reason);
+    assert!(text.contains(part), "{text}");
+    assert!(!lab.marker().exists());
+}
+
+#[test]
+fn a_file_or_directory_that_others_can_write_is_refused_with_the_fix() {
+    for (name, mode) in [
+        ("etc/repairs.json", 0o664),
+        ("etc/repairs.json", 0o646),
+        ("etc", 0o775),
+        ("etc", 0o757),
+        ("etc", 0o1775),
+    ] {
+        let lab = GateLab::new();
+        lab.chmod(name, mode);
+        refused(
+            &lab,
+            "config",
+            &format!("chmod go-w '{}'", lab.path(name).display().to_string().trim_end_matches('/')),
+        );
+    }
+}
+
+#[test]
+fn does_not_advise_to_close_a_shared_directory_like_tmp() {
+    let lab = GateLab::new();
+    lab.chmod("etc", 0o1777);
+    refused(&lab, "config", "(mode 1777): keep what the gate needs elsewhere");
+}
+
+#[test]
+fn a_directory_far_above_that_others_can_write_is_refused_too() {
+    let lab = GateLab::new();
+    lab.chmod("", 0o777);
+    lab.request("list").refused("config");
+    refused(&lab, "state", "chmod go-w");
+}
+
+#[test]
+fn a_file_or_directory_of_somebody_else_is_refused() {
+    for name in ["etc/repairs.json", "etc"] {
+        let lab = GateLab::new();
+        chown(lab.path(name), Some(65534), None).unwrap();
+        refused(&lab, "config", &format!("chown root '{}'", lab.path(name).display()));
+    }
+}
+
+#[test]
+fn symlinks_are_not_followed() {
+    let lab = GateLab::new();
+    fs::rename(lab.config(), lab.path("etc/real.json")).unwrap();
+    symlink(lab.path("etc/real.json"), lab.config()).unwrap();
+    refused(&lab, "config", "not a regular file");
+
+    let lab = GateLab::new();
+    fs::rename(lab.path("etc"), lab.path("real")).unwrap();
+    symlink(lab.path("real"), lab.path("etc")).unwrap();
+    refused(&lab, "config", "not a directory");
+}
+
+#[test]
+fn refuses_a_fifo_or_directory_for_a_file_without_blocking() {
+    let lab = GateLab::new();
+    fs::remove_file(lab.config()).unwrap();
+    refused(&lab, "config", "No such file");
+    assert!(Command::new("/usr/bin/mkfifo").arg(lab.config()).status().unwrap().success());
+    refused(&lab, "config", "not a regular file");
+    fs::remove_file(lab.config()).unwrap();
+    fs::create_dir(lab.config()).unwrap();
+    refused(&lab, "config", "not a regular file");
+}
+
+#[test]
+fn a_relative_path_or_one_with_dots_is_refused() {
+    for path in ["etc/repairs.json", "/run/../etc/repairs.json", "repairs.json", "/"] {
+        let output = Command::new(GATE)
+            .args(["--config", path])
+            .env("SSH_ORIGINAL_COMMAND", "list")
+            .output()
+            .unwrap();
+        GateResult::of(&output).refused("config");
+    }
+}
+
+#[test]
+fn a_wrong_file_is_refused_with_its_place_for_every_word_but_version() {
+    let lab = GateLab::new();
+    for (text, place) in [
+        ("{\"repairs\": {\"touch\": {\"run\": [\"/bin/true\"],,}}}", "repairs.json:1:"),
+        (
+            "{\"repairs\": {\"touch\": {\"run\": [\"/bin/true\"], \"timeuot\": \"1s\"}}}",
+            "repairs.json: repairs.touch.timeuot: unknown key",
+        ),
+        (
+            "{\"repairs\": {\"touch\": {\"run\": [\"/bin/true\"], \"run\": [\"/bin/true\"]}}}",
+            "repairs.json:1:",
+        ),
+        ("\u{feff}{\"repairs\": {}}", "repairs.json:1:"),
+        (&" ".repeat(300_000), "larger than"),
+    ] {
+        lab.config_text(text);
+        refused(&lab, "config", place);
+        lab.request("list").refused("config");
+        lab.request("diagnose touch").refused("config");
+        assert_eq!(lab.request("version").code, 0);
+        let check = lab.people(&["check"]);
+        assert_eq!(check.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&check.stderr).contains(place));
+    }
+    fs::write(lab.config(), b"{\"repairs\": {\"\xff\": 1}}").unwrap();
+    refused(&lab, "config", "UTF-8");
+}
+
+#[test]
+fn a_known_job_is_reported_even_when_the_file_has_become_bad() {
+    let lab = GateLab::new();
+    lab.request(&format!("repair touch {JOB}")).is("done");
+    lab.chmod("etc/repairs.json", 0o666);
+    lab.request(&format!("repair touch {JOB}")).is("done");
+    lab.request(&format!("status {JOB}")).is("done");
+    lab.request("repair touch 20261123-another").refused("config");
+}
+
+#[test]
+fn the_maintenance_file_stops_repairs_and_reports_its_owner_age_and_note() {
+    let lab = GateLab::new();
+    fs::write(lab.path("etc/hold"), "kernel update, back at six\x1b[2J\nmore").unwrap();
+    assert!(
+        Command::new("/usr/bin/touch")
+            .args(["-d", "2026-11-23 05:00:00 UTC"])
+            .arg(lab.path("etc/hold"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let answer = lab.request(&format!("repair touch {JOB}"));
+    let text = answer.refused("held");
+    assert!(text.contains("by root since 2026-11-23 05:00:00 UTC"), "{text}");
+    assert!(text.contains(": kernel update, back at six?[2J"), "{text}");
+    assert!(!lab.marker().exists() && lab.state_files().is_empty());
+    fs::remove_file(lab.path("etc/hold")).unwrap();
+    lab.request(&format!("repair touch {JOB}")).is("done");
+    symlink("/nonexistent", lab.path("etc/hold")).unwrap();
+    lab.request("repair touch 20261123-another").refused("held");
+    lab.request(&format!("repair touch {JOB}")).is("done");
+    assert_eq!(lab.request("diagnose touch").json["reports"], json!([]));
+}
+
+#[test]
+fn check_lists_the_repairs_and_warns_of_programs_that_are_missing_or_not_roots() {
+    let lab = GateLab::new();
+    fs::copy("/bin/true", lab.path("mine")).unwrap();
+    lab.chmod("mine", 0o777);
+    let budget = json!({"count": 2, "window": "1h"});
+    lab.repairs(&json!({
+        "a": {"run": ["/nonexistent/x"]},
+        "b": {"run": [lab.path("mine")], "as": "root", "budget": budget},
+    }));
+    let check = lab.people(&["check"]);
+    let text = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert_eq!(check.status.code(), Some(0), "{check:?}");
+    for part in [
+        "a: /nonexistent/x (as the gate's account",
+        "/nonexistent/x cannot be used",
+        "chmod go-w",
+        "at most 2 in 3600 s",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn the_sudoers_file_is_accepted_by_visudo() {
+    let lab = GateLab::new();
+    lab.repairs(
+        &json!({"a": {"run": ["/usr/bin/x", "--a=b:c,d", "*.[ch]?", "{x}@%~+"], "as": "root",
+        "diagnose": [["/usr/bin/y", "-n", "50"]]}, "b": {"run": ["/bin/true"], "as": "www-data"}}),
+    );
+    let output = lab.people(&["sudoers"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    fs::write(lab.path("sudoers"), &output.stdout).unwrap();
+    lab.chmod("sudoers", 0o440);
+    let visudo =
+        Command::new("/usr/sbin/visudo").arg("-cf").arg(lab.path("sudoers")).output().unwrap();
+    assert!(visudo.status.success(), "{visudo:?}\n{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(lab.people(&["sudoers", "a b"]).status.code(), Some(3));
+}

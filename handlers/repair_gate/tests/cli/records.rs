@@ -1,0 +1,270 @@
+//! Records: cooldown and budget, crashes and reboots, and a state directory that is damaged, full
+//! or read-only.
+
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::common::{GateLab, JOB, wait_until};
+use crate::jobs::{NOTE, other};
+use serde_json::json;
+
+/// A name, and how to do the damage.
+type StateDamage<'a> = (&'a str, &'a dyn Fn(&GateLab));
+
+#[test]
+fn keeps_cooldown_and_budget_for_every_client() {
+    let lab = GateLab::with(NOTE, &json!({"cooldown": "1h"}));
+    lab.repair(JOB).is("done");
+    let answer = lab.repair(&other(1));
+    answer.refused("cooldown");
+    assert!((3590..=3600).contains(&answer.json["retry_after"].as_u64().unwrap()));
+    lab.edit_record(JOB, |record| {
+        for key in ["started", "ended", "deadline"] {
+            record[key] = json!(record[key].as_u64().unwrap() - 3_600_000);
+        }
+    });
+    lab.repair(&other(2)).is("done");
+
+    let lab = GateLab::with(NOTE, &json!({"budget": {"count": 2, "window": "1h"}}));
+    lab.repair(JOB).is("done");
+    lab.repair(&other(1)).is("done");
+    let answer = lab.repair(&other(2));
+    answer.refused("budget");
+    assert!((3590..=3600).contains(&answer.json["retry_after"].as_u64().unwrap()));
+    assert_eq!(lab.runs(), 2);
+}
+
+#[test]
+fn a_clock_that_went_back_makes_it_no_bolder() {
+    let lab = GateLab::with(NOTE, &json!({}));
+    lab.repair(JOB).is("done");
+    lab.edit_record(JOB, |record| {
+        for key in ["started", "ended", "deadline"] {
+            record[key] = json!(record[key].as_u64().unwrap() + 3_600_000);
+        }
+    });
+    let answer = lab.repair(&other(1));
+    assert!(answer.refused("cooldown").contains("the clock has gone back"));
+    assert_eq!(lab.runs(), 1);
+}
+
+#[test]
+fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again() {
+    let lab = GateLab::with(&format!("{NOTE}; sleep 2"), &json!({}));
+    let mut gate = lab.spawn(&format!("repair x {JOB}"));
+    wait_until("it runs", || lab.runs() == 1);
+    gate.kill().unwrap();
+    gate.wait().unwrap();
+    // Its repair may still be running, so nothing else may.
+    assert!(
+        lab.request(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0
+    );
+    assert_eq!(lab.repair(JOB).is("running").code, 2);
+    let busy = lab.repair(&other(1));
+    assert!(busy.refused("busy").contains("lost its gate"));
+    assert_eq!(busy.json["running"], json!(JOB));
+
+    let reboot = |record: &mut serde_json::Value| record["boot"] = json!("another-boot");
+    let saved = fs::read(lab.record_path(JOB)).unwrap();
+    lab.edit_record(JOB, reboot);
+    lab.request(&format!("status {JOB}")).is("unknown");
+    fs::write(lab.record_path(JOB), saved).unwrap();
+
+    lab.edit_record(JOB, |record| {
+        record["started"] = json!(record["started"].as_u64().unwrap() - 200_000);
+        record["deadline"] = json!(record["deadline"].as_u64().unwrap() - 200_000);
+    });
+    lab.request(&format!("status {JOB}")).is("unknown");
+    assert_eq!(lab.repair(JOB).is("unknown").code, 2);
+    lab.repair(&other(2)).is("done");
+    assert_eq!(lab.runs(), 2, "the lost job was not run again");
+}
+
+#[test]
+fn damaged_state_is_refused_and_never_taken_for_empty() {
+    let damages: [StateDamage; 10] = [
+        ("an empty record", &|lab| fs::write(lab.record_path(JOB), "").unwrap()),
+        ("garbage", &|lab| fs::write(lab.record_path(JOB), "{\"job\": 1}").unwrap()),
+        ("a cut record", &|lab| {
+            let text = fs::read(lab.record_path(JOB)).unwrap();
+            fs::write(lab.record_path(JOB), &text[..text.len() / 2]).unwrap();
+        }),
+        ("somebody else's record", &|lab| {
+            lab.edit_record(JOB, |record| record["job"] = json!("20261123-another"))
+        }),
+        ("a huge record", &|lab| fs::write(lab.record_path(JOB), vec![b' '; 300_000]).unwrap()),
+        ("a record others can write", &|lab| lab.chmod(&format!("state/jobs/{JOB}.json"), 0o666)),
+        ("a record of another account", &|lab| {
+            chown(lab.record_path(JOB), Some(65534), None).unwrap()
+        }),
+        ("a symlink for a record", &|lab| {
+            fs::rename(lab.record_path(JOB), lab.path("moved")).unwrap();
+            symlink(lab.path("moved"), lab.record_path(JOB)).unwrap();
+        }),
+        ("a fifo for a record", &|lab| {
+            fs::remove_file(lab.record_path(JOB)).unwrap();
+            assert!(
+                Command::new("/usr/bin/mkfifo")
+                    .arg(lab.record_path(JOB))
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        }),
+        ("records gone, lock still there", &|lab| {
+            fs::remove_dir_all(lab.state().join("jobs")).unwrap()
+        }),
+    ];
+    for (what, damage) in damages {
+        let lab = GateLab::with(NOTE, &json!({}));
+        lab.repair(JOB).is("done");
+        damage(&lab);
+        for job in [JOB, &other(1)] {
+            let answer = lab.repair(job);
+            assert_eq!(answer.json["reason"], json!("state"), "{what}: {}", answer.json);
+        }
+        assert_eq!(lab.runs(), 1, "{what}");
+        assert_eq!((lab.request("list").code, lab.request("version").code), (0, 0), "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_directory_of_filed_records_is_refused() {
+    let damages: [StateDamage; 4] = [
+        ("writable by others", &|lab| lab.chmod("state/jobs/x", 0o770)),
+        ("of another account", &|lab| {
+            chown(lab.state().join("jobs/x"), Some(65534), None).unwrap()
+        }),
+        ("a symlink", &|lab| {
+            fs::rename(lab.state().join("jobs/x"), lab.path("moved")).unwrap();
+            symlink(lab.path("moved"), lab.state().join("jobs/x")).unwrap();
+        }),
+        ("a record of another name", &|lab| {
+            lab.edit_record(JOB, |record| record["repair"] = json!("y"))
+        }),
+    ];
+    for (what, damage) in damages {
+        let lab = GateLab::with(NOTE, &json!({}));
+        lab.repair(JOB).is("done");
+        lab.repair(&other(1)).is("done");
+        damage(&lab);
+        for job in [JOB, &other(2)] {
+            let answer = lab.repair(job);
+            assert_eq!(answer.json["reason"], json!("state"), "{what}: {}", answer.json);
+        }
+        assert_eq!(lab.request("usage").json["reason"], json!("state"), "{what}");
+        assert_eq!(lab.runs(), 2, "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_state_directory_is_refused() {
+    let damages: [StateDamage; 7] = [
+        ("missing", &|lab| fs::remove_dir(lab.state()).unwrap()),
+        ("writable by others", &|lab| lab.chmod("state", 0o770)),
+        ("of another account", &|lab| chown(lab.state(), Some(65534), None).unwrap()),
+        ("a symlink", &|lab| {
+            fs::rename(lab.state(), lab.path("real")).unwrap();
+            symlink(lab.path("real"), lab.state()).unwrap();
+        }),
+        ("a file", &|lab| {
+            fs::remove_dir(lab.state()).unwrap();
+            fs::write(lab.state(), "").unwrap();
+        }),
+        ("a symlink for the lock", &|lab| {
+            symlink(lab.path("elsewhere"), lab.state().join("lock")).unwrap()
+        }),
+        ("a symlink for the records", &|lab| {
+            symlink(lab.path("etc"), lab.state().join("jobs")).unwrap()
+        }),
+    ];
+    for (what, damage) in damages {
+        let lab = GateLab::with(NOTE, &json!({}));
+        damage(&lab);
+        let answer = lab.repair(JOB);
+        assert_eq!(answer.json["reason"], json!("state"), "{what}: {}", answer.json);
+        assert!(!lab.path("elsewhere").exists(), "{what}");
+        assert_eq!((lab.runs(), lab.request("list").code), (0, 0), "{what}");
+    }
+}
+
+/// A file system of its own for the state directory, taken away again at the end.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(lab: &GateLab, options: &str) -> Mounted {
+        let mounted = Mounted(lab.state());
+        mounted.run("/bin/mount", &["-t", "tmpfs", "-o", options, "tmpfs"]);
+        mounted
+    }
+
+    fn run(&self, program: &str, words: &[&str]) {
+        assert!(
+            Command::new(program).args(words).arg(&self.0).status().unwrap().success(),
+            "{program} {words:?}"
+        );
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("/bin/umount").arg("-l").arg(&self.0).stderr(Stdio::null()).status();
+    }
+}
+
+#[test]
+fn a_read_only_state_directory_runs_nothing_but_still_answers() {
+    let lab = GateLab::with(NOTE, &json!({}));
+    let mounted = Mounted::new(&lab, "mode=0700");
+    lab.repair(JOB).is("done");
+    mounted.run("/bin/mount", &["-o", "remount,ro"]);
+    assert!(lab.repair(&other(1)).refused("state").contains("Read-only"));
+    lab.request(&format!("status {JOB}")).is("done");
+    lab.repair(JOB).is("done");
+    assert_eq!((lab.runs(), lab.request("list").code, lab.request("version").code), (1, 0, 0));
+}
+
+#[test]
+fn a_full_state_directory_runs_nothing_and_keeps_what_it_knows() {
+    let lab = GateLab::with(NOTE, &json!({}));
+    let _mounted = Mounted::new(&lab, "mode=0700,size=64k");
+    lab.repair(JOB).is("done");
+    let filler = lab.state().join("filler");
+    assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the file system should be full now");
+    assert!(lab.repair(&other(1)).refused("state").contains("No space"));
+    lab.request(&format!("status {JOB}")).is("done");
+    assert_eq!((lab.runs(), lab.request("list").code), (1, 0));
+    fs::remove_file(filler).unwrap();
+    lab.repair(&other(1)).is("done");
+}
+
+#[test]
+fn old_records_go_and_recent_ones_stay() {
+    let lab = GateLab::with(NOTE, &json!({}));
+    for n in 0..3 {
+        lab.repair(&other(n)).is("done");
+    }
+    for (n, age) in [(0, 25), (1, 23)] {
+        lab.edit_record(&other(n), |record| {
+            for key in ["started", "ended", "deadline"] {
+                record[key] = json!(record[key].as_u64().unwrap() - age * 3_600_000);
+            }
+        });
+    }
+    fs::write(lab.state().join("jobs/.20261123-crashed.tmp"), "half a rec").unwrap();
+    lab.repair(&other(3)).is("done");
+    let files = lab.state_files();
+    assert_eq!(
+        files,
+        [
+            "jobs",
+            &format!("jobs/{}.json", other(3)),
+            "jobs/x",
+            &format!("jobs/x/{}.json", other(1)),
+            &format!("jobs/x/{}.json", other(2)),
+            "lock"
+        ]
+    );
+}

@@ -1,0 +1,31 @@
+//! `repairctl explain`.
+
+use clap::Args;
+
+/// The words of the command.
+#[derive(Debug, Args)]
+#[command(after_help = "Ends as 1 when it is broken and would not be repaired.
+
+Examples:
+  Why is web1 not repaired?       repairctl explain web1 HTTP
+  What if it were down?           repairctl explain web1 HTTP --state CRITICAL
+  What at its second failure?     repairctl explain web1 HTTP \\
+                                      --state 'CRITICAL;SOFT;2'")]
+pub struct ExplainArgs {
+    /// The host's name in Nagios
+    #[arg(value_name = "HOST")]
+    pub host: String,
+    /// The service's description; without it, the host itself
+    #[arg(value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// As if it were in this state: CRITICAL (HARD), or CRITICAL;SOFT;2 as
+    /// Nagios' log writes it [default: as the status file says]
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// As if its _REPAIR named this one [default: as the status file says]
+    #[arg(long, value_name = "NAME")]
+    pub repair: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,64 @@
+//! Why `init` stops.
+
+use std::io;
+use std::path::PathBuf;
+
+use plugin_kit::{Problem, clean};
+
+use crate::gate_setup::GATE;
+
+/// Why `init` stops; what was made before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// Another account than root called it.
+    #[error(
+        "init gives files to root and to Nagios' user, so it needs root: sudo repairctl init ...; \
+         nothing was done"
+    )]
+    NotRoot,
+    /// Another account than root can change the file that names Nagios' user.
+    #[error(
+        "Nagios' main configuration, which others than root can change, says that it runs as \
+         '{0}': if that is right, give --nagios-user; nothing was done"
+    )]
+    UnprovenUser(String),
+    /// A file or a directory could not be made.
+    #[error("cannot make {path}: {why}")]
+    Make { path: PathBuf, why: io::Error },
+    /// One half of the key is missing, and the other one is not replaced.
+    #[error(
+        "{public} is there without its private key {private}: put that back, or remove the public \
+         one for a new pair"
+    )]
+    NoPrivateKey { public: PathBuf, private: PathBuf },
+    /// ssh-keygen(1) could not be run.
+    #[error("/usr/bin/ssh-keygen: {0}; install your distribution's openssh-client, then come back")]
+    NoKeygen(io::Error),
+    /// ssh-keygen(1) failed with this text.
+    #[error("ssh-keygen made no key at {path}: {text}")]
+    Keygen { path: PathBuf, text: String },
+    /// The file beside the private key is missing or not valid.
+    #[error("there is no public key at {0}.pub; ssh-keygen -y makes it from the private one")]
+    NoPublicKey(PathBuf),
+    /// The package's gate is not on this server.
+    #[error("no repair_gate is here to be copied: install it as {GATE}")]
+    NoGate,
+    /// The gate on this server could not be read.
+    #[error("{path}: {why}")]
+    ReadGate { path: PathBuf, why: io::Error },
+    /// The user's name or the address could pass for something else on a command line.
+    #[error(
+        "'{}@{}' cannot be logged in to: that is no account and address",
+        clean(.user), clean(.address)
+    )]
+    BadLogin { user: String, address: String },
+    /// The ssh program could not be run.
+    #[error("ssh: {0}")]
+    Ssh(io::Error),
+}
+
+impl From<InitError> for Problem {
+    fn from(error: InitError) -> Problem {
+        Problem::failed(error)
+    }
+}

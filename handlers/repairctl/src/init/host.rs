@@ -1,0 +1,189 @@
+//! Sets the host up over the admin's own ssh: shows the whole script, asks, then runs it. Nagios
+//! never does this.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use plugin_kit::{Out, Problem, ToolResult, clean};
+use privsep::Account;
+
+use super::args::InitArgs;
+use super::error::InitError;
+use super::script::{self, GateSource};
+use crate::context::Context;
+use crate::gate_setup;
+use crate::trust;
+use crate::ui::question;
+
+/// Sets the host up and prints what comes next.
+pub fn set_up(
+    args: &InitArgs,
+    host: &str,
+    context: &Context,
+    repairs: &str,
+    out: &mut Out,
+) -> Result<ToolResult, Problem> {
+    let config = context.config()?;
+    let route = config.routes.route(host, args.address.as_deref());
+    let user = args.sudo_user.as_deref().unwrap_or("root");
+    let argv = ssh_command(&route, user)?;
+    let line = gate_setup::public_half(&route.key)
+        .map(|_| gate_setup::key_line(&route.key))
+        .ok_or_else(|| InitError::NoPublicKey(route.key.clone()))?;
+    let program = read_gate()?;
+    out.line(format!("\nOn {} as root, by `{}`:\n", clean(host), argv.join(" ")));
+    out.line(script::text(&GateSource::Elided(&program), &line, repairs));
+    if !args.yes && !confirmed(host, out)? {
+        out.line("Nothing was done there.");
+        return Ok(ToolResult::Failed);
+    }
+    out.flush();
+    let (done, fingerprint) =
+        run(&argv, &script::text(&GateSource::Inside(&program), &line, repairs), out)?;
+    if !done {
+        out.line(format!(
+            "It did not go through on {}; what is above says why. It can be run again.",
+            clean(host)
+        ));
+        out.line(format!(
+            "'{user}' there needs sudo without a password for this (sudo -n sh), or take \
+             --sudo-user root, or paste it there."
+        ));
+        return Ok(ToolResult::Failed);
+    }
+    let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
+    out.line(format!(
+        "\n{} is set up. Its key, as your own ssh has just seen it: repairctl trust {0}{how}",
+        clean(host)
+    ));
+    Ok(ToolResult::Fine)
+}
+
+fn confirmed(host: &str, out: &mut Out) -> Result<bool, Problem> {
+    if !question::possible() {
+        out.flush();
+        return Err(Problem::Usage(
+            "nobody is there to ask: with --yes it is done without asking; nothing was done there"
+                .into(),
+        ));
+    }
+    Ok(question::ask(&format!("Do this on {}? (yes/no)", clean(host)), out)
+        .eq_ignore_ascii_case("yes"))
+}
+
+/// The gate that goes with this program, if it is on this server.
+pub fn find_gate() -> Option<PathBuf> {
+    let us = std::env::current_exe().unwrap_or_default();
+    let beside = us.with_file_name("repair_gate");
+    let prefixed = |name: &str| {
+        us.parent()
+            .and_then(Path::parent)
+            .map(|prefix| prefix.join("libexec/nagios-selfheal").join(name))
+    };
+    let packaged =
+        [prefixed("for-hosts/repair_gate"), prefixed("repair_gate"), Some(gate_setup::GATE.into())];
+    std::iter::once(beside).chain(packaged.into_iter().flatten()).find(|place| place.is_file())
+}
+
+fn read_gate() -> Result<Vec<u8>, InitError> {
+    let path = find_gate().ok_or(InitError::NoGate)?;
+    fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
+}
+
+/// The command that runs a shell as root there, with the admin's own ssh configuration and keys; it
+/// may ask for a password.
+fn ssh_command(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, InitError> {
+    let plain = |text: &str, more: &[char]| {
+        let fine = |c: char| {
+            c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || more.contains(&c)
+        };
+        !text.is_empty() && !text.starts_with('-') && text.chars().all(fine)
+    };
+    if !plain(user, &['@']) || !plain(&route.address, &[':', '%']) {
+        return Err(InitError::BadLogin { user: user.into(), address: route.address.clone() });
+    }
+    let port = route.port.to_string();
+    let args =
+        ["/usr/bin/ssh", "-o", "ConnectTimeout=20", "-p", &port, "-l", user, "--", &route.address];
+    let shell: &[&str] = if user == "root" { &["sh"] } else { &["sudo", "-n", "sh"] };
+    Ok(args.iter().chain(shell).map(|word| (*word).to_owned()).collect())
+}
+
+/// The command, run as the caller of sudo(8): root does not have their keys and known hosts.
+fn as_sudo_caller(argv: &[String]) -> Command {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let (program, arguments) =
+        argv.split_first().map_or(("", argv), |(program, rest)| (program.as_str(), rest));
+    let (Some(uid), Some(gid)) = (number("SUDO_UID").filter(|uid| uid != "0"), number("SUDO_GID"))
+    else {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        return command;
+    };
+    let mut command = Command::new("/usr/bin/setpriv");
+    command
+        .args([
+            format!("--reuid={uid}"),
+            format!("--regid={gid}"),
+            "--init-groups".into(),
+            "--".into(),
+        ])
+        .args(argv);
+    if let Some(account) = uid.parse().ok().and_then(|uid| Account::of_uid(uid).ok().flatten()) {
+        command.env("HOME", account.home);
+    }
+    command
+}
+
+/// Runs the script there. Returns whether it succeeded, and the fingerprint of the host's key that
+/// it printed.
+fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<String>), InitError> {
+    let mut child = as_sudo_caller(argv)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(InitError::Ssh)?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let mut fingerprint = None;
+    thread::scope(|scope| {
+        // A host that ends early leaves the rest unread; the exit code shows it.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
+        for line in stdout
+            .into_iter()
+            .flat_map(|stdout| BufReader::new(stdout).lines())
+            .map_while(Result::ok)
+        {
+            out.line(clean(&line));
+            out.flush();
+            fingerprint = fingerprint_in(&line).or(fingerprint.take());
+        }
+    });
+    let done = child.wait().map_err(InitError::Ssh)?.success();
+    Ok((done, fingerprint))
+}
+
+/// The host writes this line, and what is found in it becomes part of a command to type here.
+fn fingerprint_in(line: &str) -> Option<String> {
+    line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_fingerprint_with_trailing_command() {
+        let key = "SHA256:iDanZVHTETJ5NtIQFoQoBEUdHD8AQgHdrfTsZ2Fy1gw";
+        assert_eq!(fingerprint_in(&format!("256 {key} root@web1 (ED25519)")), Some(key.to_owned()));
+        for word in ["SHA256:x;id", "SHA256:$(id)", &format!("{key};id"), &format!("{key}`id`")] {
+            assert_eq!(fingerprint_in(word), None, "{word}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Sets this server up: directories, key and policy, each with its owner. What is there already is
+//! kept.
+
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::fchown;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use plugin_kit::{Out, Problem};
+use privsep::Account;
+use safe_file::Directory;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::error::InitError;
+use super::recipe::Recipe;
+
+/// Settings of Nagios' main configuration, read by Nagios' own user.
+#[derive(Serialize, Deserialize)]
+pub struct NagiosSettings {
+    /// The user that Nagios runs as.
+    pub user: Option<String>,
+    /// The pipe that Nagios reads commands from.
+    pub command_file: Option<String>,
+    /// The file that Nagios writes its status to.
+    pub status_file: Option<String>,
+}
+
+/// The files of this server, and their owner.
+pub struct ServerSetup<'a> {
+    /// policy.json; key and known_hosts are in the same directory.
+    pub policy: &'a Path,
+    /// The ledger's directory.
+    pub ledger_directory: &'a Path,
+    /// The account that Nagios runs as.
+    pub account: &'a Account,
+    /// What the policy takes over from Nagios.
+    pub nagios: &'a NagiosSettings,
+}
+
+impl ServerSetup<'_> {
+    /// The private key.
+    pub fn key(&self) -> PathBuf {
+        self.policy.with_file_name("id_ed25519")
+    }
+
+    /// Makes what is missing.
+    pub fn set_up(&self, recipes: &[Recipe], out: &mut Out) -> Result<(), Problem> {
+        let Account { uid, gid, group, .. } = self.account;
+        let configuration = self.policy.parent().unwrap_or(Path::new("/"));
+        self.directory(configuration, (0, "root"), out)?;
+        if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
+            // It is root's, and open to all, so that a gate on this machine can keep its records
+            // below it.
+            parent_directory(parent)?
+                .create_dir(name(parent), 0o755)
+                .map_err(|why| failed(parent, why))?;
+            print_result(true, parent, "directory, root 755", out);
+        }
+        self.directory(self.ledger_directory, (*uid, &self.account.name), out)?;
+        let configuration =
+            Directory::open(configuration).map_err(|why| failed(configuration, why))?;
+        self.new_key(&configuration, &self.key(), out)?;
+        let text = policy_text(self, recipes);
+        policy_file::parse(text.as_bytes(), self.policy)
+            .map_err(|bad| Problem::Internal(bad.to_string()))?;
+        let made = clear_packaged(&configuration, name(self.policy));
+        let made = made
+            .and_then(|()| new_file(&configuration, name(self.policy), &text, 0o640, (0, *gid)));
+        let made = made.map_err(|why| failed(self.policy, why))?;
+        print_result(made, self.policy, &format!("the rules, root:{group} 640"), out);
+        Ok(())
+    }
+
+    /// Root gives away only a directory that it has just made, by its descriptor.
+    fn directory(
+        &self,
+        path: &Path,
+        (owner, whose): (u32, &str),
+        out: &mut Out,
+    ) -> Result<(), InitError> {
+        let is_there = match Directory::open(path) {
+            Ok(_) => true,
+            // Nagios' own, from an earlier time.
+            Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. })
+                if exposed == path && theirs == owner =>
+            {
+                true
+            }
+            Err(why) if why.kind() == ErrorKind::NotFound => false,
+            Err(why) => return Err(failed(path, why)),
+        };
+        if !is_there {
+            let made = parent_directory(path)?
+                .create_dir(name(path), 0o750)
+                .and_then(|made| made.give_to(owner, self.account.gid));
+            made.map_err(|why| failed(path, why))?;
+        }
+        print_result(
+            !is_there,
+            path,
+            &format!("directory, {whose}:{} 750", self.account.group),
+            out,
+        );
+        Ok(())
+    }
+
+    /// Makes the key with ssh-keygen(1), which every server with an ssh client has. Nobody else can
+    /// put a link where it writes.
+    fn new_key(
+        &self,
+        configuration: &Directory,
+        path: &Path,
+        out: &mut Out,
+    ) -> Result<(), InitError> {
+        let public = path.with_added_extension("pub");
+        let [is_there, is_public] =
+            [path, &public].map(|file| configuration.metadata(name(file)).is_ok());
+        if !is_there && is_public {
+            return Err(InitError::NoPrivateKey { public, private: path.to_owned() });
+        }
+        if !is_there {
+            let mut keygen = Command::new("/usr/bin/ssh-keygen");
+            keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "nagios-selfheal", "-f"]).arg(path);
+            let done = keygen.stdin(Stdio::null()).output().map_err(InitError::NoKeygen)?;
+            if !done.status.success() {
+                let text = String::from_utf8_lossy(&done.stderr).into_owned();
+                return Err(InitError::Keygen { path: path.to_owned(), text });
+            }
+            for file in [path, &public] {
+                let made = configuration.open_file(name(file)).map_err(|why| failed(file, why))?;
+                fchown(made, Some(self.account.uid), Some(self.account.gid))
+                    .map_err(|why| failed(file, why))?;
+            }
+        }
+        print_result(!is_there, path, &format!("the private key, {} 600", self.account.name), out);
+        Ok(())
+    }
+}
+
+/// Opens the directory of `path`. Root makes nothing where another account could lead it elsewhere.
+fn parent_directory(path: &Path) -> Result<Directory, InitError> {
+    Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
+}
+
+fn failed(path: &Path, why: impl Into<io::Error>) -> InitError {
+    InitError::Make { path: path.to_owned(), why: why.into() }
+}
+
+fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
+    let path = path.display();
+    out.line(if made {
+        format!("made  {path} ({what})")
+    } else {
+        format!("kept  {path}: it is there already")
+    });
+}
+
+/// The policy of the package: it has no repair, so it is not kept.
+const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
+
+/// Removes the policy of the package.
+fn clear_packaged(directory: &Directory, name: &OsStr) -> io::Result<()> {
+    match directory.read(name, PACKAGED.len() as u64) {
+        Ok(text) if text == PACKAGED.as_bytes() => Ok(directory.remove(name)?),
+        Err(why) if !matches!(why.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => {
+            Err(why.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a file atomically unless it is there; returns whether it was made.
+fn new_file(
+    directory: &Directory,
+    name: &OsStr,
+    text: &str,
+    mode: u32,
+    owner: (u32, u32),
+) -> io::Result<bool> {
+    match directory.write_new(name, text.as_bytes(), mode, Some(owner)) {
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(false),
+        made => Ok(made.map(|()| true)?),
+    }
+}
+
+fn policy_text(setup: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
+    let mut policy = serde_json::Map::new();
+    for (name, place) in
+        [("command_file", &setup.nagios.command_file), ("status_file", &setup.nagios.status_file)]
+    {
+        let place = place.as_ref().filter(|place| place.starts_with('/'));
+        policy.extend(place.map(|place| (name.to_owned(), json!(place))));
+    }
+    policy.insert("ledger".into(), json!(setup.ledger_directory.join("ledger.sqlite")));
+    let known_hosts = setup.policy.with_file_name("known_hosts");
+    policy.insert(
+        "ssh".into(),
+        json!({"user": "repair", "key": setup.key(), "known_hosts": [known_hosts]}),
+    );
+    let repairs = recipes.iter().map(|recipe| (recipe.name.to_string(), recipe.for_policy()));
+    policy.insert("repairs".into(), Value::Object(repairs.collect()));
+    format!("{:#}\n", Value::Object(policy))
+}

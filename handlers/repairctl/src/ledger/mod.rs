@@ -1,0 +1,79 @@
+//! `repairctl ledger`: looks after the ledger itself.
+
+pub mod args;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use plugin_kit::{Out, Problem, ToolResult};
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::split::Split;
+use args::{LedgerAction, LedgerArgs};
+
+/// A ledger with millions of rows is written anew.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// What the migration came to.
+#[derive(Serialize, Deserialize)]
+pub enum Migration {
+    /// There is no ledger before the first repair.
+    NoLedger,
+    /// The ledger has this version's schema already.
+    Current,
+    /// The ledger was migrated; its copy is here.
+    Done(PathBuf),
+    /// A worker of the older version is still repairing.
+    Waiting(String),
+}
+
+impl Split for LedgerArgs {
+    type Data = Migration;
+
+    fn timeout(&self) -> Duration {
+        LONGEST
+    }
+
+    fn collect(&self, context: &Context) -> Result<Migration, Problem> {
+        let LedgerAction::Migrate = self.action;
+        let path = &context.config()?.ledger;
+        let backup = match ledger::open_read_only(path) {
+            Ok(_) => return Ok(Migration::Current),
+            Err(ledger::Error::Missing(_)) => return Ok(Migration::NoLedger),
+            Err(ledger::Error::Older { backup, .. }) => backup,
+            Err(why) => return Err(Problem::failed(why)),
+        };
+        match ledger::open(path) {
+            Ok(_) => Ok(Migration::Done(backup)),
+            Err(why @ ledger::Error::WorkerAtWork { .. }) => {
+                Ok(Migration::Waiting(why.to_string()))
+            }
+            Err(why) => Err(Problem::failed(why)),
+        }
+    }
+
+    fn show(
+        &self,
+        migration: Migration,
+        context: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
+        let path = context.config()?.ledger.display();
+        let (line, result) = match migration {
+            Migration::NoLedger => {
+                (format!("{path}: none yet, the first repair creates it"), ToolResult::Fine)
+            }
+            Migration::Current => {
+                (format!("{path}: has this version's schema already"), ToolResult::Fine)
+            }
+            Migration::Done(copy) => {
+                let text = format!("{path}: migrated; as it was before: {}", copy.display());
+                (text, ToolResult::Fine)
+            }
+            Migration::Waiting(why) => (why, ToolResult::Failed),
+        };
+        out.line(line);
+        Ok(result)
+    }
+}

@@ -1,0 +1,50 @@
+//! Event handlers that were switched off while Nagios ran: that survives restarts in the retention
+//! file, and no configuration shows it.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use engine::configuration::{Configuration, Location};
+use engine::status_file::{self, ObjectStatus};
+
+use super::finding::{Findings, error};
+
+/// Checks the status file, unless it cannot be read.
+pub fn check(configuration: &Configuration, findings: &mut Findings) {
+    let main = &configuration.main;
+    let Some(named) = main.get("status_file") else { return };
+    let path = named.at.file.parent().unwrap_or(Path::new("")).join(&named.text);
+    let file: Rc<Path> = path.as_path().into();
+    let at = |line| Location { file: Rc::clone(&file), line };
+    let program = status_file::read(&path, |object| {
+        let is_off = !object.event_handler_enabled && object.event_handler_line > 0;
+        if is_off && object.has_repair() && object.is_modified {
+            switched_off(&at(object.event_handler_line), object, findings);
+        }
+    });
+    let is_meant = main.get("enable_event_handlers").is_some_and(|value| !value.is_on());
+    if let Ok(program) = program
+        && !program.event_handlers
+        && program.event_handlers_line > 0
+        && !is_meant
+    {
+        let text = "event handlers were switched off while Nagios ran: Nagios calls none at all";
+        let fix = "switch them on in Nagios' web pages, or send ENABLE_EVENT_HANDLERS to its \
+                   command file";
+        let finding = error("handlers-switched-off", text, fix);
+        findings.add(&at(program.event_handlers_line), finding, "");
+    }
+}
+
+fn switched_off(at: &Location, object: &ObjectStatus, findings: &mut Findings) {
+    let name = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (kind, label) = match object.service() {
+        Some(service) => ("SVC", format!("{}/{}", name(&object.host), name(service))),
+        None => ("HOST", name(&object.host)),
+    };
+    let text = "its event handler was switched off while Nagios ran: handle_repair is never called";
+    let fix = format!(
+        "switch it on in Nagios' web pages, or send ENABLE_{kind}_EVENT_HANDLER to its command file"
+    );
+    findings.add(at, error("handler-switched-off", text, fix), &label);
+}

@@ -1,0 +1,297 @@
+//! The state of all repairs: pauses, running jobs, use of the fleet's limits, open breakers, unknown
+//! outcomes.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use engine::status_snapshot::StatusSnapshot;
+use ledger::{Ledger, Paused, Record, Running};
+use plugin_kit::Problem;
+use policy::{Event, ObjectState, Quota, Rounded, Rules, StateType};
+use policy_file::Config;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::text::{describe, scope_of};
+use crate::context::Context;
+use crate::object::Object;
+use crate::ui::json::merged;
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+
+/// How long an unknown outcome is shown.
+const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
+
+/// The state of all repairs at one moment.
+#[derive(Serialize, Deserialize)]
+pub struct RepairStatus {
+    now: SystemTime,
+    trouble: FleetTrouble,
+    pauses: Vec<Paused>,
+    running: Vec<Running>,
+    /// The number of running repairs by the fleet's count.
+    busy: u32,
+    /// The number of repairs that began within the fleet's time, and the age of the first of them.
+    started: (u32, Duration),
+    breakers: Vec<OpenBreaker>,
+    unknown: Vec<Record>,
+}
+
+/// What is known of Nagios' objects with a repair.
+#[derive(Serialize, Deserialize)]
+enum FleetTrouble {
+    /// The policy names no status file.
+    NotKnown,
+    /// Why the status file cannot be used.
+    Unreadable(String),
+    /// The number of objects in trouble, and of all, by a status file of this age.
+    Share { troubled: u32, all: u32, age: Duration },
+}
+
+/// An object whose repairs do not help.
+#[derive(Serialize, Deserialize)]
+struct OpenBreaker {
+    host: String,
+    service: Option<String>,
+    ineffective: u32,
+    /// When it closes, if there is no more trouble until then.
+    left: Duration,
+}
+
+impl FleetTrouble {
+    fn read(file: Option<&Path>, now: SystemTime) -> FleetTrouble {
+        let Some(file) = file else { return FleetTrouble::NotKnown };
+        match StatusSnapshot::read(file) {
+            Ok(StatusSnapshot { share: (troubled, all), program, .. }) => {
+                FleetTrouble::Share { troubled, all, age: program.age(now) }
+            }
+            Err(why) => FleetTrouble::Unreadable(why.to_string()),
+        }
+    }
+}
+
+impl RepairStatus {
+    /// Reads the ledger and Nagios' status file.
+    pub fn read(context: &Context) -> Result<RepairStatus, Problem> {
+        let now = SystemTime::now();
+        let config = context.config()?;
+        let status = RepairStatus {
+            now,
+            trouble: FleetTrouble::read(config.status_file.as_deref(), now),
+            pauses: Vec::new(),
+            running: Vec::new(),
+            busy: 0,
+            started: (0, Duration::ZERO),
+            breakers: Vec::new(),
+            unknown: Vec::new(),
+        };
+        match context.ledger(config)? {
+            None => Ok(status),
+            Some(mut ledger) => status.with(ledger.as_mut(), config).map_err(Problem::failed),
+        }
+    }
+
+    fn with(self, ledger: &mut dyn Ledger, config: &Config) -> Result<RepairStatus, ledger::Error> {
+        let fleet = ledger.fleet(config.policy.fleet.started.per, self.now)?;
+        let recent = self.now.checked_sub(UNKNOWN_SHOWN).unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(RepairStatus {
+            pauses: ledger.pauses(self.now)?,
+            running: ledger.running()?,
+            busy: fleet.running,
+            started: (fleet.started, fleet.oldest_start),
+            breakers: open_breakers(ledger, config, self.now)?,
+            unknown: ledger.unknown_since(recent)?,
+            ..self
+        })
+    }
+
+    /// Whether anything is paused.
+    pub fn is_paused(&self) -> bool {
+        !self.pauses.is_empty()
+    }
+
+    /// For people.
+    pub fn table(&self, context: &Context, config: &Config) -> Table {
+        let limits = &config.policy.fleet;
+        let mut table = Table::new(["WHAT", "HOW IT STANDS"]);
+        let mut row =
+            |what: &str, text: String, tone| table.row([Cell::from(what), Cell::toned(text, tone)]);
+        for pause in &self.pauses {
+            let text = format!("{}: {}", scope_of(pause), describe(pause, self.now));
+            row("paused", text, Tone::Bad);
+        }
+        if !self.is_paused() {
+            row("repairs", "on: nothing is paused".into(), Tone::Good);
+        }
+        let busy = format!("{} of {} at once", self.busy, limits.running);
+        row("running", busy, tone(self.busy, limits.running));
+        for running in &self.running {
+            let tone = if running.alive { Tone::Plain } else { Tone::Uneasy };
+            row("job", self.job(running), tone);
+        }
+        row("started", self.started(&limits.started), tone(self.started.0, limits.started.count));
+        let (text, tone) = self.trouble(limits.share);
+        row("in trouble", text, tone);
+        for breaker in &self.breakers {
+            let text = format!(
+                "{}: {} repairs did not help; it closes after {} without a fault",
+                breaker.object(),
+                breaker.ineffective,
+                Rounded(breaker.left)
+            );
+            row("breaker", text, Tone::Bad);
+        }
+        for record in &self.unknown {
+            let ago = Rounded(self.ago(record.ended.unwrap_or(record.reserved)));
+            row("unknown", format!("{}, {ago} ago: {}", object(record), record.text), Tone::Uneasy);
+        }
+        row("policy", context.policy().display().to_string(), Tone::Plain);
+        row("ledger", config.ledger.display().to_string(), Tone::Plain);
+        table
+    }
+
+    fn job(&self, running: &Running) -> String {
+        let Running { record, alive } = running;
+        let dead = match alive {
+            true => "",
+            false => ", but its worker is dead: the next call or sweep asks its gate",
+        };
+        let since = time::span(self.ago(record.reserved));
+        let Record { job, repair, .. } = record;
+        format!("{} with {repair} for {since} (job {job}){dead}", object(record))
+    }
+
+    fn trouble(&self, limit: u32) -> (String, Tone) {
+        match &self.trouble {
+            FleetTrouble::NotKnown => {
+                ("not known: the policy has no status_file".into(), Tone::Faint)
+            }
+            FleetTrouble::Unreadable(why) => (format!("not known: {why}"), Tone::Bad),
+            FleetTrouble::Share { troubled, all, age } => {
+                let text = format!(
+                    "{troubled} of {all} objects with a repair, {} ago; above {limit} %, unless it \
+                     is one alone, nothing is repaired",
+                    Rounded(*age)
+                );
+                (text, Tone::Plain)
+            }
+        }
+    }
+
+    fn started(&self, quota: &Quota) -> String {
+        let (started, oldest) = self.started;
+        let text = format!("{started} of {} within {}", quota.count, Rounded(quota.per));
+        let left = quota.per.saturating_sub(oldest);
+        if started < quota.count {
+            text
+        } else {
+            format!("{text}; allowed again in {}", Rounded(left))
+        }
+    }
+
+    fn ago(&self, at: SystemTime) -> Duration {
+        self.now.duration_since(at).unwrap_or_default()
+    }
+
+    /// For programs.
+    pub fn json(&self, context: &Context, config: &Config) -> Value {
+        let fleet = &config.policy.fleet;
+        let pauses = self.pauses.iter().map(|pause| {
+            json!({
+                "host": pause.host, "service": pause.service, "by": pause.by,
+                "reason": pause.reason, "since": time::rfc3339(pause.since),
+                "until": pause.until.map(time::rfc3339),
+            })
+        });
+        let running = self.running.iter().map(|running| {
+            merged(
+                job(&running.record),
+                json!({"worker": if running.alive { "alive" } else { "dead" }}),
+            )
+        });
+        let breakers = self.breakers.iter().map(|breaker| {
+            json!({
+                "host": breaker.host, "service": breaker.service,
+                "ineffective": breaker.ineffective, "seconds_left": breaker.left.as_secs(),
+            })
+        });
+        let trouble = match &self.trouble {
+            FleetTrouble::Share { troubled, all, age } => json!({
+                "now": troubled, "of": all, "allowed_percent": fleet.share,
+                "seconds_old": age.as_secs(),
+            }),
+            FleetTrouble::NotKnown | FleetTrouble::Unreadable(_) => Value::Null,
+        };
+        json!({
+            "paused": self.is_paused(), "pauses": pauses.collect::<Vec<_>>(),
+            "running": running.collect::<Vec<_>>(),
+            "fleet": {
+                "running": {"now": self.busy, "allowed": fleet.running},
+                "started": {
+                    "now": self.started.0, "allowed": fleet.started.count,
+                    "per_seconds": fleet.started.per.as_secs(),
+                },
+                "trouble": trouble,
+            },
+            "breakers": breakers.collect::<Vec<_>>(),
+            "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(), "policy": context.policy(),
+            "ledger": config.ledger,
+        })
+    }
+}
+
+impl OpenBreaker {
+    fn object(&self) -> Object<'_> {
+        Object { host: &self.host, service: self.service.as_deref() }
+    }
+}
+
+fn object(record: &Record) -> Object<'_> {
+    Object { host: &record.host, service: record.service.as_deref() }
+}
+
+fn job(record: &Record) -> Value {
+    json!({
+        "job": record.job, "host": record.host, "service": record.service, "repair": record.repair,
+        "reserved": time::rfc3339(record.reserved), "ended": record.ended.map(time::rfc3339),
+        "text": record.text,
+    })
+}
+
+fn tone(used: u32, allowed: u32) -> Tone {
+    if used >= allowed { Tone::Uneasy } else { Tone::Plain }
+}
+
+/// The open breakers, searched among the objects that were in trouble recently.
+fn open_breakers(
+    ledger: &mut dyn Ledger,
+    config: &Config,
+    now: SystemTime,
+) -> Result<Vec<OpenBreaker>, ledger::Error> {
+    let longest = config
+        .policy
+        .repairs
+        .values()
+        .map(|rules| rules.limits.healthy_for)
+        .max()
+        .unwrap_or_default();
+    let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut open: Vec<OpenBreaker> = Vec::new();
+    for (host, service, repair) in ledger.in_trouble_since(since)? {
+        let rules: Option<&Rules> =
+            repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
+        let Some(limits) = rules.map(|rules| &rules.limits) else { continue };
+        let event =
+            Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
+        let history = ledger.history(&event, config.policy.fleet.started.per, now)?;
+        let ineffective = history.ineffective(limits);
+        if ineffective >= limits.breaker {
+            let left =
+                limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
+            open.push(OpenBreaker { host, service, ineffective, left });
+        }
+    }
+    open.dedup_by(|one, other| (&one.host, &one.service) == (&other.host, &other.service));
+    Ok(open)
+}

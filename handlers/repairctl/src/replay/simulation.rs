@@ -1,0 +1,350 @@
+//! Decides about every event of a log, and keeps the record that the ledger would hold.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use engine::log::{LogEntry, LogEvent, StateChange};
+use policy::{
+    Event, FleetUsage, History, ObjectNow, ObjectState, Observation, PastOutcome, Policy, Reason,
+    RecordedHistory, RepairName, Rules, StateType, admit, consider,
+};
+
+use super::args::Assume;
+use super::objects::{LoggedChange, ReplayedObject, ReplayedObjects, TooManyObjects};
+use super::simulated_ledger::{SimulatedRepair, age};
+
+/// How a replay is made.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplayOptions<'a> {
+    /// The rules.
+    pub policy: &'a Policy,
+    /// The assumed effect of repairs.
+    pub assume: Assume,
+    /// The assumed duration of a repair.
+    pub takes: Duration,
+    /// Whether acknowledgements, flapping and the share in trouble count: the policy names a status
+    /// file.
+    pub knows_status: bool,
+}
+
+/// A repair, or the refusal of one that was called for.
+#[derive(Debug)]
+pub struct ReplayDecision<'a> {
+    /// Seconds since 1970.
+    pub at: u64,
+    /// The event.
+    pub event: &'a Event,
+    /// The repair, or the reason against it.
+    pub verdict: Result<&'a RepairName, &'a Reason>,
+}
+
+/// The counts over all objects.
+#[derive(Debug, Default)]
+pub struct ReplayCounts {
+    /// The first and last time, in seconds since 1970.
+    pub span: Option<(u64, u64)>,
+    /// Lines read.
+    pub lines: u64,
+    /// Repairs that would have healed.
+    pub healed: u64,
+    /// Repairs after which the log shows the trouble going on.
+    pub failed: u64,
+    /// Events that called for a repair and were refused, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Events that called for none, by reason.
+    pub not_called_for: BTreeMap<&'static str, u64>,
+    /// Events that would not have been, for the trouble is assumed to be over.
+    pub spared: u64,
+}
+
+/// Takes decisions.
+pub type OnDecision<'a> = &'a mut dyn FnMut(&ReplayDecision<'_>);
+
+/// A replay.
+pub struct Simulation<'a> {
+    options: ReplayOptions<'a>,
+    /// The objects.
+    pub objects: ReplayedObjects,
+    /// The counts.
+    pub counts: ReplayCounts,
+    /// Begin and end of the repairs within the fleet's window.
+    fleet: VecDeque<(u64, u64)>,
+    jobs: u64,
+}
+
+/// The most seconds between an alert and its call in the log, usually 0 or 1.
+const LOGGED_TWICE_WITHIN: u64 = 60;
+/// The seconds after its longest time in which a check shows the effect of a repair.
+const SEEN_WITHIN: u64 = 120;
+
+impl<'a> Simulation<'a> {
+    /// A replay over these objects.
+    pub fn new(options: ReplayOptions<'a>, objects: ReplayedObjects) -> Simulation<'a> {
+        let (counts, fleet) = (ReplayCounts::default(), VecDeque::new());
+        Simulation { options, objects, counts, fleet, jobs: 0 }
+    }
+
+    /// Takes in a line of the log.
+    ///
+    /// # Errors
+    /// The log names too many objects.
+    pub fn take(
+        &mut self,
+        entry: &LogEntry<'_>,
+        on_decision: OnDecision<'_>,
+    ) -> Result<(), TooManyObjects> {
+        let Some(index) = self.objects.find(entry.object)? else { return Ok(()) };
+        let Some(object) = self.objects.get_mut(index) else { return Ok(()) };
+        match entry.event {
+            LogEvent::Alert(change) => self.change(index, entry.at, change, false, on_decision),
+            LogEvent::HandlerCall(change) => {
+                self.change(index, entry.at, change, true, on_decision)
+            }
+            LogEvent::State(state) => {
+                self.settle(index, entry.at, state.is_good());
+                self.objects.set_state(index, state);
+            }
+            LogEvent::Downtime(true) => object.downtime += 1,
+            LogEvent::Downtime(false) => object.downtime = object.downtime.saturating_sub(1),
+            LogEvent::Flapping(begins) => object.flapping = begins,
+            LogEvent::Acknowledged(is) => object.acknowledged = is,
+            LogEvent::Notified => notified(object, entry.at),
+        }
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        index: usize,
+        at: u64,
+        change: StateChange,
+        as_call: bool,
+        on_decision: OnDecision<'_>,
+    ) {
+        if self.is_known(index, at, change, as_call) {
+            return;
+        }
+        self.settle(index, at, change.state.is_good());
+        let before = self.objects.set_state(index, change.state);
+        let Some(object) = self.objects.get_mut(index).filter(|one| one.event.repair.is_some())
+        else {
+            return;
+        };
+        object.event.last_state = before;
+        if object.healed.is_some_and(|(_, ended)| at >= ended) {
+            self.counts.spared += 1;
+            return;
+        }
+        self.decide(index, at, change, on_decision);
+    }
+
+    /// Whether the other of two lines about this change was taken already.
+    fn is_known(&mut self, index: usize, at: u64, change: StateChange, as_call: bool) -> bool {
+        let Some(object) = self.objects.get_mut(index) else { return true };
+        if let Some(last) = &mut object.last_change
+            && last.change == change
+            && last.as_call != as_call
+            && !last.twice
+            && at.saturating_sub(last.at) <= LOGGED_TWICE_WITHIN
+        {
+            last.twice = true;
+            return true;
+        }
+        object.last_change = Some(LoggedChange { change, at, as_call, twice: false });
+        false
+    }
+
+    /// Ends the last repair of the object: the next line about it shows the outcome.
+    fn settle(&mut self, index: usize, at: u64, good: bool) {
+        let (policy, assume) = (self.options.policy, self.options.assume);
+        let Some(object) = self.objects.get_mut(index) else { return };
+        if good {
+            object.healed = None;
+        }
+        let Some(repair) =
+            object.ledger.repairs.front_mut().filter(|repair| repair.outcome.is_none())
+        else {
+            return;
+        };
+        if assume == Assume::Heals || (!good && at < repair.ended) {
+            return;
+        }
+        let longest = rules(&object.event, policy).map_or(0, longest);
+        let healed = good && at <= repair.ended + longest + SEEN_WITHIN;
+        repair.outcome = Some(if healed { PastOutcome::Healed } else { PastOutcome::Failed });
+        let early = at < repair.ended;
+        repair.ended = repair.ended.min(at);
+        let host = object.host.unwrap_or(index);
+        if let Some(host) = self.objects.get_mut(host).filter(|_| early) {
+            host.busy = None;
+        }
+        self.counts.healed += u64::from(healed);
+        self.counts.failed += u64::from(!healed);
+    }
+
+    fn decide(&mut self, index: usize, at: u64, change: StateChange, on_decision: OnDecision<'_>) {
+        let (host_state, host_downtime, busy) = self.host_of(index);
+        let fleet = self.fleet_at(at);
+        let share = (self.objects.troubled, self.objects.with_repair);
+        let ReplayOptions { policy, knows_status, .. } = self.options;
+        let Some(object) = self.objects.get_mut(index) else { return };
+        let event = &mut object.event;
+        (event.state, event.state_type, event.attempt) =
+            (change.state, change.state_type, change.attempt);
+        (event.host_state, event.host_downtime, event.downtime) =
+            (host_state, host_downtime, object.downtime);
+        let history = || {
+            let recorded = RecordedHistory {
+                same_event: object.ledger.answered(object.problem, Some(change), at),
+                same_problem: object.ledger.answered(object.problem, None, at),
+                running: busy
+                    .filter(|(_, until, _)| at < *until)
+                    .map(|(since, _, job)| (job.to_string(), age(since, at))),
+                repairs: object.ledger.repairs_at(at),
+                refused: object.ledger.refused_at(at),
+                fleet,
+                ..RecordedHistory::default()
+            };
+            let now = ObjectNow {
+                state: None,
+                acknowledged: object.acknowledged,
+                flapping: object.flapping,
+            };
+            let observed = knows_status.then_some(Observation { object: now, share });
+            History { recorded, observed }
+        };
+        let verdict = consider(&object.event, policy).and_then(|(name, rules)| {
+            admit(&rules.limits, &policy.fleet, &history()).map(|()| name)
+        });
+        match verdict {
+            Ok(name) => {
+                on_decision(&ReplayDecision { at, event: &object.event, verdict: Ok(name) });
+                self.repair(index, at, change);
+            }
+            Err(why) => self.refuse(index, at, &why, on_decision),
+        }
+    }
+
+    /// State and downtimes of an object's host, and begin, end and job of the last repair there. A
+    /// host is its own.
+    fn host_of(&mut self, index: usize) -> (Option<ObjectState>, u32, Option<(u64, u64, u64)>) {
+        let its_host = self.objects.get_mut(index).and_then(|object| object.host);
+        match (its_host, self.objects.get_mut(its_host.unwrap_or(index))) {
+            (Some(_), Some(host)) => (host.state, host.downtime, host.busy),
+            (None, Some(itself)) => (None, itself.downtime, itself.busy),
+            (_, None) => (None, 0, None),
+        }
+    }
+
+    fn refuse(&mut self, index: usize, at: u64, why: &Reason, on_decision: OnDecision<'_>) {
+        let policy = self.options.policy;
+        let Some(object) = self.objects.get_mut(index) else { return };
+        let refusal = RefusalEffect::of(why);
+        if refusal != RefusalEffect::None {
+            object.counts.incident(object.problem);
+        }
+        if let (RefusalEffect::Recorded, Some(rules)) = (refusal, rules(&object.event, policy)) {
+            object.ledger.refused(at, &rules.limits);
+        }
+        let is_refused = matches!(refusal, RefusalEffect::Refused | RefusalEffect::Recorded);
+        let counted = match is_refused {
+            true => &mut self.counts.refused,
+            false => &mut self.counts.not_called_for,
+        };
+        *counted.entry(why.code().as_str()).or_default() += 1;
+        if is_refused {
+            object.counts.refused += 1;
+            on_decision(&ReplayDecision { at, event: &object.event, verdict: Err(why) });
+        }
+    }
+
+    fn repair(&mut self, index: usize, at: u64, change: StateChange) {
+        let ReplayOptions { policy, assume, takes, .. } = self.options;
+        let Some(object) = self.objects.get_mut(index) else { return };
+        let Some(rules) = rules(&object.event, policy) else { return };
+        object.counts.incident(object.problem);
+        self.jobs += 1;
+        let ended = at + takes.as_secs();
+        let outcome = (assume == Assume::Heals).then_some(PastOutcome::Healed);
+        self.counts.healed += u64::from(outcome.is_some());
+        let (job, problem) = (self.jobs, object.problem);
+        let repair = SimulatedRepair { job, began: at, ended, change, problem, outcome };
+        object.ledger.repaired(repair, &rules.limits);
+        object.counts.repairs += 1;
+        if assume == Assume::Heals {
+            // A page at SOFT is not of this event; one at HARD may be.
+            let began =
+                if change.state_type == StateType::Soft { at.saturating_sub(1) } else { at };
+            object.healed = Some((began, ended));
+        }
+        self.fleet.push_back((at, ended));
+        let host = object.host.unwrap_or(index);
+        if let Some(host) = self.objects.get_mut(host) {
+            host.busy = Some((at, ended, job));
+        }
+    }
+
+    fn fleet_at(&mut self, at: u64) -> FleetUsage {
+        let window = self.options.policy.fleet.started.per;
+        self.fleet.retain(|(began, ended)| at < *ended || age(*began, at) < window);
+        let (mut running, mut started, mut oldest_start) = (0, 0, Duration::ZERO);
+        for (began, ended) in &self.fleet {
+            running += u32::from(at < *ended);
+            if age(*began, at) < window {
+                started += 1;
+                oldest_start = oldest_start.max(age(*began, at));
+            }
+        }
+        FleetUsage { running, started, oldest_start }
+    }
+}
+
+/// The rules of an event's repair; `None` if it names none that the policy knows.
+fn rules<'a>(event: &Event, policy: &'a Policy) -> Option<&'a Rules> {
+    policy.repairs.get(event.repair.as_ref()?)
+}
+
+/// The longest a ladder may take, in seconds.
+fn longest(rules: &Rules) -> u64 {
+    rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
+}
+
+/// Counts a notification. One of the second in which a repair began at HARD was on its way already.
+fn notified(object: &mut ReplayedObject, at: u64) {
+    if object.event.repair.is_some() {
+        object.counts.pages += 1;
+        let is_saved = |(began, ended)| at >= ended && at > began;
+        object.counts.saved += u64::from(object.healed.is_some_and(is_saved));
+    }
+}
+
+/// The effect of a decision against a repair.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RefusalEffect {
+    /// The event did not call for a repair.
+    None,
+    /// It will call for one later: an incident.
+    Early,
+    /// It called for one.
+    Refused,
+    /// It called for one, and the ledger would hold the refusal.
+    Recorded,
+}
+
+impl RefusalEffect {
+    fn of(why: &Reason) -> RefusalEffect {
+        match why {
+            Reason::NoRepairNamed
+            | Reason::Recovered(_)
+            | Reason::StateNotCovered(..)
+            | Reason::NotInARow { .. } => RefusalEffect::None,
+            Reason::TooEarly { .. } => RefusalEffect::Early,
+            Reason::HostNotUp(_)
+            | Reason::ServiceDowntime
+            | Reason::HostDowntime
+            | Reason::UnknownRepair(_)
+            | Reason::SameEvent { .. } => RefusalEffect::Refused,
+            _ => RefusalEffect::Recorded,
+        }
+    }
+}

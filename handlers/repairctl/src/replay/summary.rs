@@ -1,0 +1,210 @@
+//! Prints the result of a replay: for people, and as JSON.
+
+use std::time::{Duration, SystemTime};
+
+use engine::log::LogError;
+use plugin_kit::{Out, clean};
+use serde_json::{Value as Json, json};
+
+use super::args::Assume;
+use super::objects::{ObjectCounts, ReplayedObject};
+use super::simulation::{ReplayDecision, ReplayOptions, Simulation};
+use crate::ui::json;
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+
+/// A replay and its options.
+pub struct Summary<'a> {
+    /// The replay.
+    pub simulation: &'a Simulation<'a>,
+    /// Its options.
+    pub options: ReplayOptions<'a>,
+    /// Where the objects' repairs are known from.
+    pub known_from: String,
+    /// The number of logs that were read.
+    pub logs: usize,
+    /// Those that could not be read, or not to their end.
+    pub bad: &'a [LogError],
+}
+
+/// The number of objects that are listed for people; JSON has all.
+const LISTED: usize = 20;
+
+/// Formats one decision.
+pub fn decision_line(decision: &ReplayDecision<'_>, as_json: bool) -> String {
+    let event = decision.event;
+    let change = format!("{};{};{}", event.state, event.state_type, event.attempt);
+    let (word, text) = match decision.verdict {
+        Ok(name) => ("repair", name.to_string()),
+        Err(why) => (why.code().as_str(), why.to_string()),
+    };
+    if as_json {
+        let json = json!({
+            "at": time::rfc3339(time(decision.at)), "host": event.host, "service": event.service,
+            "event": change, "decision": word, "text": text,
+        });
+        return json::text(json);
+    }
+    format!(
+        "{}  {}  {change}  {word}: {}",
+        time::shown(time(decision.at)),
+        clean(&event.object()),
+        clean(&text)
+    )
+}
+
+fn time(at: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+impl Summary<'_> {
+    /// The counts of all objects together.
+    fn totals(&self) -> ObjectCounts {
+        let mut total = ObjectCounts::default();
+        self.simulation.objects.iter().for_each(|object| total.add(&object.counts));
+        total
+    }
+
+    /// The objects with incidents, those with the most first.
+    fn worst(&self) -> Vec<&ReplayedObject> {
+        let mut all: Vec<&ReplayedObject> =
+            self.simulation.objects.iter().filter(|object| object.counts.incidents > 0).collect();
+        all.sort_by_key(|object| {
+            std::cmp::Reverse((object.counts.incidents, object.counts.repairs))
+        });
+        all
+    }
+
+    fn assumed(&self) -> String {
+        let takes = time::span(self.options.takes);
+        match self.options.assume {
+            Assume::Heals => format!(
+                "each repair ends the trouble within {takes}, and what the logs show of it after \
+                 that would not have been"
+            ),
+            Assume::Log => {
+                format!(
+                    "each repair takes {takes}, and healed if a recovery is what the logs show \
+                     next; nothing else changes"
+                )
+            }
+        }
+    }
+
+    /// For people.
+    pub fn write(&self, out: &mut Out) {
+        let (counts, total) = (&self.simulation.counts, self.totals());
+        for bad in self.bad {
+            let how = if matches!(bad, LogError::Broken { .. }) {
+                "not read to its end:"
+            } else {
+                "not read:"
+            };
+            out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
+        }
+        let Some((first, last)) = counts.span else {
+            out.line("there is no line of Nagios' log in these files");
+            return;
+        };
+        let (from, to) = (time::shown(time(first)), time::shown(time(last)));
+        out.line(format!("{from} to {to}: {} lines, logs: {}", counts.lines, self.logs));
+        out.line(format!("objects: {}", clean(&self.known_from)));
+        out.line(format!("assumed: {}; nothing was paused{}", self.assumed(), self.status()));
+        out.line("");
+        let row = |out: &mut Out, name: &str, count: u64, text: &str| {
+            out.line(format!("{name:<26} {count:>9}  {text}").trim_end());
+        };
+        row(out, "incidents", total.incidents, "spans of trouble that the policy has a repair for");
+        row(out, "repairs", total.repairs, &self.endings());
+        row(out, "refused", total.refused, "calls that wanted a repair");
+        for (code, count) in &counts.refused {
+            row(out, &format!("  {code}"), *count, "");
+        }
+        row(out, "no repair called for", counts.not_called_for.values().sum(), "calls");
+        for (code, count) in &counts.not_called_for {
+            row(out, &format!("  {code}"), *count, "");
+        }
+        row(out, "notifications of problems", total.pages, "sent to people about these objects");
+        if self.options.assume == Assume::Heals {
+            row(out, "  would not have been sent", total.saved, "");
+        }
+        self.list(out);
+    }
+
+    /// Without the status file the policy does not know some of what the logs show.
+    fn status(&self) -> &'static str {
+        if self.options.knows_status {
+            ""
+        } else {
+            "; the policy has no status_file, so acknowledgements and flapping are not known to it"
+        }
+    }
+
+    fn endings(&self) -> String {
+        let (counts, total) = (&self.simulation.counts, self.totals());
+        match self.options.assume {
+            Assume::Heals => "taken to heal".to_owned(),
+            Assume::Log => {
+                let open = total.repairs.saturating_sub(counts.healed + counts.failed);
+                let open =
+                    if open > 0 { format!(", {open} not seen to end") } else { String::new() };
+                format!("{} healed, {} did not{open}", counts.healed, counts.failed)
+            }
+        }
+    }
+
+    fn list(&self, out: &mut Out) {
+        let worst = self.worst();
+        if worst.is_empty() {
+            return;
+        }
+        out.line("");
+        let mut table =
+            Table::new(["OBJECT", "INCIDENTS", "REPAIRS", "REFUSED", "NOTIFICATIONS", "SAVED"]);
+        for object in worst.iter().take(LISTED) {
+            let counts = object.counts;
+            let number = |count: u64| Cell::from(count.to_string());
+            table.row([
+                Cell::from(object.event.object()),
+                number(counts.incidents),
+                number(counts.repairs),
+                number(counts.refused),
+                number(counts.pages),
+                number(counts.saved),
+            ]);
+        }
+        table.write(out);
+        if worst.len() > LISTED {
+            out.line(format!("and {} more objects; --json has all of them", worst.len() - LISTED));
+        }
+    }
+
+    /// For programs; in one line when decisions stand before it.
+    pub fn json(&self, in_one_line: bool) -> String {
+        let (counts, total) = (&self.simulation.counts, self.totals());
+        let (first, last) = counts.span.map_or((None, None), |(first, last)| {
+            (Some(time::rfc3339(time(first))), Some(time::rfc3339(time(last))))
+        });
+        let object = |object: &&ReplayedObject| -> Json {
+            let (event, counts) = (&object.event, object.counts);
+            json!({
+                "host": event.host, "service": event.service, "incidents": counts.incidents,
+                "repairs": counts.repairs, "refused": counts.refused, "notifications": counts.pages,
+                "saved": counts.saved,
+            })
+        };
+        let json = json!({
+            "from": first, "to": last, "lines": counts.lines, "logs": self.logs,
+            "not_read": self.bad.iter().map(LogError::to_string).collect::<Vec<_>>(),
+            "objects_known_from": self.known_from, "assumed": self.assumed(),
+            "incidents": total.incidents, "repairs": total.repairs, "healed": counts.healed,
+            "not_healed": counts.failed, "refused": counts.refused,
+            "no_repair_called_for": counts.not_called_for,
+            "events_that_would_not_have_been": counts.spared, "notifications": total.pages,
+            "notifications_saved": total.saved,
+            "objects": self.worst().iter().map(object).collect::<Vec<_>>(),
+        });
+        json::text(if in_one_line { json.to_string() } else { format!("{json:#}") })
+    }
+}

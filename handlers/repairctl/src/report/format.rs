@@ -1,0 +1,137 @@
+//! How numbers, times and reasons are written, the same on the page and in the mail.
+
+use std::time::Duration;
+
+/// `4,712`.
+pub fn number(n: u32) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 repair`, `2 repairs`.
+pub fn count(n: u32, what: &str) -> String {
+    format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
+}
+
+/// `94 %`; `-` when there is nothing to divide by. Never rounded to the whole, or to nothing, that
+/// it is not.
+pub fn percent(share: Option<f64>) -> String {
+    match share {
+        None => "-".into(),
+        Some(share) if share > 99.0 && share < 100.0 => format!("{:.1} %", share.min(99.9)),
+        Some(share) => format!("{share:.0} %"),
+    }
+}
+
+/// `+12 %`, `-3 %`, `as many`; empty when there was nothing before.
+pub fn change(now: u32, before: u32) -> String {
+    let change = 100.0 * (f64::from(now) - f64::from(before)) / f64::from(before);
+    match before {
+        0 => String::new(),
+        _ if now == before => "as many".into(),
+        _ if change > 999.0 => format!("{:.0} times", f64::from(now) / f64::from(before)),
+        _ => format!("{change:+.0} %"),
+    }
+}
+
+/// `0.4 s`, `12 s`, `3.5 min`, `2 h`.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs_f64();
+    let short = |value: f64, unit: &str| {
+        let tenths = format!("{value:.1}");
+        match tenths.strip_suffix(".0") {
+            Some(whole) => format!("{whole} {unit}"),
+            None if value < 9.95 => format!("{tenths} {unit}"),
+            None => format!("{value:.0} {unit}"),
+        }
+    };
+    match seconds {
+        s if s < 59.5 => short(s, "s"),
+        s if s < 3570.0 => short(s / 60.0, "min"),
+        s => short(s / 3600.0, "h"),
+    }
+}
+
+/// The same of what may be unknown.
+pub fn span_or_dash(value: Option<Duration>) -> String {
+    value.map_or_else(|| "-".into(), span)
+}
+
+/// A class of times: `under 1 s`, `2 to 5 s`, `30 min and more`.
+pub fn time_class(from: Duration, to: Option<Duration>) -> String {
+    match to {
+        Some(to) if from.is_zero() => format!("under {}", span(to)),
+        Some(to) => {
+            let (low, high) = (span(from), span(to));
+            match (low.split_once(' '), high.split_once(' ')) {
+                (Some((low, one)), Some((high, other))) if one == other => {
+                    format!("{low} to {high} {one}")
+                }
+                _ => format!("{low} to {high}"),
+            }
+        }
+        None => format!("{} and more", span(from)),
+    }
+}
+
+/// What a reason of the record means. One that is not known is shown as it is.
+pub fn reason(code: &str) -> String {
+    match code {
+        "acknowledged" => "acknowledged: somebody was at it",
+        "already-running" => "a repair was running on the host",
+        "breaker-open" => "breaker open: repairs did not help",
+        "cooling-down" => "cooling down after a repair",
+        "fleet-running" => "as many repairs running as may",
+        "fleet-share" => "too much in trouble: cause elsewhere",
+        "fleet-started" => "as many repairs started as may",
+        "flapping" => "flapping",
+        "host-downtime" => "the host was in downtime",
+        "host-not-up" => "the host was not up",
+        "incident-budget" => "the incident had had its repairs",
+        "paused" => "paused",
+        "recovered" => "recovered by itself",
+        "same-event" => "the same event again",
+        "same-problem" => "the same problem again",
+        "service-downtime" => "the service was in downtime",
+        "window-budget" => "the object had had its repairs",
+        other => return other.replace('-', " "),
+    }
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_people_read_them() {
+        assert_eq!([7, 312, 5000, 1_234_567].map(number), ["7", "312", "5,000", "1,234,567"]);
+        assert_eq!(
+            [(112, 100), (97, 100), (5, 5), (5, 0), (30, 1)].map(|(n, b)| change(n, b)),
+            ["+12 %", "-3 %", "as many", "", "30 times"]
+        );
+        assert_eq!(
+            [Some(99.98), Some(100.0), Some(94.4), None].map(percent),
+            ["99.9 %", "100 %", "94 %", "-"]
+        );
+    }
+
+    #[test]
+    fn times_as_people_read_them() {
+        let shown = [400, 4000, 59_400, 59_600, 210_000, 7_200_000]
+            .map(|ms| span(Duration::from_millis(ms)));
+        assert_eq!(shown, ["0.4 s", "4 s", "59 s", "1 min", "3.5 min", "2 h"]);
+        let s = Duration::from_secs;
+        assert_eq!(time_class(s(0), Some(s(1))), "under 1 s");
+        assert_eq!(time_class(s(2), Some(s(5))), "2 to 5 s");
+        assert_eq!(time_class(s(30), Some(s(60))), "30 s to 1 min");
+        assert_eq!(time_class(s(1800), None), "30 min and more");
+    }
+}

@@ -1,0 +1,14 @@
+//! `repairctl show`.
+
+use clap::Args;
+
+/// The words of the command.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The job, as history and comments in Nagios name it; its beginning is enough
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

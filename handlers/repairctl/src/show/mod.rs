@@ -1,0 +1,164 @@
+//! `repairctl show`: everything that is on record of one repair.
+
+pub mod args;
+
+use std::time::{Duration, SystemTime};
+
+use ledger::{Record, Step, StepKind};
+use plugin_kit::{Out, Problem, ToolResult, clean};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::history::{object, outcome, repair_json};
+use crate::split::Split;
+use crate::ui::json::{self, merged};
+use crate::ui::table::{Cell, Table};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+use args::ShowArgs;
+
+/// Why the argument does not name a single job.
+#[derive(Debug, thiserror::Error)]
+enum JobMatchError {
+    /// No job on record begins with it.
+    #[error("no job begins with '{}' (see 'repairctl history')", .0.escape_debug())]
+    Unknown(String),
+    /// Several jobs begin with it.
+    #[error("'{prefix}' begins more than one job: {jobs}; write more of it")]
+    Ambiguous { prefix: String, jobs: String },
+}
+
+impl From<JobMatchError> for Problem {
+    fn from(error: JobMatchError) -> Problem {
+        Problem::Usage(error.to_string())
+    }
+}
+
+impl Split for ShowArgs {
+    type Data = (Record, Vec<Step>);
+
+    fn prints_json(&self) -> bool {
+        self.json
+    }
+
+    fn collect(&self, context: &Context) -> Result<(Record, Vec<Step>), Problem> {
+        let ledger = context.ledger(context.config()?)?;
+        let mut ledger = ledger.ok_or_else(|| JobMatchError::Unknown(self.job.clone()))?;
+        let record = match_one(&self.job, ledger.jobs(&self.job).map_err(Problem::failed)?)?;
+        let steps = match record.job.parse() {
+            Ok(job) => ledger.steps(&job).map_err(Problem::failed)?,
+            Err(_) => Vec::new(),
+        };
+        Ok((record, steps))
+    }
+
+    fn show(
+        &self,
+        (record, steps): (Record, Vec<Step>),
+        _: &Context,
+        out: &mut Out,
+    ) -> Result<ToolResult, Problem> {
+        if self.json {
+            let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
+            let whole = merged(repair_json(&record), json!({"steps": steps}));
+            out.line(json::text(format_args!("{whole:#}")));
+        } else {
+            print_record(&record, &steps, out);
+        }
+        Ok(ToolResult::Fine)
+    }
+}
+
+/// The job with this ID, or the only one that starts with it.
+fn match_one(prefix: &str, mut found: Vec<Record>) -> Result<Record, JobMatchError> {
+    if let Some(exact) = found.iter().position(|record| record.job == prefix) {
+        return Ok(found.swap_remove(exact));
+    }
+    match found.len() {
+        0 => Err(JobMatchError::Unknown(prefix.to_owned())),
+        1 => Ok(found.swap_remove(0)),
+        _ => {
+            let jobs: Vec<&str> = found.iter().map(|record| record.job.as_str()).take(5).collect();
+            let more = if found.len() > jobs.len() { ", ..." } else { "" };
+            let jobs = jobs.join(", ") + more;
+            Err(JobMatchError::Ambiguous { prefix: prefix.to_owned(), jobs })
+        }
+    }
+}
+
+fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
+    let took = record.took().map(time::span).unwrap_or_default();
+    let ended = match record.ended {
+        Some(ended) => format!("{}, after {took}", time::shown(ended)),
+        None => "not yet".to_owned(),
+    };
+    let problem =
+        record.problem.as_ref().map(|id| format!(", Nagios' problem {id}")).unwrap_or_default();
+    out.line(format!("{}  {}", object(record), outcome(record).paint(out)));
+    for (name, text) in [
+        ("job", record.job.clone()),
+        ("repair", record.repair.clone()),
+        ("event", format!("{}{problem}", record.event)),
+        ("began", time::shown(record.reserved)),
+        ("ended", ended),
+        ("in short", record.text.clone()),
+    ] {
+        if !text.is_empty() {
+            let name = Tone::Faint.paint(&format!("{name:<8}"), out);
+            out.line(format!("  {name} {}", clean(&text)));
+        }
+    }
+    if !steps.is_empty() {
+        out.line("");
+        steps_table(record, steps).write(out);
+    }
+}
+
+fn steps_table(record: &Record, steps: &[Step]) -> Table {
+    let mut table = Table::new(["AFTER", "STEP", "WHAT"]);
+    for step in steps {
+        let tone = match step.kind {
+            StepKind::Failed
+            | StepKind::Refused
+            | StepKind::NotRun
+            | StepKind::Unknown
+            | StepKind::NotNotified => Tone::Uneasy,
+            StepKind::Evidence
+            | StepKind::Begun
+            | StepKind::Ran
+            | StepKind::Verified
+            | StepKind::Notified
+            | StepKind::Note => Tone::Plain,
+        };
+        let [first, more @ ..] = &text_lines(step)[..] else { continue };
+        let after = format!("{:.2} s", since(step, record.reserved).as_secs_f64());
+        table.row([after.into(), Cell::toned(step.kind.as_str(), tone), first.into()]);
+        for line in more {
+            table.row(["".into(), "".into(), line.into()]);
+        }
+    }
+    table
+}
+
+/// The lines of a step's text. The output of diagnostics is on record in one line, with ` / `
+/// between its lines.
+fn text_lines(step: &Step) -> Vec<String> {
+    match step.kind {
+        StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),
+        _ => vec![step.text.clone()],
+    }
+}
+
+fn since(step: &Step, begun: SystemTime) -> Duration {
+    step.at.duration_since(begun).unwrap_or_default()
+}
+
+fn step_json(step: &Step, begun: SystemTime) -> Value {
+    json!({
+        "at": time::rfc3339(step.at),
+        "after_seconds": since(step, begun).as_secs_f64(),
+        "step": step.kind.as_str(),
+        "rung": step.rung,
+        "text": step.text,
+    })
+}

@@ -1,0 +1,147 @@
+//! Assesses one object: did it miss its repair, and what is the decision now?
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use engine::status_file::ObjectStatus;
+use handle_repair::cli::{self, Invocation};
+use ledger::Ledger;
+use policy::{Decision, ObjectNow, Observation, Reason, RepairName, Rules, decide};
+use policy_file::Config;
+
+use super::eligibility::{EligibilityFacts, Ineligible, MissedRepair, eligibility};
+use super::nagios_state::NagiosState;
+
+/// What is to be done with one object.
+pub enum Candidate {
+    /// The rules do not cover its state: it was never to be repaired.
+    NotCovered,
+    /// It has not missed its repair, or it is too early for another one.
+    Ineligible(Ineligible),
+    /// It cannot be offered at all.
+    Unfit(String),
+    /// The decision is against it.
+    Refused(MissedRepair, Reason, Box<Invocation>),
+    /// A worker may try.
+    Offered(MissedRepair, WorkerCall),
+}
+
+/// The arguments of a worker.
+pub struct WorkerCall {
+    /// The call that Nagios would make.
+    pub call: Invocation,
+    /// The same as words.
+    pub argv: Vec<OsString>,
+}
+
+/// What an object is assessed by.
+pub struct Assessor<'a> {
+    /// The policy and the places it names.
+    pub config: &'a Config,
+    /// The policy's file.
+    pub policy: &'a Path,
+    /// Nagios' files.
+    pub nagios: &'a NagiosState,
+}
+
+impl Assessor<'_> {
+    /// Assesses an object, then decides by what is known now.
+    pub fn assess(
+        &self,
+        object: &ObjectStatus,
+        mut ledger: Option<&mut dyn Ledger>,
+        now: SystemTime,
+    ) -> Result<Candidate, ledger::Error> {
+        let rules = match self.rules(object) {
+            Ok(rules) if !rules.on.contains(&object.state()) => return Ok(Candidate::NotCovered),
+            Ok(rules) => rules,
+            Err(why) => return Ok(Candidate::Unfit(why)),
+        };
+        // The identity of the event depends on what is known; its object does not.
+        let event = match self.worker_call(object, &MissedRepair::NeverTried) {
+            Ok(worker) => worker.call.event,
+            Err(why) => return Ok(Candidate::Unfit(why)),
+        };
+        let (mut repairs, mut refusal) = (Vec::new(), None);
+        if let Some(ledger) = ledger.as_deref_mut() {
+            repairs = ledger.repairs_since(&event, object.last_good)?;
+            refusal = ledger.last_refusal(&event, object.last_good)?;
+        }
+        let facts = EligibilityFacts {
+            object,
+            program: &self.nagios.snapshot.program,
+            repairs: &repairs,
+            refused: refusal.as_ref().map(|refusal| refusal.reason.as_str()),
+            cooldown: rules.limits.cooldown,
+            now,
+        };
+        let missed = match eligibility(&facts) {
+            Ok(missed) => missed,
+            Err(why) => return Ok(Candidate::Ineligible(why)),
+        };
+        let worker = match self.worker_call(object, &missed) {
+            Ok(worker) => worker,
+            Err(why) => return Ok(Candidate::Unfit(why)),
+        };
+        let event = &worker.call.event;
+        let object =
+            ObjectNow { state: None, acknowledged: object.acknowledged, flapping: object.flapping };
+        let observed = Some(Observation { object, share: self.nagios.snapshot.share });
+        let window = self.config.policy.fleet.started.per;
+        let history = ledger::gather(ledger, event, window, now, observed)?;
+        Ok(match decide(event, &self.config.policy, &history) {
+            Decision::Repair(_) => Candidate::Offered(missed, worker),
+            Decision::NoAction(why) => Candidate::Refused(missed, why, Box::new(worker.call)),
+        })
+    }
+
+    fn rules(&self, object: &ObjectStatus) -> Result<&Rules, String> {
+        let name = String::from_utf8_lossy(&object.repair);
+        let name: RepairName =
+            name.parse().map_err(|bad: policy::BadName| format!("_REPAIR: {bad}"))?;
+        self.config.policy.repairs.get(&name).ok_or_else(|| Reason::UnknownRepair(name).to_string())
+    }
+
+    /// The words with which Nagios would call, as commands.cfg of this project has them, and when
+    /// it saw the fault.
+    fn worker_call(
+        &self,
+        object: &ObjectStatus,
+        missed: &MissedRepair,
+    ) -> Result<WorkerCall, String> {
+        let text = |bytes| str::from_utf8(bytes).map_err(|_| "its name is not UTF-8".to_owned());
+        let address = self.nagios.address(&object.host);
+        let address = address.ok_or("Nagios' object cache has no address of its host")?;
+        let host = self.nagios.snapshot.host(&object.host);
+        let host = host.ok_or("Nagios' status file does not show its host")?;
+        let mut words = vec![
+            object.state().to_string(),
+            object.state_type.to_string(),
+            object.attempt.to_string(),
+            format!("--host={}", text(&object.host)?),
+            format!("--address={address}"),
+            format!("--repair={}", text(&object.repair)?),
+            format!("--max-attempts={}", object.max_attempts),
+            format!("--host-downtime={}", host.downtime),
+            format!("--problem-id={}", missed.problem_id(object.problem_id).unwrap_or_default()),
+            format!("--policy={}", self.policy.display()),
+            // It may have been checked again since, and the file with that be written by now.
+            format!(
+                "--seen={}",
+                object.last_check.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+            ),
+        ];
+        if let Some(before) = object.result_before() {
+            words.push(format!("--last-state={before}"));
+        }
+        if let Some(service) = object.service() {
+            words.push(format!("--service={}", text(service)?));
+            words.push(format!("--host-state={}", host.state));
+            words.push(format!("--downtime={}", object.downtime));
+        }
+        let argv: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+        let call = cli::read(&argv).map_err(|problem| problem.to_string())?;
+        Ok(WorkerCall { call, argv })
+    }
+}

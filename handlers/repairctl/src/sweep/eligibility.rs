@@ -1,0 +1,399 @@
+//! The rule of the sweep: which objects have missed their repair. Pure: the clock is an argument.
+//!
+//! A sweep that runs every few minutes must never become a restart loop. So only an object that has
+//! had no real try since it was last in order is offered; whether it may be repaired is then up to
+//! the same decision as always.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use engine::status_file::{ObjectStatus, ProgramStatus};
+use ledger::{Record, RepairOutcome};
+use policy::Rounded;
+
+/// The input of the rule.
+pub struct EligibilityFacts<'a> {
+    /// The object, which is HARD and in a bad state.
+    pub object: &'a ObjectStatus,
+    /// Nagios itself.
+    pub program: &'a ProgramStatus,
+    /// The object's repairs since it was last in order, the newest first.
+    pub repairs: &'a [Record],
+    /// Why it was last refused since then, as [`policy::Reason::code`].
+    pub refused: Option<&'a str>,
+    /// The cooldown of its repair.
+    pub cooldown: Duration,
+    /// Now.
+    pub now: SystemTime,
+}
+
+/// Why an object has missed its repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MissedRepair {
+    /// Nagios never called, or its call came to nothing: the host, Nagios or the server was down.
+    NeverTried,
+    /// A limit of that time refused it.
+    Refused(String),
+    /// A repair was reserved and could not be run.
+    CouldNotRun(String),
+    /// A repair may have run; its worker or the answer was lost.
+    Unknown(String),
+}
+
+/// Why an object is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ineligible {
+    /// Nagios does not call its handler: an admin wants it so.
+    HandlerDisabled,
+    /// All that is known of it is from before Nagios was started.
+    NotCheckedYet,
+    /// Its repair runs.
+    Running(String),
+    /// Nagios has not checked it since its last repair.
+    NotCheckedSince(String),
+    /// Its repair ran and did not help.
+    Escalated(String),
+    /// Its repair was verified, and Nagios sees it broken all the same, with no OK in between.
+    StillBroken(String),
+    /// The outcome of two repairs is unknown: a third one would be guessing.
+    UnknownTwice(String),
+    /// It could not be run, again and again: the next try comes later than the one before.
+    TriedLately {
+        /// The last job.
+        job: String,
+        /// When it is offered again, from now.
+        left: Duration,
+    },
+}
+
+/// Whether an object has missed its repair, and why.
+pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligible> {
+    if !facts.object.event_handler_enabled {
+        return Err(Ineligible::HandlerDisabled);
+    }
+    if facts.object.last_check < facts.program.started {
+        return Err(Ineligible::NotCheckedYet);
+    }
+    let with = |outcome| facts.repairs.iter().filter(move |record| record.outcome == outcome);
+    // The gates of dead workers have been asked before: their records have an end.
+    if let Some(running) = with(None).next() {
+        return Err(Ineligible::Running(running.job.clone()));
+    }
+    if let Some(record) = with(Some(RepairOutcome::NotHealed)).next() {
+        return Err(Ineligible::Escalated(record.job.clone()));
+    }
+    let Some(newest) = facts.repairs.first() else {
+        return Ok(facts
+            .refused
+            .map_or(MissedRepair::NeverTried, |why| MissedRepair::Refused(why.to_owned())));
+    };
+    let job = newest.job.clone();
+    if newest.ended.is_some_and(|ended| facts.object.last_check <= ended) {
+        return Err(Ineligible::NotCheckedSince(job));
+    }
+    if let Some(record) = with(Some(RepairOutcome::Healed)).next() {
+        return Err(Ineligible::StillBroken(record.job.clone()));
+    }
+    let unknown: Vec<&Record> = with(Some(RepairOutcome::Unknown)).collect();
+    match unknown.as_slice() {
+        [_, _, ..] => Err(Ineligible::UnknownTwice(job)),
+        [one] if one.job == newest.job => Ok(MissedRepair::Unknown(job)),
+        _ => after_pause(facts, newest),
+    }
+}
+
+/// The cooldown may be zero.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The pause doubles after each repair that could not be run: each try is a comment in Nagios, all
+/// night long.
+fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRepair, Ineligible> {
+    let tries = facts
+        .repairs
+        .iter()
+        .filter(|record| record.outcome == Some(RepairOutcome::CouldNotRun))
+        .count();
+    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX);
+    let pause = facts.cooldown.max(SHORTEST_PAUSE).saturating_mul(2u32.saturating_pow(doublings));
+    let passed =
+        facts.now.duration_since(newest.ended.unwrap_or(newest.reserved)).unwrap_or_default();
+    match pause.checked_sub(passed) {
+        Some(left) if !left.is_zero() => {
+            Err(Ineligible::TriedLately { job: newest.job.clone(), left })
+        }
+        _ => Ok(MissedRepair::CouldNotRun(newest.job.clone())),
+    }
+}
+
+impl MissedRepair {
+    /// The problem's identity for the event that the sweep offers: Nagios' own, so that its call and
+    /// the sweep's are one event, in any order. A job of unknown outcome has answered that one, and
+    /// Nagios' repetitions of it stay answered; the sweep's offer is another event, once for that
+    /// job.
+    pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
+        let known = (of_nagios != 0).then(|| of_nagios.to_string());
+        match self {
+            MissedRepair::Unknown(job) => known.map(|id| format!("{id}+{job}")),
+            _ => known,
+        }
+    }
+}
+
+impl fmt::Display for MissedRepair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MissedRepair::NeverTried => f.write_str("never tried"),
+            MissedRepair::Refused(why) => write!(f, "was refused ({why})"),
+            MissedRepair::CouldNotRun(job) => write!(f, "job {job} could not run"),
+            MissedRepair::Unknown(job) => write!(f, "the outcome of job {job} is unknown"),
+        }
+    }
+}
+
+impl Ineligible {
+    /// A short word, the same for every occurrence.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Ineligible::HandlerDisabled => "handler-disabled",
+            Ineligible::NotCheckedYet => "not-checked-yet",
+            Ineligible::Running(_) => "running",
+            Ineligible::NotCheckedSince(_) => "not-checked-since",
+            Ineligible::Escalated(_) => "handed-over",
+            Ineligible::StillBroken(_) => "still-broken",
+            Ineligible::UnknownTwice(_) => "unknown-twice",
+            Ineligible::TriedLately { .. } => "tried-lately",
+        }
+    }
+}
+
+impl fmt::Display for Ineligible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ineligible::HandlerDisabled => f.write_str("its event handler is disabled in Nagios"),
+            Ineligible::NotCheckedYet => {
+                f.write_str("Nagios has not checked it since it was started")
+            }
+            Ineligible::Running(job) => write!(f, "job {job} is repairing it"),
+            Ineligible::NotCheckedSince(job) => {
+                write!(f, "Nagios has not checked it since job {job} ended")
+            }
+            Ineligible::Escalated(job) => {
+                write!(f, "handed to people: job {job} ran and did not help")
+            }
+            Ineligible::StillBroken(job) => {
+                write!(
+                    f,
+                    "for people: job {job} repaired it by its own check, and Nagios sees it broken \
+                     all the same"
+                )
+            }
+            Ineligible::UnknownTwice(job) => {
+                write!(f, "for people: the outcome of job {job} is unknown, as of one before it")
+            }
+            Ineligible::TriedLately { job, left } => {
+                write!(f, "job {job} could not run; it is offered again in {}", Rounded(*left))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::status_file::scan;
+
+    const COOLDOWN: u64 = 600;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// Broken since 1000, checked at `last_check`.
+    fn object(last_check: u64, handler: bool) -> ObjectStatus {
+        let text = format!(
+            "servicestatus {{\n\tcurrent_state=2\n\tstate_type=1\n\tlast_check={last_check}\n\
+             \tlast_time_ok=1000\n\tevent_handler_enabled={}\n\t_REPAIR=0;httpd\n\t}}\n",
+            u8::from(handler)
+        );
+        let mut found = None;
+        scan(text.as_bytes(), |object| found = Some(object.clone())).unwrap();
+        found.unwrap()
+    }
+
+    /// `(ended, outcome)`, the newest first; the job is named after its end.
+    fn records(all: &[(u64, Option<RepairOutcome>)]) -> Vec<Record> {
+        let record = |(ended, outcome): &(u64, Option<RepairOutcome>)| Record {
+            job: format!("job-{ended:05}"),
+            host: "web1".into(),
+            service: Some("HTTP".into()),
+            repair: "httpd".into(),
+            event: "CRITICAL;HARD;4".into(),
+            reserved: at(ended - 10),
+            ended: outcome.map(|_| at(*ended)),
+            outcome: *outcome,
+            text: String::new(),
+            problem: None,
+            rungs: 1,
+            gate: None,
+        };
+        all.iter().map(record).collect()
+    }
+
+    fn program(written: u64, started: u64) -> ProgramStatus {
+        ProgramStatus {
+            written: at(written),
+            started: at(started),
+            event_handlers: true,
+            event_handlers_line: 0,
+        }
+    }
+
+    fn assessed(
+        repairs: &[(u64, Option<RepairOutcome>)],
+        refused: Option<&str>,
+        last_check: u64,
+        now: u64,
+    ) -> String {
+        let program = program(now, 500);
+        let (object, repairs) = (object(last_check, true), records(repairs));
+        let cooldown = Duration::from_secs(COOLDOWN);
+        let facts = EligibilityFacts {
+            object: &object,
+            program: &program,
+            repairs: &repairs,
+            refused,
+            cooldown,
+            now: at(now),
+        };
+        match eligibility(&facts) {
+            Ok(missed) => missed.to_string(),
+            Err(why) => format!("left: {}", why.code()),
+        }
+    }
+
+    #[test]
+    fn finds_missed_repairs_by_the_table() {
+        use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
+        let checked = 9_000;
+        for (repairs, refused, wanted) in [
+            // The host was down, or Nagios, or the server.
+            (&[][..], None, "never tried"),
+            (&[], Some("fleet-running"), "was refused (fleet-running)"),
+            (&[], Some("host-not-up"), "was refused (host-not-up)"),
+            // It ran.
+            (&[(2_000, Some(NotHealed))], None, "left: handed-over"),
+            (&[(2_000, Some(NotHealed))], Some("cooling-down"), "left: handed-over"),
+            (&[(3_000, Some(Unknown)), (2_000, Some(NotHealed))], None, "left: handed-over"),
+            (&[(3_000, Some(CouldNotRun)), (2_000, Some(NotHealed))], None, "left: handed-over"),
+            (&[(2_000, Some(Healed))], None, "left: still-broken"),
+            (&[(3_000, Some(CouldNotRun)), (2_000, Some(Healed))], None, "left: still-broken"),
+            (&[(2_000, None)], None, "left: running"),
+            // It may have run: once more, and not twice.
+            (&[(2_000, Some(Unknown))], None, "the outcome of job job-02000 is unknown"),
+            (&[(3_000, Some(Unknown)), (2_000, Some(Unknown))], None, "left: unknown-twice"),
+            (
+                &[(3_000, Some(Unknown)), (2_000, Some(CouldNotRun))],
+                None,
+                "the outcome of job job-03000 is unknown",
+            ),
+            // It did not run: again, after longer and longer pauses.
+            (&[(2_000, Some(CouldNotRun))], None, "job job-02000 could not run"),
+            (&[(9_700, Some(CouldNotRun))], None, "left: not-checked-since"),
+            (&[(8_800, Some(CouldNotRun)), (2_000, Some(CouldNotRun))], None, "left: tried-lately"),
+            (
+                &[(8_799, Some(CouldNotRun)), (2_000, Some(CouldNotRun))],
+                None,
+                "job job-08799 could not run",
+            ),
+            (
+                &[
+                    (8_799, Some(CouldNotRun)),
+                    (3_000, Some(CouldNotRun)),
+                    (2_000, Some(CouldNotRun)),
+                ],
+                None,
+                "left: tried-lately",
+            ),
+            (
+                &[(3_000, Some(CouldNotRun)), (2_000, Some(Unknown))],
+                None,
+                "job job-03000 could not run",
+            ),
+        ] {
+            assert_eq!(
+                assessed(repairs, refused, checked, 9_999),
+                wanted,
+                "{repairs:?} {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn wants_a_check_after_the_last_repair_and_after_the_start_of_nagios() {
+        use RepairOutcome::Unknown;
+        assert_eq!(assessed(&[], None, 499, 9_999), "left: not-checked-yet");
+        assert_eq!(assessed(&[], None, 500, 9_999), "never tried");
+        assert_eq!(
+            assessed(&[(2_000, Some(Unknown))], None, 2_000, 9_999),
+            "left: not-checked-since"
+        );
+        assert_eq!(
+            assessed(&[(2_000, Some(Unknown))], None, 2_001, 9_999),
+            "the outcome of job job-02000 is unknown"
+        );
+    }
+
+    #[test]
+    fn respects_a_disabled_handler() {
+        let program = program(1, 1);
+        let object = object(9_000, false);
+        let cooldown = Duration::ZERO;
+        let facts = EligibilityFacts {
+            object: &object,
+            program: &program,
+            repairs: &[],
+            refused: None,
+            cooldown,
+            now: at(9_999),
+        };
+        assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
+    }
+
+    /// With frequent sweeps and any outcome, an incident has few real tries.
+    #[test]
+    fn tries_rarely_with_a_sweep_every_minute() {
+        for outcome in [
+            RepairOutcome::Healed,
+            RepairOutcome::NotHealed,
+            RepairOutcome::Unknown,
+            RepairOutcome::CouldNotRun,
+        ] {
+            let mut repairs: Vec<(u64, Option<RepairOutcome>)> = Vec::new();
+            for now in (2_000..2_000 + 24 * 3600).step_by(60) {
+                if !assessed(&repairs, None, now - 1, now).starts_with("left") {
+                    repairs.insert(0, (now + 10, Some(outcome)));
+                }
+            }
+            let most = if outcome == RepairOutcome::CouldNotRun { 8 } else { 2 };
+            assert!(
+                (1..=most).contains(&repairs.len()),
+                "{outcome:?}: {} tries in a day",
+                repairs.len()
+            );
+        }
+    }
+
+    #[test]
+    fn offers_nagios_own_event_unless_a_lost_job_has_answered_it() {
+        assert_eq!(MissedRepair::NeverTried.problem_id(12).as_deref(), Some("12"));
+        assert_eq!(
+            MissedRepair::CouldNotRun("job-00001".into()).problem_id(12).as_deref(),
+            Some("12")
+        );
+        assert_eq!(
+            MissedRepair::Unknown("job-00001".into()).problem_id(12).as_deref(),
+            Some("12+job-00001")
+        );
+        assert_eq!(MissedRepair::NeverTried.problem_id(0), None);
+    }
+}

@@ -1,0 +1,206 @@
+//! Prints the outcome of each object as it comes, and the sum.
+
+use std::collections::BTreeMap;
+
+use engine::status_snapshot::ObjectKey;
+use ledger::RepairOutcome;
+use plugin_kit::{Out, ToolResult, clean};
+use serde_json::{Value, json};
+
+use crate::ui::json;
+use crate::ui::tone::Tone;
+
+/// The outcome of one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SweepOutcome {
+    /// It was repaired.
+    Healed,
+    /// It was in order again before its turn came.
+    Recovered,
+    /// Its repair ran and did not help.
+    NotHealed,
+    /// Nothing could be run.
+    CouldNotRun,
+    /// It is not known.
+    Unknown,
+    /// Only a dry run.
+    WouldOffer,
+    /// The decision is against it.
+    Refused,
+    /// It has not missed its repair.
+    LeftAlone,
+}
+
+impl From<RepairOutcome> for SweepOutcome {
+    fn from(outcome: RepairOutcome) -> SweepOutcome {
+        match outcome {
+            RepairOutcome::Healed => SweepOutcome::Healed,
+            RepairOutcome::NotHealed => SweepOutcome::NotHealed,
+            RepairOutcome::CouldNotRun => SweepOutcome::CouldNotRun,
+            RepairOutcome::Unknown => SweepOutcome::Unknown,
+        }
+    }
+}
+
+impl SweepOutcome {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            SweepOutcome::Healed => "healed",
+            SweepOutcome::Recovered => "recovered",
+            SweepOutcome::NotHealed => "not healed",
+            SweepOutcome::CouldNotRun => "could not run",
+            SweepOutcome::Unknown => "unknown",
+            SweepOutcome::WouldOffer => "would offer",
+            SweepOutcome::Refused => "refused",
+            SweepOutcome::LeftAlone => "left alone",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            SweepOutcome::Healed | SweepOutcome::Recovered => Tone::Good,
+            SweepOutcome::NotHealed | SweepOutcome::CouldNotRun => Tone::Bad,
+            SweepOutcome::Unknown | SweepOutcome::Refused | SweepOutcome::WouldOffer => {
+                Tone::Uneasy
+            }
+            SweepOutcome::LeftAlone => Tone::Faint,
+        }
+    }
+}
+
+/// One object and its outcome.
+pub struct SweepRow {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its outcome.
+    pub outcome: SweepOutcome,
+    /// A short word for the reason; `None` if the outcome says it all.
+    pub code: Option<&'static str>,
+    /// For people.
+    pub text: String,
+    /// Why it has missed its repair.
+    pub missed: Option<String>,
+    /// The job that was started.
+    pub job: Option<String>,
+}
+
+/// Why the sweep ended.
+pub enum SweepEnd {
+    /// Everything was offered once.
+    Done,
+    /// A limit that only time lifts holds for all, or Nagios' files cannot be used any more.
+    Held(String),
+    /// By a signal.
+    Interrupted,
+}
+
+/// The output of a sweep.
+pub struct SweepReport<'a> {
+    out: &'a mut Out,
+    json: bool,
+    width: usize,
+    rows: Vec<SweepRow>,
+}
+
+/// The widest column of objects.
+const WIDEST: usize = 40;
+
+impl<'a> SweepReport<'a> {
+    /// A report about these objects.
+    pub fn new<'k>(
+        out: &'a mut Out,
+        json: bool,
+        keys: impl Iterator<Item = &'k ObjectKey>,
+    ) -> SweepReport<'a> {
+        let width = keys.map(|key| object(key).chars().count()).max().unwrap_or(0).min(WIDEST);
+        SweepReport { out, json, width, rows: Vec::new() }
+    }
+
+    /// Prints one row, unless JSON is wanted.
+    pub fn row(&mut self, row: SweepRow) {
+        if !self.json {
+            let (object, word, text) = (object(&row.key), row.outcome.word(), clean(&row.text));
+            let line = if self.out.is_terminal() {
+                let padded = row.outcome.tone().paint(&format!("{word:<13}"), self.out);
+                format!("{object:<width$}  {padded}  {text}", width = self.width)
+            } else {
+                format!("{object}\t{word}\t{text}")
+            };
+            self.out.line(line);
+            self.out.flush();
+        }
+        self.rows.push(row);
+    }
+
+    /// Prints the sum. `waiting` objects were not offered, the jobs `running` go on.
+    pub fn end(self, end: &SweepEnd, waiting: usize, running: &[String]) -> ToolResult {
+        let mut sums: BTreeMap<SweepOutcome, usize> = BTreeMap::new();
+        self.rows.iter().for_each(|row| *sums.entry(row.outcome).or_default() += 1);
+        if self.json {
+            self.out.line(json::text(self.json(end, waiting, running)));
+        } else {
+            let parts: Vec<String> =
+                sums.iter().map(|(outcome, count)| format!("{count} {}", outcome.word())).collect();
+            let sum = match (end, parts.is_empty()) {
+                (SweepEnd::Done, true) => "nothing with a repair is HARD broken".to_owned(),
+                (_, true) => "nothing".to_owned(),
+                (_, false) => parts.join(", "),
+            };
+            let rest = if waiting > 0 { format!("; {waiting} not offered") } else { String::new() };
+            match end {
+                SweepEnd::Done => self.out.line(format!("Swept: {sum}.")),
+                SweepEnd::Held(why) => {
+                    let stop = if why.ends_with('?') { "" } else { "." };
+                    self.out.line(format!("Stopped: {}{stop} So far: {sum}{rest}.", clean(why)));
+                }
+                SweepEnd::Interrupted => {
+                    self.out.line(format!("Interrupted. So far: {sum}{rest}."))
+                }
+            }
+            for job in running {
+                self.out.line(format!("Job {job} goes on to its end."));
+            }
+        }
+        let fine = |outcome: &SweepOutcome| {
+            matches!(
+                outcome,
+                SweepOutcome::Healed | SweepOutcome::Recovered | SweepOutcome::LeftAlone
+            )
+        };
+        match end {
+            SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
+            SweepEnd::Done => ToolResult::Wrong,
+            SweepEnd::Held(_) | SweepEnd::Interrupted => ToolResult::Failed,
+        }
+    }
+
+    fn json(&self, end: &SweepEnd, waiting: usize, running: &[String]) -> Value {
+        let rows = self.rows.iter().map(|row| {
+            let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            json!({
+                "host": name(&row.key.0), "service": row.key.1.as_deref().map(name),
+                "fate": row.outcome.word(), "code": row.code, "text": row.text, "lost": row.missed,
+                "job": row.job,
+            })
+        });
+        let (ended, why) = match end {
+            SweepEnd::Done => ("done", None),
+            SweepEnd::Held(why) => ("held", Some(why)),
+            SweepEnd::Interrupted => ("interrupted", None),
+        };
+        json!({
+            "ended": ended, "why": why, "objects": rows.collect::<Vec<_>>(), "not_offered": waiting,
+            "still_running": running,
+        })
+    }
+}
+
+/// `host/service` for people.
+fn object(key: &ObjectKey) -> String {
+    let name = |bytes: &[u8]| clean(&String::from_utf8_lossy(bytes));
+    match &key.1 {
+        Some(service) => format!("{}/{}", name(&key.0), name(service)),
+        None => name(&key.0),
+    }
+}

@@ -1,0 +1,340 @@
+//! Starts a worker whenever the limits leave room, and watches those it has started.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use engine::status_snapshot::ObjectKey;
+use handle_repair::cli::{Invocation, Options};
+use handle_repair::{handler, job, worker};
+use ledger::{Claim, Ledger, Running};
+use plugin_kit::ToolResult;
+use policy::{Decision, Event, JobId, ObjectState, Reason, ReasonCode, StateType};
+use policy_file::Config;
+
+use super::candidate::{Assessor, Candidate, WorkerCall};
+use super::eligibility::MissedRepair;
+use super::error::SweepError;
+use super::nagios_state::NagiosState;
+use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
+
+/// How often ended workers and free slots are looked for.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often the gates of dead workers are asked.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often an object is offered again after others were faster.
+const MOST_TRIES: u32 = 5;
+
+/// Set by a signal; what runs goes on.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// A sweep that runs.
+pub struct Scheduler<'a> {
+    config: &'a Config,
+    /// The policy's file.
+    policy: &'a Path,
+    nagios: NagiosState,
+    ledger: Box<dyn Ledger>,
+    report: SweepReport<'a>,
+    queue: Vec<QueuedObject>,
+    started: Vec<StartedWorker>,
+    /// When the gates of dead workers were asked last.
+    asked: Option<Instant>,
+}
+
+/// An object whose turn has not come.
+struct QueuedObject {
+    key: ObjectKey,
+    tries: u32,
+}
+
+/// A worker of ours.
+struct StartedWorker {
+    object: QueuedObject,
+    missed: MissedRepair,
+    host: String,
+    job: JobId,
+    at: SystemTime,
+    worker: Child,
+}
+
+impl<'a> Scheduler<'a> {
+    /// A sweep of all faults that Nagios shows.
+    pub fn new(
+        config: &'a Config,
+        policy: &'a Path,
+        nagios: NagiosState,
+        ledger: Box<dyn Ledger>,
+        report: SweepReport<'a>,
+    ) -> Scheduler<'a> {
+        let keys = nagios.oldest_first().into_iter();
+        let queue = keys.map(|key| QueuedObject { key, tries: 0 }).collect();
+        let (started, asked) = (Vec::new(), None);
+        Scheduler { config, policy, nagios, ledger, report, queue, started, asked }
+    }
+
+    /// Sweeps to the end.
+    pub fn run(mut self) -> Result<ToolResult, SweepError> {
+        let mut held = None;
+        let end = loop {
+            self.reap()?;
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                break SweepEnd::Interrupted;
+            }
+            if held.is_none() {
+                held = self.fill()?;
+            }
+            match (&held, self.started.is_empty(), self.queue.is_empty()) {
+                (Some(why), true, _) => break SweepEnd::Held(why.clone()),
+                (None, true, true) => break SweepEnd::Done,
+                _ => thread::sleep(PAUSE),
+            }
+        };
+        let running: Vec<String> =
+            self.started.iter().map(|started| started.job.to_string()).collect();
+        Ok(self.report.end(&end, self.queue.len(), &running))
+    }
+
+    /// Offers objects, the oldest fault first, while there is room. Returns a limit that holds for
+    /// all of them.
+    fn fill(&mut self) -> Result<Option<String>, ledger::Error> {
+        if self.queue.is_empty() {
+            return Ok(None);
+        }
+        let now = SystemTime::now();
+        let unfit = match self.nagios.refresh() {
+            Ok(()) => self.nagios.unfit(now),
+            Err(why) => Some(why.to_string()),
+        };
+        if unfit.is_some() {
+            return Ok(unfit);
+        }
+        if let Some(pause) = self.ledger.pauses(now)?.into_iter().find(|pause| pause.host.is_none())
+        {
+            let left = pause.until.map(|until| until.duration_since(now).unwrap_or_default());
+            let paused = Reason::Paused { by: pause.by, reason: pause.reason, left };
+            return Ok(Some(paused.to_string()));
+        }
+        self.ask_about_dead_workers()?;
+        let (mut busy, mut room) = self.room(now)?;
+        let mut at = 0;
+        while room > 0
+            && let Some(QueuedObject { key, .. }) = self.queue.get(at)
+        {
+            if busy.contains(&key.0) {
+                at += 1;
+                continue;
+            }
+            let host = key.0.clone();
+            match self.offer(at)? {
+                OfferResult::Done => {}
+                OfferResult::Started => {
+                    busy.insert(host);
+                    room -= 1;
+                }
+                OfferResult::HostBusy => at += 1,
+                OfferResult::NoSlot => break,
+                OfferResult::Held(why) => return Ok(Some(why)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The hosts on which a repair runs, and the number of repairs that may be started.
+    fn room(&mut self, now: SystemTime) -> Result<(HashSet<Vec<u8>>, u32), ledger::Error> {
+        let mut busy: HashSet<Vec<u8>> =
+            self.started.iter().map(|ours| ours.host.clone().into_bytes()).collect();
+        let running = self.ledger.running()?;
+        busy.extend(running.iter().map(|Running { record, .. }| record.host.clone().into_bytes()));
+        let is_ours = |running: &&Running| {
+            self.started.iter().any(|ours| ours.job.as_str() == running.record.job)
+        };
+        let ours_on_record = running.iter().filter(is_ours).count();
+        let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
+        // A worker of ours that has not reserved yet takes its slot all the same.
+        let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
+        let taken = on_record
+            .saturating_sub(count(ours_on_record))
+            .saturating_add(count(self.started.len()));
+        Ok((busy, self.config.policy.fleet.running.saturating_sub(taken)))
+    }
+
+    /// Asks the gates for the outcome of repairs without a worker; their hosts are free then.
+    fn ask_about_dead_workers(&mut self) -> Result<(), ledger::Error> {
+        if self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
+            return Ok(());
+        }
+        self.asked = Some(Instant::now());
+        for Running { record, alive } in self.ledger.running()? {
+            if alive {
+                continue;
+            }
+            let address =
+                self.nagios.address(record.host.as_bytes()).unwrap_or(&record.host).to_owned();
+            let event = Event::new(
+                &record.host,
+                record.service.as_deref(),
+                ObjectState::Critical,
+                StateType::Hard,
+                1,
+            );
+            let policy = self.policy.to_owned();
+            let call = Invocation { event, address, options: Options::background(policy) };
+            worker::close_abandoned(self.ledger.as_mut(), &call, self.config)?;
+        }
+        Ok(())
+    }
+
+    /// Offers the object at this place of the queue.
+    fn offer(&mut self, at: usize) -> Result<OfferResult, ledger::Error> {
+        let Some(QueuedObject { key, .. }) = self.queue.get(at) else {
+            return Ok(OfferResult::NoSlot);
+        };
+        let Some(object) = self.nagios.snapshot.faults.get(key) else {
+            let text = "it is in order again".to_owned();
+            return Ok(self.done(at, SweepOutcome::Recovered, None, text, None));
+        };
+        let assessor = Assessor { config: self.config, policy: self.policy, nagios: &self.nagios };
+        let slots = self.config.policy.fleet.running;
+        Ok(match assessor.assess(object, Some(self.ledger.as_mut()), SystemTime::now())? {
+            Candidate::NotCovered => {
+                self.queue.remove(at);
+                OfferResult::Done
+            }
+            Candidate::Ineligible(why) => {
+                self.done(at, SweepOutcome::LeftAlone, Some(why.code()), why.to_string(), None)
+            }
+            Candidate::Unfit(why) => self.done(at, SweepOutcome::Refused, Some("unfit"), why, None),
+            Candidate::Refused(missed, why, call) => match why {
+                Reason::FleetRunning(_) if slots > 0 => OfferResult::NoSlot,
+                Reason::AlreadyRunning { .. } => OfferResult::HostBusy,
+                Reason::FleetRunning(_)
+                | Reason::FleetStarted { .. }
+                | Reason::FleetShare { .. } => OfferResult::Held(why.to_string()),
+                _ => {
+                    self.record_trouble(&why, &call)?;
+                    let (code, text) = (why.code().as_str(), why.to_string());
+                    self.done(at, SweepOutcome::Refused, Some(code), text, Some(missed))
+                }
+            },
+            Candidate::Offered(missed, call) => self.start(at, missed, &call),
+        })
+    }
+
+    fn start(&mut self, at: usize, missed: MissedRepair, worker: &WorkerCall) -> OfferResult {
+        let begun = job::new().map_err(|why| format!("/dev/urandom: {why}")).and_then(|job| {
+            let child = handler::start_worker(&job, &worker.argv).map_err(|why| why.to_string())?;
+            Ok((job, child))
+        });
+        let (job, child) = match begun {
+            Ok(begun) => begun,
+            Err(why) => return OfferResult::Held(why),
+        };
+        let mut object = self.queue.remove(at);
+        object.tries += 1;
+        let host = worker.call.event.host.clone();
+        let at = SystemTime::now();
+        self.started.push(StartedWorker { object, missed, host, job, at, worker: child });
+        OfferResult::Started
+    }
+
+    /// Records that the fault is still there, if an incident's budget or its breaker refuses: these
+    /// end after a time without a fault, and no record would look like that.
+    fn record_trouble(&mut self, why: &Reason, call: &Invocation) -> Result<(), ledger::Error> {
+        if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
+            return Ok(());
+        }
+        let Ok(job) = job::new() else { return Ok(()) };
+        let fleet_window = self.config.policy.fleet.started.per;
+        let claim = Claim {
+            job: &job,
+            event: &call.event,
+            lease: Duration::ZERO,
+            fleet_window,
+            observed: None,
+        };
+        self.ledger
+            .reserve(&claim, &SystemTime::now, &|_| Decision::NoAction(why.clone()))
+            .map(drop)
+    }
+
+    /// Takes an object from the queue and reports its outcome.
+    fn done(
+        &mut self,
+        at: usize,
+        outcome: SweepOutcome,
+        code: Option<&'static str>,
+        text: String,
+        missed: Option<MissedRepair>,
+    ) -> OfferResult {
+        let key = self.queue.remove(at).key;
+        let missed = missed.map(|missed| missed.to_string());
+        self.report.row(SweepRow { key, outcome, code, text, missed, job: None });
+        OfferResult::Done
+    }
+
+    /// Finds workers of ours that have ended, and what is on record of them.
+    fn reap(&mut self) -> Result<(), ledger::Error> {
+        let mut at = 0;
+        while let Some(started) = self.started.get_mut(at) {
+            let how = match started.worker.try_wait() {
+                Ok(None) => {
+                    at += 1;
+                    continue;
+                }
+                Ok(Some(status)) => status.to_string(),
+                Err(why) => why.to_string(),
+            };
+            let started = self.started.remove(at);
+            self.ended(started, &how)?;
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, started: StartedWorker, how: &str) -> Result<(), ledger::Error> {
+        let StartedWorker { object, missed, job, at, .. } = started;
+        let (outcome, code, text) = if let Some(record) = self.ledger.repair_of(&job)? {
+            match record.outcome {
+                Some(outcome) => (outcome.into(), None, record.text),
+                None => (
+                    SweepOutcome::Unknown,
+                    Some("worker-died"),
+                    format!("its worker died ({how}); the next sweep asks its gate"),
+                ),
+            }
+        } else if let Some(refusal) = self.ledger.refusal_of(&job, at)? {
+            let passing = refusal.reason.code().is_some_and(ReasonCode::is_shared_limit);
+            if passing && object.tries < MOST_TRIES {
+                self.queue.insert(0, object);
+                return Ok(());
+            }
+            (SweepOutcome::Refused, None, refusal.text)
+        } else {
+            (
+                SweepOutcome::CouldNotRun,
+                Some("no-record"),
+                format!("its worker left no record ({how}); syslog has its reason"),
+            )
+        };
+        let (missed, job) = (Some(missed.to_string()), Some(job.to_string()));
+        self.report.row(SweepRow { key: object.key, outcome, code, text, missed, job });
+        Ok(())
+    }
+}
+
+/// The result of one offer.
+enum OfferResult {
+    /// The object needs no more attention.
+    Done,
+    /// A worker was started.
+    Started,
+    /// Another repair runs on its host.
+    HostBusy,
+    /// The fleet's limit of running repairs is reached.
+    NoSlot,
+    /// A limit that holds for all objects.
+    Held(String),
+}

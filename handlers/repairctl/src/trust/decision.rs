@@ -1,0 +1,129 @@
+//! What to do about the key that a host shows. Pure: the wish, the keys on file and the keys shown
+//! come in as values.
+
+use std::slice;
+
+use transport::known_hosts::{HostKeyCheck, RecordedHostKeys};
+
+/// What the admin asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct TrustOptions {
+    /// The key was named by its fingerprint.
+    pub named: bool,
+    /// Other keys on file are to be removed.
+    pub replace: bool,
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum TrustAction {
+    /// Nothing to do: a repair believes what was asked for, and nothing else.
+    Keep,
+    /// Record the key as the only one.
+    Record,
+    /// Refuse: none of the keys on file is shown.
+    Changed,
+    /// Refuse: the host shows a key on file, and other keys are on file as well.
+    Others,
+    /// Refuse: the key is revoked, here.
+    Revoked(String),
+}
+
+/// Decides about `key`, one of those `shown`. Unless it is named or replaces others, any key that
+/// the host shows is good.
+pub fn decide(
+    options: TrustOptions,
+    on_file: &RecordedHostKeys,
+    key: &[u8],
+    shown: &[&[u8]],
+) -> TrustAction {
+    let good = if options.named || options.replace { slice::from_ref(&key) } else { shown };
+    let trusted = |key: &&[u8]| on_file.check(key) == HostKeyCheck::Trusted;
+    if good.iter().any(trusted) && on_file.besides(good).next().is_none() {
+        return TrustAction::Keep;
+    }
+    match on_file.check(key) {
+        HostKeyCheck::Revoked(place) => TrustAction::Revoked(place),
+        _ if options.replace || on_file.places().next().is_none() => TrustAction::Record,
+        _ if shown.iter().any(trusted) => TrustAction::Others,
+        _ => TrustAction::Changed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64ct::{Base64, Encoding};
+    use transport::known_hosts::{HostKeyNames, KnownHostsText, look_up};
+
+    use super::*;
+
+    const NEW: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+    const OLD: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHs2iZy3KsEfXLURrAwCmHb+uYSCxyD9n50+4iRaeek6";
+
+    fn on_file(text: &str) -> RecordedHostKeys {
+        look_up(
+            &[KnownHostsText { name: "f", text: text.as_bytes() }],
+            &HostKeyNames::new("web1", "192.0.2.1", 22),
+        )
+    }
+
+    /// A key as the host sends it.
+    fn blob(key: &str) -> Vec<u8> {
+        Base64::decode_vec(key.split(' ').nth(1).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn keeps_the_file_only_when_a_repair_believes_exactly_what_was_asked_for() {
+        use TrustAction::{Changed, Keep, Others, Record};
+        let (new, old) = (blob(NEW), blob(OLD));
+        let revoked = || TrustAction::Revoked("f:1".into());
+        let line = |name: &str, key: &str| format!("{name} {key}\n");
+        let (web1_new, web1_old) = (line("web1", NEW), line("web1", OLD));
+        // On file; shown; the steps without options, with --fingerprint NEW, with --replace, with
+        // both.
+        let (only, both) = (&[new.as_slice()][..], &[new.as_slice(), old.as_slice()][..]);
+        for (text, shown, wanted) in [
+            (String::new(), only, [Record, Record, Record, Record]),
+            (String::new(), both, [Record, Record, Record, Record]),
+            (web1_new.clone(), only, [Keep, Keep, Keep, Keep]),
+            (web1_new.clone(), both, [Keep, Keep, Keep, Keep]),
+            (web1_old.clone(), only, [Changed, Changed, Record, Record]),
+            (web1_old.clone(), both, [Keep, Others, Record, Record]),
+            (format!("{web1_old}{web1_new}"), only, [Others, Others, Record, Record]),
+            (format!("{web1_old}{web1_new}"), both, [Keep, Others, Record, Record]),
+            // By a pattern, and by the address.
+            (line("web*", OLD), both, [Keep, Others, Record, Record]),
+            (line("192.0.2.1", NEW), both, [Keep, Keep, Keep, Keep]),
+            (line("192.0.2.1", OLD), only, [Changed, Changed, Record, Record]),
+            // The name has a key, so a repair does not look under the address.
+            (format!("{web1_new}{}", line("192.0.2.1", OLD)), both, [Keep, Keep, Keep, Keep]),
+            (line("@cert-authority *", OLD), both, [Record, Record, Record, Record]),
+            (line("@revoked *", NEW), both, [revoked(), revoked(), revoked(), revoked()]),
+            (
+                format!("{}{web1_new}", line("@revoked *", NEW)),
+                only,
+                [revoked(), revoked(), revoked(), revoked()],
+            ),
+            (
+                format!("{}{web1_old}", line("@revoked *", NEW)),
+                both,
+                [Keep, revoked(), revoked(), revoked()],
+            ),
+            // A revoked key is still on file: the `ssh` program refuses the host for it.
+            (
+                format!("{}{web1_new}{web1_old}", line("@revoked *", OLD)),
+                both,
+                [Others, Others, Record, Record],
+            ),
+        ] {
+            let wishes = [(false, false), (true, false), (false, true), (true, true)];
+            let steps = wishes.map(|(named, replace)| {
+                decide(TrustOptions { named, replace }, &on_file(&text), &new, shown)
+            });
+            assert_eq!(steps, wanted, "{} shown, on file:\n{text}", shown.len());
+        }
+    }
+}

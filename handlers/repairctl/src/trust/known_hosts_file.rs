@@ -1,0 +1,210 @@
+//! Changes known_hosts on disk: atomically, one change at a time. Everything else in it is kept.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use plugin_kit::Problem;
+use safe_file::Directory;
+use transport::known_hosts::{SharedLine, remove_host};
+
+/// How long another process that records a key is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest known_hosts, in bytes; 10,000 hosts take 5 MB.
+const LONGEST: u64 = 64 << 20;
+
+/// Why no key is recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum KnownHostsFileError {
+    /// The list in the policy is empty.
+    #[error("the policy names no known_hosts file to record the key in: see ssh.known_hosts")]
+    NoFile,
+    /// The file cannot be read or replaced.
+    #[error("cannot write {path}: {why}{}; nothing was recorded", next_step(.why))]
+    Unwritable { path: PathBuf, why: io::Error },
+    /// A line holds the key of this host and of others.
+    #[error(
+        "{path}:{line} covers {names} by a pattern that is for other hosts too: change that line \
+         by hand; nothing was recorded"
+    )]
+    Pattern { path: PathBuf, line: usize, names: String },
+    /// Another account made the link, so root does not write where it leads.
+    #[error(
+        "{path} is a link that uid {owner} has made: name the file itself in the policy; nothing \
+         was recorded"
+    )]
+    Link { path: PathBuf, owner: u32 },
+}
+
+impl From<KnownHostsFileError> for Problem {
+    fn from(error: KnownHostsFileError) -> Problem {
+        Problem::failed(error)
+    }
+}
+
+fn next_step(why: &io::Error) -> &'static str {
+    match why.kind() {
+        ErrorKind::PermissionDenied => "; try it as root, with sudo",
+        _ => "",
+    }
+}
+
+fn failed(path: &Path, why: impl Into<io::Error>) -> KnownHostsFileError {
+    KnownHostsFileError::Unwritable { path: path.to_owned(), why: why.into() }
+}
+
+/// Checks that these files can be read safely and the first of them can be changed, before a
+/// person is asked anything.
+pub fn check(files: &[PathBuf]) -> Result<(), KnownHostsFileError> {
+    let first = files.first().ok_or(KnownHostsFileError::NoFile)?;
+    let directory = KnownHostsFile::of(first)?.directory;
+    rustix::fs::access(directory.path(), rustix::fs::Access::WRITE_OK)
+        .map_err(|why| failed(first, why))?;
+    files.iter().try_for_each(|file| KnownHostsFile::of(file).map(drop))
+}
+
+/// Records `key` (type and base64) as the only key under exactly this name, and removes the keys
+/// under `former`, the name of those it replaces.
+pub fn pin(
+    path: &Path,
+    name: &str,
+    former: Option<&str>,
+    key: &str,
+) -> Result<(), KnownHostsFileError> {
+    let file = KnownHostsFile::of(path)?;
+    // Two that record at the same time would lose one of the keys.
+    let _lock = file.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
+    let before = file.read().map_err(|why| failed(path, why))?;
+    let names: Vec<&str> = [name].into_iter().chain(former).collect();
+    let mut text = remove_host(&before, &names).map_err(|SharedLine(line)| {
+        KnownHostsFileError::Pattern { path: path.to_owned(), line, names: names.join(" or ") }
+    })?;
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text.extend(format!("{name} {key}\n").as_bytes());
+    file.replace(&text).map_err(|why| failed(path, why))
+}
+
+/// The file and its directory, which nobody but root and us can change.
+struct KnownHostsFile {
+    directory: Directory,
+    path: PathBuf,
+}
+
+impl KnownHostsFile {
+    /// Follows a link, so that it stays one; but not one of another account, which could lead root
+    /// anywhere.
+    fn of(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
+        let ours = [0, rustix::process::geteuid().as_raw()];
+        let file = KnownHostsFile::without_links(path)?;
+        match file.directory.metadata(file.name()) {
+            Ok(link) if link.is_symlink() && !ours.contains(&link.uid()) => {
+                Err(KnownHostsFileError::Link { path: path.to_owned(), owner: link.uid() })
+            }
+            Ok(link) if link.is_symlink() => {
+                let target = fs::canonicalize(path).map_err(|why| failed(path, why))?;
+                KnownHostsFile::without_links(&target)
+            }
+            _ => Ok(file),
+        }
+    }
+
+    fn without_links(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
+        let directory = Directory::open(path.parent().unwrap_or(Path::new("/")))
+            .map_err(|why| failed(path, why))?;
+        Ok(KnownHostsFile { directory, path: path.to_owned() })
+    }
+
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    fn read(&self) -> io::Result<Vec<u8>> {
+        match self.directory.read(self.name(), LONGEST) {
+            Err(why) if why.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            read => Ok(read?),
+        }
+    }
+
+    /// Keeps mode and owner; everybody can read a new file, for host keys are not secret.
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        let was = self.directory.metadata(self.name()).ok();
+        let mode = was.as_ref().map_or(0o644, |was| was.mode() & 0o7777);
+        Ok(self.directory.replace(
+            self.name(),
+            text,
+            mode,
+            was.map(|was| (was.uid(), was.gid())),
+        )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+
+    #[test]
+    fn everything_else_is_kept_and_the_name_has_one_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        pin(&file, "web1", None, KEY).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o644);
+        fs::write(&file, format!("# ours\nweb2 {KEY}\nweb1,alias ssh-rsa old\n@revoked * {KEY}"))
+            .unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        pin(&file, "web1", None, KEY).unwrap();
+        let wanted =
+            format!("# ours\nweb2 {KEY}\nalias ssh-rsa old\n@revoked * {KEY}\nweb1 {KEY}\n");
+        assert_eq!(fs::read_to_string(&file).unwrap(), wanted);
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
+        fs::write(&file, format!("web* {KEY}\n")).unwrap();
+        assert!(
+            pin(&file, "web1", None, KEY)
+                .unwrap_err()
+                .to_string()
+                .contains("known_hosts:1 covers web1")
+        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn a_link_stays_one_unless_somebody_else_has_made_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("elsewhere"), dir.path().join("known_hosts"));
+        fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        pin(&link, "web1", None, KEY).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+        assert!(
+            pin(&link, "web2", None, KEY)
+                .unwrap_err()
+                .to_string()
+                .contains("a link that uid 65534 has made")
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
+    }
+
+    #[test]
+    fn many_at_the_same_time_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let file = &file;
+                scope.spawn(move || pin(file, &format!("web{n}"), None, KEY).unwrap());
+            }
+        });
+        assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 8);
+    }
+}

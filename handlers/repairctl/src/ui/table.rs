@@ -1,0 +1,105 @@
+//! Lists: a table on a terminal, lines with tabs when piped.
+
+use plugin_kit::{Out, clean};
+
+use super::tone::Tone;
+
+/// The widest column: one long name does not push the others off the screen.
+const WIDEST: usize = 60;
+
+/// Rows under headings. Cells are cleaned when they are added.
+#[derive(Debug)]
+pub struct Table {
+    headings: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// One cell, and how it looks on a terminal.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A cell with its tone.
+    pub fn toned(text: impl AsRef<str>, tone: Tone) -> Cell {
+        Cell { text: clean(text.as_ref()), tone }
+    }
+
+    /// Its text in its tone, when `out` may use colours.
+    pub fn paint(&self, out: &Out) -> String {
+        self.tone.paint(&self.text, out)
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell::toned(text, Tone::Plain)
+    }
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new<const N: usize>(headings: [&'static str; N]) -> Table {
+        Table { headings: headings.to_vec(), rows: Vec::new() }
+    }
+
+    /// One more row.
+    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        self.rows.push(cells.to_vec());
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Writes it: with headings and columns for people, as bare lines with tabs for programs.
+    pub fn write(&self, out: &mut Out) {
+        if !out.is_terminal() {
+            for row in &self.rows {
+                out.line(row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join("\t"));
+            }
+            return;
+        }
+        let widths = self.widths();
+        let headings: Vec<Cell> =
+            self.headings.iter().map(|text| Cell::toned(text, Tone::Faint)).collect();
+        for row in std::iter::once(&headings).chain(&self.rows) {
+            let mut line = String::new();
+            for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let last = at + 1 == row.len();
+                let pad =
+                    if last { 0 } else { width.saturating_sub(cell.text.chars().count()) + 2 };
+                line.push_str(&cell.paint(out));
+                line.push_str(&" ".repeat(pad));
+            }
+            out.line(line);
+        }
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> =
+            self.headings.iter().map(|text| text.chars().count()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.text.chars().count().min(WIDEST));
+            }
+        }
+        widths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_long_name_does_not_push_the_others_away() {
+        let mut table = Table::new(["OBJECT", "REPAIR"]);
+        table.row(["web1".into(), "httpd".into()]);
+        table.row(["x".repeat(3000).into(), "httpd".into()]);
+        assert_eq!(table.widths(), [WIDEST, 6]);
+    }
+}

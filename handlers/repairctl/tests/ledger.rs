@@ -1,0 +1,82 @@
+//! `repairctl ledger migrate` on a ledger that version 7740e3e wrote.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use rusqlite::Connection;
+use serde_json::json;
+use tempfile::TempDir;
+
+const OLD_LEDGER: &str = include_str!("../../ledger/tests/old/7740e3e.sql");
+
+struct OldSite(TempDir);
+
+impl OldSite {
+    fn new() -> OldSite {
+        let site = OldSite(tempfile::tempdir().unwrap());
+        let repairs =
+            json!({"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"]}});
+        let policy = json!({"ledger": site.at("ledger.sqlite"), "repairs": repairs});
+        fs::write(site.at("policy.json"), policy.to_string()).unwrap();
+        Connection::open(site.at("ledger.sqlite")).unwrap().execute_batch(OLD_LEDGER).unwrap();
+        fs::set_permissions(site.at("ledger.sqlite"), Permissions::from_mode(0o600)).unwrap();
+        site
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The exit code of repairctl and all it prints.
+    fn repairctl(&self, args: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
+        let done = command.arg("--policy").arg(self.at("policy.json")).args(args).output().unwrap();
+        let text = [done.stdout, done.stderr].concat();
+        (done.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+}
+
+#[test]
+fn migrates_an_old_ledger_once_and_shows_its_records() {
+    let site = OldSite::new();
+    let (code, text) = site.repairctl(&["history"]);
+    assert!(code == 3 && text.contains("repairctl ledger migrate"), "{code}: {text}");
+    let (code, text) = site.repairctl(&["ledger", "migrate"]);
+    assert!(code == 0 && text.contains("ledger.sqlite.schema-1"), "{code}: {text}");
+    assert!(site.at("ledger.sqlite.schema-1").exists());
+    let (code, text) = site.repairctl(&["ledger", "migrate"]);
+    assert!(code == 0 && text.contains("already"), "{code}: {text}");
+    let (_, text) = site.repairctl(&["history"]);
+    assert!(text.contains("web2") && text.contains("Käse & Brot"), "{text}");
+    let (code, text) = site.repairctl(&["show", "6ab2c001"]);
+    assert!(code == 0 && text.contains("power-cycle at hypervisor1"), "{code}: {text}");
+    let (_, text) = site.repairctl(&["show", "--json", "6ab2c001"]);
+    assert!(text.contains("\"step\": \"notified\""), "{text}");
+}
+
+#[test]
+fn waits_for_a_worker_of_the_old_version() {
+    let site = OldSite::new();
+    fs::create_dir(site.at("ledger.sqlite.jobs")).unwrap();
+    let job = "6ab2c005-4f3a9c2b11d05e05";
+    let worker = File::create(site.at("ledger.sqlite.jobs").join(job)).unwrap();
+    worker.lock().unwrap();
+    let (code, text) = site.repairctl(&["ledger", "migrate"]);
+    assert!(code == 2 && text.contains(job), "{code}: {text}");
+    assert!(!site.at("ledger.sqlite.schema-1").exists());
+    drop(worker);
+    assert_eq!(site.repairctl(&["ledger", "migrate"]).0, 0);
+}
+
+#[test]
+fn creates_no_ledger() {
+    let site = OldSite::new();
+    fs::remove_file(site.at("ledger.sqlite")).unwrap();
+    let (code, text) = site.repairctl(&["ledger", "migrate"]);
+    assert!(code == 0 && text.contains("none yet"), "{code}: {text}");
+    assert!(!site.at("ledger.sqlite").exists());
+}

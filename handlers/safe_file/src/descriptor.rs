@@ -1,0 +1,24 @@
+//! Checks of an open descriptor.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Stat, fstat};
+
+use crate::error::Error;
+use crate::kind::FileKind;
+
+/// Returns the descriptor as a file if it is of the expected kind.
+pub(crate) fn expect(path: &Path, opened: OwnedFd, expected: FileKind) -> Result<File, Error> {
+    let found = FileKind::of(&stat(path, &opened)?);
+    if found == expected {
+        Ok(opened.into())
+    } else {
+        Err(Error::Kind { path: path.to_owned(), found, expected })
+    }
+}
+
+pub(crate) fn stat(path: &Path, opened: impl AsFd) -> Result<Stat, Error> {
+    fstat(opened).map_err(|why| Error::io(path, why))
+}

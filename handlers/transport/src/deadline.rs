@@ -1,0 +1,38 @@
+//! One absolute deadline for a whole request, the same for both backends.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Phase};
+
+/// The deadline of a request, and the host that its timeouts name.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestDeadline {
+    host: String,
+    started: Instant,
+    instant: Instant,
+}
+
+impl RequestDeadline {
+    pub(crate) fn new(host: &str, instant: Instant) -> RequestDeadline {
+        RequestDeadline { host: host.into(), started: Instant::now(), instant }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn instant(&self) -> Instant {
+        self.instant
+    }
+
+    /// Returns the time that is left, which is never zero.
+    pub(crate) fn left(&self, phase: Phase) -> Result<Duration, Error> {
+        let left = self.instant.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(self.timeout(phase)) } else { Ok(left) }
+    }
+
+    pub(crate) fn timeout(&self, phase: Phase) -> Error {
+        let within = self.instant.saturating_duration_since(self.started);
+        Error::Timeout { host: self.host.clone(), phase, within }
+    }
+}

@@ -1,0 +1,117 @@
+//! The private key and its passphrase, read through a descriptor that was checked first: no other
+//! account may read them.
+
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use policy_file::HostRoute;
+use ssh_key::{Algorithm, HashAlg, PrivateKey};
+
+use crate::error::Error;
+
+/// More than any private key; what is longer is something else.
+pub(crate) const LONGEST: u64 = 64 * 1024;
+
+/// A private key in the form that libssh2 takes.
+pub(crate) struct LoginKey {
+    /// The text of the file.
+    pub(crate) text: String,
+    /// Its passphrase, when it is encrypted.
+    pub(crate) passphrase: Option<String>,
+    /// Its name in messages: file and, if it can be read, fingerprint.
+    pub(crate) shown: String,
+}
+
+/// Checks that the `ssh` program can use the key without a prompt. It reads the file itself, and
+/// knows more kinds.
+pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
+    let text =
+        read_private(&route.key, |why| Error::KeyFileUnreadable { file: route.key.clone(), why })?;
+    let encrypted = PrivateKey::from_openssh(&text)
+        .map_or_else(|_| text.contains("ENCRYPTED"), |key| key.is_encrypted());
+    if encrypted {
+        let why = "the openssh transport has nobody to ask for a passphrase; load it into an \
+                   agent, or use the built-in SSH";
+        return Err(Error::Passphrase { file: route.key.clone(), why: why.into() });
+    }
+    Ok(())
+}
+
+/// Reads the key of a route and, if it is encrypted, its passphrase.
+pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
+    let file = &route.key;
+    let unreadable = |why: String| Error::KeyFileUnreadable { file: file.clone(), why };
+    let text = read_private(file, unreadable)?;
+    let unusable = |why: &str| Error::KeyFileFormat { file: file.clone(), why: why.into() };
+    if !text.trim_start().starts_with("-----BEGIN") || !text.contains("PRIVATE KEY-----") {
+        return Err(unusable(
+            "it is not a private key in OpenSSH or PEM format; is it the .pub file?",
+        ));
+    }
+    // Only libssh2 reads the older PEM files.
+    let parsed = PrivateKey::from_openssh(&text).ok();
+    if parsed.as_ref().is_some_and(|key| is_security_key(&key.algorithm())) {
+        return Err(unusable(
+            "it needs a security key, which only \"transport\": \"openssh\" can use",
+        ));
+    }
+    let encrypted =
+        parsed.as_ref().map_or_else(|| text.contains("ENCRYPTED"), PrivateKey::is_encrypted);
+    let passphrase = if encrypted { Some(read_passphrase(route)?) } else { None };
+    let fingerprint = parsed.map(|key| format!(", {}", key.fingerprint(HashAlg::Sha256)));
+    let shown = format!("key {}{}", file.display(), fingerprint.unwrap_or_default());
+    Ok(LoginKey { text, passphrase, shown })
+}
+
+fn is_security_key(algorithm: &Algorithm) -> bool {
+    matches!(algorithm, Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256)
+}
+
+fn read_passphrase(route: &HostRoute) -> Result<String, Error> {
+    let wrong = |why: String| Error::Passphrase { file: route.key.clone(), why };
+    let Some(file) = &route.passphrase_file else {
+        return Err(wrong(
+            "give its passphrase in a file of mode 0600, or use a key without one".into(),
+        ));
+    };
+    let text = read_private(file, |why| {
+        wrong(format!("passphrase file {} cannot be read: {why}", file.display()))
+    })?;
+    // One newline at the end is the editor's, all else is the passphrase.
+    let line = text
+        .strip_suffix('\n')
+        .map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(line.to_owned())
+}
+
+/// Reads a file that belongs to this user or to root, and that no other account may read (ssh(1),
+/// FILES: a key "accessible by others" is ignored).
+fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<String, Error> {
+    let open = |why: String| Error::KeyFileOpen { file: file.to_owned(), why };
+    let mut handle =
+        safe_file::open(file).map_err(|e| unreadable(io::Error::from(e).to_string()))?;
+    let metadata = handle.metadata().map_err(|e| unreadable(e.to_string()))?;
+    if metadata.mode() & 0o077 != 0 {
+        return Err(open(format!(
+            "may be used by others (mode {:04o}); chmod 600 it",
+            metadata.mode() & 0o7777
+        )));
+    }
+    let me = rustix::process::geteuid().as_raw();
+    if metadata.uid() != me && metadata.uid() != 0 {
+        // Root, who tries it by hand, must not take it away from Nagios.
+        let fix = if me == 0 { "run this as that user" } else { "chown it" };
+        return Err(open(format!(
+            "belongs to user {}, not to this user ({me}) or root; {fix}",
+            metadata.uid()
+        )));
+    }
+    let mut text = String::new();
+    handle
+        .by_ref()
+        .take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(|e| unreadable(e.to_string()))?;
+    Ok(text)
+}

@@ -1,0 +1,110 @@
+//! Removes a host from known_hosts. Pure: text in, text out.
+
+use ssh_key::known_hosts::HostPatterns;
+
+use super::patterns::covers;
+
+/// The number, from 1, of a line that covers the name by a pattern for other hosts as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("line {0} covers the name by a pattern that is for other hosts too")]
+pub struct SharedLine(pub usize);
+
+/// Returns `text` without the keys that are recorded under exactly these names. Other names of the
+/// same line keep it; comments, lines with a marker (`@revoked`, `@cert-authority`) and every other
+/// byte stay.
+///
+/// # Errors
+/// A line cannot be removed without removing it for other hosts.
+pub fn remove_host(text: &[u8], names: &[&str]) -> Result<Vec<u8>, SharedLine> {
+    let mut kept = Vec::with_capacity(text.len());
+    for (number, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
+        let mut left = line.to_vec();
+        for name in names {
+            left = without(left, &name.to_lowercase()).ok_or(SharedLine(number + 1))?;
+        }
+        kept.extend(left);
+    }
+    Ok(kept)
+}
+
+/// Returns the rest of a line, which may be empty, or `None` if a pattern for other names as well
+/// covers this one.
+fn without(line: Vec<u8>, name: &str) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(&line);
+    let first = text.split_ascii_whitespace().next().filter(|first| !first.starts_with(['#', '@']));
+    let Some((first, patterns)) =
+        first.and_then(|first| Some((first, first.parse::<HostPatterns>().ok()?)))
+    else {
+        return Some(line);
+    };
+    if !covers(&patterns, name) {
+        return Some(line);
+    }
+    let HostPatterns::Patterns(all) = patterns else { return Some(Vec::new()) };
+    let others: Vec<String> =
+        all.into_iter().filter(|pattern| pattern.to_lowercase() != name).collect();
+    if others.iter().all(|pattern| pattern.starts_with('!')) {
+        return Some(Vec::new());
+    }
+    let less = others.join(",");
+    if covers(&HostPatterns::Patterns(others), name) {
+        return None;
+    }
+    let start = text.find(first).unwrap_or_default();
+    let rest = line.get(start + first.len()..).unwrap_or_default();
+    Some([less.as_bytes(), rest].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use hmac::{Hmac, Mac};
+    use sha1::Sha1;
+
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
+
+    fn removed(text: &str) -> Result<String, SharedLine> {
+        remove_host(text.as_bytes(), &["Web1"]).map(|kept| String::from_utf8(kept).unwrap())
+    }
+
+    #[test]
+    fn removes_only_this_name() {
+        let text = format!(
+            "# web1 is old\nweb1 {KEY}\nweb10 {KEY} web1\n[web1]:22 {KEY}\n@revoked web1 \
+            {KEY}\n\nWEB1 {KEY}"
+        );
+        let left =
+            format!("# web1 is old\nweb10 {KEY} web1\n[web1]:22 {KEY}\n@revoked web1 {KEY}\n\n");
+        assert_eq!(removed(&text), Ok(left));
+        assert_eq!(
+            removed(&format!("web2,web1,192.0.2.1 {KEY} note\n")),
+            Ok(format!("web2,192.0.2.1 {KEY} note\n"))
+        );
+        assert_eq!(removed(&format!("  web1,web2 {KEY}\n")), Ok(format!("web2 {KEY}\n")));
+        let both = remove_host(
+            format!("web1,192.0.2.1 {KEY}\n192.0.2.1,db1 {KEY}\n").as_bytes(),
+            &["web1", "192.0.2.1"],
+        );
+        assert_eq!(both, Ok(format!("db1 {KEY}\n").into_bytes()));
+    }
+
+    #[test]
+    fn removes_hashed_name_but_never_a_wildcard() {
+        let hashed = |name: &str| {
+            let salt = vec![7; 20];
+            let mac = Hmac::<Sha1>::new_from_slice(&salt)
+                .unwrap()
+                .chain_update(name)
+                .finalize()
+                .into_bytes();
+            HostPatterns::HashedName { salt, hash: mac.into() }.to_string()
+        };
+        let other = format!("{} {KEY}\n", hashed("web2"));
+        assert_eq!(removed(&format!("{} {KEY}\n{other}", hashed("web1"))), Ok(other));
+        assert_eq!(removed(&format!("a {KEY}\nweb* {KEY}\n")), Err(SharedLine(2)));
+        assert_eq!(removed(&format!("web1,web* {KEY}\n")), Err(SharedLine(1)));
+        assert_eq!(removed(&format!("web*,!web1 {KEY}\n")), Ok(format!("web*,!web1 {KEY}\n")));
+    }
+}

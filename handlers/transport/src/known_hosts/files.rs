@@ -1,0 +1,67 @@
+//! The known_hosts files of a route.
+
+use std::io::{self, ErrorKind};
+
+use policy_file::HostRoute;
+
+use super::parse::{KnownHostsText, look_up};
+use super::patterns::HostKeyNames;
+use super::recorded::{HostKeyStatus, RecordedHostKeys};
+use crate::error::Error;
+use crate::route::{address_and_port, keyscan_command, known_hosts_files};
+
+/// The limit of bytes of known_hosts: 10,000 hosts take 5 MB.
+const LONGEST: u64 = 64 << 20;
+
+/// Reads the keys that the files of a route record for its host.
+pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
+    let mut texts = Vec::new();
+    for file in &route.known_hosts {
+        match safe_file::read(file, LONGEST, None).map_err(io::Error::from) {
+            Ok(text) => texts.push((file.display().to_string(), text)),
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::KnownHosts { file: file.clone(), why: e.to_string() }),
+        }
+    }
+    let files: Vec<_> = texts.iter().map(|(name, text)| KnownHostsText { name, text }).collect();
+    let recorded = look_up(&files, &HostKeyNames::new(&route.host, &route.address, route.port));
+    if !recorded.is_empty() {
+        return Ok(recorded);
+    }
+    Err(Error::KnownHostsEmpty {
+        host: route.host.clone(),
+        files: known_hosts_files(route),
+        state: if files.is_empty() { "does not exist" } else { "holds no host key" },
+        keyscan: keyscan_command(route),
+    })
+}
+
+/// Returns the host key algorithms to offer, best first and with commas, or why there is no use in
+/// connecting.
+pub(crate) fn algorithms(route: &HostRoute, recorded: &RecordedHostKeys) -> Result<String, Error> {
+    let host = route.host.clone();
+    match recorded.status() {
+        HostKeyStatus::Revoked(place) => return Err(Error::HostKeyRevoked { host, place }),
+        HostKeyStatus::AuthorityOnly(place) => {
+            return Err(Error::CertAuthorityOnly { host, place });
+        }
+        HostKeyStatus::Unknown => {
+            let mut files = known_hosts_files(route);
+            if let Some(place) = recorded.malformed().first() {
+                files.push_str(&format!(" ({place} names it, but holds no key that can be read)"));
+            }
+            return Err(Error::HostKeyUnknown { host, files, keyscan: keyscan_command(route) });
+        }
+        HostKeyStatus::Known => {}
+    }
+    let algorithms = recorded.algorithms();
+    if algorithms.is_empty() {
+        return Err(Error::NoCommonAlgorithm {
+            host,
+            address: address_and_port(route),
+            wanted: recorded.describe(),
+            detail: "the built-in SSH knows no such type".into(),
+        });
+    }
+    Ok(algorithms.join(","))
+}

@@ -1,0 +1,97 @@
+//! The output of a host, bounded, until it is an answer or not. Both backends share it.
+
+use std::time::Duration;
+
+use crate::answer::Answer;
+use crate::error::{Error, Phase};
+use crate::frame::{has_frame, read_answer};
+use crate::lines::OutputLines;
+use crate::request::Request;
+use crate::text::quoted;
+
+/// The limit of bytes of stdout. A gate limits its own output far below.
+const MAX_STDOUT: usize = 256 * 1024;
+/// The bytes of stderr that are kept for messages.
+const MAX_STDERR: usize = 4 * 1024;
+/// Time to wait for the end of the output after the answer. A daemon that a repair has started may
+/// hold it open for ever.
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
+
+/// The output of the gate's command, and how the command ended.
+pub(crate) struct ResponseBuffer {
+    stdout: Vec<u8>,
+    lines: OutputLines,
+    stderr: Vec<u8>,
+    answered: bool,
+    /// The output is over its limit. The rest is not read.
+    pub(crate) overflowed: bool,
+    /// How the command ended, for a message only.
+    pub(crate) ending: Option<String>,
+}
+
+impl ResponseBuffer {
+    pub(crate) fn new() -> ResponseBuffer {
+        let (stdout, stderr, lines) = (Vec::new(), Vec::new(), OutputLines::of_gate());
+        ResponseBuffer { stdout, lines, stderr, answered: false, overflowed: false, ending: None }
+    }
+
+    pub(crate) fn push_stdout(&mut self, bytes: &[u8], progress: &mut dyn FnMut(&str)) {
+        if self.stdout.len() + bytes.len() > MAX_STDOUT {
+            self.overflowed = true;
+            return;
+        }
+        self.stdout.extend_from_slice(bytes);
+        self.lines.push(bytes, progress);
+        if bytes.contains(&b'\n') {
+            self.answered = has_frame(&self.stdout);
+        }
+    }
+
+    pub(crate) fn push_stderr(&mut self, bytes: &[u8]) {
+        let room = MAX_STDERR.saturating_sub(self.stderr.len()).min(bytes.len());
+        self.stderr.extend_from_slice(bytes.get(..room).unwrap_or_default());
+    }
+
+    /// Whether a whole frame has arrived, so that only the end is missing.
+    pub(crate) fn answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout had any
+    /// output.
+    pub(crate) fn remove_mark(&mut self, mark: &str) -> bool {
+        let had_output = !self.stdout.is_empty();
+        let end = self.stdout.iter().position(|byte| *byte == b'\n').unwrap_or_default();
+        if self.stdout.get(..end).is_some_and(|line| line.ends_with(mark.as_bytes())) {
+            self.stdout.drain(..=end);
+        }
+        had_output
+    }
+
+    /// Returns the beginning of stderr, as the end of a sentence.
+    pub(crate) fn stderr_excerpt(&self) -> String {
+        if self.stderr.is_empty() {
+            return String::new();
+        }
+        format!("; stderr says, unverified: {}", quoted(&self.stderr))
+    }
+
+    /// Returns the answer, or why there is none, with stderr and the end of the command.
+    pub(crate) fn answer(
+        self,
+        host: &str,
+        request: &Request,
+        phase: Phase,
+    ) -> Result<Answer, Error> {
+        let failed =
+            |why| Error::NotFramed { host: host.into(), request: request.to_string(), why, phase };
+        if self.overflowed {
+            return Err(failed(format!("it is longer than {} KiB", MAX_STDOUT / 1024)));
+        }
+        let stderr = self.stderr_excerpt();
+        read_answer(request, &self.stdout).map_err(|why| {
+            let ending = self.ending.map(|ending| format!("; {ending}")).unwrap_or_default();
+            failed(format!("{why}{stderr}{ending}"))
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! A libssh2 session without blocking: poll(2) drives every step until it is done or the deadline
+//! has passed.
+
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use ssh2::{BlockDirections, ErrorCode, Session};
+
+use super::relay::{self, ReceiveLimit, Remote};
+use super::watchdog::Watchdog;
+use crate::deadline::RequestDeadline;
+use crate::error::{Error, Phase};
+use crate::text::clean;
+
+/// Error numbers of libssh2.h that need handling of their own.
+pub(crate) mod code {
+    pub(crate) const SOCKET_SEND: i32 = -7;
+    pub(crate) const SOCKET_DISCONNECT: i32 = -13;
+    pub(crate) const FILE: i32 = -16;
+    pub(crate) const METHOD_NONE: i32 = -17;
+    pub(crate) const AUTHENTICATION_FAILED: i32 = -18;
+    pub(crate) const PUBLICKEY_UNVERIFIED: i32 = -19;
+    pub(crate) const CHANNEL_FAILURE: i32 = -21;
+    pub(crate) const CHANNEL_REQUEST_DENIED: i32 = -22;
+    pub(crate) const CHANNEL_CLOSED: i32 = -26;
+    pub(crate) const AGAIN: i32 = -37;
+    pub(crate) const SOCKET_RECV: i32 = -43;
+    pub(crate) const KEYFILE_AUTH_FAILED: i32 = -48;
+}
+
+/// The limit of bytes from a host before the login: keys and a banner are a few KiB.
+const LOGIN_LIMIT: usize = 1024 * 1024;
+/// The limit of bytes from a host for one request, most of it stderr that is read and discarded.
+const REQUEST_LIMIT: usize = 32 * 1024 * 1024;
+/// The number of unanswered keepalive requests after which a connection counts as cut.
+const MAX_UNANSWERED: u32 = 4;
+
+/// A session on a socket, with the deadline of the current request.
+pub(crate) struct Connection {
+    pub(crate) session: Session,
+    socket: UnixStream,
+    limit: ReceiveLimit,
+    watchdog: Watchdog,
+    pub(crate) deadline: RequestDeadline,
+    last_activity: Instant,
+    keepalive: Duration,
+    abandoned: bool,
+}
+
+impl Connection {
+    pub(super) fn new(
+        remote: impl Remote,
+        deadline: RequestDeadline,
+        keepalive: Duration,
+    ) -> Result<Connection, Error> {
+        let limit = ReceiveLimit::default();
+        limit.allow(LOGIN_LIMIT);
+        let socket = relay::start(remote, &limit)?;
+        let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
+        let watchdog = Watchdog::new(&socket)?;
+        watchdog.arm(deadline.instant());
+        let mut session = Session::new().map_err(|e| failed(e.to_string()))?;
+        session.set_tcp_stream(socket.try_clone().map_err(|e| failed(e.to_string()))?);
+        session.set_blocking(false);
+        let keepalive = Duration::from_secs(keepalive.as_secs().max(2));
+        session.set_keepalive(true, u32::try_from(keepalive.as_secs()).unwrap_or(u32::MAX));
+        Ok(Connection {
+            session,
+            socket,
+            limit,
+            watchdog,
+            deadline,
+            last_activity: Instant::now(),
+            keepalive,
+            abandoned: false,
+        })
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.deadline.host()
+    }
+
+    /// Begins a new request, with its own deadline.
+    pub(crate) fn begin(&mut self, deadline: Instant) {
+        self.deadline = RequestDeadline::new(self.deadline.host(), deadline);
+        self.watchdog.arm(deadline);
+        self.last_activity = Instant::now();
+        self.allow(REQUEST_LIMIT);
+    }
+
+    /// Whether the connection was closed because the host sent too much.
+    fn flooded(&self) -> bool {
+        self.limit.reached()
+    }
+
+    /// Returns the first bytes from the host.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        self.limit.head()
+    }
+
+    /// Whether either side has closed the connection.
+    fn ended(&self) -> bool {
+        let mut watched = [PollFd::new(&self.socket, PollFlags::empty())];
+        // Earlier bytes may still be unread, so a read would not show it.
+        matches!(poll(&mut watched, Some(&Timespec::default())), Ok(1..))
+    }
+
+    /// Resets the byte allowance of the host.
+    pub(crate) fn allow(&self, bytes: usize) {
+        self.limit.allow(bytes);
+    }
+
+    /// Ends the deadline: the request is answered, and the connection may be idle.
+    pub(crate) fn rest(&self) {
+        self.watchdog.disarm();
+    }
+
+    /// Repeats one libssh2 call until it is done. The inner error is for the caller to interpret;
+    /// the outer one is a timeout or a cut connection.
+    pub(crate) fn drive<T>(
+        &mut self,
+        phase: Phase,
+        mut step: impl FnMut(&mut Session) -> Result<T, ssh2::Error>,
+    ) -> Result<Result<T, Ssh2Failure>, Error> {
+        loop {
+            match step(&mut self.session) {
+                Err(e) if again(&e) => self.wait(phase, None)?,
+                Err(e) => {
+                    // A socket that the watchdog has shut looks like a cut connection.
+                    self.deadline.left(phase)?;
+                    return Ok(Err(Ssh2Failure::new(&e)));
+                }
+                Ok(done) => return Ok(Ok(done)),
+            }
+        }
+    }
+
+    /// Waits until the session can read or write, but not beyond `until` or the deadline.
+    pub(crate) fn wait(&mut self, phase: Phase, until: Option<Instant>) -> Result<(), Error> {
+        let mut left = self.deadline.left(phase)?.min(self.keepalive);
+        if let Some(until) = until {
+            left = left.min(until.saturating_duration_since(Instant::now()));
+        }
+        let direction = match self.session.block_directions() {
+            BlockDirections::Outbound => PollFlags::OUT,
+            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+            BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
+        };
+        let mut watched = [PollFd::new(&self.socket, direction)];
+        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        match poll(&mut watched, Some(&timeout)) {
+            Ok(0) => self.keep_alive(phase, direction),
+            Ok(_) => {
+                self.last_activity = Instant::now();
+                Ok(())
+            }
+            Err(Errno::INTR) => Ok(()),
+            // A repair may have been requested by now: this must not claim that nothing was run.
+            Err(e) => Err(self.cut(phase, &format!("it cannot be watched any more: {e}"))),
+        }
+    }
+
+    /// Sends a keepalive request, for a long repair is as silent as a host that went away, and
+    /// gives up on a host that does not answer these.
+    fn keep_alive(&mut self, phase: Phase, direction: PollFlags) -> Result<(), Error> {
+        if !matches!(phase, Phase::Query | Phase::Repair) {
+            return Ok(());
+        }
+        let silence = self.keepalive * (MAX_UNANSWERED + 1);
+        if self.last_activity.elapsed() >= silence {
+            return Err(self.cut(phase, &format!("it gave no sign of life for {silence:?}")));
+        }
+        // libssh2 sends it when its interval is over. A partly sent packet must be finished first.
+        if direction == PollFlags::IN {
+            let _ = self.session.keepalive_send();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cut(&self, phase: Phase, detail: &str) -> Error {
+        let detail = if self.flooded() { "it sent more than any host has to say" } else { detail };
+        Error::Cut { host: self.host().into(), phase, detail: clean(detail) }
+    }
+
+    /// Returns the error for a failure without special meaning in its phase.
+    pub(crate) fn error(&self, phase: Phase, failure: &Ssh2Failure) -> Error {
+        let ended = self.ended()
+            || matches!(
+                failure.number,
+                code::SOCKET_SEND
+                    | code::SOCKET_DISCONNECT
+                    | code::SOCKET_RECV
+                    | code::CHANNEL_CLOSED
+            )
+            || failure.text.starts_with("Waiting for");
+        if ended {
+            return self.cut(phase, &failure.text);
+        }
+        Error::Protocol { host: self.host().into(), phase, detail: failure.to_string() }
+    }
+
+    pub(crate) fn socket(&self) -> &UnixStream {
+        &self.socket
+    }
+
+    /// Leaves the session to a thread that may never release it: from now on it is not used here.
+    pub(crate) fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+}
+
+impl Drop for Connection {
+    /// libssh2 frees a session only after it has closed its channels, and waits for that if it can.
+    /// On a shut socket it cannot, so this never waits for the host.
+    fn drop(&mut self) {
+        if !self.abandoned {
+            let _ = self.session.disconnect(None, "done", None);
+        }
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+/// The error of a libssh2 call.
+pub(crate) struct Ssh2Failure {
+    pub(crate) number: i32,
+    text: String,
+}
+
+impl Ssh2Failure {
+    pub(crate) fn new(error: &ssh2::Error) -> Ssh2Failure {
+        Ssh2Failure { number: number(error), text: clean(error.message()) }
+    }
+
+    /// Whether the host refuses a key. Of the calls that fail with the second number, only waiting
+    /// for a reply has to do with the connection.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.number == code::AUTHENTICATION_FAILED
+            || (self.number == code::PUBLICKEY_UNVERIFIED && !self.text.starts_with("Waiting for"))
+    }
+}
+
+impl std::fmt::Display for Ssh2Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, libssh2 error {}", self.text, self.number)
+    }
+}
+
+/// Whether the call has only to be repeated once the host has answered.
+pub(crate) fn again(error: &ssh2::Error) -> bool {
+    number(error) == code::AGAIN
+}
+
+fn number(error: &ssh2::Error) -> i32 {
+    match error.code() {
+        ErrorCode::Session(number) | ErrorCode::SFTP(number) => number,
+    }
+}

@@ -1,0 +1,147 @@
+//! Executes one request over a logged-in session, and reads its output.
+
+use std::io::{ErrorKind, Read};
+use std::time::Instant;
+
+use ssh2::Channel;
+
+use super::connection::{Connection, again, code};
+use crate::answer::Answer;
+use crate::error::{Error, Phase};
+use crate::request::Request;
+use crate::response_buffer::{GRACE, ResponseBuffer};
+use crate::text::quoted;
+
+/// Executes a request, and returns its answer.
+pub(crate) fn exec(
+    connection: &mut Connection,
+    request: &Request,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Answer, Error> {
+    let phase = request.phase();
+    let mut channel = open(connection)?;
+    send(connection, &mut channel, request, phase)?;
+    let response = receive(connection, &mut channel, phase, progress)?;
+    // The host's reply is not waited for: the session is reused or dropped, and neither needs it.
+    let _ = channel.close();
+    response.answer(connection.host(), request, phase)
+}
+
+fn open(connection: &mut Connection) -> Result<Channel, Error> {
+    match connection.drive(Phase::Open, |session| session.channel_session())? {
+        Ok(channel) => Ok(channel),
+        Err(e) if e.number == code::CHANNEL_FAILURE => Err(Error::Denied {
+            host: connection.host().into(),
+            what: "a channel",
+            detail: e.to_string(),
+        }),
+        Err(e) => Err(connection.error(Phase::Open, &e)),
+    }
+}
+
+fn send(
+    connection: &mut Connection,
+    channel: &mut Channel,
+    request: &Request,
+    phase: Phase,
+) -> Result<(), Error> {
+    let words = request.to_string();
+    match connection.drive(phase, |_| channel.exec(&words))? {
+        // A command that reads its standard input must find its end.
+        Ok(()) => connection
+            .drive(phase, |_| channel.send_eof())?
+            .map_err(|e| connection.error(phase, &e)),
+        Err(e) if e.number == code::CHANNEL_REQUEST_DENIED => Err(Error::Denied {
+            host: connection.host().into(),
+            what: "the command",
+            detail: e.to_string(),
+        }),
+        Err(e) => Err(connection.error(phase, &e)),
+    }
+}
+
+/// Reads both streams to their end, in any order: a full window would stop both sides.
+fn receive(
+    connection: &mut Connection,
+    channel: &mut Channel,
+    phase: Phase,
+    progress: &mut dyn FnMut(&str),
+) -> Result<ResponseBuffer, Error> {
+    let mut response = ResponseBuffer::new();
+    let mut grace: Option<Instant> = None;
+    loop {
+        let read = drain(&mut response, channel, progress);
+        if response.overflowed {
+            return Ok(response);
+        }
+        match read {
+            Ok(()) if channel.eof() => {
+                if !response.answered() {
+                    response.ending = ending(connection, channel, phase);
+                }
+                return Ok(response);
+            }
+            Ok(()) => {}
+            // A whole answer over the checked connection is the answer, however the connection
+            // ends.
+            Err(_) if response.answered() => return Ok(response),
+            Err(e) => {
+                connection.deadline.left(phase)?;
+                return Err(connection.cut(phase, &e));
+            }
+        }
+        if response.answered()
+            && *grace.get_or_insert_with(|| Instant::now() + GRACE) <= Instant::now()
+        {
+            return Ok(response);
+        }
+        match connection.wait(phase, grace) {
+            Err(_) if response.answered() => return Ok(response),
+            waited => waited?,
+        }
+    }
+}
+
+/// Takes the bytes that have arrived. The error is the reason why the connection ended.
+fn drain(
+    response: &mut ResponseBuffer,
+    channel: &mut Channel,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), String> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let out = take(&mut channel.stream(0), &mut buffer)?;
+        response.push_stdout(out, progress);
+        let nothing_out = out.is_empty();
+        let err = take(&mut channel.stderr(), &mut buffer)?;
+        response.push_stderr(err);
+        if response.overflowed || (nothing_out && err.is_empty()) {
+            return Ok(());
+        }
+    }
+}
+
+fn take<'a>(stream: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8], String> {
+    match stream.read(buffer) {
+        Ok(n) => Ok(buffer.get(..n).unwrap_or_default()),
+        Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(&[]),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// Returns how the command ended. The status may come after the end of the output, so the close of
+/// the channel is waited for a little. libssh2 returns 0 when there is no exit status.
+fn ending(connection: &mut Connection, channel: &mut Channel, phase: Phase) -> Option<String> {
+    let until = Instant::now() + GRACE;
+    while Instant::now() < until && channel.wait_close().is_err_and(|e| again(&e)) {
+        connection.wait(phase, Some(until)).ok()?;
+    }
+    let signal = channel.exit_signal().ok().and_then(|ended| ended.exit_signal);
+    match (signal, channel.exit_status()) {
+        (Some(signal), _) => {
+            Some(format!("the command was killed by signal {}", quoted(signal.as_bytes())))
+        }
+        (None, Ok(0)) | (None, Err(_)) => None,
+        (None, Ok(code)) => Some(format!("the command exited with {code}")),
+    }
+}

@@ -1,0 +1,370 @@
+//! Evaluates the state of the repairs, or of gates. Pure.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use ledger::{Paused, Record};
+use plugin_kit::{Number, Outcome, Perfdata, Range, State};
+use policy::{Policy, Reason, Rounded};
+use transport::{GateReason, Usage};
+
+use crate::cli::{CheckOptions, GatesCheck, LedgerCheck, Thresholds};
+use crate::collect::{HeldBack, LedgerSummary};
+use crate::gate::GateReply;
+
+/// The prefix of the plugin's lines.
+pub const NAME: &str = "REPAIRS";
+
+/// A fault, or a note on a gate.
+struct CheckFinding {
+    state: State,
+    /// Its part of the first line.
+    text: String,
+    /// Lines for -v.
+    detail: Vec<String>,
+}
+
+/// The limit of findings in the first line.
+const FIRST_LINE: usize = 3;
+/// The limit of lines that -v shows of one finding.
+const DETAIL: usize = 20;
+
+/// Evaluates the record of all repairs.
+pub fn ledger(
+    summary: &LedgerSummary,
+    policy: &Policy,
+    check: &LedgerCheck,
+    options: &CheckOptions,
+) -> Outcome {
+    let findings = [
+        breakers(&summary.held_back),
+        failures(summary, check),
+        fleet(summary, policy, &check.budget),
+        unknown(&summary.unknown, check.window),
+        paused(&summary.pauses),
+        budgets(&summary.held_back),
+    ];
+    let fine = format!(
+        "{} healed, {} failed, {} refused in {}",
+        summary.healed,
+        summary.failed.len(),
+        summary.refused.iter().map(|count| count.count).sum::<u32>(),
+        Rounded(check.window)
+    );
+    let outcome = outcome(findings.into_iter().flatten().collect(), &fine, options, &[]);
+    perfdata(outcome, summary, policy, check)
+}
+
+/// Evaluates the answers of gates.
+pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) -> Outcome {
+    let seconds = &check.seconds;
+    let slowest = replies.iter().map(|reply| reply.took).max().unwrap_or_default();
+    let mut findings: Vec<CheckFinding> = replies
+        .iter()
+        .filter_map(unreached)
+        .chain(replies.iter().flat_map(kept_from_repairing))
+        .collect();
+    let state = level(seconds, slowest.as_secs_f64());
+    if state != State::Ok && replies.iter().all(|reply| reply.version.is_ok()) {
+        findings.push(CheckFinding {
+            state,
+            text: format!("gates took {:.1} s to answer", slowest.as_secs_f64()),
+            detail: Vec::new(),
+        });
+    }
+    let lines: Vec<String> = replies.iter().map(answered).collect();
+    let fine = match replies {
+        [one] => answered(one),
+        many => {
+            format!("{} gates answer, the slowest in {:.1} s", many.len(), slowest.as_secs_f64())
+        }
+    };
+    let mut time = Perfdata::new("time", Number::Decimal(slowest.as_secs_f64()), "s");
+    time.warn = seconds.warning.map(Number::Range);
+    time.crit = seconds.critical.map(Number::Range);
+    time.min = Some(Number::Decimal(0.0));
+    time.max = Some(Number::Decimal(options.timeout.as_secs_f64()));
+    let silent = replies.iter().filter(|reply| reply.version.is_err()).count();
+    outcome(findings, &fine, options, &lines).perfdata(time).perfdata(counted("silent", silent))
+}
+
+fn unreached(reply: &GateReply) -> Option<CheckFinding> {
+    let why = reply.version.as_ref().err()?;
+    Some(CheckFinding {
+        state: State::Critical,
+        text: format!("gate of {}: {why}", reply.host),
+        detail: Vec::new(),
+    })
+}
+
+/// The repairs that would be refused now, and those whose records are nearly full. An obstacle of
+/// the whole host is one finding.
+fn kept_from_repairing(reply: &GateReply) -> Vec<CheckFinding> {
+    let mut texts: Vec<(State, String)> = match &reply.usage {
+        Ok(all) => all.iter().filter_map(obstacle).collect(),
+        Err(why) => {
+            vec![(State::Warning, format!("the limits of its repairs are not known: {why}"))]
+        }
+    };
+    texts.dedup();
+    let finding = |(state, text)| CheckFinding {
+        state,
+        text: format!("gate of {}: {text}", reply.host),
+        detail: Vec::new(),
+    };
+    texts.into_iter().map(finding).collect()
+}
+
+/// Returns what refuses the repair now. A running repair and a cooldown are normal, so they are OK.
+fn obstacle(usage: &Usage) -> Option<(State, String)> {
+    let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
+    let Some(obstacle) = &usage.obstacle else { return nearly_full() };
+    match obstacle.reason {
+        GateReason::Busy | GateReason::Cooldown => {
+            nearly_full().or_else(|| Some((State::Ok, obstacle.text.clone())))
+        }
+        _ => Some((State::Warning, obstacle.text.clone())),
+    }
+}
+
+fn answered(reply: &GateReply) -> String {
+    let (host, took) = (&reply.host, reply.took.as_secs_f64());
+    match &reply.version {
+        Ok(version) => format!("gate of {host} answers in {took:.1} s, version {version}"),
+        Err(why) => format!("gate of {host} does not answer: {why}"),
+    }
+}
+
+/// Returns the outcome with the worst finding first: the first line has a few of them, -v the
+/// details of all, -vv the good news as well.
+fn outcome(
+    mut findings: Vec<CheckFinding>,
+    fine: &str,
+    options: &CheckOptions,
+    all: &[String],
+) -> Outcome {
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.state.code()));
+    let state = findings.iter().fold(State::Ok, |state, finding| state.worst(finding.state));
+    let mut line = format!("{NAME} {state}: ");
+    if findings.is_empty() {
+        line.push_str(fine);
+    } else {
+        let words: Vec<&str> =
+            findings.iter().take(FIRST_LINE).map(|finding| finding.text.as_str()).collect();
+        line.push_str(&words.join("; "));
+        let more = findings.len().saturating_sub(FIRST_LINE);
+        if more > 0 {
+            let _ = write!(line, "; and {more} more");
+        }
+    }
+    let outcome = Outcome::new(state, line + " ");
+    if options.verbose == 0 {
+        return outcome;
+    }
+    let mut lines: Vec<String> = findings.into_iter().flat_map(details).collect();
+    if options.verbose > 1 {
+        lines.push(fine.to_owned());
+        lines.extend(all.iter().cloned());
+    }
+    // Text with names or from hosts stays in its line.
+    let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();
+    if lines.is_empty() { outcome } else { outcome.long(lines.join("\n")) }
+}
+
+fn details(finding: CheckFinding) -> Vec<String> {
+    let more = finding.detail.len().saturating_sub(DETAIL);
+    let mut lines = vec![format!("{}: {}", finding.state, finding.text)];
+    lines.extend(finding.detail.into_iter().take(DETAIL).map(|line| format!("  {line}")));
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+    lines
+}
+
+fn is_breaker(held: &&HeldBack) -> bool {
+    matches!(held.reason, Reason::BreakerOpen { .. })
+}
+
+/// Repairs have stopped there, so the fault needs a person.
+fn breakers(all: &[HeldBack]) -> Option<CheckFinding> {
+    let open: Vec<&HeldBack> = all.iter().filter(is_breaker).collect();
+    held_back(State::Critical, &open, |objects| format!("breaker open for {objects}"))
+}
+
+fn budgets(all: &[HeldBack]) -> Option<CheckFinding> {
+    let spent: Vec<&HeldBack> = all.iter().filter(|held| !is_breaker(held)).collect();
+    held_back(State::Warning, &spent, |objects| format!("budget of {objects} spent"))
+}
+
+fn held_back(
+    state: State,
+    held: &[&HeldBack],
+    text: impl Fn(String) -> String,
+) -> Option<CheckFinding> {
+    let objects = format!("{}{}", held.first()?.object, and_more(held.len()));
+    let detail = held.iter().map(|held| format!("{}: {}", held.object, held.reason)).collect();
+    Some(CheckFinding { state, text: text(objects), detail })
+}
+
+/// Returns how many things there are beside the one that a text names.
+fn and_more(count: usize) -> String {
+    if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
+}
+
+fn failures(summary: &LedgerSummary, check: &LedgerCheck) -> Option<CheckFinding> {
+    let failed = summary.failed.len();
+    #[allow(clippy::cast_precision_loss, reason = "no ledger has 2^52 repairs")]
+    let state = level(&check.failed, failed as f64);
+    let back = if summary.relapsed > 0 {
+        format!(", {} of them relapsed", summary.relapsed)
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "{failed} {} failed in {}{back}",
+        if failed == 1 { "repair" } else { "repairs" },
+        Rounded(check.window)
+    );
+    (state != State::Ok).then(|| CheckFinding {
+        state,
+        text,
+        detail: summary.failed.iter().map(job).collect(),
+    })
+}
+
+fn fleet(
+    summary: &LedgerSummary,
+    policy: &Policy,
+    thresholds: &Thresholds,
+) -> Option<CheckFinding> {
+    let quota = &policy.fleet.started;
+    let (started, count) = (summary.fleet.started, quota.count);
+    let used = if count == 0 { 100.0 } else { 100.0 * f64::from(started) / f64::from(count) };
+    let state = level(thresholds, used);
+    let left = quota.per.saturating_sub(summary.fleet.oldest_start);
+    let then = if started >= count {
+        format!("; allowed again in {}", Rounded(left))
+    } else {
+        String::new()
+    };
+    let text = format!("{started} of {count} repairs started in {}", Rounded(quota.per));
+    let detail =
+        vec![format!("of all hosts together, {used:.0} % of what the policy allows{then}")];
+    (state != State::Ok).then_some(CheckFinding { state, text, detail })
+}
+
+fn unknown(records: &[Record], window: Duration) -> Option<CheckFinding> {
+    let first = records.first()?;
+    let more = and_more(records.len());
+    let text = format!("outcome unknown for {}{more} in {}", object(first), Rounded(window));
+    Some(CheckFinding { state: State::Warning, text, detail: records.iter().map(job).collect() })
+}
+
+fn paused(pauses: &[Paused]) -> Option<CheckFinding> {
+    let first = pauses.first()?;
+    let more =
+        if pauses.len() > 1 { format!(", and {} more", pauses.len() - 1) } else { String::new() };
+    let text = format!("paused: {} by {} ({}){more}", scope(first), first.by, first.reason);
+    let line = |pause: &Paused| format!("{} by {}: {}", scope(pause), pause.by, pause.reason);
+    Some(CheckFinding { state: State::Warning, text, detail: pauses.iter().map(line).collect() })
+}
+
+fn scope(pause: &Paused) -> String {
+    match (&pause.host, &pause.service) {
+        (None, _) => "everything".into(),
+        (Some(host), None) => host.clone(),
+        (Some(host), Some(service)) => format!("{host}/{service}"),
+    }
+}
+
+fn object(record: &Record) -> String {
+    match &record.service {
+        Some(service) => format!("{}/{service}", record.host),
+        None => record.host.clone(),
+    }
+}
+
+fn job(record: &Record) -> String {
+    let text = if record.ended.is_none() { "its worker is dead" } else { &record.text };
+    format!(
+        "{} with {}, job {}: {}: {text}",
+        object(record),
+        record.repair,
+        record.job,
+        record.state().as_str()
+    )
+}
+
+fn level(thresholds: &Thresholds, value: f64) -> State {
+    let alerts = |range: &Option<Range>| range.is_some_and(|range| range.alerts(value));
+    if alerts(&thresholds.critical) {
+        State::Critical
+    } else if alerts(&thresholds.warning) {
+        State::Warning
+    } else {
+        State::Ok
+    }
+}
+
+fn counted(label: &str, n: usize) -> Perfdata {
+    let mut item = Perfdata::new(label, Number::Count(n as u64), "");
+    item.min = Some(Number::Count(0));
+    item
+}
+
+fn perfdata(
+    outcome: Outcome,
+    summary: &LedgerSummary,
+    policy: &Policy,
+    check: &LedgerCheck,
+) -> Outcome {
+    let fleet = &policy.fleet;
+    let mut failures = counted("failed", summary.failed.len());
+    failures.warn = check.failed.warning.map(|range| Number::Range(range.of_counts()));
+    failures.crit = check.failed.critical.map(|range| Number::Range(range.of_counts()));
+    let mut running = counted("running", summary.running as usize);
+    running.max = Some(Number::Count(fleet.running.into()));
+    let mut used = counted("budget", summary.fleet.started as usize);
+    let share = |percent: Range| {
+        Number::Range(percent.percent_of(f64::from(fleet.started.count)).of_counts())
+    };
+    used.warn = check.budget.warning.map(share);
+    used.crit = check.budget.critical.map(share);
+    used.max = Some(Number::Count(fleet.started.count.into()));
+    let refused = summary.refused.iter().map(|count| count.count as usize).sum();
+    [
+        counted("healed", summary.healed as usize),
+        failures,
+        counted("unknown", summary.unknown.len()),
+        counted("refused", refused),
+        running,
+        counted("paused", summary.pauses.len()),
+        counted("breakers", summary.held_back.iter().filter(is_breaker).count()),
+        used,
+    ]
+    .into_iter()
+    .fold(outcome, Outcome::perfdata)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use transport::Obstacle;
+
+    #[test]
+    fn warns_of_a_used_up_budget_and_not_of_a_repair_that_has_just_run() {
+        let usage = |reason, records| Usage {
+            repair: "httpd".parse().unwrap(),
+            records,
+            most: 1000,
+            room_in: Some(60.0),
+            obstacle: Some(Obstacle { reason, text: "not now".into(), retry_after: Some(60.0) }),
+        };
+        let state = |reason, records| obstacle(&usage(reason, records)).map(|(state, _)| state);
+        assert_eq!(state(GateReason::Cooldown, 1), Some(State::Ok));
+        assert_eq!(state(GateReason::Busy, 1), Some(State::Ok));
+        assert_eq!(state(GateReason::Cooldown, 950), Some(State::Warning), "nearly full");
+        assert_eq!(state(GateReason::Budget, 1), Some(State::Warning));
+        assert_eq!(state(GateReason::State, 1000), Some(State::Warning));
+    }
+}

@@ -1,0 +1,101 @@
+//! The handler of the handler, killed and ended at every moment of its few milliseconds: before the
+//! worker is started, while it is, and after. Nothing is half done: either nobody repairs, or one
+//! worker does all of it.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use e2e::until;
+use ledger::RepairOutcome;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::bed::{Bed, CALL};
+use crate::kills::{counting_bed, times_run};
+
+/// So many moments, from the start of the process to a little after its end.
+const MOMENTS: u32 = 16;
+
+fn background(bed: &Bed, policy: &Path) -> Command {
+    let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
+    command.args(CALL.replace(" --foreground", "").split_whitespace()).arg("--policy").arg(policy);
+    // As Nagios starts it: the leader of a group, which is killed as a whole.
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn no_worker(bed: &Bed) {
+    let ours = format!("repair_worker.*{}", bed.monitor.policy.display());
+    let works = || {
+        Command::new("pgrep").args(["-u", "nagios", "-f", &ours]).output().unwrap().status.success()
+    };
+    until("the worker's end", Duration::from_secs(30), || (!works()).then_some(()));
+}
+
+fn ended_at_every_moment(signal: Signal) {
+    let bed = counting_bed();
+    let begun = Instant::now();
+    assert!(background(&bed, &bed.monitor.policy).status().unwrap().success());
+    let whole = begun.elapsed();
+    no_worker(&bed);
+    let (mut started, mut moment) = (0, 0);
+    // On a busy machine a handler may take longer than the first did: then on to later moments, until
+    // one has started a worker.
+    while moment <= MOMENTS || started == 0 {
+        let (ran, known) = (times_run(&bed), bed.monitor.records().len());
+        let mut handler = background(&bed, &bed.monitor.policy).spawn().unwrap();
+        thread::sleep(whole * moment * 5 / (MOMENTS * 4));
+        let group = Pid::from_raw(i32::try_from(handler.id()).unwrap()).unwrap();
+        // It may have ended already.
+        let _ = kill_process_group(group, signal);
+        handler.wait().unwrap();
+        no_worker(&bed);
+        let (ran, new) = (times_run(&bed) - ran, bed.monitor.records().len() - known);
+        assert!(ran == new && new <= 1, "{ran} repairs and {new} records after moment {moment}");
+        started += new;
+        moment += 1;
+    }
+    assert!(started < moment as usize, "all moments were after");
+    let next = bed.call(CALL);
+    assert!(next.text.starts_with("REPAIRED web1/HTTP"), "{}", next.text);
+    let records = bed.monitor.records();
+    assert!(
+        records.iter().all(|record| record.outcome == Some(RepairOutcome::Healed)),
+        "{records:?}"
+    );
+    assert_eq!(
+        (records.len(), bed.web.jobs().len()),
+        (times_run(&bed), times_run(&bed)),
+        "the gate's own records"
+    );
+}
+
+#[test]
+fn the_front_is_killed_at_every_moment() {
+    ended_at_every_moment(Signal::KILL);
+}
+
+#[test]
+fn the_front_is_asked_to_end_at_every_moment() {
+    ended_at_every_moment(Signal::TERM);
+}
+
+/// Held where it reads its policy, it has certainly started nobody yet.
+#[test]
+fn a_front_that_is_killed_before_it_has_decided_leaves_nothing() {
+    let bed = counting_bed();
+    for signal in [Signal::KILL, Signal::TERM] {
+        // A pipe that says nothing for now.
+        let mut handler =
+            background(&bed, Path::new("/dev/stdin")).stdin(Stdio::piped()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(200));
+        assert!(handler.try_wait().unwrap().is_none(), "it did not wait for its policy");
+        kill_process_group(Pid::from_raw(i32::try_from(handler.id()).unwrap()).unwrap(), signal)
+            .unwrap();
+        assert!(!handler.wait().unwrap().success());
+        assert!(!bed.monitor.ledger.exists() && times_run(&bed) == 0 && bed.web.jobs().is_empty());
+    }
+    assert_eq!(bed.call(CALL).code, 0);
+}

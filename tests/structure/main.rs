@@ -1,0 +1,167 @@
+//! The structure of the workspace, derived from `cargo metadata` and the sources: dependencies point
+//! one way, no modules import each other, and a type has one name.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod modules;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use modules::Crate;
+use serde_json::Value;
+
+/// The crates of the programs, each with those it may depend on. ARCHITECTURE.md draws the same graph.
+const LAYERS: [(&str, &[&str]); 14] = [
+    ("policy", &[]),
+    ("plugin-kit", &[]),
+    ("safe_file", &[]),
+    ("repair_gate", &[]),
+    ("policy_file", &["policy", "safe_file"]),
+    ("privsep", &["plugin-kit", "safe_file"]),
+    ("ledger", &["policy"]),
+    ("transport", &["policy", "policy_file", "safe_file"]),
+    ("engine", &["policy", "policy_file", "plugin-kit", "safe_file", "privsep"]),
+    ("check_http", &["plugin-kit", "safe_file"]),
+    ("check_repairs", &["plugin-kit", "policy", "policy_file", "privsep", "ledger", "transport"]),
+    (
+        "handle_repair",
+        &[
+            "policy",
+            "policy_file",
+            "plugin-kit",
+            "safe_file",
+            "privsep",
+            "ledger",
+            "transport",
+            "engine",
+        ],
+    ),
+    (
+        "repairctl",
+        &[
+            "policy",
+            "policy_file",
+            "plugin-kit",
+            "safe_file",
+            "privsep",
+            "ledger",
+            "transport",
+            "engine",
+            "handle_repair",
+        ],
+    ),
+    (
+        "docs",
+        &[
+            "policy",
+            "ledger",
+            "check_http",
+            "check_repairs",
+            "handle_repair",
+            "repairctl",
+            "repair_gate",
+        ],
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn metadata() -> Value {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
+    let done = command.current_dir(root()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+/// The crates of `LAYERS`, with their directories and the workspace's crates they depend on.
+fn crates() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
+    let metadata = metadata();
+    let all = metadata["packages"].as_array().unwrap();
+    let name = |package: &Value| package["name"].as_str().unwrap().to_owned();
+    let names: BTreeSet<String> = all.iter().map(name).collect();
+    let known = |package: &&Value| LAYERS.iter().any(|(known, _)| *known == name(package));
+    let describe = |package: &Value| {
+        let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let ours = dependencies
+            .filter(|dependency| dependency["kind"].is_null())
+            .map(name)
+            .filter(|dependency| names.contains(dependency))
+            .collect();
+        (name(package), (manifest.parent().unwrap().to_owned(), ours))
+    };
+    all.iter().filter(known).map(describe).collect()
+}
+
+#[test]
+fn crates_depend_only_on_those_below_them() {
+    let crates = crates();
+    for (name, allowed) in LAYERS {
+        let (_, dependencies) = crates.get(name).unwrap_or_else(|| panic!("no crate {name}"));
+        for dependency in dependencies {
+            assert!(allowed.contains(&dependency.as_str()), "{name} depends on {dependency}");
+        }
+    }
+    // Every crate of a program is in the table.
+    let metadata = metadata();
+    for package in metadata["packages"].as_array().unwrap() {
+        let manifest = package["manifest_path"].as_str().unwrap();
+        let is_product = ["/handlers/", "/plugins/"].iter().any(|place| manifest.contains(place));
+        assert!(
+            !is_product || crates.contains_key(package["name"].as_str().unwrap()),
+            "{manifest}"
+        );
+    }
+}
+
+#[test]
+fn no_modules_import_each_other() {
+    let mut cycles = Vec::new();
+    for (name, (directory, _)) in crates() {
+        for module in Crate::read_all(&directory.join("src")) {
+            cycles.extend(module.cycles().into_iter().map(|cycle| format!("{name}: {cycle}")));
+        }
+    }
+    assert!(cycles.is_empty(), "{}", cycles.join("\n"));
+}
+
+/// `Error` is excepted: a crate's own is named with its crate, as in the standard library.
+#[test]
+fn a_type_has_a_name_of_its_own() {
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, (directory, _)) in crates() {
+        for module in Crate::read_all(&directory.join("src")) {
+            for (kind, file) in module.types() {
+                let place = format!("{name}/{}", file.strip_prefix(&directory).unwrap().display());
+                places.entry(kind).or_default().insert(place);
+            }
+        }
+    }
+    places.remove("Error");
+    places.retain(|_, places| places.len() > 1);
+    let lines: Vec<String> =
+        places.iter().map(|(name, places)| format!("{name}: {places:?}")).collect();
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+#[test]
+fn no_source_file_is_longer_than_400_lines() {
+    let mut long = Vec::new();
+    for (_, (directory, _)) in crates() {
+        for module in Crate::read_all(&directory.join("src")) {
+            long.extend(
+                module
+                    .files()
+                    .filter(|file| std::fs::read_to_string(file).unwrap().lines().count() > 400)
+                    .map(Path::to_owned),
+            );
+        }
+    }
+    assert!(long.is_empty(), "{long:?}");
+}
