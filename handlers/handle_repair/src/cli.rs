@@ -21,8 +21,8 @@ use policy_file::{Config, HostRoute};
     version,
     max_term_width = 80,
     after_help = "Exit codes:
-  0  did what the policy says: repaired, handed to the background, or
-     nothing to do
+  0  did what the policy says: repaired, dispatched to the worker, or
+     no action
   1  a repair ran and the fault is still there
   2  could not run, or could not know
   3  bad arguments or configuration; nothing was run
@@ -97,7 +97,7 @@ struct Arguments {
     #[arg(long, help_heading = "How to run")]
     foreground: bool,
 
-    /// The identity the front gave this repair.
+    /// The identity that the handler gave this repair.
     #[arg(long, hide = true, value_name = "ID")]
     job: Option<String>,
     /// When Nagios saw what the sweep goes by, in seconds since 1970.
