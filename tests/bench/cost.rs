@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::{Daemon, Monitor, Place, WebSide, free_port, run, system_program, until};
+use e2e::{Daemon, Lab, Monitor, Place, WebSide, free_port, run, system_program, until};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
@@ -78,9 +78,7 @@ fn words(program: &Path, arguments: &str) -> Vec<String> {
 
 /// Prints a table of the ratios, for what Nagios does thousands of times a minute.
 pub fn compare(rounds: usize) {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
+    let Lab { place, web, monitor } = Lab::new();
     place.file(
         "web/apache/large.html",
         &format!("{}needle\n", "hay ".repeat(256 * 1024)),

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use e2e::{Monitor, Place, WebSide, system_program};
+use e2e::{Lab, system_program};
 use serde_json::json;
 
 use crate::cost::measure;
@@ -15,9 +15,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Prints how much longer than a process that does nothing such a call takes, in milliseconds.
 /// Below ten is the aim.
 pub fn compare(rounds: usize) {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
+    let lab = Lab::new();
+    let monitor = &lab.monitor;
     let repair = json!({"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"], "settle": "0s", "cooldown": "1h"});
     monitor.write_policy(&json!({"ledger": monitor.ledger, "repairs": {"httpd": repair}}));
     let call = "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use e2e::{Account, Journal, Monitor, Nagios, Place, Watch, WebSide, within};
+use e2e::{Account, Journal, Lab, Monitor, Place, Watch, WebSide, within};
 
 use crate::say;
 
@@ -46,22 +46,16 @@ struct Times {
 }
 
 fn measure(rounds: usize, classic: bool) -> Vec<Times> {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    let nagios = if classic {
-        let more = classic_handler(&place, &web, &monitor);
-        Nagios::start_with(
-            &place,
-            &monitor,
-            &web,
-            &Watch { handler: "classic", more, ..Watch::default() },
-        )
+    let lab = Lab::new();
+    let watch = if classic {
+        let more = classic_handler(&lab.place, &lab.web, &lab.monitor);
+        Watch { handler: "classic", more, ..Watch::default() }
     } else {
-        Nagios::start(&place, &monitor, &web)
+        Watch::default()
     };
-    let mut journal = Journal::new(&nagios.log, &monitor);
-    (0..rounds).filter_map(|_| one_round(&web, &mut journal)).collect()
+    let nagios = lab.nagios(&watch);
+    let mut journal = Journal::new(&nagios.log, &lab.monitor);
+    (0..rounds).filter_map(|_| one_round(&lab.web, &mut journal)).collect()
 }
 
 fn one_round(web: &WebSide, journal: &mut Journal) -> Option<Times> {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use e2e::{CfServerd, Monitor, Nagios, Place, WebSide, until};
+use e2e::{CfServerd, Lab, Watch, until};
 use ledger::{RepairOutcome, StepKind};
 use serde_json::json;
 
@@ -15,32 +15,26 @@ const CALL: &str =
     "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
 
 /// A host and a monitor whose policy has cf-runagent as its only rung.
-fn lab(place: &Place) -> (WebSide, Monitor, CfServerd) {
-    let web = WebSide::start(place);
-    let monitor = Monitor::new(place, &web);
-    let serverd = CfServerd::start(place, &web, &monitor);
-    let mut policy = monitor.default_policy(&web);
-    policy["repairs"]["httpd"]["ladder"] = json!([serverd.rung()]);
-    policy["repairs"]["httpd"]["cooldown"] = json!("0s");
-    monitor.write_policy(&policy);
-    (web, monitor, serverd)
+fn lab() -> (Lab, CfServerd) {
+    let lab = Lab::new();
+    let serverd = CfServerd::start(&lab.place, &lab.web, &lab.monitor);
+    lab.policy(|policy| {
+        policy["repairs"]["httpd"]["ladder"] = json!([serverd.rung()]);
+        policy["repairs"]["httpd"]["cooldown"] = json!("0s");
+    });
+    (lab, serverd)
 }
 
 #[test]
 fn a_dead_apache_is_healed_by_cf_runagent() {
-    let place = Place::new();
-    let (web, monitor, serverd) = lab(&place);
-    serverd.host_trusts_monitor(&place);
-    serverd.monitor_trusts_host(&place);
-    let nagios = Nagios::start(&place, &monitor, &web);
+    let (lab, serverd) = lab();
+    let Lab { monitor, web, place } = &lab;
+    serverd.host_trusts_monitor(place);
+    serverd.monitor_trusts_host(place);
+    let nagios = lab.nagios(&Watch::default());
 
     web.apache.kill();
-    let comment = until("the comment in Nagios", Duration::from_secs(60), || {
-        nagios
-            .comments()
-            .into_iter()
-            .find(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd"))
-    });
+    let comment = nagios.wait_for_comment("REPAIRED web1/HTTP with httpd");
     until("OK in Nagios", Duration::from_secs(10), || {
         (nagios.service("current_state")? == "0").then_some(())
     });
@@ -64,8 +58,8 @@ fn a_dead_apache_is_healed_by_cf_runagent() {
 /// to do.
 #[test]
 fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
-    let place = Place::new();
-    let (web, monitor, serverd) = lab(&place);
+    let (lab, serverd) = lab();
+    let Lab { monitor, web, place } = &lab;
     web.apache.kill();
     let refused = |said: &str, mend: &str| {
         let call = monitor.call(CALL);
@@ -81,7 +75,7 @@ fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
         "server presented untrusted key",
         "as nagios: cf-key --trust-key nagios@ADDRESS:web1.pub",
     );
-    serverd.monitor_trusts_host(&place);
+    serverd.monitor_trusts_host(place);
     refused(
         "Connection unexpectedly closed",
         "on the host, as root: cf-key --trust-key nagios@ADDRESS:nagios.pub",
@@ -90,7 +84,7 @@ fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
     assert!(log.contains("TRUST FAILED, peer presented an untrusted key"), "{log}");
     assert!(!log.contains("executing cfruncommand"), "{log}");
 
-    serverd.host_trusts_monitor(&place);
+    serverd.host_trusts_monitor(place);
     let call = monitor.call(CALL);
     assert_eq!(call.status.code(), Some(0), "{call:?}");
     assert!(web.apache.is_listening());
@@ -98,10 +92,10 @@ fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
 
 #[test]
 fn cf_serverd_runs_that_policy_and_nothing_else_that_is_asked_for() {
-    let place = Place::new();
-    let (web, monitor, serverd) = lab(&place);
-    serverd.host_trusts_monitor(&place);
-    serverd.monitor_trusts_host(&place);
+    let (lab, serverd) = lab();
+    let Lab { monitor, web, place } = &lab;
+    serverd.host_trusts_monitor(place);
+    serverd.monitor_trusts_host(place);
     web.apache.kill();
     let words: Vec<String> =
         serverd.runagent().iter().map(|word| word.replace("{address}", "127.0.0.1")).collect();

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use e2e::{Journal, Monitor, Nagios, Place, Watch, WebSide, system_program, until};
+use e2e::{Journal, Lab, Nagios, Place, Watch, WebSide, system_program, until};
 use ledger::StepKind::{Begun, Evidence, Ran, Verified};
 use ledger::{RepairOutcome, StepKind};
 use policy::{Decision, Event, Fleet, History, ObjectState, Policy, Rules, decide};
@@ -14,17 +14,11 @@ use serde_json::json;
 
 #[test]
 fn a_dead_apache_is_healed_once_before_hard() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
+    let lab = Lab::new();
+    let (web, monitor) = (&lab.web, &lab.monitor);
     // Time enough between SOFT 3 and HARD for a repair on a machine that is busy with other tests.
-    let nagios = Nagios::start_with(
-        &place,
-        &monitor,
-        &web,
-        &Watch { retry_interval: 4, ..Watch::default() },
-    );
-    let mut journal = Journal::new(&nagios.log, &monitor);
+    let nagios = lab.nagios(&Watch { retry_interval: 4, ..Watch::default() });
+    let mut journal = Journal::new(&nagios.log, monitor);
 
     web.apache.kill();
     let mut seen = Vec::new();
@@ -39,13 +33,7 @@ fn a_dead_apache_is_healed_once_before_hard() {
     assert!(!seen.iter().any(|what| what.starts_with("HARD")), "{seen:?}");
 
     // The recovery is a call as well: it and whatever might follow have had their time.
-    until("the call of the recovery", Duration::from_secs(10), || {
-        nagios
-            .log_lines()
-            .iter()
-            .any(|line| line.contains("SERVICE EVENT HANDLER: web1;HTTP;OK;SOFT;4"))
-            .then_some(())
-    });
+    nagios.wait_for_call("OK;SOFT;4");
     std::thread::sleep(Duration::from_secs(2));
     let records = monitor.records();
     assert_eq!(records.len(), 1, "{records:?}");
@@ -56,13 +44,7 @@ fn a_dead_apache_is_healed_once_before_hard() {
     );
     let order = |what: &str| seen.iter().position(|seen| seen == what).unwrap();
     assert!(order("begun") < order("OK"), "{seen:?}");
-    until("the comment in Nagios", Duration::from_secs(10), || {
-        nagios
-            .comments()
-            .iter()
-            .any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd"))
-            .then_some(())
-    });
+    nagios.wait_for_comment("REPAIRED web1/HTTP with httpd");
     assert!(
         !nagios.log_lines().iter().any(|line| line.contains("SERVICE NOTIFICATION")),
         "somebody was paged"
@@ -74,32 +56,17 @@ fn a_dead_apache_is_healed_once_before_hard() {
 /// holds.
 #[test]
 fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    let mut policy = monitor.default_policy(&web);
-    policy["repairs"]["httpd"]["cooldown"] = json!("10m");
-    monitor.write_policy(&policy);
+    let lab = Lab::new();
+    let (web, monitor) = (&lab.web, &lab.monitor);
+    lab.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("10m"));
     web.write_repairs(
         &json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}),
     );
-    let nagios = Nagios::start(&place, &monitor, &web);
+    let nagios = lab.nagios(&Watch::default());
 
     web.apache.kill();
-    until("the call at HARD", Duration::from_secs(30), || {
-        nagios
-            .log_lines()
-            .iter()
-            .any(|line| line.contains("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;4"))
-            .then_some(())
-    });
-    until("the comment in Nagios", Duration::from_secs(10), || {
-        nagios
-            .comments()
-            .iter()
-            .any(|comment| comment.starts_with("NOT REPAIRED web1/HTTP"))
-            .then_some(())
-    });
+    nagios.wait_for_call("CRITICAL;HARD;4");
+    nagios.wait_for_comment("NOT REPAIRED web1/HTTP");
     let refused =
         until("the refusal on record", Duration::from_secs(10), || monitor.refusals().pop());
     // The repair may be slower than Nagios is to see HARD.
@@ -110,23 +77,15 @@ fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
 /// A hung server is there and does not answer: a reload does nothing for it, a restart does.
 #[test]
 fn a_hung_apache_is_healed_by_the_second_rung() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    web.write_repairs(&reload_and_restart(&place, &web));
-    let mut policy = monitor.default_policy(&web);
-    policy["repairs"]["httpd"]["ladder"] = json!([{"ssh": "reload"}, {"ssh": "restart"}]);
-    monitor.write_policy(&policy);
-    let nagios = Nagios::start(&place, &monitor, &web);
+    let lab = Lab::new();
+    let (web, monitor) = (&lab.web, &lab.monitor);
+    web.write_repairs(&reload_and_restart(&lab.place, web));
+    let ladder = json!([{"ssh": "reload"}, {"ssh": "restart"}]);
+    lab.policy(|policy| policy["repairs"]["httpd"]["ladder"] = ladder);
+    let nagios = lab.nagios(&Watch::default());
 
     web.apache.signal(Signal::STOP);
-    until("the comment in Nagios", Duration::from_secs(60), || {
-        nagios
-            .comments()
-            .iter()
-            .any(|comment| comment.starts_with("REPAIRED web1/HTTP with httpd"))
-            .then_some(())
-    });
+    nagios.wait_for_comment("REPAIRED web1/HTTP with httpd");
     let steps: Vec<(StepKind, Option<u32>)> = monitor
         .steps(&monitor.records()[0].job)
         .into_iter()
@@ -147,29 +106,22 @@ fn a_hung_apache_is_healed_by_the_second_rung() {
 /// Nagios calls.
 #[test]
 fn an_apache_with_a_broken_configuration_is_handed_to_people() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    web.write_repairs(&reload_and_restart(&place, &web));
-    let mut policy = monitor.default_policy(&web);
-    policy["repairs"]["httpd"] = json!({
-        "ladder": [{"ssh": "reload"}, {"ssh": "restart"}], "settle": "0s", "verify": policy["repairs"]["httpd"]["verify"],
+    let lab = Lab::new();
+    let (web, monitor) = (&lab.web, &lab.monitor);
+    web.write_repairs(&reload_and_restart(&lab.place, web));
+    lab.policy(|policy| {
+        policy["repairs"]["httpd"] = json!({
+            "ladder": [{"ssh": "reload"}, {"ssh": "restart"}], "settle": "0s",
+            "verify": policy["repairs"]["httpd"]["verify"],
+        });
+        policy["check_repairs"] = json!({"host": "web1", "service": "Repairs"});
     });
-    policy["check_repairs"] = json!({"host": "web1", "service": "Repairs"});
-    monitor.write_policy(&policy);
-    let nagios = Nagios::start_with(
-        &place,
-        &monitor,
-        &web,
-        &Watch { more: PASSIVE.to_owned(), ..Watch::default() },
-    );
+    let nagios = lab.nagios(&Watch { more: PASSIVE.to_owned(), ..Watch::default() });
 
     std::fs::copy(&web.apache.config, web.apache.config.with_file_name("kept.conf")).unwrap();
     std::fs::write(&web.apache.config, "ThisIsNoDirective on\n").unwrap();
     web.apache.kill();
-    let comment = until("the comment in Nagios", Duration::from_secs(60), || {
-        nagios.comments().into_iter().find(|comment| comment.starts_with("NOT REPAIRED web1/HTTP"))
-    });
+    let comment = nagios.wait_for_comment("NOT REPAIRED web1/HTTP");
     assert!(
         comment.contains("; before: ") && comment.contains("ErrorLog"),
         "what was found first is not told: {comment}"
@@ -199,24 +151,25 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
 /// can do does.
 #[test]
 fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    let power = place.directory("power", web.account.ids()).join("on");
+    let lab = Lab::new();
+    let (web, monitor) = (&lab.web, &lab.monitor);
+    let power = lab.place.directory("power", web.account.ids()).join("on");
     std::fs::write(&power, "").unwrap();
     web.write_repairs(
         &json!({"repairs": {"power-on": {"run": ["/usr/bin/touch", power], "cooldown": "0s"}}}),
     );
-    monitor.record_also(&web, "hypervisor1");
-    let mut policy = monitor.default_policy(&web);
-    policy["hosts"] = json!({"hypervisor1": {"address": "127.0.0.1"}});
-    policy["repairs"]["power-cycle"] = json!({
-        "ladder": [{"local": ["/bin/echo", "wake up, \
-                                            {host}"]}, {"ssh": "power-on", "at": "hypervisor1"}],
-        "verify": ["/usr/bin/test", "-e", power], "settle": "0s",
+    monitor.record_also(web, "hypervisor1");
+    lab.policy(|policy| {
+        policy["hosts"] = json!({"hypervisor1": {"address": "127.0.0.1"}});
+        policy["repairs"]["power-cycle"] = json!({
+            "ladder": [
+                {"local": ["/bin/echo", "wake up, {host}"]},
+                {"ssh": "power-on", "at": "hypervisor1"},
+            ],
+            "verify": ["/usr/bin/test", "-e", power], "settle": "0s",
+        });
     });
-    monitor.write_policy(&policy);
-    let alive = place.file(
+    let alive = lab.place.file(
         "alive.sh",
         &format!("#!/bin/sh\ntest -e {} || exit 2\n", power.display()),
         0o755,
@@ -231,7 +184,7 @@ fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
         ),
         ..Watch::default()
     };
-    let nagios = Nagios::start_with(&place, &monitor, &web, &watch);
+    let nagios = lab.nagios(&watch);
 
     std::fs::remove_file(&power).unwrap();
     let comment = until("the comment on the host", Duration::from_secs(60), || {

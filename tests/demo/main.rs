@@ -7,7 +7,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use e2e::{Happening, Journal, Monitor, Nagios, Place, WebSide, clean_up_when_interrupted, within};
+use e2e::{
+    Happening, Journal, Lab, Monitor, Nagios, Place, Watch, WebSide, clean_up_when_interrupted,
+    within,
+};
 
 const ROUNDS: usize = 3;
 /// Nagios needs three failed checks a second apart; the rest is the repair.
@@ -22,10 +25,9 @@ fn main() -> ExitCode {
                 the user nagios ...",
     );
     let begun = Instant::now();
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    let nagios = Nagios::start(&place, &monitor, &web);
+    let lab = Lab::new();
+    let Lab { monitor, web, place } = &lab;
+    let nagios = lab.nagios(&Watch::default());
     screen.say(&format!(
         "Ready after {:.1} s: Apache on port {}, sshd on port {}.\n",
         begun.elapsed().as_secs_f64(),
@@ -33,9 +35,9 @@ fn main() -> ExitCode {
         web.sshd.port
     ));
 
-    let mut journal = Journal::new(&nagios.log, &monitor);
+    let mut journal = Journal::new(&nagios.log, monitor);
     let healed: Vec<Option<Healed>> =
-        (1..=ROUNDS).map(|round| kill_and_watch(round, &web, &mut journal, &screen)).collect();
+        (1..=ROUNDS).map(|round| kill_and_watch(round, web, &mut journal, &screen)).collect();
     let failed = healed.iter().filter(|round| round.is_none()).count();
     let healed: Vec<Healed> = healed.into_iter().flatten().collect();
     screen.table(&healed);
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
         healed.len()
     ));
     if keep {
-        wait_for_enter(&place, &web, &monitor, &nagios, &screen);
+        wait_for_enter(place, web, monitor, &nagios, &screen);
     }
     if failed == 0 && pages == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use e2e::{Monitor, Place, WebSide};
+use e2e::{Lab, Monitor, Place, WebSide};
 use ledger::RepairOutcome;
 use serde_json::{Value, json};
 
@@ -35,9 +35,7 @@ pub struct Seen {
 impl Bed {
     /// A host whose one repair leaves a mark.
     pub fn new() -> Bed {
-        let place = Place::new();
-        let web = WebSide::start(&place);
-        let monitor = Monitor::new(&place, &web);
+        let Lab { monitor, web, place } = Lab::new();
         let mark = place.directory("marks", web.account.ids()).join("ran");
         let bed = Bed { monitor, web, mark, _place: place };
         bed.repair_is(&["/usr/bin/touch", bed.mark.to_str().unwrap()]);
@@ -49,6 +47,15 @@ impl Bed {
         self.web.write_repairs(
             &json!({"repairs": {"httpd": {"run": argv, "timeout": "2s", "cooldown": "1s"}}}),
         );
+    }
+
+    /// The gate's repair runs until the file that is returned exists.
+    pub fn hold_repair(&self) -> PathBuf {
+        let go = self.mark.with_file_name("go");
+        let wait = format!("until [ -e {} ]; do sleep 0.05; done", go.display());
+        let repair = json!({"run": ["/bin/sh", "-c", wait], "timeout": "30s", "cooldown": "1s"});
+        self.web.write_repairs(&json!({"repairs": {"httpd": repair}}));
+        go
     }
 
     /// The gate of the lab wants a second between two repairs.

@@ -231,11 +231,7 @@ fn a_host_can_be_repaired_at_the_gate_of_another_one() {
 #[test]
 fn a_second_call_while_one_runs_does_nothing() {
     let bed = Bed::new();
-    // It runs until it is told to end.
-    let go = bed.mark.with_file_name("go");
-    let wait = format!("until [ -e {} ]; do sleep 0.05; done", go.display());
-    let repairs = json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", wait], "timeout": "30s", "cooldown": "1s"}}});
-    bed.web.write_repairs(&repairs);
+    let go = bed.hold_repair();
     bed.policy(|policy| policy["repairs"]["httpd"]["timeout"] = json!("40s"));
     let first = bed.call(&CALL.replace(" --foreground", ""));
     assert_eq!(first.code, 0);
@@ -263,10 +259,7 @@ fn a_second_call_while_one_runs_does_nothing() {
 #[test]
 fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
     let bed = Bed::new();
-    let go = bed.mark.with_file_name("go");
-    let wait = format!("until [ -e {} ]; do sleep 0.05; done", go.display());
-    let repairs = json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", wait], "timeout": "30s", "cooldown": "1s"}}});
-    bed.web.write_repairs(&repairs);
+    let go = bed.hold_repair();
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.call(&CALL.replace(" --foreground", ""));
     e2e::until("the gate at work", Duration::from_secs(10), || {

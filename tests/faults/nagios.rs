@@ -10,7 +10,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use e2e::{Monitor, Nagios, Place, Watch, WebSide, until};
+use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, until};
 use ledger::{Record, RepairOutcome, StepKind};
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -53,7 +53,7 @@ const MOMENTS: [Moment; 5] = [
 ];
 
 /// A lab whose repair goes on only where a file allows it.
-struct Lab {
+struct HeldLab {
     nagios: Nagios,
     monitor: Monitor,
     web: WebSide,
@@ -62,11 +62,10 @@ struct Lab {
     _place: Place,
 }
 
-impl Lab {
-    fn new() -> Lab {
-        let place = Place::new();
-        let (web, doors) = (WebSide::start(&place), place.directory("doors", None));
-        let monitor = Monitor::new(&place, &web);
+impl HeldLab {
+    fn new() -> HeldLab {
+        let lab = Lab::new();
+        let doors = lab.place.directory("doors", None);
         let behind = |door: &str, argv: &[String]| {
             let wait = format!(
                 "until [ -e {}/{door} ]; do sleep 0.02; done; exec \"$@\"",
@@ -77,19 +76,19 @@ impl Lab {
                 .chain(argv.to_vec())
                 .collect::<Vec<_>>()
         };
-        let repair =
-            json!({"run": behind("run", &web.policy_run), "timeout": "60s", "cooldown": "0s"});
-        web.write_repairs(&json!({"repairs": {"httpd": repair}}));
-        let mut policy = monitor.default_policy(&web);
-        let check: Vec<String> =
-            serde_json::from_value(policy["repairs"]["httpd"]["verify"].clone()).unwrap();
-        policy["repairs"]["httpd"]["verify"] = json!(behind("verify", &check));
-        policy["repairs"]["httpd"]["timeout"] = json!("60s");
-        policy["repairs"]["httpd"]["cooldown"] = json!("0s");
-        monitor.write_policy(&policy);
-        let nagios =
-            Nagios::start_with(&place, &monitor, &web, &Watch { retain: true, ..Watch::default() });
-        let lab = Lab { nagios, monitor, web, doors, _place: place };
+        let run = behind("run", &lab.web.policy_run);
+        let repair = json!({"run": run, "timeout": "60s", "cooldown": "0s"});
+        lab.web.write_repairs(&json!({"repairs": {"httpd": repair}}));
+        lab.policy(|policy| {
+            let httpd = &mut policy["repairs"]["httpd"];
+            let check: Vec<String> = serde_json::from_value(httpd["verify"].clone()).unwrap();
+            httpd["verify"] = json!(behind("verify", &check));
+            httpd["timeout"] = json!("60s");
+            httpd["cooldown"] = json!("0s");
+        });
+        let nagios = lab.nagios(&Watch { retain: true, ..Watch::default() });
+        let Lab { monitor, web, place } = lab;
+        let lab = HeldLab { nagios, monitor, web, doors, _place: place };
         ["run", "verify"].iter().for_each(|door| lab.open(door));
         lab
     }
@@ -216,7 +215,7 @@ fn turn_of(monitor: &Monitor) -> File {
 }
 
 fn at_every_moment(blow: Blow) {
-    let lab = Lab::new();
+    let lab = HeldLab::new();
     for moment in MOMENTS {
         let known = lab.monitor.records().len();
         let release = lab.held_at(moment);
@@ -262,7 +261,7 @@ fn at_every_moment(blow: Blow) {
     the_next_fault_is_healed(&lab);
 }
 
-fn the_next_fault_is_healed(lab: &Lab) {
+fn the_next_fault_is_healed(lab: &HeldLab) {
     let known = lab.monitor.records().len();
     lab.web.apache.kill();
     until("a new record", LONG, || (lab.monitor.records().len() > known).then_some(()));
@@ -299,26 +298,23 @@ fn nagios_is_restarted_at_every_moment() {
 /// At `event_handler_timeout` Nagios kills the handler's process group: the worker is not in it.
 #[test]
 fn a_handler_that_nagios_kills_for_its_slowness_has_handed_the_repair_over() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
+    let lab = Lab::new();
+    let (web, monitor) = (&lab.web, &lab.monitor);
     // The repair is at work until Nagios has killed its handler.
-    let door = place.directory("doors", None).join("run");
+    let door = lab.place.directory("doors", None).join("run");
     let wait = format!("until [ -e {} ]; do sleep 0.02; done; exec \"$@\"", door.display());
     let slow = ["/bin/sh", "-c", &wait, "sh"].map(str::to_owned);
     let repair: Vec<String> = slow.into_iter().chain(web.policy_run.clone()).collect();
     web.write_repairs(
         &json!({"repairs": {"httpd": {"run": repair, "timeout": "60s", "cooldown": "0s"}}}),
     );
-    let mut policy = monitor.default_policy(&web);
-    policy["repairs"]["httpd"]["timeout"] = json!("60s");
-    monitor.write_policy(&policy);
+    lab.policy(|policy| policy["repairs"]["httpd"]["timeout"] = json!("60s"));
     let script = format!(
         "#!/bin/sh\n{} \"$@\" --policy {}\nsleep 60\n",
         monitor.handler.display(),
         monitor.policy.display()
     );
-    let script = place.file("slow.sh", &script, 0o755, None);
+    let script = lab.place.file("slow.sh", &script, 0o755, None);
     let words = "'$SERVICESTATE$' '$SERVICESTATETYPE$' '$SERVICEATTEMPT$' --host '$HOSTNAME$' \
                  --service '$SERVICEDESC$' \
                  --address '$HOSTADDRESS$' --repair '$_SERVICEREPAIR$' --problem-id \
@@ -328,7 +324,7 @@ fn a_handler_that_nagios_kills_for_its_slowness_has_handed_the_repair_over() {
         script.display()
     );
     let watch = Watch { handler: "slow", event_handler_timeout: 1, more, ..Watch::default() };
-    let nagios = Nagios::start_with(&place, &monitor, &web, &watch);
+    let nagios = lab.nagios(&watch);
 
     web.apache.kill();
     let killed = |line: &String| {

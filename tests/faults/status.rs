@@ -5,49 +5,36 @@ use std::os::unix::fs::chown;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use e2e::{Monitor, Nagios, Place, Watch, WebSide, until};
+use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, until};
 use ledger::RepairOutcome;
 use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(40);
 
 /// A lab whose policy knows Nagios' status file.
-struct Lab {
+struct StatusLab {
     nagios: Nagios,
     monitor: Monitor,
     web: WebSide,
     _place: Place,
 }
 
-impl Lab {
-    fn new() -> Lab {
-        let place = Place::new();
-        let web = WebSide::start(&place);
-        let monitor = Monitor::new(&place, &web);
-        let mut policy = monitor.default_policy(&web);
-        policy["status_file"] = json!(place.at("monitor/nagios/status.dat"));
-        // The only object with a repair is in trouble: that is no fleet.
-        policy["fleet"]["share"] = json!(100);
-        monitor.write_policy(&policy);
-        let nagios = Nagios::start_with(
-            &place,
-            &monitor,
-            &web,
-            &Watch { retry_interval: 3, ..Watch::default() },
-        );
-        Lab { nagios, monitor, web, _place: place }
+impl StatusLab {
+    fn new() -> StatusLab {
+        let lab = Lab::new();
+        lab.policy(|policy| {
+            policy["status_file"] = json!(lab.place.at("monitor/nagios/status.dat"));
+            // The only object with a repair is in trouble: that is not a fleet.
+            policy["fleet"]["share"] = json!(100);
+        });
+        let nagios = lab.nagios(&Watch { retry_interval: 3, ..Watch::default() });
+        let Lab { monitor, web, place } = lab;
+        StatusLab { nagios, monitor, web, _place: place }
     }
 
     fn command(&self, command: &str) {
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         fs::write(&self.monitor.command_file, format!("[{seconds}] {command}\n")).unwrap();
-    }
-
-    fn called(&self, event: &str) {
-        let wanted = format!("SERVICE EVENT HANDLER: web1;HTTP;{event}");
-        until(event, LONG, || {
-            self.nagios.log_lines().iter().any(|line| line.contains(&wanted)).then_some(())
-        });
     }
 
     fn nothing_was_run(&self) {
@@ -57,9 +44,9 @@ impl Lab {
 
 #[test]
 fn an_acknowledged_problem_is_left_to_the_person_who_is_at_it() {
-    let lab = Lab::new();
+    let lab = StatusLab::new();
     lab.web.apache.kill();
-    lab.called("CRITICAL;SOFT;1");
+    lab.nagios.wait_for_call("CRITICAL;SOFT;1");
     lab.command("ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;0;0;ann;I am at it");
     let refusal = until("the refusal", LONG, || lab.monitor.refusals().into_iter().next());
     assert_eq!(
@@ -74,13 +61,13 @@ fn an_acknowledged_problem_is_left_to_the_person_who_is_at_it() {
 /// A worker may wait for others. What Nagios has seen meanwhile counts, not what it had seen when
 /// it called.
 fn over_before_its_turn(results: &[(u8, &str)]) {
-    let lab = Lab::new();
+    let lab = StatusLab::new();
     let path = lab.monitor.ledger.with_added_extension("turn");
     let turn = File::options().create(true).append(true).open(&path).unwrap();
     chown(&path, Some(lab.monitor.nagios.uid), Some(lab.monitor.nagios.gid)).unwrap();
     turn.lock().unwrap();
     lab.web.apache.kill();
-    lab.called("CRITICAL;SOFT;3");
+    lab.nagios.wait_for_call("CRITICAL;SOFT;3");
     lab.command("DISABLE_SVC_CHECK;web1;HTTP");
     for (state, text) in results {
         // Times in the status file are whole seconds.

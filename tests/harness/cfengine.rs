@@ -9,11 +9,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testkit::free_port;
 
 use crate::account::Account;
 use crate::daemon::Daemon;
 use crate::monitor::Monitor;
-use crate::place::{Place, free_port, run, shipped, system_program};
+use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 

@@ -1,12 +1,13 @@
 //! The directory of one lab, and where the programs under test come from.
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process, thread};
+
+use testkit::{copy_program, set_mode};
 
 use crate::wait::interrupted;
 
@@ -90,9 +91,7 @@ impl Place {
         if !copy.exists() {
             let built = built.join(name);
             assert!(built.exists(), "{}: `make build` makes it", built.display());
-            // By a process of its own: what this one has open for writing, a fork of another test
-            // holds as well (ETXTBSY).
-            run(Command::new("cp").arg(&built).arg(&copy));
+            copy_program(&built, &copy);
             set_mode(&copy, 0o755);
         }
         copy
@@ -151,20 +150,6 @@ pub fn shipped(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative)
 }
 
-/// A loopback port that nobody else gets: below those that the kernel gives to whoever asks for any
-/// (ip(7), ip_local_port_range), and each process begins somewhere else.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let port =
-            10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
-        let port = u16::try_from(port).expect("a port");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// Where a system program is, looked for where Debian and the RPM distributions put it.
 pub fn system_program(names: &[&str]) -> PathBuf {
     let places = ["/usr/sbin", "/usr/bin", "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"];
@@ -181,10 +166,6 @@ pub fn run(command: &mut Command) -> String {
         String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{command:?}: {}\n{text}", done.status);
     text
-}
-
-pub(crate) fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the mode of a lab file");
 }
 
 pub(crate) fn give(path: &Path, owner: Option<(u32, u32)>) {

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use serde_json::{Value, json};
+use testkit::{free_port, set_mode};
 
 use crate::account::Account;
 use crate::cfengine::Work;
 use crate::daemon::Daemon;
-use crate::place::{Place, free_port, run, set_mode, shipped, system_program};
+use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 
 /// A host to be repaired.

@@ -34,6 +34,24 @@ fn packages(end: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Owner, mode and path of the files in packages of every kind.
+const FILES: [&str; 14] = [
+    "root:root 755 /usr/bin/handle_repair",
+    "root:root 755 /usr/bin/repairctl",
+    "root:root 755 /usr/libexec/nagios-selfheal/repair_worker",
+    "root:root 755 /usr/libexec/nagios-selfheal/repair_gate",
+    "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_http",
+    "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_repairs",
+    "root:root 644 /usr/share/doc/nagios-selfheal/examples/repairctl-sweep",
+    "root:nagios 640 /etc/nagios-selfheal/policy.json",
+    "root:root 644 /etc/nagios-selfheal/repairs.json",
+    "root:root 755 /var/lib/nagios-selfheal",
+    "nagios:nagios 750 /var/lib/nagios-selfheal/ledger",
+    "repair:repair 700 /var/lib/nagios-selfheal/gate",
+    "root:root 755 /var/lib/nagios-selfheal/home",
+    "root:repair 750 /var/lib/nagios-selfheal/home/.ssh",
+];
+
 /// What a machine must have: `OWNER:GROUP MODE PATH`, as stat(1) tells.
 fn assert_files(machine: &Machine, wanted: &[&str]) {
     let paths: Vec<&str> = wanted.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
@@ -42,6 +60,20 @@ fn assert_files(machine: &Machine, wanted: &[&str]) {
     let missing: Vec<&&str> =
         wanted.iter().filter(|line| !found.lines().any(|found| found == **line)).collect();
     assert!(missing.is_empty(), "not as they should be: {missing:#?}\nthere is:\n{found}");
+}
+
+/// The machine has the files of every kind of package, and these.
+fn assert_installed(machine: &Machine, more: &[&str]) {
+    assert_files(machine, &[&FILES, more].concat());
+}
+
+/// No unit of ours is enabled or active: an admin starts them.
+fn assert_no_unit_is_on(machine: &Machine) {
+    for unit in ["repairctl-sweep.timer", "repair-gate-sudoers.path"] {
+        let told =
+            machine.root(&format!("systemctl is-enabled {unit}; systemctl is-active {unit}"));
+        assert_eq!(String::from_utf8_lossy(&told.stdout), "disabled\ninactive\n", "{unit}");
+    }
 }
 
 /// No program, unit, manual page or anything else of ours below /usr, and no unit that systemd

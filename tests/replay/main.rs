@@ -6,36 +6,24 @@
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, until};
+use e2e::{Lab, Watch, run, until};
 use serde_json::{Value, json};
 
 /// Healed once; the fault is soon back and the cooldown holds, at SOFT 3 and at HARD.
 #[test]
 fn a_real_log_gives_the_decisions_that_were_made() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    let mut policy = monitor.default_policy(&web);
-    policy["repairs"]["httpd"]["cooldown"] = json!("10m");
-    policy["repairs"]["httpd"]["healthy_for"] = json!("1h");
-    monitor.write_policy(&policy);
-    let nagios = Nagios::start_with(
-        &place,
-        &monitor,
-        &web,
-        &Watch { retry_interval: 3, ..Watch::default() },
-    );
-    let logged =
-        |what: &str| nagios.log_lines().iter().any(|line| line.contains(what)).then_some(());
+    let lab = Lab::new();
+    let (place, monitor) = (&lab.place, &lab.monitor);
+    lab.policy(|policy| {
+        policy["repairs"]["httpd"]["cooldown"] = json!("10m");
+        policy["repairs"]["httpd"]["healthy_for"] = json!("1h");
+    });
+    let nagios = lab.nagios(&Watch { retry_interval: 3, ..Watch::default() });
 
-    web.apache.kill();
-    until("the recovery", Duration::from_secs(60), || {
-        logged("SERVICE EVENT HANDLER: web1;HTTP;OK;SOFT;4")
-    });
-    web.apache.kill();
-    until("HARD", Duration::from_secs(60), || {
-        logged("SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;4")
-    });
+    lab.web.apache.kill();
+    nagios.wait_for_call("OK;SOFT;4");
+    lab.web.apache.kill();
+    nagios.wait_for_call("CRITICAL;HARD;4");
     until("both refusals on record", Duration::from_secs(20), || {
         (monitor.refusals().len() == 2).then_some(())
     });
@@ -95,10 +83,9 @@ fn a_real_log_gives_the_decisions_that_were_made() {
 /// The lab has one thing that no site should have: it forgets its state, for each test begins anew.
 #[test]
 fn lint_finds_the_lab_itself_good_but_for_what_it_leaves_out() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    let _nagios = Nagios::start(&place, &monitor, &web);
+    let lab = Lab::new();
+    let (place, monitor) = (&lab.place, &lab.monitor);
+    let _nagios = lab.nagios(&Watch::default());
     let mut lint = Command::new(place.program("repairctl"));
     lint.arg("lint")
         .arg(place.at("monitor/nagios/nagios.cfg"))

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
 
-use e2e::{Monitor, Nagios, Place, Watch, WebSide, gate_records, run, system_program};
+use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, gate_records, run, system_program};
 use ledger::Record;
 use serde_json::{Value, json};
 
@@ -35,9 +35,7 @@ fn services() -> impl Iterator<Item = String> {
 impl Fleet {
     /// All of them in order. At most `cap` repairs may run at once.
     pub fn start(cap: u32) -> Fleet {
-        let place = Place::new();
-        let web = WebSide::start(&place);
-        let monitor = Monitor::new(&place, &web);
+        let Lab { monitor, web, place } = Lab::new();
         let marks = place.directory("marks", web.account.ids());
         let mut allowed = String::new();
         let mut known = fs::read_to_string(monitor.known_hosts()).unwrap();
@@ -51,7 +49,7 @@ impl Fleet {
         fs::write(monitor.known_hosts(), known).unwrap();
         monitor.write_policy(&policy(&place, &monitor, &web, &marks, cap));
         let watch = Watch { more: objects(&place, &marks), ..Watch::default() };
-        let nagios = Nagios::start_with(&place, &monitor, &web, &watch);
+        let nagios = Nagios::start(&place, &monitor, &web, &watch);
         Fleet { monitor, nagios, place, _web: web }
     }
 

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, until};
+use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, run, until};
 use ledger::RepairOutcome;
 use policy::ReasonCode;
 use serde_json::{Value, json};
@@ -25,16 +25,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 impl Site {
     fn new(change: impl Fn(&mut Value), watch: impl Fn(&WebSide) -> Watch) -> Site {
-        let place = Place::new();
-        let web = WebSide::start(&place);
-        let monitor = Monitor::new(&place, &web);
-        let mut policy = monitor.default_policy(&web);
-        policy["status_file"] = json!(place.at("monitor/nagios/status.dat"));
-        policy["fleet"]["share"] = json!(100);
-        policy["repairs"]["httpd"]["healthy_for"] = json!("1h");
-        change(&mut policy);
-        monitor.write_policy(&policy);
-        let nagios = Nagios::start_with(&place, &monitor, &web, &watch(&web));
+        let lab = Lab::new();
+        lab.policy(|policy| {
+            policy["status_file"] = json!(lab.place.at("monitor/nagios/status.dat"));
+            policy["fleet"]["share"] = json!(100);
+            policy["repairs"]["httpd"]["healthy_for"] = json!("1h");
+            change(policy);
+        });
+        let nagios = lab.nagios(&watch(&lab.web));
+        let Lab { monitor, web, place } = lab;
         Site { web, monitor, nagios, place }
     }
 
@@ -42,7 +41,7 @@ impl Site {
     fn break_while_paused(&self) {
         assert!(self.ctl(&["pause", "--reason", "test"]).ok());
         self.web.apache.kill();
-        self.calls_at("CRITICAL;HARD;4");
+        self.nagios.wait_for_call("CRITICAL;HARD;4");
         until("the refusal on record", MINUTE, || {
             self.monitor
                 .refusals()
@@ -61,17 +60,6 @@ impl Site {
 
     fn sweep_in_background(&self) -> Child {
         self.monitor.ctl(&["sweep"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// Waits for a call of the handler.
-    fn calls_at(&self, event: &str) {
-        until(event, MINUTE, || (self.calls(event) > 0).then_some(()));
-    }
-
-    /// How often Nagios has called the handler with this event.
-    fn calls(&self, event: &str) -> usize {
-        let wanted = format!("SERVICE EVENT HANDLER: web1;HTTP;{event}");
-        self.nagios.log_lines().iter().filter(|line| line.contains(&wanted)).count()
     }
 
     fn in_status(&self, field: &str, value: &str) {
@@ -163,7 +151,7 @@ fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
     };
     until("the host DOWN", MINUTE, || down(&site).then_some(()));
     site.web.apache.kill();
-    site.calls_at("CRITICAL;HARD;1");
+    site.nagios.wait_for_call("CRITICAL;HARD;1");
     site.is_hard_broken();
     site.ctl(&["sweep"]).is(1, "the host is DOWN");
     site.ctl(&["sweep", "--dry-run"]).is(1, "the host is DOWN");
@@ -175,7 +163,7 @@ fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
     until("the host UP", MINUTE, || up(&site).then_some(()));
     site.checks(6);
     assert_eq!(
-        (site.calls("CRITICAL"), site.monitor.records().len()),
+        (site.nagios.calls("CRITICAL"), site.monitor.records().len()),
         (1, 0),
         "{:#?}",
         site.nagios.log_lines()
@@ -186,7 +174,7 @@ fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
     site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed\tREPAIRED web1/HTTP with httpd");
     site.in_status("current_state", "0");
     assert_eq!(
-        site.calls("CRITICAL"),
+        site.nagios.calls("CRITICAL"),
         1,
         "Nagios has called in between: the sweep is not what healed it"
     );
@@ -317,7 +305,7 @@ fn a_repair_that_did_not_help_is_not_repeated_by_any_sweep() {
         &json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}),
     );
     site.web.apache.kill();
-    site.calls_at("CRITICAL;HARD;4");
+    site.nagios.wait_for_call("CRITICAL;HARD;4");
     until("its end", MINUTE, || site.monitor.records().first()?.outcome);
     site.checks(3);
     for _ in 0..3 {

@@ -6,7 +6,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use e2e::{Monitor, Nagios, Place, Watch, WebSide, run, system_program, until};
+use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, run, system_program, until};
 use ledger::{Claim, Ledger, Paused, RepairOutcome};
 use policy::{Decision, Event, ObjectState, StateType};
 use rustix::process::Signal;
@@ -42,22 +42,17 @@ fn wait_for(nagios: &Nagios, service: &str, state: &str, output: &str) -> String
 
 #[test]
 fn nagios_is_told_how_the_repairs_are_in_every_state() {
-    let place = Place::new();
-    let web = WebSide::start(&place);
-    let monitor = Monitor::new(&place, &web);
-    let mut policy = monitor.default_policy(&web);
-    policy["repairs"]["httpd"]["cooldown"] = json!("10m");
-    policy["check_repairs"] = json!({"host": "web1", "service": "Repairs"});
-    monitor.write_policy(&policy);
+    let lab = Lab::new();
+    let (web, monitor) = (&lab.web, &lab.monitor);
+    let lasting = |policy: &mut Value| {
+        policy["repairs"]["httpd"]["cooldown"] = json!("10m");
+        policy["check_repairs"] = json!({"host": "web1", "service": "Repairs"});
+    };
+    lab.policy(lasting);
     web.write_repairs(
         &json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}),
     );
-    let nagios = Nagios::start_with(
-        &place,
-        &monitor,
-        &web,
-        &Watch { more: SERVICES.to_owned(), ..Watch::default() },
-    );
+    let nagios = lab.nagios(&Watch { more: SERVICES.to_owned(), ..Watch::default() });
 
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK: 0 healed, 0 failed, 0 refused in 24 h");
     let perfdata = field(&nagios, "Repairs", "performance_data").unwrap();
@@ -100,9 +95,10 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     for (n, minutes) in [(3_u32, 50), (4, 35), (5, 20)] {
         monitor.write(|ledger| failed(ledger, n, "x|y=1;;; \u{1b}[31m\n<b>", minutes));
     }
-    let healthy = json!("1h");
-    policy["repairs"]["httpd"]["healthy_for"] = healthy;
-    monitor.write_policy(&policy);
+    lab.policy(|changed| {
+        lasting(changed);
+        changed["repairs"]["httpd"]["healthy_for"] = json!("1h");
+    });
     let said = wait_for(
         &nagios,
         "Repairs",
@@ -135,18 +131,15 @@ fn failed(ledger: &mut dyn Ledger, n: u32, service: &str, minutes: u64) {
 }
 
 /// A lab whose gate has the repairs `httpd`, once an hour, and `tomcat`, without limits.
-fn with_two_repairs(place: &Place) -> (WebSide, Monitor) {
-    let web = WebSide::start(place);
-    let monitor = Monitor::new(place, &web);
-    let mut policy = monitor.default_policy(&web);
-    policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}});
-    monitor.write_policy(&policy);
+fn with_two_repairs() -> Lab {
+    let lab = Lab::new();
+    lab.policy(|policy| policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}}));
     let once = json!({"count": 1, "window": "1h"});
-    web.write_repairs(&json!({"repairs": {
+    lab.web.write_repairs(&json!({"repairs": {
         "httpd": {"run": ["/bin/true"], "cooldown": "0s", "budget": once},
         "tomcat": {"run": ["/bin/true"], "cooldown": "0s"},
     }}));
-    (web, monitor)
+    lab
 }
 
 /// Someone who has the key asks for a repair.
@@ -218,41 +211,41 @@ fn doctor(monitor: &Monitor) -> Vec<(String, String)> {
 
 #[test]
 fn plugin_and_doctor_report_used_up_limits_with_their_time() {
-    let place = Place::new();
-    let (web, monitor) = with_two_repairs(&place);
-    let (code, text) = plugin(&monitor);
+    let lab = with_two_repairs();
+    let (place, web, monitor) = (&lab.place, &lab.web, &lab.monitor);
+    let (code, text) = plugin(monitor);
     assert!(code == Some(0) && text.starts_with("REPAIRS OK: gate of web1 answers in "), "{text}");
-    let [(verdict, _)] = doctor(&monitor).try_into().unwrap();
+    let [(verdict, _)] = doctor(monitor).try_into().unwrap();
     assert_eq!(verdict, "ok");
 
-    burn(&monitor, &web, "httpd");
-    let (code, text) = plugin(&monitor);
+    burn(monitor, web, "httpd");
+    let (code, text) = plugin(monitor);
     let used_up = "httpd has used its budget of 1 in 3600 s; there is room again in ";
     assert!(
         code == Some(1) && text.starts_with(&format!("REPAIRS WARNING: gate of web1: {used_up}3")),
         "{text}"
     );
-    let [(verdict, found)] = doctor(&monitor).try_into().unwrap();
+    let [(verdict, found)] = doctor(monitor).try_into().unwrap();
     assert!(
         verdict == "note"
             && found.starts_with(&format!("httpd, but not now: the gate says \"{used_up}3")),
         "{found}"
     );
 
-    burn(&monitor, &web, "tomcat");
-    fill(&place, &web);
-    let (code, text) = plugin(&monitor);
+    burn(monitor, web, "tomcat");
+    fill(place, web);
+    let (code, text) = plugin(monitor);
     let nearly = "tomcat has used 900 of its 1000 records, beyond which it is refused; one is free \
                   again in 24 h";
     assert!(code == Some(1) && text.contains(&format!("; gate of web1: {nearly} |")), "{text}");
-    let [_, (verdict, found)] = doctor(&monitor).try_into().unwrap();
+    let [_, (verdict, found)] = doctor(monitor).try_into().unwrap();
     assert_eq!((verdict.as_str(), found.as_str()), ("note", nearly));
 }
 
 #[test]
 fn plugin_and_doctor_accept_a_gate_without_usage() {
-    let place = Place::new();
-    let (web, monitor) = with_two_repairs(&place);
+    let lab = with_two_repairs();
+    let (place, web, monitor) = (&lab.place, &lab.web, &lab.monitor);
     // It knows all words but the newest.
     let script = format!(
         "#!/bin/sh\n[ \"$SSH_ORIGINAL_COMMAND\" != usage ] || SSH_ORIGINAL_COMMAND=unknown\nexec \
@@ -261,8 +254,8 @@ fn plugin_and_doctor_accept_a_gate_without_usage() {
     );
     let gate = place.file("web/old_gate", &script, 0o755, None);
     web.allow(&format!("restrict,command=\"{}\"", gate.display()));
-    let (code, text) = plugin(&monitor);
+    let (code, text) = plugin(monitor);
     assert!(code == Some(0) && text.starts_with("REPAIRS OK: gate of web1 answers in "), "{text}");
-    let [(verdict, _)] = doctor(&monitor).try_into().unwrap();
+    let [(verdict, _)] = doctor(monitor).try_into().unwrap();
     assert_eq!(verdict, "ok");
 }

@@ -79,13 +79,7 @@ fn ctrl_c_ends_the_wait_with_a_word_and_the_repair_goes_on() {
     .unwrap();
     let child =
         site.command(&format!("{FAULT} --foreground")).stdout(Stdio::piped()).spawn().unwrap();
-    let until = |name: &str| {
-        let begun = Instant::now();
-        while !at(name).exists() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{name}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    };
+    let until = |name: &str| testkit::wait_until(name, || at(name).exists());
     until("begun");
     assert!(
         Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success()
@@ -111,16 +105,9 @@ fn a_pipe_in_the_place_of_the_status_file_is_not_waited_for() {
     let policy = fs::read_to_string(site.policy()).unwrap();
     fs::write(site.policy(), policy.replacen('{', &format!("{{\"status_file\": {pipe:?}, "), 1))
         .unwrap();
-    let mut child =
+    let child =
         site.command(&format!("{FAULT} --foreground")).stdout(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > Duration::from_secs(60) {
-            child.kill().unwrap();
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let output = child.wait_with_output().unwrap();
+    let output = testkit::output_within(child, Duration::from_secs(60));
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.code() == Some(3) && text.contains("is a named pipe, not a regular file"),

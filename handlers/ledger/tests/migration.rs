@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use common::{HOUR, Place, event};
@@ -19,7 +19,7 @@ fn old() -> Place {
     let place = Place::new();
     let store = Connection::open(place.path()).unwrap();
     store.execute_batch(include_str!("old/7740e3e.sql")).unwrap();
-    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    testkit::set_mode(place.path(), 0o600);
     place
 }
 

@@ -13,20 +13,18 @@ use policy::{Decision, History, RecordedHistory, decide};
 
 #[test]
 fn a_ledger_that_others_can_write_is_not_believed() {
-    use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     drop(place.open());
-    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o666)).unwrap();
+    testkit::set_mode(place.path(), 0o666);
     assert!(matches!(ledger::open(&place.path()), Err(Error::Writable(_))));
 }
 
 #[test]
 fn a_ledger_that_others_can_take_away_is_not_believed() {
-    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::fs::chown;
     let place = Place::new();
     drop(place.open());
-    let mode =
-        |bits| fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(bits)).unwrap();
+    let mode = |bits| testkit::set_mode(place.dir.path(), bits);
     for (bits, exposed) in [(0o770, true), (0o757, true), (0o1777, false), (0o750, false)] {
         mode(bits);
         let opened = ledger::open(&place.path());

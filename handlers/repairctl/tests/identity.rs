@@ -4,15 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::{copy_program, set_mode, wait_until};
 
 /// As whom Nagios runs here: nobody(5) of every system.
 const NAGIOS: u32 = 65534;
@@ -26,7 +25,7 @@ struct Context {
 impl Context {
     fn new() -> Context {
         let site = Context { dir: tempfile::tempdir().unwrap() };
-        fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        set_mode(site.dir.path(), 0o755);
         fs::write(site.at("nagios.cfg"), "nagios_user=nobody\n").unwrap();
         site
     }
@@ -35,23 +34,9 @@ impl Context {
         self.dir.path().join(name)
     }
 
-    /// By a process of its own: what this one has open for writing, the children of the other test
-    /// hold as well, and then the program is "busy" (ETXTBSY).
-    fn copy(&self, program: &str, name: &str) {
-        assert!(
-            Command::new("cp")
-                .arg("--remove-destination")
-                .arg(program)
-                .arg(self.at(name))
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
     /// A process that looks like Nagios, of this user, with this environment.
     fn nagios(&self, uid: u32, environment: &[(&str, &str)]) -> Running {
-        self.copy("/usr/bin/tail", "nagios");
+        copy_program("/usr/bin/tail", self.at("nagios"));
         let mut command = Command::new(self.at("nagios"));
         command
             .arg("-f")
@@ -61,18 +46,15 @@ impl Context {
             .uid(uid)
             .gid(uid);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let (begun, comm) = (Instant::now(), format!("/proc/{}/comm", child.id()));
-        while fs::read_to_string(&comm).unwrap() != "nagios\n" {
-            assert!(begun.elapsed() < Duration::from_secs(60));
-            thread::sleep(Duration::from_millis(10));
-        }
+        let comm = format!("/proc/{}/comm", child.id());
+        wait_until("nagios", || fs::read_to_string(&comm).unwrap() == "nagios\n");
         Running(child)
     }
 
     /// What doctor says of its user, in JSON.
     fn user(&self) -> String {
         // Where that user can start it.
-        self.copy(env!("CARGO_BIN_EXE_repairctl"), "repairctl");
+        copy_program(env!("CARGO_BIN_EXE_repairctl"), self.at("repairctl"));
         let mut command = Command::new(self.at("repairctl"));
         command
             .args(["doctor", "--json", "--policy", "/nonexistent", "--nagios-cfg"])
@@ -114,7 +96,7 @@ fn what_the_environment_of_nagios_loads_is_never_loaded_by_root() {
     let site = Context::new();
     let traces = site.at("traces");
     fs::create_dir(&traces).unwrap();
-    fs::set_permissions(&traces, fs::Permissions::from_mode(0o777)).unwrap();
+    set_mode(&traces, 0o777);
     let output = traces.join("of");
     let _nagios = site
         .nagios(NAGIOS, &[("LD_DEBUG", "files"), ("LD_DEBUG_OUTPUT", output.to_str().unwrap())]);

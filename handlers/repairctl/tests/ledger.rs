@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -23,7 +22,7 @@ impl OldSite {
         let policy = json!({"ledger": site.at("ledger.sqlite"), "repairs": repairs});
         fs::write(site.at("policy.json"), policy.to_string()).unwrap();
         Connection::open(site.at("ledger.sqlite")).unwrap().execute_batch(OLD_LEDGER).unwrap();
-        fs::set_permissions(site.at("ledger.sqlite"), Permissions::from_mode(0o600)).unwrap();
+        testkit::set_mode(site.at("ledger.sqlite"), 0o600);
         site
     }
 

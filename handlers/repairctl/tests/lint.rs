@@ -6,8 +6,7 @@
 
 mod lint_cases;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -101,7 +100,7 @@ impl Context {
     fn new() -> Context {
         let directory = tempfile::tempdir().unwrap();
         // Nagios reads it as its own user.
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        testkit::set_mode(directory.path(), 0o755);
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nagios-config");
         let site = Context { directory };
         for name in ["commands.cfg", "templates.cfg", "services.cfg", "policy.json"] {
@@ -304,7 +303,7 @@ fn never_shows_secrets_of_the_resource_file() {
 fn reads_the_object_cache_of_nagios() {
     let site = Context::new();
     site.edit("services.cfg", "    _REPAIR             httpd", "    _REPAIR             htpd");
-    fs::set_permissions(site.directory.path(), Permissions::from_mode(0o777)).unwrap();
+    testkit::set_mode(site.directory.path(), 0o777);
     let done =
         Command::new("/usr/sbin/nagios4").arg("-vp").arg(site.at("nagios.cfg")).output().unwrap();
     assert!(done.status.success());

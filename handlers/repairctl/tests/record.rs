@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,6 +14,7 @@ use ledger::{Claim, RepairOutcome, StepKind};
 use policy::{Decision, Event, ObjectState, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::{copy_program, set_mode};
 
 /// As whom Nagios runs here: nobody(5) of every system.
 const NAGIOS: u32 = 65534;
@@ -39,9 +40,9 @@ struct Said {
 impl Context {
     fn new() -> Context {
         let site = Context { dir: tempfile::tempdir().unwrap() };
-        fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        set_mode(site.dir.path(), 0o755);
         fs::create_dir(site.at("ledger")).unwrap();
-        fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o750)).unwrap();
+        set_mode(site.at("ledger"), 0o750);
         chown(site.at("ledger"), Some(NAGIOS), Some(NAGIOS)).unwrap();
         let repairs =
             json!({"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"]}});
@@ -51,13 +52,7 @@ impl Context {
         )
         .unwrap();
         fs::write(site.at("nagios.cfg"), "nagios_user=nobody\n").unwrap();
-        // Where everybody can start it, by a process of its own: what this one has open for
-        // writing, a fork of another test holds as well (ETXTBSY).
-        let copied = Command::new("cp")
-            .arg(env!("CARGO_BIN_EXE_repairctl"))
-            .arg(site.at("repairctl"))
-            .status();
-        assert!(copied.unwrap().success());
+        copy_program(env!("CARGO_BIN_EXE_repairctl"), site.at("repairctl"));
         site
     }
 
@@ -81,6 +76,15 @@ impl Context {
         let done = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Said { code: done.status.code().unwrap(), out: text(&done.stdout), err: text(&done.stderr) }
+    }
+
+    /// The result of one of doctor's checks.
+    fn doctor_check(&self, name: &str) -> Value {
+        let cfg = self.at("nagios.cfg");
+        let said = self.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
+        let report: Value = serde_json::from_str(&said.out).unwrap();
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        checks.find(|check| check["check"] == name).unwrap().clone()
     }
 
     /// One repair and one refusal, as hostile as they come.
@@ -175,9 +179,9 @@ fn somebody_else_is_told_to_come_as_root() {
         }
     };
     told("run this as one of them");
-    fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(site.at("ledger"), 0o755);
     told("run this as root or as the user Nagios runs as");
-    fs::set_permissions(site.at("policy.json"), fs::Permissions::from_mode(0o600)).unwrap();
+    set_mode(site.at("policy.json"), 0o600);
     told("run it as root, with sudo");
 }
 
@@ -220,18 +224,7 @@ fn a_pause_in_place_of_another_says_whose_it_was() {
 fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
     let site = Context::new();
     site.record();
-    let finding = || {
-        let cfg = site.at("nagios.cfg");
-        let said = site.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
-        let report: Value = serde_json::from_str(&said.out).unwrap();
-        report["checks"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|check| check["check"] == "ledger")
-            .unwrap()
-            .clone()
-    };
+    let finding = || site.doctor_check("ledger");
     assert_eq!(finding()["verdict"], "ok", "{}", finding());
     for end in ["", ".turn", ".jobs"] {
         let file = PathBuf::from(format!("{}{end}", site.ledger().display()));
@@ -245,7 +238,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         );
         chown(&file, Some(NAGIOS), Some(NAGIOS)).unwrap();
     }
-    fs::set_permissions(site.at("ledger"), fs::Permissions::from_mode(0o775)).unwrap();
+    set_mode(site.at("ledger"), 0o775);
     assert!(
         finding()["text"].as_str().unwrap().contains("is for others to write too"),
         "{}",
@@ -261,18 +254,7 @@ fn nothing_is_taken_for_a_status_file_that_is_none_nor_waited_for() {
         serde_json::from_str(&fs::read_to_string(site.at("policy.json")).unwrap()).unwrap();
     policy["status_file"] = json!(file);
     fs::write(site.at("policy.json"), policy.to_string()).unwrap();
-    let cfg = site.at("nagios.cfg");
-    let verdict = || {
-        let said = site.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
-        let report: Value = serde_json::from_str(&said.out).unwrap();
-        report["checks"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|check| check["check"] == "status file")
-            .unwrap()["verdict"]
-            .clone()
-    };
+    let verdict = || site.doctor_check("status file")["verdict"].clone();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let text = format!(
         "info {{\n\tcreated={now}\n\t}}\nhoststatus {{\n\thost_name=web1\n\t_REPAIR=0;httpd\n\t}}\n"

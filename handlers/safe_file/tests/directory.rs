@@ -2,19 +2,15 @@
 //! it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
-use std::fs::{self, Permissions};
+use std::fs::{self};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
 
 use std::time::{Duration, Instant};
 
 use safe_file::{Directory, Error, FileKind};
 use tempfile::tempdir;
-
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
+use testkit::set_mode;
 
 #[test]
 fn creates_renames_and_removes_files() {
@@ -115,7 +111,7 @@ fn refuses_what_others_can_write() {
         let dir = tempdir().unwrap();
         let exposed = dir.path().join("exposed");
         fs::create_dir_all(exposed.join("below")).unwrap();
-        mode(&exposed, bits);
+        set_mode(&exposed, bits);
         let refused = Directory::open(if below { exposed.join("below") } else { exposed.clone() })
             .unwrap_err();
         let Error::Exposed { path, mode, .. } = &refused else { panic!("{refused:?}") };
@@ -130,7 +126,7 @@ fn allows_a_sticky_directory_on_the_way_but_no_link_in_it() {
     fs::create_dir(dir.path().join("ours")).unwrap();
     symlink("ours", dir.path().join("link")).unwrap();
     assert_eq!(Directory::open(dir.path().join("link")).unwrap().path(), dir.path().join("link"));
-    mode(dir.path(), 0o1777);
+    set_mode(dir.path(), 0o1777);
     Directory::open(dir.path().join("ours")).unwrap();
     assert!(matches!(Directory::open(dir.path().join("link")).unwrap_err(), Error::Link { .. }));
 }
@@ -141,7 +137,7 @@ fn refuses_what_another_account_owns() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fs::create_dir_all(path("sticky/theirs/below")).unwrap();
-    mode(&path("sticky"), 0o1777);
+    set_mode(path("sticky"), 0o1777);
     chown(path("sticky/theirs"), Some(65534), None).unwrap();
     for name in ["sticky/theirs", "sticky/theirs/below"] {
         let refused = Directory::open(path(name)).unwrap_err();

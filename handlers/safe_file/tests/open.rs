@@ -1,10 +1,10 @@
 //! What is opened, what is refused, and that neither waits.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
-use std::fs::{self, Permissions};
+use std::fs::{self};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use safe_file::{Directory, Error, FileKind, Writer, open, open_fifo_for_writing, read, resolve};
 use tempfile::{TempDir, tempdir};
+use testkit::set_mode;
 
 fn fifo(path: &Path) {
     mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();
@@ -20,10 +21,6 @@ fn fifo(path: &Path) {
 
 fn reader_of(path: &Path) -> rustix::fd::OwnedFd {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap()
-}
-
-fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 /// `at/link` points to a file in another directory.
@@ -139,7 +136,7 @@ fn refuses_link_in_a_shared_directory_even_if_sticky() {
         let dir = tempdir().unwrap();
         let _elsewhere = link_in(dir.path());
         fs::create_dir(dir.path().join("below")).unwrap();
-        mode(dir.path(), bits);
+        set_mode(dir.path(), bits);
         for name in ["link", "below/../link"] {
             let refused = open(dir.path().join(name)).unwrap_err();
             let Error::Link { writer, .. } = refused else { panic!("{bits:o} {refused:?}") };
@@ -201,7 +198,7 @@ fn never_writes_to_a_file_that_takes_the_pipes_place() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fs::write(path("secret"), "secret").unwrap();
-    mode(&path("secret"), 0o600);
+    set_mode(path("secret"), 0o600);
     fifo(&path("pipe"));
     let _reader = reader_of(&path("pipe"));
     let begin = Instant::now();

@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::time::{Duration, Instant};
 
 use common::{Plan, Sshd, fails, keygen, repair, send, soon};
@@ -19,7 +19,7 @@ fn lets_in(route: &HostRoute) {
 
 fn write_private(sshd: &Sshd, name: &str, text: &str, mode: u32) -> std::path::PathBuf {
     fs::write(sshd.path(name), text).unwrap();
-    fs::set_permissions(sshd.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    testkit::set_mode(sshd.path(name), mode);
     sshd.path(name)
 }
 
@@ -52,13 +52,13 @@ fn a_key_file_others_may_read_is_refused() {
     let sshd = Plan::new().start();
     let route = sshd.route();
     for mode in [0o640, 0o604, 0o620, 0o666] {
-        fs::set_permissions(&route.key, fs::Permissions::from_mode(mode)).unwrap();
+        testkit::set_mode(&route.key, mode);
         let error = fails(&route, &repair());
         assert_eq!(error.code(), "key-file-open", "{error}");
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
     // Tried by root: a key that root owned would be none that Nagios can read.
-    fs::set_permissions(&route.key, fs::Permissions::from_mode(0o600)).unwrap();
+    testkit::set_mode(&route.key, 0o600);
     chown(&route.key, Some(65534), None).unwrap();
     let error = fails(&route, &repair()).to_string();
     assert!(
@@ -68,7 +68,7 @@ fn a_key_file_others_may_read_is_refused() {
     assert!(!error.contains("chown"), "{error}");
     chown(&route.key, Some(0), None).unwrap();
     for mode in [0o600, 0o400] {
-        fs::set_permissions(&route.key, fs::Permissions::from_mode(mode)).unwrap();
+        testkit::set_mode(&route.key, mode);
         lets_in(&route);
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -93,15 +93,7 @@ impl Installed {
 
     /// Runs a client, for half a minute at most.
     pub fn run(&self, client: &mut Command) -> Output {
-        let mut client = client.spawn().unwrap();
-        let begun = Instant::now();
-        while client.try_wait().unwrap().is_none() {
-            if begun.elapsed() > Duration::from_secs(30) {
-                client.kill().unwrap();
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        client.wait_with_output().unwrap()
+        testkit::output_within(client.spawn().unwrap(), Duration::from_secs(30))
     }
 
     /// `ssh` with options, and then the request.

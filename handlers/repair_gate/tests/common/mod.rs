@@ -6,16 +6,14 @@ pub mod installed;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::set_mode;
+pub use testkit::{free_port, wait_until};
 
 pub const GATE: &str = env!("CARGO_BIN_EXE_repair_gate");
 pub const JOB: &str = "20261123-00000001";
@@ -108,7 +106,7 @@ impl GateLab {
             .prefix("repair_gate-")
             .tempdir_in("/run")
             .expect("a directory below /run");
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        set_mode(dir.path(), 0o755);
         let lab = GateLab { dir };
         lab.mkdir("etc", 0o755);
         lab.mkdir("state", 0o700);
@@ -149,7 +147,7 @@ impl GateLab {
     }
 
     pub fn chmod(&self, name: &str, mode: u32) {
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
+        set_mode(self.path(name), mode);
     }
 
     pub fn repairs(&self, repairs: &Value) {
@@ -237,30 +235,6 @@ impl GateLab {
     /// How often the script has noted that it ran (`echo >> "$1/runs"`).
     pub fn runs(&self) -> usize {
         fs::read_to_string(self.path("runs")).map_or(0, |text| text.lines().count())
-    }
-}
-
-/// A loopback port that nobody else gets: below those of ip(7), ip_local_port_range, and each
-/// process begins somewhere else.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let port =
-            10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
-        let port = u16::try_from(port).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// Waits until `ready`, and fails with `what` after a minute.
-#[track_caller]
-pub fn wait_until(what: &str, ready: impl Fn() -> bool) {
-    let since = Instant::now();
-    while !ready() {
-        assert!(since.elapsed() < Duration::from_secs(60), "waited a minute: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -10,16 +10,16 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use policy::{JobId, RepairName};
 use policy_file::{Backend, HostRoute, HostRoutes};
 use tempfile::TempDir;
+pub use testkit::free_port;
+use testkit::set_mode;
 use transport::{Answer, Error, Request};
 
 /// A well-behaved gate, as small as it can be. It notes every call in the file `requests`.
@@ -118,7 +118,7 @@ impl Plan {
             self.gate
         );
         fs::write(at("gate"), script).unwrap();
-        fs::set_permissions(at("gate"), fs::Permissions::from_mode(0o755)).unwrap();
+        set_mode(at("gate"), 0o755);
         let public = fs::read_to_string(at("user.pub")).unwrap();
         // Not every login shell replaces itself with its last command.
         let line = format!("{},command=\"exec {}\" {public}", self.options, at("gate").display());
@@ -192,20 +192,6 @@ impl Plan {
              100\nSetEnv SHLVL=9\n",
             self.config, self.address
         )
-    }
-}
-
-/// Returns a loopback port of our own: below those that the kernel assigns by itself (ip(7),
-/// ip_local_port_range), and each process begins with another one.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let port =
-            10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
-        let port = u16::try_from(port).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

@@ -2,11 +2,12 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::ffi::OsStr;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use testkit::free_port;
 
 use super::support::{self, Run};
 
@@ -98,20 +99,6 @@ impl Certificate {
 
     pub fn key(&self) -> String {
         self.file("key.pem").display().to_string()
-    }
-}
-
-/// A loopback port that no other process gets: below the kernel's ephemeral ports (ip(7),
-/// ip_local_port_range), and each process starts at another one.
-fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let port =
-            10_000 + (std::process::id() * 61 + NEXT.fetch_add(1, Ordering::Relaxed)) % 22_000;
-        let port = u16::try_from(port).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 
