@@ -163,7 +163,7 @@ fn five_hundred_handlers_for_one_service_make_one_repair_and_499_reasons() {
     let bed = Bed::new();
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("10m"));
     let background = CALL.replace(" --foreground", "");
-    let mut fronts: Vec<_> = (0..500)
+    let mut handlers: Vec<_> = (0..500)
         .map(|_| {
             let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
             command.args(background.split_whitespace()).arg("--policy").arg(&bed.monitor.policy);
@@ -174,8 +174,8 @@ fn five_hundred_handlers_for_one_service_make_one_repair_and_499_reasons() {
                 .unwrap()
         })
         .collect();
-    for front in fronts.drain(..) {
-        let output = front.wait_with_output().unwrap();
+    for handler in handlers.drain(..) {
+        let output = handler.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.starts_with("DISPATCHED web1/HTTP"), "{text}");
     }

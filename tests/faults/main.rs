@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bed;
-mod front;
+mod handler;
 mod kills;
 mod ledger_fails;
 mod live;

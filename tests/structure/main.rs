@@ -52,7 +52,18 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "handle_repair",
         ],
     ),
-    ("docs", &["check_http", "check_repairs", "handle_repair", "repairctl", "repair_gate"]),
+    (
+        "docs",
+        &[
+            "policy",
+            "ledger",
+            "check_http",
+            "check_repairs",
+            "handle_repair",
+            "repairctl",
+            "repair_gate",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

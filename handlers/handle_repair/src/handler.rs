@@ -14,7 +14,7 @@ use plugin_kit::{Outcome, Problem, program_places};
 use policy::{JobId, Reason, RepairName, consider};
 
 use crate::cli::{self, Invocation, Mode};
-use crate::exit::HandlerExit;
+use crate::verdict::{HandlerExit, Verdict};
 use crate::{explain, job};
 
 /// The worker's name.
@@ -51,9 +51,7 @@ fn dispatch(invocation: &Invocation, name: &RepairName, argv: &[OsString]) -> Ou
         Ok(job)
     });
     match started {
-        Ok(job) => {
-            HandlerExit::Done.with(format!("DISPATCHED {object}: job {job} runs repair {name}"))
-        }
+        Ok(job) => Verdict::Dispatched.with(&format!("{object}: job {job} runs repair {name}")),
         Err(why) => HandlerExit::Failed.with(format!("{object}: {why}; nothing was run")),
     }
 }
@@ -69,10 +67,10 @@ pub(crate) fn nothing_run(why: impl fmt::Display) -> Problem {
 pub(crate) fn no_action(invocation: &Invocation, why: &Reason) -> Outcome {
     let exit = match why {
         Reason::UnknownRepair(_) => HandlerExit::Misconfigured,
-        _ => HandlerExit::Done,
+        _ => Verdict::NoAction.exit(),
     };
     let event = &invocation.event;
-    exit.with(format!("NO ACTION {} ({}): {why}", event.object(), event.change()))
+    exit.with(format!("{} {} ({}): {why}", Verdict::NoAction, event.object(), event.change()))
 }
 
 /// Why the worker was not started.

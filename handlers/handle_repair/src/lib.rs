@@ -5,9 +5,9 @@
 //! which outlives Nagios' timeout: it reserves, repairs, verifies, records and tells Nagios.
 
 pub mod cli;
-mod exit;
 pub mod explain;
 pub mod handler;
 pub mod job;
+pub mod verdict;
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -18,6 +18,8 @@ mod event;
 mod history;
 mod names;
 mod reason;
+mod reason_code;
+mod rounded;
 mod rules;
 
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
@@ -27,5 +29,7 @@ pub use history::{
     SAME_EVENT_WITHIN,
 };
 pub use names::{BadName, JobId, RepairName};
-pub use reason::{Reason, ReasonCode, Rounded};
+pub use reason::Reason;
+pub use reason_code::ReasonCode;
+pub use rounded::Rounded;
 pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung};

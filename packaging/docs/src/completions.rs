@@ -6,12 +6,14 @@ use std::path::Path;
 
 use clap_complete::{Shell, generate_to};
 
+use crate::programs::programs;
+
 /// Writes them, each shell's in a directory of its name.
 pub fn write(directory: &Path) -> io::Result<()> {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let place = directory.join(shell.to_string());
         fs::create_dir_all(&place)?;
-        for mut program in crate::programs() {
+        for mut program in programs() {
             let name = program.get_name().to_owned();
             let made = generate_to(shell, &mut program, &name, &place)?;
             if shell == Shell::Bash {

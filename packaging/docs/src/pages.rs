@@ -8,8 +8,12 @@ use std::path::Path;
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
+use handle_repair::verdict::Verdict;
+use ledger::{RepairOutcome, StepKind};
+use policy::ReasonCode;
 
 use crate::format;
+use crate::programs::programs;
 
 /// What is read and written on the Nagios server.
 const SERVER: [(&str, &str); 5] = [
@@ -53,10 +57,9 @@ pub fn write(directory: &Path) -> io::Result<()> {
 /// A page for every program, and for every command of repairctl.
 pub fn all() -> io::Result<Vec<Page>> {
     let mut commands = Vec::new();
-    for mut program in crate::programs() {
+    for mut program in programs() {
         program.build();
-        commands.extend(program.get_subcommands().filter(|one| !one.is_hide_set()).cloned());
-        commands.push(program);
+        add(&mut commands, program);
     }
     let mut names: Vec<String> = commands.iter().map(|one| format!("{}(1)", name(one))).collect();
     names.push("repair_gate(8)".into());
@@ -68,6 +71,14 @@ pub fn all() -> io::Result<Vec<Page>> {
     pages.push(gate(&names)?);
     pages.push(policy(&names)?);
     Ok(pages)
+}
+
+/// Adds a command after those below it.
+fn add(commands: &mut Vec<Command>, command: Command) {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        add(commands, below.clone());
+    }
+    commands.push(command);
 }
 
 fn name(command: &Command) -> String {
@@ -99,9 +110,33 @@ fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     }
     let mut rest = Roff::default();
     sections(&mut rest, "NOTES", &after.unwrap_or_default());
+    if name == "handle_repair" {
+        all_words(&mut rest);
+    }
     end(&mut rest, &format!("{name}(1)"), &SERVER, names);
     rest.to_writer(&mut text)?;
     Ok(Page { file: format!("{name}.1"), text })
+}
+
+/// The words that scripts may match, in output, in the record and in JSON.
+fn all_words(roff: &mut Roff) {
+    let verdicts = Verdict::ALL.iter().map(|word| (word.as_str(), word.about()));
+    words(roff, "FIRST WORDS", verdicts);
+    let reasons = ReasonCode::ALL.iter().map(|word| (word.as_str(), word.about()));
+    words(roff, "REASONS FOR NO ACTION", reasons);
+    let outcomes = RepairOutcome::ALL.iter().map(|word| (word.as_str(), word.about()));
+    words(roff, "OUTCOMES ON RECORD", outcomes);
+    let steps = StepKind::ALL.iter().map(|word| (word.as_str(), word.about()));
+    words(roff, "STEPS ON RECORD", steps);
+}
+
+fn words<'a>(roff: &mut Roff, title: &str, words: impl Iterator<Item = (&'a str, &'a str)>) {
+    roff.control("SH", [title]);
+    for (word, about) in words {
+        roff.control("TP", []);
+        roff.text([bold(word)]);
+        roff.text([roman(about)]);
+    }
 }
 
 /// The gate has no clap: its page is what its --help says.

@@ -39,9 +39,10 @@ fn shown(page: &Path) -> String {
 
 fn with_commands(mut program: Clap) -> Vec<Clap> {
     program.build();
-    let mut all: Vec<Clap> = program.get_subcommands().cloned().collect();
-    all.push(program);
-    all
+    let below = |command: &Clap| command.get_subcommands().cloned().collect::<Vec<_>>();
+    let commands = below(&program);
+    let nested = commands.iter().flat_map(below).collect();
+    [nested, commands, vec![program]].concat()
 }
 
 #[test]

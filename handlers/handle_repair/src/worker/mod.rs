@@ -22,9 +22,9 @@ use policy::{RepairName, Rules};
 use policy_file::Config;
 
 use crate::cli::{self, Invocation, Mode};
-use crate::exit::HandlerExit;
 use crate::explain;
 use crate::handler::{no_action, nothing_run};
+use crate::verdict::Verdict;
 use executor::LiveExecutor;
 use ladder::Ending;
 pub use recovery::close as close_abandoned;
@@ -75,7 +75,7 @@ fn rehearse(
         policy::Decision::Repair(name) => {
             verifiable(invocation, config, &name)?;
             let (object, change) = (invocation.event.object(), invocation.event.change());
-            HandlerExit::Done.with(format!("WOULD REPAIR {object} ({change}) with {name}"))
+            Verdict::WouldRepair.with(&format!("{object} ({change}) with {name}"))
         }
     };
     let detail = match invocation.options.explain {
@@ -135,13 +135,14 @@ fn act(ledger: &mut dyn Ledger, job: &RepairJob<'_>, name: &RepairName, rules: &
             let (object, id) = (event.object(), job.id);
             let text = format!("nothing was run for {object}: {why} (job {id})");
             executor.finish(RepairOutcome::CouldNotRun, &text);
-            HandlerExit::Done.with(format!("NO ACTION {object} ({}): {why}", event.change()))
+            Verdict::NoAction.with(&format!("{object} ({}): {why}", event.change()))
         }
         Ok(ending) => {
-            let (exit, line) = verdict(job, name, &ending, begun);
+            let (verdict, rest) = verdict(job, name, &ending, begun);
+            let line = format!("{verdict} {rest}");
             executor.finish(ending.outcome, &line);
             notify::ended(job, &ending, &line, &mut executor);
-            exit.with(line)
+            verdict.exit().with(line)
         }
     };
     executor.warnings.into_iter().fold(verdict, Outcome::line)
@@ -167,27 +168,24 @@ fn verdict(
     name: &RepairName,
     ending: &Ending,
     begun: Instant,
-) -> (HandlerExit, String) {
+) -> (Verdict, String) {
     let (object, text) = (job.invocation.event.object(), &ending.text);
-    let (exit, line) = match ending.outcome {
+    let (verdict, rest) = match ending.outcome {
         RepairOutcome::Healed => {
             let by = ending.tried.last().map(|rung| format!(" by {rung}")).unwrap_or_default();
             let took = begun.elapsed().as_secs_f64();
-            (HandlerExit::Done, format!("REPAIRED {object} with {name} in {took:.1} s{by}: {text}"))
+            (Verdict::Repaired, format!("{object} with {name} in {took:.1} s{by}: {text}"))
         }
         RepairOutcome::NotHealed => {
             let tried = ending.tried.join(", ");
-            let line = format!(
-                "NOT REPAIRED {object}: {name} ran {tried}, and the fault is still there: {text}"
-            );
-            (HandlerExit::FaultRemains, line)
+            let rest =
+                format!("{object}: {name} ran {tried}, and the fault is still there: {text}");
+            (Verdict::NotRepaired, rest)
         }
         RepairOutcome::CouldNotRun => {
-            (HandlerExit::Failed, format!("COULD NOT REPAIR {object} with {name}: {text}"))
+            (Verdict::CouldNotRepair, format!("{object} with {name}: {text}"))
         }
-        RepairOutcome::Unknown => {
-            (HandlerExit::Failed, format!("OUTCOME UNKNOWN for {object}: {text}"))
-        }
+        RepairOutcome::Unknown => (Verdict::OutcomeUnknown, format!("for {object}: {text}")),
     };
-    (exit, format!("{line} (job {})", job.id))
+    (verdict, format!("{rest} (job {})", job.id))
 }

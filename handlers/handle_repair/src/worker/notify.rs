@@ -12,6 +12,7 @@ use super::ladder::{Ending, Executor};
 use super::repair_job::RepairJob;
 use super::reserve::ENGINE_TIMEOUT;
 use crate::cli::{Invocation, Mode};
+use crate::verdict::Verdict;
 
 /// Notifies the engine of an ended repair: a comment, and a forced check or the watching service.
 pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
@@ -36,7 +37,7 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
 /// Nothing could be decided: in the background a comment is the only sign that people see.
 pub fn failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
-        let text = format!("COULD NOT REPAIR {}: {problem}", invocation.event.object());
+        let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());
         let notification = Notification { event: &invocation.event, text: &text, healed: false };
         let _ = NagiosFiles::new(config).notify(&notification, Instant::now() + ENGINE_TIMEOUT);
     }

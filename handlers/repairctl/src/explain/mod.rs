@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use engine::status_file;
 use handle_repair::cli::Invocation;
 use handle_repair::explain;
+use handle_repair::verdict::Verdict;
 use ledger::Ledger;
 use plugin_kit::{Out, Problem, ToolResult, clean};
 use policy::{Decision, History, ObjectNow, Observation, Reason, decide};
@@ -168,10 +169,17 @@ fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
 fn headline(what: &str, prediction: &Prediction, out: &mut Out) {
     let Some(why) = &prediction.no_action else {
         let name = clean(prediction.repair.as_deref().unwrap_or_default());
-        return out.line(format!("{what}: {} with {name}", Tone::Good.paint("WOULD REPAIR", out)));
+        return out.line(format!(
+            "{what}: {} with {name}",
+            Tone::Good.paint(Verdict::WouldRepair.as_str(), out)
+        ));
     };
     let tone = if why.recovered { Tone::Good } else { Tone::Uneasy };
-    out.line(format!("{what}: {}: {}", tone.paint("NO ACTION", out), clean(&why.text)));
+    out.line(format!(
+        "{what}: {}: {}",
+        tone.paint(Verdict::NoAction.as_str(), out),
+        clean(&why.text)
+    ));
     if let Some(then) = why.allowed_at {
         let indent = what.len() - what.trim_start().len() + 2;
         out.line(format!("{:indent$}allowed again at {}", "", time::shown(then)));

@@ -53,8 +53,8 @@ pub enum OutcomeArg {
 }
 
 impl OutcomeArg {
-    /// The same, as the ledger knows it.
-    pub fn standing(self) -> RepairState {
+    /// The state of such repairs in the ledger.
+    pub fn state(self) -> RepairState {
         match self {
             OutcomeArg::Healed => RepairState::Ended(RepairOutcome::Healed),
             OutcomeArg::NotHealed => RepairState::Ended(RepairOutcome::NotHealed),

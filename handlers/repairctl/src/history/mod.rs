@@ -1,10 +1,12 @@
-//! `repairctl history`: what was repaired, or refused, in what time.
+//! `repairctl history`: lists repairs or refusals.
 
 pub mod args;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Record, Refusal, RefusalCount, RepairOutcome, RepairState, Which};
+use ledger::{Filter, Record, Refusal, RefusalCount, RepairOutcome, RepairState, Which};
 use plugin_kit::{Out, Problem, ToolResult};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,12 +20,12 @@ use crate::ui::time;
 use crate::ui::tone::Tone;
 use args::{HistoryArgs, OutcomeArg};
 
-/// What is on record.
+/// The records that match the arguments.
 #[derive(Default, Serialize, Deserialize)]
 pub struct HistoryData {
     repairs: Vec<Record>,
     refusals: Vec<Refusal>,
-    /// Of everything that was refused, however little of it is listed.
+    /// All refusals by object and reason, not only those that are listed.
     counts: Vec<RefusalCount>,
 }
 
@@ -39,21 +41,18 @@ impl Split for HistoryArgs {
         let Some(mut ledger) = context.ledger(context.config()?)? else {
             return Ok(HistoryData::default());
         };
-        let repairs = if self.refused {
-            Vec::new()
+        let mut data = HistoryData::default();
+        if self.refused {
+            data.refusals = ledger.refused(&filter).map_err(Problem::failed)?;
         } else {
-            ledger.repairs(&filter).map_err(Problem::failed)?
-        };
-        let refusals = if self.refused {
-            ledger.refused(&filter).map_err(Problem::failed)?
-        } else {
-            Vec::new()
-        };
-        // A person is told how much was refused beside what was repaired; programs ask for it.
-        let with_counts = self.refused || (self.outcome.is_none() && !self.json);
-        let counts =
-            if with_counts { count_refusals(ledger.as_mut(), &filter)? } else { Vec::new() };
-        Ok(HistoryData { repairs, refusals, counts })
+            data.repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
+        }
+        // A person sees the refusals counted below the repairs; programs request them.
+        if self.refused || (self.outcome.is_none() && !self.json) {
+            let all = Filter { limit: None, ..filter };
+            data.counts = ledger.refusal_counts(&all).map_err(Problem::failed)?;
+        }
+        Ok(data)
     }
 
     fn show(
@@ -88,15 +87,7 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
         ));
     }
     let limit = (args.limit > 0).then_some(args.limit);
-    Ok(Filter { which, since, until, state: args.outcome.map(OutcomeArg::standing), limit })
-}
-
-/// By object and reason, all of them, however few are listed.
-fn count_refusals(
-    ledger: &mut dyn Ledger,
-    filter: &Filter<'_>,
-) -> Result<Vec<RefusalCount>, Problem> {
-    ledger.refusal_counts(&Filter { limit: None, ..*filter }).map_err(Problem::failed)
+    Ok(Filter { which, since, until, state: args.outcome.map(OutcomeArg::state), limit })
 }
 
 fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
@@ -129,7 +120,7 @@ fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount]
     }
 }
 
-/// What a person would ask next.
+/// Hints at what else is on record.
 fn footer(args: &HistoryArgs, listed: usize, refused: &[RefusalCount], out: &mut Out) {
     if args.limit > 0 && listed == args.limit as usize {
         out.line(format!("The newest {listed}; --limit 0 lists all."));
@@ -161,39 +152,33 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
     if out.is_terminal() {
         match counts.is_empty() {
             true => out.line("No refusal of that kind is on record; they are kept for 90 days."),
-            false => out.line(format!("{} in all: {}.", total(counts), reasons(counts))),
+            false => {
+                let total: u32 = counts.iter().map(|count| count.count).sum();
+                out.line(format!("{total} in all: {}.", reasons(counts)));
+            }
         }
     }
 }
 
-fn total(counts: &[RefusalCount]) -> u32 {
-    counts.iter().map(|count| count.count).sum()
-}
-
-/// `8 cooling-down, 4 same-event`.
+/// The counts by reason, the most frequent first: `8 cooling-down, 4 same-event`.
 fn reasons(counts: &[RefusalCount]) -> String {
-    let words: Vec<String> =
-        by_reason(counts).into_iter().map(|(why, count)| format!("{count} {why}")).collect();
-    plugin_kit::clean(&words.join(", "))
-}
-
-/// How often each reason was given, the most frequent first.
-pub fn by_reason(counts: &[RefusalCount]) -> Vec<(&str, u32)> {
-    let mut sums = std::collections::BTreeMap::<&str, u32>::new();
+    let mut sums = BTreeMap::<&str, u32>::new();
     for count in counts {
         *sums.entry(count.reason.as_str()).or_default() += count.count;
     }
     let mut sums: Vec<(&str, u32)> = sums.into_iter().collect();
-    sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    sums
+    sums.sort_by_key(|(_, count)| Reverse(*count));
+    let sums: Vec<String> =
+        sums.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    plugin_kit::clean(&sums.join(", "))
 }
 
-/// Whose repair it is.
+/// The object of a repair.
 pub fn object(record: &Record) -> Object<'_> {
     Object { host: &record.host, service: record.service.as_deref() }
 }
 
-/// Its outcome, in the colour it deserves.
+/// The outcome of a repair, coloured by how good it is.
 pub fn outcome(record: &Record) -> Cell {
     let tone = match record.state() {
         RepairState::Running => Tone::Plain,

@@ -61,7 +61,7 @@ impl Split for InitArgs {
         out: &mut Out,
     ) -> Result<ToolResult, Problem> {
         let recipes = Recipe::read_all(&self.repairs)?;
-        let account = account(self, &nagios, context, out)?;
+        let account = account_of_nagios(self, &nagios, context, out)?;
         let server = ServerSetup {
             policy: context.policy(),
             ledger_directory: &self.dir,
@@ -86,7 +86,7 @@ impl Split for InitArgs {
 }
 
 /// The account Nagios runs as, printed with its source. Root takes the word of nobody else for it.
-fn account(
+fn account_of_nagios(
     args: &InitArgs,
     nagios: &NagiosSettings,
     context: &Context,

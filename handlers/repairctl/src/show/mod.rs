@@ -17,7 +17,7 @@ use crate::ui::time;
 use crate::ui::tone::Tone;
 use args::ShowArgs;
 
-/// Why the argument names no single job.
+/// Why the argument does not name a single job.
 #[derive(Debug, thiserror::Error)]
 enum JobMatchError {
     /// No job on record begins with it.
@@ -60,10 +60,8 @@ impl Split for ShowArgs {
     ) -> Result<ToolResult, Problem> {
         if self.json {
             let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
-            out.line(json::text(format_args!(
-                "{:#}",
-                merged(repair_json(&record), json!({"steps": steps}))
-            )));
+            let whole = merged(repair_json(&record), json!({"steps": steps}));
+            out.line(json::text(format_args!("{whole:#}")));
         } else {
             print_record(&record, &steps, out);
         }
@@ -89,12 +87,9 @@ fn match_one(prefix: &str, mut found: Vec<Record>) -> Result<Record, JobMatchErr
 }
 
 fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
+    let took = record.took().map(time::span).unwrap_or_default();
     let ended = match record.ended {
-        Some(ended) => format!(
-            "{}, after {}",
-            time::shown(ended),
-            record.took().map(time::span).unwrap_or_default()
-        ),
+        Some(ended) => format!("{}, after {took}", time::shown(ended)),
         None => "not yet".to_owned(),
     };
     let problem =
@@ -109,17 +104,17 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
         ("in short", record.text.clone()),
     ] {
         if !text.is_empty() {
-            out.line(format!(
-                "  {} {}",
-                Tone::Faint.paint(&format!("{name:<8}"), out),
-                clean(&text)
-            ));
+            let name = Tone::Faint.paint(&format!("{name:<8}"), out);
+            out.line(format!("  {name} {}", clean(&text)));
         }
     }
-    if steps.is_empty() {
-        return;
+    if !steps.is_empty() {
+        out.line("");
+        steps_table(record, steps).write(out);
     }
-    out.line("");
+}
+
+fn steps_table(record: &Record, steps: &[Step]) -> Table {
     let mut table = Table::new(["AFTER", "STEP", "WHAT"]);
     for step in steps {
         let tone = match step.kind {
@@ -136,29 +131,22 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
             | StepKind::Note => Tone::Plain,
         };
         let [first, more @ ..] = &text_lines(step)[..] else { continue };
-        table.row([
-            after(step, record.reserved).into(),
-            Cell::toned(step.kind.as_str(), tone),
-            first.into(),
-        ]);
+        let after = format!("{:.2} s", since(step, record.reserved).as_secs_f64());
+        table.row([after.into(), Cell::toned(step.kind.as_str(), tone), first.into()]);
         for line in more {
             table.row(["".into(), "".into(), line.into()]);
         }
     }
-    table.write(out);
+    table
 }
 
-/// What diagnostics printed is on record in one line, its lines parted by ` / `: here they are
-/// lines again.
+/// The lines of a step's text. The output of diagnostics is on record in one line, with ` / `
+/// between its lines.
 fn text_lines(step: &Step) -> Vec<String> {
     match step.kind {
         StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),
         _ => vec![step.text.clone()],
     }
-}
-
-fn after(step: &Step, begun: SystemTime) -> String {
-    format!("{:.2} s", since(step, begun).as_secs_f64())
 }
 
 fn since(step: &Step, begun: SystemTime) -> Duration {

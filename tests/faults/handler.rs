@@ -1,4 +1,4 @@
-//! The front of the handler, killed and ended at every moment of its few milliseconds: before the
+//! The handler of the handler, killed and ended at every moment of its few milliseconds: before the
 //! worker is started, while it is, and after. Nothing is half done: either nobody repairs, or one
 //! worker does all of it.
 
@@ -41,16 +41,16 @@ fn ended_at_every_moment(signal: Signal) {
     let whole = begun.elapsed();
     no_worker(&bed);
     let (mut started, mut moment) = (0, 0);
-    // On a busy machine a front may take longer than the first did: then on to later moments, until
+    // On a busy machine a handler may take longer than the first did: then on to later moments, until
     // one has started a worker.
     while moment <= MOMENTS || started == 0 {
         let (ran, known) = (times_run(&bed), bed.monitor.records().len());
-        let mut front = background(&bed, &bed.monitor.policy).spawn().unwrap();
+        let mut handler = background(&bed, &bed.monitor.policy).spawn().unwrap();
         thread::sleep(whole * moment * 5 / (MOMENTS * 4));
-        let group = Pid::from_raw(i32::try_from(front.id()).unwrap()).unwrap();
+        let group = Pid::from_raw(i32::try_from(handler.id()).unwrap()).unwrap();
         // It may have ended already.
         let _ = kill_process_group(group, signal);
-        front.wait().unwrap();
+        handler.wait().unwrap();
         no_worker(&bed);
         let (ran, new) = (times_run(&bed) - ran, bed.monitor.records().len() - known);
         assert!(ran == new && new <= 1, "{ran} repairs and {new} records after moment {moment}");
@@ -88,13 +88,13 @@ fn a_front_that_is_killed_before_it_has_decided_leaves_nothing() {
     let bed = counting_bed();
     for signal in [Signal::KILL, Signal::TERM] {
         // A pipe that says nothing for now.
-        let mut front =
+        let mut handler =
             background(&bed, Path::new("/dev/stdin")).stdin(Stdio::piped()).spawn().unwrap();
         thread::sleep(Duration::from_millis(200));
-        assert!(front.try_wait().unwrap().is_none(), "it did not wait for its policy");
-        kill_process_group(Pid::from_raw(i32::try_from(front.id()).unwrap()).unwrap(), signal)
+        assert!(handler.try_wait().unwrap().is_none(), "it did not wait for its policy");
+        kill_process_group(Pid::from_raw(i32::try_from(handler.id()).unwrap()).unwrap(), signal)
             .unwrap();
-        assert!(!front.wait().unwrap().success());
+        assert!(!handler.wait().unwrap().success());
         assert!(!bed.monitor.ledger.exists() && times_run(&bed) == 0 && bed.web.jobs().is_empty());
     }
     assert_eq!(bed.call(CALL).code, 0);

@@ -1,0 +1,100 @@
+//! The table of policy keys in the README is the reference that users read, and the manual page is
+//! made of it: it has every key, and its defaults are those of the code.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use policy_file::{Config, parse};
+use serde_json::{Value, json};
+
+const README: &str = include_str!("../../../README.md");
+
+/// The keys of the table with their defaults, as JSON; `None` where there is none to compare.
+fn table() -> Vec<(String, Option<Value>)> {
+    let (_, section) = README.split_once("\n## policy.json\n").unwrap();
+    let rows = section.lines().skip_while(|line| !line.starts_with("| ---")).skip(1);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.flat_map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').splitn(3, " | ").collect();
+        let keys: Vec<&str> = cells[0].split('`').skip(1).step_by(2).collect();
+        let defaults: Vec<&str> = cells[1].trim().split(", ").collect();
+        let together = if keys.len() == 1 { vec![cells[1].trim()] } else { defaults };
+        let prefix = keys[0].rsplit_once('.').map_or("", |(prefix, _)| prefix);
+        let full = keys.iter().map(|key| match key.strip_prefix('.') {
+            Some(rest) => format!("{prefix}.{rest}"),
+            None => (*key).to_owned(),
+        });
+        full.zip(together).map(|(key, default)| (key, value(default))).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+fn value(default: &str) -> Option<Value> {
+    let text = default.strip_prefix('`')?.strip_suffix('`')?;
+    Some(serde_json::from_str(text).unwrap_or_else(|_| json!(text)))
+}
+
+fn smallest() -> Value {
+    json!({"repairs": {"NAME": {"ladder": [{"ssh": "NAME"}], "verify": ["check"]}}})
+}
+
+fn read(policy: &Value) -> Config {
+    parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
+}
+
+/// All that a configuration comes to.
+fn effect(config: &Config) -> String {
+    let Config { policy, ledger, command_file, status_file, check_repairs, plugin_path, routes } =
+        config;
+    let route = routes.route("web1", None);
+    format!(
+        "{policy:?} {ledger:?} {command_file:?} {status_file:?} {check_repairs:?} {plugin_path:?} \
+         {route:?}"
+    )
+}
+
+#[test]
+fn a_documented_default_changes_nothing() {
+    let defaults = effect(&read(&smallest()));
+    let mut compared = 0;
+    for (key, default) in table() {
+        let Some(default) = default else { continue };
+        let mut policy = smallest();
+        let pointer = format!("/{}", key.replace('.', "/"));
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        if policy.pointer(parent).is_none() {
+            policy[parent.trim_start_matches('/')] = json!({});
+        }
+        policy.pointer_mut(parent).unwrap()[name] = default.clone();
+        assert_eq!(effect(&read(&policy)), defaults, "{key}: {default} is not the default");
+        compared += 1;
+    }
+    assert!(compared >= 17, "only {compared} defaults were compared");
+}
+
+/// An unknown key is refused with the list of the known ones.
+fn known_keys(place: &str) -> Vec<String> {
+    let mut policy = smallest();
+    if place == "/ssh" {
+        policy["ssh"] = json!({});
+    }
+    policy.pointer_mut(place).unwrap()["no such key"] = json!(1);
+    let refused = parse(policy.to_string().as_bytes(), Path::new("p")).unwrap_err().to_string();
+    let (_, list) = refused.split_once("expected one of ").unwrap();
+    list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_documented() {
+    let (_, section) = README.split_once("\n## policy.json\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let words: BTreeSet<&str> =
+        section.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+    for place in ["", "/repairs/NAME", "/repairs/NAME/ladder/0", "/ssh"] {
+        for key in known_keys(place) {
+            assert!(words.contains(key.as_str()), "README.md does not mention {place}/{key}");
+        }
+    }
+}

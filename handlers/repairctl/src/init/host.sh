@@ -1,0 +1,65 @@
+set -eu
+umask 022
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+say() { echo "  $*"; }
+
+# The unprivileged account of the gate. No password fits '*'. One that is a person's is not made the gate's.
+lib=/var/lib/nagios-selfheal
+least=$(sed -n 's/^UID_MIN[[:space:]]*//p' /etc/login.defs 2>/dev/null) || :
+home=$(getent passwd repair | cut -d: -f6)
+if [ -n "$home" ] && [ "$home" != $lib/home ] && [ "$(id -u repair)" -ge "${least:-1000}" ]; then
+    echo "the account 'repair' (home $home) is here already and seems to be a person's. Give it another name:" >&2
+    echo "usermod --login NEW repair. Or, if it is for the gate alone: usermod --home $lib/home repair" >&2; exit 1
+fi
+id repair >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh --password '*' repair
+if [ -e $lib ] && [ "$(stat -c %u $lib)" != 0 ]; then
+    echo "$lib is not root's. Is this the Nagios server itself? Then see 'The repaired host' in README." >&2; exit 1
+fi
+install -d -o root -g root -m 755 /etc/nagios-selfheal /usr/libexec/nagios-selfheal $lib
+install -d -o repair -g repair -m 700 $lib/gate
+say "account repair, and its directories"
+
+# THE_GATE
+# What may be run here, and it is all that can be. The package's file names nothing and makes route.
+if [ -e /etc/nagios-selfheal/repairs.json ] && ! grep -qxF '{"repairs": {}}' /etc/nagios-selfheal/repairs.json; then
+    say "/etc/nagios-selfheal/repairs.json was there already"
+else
+cat > /etc/nagios-selfheal/repairs.json <<'END_OF_REPAIRS'
+# THE_REPAIRS
+END_OF_REPAIRS
+fi
+/usr/libexec/nagios-selfheal/repair_gate check
+
+# Exactly those commands, for exactly that account.
+file=/etc/sudoers.d/nagios-selfheal
+if [ -e $file ] && ! grep -q '^# Made by `repair_gate sudoers`' $file; then
+    echo "$file was written by somebody: move it to another name" >&2; exit 1
+fi
+new=/etc/sudoers.d/.nagios-selfheal.new
+/usr/libexec/nagios-selfheal/repair_gate sudoers > $new
+chmod 440 $new
+visudo -cqf $new
+mv $new $file
+visudo -cq
+say "$file"
+
+# The Nagios server's key, which opens nothing but the gate.
+home=$(getent passwd repair | cut -d: -f6)
+[ -d "$home" ] || { echo "the account repair has no home $home: make it, root's, mode 755" >&2; exit 1; }
+write='umask 027
+[ -d "$HOME/.ssh" ] || mkdir -m 750 "$HOME/.ssh"
+read -r line
+grep -sqxF "$line" "$HOME/.ssh/authorized_keys" || echo "$line" >> "$HOME/.ssh/authorized_keys"'
+if [ "$(stat -c %u "$home")" = 0 ] && { [ ! -e "$home/.ssh" ] || [ "$(stat -c %u "$home/.ssh")" = 0 ]; }; then
+    # Root's, as the package makes it, so that the account can read its keys and not change them.
+    echo 'KEY_LINE' | HOME=$home sh -c "$write"
+    chgrp repair "$home/.ssh" "$home/.ssh/authorized_keys"
+else
+    # Its own: it writes there itself, for root would follow the links that it can have put there.
+    echo 'KEY_LINE' | su -s /bin/sh repair -c "$write"
+fi
+keys=$home/.ssh/authorized_keys
+if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home/.ssh" /etc/nagios-selfheal /usr/libexec/nagios-selfheal || :; fi
+say "$keys"
+say "done; the key of this host is"
+ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
