@@ -10,7 +10,6 @@ use engine::status_snapshot::StatusSnapshot;
 use handle_repair::handler;
 use handle_repair::worker::verify;
 use plugin_kit::program_places;
-use policy::Act;
 use policy_file::{Config, HostRoute};
 use rustix::fs::{Access, access};
 use transport::{Error, probe};
@@ -35,7 +34,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
             }
             Err(why) => missing.push(why.to_string()),
         }
-        if let Act::Local(argv) = &rung.act {
+        if let Some(argv) = rung.act.program() {
             let program = argv.first().map_or("", String::as_str);
             if !runnable(Path::new(program)) {
                 local.push(format!("the rung {program} cannot be run by this user"));
@@ -45,7 +44,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let found: Vec<String> = found.into_iter().collect();
     let mut findings =
         vec![ok_unless("verify", found.join(", "), missing, ServerFix::InstallVerify)];
-    if rungs.iter().any(|rung| matches!(rung.act, Act::Local(_))) {
+    if rungs.iter().any(|rung| rung.act.program().is_some()) {
         findings.push(ok_unless(
             "local rungs",
             "all can be run".into(),
