@@ -21,14 +21,14 @@ mod ui;
 
 use std::ffi::OsString;
 
-use plugin_kit::{Out, Problem, ToolResult};
+use plugin_kit::Out;
 
 use cli::RepairctlCommand;
 use context::Context;
-use split::run_as_nagios;
+use split::{CommandResult, run_as_nagios};
 
 /// Reads the command line and does what it asks for.
-pub fn run(argv: &[OsString], out: &mut Out) -> Result<ToolResult, Problem> {
+pub fn run(argv: &[OsString], out: &mut Out) -> CommandResult {
     let (role, argv) = privsep::step_down(argv)?;
     let words = cli::read(argv)?;
     let context = Context::new(words.policy, words.command.nagios_cfg().cloned(), role);
@@ -36,22 +36,16 @@ pub fn run(argv: &[OsString], out: &mut Out) -> Result<ToolResult, Problem> {
         RepairctlCommand::Init(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Trust(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Doctor(words) => split::run(&words, &context, argv, out),
-        RepairctlCommand::Lint(words) => {
-            run_as_nagios(&context, argv, out, |out| lint::run(&words, &context, out))
-        }
+        RepairctlCommand::Lint(words) => run_as_nagios(lint::run, &words, &context, argv, out),
         RepairctlCommand::Explain(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::History(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Show(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Report(words) => split::run(&words, &context, argv, out),
-        RepairctlCommand::Replay(words) => {
-            run_as_nagios(&context, argv, out, |out| replay::run(&words, &context, out))
-        }
+        RepairctlCommand::Replay(words) => run_as_nagios(replay::run, &words, &context, argv, out),
         RepairctlCommand::Pause(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Resume(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Status(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Ledger(args) => split::run(&args, &context, argv, out),
-        RepairctlCommand::Sweep(words) => {
-            run_as_nagios(&context, argv, out, |out| sweep::run(&words, &context, out))
-        }
+        RepairctlCommand::Sweep(words) => run_as_nagios(sweep::run, &words, &context, argv, out),
     }
 }

@@ -21,6 +21,9 @@ use crate::context::Context;
 /// ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
+/// The result of a command.
+pub type CommandResult = Result<ToolResult, Problem>;
+
 /// Why the half that runs as Nagios' user has no result.
 #[derive(Debug, thiserror::Error)]
 enum OtherHalfError {
@@ -76,12 +79,7 @@ pub trait Split {
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem>;
 
     /// Prints the result. Opens nothing that another account could have put there.
-    fn show(
-        &self,
-        data: Self::Data,
-        context: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem>;
+    fn show(&self, data: Self::Data, context: &Context, out: &mut Out) -> CommandResult;
 }
 
 /// Runs a command that splits; `argv` are the arguments of this program.
@@ -90,7 +88,7 @@ pub fn run<C: Split>(
     context: &Context,
     argv: &[OsString],
     out: &mut Out,
-) -> Result<ToolResult, Problem> {
+) -> CommandResult {
     if context.role() == Role::SteppedDown {
         let answer = command.collect(context).map_err(|problem| problem.to_string());
         out.line(serde_json::to_string(&answer).map_err(|why| Problem::Internal(why.to_string()))?);
@@ -114,17 +112,18 @@ pub fn run<C: Split>(
 }
 
 /// Runs a command as a whole; if root calls it, as Nagios' user.
-pub fn run_as_nagios(
+pub fn run_as_nagios<C>(
+    run: fn(&C, &Context, &mut Out) -> CommandResult,
+    command: &C,
     context: &Context,
     argv: &[OsString],
     out: &mut Out,
-    run: impl FnOnce(&mut Out) -> Result<ToolResult, Problem>,
-) -> Result<ToolResult, Problem> {
+) -> CommandResult {
     let account = match context.role() {
         Role::SteppedDown => None,
         Role::Started => context.any_account()?,
     };
-    let Some(account) = account else { return run(out) };
+    let Some(account) = account else { return run(command, context, out) };
     let (argv, stdin) = with_stdin(argv)?;
     let status = start(&account, context, &argv, stdin)?.relay(|line| {
         out.line(line);

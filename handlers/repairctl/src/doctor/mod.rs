@@ -21,7 +21,7 @@ use privsep::Account;
 use serde_json::json;
 
 use crate::context::{Context, UnusablePolicy};
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use crate::ui::json;
 use crate::ui::tone::Tone;
 use args::DoctorArgs;
@@ -82,12 +82,7 @@ impl Split for DoctorArgs {
         Ok(checks)
     }
 
-    fn show(
-        &self,
-        checks: Checks,
-        context: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    fn show(&self, checks: Checks, context: &Context, out: &mut Out) -> CommandResult {
         let account = account::trusted(self.nagios_user.as_deref(), context.nagios_cfg())?;
         let config = context.config().ok();
         let context = FixContext { account: &account, policy: context.policy(), config };

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::object::Object;
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use crate::ui::json::{self, merged};
 use crate::ui::time;
 use crate::ui::tone::Tone;
@@ -90,12 +90,7 @@ impl Split for ExplainArgs {
         Ok(Explanation { state: observed.state(now), prediction, if_broken })
     }
 
-    fn show(
-        &self,
-        explanation: Explanation,
-        _: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    fn show(&self, explanation: Explanation, _: &Context, out: &mut Out) -> CommandResult {
         if self.json {
             out.line(json::text(format_args!("{:#}", as_json(self, &explanation))));
         } else {

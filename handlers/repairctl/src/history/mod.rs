@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::object::Object;
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use crate::ui::json;
 use crate::ui::table::{Cell, Table};
 use crate::ui::time;
@@ -55,12 +55,7 @@ impl Split for HistoryArgs {
         Ok(data)
     }
 
-    fn show(
-        &self,
-        recorded: HistoryData,
-        _: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    fn show(&self, recorded: HistoryData, _: &Context, out: &mut Out) -> CommandResult {
         if self.refused {
             list_refusals(self, &recorded.refusals, &recorded.counts, out);
         } else {

@@ -15,6 +15,7 @@ use super::error::InitError;
 use super::script::{self, GateSource};
 use crate::context::Context;
 use crate::gate_setup;
+use crate::split::CommandResult;
 use crate::trust;
 use crate::ui::question;
 
@@ -25,7 +26,7 @@ pub fn set_up(
     context: &Context,
     repairs: &str,
     out: &mut Out,
-) -> Result<ToolResult, Problem> {
+) -> CommandResult {
     let config = context.config()?;
     let route = config.routes.route(host, args.address.as_deref());
     let user = args.sudo_user.as_deref().unwrap_or("root");

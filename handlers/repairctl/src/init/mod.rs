@@ -16,7 +16,7 @@ use privsep::Account;
 
 use crate::context::Context;
 use crate::gate_setup;
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use args::InitArgs;
 use error::InitError;
 use recipe::Recipe;
@@ -54,12 +54,7 @@ impl Split for InitArgs {
         })
     }
 
-    fn show(
-        &self,
-        nagios: NagiosSettings,
-        context: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    fn show(&self, nagios: NagiosSettings, context: &Context, out: &mut Out) -> CommandResult {
         let recipes = Recipe::read_all(&self.repairs)?;
         let account = account_of_nagios(self, &nagios, context, out)?;
         let server = ServerSetup {

@@ -9,7 +9,7 @@ use plugin_kit::{Out, Problem, ToolResult};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use args::{LedgerAction, LedgerArgs};
 
 /// A ledger with millions of rows is written anew.
@@ -53,12 +53,7 @@ impl Split for LedgerArgs {
         }
     }
 
-    fn show(
-        &self,
-        migration: Migration,
-        context: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    fn show(&self, migration: Migration, context: &Context, out: &mut Out) -> CommandResult {
         let path = context.config()?.ledger.display();
         let (line, result) = match migration {
             Migration::NoLedger => {

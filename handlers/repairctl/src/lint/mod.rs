@@ -19,6 +19,7 @@ use plugin_kit::{Out, Problem, ToolResult};
 use serde_json::json;
 
 use crate::context::Context;
+use crate::split::CommandResult;
 use crate::ui::json;
 use args::LintArgs;
 use command_line::split;
@@ -28,7 +29,7 @@ use object::ObjectLinter;
 use policies::Policies;
 
 /// The command.
-pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
+pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
     let main: PathBuf = match &args.main {
         Some(main) => main.clone(),
         None => configuration::find().ok_or_else(|| {

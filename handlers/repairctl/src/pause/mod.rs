@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::object::Object;
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use crate::ui::json;
 use args::{PauseArgs, ResumeArgs, StatusArgs};
 use status::RepairStatus;
@@ -70,7 +70,7 @@ impl Split for PauseArgs {
         Ok(PauseResult { paused, replaced, warning: unknown_object(config, host, service) })
     }
 
-    fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
+    fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> CommandResult {
         let now = SystemTime::now();
         out.line(format!(
             "{}: {}",
@@ -107,12 +107,7 @@ impl Split for ResumeArgs {
         Ok((ended, ledger.pauses(now).map_err(Problem::failed)?))
     }
 
-    fn show(
-        &self,
-        (ended, rest): Self::Data,
-        _: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    fn show(&self, (ended, rest): Self::Data, _: &Context, out: &mut Out) -> CommandResult {
         let now = SystemTime::now();
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         match &ended {
@@ -138,12 +133,7 @@ impl Split for StatusArgs {
         RepairStatus::read(context)
     }
 
-    fn show(
-        &self,
-        status: RepairStatus,
-        context: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    fn show(&self, status: RepairStatus, context: &Context, out: &mut Out) -> CommandResult {
         let config = context.config()?;
         if self.json {
             out.line(json::text(status.json(context, config)));

@@ -18,6 +18,7 @@ use engine::log::{self, LogError, LogFile, LogLines};
 use plugin_kit::{Out, Problem, ToolResult};
 
 use crate::context::Context;
+use crate::split::CommandResult;
 use args::ReplayArgs;
 use objects::{RepairSource, ReplayedObjects, TooManyObjects};
 use progress::ProgressBar;
@@ -25,7 +26,7 @@ use simulation::{OnDecision, ReplayDecision, ReplayOptions, Simulation};
 use summary::{Summary, decision_line};
 
 /// The command.
-pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
+pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult {
     let config = context.draft()?;
     let (objects, known_from) = objects(args)?;
     if let Some(name) =

@@ -17,7 +17,7 @@ use policy::Limits;
 use policy_file::Config;
 
 use crate::context::Context;
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use args::ReportArgs;
 use figures::{Figures, PeriodRecord};
 use file::ReplaceError;
@@ -50,7 +50,7 @@ impl Split for ReportArgs {
         (recorded, before): (PeriodRecord, PeriodRecord),
         _: &Context,
         out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    ) -> CommandResult {
         let now = SystemTime::now();
         let periods = periods(self, now)?;
         let parts = Parts::of(&periods.now)?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::history::{object, outcome, repair_json};
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use crate::ui::json::{self, merged};
 use crate::ui::table::{Cell, Table};
 use crate::ui::time;
@@ -57,7 +57,7 @@ impl Split for ShowArgs {
         (record, steps): (Record, Vec<Step>),
         _: &Context,
         out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    ) -> CommandResult {
         if self.json {
             let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
             let whole = merged(repair_json(&record), json!({"steps": steps}));

@@ -13,10 +13,11 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use plugin_kit::{Out, Problem, ToolResult};
+use plugin_kit::{Out, Problem};
 use policy_file::Config;
 
 use crate::context::Context;
+use crate::split::CommandResult;
 use args::SweepArgs;
 use candidate::{Assessor, Candidate};
 use error::SweepError;
@@ -25,7 +26,7 @@ use report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 use scheduler::{INTERRUPTED, Scheduler};
 
 /// The command.
-pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> Result<ToolResult, Problem> {
+pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult {
     let config = context.config()?;
     let file = config
         .status_file
@@ -56,7 +57,7 @@ fn rehearse(
     config: &Config,
     nagios: &NagiosState,
     out: &mut Out,
-) -> Result<ToolResult, Problem> {
+) -> CommandResult {
     let now = SystemTime::now();
     let policy = absolute_policy(context)?;
     let mut ledger = context.ledger(config)?;

@@ -17,7 +17,7 @@ use transport::probe::{self, ShownKey};
 
 use self::decision::{TrustAction, TrustOptions};
 use crate::context::Context;
-use crate::split::Split;
+use crate::split::{CommandResult, Split};
 use crate::ui::question;
 use crate::ui::tone::Tone;
 use args::TrustArgs;
@@ -62,12 +62,7 @@ impl Split for TrustArgs {
         Ok(HostKeyProbe { address, keys: keys.map(blobs) })
     }
 
-    fn show(
-        &self,
-        survey: HostKeyProbe,
-        context: &Context,
-        out: &mut Out,
-    ) -> Result<ToolResult, Problem> {
+    fn show(&self, survey: HostKeyProbe, context: &Context, out: &mut Out) -> CommandResult {
         // The address in Nagios' files is a place to connect to, not a name to record.
         let (target, place) = (
             target(self, context, None)?,
@@ -93,7 +88,7 @@ fn compare(
     place: &HostRoute,
     keys: &[ShownKey],
     out: &mut Out,
-) -> Result<ToolResult, Problem> {
+) -> CommandResult {
     let on_file = probe::recorded(target).map_err(Problem::failed)?;
     let wanted = args.fingerprint.as_deref();
     let Some(key) = choose(keys, wanted, out) else { return Ok(ToolResult::Failed) };
@@ -266,7 +261,7 @@ fn record(
     before: &RecordedHostKeys,
     key: &ShownKey,
     out: &mut Out,
-) -> Result<ToolResult, Problem> {
+) -> CommandResult {
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
     let names = HostKeyNames::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| Problem::failed(NoRecordableName))?;
