@@ -8,6 +8,7 @@ pub mod command_file;
 pub mod configuration;
 mod error;
 mod interface;
+mod lines;
 pub mod log;
 
 mod nagios_files;

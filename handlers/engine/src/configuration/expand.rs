@@ -4,27 +4,27 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::define::{Definition, ObjectType};
-use super::inherit::{ResolvedObject, Templates, items};
-use super::value::{DirectiveValue, Location};
+use super::inherit::{MissingTemplates, ResolvedObject, Templates, items};
+use super::value::DirectiveValue;
 
 /// All objects that are read.
 #[derive(Debug, Default)]
 pub struct Objects {
-    /// By name.
-    pub commands: BTreeMap<String, CommandDefinition>,
+    /// The command lines, by the name of their command.
+    pub commands: BTreeMap<String, DirectiveValue>,
     /// In the order of the files.
     pub hosts: Vec<HostDefinition>,
     /// In the order of the files; one definition may be on many hosts.
     pub services: Vec<ServiceDefinition>,
     /// Templates that are defined nowhere, at the `use` line.
-    pub missing: BTreeSet<(Location, String)>,
+    pub missing: MissingTemplates,
 }
 
-/// A command.
-#[derive(Debug, Clone)]
-pub struct CommandDefinition {
-    /// Its command line.
-    pub line: DirectiveValue,
+impl Objects {
+    /// The command line of an event handler, which is a command's name and, after a `!`, arguments.
+    pub fn command(&self, handler: &str) -> Option<&DirectiveValue> {
+        self.commands.get(handler.split('!').next()?)
+    }
 }
 
 /// A host.
@@ -54,7 +54,7 @@ pub fn expand(all: &[Definition]) -> Objects {
         if let (Some(name), Some(line)) =
             (definition.get("command_name"), definition.get("command_line"))
         {
-            objects.commands.insert(name.text.clone(), CommandDefinition { line: line.clone() });
+            objects.commands.insert(name.text.clone(), line.clone());
         }
     }
     for object in registered(ObjectType::Host, all, &mut objects.missing) {
@@ -73,19 +73,13 @@ pub fn expand(all: &[Definition]) -> Objects {
 fn registered(
     kind: ObjectType,
     all: &[Definition],
-    missing: &mut BTreeSet<(Location, String)>,
+    missing: &mut MissingTemplates,
 ) -> Vec<ResolvedObject> {
     let templates = Templates::new(kind, all);
-    let is_registered =
-        |definition: &&Definition| definition.get("register").is_none_or(DirectiveValue::is_on);
-    let filled = all.iter().filter(|definition| definition.kind == kind).filter(is_registered);
-    filled
-        .map(|definition| {
-            let object = templates.fill(definition);
-            missing.extend(object.missing.iter().map(|(name, at)| (at.clone(), name.clone())));
-            object
-        })
-        .collect()
+    let is_registered = |definition: &&Definition| {
+        definition.kind == kind && definition.get("register").is_none_or(DirectiveValue::is_on)
+    };
+    all.iter().filter(is_registered).map(|one| templates.fill(one, missing)).collect()
 }
 
 /// Of two services of one name on a host, the one that names the host goes before the one that

@@ -1,10 +1,13 @@
 //! Templates: `use`, with several parents, `+` and `null`, as Nagios' "Object Inheritance"
 //! describes them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::define::{Definition, ObjectType};
 use super::value::{DirectiveValue, Location};
+
+/// Templates that are defined nowhere, at the `use` line.
+pub type MissingTemplates = BTreeSet<(Location, String)>;
 
 /// An object with all that its templates bring. Each value has the place where it is written, which
 /// may be in a template.
@@ -13,8 +16,6 @@ pub struct ResolvedObject {
     /// Its own definition.
     pub at: Location,
     values: HashMap<String, DirectiveValue>,
-    /// Templates that are defined nowhere, at the `use` line.
-    pub missing: Vec<(String, Location)>,
 }
 
 impl ResolvedObject {
@@ -58,27 +59,22 @@ impl<'a> Templates<'a> {
         )
     }
 
-    /// The whole object.
-    pub fn fill(&self, definition: &Definition) -> ResolvedObject {
-        let mut object = ResolvedObject {
-            at: definition.at.clone(),
-            values: HashMap::new(),
-            missing: Vec::new(),
-        };
-        object.values = self.values(definition, &mut Vec::new(), &mut object.missing);
-        for value in object.values.values_mut() {
+    /// The whole object. Templates that are defined nowhere go into `missing`.
+    pub fn fill(&self, definition: &Definition, missing: &mut MissingTemplates) -> ResolvedObject {
+        let mut values = self.values(definition, &mut Vec::new(), missing);
+        for value in values.values_mut() {
             if let Some(rest) = value.text.strip_prefix('+') {
                 value.text = rest.to_owned();
             }
         }
-        object
+        ResolvedObject { at: definition.at.clone(), values }
     }
 
     fn values(
         &self,
         of: &Definition,
         path: &mut Vec<Location>,
-        missing: &mut Vec<(String, Location)>,
+        missing: &mut MissingTemplates,
     ) -> HashMap<String, DirectiveValue> {
         let mut values: HashMap<String, DirectiveValue> = of.values.iter().cloned().collect();
         if path.contains(&of.at) {
@@ -87,7 +83,7 @@ impl<'a> Templates<'a> {
         path.push(of.at.clone());
         for parent in of.get("use").map(|parents| items(&parents.text)).into_iter().flatten() {
             let Some(template) = self.0.get(parent) else {
-                missing.extend(of.get("use").map(|value| (parent.to_owned(), value.at.clone())));
+                missing.extend(of.get("use").map(|value| (value.at.clone(), parent.to_owned())));
                 continue;
             };
             for (name, value) in self.values(template, path, missing) {

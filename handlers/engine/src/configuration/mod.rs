@@ -15,7 +15,7 @@ mod value;
 
 use std::path::Path;
 
-pub use expand::{CommandDefinition, Objects};
+pub use expand::Objects;
 pub use inherit::ResolvedObject;
 pub use main_file::{MainFile, MainFileError, find, places};
 pub use object_cache::{ObjectCache, ObjectCacheError};

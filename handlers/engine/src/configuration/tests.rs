@@ -75,7 +75,7 @@ fn expands_objects_as_nagios_does() {
             .objects
             .commands
             .iter()
-            .map(|(name, command)| (name.clone(), command.line.text.clone()))
+            .map(|(name, line)| (name.clone(), line.text.clone()))
             .collect()
     };
     assert_eq!(lines(&ours), lines(&theirs));

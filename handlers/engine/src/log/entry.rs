@@ -63,58 +63,39 @@ fn number(digits: &[u8]) -> Option<u64> {
 
 /// Parses what follows the time; `None` for lines of no interest and for damaged ones.
 pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
-    let (service, rest) = match text.first()? {
-        b'S' => (true, text.strip_prefix(b"SERVICE ")?),
-        b'H' => (false, text.strip_prefix(b"HOST ")?),
-        b'C' => return current(at, text.strip_prefix(b"CURRENT ")?),
-        b'I' => return current(at, text.strip_prefix(b"INITIAL ")?),
-        b'E' => return acknowledgement(at, text.strip_prefix(b"EXTERNAL COMMAND: ")?),
-        _ => return None,
+    let (kind, rest) = text.split_at_checked(memchr(b':', text)?)?;
+    let rest = rest.strip_prefix(b": ")?;
+    let (service, kind) = match kind {
+        b"EXTERNAL COMMAND" => return acknowledgement(at, rest),
+        b"CURRENT SERVICE STATE" | b"INITIAL SERVICE STATE" => (true, b"STATE".as_slice()),
+        b"CURRENT HOST STATE" | b"INITIAL HOST STATE" => (false, b"STATE".as_slice()),
+        b"SERVICE STATE" | b"HOST STATE" => return None,
+        _ => match kind.strip_prefix(b"SERVICE ") {
+            Some(kind) => (true, kind),
+            None => (false, kind.strip_prefix(b"HOST ")?),
+        },
     };
-    let split = |rest| object(service, rest);
-    let (object, event) = match rest.first()? {
-        b'A' => {
-            let (object, rest) = split(rest.strip_prefix(b"ALERT: ")?)?;
-            (object, LogEvent::Alert(change(service, rest)?))
-        }
-        b'E' => {
-            let (object, rest) = split(rest.strip_prefix(b"EVENT HANDLER: ")?)?;
-            (object, LogEvent::HandlerCall(change(service, rest)?))
-        }
-        b'N' => {
-            let (_contact, rest) = field(rest.strip_prefix(b"NOTIFICATION: ")?)?;
-            let (object, rest) = split(rest)?;
+    // A notification names its contact first.
+    let rest = if kind == b"NOTIFICATION" { field(rest)?.1 } else { rest };
+    let (object, rest) = object(service, rest)?;
+    let event = match kind {
+        b"ALERT" => LogEvent::Alert(change(service, rest)?),
+        b"EVENT HANDLER" => LogEvent::HandlerCall(change(service, rest)?),
+        b"STATE" => LogEvent::State(state(service, field(rest)?.0)?),
+        b"DOWNTIME ALERT" => LogEvent::Downtime(rest.starts_with(b"STARTED")),
+        b"FLAPPING ALERT" => LogEvent::Flapping(rest.starts_with(b"STARTED")),
+        b"NOTIFICATION" => {
             let (why, _) = field(rest)?;
-            // `ACKNOWLEDGEMENT (CRITICAL)`; the others are recoveries, downtimes and flapping.
-            let problem = state(service, why).is_some_and(|state| !state.is_good());
-            let event = if problem {
-                LogEvent::Notified
-            } else {
-                why.starts_with(b"ACKNOWLEDGEMENT").then_some(LogEvent::Acknowledged(true))?
-            };
-            (object, event)
-        }
-        b'D' => {
-            let (object, rest) = split(rest.strip_prefix(b"DOWNTIME ALERT: ")?)?;
-            (object, LogEvent::Downtime(rest.starts_with(b"STARTED")))
-        }
-        b'F' => {
-            let (object, rest) = split(rest.strip_prefix(b"FLAPPING ALERT: ")?)?;
-            (object, LogEvent::Flapping(rest.starts_with(b"STARTED")))
+            match state(service, why) {
+                Some(state) if !state.is_good() => LogEvent::Notified,
+                // `ACKNOWLEDGEMENT (CRITICAL)`; the others are recoveries, downtimes and flapping.
+                _ if why.starts_with(b"ACKNOWLEDGEMENT") => LogEvent::Acknowledged(true),
+                _ => return None,
+            }
         }
         _ => return None,
     };
     Some(LogEntry { at, object, event })
-}
-
-/// `SERVICE STATE: web1;HTTP;OK;HARD;1;output`
-fn current(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
-    let service = text.starts_with(b"SERVICE");
-    let text =
-        text.strip_prefix(b"SERVICE STATE: ").or_else(|| text.strip_prefix(b"HOST STATE: "))?;
-    let (object, rest) = object(service, text)?;
-    let (word, _) = field(rest)?;
-    Some(LogEntry { at, object, event: LogEvent::State(state(service, word)?) })
 }
 
 /// `ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;...` and `REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP`

@@ -1,28 +1,22 @@
 //! The lines of a log of any length, one at a time, in one buffer.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufReader, Read};
 
-use memchr::memchr;
+use crate::lines::read_line;
 
 /// Size of the buffer in bytes; Nagios cuts its lines far below that. A longer line is skipped.
 const SIZE: usize = 256 * 1024;
 
-/// LogLines of bytes.
+/// The lines of a log.
 pub struct LogLines<R> {
-    from: R,
-    buffer: Vec<u8>,
-    /// Where the next line begins.
-    begin: usize,
-    /// Where what was read ends.
-    end: usize,
-    /// Whether the line is too long.
-    skipping: bool,
+    file: BufReader<R>,
+    line: Vec<u8>,
 }
 
 impl<R: Read> LogLines<R> {
-    /// LogLines of this file.
-    pub fn new(from: R) -> LogLines<R> {
-        LogLines { from, buffer: vec![0; SIZE], begin: 0, end: 0, skipping: false }
+    /// The lines of this file.
+    pub fn new(file: R) -> LogLines<R> {
+        LogLines { file: BufReader::with_capacity(SIZE, file), line: Vec::new() }
     }
 
     /// Returns the next line without its end; `None` after the last one. A last line without an
@@ -31,49 +25,11 @@ impl<R: Read> LogLines<R> {
     /// # Errors
     /// Those of reading.
     pub fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
-        let mut looked = self.begin;
         loop {
-            let found = self.buffer.get(looked..self.end).and_then(|fresh| memchr(b'\n', fresh));
-            if let Some(length) = found {
-                let (begin, end) = (self.begin, looked + length);
-                self.begin = end + 1;
-                looked = self.begin;
-                if std::mem::take(&mut self.skipping) {
-                    continue;
-                }
-                return Ok(self.buffer.get(begin..end));
-            }
-            self.make_room();
-            looked = self.end;
-            if self.fill()? == 0 {
-                let begin = std::mem::replace(&mut self.begin, self.end);
-                let is_line = begin < self.end && !self.skipping;
-                return Ok(if is_line { self.buffer.get(begin..self.end) } else { None });
-            }
-        }
-    }
-
-    fn make_room(&mut self) {
-        if self.begin > 0 {
-            self.buffer.copy_within(self.begin..self.end, 0);
-            self.end -= self.begin;
-            self.begin = 0;
-        } else if self.end == self.buffer.len() {
-            self.skipping = true;
-            self.end = 0;
-        }
-    }
-
-    fn fill(&mut self) -> io::Result<usize> {
-        loop {
-            let free = self.buffer.get_mut(self.end..).unwrap_or_default();
-            match self.from.read(free) {
-                Ok(count) => {
-                    self.end += count;
-                    return Ok(count);
-                }
-                Err(why) if why.kind() == ErrorKind::Interrupted => {}
-                Err(why) => return Err(why),
+            match read_line(&mut self.file, &mut self.line, SIZE)? {
+                Some(true) => return Ok(Some(&self.line)),
+                Some(false) => {}
+                None => return Ok(None),
             }
         }
     }

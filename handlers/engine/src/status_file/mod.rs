@@ -11,6 +11,8 @@ pub mod tests;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use crate::lines::read_line;
+
 pub use object::ObjectStatus;
 pub use program::ProgramStatus;
 
@@ -103,7 +105,7 @@ pub fn scan(
     let mut within = Block::Other;
     let mut line = Vec::new();
     let mut number = 0;
-    while read_line(&mut file, &mut line)? {
+    while read_line(&mut file, &mut line, LONGEST_LINE)?.is_some() {
         number += 1;
         let text = line.trim_ascii();
         match (within, text) {
@@ -126,34 +128,13 @@ pub fn scan(
     Ok(program)
 }
 
+/// No field that matters is longer, in bytes; what a line has beyond it is skipped.
+const LONGEST_LINE: usize = 64 * 1024;
+
 /// The kind of block a line stands in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Block {
     Other,
     Program,
     Object,
-}
-
-/// No field that matters is longer; what a line has beyond it is skipped.
-const LONGEST_LINE: usize = 64 * 1024;
-
-/// Reads one line into `line`, cut where it is too long; `false` at the end of the file.
-fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    let mut begun = false;
-    loop {
-        let buffer = file.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(begun);
-        }
-        begun = true;
-        let end = buffer.iter().position(|byte| *byte == b'\n');
-        let used = end.map_or(buffer.len(), |at| at + 1);
-        let kept = used.min(LONGEST_LINE.saturating_sub(line.len()));
-        line.extend_from_slice(buffer.get(..kept).unwrap_or_default());
-        file.consume(used);
-        if end.is_some() {
-            return Ok(true);
-        }
-    }
 }

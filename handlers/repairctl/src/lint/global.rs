@@ -149,11 +149,8 @@ fn switches(main: &MainFile, whole: &Location, findings: &mut Findings) {
 
 fn global_handler(name: &'static str, configuration: &Configuration, findings: &mut Findings) {
     let Some(value) = configuration.main.get(name) else { return };
-    let command =
-        value.text.split('!').next().and_then(|name| configuration.objects.commands.get(name));
-    if command.is_some_and(|command| {
-        handler::find(&split(&command.line.text), &configuration.main).is_some()
-    }) {
+    let line = configuration.objects.command(&value.text);
+    if line.is_some_and(|line| handler::find(&split(&line.text), &configuration.main).is_some()) {
         let text = format!(
             "{name} is handle_repair: it is started for every change of everything, and twice \
              where an object names it too"

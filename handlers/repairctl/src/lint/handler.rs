@@ -95,7 +95,17 @@ pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
         let after = line.words.iter().skip(at + 1).take_while(|word| !word.is_operator);
         return Some(HandlerCall::Direct(after.map(|word| word.text.clone()).collect()));
     }
-    line.words.iter().any(|word| word.text.contains("handle_repair")).then_some(HandlerCall::Nested)
+    line.words.iter().any(|word| is_named(&word.text)).then_some(HandlerCall::Nested)
+}
+
+/// Whether a text names handle_repair.
+pub fn is_named(text: &str) -> bool {
+    text.contains("handle_repair")
+}
+
+/// Whether what a `;` cuts off a command line names handle_repair.
+pub fn is_cut_off(line: &DirectiveValue) -> bool {
+    line.cut.as_deref().is_some_and(is_named)
 }
 
 /// Why handle_repair refuses its arguments.
@@ -175,8 +185,7 @@ pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> 
 /// Nagios takes an unescaped `;` for the beginning of a comment, without a warning.
 pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     let cut = line.cut.as_ref()?;
-    let goes_on =
-        words.unclosed || cut.contains('$') || cut.contains("handle_repair") || cut.contains(" --");
+    let goes_on = words.unclosed || cut.contains('$') || is_named(cut) || cut.contains(" --");
     goes_on.then(|| {
         error(
             "cut-by-semicolon",

@@ -110,17 +110,16 @@ fn check(configuration: &Configuration, context: &Context) -> (Findings, LintCou
 /// Checks each command that calls handle_repair, used or not. Returns their number.
 fn commands(configuration: &Configuration, findings: &mut Findings) -> usize {
     let mut count = 0;
-    for (name, command) in &configuration.objects.commands {
-        let words = split(&command.line.text);
-        let hidden = command.line.cut.as_ref().is_some_and(|cut| cut.contains("handle_repair"));
+    for (name, line) in &configuration.objects.commands {
+        let words = split(&line.text);
         let found = match handler::find(&words, &configuration.main) {
             Some(found) => found,
-            None if hidden => HandlerCall::Nested,
+            None if handler::is_cut_off(line) => HandlerCall::Nested,
             None => continue,
         };
         count += 1;
-        for finding in handler::line(&command.line, &words, &found) {
-            findings.add(&command.line.at, finding, &format!("command {name}"));
+        for finding in handler::line(line, &words, &found) {
+            findings.add(&line.at, finding, &format!("command {name}"));
         }
     }
     count

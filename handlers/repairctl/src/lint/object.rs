@@ -71,9 +71,9 @@ impl ObjectLinter<'_> {
 
     fn undefined(&mut self, subject: &LintedObject<'_>, handler: Option<&DirectiveValue>) -> bool {
         let Some(handler) = handler else { return false };
-        let name = handler.text.split('!').next().unwrap_or_default();
-        let undefined = !self.configuration.objects.commands.contains_key(name);
+        let undefined = self.configuration.objects.command(&handler.text).is_none();
         if undefined {
+            let name = handler.text.split('!').next().unwrap_or_default();
             let text = format!(
                 "the event_handler '{name}' is no command that is defined: Nagios refuses this \
                  configuration"
@@ -92,26 +92,20 @@ impl ObjectLinter<'_> {
     where
         Self: 'a,
     {
-        let name = named.text.split('!').next()?;
-        let command = self.configuration.objects.commands.get(name)?;
-        match handler::find(&split(&command.line.text), &self.configuration.main)? {
+        let line = self.configuration.objects.command(&named.text)?;
+        match handler::find(&split(&line.text), &self.configuration.main)? {
             HandlerCall::Nested => None,
             HandlerCall::Direct(arguments) => {
                 let call = handler::call(&arguments, kind, &named.text);
-                Some(AttachedHandler { named, command, arguments, call })
+                Some(AttachedHandler { named, line, arguments, call })
             }
         }
     }
 
     fn not_called(&mut self, subject: &LintedObject<'_>, repair: &DirectiveValue) {
-        let handler = subject.object.text("event_handler").map(str::to_owned);
-        let command = handler
-            .as_deref()
-            .and_then(|text| self.configuration.objects.commands.get(text.split('!').next()?));
-        if command.is_some_and(|command| {
-            command.line.text.contains("handle_repair")
-                || command.line.cut.as_ref().is_some_and(|cut| cut.contains("handle_repair"))
-        }) {
+        let handler = subject.object.text("event_handler");
+        let line = handler.and_then(|text| self.configuration.objects.command(text));
+        if line.is_some_and(|line| handler::is_named(&line.text) || handler::is_cut_off(line)) {
             // Called from within another argument, which is a finding of the command itself.
             return;
         }
@@ -119,7 +113,7 @@ impl ObjectLinter<'_> {
         let text = match handler {
             Some(handler) => format!(
                 "_REPAIR names a repair, but the event_handler '{}' is not handle_repair",
-                clean(&handler)
+                clean(handler)
             ),
             None => format!("_REPAIR names a repair, but the {word} has no event_handler"),
         };
@@ -136,7 +130,7 @@ impl ObjectLinter<'_> {
         attached: &AttachedHandler<'_>,
         is_own: bool,
     ) -> bool {
-        let line = &attached.command.line;
+        let line = attached.line;
         let fixed = attached.call.as_ref().ok().and_then(handler::fixed_repair);
         let name = repair.map(|value| value.text.as_str()).or(fixed);
         let Some(name) = name else {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use engine::configuration::{
-    CommandDefinition, DirectiveValue, Location, MainFile, ResolvedObject, number,
-};
+use engine::configuration::{DirectiveValue, Location, MainFile, ResolvedObject, number};
 use handle_repair::cli::{Invocation, Mode};
 use policy::{ObjectState, Rules};
 
@@ -15,8 +13,8 @@ use super::handler::{ObjectKind, RefusedArguments};
 pub struct AttachedHandler<'a> {
     /// The directive that names it.
     pub named: &'a DirectiveValue,
-    /// The command.
-    pub command: &'a CommandDefinition,
+    /// The command line.
+    pub line: &'a DirectiveValue,
     /// The arguments of handle_repair, macros as they are.
     pub arguments: Vec<String>,
     /// The call with sample values.
@@ -41,7 +39,7 @@ pub fn check(
     attached: &AttachedHandler<'_>,
     main: &MainFile,
 ) -> Vec<(Location, LintFinding)> {
-    let line = &attached.command.line.at;
+    let line = &attached.line.at;
     let found = [
         states(subject, rules).map(|finding| (at, finding)),
         checks(subject, main),
