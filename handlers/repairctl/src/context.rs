@@ -41,9 +41,12 @@ impl From<UnusablePolicy> for Problem {
 /// The policy of a site, and what it leads to.
 #[derive(Debug)]
 pub struct Context {
-    policy: PathBuf,
-    nagios_cfg: Option<PathBuf>,
-    role: Role,
+    /// The policy's file.
+    pub policy: PathBuf,
+    /// Nagios' main configuration, if the command line names one.
+    pub nagios_cfg: Option<PathBuf>,
+    /// Which half of this program we are.
+    pub role: Role,
     config: OnceCell<Config>,
 }
 
@@ -51,21 +54,6 @@ impl Context {
     /// The site of this policy, with Nagios' main configuration if one is named.
     pub fn new(policy: PathBuf, nagios_cfg: Option<PathBuf>, role: Role) -> Context {
         Context { policy, nagios_cfg, role, config: OnceCell::new() }
-    }
-
-    /// The policy's file.
-    pub fn policy(&self) -> &Path {
-        &self.policy
-    }
-
-    /// Nagios' main configuration, if the command line names one.
-    pub fn nagios_cfg(&self) -> Option<&Path> {
-        self.nagios_cfg.as_deref()
-    }
-
-    /// Which half of this program we are.
-    pub fn role(&self) -> Role {
-        self.role
     }
 
     /// The policy and the paths in it, read once.
@@ -93,9 +81,11 @@ impl Context {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
             // More than one account can change it: it is not root's alone.
-            Err(privsep::Error::Owner { .. }) => Ok(account::to_become(None, self.nagios_cfg())?),
+            Err(privsep::Error::Owner { .. }) => {
+                Ok(account::to_become(None, self.nagios_cfg.as_deref())?)
+            }
             Ok(None) if !config.directories().all(Path::exists) => {
-                Ok(account::to_become(None, self.nagios_cfg())?)
+                Ok(account::to_become(None, self.nagios_cfg.as_deref())?)
             }
             owner => Ok(owner?),
         }
@@ -106,11 +96,11 @@ impl Context {
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
         // A policy that comes through a pipe can be read once, by the half that uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
-            return Ok(account::to_become_if_any(self.nagios_cfg())?);
+            return Ok(account::to_become_if_any(self.nagios_cfg.as_deref())?);
         }
         match self.config() {
             Ok(_) => self.other_owner(),
-            Err(_) => Ok(account::to_become_if_any(self.nagios_cfg())?),
+            Err(_) => Ok(account::to_become_if_any(self.nagios_cfg.as_deref())?),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ledger::Record;
+
 /// A host, perhaps one service of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object<'a> {
@@ -9,6 +11,12 @@ pub struct Object<'a> {
     pub host: &'a str,
     /// The service's description; `None` is the host itself.
     pub service: Option<&'a str>,
+}
+
+impl<'a> From<&'a Record> for Object<'a> {
+    fn from(record: &'a Record) -> Object<'a> {
+        Object { host: &record.host, service: record.service.as_deref() }
+    }
 }
 
 impl fmt::Display for Object<'_> {

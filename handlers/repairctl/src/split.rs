@@ -89,7 +89,7 @@ pub fn run<C: Split>(
     argv: &[OsString],
     out: &mut Out,
 ) -> CommandResult {
-    if context.role() == Role::SteppedDown {
+    if context.role == Role::SteppedDown {
         let answer = command.collect(context).map_err(|problem| problem.to_string());
         out.line(serde_json::to_string(&answer).map_err(|why| Problem::Internal(why.to_string()))?);
         return Ok(ToolResult::Fine);
@@ -119,7 +119,7 @@ pub fn run_as_nagios<C>(
     argv: &[OsString],
     out: &mut Out,
 ) -> CommandResult {
-    let account = match context.role() {
+    let account = match context.role {
         Role::SteppedDown => None,
         Role::Started => context.any_account()?,
     };
@@ -161,7 +161,7 @@ fn start(
     argv: &[OsString],
     stdin: Stdio,
 ) -> Result<Half, Problem> {
-    let environment = engine::account::environment(account, context.nagios_cfg());
+    let environment = engine::account::environment(account, context.nagios_cfg.as_deref());
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 

@@ -12,7 +12,8 @@ use super::define::{Definition, DefinitionParser, Item};
 #[derive(Debug, Default)]
 pub struct ObjectCache {
     addresses: HashMap<String, String>,
-    opted: BTreeMap<String, Vec<String>>,
+    /// The hosts that opted in, themselves or with a service, each with the repairs it names.
+    pub opted: BTreeMap<String, Vec<String>>,
 }
 
 /// Why there is no object cache.
@@ -75,11 +76,6 @@ impl ObjectCache {
     pub fn address(&self, host: &str) -> Option<&str> {
         self.addresses.get(host).map(String::as_str)
     }
-
-    /// The hosts that opted in, themselves or with a service, each with the repairs it names.
-    pub fn opted(&self) -> &BTreeMap<String, Vec<String>> {
-        &self.opted
-    }
 }
 
 #[cfg(test)]
@@ -101,10 +97,10 @@ mod tests {
         assert_eq!(objects.address("web 1"), Some("192.0.2.1"));
         assert_eq!(objects.address("web2"), None);
         assert_eq!(
-            objects.opted().get("web 1"),
+            objects.opted.get("web 1"),
             Some(&vec!["reboot".to_owned(), "httpd".to_owned()])
         );
-        assert_eq!(objects.opted().len(), 1);
+        assert_eq!(objects.opted.len(), 1);
     }
 
     #[test]

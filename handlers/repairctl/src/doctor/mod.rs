@@ -39,7 +39,7 @@ impl Split for DoctorArgs {
     type Data = Checks;
 
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
-        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg())?)
+        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg.as_deref())?)
     }
 
     fn timeout(&self) -> Duration {
@@ -83,9 +83,9 @@ impl Split for DoctorArgs {
     }
 
     fn show(&self, checks: Checks, context: &Context, out: &mut Out) -> CommandResult {
-        let account = account::trusted(self.nagios_user.as_deref(), context.nagios_cfg())?;
+        let account = account::trusted(self.nagios_user.as_deref(), context.nagios_cfg.as_deref())?;
         let config = context.config().ok();
-        let context = FixContext { account: &account, policy: context.policy(), config };
+        let context = FixContext { account: &account, policy: &context.policy, config };
         Ok(if self.json {
             print_json(&checks, &context, out)
         } else {
@@ -95,16 +95,16 @@ impl Split for DoctorArgs {
 }
 
 fn policy(config: &Result<&Config, UnusablePolicy>, context: &Context) -> DoctorFinding {
-    let path = context.policy().display();
+    let path = context.policy.display();
     match config {
         Ok(config) => {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
             ok("policy", format!("{path}: {}", names.join(", ")))
         }
-        Err(why) if matches!(context.policy().try_exists(), Ok(false)) => {
+        Err(why) if matches!(context.policy.try_exists(), Ok(false)) => {
             wrong("policy", why.to_string(), ServerFix::Init)
         }
-        Err(why) if context.policy().try_exists().is_err() => {
+        Err(why) if context.policy.try_exists().is_err() => {
             wrong("policy", why.to_string(), ServerFix::OpenPolicyDirectory)
         }
         Err(why @ UnusablePolicy::Forbidden(_)) => {
@@ -170,7 +170,7 @@ fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) ->
     };
     let mut hosts: BTreeSet<String> = args.hosts.iter().cloned().collect();
     if hosts.is_empty() {
-        hosts.extend(objects.opted().keys().cloned());
+        hosts.extend(objects.opted.keys().cloned());
         hosts.extend(config.policy.repairs.values().flat_map(elsewhere));
         let all: Vec<&str> = config.routes.hosts().collect();
         let bastions: BTreeSet<String> =
@@ -182,7 +182,7 @@ fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) ->
 
 fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     let route = config.routes.route(host, objects.address(host));
-    let opted = objects.opted().get(host);
+    let opted = objects.opted.get(host);
     let wants = |name: &RepairName| {
         opted.is_none_or(|repairs| repairs.iter().any(|repair| repair == name.as_str()))
     };

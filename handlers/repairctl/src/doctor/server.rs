@@ -211,7 +211,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
 
 /// Checks that some object opted in, with repairs that the policy has.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
-    let all = objects.opted();
+    let all = &objects.opted;
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
     let unknown: Vec<String> = all
         .iter()

@@ -70,7 +70,7 @@ impl Split for ExplainArgs {
         let service = self.service.as_deref();
         let read = |file| status_file::find(file, &self.host, service);
         let report = config.status_file.as_deref().map(read).transpose()?;
-        let observed = ObservedObject { args: self, policy: context.policy(), report };
+        let observed = ObservedObject { args: self, policy: &context.policy, report };
         let mut ledger = context.ledger(config)?;
         let mut predict = |call: &Invocation, is_real: bool| -> Result<Prediction, Problem> {
             let history = history(

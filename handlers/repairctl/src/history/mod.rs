@@ -96,7 +96,7 @@ fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount]
     for record in records {
         table.row([
             time::shown(record.reserved).into(),
-            object(record).to_string().into(),
+            Object::from(record).to_string().into(),
             record.repair.as_str().into(),
             record.event.as_str().into(),
             record.rungs.to_string().into(),
@@ -166,11 +166,6 @@ fn reasons(counts: &[RefusalCount]) -> String {
     let sums: Vec<String> =
         sums.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     plugin_kit::clean(&sums.join(", "))
-}
-
-/// The object of a repair.
-pub fn object(record: &Record) -> Object<'_> {
-    Object { host: &record.host, service: record.service.as_deref() }
 }
 
 /// The outcome of a repair, coloured by how good it is.

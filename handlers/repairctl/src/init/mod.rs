@@ -26,12 +26,12 @@ impl Split for InitArgs {
     type Data = NagiosSettings;
 
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
-        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg())?)
+        Ok(account::to_become(self.nagios_user.as_deref(), context.nagios_cfg.as_deref())?)
     }
 
     fn validate(&self, context: &Context) -> Result<(), Problem> {
         Recipe::read_all(&self.repairs)?;
-        if !context.policy().is_absolute() || !self.dir.is_absolute() {
+        if !context.policy.is_absolute() || !self.dir.is_absolute() {
             return Err(Problem::Usage(
                 "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing \
                  was done"
@@ -45,7 +45,7 @@ impl Split for InitArgs {
     }
 
     fn collect(&self, context: &Context) -> Result<NagiosSettings, Problem> {
-        let main = MainFile::find(context.nagios_cfg())?;
+        let main = MainFile::find(context.nagios_cfg.as_deref())?;
         let get = |name| main.as_ref().and_then(|main| main.text(name)).map(str::to_owned);
         Ok(NagiosSettings {
             user: main.as_ref().and_then(MainFile::user).map(str::to_owned),
@@ -58,7 +58,7 @@ impl Split for InitArgs {
         let recipes = Recipe::read_all(&self.repairs)?;
         let account = account_of_nagios(self, &nagios, context, out)?;
         let server = ServerSetup {
-            policy: context.policy(),
+            policy: &context.policy,
             ledger_directory: &self.dir,
             account: &account,
             nagios: &nagios,
@@ -74,7 +74,7 @@ impl Split for InitArgs {
             }
         };
         if found == ToolResult::Fine {
-            print_next_steps(self, &recipes, context.nagios_cfg(), &account, out);
+            print_next_steps(self, &recipes, context.nagios_cfg.as_deref(), &account, out);
         }
         Ok(found)
     }
@@ -87,7 +87,7 @@ fn account_of_nagios(
     context: &Context,
     out: &mut Out,
 ) -> Result<Account, Problem> {
-    let main = MainFile::of_root(context.nagios_cfg());
+    let main = MainFile::of_root(context.nagios_cfg.as_deref());
     let account = account::find(args.nagios_user.as_deref(), main.as_ref())?;
     if let (Some(user), None, None) = (&nagios.user, &args.nagios_user, &main)
         && *user != account.name
@@ -108,7 +108,7 @@ fn note_missing_repairs(context: &Context, recipes: &[Recipe], out: &mut Out) {
     let Ok(config) = context.config() else { return };
     for recipe in recipes.iter().filter(|recipe| !config.policy.repairs.contains_key(&recipe.name))
     {
-        let (policy, name) = (context.policy().display(), &recipe.name);
+        let (policy, name) = (context.policy.display(), &recipe.name);
         out.line(format!(
             "note  {policy} has no repair '{name}': add \"{name}\": {} to its repairs",
             recipe.for_policy()
@@ -120,7 +120,7 @@ fn print_script(context: &Context, repairs: &str, out: &mut Out) {
     let key = context
         .config()
         .map(|config| config.routes.route("", None).key)
-        .unwrap_or_else(|_| context.policy().with_file_name("id_ed25519"));
+        .unwrap_or_else(|_| context.policy.with_file_name("id_ed25519"));
     let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \

@@ -21,7 +21,7 @@ pub struct Policies {
 impl Policies {
     /// No policy yet.
     pub fn new(context: &Context) -> Policies {
-        Policies { default: context.policy().to_owned(), read: BTreeMap::new() }
+        Policies { default: context.policy.to_owned(), read: BTreeMap::new() }
     }
 
     /// The policy that a command line names; `None` if it cannot be used, which is then a finding.

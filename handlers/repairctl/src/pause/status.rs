@@ -133,20 +133,23 @@ impl RepairStatus {
         row("started", self.started(&limits.started), tone(self.started.0, limits.started.count));
         let (text, tone) = self.trouble(limits.share);
         row("in trouble", text, tone);
-        for breaker in &self.breakers {
+        for OpenBreaker { host, service, ineffective, left } in &self.breakers {
+            let (object, left) = (Object { host, service: service.as_deref() }, Rounded(*left));
             let text = format!(
-                "{}: {} repairs did not help; it closes after {} without a fault",
-                breaker.object(),
-                breaker.ineffective,
-                Rounded(breaker.left)
+                "{object}: {ineffective} repairs did not help; it closes after {left} without a \
+                 fault"
             );
             row("breaker", text, Tone::Bad);
         }
         for record in &self.unknown {
             let ago = Rounded(self.ago(record.ended.unwrap_or(record.reserved)));
-            row("unknown", format!("{}, {ago} ago: {}", object(record), record.text), Tone::Uneasy);
+            row(
+                "unknown",
+                format!("{}, {ago} ago: {}", Object::from(record), record.text),
+                Tone::Uneasy,
+            );
         }
-        row("policy", context.policy().display().to_string(), Tone::Plain);
+        row("policy", context.policy.display().to_string(), Tone::Plain);
         row("ledger", config.ledger.display().to_string(), Tone::Plain);
         table
     }
@@ -159,7 +162,7 @@ impl RepairStatus {
         };
         let since = time::span(self.ago(record.reserved));
         let Record { job, repair, .. } = record;
-        format!("{} with {repair} for {since} (job {job}){dead}", object(record))
+        format!("{} with {repair} for {since} (job {job}){dead}", Object::from(record))
     }
 
     fn trouble(&self, limit: u32) -> (String, Tone) {
@@ -235,20 +238,10 @@ impl RepairStatus {
                 "trouble": trouble,
             },
             "breakers": breakers.collect::<Vec<_>>(),
-            "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(), "policy": context.policy(),
+            "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(), "policy": &context.policy,
             "ledger": config.ledger,
         })
     }
-}
-
-impl OpenBreaker {
-    fn object(&self) -> Object<'_> {
-        Object { host: &self.host, service: self.service.as_deref() }
-    }
-}
-
-fn object(record: &Record) -> Object<'_> {
-    Object { host: &record.host, service: record.service.as_deref() }
 }
 
 fn job(record: &Record) -> Value {

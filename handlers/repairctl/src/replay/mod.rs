@@ -34,7 +34,7 @@ pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult
     {
         return Err(Problem::Usage(format!(
             "the policy {} has no repair '{name}'",
-            context.policy().display()
+            context.policy.display()
         )));
     }
     let options = ReplayOptions {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// `4,712`.
-pub fn number(n: u32) -> String {
-    let digits = n.to_string();
+pub fn number(n: impl TryInto<u32>) -> String {
+    let digits = n.try_into().unwrap_or(u32::MAX).to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -16,7 +16,8 @@ pub fn number(n: u32) -> String {
 }
 
 /// `1 repair`, `2 repairs`.
-pub fn count(n: u32, what: &str) -> String {
+pub fn count(n: impl TryInto<u32>, what: &str) -> String {
+    let n = n.try_into().unwrap_or(u32::MAX);
     format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
 }
 

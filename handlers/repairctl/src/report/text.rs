@@ -2,9 +2,8 @@
 
 use plugin_kit::clean;
 
-use super::figures::{Figures, RepairCounts, distribution};
+use super::figures::{Figures, ObjectFigures, RepairCounts, distribution};
 use super::format::{change, count, number, percent, reason, span_or_dash, time_class};
-use crate::history::object;
 use crate::object::Object;
 use crate::ui::time;
 
@@ -37,18 +36,13 @@ fn headline(figures: &Figures) -> Vec<String> {
         format!("  {name:<30}{now:>10}{before:>10}{change:>12}")
     };
     let counted = |name: &str, n: u32, b: u32| row(name, number(n), number(b), change(n, b));
-    let (median, before_median) =
-        (span_or_dash(now.percentile(0.5)), span_or_dash(before.percentile(0.5)));
+    let [median, before_median] = [now, before].map(|all| span_or_dash(all.percentile(0.5)));
+    let [share, before_share] = [now, before].map(|all| percent(all.healed_share()));
     vec![
         row("", "now".into(), "before".into(), String::new()),
         counted("repairs", now.repairs(), before.repairs()),
         counted("healed", now.healed, before.healed),
-        row(
-            "  of those that ended",
-            percent(now.healed_share()),
-            percent(before.healed_share()),
-            String::new(),
-        ),
+        row("  of those that ended", share, before_share, String::new()),
         counted("handed to people", now.escalated(), before.escalated()),
         counted("healed, but soon back", now.relapsed, before.relapsed),
         counted("pages saved (1)", now.pages_saved, before.pages_saved),
@@ -80,11 +74,8 @@ fn times(now: &RepairCounts) -> Vec<String> {
     lines.extend(classes.iter().filter(|class| class.2 > 0).map(|(from, to, n)| {
         format!("  {:<16}{:>8}  {}", time_class(*from, *to), number(*n), bar(*n, most))
     }));
-    lines.push(format!(
-        "  half within {}, nine of ten within {}",
-        span_or_dash(now.percentile(0.5)),
-        span_or_dash(now.percentile(0.9))
-    ));
+    let [half, most] = [0.5, 0.9].map(|part| span_or_dash(now.percentile(part)));
+    lines.push(format!("  half within {half}, nine of ten within {most}"));
     lines
 }
 
@@ -92,24 +83,17 @@ fn offenders(figures: &Figures) -> Vec<String> {
     if figures.objects.is_empty() {
         return Vec::new();
     }
+    let row = |name: &str, [repairs, healed, escalated, back, refused]: [String; 5]| {
+        format!("  {name:<36}{repairs:>8}{healed:>8}{escalated:>8}{back:>6}{refused:>8}")
+    };
+    let headings = ["repairs", "healed", "handed", "back", "refused"];
     let mut lines = section("Worst offenders");
-    lines.push(format!(
-        "  {:<36}{:>8}{:>8}{:>8}{:>6}{:>8}",
-        "", "repairs", "healed", "handed", "back", "refused"
-    ));
-    for worst in figures.objects.iter().take(10) {
-        let name = Object { host: &worst.host, service: worst.service.as_deref() }.to_string();
-        let sum = &worst.sum;
-        lines.push(format!(
-            "  {:<36}{:>8}{:>8}{:>8}{:>6}{:>8}",
-            fit(&name, 35),
-            sum.repairs(),
-            sum.healed,
-            sum.escalated(),
-            sum.relapsed,
-            sum.refused
-        ));
-    }
+    lines.push(row("", headings.map(str::to_owned)));
+    lines.extend(figures.objects.iter().take(10).map(|ObjectFigures { host, service, sum }| {
+        let name = Object { host, service: service.as_deref() }.to_string();
+        let counts = [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused];
+        row(&fit(&name, 35), counts.map(|n| n.to_string()))
+    }));
     lines
 }
 
@@ -119,12 +103,8 @@ fn refusals(figures: &Figures) -> Vec<String> {
     }
     let mut lines = section("Refused");
     for (why, now, before) in figures.reasons.iter().filter(|(_, now, _)| *now > 0) {
-        lines.push(format!(
-            "  {:<40}{:>8}{:>10} before",
-            fit(&reason(why), 40),
-            number(*now),
-            number(*before)
-        ));
+        let (why, now, before) = (fit(&reason(why), 40), number(*now), number(*before));
+        lines.push(format!("  {why:<40}{now:>8}{before:>10} before"));
     }
     lines
 }
@@ -134,21 +114,15 @@ fn escalated(figures: &Figures) -> Vec<String> {
         return Vec::new();
     }
     const LISTED: usize = 20;
-    let all = u32::try_from(figures.escalated.len()).unwrap_or(u32::MAX);
-    let mut lines = section(&format!("{} handed to people", count(all, "repair")));
+    let all = count(figures.escalated.len(), "repair");
+    let mut lines = section(&format!("{all} handed to people"));
     for record in figures.escalated.iter().take(LISTED) {
-        let text = format!(
-            "  {}  {:<13}  {}",
-            time::shown(record.reserved),
-            record.state().as_str(),
-            object(record)
-        );
-        lines.push(text);
+        let (began, state) = (time::shown(record.reserved), record.state().as_str());
+        lines.push(format!("  {began}  {state:<13}  {}", Object::from(record)));
     }
     if figures.escalated.len() > LISTED {
-        lines.push(format!(
-            "  the newest {LISTED}; the others: repairctl history --outcome not-healed"
-        ));
+        let others = "repairctl history --outcome not-healed";
+        lines.push(format!("  the newest {LISTED}; the others: {others}"));
     }
     lines
 }

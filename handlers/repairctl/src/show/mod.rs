@@ -9,7 +9,8 @@ use plugin_kit::{Out, Problem, ToolResult, clean};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::history::{object, outcome, repair_json};
+use crate::history::{outcome, repair_json};
+use crate::object::Object;
 use crate::split::{CommandResult, Split};
 use crate::ui::json::{self, merged};
 use crate::ui::table::{Cell, Table};
@@ -94,7 +95,7 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
     };
     let problem =
         record.problem.as_ref().map(|id| format!(", Nagios' problem {id}")).unwrap_or_default();
-    out.line(format!("{}  {}", object(record), outcome(record).paint(out)));
+    out.line(format!("{}  {}", Object::from(record), outcome(record).paint(out)));
     for (name, text) in [
         ("job", record.job.clone()),
         ("repair", record.repair.clone()),

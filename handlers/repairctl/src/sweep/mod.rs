@@ -31,7 +31,7 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let file = config
         .status_file
         .as_deref()
-        .ok_or_else(|| SweepError::NoStatusFile { policy: context.policy().to_owned() })?;
+        .ok_or_else(|| SweepError::NoStatusFile { policy: context.policy.to_owned() })?;
     let nagios = NagiosState::read(file, args.objects.as_deref())?;
     if args.dry_run {
         return rehearse(args, context, config, &nagios, out);
@@ -93,5 +93,5 @@ fn rehearse(
 
 /// The worker leaves the directory it is started in.
 fn absolute_policy(context: &Context) -> Result<PathBuf, SweepError> {
-    std::path::absolute(context.policy()).map_err(SweepError::Policy)
+    std::path::absolute(&context.policy).map_err(SweepError::Policy)
 }

@@ -89,12 +89,8 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
         rest => {
             let repairs: u32 =
                 figures.hosts.iter().skip(shown).map(|host| host.sum.repairs()).sum();
-            let rest = u32::try_from(rest).unwrap_or(u32::MAX);
-            format!(
-                " The other {} had {}: see the table.",
-                count(rest, "host"),
-                count(repairs, "repair")
-            )
+            let (rest, repairs) = (count(rest, "host"), count(repairs, "repair"));
+            format!(" The other {rest} had {repairs}: see the table.")
         }
     };
     format!(
@@ -153,31 +149,19 @@ fn bars(
         let (x, step) = place(n, counts.len());
         let (x, width) = (x + step * 0.12, (step * 0.76).max(1.0));
         let title =
-            || format!("{whose}, {}: {healed} healed, {escalated} handed to people", part.name);
-        if *healed > 0 {
-            let length = scale.length(*healed, scale.up);
-            chart.bar("healed", x, baseline - length, width, length, &title());
-            if *healed > scale.up {
-                chart.text(
-                    "cut",
-                    Anchor::Middle,
-                    x + width / 2.0,
-                    baseline - length + 9.0,
-                    &number(*healed),
-                );
-            }
-        }
-        if *escalated > 0 {
-            let length = scale.length(*escalated, scale.down);
-            chart.bar("handed", x, baseline + 1.0, width, length, &title());
-            if *escalated > scale.down {
-                chart.text(
-                    "cut",
-                    Anchor::Middle,
-                    x + width / 2.0,
-                    baseline + length - 1.0,
-                    &number(*escalated),
-                );
+            format!("{whose}, {}: {healed} healed, {escalated} handed to people", part.name);
+        let sides =
+            [("healed", *healed, scale.up, true), ("handed", *escalated, scale.down, false)];
+        for (class, count, longest, is_up) in sides.into_iter().filter(|(_, count, ..)| *count > 0)
+        {
+            let length = scale.length(count, longest);
+            let (top, label) = match is_up {
+                true => (baseline - length, baseline - length + 9.0),
+                false => (baseline + 1.0, baseline + length - 1.0),
+            };
+            chart.bar(class, x, top, width, length, &title);
+            if count > longest {
+                chart.text("cut", Anchor::Middle, x + width / 2.0, label, &number(count));
             }
         }
     }
@@ -198,13 +182,8 @@ fn row(chart: &mut Chart, host: &HostFigures, parts: &[Part], scale: &Scale, y: 
     let baseline = y + 2.0 + scale.baseline();
     let whose = escape(&host.host);
     chart.line("axis", (LEFT, baseline), (WIDTH - RIGHT, baseline));
-    chart.text(
-        "name",
-        Anchor::Start,
-        0.0,
-        y + ROW * 0.62,
-        &format!("{}<title>{whose}</title>", shorten(&host.host, 26)),
-    );
+    let name = format!("{}<title>{whose}</title>", shorten(&host.host, 26));
+    chart.text("name", Anchor::Start, 0.0, y + ROW * 0.62, &name);
     bars(chart, &host.parts, parts, scale, baseline, &whose);
     totals(chart, host.sum.healed, host.sum.escalated(), y + ROW * 0.62);
 }

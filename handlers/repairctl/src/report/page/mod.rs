@@ -74,8 +74,8 @@ fn lead(figures: &Figures) -> String {
     match now.repairs() {
         0 => text.push_str("Nothing was repaired."),
         repairs => {
-            let hosts = u32::try_from(figures.hosts.len()).unwrap_or(u32::MAX);
-            let _ = write!(text, "{} on {}.", count(repairs, "repair"), count(hosts, "host"));
+            let hosts = count(figures.hosts.len(), "host");
+            let _ = write!(text, "{} on {hosts}.", count(repairs, "repair"));
         }
     }
     if let (Some(share), Some(median)) = (now.healed_share(), now.percentile(0.5)) {

@@ -63,10 +63,8 @@ pub fn parts(figures: &Figures) -> String {
     });
     let headings =
         ["@From", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Median time to heal"];
-    folded(
-        &format!("Every {unit} as a table"),
-        &table(&format!("Repairs per {unit}"), &headings, rows),
-    )
+    let table = table(&format!("Repairs per {unit}"), &headings, rows);
+    folded(&format!("Every {unit} as a table"), &table)
 }
 
 /// Every host.
@@ -78,11 +76,8 @@ pub fn hosts(figures: &Figures) -> String {
         std::iter::once(escape(&host.host)).chain(numbers).collect()
     });
     let headings = ["Host", "#Repairs", "#Healed", "#Handed to people", "#Soon back"];
-    let hosts = u32::try_from(figures.hosts.len()).unwrap_or(u32::MAX);
-    folded(
-        &format!("{} as a table", count(hosts, "host")),
-        &table("Repairs per host", &headings, rows),
-    )
+    let title = format!("{} as a table", count(figures.hosts.len(), "host"));
+    folded(&title, &table("Repairs per host", &headings, rows))
 }
 
 /// The objects that made the most work.
@@ -141,20 +136,16 @@ pub fn stopped(figures: &Figures) -> String {
             time::shown(stopped.last),
         ]
     });
-    let objects = u32::try_from(figures.stopped.len()).unwrap_or(u32::MAX);
-    let caption = format!(
-        "{} more of {} whose repairs did not help",
-        count(all, "repair"),
-        count(objects, "object")
-    );
+    let objects = count(figures.stopped.len(), "object");
+    let caption = format!("{} more of {objects} whose repairs did not help", count(all, "repair"));
     table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 
 /// The newest repairs that people had to go on with.
 pub fn escalated(figures: &Figures) -> String {
     const LISTED: usize = 25;
-    let all = u32::try_from(figures.escalated.len()).unwrap_or(u32::MAX);
-    let caption = match figures.escalated.len() > LISTED {
+    let all = figures.escalated.len();
+    let caption = match all > LISTED {
         true => format!("The newest {LISTED} of {}; repairctl history has all", number(all)),
         false => count(all, "repair"),
     };
@@ -165,7 +156,7 @@ pub fn escalated(figures: &Figures) -> String {
 fn escalated_row(record: &Record) -> Vec<String> {
     vec![
         time::shown(record.reserved),
-        shorten(&crate::history::object(record).to_string(), 60),
+        shorten(&Object::from(record).to_string(), 60),
         escape(&record.repair),
         escape(&record.state().as_str().replace('-', " ")),
         record.took().map(span).unwrap_or_default(),

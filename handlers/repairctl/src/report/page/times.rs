@@ -32,26 +32,16 @@ fn histogram(figures: &Figures) -> String {
     let (left, right) = (110.0, 60.0);
     #[allow(clippy::cast_precision_loss, reason = "a dozen rows")]
     let height = classes.len() as f64 * ROW + 8.0;
-    let mut chart = Chart::new(
-        WIDTH,
-        height,
-        "How often healing took how long",
-        "One bar for each class of times, with its count.",
-    );
+    let about = "One bar for each class of times, with its count.";
+    let mut chart = Chart::new(WIDTH, height, "How often healing took how long", about);
     let mut y = 4.0;
     for (from, to, n) in classes {
         let name = time_class(*from, *to);
         let length = f64::from(*n) / f64::from(most) * (WIDTH - left - right);
         chart.text("tick", Anchor::End, left - 8.0, y + 15.0, &name);
         if *n > 0 {
-            chart.bar(
-                "healed",
-                left,
-                y + 3.0,
-                length.max(1.5),
-                ROW - 6.0,
-                &format!("{name}: {}", count(*n, "healing")),
-            );
+            let title = format!("{name}: {}", count(*n, "healing"));
+            chart.bar("healed", left, y + 3.0, length.max(1.5), ROW - 6.0, &title);
         }
         chart.text("number", Anchor::Start, left + length + 6.0, y + 15.0, &number(*n));
         y += ROW;
