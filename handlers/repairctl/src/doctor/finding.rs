@@ -12,6 +12,7 @@ use crate::ui::tone::Tone;
 
 /// What came of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DoctorVerdict {
     /// As it should be.
     Ok,
@@ -75,11 +76,8 @@ impl DoctorFinding {
             DoctorVerdict::Note => ("note ", Tone::Uneasy),
             DoctorVerdict::Wrong => ("WRONG", Tone::Bad),
         };
-        let text = if out.is_terminal() {
-            wrapped(&one_line(&self.text), columns(), MARGIN)
-        } else {
-            one_line(&self.text)
-        };
+        let line = one_line(&self.text);
+        let text = if out.is_terminal() { wrapped(&line, columns(), MARGIN) } else { line };
         let found = format!("  {} {:<13} {text}", tone.paint(word, out), clean(&self.check));
         let fix = self.fix.as_ref().map(|fix| format!("        fix: {}", fix.text(about, context)));
         std::iter::once(found).chain(fix).collect()
@@ -87,13 +85,9 @@ impl DoctorFinding {
 
     /// For programs; `about` is a host, or null for this server.
     pub fn json(&self, about: Option<&str>, context: &FixContext<'_>) -> Value {
-        let verdict = match self.verdict {
-            DoctorVerdict::Ok => "ok",
-            DoctorVerdict::Note => "note",
-            DoctorVerdict::Wrong => "wrong",
-        };
-        let fix = self.fix.as_ref().map(|fix| fix.text(about, context));
-        json!({"host": about, "check": self.check, "verdict": verdict, "text": self.text, "fix": fix})
+        let DoctorFinding { check, verdict, text, fix } = self;
+        let fix = fix.as_ref().map(|fix| fix.text(about, context));
+        json!({"host": about, "check": check, "verdict": verdict, "text": text, "fix": fix})
     }
 }
 

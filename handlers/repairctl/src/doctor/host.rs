@@ -32,18 +32,12 @@ pub struct Target {
 pub fn examine(target: &Target) -> Vec<DoctorFinding> {
     let deadline = Instant::now() + LIMIT;
     let mut findings = Vec::new();
-    let on_file = host_key(&target.route);
-    let known = on_file.verdict != DoctorVerdict::Wrong;
-    findings.push(on_file);
+    let is_wrong = |finding: &DoctorFinding| finding.verdict == DoctorVerdict::Wrong;
+    findings.push(host_key(&target.route));
     if target.route.via.is_none() {
-        let port = port(&target.route, deadline);
-        let open = port.verdict != DoctorVerdict::Wrong;
-        findings.push(port);
-        if !open {
-            return findings;
-        }
+        findings.push(port(&target.route, deadline));
     }
-    if known {
+    if !findings.iter().any(is_wrong) {
         check_gate(target, deadline, &mut findings);
     }
     findings
@@ -112,11 +106,8 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
         }
     };
     let Some(offered) = offered_repairs(gate.as_mut(), deadline, findings) else { return };
-    let missing: Vec<&RepairName> = target
-        .needs
-        .iter()
-        .filter(|name| !offered.iter().any(|has| has == name.as_str()))
-        .collect();
+    let is_missing = |name: &&RepairName| !offered.iter().any(|has| has == name.as_str());
+    let missing: Vec<&RepairName> = target.needs.iter().filter(is_missing).collect();
     findings.push(repairs(target, &missing, &offered));
     for name in target.needs.iter().filter(|name| !missing.contains(name)) {
         if !ready(gate.as_mut(), name, deadline, findings) {
@@ -143,24 +134,25 @@ fn version_of_gate(version: &str) -> DoctorFinding {
 }
 
 fn login_failure(why: &Error) -> DoctorFinding {
-    match why {
-        // Anyone on the network can show another key and offer other algorithms.
-        Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
-            wrong("known host", cause(why), HostFix::Replace)
-        }
-        Error::AuthRefused { .. } => wrong("login", cause(why), HostFix::AuthorizedKeys),
-        Error::NotFramed { .. } => wrong("gate", cause(why), HostFix::InstallGate),
-        Error::Denied { .. } => wrong("gate", cause(why), HostFix::ForcedCommand),
+    let (check, fix) = match why {
         Error::KeyFileUnreadable { .. }
         | Error::KeyFileOpen { .. }
         | Error::KeyFileFormat { .. }
         | Error::Passphrase { .. } => {
-            wrong("login", "no login without a usable key", HostFix::KeyFirst)
+            return wrong("login", "no login without a usable key", HostFix::KeyFirst);
         }
-        Error::Agent { .. } => wrong("login", cause(why), HostFix::StartAgent),
-        Error::NoLogin { .. } => wrong("login", cause(why), HostFix::CompareKey),
-        _ => wrong("login", cause(why), HostFix::ReadSshdLog),
-    }
+        // Anyone on the network can show another key and offer other algorithms.
+        Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
+            ("known host", HostFix::Replace)
+        }
+        Error::AuthRefused { .. } => ("login", HostFix::AuthorizedKeys),
+        Error::NotFramed { .. } => ("gate", HostFix::InstallGate),
+        Error::Denied { .. } => ("gate", HostFix::ForcedCommand),
+        Error::Agent { .. } => ("login", HostFix::StartAgent),
+        Error::NoLogin { .. } => ("login", HostFix::CompareKey),
+        _ => ("login", HostFix::ReadSshdLog),
+    };
+    wrong(check, cause(why), fix)
 }
 
 fn offered_repairs(
@@ -205,20 +197,17 @@ fn ready(
             if !findings.iter().any(|finding| finding.check == "clock") {
                 findings.push(clock(time));
             }
-            ok(
-                "can repair",
-                format!("{name}: its program is there, and sudo lets the account run it"),
-            )
+            let text = format!("{name}: its program is there, and sudo lets the account run it");
+            ok("can repair", text)
         }
         Ok(Answer::Refused(no)) => match no.reason {
             GateReason::Held => {
                 note("can repair", format!("{name}: {}", refusal_text(&no)), HostFix::EndHold)
             }
-            _ if no.is_passing() => note(
-                "can repair",
-                format!("{name}, but not now: {}", refusal_text(&no)),
-                HostFix::ManyRequests,
-            ),
+            _ if no.is_passing() => {
+                let text = format!("{name}, but not now: {}", refusal_text(&no));
+                note("can repair", text, HostFix::ManyRequests)
+            }
             GateReason::BadRequest => {
                 let text = format!("{name}: this gate is too old to check the sudo rule");
                 note("can repair", text, HostFix::UpdateGate)

@@ -20,16 +20,12 @@ pub fn check(account: &Account) -> DoctorFinding {
         return wrong("user", text, ServerFix::RunAsRoot);
     }
     let home = std::env::var_os("HOME");
-    let text = match &home {
+    let home = match &home {
         Some(home) if fs::read_dir(home).is_err() => {
-            format!(
-                "{}, with HOME={}, which it cannot read and repairs do not use",
-                account.name,
-                home.display()
-            )
+            format!("with HOME={}, which it cannot read and repairs do not use", home.display())
         }
-        Some(home) => format!("{}, with HOME={}", account.name, home.display()),
-        None => format!("{}, without a HOME, which repairs do not use", account.name),
+        Some(home) => format!("with HOME={}", home.display()),
+        None => "without a HOME, which repairs do not use".to_owned(),
     };
-    ok("user", text)
+    ok("user", format!("{}, {home}", account.name))
 }

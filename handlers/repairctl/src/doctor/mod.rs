@@ -67,11 +67,8 @@ impl Split for DoctorArgs {
             findings.push(server::ledger(config));
             findings.extend(server::files_of_nagios(config));
         }
-        findings.extend(nagios_config(
-            main.as_ref(),
-            objects.as_ref(),
-            config.as_ref().ok().copied(),
-        ));
+        let usable = config.as_ref().ok().copied();
+        findings.extend(nagios_config(main.as_ref(), objects.as_ref(), usable));
         if let (Ok(config), false) = (&config, self.hosts.is_empty()) {
             findings.extend(unknown_hosts(self, config, known));
         }
@@ -86,32 +83,32 @@ impl Split for DoctorArgs {
         let account = account::trusted(self.nagios_user.as_deref(), context.nagios_cfg.as_deref())?;
         let config = context.config().ok();
         let context = FixContext { account: &account, policy: &context.policy, config };
-        Ok(if self.json {
-            print_json(&checks, &context, out)
-        } else {
-            print(&checks, &context, out)
-        })
+        let wrong = count(&checks, DoctorVerdict::Wrong);
+        let counts = (wrong, count(&checks, DoctorVerdict::Note));
+        match self.json {
+            true => print_json(&checks, counts, &context, out),
+            false => print(&checks, counts, &context, out),
+        }
+        Ok(if wrong == 0 { ToolResult::Fine } else { ToolResult::Wrong })
     }
 }
 
 fn policy(config: &Result<&Config, UnusablePolicy>, context: &Context) -> DoctorFinding {
     let path = context.policy.display();
-    match config {
+    let why = match config {
+        Err(why) => why,
         Ok(config) => {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
-            ok("policy", format!("{path}: {}", names.join(", ")))
+            return ok("policy", format!("{path}: {}", names.join(", ")));
         }
-        Err(why) if matches!(context.policy.try_exists(), Ok(false)) => {
-            wrong("policy", why.to_string(), ServerFix::Init)
-        }
-        Err(why) if context.policy.try_exists().is_err() => {
-            wrong("policy", why.to_string(), ServerFix::OpenPolicyDirectory)
-        }
-        Err(why @ UnusablePolicy::Forbidden(_)) => {
-            wrong("policy", why.to_string(), ServerFix::GivePolicyToGroup)
-        }
-        Err(why) => wrong("policy", why.to_string(), ServerFix::CorrectPolicy),
-    }
+    };
+    let fix = match (context.policy.try_exists(), why) {
+        (Ok(false), _) => ServerFix::Init,
+        (Err(_), _) => ServerFix::OpenPolicyDirectory,
+        (Ok(true), UnusablePolicy::Forbidden(_)) => ServerFix::GivePolicyToGroup,
+        (Ok(true), UnusablePolicy::Bad(_)) => ServerFix::CorrectPolicy,
+    };
+    wrong("policy", why.to_string(), fix)
 }
 
 fn nagios_config(
@@ -120,11 +117,8 @@ fn nagios_config(
     config: Option<&Config>,
 ) -> Vec<DoctorFinding> {
     let Some(main) = main else {
-        return vec![note(
-            "nagios.cfg",
-            "not found where distributions put it",
-            ServerFix::NameNagiosCfg,
-        )];
+        let text = "not found where distributions put it";
+        return vec![note("nagios.cfg", text, ServerFix::NameNagiosCfg)];
     };
     let mut findings = vec![server::settings(main, config)];
     match (objects, config) {
@@ -204,41 +198,37 @@ fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
 }
 
 fn count(checks: &Checks, verdict: DoctorVerdict) -> usize {
-    checks
-        .iter()
-        .flat_map(|(_, findings)| findings)
-        .filter(|finding| finding.verdict == verdict)
-        .count()
+    let all = checks.iter().flat_map(|(_, findings)| findings);
+    all.filter(|finding| finding.verdict == verdict).count()
 }
 
-fn print_json(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolResult {
-    let (wrong, notes) = (count(checks, DoctorVerdict::Wrong), count(checks, DoctorVerdict::Note));
+fn print_json(
+    checks: &Checks,
+    (wrong, notes): (usize, usize),
+    context: &FixContext<'_>,
+    out: &mut Out,
+) {
     let all = checks.iter().flat_map(|(host, findings)| {
         findings.iter().map(|finding| finding.json(host.as_deref(), context))
     });
     let json = json!({"wrong": wrong, "notes": notes, "checks": all.collect::<Vec<_>>()});
     out.line(json::text(format_args!("{json:#}")));
-    if wrong == 0 { ToolResult::Fine } else { ToolResult::Wrong }
 }
 
-fn print(checks: &Checks, context: &FixContext<'_>, out: &mut Out) -> ToolResult {
+fn print(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>, out: &mut Out) {
     for (host, findings) in checks {
         out.line(host.as_deref().map_or_else(|| "this server".into(), finding::one_line));
         for finding in findings {
             finding.lines(host.as_deref(), context, out).iter().for_each(|line| out.line(line));
         }
     }
-    let (wrong, notes) = (count(checks, DoctorVerdict::Wrong), count(checks, DoctorVerdict::Note));
-    let (hosts, checked) = (
-        checks.len().saturating_sub(1),
-        checks.iter().map(|(_, findings)| findings.len()).sum::<usize>(),
-    );
+    let hosts = checks.len().saturating_sub(1);
+    let checked: usize = checks.iter().map(|(_, findings)| findings.len()).sum();
     let all = format!("{checked} checks, {hosts} {}", if hosts == 1 { "host" } else { "hosts" });
-    let (text, tone) = match (wrong, notes) {
+    let (text, tone) = match counts {
         (0, 0) => (format!("{all}: all is well"), Tone::Good),
         (0, notes) => (format!("{all}: repairs work; {notes} worth a look"), Tone::Uneasy),
         (wrong, _) => (format!("{all}: {wrong} wrong"), Tone::Bad),
     };
     out.line(tone.paint(&text, out));
-    if wrong == 0 { ToolResult::Fine } else { ToolResult::Wrong }
 }

@@ -45,24 +45,17 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let mut findings =
         vec![ok_unless("verify", found.join(", "), missing, ServerFix::InstallVerify)];
     if rungs.iter().any(|rung| rung.act.program().is_some()) {
-        findings.push(ok_unless(
-            "local rungs",
-            "all can be run".into(),
-            local,
-            ServerFix::InstallLocalRung,
-        ));
+        let text = "all can be run".into();
+        findings.push(ok_unless("local rungs", text, local, ServerFix::InstallLocalRung));
     }
-    let worker = program_places(std::env::current_exe().ok().as_deref(), handler::WORKER);
-    findings.push(match worker.iter().find(|place| runnable(place)) {
+    let places = program_places(std::env::current_exe().ok().as_deref(), handler::WORKER);
+    let worker = places.iter().find(|place| runnable(place));
+    let shown: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+    findings.push(match worker {
         Some(place) => ok("worker", place.display().to_string()),
         None => {
-            let places: Vec<String> =
-                worker.iter().map(|place| place.display().to_string()).collect();
-            wrong(
-                "worker",
-                format!("no repair_worker in {}", places.join(", ")),
-                ServerFix::InstallWorker,
-            )
+            let text = format!("no repair_worker in {}", shown.join(", "));
+            wrong("worker", text, ServerFix::InstallWorker)
         }
     });
     findings
@@ -108,23 +101,23 @@ pub fn ledger(config: &Config) -> DoctorFinding {
     }
     // Left by root before the directory was given to this user, it keeps that user out.
     if let Some(file) = ledger::unwritable(path) {
-        return wrong(
-            "ledger",
-            format!("{} is not this user's to write", file.display()),
-            ServerFix::OwnLedger,
-        );
+        let text = format!("{} is not this user's to write", file.display());
+        return wrong("ledger", text, ServerFix::OwnLedger);
     }
     match ledger::open_read_only(path) {
         Err(ledger::Error::Missing(_)) => {
             ok("ledger", format!("none yet: the first repair makes {}", path.display()))
         }
-        Err(
-            why @ (ledger::Error::Exposed(_)
-            | ledger::Error::Writable(_)
-            | ledger::Error::Owner { .. }),
-        ) => wrong("ledger", why.to_string(), ServerFix::CloseLedger),
-        Err(why) => wrong("ledger", why.to_string(), ServerFix::CorrectLedger),
+        Err(why) => wrong("ledger", why.to_string(), ledger_fix(&why)),
         Ok(_) => ok("ledger", path.display().to_string()),
+    }
+}
+
+fn ledger_fix(why: &ledger::Error) -> ServerFix {
+    use ledger::Error::{Exposed, Owner, Writable};
+    match why {
+        Exposed(_) | Writable(_) | Owner { .. } => ServerFix::CloseLedger,
+        _ => ServerFix::CorrectLedger,
     }
 }
 
@@ -159,16 +152,14 @@ fn pipe_fix(file: &Path) -> ServerFix {
 
 fn status(file: &Path) -> DoctorFinding {
     match StatusSnapshot::read(file).map(|snapshot| snapshot.program.age(SystemTime::now())) {
-        Err(why) => wrong(
-            "status file",
-            format!("{why}; nothing is repaired without it"),
-            ServerFix::StatusFile,
-        ),
-        Ok(age) if age > STATUS_AGE => wrong(
-            "status file",
-            format!("{} was written {} min ago", file.display(), age.as_secs() / 60),
-            ServerFix::StatusFile,
-        ),
+        Err(why) => {
+            let text = format!("{why}; nothing is repaired without it");
+            wrong("status file", text, ServerFix::StatusFile)
+        }
+        Ok(age) if age > STATUS_AGE => {
+            let text = format!("{} was written {} min ago", file.display(), age.as_secs() / 60);
+            wrong("status file", text, ServerFix::StatusFile)
+        }
         Ok(_) => ok("status file", file.display().to_string()),
     }
 }
@@ -213,14 +204,10 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = &objects.opted;
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
-    let unknown: Vec<String> = all
-        .iter()
-        .flat_map(|(host, repairs)| {
-            repairs
-                .iter()
-                .filter(|name| !known(name))
-                .map(move |name| format!("{host}: _REPAIR {name}"))
-        })
+    let named = all.iter().flat_map(|(host, names)| names.iter().map(move |name| (host, name)));
+    let unknown: Vec<String> = named
+        .filter(|(_, name)| !known(name))
+        .map(|(host, name)| format!("{host}: _REPAIR {name}"))
         .collect();
     if all.is_empty() {
         return note("opted in", "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
