@@ -98,6 +98,11 @@ impl MainFile {
         self.directives.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// The value of a switch that is off.
+    pub fn off(&self, name: &str) -> Option<&DirectiveValue> {
+        self.get(name).filter(|value| !value.is_on())
+    }
+
     /// The text of a directive.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).map(|value| value.text.as_str())

@@ -30,7 +30,7 @@ impl ConfigurationReader {
         self.directives(path, text, &mut main);
         let named: Vec<(String, DirectiveValue)> = main.directives.clone();
         for (name, value) in named {
-            let place = beside(&value.at.file, &value.text);
+            let place = value.path();
             match name.as_str() {
                 "cfg_file" => self.object_file(&place, &value.at),
                 "cfg_dir" => self.object_directory(&place, &value.at),
@@ -46,7 +46,7 @@ impl ConfigurationReader {
 
     fn directives(&mut self, path: &Path, text: &[u8], main: &mut MainFile) {
         for (name, value) in main_file::directives(path, text) {
-            let place = beside(path, &value.text);
+            let place = value.path();
             match name.as_str() {
                 "include_file" => self.more_directives(&place, &value.at, main),
                 "include_dir" => {
@@ -87,7 +87,7 @@ impl ConfigurationReader {
         let read = define::parse(path, text);
         self.definitions.extend(read.definitions);
         for (name, value) in read.includes {
-            let place = beside(path, &value.text);
+            let place = value.path();
             match name.as_str() {
                 "include_file" if self.is_new(&place) => self.object_file(&place, &value.at),
                 "include_dir" => self.object_directory(&place, &value.at),
@@ -132,11 +132,6 @@ impl ConfigurationReader {
     fn is_new(&mut self, path: &Path) -> bool {
         self.seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
     }
-}
-
-/// Resolves a relative name from the directory of the file that holds it.
-fn beside(file: &Path, named: &str) -> PathBuf {
-    file.parent().unwrap_or(Path::new("")).join(named)
 }
 
 fn users(text: &[u8]) -> Vec<(String, String)> {

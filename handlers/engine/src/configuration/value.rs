@@ -1,7 +1,7 @@
 //! A value of the configuration, and where it is written.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// A line of a file, counted from 1; line 0 is the whole file.
@@ -36,6 +36,11 @@ impl DirectiveValue {
     /// Reads a switch as Nagios does: `atoi(value) > 0`.
     pub fn is_on(&self) -> bool {
         number(&self.text).is_some_and(|number| number > 0.0)
+    }
+
+    /// The file that it names, relative to the directory of the file that holds it.
+    pub fn path(&self) -> PathBuf {
+        self.at.file.parent().unwrap_or(Path::new("")).join(&self.text)
     }
 }
 

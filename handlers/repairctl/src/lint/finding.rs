@@ -1,7 +1,6 @@
 //! Findings: what is wrong, where, and how to fix it.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use engine::configuration::Location;
 use plugin_kit::{Out, clean};
@@ -63,10 +62,7 @@ impl Findings {
     /// Adds a finding; `object` is its object, or empty.
     pub fn add(&mut self, at: &Location, finding: LintFinding, object: &str) {
         let key = (at.clone(), finding.code, finding.text.clone());
-        let objects = match self.0.entry(key) {
-            Entry::Occupied(known) => &mut known.into_mut().1,
-            Entry::Vacant(free) => &mut free.insert((finding, Vec::new())).1,
-        };
+        let (_, objects) = self.0.entry(key).or_insert_with(|| (finding, Vec::new()));
         if !object.is_empty() {
             objects.push(clean(object));
         }
@@ -81,31 +77,22 @@ impl Findings {
     pub fn write(&self, out: &mut Out) {
         for ((at, code, _), (finding, objects)) in &self.0 {
             let level = finding.level.tone().paint(finding.level.as_str(), out);
-            let line =
-                format!("{at}: {level}: {}{} [{code}]", clean(&finding.text), named(objects));
-            let fix = clean(&finding.fix);
-            if out.is_terminal() {
-                out.line(line);
-                out.line(format!("    {fix}"));
-            } else {
-                out.line(format!("{line}: {fix}"));
-            }
+            let (text, fix) = (clean(&finding.text), clean(&finding.fix));
+            let between = if out.is_terminal() { "\n    " } else { ": " };
+            out.line(format!("{at}: {level}: {text}{} [{code}]{between}{fix}", named(objects)));
         }
     }
 
     /// For programs.
     pub fn json(&self) -> Vec<Json> {
-        let one = |((at, code, _), (finding, objects)): (
-            &(Location, &str, String),
-            &(LintFinding, Vec<String>),
-        )| {
+        let all = self.0.iter().map(|((at, code, _), (finding, objects))| {
             json!({
                 "level": finding.level.as_str(), "code": code,
                 "file": at.file.display().to_string(), "line": at.line, "text": finding.text,
                 "objects": objects, "fix": finding.fix,
             })
-        };
-        self.0.iter().map(one).collect()
+        });
+        all.collect()
     }
 }
 

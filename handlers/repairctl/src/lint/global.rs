@@ -20,15 +20,11 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
     }
     for (path, config) in policies.usable() {
         if let Some(ours) = &config.command_file {
-            if let Some(value) = main.get("check_external_commands").filter(|value| !value.is_on())
-            {
+            if let Some(value) = main.off("check_external_commands") {
                 let text = "check_external_commands is 0: Nagios hears of no repair, and no check \
                             follows it";
-                findings.add(
-                    &value.at,
-                    error("no-external-commands", text, "set check_external_commands=1"),
-                    "",
-                );
+                let fix = "set check_external_commands=1";
+                findings.add(&value.at, error("no-external-commands", text, fix), "");
             }
             same_file("command_file", ours, path, main, findings);
         }
@@ -41,11 +37,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
                     "the status file is {interval} s old at times: an acknowledgement or flapping \
                      is known as late as that"
                 );
-                findings.add(
-                    at,
-                    warning("old-status-file", text, "set status_update_interval=10"),
-                    "",
-                );
+                let fix = "set status_update_interval=10";
+                findings.add(at, warning("old-status-file", text, fix), "");
             }
         }
     }
@@ -64,7 +57,7 @@ struct Switch {
 const SWITCHES: [Switch; 7] = [
     Switch {
         name: "enable_event_handlers",
-        is_wrong: |main| is_off(main, "enable_event_handlers"),
+        is_wrong: |main| main.off("enable_event_handlers").is_some(),
         level: LintLevel::Error,
         code: "handlers-disabled",
         text: "enable_event_handlers is 0: Nagios calls no event handler at all",
@@ -98,7 +91,7 @@ const SWITCHES: [Switch; 7] = [
     },
     Switch {
         name: "log_service_retries",
-        is_wrong: |main| is_off(main, "log_service_retries"),
+        is_wrong: |main| main.off("log_service_retries").is_some(),
         level: LintLevel::Note,
         code: "no-soft-states-in-log",
         text: "log_service_retries is 0: the log does not show SOFT states, which repairctl \
@@ -131,10 +124,6 @@ const EXPANDED: &str = "lint the object_cache_file as well: there they are expan
 
 fn is_on(main: &MainFile, name: &str) -> bool {
     main.get(name).is_some_and(|value| value.is_on())
-}
-
-fn is_off(main: &MainFile, name: &str) -> bool {
-    main.get(name).is_some_and(|value| !value.is_on())
 }
 
 fn switches(main: &MainFile, whole: &Location, findings: &mut Findings) {
@@ -170,8 +159,7 @@ fn same_file(
 ) {
     let Some(theirs) = main.get(name) else { return };
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let beside = theirs.at.file.parent().unwrap_or(Path::new("")).join(&theirs.text);
-    if real(ours) != real(&beside) {
+    if real(ours) != real(&theirs.path()) {
         let code = if name == "command_file" { "other-command-file" } else { "other-status-file" };
         let text = format!("{name} is {}, and Nagios' own is {}", ours.display(), theirs.text);
         let fix = format!("write \"{name}\": \"{}\"", theirs.text);

@@ -133,11 +133,8 @@ pub fn call(
 
 /// The repair that `_REPAIR` or the command line itself names: the second is the same for all.
 pub fn fixed_repair(call: &Invocation) -> Option<&str> {
-    call.event
-        .repair
-        .as_ref()
-        .map(policy::RepairName::as_str)
-        .filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))
+    let name = call.event.repair.as_ref().map(policy::RepairName::as_str);
+    name.filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))
 }
 
 /// The policy that the command line names.
@@ -159,18 +156,17 @@ pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> 
     if let Some(cut) = cut(line, words) {
         return vec![cut];
     }
-    let mut all = Vec::new();
     if let HandlerCall::Nested = found {
-        all.push(warning(
+        return vec![warning(
             "nested-in-a-shell",
             "handle_repair is called from within another program's argument, where its own cannot \
              be checked",
             "call handle_repair itself, each macro in single quotes of its own, as \
              nagios-config/commands.cfg does",
-        ));
-        return all;
+        )];
     }
-    all.extend(words.macros.iter().filter_map(|(name, quote)| quoting(name, *quote)));
+    let quoting = |(name, quote): &(String, Quote)| quoting(name, *quote);
+    let mut all: Vec<LintFinding> = words.macros.iter().filter_map(quoting).collect();
     if words.needs_shell {
         all.push(note(
             "through-a-shell",
@@ -187,61 +183,47 @@ pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     let cut = line.cut.as_ref()?;
     let goes_on = words.unclosed || cut.contains('$') || is_named(cut) || cut.contains(" --");
     goes_on.then(|| {
-        error(
-            "cut-by-semicolon",
-            format!(
-                "the command line ends at its ';', which begins a comment: Nagios never sees '{}'",
-                cut.trim()
-            ),
-            r"write \; for a ';' that is meant",
-        )
+        let text = format!(
+            "the command line ends at its ';', which begins a comment: Nagios never sees '{}'",
+            cut.trim()
+        );
+        error("cut-by-semicolon", text, r"write \; for a ';' that is meant")
     })
 }
 
 fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
     // A state or a number of Nagios' own is always one word.
-    let own_words = [
-        "SERVICESTATE",
-        "SERVICESTATETYPE",
-        "SERVICEATTEMPT",
-        "HOSTSTATE",
-        "HOSTSTATETYPE",
-        "HOSTATTEMPT",
-    ];
-    let numbers = ["MAXSERVICEATTEMPTS", "MAXHOSTATTEMPTS", "SERVICEDOWNTIME", "HOSTDOWNTIME"];
+    let own_words = ["STATE", "STATETYPE", "ATTEMPT", "DOWNTIME"];
+    let own = name.strip_prefix("SERVICE").or_else(|| name.strip_prefix("HOST"));
     let is_output = ["OUTPUT", "PERFDATA", "COMMENT", "AUTHOR", "AUTHORNAME", "AUTHORALIAS"]
         .iter()
         .any(|end| name.ends_with(end));
     if is_output {
-        return Some(error(
-            "output-macro",
-            format!(
-                "${name}$ is text that anybody can write who can make a plugin print it, and no \
-                 part of the decision"
-            ),
-            format!("leave ${name}$ out"),
-        ));
+        let text = format!(
+            "${name}$ is text that anybody can write who can make a plugin print it, and no part \
+             of the decision"
+        );
+        return Some(error("output-macro", text, format!("leave ${name}$ out")));
     }
-    let is_harmless = own_words.contains(&name)
-        || numbers.contains(&name)
+    let is_harmless = own.is_some_and(|own| own_words.contains(&own))
+        || ["MAXSERVICEATTEMPTS", "MAXHOSTATTEMPTS"].contains(&name)
         || name.starts_with("USER")
         || name.starts_with("ARG");
+    let fix = format!("write '${name}$'");
     match quote {
-        Quote::None if !is_harmless => Some(error(
-            "unquoted-macro",
-            format!(
+        Quote::None if !is_harmless => {
+            let text = format!(
                 "${name}$ is not quoted: a blank in it, or nothing in it, shifts all words after it"
-            ),
-            format!("write '${name}$'"),
-        )),
-        Quote::Double if !is_harmless => Some(warning(
-            "double-quoted-macro",
-            format!(
+            );
+            Some(error("unquoted-macro", text, fix))
+        }
+        Quote::Double if !is_harmless => {
+            let text = format!(
                 "${name}$ is in double quotes, in which a shell still runs what stands in \
                  backticks or $(...)"
-            ),
-            format!("write '${name}$'"),
-        )),
+            );
+            Some(warning("double-quoted-macro", text, fix))
+        }
         _ => None,
     }
 }

@@ -129,17 +129,14 @@ fn summary(findings: &Findings, counts: &LintCounts) -> String {
     let several = |count: usize, word: &str| {
         if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
     };
-    let mut objects = format!("{} with a repair", several(counts.services, "service"));
+    let mut objects = several(counts.services, "service");
     if counts.hosts > 0 {
-        objects = format!(
-            "{} and {} with a repair",
-            several(counts.services, "service"),
-            several(counts.hosts, "host")
-        );
+        objects = format!("{objects} and {}", several(counts.hosts, "host"));
     }
-    let levels = [LintLevel::Error, LintLevel::Warning, LintLevel::Note]
-        .map(|level| (findings.count(level), level.as_str()));
+    objects += " with a repair";
+    let levels = [LintLevel::Error, LintLevel::Warning, LintLevel::Note];
     let found: Vec<String> = levels
+        .map(|level| (findings.count(level), level.as_str()))
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| several(count, word))

@@ -42,25 +42,19 @@ impl ObjectLinter<'_> {
         if self.undefined(&subject, own) {
             return repair.is_some();
         }
-        let global = match kind {
-            ObjectKind::Host => "global_host_event_handler",
-            ObjectKind::Service => "global_service_event_handler",
-        };
+        let global = format!("global_{}_event_handler", kind.word());
         let own = own.and_then(|handler| self.attached(kind, handler));
         let is_own = own.is_some();
         let global =
-            self.configuration.main.get(global).and_then(|handler| self.attached(kind, handler));
-        match (repair, own.or(global)) {
-            (None, None) => false,
-            (Some(repair), None) => {
-                self.not_called(&subject, repair);
-                true
-            }
-            (repair, Some(attached)) => {
-                self.used = true;
-                self.called(&subject, repair, &attached, is_own)
-            }
+            self.configuration.main.get(&global).and_then(|handler| self.attached(kind, handler));
+        if let Some(attached) = own.or(global) {
+            self.used = true;
+            return self.called(&subject, repair, &attached, is_own);
         }
+        if let Some(repair) = repair {
+            self.not_called(&subject, repair);
+        }
+        repair.is_some()
     }
 
     fn add(&mut self, subject: &LintedObject<'_>, at: &Location, finding: &LintFinding) {
@@ -148,11 +142,8 @@ impl ObjectLinter<'_> {
                 self.add(subject, if is_other { &attached.named.at } else { &line.at }, &finding);
             }
         }
-        if attached
-            .call
-            .as_ref()
-            .is_ok_and(|call| call.event.service.is_some() != (subject.kind == ObjectKind::Service))
-        {
+        let is_service = subject.kind == ObjectKind::Service;
+        if attached.call.as_ref().is_ok_and(|call| call.event.service.is_some() != is_service) {
             // The handler of the other kind: all other findings would follow from that.
             return true;
         }
@@ -179,18 +170,13 @@ impl ObjectLinter<'_> {
 
     /// handle_repair refuses ambiguous names; a `'` ends the quotes around one.
     fn names(&mut self, subject: &LintedObject<'_>) {
-        let odd: Vec<String> = subject
-            .labels
-            .iter()
-            .filter(|label| label.starts_with('-') || label.contains(['\'', ';']))
-            .cloned()
-            .collect();
-        for label in odd {
+        let is_odd = |label: &&String| label.starts_with('-') || label.contains(['\'', ';']);
+        for label in subject.labels.iter().filter(is_odd) {
             let text = "its name holds a ' or ;, or begins with -: the command line is cut there, \
                         or handle_repair refuses it";
             let fix = "give it another name (illegal_object_name_chars in nagios.cfg keeps Nagios \
                        from taking such names)";
-            self.findings.add(&subject.object.at, error("unusable-name", text, fix), &label);
+            self.findings.add(&subject.object.at, error("unusable-name", text, fix), label);
         }
     }
 

@@ -105,22 +105,20 @@ fn checks<'a>(
     main: &'a MainFile,
 ) -> Option<(&'a Location, LintFinding)> {
     let object = subject.object;
-    let (active, passive) = match subject.kind {
-        ObjectKind::Host => ("execute_host_checks", "accept_passive_host_checks"),
-        ObjectKind::Service => ("execute_service_checks", "accept_passive_service_checks"),
-    };
-    let main_off = |name: &str| main.get(name).filter(|value| !value.is_on());
+    let word = subject.kind.word();
+    let (active, passive) =
+        (format!("execute_{word}_checks"), format!("accept_passive_{word}_checks"));
     let no_command = subject.kind == ObjectKind::Host && object.get("check_command").is_none();
     let never = object
         .get("check_interval")
         .filter(|value| subject.kind == ObjectKind::Service && number(&value.text) == Some(0.0));
     let inactive = object
         .off("active_checks_enabled")
-        .or_else(|| main_off(active))
+        .or_else(|| main.off(&active))
         .or(never)
         .map(|value| &value.at);
     let inactive = inactive.or(no_command.then_some(&object.at))?;
-    if let Some(impassive) = object.off("passive_checks_enabled").or_else(|| main_off(passive)) {
+    if let Some(impassive) = object.off("passive_checks_enabled").or_else(|| main.off(&passive)) {
         let text = "is checked neither actively nor passively: it never is in trouble";
         return Some((&impassive.at, error("trigger-unreachable", text, "switch one of them on")));
     }
@@ -149,10 +147,8 @@ fn attempts<'a>(
     subject: &'a LintedObject<'_>,
     rules: &Rules,
 ) -> Option<(&'a Location, LintFinding)> {
-    let value = subject
-        .object
-        .get("max_check_attempts")
-        .filter(|value| number(&value.text) == Some(1.0))?;
+    let value = subject.object.get("max_check_attempts");
+    let value = value.filter(|value| number(&value.text) == Some(1.0))?;
     let fix = "set max_check_attempts to 4: three failures, a repair, and one more check";
     let finding = match rules.in_a_row {
         0 | 1 => {
@@ -201,18 +197,15 @@ fn last_soft(
 ) -> Option<LintFinding> {
     attached.call.as_ref().ok().filter(|call| call.event.max_attempts.is_none())?;
     let max = number(subject.object.text("max_check_attempts")?)?;
+    let name = format!("MAX{}ATTEMPTS", subject.kind.word().to_uppercase());
     (max > 1.0 && max <= f64::from(rules.soft_attempt)).then(|| {
-        let name =
-            if subject.kind == ObjectKind::Host { "MAXHOSTATTEMPTS" } else { "MAXSERVICEATTEMPTS" };
-        warning(
-            "max-attempts-not-passed",
-            format!(
-                "${name}$ is not passed, and SOFT {} never comes: it repairs only when HARD, with \
-                 the page",
-                rules.soft_attempt
-            ),
-            format!("add --max-attempts '${name}$' to the command line"),
-        )
+        let text = format!(
+            "${name}$ is not passed, and SOFT {} never comes: it repairs only when HARD, with the \
+             page",
+            rules.soft_attempt
+        );
+        let fix = format!("add --max-attempts '${name}$' to the command line");
+        warning("max-attempts-not-passed", text, fix)
     })
 }
 
@@ -223,16 +216,15 @@ fn in_a_row(
     attached: &AttachedHandler<'_>,
 ) -> Option<LintFinding> {
     let call = attached.call.as_ref().ok()?;
+    let name = format!("LAST{}STATE", subject.kind.word().to_uppercase());
     (rules.in_a_row > 1 && call.event.last_state.is_none()).then(|| {
-        let name =
-            if subject.kind == ObjectKind::Host { "LASTHOSTSTATE" } else { "LASTSERVICESTATE" };
+        let text = format!(
+            "${name}$ is not passed, and the policy wants {} results in a row: it never repairs",
+            rules.in_a_row
+        );
         error(
             "last-state-not-passed",
-            format!(
-                "${name}$ is not passed, and the policy wants {} results in a row: it never \
-                     repairs",
-                rules.in_a_row
-            ),
+            text,
             format!("add --last-state '${name}$' to the command line"),
         )
     })

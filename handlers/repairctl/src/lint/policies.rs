@@ -45,11 +45,7 @@ impl Policies {
                     let text = format!("the policy cannot be used: {bad}");
                     let fix = "until it is fixed every call ends without a repair; name another \
                                one with --policy";
-                    findings.add(
-                        &at(path, u32::try_from(line).unwrap_or(0)),
-                        error("unusable-policy", text, fix),
-                        "",
-                    );
+                    findings.add(&at(path, line), error("unusable-policy", text, fix), "");
                 }
                 Ok(config) => {
                     verify_commands(path, config, findings);
@@ -67,12 +63,11 @@ pub fn place(path: &Path, word: &str) -> Location {
     let text = safe_file::read(path, policy_file::LONGEST, None).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let quoted = format!("\"{word}\"");
-    let line = text.lines().position(|line| line.contains(&quoted)).map_or(0, |index| index + 1);
-    at(path, u32::try_from(line).unwrap_or(0))
+    at(path, text.lines().position(|line| line.contains(&quoted)).map_or(0, |index| index + 1))
 }
 
-fn at(path: &Path, line: u32) -> Location {
-    Location { file: Rc::from(path), line }
+fn at(path: &Path, line: usize) -> Location {
+    Location { file: Rc::from(path), line: u32::try_from(line).unwrap_or(0) }
 }
 
 fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
@@ -103,11 +98,8 @@ fn check_repairs(
     findings: &mut Findings,
 ) {
     let WatchService { host, service } = watch;
-    let known = configuration
-        .objects
-        .services
-        .iter()
-        .find(|one| one.description == *service && one.hosts.contains(host));
+    let mut services = configuration.objects.services.iter();
+    let known = services.find(|one| one.description == *service && one.hosts.contains(host));
     let label = format!("{host}/{service}");
     match known {
         None => {
@@ -119,11 +111,8 @@ fn check_repairs(
         Some(one) => {
             if let Some(value) = one.object.off("passive_checks_enabled") {
                 let text = "takes no passive results: nobody hears of a repair that gave up";
-                findings.add(
-                    &value.at,
-                    error("no-check-repairs", text, "set passive_checks_enabled to 1"),
-                    &label,
-                );
+                let fix = "set passive_checks_enabled to 1";
+                findings.add(&value.at, error("no-check-repairs", text, fix), &label);
             }
         }
     }

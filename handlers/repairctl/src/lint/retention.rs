@@ -13,7 +13,7 @@ use super::finding::{Findings, error};
 pub fn check(configuration: &Configuration, findings: &mut Findings) {
     let main = &configuration.main;
     let Some(named) = main.get("status_file") else { return };
-    let path = named.at.file.parent().unwrap_or(Path::new("")).join(&named.text);
+    let path = named.path();
     let file: Rc<Path> = path.as_path().into();
     let at = |line| Location { file: Rc::clone(&file), line };
     let program = status_file::read(&path, |object| {
@@ -22,7 +22,7 @@ pub fn check(configuration: &Configuration, findings: &mut Findings) {
             switched_off(&at(object.event_handler_line), object, findings);
         }
     });
-    let is_meant = main.get("enable_event_handlers").is_some_and(|value| !value.is_on());
+    let is_meant = main.off("enable_event_handlers").is_some();
     if let Ok(program) = program
         && !program.event_handlers
         && program.event_handlers_line > 0
