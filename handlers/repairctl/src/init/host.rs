@@ -42,13 +42,12 @@ pub fn set_up(
         return Ok(ToolResult::Failed);
     }
     out.flush();
-    let (done, fingerprint) =
-        run(&argv, &script::text(&GateSource::Inside(&program), &line, repairs), out)?;
+    let script = script::text(&GateSource::Inside(&program), &line, repairs);
+    let (done, fingerprint) = run(&argv, &script, out)?;
+    let host = clean(host);
     if !done {
-        out.line(format!(
-            "It did not go through on {}; what is above says why. It can be run again.",
-            clean(host)
-        ));
+        let more = "what is above says why. It can be run again.";
+        out.line(format!("It did not go through on {host}; {more}"));
         out.line(format!(
             "'{user}' there needs sudo without a password for this (sudo -n sh), or take \
              --sudo-user root, or paste it there."
@@ -57,36 +56,27 @@ pub fn set_up(
     }
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
     out.line(format!(
-        "\n{} is set up. Its key, as your own ssh has just seen it: repairctl trust {0}{how}",
-        clean(host)
+        "\n{host} is set up. Its key, as your own ssh has just seen it: repairctl trust {host}{how}"
     ));
     Ok(ToolResult::Fine)
 }
 
 fn confirmed(host: &str, out: &mut Out) -> Result<bool, Problem> {
-    if !question::possible() {
-        out.flush();
-        return Err(Problem::Usage(
-            "nobody is there to ask: with --yes it is done without asking; nothing was done there"
-                .into(),
-        ));
-    }
-    Ok(question::ask(&format!("Do this on {}? (yes/no)", clean(host)), out)
-        .eq_ignore_ascii_case("yes"))
+    let instead = "with --yes it is done without asking; nothing was done there";
+    let question = format!("Do this on {}? (yes/no)", clean(host));
+    Ok(question::ask(&question, instead, out)?.eq_ignore_ascii_case("yes"))
 }
 
 /// The gate that goes with this program, if it is on this server.
 pub fn find_gate() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
-    let beside = us.with_file_name("repair_gate");
-    let prefixed = |name: &str| {
-        us.parent()
-            .and_then(Path::parent)
-            .map(|prefix| prefix.join("libexec/nagios-selfheal").join(name))
-    };
-    let packaged =
-        [prefixed("for-hosts/repair_gate"), prefixed("repair_gate"), Some(gate_setup::GATE.into())];
-    std::iter::once(beside).chain(packaged.into_iter().flatten()).find(|place| place.is_file())
+    let mut places = vec![us.with_file_name("repair_gate")];
+    if let Some(prefix) = us.parent().and_then(Path::parent) {
+        let packaged = prefix.join("libexec/nagios-selfheal");
+        places.extend([packaged.join("for-hosts/repair_gate"), packaged.join("repair_gate")]);
+    }
+    places.push(gate_setup::GATE.into());
+    places.into_iter().find(|place| place.is_file())
 }
 
 fn read_gate() -> Result<Vec<u8>, InitError> {
@@ -115,28 +105,17 @@ fn ssh_command(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>
 
 /// The command, run as the caller of sudo(8): root does not have their keys and known hosts.
 fn as_sudo_caller(argv: &[String]) -> Command {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let (program, arguments) =
-        argv.split_first().map_or(("", argv), |(program, rest)| (program.as_str(), rest));
+    let is_number = |id: &String| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    let number = |name: &str| std::env::var(name).ok().filter(is_number);
     let (Some(uid), Some(gid)) = (number("SUDO_UID").filter(|uid| uid != "0"), number("SUDO_GID"))
     else {
-        let mut command = Command::new(program);
-        command.args(arguments);
+        let mut command = Command::new(argv.first().map_or("", String::as_str));
+        command.args(argv.iter().skip(1));
         return command;
     };
     let mut command = Command::new("/usr/bin/setpriv");
-    command
-        .args([
-            format!("--reuid={uid}"),
-            format!("--regid={gid}"),
-            "--init-groups".into(),
-            "--".into(),
-        ])
-        .args(argv);
+    command.args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--init-groups", "--"]);
+    command.args(argv);
     if let Some(account) = uid.parse().ok().and_then(|uid| Account::of_uid(uid).ok().flatten()) {
         command.env("HOME", account.home);
     }
@@ -156,11 +135,8 @@ fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<Str
     thread::scope(|scope| {
         // A host that ends early leaves the rest unread; the exit code shows it.
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
-        for line in stdout
-            .into_iter()
-            .flat_map(|stdout| BufReader::new(stdout).lines())
-            .map_while(Result::ok)
-        {
+        let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
+        for line in lines.map_while(Result::ok) {
             out.line(clean(&line));
             out.flush();
             fingerprint = fingerprint_in(&line).or(fingerprint.take());

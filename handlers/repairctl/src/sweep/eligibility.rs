@@ -41,23 +41,33 @@ pub enum MissedRepair {
 }
 
 /// Why an object is left alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ineligible {
     /// Nagios does not call its handler: an admin wants it so.
+    #[error("its event handler is disabled in Nagios")]
     HandlerDisabled,
     /// All that is known of it is from before Nagios was started.
+    #[error("Nagios has not checked it since it was started")]
     NotCheckedYet,
     /// Its repair runs.
+    #[error("job {0} is repairing it")]
     Running(String),
     /// Nagios has not checked it since its last repair.
+    #[error("Nagios has not checked it since job {0} ended")]
     NotCheckedSince(String),
     /// Its repair ran and did not help.
+    #[error("handed to people: job {0} ran and did not help")]
     Escalated(String),
     /// Its repair was verified, and Nagios sees it broken all the same, with no OK in between.
+    #[error(
+        "for people: job {0} repaired it by its own check, and Nagios sees it broken all the same"
+    )]
     StillBroken(String),
     /// The outcome of two repairs is unknown: a third one would be guessing.
+    #[error("for people: the outcome of job {0} is unknown, as of one before it")]
     UnknownTwice(String),
     /// It could not be run, again and again: the next try comes later than the one before.
+    #[error("job {job} could not run; it is offered again in {}", Rounded(*.left))]
     TriedLately {
         /// The last job.
         job: String,
@@ -83,9 +93,8 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
         return Err(Ineligible::Escalated(record.job.clone()));
     }
     let Some(newest) = facts.repairs.first() else {
-        return Ok(facts
-            .refused
-            .map_or(MissedRepair::NeverTried, |why| MissedRepair::Refused(why.to_owned())));
+        let refused = facts.refused.map(|why| MissedRepair::Refused(why.to_owned()));
+        return Ok(refused.unwrap_or(MissedRepair::NeverTried));
     };
     let job = newest.job.clone();
     if newest.ended.is_some_and(|ended| facts.object.last_check <= ended) {
@@ -108,11 +117,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 /// The pause doubles after each repair that could not be run: each try is a comment in Nagios, all
 /// night long.
 fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRepair, Ineligible> {
-    let tries = facts
-        .repairs
-        .iter()
-        .filter(|record| record.outcome == Some(RepairOutcome::CouldNotRun))
-        .count();
+    let could_not_run = |record: &&Record| record.outcome == Some(RepairOutcome::CouldNotRun);
+    let tries = facts.repairs.iter().filter(could_not_run).count();
     let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(u32::MAX);
     let pause = facts.cooldown.max(SHORTEST_PAUSE).saturating_mul(2u32.saturating_pow(doublings));
     let passed =
@@ -162,37 +168,6 @@ impl Ineligible {
             Ineligible::StillBroken(_) => "still-broken",
             Ineligible::UnknownTwice(_) => "unknown-twice",
             Ineligible::TriedLately { .. } => "tried-lately",
-        }
-    }
-}
-
-impl fmt::Display for Ineligible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ineligible::HandlerDisabled => f.write_str("its event handler is disabled in Nagios"),
-            Ineligible::NotCheckedYet => {
-                f.write_str("Nagios has not checked it since it was started")
-            }
-            Ineligible::Running(job) => write!(f, "job {job} is repairing it"),
-            Ineligible::NotCheckedSince(job) => {
-                write!(f, "Nagios has not checked it since job {job} ended")
-            }
-            Ineligible::Escalated(job) => {
-                write!(f, "handed to people: job {job} ran and did not help")
-            }
-            Ineligible::StillBroken(job) => {
-                write!(
-                    f,
-                    "for people: job {job} repaired it by its own check, and Nagios sees it broken \
-                     all the same"
-                )
-            }
-            Ineligible::UnknownTwice(job) => {
-                write!(f, "for people: the outcome of job {job} is unknown, as of one before it")
-            }
-            Ineligible::TriedLately { job, left } => {
-                write!(f, "job {job} could not run; it is offered again in {}", Rounded(*left))
-            }
         }
     }
 }

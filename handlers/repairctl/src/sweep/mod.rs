@@ -19,10 +19,10 @@ use policy_file::Config;
 use crate::context::Context;
 use crate::split::CommandResult;
 use args::SweepArgs;
-use candidate::{Assessor, Candidate};
+use candidate::Assessor;
 use error::SweepError;
 use nagios_state::NagiosState;
-use report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
+use report::{SweepEnd, SweepReport, SweepRow};
 use scheduler::{INTERRUPTED, Scheduler};
 
 /// The command.
@@ -69,24 +69,11 @@ fn rehearse(
     let assessor = Assessor { config, policy: &policy, nagios };
     for key in keys {
         let Some(object) = nagios.snapshot.faults.get(&key) else { continue };
-        let candidate =
-            assessor.assess(object, ledger.as_mut().map(|ledger| ledger.as_mut() as _), now);
-        let (outcome, code, text, missed) = match candidate.map_err(SweepError::NotBegun)? {
-            Candidate::NotCovered => continue,
-            Candidate::Ineligible(why) => {
-                (SweepOutcome::LeftAlone, Some(why.code()), why.to_string(), None)
-            }
-            Candidate::Unfit(why) => (SweepOutcome::Refused, Some("unfit"), why, None),
-            Candidate::Refused(missed, why, _) => {
-                (SweepOutcome::Refused, Some(why.code().as_str()), why.to_string(), Some(missed))
-            }
-            Candidate::Offered(missed, _) => {
-                let text = format!("{}: {missed}", String::from_utf8_lossy(&object.repair));
-                (SweepOutcome::WouldOffer, None, text, Some(missed))
-            }
-        };
-        let missed = missed.map(|missed| missed.to_string());
-        report.row(SweepRow { key, outcome, code, text, missed, job: None });
+        let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
+        let candidate = assessor.assess(object, ledger, now);
+        if let Some(row) = SweepRow::of(key, candidate.map_err(SweepError::NotBegun)?) {
+            report.row(row);
+        }
     }
     Ok(report.end(&SweepEnd::Done, 0, &[]))
 }

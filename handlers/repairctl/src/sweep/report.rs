@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use engine::status_snapshot::ObjectKey;
 use ledger::RepairOutcome;
 use plugin_kit::{Out, ToolResult, clean};
+use policy::RepairName;
 use serde_json::{Value, json};
 
+use super::candidate::Candidate;
 use crate::ui::json;
 use crate::ui::tone::Tone;
 
@@ -85,6 +87,29 @@ pub struct SweepRow {
     pub job: Option<String>,
 }
 
+impl SweepRow {
+    /// The row of an object for which no worker is started; `None` if the rules do not cover it.
+    pub fn of(key: ObjectKey, candidate: Candidate) -> Option<SweepRow> {
+        let (outcome, code, text, missed) = match candidate {
+            Candidate::NotCovered => return None,
+            Candidate::Ineligible(why) => {
+                (SweepOutcome::LeftAlone, Some(why.code()), why.to_string(), None)
+            }
+            Candidate::Unfit(why) => (SweepOutcome::Refused, Some("unfit"), why, None),
+            Candidate::Refused(missed, why, _) => {
+                (SweepOutcome::Refused, Some(why.code().as_str()), why.to_string(), Some(missed))
+            }
+            Candidate::Offered(missed, worker) => {
+                let repair = worker.call.event.repair;
+                let repair = repair.as_ref().map_or("", RepairName::as_str);
+                (SweepOutcome::WouldOffer, None, format!("{repair}: {missed}"), Some(missed))
+            }
+        };
+        let missed = missed.map(|missed| missed.to_string());
+        Some(SweepRow { key, outcome, code, text, missed, job: None })
+    }
+}
+
 /// Why the sweep ended.
 pub enum SweepEnd {
     /// Everything was offered once.
@@ -148,26 +173,20 @@ impl<'a> SweepReport<'a> {
                 (_, false) => parts.join(", "),
             };
             let rest = if waiting > 0 { format!("; {waiting} not offered") } else { String::new() };
-            match end {
-                SweepEnd::Done => self.out.line(format!("Swept: {sum}.")),
+            self.out.line(match end {
+                SweepEnd::Done => format!("Swept: {sum}."),
                 SweepEnd::Held(why) => {
                     let stop = if why.ends_with('?') { "" } else { "." };
-                    self.out.line(format!("Stopped: {}{stop} So far: {sum}{rest}.", clean(why)));
+                    format!("Stopped: {}{stop} So far: {sum}{rest}.", clean(why))
                 }
-                SweepEnd::Interrupted => {
-                    self.out.line(format!("Interrupted. So far: {sum}{rest}."))
-                }
-            }
+                SweepEnd::Interrupted => format!("Interrupted. So far: {sum}{rest}."),
+            });
             for job in running {
                 self.out.line(format!("Job {job} goes on to its end."));
             }
         }
-        let fine = |outcome: &SweepOutcome| {
-            matches!(
-                outcome,
-                SweepOutcome::Healed | SweepOutcome::Recovered | SweepOutcome::LeftAlone
-            )
-        };
+        use SweepOutcome::{Healed, LeftAlone, Recovered};
+        let fine = |outcome: &SweepOutcome| matches!(outcome, Healed | Recovered | LeftAlone);
         match end {
             SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
             SweepEnd::Done => ToolResult::Wrong,

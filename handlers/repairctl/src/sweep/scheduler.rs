@@ -54,7 +54,7 @@ struct QueuedObject {
 /// A worker of ours.
 struct StartedWorker {
     object: QueuedObject,
-    missed: MissedRepair,
+    missed: String,
     host: String,
     job: JobId,
     at: SystemTime,
@@ -149,10 +149,8 @@ impl<'a> Scheduler<'a> {
             self.started.iter().map(|ours| ours.host.clone().into_bytes()).collect();
         let running = self.ledger.running()?;
         busy.extend(running.iter().map(|Running { record, .. }| record.host.clone().into_bytes()));
-        let is_ours = |running: &&Running| {
-            self.started.iter().any(|ours| ours.job.as_str() == running.record.job)
-        };
-        let ours_on_record = running.iter().filter(is_ours).count();
+        let is_ours = |job: &str| self.started.iter().any(|ours| ours.job.as_str() == job);
+        let ours_on_record = running.iter().filter(|one| is_ours(&one.record.job)).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
         // A worker of ours that has not reserved yet takes its slot all the same.
         let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
@@ -172,17 +170,11 @@ impl<'a> Scheduler<'a> {
             if alive {
                 continue;
             }
-            let address =
-                self.nagios.address(record.host.as_bytes()).unwrap_or(&record.host).to_owned();
-            let event = Event::new(
-                &record.host,
-                record.service.as_deref(),
-                ObjectState::Critical,
-                StateType::Hard,
-                1,
-            );
-            let policy = self.policy.to_owned();
-            let call = Invocation { event, address, options: Options::background(policy) };
+            let address = self.nagios.address(record.host.as_bytes()).unwrap_or(&record.host);
+            let (host, service) = (&record.host, record.service.as_deref());
+            let event = Event::new(host, service, ObjectState::Critical, StateType::Hard, 1);
+            let options = Options::background(self.policy.to_owned());
+            let call = Invocation { event, address: address.to_owned(), options };
             worker::close_abandoned(self.ledger.as_mut(), &call, self.config)?;
         }
         Ok(())
@@ -194,37 +186,33 @@ impl<'a> Scheduler<'a> {
             return Ok(OfferResult::NoSlot);
         };
         let Some(object) = self.nagios.snapshot.faults.get(key) else {
-            let text = "it is in order again".to_owned();
-            return Ok(self.done(at, SweepOutcome::Recovered, None, text, None));
+            let (key, text) = (self.queue.remove(at).key, "it is in order again".to_owned());
+            let (outcome, code, missed, job) = (SweepOutcome::Recovered, None, None, None);
+            self.report.row(SweepRow { key, outcome, code, text, missed, job });
+            return Ok(OfferResult::Done);
         };
         let assessor = Assessor { config: self.config, policy: self.policy, nagios: &self.nagios };
         let slots = self.config.policy.fleet.running;
-        Ok(match assessor.assess(object, Some(self.ledger.as_mut()), SystemTime::now())? {
-            Candidate::NotCovered => {
-                self.queue.remove(at);
-                OfferResult::Done
-            }
-            Candidate::Ineligible(why) => {
-                self.done(at, SweepOutcome::LeftAlone, Some(why.code()), why.to_string(), None)
-            }
-            Candidate::Unfit(why) => self.done(at, SweepOutcome::Refused, Some("unfit"), why, None),
-            Candidate::Refused(missed, why, call) => match why {
-                Reason::FleetRunning(_) if slots > 0 => OfferResult::NoSlot,
-                Reason::AlreadyRunning { .. } => OfferResult::HostBusy,
+        let candidate = assessor.assess(object, Some(self.ledger.as_mut()), SystemTime::now())?;
+        match &candidate {
+            Candidate::Offered(missed, worker) => return Ok(self.start(at, missed, worker)),
+            Candidate::Refused(_, why, call) => match why {
+                Reason::FleetRunning(_) if slots > 0 => return Ok(OfferResult::NoSlot),
+                Reason::AlreadyRunning { .. } => return Ok(OfferResult::HostBusy),
                 Reason::FleetRunning(_)
                 | Reason::FleetStarted { .. }
-                | Reason::FleetShare { .. } => OfferResult::Held(why.to_string()),
-                _ => {
-                    self.record_trouble(&why, &call)?;
-                    let (code, text) = (why.code().as_str(), why.to_string());
-                    self.done(at, SweepOutcome::Refused, Some(code), text, Some(missed))
-                }
+                | Reason::FleetShare { .. } => return Ok(OfferResult::Held(why.to_string())),
+                _ => self.record_trouble(why, call)?,
             },
-            Candidate::Offered(missed, call) => self.start(at, missed, &call),
-        })
+            _ => {}
+        }
+        if let Some(row) = SweepRow::of(self.queue.remove(at).key, candidate) {
+            self.report.row(row);
+        }
+        Ok(OfferResult::Done)
     }
 
-    fn start(&mut self, at: usize, missed: MissedRepair, worker: &WorkerCall) -> OfferResult {
+    fn start(&mut self, at: usize, missed: &MissedRepair, worker: &WorkerCall) -> OfferResult {
         let begun = job::new().map_err(|why| format!("/dev/urandom: {why}")).and_then(|job| {
             let child = handler::start_worker(&job, &worker.argv).map_err(|why| why.to_string())?;
             Ok((job, child))
@@ -235,7 +223,7 @@ impl<'a> Scheduler<'a> {
         };
         let mut object = self.queue.remove(at);
         object.tries += 1;
-        let host = worker.call.event.host.clone();
+        let (host, missed) = (worker.call.event.host.clone(), missed.to_string());
         let at = SystemTime::now();
         self.started.push(StartedWorker { object, missed, host, job, at, worker: child });
         OfferResult::Started
@@ -249,31 +237,10 @@ impl<'a> Scheduler<'a> {
         }
         let Ok(job) = job::new() else { return Ok(()) };
         let fleet_window = self.config.policy.fleet.started.per;
-        let claim = Claim {
-            job: &job,
-            event: &call.event,
-            lease: Duration::ZERO,
-            fleet_window,
-            observed: None,
-        };
-        self.ledger
-            .reserve(&claim, &SystemTime::now, &|_| Decision::NoAction(why.clone()))
-            .map(drop)
-    }
-
-    /// Takes an object from the queue and reports its outcome.
-    fn done(
-        &mut self,
-        at: usize,
-        outcome: SweepOutcome,
-        code: Option<&'static str>,
-        text: String,
-        missed: Option<MissedRepair>,
-    ) -> OfferResult {
-        let key = self.queue.remove(at).key;
-        let missed = missed.map(|missed| missed.to_string());
-        self.report.row(SweepRow { key, outcome, code, text, missed, job: None });
-        OfferResult::Done
+        let (event, lease) = (&call.event, Duration::ZERO);
+        let claim = Claim { job: &job, event, lease, fleet_window, observed: None };
+        let refuse = |_: &_| Decision::NoAction(why.clone());
+        self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }
 
     /// Finds workers of ours that have ended, and what is on record of them.
@@ -319,7 +286,7 @@ impl<'a> Scheduler<'a> {
                 format!("its worker left no record ({how}); syslog has its reason"),
             )
         };
-        let (missed, job) = (Some(missed.to_string()), Some(job.to_string()));
+        let (missed, job) = (Some(missed), Some(job.to_string()));
         self.report.row(SweepRow { key: object.key, outcome, code, text, missed, job });
         Ok(())
     }

@@ -64,21 +64,16 @@ impl Split for TrustArgs {
 
     fn show(&self, survey: HostKeyProbe, context: &Context, out: &mut Out) -> CommandResult {
         // The address in Nagios' files is a place to connect to, not a name to record.
-        let (target, place) = (
-            target(self, context, None)?,
-            probe_target(self, &target(self, context, survey.address.as_deref())?),
-        );
-        match survey.keys {
-            Ok(blobs) => {
-                let keys: Vec<ShownKey> =
-                    blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
-                compare(self, &target, &place, &keys, out)
-            }
+        let place = probe_target(self, &target(self, context, survey.address.as_deref())?);
+        let blobs = match survey.keys {
+            Ok(blobs) => blobs,
             Err(why) => {
                 out.line(plugin_kit::clean(&why));
-                Ok(ToolResult::Failed)
+                return Ok(ToolResult::Failed);
             }
-        }
+        };
+        let keys: Vec<ShownKey> = blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
+        compare(self, &target(self, context, None)?, &place, &keys, out)
     }
 }
 
@@ -96,13 +91,8 @@ fn compare(
     let options = TrustOptions { named: wanted.is_some(), replace: args.replace };
     match decision::decide(options, &on_file, key.blob(), &shown) {
         TrustAction::Keep => {
-            let places: Vec<&str> = on_file.places().collect();
-            out.line(format!(
-                "{} is recorded already: {} in {}",
-                args.host,
-                on_file.describe(),
-                places.join(", ")
-            ));
+            let (keys, places) = (on_file.describe(), places(&on_file));
+            out.line(format!("{} is recorded already: {keys} in {places}", args.host));
             return Ok(ToolResult::Fine);
         }
         TrustAction::Record => {
@@ -115,16 +105,11 @@ fn compare(
         TrustAction::Changed => print_changed(args, &on_file, key, out),
         TrustAction::Others => print_other_keys(args, &on_file, key, out),
         TrustAction::Revoked(place) => {
-            print_alarm(
-                out,
-                &format!(
-                    "REVOKED: {place} revokes the key that {} shows. It is not recorded.",
-                    args.host
-                ),
-            );
+            let shown = format!("the key that {} shows. It is not recorded.", args.host);
+            print_alarm(out, &format!("REVOKED: {place} revokes {shown}"));
             out.line(
                 "Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), \
-                      then come back.",
+                 then come back.",
             );
         }
     }
@@ -168,32 +153,22 @@ fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
     if found.is_none() {
-        print_alarm(
-            out,
-            &format!(
-                "ANOTHER HOST: no key of it has the fingerprint {wanted}. Nothing was recorded."
-            ),
-        );
-        keys.iter()
-            .for_each(|key| out.line(format!("  it shows {} {}", key.kind(), key.fingerprint())));
+        let what = "no key of it has the fingerprint";
+        print_alarm(out, &format!("ANOTHER HOST: {what} {wanted}. Nothing was recorded."));
+        for key in keys {
+            out.line(format!("  it shows {} {}", key.kind(), key.fingerprint()));
+        }
     }
     found
 }
 
 fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&args.host);
-    print_alarm(
-        out,
-        &format!(
-            "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired \
-             there."
-        ),
+    let text = format!(
+        "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired there."
     );
-    out.line(format!(
-        "  on file  {} ({})",
-        on_file.describe(),
-        on_file.places().collect::<Vec<_>>().join(", ")
-    ));
+    print_alarm(out, &text);
+    out.line(format!("  on file  {} ({})", on_file.describe(), places(on_file)));
     out.line(format!("  shown    {} {}", key.kind(), key.fingerprint()));
     out.line(
         "Either the host was reinstalled, or somebody stands between it and you. Ask whoever \
@@ -207,12 +182,8 @@ fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, o
 
 fn print_other_keys(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let host = plugin_kit::clean(&args.host);
-    print_alarm(
-        out,
-        &format!(
-            "OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."
-        ),
-    );
+    let why = "and a repair believes them. Nothing was recorded.";
+    print_alarm(out, &format!("OTHER KEYS OF {host} ARE ON FILE, {why}"));
     on_file.besides(&[]).for_each(|other| out.line(format!("  on file  {other}")));
     out.line(format!("  shown    {} {}", key.kind(), key.fingerprint()));
     out.line(format!(
@@ -223,19 +194,11 @@ fn print_other_keys(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey
 }
 
 fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
-    out.line(format!(
-        "{} at {}, port {}, shows",
-        plugin_kit::clean(&target.host),
-        target.address,
-        target.port
-    ));
+    let HostRoute { host, address, port, .. } = target;
+    out.line(format!("{} at {address}, port {port}, shows", plugin_kit::clean(host)));
     out.line(format!("  {} {}", key.kind(), key.fingerprint()));
     if on_file.places().next().is_some() {
-        out.line(format!(
-            "in place of {} ({})",
-            on_file.describe(),
-            on_file.places().collect::<Vec<_>>().join(", ")
-        ));
+        out.line(format!("in place of {} ({})", on_file.describe(), places(on_file)));
     }
     out.line("Compare it with what the host itself says, there:");
     out.line(format!("  ssh-keygen -lf {}", key.file_on_host()));
@@ -243,16 +206,12 @@ fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out
 
 /// Asks. As with ssh(1), the answer is yes or the fingerprint itself.
 fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
-    if !question::possible() {
-        out.flush();
-        let how =
-            format!("repairctl trust {} --fingerprint SHA256:...", plugin_kit::clean(&args.host));
-        return Err(Problem::Usage(format!(
-            "nobody is there to ask: give the fingerprint you compared, `{how}`; nothing was \
-             recorded"
-        )));
-    }
-    let answer = question::ask("Is it the same? (yes/no/the fingerprint)", out);
+    let host = plugin_kit::clean(&args.host);
+    let instead = format!(
+        "give the fingerprint you compared, `repairctl trust {host} --fingerprint SHA256:...`; \
+         nothing was recorded"
+    );
+    let answer = question::ask("Is it the same? (yes/no/the fingerprint)", &instead, out)?;
     Ok(answer.eq_ignore_ascii_case("yes") || answer == key.fingerprint())
 }
 
@@ -265,8 +224,8 @@ fn record(
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
     let names = HostKeyNames::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| Problem::failed(NoRecordableName))?;
-    let line =
-        key.line().ok_or_else(|| Problem::Internal("the key cannot be written".to_owned()))?;
+    let unwritable = || Problem::Internal("the key cannot be written".to_owned());
+    let line = key.line().ok_or_else(unwritable)?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Read back as a repair will read it: another file, or a line before it, may still say
     // something else.
@@ -276,12 +235,15 @@ fn record(
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
         return Ok(ToolResult::Fine);
     }
-    let file = known_hosts.display();
-    out.line(format!(
-        "Recorded in {file} as {name}, but a repair still believes other keys; remove"
-    ));
+    let recorded = format!("Recorded in {} as {name}", known_hosts.display());
+    out.line(format!("{recorded}, but a repair still believes other keys; remove"));
     now.besides(&[key.blob()]).for_each(|other| out.line(format!("  {other}")));
     Ok(ToolResult::Wrong)
+}
+
+/// Where the keys are recorded, for people.
+fn places(on_file: &RecordedHostKeys) -> String {
+    on_file.places().collect::<Vec<_>>().join(", ")
 }
 
 fn print_alarm(out: &mut Out, text: &str) {

@@ -2,22 +2,21 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use plugin_kit::Out;
-
-/// Whether somebody can be asked.
-pub fn possible() -> bool {
-    io::stdin().is_terminal()
-}
+use plugin_kit::{Out, Problem};
 
 /// Shows what was written so far and the question, and reads one line. No line, as after Ctrl-D, is
-/// no answer.
-pub fn ask(question: &str, out: &mut Out) -> String {
+/// no answer. Without a terminal it fails with what to do `instead`.
+pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Problem> {
+    if !io::stdin().is_terminal() {
+        out.flush();
+        return Err(Problem::Usage(format!("nobody is there to ask: {instead}")));
+    }
     out.bytes(question.as_bytes());
     out.bytes(b" ");
     out.flush();
     let mut line = String::new();
-    match io::stdin().lock().read_line(&mut line) {
+    Ok(match io::stdin().lock().read_line(&mut line) {
         Ok(_) => line.trim().to_owned(),
         Err(_) => String::new(),
-    }
+    })
 }
