@@ -73,14 +73,8 @@ impl Split for ExplainArgs {
         let observed = ObservedObject { args: self, policy: &context.policy, report };
         let mut ledger = context.ledger(config)?;
         let mut predict = |call: &Invocation, is_real: bool| -> Result<Prediction, Problem> {
-            let history = history(
-                ledger.as_mut().map(|ledger| ledger.as_mut() as _),
-                call,
-                config,
-                &observed,
-                is_real,
-                now,
-            )?;
+            let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
+            let history = history(ledger, call, config, &observed, is_real, now)?;
             Ok(predict(call, config, &history, now))
         };
         let is_real = self.state.is_none();
@@ -153,28 +147,20 @@ fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
     let state = ("state".to_owned(), state.clone().unwrap_or_else(|| unknown.to_owned()));
     let because = &if_broken.as_ref().unwrap_or(prediction).because;
     for (name, text) in std::iter::once(&state).chain(because) {
-        out.line(format!(
-            "  {} {}",
-            Tone::Faint.paint(&format!("{:<8}", clean(name)), out),
-            clean(text)
-        ));
+        let name = Tone::Faint.paint(&format!("{:<8}", clean(name)), out);
+        out.line(format!("  {name} {}", clean(text)));
     }
 }
 
 fn headline(what: &str, prediction: &Prediction, out: &mut Out) {
     let Some(why) = &prediction.no_action else {
         let name = clean(prediction.repair.as_deref().unwrap_or_default());
-        return out.line(format!(
-            "{what}: {} with {name}",
-            Tone::Good.paint(Verdict::WouldRepair.as_str(), out)
-        ));
+        let verdict = Tone::Good.paint(Verdict::WouldRepair.as_str(), out);
+        return out.line(format!("{what}: {verdict} with {name}"));
     };
     let tone = if why.recovered { Tone::Good } else { Tone::Uneasy };
-    out.line(format!(
-        "{what}: {}: {}",
-        tone.paint(Verdict::NoAction.as_str(), out),
-        clean(&why.text)
-    ));
+    let verdict = tone.paint(Verdict::NoAction.as_str(), out);
+    out.line(format!("{what}: {verdict}: {}", clean(&why.text)));
     if let Some(then) = why.allowed_at {
         let indent = what.len() - what.trim_start().len() + 2;
         out.line(format!("{:indent$}allowed again at {}", "", time::shown(then)));

@@ -103,9 +103,8 @@ impl ObservedObject<'_> {
         let [state, state_type, _] = &event;
         // The status file has no state before this one; one that has been HARD for more than one
         // check was the same before.
-        let settled = object.is_some_and(|object| {
-            object.last_check > object.last_hard_change || args.state.is_some()
-        });
+        let is_same = |object: &ObjectStatus| object.last_check > object.last_hard_change;
+        let settled = object.is_some_and(|object| is_same(object) || args.state.is_some());
         let last = if state_type == "HARD" && settled { state.clone() } else { String::new() };
         let mut argv: Vec<String> = event.to_vec();
         argv.push(format!("--last-state={last}"));

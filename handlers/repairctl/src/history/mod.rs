@@ -56,10 +56,9 @@ impl Split for HistoryArgs {
     }
 
     fn show(&self, recorded: HistoryData, _: &Context, out: &mut Out) -> CommandResult {
-        if self.refused {
-            list_refusals(self, &recorded.refusals, &recorded.counts, out);
-        } else {
-            list_repairs(self, &recorded.repairs, &recorded.counts, out);
+        match self.refused {
+            true => list_refusals(self, &recorded.refusals, &recorded.counts, out),
+            false => list_repairs(self, &recorded.repairs, &recorded.counts, out),
         }
         Ok(ToolResult::Fine)
     }
@@ -77,9 +76,8 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        return Err(Problem::Usage(
-            "--since is not before --until: no time lies between them".into(),
-        ));
+        let text = "--since is not before --until: no time lies between them";
+        return Err(Problem::Usage(text.into()));
     }
     let limit = (args.limit > 0).then_some(args.limit);
     Ok(Filter { which, since, until, state: args.outcome.map(OutcomeArg::state), limit })
@@ -145,13 +143,11 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
     }
     table.write(out);
     if out.is_terminal() {
-        match counts.is_empty() {
-            true => out.line("No refusal of that kind is on record; they are kept for 90 days."),
-            false => {
-                let total: u32 = counts.iter().map(|count| count.count).sum();
-                out.line(format!("{total} in all: {}.", reasons(counts)));
-            }
-        }
+        let total: u32 = counts.iter().map(|count| count.count).sum();
+        out.line(match counts.is_empty() {
+            true => "No refusal of that kind is on record; they are kept for 90 days.".to_owned(),
+            false => format!("{total} in all: {}.", reasons(counts)),
+        });
     }
 }
 
@@ -163,9 +159,8 @@ fn reasons(counts: &[RefusalCount]) -> String {
     }
     let mut sums: Vec<(&str, u32)> = sums.into_iter().collect();
     sums.sort_by_key(|(_, count)| Reverse(*count));
-    let sums: Vec<String> =
-        sums.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    plugin_kit::clean(&sums.join(", "))
+    let texts = sums.into_iter().map(|(reason, count)| format!("{count} {reason}"));
+    plugin_kit::clean(&texts.collect::<Vec<_>>().join(", "))
 }
 
 /// The outcome of a repair, coloured by how good it is.

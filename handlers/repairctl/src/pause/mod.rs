@@ -72,11 +72,8 @@ impl Split for PauseArgs {
 
     fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> CommandResult {
         let now = SystemTime::now();
-        out.line(format!(
-            "{}: {}",
-            scope(self.host.as_deref(), self.service.as_deref())?,
-            describe(&made.paused, now)
-        ));
+        let scope = scope(self.host.as_deref(), self.service.as_deref())?;
+        out.line(format!("{scope}: {}", describe(&made.paused, now)));
         if let Some(earlier) = made.replaced {
             out.line(format!("In place of: {}", describe(&earlier, now)));
         }
@@ -159,12 +156,10 @@ fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) ->
     let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
     match status_file::find(file, host, service) {
         Ok(found) if found.object.is_some() => None,
-        Ok(_) => {
-            let name = Object { host, service };
-            Some(format!(
-                "Nagios does not know {name}, so this pauses nothing: resume it if it is mistyped"
-            ))
-        }
+        Ok(_) => Some(format!(
+            "Nagios does not know {}, so this pauses nothing: resume it if it is mistyped",
+            Object { host, service }
+        )),
         Err(why) => Some(format!("whether Nagios knows it was not looked up: {why}")),
     }
 }

@@ -185,12 +185,8 @@ impl RepairStatus {
     fn started(&self, quota: &Quota) -> String {
         let (started, oldest) = self.started;
         let text = format!("{started} of {} within {}", quota.count, Rounded(quota.per));
-        let left = quota.per.saturating_sub(oldest);
-        if started < quota.count {
-            text
-        } else {
-            format!("{text}; allowed again in {}", Rounded(left))
-        }
+        let left = Rounded(quota.per.saturating_sub(oldest));
+        if started < quota.count { text } else { format!("{text}; allowed again in {left}") }
     }
 
     fn ago(&self, at: SystemTime) -> Duration {
@@ -208,10 +204,8 @@ impl RepairStatus {
             })
         });
         let running = self.running.iter().map(|running| {
-            merged(
-                job(&running.record),
-                json!({"worker": if running.alive { "alive" } else { "dead" }}),
-            )
+            let worker = if running.alive { "alive" } else { "dead" };
+            merged(job(&running.record), json!({"worker": worker}))
         });
         let breakers = self.breakers.iter().map(|breaker| {
             json!({
@@ -262,13 +256,8 @@ fn open_breakers(
     config: &Config,
     now: SystemTime,
 ) -> Result<Vec<OpenBreaker>, ledger::Error> {
-    let longest = config
-        .policy
-        .repairs
-        .values()
-        .map(|rules| rules.limits.healthy_for)
-        .max()
-        .unwrap_or_default();
+    let gaps = config.policy.repairs.values().map(|rules| rules.limits.healthy_for);
+    let longest = gaps.max().unwrap_or_default();
     let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
     let mut open: Vec<OpenBreaker> = Vec::new();
     for (host, service, repair) in ledger.in_trouble_since(since)? {
@@ -280,8 +269,8 @@ fn open_breakers(
         let history = ledger.history(&event, config.policy.fleet.started.per, now)?;
         let ineffective = history.ineffective(limits);
         if ineffective >= limits.breaker {
-            let left =
-                limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
+            let quiet = history.last_trouble().unwrap_or_default();
+            let left = limits.healthy_for.saturating_sub(quiet);
             open.push(OpenBreaker { host, service, ineffective, left });
         }
     }

@@ -16,6 +16,7 @@ use std::rc::Rc;
 use engine::configuration;
 use engine::log::{self, LogError, LogFile, LogLines};
 use plugin_kit::{Out, Problem, ToolResult};
+use policy::RepairName;
 
 use crate::context::Context;
 use crate::split::CommandResult;
@@ -29,13 +30,10 @@ use summary::{Summary, decision_line};
 pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult {
     let config = context.draft()?;
     let (objects, known_from) = objects(args)?;
-    if let Some(name) =
-        args.repair.as_ref().filter(|name| !config.policy.repairs.contains_key(name))
-    {
-        return Err(Problem::Usage(format!(
-            "the policy {} has no repair '{name}'",
-            context.policy.display()
-        )));
+    let is_unknown = |name: &&RepairName| !config.policy.repairs.contains_key(*name);
+    if let Some(name) = args.repair.as_ref().filter(is_unknown) {
+        let policy = context.policy.display();
+        return Err(Problem::Usage(format!("the policy {policy} has no repair '{name}'")));
     }
     let options = ReplayOptions {
         policy: &config.policy,

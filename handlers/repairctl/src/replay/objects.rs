@@ -88,10 +88,8 @@ impl ObjectCounts {
     }
 
     /// Counts the incident of this problem, once.
-    pub fn incident(&mut self, problem: u64) -> bool {
-        let is_new = self.counted.replace(problem) != Some(problem);
-        self.incidents += u64::from(is_new);
-        is_new
+    pub fn incident(&mut self, problem: u64) {
+        self.incidents += u64::from(self.counted.replace(problem) != Some(problem));
     }
 }
 
@@ -135,13 +133,9 @@ impl ReplayedObjects {
         }
         for service in &objects.services {
             let Some(repair) = opted_in(&service.object) else { continue };
+            let (name, attempts) = (Some(service.description.as_str()), attempts(&service.object));
             for host in &service.hosts {
-                self.add(
-                    host,
-                    Some(&service.description),
-                    Some(repair.clone()),
-                    attempts(&service.object),
-                );
+                self.add(host, name, Some(repair.clone()), attempts);
             }
         }
     }
@@ -211,12 +205,8 @@ impl ReplayedObjects {
         let object = self.all.get_mut(index)?;
         let before = object.state.replace(state);
         if object.event.repair.is_some() {
-            let troubled = |state: ObjectState| {
-                matches!(
-                    state,
-                    ObjectState::Critical | ObjectState::Down | ObjectState::Unreachable
-                )
-            };
+            use ObjectState::{Critical, Down, Unreachable};
+            let troubled = |state: ObjectState| matches!(state, Critical | Down | Unreachable);
             self.troubled -= u32::from(before.is_some_and(troubled));
             self.troubled += u32::from(troubled(state));
         }

@@ -126,10 +126,10 @@ impl<'a> Simulation<'a> {
         }
         self.settle(index, at, change.state.is_good());
         let before = self.objects.set_state(index, change.state);
-        let Some(object) = self.objects.get_mut(index).filter(|one| one.event.repair.is_some())
-        else {
+        let Some(object) = self.objects.get_mut(index) else { return };
+        if object.event.repair.is_none() {
             return;
-        };
+        }
         object.event.last_state = before;
         if object.healed.is_some_and(|(_, ended)| at >= ended) {
             self.counts.spared += 1;
@@ -161,11 +161,8 @@ impl<'a> Simulation<'a> {
         if good {
             object.healed = None;
         }
-        let Some(repair) =
-            object.ledger.repairs.front_mut().filter(|repair| repair.outcome.is_none())
-        else {
-            return;
-        };
+        let last = object.ledger.repairs.front_mut();
+        let Some(repair) = last.filter(|repair| repair.outcome.is_none()) else { return };
         if assume == Assume::Heals || (!good && at < repair.ended) {
             return;
         }
@@ -205,11 +202,8 @@ impl<'a> Simulation<'a> {
                 fleet,
                 ..RecordedHistory::default()
             };
-            let now = ObjectNow {
-                state: None,
-                acknowledged: object.acknowledged,
-                flapping: object.flapping,
-            };
+            let (acknowledged, flapping) = (object.acknowledged, object.flapping);
+            let now = ObjectNow { state: None, acknowledged, flapping };
             let observed = knows_status.then_some(Observation { object: now, share });
             History { recorded, observed }
         };
@@ -273,9 +267,8 @@ impl<'a> Simulation<'a> {
         object.counts.repairs += 1;
         if assume == Assume::Heals {
             // A page at SOFT is not of this event; one at HARD may be.
-            let began =
-                if change.state_type == StateType::Soft { at.saturating_sub(1) } else { at };
-            object.healed = Some((began, ended));
+            let is_soft = change.state_type == StateType::Soft;
+            object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }
         self.fleet.push_back((at, ended));
         let host = object.host.unwrap_or(index);

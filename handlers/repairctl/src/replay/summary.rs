@@ -1,5 +1,6 @@
 //! Prints the result of a replay: for people, and as JSON.
 
+use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
 
 use engine::log::LogError;
@@ -46,12 +47,8 @@ pub fn decision_line(decision: &ReplayDecision<'_>, as_json: bool) -> String {
         });
         return json::text(json);
     }
-    format!(
-        "{}  {}  {change}  {word}: {}",
-        time::shown(time(decision.at)),
-        clean(&event.object()),
-        clean(&text)
-    )
+    let (at, object) = (time::shown(time(decision.at)), clean(&event.object()));
+    format!("{at}  {object}  {change}  {word}: {}", clean(&text))
 }
 
 fn time(at: u64) -> SystemTime {
@@ -68,11 +65,9 @@ impl Summary<'_> {
 
     /// The objects with incidents, those with the most first.
     fn worst(&self) -> Vec<&ReplayedObject> {
-        let mut all: Vec<&ReplayedObject> =
-            self.simulation.objects.iter().filter(|object| object.counts.incidents > 0).collect();
-        all.sort_by_key(|object| {
-            std::cmp::Reverse((object.counts.incidents, object.counts.repairs))
-        });
+        let objects = self.simulation.objects.iter();
+        let mut all: Vec<_> = objects.filter(|object| object.counts.incidents > 0).collect();
+        all.sort_by_key(|object| Reverse((object.counts.incidents, object.counts.repairs)));
         all
     }
 
@@ -83,12 +78,10 @@ impl Summary<'_> {
                 "each repair ends the trouble within {takes}, and what the logs show of it after \
                  that would not have been"
             ),
-            Assume::Log => {
-                format!(
-                    "each repair takes {takes}, and healed if a recovery is what the logs show \
-                     next; nothing else changes"
-                )
-            }
+            Assume::Log => format!(
+                "each repair takes {takes}, and healed if a recovery is what the logs show next; \
+                 nothing else changes"
+            ),
         }
     }
 
@@ -96,11 +89,8 @@ impl Summary<'_> {
     pub fn write(&self, out: &mut Out) {
         let (counts, total) = (&self.simulation.counts, self.totals());
         for bad in self.bad {
-            let how = if matches!(bad, LogError::Broken { .. }) {
-                "not read to its end:"
-            } else {
-                "not read:"
-            };
+            let is_broken = matches!(bad, LogError::Broken { .. });
+            let how = if is_broken { "not read to its end:" } else { "not read:" };
             out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
         }
         let Some((first, last)) = counts.span else {
@@ -163,16 +153,11 @@ impl Summary<'_> {
         let mut table =
             Table::new(["OBJECT", "INCIDENTS", "REPAIRS", "REFUSED", "NOTIFICATIONS", "SAVED"]);
         for object in worst.iter().take(LISTED) {
-            let counts = object.counts;
-            let number = |count: u64| Cell::from(count.to_string());
-            table.row([
-                Cell::from(object.event.object()),
-                number(counts.incidents),
-                number(counts.repairs),
-                number(counts.refused),
-                number(counts.pages),
-                number(counts.saved),
-            ]);
+            let ObjectCounts { incidents, repairs, refused, pages, saved, .. } = object.counts;
+            let [incidents, repairs, refused, pages, saved] =
+                [incidents, repairs, refused, pages, saved].map(|n| Cell::from(n.to_string()));
+            let name = Cell::from(object.event.object());
+            table.row([name, incidents, repairs, refused, pages, saved]);
         }
         table.write(out);
         if worst.len() > LISTED {
