@@ -74,16 +74,14 @@ fn put(pipe: &mut File, command: &str, deadline: Instant) -> io::Result<()> {
 /// # Errors
 /// It is not a pipe, not ours to write, or no process reads it.
 pub fn open(file: &Path) -> Result<File, CommandFileError> {
+    let unwritable = |why| CommandFileError::Unwritable { path: file.to_owned(), why };
     safe_file::open_fifo_for_writing(file).map_err(|why| match why {
         safe_file::Error::Kind { .. } => CommandFileError::NoPipe { path: file.to_owned() },
         safe_file::Error::NoReader { .. } => {
-            let why = io::Error::other("nobody reads it: is Nagios running?");
-            CommandFileError::Unwritable { path: file.to_owned(), why }
+            unwritable(io::Error::other("nobody reads it: is Nagios running?"))
         }
-        safe_file::Error::Io { why, .. } => {
-            CommandFileError::Unwritable { path: file.to_owned(), why }
-        }
-        why => CommandFileError::Unwritable { path: file.to_owned(), why: why.into() },
+        safe_file::Error::Io { why, .. } => unwritable(why),
+        why => unwritable(why.into()),
     })
 }
 
@@ -120,10 +118,8 @@ fn commands(
     if *healed {
         commands.push(format!("[{seconds}] SCHEDULE_FORCED_{kind}_CHECK;{object};{seconds}\n"));
     } else if let Some(WatchService { host, service }) = watch {
-        commands.push(whole(
-            format!("[{seconds}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;"),
-            &text,
-        ));
+        let head = format!("[{seconds}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;");
+        commands.push(whole(head, &text));
     }
     commands
 }

@@ -38,15 +38,10 @@ pub struct MainFile {
 
 /// Why the main file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum MainFileError {
-    /// Missing, or not readable for us.
-    #[error("cannot read {}: {why}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        why: io::Error,
-    },
+#[error("cannot read {}: {why}", path.display())]
+pub struct MainFileError {
+    path: PathBuf,
+    why: io::Error,
 }
 
 impl MainFile {
@@ -59,7 +54,7 @@ impl MainFile {
         let Some(path) = named.map(Path::to_owned).or_else(find) else { return Ok(None) };
         match read(&path) {
             Ok(text) => Ok(Some(MainFile::parse(&path, &text))),
-            Err(why) => Err(MainFileError::Unreadable { path, why }),
+            Err(why) => Err(MainFileError { path, why }),
         }
     }
 
@@ -134,9 +129,8 @@ impl MainFile {
 
     /// `text` with `$USERn$` filled in. For checks only, never shown.
     pub fn with_users(&self, text: &str) -> String {
-        self.users
-            .iter()
-            .fold(text.to_owned(), |text, (name, value)| text.replace(name.as_str(), value))
+        let fill = |text: String, (name, value): &(String, String)| text.replace(name, value);
+        self.users.iter().fold(text.to_owned(), fill)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Reads a main file or an object file with all that it names.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::define::{self, Definition};
 use super::lines::logical;
 use super::main_file::{self, MainFile, read};
-use super::value::{DirectiveValue, Location};
+use super::value::Location;
 
 /// Reads files and collects their definitions.
 #[derive(Debug, Default)]
@@ -28,8 +29,7 @@ impl ConfigurationReader {
     pub fn main_file(&mut self, path: &Path, text: &[u8]) -> MainFile {
         let mut main = MainFile::at_path(path);
         self.directives(path, text, &mut main);
-        let named: Vec<(String, DirectiveValue)> = main.directives.clone();
-        for (name, value) in named {
+        for (name, value) in main.directives.clone() {
             let place = value.path();
             match name.as_str() {
                 "cfg_file" => self.object_file(&place, &value.at),
@@ -61,25 +61,24 @@ impl ConfigurationReader {
 
     fn more_directives(&mut self, path: &Path, named: &Location, main: &mut MainFile) {
         if self.is_new(path)
-            && let Some(text) = self.text(path, named)
+            && let Some(text) = self.noted(read(path), path, named)
         {
             self.directives(path, &text, main);
         }
     }
 
     fn object_file(&mut self, path: &Path, named: &Location) {
-        if let Some(text) = self.text(path, named) {
+        if let Some(text) = self.noted(read(path), path, named) {
             self.object_text(path, &text);
         }
     }
 
-    /// The text of a file; `None`, and a note, if it cannot be read.
-    fn text(&mut self, path: &Path, named: &Location) -> Option<Vec<u8>> {
-        let text = read(path);
-        text.inspect_err(|why| {
-            self.fail(&named.file, named.line, &format!("{}: {why}", path.display()))
-        })
-        .ok()
+    /// What was read; `None`, and a note, if it cannot be read.
+    fn noted<T>(&mut self, what: io::Result<T>, path: &Path, named: &Location) -> Option<T> {
+        let note = |why: &io::Error| {
+            self.fail(&named.file, named.line, &format!("{}: {why}", path.display()));
+        };
+        what.inspect_err(note).ok()
     }
 
     /// Reads the text of an object file and what it includes.
@@ -107,16 +106,10 @@ impl ConfigurationReader {
         if !self.is_new(path) {
             return Vec::new();
         }
-        let mut entries: Vec<PathBuf> = match fs::read_dir(path) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-            Err(why) => {
-                self.fail(&named.file, named.line, &format!("{}: {why}", path.display()));
-                return Vec::new();
-            }
-        };
-        entries.retain(|entry| {
-            entry.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
-        });
+        let Some(entries) = self.noted(fs::read_dir(path), path, named) else { return Vec::new() };
+        let is_shown = |entry: &DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
+        let mut entries: Vec<PathBuf> =
+            entries.flatten().filter(is_shown).map(|entry| entry.path()).collect();
         entries.sort();
         let mut files = Vec::new();
         for entry in entries {

@@ -1,6 +1,7 @@
 //! The files of the log, in order of time.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -67,13 +68,11 @@ impl Read for CountingReader {
 /// named twice is read once; empty ones are left out.
 pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     let (mut logs, mut bad) = (Vec::new(), Vec::new());
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for path in paths {
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        if seen.contains(&real) {
+        if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
             continue;
         }
-        seen.push(real);
         match first_line(path) {
             Ok(Some(log)) => logs.push(log),
             Ok(None) => {}
@@ -105,12 +104,8 @@ fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {
 /// Each log is read more than once.
 fn plain(path: &Path) -> io::Result<Input> {
     let input = Input::open(path, u64::MAX, None)?;
-    match input.is_regular()? {
-        true => Ok(input),
-        false => Err(io::Error::other(
-            "a log is read more than once: write what comes through a pipe to a file first",
-        )),
-    }
+    let why = "a log is read more than once: write what comes through a pipe to a file first";
+    if input.is_regular()? { Ok(input) } else { Err(io::Error::other(why)) }
 }
 
 /// Opens a log, unpacking it if it begins as gzip does (RFC 1952). `count` grows by the bytes that

@@ -141,16 +141,11 @@ fn unknown_hosts(
     let known = |host: &&String| {
         objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)
     };
-    let unknown = args.hosts.iter().filter(|host| !known(host));
-    unknown
-        .map(|host| {
-            note(
-                "host",
-                format!("neither Nagios nor the policy knows a host '{host}'"),
-                ServerFix::CorrectHost,
-            )
-        })
-        .collect()
+    let unknown = args.hosts.iter().filter(|host| !known(host)).map(|host| {
+        let text = format!("neither Nagios nor the policy knows a host '{host}'");
+        note("host", text, ServerFix::CorrectHost)
+    });
+    unknown.collect()
 }
 
 /// Whom to look at: those that were named, or everybody who opted in, whom a ladder names, or whom

@@ -32,11 +32,9 @@ impl Split for InitArgs {
     fn validate(&self, context: &Context) -> Result<(), Problem> {
         Recipe::read_all(&self.repairs)?;
         if !context.policy.is_absolute() || !self.dir.is_absolute() {
-            return Err(Problem::Usage(
-                "--policy and --dir must be absolute: Nagios starts programs anywhere; nothing \
-                 was done"
-                    .into(),
-            ));
+            let text = "--policy and --dir must be absolute: Nagios starts programs anywhere; \
+                        nothing was done";
+            return Err(Problem::Usage(text.into()));
         }
         if !rustix::process::geteuid().is_root() {
             return Err(InitError::NotRoot.into());
@@ -56,14 +54,9 @@ impl Split for InitArgs {
 
     fn show(&self, nagios: NagiosSettings, context: &Context, out: &mut Out) -> CommandResult {
         let recipes = Recipe::read_all(&self.repairs)?;
-        let account = account_of_nagios(self, &nagios, context, out)?;
-        let server = ServerSetup {
-            policy: &context.policy,
-            ledger_directory: &self.dir,
-            account: &account,
-            nagios: &nagios,
-        };
-        server.set_up(&recipes, out)?;
+        let account = &account_of_nagios(self, &nagios, context, out)?;
+        let (policy, ledger_directory, nagios) = (&context.policy, &self.dir, &nagios);
+        ServerSetup { policy, ledger_directory, account, nagios }.set_up(&recipes, out)?;
         note_missing_repairs(context, &recipes, out);
         let repairs = recipe::repairs_json(&recipes);
         let found = match &self.target {
@@ -74,7 +67,7 @@ impl Split for InitArgs {
             }
         };
         if found == ToolResult::Fine {
-            print_next_steps(self, &recipes, context.nagios_cfg.as_deref(), &account, out);
+            print_next_steps(self, &recipes, context.nagios_cfg.as_deref(), account, out);
         }
         Ok(found)
     }
@@ -106,12 +99,12 @@ fn account_of_nagios(
 /// A policy that was kept may not know what the host is set up for.
 fn note_missing_repairs(context: &Context, recipes: &[Recipe], out: &mut Out) {
     let Ok(config) = context.config() else { return };
-    for recipe in recipes.iter().filter(|recipe| !config.policy.repairs.contains_key(&recipe.name))
-    {
+    let is_missing = |recipe: &&Recipe| !config.policy.repairs.contains_key(&recipe.name);
+    for recipe in recipes.iter().filter(is_missing) {
         let (policy, name) = (context.policy.display(), &recipe.name);
+        let rules = recipe.for_policy();
         out.line(format!(
-            "note  {policy} has no repair '{name}': add \"{name}\": {} to its repairs",
-            recipe.for_policy()
+            "note  {policy} has no repair '{name}': add \"{name}\": {rules} to its repairs"
         ));
     }
 }
@@ -130,10 +123,9 @@ fn print_script(context: &Context, repairs: &str, out: &mut Out) {
         gate_setup::GATE
     ));
     // In a subshell, so that what goes wrong does not end the shell it is pasted into.
-    out.line(format!(
-        "(\n{})",
-        script::text(&script::GateSource::Copied, &gate_setup::key_line(&key), repairs)
-    ));
+    let key_line = gate_setup::key_line(&key);
+    let script = script::text(&script::GateSource::Copied, &key_line, repairs);
+    out.line(format!("(\n{script})"));
 }
 
 /// Where the package nagios-selfheal-config puts its templates, for Nagios to find; named twice,
@@ -151,16 +143,13 @@ fn print_next_steps(
     let host = args.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
     let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
     let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
-    let file = nagios_cfg
-        .map(Path::to_owned)
-        .or_else(configuration::find)
-        .unwrap_or_else(|| "nagios.cfg".into());
-    let file = file.display();
+    let file = nagios_cfg.map(Path::to_owned).or_else(configuration::find);
+    let file = file.unwrap_or_else(|| "nagios.cfg".into());
     out.line("\nWhat is left:");
     if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
         out.line("  1. in each service that is to be repaired:");
     } else {
-        out.line(format!("  1. in {file}:"));
+        out.line(format!("  1. in {}:", file.display()));
         for name in ["commands.cfg", "templates.cfg"] {
             out.line(format!("       cfg_file={}", share.join(name).display()));
         }

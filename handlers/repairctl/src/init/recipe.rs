@@ -72,19 +72,14 @@ impl Recipe {
         let unit = unit.strip_suffix(".service").unwrap_or(unit);
         let name: RepairName = name.parse()?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '_' | '.' | '-');
-        if unit.is_empty()
-            || unit.len() > 100
-            || unit.starts_with(['-', '.'])
-            || !unit.chars().all(plain)
-        {
+        let is_odd = unit.starts_with(['-', '.']) || !unit.chars().all(plain);
+        if !(1..=100).contains(&unit.len()) || is_odd {
             return Err(BadRecipe::Unit(unit.to_owned()));
         }
-        let known = |word: &str| {
-            CHECKS.iter().find(|(names, _)| names.contains(&word)).map(|(_, verify)| *verify)
-        };
-        let (verify, unit) = (known(name.as_str()).or_else(|| known(unit)), unit.to_owned());
-        match verify {
-            Some(verify) => Ok(Recipe { name, unit, verify }),
+        let known = |word: &str| CHECKS.iter().find(|(names, _)| names.contains(&word));
+        let (check, unit) = (known(name.as_str()).or_else(|| known(unit)), unit.to_owned());
+        match check {
+            Some((_, verify)) => Ok(Recipe { name, unit, verify }),
             None => Err(BadRecipe::NoCheck { name, unit }),
         }
     }

@@ -29,12 +29,10 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &str) -> String {
 
 fn gate(source: &GateSource<'_>) -> String {
     match source {
-        GateSource::Copied => {
-            format!(
-                "# The gate, which you have copied there.\n\
-                 [ -x {GATE} ] || {{ echo '{GATE} is missing' >&2; exit 1; }}\n\n"
-            )
-        }
+        GateSource::Copied => format!(
+            "# The gate, which you have copied there.\n\
+             [ -x {GATE} ] || {{ echo '{GATE} is missing' >&2; exit 1; }}\n\n"
+        ),
         GateSource::Inside(program) | GateSource::Elided(program) => {
             let size = program.len();
             let body = match source {

@@ -53,22 +53,19 @@ impl ServerSetup<'_> {
         if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
             // It is root's, and open to all, so that a gate on this machine can keep its records
             // below it.
-            parent_directory(parent)?
-                .create_dir(name(parent), 0o755)
-                .map_err(|why| failed(parent, why))?;
+            let made = parent_directory(parent)?.create_dir(name(parent), 0o755);
+            made.map_err(|why| failed(parent, why))?;
             print_result(true, parent, "directory, root 755", out);
         }
         self.directory(self.ledger_directory, (*uid, &self.account.name), out)?;
-        let configuration =
-            Directory::open(configuration).map_err(|why| failed(configuration, why))?;
+        let opened = Directory::open(configuration);
+        let configuration = opened.map_err(|why| failed(configuration, why))?;
         self.new_key(&configuration, &self.key(), out)?;
         let text = policy_text(self, recipes);
         policy_file::parse(text.as_bytes(), self.policy)
             .map_err(|bad| Problem::Internal(bad.to_string()))?;
-        let made = clear_packaged(&configuration, name(self.policy));
-        let made = made
-            .and_then(|()| new_file(&configuration, name(self.policy), &text, 0o640, (0, *gid)));
-        let made = made.map_err(|why| failed(self.policy, why))?;
+        let made = new_policy(&configuration, name(self.policy), &text, *gid)
+            .map_err(|why| failed(self.policy, why))?;
         print_result(made, self.policy, &format!("the rules, root:{group} 640"), out);
         Ok(())
     }
@@ -97,12 +94,8 @@ impl ServerSetup<'_> {
                 .and_then(|made| made.give_to(owner, self.account.gid));
             made.map_err(|why| failed(path, why))?;
         }
-        print_result(
-            !is_there,
-            path,
-            &format!("directory, {whose}:{} 750", self.account.group),
-            out,
-        );
+        let what = format!("directory, {whose}:{} 750", self.account.group);
+        print_result(!is_there, path, &what, out);
         Ok(())
     }
 
@@ -130,8 +123,8 @@ impl ServerSetup<'_> {
             }
             for file in [path, &public] {
                 let made = configuration.open_file(name(file)).map_err(|why| failed(file, why))?;
-                fchown(made, Some(self.account.uid), Some(self.account.gid))
-                    .map_err(|why| failed(file, why))?;
+                let Account { uid, gid, .. } = self.account;
+                fchown(made, Some(*uid), Some(*gid)).map_err(|why| failed(file, why))?;
             }
         }
         print_result(!is_there, path, &format!("the private key, {} 600", self.account.name), out);
@@ -154,36 +147,25 @@ fn failed(path: &Path, why: impl Into<io::Error>) -> InitError {
 
 fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
     let path = path.display();
-    out.line(if made {
-        format!("made  {path} ({what})")
-    } else {
-        format!("kept  {path}: it is there already")
+    out.line(match made {
+        true => format!("made  {path} ({what})"),
+        false => format!("kept  {path}: it is there already"),
     });
 }
 
 /// The policy of the package: it has no repair, so it is not kept.
 const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 
-/// Removes the policy of the package.
-fn clear_packaged(directory: &Directory, name: &OsStr) -> io::Result<()> {
+/// Makes the policy atomically unless one is there; returns whether it was made.
+fn new_policy(directory: &Directory, name: &OsStr, text: &str, group: u32) -> io::Result<bool> {
     match directory.read(name, PACKAGED.len() as u64) {
-        Ok(text) if text == PACKAGED.as_bytes() => Ok(directory.remove(name)?),
+        Ok(text) if text == PACKAGED.as_bytes() => directory.remove(name)?,
         Err(why) if !matches!(why.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => {
-            Err(why.into())
+            return Err(why.into());
         }
-        _ => Ok(()),
+        _ => {}
     }
-}
-
-/// Makes a file atomically unless it is there; returns whether it was made.
-fn new_file(
-    directory: &Directory,
-    name: &OsStr,
-    text: &str,
-    mode: u32,
-    owner: (u32, u32),
-) -> io::Result<bool> {
-    match directory.write_new(name, text.as_bytes(), mode, Some(owner)) {
+    match directory.write_new(name, text.as_bytes(), 0o640, Some((0, group))) {
         Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(false),
         made => Ok(made.map(|()| true)?),
     }
@@ -199,10 +181,8 @@ fn policy_text(setup: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
     }
     policy.insert("ledger".into(), json!(setup.ledger_directory.join("ledger.sqlite")));
     let known_hosts = setup.policy.with_file_name("known_hosts");
-    policy.insert(
-        "ssh".into(),
-        json!({"user": "repair", "key": setup.key(), "known_hosts": [known_hosts]}),
-    );
+    let ssh = json!({"user": "repair", "key": setup.key(), "known_hosts": [known_hosts]});
+    policy.insert("ssh".into(), ssh);
     let repairs = recipes.iter().map(|recipe| (recipe.name.to_string(), recipe.for_policy()));
     policy.insert("repairs".into(), Value::Object(repairs.collect()));
     format!("{:#}\n", Value::Object(policy))

@@ -167,16 +167,9 @@ impl Figures {
         before: &PeriodRecord,
         made: SystemTime,
     ) -> Figures {
-        let stopped = now
-            .refusals
-            .iter()
-            .filter(|count| count.reason.code() == Some(ReasonCode::BreakerOpen))
-            .cloned()
-            .collect();
-        let escalated = now
-            .repairs
-            .iter()
-            .filter(|record| record.outcome.is_some_and(|how| how != RepairOutcome::Healed));
+        let is_stop = |count: &&RefusalCount| count.reason.code() == Some(ReasonCode::BreakerOpen);
+        let stopped = now.refusals.iter().filter(is_stop).cloned().collect();
+        let escalated = now.repairs.iter().filter(|record| is_escalated(record));
         Figures {
             periods,
             made,
@@ -196,6 +189,11 @@ impl Figures {
     pub fn is_empty(&self) -> bool {
         self.now.repairs() == 0 && self.now.refused == 0
     }
+}
+
+/// Whether people had to go on with it.
+fn is_escalated(record: &Record) -> bool {
+    record.outcome.is_some_and(|how| how != RepairOutcome::Healed)
 }
 
 fn trend(parts: &Parts, recorded: &PeriodRecord) -> Vec<RepairCounts> {
@@ -220,7 +218,7 @@ fn hosts(parts: &Parts, recorded: &PeriodRecord) -> Vec<HostFigures> {
         host.sum.add(record, relapsed);
         if let Some((healed, escalated)) = host.parts.get_mut(parts.index(record.reserved)) {
             *healed += u32::from(record.outcome == Some(RepairOutcome::Healed));
-            *escalated += u32::from(record.outcome.is_some_and(|how| how != RepairOutcome::Healed));
+            *escalated += u32::from(is_escalated(record));
         }
     }
     let mut hosts: Vec<HostFigures> = hosts.into_values().collect();
@@ -240,14 +238,12 @@ fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
             sum.refused += count.count;
         }
     }
-    let mut objects: Vec<ObjectFigures> = objects
-        .into_iter()
-        .map(|((host, service), sum)| ObjectFigures {
-            host: host.to_owned(),
-            service: service.map(str::to_owned),
-            sum,
-        })
-        .collect();
+    let figures = |((host, service), sum): ((&str, Option<&str>), RepairCounts)| ObjectFigures {
+        host: host.to_owned(),
+        service: service.map(str::to_owned),
+        sum,
+    };
+    let mut objects: Vec<ObjectFigures> = objects.into_iter().map(figures).collect();
     let badness = |object: &ObjectFigures| {
         (object.sum.escalated() + object.sum.relapsed, object.sum.repairs())
     };
@@ -259,13 +255,12 @@ fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
 
 fn reasons(now: &PeriodRecord, before: &PeriodRecord) -> Vec<(String, u32, u32)> {
     let mut sums: HashMap<&str, (u32, u32)> = HashMap::new();
-    now.refusals
-        .iter()
-        .for_each(|count| sums.entry(count.reason.as_str()).or_default().0 += count.count);
-    before
-        .refusals
-        .iter()
-        .for_each(|count| sums.entry(count.reason.as_str()).or_default().1 += count.count);
+    for RefusalCount { reason, count, .. } in &now.refusals {
+        sums.entry(reason.as_str()).or_default().0 += count;
+    }
+    for RefusalCount { reason, count, .. } in &before.refusals {
+        sums.entry(reason.as_str()).or_default().1 += count;
+    }
     let mut reasons: Vec<(String, u32, u32)> =
         sums.into_iter().map(|(why, (now, before))| (why.to_owned(), now, before)).collect();
     reasons.sort_by(|a, b| (b.1, b.2).cmp(&(a.1, a.2)).then_with(|| a.0.cmp(&b.0)));
@@ -277,15 +272,11 @@ pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)
     const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
     let edges: Vec<Duration> = EDGES.into_iter().map(Duration::from_secs).collect();
     let ends = edges.iter().skip(1).copied().map(Some).chain([None]);
-    let count = |from, to: Option<Duration>| {
-        times.iter().filter(|t| **t >= from && to.is_none_or(|to| **t < to)).count()
+    let class = |(from, to): (Duration, Option<Duration>)| {
+        let count = times.iter().filter(|t| **t >= from && to.is_none_or(|to| **t < to)).count();
+        (from, to, u32::try_from(count).unwrap_or(u32::MAX))
     };
-    edges
-        .iter()
-        .copied()
-        .zip(ends)
-        .map(|(from, to)| (from, to, u32::try_from(count(from, to)).unwrap_or(u32::MAX)))
-        .collect()
+    edges.iter().copied().zip(ends).map(class).collect()
 }
 
 #[cfg(test)]

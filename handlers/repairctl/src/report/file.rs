@@ -1,6 +1,5 @@
 //! Replaces a file atomically: a web server may be serving it.
 
-use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -30,37 +29,21 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     }
     let directory = to.parent().unwrap_or(&to);
     let name = to.file_name().unwrap_or_default();
-    match (Directory::open(directory), caller_of_sudo()) {
+    let (opened, owner) = match (Directory::open(directory), caller_of_sudo()) {
         // The caller of sudo gains nothing where they can write themselves.
-        (Err(_), Some(caller)) => through(
-            &Directory::open_for(directory, caller.0).map_err(refused)?,
-            name,
-            bytes,
-            Some(caller),
-        ),
-        (opened, _) => through(&opened.map_err(refused)?, name, bytes, None),
-    }
+        (Err(_), Some(caller)) => (Directory::open_for(directory, caller.0), Some(caller)),
+        (opened, _) => (opened, None),
+    };
+    let directory = opened.map_err(|why| ReplaceError::Directory(why.into()))?;
+    // No other account can put a link in the way there.
+    replaceable(directory.metadata(name).map_err(io::Error::from))?;
+    Ok(directory.replace(name, bytes, 0o644, owner).map_err(io::Error::from)?)
 }
 
 /// User and group of the person behind sudo(8).
 fn caller_of_sudo() -> Option<(u32, u32)> {
     let number = |name| std::env::var(name).ok()?.parse().ok().filter(|id| *id != 0);
     Some((number("SUDO_UID")?, number("SUDO_GID")?))
-}
-
-fn refused(why: safe_file::Error) -> ReplaceError {
-    ReplaceError::Directory(why.into())
-}
-
-/// Where no other account can put a link in the way.
-fn through(
-    directory: &Directory,
-    name: &OsStr,
-    bytes: &[u8],
-    owner: Option<(u32, u32)>,
-) -> Result<(), ReplaceError> {
-    replaceable(directory.metadata(name).map_err(io::Error::from))?;
-    Ok(directory.replace(name, bytes, 0o644, owner).map_err(io::Error::from)?)
 }
 
 fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {

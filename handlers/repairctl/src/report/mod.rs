@@ -39,10 +39,8 @@ impl Split for ReportArgs {
         let periods = periods(self, SystemTime::now())?;
         let config = context.config()?;
         let Some(mut ledger) = context.ledger(config)? else { return Ok(Default::default()) };
-        Ok((
-            read(ledger.as_mut(), config, &periods.now)?,
-            read(ledger.as_mut(), config, &periods.before)?,
-        ))
+        let mut read = |period| read(ledger.as_mut(), config, period);
+        Ok((read(&periods.now)?, read(&periods.before)?))
     }
 
     fn show(
@@ -81,11 +79,8 @@ fn read(
         Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
     let repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
     let refusals = ledger.refusal_counts(&filter).map_err(Problem::failed)?;
-    Ok(PeriodRecord {
-        relapsed: came_back(&repairs, |record| relapse(record, config)),
-        repairs,
-        refusals,
-    })
+    let relapsed = came_back(&repairs, |record| relapse(record, config));
+    Ok(PeriodRecord { repairs, relapsed, refusals })
 }
 
 /// The policy's, or the default of a repair that the policy no longer has.

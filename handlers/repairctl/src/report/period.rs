@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, Zoned};
+use jiff::{RoundMode, Span, Timestamp, Unit, Zoned, ZonedRound};
 use plugin_kit::Problem;
 
 use crate::ui::time::{self, BadTime};
@@ -75,19 +75,17 @@ impl Periods {
         }
         let until = over.min(now);
         let before_from = midnight(last_month)?;
-        let (elapsed, name) = match until < over {
-            true => (until.duration_since(from).unwrap_or_default(), "as much of "),
-            false => (from.duration_since(before_from).unwrap_or_default(), ""),
+        let [name, name_before] = [first, last_month].map(|month| month.strftime("%B %Y"));
+        let (before, now_name, before_name) = if until < over {
+            let elapsed = until.duration_since(from).unwrap_or_default();
+            let before_until = (before_from + elapsed).min(from);
+            (before_until, format!("{name} so far"), format!("as much of {name_before}"))
+        } else {
+            (from, name.to_string(), name_before.to_string())
         };
-        let before_until = (before_from + elapsed).min(from);
-        let so_far = if until < over { " so far" } else { "" };
         Ok(Periods {
-            now: Period { from, until, name: format!("{}{so_far}", first.strftime("%B %Y")) },
-            before: Period {
-                from: before_from,
-                until: before_until,
-                name: format!("{name}{}", last_month.strftime("%B %Y")),
-            },
+            now: Period { from, until, name: now_name },
+            before: Period { from: before_from, until: before, name: before_name },
         })
     }
 
@@ -112,10 +110,8 @@ fn month(text: &str) -> Result<Date, BadPeriod> {
         let digits = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
         let plain = year.len() == 4 && month.len() == 2 && digits(year) && digits(month);
         let month: i8 = month.parse().ok().filter(|n| plain && (1..=12).contains(n))?;
-        year.parse()
-            .ok()
-            .filter(|year| (1970..=9000).contains(year))
-            .map(|year| date(year, month, 1))
+        let year = year.parse().ok().filter(|year| (1970..=9000).contains(year))?;
+        Some(date(year, month, 1))
     };
     read().ok_or_else(|| BadPeriod::NoMonth(text.to_owned()))
 }
@@ -161,20 +157,14 @@ impl Parts {
             _ => ("year", Span::new().years(1), 5),
         };
         let start = zoned(period.from)?;
-        let start = if matches!(unit, "month" | "year") {
-            let first =
-                if unit == "month" { start.first_of_month() } else { start.first_of_year() };
-            first.and_then(|first| first.start_of_day()).ok()
-        } else if unit == "hour" {
-            start
-                .round(
-                    jiff::ZonedRound::new().smallest(jiff::Unit::Hour).mode(jiff::RoundMode::Trunc),
-                )
-                .ok()
-        } else {
-            start.start_of_day().ok()
+        let hour = ZonedRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
+        let start = match unit {
+            "hour" => start.round(hour),
+            "month" => start.first_of_month().and_then(|first| first.start_of_day()),
+            "year" => start.first_of_year().and_then(|first| first.start_of_day()),
+            _ => start.start_of_day(),
         };
-        let mut at = start.ok_or(BadPeriod::TooEarly)?;
+        let mut at = start.map_err(|_| BadPeriod::TooEarly)?;
         let mut parts = Vec::new();
         while SystemTime::from(at.timestamp()) < period.until && parts.len() < 600 {
             let ticked = parts.len() % every == 0;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine::status_file::ObjectStatus;
 use handle_repair::cli::{self, Invocation};
 use ledger::Ledger;
-use policy::{Decision, ObjectNow, Observation, Reason, RepairName, Rules, decide};
+use policy::{BadName, Decision, ObjectNow, Observation, Reason, RepairName, Rules, decide};
 use policy_file::Config;
 
 use super::eligibility::{EligibilityFacts, Ineligible, MissedRepair, eligibility};
@@ -98,8 +98,7 @@ impl Assessor<'_> {
 
     fn rules(&self, object: &ObjectStatus) -> Result<&Rules, String> {
         let name = String::from_utf8_lossy(&object.repair);
-        let name: RepairName =
-            name.parse().map_err(|bad: policy::BadName| format!("_REPAIR: {bad}"))?;
+        let name: RepairName = name.parse().map_err(|bad: BadName| format!("_REPAIR: {bad}"))?;
         self.config.policy.repairs.get(&name).ok_or_else(|| Reason::UnknownRepair(name).to_string())
     }
 
@@ -115,6 +114,7 @@ impl Assessor<'_> {
         let address = address.ok_or("Nagios' object cache has no address of its host")?;
         let host = self.nagios.snapshot.host(&object.host);
         let host = host.ok_or("Nagios' status file does not show its host")?;
+        let checked = object.last_check.duration_since(UNIX_EPOCH);
         let mut words = vec![
             object.state().to_string(),
             object.state_type.to_string(),
@@ -127,10 +127,7 @@ impl Assessor<'_> {
             format!("--problem-id={}", missed.problem_id(object.problem_id).unwrap_or_default()),
             format!("--policy={}", self.policy.display()),
             // It may have been checked again since, and the file with that be written by now.
-            format!(
-                "--seen={}",
-                object.last_check.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-            ),
+            format!("--seen={}", checked.map_or(0, |since| since.as_secs())),
         ];
         if let Some(before) = object.result_before() {
             words.push(format!("--last-state={before}"));

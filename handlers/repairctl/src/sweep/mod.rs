@@ -28,10 +28,8 @@ use scheduler::{INTERRUPTED, Scheduler};
 /// The command.
 pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult {
     let config = context.config()?;
-    let file = config
-        .status_file
-        .as_deref()
-        .ok_or_else(|| SweepError::NoStatusFile { policy: context.policy.to_owned() })?;
+    let no_file = || SweepError::NoStatusFile { policy: context.policy.clone() };
+    let file = config.status_file.as_deref().ok_or_else(no_file)?;
     let nagios = NagiosState::read(file, args.objects.as_deref())?;
     if args.dry_run {
         return rehearse(args, context, config, &nagios, out);

@@ -10,7 +10,7 @@ mod times;
 use std::fmt::Write;
 
 use super::figures::Figures;
-use super::format::{change, count, number, percent, span_or_dash};
+use super::format::{change, count, number, percent, span, span_or_dash};
 use crate::ui::time;
 use html::escape;
 
@@ -42,10 +42,8 @@ pub fn page(figures: &Figures) -> String {
 fn sections(figures: &Figures) -> Vec<String> {
     let mut sections = vec![lead(figures), tiles(figures)];
     if figures.now.repairs() > 0 {
-        sections.push(section(
-            "When and where",
-            &(hosts::chart(figures) + &tables::parts(figures) + &tables::hosts(figures)),
-        ));
+        let where_and_when = [hosts::chart, tables::parts, tables::hosts].map(|part| part(figures));
+        sections.push(section("When and where", &where_and_when.concat()));
     }
     if !figures.now.times.is_empty() {
         sections.push(section("Time to heal", &times::charts(figures)));
@@ -70,20 +68,16 @@ fn section(title: &str, body: &str) -> String {
 /// The month in three sentences.
 fn lead(figures: &Figures) -> String {
     let now = &figures.now;
-    let mut text = String::new();
-    match now.repairs() {
-        0 => text.push_str("Nothing was repaired."),
-        repairs => {
-            let hosts = count(figures.hosts.len(), "host");
-            let _ = write!(text, "{} on {hosts}.", count(repairs, "repair"));
-        }
-    }
+    let hosts = count(figures.hosts.len(), "host");
+    let mut text = match now.repairs() {
+        0 => "Nothing was repaired.".to_owned(),
+        repairs => format!("{} on {hosts}.", count(repairs, "repair")),
+    };
     if let (Some(share), Some(median)) = (now.healed_share(), now.percentile(0.5)) {
+        let (share, median) = (percent(Some(share)), span(median));
         let _ = write!(
             text,
-            " {} of those that ended healed the fault, half of them within {}.",
-            percent(Some(share)),
-            super::format::span(median)
+            " {share} of those that ended healed the fault, half of them within {median}."
         );
     }
     if now.escalated() > 0 {
@@ -112,31 +106,19 @@ fn tiles(figures: &Figures) -> String {
                                                     class=\"note\">{note}</dd>{more}</div>\n"
         )
     };
-    let healed = format!(
-        "{} of those that ended; before: {}",
-        percent(now.healed_share()),
-        percent(before.healed_share())
-    );
-    let medians = (
-        span_or_dash(now.percentile(0.5)),
-        format!("before: {}", span_or_dash(before.percentile(0.5))),
-    );
+    let [share, share_before] = [now, before].map(|all| percent(all.healed_share()));
+    let healed = format!("{share} of those that ended; before: {share_before}");
+    let [median, median_before] = [now, before].map(|all| span_or_dash(all.percentile(0.5)));
+    let medians = (median, format!("before: {median_before}"));
     let slow = format!("nine of ten within {}", span_or_dash(now.percentile(0.9)));
-    let escalated = format!(
-        "{} not healed, {} could not run, {} unknown",
-        number(now.not_healed),
-        number(now.could_not_run),
-        number(now.unknown)
-    );
+    let [failed, not_run, unknown] = [now.not_healed, now.could_not_run, now.unknown].map(number);
+    let escalated = format!("{failed} not healed, {not_run} could not run, {unknown} unknown");
+    let relapsed = format!("{} more were soon back", number(now.relapsed));
     let tiles = [
         tile("Repairs started", counted(now.repairs(), before.repairs()), &running(now.running)),
         tile("Healed", counted(now.healed, before.healed), &healed),
         tile("Handed to people", counted(now.escalated(), before.escalated()), &escalated),
-        tile(
-            "Pages saved",
-            counted(now.pages_saved, before.pages_saved),
-            &format!("{} more were soon back", number(now.relapsed)),
-        ),
+        tile("Pages saved", counted(now.pages_saved, before.pages_saved), &relapsed),
         tile("Refused", counted(now.refused, before.refused), "nothing was run"),
         tile("Median time to heal", medians, &slow),
     ];
