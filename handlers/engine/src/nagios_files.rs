@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use policy::{Event, ObjectNow, ObjectState, Observation};
-use policy_file::{Config, WatchService};
+use policy_file::Config;
 
 use crate::command_file;
 use crate::error::Error;
@@ -15,19 +15,13 @@ use crate::status_file::{self, ObjectStatus, StatusFileError};
 /// The files that the policy names.
 #[derive(Debug, Clone, Copy)]
 pub struct NagiosFiles<'a> {
-    status_file: Option<&'a Path>,
-    command_file: Option<&'a Path>,
-    check_repairs: Option<&'a WatchService>,
+    config: &'a Config,
 }
 
 impl<'a> NagiosFiles<'a> {
     /// The files of this policy.
     pub fn new(config: &'a Config) -> NagiosFiles<'a> {
-        NagiosFiles {
-            status_file: config.status_file.as_deref(),
-            command_file: config.command_file.as_deref(),
-            check_repairs: config.check_repairs.as_ref(),
-        }
+        NagiosFiles { config }
     }
 }
 
@@ -40,7 +34,8 @@ impl Engine for NagiosFiles<'_> {
         since: SystemTime,
         _deadline: Instant,
     ) -> Result<Option<Observation>, Error> {
-        self.status_file.map(|file| Ok(observe(file, event, since)?)).transpose()
+        let file = self.config.status_file.as_deref();
+        file.map(|file| Ok(observe(file, event, since)?)).transpose()
     }
 
     fn notify(
@@ -48,9 +43,9 @@ impl Engine for NagiosFiles<'_> {
         notification: &Notification<'_>,
         deadline: Instant,
     ) -> Result<bool, Error> {
-        let Some(file) = self.command_file else { return Ok(false) };
-        let now = SystemTime::now();
-        command_file::send(file, notification, self.check_repairs, now, deadline)?;
+        let Some(file) = &self.config.command_file else { return Ok(false) };
+        let (watch, now) = (self.config.check_repairs.as_ref(), SystemTime::now());
+        command_file::send(file, notification, watch, now, deadline)?;
         Ok(true)
     }
 }

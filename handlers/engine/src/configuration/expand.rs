@@ -51,9 +51,8 @@ pub struct ServiceDefinition {
 pub fn expand(all: &[Definition]) -> Objects {
     let mut objects = Objects::default();
     for definition in all.iter().filter(|definition| definition.kind == ObjectType::Command) {
-        if let (Some(name), Some(line)) =
-            (definition.get("command_name"), definition.get("command_line"))
-        {
+        let line = definition.get("command_line");
+        if let (Some(name), Some(line)) = (definition.get("command_name"), line) {
             objects.commands.insert(name.text.clone(), line.clone());
         }
     }
@@ -62,10 +61,8 @@ pub fn expand(all: &[Definition]) -> Objects {
             objects.hosts.push(HostDefinition { name, object });
         }
     }
-    let groups = HostGroups::new(
-        &registered(ObjectType::HostGroup, all, &mut objects.missing),
-        &objects.hosts,
-    );
+    let groups = registered(ObjectType::HostGroup, all, &mut objects.missing);
+    let groups = HostGroups::new(&groups, &objects.hosts);
     objects.services = place(registered(ObjectType::Service, all, &mut objects.missing), &groups);
     objects
 }
@@ -128,11 +125,8 @@ impl HostGroups {
         let mut below: HashMap<&str, Vec<&str>> = HashMap::new();
         for group in groups {
             let Some(name) = group.text("hostgroup_name") else { continue };
-            members.entry(name.to_owned()).or_default().extend(chosen(
-                group.list("members"),
-                &all,
-                |one| vec![one.to_owned()],
-            ));
+            let named = chosen(group.list("members"), &all, |one| vec![one.to_owned()]);
+            members.entry(name.to_owned()).or_default().extend(named);
             below.entry(name).or_default().extend(group.list("hostgroup_members"));
         }
         for host in hosts {

@@ -52,11 +52,8 @@ impl<'a> Templates<'a> {
     /// The templates among these definitions.
     pub fn new(kind: ObjectType, all: &'a [Definition]) -> Templates<'a> {
         let of_kind = all.iter().filter(|definition| definition.kind == kind);
-        Templates(
-            of_kind
-                .filter_map(|definition| Some((definition.get("name")?.text.as_str(), definition)))
-                .collect(),
-        )
+        let named = |one: &'a Definition| Some((one.get("name")?.text.as_str(), one));
+        Templates(of_kind.filter_map(named).collect())
     }
 
     /// The whole object. Templates that are defined nowhere go into `missing`.

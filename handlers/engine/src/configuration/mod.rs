@@ -37,27 +37,17 @@ pub struct Configuration {
 /// Reads a main file and the objects it names; or an object file, or the object cache.
 pub fn read(path: &Path) -> Configuration {
     let mut reader = ConfigurationReader::default();
-    let main = match main_file::read(path) {
-        Err(why) => {
-            reader.fail(path, 0, &why.to_string());
-            MainFile::default()
-        }
-        Ok(text) if define::is_object_file(&text) => {
-            reader.object_text(path, &text);
-            MainFile::default()
-        }
-        Ok(text) => reader.main_file(path, &text),
-    };
+    let mut main = MainFile::default();
+    match main_file::read(path) {
+        Err(why) => reader.fail(path, 0, &why.to_string()),
+        Ok(text) if define::is_object_file(&text) => reader.object_text(path, &text),
+        Ok(text) => main = reader.main_file(path, &text),
+    }
     if reader.definitions.is_empty() && reader.unreadable.is_empty() {
-        reader.fail(
-            path,
-            0,
-            "it defines nothing and names no file that does: this is no configuration of Nagios",
-        );
+        let why =
+            "it defines nothing and names no file that does: this is no configuration of Nagios";
+        reader.fail(path, 0, why);
     }
-    Configuration {
-        main,
-        objects: expand::expand(&reader.definitions),
-        unreadable: reader.unreadable,
-    }
+    let objects = expand::expand(&reader.definitions);
+    Configuration { main, objects, unreadable: reader.unreadable }
 }

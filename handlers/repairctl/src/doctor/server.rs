@@ -29,15 +29,13 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
             Ok((program, _)) if runnable(&program) => {
                 found.insert(program.display().to_string());
             }
-            Ok((program, _)) => {
-                missing.push(format!("{} cannot be run by this user", program.display()))
-            }
+            Ok((program, _)) => missing.push(not_runnable(&program)),
             Err(why) => missing.push(why.to_string()),
         }
         if let Some(argv) = rung.act.program() {
-            let program = argv.first().map_or("", String::as_str);
-            if !runnable(Path::new(program)) {
-                local.push(format!("the rung {program} cannot be run by this user"));
+            let program = Path::new(argv.first().map_or("", String::as_str));
+            if !runnable(program) {
+                local.push(format!("the rung {}", not_runnable(program)));
             }
         }
     }
@@ -63,6 +61,10 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
 
 fn runnable(program: &Path) -> bool {
     program.is_file() && access(program, Access::EXEC_OK).is_ok()
+}
+
+fn not_runnable(program: &Path) -> String {
+    format!("{} cannot be run by this user", program.display())
 }
 
 /// Checks each private key once, for any number of hosts that use it.
@@ -123,19 +125,17 @@ fn ledger_fix(why: &ledger::Error) -> ServerFix {
 
 /// Checks Nagios' command file and status file.
 pub fn files_of_nagios(config: &Config) -> Vec<DoctorFinding> {
-    let mut findings = Vec::new();
-    match &config.command_file {
-        None => findings.push(note(
-            "command file",
-            "none in the policy: Nagios is not told of repairs, and a recovery is seen at the next \
-             check",
-            ServerFix::SetCommandFile,
-        )),
-        Some(file) => findings.push(match command_file::open(file) {
+    let mut findings = vec![match &config.command_file {
+        None => {
+            let text = "none in the policy: Nagios is not told of repairs, and a recovery is seen \
+                        at the next check";
+            note("command file", text, ServerFix::SetCommandFile)
+        }
+        Some(file) => match command_file::open(file) {
             Ok(_) => ok("command file", file.display().to_string()),
             Err(why) => wrong("command file", why.to_string(), pipe_fix(file)),
-        }),
-    }
+        },
+    }];
     if let Some(file) = &config.status_file {
         findings.push(status(file));
     }
@@ -187,16 +187,12 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
     }
     let timeout = main.text("event_handler_timeout").and_then(|seconds| seconds.parse().ok());
     if timeout.is_some_and(|seconds: u32| seconds < 5) {
-        wrong.push(
-            "event_handler_timeout is below 5 s: on a busy server the handler may be killed before \
-             it has begun"
-                .to_owned(),
-        );
+        let text = "event_handler_timeout is below 5 s: on a busy server the handler may be \
+                    killed before it has begun";
+        wrong.push(text.to_owned());
     }
-    let ok = format!(
-        "{}: event handlers are on (repairctl lint reads the objects)",
-        main.path().display()
-    );
+    let path = main.path().display();
+    let ok = format!("{path}: event handlers are on (repairctl lint reads the objects)");
     ok_unless("nagios.cfg", ok, wrong, ServerFix::ChangeNagiosCfg)
 }
 

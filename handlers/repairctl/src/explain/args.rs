@@ -13,10 +13,8 @@ Examples:
                                       --state 'CRITICAL;SOFT;2'")]
 pub struct ExplainArgs {
     /// The host's name in Nagios
-    #[arg(value_name = "HOST")]
     pub host: String,
     /// The service's description; without it, the host itself
-    #[arg(value_name = "SERVICE")]
     pub service: Option<String>,
     /// As if it were in this state: CRITICAL (HARD), or CRITICAL;SOFT;2 as
     /// Nagios' log writes it [default: as the status file says]

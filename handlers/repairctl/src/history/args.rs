@@ -12,10 +12,8 @@ use ledger::{RepairOutcome, RepairState};
   Why does it refuse to repair web1?     repairctl history web1 --refused")]
 pub struct HistoryArgs {
     /// Only this host and its services
-    #[arg(value_name = "HOST")]
     pub host: Option<String>,
     /// Only this service of it
-    #[arg(value_name = "SERVICE")]
     pub service: Option<String>,
     /// Only from then on: 90m, 7d, 2026-11-01, "2026-11-01 14:30"
     #[arg(long, value_name = "TIME")]

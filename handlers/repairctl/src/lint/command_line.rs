@@ -39,11 +39,8 @@ pub fn split(line: &str) -> CommandLine {
     let mut found = CommandLine::default();
     let mut word: Option<CommandWord> = None;
     let mut quote = Quote::None;
-    let mut chars = line.chars().peekable();
-    let mut rest = line;
-    while let Some(c) = chars.next() {
-        let before = rest;
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+    let mut chars = line.char_indices();
+    while let Some((at, c)) = chars.next() {
         match (c, quote) {
             ('\'', Quote::None) => quote = Quote::Single,
             ('"', Quote::None) => quote = Quote::Double,
@@ -53,14 +50,13 @@ pub fn split(line: &str) -> CommandLine {
                 continue;
             }
             ('\\', Quote::None | Quote::Double) => {
-                if let Some(escaped) = chars.next() {
-                    rest = rest.get(escaped.len_utf8()..).unwrap_or_default();
+                if let Some((_, escaped)) = chars.next() {
                     word.get_or_insert_default().text.push(escaped);
                 }
                 continue;
             }
             _ => {
-                if let Some(name) = macro_at(before) {
+                if let Some(name) = line.get(at..).and_then(macro_at) {
                     found.macros.push((name.to_owned(), quote));
                 }
                 let own = word.get_or_insert_default();

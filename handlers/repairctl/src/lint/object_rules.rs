@@ -92,11 +92,9 @@ fn states(subject: &LintedObject<'_>, rules: &Rules) -> Option<LintFinding> {
     let on: Vec<String> = rules.on.iter().map(ObjectState::to_string).collect();
     let word = subject.kind.word();
     let wanted = if subject.kind == ObjectKind::Host { "DOWN" } else { "CRITICAL" };
-    Some(error(
-        "trigger-unreachable",
-        format!("its repair is for {} alone, which no {word} ever is", on.join(", ")),
-        format!("add {wanted} to its \"on\" in the policy, or name another repair"),
-    ))
+    let text = format!("its repair is for {} alone, which no {word} ever is", on.join(", "));
+    let fix = format!("add {wanted} to its \"on\" in the policy, or name another repair");
+    Some(error("trigger-unreachable", text, fix))
 }
 
 /// Whether it is checked, and how.

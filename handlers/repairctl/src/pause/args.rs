@@ -18,10 +18,8 @@ Examples:
 )]
 pub struct PauseArgs {
     /// Only this host [default: everything]
-    #[arg(value_name = "HOST")]
     pub host: Option<String>,
     /// Only this service of it
-    #[arg(value_name = "SERVICE")]
     pub service: Option<String>,
     /// For how long: 30m, 2h, 1d [default: until it is resumed]
     #[arg(long = "for", value_name = "SPAN")]
@@ -41,10 +39,8 @@ pub struct PauseArgs {
 Exit codes: 1 when there was no such pause.")]
 pub struct ResumeArgs {
     /// The host that was paused [default: the pause of everything]
-    #[arg(value_name = "HOST")]
     pub host: Option<String>,
     /// The service of it that was paused
-    #[arg(value_name = "SERVICE")]
     pub service: Option<String>,
 }
 

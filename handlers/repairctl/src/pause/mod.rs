@@ -45,10 +45,8 @@ impl Split for PauseArgs {
         scope(host, service)?;
         let reason = clean(self.reason.trim());
         if reason.is_empty() {
-            return Err(Problem::Usage(
-                "--reason is empty, so nothing was paused; say why, for the colleagues on call"
-                    .into(),
-            ));
+            let why = "nothing was paused; say why, for the colleagues on call";
+            return Err(Problem::Usage(format!("--reason is empty, so {why}")));
         }
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;

@@ -74,9 +74,8 @@ impl FleetTrouble {
 impl RepairStatus {
     /// Reads the ledger and Nagios' status file.
     pub fn read(context: &Context) -> Result<RepairStatus, Problem> {
-        let now = SystemTime::now();
-        let config = context.config()?;
-        let status = RepairStatus {
+        let (now, config) = (SystemTime::now(), context.config()?);
+        let mut status = RepairStatus {
             now,
             trouble: FleetTrouble::read(config.status_file.as_deref(), now),
             pauses: Vec::new(),
@@ -86,24 +85,21 @@ impl RepairStatus {
             breakers: Vec::new(),
             unknown: Vec::new(),
         };
-        match context.ledger(config)? {
-            None => Ok(status),
-            Some(mut ledger) => status.with(ledger.as_mut(), config).map_err(Problem::failed),
+        if let Some(mut ledger) = context.ledger(config)? {
+            status.take(ledger.as_mut(), config).map_err(Problem::failed)?;
         }
+        Ok(status)
     }
 
-    fn with(self, ledger: &mut dyn Ledger, config: &Config) -> Result<RepairStatus, ledger::Error> {
+    fn take(&mut self, ledger: &mut dyn Ledger, config: &Config) -> Result<(), ledger::Error> {
         let fleet = ledger.fleet(config.policy.fleet.started.per, self.now)?;
         let recent = self.now.checked_sub(UNKNOWN_SHOWN).unwrap_or(SystemTime::UNIX_EPOCH);
-        Ok(RepairStatus {
-            pauses: ledger.pauses(self.now)?,
-            running: ledger.running()?,
-            busy: fleet.running,
-            started: (fleet.started, fleet.oldest_start),
-            breakers: open_breakers(ledger, config, self.now)?,
-            unknown: ledger.unknown_since(recent)?,
-            ..self
-        })
+        (self.busy, self.started) = (fleet.running, (fleet.started, fleet.oldest_start));
+        self.pauses = ledger.pauses(self.now)?;
+        self.running = ledger.running()?;
+        self.breakers = open_breakers(ledger, config, self.now)?;
+        self.unknown = ledger.unknown_since(recent)?;
+        Ok(())
     }
 
     /// Whether anything is paused.

@@ -96,9 +96,9 @@ impl<'a> Simulation<'a> {
         let Some(index) = self.objects.find(entry.object)? else { return Ok(()) };
         let Some(object) = self.objects.get_mut(index) else { return Ok(()) };
         match entry.event {
-            LogEvent::Alert(change) => self.change(index, entry.at, change, false, on_decision),
-            LogEvent::HandlerCall(change) => {
-                self.change(index, entry.at, change, true, on_decision)
+            LogEvent::Alert(change) | LogEvent::HandlerCall(change) => {
+                let as_call = matches!(entry.event, LogEvent::HandlerCall(_));
+                self.change(index, entry.at, change, as_call, on_decision)
             }
             LogEvent::State(state) => {
                 self.settle(index, entry.at, state.is_good());

@@ -6,7 +6,6 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The job, as history and comments in Nagios name it; its beginning is enough
-    #[arg(value_name = "JOB")]
     pub job: String,
     /// Print JSON
     #[arg(long)]

@@ -19,7 +19,6 @@ Examples:
   repairctl trust web1 --replace     (the host was reinstalled)")]
 pub struct TrustArgs {
     /// The host's name in Nagios
-    #[arg(value_name = "HOST")]
     pub host: String,
     /// Record the key with this fingerprint, without a question
     #[arg(long, value_name = "SHA256:...")]

@@ -134,12 +134,8 @@ impl KnownHostsFile {
     fn replace(&self, text: &[u8]) -> io::Result<()> {
         let was = self.directory.metadata(self.name()).ok();
         let mode = was.as_ref().map_or(0o644, |was| was.mode() & 0o7777);
-        Ok(self.directory.replace(
-            self.name(),
-            text,
-            mode,
-            was.map(|was| (was.uid(), was.gid())),
-        )?)
+        let owner = was.map(|was| (was.uid(), was.gid()));
+        Ok(self.directory.replace(self.name(), text, mode, owner)?)
     }
 }
 
