@@ -18,7 +18,7 @@ use plugin_kit::{Out, Problem, ToolResult};
 use policy::RepairName;
 use policy_file::Config;
 use privsep::Account;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::context::{Context, UnusablePolicy};
 use crate::split::{CommandResult, Split};
@@ -69,8 +69,8 @@ impl Split for DoctorArgs {
         }
         let usable = config.as_ref().ok().copied();
         findings.extend(nagios_config(main.as_ref(), objects.as_ref(), usable));
-        if let (Ok(config), false) = (&config, self.hosts.is_empty()) {
-            findings.extend(unknown_hosts(self, config, known));
+        if let (Ok(config), Some(objects)) = (&config, known) {
+            findings.extend(unknown_hosts(self, config, objects));
         }
         let mut checks = vec![(None, findings)];
         parallel::examine(&targets, self.jobs.into(), |target, findings| {
@@ -132,12 +132,7 @@ fn nagios_config(
 }
 
 /// Hosts that were named on the command line and that nobody knows.
-fn unknown_hosts(
-    args: &DoctorArgs,
-    config: &Config,
-    objects: Option<&ObjectCache>,
-) -> Vec<DoctorFinding> {
-    let Some(objects) = objects else { return Vec::new() };
+fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> Vec<DoctorFinding> {
     let known = |host: &&String| {
         objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)
     };
@@ -197,16 +192,12 @@ fn count(checks: &Checks, verdict: DoctorVerdict) -> usize {
     all.filter(|finding| finding.verdict == verdict).count()
 }
 
-fn print_json(
-    checks: &Checks,
-    (wrong, notes): (usize, usize),
-    context: &FixContext<'_>,
-    out: &mut Out,
-) {
+fn print_json(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>, out: &mut Out) {
     let all = checks.iter().flat_map(|(host, findings)| {
         findings.iter().map(|finding| finding.json(host.as_deref(), context))
     });
-    let json = json!({"wrong": wrong, "notes": notes, "checks": all.collect::<Vec<_>>()});
+    let checks: Vec<Value> = all.collect();
+    let json = json!({"wrong": counts.0, "notes": counts.1, "checks": checks});
     out.line(json::text(format_args!("{json:#}")));
 }
 

@@ -60,7 +60,7 @@ impl ServerSetup<'_> {
         self.directory(self.ledger_directory, (*uid, &self.account.name), out)?;
         let opened = Directory::open(configuration);
         let configuration = opened.map_err(|why| failed(configuration, why))?;
-        self.new_key(&configuration, &self.key(), out)?;
+        self.new_key(&configuration, out)?;
         let text = policy_text(self, recipes);
         policy_file::parse(text.as_bytes(), self.policy)
             .map_err(|bad| Problem::Internal(bad.to_string()))?;
@@ -101,12 +101,8 @@ impl ServerSetup<'_> {
 
     /// Makes the key with ssh-keygen(1), which every server with an ssh client has. Nobody else can
     /// put a link where it writes.
-    fn new_key(
-        &self,
-        configuration: &Directory,
-        path: &Path,
-        out: &mut Out,
-    ) -> Result<(), InitError> {
+    fn new_key(&self, configuration: &Directory, out: &mut Out) -> Result<(), InitError> {
+        let path = &self.key();
         let public = path.with_added_extension("pub");
         let [is_there, is_public] =
             [path, &public].map(|file| configuration.metadata(name(file)).is_ok());

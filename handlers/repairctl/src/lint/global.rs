@@ -150,13 +150,7 @@ fn global_handler(name: &'static str, configuration: &Configuration, findings: &
 }
 
 /// Nagios' file and the policy's must be the same one; links to it are.
-fn same_file(
-    name: &'static str,
-    ours: &Path,
-    policy: &Path,
-    main: &MainFile,
-    findings: &mut Findings,
-) {
+fn same_file(name: &str, ours: &Path, policy: &Path, main: &MainFile, findings: &mut Findings) {
     let Some(theirs) = main.get(name) else { return };
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if real(ours) != real(&theirs.path()) {

@@ -82,6 +82,14 @@ pub fn time_class(from: Duration, to: Option<Duration>) -> String {
     }
 }
 
+/// A text of at most `length` characters, with a `mark` where something is missing.
+pub fn cut(text: &str, length: usize, mark: char) -> String {
+    match text.chars().count() > length {
+        true => text.chars().take(length - 1).chain([mark]).collect(),
+        false => text.to_owned(),
+    }
+}
+
 /// What a reason of the record means. One that is not known is shown as it is.
 pub fn reason(code: &str) -> String {
     match code {

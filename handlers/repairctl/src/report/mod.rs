@@ -35,7 +35,7 @@ impl Split for ReportArgs {
     /// What is on record of the period, and of the one before it.
     type Data = (PeriodRecord, PeriodRecord);
 
-    fn collect(&self, context: &Context) -> Result<(PeriodRecord, PeriodRecord), Problem> {
+    fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
         let periods = periods(self, SystemTime::now())?;
         let config = context.config()?;
         let Some(mut ledger) = context.ledger(config)? else { return Ok(Default::default()) };
@@ -43,12 +43,7 @@ impl Split for ReportArgs {
         Ok((read(&periods.now)?, read(&periods.before)?))
     }
 
-    fn show(
-        &self,
-        (recorded, before): (PeriodRecord, PeriodRecord),
-        _: &Context,
-        out: &mut Out,
-    ) -> CommandResult {
+    fn show(&self, (recorded, before): Self::Data, _: &Context, out: &mut Out) -> CommandResult {
         let now = SystemTime::now();
         let periods = periods(self, now)?;
         let parts = Parts::of(&periods.now)?;

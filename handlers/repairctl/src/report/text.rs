@@ -3,7 +3,7 @@
 use plugin_kit::clean;
 
 use super::figures::{Figures, ObjectFigures, RepairCounts, distribution};
-use super::format::{change, count, number, percent, reason, span_or_dash, time_class};
+use super::format::{change, count, cut, number, percent, reason, span_or_dash, time_class};
 use crate::object::Object;
 use crate::ui::time;
 
@@ -27,7 +27,7 @@ pub fn lines(figures: &Figures) -> Vec<String> {
     lines.extend(offenders(figures));
     lines.extend(refusals(figures));
     lines.extend(escalated(figures));
-    lines.into_iter().map(|line| fit(&clean(&line), WIDTH)).collect()
+    lines.into_iter().map(|line| cut(&clean(&line), WIDTH, '~')).collect()
 }
 
 fn headline(figures: &Figures) -> Vec<String> {
@@ -92,7 +92,7 @@ fn offenders(figures: &Figures) -> Vec<String> {
     lines.extend(figures.objects.iter().take(10).map(|ObjectFigures { host, service, sum }| {
         let name = Object { host, service: service.as_deref() }.to_string();
         let counts = [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused];
-        row(&fit(&name, 35), counts.map(|n| n.to_string()))
+        row(&cut(&name, 35, '~'), counts.map(|n| n.to_string()))
     }));
     lines
 }
@@ -103,7 +103,7 @@ fn refusals(figures: &Figures) -> Vec<String> {
     }
     let mut lines = section("Refused");
     for (why, now, before) in figures.reasons.iter().filter(|(_, now, _)| *now > 0) {
-        let (why, now, before) = (fit(&reason(why), 40), number(*now), number(*before));
+        let (why, now, before) = (cut(&reason(why), 40, '~'), number(*now), number(*before));
         lines.push(format!("  {why:<40}{now:>8}{before:>10} before"));
     }
     lines
@@ -125,13 +125,4 @@ fn escalated(figures: &Figures) -> Vec<String> {
         lines.push(format!("  the newest {LISTED}; the others: {others}"));
     }
     lines
-}
-
-/// Cut to a width, with a mark where something is missing.
-fn fit(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        text.to_owned()
-    } else {
-        text.chars().take(width - 1).chain(['~']).collect()
-    }
 }

@@ -42,7 +42,7 @@ impl Split for ShowArgs {
         self.json
     }
 
-    fn collect(&self, context: &Context) -> Result<(Record, Vec<Step>), Problem> {
+    fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
         let ledger = context.ledger(context.config()?)?;
         let mut ledger = ledger.ok_or_else(|| JobMatchError::Unknown(self.job.clone()))?;
         let record = match_one(&self.job, ledger.jobs(&self.job).map_err(Problem::failed)?)?;
@@ -53,12 +53,7 @@ impl Split for ShowArgs {
         Ok((record, steps))
     }
 
-    fn show(
-        &self,
-        (record, steps): (Record, Vec<Step>),
-        _: &Context,
-        out: &mut Out,
-    ) -> CommandResult {
+    fn show(&self, (record, steps): Self::Data, _: &Context, out: &mut Out) -> CommandResult {
         if self.json {
             let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
             let whole = merged(repair_json(&record), json!({"steps": steps}));

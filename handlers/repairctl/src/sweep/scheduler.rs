@@ -112,8 +112,8 @@ impl<'a> Scheduler<'a> {
         if unfit.is_some() {
             return Ok(unfit);
         }
-        if let Some(pause) = self.ledger.pauses(now)?.into_iter().find(|pause| pause.host.is_none())
-        {
+        let mut pauses = self.ledger.pauses(now)?.into_iter();
+        if let Some(pause) = pauses.find(|pause| pause.host.is_none()) {
             let left = pause.until.map(|until| until.duration_since(now).unwrap_or_default());
             let paused = Reason::Paused { by: pause.by, reason: pause.reason, left };
             return Ok(Some(paused.to_string()));
@@ -153,10 +153,9 @@ impl<'a> Scheduler<'a> {
         let ours_on_record = running.iter().filter(|one| is_ours(&one.record.job)).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
         // A worker of ours that has not reserved yet takes its slot all the same.
-        let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
-        let taken = on_record
-            .saturating_sub(count(ours_on_record))
-            .saturating_add(count(self.started.len()));
+        let [ours, ours_on_record] =
+            [self.started.len(), ours_on_record].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        let taken = on_record.saturating_sub(ours_on_record).saturating_add(ours);
         Ok((busy, self.config.policy.fleet.running.saturating_sub(taken)))
     }
 

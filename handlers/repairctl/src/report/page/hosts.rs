@@ -68,7 +68,7 @@ pub fn chart(figures: &Figures) -> String {
     let name = format!("Repairs per {} and host", figures.parts.unit);
     let about = "Bars above a line are healed faults, bars below it those handed to people. The \
                  tables below have every number.";
-    let mut chart = Chart::new(WIDTH, height, name, about);
+    let mut chart = Chart::new(WIDTH, height, &name, about);
     all_hosts(&mut chart, figures);
     time_axis(&mut chart, &figures.parts.parts, height - 8.0);
     let counts: Vec<(u32, u32)> =

@@ -1,5 +1,7 @@
 //! Texts as HTML.
 
+use super::super::format::cut;
+
 /// A text from outside as HTML, cleaned of characters that could disguise it.
 pub fn escape(text: &str) -> String {
     let text = plugin_kit::clean(text).replace('&', "&amp;").replace('<', "&lt;");
@@ -8,10 +10,7 @@ pub fn escape(text: &str) -> String {
 
 /// The same, cut to at most `length` characters.
 pub fn shorten(text: &str, length: usize) -> String {
-    match text.chars().count() > length {
-        true => escape(&text.chars().take(length - 1).chain(['…']).collect::<String>()),
-        false => escape(text),
-    }
+    escape(&cut(text, length, '…'))
 }
 
 #[cfg(test)]

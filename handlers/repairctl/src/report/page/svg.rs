@@ -34,13 +34,9 @@ impl Anchor {
 
 impl Chart {
     /// An empty one. `name` and `about` are what a screen reader says of it; both are HTML.
-    pub fn new(
-        width: f64,
-        height: f64,
-        name: impl Into<String>,
-        about: impl Into<String>,
-    ) -> Chart {
-        Chart { width, height, name: name.into(), about: about.into(), shapes: String::new() }
+    pub fn new(width: f64, height: f64, name: &str, about: &str) -> Chart {
+        let (name, about) = (name.to_owned(), about.to_owned());
+        Chart { width, height, name, about, shapes: String::new() }
     }
 
     /// A filled rectangle, with what the mouse finds on it.

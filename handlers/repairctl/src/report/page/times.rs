@@ -70,7 +70,7 @@ fn trend(figures: &Figures) -> String {
     let about = format!(
         "A dot for the median of each {unit}, a line from the tenth to the ninetieth percentile."
     );
-    let mut chart = Chart::new(WIDTH, height, format!("Time to heal per {unit}"), about);
+    let mut chart = Chart::new(WIDTH, height, &format!("Time to heal per {unit}"), &about);
     for tick in TICKS
         .map(Duration::from_millis)
         .into_iter()
