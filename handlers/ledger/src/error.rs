@@ -133,7 +133,7 @@ const FULL: &str =
 const LIMITS: &str = "raise the limits of what started this program (ulimit -n and -f, \
                       LimitNOFILE= and LimitFSIZE=)";
 const READ_ONLY: &str = "mount its disk read-write again";
-/// Whoever looks may be the wrong one, and not the files: an admin without sudo must not be told to
+/// The user may be the wrong one, and not the files: an admin without sudo must not be told to
 /// take them from Nagios.
 const NOT_OURS: &str = "it is for root and the user Nagios runs as: run this as one of them; see \
                         'sudo repairctl doctor' if it is that user";

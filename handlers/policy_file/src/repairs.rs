@@ -115,7 +115,7 @@ fn bad_state(word: &str) -> Result<ObjectState, String> {
         _ => {
             let word = word.escape_debug();
             Err(format!(
-                "on: '{word}' is no state to repair: one of CRITICAL, WARNING, UNKNOWN, DOWN, \
+                "on: '{word}' is not a state to repair: one of CRITICAL, WARNING, UNKNOWN, DOWN, \
                  UNREACHABLE"
             ))
         }
@@ -149,7 +149,7 @@ fn act_of(rung: &RungKeys) -> Result<Act, String> {
         (None, Some(argv), None) => {
             let program = argv.first().ok_or("local names no program")?;
             if !program.starts_with('/') {
-                return Err(format!("local: '{}' is no absolute path", program.escape_debug()));
+                return Err(format!("local: '{}' is not an absolute path", program.escape_debug()));
             }
             Ok(Act::Local(checked_words("local", argv)?))
         }

@@ -159,7 +159,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     if !found.is_file() || found.nlink() > 1 {
         return Err(io::Error::new(
             ErrorKind::InvalidInput,
-            "it is no plain file, or has another name as well",
+            "it is not a plain file, or has another name as well",
         ));
     }
     Ok(file)
@@ -181,7 +181,7 @@ fn flags(flags: OFlags) -> i32 {
     i32::try_from(flags.bits()).unwrap_or_default()
 }
 
-/// What open(2) says of a link that is not to be followed is no help.
+/// What open(2) says of a link that is not followed does not help.
 fn no_link(why: io::Error) -> io::Error {
     match why.raw_os_error() == Some(Errno::LOOP.raw_os_error())
         || why.kind() == ErrorKind::NotADirectory

@@ -14,7 +14,7 @@ use super::period::{Parts, Periods};
 pub struct PeriodRecord {
     /// The repairs, the newest first.
     pub repairs: Vec<Record>,
-    /// For each of them: whether it healed a fault that was soon back.
+    /// For each of them: whether it healed a fault that was relapsed.
     pub relapsed: Vec<bool>,
     /// The refusals, counted by object and reason.
     pub refusals: Vec<RefusalCount>,
@@ -60,9 +60,9 @@ pub struct RepairCounts {
     pub unknown: u32,
     /// Not ended.
     pub running: u32,
-    /// Healed, and the fault was soon back.
+    /// Healed, and the fault was relapsed.
     pub relapsed: u32,
-    /// Healed before Nagios was sure (SOFT), and not soon back: nobody was notified.
+    /// Healed before Nagios was sure (SOFT), and not relapsed: nobody was notified.
     pub pages_saved: u32,
     /// Refused.
     pub refused: u32,

@@ -11,7 +11,7 @@ mod text;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Record, came_back};
+use ledger::{Filter, Ledger, Record, relapsed};
 use plugin_kit::{Out, Problem, ToolResult};
 use policy::Limits;
 use policy_file::Config;
@@ -82,7 +82,7 @@ fn read(
     let repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
     let refusals = ledger.refusal_counts(&filter).map_err(Problem::failed)?;
     Ok(PeriodRecord {
-        relapsed: came_back(&repairs, |record| relapse(record, config)),
+        relapsed: relapsed(&repairs, |record| relapse(record, config)),
         repairs,
         refusals,
     })

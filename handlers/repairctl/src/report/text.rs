@@ -50,13 +50,13 @@ fn headline(figures: &Figures) -> Vec<String> {
             String::new(),
         ),
         counted("handed to people", now.escalated(), before.escalated()),
-        counted("healed, but soon back", now.relapsed, before.relapsed),
+        counted("healed, but relapsed", now.relapsed, before.relapsed),
         counted("pages saved (1)", now.pages_saved, before.pages_saved),
         counted("refused", now.refused, before.refused),
         row("half of the healings within", median, before_median, String::new()),
         String::new(),
         format!("  before: {}", figures.periods.before.name),
-        "  (1) healed while SOFT, which Nagios tells nobody of, and not soon back".into(),
+        "  (1) healed while SOFT, which Nagios tells nobody of, and not relapsed".into(),
     ]
 }
 

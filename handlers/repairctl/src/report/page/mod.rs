@@ -135,7 +135,7 @@ fn tiles(figures: &Figures) -> String {
         tile(
             "Pages saved",
             counted(now.pages_saved, before.pages_saved),
-            &format!("{} more were soon back", number(now.relapsed)),
+            &format!("{} more relapsed", number(now.relapsed)),
         ),
         tile("Refused", counted(now.refused, before.refused), "nothing was run"),
         tile("Median time to heal", medians, &slow),

@@ -106,7 +106,7 @@ pub fn offenders(figures: &Figures) -> String {
         "#Soon back",
         "#Refused",
     ];
-    table("Most handed to people or soon back, then most repaired", &headings, rows)
+    table("Most handed to people or relapsed, then most repaired", &headings, rows)
 }
 
 /// Why repairs were refused.
