@@ -15,6 +15,7 @@ mod replay;
 mod report;
 mod show;
 mod split;
+mod sudo;
 mod sweep;
 mod trust;
 mod ui;

@@ -56,7 +56,7 @@ pub trait Split {
         ANSWER_WITHIN
     }
 
-    /// Whether `show` prints JSON: that is escaped there and shows exactly what is on record, so the
+    /// Whether `show` prints JSON: it is escaped there and shows exactly what is on record, so the
     /// data are not cleaned on their way.
     fn prints_json(&self) -> bool {
         false

@@ -24,7 +24,8 @@ pub struct DoctorArgs {
     #[arg(value_name = "HOST")]
     pub hosts: Vec<String>,
     /// How many hosts are checked at the same time
-    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value = "8")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
     /// Print JSON
     #[arg(long)]

@@ -93,7 +93,9 @@ impl DoctorFinding {
             DoctorVerdict::Wrong => "wrong",
         };
         let fix = self.fix.as_ref().map(|fix| fix.text(about, context));
-        json!({"host": about, "check": self.check, "verdict": verdict, "text": self.text, "fix": fix})
+        json!({
+            "host": about, "check": self.check, "verdict": verdict, "text": self.text, "fix": fix,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The script that sets up the repaired host: to be read, pasted, or given to `sudo sh` over an
-//! admin's own ssh. Its text is fixed; everything that is filled in was checked: names, a public key,
-//! our own JSON, base64. Pure.
+//! admin's own ssh. Its text is fixed; everything that is filled in was checked: names, a public
+//! key, our own JSON, base64. Pure.
 
 use base64ct::{Base64, Encoding};
 

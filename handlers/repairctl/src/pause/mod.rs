@@ -1,7 +1,6 @@
 //! `repairctl pause`, `resume` and `status`.
 
 pub mod args;
-mod author;
 mod status;
 mod text;
 
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::Context;
 use crate::object::Object;
 use crate::split::Split;
+use crate::sudo;
 use crate::ui::json;
 use args::{PauseArgs, ResumeArgs, StatusArgs};
 use status::RepairStatus;
@@ -37,7 +37,7 @@ impl Split for PauseArgs {
     type Data = PauseResult;
 
     fn extra_args(&self) -> Vec<OsString> {
-        vec![format!("--by={}", author::name()).into()]
+        vec![format!("--by={}", sudo::caller_name()).into()]
     }
 
     fn collect(&self, context: &Context) -> Result<PauseResult, Problem> {
@@ -53,7 +53,7 @@ impl Split for PauseArgs {
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;
         let config = context.config()?;
-        let by = self.by.as_deref().map_or_else(author::name, clean);
+        let by = self.by.as_deref().map_or_else(sudo::caller_name, clean);
         let paused = Paused {
             host: self.host.clone(),
             service: self.service.clone(),

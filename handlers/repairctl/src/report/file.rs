@@ -8,6 +8,8 @@ use std::path::Path;
 
 use safe_file::Directory;
 
+use crate::sudo;
+
 /// Why a file is not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
@@ -30,7 +32,7 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     }
     let directory = to.parent().unwrap_or(&to);
     let name = to.file_name().unwrap_or_default();
-    match (Directory::open(directory), caller_of_sudo()) {
+    match (Directory::open(directory), sudo::caller().filter(|(_, gid)| *gid != 0)) {
         // The caller of sudo gains nothing where they can write themselves.
         (Err(_), Some(caller)) => through(
             &Directory::open_for(directory, caller.0).map_err(refused)?,
@@ -40,12 +42,6 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
         ),
         (opened, _) => through(&opened.map_err(refused)?, name, bytes, None),
     }
-}
-
-/// User and group of the person behind sudo(8).
-fn caller_of_sudo() -> Option<(u32, u32)> {
-    let number = |name| std::env::var(name).ok()?.parse().ok().filter(|id| *id != 0);
-    Some((number("SUDO_UID")?, number("SUDO_GID")?))
 }
 
 fn refused(why: safe_file::Error) -> ReplaceError {

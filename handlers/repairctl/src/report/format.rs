@@ -1,9 +1,9 @@
-//! How numbers, times and reasons are written, the same on the page and in the mail.
+//! Numbers, times and reasons in words, the same on the page and in the mail.
 
 use std::time::Duration;
 
 /// `4,712`.
-pub fn number(n: u32) -> String {
+pub fn number(n: impl ToString) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -16,12 +16,12 @@ pub fn number(n: u32) -> String {
 }
 
 /// `1 repair`, `2 repairs`.
-pub fn count(n: u32, what: &str) -> String {
-    format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
+pub fn count(n: impl ToString, what: &str) -> String {
+    let n = number(n);
+    format!("{n} {what}{}", if n == "1" { "" } else { "s" })
 }
 
-/// `94 %`; `-` when there is nothing to divide by. Never rounded to the whole, or to nothing, that
-/// it is not.
+/// `94 %`; `-` when there is nothing to divide by. Less than 100 % is never rounded to 100 %.
 pub fn percent(share: Option<f64>) -> String {
     match share {
         None => "-".into(),
@@ -59,7 +59,7 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// The same of what may be unknown.
+/// The same; `-` when it is unknown.
 pub fn span_or_dash(value: Option<Duration>) -> String {
     value.map_or_else(|| "-".into(), span)
 }
@@ -81,7 +81,7 @@ pub fn time_class(from: Duration, to: Option<Duration>) -> String {
     }
 }
 
-/// What a reason of the record means. One that is not known is shown as it is.
+/// The meaning of a reason on record. An unknown one is shown as it is.
 pub fn reason(code: &str) -> String {
     match code {
         "acknowledged" => "acknowledged: somebody was at it",

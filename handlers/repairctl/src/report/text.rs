@@ -9,7 +9,7 @@ use crate::object::Object;
 use crate::ui::time;
 
 const WIDTH: usize = 78;
-/// How much of a bar a line has room for.
+/// The longest bar, in columns.
 const BAR: u32 = 40;
 
 /// The report, line by line.
@@ -134,8 +134,8 @@ fn escalated(figures: &Figures) -> Vec<String> {
         return Vec::new();
     }
     const LISTED: usize = 20;
-    let all = u32::try_from(figures.escalated.len()).unwrap_or(u32::MAX);
-    let mut lines = section(&format!("{} handed to people", count(all, "repair")));
+    let mut lines =
+        section(&format!("{} handed to people", count(figures.escalated.len(), "repair")));
     for record in figures.escalated.iter().take(LISTED) {
         let text = format!(
             "  {}  {:<13}  {}",

@@ -7,7 +7,7 @@ use super::super::period::Part;
 use super::html::{escape, shorten};
 use super::svg::{Anchor, Chart, ticks};
 
-/// So many hosts have a row of their own; a table has all.
+/// The number of hosts with a row of their own; a table has all.
 const SHOWN: usize = 30;
 
 const WIDTH: f64 = 940.0;
@@ -54,7 +54,7 @@ impl Scale {
         f64::from(self.up) * self.unit
     }
 
-    /// What is there is seen, however little it is.
+    /// The length of a bar; even the smallest one can be seen.
     fn length(&self, n: u32, longest: u32) -> f64 {
         if n == 0 { 0.0 } else { (f64::from(n.min(longest)) * self.unit).max(1.5) }
     }
@@ -89,21 +89,22 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
         rest => {
             let repairs: u32 =
                 figures.hosts.iter().skip(shown).map(|host| host.sum.repairs()).sum();
-            let rest = u32::try_from(rest).unwrap_or(u32::MAX);
-            format!(
-                " The other {} had {}: see the table.",
-                count(rest, "host"),
-                count(repairs, "repair")
-            )
+            let (hosts, repairs) = (count(rest, "host"), count(repairs, "repair"));
+            format!(" The other {hosts} had {repairs}: see the table.")
         }
     };
+    let key = |class: &str| {
+        format!(
+            "<span class=\"key\"><svg width=\"12\" height=\"12\" aria-hidden=\"true\">\
+             <rect class=\"{class}\" width=\"12\" height=\"12\"/></svg>"
+        )
+    };
     format!(
-        "Repairs per {unit}. <span class=\"key\"><svg \
-                                                width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"healed\" width=\"12\" height=\"12\"/></svg> \
-         healed, above the line</span> <span class=\"key\"><svg \
-                                                          width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"handed\" width=\"12\" height=\"12\"/></svg> \
-         handed to people, below it</span><br>The rows of the hosts share one scale: the longest \
+        "Repairs per {unit}. {} healed, above the line</span> \
+         {} handed to people, below it</span><br>The rows of the hosts share one scale: the longest \
          bars are {} and {}, and one that is cut says its number.{rest}",
+        key("healed"),
+        key("handed"),
         count(scale.up, "healed fault"),
         count(scale.down, "repair") + " handed to people",
     )

@@ -23,7 +23,7 @@ pub fn page(figures: &Figures) -> String {
     };
     let made = time::shown(figures.made);
     let before = escape(&figures.periods.before.name);
-    // Whatever a hostile name might smuggle in, the browser loads and runs nothing.
+    // Even if a hostile name were markup, the browser would load and run nothing.
     let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -74,8 +74,8 @@ fn lead(figures: &Figures) -> String {
     match now.repairs() {
         0 => text.push_str("Nothing was repaired."),
         repairs => {
-            let hosts = u32::try_from(figures.hosts.len()).unwrap_or(u32::MAX);
-            let _ = write!(text, "{} on {}.", count(repairs, "repair"), count(hosts, "host"));
+            let hosts = count(figures.hosts.len(), "host");
+            let _ = write!(text, "{} on {hosts}.", count(repairs, "repair"));
         }
     }
     if let (Some(share), Some(median)) = (now.healed_share(), now.percentile(0.5)) {
@@ -108,8 +108,8 @@ fn tiles(figures: &Figures) -> String {
         let more =
             if more.is_empty() { String::new() } else { format!("<dd class=\"note\">{more}</dd>") };
         format!(
-            "<div><dt>{name}</dt><dd class=\"value\">{value}</dd><dd \
-                                                    class=\"note\">{note}</dd>{more}</div>\n"
+            "<div><dt>{name}</dt><dd class=\"value\">{value}</dd>\
+             <dd class=\"note\">{note}</dd>{more}</div>\n"
         )
     };
     let healed = format!(

@@ -1,4 +1,4 @@
-//! The few shapes that the charts are made of.
+//! The shapes of the charts.
 
 use std::fmt::Write;
 
@@ -47,7 +47,8 @@ impl Chart {
     pub fn bar(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
-            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"><title>{title}</title></rect>"
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+             height=\"{height:.1}\"><title>{title}</title></rect>"
         );
     }
 
@@ -63,7 +64,8 @@ impl Chart {
     pub fn dot(&mut self, class: &str, x: f64, y: f64, radius: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
-            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"><title>{title}</title></circle>"
+            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\">\
+             <title>{title}</title></circle>"
         );
     }
 
@@ -72,7 +74,8 @@ impl Chart {
         let anchor = anchor.as_str();
         let _ = writeln!(
             self.shapes,
-            "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>"
+            "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">\
+             {text}</text>"
         );
     }
 
@@ -81,10 +84,10 @@ impl Chart {
     pub fn figure(self, caption: &str) -> String {
         let Chart { width, height, name, about, shapes } = self;
         format!(
-            "<figure>\n<figcaption>{caption}</figcaption>\n<div \
-            class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{name}\">\n\
-             <svg role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} \
-                 {height}\">\
+            "<figure>\n<figcaption>{caption}</figcaption>\n\
+             <div class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{name}\">\n\
+             <svg role=\"img\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"0 0 {width} {height}\">\
              <title>{name}</title><desc>{about}</desc>\n{shapes}</svg>\n</div>\n</figure>\n"
         )
     }
