@@ -1,4 +1,4 @@
-//! check_http beside the original, command line by command line: see
+//! Compares check_http with monitoring-plugins' check_http (the original): see
 //! `tests/against_the_original.rs`.
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The original, of Debian's monitoring-plugins-basic.
 pub const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 
-/// Our program: the one `CHECK_HTTP` names, else the release that `make build` leaves in
+/// Our program: the one that `CHECK_HTTP` names, else the release of `make build` in
 /// SELFHEAL_PROGRAMS or here.
 pub fn ours() -> PathBuf {
     let built = || {

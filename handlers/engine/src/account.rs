@@ -87,7 +87,8 @@ pub fn to_become(
     Ok((account.uid != 0).then_some(account))
 }
 
-/// Does the same, but a machine without Nagios' user is no error: there is no account to beware of.
+/// Does the same, but a machine without Nagios' user is not an error: root has no account to beware
+/// of.
 ///
 /// # Errors
 /// Those of [`trusted`].

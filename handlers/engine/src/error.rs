@@ -5,7 +5,6 @@ use plugin_kit::Problem;
 use crate::account::AccountError;
 use crate::command_file::CommandFileError;
 use crate::configuration::MainFileError;
-use crate::log::LogError;
 use crate::status_file::StatusFileError;
 
 /// Why an engine did not answer or take a report.
@@ -29,4 +28,4 @@ macro_rules! failures {
     };
 }
 
-failures!(Error, AccountError, LogError, MainFileError, StatusFileError);
+failures!(AccountError, MainFileError, StatusFileError);

@@ -86,30 +86,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::status_file::tests::block;
+    use crate::status_file::tests::status_file;
 
-    fn file() -> String {
-        let service = |host: &str, fields: &str| {
-            let fields = format!("host_name={host} last_check=100 {fields}");
-            block("servicestatus", &fields)
-        };
-        [
-            block("info", "created=1"),
-            block("hoststatus", "host_name=web1 current_state=0 last_check=100 is_flapping=0"),
-            service(
-                "web1",
-                "service_description=HTTP current_state=2 plugin_output=current_state=0 \
-                 problem_has_been_acknowledged=1 is_flapping=0 _REPAIR=0;httpd",
-            ),
-            service(
-                "web2",
-                "service_description=HTTP current_state=0 is_flapping=1 _REPAIR=0;httpd",
-            ),
-            service("web2", "service_description=Disk current_state=2 last_time_ok=90"),
-            block("servicecomment", "host_name=web2 service_description=HTTP"),
-        ]
-        .concat()
-    }
+    const BLOCKS: &str = "info created=1\n\
+        hoststatus host_name=web1 current_state=0 last_check=100 is_flapping=0\n\
+        servicestatus host_name=web1 service_description=HTTP current_state=2 last_check=100 \
+        plugin_output=current_state=0 problem_has_been_acknowledged=1 is_flapping=0 \
+        _REPAIR=0;httpd\n\
+        servicestatus host_name=web2 service_description=HTTP current_state=0 last_check=100 \
+        is_flapping=1 _REPAIR=0;httpd\n\
+        servicestatus host_name=web2 service_description=Disk current_state=2 last_check=100 \
+        last_time_ok=90\n\
+        servicecomment host_name=web2 service_description=HTTP";
 
     /// Reads the file for an event at this second.
     fn observed(
@@ -119,7 +107,7 @@ mod tests {
     ) -> Result<Observation, StatusFileError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("status.dat");
-        std::fs::write(&path, file()).unwrap();
+        std::fs::write(&path, status_file(BLOCKS)).unwrap();
         let event = Event::new(host, service, ObjectState::Critical, policy::StateType::Hard, 1);
         observe(&path, &event, SystemTime::UNIX_EPOCH + Duration::from_secs(since))
     }

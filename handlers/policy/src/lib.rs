@@ -32,4 +32,4 @@ pub use names::{BadName, JobId, RepairName};
 pub use reason::Reason;
 pub use reason_code::ReasonCode;
 pub use rounded::Rounded;
-pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung};
+pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung, RungKind};

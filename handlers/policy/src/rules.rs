@@ -128,6 +128,42 @@ pub enum Act {
     Local(Vec<String>),
 }
 
+words! {
+    /// The kinds of rungs, by their keys in policy.json.
+    pub enum RungKind {
+        /// A repair at a gate.
+        Ssh = "ssh",
+        /// A program on the Nagios server.
+        Local = "local",
+    }
+}
+
+impl Act {
+    /// Its kind.
+    pub fn kind(&self) -> RungKind {
+        match self {
+            Act::Ssh { .. } => RungKind::Ssh,
+            Act::Local(_) => RungKind::Local,
+        }
+    }
+
+    /// The repair that a gate runs, and the other host whose gate it is; `None` when no gate runs it.
+    pub fn at_gate(&self) -> Option<(&RepairName, Option<&str>)> {
+        match self {
+            Act::Ssh { repair, at } => Some((repair, at.as_deref())),
+            Act::Local(_) => None,
+        }
+    }
+
+    /// The program on this server, and its arguments; `None` when it runs elsewhere.
+    pub fn program(&self) -> Option<&[String]> {
+        match self {
+            Act::Local(argv) => Some(argv),
+            Act::Ssh { .. } => None,
+        }
+    }
+}
+
 impl Rules {
     /// An event tells of its own result and of the one before it, and of no more.
     pub const MOST_IN_A_ROW: u32 = 2;

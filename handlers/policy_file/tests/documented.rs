@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use policy::RungKind;
 use policy_file::{Config, parse};
 use serde_json::{Value, json};
 
@@ -96,5 +97,21 @@ fn every_key_is_documented() {
         for key in known_keys(place) {
             assert!(words.contains(key.as_str()), "README.md does not mention {place}/{key}");
         }
+    }
+}
+
+#[test]
+fn every_kind_of_rung_can_be_written_and_is_documented() {
+    for kind in RungKind::ALL {
+        let written = json!({kind.as_str(): match kind {
+            RungKind::Ssh => json!("NAME"),
+            RungKind::Local => json!(["/bin/true"]),
+        }});
+        let mut policy = smallest();
+        policy["repairs"]["NAME"]["ladder"] = json!([written]);
+        let rules = read(&policy).policy.repairs.into_values().next().unwrap();
+        assert_eq!(rules.ladder[0].act.kind(), *kind);
+        let documented = format!("`{{\"{kind}\": ");
+        assert!(README.contains(&documented), "README.md has no rung {documented}");
     }
 }

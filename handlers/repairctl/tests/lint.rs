@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 use lint_cases::{ACCEPTED, Case, REFUSED, cases};
 use tempfile::TempDir;
 
-/// What every site has of its own: somebody to page, a time to do it, and a host whose power can be
+/// The part that each site writes itself: a contact, a period, and a host whose power can be
 /// cycled.
 const SITE: &str = "\
 define command {

@@ -15,7 +15,11 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const POLICY: &str = r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http", "-H", "{address}"]}}}"#;
+const POLICY: &str = r#"{
+    "repairs": {
+        "httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http", "-H", "{address}"]}
+    }
+}"#;
 
 struct Context {
     directory: TempDir,

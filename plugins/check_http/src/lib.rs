@@ -1,7 +1,7 @@
 //! check_http: one HTTP(S) exchange, one line for Nagios. A drop-in for monitoring-plugins'
 //! check_http 2.3.3.
 //!
-//! [`run`] parses the command line, runs the check and returns its result. `cli` alone knows
+//! [`run()`] parses the command line, runs the check and returns its result. `cli` alone knows
 //! options; `spec` holds them as checked types; `net` alone opens sockets; `http` works on any
 //! stream; `checks` and `pattern` are pure; `run` connects them. Imports go one way: `pattern`,
 //! `http`, `net`, `spec`, `checks`, `run`; `cli` only fills in a spec.

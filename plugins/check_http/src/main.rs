@@ -1,4 +1,4 @@
-//! check_http: one HTTP conversation, one line for Nagios.
+//! check_http: one HTTP exchange, one line for Nagios.
 
 /// musl's own allocator costs a fifth of a whole run.
 #[global_allocator]

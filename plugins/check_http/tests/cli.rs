@@ -1,5 +1,5 @@
-//! check_http as Nagios runs it, against servers that say all kinds of things: exit code and text,
-//! to the character.
+//! check_http as Nagios runs it, against servers with all kinds of responses: exact exit code and
+//! text.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -24,7 +24,7 @@ fn check(answers: &[&str], options: &[&str]) -> (Run, Vec<String>) {
 }
 
 #[track_caller]
-fn says(answer: &str, options: &[&str], code: i32, text: &str) {
+fn expect(answer: &str, options: &[&str], code: i32, text: &str) {
     let (run, _) = check(&[answer], options);
     assert_eq!(
         (run.code, run.text.trim_end_matches('\n')),
@@ -33,7 +33,7 @@ fn says(answer: &str, options: &[&str], code: i32, text: &str) {
     );
 }
 
-/// The line of a page of so many bytes, with its perfdata.
+/// The line of a response of `bytes` bytes, with its perfdata.
 fn line(state: &str, message: &str, bytes: usize) -> String {
     format!(
         "HTTP {state}: {message} - {bytes} bytes in T second response time \
@@ -42,7 +42,7 @@ fn line(state: &str, message: &str, bytes: usize) -> String {
 }
 
 #[test]
-fn status_codes_are_states() {
+fn status_codes_have_states() {
     for (status, code, state) in [
         ("200 OK", 0, "OK"),
         ("302 Found", 0, "OK"),
@@ -50,17 +50,17 @@ fn status_codes_are_states() {
         ("503 Down", 2, "CRITICAL"),
     ] {
         let answer = format!("HTTP/1.1 {status}\r\n\r\n");
-        says(&answer, &[], code, &line(state, &format!("HTTP/1.1 {status}"), answer.len()));
+        expect(&answer, &[], code, &line(state, &format!("HTTP/1.1 {status}"), answer.len()));
     }
-    says("HTTP/1.1 600 X\r\n\r\n", &[], 2, "HTTP CRITICAL: Invalid Status (HTTP/1.1 600 X)");
-    says("HTTP/1.1 20 OK\r\n\r\n", &[], 2, "HTTP CRITICAL: Invalid Status Line (HTTP/1.1 20 OK)");
-    says("", &[], 2, "HTTP CRITICAL - No data received from host");
+    expect("HTTP/1.1 600 X\r\n\r\n", &[], 2, "HTTP CRITICAL: Invalid Status (HTTP/1.1 600 X)");
+    expect("HTTP/1.1 20 OK\r\n\r\n", &[], 2, "HTTP CRITICAL: Invalid Status Line (HTTP/1.1 20 OK)");
+    expect("", &[], 2, "HTTP CRITICAL - No data received from host");
     let icy = "HTTP CRITICAL - Invalid HTTP response received from host on port PORT: ICY 200 OK";
-    says("ICY 200 OK\r\n\r\n", &[], 2, icy);
+    expect("ICY 200 OK\r\n\r\n", &[], 2, icy);
 }
 
 #[test]
-fn every_check_of_the_page_has_its_say_in_its_order() {
+fn reports_every_finding_in_order() {
     let url = "http://127.0.0.1:PORT/";
     let size = OK.len();
     let message = format!(
@@ -69,13 +69,13 @@ fn every_check_of_the_page_has_its_say_in_its_order() {
          pattern not found, page size {size} too small"
     );
     let expected = line("CRITICAL", &message, size).replace("B;;;0;", "B;500;0;0;");
-    says(OK, &["-d", "a", "-s", "b", "-r", "c", "-m", "500", "-M", "1"], 2, &expected);
+    expect(OK, &["-d", "a", "-s", "b", "-r", "c", "-m", "500", "-M", "1"], 2, &expected);
 }
 
 #[test]
-fn expected_texts_replace_the_rules_of_codes() {
+fn expected_strings_replace_the_rules_for_codes() {
     let answer = "HTTP/1.1 404 NF\r\n\r\n";
-    says(
+    expect(
         answer,
         &["-e", "x,404"],
         0,
@@ -83,17 +83,17 @@ fn expected_texts_replace_the_rules_of_codes() {
     );
     let unexpected =
         "HTTP CRITICAL - Invalid HTTP response received from host on port PORT: HTTP/1.1 404 NF";
-    says(answer, &["-e", "200"], 2, unexpected);
+    expect(answer, &["-e", "200"], 2, unexpected);
 }
 
 #[test]
-fn thresholds_and_limits_are_in_the_perfdata() {
+fn perfdata_has_thresholds_and_limits() {
     let expected = format!(
         "HTTP WARNING: HTTP/1.1 200 OK - {0} bytes in T second response time \
          |time=Ts;0.000000;20.000000;0.000000;21.000000 size={0}B;;;0;",
         OK.len()
     );
-    says(OK, &["-w", "0", "-c", "20"], 1, &expected);
+    expect(OK, &["-w", "0", "-c", "20"], 1, &expected);
     let (run, _) = check(&[OK], &["-E"]);
     let parts = " time_connect=Ts;;;;10.000000  time_headers=Ts;;;;10.000000 \
                  time_firstbyte=Ts;;;;10.000000 time_transfer=Ts;;;;10.000000\n";
@@ -101,7 +101,7 @@ fn thresholds_and_limits_are_in_the_perfdata() {
 }
 
 #[test]
-fn the_request_is_the_one_servers_know() {
+fn sends_the_request_servers_know() {
     let (_, requests) = check(
         &[OK],
         &["-H", "h", "-u", "/x", "-k", "X: y", "-a", "u:p", "-A", "agent", "-P", "q=1"],
@@ -114,7 +114,7 @@ fn the_request_is_the_one_servers_know() {
 }
 
 #[test]
-fn the_body_is_shown_and_linked_on_request() {
+fn shows_and_links_the_body_on_request() {
     let (run, _) = check(&[OK], &["-B", "-L", "-H", "h"]);
     assert!(
         run.text.starts_with("<A HREF=\"http://h:PORT/\" target=\"_blank\">HTTP OK: "),
@@ -126,7 +126,7 @@ fn the_body_is_shown_and_linked_on_request() {
 }
 
 #[test]
-fn redirects_are_followed_as_asked() {
+fn follows_redirects_as_requested() {
     let to = |location: &str| format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n");
     let (run, requests) = check(&[&to("/next"), OK], &["-H", "localhost", "-f", "sticky"]);
     assert_eq!((run.code, requests.len()), (Some(0), 2));
@@ -135,7 +135,7 @@ fn redirects_are_followed_as_asked() {
     let too_deep =
         "HTTP WARNING - maximum redirection depth 1 exceeded - http://127.0.0.1:PORT/b\n";
     assert_eq!((run.code, run.text.as_str()), (Some(1), too_deep));
-    says(
+    expect(
         &to("/"),
         &["-H", "127.0.0.1", "-f", "follow"],
         2,
@@ -144,8 +144,8 @@ fn redirects_are_followed_as_asked() {
 }
 
 #[test]
-fn nothing_listens() {
-    // At a port that was free a moment ago another test may listen by now.
+fn closed_port_is_critical() {
+    // Another test may listen by now on a port that was free a moment ago.
     let run = support::run(PROGRAM, &["-H", "localhost", "-p", "1"]);
     let expected = "connect to address localhost and port 1: Connection refused\nHTTP CRITICAL - \
     Unable to open TCP socket\n";
@@ -160,7 +160,7 @@ fn nothing_listens() {
 }
 
 #[test]
-fn a_unix_socket_is_a_place_to_ask() {
+fn connects_to_a_unix_socket() {
     use std::io::{Read, Write};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
@@ -177,17 +177,17 @@ fn a_unix_socket_is_a_place_to_ask() {
 }
 
 #[test]
-fn silence_ends_with_the_time_limit() {
+fn silent_server_ends_at_the_time_limit() {
     for steps in [
         vec![Step::Wait(Duration::from_secs(30))],
         vec![
-            Step::Hear,
-            Step::Say(b"HTTP/1.1 200 OK\r\n".to_vec()),
+            Step::Receive,
+            Step::Send(b"HTTP/1.1 200 OK\r\n".to_vec()),
             Step::Wait(Duration::from_secs(30)),
         ],
         vec![
-            Step::Hear,
-            Step::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi".to_vec()),
+            Step::Receive,
+            Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi".to_vec()),
             Step::Wait(Duration::from_secs(30)),
         ],
     ] {
@@ -202,7 +202,7 @@ fn silence_ends_with_the_time_limit() {
 }
 
 #[test]
-fn errors_of_the_command_line_are_unknown_and_one_line_on_stdout() {
+fn command_line_errors_are_unknown_and_one_line_on_stdout() {
     for (options, text) in [
         (&["--no-such-option"][..], "check_http: unrecognized option '--no-such-option'\n"),
         (&["-H"], "check_http: option requires an argument -- 'H'\n"),
@@ -231,7 +231,7 @@ fn help_and_version_are_unknown() {
 }
 
 #[test]
-fn a_latin_1_string_is_found_as_bytes() {
+fn finds_a_latin_1_string_as_bytes() {
     let server = Server::answering(&[b"HTTP/1.1 200 OK\r\nX: y\r\n\r\ncaf\xe9 \xff\0"]);
     let string = std::ffi::OsString::from_vec(b"caf\xe9 \xff ".to_vec());
     let args: Vec<std::ffi::OsString> =
@@ -240,7 +240,7 @@ fn a_latin_1_string_is_found_as_bytes() {
 }
 
 #[test]
-fn a_text_that_is_not_found_is_shown_in_whole_letters() {
+fn shows_a_missing_string_in_whole_characters() {
     let complaint = |option: &str, shown: &str| {
         let what = if option == "-s" { "string" } else { "header" };
         line(
@@ -250,30 +250,30 @@ fn a_text_that_is_not_found_is_shown_in_whole_letters() {
         )
     };
     for option in ["-s", "-d"] {
-        says(
+        expect(
             OK,
             &[option, "Übersicht über die Störungen"],
             2,
             &complaint(option, "Übersicht über die Stör"),
         );
-        says(
+        expect(
             OK,
             &[option, "Alle Systeme in der Gruppe \u{fc}ber"],
             2,
             &complaint(option, "Alle Systeme in der Gruppe"),
         );
-        says(
+        expect(
             OK,
             &[option, "Alle Systeme der Gruppe: \u{fc}ber"],
             2,
             &complaint(option, "Alle Systeme der Gruppe: "),
         );
-        says(OK, &[option, &"\u{20ac}".repeat(10)], 2, &complaint(option, &"\u{20ac}".repeat(8)));
+        expect(OK, &[option, &"\u{20ac}".repeat(10)], 2, &complaint(option, &"\u{20ac}".repeat(8)));
     }
 }
 
 #[test]
-fn details_stand_below_the_result() {
+fn prints_details_below_the_result() {
     let (run, _) = check(&[OK], &["-v", "-a", "user:secret"]);
     let lines: Vec<&str> = run.text.lines().collect();
     assert!(
@@ -295,20 +295,21 @@ fn details_stand_below_the_result() {
 }
 
 #[test]
-fn a_complete_answer_on_an_open_connection_is_complete() {
+fn complete_response_on_an_open_connection_is_complete() {
     for answer in [
         OK,
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
         "HTTP/1.1 304 NM\r\nX: y\r\n\r\n",
     ] {
-        let steps = vec![Step::Hear, Step::Say(answer.into()), Step::Wait(Duration::from_secs(30))];
+        let steps =
+            vec![Step::Receive, Step::Send(answer.into()), Step::Wait(Duration::from_secs(30))];
         let run = Server::doing(vec![steps]).run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT"]);
         assert!(run.code == Some(0) && run.time < Duration::from_secs(3), "{}", run.text);
     }
 }
 
 #[test]
-fn the_locale_changes_nothing() {
+fn ignores_the_locale() {
     let server = Server::answering(&[OK]);
     let port = server.port.to_string();
     let mut command = std::process::Command::new(PROGRAM);
@@ -325,7 +326,7 @@ fn the_locale_changes_nothing() {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_quoted() {
+fn quotes_a_proxy_that_refuses() {
     let server = Server::answering(&["HTTP/1.1 403 Forbidden\r\n\r\n"]);
     let run = server.run(
         PROGRAM,
@@ -342,7 +343,7 @@ fn a_proxy_that_refuses_is_quoted() {
 }
 
 #[test]
-fn options_come_from_a_file_too() {
+fn reads_options_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plugins.ini");
     std::fs::write(&file, "[check_http]\nurl = /from-the-file\nstring=nope\n").unwrap();

@@ -1,4 +1,4 @@
-//! --cookie-jar: a login that sets a cookie and sends on, in one run and over several.
+//! --cookie-jar: a login that sets a cookie and redirects, in one run and over several.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,14 +8,19 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::thread;
+use std::time::Duration;
 
-use support::Server;
+use rustix::fs::{CWD, Mode, mkfifoat};
+use support::{Server, run};
+use tempfile::tempdir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-fn sends_on(to: &str, cookie: &str) -> String {
+fn redirect(to: &str, cookie: &str) -> String {
     format!("HTTP/1.1 302 F\r\nLocation: {to}\r\nSet-Cookie: {cookie}\r\nContent-Length: 0\r\n\r\n")
 }
 
@@ -27,19 +32,19 @@ fn cookie_lines(server: &Server) -> Vec<Option<String>> {
 }
 
 #[test]
-fn a_cookie_goes_to_where_the_redirect_leads() {
-    let server = Server::answering(&[&sends_on("/in", "session=1; Path=/; HttpOnly"), PAGE]);
+fn sends_a_cookie_to_the_target_of_a_redirect() {
+    let server = Server::answering(&[&redirect("/in", "session=1; Path=/; HttpOnly"), PAGE]);
     let run =
         server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
     assert_eq!(run.code, Some(0), "{}", run.text);
     assert_eq!(cookie_lines(&server), [None, Some("session=1".into())]);
-    let without = Server::answering(&[&sends_on("/in", "session=1"), PAGE]);
+    let without = Server::answering(&[&redirect("/in", "session=1"), PAGE]);
     without.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow"]);
     assert_eq!(cookie_lines(&without), [None, None]);
 }
 
 #[test]
-fn a_cookie_never_goes_to_another_host() {
+fn cookie_never_goes_to_another_host() {
     for (location, cookie, expected) in [
         ("http://127.0.0.1:PORT/in", "session=1; Path=/", None),
         ("http://127.0.0.1:PORT/in", "session=1; Domain=127.0.0.1", None),
@@ -47,7 +52,7 @@ fn a_cookie_never_goes_to_another_host() {
         ("/in", "session=1; Secure", None),
         ("/in", "session=1", Some("session=1".to_owned())),
     ] {
-        let server = Server::answering(&[&sends_on(location, cookie), PAGE]);
+        let server = Server::answering(&[&redirect(location, cookie), PAGE]);
         let run = server
             .run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
         assert_eq!(
@@ -59,8 +64,8 @@ fn a_cookie_never_goes_to_another_host() {
 }
 
 #[test]
-fn a_jar_lasts_from_run_to_run_and_is_its_users_alone() {
-    let folder = tempfile::tempdir().unwrap();
+fn jar_persists_and_is_private() {
+    let folder = tempdir().unwrap();
     let jar = folder.path().join("jar");
     let jar_name = jar.to_str().unwrap();
     let server = Server::answering(&[
@@ -87,18 +92,18 @@ fn a_jar_lasts_from_run_to_run_and_is_its_users_alone() {
 }
 
 #[test]
-fn a_redirect_to_itself_is_followed_once_it_brought_a_cookie() {
-    let server = Server::answering(&[&sends_on("/", "seen=1"), PAGE]);
+fn follows_a_redirect_to_itself_after_a_new_cookie() {
+    let server = Server::answering(&[&redirect("/", "seen=1"), PAGE]);
     let options = ["-H", "127.0.0.1", "-p", "PORT", "-f", "follow"];
     let with = server.run(PROGRAM, &[&options[..], &["--cookie-jar", ""]].concat());
     assert_eq!(with.code, Some(0), "{}", with.text);
-    let endless = Server::answering(&[&sends_on("/", "seen=1")]);
+    let endless = Server::answering(&[&redirect("/", "seen=1")]);
     let with = endless.run(PROGRAM, &[&options[..], &["--cookie-jar", ""]].concat());
     assert!(with.code == Some(2) && with.text.contains("infinite loop"), "{}", with.text);
 }
 
 #[test]
-fn a_jar_that_is_none_is_said_before_anything_is_asked() {
+fn rejects_an_invalid_jar_before_connecting() {
     let server = Server::answering(&[PAGE]);
     let run = server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/"]);
     assert!(
@@ -120,8 +125,8 @@ fn a_jar_that_is_none_is_said_before_anything_is_asked() {
 }
 
 #[test]
-fn the_tale_of_v_does_not_tell_the_cookies_that_were_sent() {
-    let folder = tempfile::tempdir().unwrap();
+fn verbose_output_hides_sent_cookies() {
+    let folder = tempdir().unwrap();
     let jar = folder.path().join("jar");
     fs::write(&jar, "localhost\tFALSE\t/\tFALSE\t0\tsession\tsecret\n").unwrap();
     let server = Server::answering(&[PAGE]);
@@ -131,4 +136,67 @@ fn the_tale_of_v_does_not_tell_the_cookies_that_were_sent() {
     );
     assert_eq!(cookie_lines(&server), [Some("session=secret".into())]);
     assert!(run.text.contains("Cookie: hidden") && !run.text.contains("secret"), "{}", run.text);
+}
+
+#[test]
+fn jar_that_is_not_a_file_lasts_for_the_run_only() {
+    let folder = tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
+    for jar in
+        [fifo.to_str().unwrap(), "/dev/zero", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/fd/2"]
+    {
+        let openssl = option_env!("CARGO_BIN_EXE_check_http_openssl");
+        for program in [Some(PROGRAM), openssl].into_iter().flatten() {
+            let options =
+                ["-s", "KILL", "20", program, "-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar];
+            let run = server.run("timeout", &options);
+            assert!(run.code == Some(0) && run.time < Duration::from_secs(5), "{jar}: {run:?}");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Another account replaces the jar by a link to our file while check_http runs.
+#[test]
+fn does_not_follow_a_jar_that_becomes_a_link() {
+    let folder = tempdir().unwrap();
+    let (jar, secret) = (folder.path().join("jar"), folder.path().join("secret"));
+    fs::write(&secret, "secret").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let options =
+        ["20", PROGRAM, "-I", "127.0.0.1", "-p", &port, "--cookie-jar", jar.to_str().unwrap()];
+    let run = thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut connection, _) = listener.accept().unwrap();
+            symlink(&secret, &jar).unwrap();
+            connection
+                .write_all(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n")
+                .unwrap();
+        });
+        run("timeout", &options)
+    });
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
+    assert!(
+        fs::symlink_metadata(&jar).unwrap().is_file()
+            && fs::read_to_string(&jar).unwrap().contains("\ta\t1\n")
+    );
+}
+
+#[test]
+fn replaces_a_jar_behind_our_own_link() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("elsewhere")).unwrap();
+    fs::write(path("elsewhere/jar"), "").unwrap();
+    symlink("elsewhere/jar", path("jar")).unwrap();
+    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
+    let jar = path("jar");
+    let options = ["-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar.to_str().unwrap()];
+    assert_eq!(server.run(PROGRAM, &options).code, Some(0));
+    assert!(fs::symlink_metadata(path("jar")).unwrap().is_symlink());
+    assert!(fs::read_to_string(path("elsewhere/jar")).unwrap().contains("\ta\t1\n"));
 }

@@ -1,4 +1,4 @@
-//! No file that is named or looked for outlives the time limit, and none leads elsewhere.
+//! No file outlives the time limit, and no link leads elsewhere.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -27,7 +27,7 @@ use tempfile::{TempDir, tempdir};
 use tls::{Certificate, TlsServer};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-/// check_http, and check_http_openssl where it is built.
+/// check_http, and check_http_openssl if it is built.
 const PROGRAMS: [Option<&str>; 2] =
     [Some(env!("CARGO_BIN_EXE_check_http")), option_env!("CARGO_BIN_EXE_check_http_openssl")];
 
@@ -35,7 +35,7 @@ fn programs() -> impl Iterator<Item = &'static str> {
     PROGRAMS.into_iter().flatten()
 }
 
-/// A TLS server that wants a certificate of its clients, and all that is needed to talk to it.
+/// A TLS server that requests a client certificate, and all files a client needs.
 struct Lab {
     authority: Certificate,
     certificate: Certificate,
@@ -55,7 +55,7 @@ impl Lab {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// The options that name a file, with `FILE` for one that is bad and good ones beside it.
+    /// The options that name a file: `FILE` for the bad one, good ones beside it.
     fn options(&self) -> [String; 6] {
         let (certificate, key) = (self.certificate.certificate(), self.certificate.key());
         [
@@ -72,7 +72,7 @@ impl Lab {
         self.check_reading(Stdio::null(), program, options)
     }
 
-    /// Runs a check of the server. What hangs is killed.
+    /// Checks the server. A check that hangs is killed.
     fn check_reading(&self, stdin: impl Into<Stdio>, program: &str, options: &str) -> Run {
         let line = format!(
             "-s KILL 20 {program} -H h.example -I 127.0.0.1 -p {} {options}",
@@ -82,7 +82,7 @@ impl Lab {
     }
 }
 
-/// UNKNOWN with this in its one line, after no more than this time.
+/// Asserts UNKNOWN with `line` in its one line, within `limit` seconds.
 fn assert_unknown(run: &Run, text: &str, limit: u64, line: &str) {
     assert!(run.code == Some(3) && run.text.contains(text), "{line}: {run:?}");
     assert!(run.text.lines().count() == 1 && run.stderr.is_empty(), "{line}: {run:?}");
@@ -149,7 +149,7 @@ fn endless_input_ends_at_a_size() {
 }
 
 #[test]
-fn silent_input_ends_with_the_time_limit() {
+fn silent_input_ends_at_the_time_limit() {
     let lab = Lab::new();
     let text = " did not end in time";
     for program in programs() {
@@ -201,7 +201,7 @@ fn reads_standard_input_and_process_substitutions() {
     }
 }
 
-/// As Let's Encrypt's client keeps them: names of today, which are links to files with a number.
+/// As Let's Encrypt's client keeps them: current names are links to numbered files.
 #[test]
 fn follows_links_to_certificates() {
     let lab = Lab::new();
@@ -255,7 +255,7 @@ fn refuses_links_in_a_directory_of_another_account() {
     refuses_every_link_of(&lab, "user ID 65534");
 }
 
-/// `openssl pkey` and the form of old; and certificates, which hardly anybody encrypts.
+/// The formats of `openssl pkey` and of legacy keys, and certificates, which are rarely encrypted.
 #[test]
 fn refuses_encrypted_files_without_prompting() {
     let lab = Lab::new();
@@ -281,7 +281,7 @@ fn refuses_encrypted_files_without_prompting() {
             (format!("--ca-cert {locked}"), format!("{locked}: the certificate is encrypted")),
         ] {
             assert_unknown(&lab.check(program, &options), &what, 5, &options);
-            // In a terminal, where there is somebody to ask; its lines end in CR LF.
+            // In a terminal, where a prompt is possible; its lines end in CR LF.
             let check = format!(
                 "{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}",
                 lab.server.port
@@ -299,7 +299,7 @@ fn refuses_encrypted_files_without_prompting() {
 }
 
 #[test]
-fn the_time_limit_begins_with_the_program_and_the_measure_with_the_connection() {
+fn time_limit_starts_with_the_program_and_measurement_with_the_connection() {
     let late = |limit: &[&str], server: &Server| {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let slow = thread::spawn(move || {
@@ -324,70 +324,7 @@ fn the_time_limit_begins_with_the_program_and_the_measure_with_the_connection() 
 }
 
 #[test]
-fn a_jar_that_is_no_file_keeps_cookies_for_the_run_alone() {
-    let folder = tempdir().unwrap();
-    let fifo = folder.path().join("fifo");
-    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
-    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
-    for jar in
-        [fifo.to_str().unwrap(), "/dev/zero", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/fd/2"]
-    {
-        for program in programs() {
-            let options =
-                ["-s", "KILL", "20", program, "-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar];
-            let run = server.run("timeout", &options);
-            assert!(run.code == Some(0) && run.time < Duration::from_secs(5), "{jar}: {run:?}");
-        }
-    }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-}
-
-/// Between the look at a jar and its replacement another account makes it a link to a file of ours.
-#[test]
-fn a_jar_that_becomes_a_link_leads_nowhere() {
-    let folder = tempdir().unwrap();
-    let (jar, secret) = (folder.path().join("jar"), folder.path().join("secret"));
-    fs::write(&secret, "secret").unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    let program = env!("CARGO_BIN_EXE_check_http");
-    let options =
-        ["20", program, "-I", "127.0.0.1", "-p", &port, "--cookie-jar", jar.to_str().unwrap()];
-    let run = thread::scope(|scope| {
-        scope.spawn(|| {
-            let (mut connection, _) = listener.accept().unwrap();
-            symlink(&secret, &jar).unwrap();
-            connection
-                .write_all(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n")
-                .unwrap();
-        });
-        run("timeout", &options)
-    });
-    assert_eq!(run.code, Some(0), "{run:?}");
-    assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
-    assert!(
-        fs::symlink_metadata(&jar).unwrap().is_file()
-            && fs::read_to_string(&jar).unwrap().contains("\ta\t1\n")
-    );
-}
-
-#[test]
-fn a_jar_behind_a_link_of_ours_is_replaced_there() {
-    let folder = tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    fs::create_dir(path("elsewhere")).unwrap();
-    fs::write(path("elsewhere/jar"), "").unwrap();
-    symlink("elsewhere/jar", path("jar")).unwrap();
-    let server = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
-    let jar = path("jar");
-    let options = ["-I", "127.0.0.1", "-p", "PORT", "--cookie-jar", jar.to_str().unwrap()];
-    assert_eq!(server.run(env!("CARGO_BIN_EXE_check_http"), &options).code, Some(0));
-    assert!(fs::symlink_metadata(path("jar")).unwrap().is_symlink());
-    assert!(fs::read_to_string(path("elsewhere/jar")).unwrap().contains("\ta\t1\n"));
-}
-
-#[test]
-fn a_unix_socket_with_a_full_queue_ends_with_the_time_limit() {
+fn unix_socket_with_a_full_queue_ends_at_the_time_limit() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("socket");
     let _listener = UnixListener::bind(&path).unwrap();
@@ -404,7 +341,7 @@ fn a_unix_socket_with_a_full_queue_ends_with_the_time_limit() {
     drop(queue);
 }
 
-/// Connections that nobody accepts, as many as there can be.
+/// Fills the queue with connections that are never accepted.
 fn fill(path: &Path) -> Vec<rustix::fd::OwnedFd> {
     use rustix::net::{
         AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,

@@ -1,5 +1,4 @@
-//! Servers that mean harm: always one verdict in time, in little memory, on a line that says no
-//! more than it should.
+//! Hostile servers: always one result in time, in little memory, on one clean line.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -16,12 +15,12 @@ use support::{Server, Step};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
 const HEAD: &str = "HTTP/1.1 200 OK\r\n";
 
-/// Seconds for what never ends.
+/// Limit in seconds for checks that would never end.
 const SHORT: u64 = 3;
-/// Seconds for what ends by itself, however busy the machine is.
+/// Limit in seconds for checks that end by themselves, even on a busy machine.
 const LONG: u64 = 30;
 
-/// Runs to the end with this `-t`, watching the memory: exit code, text, peak in KiB.
+/// Runs check_http with this `-t` and returns exit code, text and peak memory in KiB.
 fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, String, u64) {
     let port = server.port.to_string();
     let start = Instant::now();
@@ -38,7 +37,7 @@ fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, Strin
             break status;
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
-        // Before its exec the child still has our own memory.
+        // Before its exec the child still has our memory.
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
@@ -55,11 +54,11 @@ fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, Strin
 
 fn endless(head: &str, forever: &str) -> Server {
     let forever = forever.repeat(1 + 65536 / forever.len());
-    Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Repeat(forever.into())]])
+    Server::doing(vec![vec![Step::Receive, Step::Send(head.into()), Step::Repeat(forever.into())]])
 }
 
 #[test]
-fn endless_answers_end() {
+fn limits_endless_responses() {
     for (head, forever, code, text) in [
         ("", "x", 2, "Header of the response is larger than 1 MiB"),
         (HEAD, "X: y\r\n", 2, "Header of the response is larger than 1 MiB"),
@@ -102,55 +101,56 @@ fn endless_answers_end() {
         ),
         ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim answers"),
     ] {
-        let (exit, said, peak) = watched(&endless(head, forever), SHORT, &["-s", "needle", "-B"]);
+        let (exit, output, peak) = watched(&endless(head, forever), SHORT, &["-s", "needle", "-B"]);
         assert!(
-            exit == Some(code) && said.contains(text),
-            "{head:?} {forever:?}: {exit:?} {said:.200}"
+            exit == Some(code) && output.contains(text),
+            "{head:?} {forever:?}: {exit:?} {output:.200}"
         );
         assert!(peak < 64 << 10, "{head:?} {forever:?}: {peak} KiB");
     }
 }
 
 #[test]
-fn redirects_without_end_end() {
-    // Each leads somewhere new, as often as it is followed.
+fn limits_endless_redirects() {
+    // Each leads to a new path.
     let to =
         |path: &str| format!("HTTP/1.1 302 Moved\r\nLocation: {path}?{}\r\n\r\n", "x".repeat(1000));
     let answers: Vec<String> =
         (0..10_000).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" })).collect();
-    let (exit, said, _) = watched(&Server::answering(&answers), LONG, &["-f", "follow"]);
+    let (exit, output, _) = watched(&Server::answering(&answers), LONG, &["-f", "follow"]);
     assert!(
-        exit == Some(1) && said.starts_with("HTTP WARNING - maximum redirection depth 15 exceeded"),
-        "{said:.200}"
+        exit == Some(1)
+            && output.starts_with("HTTP WARNING - maximum redirection depth 15 exceeded"),
+        "{output:.200}"
     );
-    let (exit, said, peak) = watched(
+    let (exit, output, peak) = watched(
         &Server::answering(&answers),
         SHORT,
         &["-f", "follow", "--max-redirs", "4294967295"],
     );
-    assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+    assert_eq!((exit, output.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
     assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]
-fn a_large_page_is_searched_to_its_end_in_little_memory() {
+fn searches_a_large_body_to_its_end_in_little_memory() {
     let length = 40 << 20;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", length + 6);
     let body = vec![b'x'; length];
     let server = Server::doing(vec![vec![
-        Step::Hear,
-        Step::Say(head.into()),
-        Step::Say(body),
-        Step::Say(b"needle".to_vec()),
+        Step::Receive,
+        Step::Send(head.into()),
+        Step::Send(body),
+        Step::Send(b"needle".to_vec()),
     ]]);
     for options in [&["-s", "needle"][..], &["-r", "n[e]+dle"], &["-R", "x(x|y)*NEEDLE$"]] {
-        let (exit, said, peak) = watched(&server, LONG, options);
-        assert!(exit == Some(0) && peak < 16 << 10, "{options:?}: {said:.300} {peak} KiB");
+        let (exit, output, peak) = watched(&server, LONG, options);
+        assert!(exit == Some(0) && peak < 16 << 10, "{options:?}: {output:.300} {peak} KiB");
     }
 }
 
 #[test]
-fn a_bomb_is_searched_as_far_as_it_is_said() {
+fn searches_a_bomb_up_to_the_reported_limit() {
     let plain = vec![b'x'; 200 << 20];
     let bomb = [
         &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..],
@@ -162,57 +162,59 @@ fn a_bomb_is_searched_as_far_as_it_is_said() {
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         bomb.len()
     );
-    let server = Server::doing(vec![vec![Step::Hear, Step::Say(head.into()), Step::Say(bomb)]]);
-    let (exit, said, peak) = watched(
+    let server =
+        Server::doing(vec![vec![Step::Receive, Step::Send(head.into()), Step::Send(bomb)]]);
+    let (exit, output, peak) = watched(
         &server,
         LONG,
         &["--enable-automatic-decompression", "-s", "needle", "-r", "needle"],
     );
     assert!(
-        exit == Some(2) && said.contains("pattern not found (only its first 16 MiB are searched)"),
-        "{said:.300}"
+        exit == Some(2)
+            && output.contains("pattern not found (only its first 16 MiB are searched)"),
+        "{output:.300}"
     );
     assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]
-fn drops_of_an_answer_cost_the_time_limit_and_no_more() {
+fn slow_response_ends_at_the_time_limit() {
     let drops =
-        (0..100).flat_map(|_| [Step::Say(b"X".to_vec()), Step::Wait(Duration::from_millis(100))]);
-    let steps = [Step::Hear, Step::Say(HEAD.into())].into_iter().chain(drops).collect();
-    let (exit, said, _) = watched(&Server::doing(vec![steps]), SHORT, &[]);
-    assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+        (0..100).flat_map(|_| [Step::Send(b"X".to_vec()), Step::Wait(Duration::from_millis(100))]);
+    let steps = [Step::Receive, Step::Send(HEAD.into())].into_iter().chain(drops).collect();
+    let (exit, output, _) = watched(&Server::doing(vec![steps]), SHORT, &[]);
+    assert_eq!((exit, output.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
 }
 
 #[test]
-fn a_handshake_that_stops_costs_the_time_limit_and_no_more() {
+fn stalled_handshake_ends_at_the_time_limit() {
     let server = Server::doing(vec![vec![Step::Wait(Duration::from_secs(30))]]);
-    let (exit, said, _) = watched(&server, SHORT, &["-S"]);
-    assert_eq!((exit, said.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
+    let (exit, output, _) = watched(&server, SHORT, &["-S"]);
+    assert_eq!((exit, output.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
 }
 
 #[test]
-fn rubbish_for_a_handshake_is_critical_at_once() {
+fn invalid_handshake_is_critical_at_once() {
     let record = [&b"\x16\x03\x03\x40\x00\x02\xff\xff\xff"[..], &[0x55; 0x4000 - 4]].concat();
     let server = Server::doing(vec![vec![Step::Repeat(record)]]);
-    let (exit, said, peak) = watched(&server, LONG, &["-C", "10"]);
+    let (exit, output, peak) = watched(&server, LONG, &["-C", "10"]);
     assert!(
-        exit == Some(2) && said.starts_with("CRITICAL - Cannot make SSL connection.\n"),
-        "{said:.300}"
+        exit == Some(2) && output.starts_with("CRITICAL - Cannot make SSL connection.\n"),
+        "{output:.300}"
     );
     assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]
-fn what_the_server_says_cannot_forge_a_result() {
+fn server_cannot_forge_a_result() {
     let server = Server::answering(&[
         "HTTP/1.1 500 \x1b[2K|time=0\x07\0 \u{202e}x\r\nX: y\r\n\r\na|b\nc\x1b",
     ]);
-    let (exit, said, _) = watched(&server, LONG, &["-B"]);
+    let (exit, output, _) = watched(&server, LONG, &["-B"]);
     assert_eq!(exit, Some(2));
-    assert_eq!(said.matches('|').count(), 1, "{said:?}");
+    assert_eq!(output.matches('|').count(), 1, "{output:?}");
     assert!(
-        said.chars().all(|c| !c.is_control() || c == '\n') && !said.contains('\u{202e}'),
-        "{said:?}"
+        output.chars().all(|c| !c.is_control() || c == '\n') && !output.contains('\u{202e}'),
+        "{output:?}"
     );
 }

@@ -1,5 +1,4 @@
-//! Peers that rustls refuses: check_http hands over to check_http_openssl, within the same time
-//! limit.
+//! Peers that rustls refuses: check_http executes check_http_openssl, within the same time limit.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -19,15 +18,15 @@ use support::{Server, Step};
 use tls::{Certificate, TlsServer};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
-/// Built beside it, where it is looked for first.
-const OTHER_HALF: &str = env!("CARGO_BIN_EXE_check_http_openssl");
+/// Built in the same directory, where check_http looks first.
+const OPENSSL_PROGRAM: &str = env!("CARGO_BIN_EXE_check_http_openssl");
 
 fn rsa(bits: u32) -> Certificate {
     Certificate::with("old.example", 60, &["-newkey", &format!("rsa:{bits}"), "-sha1"])
 }
 
 #[test]
-fn what_the_original_talks_to_answers() {
+fn connects_to_every_peer_of_monitoring_plugins() {
     let certificate = rsa(2048);
     for server in [
         &["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..],
@@ -44,7 +43,7 @@ fn what_the_original_talks_to_answers() {
 }
 
 #[test]
-fn old_versions_can_be_asked_for() {
+fn uses_legacy_versions_on_request() {
     let server = TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
     assert_eq!(server.run(PROGRAM, &["-S1"]).code, Some(0));
     assert_eq!(server.run(PROGRAM, &["-S1+"]).code, Some(0));
@@ -58,15 +57,15 @@ fn old_versions_can_be_asked_for() {
 }
 
 #[test]
-fn small_keys_are_no_obstacle() {
+fn accepts_small_keys() {
     let server = TlsServer::new(&rsa(1024), &["-cipher", "ALL:@SECLEVEL=0"]);
     let run = server.run(PROGRAM, &["-S"]);
     assert_eq!(run.code, Some(0), "{}", run.text);
 }
 
 #[test]
-fn certificates_of_clients_may_be_old() {
-    // rustls does not show one of X.509 version 1; appliances have them made.
+fn accepts_legacy_client_certificates() {
+    // Appliances make certificates of X.509 version 1, which rustls does not send.
     let server = TlsServer::new(&rsa(2048), &["-Verify", "1"]);
     let ours = Certificate::bare("monitor");
     let shown = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
@@ -79,7 +78,7 @@ fn certificates_of_clients_may_be_old() {
 }
 
 #[test]
-fn a_process_substitution_is_left_to_the_half_that_reads_it() {
+fn leaves_a_process_substitution_to_the_program_that_reads_it() {
     let server =
         TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0", "-Verify", "1"]);
     let ours = Certificate::new("monitor", 60);
@@ -93,7 +92,7 @@ fn a_process_substitution_is_left_to_the_half_that_reads_it() {
 }
 
 #[test]
-fn errors_are_told_in_words() {
+fn reports_errors_in_words() {
     let server = TlsServer::new(&rsa(2048), &["-tls1_3"]);
     let refused = server.run(PROGRAM, &["-S1.1"]);
     assert_eq!(refused.code, Some(2));
@@ -101,11 +100,11 @@ fn errors_are_told_in_words() {
 }
 
 #[test]
-fn the_two_halves_share_the_time_limit() {
-    // A fatal alert after 4 s sends check_http to its other half, which is left hanging: 5 s in
+fn both_programs_share_the_time_limit() {
+    // A fatal alert after 4 s makes check_http execute check_http_openssl, which then hangs: 5 s in
     // all.
     let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();
-    let refuses = vec![Step::Wait(Duration::from_secs(4)), Step::Say(alert)];
+    let refuses = vec![Step::Wait(Duration::from_secs(4)), Step::Send(alert)];
     let hangs = vec![Step::Wait(Duration::from_secs(30))];
     let server = Server::doing(vec![refuses, hangs]);
     let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "-S", "-t", "5"]);
@@ -117,15 +116,15 @@ fn the_two_halves_share_the_time_limit() {
 }
 
 #[test]
-fn the_other_half_is_a_check_http_of_its_own() {
+fn check_http_openssl_runs_by_itself() {
     let server = Server::answering(&["HTTP/1.1 200 OK\r\n\r\n"]);
-    let run = server.run(OTHER_HALF, &["-I", "127.0.0.1", "-p", "PORT"]);
+    let run = server.run(OPENSSL_PROGRAM, &["-I", "127.0.0.1", "-p", "PORT"]);
     assert_eq!(run.code, Some(0), "{}", run.text);
 }
 
 #[test]
-fn openssl_has_the_last_word_on_trust() {
-    // rustls takes no certificate as its own authority; OpenSSL, and so check_curl, does.
+fn openssl_decides_on_trust() {
+    // Unlike rustls, OpenSSL accepts a certificate as its own authority, and so does check_curl.
     let certificate = Certificate::new("h.example", 60);
     let server = TlsServer::new(&certificate, &[]);
     let trusted =
@@ -138,7 +137,7 @@ fn openssl_has_the_last_word_on_trust() {
 }
 
 #[test]
-fn trust_that_openssl_keeps_with_a_certificate_counts() {
+fn honours_trust_stored_with_a_certificate() {
     let authority = Certificate::new("authority", 60);
     let server = TlsServer::new(&Certificate::signed("DNS:h.example", 60, &authority), &[]);
     let folder = tempfile::tempdir().unwrap();

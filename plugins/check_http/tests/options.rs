@@ -1,4 +1,4 @@
-//! Options that check_http 2.3.3 does not have: check_curl's, and those its users asked for.
+//! Options beyond monitoring-plugins' check_http 2.3.3: those of check_curl, and requested ones.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -27,7 +27,7 @@ fn ends(answer: &str, options: &[&str], code: i32, text: &str) {
 }
 
 #[test]
-fn a_pattern_may_be_a_warning() {
+fn unsatisfied_pattern_may_be_a_warning() {
     ends(
         OK,
         &["-r", "nope", "--state-regex", "warning"],
@@ -39,7 +39,7 @@ fn a_pattern_may_be_a_warning() {
 }
 
 #[test]
-fn status_codes_may_mean_something_else() {
+fn states_of_status_codes_are_configurable() {
     let unauthorized = "HTTP/1.1 401 Unauthorized\r\n\r\n";
     ends(
         unauthorized,
@@ -63,7 +63,7 @@ fn status_codes_may_mean_something_else() {
 }
 
 #[test]
-fn every_text_counts_when_all_must_match() {
+fn match_all_requires_every_string_and_pattern() {
     ends(OK, &["-s", "nope", "-s", "hello"], 0, "HTTP OK");
     ends(OK, &["-s", "nope", "-s", "hello", "--match-all"], 2, "string 'nope' not found");
     ends(OK, &["-r", "^h", "-r", "o$", "-s", "ell", "--match-all"], 0, "HTTP OK");
@@ -71,13 +71,13 @@ fn every_text_counts_when_all_must_match() {
 }
 
 #[test]
-fn headers_are_matched_whatever_their_case() {
+fn matches_headers_in_any_case() {
     ends(OK, &["--header-regex", "^server: *X"], 0, "HTTP OK");
     ends(OK, &["--header-regex", "^nope:"], 2, "header pattern not found");
 }
 
 #[test]
-fn the_expected_status_may_stand_behind_redirects() {
+fn expects_the_status_after_redirects() {
     let away = "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n";
     let options = ["-f", "sticky", "-e", "200", "--expect-after-redirects"];
     let (run, requests) = check(&[away, OK], &options);
@@ -91,7 +91,7 @@ fn the_expected_status_may_stand_behind_redirects() {
 }
 
 #[test]
-fn the_time_limit_may_mean_something_else() {
+fn state_of_a_timeout_is_configurable() {
     let silent = || Server::doing(vec![vec![Step::Wait(Duration::from_secs(20))]]);
     for (state, code, word) in [("unknown", 3, "UNKNOWN"), ("1", 1, "WARNING"), ("OK", 0, "OK")] {
         let run = silent()
@@ -104,7 +104,7 @@ fn the_time_limit_may_mean_something_else() {
 }
 
 #[test]
-fn perfdata_may_stand_on_failures_too() {
+fn prints_perfdata_on_failures_on_request() {
     let run = support::run(PROGRAM, &["-I", "127.0.0.1", "-p", "1", "--always-perfdata"]);
     let expected =
         "HTTP CRITICAL - Unable to open TCP socket|time=Ts;;;0.000000;10.000000 size=0B;;;0;\n";
@@ -112,7 +112,7 @@ fn perfdata_may_stand_on_failures_too() {
 }
 
 #[test]
-fn the_version_of_http_may_be_chosen() {
+fn sends_the_chosen_version_of_http() {
     let (_, requests) = check(&[OK], &["--http-version", "1.1"]);
     assert!(
         requests[0].starts_with("GET / HTTP/1.1\r\n")
@@ -128,7 +128,7 @@ fn the_version_of_http_may_be_chosen() {
 }
 
 #[test]
-fn servers_behind_haproxy_are_greeted() {
+fn sends_the_proxy_line_of_haproxy() {
     let server = Server::answering(&[OK]);
     let run = server.run(
         PROGRAM,
@@ -145,7 +145,7 @@ fn servers_behind_haproxy_are_greeted() {
 }
 
 #[test]
-fn passwords_may_stay_in_files() {
+fn reads_passwords_from_files() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "u:p\n").unwrap();
     let path = file.path().to_str().unwrap();
@@ -178,14 +178,14 @@ fn credentials_do_not_follow_to_another_host() {
 }
 
 #[test]
-fn pages_come_through_a_proxy() {
+fn connects_through_a_proxy() {
     let proxy = Server::answering(&[OK]);
     let url = format!("http://u:p@127.0.0.1:{}", proxy.port);
     let run = support::run(PROGRAM, &["-H", "far.example:81", "-u", "/x", "-x", &url]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    let asked = proxy.requests().concat();
-    assert!(asked.starts_with("GET http://far.example:81/x HTTP/1.1\r\n"), "{asked}");
-    assert!(asked.contains("\r\nProxy-Authorization: Basic dTpw\r\n"), "{asked}");
+    let request = proxy.requests().concat();
+    assert!(request.starts_with("GET http://far.example:81/x HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\nProxy-Authorization: Basic dTpw\r\n"), "{request}");
     let refusing = Server::answering(&["HTTP/1.1 407 Who are you\r\n\r\n"]);
     let run = support::run(
         PROGRAM,
@@ -200,7 +200,7 @@ fn pages_come_through_a_proxy() {
 }
 
 #[test]
-fn hosts_may_be_spared_the_proxy() {
+fn hosts_may_bypass_the_proxy() {
     let server = Server::answering(&[OK]);
     let port = server.port.to_string();
     let run = support::run(
@@ -212,8 +212,8 @@ fn hosts_may_be_spared_the_proxy() {
 }
 
 #[test]
-fn compressed_bodies_are_read_on_request() {
-    // "hello" as gzip makes it.
+fn decompresses_bodies_on_request() {
+    // "hello", compressed by gzip.
     let body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcbH\xcd\xc9\xc9\x07\0\x86\xa6\x106\x05\0\0\0";
     let answer = [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n", &body[..]].concat();
     let server = Server::answering(&[answer]);
@@ -232,7 +232,7 @@ fn compressed_bodies_are_read_on_request() {
 }
 
 #[test]
-fn a_body_of_json_is_asked_for_what_it_says() {
+fn checks_json_bodies() {
     let answer = "HTTP/1.1 200 OK\r\nX: y\r\n\r\n{\"status\":\"up\",\"depth\":17}";
     let (run, _) = check(
         &[answer],

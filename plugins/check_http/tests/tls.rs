@@ -17,7 +17,7 @@ use tls::{Certificate, TlsServer};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
 
 #[test]
-fn pages_come_over_tls_1_2_and_1_3() {
+fn connects_with_tls_1_2_and_1_3() {
     let certificate = Certificate::new("h.example", 60);
     for (server, options, code) in [
         (&["-tls1_3"][..], &["-S"][..], 0),
@@ -33,9 +33,9 @@ fn pages_come_over_tls_1_2_and_1_3() {
 }
 
 #[test]
-fn a_certificate_is_judged_by_its_days() {
+fn judges_a_certificate_by_its_days() {
     let server = TlsServer::new(&Certificate::new("h.example", 19), &[]);
-    // The nineteenth day ends with the second the certificate was made in.
+    // The nineteenth day ends with the second in which the certificate was made.
     for (days, code, start) in [
         ("10", 0, "OK - Certificate 'h.example' will expire on "),
         ("30", 1, "WARNING - Certificate 'h.example' expires in 1"),
@@ -48,7 +48,7 @@ fn a_certificate_is_judged_by_its_days() {
 }
 
 #[test]
-fn the_name_in_a_certificate_cannot_forge_a_result() {
+fn name_in_a_certificate_cannot_forge_a_result() {
     let server = TlsServer::new(&Certificate::new("a|b=1 <i>", 60), &[]);
     let run = server.run(PROGRAM, &["-C", "10"]);
     assert_eq!(run.code, Some(0), "{}", run.text);
@@ -67,7 +67,7 @@ fn the_name_in_a_certificate_cannot_forge_a_result() {
 }
 
 #[test]
-fn certificate_and_page_are_judged_together_on_request() {
+fn judges_certificate_and_response_on_request() {
     let server = TlsServer::new(&Certificate::new("h.example", 5), &[]);
     let run = server.run(PROGRAM, &["-C", "30", "--continue-after-certificate"]);
     assert_eq!(run.code, Some(1), "{}", run.text);
@@ -77,7 +77,7 @@ fn certificate_and_page_are_judged_together_on_request() {
 }
 
 #[test]
-fn a_certificate_is_judged_where_there_is_no_page_to_judge() {
+fn judges_a_certificate_without_a_response() {
     let certificate = Certificate::new("h.example", 5);
     let server = TlsServer::saying(&certificate, "HTTP/1.1 302 Moved\r\nServer: x\r\n\r\n");
     let options = ["-u", "/page", "-f", "follow", "--continue-after-certificate", "-C"];
@@ -93,7 +93,7 @@ fn a_certificate_is_judged_where_there_is_no_page_to_judge() {
 }
 
 #[test]
-fn days_of_a_certificate_are_performance_data_on_request() {
+fn prints_certificate_days_as_perfdata_on_request() {
     let server = TlsServer::new(&Certificate::new("h.example", 5), &[]);
     for (options, end) in [
         (&["-C", "30,2", "--certificate-perfdata"][..], ". |certificate_days=4;30:;2:;;\n"),
@@ -103,7 +103,7 @@ fn days_of_a_certificate_are_performance_data_on_request() {
         ),
     ] {
         let run = server.run(PROGRAM, options);
-        // The fifth day ends with the second the certificate was made in.
+        // The fifth day ends with the second in which the certificate was made.
         let text = run.text.replace("certificate_days=5", "certificate_days=4");
         assert!(run.code == Some(1) && text.ends_with(end), "{}", run.text);
     }
@@ -112,7 +112,7 @@ fn days_of_a_certificate_are_performance_data_on_request() {
 }
 
 #[test]
-fn the_site_is_named_when_asked() {
+fn sends_sni_on_request() {
     let server = TlsServer::naming(
         &Certificate::new("default.example", 60),
         "other.example",
@@ -125,7 +125,7 @@ fn the_site_is_named_when_asked() {
 }
 
 #[test]
-fn a_client_shows_its_certificate() {
+fn sends_a_client_certificate() {
     let server = TlsServer::new(&Certificate::new("h.example", 60), &["-Verify", "1"]);
     let ours = Certificate::new("monitor", 60);
     let with = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
@@ -142,9 +142,9 @@ fn a_client_shows_its_certificate() {
 }
 
 #[test]
-fn a_peer_without_tls_is_critical_at_once() {
+fn peer_without_tls_is_critical_at_once() {
     let steps = vec![
-        Step::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        Step::Send(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
         Step::Wait(Duration::from_secs(1)),
     ];
     let server = Server::doing(vec![steps]);
@@ -154,11 +154,11 @@ fn a_peer_without_tls_is_critical_at_once() {
 }
 
 #[test]
-fn without_its_openssl_half_it_says_so() {
+fn reports_that_check_http_openssl_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("check_http");
-    // By a process of its own: what this one has open for writing, a fork of another test holds as
-    // well (ETXTBSY).
+    // In a process of its own: a fork of another test holds files that this one has open for
+    // writing (ETXTBSY).
     assert!(std::process::Command::new("cp").arg(PROGRAM).arg(&alone).status().unwrap().success());
     let server =
         TlsServer::new(&Certificate::new("h.example", 60), &["-tls1_2", "-cipher", "AES128-SHA"]);
@@ -174,7 +174,7 @@ fn without_its_openssl_half_it_says_so() {
 }
 
 #[test]
-fn chain_and_name_are_verified_on_request() {
+fn verifies_chain_and_name_on_request() {
     let authority = Certificate::new("authority", 60);
     let (ca, other) = (authority.certificate(), Certificate::new("other", 60));
     let server =
@@ -206,7 +206,7 @@ fn chain_and_name_are_verified_on_request() {
 }
 
 #[test]
-fn the_whole_chain_is_judged_on_request() {
+fn judges_the_whole_chain_on_request() {
     let authority = Certificate::new("authority", 5);
     let certificate = Certificate::signed("DNS:h.example", 90, &authority);
     let server = TlsServer::new(&certificate, &["-cert_chain", &authority.certificate()]);

@@ -1,6 +1,6 @@
-//! Over 2,000 command lines, ours beside the check_http 2.3.3 of monitoring-plugins: the same
-//! request, exit code and text, or a quirk that `tests/quirks.md` names. Without the original
-//! (Debian: monitoring-plugins-basic) this is red, not skipped.
+//! Compares over 2,000 command lines with monitoring-plugins' check_http 2.3.3 (the original):
+//! request, exit code and text are the same, or `tests/quirks.md` names the difference. Fails
+//! without the original (Debian: monitoring-plugins-basic).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -22,7 +22,7 @@ use support::{Run, Server};
 
 const QUIRKS: &str = include_str!("../../quirks.md");
 
-/// What a program did: its code, its text, and what it asked.
+/// What a program did: exit code, text, requests.
 #[derive(Debug, PartialEq, Eq)]
 struct Did {
     code: Option<i32>,
@@ -41,15 +41,15 @@ fn did(program: &Path, case: &Case) -> Did {
     Did { code: run.code, text: unnamed(&comparable(&run)), requests }
 }
 
-/// A text without the name and version of its program.
+/// Removes the program's name and version from a text.
 fn unnamed(text: &str) -> String {
     let ours = format!("v{0} (nagios-selfheal {0})", env!("CARGO_PKG_VERSION"));
     text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
 }
 
-/// Errors of the command line: the original says getopt's on stderr and its own in front of its
-/// help, we say either in one line. Of a bad pattern only that it is one is compared, of help only
-/// that it is.
+/// The part of the output to compare. Command line errors: the original prints getopt's on stderr
+/// and its own before its help, we print one line. The texts for an invalid pattern and for help
+/// are not compared.
 fn comparable(run: &Run) -> String {
     let complaint = run.stderr.lines().next().unwrap_or_default();
     if let Some((_, complaint)) = complaint.split_once("/check_http: ") {
@@ -65,7 +65,7 @@ fn comparable(run: &Run) -> String {
     if run.text.contains("\nUsage:\n") { format!("{first}\n") } else { run.text.clone() }
 }
 
-/// What is wrong about a case, if anything.
+/// The unexpected difference of a case, if there is one.
 fn difference(case: &Case, ours: &Path) -> Option<String> {
     let (theirs, ours) = (did(Path::new(ORIGINAL), case), did(ours, case));
     let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();
@@ -75,15 +75,13 @@ fn difference(case: &Case, ours: &Path) -> Option<String> {
             Some(format!("{what}: {ours:?}"))
         }
         (false, None) => Some(format!("{what}:\n  original {theirs:?}\n  ours     {ours:?}")),
-        (true, Some(quirk)) => {
-            Some(format!("{what}: no difference, though quirk '{quirk}' says so"))
-        }
+        (true, Some(quirk)) => Some(format!("{what}: no difference, despite quirk '{quirk}'")),
         _ => None,
     }
 }
 
 #[test]
-fn every_command_line_does_what_it_did() {
+fn every_command_line_behaves_as_in_monitoring_plugins() {
     assert!(
         Path::new(ORIGINAL).is_file(),
         "{ORIGINAL} is missing: install monitoring-plugins-basic"
@@ -93,7 +91,7 @@ fn every_command_line_does_what_it_did() {
     assert!(cases.len() > 2000, "{}", cases.len());
     let next = AtomicUsize::new(0);
     let red = Mutex::new(Vec::new());
-    // Most of a case is waiting: more at a time than there are processors.
+    // More threads than processors: a case mostly waits.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -114,7 +112,7 @@ fn quirks_are_listed_and_tested() {
     let used: BTreeSet<&str> = cases::all().iter().filter_map(|case| case.quirk).collect();
     let missing: Vec<_> = used.difference(&listed).collect();
     assert!(missing.is_empty(), "not in quirks.md: {missing:?}");
-    // A quirk no case shows names the test that does.
+    // A quirk without a case names a test.
     for name in listed.difference(&used) {
         let section = QUIRKS.split("### ").find(|section| section.starts_with(name)).unwrap();
         assert!(section.contains("Test: `"), "{name} names no test");

@@ -1,5 +1,5 @@
-//! Names resolve as the rest of the system resolves them: in a mount namespace with its own
-//! nsswitch.conf, hosts and resolv.conf, and with a module that glibc alone can load.
+//! Names resolve as in the rest of the system: in a mount namespace with its own nsswitch.conf,
+//! hosts and resolv.conf, and with a module that only glibc can load.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -22,11 +22,11 @@ const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.1 in-the-file.example\n127.0.0.9 \
 by-the-module.example\n\
                      127.0.0.1 many.example\n127.0.0.2 many.example\n127.0.0.3 many.example\n";
-/// Mounts a file over another for each pair of words up to `--`, then becomes what follows.
+/// Mounts one file over another for each pair of words up to `--`, then executes the rest.
 const MOUNT: &str = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\" || exit 99; shift 2; \
     done; shift; exec \"$@\"";
 
-/// A system of its own.
+/// A system with its own configuration.
 struct System {
     folder: tempfile::TempDir,
 }
@@ -47,7 +47,7 @@ impl System {
         System { folder }
     }
 
-    /// Runs a program in it, `-p` and the server's port added.
+    /// Runs a program in it, with `-p` and the server's port.
     fn run(&self, program: &Path, options: &[&str], port: u16) -> Run {
         let mut words: Vec<OsString> =
             ["--mount", "sh", "-c", MOUNT, "sh"].map(OsString::from).to_vec();
@@ -68,7 +68,7 @@ fn both() -> [PathBuf; 2] {
     [ours(), PathBuf::from(ORIGINAL)]
 }
 
-/// What nobody answers.
+/// A DNS server that does not exist.
 const NOBODY: &str = "127.0.0.78\noptions timeout:1 attempts:1";
 
 #[test]
@@ -104,7 +104,7 @@ fn names_resolve_as_nsswitch_says() {
 
 #[test]
 #[ignore = "needs: root, util-linux, cc"]
-fn a_family_that_the_module_does_not_know_has_no_address() {
+fn family_that_the_module_does_not_know_has_no_address() {
     let server = Server::answering(&[PAGE]);
     let system = System::new("selfheal", NOBODY);
     for program in both() {
@@ -121,7 +121,7 @@ fn a_family_that_the_module_does_not_know_has_no_address() {
 
 #[test]
 #[ignore = "needs: root, util-linux, cc"]
-fn a_dns_server_that_never_answers_costs_the_time_limit() {
+fn silent_dns_server_ends_at_the_time_limit() {
     let silent = UdpSocket::bind("127.0.0.77:53").unwrap();
     for nsswitch in ["files dns", "selfheal dns"] {
         let system = System::new(nsswitch, "127.0.0.77");
@@ -134,12 +134,12 @@ fn a_dns_server_that_never_answers_costs_the_time_limit() {
         assert!(run.time < Duration::from_millis(4900), "{nsswitch}: {:?}", run.time);
     }
     silent.set_nonblocking(true).unwrap();
-    assert!(silent.recv(&mut [0; 512]).is_ok(), "it was never asked");
+    assert!(silent.recv(&mut [0; 512]).is_ok(), "it got no query");
 }
 
 #[test]
 #[ignore = "needs: root, util-linux, cc"]
-fn every_address_is_looked_at_and_the_bad_ones_are_named() {
+fn checks_every_address_and_names_the_failed_ones() {
     let system = System::new("files", NOBODY);
     let options = ["-H", "many.example", "--all-addresses"];
     let everywhere = Server::on("0.0.0.0", &[PAGE]);

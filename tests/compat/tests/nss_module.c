@@ -1,4 +1,4 @@
-/* A module for nsswitch.conf(5) that knows one name. getaddrinfo(3) asks it by this one function. */
+/* A module for nsswitch.conf(5) that knows one name. getaddrinfo(3) calls only this function. */
 #include <errno.h>
 #include <netdb.h>
 #include <nss.h>

@@ -1,4 +1,4 @@
-//! What a web server, or whoever took its place, answers to check_http. The whole check runs,
+//! What a web server, or anyone in its place, responds to check_http. The whole check runs,
 //! against a server on a unix socket in this very process.
 
 use std::ffi::OsString;
@@ -15,8 +15,8 @@ use rustix::net::{SendFlags, send};
 use crate::text::{holds, is_harmless};
 
 /// Command lines, by the first character of an input. Redirects stay at our socket; one to https is
-/// left out below, for what follows it is TLS, and not this reader's.
-const WISHES: &[(u8, &[&str])] = &[
+/// left out below, because TLS would follow.
+const COMMAND_LINES: &[(u8, &[&str])] = &[
     (b'a', &[]),
     (b'b', &["-s", "needle"]),
     (b'c', &["-r", "need(le)+$", "-l", "-R", "^x"]),
@@ -34,59 +34,60 @@ const WISHES: &[(u8, &[&str])] = &[
 /// seconds.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The first character chooses what is wished, the rest is the answer. There is always a verdict,
-/// in time, in one line whose only `|` is ours; no answer, or one without what was wished, is never
+/// The first character chooses the options, the rest is the response. There is always a result, in
+/// time, in one line whose only `|` is ours. No response, or one that fails the options, is never
 /// OK; and how the network cuts an answer to pieces changes nothing.
 pub fn http_response(bytes: &[u8]) {
     let Some((first, answer)) = bytes.split_first() else { return };
-    let (letter, wish) = WISHES.iter().find(|(letter, _)| letter == first).unwrap_or(&(b'a', &[]));
-    if holds(&answer.to_ascii_lowercase(), b"https") && wish.contains(&"-f") {
+    let (letter, options) =
+        COMMAND_LINES.iter().find(|(letter, _)| letter == first).unwrap_or(&(b'a', &[]));
+    if holds(&answer.to_ascii_lowercase(), b"https") && options.contains(&"-f") {
         return;
     }
-    let (state, said) = check(wish, vec![answer.to_vec()]);
-    one_verdict(*letter, &said);
+    let (state, output) = check(options, vec![answer.to_vec()]);
+    one_verdict(*letter, &output);
     if state == State::Ok {
-        justified(*letter, answer, &said);
+        justified(*letter, answer, &output);
     }
     if *letter == b'a' {
         let (begin, end) = answer.split_at(answer.len() / 2);
-        let (in_pieces, other) = check(wish, vec![begin.to_vec(), end.to_vec()]);
-        assert_eq!(in_pieces, state, "in pieces it is another verdict: {said:?} {other:?}");
+        let (in_pieces, other) = check(options, vec![begin.to_vec(), end.to_vec()]);
+        assert_eq!(in_pieces, state, "in pieces it is another result: {output:?} {other:?}");
     }
 }
 
-fn one_verdict(letter: u8, said: &str) {
-    assert!(said.ends_with('\n') && said.matches('|').count() <= 1, "{said:?}");
-    let (first, more) = said.split_once('\n').expect("it ends with a newline");
-    assert!(is_harmless(first) && !first.trim().is_empty(), "{said:?}");
+fn one_verdict(letter: u8, output: &str) {
+    assert!(output.ends_with('\n') && output.matches('|').count() <= 1, "{output:?}");
+    let (first, more) = output.split_once('\n').expect("it ends with a newline");
+    assert!(is_harmless(first) && !first.trim().is_empty(), "{output:?}");
     if letter == b'h' {
-        assert!(more.lines().all(|line| is_harmless(&line.replace('\t', " "))), "{said:?}");
+        assert!(more.lines().all(|line| is_harmless(&line.replace('\t', " "))), "{output:?}");
     } else {
         assert_eq!(more, "", "more than one line");
     }
 }
 
-/// It was OK: then what was wished must have come.
-fn justified(letter: u8, answer: &[u8], said: &str) {
-    assert!(!answer.is_empty(), "no answer is OK: {said:?}");
+/// The check was OK, so the response must satisfy its options.
+fn justified(letter: u8, answer: &[u8], output: &str) {
+    assert!(!answer.is_empty(), "no answer is OK: {output:?}");
     // Chunks may cut a text to pieces, and NUL counts as a blank.
     let whole = !holds(&answer.to_ascii_lowercase(), b"chunked");
     let has = |text: &str| holds(answer, text.as_bytes());
     match letter {
-        b'b' => assert!(!whole || has("needle"), "{said:?}"),
-        b'c' => assert!(!whole || answer.to_ascii_lowercase().contains(&b'x'), "{said:?}"),
-        b'd' => assert!((has("200") || has("ICY")) && has("X-Needle:"), "{said:?}"),
-        b'k' => assert!(has("HTTP/1.") && !said.contains("pattern found"), "{said:?}"),
-        _ => assert!(has("HTTP/1."), "{said:?}"),
+        b'b' => assert!(!whole || has("needle"), "{output:?}"),
+        b'c' => assert!(!whole || answer.to_ascii_lowercase().contains(&b'x'), "{output:?}"),
+        b'd' => assert!((has("200") || has("ICY")) && has("X-Needle:"), "{output:?}"),
+        b'k' => assert!(has("HTTP/1.") && !output.contains("pattern found"), "{output:?}"),
+        _ => assert!(has("HTTP/1."), "{output:?}"),
     }
 }
 
-fn check(wish: &[&str], pieces: Vec<Vec<u8>>) -> (State, String) {
+fn check(options: &[&str], pieces: Vec<Vec<u8>>) -> (State, String) {
     let server = &*SERVER;
     *server.pieces.lock().unwrap_or_else(PoisonError::into_inner) = pieces;
     let socket = format!("/proc/self/fd/{}", server.file.as_raw_fd());
     let mut argv: Vec<OsString> = vec!["-I".into(), socket.into(), "-t".into(), "4".into()];
-    argv.extend(wish.iter().map(OsString::from));
+    argv.extend(options.iter().map(OsString::from));
     let start = Instant::now();
     let outcome = check_http::run(&argv).unwrap_or_else(|problem| panic!("no verdict: {problem}"));
     assert!(start.elapsed() < LIMIT, "it took {:?}", start.elapsed());
@@ -100,7 +101,7 @@ struct Server {
     pieces: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-/// One for the process: it says the same to whoever asks, until it is given something else to say.
+/// One for the process. It sends the same response on every connection until it gets another.
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let path =
         std::env::temp_dir().join(format!("nagios-selfheal-invariants.{}", std::process::id()));
@@ -134,7 +135,7 @@ fn answer(mut stream: UnixStream, pieces: &[Vec<u8>]) {
     for piece in pieces {
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
-            // Who closes early has heard enough.
+            // The client may close early.
             match send(&stream, rest, SendFlags::NOSIGNAL) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(_) => return,

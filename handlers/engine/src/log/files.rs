@@ -63,8 +63,8 @@ impl Read for CountingReader {
     }
 }
 
-/// Returns the logs in order of their first time, and those that cannot be read. A log that is named
-/// twice is read once; empty ones are left out.
+/// Returns the logs in order of their first time, and those that cannot be read. A log that is
+/// named twice is read once; empty ones are left out.
 pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     let (mut logs, mut bad) = (Vec::new(), Vec::new());
     let mut seen = Vec::new();

@@ -1,4 +1,4 @@
-//! Readings of made-up status files.
+//! Reads sample status files.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,34 +7,27 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A block of a status file with these fields.
-pub fn block(kind: &str, fields: &str) -> String {
-    format!("{kind} {{\n\t{}\n\t}}\n", fields.replace(' ', "\n\t"))
+/// A status file of blocks, each a line of its kind and its fields.
+pub fn status_file(blocks: &str) -> String {
+    let blocks = blocks.lines().filter_map(|line| line.split_once(' '));
+    blocks
+        .map(|(kind, fields)| format!("{kind} {{\n\t{}\n\t}}\n", fields.replace(' ', "\n\t")))
+        .collect()
 }
 
 fn file() -> String {
-    [
-        block("info", "created=1000 version=4.4.6"),
-        block("programstatus", "enable_event_handlers=1 program_start=900"),
-        block(
-            "hoststatus",
-            "host_name=web1 current_state=1 state_type=1 last_time_up=800 \
-             scheduled_downtime_depth=1",
-        ),
-        block(
-            "servicestatus",
-            "host_name=web1 service_description=HTTP modified_attributes=1 \
-             plugin_output=current_state=0 current_state=2 state_type=1 current_attempt=4 \
-             max_attempts=4 last_check=990 last_hard_state_change=950 last_time_ok=940 \
-             current_problem_id=7 event_handler_enabled=1 _REPAIR=0;httpd",
-        ),
-        block(
-            "servicestatus",
-            "host_name=web1 service_description=Disk modified_attributes=0 _REPAIR=0;",
-        ),
-        block("servicecomment", "host_name=web1 service_description=HTTP"),
-    ]
-    .concat()
+    status_file(
+        "info created=1000 version=4.4.6\n\
+         programstatus enable_event_handlers=1 program_start=900\n\
+         hoststatus host_name=web1 current_state=1 state_type=1 last_time_up=800 \
+         scheduled_downtime_depth=1\n\
+         servicestatus host_name=web1 service_description=HTTP modified_attributes=1 \
+         plugin_output=current_state=0 current_state=2 state_type=1 current_attempt=4 \
+         max_attempts=4 last_check=990 last_hard_state_change=950 last_time_ok=940 \
+         current_problem_id=7 event_handler_enabled=1 _REPAIR=0;httpd\n\
+         servicestatus host_name=web1 service_description=Disk modified_attributes=0 _REPAIR=0;\n\
+         servicecomment host_name=web1 service_description=HTTP",
+    )
 }
 
 fn objects(text: &[u8]) -> (Vec<ObjectStatus>, ProgramStatus) {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
-use policy::{Act, JobId, RepairName, Rung, still_wanted};
+use policy::{JobId, RepairName, Rung, still_wanted};
 use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request};
 
 use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
@@ -188,10 +188,7 @@ impl Executor for LiveExecutor<'_> {
     fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error> {
         self.progress.show(StepKind::Begun.as_str(), text);
         let own_host = self.job.invocation.event.host.as_str();
-        let gate = match &rung.act {
-            Act::Ssh { at, .. } => Some(at.as_deref().unwrap_or(own_host)),
-            Act::Local(_) => None,
-        };
+        let gate = rung.act.at_gate().map(|(_, at)| at.unwrap_or(own_host));
         let now = SystemTime::now();
         let start = RungStart { number, gate, deadline: now + rung.timeout + GRACE };
         self.ledger.begin_rung(self.job.id, now, &start, text)

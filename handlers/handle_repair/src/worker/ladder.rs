@@ -181,12 +181,10 @@ fn judge(
 
 /// Evidence is collected at the gate of the first rung.
 fn collect_evidence(rules: &Rules, executor: &mut dyn Executor) -> Vec<String> {
-    match rules.ladder.first() {
-        Some(Rung { act: Act::Ssh { repair, at }, timeout, .. }) => {
-            executor.diagnose(repair, at.as_deref(), *timeout)
-        }
-        Some(Rung { act: Act::Local(_), .. }) | None => Vec::new(),
-    }
+    let first = rules.ladder.first();
+    let at_gate = first.and_then(|rung| Some((rung.act.at_gate()?, rung.timeout)));
+    let collected = at_gate.map(|((name, at), limit)| executor.diagnose(name, at, limit));
+    collected.unwrap_or_default()
 }
 
 /// What a rung does, for the record.

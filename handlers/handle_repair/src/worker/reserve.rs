@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use engine::{Engine, NagiosFiles};
 use ledger::{Claim, Ledger};
 use plugin_kit::Problem;
-use policy::{Act, History, Observation, Reason, RepairName, Rules, Rung, decide};
+use policy::{History, Observation, Reason, RepairName, Rules, Rung, decide};
 use policy_file::Config;
 
 use super::repair_job::RepairJob;
@@ -75,9 +75,7 @@ fn lease(rules: &Rules) -> Duration {
         .iter()
         .map(|rung| rung.timeout + ladder::GRACE + rung.settle + checks(rung))
         .sum::<Duration>();
-    let evidence = match rules.ladder.first() {
-        Some(Rung { act: Act::Ssh { .. }, timeout, .. }) => *timeout + ladder::EVIDENCE_TIME,
-        _ => Duration::ZERO,
-    };
+    let first = rules.ladder.first().filter(|rung| rung.act.at_gate().is_some());
+    let evidence = first.map(|rung| rung.timeout + ladder::EVIDENCE_TIME).unwrap_or_default();
     evidence + rungs + Duration::from_secs(30)
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use engine::account;
 use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
 use plugin_kit::{Out, Problem, ToolResult};
-use policy::{Act, RepairName};
+use policy::RepairName;
 use policy_file::Config;
 use privsep::Account;
 use serde_json::json;
@@ -170,9 +170,7 @@ fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) ->
     let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);
     let elsewhere = |rules: &policy::Rules| -> Vec<String> {
-        let at = |rung: &policy::Rung| {
-            if let Act::Ssh { at: Some(at), .. } = &rung.act { Some(at.clone()) } else { None }
-        };
+        let at = |rung: &policy::Rung| rung.act.at_gate()?.1.map(str::to_owned);
         rules.ladder.iter().filter_map(at).collect()
     };
     let mut hosts: BTreeSet<String> = args.hosts.iter().cloned().collect();
@@ -197,13 +195,13 @@ fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     let mut named = opted.is_some();
     for (name, rules) in &config.policy.repairs {
         for rung in &rules.ladder {
-            match &rung.act {
-                Act::Ssh { repair, at: Some(at) } if at == host => {
+            match rung.act.at_gate() {
+                Some((repair, Some(at))) if at == host => {
                     named = true;
                     needs.insert(repair.clone());
                 }
-                Act::Ssh { repair, at: None } if wants(name) => drop(needs.insert(repair.clone())),
-                _ => {}
+                Some((repair, None)) if wants(name) => drop(needs.insert(repair.clone())),
+                Some(_) | None => {}
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is checked on this server: all that a repair needs before a host is asked.
+//! Checks this server: everything that a repair needs before the gate of a host.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,6 @@ use engine::status_snapshot::StatusSnapshot;
 use handle_repair::handler;
 use handle_repair::worker::verify;
 use plugin_kit::program_places;
-use policy::Act;
 use policy_file::{Config, HostRoute};
 use rustix::fs::{Access, access};
 use transport::{Error, probe};
@@ -21,7 +20,7 @@ use super::fix::ServerFix;
 /// Nagios writes its status every few seconds; older than this, it does not run.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
-/// The programs that verify, that act here, and that do the work.
+/// Checks the programs that verify, the local rungs and the worker.
 pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let rungs: Vec<_> = config.policy.repairs.values().flat_map(|rules| &rules.ladder).collect();
     let (mut found, mut missing, mut local) = (BTreeSet::new(), Vec::new(), Vec::new());
@@ -35,7 +34,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
             }
             Err(why) => missing.push(why.to_string()),
         }
-        if let Act::Local(argv) = &rung.act {
+        if let Some(argv) = rung.act.program() {
             let program = argv.first().map_or("", String::as_str);
             if !runnable(Path::new(program)) {
                 local.push(format!("the rung {program} cannot be run by this user"));
@@ -45,7 +44,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let found: Vec<String> = found.into_iter().collect();
     let mut findings =
         vec![ok_unless("verify", found.join(", "), missing, ServerFix::InstallVerify)];
-    if rungs.iter().any(|rung| matches!(rung.act, Act::Local(_))) {
+    if rungs.iter().any(|rung| rung.act.program().is_some()) {
         findings.push(ok_unless(
             "local rungs",
             "all can be run".into(),
@@ -73,7 +72,7 @@ fn runnable(program: &Path) -> bool {
     program.is_file() && access(program, Access::EXEC_OK).is_ok()
 }
 
-/// Each private key once, however many hosts use it.
+/// Checks each private key once, for any number of hosts that use it.
 pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<DoctorFinding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
@@ -99,7 +98,7 @@ fn key_fix(why: &Error, route: &HostRoute) -> ServerFix {
     }
 }
 
-/// Reservations and the record.
+/// Checks the ledger.
 pub fn ledger(config: &Config) -> DoctorFinding {
     let path = &config.ledger;
     let directory = path.parent().unwrap_or(Path::new("/"));
@@ -129,7 +128,7 @@ pub fn ledger(config: &Config) -> DoctorFinding {
     }
 }
 
-/// Nagios' external command file and its status file.
+/// Checks Nagios' command file and status file.
 pub fn files_of_nagios(config: &Config) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     match &config.command_file {
@@ -174,7 +173,7 @@ fn status(file: &Path) -> DoctorFinding {
     }
 }
 
-/// The settings of nagios.cfg without which nothing is ever called or told.
+/// Checks the settings of nagios.cfg without which Nagios never calls, or hears of no repair.
 pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
     let mut wrong = Vec::new();
     let is = |name: &str, value: &str| main.text(name) == Some(value);
@@ -210,7 +209,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
     ok_unless("nagios.cfg", ok, wrong, ServerFix::ChangeNagiosCfg)
 }
 
-/// Who opted in, with repairs that the policy has.
+/// Checks that some object opted in, with repairs that the policy has.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = objects.opted();
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);

@@ -124,7 +124,8 @@ pub fn check(
         }
         _ => {}
     }
-    let filled = |text: &str| text.replace("{kind}", kind.word()).replace("{KIND}", kind.prefix());
+    let prefix = kind.word().to_uppercase();
+    let filled = |text: &str| text.replace("{kind}", kind.word()).replace("{KIND}", &prefix);
     let missing = ARGUMENTS.iter().filter(|argument| !(argument.is_passed)(kind, call));
     missing
         .map(|&ArgumentCheck { level, code, text, fix, .. }| {
@@ -140,7 +141,8 @@ fn refused(kind: ObjectKind, arguments: &[String], why: &RefusedArguments) -> Li
         ObjectKind::Service => ObjectKind::Host,
     };
     let wanted = |kind: ObjectKind| {
-        ["STATE", "STATETYPE", "ATTEMPT"].map(|end| format!("${}{end}$", kind.prefix()))
+        let prefix = kind.word().to_uppercase();
+        ["STATE", "STATETYPE", "ATTEMPT"].map(|end| format!("${prefix}{end}$"))
     };
     let has = |kind| wanted(kind).iter().all(|word| arguments.contains(word));
     let positional = wanted(kind).map(|word| format!("'{word}'")).join(" ");

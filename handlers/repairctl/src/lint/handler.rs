@@ -20,15 +20,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// The prefix of its macros.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            ObjectKind::Host => "HOST",
-            ObjectKind::Service => "SERVICE",
-        }
-    }
-
-    /// The word for it.
+    /// The word for it; in capitals it begins the names of its macros.
     pub fn word(self) -> &'static str {
         match self {
             ObjectKind::Host => "host",
@@ -106,7 +98,7 @@ pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
     line.words.iter().any(|word| word.text.contains("handle_repair")).then_some(HandlerCall::Nested)
 }
 
-/// What handle_repair says against its arguments.
+/// Why handle_repair refuses its arguments.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RefusedArguments(String);

@@ -194,8 +194,8 @@ fn settles<'a>(
     })
 }
 
-/// Without `--max-attempts` the last SOFT before HARD is not known, if there are fewer SOFT attempts
-/// than the policy waits for.
+/// Without `--max-attempts` the last SOFT before HARD is not known, if there are fewer SOFT
+/// attempts than the policy waits for.
 fn last_soft(
     subject: &LintedObject<'_>,
     rules: &Rules,

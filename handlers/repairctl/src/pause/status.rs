@@ -1,5 +1,5 @@
-//! The state of all repairs: pauses, running jobs, use of the fleet's limits, open breakers, unknown
-//! outcomes.
+//! The state of all repairs: pauses, running jobs, use of the fleet's limits, open breakers,
+//! unknown outcomes.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

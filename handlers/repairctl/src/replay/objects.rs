@@ -38,7 +38,8 @@ pub struct ReplayedObject {
     pub last_change: Option<LoggedChange>,
     /// What the ledger would hold.
     pub ledger: SimulatedLedger,
-    /// Begin and end of a repair that is assumed to have ended the trouble which the log still shows.
+    /// Begin and end of a repair that is assumed to have ended the trouble which the log still
+    /// shows.
     pub healed: Option<(u64, u64)>,
     /// Begin, end and job of the last repair of any service of this host.
     pub busy: Option<(u64, u64, u64)>,

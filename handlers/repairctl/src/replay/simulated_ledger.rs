@@ -48,8 +48,8 @@ impl SimulatedLedger {
         self.refused.push_front(at);
     }
 
-    /// A gap of `healthy_for` ends an incident, after which its refusals do not count; repairs count
-    /// in their window as well.
+    /// A gap of `healthy_for` ends an incident, after which its refusals do not count; repairs
+    /// count in their window as well.
     fn forget(&mut self, now: u64, limits: &Limits) {
         let repaired = self.repairs.front().map(|repair| repair.ended);
         let last = repaired.max(self.refused.front().copied()).unwrap_or(now);

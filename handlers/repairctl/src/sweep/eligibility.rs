@@ -126,10 +126,10 @@ fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRe
 }
 
 impl MissedRepair {
-    /// The problem's identity for the event that the sweep offers: Nagios' own, so that its call and
-    /// the sweep's are one event, in any order. A job of unknown outcome has answered that one, and
-    /// Nagios' repetitions of it stay answered; the sweep's offer is another event, once for that
-    /// job.
+    /// The problem's identity for the event that the sweep offers: Nagios' own, so that its call
+    /// and the sweep's are one event, in any order. A job of unknown outcome has answered that one,
+    /// and Nagios' repetitions of it stay answered; the sweep's offer is another event, once for
+    /// that job.
     pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
         let known = (of_nagios != 0).then(|| of_nagios.to_string());
         match self {

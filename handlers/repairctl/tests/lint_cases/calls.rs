@@ -1,4 +1,4 @@
-//! The command and its line: what handle_repair is told.
+//! The command and its line: what Nagios passes to handle_repair.
 
 use super::{COMMANDS, Case, LINE, case};
 

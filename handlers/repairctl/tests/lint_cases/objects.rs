@@ -63,7 +63,8 @@ pub const CASES: &[Case] = &[
         &[(
             "status.dat",
             "",
-            "servicestatus {\n\thost_name=web1\n\tservice_description=HTTP\n\tmodified_attributes=1\n\tevent_handler_enabled=0\n\t_REPAIR=0;httpd\n\t}\n",
+            "servicestatus {\n\thost_name=web1\n\tservice_description=HTTP\n\
+             \tmodified_attributes=1\n\tevent_handler_enabled=0\n\t_REPAIR=0;httpd\n\t}\n",
         )],
         ("status.dat", "event_handler_enabled=0"),
         "error",

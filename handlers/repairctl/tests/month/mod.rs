@@ -21,7 +21,7 @@ pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
         random: 0x9e37_79b9_7f4a_7c15,
         later: BinaryHeap::new(),
     };
-    // One fault in so many seconds fills a month.
+    // One fault per step of this length fills a month.
     let pace = (31 * 24 * 3600 * 2000 / size.max(1)).clamp(1, 600);
     let mut day = 0;
     while month.written < size {
@@ -45,8 +45,8 @@ pub fn objects() -> String {
         for (n, name) in NAMES.iter().enumerate() {
             let repair = if n % 5 == 0 { "\t_REPAIR\thttpd\n" } else { "" };
             text += &format!(
-                "define service \
-                 {{\n\thost_name\tserver{host:04}\n\tservice_description\t{name}\n\tmax_check_attempts\t4\n{repair}\t}}\n"
+                "define service {{\n\thost_name\tserver{host:04}\n\
+                 \tservice_description\t{name}\n\tmax_check_attempts\t4\n{repair}\t}}\n"
             );
         }
     }

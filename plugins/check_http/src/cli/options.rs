@@ -1,4 +1,4 @@
-//! The options: every name, what it takes, and what the help says of it.
+//! The options: names, values and help texts.
 
 use std::ffi::OsString;
 

@@ -1,5 +1,4 @@
-//! A server that says what a test tells it to, on a socket of its own, and a program run against
-//! it.
+//! A scripted server on its own socket, and a program that runs against it.
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::ffi::OsStr;
@@ -9,20 +8,20 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a server does with a connection, step by step.
+/// One step of what a server does with a connection.
 #[derive(Clone)]
 pub enum Step {
     /// Reads the request, body included.
-    Hear,
-    /// Says this.
-    Say(Vec<u8>),
-    /// Says this for ever, or until nobody listens.
+    Receive,
+    /// Sends this.
+    Send(Vec<u8>),
+    /// Sends this again and again, until the client closes.
     Repeat(Vec<u8>),
-    /// Does nothing for so long.
+    /// Waits.
     Wait(Duration),
 }
 
-/// `PORT` in an answer or an argument stands for the server's port.
+/// Stands for the server's port in a response or an argument.
 const PORT: &str = "PORT";
 
 pub struct Server {
@@ -31,20 +30,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers the first connection with the first of `answers`, and so on; the last again and
-    /// again. Closes behind each.
+    /// Sends the first of `answers` on the first connection, and so on; the last one on all others.
+    /// Closes after each.
     pub fn answering<A: AsRef<[u8]>>(answers: &[A]) -> Server {
         Server::on("127.0.0.1", answers)
     }
 
-    /// The same, on another address.
+    /// Like `answering`, on another address.
     pub fn on<A: AsRef<[u8]>>(address: &str, answers: &[A]) -> Server {
         let steps =
-            answers.iter().map(|answer| vec![Step::Hear, Step::Say(answer.as_ref().to_vec())]);
+            answers.iter().map(|answer| vec![Step::Receive, Step::Send(answer.as_ref().to_vec())]);
         Server::listening(address, steps.collect())
     }
 
-    /// Does with each connection what its list says; with further ones what the last says.
+    /// Runs one list of steps per connection; the last one for all others.
     pub fn doing(lists: Vec<Vec<Step>>) -> Server {
         Server::listening("127.0.0.1", lists)
     }
@@ -53,19 +52,19 @@ impl Server {
         let listener = TcpListener::bind((address, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&requests);
+        let received = Arc::clone(&requests);
         std::thread::spawn(move || {
             for (count, connection) in listener.incoming().enumerate() {
                 let Ok(connection) = connection else { return };
                 let steps = lists[count.min(lists.len() - 1)].clone();
-                let heard = Arc::clone(&heard);
-                std::thread::spawn(move || serve(connection, &steps, &heard, port));
+                let requests = Arc::clone(&received);
+                std::thread::spawn(move || serve(connection, &steps, &requests, port));
             }
         });
         Server { port, requests }
     }
 
-    /// What was asked, as text, with the port masked.
+    /// The requests as text, with the port masked.
     pub fn requests(&self) -> Vec<String> {
         let port = self.port.to_string();
         let requests = self.requests.lock().unwrap();
@@ -89,12 +88,14 @@ fn with_port(text: &OsStr, port: &str) -> std::ffi::OsString {
     text.to_str().map_or_else(|| text.to_owned(), |text| text.replace(PORT, port).into())
 }
 
-fn serve(mut connection: TcpStream, steps: &[Step], heard: &Mutex<Vec<Vec<u8>>>, port: u16) {
+fn serve(mut connection: TcpStream, steps: &[Step], requests: &Mutex<Vec<Vec<u8>>>, port: u16) {
     connection.set_nodelay(true).unwrap();
     for step in steps {
         let done = match step {
-            Step::Hear => hear(&mut connection).map(|request| heard.lock().unwrap().push(request)),
-            Step::Say(bytes) => {
+            Step::Receive => {
+                receive(&mut connection).map(|request| requests.lock().unwrap().push(request))
+            }
+            Step::Send(bytes) => {
                 let short = bytes.len() < 65536;
                 let text = if short {
                     replaced(bytes, PORT.as_bytes(), port.to_string().as_bytes())
@@ -116,13 +117,13 @@ fn serve(mut connection: TcpStream, steps: &[Step], heard: &Mutex<Vec<Vec<u8>>>,
             return;
         }
     }
-    // What was not read would turn the end into a reset.
+    // Unread input would turn the close into a reset.
     let _ = connection.shutdown(std::net::Shutdown::Write);
     let _ = connection.set_read_timeout(Some(Duration::from_millis(200)));
     let _ = connection.read_to_end(&mut Vec::new());
 }
 
-fn hear(connection: &mut TcpStream) -> Option<Vec<u8>> {
+fn receive(connection: &mut TcpStream) -> Option<Vec<u8>> {
     let mut request = Vec::new();
     let mut piece = [0; 65536];
     loop {
@@ -160,20 +161,20 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 pub struct Run {
     /// Its exit code; `None` when a signal killed it.
     pub code: Option<i32>,
-    /// What it said, times masked.
+    /// Standard output, times masked.
     pub text: String,
-    /// What it said where Nagios does not look.
+    /// Standard error.
     pub stderr: String,
-    /// How long it took.
+    /// Duration.
     pub time: Duration,
 }
 
-/// Runs a program with the locale and the environment Nagios gives it: hardly any.
+/// Runs a program with Nagios' environment, which is almost empty.
 pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Run {
     run_reading(Stdio::null(), program, args)
 }
 
-/// The same, with this standard input.
+/// Like [`run`], with this standard input.
 pub fn run_reading<S: AsRef<OsStr>>(
     stdin: impl Into<Stdio>,
     program: impl AsRef<OsStr>,
@@ -195,7 +196,7 @@ pub fn run_reading<S: AsRef<OsStr>>(
     }
 }
 
-/// The text with every decimal number that is a measured time as `T`.
+/// Replaces every measured time by `T`.
 pub fn masked(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

@@ -31,7 +31,7 @@ pub fn pipe_from(other: Other<'_>) -> (PipeReader, Option<PipeWriter>) {
     (reader, None)
 }
 
-/// As the `<(...)` of a shell: a name for a pipe that every child inherits.
+/// The name of a pipe that every child inherits, like `<(...)` of a shell.
 pub fn substitution(reader: &PipeReader) -> String {
     fcntl_setfd(reader, FdFlags::empty()).unwrap();
     format!("/dev/fd/{}", reader.as_raw_fd())

@@ -11,7 +11,7 @@ use testkit::free_port;
 
 use super::support::{self, Run};
 
-/// A certificate that signs itself, and its key, in files that go with it.
+/// A self-signed certificate and its key, in files that are removed with it.
 pub struct Certificate {
     folder: tempfile::TempDir,
 }
@@ -43,7 +43,7 @@ impl Certificate {
         certificate
     }
 
-    /// One without extensions, which makes it of X.509 version 1 (with OpenSSL up to 3.1).
+    /// One without extensions, so of X.509 version 1 (with OpenSSL up to 3.1).
     pub fn bare(name: &str) -> Certificate {
         let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
         let config = certificate.file("config");
@@ -109,7 +109,7 @@ pub struct TlsServer {
 
 impl TlsServer {
     pub fn new(certificate: &Certificate, options: &[&str]) -> TlsServer {
-        // A port that is free now may be taken the next moment: then another is tried.
+        // A free port may be taken the next moment: then try another.
         for _ in 0..20 {
             let port = free_port();
             let mut child = Command::new("openssl")
@@ -137,7 +137,7 @@ impl TlsServer {
         panic!("no TLS server with {options:?}");
     }
 
-    /// A server that shows another certificate to who names it.
+    /// A server that sends another certificate to clients that name it.
     pub fn naming(certificate: &Certificate, name: &str, other: &Certificate) -> TlsServer {
         TlsServer::new(
             certificate,
@@ -145,7 +145,7 @@ impl TlsServer {
         )
     }
 
-    /// A server that answers a request for /page with these very words.
+    /// A server that responds to a request for /page with exactly this text.
     pub fn saying(certificate: &Certificate, answer: &str) -> TlsServer {
         std::fs::write(certificate.file("page"), answer).unwrap();
         TlsServer::new(certificate, &["-HTTP"])

@@ -1,4 +1,4 @@
-//! What a page is checked for.
+//! Checks of a response.
 
 use super::{Case, PAGE, quirk, with};
 

@@ -1,26 +1,26 @@
-//! The command lines and the answers they meet. A case that is meant to differ names its quirk, as
-//! in `tests/quirks.md`.
+//! Command lines and the server's responses. A case that is meant to differ names its quirk in
+//! `tests/quirks.md`.
 
-mod answers;
-mod asking;
 mod checks;
+mod command_lines;
 mod patterns;
 mod redirects;
+mod responses;
 
-/// One command line (behind `-I 127.0.0.1 -p PORT`, unless it begins with `alone`) and the answers
-/// it meets.
+/// One command line (after `-I 127.0.0.1 -p PORT`, unless it starts with `alone`) and the
+/// responses.
 pub struct Case {
-    /// The words.
+    /// Words of the command line.
     pub args: Vec<String>,
-    /// What each connection is answered.
+    /// Response on each connection.
     pub answers: Vec<Vec<u8>>,
-    /// The name of the difference it is there to show.
+    /// Name of the difference it shows, if it is meant to differ.
     pub quirk: Option<&'static str>,
 }
 
-/// A small page.
+/// A small response.
 const PAGE: &str = "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nhi";
-/// A page of several lines.
+/// A body of several lines.
 const LINES: &str = "HTTP/1.1 200 OK\r\nServer: x\r\n\r\nhi\nHI\na b\n\ncHi_x";
 
 fn case(args: &[&str], answers: &[&[u8]]) -> Case {
@@ -28,7 +28,7 @@ fn case(args: &[&str], answers: &[&[u8]]) -> Case {
     Case { args, answers: answers.iter().map(|answer| answer.to_vec()).collect(), quirk: None }
 }
 
-/// Words are separated by blanks; `_` stands for a blank inside one, `''` for an empty word.
+/// Splits at blanks; `_` becomes a blank, `''` an empty word.
 fn line(words: &str) -> Vec<String> {
     words
         .split(' ')
@@ -51,12 +51,12 @@ fn quirk(name: &'static str, mut cases: Vec<Case>) -> Vec<Case> {
 /// Every case.
 pub fn all() -> Vec<Case> {
     let parts = [
-        asking::requests(),
-        asking::places(),
-        asking::usage(),
-        answers::status_lines(),
-        answers::heads_and_bodies(),
-        answers::chunks(),
+        command_lines::requests(),
+        command_lines::targets(),
+        command_lines::usage(),
+        responses::status_lines(),
+        responses::heads_and_bodies(),
+        responses::chunks(),
         checks::page_checks(),
         checks::ages(),
         checks::limits(),

@@ -1,4 +1,4 @@
-//! Redirects, followed and not.
+//! Redirects.
 
 use super::{Case, PAGE, case, line, quirk, with};
 
@@ -60,7 +60,7 @@ pub fn redirects() -> Vec<Case> {
             ("slashes-in-a-location", "//localhost:PORT/x"),
             ("location-without-a-host", "http://"),
             ("location-without-a-host", "http://:PORT/"),
-            ("port-that-is-none", "http://localhost:PORT:1/"),
+            ("invalid-port", "http://localhost:PORT:1/"),
         ];
         for (name, location) in quirks {
             let before =
@@ -122,7 +122,7 @@ pub fn redirects() -> Vec<Case> {
         cases.push(case(&["-f", "sticky", "-H", "localhost", "-e", "302"], &answers));
         cases.push(case(&["-f", "warning"], &answers));
     }
-    // A path from the current folder leads nowhere else, again and again.
+    // A path relative to the current folder that leads to itself, again and again.
     for location in ["a", "x?y=z", "a/b:c", "*", "-"] {
         cases.extend(with(
             to(location).as_bytes(),
@@ -130,10 +130,10 @@ pub fn redirects() -> Vec<Case> {
         ));
     }
     cases.extend(with(to("a").as_bytes(), &["-f sticky -u /dir/page"]));
-    let circle: Vec<Vec<u8>> =
+    let cycle: Vec<Vec<u8>> =
         (0..40).map(|count| to(if count % 2 == 0 { "/a" } else { "/b" }).into_bytes()).collect();
     for words in ["-f follow", "-f sticky --max-redirs 2", "-f stickyport --max-redirs 20"] {
-        cases.push(Case { args: line(words), answers: circle.clone(), quirk: None });
+        cases.push(Case { args: line(words), answers: cycle.clone(), quirk: None });
     }
     cases.extend(with(
         to("/").as_bytes(),

@@ -1,4 +1,4 @@
-//! The command line: what is asked of whom, and what is no command line.
+//! Command lines: requests, targets, usage errors.
 
 use super::{Case, PAGE, quirk, with};
 
@@ -84,14 +84,14 @@ pub fn requests() -> Vec<Case> {
     );
     cases.extend(quirk("ipv6-host-header", with(PAGE.as_bytes(), &["-H ::1", "-H [::1]:99"])));
     cases.extend(quirk(
-        "port-that-is-none",
+        "invalid-port",
         with(PAGE.as_bytes(), &["-H h:abc", "-H h:65536", "-H [::1]x", "-H h:_80"]),
     ));
     cases.extend(quirk("details-below-the-result", with(PAGE.as_bytes(), &["-v", "-v -v -H h"])));
     cases
 }
 
-pub fn places() -> Vec<Case> {
+pub fn targets() -> Vec<Case> {
     with(
         PAGE.as_bytes(),
         &[
@@ -206,7 +206,7 @@ pub fn usage() -> Vec<Case> {
         ],
     );
     cases.extend(quirk(
-        "port-that-is-none",
+        "invalid-port",
         with(
             PAGE.as_bytes(),
             &["-p ''", "alone -I 127.0.0.1 -p 99999", "alone -I 127.0.0.1 -p 8_0"],
@@ -233,7 +233,7 @@ pub fn usage() -> Vec<Case> {
         with(PAGE.as_bytes(), &["-f x -f ok", "-t x -t 5", "-p x -p PORT"]),
     ));
     cases.extend(quirk(
-        "dashes-are-no-numbers",
+        "dashes-as-numbers",
         with(
             PAGE.as_bytes(),
             &["-t -", "-t --", "--max-redirs -", "--max-redirs 1-5", "alone -I 127.0.0.1 -p -"],

@@ -1,4 +1,4 @@
-//! Answers as servers give them, whole and broken.
+//! Responses, complete and broken.
 
 use super::{Case, PAGE, case, quirk, with};
 
@@ -201,7 +201,7 @@ pub fn chunks() -> Vec<Case> {
         cases.extend(with(answer.as_bytes(), &["-s hello_world", "-s hello"]));
     }
     cases.extend(with(format!("{head}5\r\nhello\r\n").as_bytes(), &["-N", "-N -B"]));
-    // What the status line says holds, whatever the body is.
+    // The status line counts even if the body is invalid.
     for status in [
         "HTTP/1.1 500 X",
         "HTTP/1.1 404 X",
@@ -213,7 +213,7 @@ pub fn chunks() -> Vec<Case> {
         let answer = format!("{status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
         cases.extend(with(answer.as_bytes(), &["", "-e 200", "-e 500"]));
     }
-    // A head that is cut off announces chunks that never come.
+    // A truncated head announces chunks that never come.
     for cut in ["", "\r\n", "\r\nA: b", "\r\nA: b\r\n", "\r\n\r"] {
         let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked{cut}");
         cases.extend(with(answer.as_bytes(), &["", "-N", "-e 200"]));
@@ -227,7 +227,7 @@ pub fn chunks() -> Vec<Case> {
         with(format!("{head}5 \r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"]),
     ));
     cases.extend(quirk(
-        "chunk-longer-than-said",
+        "chunk-longer-than-announced",
         with(format!("{head}5\r\nhelloXX0\r\n\r\n").as_bytes(), &[""]),
     ));
     for size in ["0x5", "+5"] {
