@@ -1,10 +1,10 @@
-//! `repairctl doctor`.
+//! The arguments of `repairctl doctor`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The words of the command.
+/// The arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 As root, run the checks as Nagios' user, with Nagios' HOME, PATH and ssh-agent:

@@ -1,9 +1,9 @@
-//! `repairctl history`.
+//! The arguments of `repairctl history`.
 
 use clap::{Args, ValueEnum};
 use ledger::{RepairOutcome, RepairState};
 
-/// The words of the command.
+/// The arguments of `history`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   What was repaired since yesterday?     repairctl history --since 1d

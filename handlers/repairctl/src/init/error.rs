@@ -7,7 +7,7 @@ use plugin_kit::{Problem, clean};
 
 use crate::gate_setup::GATE;
 
-/// Why `init` stops; what was made before stays.
+/// Why `init` stops. Everything it made before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// Another account than root called it.

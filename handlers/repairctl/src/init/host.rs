@@ -71,7 +71,7 @@ fn confirmed(host: &str, out: &mut Out) -> Result<bool, Problem> {
     Ok(answer.eq_ignore_ascii_case("yes"))
 }
 
-/// The gate that goes with this program, if it is on this server.
+/// Finds the gate of this version on this server.
 pub fn find_gate() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
@@ -88,8 +88,8 @@ fn read_gate() -> Result<Vec<u8>, InitError> {
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// The command that runs a shell as root there, with the admin's own ssh configuration and keys; it
-/// may ask for a password.
+/// Returns the command that runs a shell as root there, with the admin's own ssh configuration and
+/// keys; it may ask for a password.
 fn ssh_command(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, InitError> {
     let plain = |text: &str, more: &[char]| {
         let fine = |c: char| {
@@ -107,7 +107,7 @@ fn ssh_command(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>
     Ok(args.iter().chain(shell).map(|word| (*word).to_owned()).collect())
 }
 
-/// The command, run as the caller of sudo(8): root does not have their keys and known hosts.
+/// Returns the command, run as the caller of sudo(8): root does not have their keys.
 fn as_sudo_caller(argv: &[String]) -> Command {
     let mut words = argv.iter();
     let Some((uid, gid)) = sudo::caller() else {
@@ -151,7 +151,7 @@ fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<Str
     Ok((done, fingerprint))
 }
 
-/// The host writes this line, and what is found in it becomes part of a command to type here.
+/// Finds the fingerprint in a line of the host, which becomes part of a command to type here.
 fn fingerprint_in(line: &str) -> Option<String> {
     line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
 }

@@ -23,16 +23,15 @@ use args::{PauseArgs, ResumeArgs, StatusArgs};
 use status::RepairStatus;
 use text::{describe, scope, scope_of};
 
-/// A pause that was made.
+/// The result of `pause`.
 #[derive(Serialize, Deserialize)]
 pub struct PauseResult {
     paused: Paused,
     replaced: Option<Paused>,
-    /// Why it may pause nothing.
+    /// The reason why it may pause nothing.
     warning: Option<String>,
 }
 
-/// Stops repairs.
 impl Split for PauseArgs {
     type Data = PauseResult;
 
@@ -88,7 +87,6 @@ impl Split for PauseArgs {
     }
 }
 
-/// Lets them go on.
 impl Split for ResumeArgs {
     /// The pause that was ended, and those that still hold.
     type Data = (Option<Paused>, Vec<Paused>);
@@ -98,7 +96,7 @@ impl Split for ResumeArgs {
         scope(host, service)?;
         let now = SystemTime::now();
         let config = context.config()?;
-        // A ledger that is not there yet holds no pause, and resuming is no reason to make one.
+        // Before there is a ledger there is no pause, and resuming is not a reason to create one.
         if context.ledger(config)?.is_none() {
             return Ok((None, Vec::new()));
         }
@@ -126,7 +124,6 @@ impl Split for ResumeArgs {
     }
 }
 
-/// Says how it stands.
 impl Split for StatusArgs {
     type Data = RepairStatus;
 
@@ -154,7 +151,7 @@ impl Split for StatusArgs {
     }
 }
 
-/// When a pause of this span ends.
+/// Returns the end of a pause of this span.
 fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let Span(span) =
         span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;
@@ -164,7 +161,7 @@ fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     Ok(now + span)
 }
 
-/// A mistyped name pauses nothing: that must not be found out at night.
+/// Warns of a name that Nagios does not know: a mistyped name pauses nothing.
 fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
     let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
     match status_file::find(file, host, service) {

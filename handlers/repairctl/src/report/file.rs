@@ -13,7 +13,7 @@ use crate::sudo;
 /// Why a file is not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
-    /// A directory, a link or a device has its name.
+    /// A directory, a link or a device has this name.
     #[error("not a regular file; name another one")]
     NotRegular,
     /// Another account can change the directory, so root does not write there.
@@ -48,7 +48,7 @@ fn refused(why: safe_file::Error) -> ReplaceError {
     ReplaceError::Directory(why.into())
 }
 
-/// Where no other account can put a link in the way.
+/// Replaces the file in a directory where no other account can put a link.
 fn through(
     directory: &Directory,
     name: &OsStr,
@@ -67,7 +67,7 @@ fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {
     }
 }
 
-/// Mode 0644 less the umask.
+/// Replaces the file by its path; its mode is 0644 less the umask.
 fn by_name(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_else_is() {
+    fn replaces_regular_files_only() {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("page.html");
         replace(&to, b"one").unwrap();

@@ -12,7 +12,7 @@ const WIDTH: usize = 78;
 /// The longest bar, in columns.
 const BAR: u32 = 40;
 
-/// The report, line by line.
+/// Returns the lines of the report.
 pub fn lines(figures: &Figures) -> Vec<String> {
     let mut lines = vec![
         format!("REPAIRS IN {}", figures.periods.now.name.to_uppercase()),
@@ -153,7 +153,7 @@ fn escalated(figures: &Figures) -> Vec<String> {
     lines
 }
 
-/// Cut to a width, with a mark where something is missing.
+/// Cuts a text to a width; `~` marks that something is missing.
 fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         text.to_owned()

@@ -22,7 +22,7 @@ use crate::ui::question;
 use crate::ui::tone::Tone;
 use args::TrustArgs;
 
-/// The limit for all connections together; a host shows up to five keys.
+/// Time for all connections together; a host shows up to five keys.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The data from the network. The half that records reads everything else itself.
@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct HostKeyProbe {
     /// The address in Nagios' object cache; absent when it has no such host.
     address: Option<String>,
-    /// The keys that the host shows, as it sends them, or why there are none.
+    /// The keys that the host shows, as it sends them; or the error.
     keys: Result<Vec<Vec<u8>>, String>,
 }
 
@@ -142,13 +142,13 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
     Err(Problem::Usage(format!("'{shown}' is no fingerprint: {how}; nothing was recorded")))
 }
 
-/// The host as a repair reaches it. Keys are judged and recorded for this target, even when they
-/// are fetched from another address.
+/// Returns the route of a repair to the host. Keys are judged and recorded for this route, even
+/// when they are fetched from another address.
 fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<HostRoute, Problem> {
     Ok(context.config()?.routes.route(&args.host, args.address.as_deref().or(known)))
 }
 
-/// The place to fetch the host's keys from.
+/// Returns the route to fetch the host's keys by.
 fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     let mut place = target.clone();
     place.port = args.port.unwrap_or(place.port);
@@ -158,7 +158,7 @@ fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     place
 }
 
-/// The key with the wanted fingerprint, or the best one.
+/// Returns the key with the wanted fingerprint, or the best one.
 fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
@@ -174,12 +174,12 @@ fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-/// Kind and fingerprint, as ssh-keygen(1) prints them.
+/// Returns the type and the fingerprint, as ssh-keygen(1) prints them.
 fn in_short(key: &ShownKey) -> String {
     format!("{} {}", key.kind(), key.fingerprint())
 }
 
-/// The lines of known_hosts that the keys are in.
+/// Returns the lines of known_hosts that hold the keys.
 fn places(on_file: &RecordedHostKeys) -> String {
     on_file.places().collect::<Vec<_>>().join(", ")
 }

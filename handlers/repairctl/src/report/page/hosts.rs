@@ -1,5 +1,5 @@
-//! Repairs over time: all hosts together, and below, on the same time axis, the hosts with the most
-//! of them.
+//! Repairs over time: all hosts together and, below, on the same time axis, the hosts with the most
+//! repairs.
 
 use super::super::figures::{Figures, HostFigures};
 use super::super::format::{count, number};
@@ -13,7 +13,7 @@ const SHOWN: usize = 30;
 const WIDTH: f64 = 940.0;
 const LEFT: f64 = 180.0;
 const RIGHT: f64 = 130.0;
-/// The panel of all hosts.
+/// The upper edge of the panel of all hosts.
 const TOP: f64 = 18.0;
 const PANEL: f64 = 150.0;
 const AXIS: f64 = 34.0;
@@ -27,14 +27,14 @@ struct Scale {
 }
 
 impl Scale {
-    /// Room for every count.
+    /// Creates a scale with room for every count.
     fn whole(height: f64, counts: &[(u32, u32)]) -> Scale {
         let most = |side: fn(&(u32, u32)) -> u32| counts.iter().map(side).max().unwrap_or(0);
         Scale::new(height, most(|count| count.0), most(|count| count.1))
     }
 
-    /// Room for all but the few longest, which would make dashes of the others: those are cut, and
-    /// say their number.
+    /// Creates a scale with room for all but the few longest bars, which would make dashes of the
+    /// others. Those are cut, and show their number.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();
@@ -54,13 +54,13 @@ impl Scale {
         f64::from(self.up) * self.unit
     }
 
-    /// The length of a bar; even the smallest one can be seen.
+    /// Returns the length of a bar; even the shortest one can be seen.
     fn length(&self, n: u32, longest: u32) -> f64 {
         if n == 0 { 0.0 } else { (f64::from(n.min(longest)) * self.unit).max(1.5) }
     }
 }
 
-/// The chart with its legend.
+/// Draws the chart with its legend.
 pub fn chart(figures: &Figures) -> String {
     let shown: Vec<&HostFigures> = figures.hosts.iter().take(SHOWN).collect();
     #[allow(clippy::cast_precision_loss, reason = "a few rows")]
@@ -101,8 +101,8 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     };
     format!(
         "Repairs per {unit}. {} healed, above the line</span> \
-         {} handed to people, below it</span><br>The rows of the hosts share one scale: the longest \
-         bars are {} and {}, and one that is cut says its number.{rest}",
+         {} handed to people, below it</span><br>The rows of the hosts share one scale: \
+         the longest bars are {} and {}, and one that is cut says its number.{rest}",
         key("healed"),
         key("handed"),
         count(scale.up, "healed fault"),
@@ -110,7 +110,7 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     )
 }
 
-/// Where a part begins, and how wide it is.
+/// Returns the left edge and the width of a part.
 #[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
 fn place(n: usize, of: usize) -> (f64, f64) {
     let step = (WIDTH - LEFT - RIGHT) / of.max(1) as f64;
@@ -184,7 +184,7 @@ fn bars(
     }
 }
 
-/// Between the panel and the rows, with marks down to the last row.
+/// Draws the axis between the panel and the rows, with marks down to the last row.
 fn time_axis(chart: &mut Chart, parts: &[Part], bottom: f64) {
     let y = TOP + PANEL;
     for (n, part) in parts.iter().enumerate().filter(|(_, part)| !part.tick.is_empty()) {

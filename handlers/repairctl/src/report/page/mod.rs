@@ -1,5 +1,5 @@
-//! The report as one page: no script, no network, nothing beside it. Charts are SVG within it, and
-//! each of their numbers stands in a table as well.
+//! The report as one page without scripts, network access or other files. Charts are SVG in the
+//! page, and each of their numbers is in a table as well.
 
 mod hosts;
 mod html;
@@ -14,7 +14,7 @@ use super::format::{change, count, number, percent, span_or_dash};
 use crate::ui::time;
 use html::escape;
 
-/// The whole page.
+/// Returns the whole page.
 pub fn page(figures: &Figures) -> String {
     let title = format!("Repairs in {}", escape(&figures.periods.now.name));
     let body: String = match figures.is_empty() {
@@ -67,7 +67,7 @@ fn section(title: &str, body: &str) -> String {
     format!("<section>\n<h2>{title}</h2>\n{body}</section>\n")
 }
 
-/// The month in three sentences.
+/// Returns the period in three sentences.
 fn lead(figures: &Figures) -> String {
     let now = &figures.now;
     let mut text = String::new();
@@ -96,7 +96,7 @@ fn were(n: u32) -> String {
     format!("{} {}", number(n), if n == 1 { "was" } else { "were" })
 }
 
-/// The headline numbers, each with what it was before.
+/// Returns the headline numbers, each with its value before.
 fn tiles(figures: &Figures) -> String {
     let (now, before) = (&figures.now, &figures.before);
     let counted = |n: u32, b: u32| {

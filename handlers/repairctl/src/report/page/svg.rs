@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// A chart that is being drawn. Coordinates are CSS pixels from its upper left corner.
+/// A chart. Coordinates are CSS pixels from its upper left corner.
 pub struct Chart {
     width: f64,
     height: f64,
@@ -11,7 +11,7 @@ pub struct Chart {
     shapes: String,
 }
 
-/// Which end of a text is at its place.
+/// The part of a text that is at its coordinates.
 #[derive(Clone, Copy)]
 pub enum Anchor {
     /// Its beginning.
@@ -33,7 +33,7 @@ impl Anchor {
 }
 
 impl Chart {
-    /// An empty one. `name` and `about` are what a screen reader says of it; both are HTML.
+    /// Creates an empty chart. A screen reader reads `name` and `about`; both are HTML.
     pub fn new(
         width: f64,
         height: f64,
@@ -43,7 +43,7 @@ impl Chart {
         Chart { width, height, name: name.into(), about: about.into(), shapes: String::new() }
     }
 
-    /// A filled rectangle, with what the mouse finds on it.
+    /// Draws a filled rectangle; the mouse shows its title.
     pub fn bar(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
@@ -52,7 +52,7 @@ impl Chart {
         );
     }
 
-    /// A straight line.
+    /// Draws a straight line.
     pub fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         let _ = writeln!(
             self.shapes,
@@ -60,7 +60,7 @@ impl Chart {
         );
     }
 
-    /// A dot, with what the mouse finds on it.
+    /// Draws a dot; the mouse shows its title.
     pub fn dot(&mut self, class: &str, x: f64, y: f64, radius: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
@@ -69,7 +69,7 @@ impl Chart {
         );
     }
 
-    /// Text, which is HTML.
+    /// Draws a text, which is HTML.
     pub fn text(&mut self, class: &str, anchor: Anchor, x: f64, y: f64, text: &str) {
         let anchor = anchor.as_str();
         let _ = writeln!(
@@ -79,7 +79,7 @@ impl Chart {
         );
     }
 
-    /// The chart with its caption, which is HTML. Where the screen is narrow it is moved sideways,
+    /// Returns the chart with its caption, which is HTML. On a narrow screen it scrolls sideways,
     /// by keyboard as well.
     pub fn figure(self, caption: &str) -> String {
         let Chart { width, height, name, about, shapes } = self;
@@ -93,7 +93,7 @@ impl Chart {
     }
 }
 
-/// Round numbers from 0 to at least `most`, at most about five of them.
+/// Returns up to about five round numbers from 0 to at least `most`.
 pub fn ticks(most: u32) -> Vec<u32> {
     let steps = (0..9).flat_map(|power| [1, 2, 5].map(|n| n * 10_u32.pow(power)));
     let step = steps.into_iter().find(|step| most.div_ceil(*step) <= 4).unwrap_or(u32::MAX);
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_have_few_round_numbers() {
+    fn draws_few_round_numbers_on_axes() {
         assert_eq!(ticks(1), [0, 1]);
         assert_eq!(ticks(7), [0, 2, 4, 6, 8]);
         assert_eq!(ticks(198), [0, 50, 100, 150, 200]);

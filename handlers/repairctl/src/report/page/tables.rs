@@ -8,8 +8,8 @@ use super::html::{escape, shorten};
 use crate::object::Object;
 use crate::ui::time;
 
-/// A table: a caption, headings, and rows of HTML cells. Headings that begin with `#` are of
-/// numbers, those with `@` of times.
+/// Returns a table of HTML cells. Headings that start with `#` are of numbers, those with `@` of
+/// times.
 fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let class = |n: usize| match headings.get(n).and_then(|heading| heading.chars().next()) {
         Some('#') => " class=\"n\"",
@@ -42,7 +42,7 @@ fn folded(title: &str, body: &str) -> String {
     format!("<details>\n<summary>{title}</summary>\n{body}</details>\n")
 }
 
-/// A bar in a cell, whose length is the share of `n` in `most`; the number is in another cell.
+/// Returns a bar for a cell, as long as the share of `n` in `most`; another cell has the number.
 fn bar(class: &str, n: u32, most: u32) -> String {
     let length = 100.0 * f64::from(n) / f64::from(most.max(1));
     format!(
@@ -51,7 +51,7 @@ fn bar(class: &str, n: u32, most: u32) -> String {
     )
 }
 
-/// Every part of the period.
+/// Returns the table of the parts of the period.
 pub fn parts(figures: &Figures) -> String {
     let unit = figures.parts.unit;
     let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, counts)| {
@@ -70,7 +70,7 @@ pub fn parts(figures: &Figures) -> String {
     )
 }
 
-/// Every host.
+/// Returns the table of the hosts.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.hosts.iter().map(|host| {
         let numbers =
@@ -85,7 +85,7 @@ pub fn hosts(figures: &Figures) -> String {
     )
 }
 
-/// The objects that caused the most work.
+/// Returns the table of the objects that caused the most work.
 pub fn offenders(figures: &Figures) -> String {
     let worst = || figures.objects.iter().take(15);
     let most = worst().map(|object| object.sum.repairs()).max().unwrap_or(1);
@@ -109,7 +109,7 @@ pub fn offenders(figures: &Figures) -> String {
     table("Most handed to people or soon back, then most repaired", &headings, rows)
 }
 
-/// The reasons of refusals.
+/// Returns the table of the reasons of refusals.
 pub fn reasons(figures: &Figures) -> String {
     let most = figures.reasons.first().map_or(1, |reason| reason.1);
     let rows = figures.reasons.iter().filter(|(_, now, _)| *now > 0).map(|(why, now, before)| {
@@ -126,7 +126,7 @@ pub fn reasons(figures: &Figures) -> String {
     table(&all, &["Reason", "", "#Now", "#Before", "#Change"], rows)
 }
 
-/// The objects whose breaker refused repairs.
+/// Returns the table of the objects whose breaker refused repairs.
 pub fn stopped(figures: &Figures) -> String {
     if figures.stopped.is_empty() {
         return "<p>Nothing: no breaker refused a repair.</p>\n".into();
@@ -149,7 +149,7 @@ pub fn stopped(figures: &Figures) -> String {
     table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 
-/// The newest repairs that were escalated.
+/// Returns the table of the newest repairs that were escalated.
 pub fn escalated(figures: &Figures) -> String {
     const LISTED: usize = 25;
     let all = figures.escalated.len();
