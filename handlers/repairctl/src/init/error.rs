@@ -48,7 +48,7 @@ pub enum InitError {
     ReadGate { path: PathBuf, why: io::Error },
     /// The user's name or the address could pass for something else on a command line.
     #[error(
-        "'{}@{}' cannot be logged in to: that is no account and address",
+        "'{}@{}' cannot be logged in to: that is not an account and an address",
         clean(.user), clean(.address)
     )]
     BadLogin { user: String, address: String },

@@ -129,8 +129,8 @@ fn print_script(context: &Context, repairs: &str, out: &mut Out) {
     let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \
-        mode 755 (one static file, \
-         whatever the distribution); then as root there:\n",
+        mode 755 (one static file \
+         for any distribution); then as root there:\n",
         here.display(),
         gate_setup::GATE
     ));

@@ -13,7 +13,7 @@ pub enum BadRecipe {
     #[error(transparent)]
     Name(#[from] BadName),
     /// The name of the unit is not valid.
-    #[error("'{}' is no name of a systemd unit", plugin_kit::clean(.0))]
+    #[error("'{}' is not the name of a systemd unit", plugin_kit::clean(.0))]
     Unit(String),
     /// No check is known for the repair or its unit.
     #[error(

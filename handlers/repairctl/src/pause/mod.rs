@@ -156,7 +156,7 @@ fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let Span(span) =
         span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;
     if span.is_zero() {
-        return Err(Problem::Usage("--for is no time at all; nothing was paused".into()));
+        return Err(Problem::Usage("--for is zero; nothing was paused".into()));
     }
     Ok(now + span)
 }

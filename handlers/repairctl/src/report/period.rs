@@ -13,7 +13,7 @@ use crate::ui::time::{self, BadTime};
 #[derive(Debug, thiserror::Error)]
 pub enum BadPeriod {
     /// Not a year and a month.
-    #[error("'{}' is no month: write it like 2026-11", .0.escape_debug())]
+    #[error("'{}' is not a month: write it like 2026-11", .0.escape_debug())]
     NoMonth(String),
     /// A month of the future.
     #[error("{} has not begun yet", .0.strftime("%B %Y"))]

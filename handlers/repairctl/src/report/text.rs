@@ -49,14 +49,14 @@ fn headline(figures: &Figures) -> Vec<String> {
             percent(before.healed_share()),
             String::new(),
         ),
-        counted("handed to people", now.escalated(), before.escalated()),
-        counted("healed, but soon back", now.relapsed, before.relapsed),
+        counted("escalated", now.escalated(), before.escalated()),
+        counted("healed, but relapsed", now.relapsed, before.relapsed),
         counted("pages saved (1)", now.pages_saved, before.pages_saved),
         counted("refused", now.refused, before.refused),
         row("half of the healings within", median, before_median, String::new()),
         String::new(),
         format!("  before: {}", figures.periods.before.name),
-        "  (1) healed while SOFT, which Nagios tells nobody of, and not soon back".into(),
+        "  (1) healed while SOFT, which Nagios tells nobody of, and not relapsed".into(),
     ]
 }
 
@@ -94,15 +94,15 @@ fn offenders(figures: &Figures) -> Vec<String> {
     }
     let mut lines = section("Worst offenders");
     lines.push(format!(
-        "  {:<36}{:>8}{:>8}{:>8}{:>6}{:>8}",
-        "", "repairs", "healed", "handed", "back", "refused"
+        "  {:<32}{:>8}{:>8}{:>10}{:>9}{:>8}",
+        "", "repairs", "healed", "escalated", "relapsed", "refused"
     ));
     for worst in figures.objects.iter().take(10) {
         let name = Object { host: &worst.host, service: worst.service.as_deref() }.to_string();
         let sum = &worst.sum;
         lines.push(format!(
-            "  {:<36}{:>8}{:>8}{:>8}{:>6}{:>8}",
-            fit(&name, 35),
+            "  {:<32}{:>8}{:>8}{:>10}{:>9}{:>8}",
+            fit(&name, 31),
             sum.repairs(),
             sum.healed,
             sum.escalated(),
@@ -134,8 +134,7 @@ fn escalated(figures: &Figures) -> Vec<String> {
         return Vec::new();
     }
     const LISTED: usize = 20;
-    let mut lines =
-        section(&format!("{} handed to people", count(figures.escalated.len(), "repair")));
+    let mut lines = section(&count(figures.escalated.len(), "escalated repair"));
     for record in figures.escalated.iter().take(LISTED) {
         let text = format!(
             "  {}  {:<13}  {}",

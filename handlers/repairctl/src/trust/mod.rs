@@ -139,7 +139,7 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
     let shown = plugin_kit::clean(text);
     let how = "write it as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it on the \
                host: SHA256:...";
-    Err(Problem::Usage(format!("'{shown}' is no fingerprint: {how}; nothing was recorded")))
+    Err(Problem::Usage(format!("'{shown}' is not a fingerprint: {how}; nothing was recorded")))
 }
 
 /// Returns the route of a repair to the host. Keys are judged and recorded for this route, even
@@ -196,7 +196,7 @@ fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, o
     out.line(format!("  on file  {} ({})", on_file.describe(), places(on_file)));
     out.line(format!("  shown    {}", in_short(key)));
     out.line(format!(
-        "Either the host was reinstalled, or somebody stands between it and you. Ask whoever runs \
+        "Either the host was reinstalled, or somebody stands between it and you. Ask anyone who runs \
          it, compare the\n\
          fingerprint there (ssh-keygen -lf {file}), and only then: repairctl trust {host} --replace"
     ));

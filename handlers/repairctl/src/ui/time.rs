@@ -12,7 +12,7 @@ use policy_file::Span;
 /// A text that [`read`] does not take for a time.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "'{}' is no time: write how long ago (90m, 7d), a date (2026-11-01) or \"2026-11-01 14:30\"",
+    "'{}' is not a time: write how long ago (90m, 7d), a date (2026-11-01) or \"2026-11-01 14:30\"",
     .0.escape_debug()
 )]
 pub struct BadTime(String);

@@ -66,7 +66,7 @@ pub fn chart(figures: &Figures) -> String {
     #[allow(clippy::cast_precision_loss, reason = "a few rows")]
     let height = TOP + PANEL + AXIS + shown.len() as f64 * ROW + 12.0;
     let name = format!("Repairs per {} and host", figures.parts.unit);
-    let about = "Bars above a line are healed faults, bars below it those handed to people. The \
+    let about = "Bars above a line are healed faults, bars below it escalated ones. The \
                  tables below have every number.";
     let mut chart = Chart::new(WIDTH, height, name, about);
     all_hosts(&mut chart, figures);
@@ -101,12 +101,12 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     };
     format!(
         "Repairs per {unit}. {} healed, above the line</span> \
-         {} handed to people, below it</span><br>The rows of the hosts share one scale: \
+         {} escalated, below it</span><br>The rows of the hosts share one scale: \
          the longest bars are {} and {}, and one that is cut says its number.{rest}",
         key("healed"),
-        key("handed"),
+        key("escalated"),
         count(scale.up, "healed fault"),
-        count(scale.down, "repair") + " handed to people",
+        count(scale.down, "escalated repair"),
     )
 }
 
@@ -153,8 +153,7 @@ fn bars(
     for (n, ((healed, escalated), part)) in counts.iter().zip(parts).enumerate() {
         let (x, step) = place(n, counts.len());
         let (x, width) = (x + step * 0.12, (step * 0.76).max(1.0));
-        let title =
-            || format!("{whose}, {}: {healed} healed, {escalated} handed to people", part.name);
+        let title = || format!("{whose}, {}: {healed} healed, {escalated} escalated", part.name);
         if *healed > 0 {
             let length = scale.length(*healed, scale.up);
             chart.bar("healed", x, baseline - length, width, length, &title());
@@ -170,7 +169,7 @@ fn bars(
         }
         if *escalated > 0 {
             let length = scale.length(*escalated, scale.down);
-            chart.bar("handed", x, baseline + 1.0, width, length, &title());
+            chart.bar("escalated", x, baseline + 1.0, width, length, &title());
             if *escalated > scale.down {
                 chart.text(
                     "cut",
@@ -192,7 +191,7 @@ fn time_axis(chart: &mut Chart, parts: &[Part], bottom: f64) {
         chart.text("tick", Anchor::Middle, x + step / 2.0, y + 20.0, &part.tick);
         chart.line("mark", (x + step / 2.0, y + 25.0), (x + step / 2.0, bottom));
     }
-    chart.text("tick", Anchor::Start, WIDTH - RIGHT + 12.0, y + 20.0, "healed / handed");
+    chart.text("tick", Anchor::Start, WIDTH - RIGHT + 12.0, y + 20.0, "healed / escalated");
 }
 
 fn row(chart: &mut Chart, host: &HostFigures, parts: &[Part], scale: &Scale, y: f64) {

@@ -58,7 +58,7 @@ fn sections(figures: &Figures) -> Vec<String> {
         sections.push(section("What the breaker stopped", &tables::stopped(figures)));
     }
     if !figures.escalated.is_empty() {
-        sections.push(section("Handed to people", &tables::escalated(figures)));
+        sections.push(section("Escalated", &tables::escalated(figures)));
     }
     sections
 }
@@ -87,7 +87,7 @@ fn lead(figures: &Figures) -> String {
         );
     }
     if now.escalated() > 0 {
-        let _ = write!(text, " {} handed to people.", were(now.escalated()));
+        let _ = write!(text, " {} escalated.", were(now.escalated()));
     }
     format!("<p class=\"lead\">{text}</p>\n")
 }
@@ -131,11 +131,11 @@ fn tiles(figures: &Figures) -> String {
     let tiles = [
         tile("Repairs started", counted(now.repairs(), before.repairs()), &running(now.running)),
         tile("Healed", counted(now.healed, before.healed), &healed),
-        tile("Handed to people", counted(now.escalated(), before.escalated()), &escalated),
+        tile("Escalated", counted(now.escalated(), before.escalated()), &escalated),
         tile(
             "Pages saved",
             counted(now.pages_saved, before.pages_saved),
-            &format!("{} more were soon back", number(now.relapsed)),
+            &format!("{} more relapsed", number(now.relapsed)),
         ),
         tile("Refused", counted(now.refused, before.refused), "nothing was run"),
         tile("Median time to heal", medians, &slow),

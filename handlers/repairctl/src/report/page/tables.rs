@@ -63,7 +63,7 @@ pub fn parts(figures: &Figures) -> String {
             .collect()
     });
     let headings =
-        ["@From", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Median time to heal"];
+        ["@From", "#Repairs", "#Healed", "#Escalated", "#Relapsed", "#Median time to heal"];
     folded(
         &format!("Every {unit} as a table"),
         &table(&format!("Repairs per {unit}"), &headings, rows),
@@ -78,7 +78,7 @@ pub fn hosts(figures: &Figures) -> String {
                 .map(number);
         std::iter::once(escape(&host.host)).chain(numbers).collect()
     });
-    let headings = ["Host", "#Repairs", "#Healed", "#Handed to people", "#Soon back"];
+    let headings = ["Host", "#Repairs", "#Healed", "#Escalated", "#Relapsed"];
     folded(
         &format!("{} as a table", count(figures.hosts.len(), "host")),
         &table("Repairs per host", &headings, rows),
@@ -92,21 +92,21 @@ pub fn offenders(figures: &Figures) -> String {
     let rows = worst().map(|object| {
         let sum = &object.sum;
         let name = Object { host: &object.host, service: object.service.as_deref() }.to_string();
-        let bars = bar("healed", sum.healed, most) + &bar("handed", sum.escalated(), most);
+        let bars = bar("healed", sum.healed, most) + &bar("escalated", sum.escalated(), most);
         let numbers =
             [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused].map(number);
         [shorten(&name, 60), bars].into_iter().chain(numbers).collect()
     });
     let headings = [
         "Object",
-        "Healed, and handed to people below",
+        "Healed, and escalated below",
         "#Repairs",
         "#Healed",
-        "#Handed to people",
-        "#Soon back",
+        "#Escalated",
+        "#Relapsed",
         "#Refused",
     ];
-    table("Most handed to people or soon back, then most repaired", &headings, rows)
+    table("Most escalated or relapsed, then most repaired", &headings, rows)
 }
 
 /// Returns the table of the reasons of refusals.
