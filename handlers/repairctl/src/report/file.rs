@@ -8,10 +8,12 @@ use std::path::Path;
 
 use safe_file::Directory;
 
+use crate::sudo;
+
 /// Why a file is not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
-    /// A directory, a link or a device has its name.
+    /// A directory, a link or a device has this name.
     #[error("not a regular file; name another one")]
     NotRegular,
     /// Another account can change the directory, so root does not write there.
@@ -30,7 +32,7 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     }
     let directory = to.parent().unwrap_or(&to);
     let name = to.file_name().unwrap_or_default();
-    match (Directory::open(directory), caller_of_sudo()) {
+    match (Directory::open(directory), sudo::caller().filter(|(_, gid)| *gid != 0)) {
         // The caller of sudo gains nothing where they can write themselves.
         (Err(_), Some(caller)) => through(
             &Directory::open_for(directory, caller.0).map_err(refused)?,
@@ -42,17 +44,11 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     }
 }
 
-/// User and group of the person behind sudo(8).
-fn caller_of_sudo() -> Option<(u32, u32)> {
-    let number = |name| std::env::var(name).ok()?.parse().ok().filter(|id| *id != 0);
-    Some((number("SUDO_UID")?, number("SUDO_GID")?))
-}
-
 fn refused(why: safe_file::Error) -> ReplaceError {
     ReplaceError::Directory(why.into())
 }
 
-/// Where no other account can put a link in the way.
+/// Replaces the file in a directory where no other account can put a link.
 fn through(
     directory: &Directory,
     name: &OsStr,
@@ -71,7 +67,7 @@ fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {
     }
 }
 
-/// Mode 0644 less the umask.
+/// Replaces the file by its path; its mode is 0644 less the umask.
 fn by_name(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));
@@ -86,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_else_is() {
+    fn replaces_regular_files_only() {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("page.html");
         replace(&to, b"one").unwrap();

@@ -1,4 +1,4 @@
-//! `repairctl report`: what was repaired in a month, for people who were asleep.
+//! `repairctl report`: the repairs of a month, as a page or a mail.
 
 pub mod args;
 mod figures;
@@ -32,7 +32,7 @@ struct PageError {
 }
 
 impl Split for ReportArgs {
-    /// What is on record of the period, and of the one before it.
+    /// The records of the period, and of the one before it.
     type Data = (PeriodRecord, PeriodRecord);
 
     fn collect(&self, context: &Context) -> Result<(PeriodRecord, PeriodRecord), Problem> {
@@ -88,7 +88,7 @@ fn read(
     })
 }
 
-/// The policy's, or the default of a repair that the policy no longer has.
+/// Returns the policy's limit, or the default for a repair that the policy no longer has.
 fn relapse(record: &Record, config: &Config) -> Duration {
     let rules = record.repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(|| Limits::default().relapse, |rules| rules.limits.relapse)

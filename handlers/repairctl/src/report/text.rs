@@ -9,10 +9,10 @@ use crate::object::Object;
 use crate::ui::time;
 
 const WIDTH: usize = 78;
-/// How much of a bar a line has room for.
+/// The longest bar, in columns.
 const BAR: u32 = 40;
 
-/// The report, line by line.
+/// Returns the lines of the report.
 pub fn lines(figures: &Figures) -> Vec<String> {
     let mut lines = vec![
         format!("REPAIRS IN {}", figures.periods.now.name.to_uppercase()),
@@ -49,7 +49,7 @@ fn headline(figures: &Figures) -> Vec<String> {
             percent(before.healed_share()),
             String::new(),
         ),
-        counted("handed to people", now.escalated(), before.escalated()),
+        counted("escalated", now.escalated(), before.escalated()),
         counted("healed, but relapsed", now.relapsed, before.relapsed),
         counted("pages saved (1)", now.pages_saved, before.pages_saved),
         counted("refused", now.refused, before.refused),
@@ -94,15 +94,15 @@ fn offenders(figures: &Figures) -> Vec<String> {
     }
     let mut lines = section("Worst offenders");
     lines.push(format!(
-        "  {:<36}{:>8}{:>8}{:>8}{:>6}{:>8}",
-        "", "repairs", "healed", "handed", "back", "refused"
+        "  {:<32}{:>8}{:>8}{:>10}{:>9}{:>8}",
+        "", "repairs", "healed", "escalated", "relapsed", "refused"
     ));
     for worst in figures.objects.iter().take(10) {
         let name = Object { host: &worst.host, service: worst.service.as_deref() }.to_string();
         let sum = &worst.sum;
         lines.push(format!(
-            "  {:<36}{:>8}{:>8}{:>8}{:>6}{:>8}",
-            fit(&name, 35),
+            "  {:<32}{:>8}{:>8}{:>10}{:>9}{:>8}",
+            fit(&name, 31),
             sum.repairs(),
             sum.healed,
             sum.escalated(),
@@ -134,8 +134,7 @@ fn escalated(figures: &Figures) -> Vec<String> {
         return Vec::new();
     }
     const LISTED: usize = 20;
-    let all = u32::try_from(figures.escalated.len()).unwrap_or(u32::MAX);
-    let mut lines = section(&format!("{} handed to people", count(all, "repair")));
+    let mut lines = section(&count(figures.escalated.len(), "escalated repair"));
     for record in figures.escalated.iter().take(LISTED) {
         let text = format!(
             "  {}  {:<13}  {}",
@@ -153,7 +152,7 @@ fn escalated(figures: &Figures) -> Vec<String> {
     lines
 }
 
-/// Cut to a width, with a mark where something is missing.
+/// Cuts a text to a width; `~` marks that something is missing.
 fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         text.to_owned()

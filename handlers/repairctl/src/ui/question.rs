@@ -1,16 +1,16 @@
-//! Asking the person at the terminal. Nobody else is asked: without a terminal there is no answer.
+//! Asks the person at the terminal. Without a terminal there is no answer.
 
 use std::io::{self, BufRead, IsTerminal};
 
 use plugin_kit::Out;
 
-/// Whether somebody can be asked.
+/// Whether there is a terminal.
 pub fn possible() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Shows what was written so far and the question, and reads one line. No line, as after Ctrl-D, is
-/// no answer.
+/// Shows the output so far and the question, and reads one line. Without a line, as after Ctrl-D,
+/// the answer is empty.
 pub fn ask(question: &str, out: &mut Out) -> String {
     out.bytes(question.as_bytes());
     out.bytes(b" ");

@@ -1,6 +1,6 @@
 //! Texts as HTML.
 
-/// A text from outside as HTML, cleaned of characters that could disguise it.
+/// Returns a text from outside as HTML, cleaned of characters that could disguise it.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in plugin_kit::clean(text).chars() {
@@ -16,7 +16,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// The same, cut to at most `length` characters.
+/// Returns the same, cut to at most `length` characters.
 pub fn shorten(text: &str, length: usize) -> String {
     match text.chars().count() > length {
         true => escape(&text.chars().take(length - 1).chain(['…']).collect::<String>()),
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_is_markup() {
+    fn escapes_markup() {
         assert_eq!(escape("<script>\"'&\n\u{202e}"), "&lt;script&gt;&quot;&#39;&amp;  ");
         assert_eq!(shorten("<<<<", 3), "&lt;&lt;…");
     }

@@ -1,5 +1,5 @@
-//! The report as one page: no script, no network, nothing beside it. Charts are SVG within it, and
-//! each of their numbers stands in a table as well.
+//! The report as one page without scripts, network access or other files. Charts are SVG in the
+//! page, and each of their numbers is in a table as well.
 
 mod hosts;
 mod html;
@@ -14,7 +14,7 @@ use super::format::{change, count, number, percent, span_or_dash};
 use crate::ui::time;
 use html::escape;
 
-/// The whole page.
+/// Returns the whole page.
 pub fn page(figures: &Figures) -> String {
     let title = format!("Repairs in {}", escape(&figures.periods.now.name));
     let body: String = match figures.is_empty() {
@@ -23,7 +23,7 @@ pub fn page(figures: &Figures) -> String {
     };
     let made = time::shown(figures.made);
     let before = escape(&figures.periods.before.name);
-    // Whatever a hostile name might smuggle in, the browser loads and runs nothing.
+    // Even if a hostile name were markup, the browser would load and run nothing.
     let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -58,7 +58,7 @@ fn sections(figures: &Figures) -> Vec<String> {
         sections.push(section("What the breaker stopped", &tables::stopped(figures)));
     }
     if !figures.escalated.is_empty() {
-        sections.push(section("Handed to people", &tables::escalated(figures)));
+        sections.push(section("Escalated", &tables::escalated(figures)));
     }
     sections
 }
@@ -67,15 +67,15 @@ fn section(title: &str, body: &str) -> String {
     format!("<section>\n<h2>{title}</h2>\n{body}</section>\n")
 }
 
-/// The month in three sentences.
+/// Returns the period in three sentences.
 fn lead(figures: &Figures) -> String {
     let now = &figures.now;
     let mut text = String::new();
     match now.repairs() {
         0 => text.push_str("Nothing was repaired."),
         repairs => {
-            let hosts = u32::try_from(figures.hosts.len()).unwrap_or(u32::MAX);
-            let _ = write!(text, "{} on {}.", count(repairs, "repair"), count(hosts, "host"));
+            let hosts = count(figures.hosts.len(), "host");
+            let _ = write!(text, "{} on {hosts}.", count(repairs, "repair"));
         }
     }
     if let (Some(share), Some(median)) = (now.healed_share(), now.percentile(0.5)) {
@@ -87,7 +87,7 @@ fn lead(figures: &Figures) -> String {
         );
     }
     if now.escalated() > 0 {
-        let _ = write!(text, " {} handed to people.", were(now.escalated()));
+        let _ = write!(text, " {} escalated.", were(now.escalated()));
     }
     format!("<p class=\"lead\">{text}</p>\n")
 }
@@ -96,7 +96,7 @@ fn were(n: u32) -> String {
     format!("{} {}", number(n), if n == 1 { "was" } else { "were" })
 }
 
-/// The headline numbers, each with what it was before.
+/// Returns the headline numbers, each with its value before.
 fn tiles(figures: &Figures) -> String {
     let (now, before) = (&figures.now, &figures.before);
     let counted = |n: u32, b: u32| {
@@ -108,8 +108,8 @@ fn tiles(figures: &Figures) -> String {
         let more =
             if more.is_empty() { String::new() } else { format!("<dd class=\"note\">{more}</dd>") };
         format!(
-            "<div><dt>{name}</dt><dd class=\"value\">{value}</dd><dd \
-                                                    class=\"note\">{note}</dd>{more}</div>\n"
+            "<div><dt>{name}</dt><dd class=\"value\">{value}</dd>\
+             <dd class=\"note\">{note}</dd>{more}</div>\n"
         )
     };
     let healed = format!(
@@ -131,7 +131,7 @@ fn tiles(figures: &Figures) -> String {
     let tiles = [
         tile("Repairs started", counted(now.repairs(), before.repairs()), &running(now.running)),
         tile("Healed", counted(now.healed, before.healed), &healed),
-        tile("Handed to people", counted(now.escalated(), before.escalated()), &escalated),
+        tile("Escalated", counted(now.escalated(), before.escalated()), &escalated),
         tile(
             "Pages saved",
             counted(now.pages_saved, before.pages_saved),
