@@ -158,7 +158,7 @@ impl Ineligible {
             Ineligible::NotCheckedYet => "not-checked-yet",
             Ineligible::Running(_) => "running",
             Ineligible::NotCheckedSince(_) => "not-checked-since",
-            Ineligible::Escalated(_) => "handed-over",
+            Ineligible::Escalated(_) => "escalated",
             Ineligible::StillBroken(_) => "still-broken",
             Ineligible::UnknownTwice(_) => "unknown-twice",
             Ineligible::TriedLately { .. } => "tried-lately",
@@ -178,7 +178,7 @@ impl fmt::Display for Ineligible {
                 write!(f, "Nagios has not checked it since job {job} ended")
             }
             Ineligible::Escalated(job) => {
-                write!(f, "handed to people: job {job} ran and did not help")
+                write!(f, "escalated: job {job} ran and did not help")
             }
             Ineligible::StillBroken(job) => {
                 write!(
@@ -281,10 +281,10 @@ mod tests {
             (&[], Some("fleet-running"), "was refused (fleet-running)"),
             (&[], Some("host-not-up"), "was refused (host-not-up)"),
             // It ran.
-            (&[(2_000, Some(NotHealed))], None, "left: handed-over"),
-            (&[(2_000, Some(NotHealed))], Some("cooling-down"), "left: handed-over"),
-            (&[(3_000, Some(Unknown)), (2_000, Some(NotHealed))], None, "left: handed-over"),
-            (&[(3_000, Some(CouldNotRun)), (2_000, Some(NotHealed))], None, "left: handed-over"),
+            (&[(2_000, Some(NotHealed))], None, "left: escalated"),
+            (&[(2_000, Some(NotHealed))], Some("cooling-down"), "left: escalated"),
+            (&[(3_000, Some(Unknown)), (2_000, Some(NotHealed))], None, "left: escalated"),
+            (&[(3_000, Some(CouldNotRun)), (2_000, Some(NotHealed))], None, "left: escalated"),
             (&[(2_000, Some(Healed))], None, "left: still-broken"),
             (&[(3_000, Some(CouldNotRun)), (2_000, Some(Healed))], None, "left: still-broken"),
             (&[(2_000, None)], None, "left: running"),
