@@ -74,7 +74,7 @@ pub enum RepairctlCommand {
     Status(StatusArgs),
     /// Offer what lost its chance to be repaired once more
     Sweep(SweepArgs),
-    /// Look after the ledger
+    /// Maintain the ledger
     Ledger(LedgerArgs),
 }
 
