@@ -76,7 +76,8 @@ impl TryFrom<RepairKeys> for Repair {
             .collect();
         let mut rules = Rules::with_ladder(ladder?);
         if let Some(words) = &keys.on {
-            rules.on = words.iter().map(|word| bad_state(word)).collect::<Result<_, _>>()?;
+            rules.on =
+                words.iter().map(|word| parse_fault_state(word)).collect::<Result<_, _>>()?;
         }
         if let Some(attempt) = keys.soft_attempt {
             rules.soft_attempt = Some(attempt)
@@ -108,7 +109,7 @@ fn limits(keys: RepairKeys) -> Limits {
 }
 
 /// The states that can call for a repair: all but the good ones.
-fn bad_state(word: &str) -> Result<ObjectState, String> {
+fn parse_fault_state(word: &str) -> Result<ObjectState, String> {
     let state = ObjectState::of_service(word).or_else(|_| ObjectState::of_host(word));
     match state {
         Ok(state) if !state.is_good() => Ok(state),

@@ -42,7 +42,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
             return rehearse(&invocation, &config, called);
         }
         Ok(config) => repair(&invocation, &config, called)
-            .inspect_err(|problem| notify::failure(&invocation, &config, problem)),
+            .inspect_err(|problem| notify::report_failure(&invocation, &config, problem)),
         Err(problem) => Err(problem),
     };
     match &told {
