@@ -102,7 +102,7 @@ fn a_hung_apache_is_healed_by_the_second_rung() {
     });
 }
 
-/// What no restart mends is handed to people, with what was found, and left alone however often
+/// What no restart mends is escalated, with what was found, and left alone however often
 /// Nagios calls.
 #[test]
 fn an_apache_with_a_broken_configuration_is_handed_to_people() {

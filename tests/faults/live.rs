@@ -72,20 +72,20 @@ fn is_seen_while_it_runs(bed: &Bed, go: &Path) {
     let terminal = Terminal::new();
     let mut call = terminal.watch(bed);
     until("the first line on the terminal", Duration::from_secs(20), || {
-        terminal.text().contains(" output     it begins\n").then_some(())
+        terminal.text().contains(" output        it begins\n").then_some(())
     });
-    assert!(terminal.text().contains(" run        rung 1 of 1: "), "{}", terminal.text());
+    assert!(terminal.text().contains(" begun         rung 1 of 1: "), "{}", terminal.text());
     assert!(
-        call.try_wait().unwrap().is_none() && !terminal.text().contains("output     it is over"),
+        call.try_wait().unwrap().is_none() && !terminal.text().contains("output        it is over"),
         "{}",
         terminal.text()
     );
     fs::write(go, "").unwrap();
     assert_eq!(call.wait().unwrap().code(), Some(0), "{}", terminal.text());
     until("the last row", Duration::from_secs(5), || {
-        terminal.text().contains(" verified   OK: ").then_some(())
+        terminal.text().contains(" verified      OK: ").then_some(())
     });
-    assert!(terminal.text().contains(" output     it is over\n"), "{}", terminal.text());
+    assert!(terminal.text().contains(" output        it is over\n"), "{}", terminal.text());
 }
 
 #[test]

@@ -85,7 +85,9 @@ impl Monitor {
             },
             "repairs": {"httpd": {
                 "ladder": [{"ssh": "httpd"}],
-                "verify": [self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "2"],
+                "verify": [
+                    self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "2",
+                ],
                 "timeout": "20s", "settle": "0s",
                 // Apache is killed on purpose, again and again: no limit of real life may end that.
                 "cooldown": "1s", "healthy_for": "0s", "window": {"count": 10_000, "per": "1h"},

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use e2e::{Machine, Place, Plan, Site};
+use rusqlite::Connection;
 
 use crate::{
     WRITTEN, assert_files, assert_installed, assert_kept_what_programs_wrote,
@@ -178,6 +179,24 @@ fn an_upgrade_keeps_what_was_written() {
                   repairs.json.dpkg-dist",
     );
     assert_still_paused(&machine);
+}
+
+#[test]
+fn an_upgrade_migrates_a_ledger_of_an_older_version() {
+    let place = Place::new();
+    let parts = parts(&place);
+    let old = Connection::open(parts.join("old.sqlite")).unwrap();
+    old.execute_batch(include_str!("../../handlers/ledger/tests/old/7740e3e.sql")).unwrap();
+    old.close().unwrap();
+    let machine = Machine::alone(&place, debian::root(), &parts);
+    install(&machine, &SERVER);
+    let ledger = "/var/lib/nagios-selfheal/ledger/ledger.sqlite";
+    machine.must(&format!("install -o nagios -m 600 /parts/old.sqlite {ledger}"));
+    newer(&machine);
+    apt(&machine, "install /newer/nagios-selfheal_*.deb");
+    assert_files(&machine, &[&format!("nagios:nagios 600 {ledger}.schema-1")]);
+    let shown = machine.must("runuser -u nagios -- repairctl history");
+    assert!(shown.contains("web1") && shown.contains("db1"), "{shown}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use e2e::{Lab, Watch, run, until};
 use serde_json::{Value, json};
 
-/// Healed once; the fault is soon back and the cooldown holds, at SOFT 3 and at HARD.
+/// Healed once; the fault is relapsed and the cooldown holds, at SOFT 3 and at HARD.
 #[test]
 fn a_real_log_gives_the_decisions_that_were_made() {
     let lab = Lab::new();

@@ -128,7 +128,7 @@ fn a_month_of_5000_repairs_on_300_hosts_is_one_legible_page() {
     let site = Site::new();
     let mut month = Month::new(&site.ledger);
     month.fill(600, 300, 1);
-    let Written { repairs, healed, handed, refused } = month.fill(5000, 300, 0);
+    let Written { repairs, healed, escalated, refused } = month.fill(5000, 300, 0);
     let begun = Instant::now();
     let page = site.report("5000");
     let took = begun.elapsed();
@@ -140,7 +140,7 @@ fn a_month_of_5000_repairs_on_300_hosts_is_one_legible_page() {
     for (name, n) in [
         ("Repairs started", repairs),
         ("Healed", healed),
-        ("Handed to people", handed),
+        ("Escalated", escalated),
         ("Refused", refused),
     ] {
         assert!(dom.contains(&tile(name, &thousands(n))), "{name} {n} is not on the page");
@@ -181,7 +181,7 @@ fn a_quiet_month_is_told_as_it_is() {
     let dom = page.opened();
     assert!(
         dom.contains("3 repairs on 2 hosts. 67 % of those that ended healed the fault")
-            && dom.contains(" 1 was handed to people.")
+            && dom.contains(" 1 was escalated.")
     );
     assert!(
         dom.contains("Nothing: no breaker refused a repair.")
@@ -206,7 +206,7 @@ fn the_mail_has_78_columns_and_the_same_numbers() {
         line.get(32..42).unwrap().trim().to_owned()
     };
     assert_eq!(row("repairs"), written.repairs.to_string());
-    assert_eq!(row("handed to people"), written.handed.to_string());
+    assert_eq!(row("escalated"), written.escalated.to_string());
     assert_eq!(row("refused"), written.refused.to_string());
 }
 
@@ -225,7 +225,7 @@ fn a_page_replaces_the_one_before_and_nothing_else() {
         (["report", "--html", "/dev/null"], "not a regular file"),
         (["report", "--html", "/nonexistent/page.html"], "No such file"),
         (["report", "--month", "2024-13"], "--html"),
-        (["report", "--text", "--month=2024-13"], "'2024-13' is no month"),
+        (["report", "--text", "--month=2024-13"], "'2024-13' is not a month"),
     ] {
         let done = site.repairctl(&words).output().unwrap();
         let said = String::from_utf8_lossy(&done.stderr).into_owned();

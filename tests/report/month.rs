@@ -43,7 +43,7 @@ impl Dice {
 pub struct Written {
     pub repairs: u32,
     pub healed: u32,
-    pub handed: u32,
+    pub escalated: u32,
     pub refused: u32,
 }
 
@@ -72,7 +72,7 @@ impl Month {
             self.repair(&host, &service, at, outcome);
             written.repairs += 1;
             written.healed += u32::from(outcome == RepairOutcome::Healed);
-            written.handed += u32::from(outcome != RepairOutcome::Healed);
+            written.escalated += u32::from(outcome != RepairOutcome::Healed);
             if self.dice.roll() < 0.33 {
                 let why = self.why();
                 self.refuse(&host, &service, at + 700, why);

@@ -297,7 +297,7 @@ fn what_has_recovered_since_the_sweep_has_looked_is_not_repaired() {
     assert!(text.contains("web1/HTTP\trefused") && !mark.exists(), "{text}");
 }
 
-/// What was handed to people is not the sweep's business.
+/// What was escalated is not the sweep's business.
 #[test]
 fn a_repair_that_did_not_help_is_not_repeated_by_any_sweep() {
     let site = Site::new(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("1m"), plain);
@@ -309,7 +309,7 @@ fn a_repair_that_did_not_help_is_not_repeated_by_any_sweep() {
     until("its end", MINUTE, || site.monitor.records().first()?.outcome);
     site.checks(3);
     for _ in 0..3 {
-        site.ctl(&["sweep"]).is(0, "left alone\thanded to people");
+        site.ctl(&["sweep"]).is(0, "left alone\tescalated");
         std::thread::sleep(Duration::from_millis(1100));
     }
     assert_eq!((site.monitor.records().len(), site.web.jobs().len()), (1, 1));

@@ -1,4 +1,4 @@
-//! What the tests of several crates need. It has no dependencies, so that it costs no test anything.
+//! Helpers for the tests of several crates. They have no dependencies, so they cost no build time.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -284,7 +284,7 @@ fn optional<T>(
 }
 
 fn number<N: FromStr>(what: &str, text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| format!("{what} is '{}', which is no number", text.escape_debug()))
+    text.parse().map_err(|_| format!("{what} is '{}', which is not a number", text.escape_debug()))
 }
 
 /// These become words of other programs' command lines and lines of Nagios' command file.

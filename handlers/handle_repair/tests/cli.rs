@@ -1,4 +1,4 @@
-//! The handler as a process: whatever is done to it, it ends in 0..3, says one line, and leaves
+//! The handler as a process: it always ends in 0..3, prints one line, and leaves
 //! stderr alone.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]

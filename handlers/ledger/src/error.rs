@@ -1,7 +1,7 @@
 //! Why the ledger cannot be used. In every case nothing is repaired.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 use rustix::io::Errno;
@@ -50,8 +50,8 @@ pub enum Error {
     /// Written by a newer version of these programs.
     #[error(
         "the ledger {path} has schema {found}, newer than {known}, the newest that this program \
-         knows: upgrade the package, or, to go back without what was recorded since, put the copy \
-         of before in its place if there is one: {backup}"
+         knows: upgrade the package{}",
+        way_back(path, backup.as_deref())
     )]
     Newer {
         /// The file.
@@ -60,12 +60,12 @@ pub enum Error {
         found: i64,
         /// Ours.
         known: i64,
-        /// The copy that the newer version made of a ledger of ours.
-        backup: PathBuf,
+        /// The copy that the newer version made of a ledger of ours, if it is there.
+        backup: Option<PathBuf>,
     },
     /// Written by an older version of these programs, and opened only to be read.
     #[error(
-        "the ledger {path} has schema {found} of an older version; the next repair brings it to \
+        "the ledger {path} has schema {found} of an older version; the next repair migrates it to \
          schema {known}, and so does: repairctl ledger migrate"
     )]
     Older {
@@ -78,10 +78,10 @@ pub enum Error {
         /// The copy that the migration will keep.
         backup: PathBuf,
     },
-    /// A worker of the older version repairs: its records would be lost.
+    /// A worker of the older version is still repairing: its records would be lost.
     #[error(
-        "the ledger {path} is of an older version, whose job {job} is still at work: it is brought \
-         to the new schema by the first call after that job has ended; repairctl status shows it"
+        "job {job} of an older version is still running: the ledger {path} is migrated after it \
+         ends, and until then no repair begins"
     )]
     WorkerAtWork {
         /// The file.
@@ -133,10 +133,22 @@ const FULL: &str =
 const LIMITS: &str = "raise the limits of what started this program (ulimit -n and -f, \
                       LimitNOFILE= and LimitFSIZE=)";
 const READ_ONLY: &str = "mount its disk read-write again";
-/// Whoever looks may be the wrong one, and not the files: an admin without sudo must not be told to
+/// The user may be the wrong one, and not the files: an admin without sudo must not be told to
 /// take them from Nagios.
 const NOT_OURS: &str = "it is for root and the user Nagios runs as: run this as one of them; see \
                         'sudo repairctl doctor' if it is that user";
+
+/// How to go on with the older version: what SQLite keeps beside the newer ledger must not be taken
+/// for the copy's.
+fn way_back(path: &Path, backup: Option<&Path>) -> String {
+    backup.map_or_else(String::new, |backup| {
+        let (ledger, backup) = (path.display(), backup.display());
+        format!(
+            ", or go back, without what was recorded since, when no program uses the ledger: rm -f \
+             {ledger}-wal {ledger}-shm && mv {backup} {ledger}"
+        )
+    })
+}
 
 /// The next step, when the directory or a file beside the ledger cannot be used.
 fn of_directory(why: &io::Error) -> &'static str {

@@ -23,7 +23,7 @@ pub use record::{
     Claim, Paused, Record, RecordedReason, Refusal, RepairOutcome, RepairState, RungStart, Running,
     Step, StepKind,
 };
-pub use relapse::came_back;
+pub use relapse::relapsed;
 
 /// Opens the ledger for writing; the first repair creates it. A ledger of an older version is brought
 /// to this one's schema, and a copy is kept beside it.

@@ -13,7 +13,7 @@ pub struct Claim<'a> {
     /// The event that calls for it.
     pub event: &'a Event,
     /// The longest the whole repair may take; after it, a repair whose worker is dead is over,
-    /// whatever its gate says.
+    /// even if its gate does not answer.
     pub lease: Duration,
     /// How far back the policy counts the repairs of the whole fleet.
     pub fleet_window: Duration,

@@ -1,4 +1,4 @@
-//! Repairs that healed a fault which was soon back.
+//! Repairs that healed a fault which then relapsed.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use crate::{Record, RepairOutcome};
 /// For each of `records`, which stand with the newest first: whether it healed, and the same object
 /// was repaired again within `relapse` of its end. Such a repair did not help, whatever its check
 /// said.
-pub fn came_back(records: &[Record], relapse: impl Fn(&Record) -> Duration) -> Vec<bool> {
+pub fn relapsed(records: &[Record], relapse: impl Fn(&Record) -> Duration) -> Vec<bool> {
     let mut next: HashMap<(&str, Option<&str>), SystemTime> = HashMap::new();
     let judge = |record| {
         let again = next.insert(object(record), record.reserved);
@@ -55,8 +55,8 @@ mod tests {
             record("a", 1000, RepairOutcome::Healed),
             record("a", 100, RepairOutcome::Healed),
         ];
-        let soon = came_back(&records, |_| Duration::from_secs(890));
+        let soon = relapsed(&records, |_| Duration::from_secs(890));
         assert_eq!(soon, [false, false, false, true, false]);
-        assert!(came_back(&records, |_| Duration::from_secs(891))[4], "the relapse time itself");
+        assert!(relapsed(&records, |_| Duration::from_secs(891))[4], "the relapse time itself");
     }
 }

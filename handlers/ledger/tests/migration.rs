@@ -13,6 +13,7 @@ use common::{HOUR, Place, event};
 use ledger::{Error, Filter, Ledger, RepairOutcome, Step, StepKind};
 use policy::{PastOutcome, ReasonCode};
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 /// The ledger as the old programs left it.
 fn old() -> Place {
@@ -184,4 +185,115 @@ fn an_old_connection_cannot_write_afterwards() {
     let mut reserve = store.prepare(sql).unwrap();
     drop(place.open());
     assert!(reserve.execute(()).is_err());
+}
+
+/// Every row of a table, as text.
+fn rows(store: &Connection, columns: &str, table: &str) -> Vec<String> {
+    let all = format!("SELECT {columns} FROM {table} ORDER BY rowid");
+    let shown = |row: &rusqlite::Row<'_>| {
+        let cells = (0..row.as_ref().column_count()).map(|n| match row.get_ref(n)? {
+            ValueRef::Blob(bytes) | ValueRef::Text(bytes) => {
+                Ok(String::from_utf8_lossy(bytes).into_owned())
+            }
+            other => Ok(format!("{other:?}")),
+        });
+        Ok(cells.collect::<rusqlite::Result<Vec<_>>>()?.join("|"))
+    };
+    let mut statement = store.prepare(&all).unwrap();
+    statement.query_map((), shown).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn keeps_every_column_of_every_row_in_order() {
+    let place = old();
+    let before = Connection::open(place.path()).unwrap();
+    let kept = [
+        (
+            "job, host, service, repair, problem, event, reserved, lease_until, ended, outcome, text",
+            "repair",
+        ),
+        ("job, at, text", "step"),
+        ("at, job, host, service, event, text", "refusal"),
+        ("host, service, by_whom, reason, since, until", "pause"),
+    ];
+    let wanted = kept.map(|(columns, table)| rows(&before, columns, table));
+    let reasons = rows(&before, "why", "refusal");
+    drop(before);
+    drop(place.open());
+    let after = Connection::open(place.path()).unwrap();
+    assert_eq!(kept.map(|(columns, table)| rows(&after, columns, table)), wanted);
+    assert_eq!(rows(&after, "reason", "refusal"), reasons);
+    assert_eq!(wanted.map(|rows| rows.len()), [7, 18, 15, 2]);
+}
+
+#[test]
+fn maps_every_word_of_a_step() {
+    let place = old();
+    let words = [
+        ("found", StepKind::Evidence),
+        ("run", StepKind::Begun),
+        ("ran", StepKind::Ran),
+        ("failed", StepKind::Failed),
+        ("not run", StepKind::NotRun),
+        ("refused", StepKind::Refused),
+        ("unknown", StepKind::Unknown),
+        ("verified", StepKind::Verified),
+        ("told", StepKind::Notified),
+        ("not told", StepKind::NotNotified),
+        ("a word of nobody", StepKind::Note),
+    ];
+    let store = Connection::open(place.path()).unwrap();
+    for (word, _) in words {
+        let sql = "INSERT INTO step (job, at, what, text) VALUES (?1, 9, ?2, '')";
+        store.execute(sql, ["6ab2c007-4f3a9c2b11d05e07", word]).unwrap();
+    }
+    drop(store);
+    let kinds = steps(place.open().as_mut(), "6ab2c007-4f3a9c2b11d05e07");
+    let kinds: Vec<StepKind> = kinds.into_iter().map(|step| step.kind).collect();
+    assert_eq!(kinds, words.map(|(_, kind)| kind));
+}
+
+#[test]
+fn stays_readable_while_others_write() {
+    let place = old();
+    drop(place.open());
+    for path in [place.path(), backup(&place)] {
+        let store = Connection::open(path).unwrap();
+        let mode: String =
+            store.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+    }
+    let refused = ledger::open_read_only(&backup(&place)).err().unwrap();
+    assert!(matches!(refused, Error::Older { .. }), "{refused}");
+}
+
+#[test]
+fn replaces_the_draft_of_an_attempt_that_was_killed() {
+    let place = old();
+    let draft = backup(&place).with_added_extension("new");
+    fs::write(&draft, "half a copy").unwrap();
+    drop(place.open());
+    assert!(!draft.exists() && backup(&place).exists());
+}
+
+/// Another account may have put it there, where it may write the directory.
+#[test]
+fn leaves_the_ledger_alone_if_the_copy_cannot_be_made() {
+    let place = old();
+    fs::create_dir(backup(&place).with_added_extension("new")).unwrap();
+    assert!(matches!(ledger::open(&place.path()), Err(Error::Directory { .. })));
+    assert_eq!(schema_of(&place.path()), 1);
+}
+
+#[test]
+fn newer_schemas_name_the_copy_to_go_back_to() {
+    let place = Place::new();
+    drop(place.open());
+    let store = Connection::open(place.path()).unwrap();
+    store.pragma_update(None, "user_version", 3).unwrap();
+    let refused = || ledger::open(&place.path()).err().unwrap().to_string();
+    assert!(refused().ends_with("upgrade the package"), "{}", refused());
+    let copy = place.path().with_added_extension("schema-2");
+    fs::write(&copy, "").unwrap();
+    assert!(refused().contains(&format!("mv {} ", copy.display())), "{}", refused());
 }

@@ -144,11 +144,11 @@ impl RecordedHistory {
         let mut next_trouble = Duration::ZERO;
         let mut count = 0;
         for past in self.incident(limits) {
-            let came_back = past.ended.saturating_sub(next_trouble) < limits.relapse
+            let relapsed = past.ended.saturating_sub(next_trouble) < limits.relapse
                 || self.refused_soon_after(past, limits);
             match past.outcome {
                 PastOutcome::Failed => count += 1,
-                PastOutcome::Healed if came_back => count += 1,
+                PastOutcome::Healed if relapsed => count += 1,
                 PastOutcome::Healed | PastOutcome::NotRun => {}
             }
             next_trouble = past.began;

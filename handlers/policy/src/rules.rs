@@ -52,7 +52,7 @@ pub struct Limits {
     pub cooldown: Duration,
     /// How many repairs one incident may have.
     pub per_incident: u32,
-    /// How many repairs a longer time may have, whatever the incidents.
+    /// How many repairs a longer time may have, in all incidents together.
     pub window: Quota,
     /// A fault that comes back within this time after a success shows that the repair did not help.
     pub relapse: Duration,
@@ -76,7 +76,7 @@ impl Default for Limits {
 }
 
 /// What all repairs together may do. Many faults at once have a cause that no restart of a single
-/// service mends.
+/// service fixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fleet {
     /// How many repairs may run at once.

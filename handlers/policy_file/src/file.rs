@@ -22,7 +22,7 @@ pub struct Config {
     /// Nagios' status file; with it acknowledgements, flapping and the share of objects in trouble
     /// are known.
     pub status_file: Option<PathBuf>,
-    /// The service that is set CRITICAL when a repair is handed to people.
+    /// The service that is set CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
     /// Where a verify command without a slash is looked for, in order, after the place of our own
     /// programs.
@@ -31,7 +31,7 @@ pub struct Config {
     pub routes: HostRoutes,
 }
 
-/// A passive service by which people are told.
+/// A passive service that notifies people.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchService {

@@ -36,7 +36,7 @@ pub enum BadPolicy {
     #[error("the policy {0} can be written by its group, so root does not use it: chmod g-w it")]
     WritableByGroup(PathBuf),
     /// Programs are started from any directory.
-    #[error("{path}: '{}' is no absolute path", printable(&.place.display().to_string()))]
+    #[error("{path}: '{}' is not an absolute path", printable(&.place.display().to_string()))]
     Relative {
         /// The file.
         path: PathBuf,
@@ -123,7 +123,7 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
 
 fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> BadPolicy {
     let (line, column) = (error.line(), error.column());
-    // The place is told in front of the message, the way compilers do.
+    // The place stands in front of the message, the way compilers do.
     let what =
         printable(&error.to_string().replace(&format!(" at line {line} column {column}"), ""));
     let key = key.map(|key| format!("{}: ", printable(&key))).unwrap_or_default();

@@ -76,7 +76,8 @@ impl TryFrom<RepairKeys> for Repair {
             .collect();
         let mut rules = Rules::with_ladder(ladder?);
         if let Some(words) = &keys.on {
-            rules.on = words.iter().map(|word| bad_state(word)).collect::<Result<_, _>>()?;
+            rules.on =
+                words.iter().map(|word| parse_fault_state(word)).collect::<Result<_, _>>()?;
         }
         if let Some(attempt) = keys.soft_attempt {
             rules.soft_attempt = Some(attempt)
@@ -108,14 +109,14 @@ fn limits(keys: RepairKeys) -> Limits {
 }
 
 /// The states that can call for a repair: all but the good ones.
-fn bad_state(word: &str) -> Result<ObjectState, String> {
+fn parse_fault_state(word: &str) -> Result<ObjectState, String> {
     let state = ObjectState::of_service(word).or_else(|_| ObjectState::of_host(word));
     match state {
         Ok(state) if !state.is_good() => Ok(state),
         _ => {
             let word = word.escape_debug();
             Err(format!(
-                "on: '{word}' is no state to repair: one of CRITICAL, WARNING, UNKNOWN, DOWN, \
+                "on: '{word}' is not a state to repair: one of CRITICAL, WARNING, UNKNOWN, DOWN, \
                  UNREACHABLE"
             ))
         }
@@ -149,7 +150,7 @@ fn act_of(rung: &RungKeys) -> Result<Act, String> {
         (None, Some(argv), None) => {
             let program = argv.first().ok_or("local names no program")?;
             if !program.starts_with('/') {
-                return Err(format!("local: '{}' is no absolute path", program.escape_debug()));
+                return Err(format!("local: '{}' is not an absolute path", program.escape_debug()));
             }
             Ok(Act::Local(checked_words("local", argv)?))
         }

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-/// A text that is no duration.
+/// A text that is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a duration (of at most ten years): write a number and a unit, \
          like \"30s\", \"10m\" or \"1h30m\"", .0.escape_debug())]

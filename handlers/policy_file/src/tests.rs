@@ -96,11 +96,11 @@ fn what_is_wrong_is_named_with_its_place() {
         ("[]".into(), "policy.json:1:"),
         (
             "{\"repairs\": {}, \"ledger\": \"ledger.sqlite\"}".into(),
-            "'ledger.sqlite' is no absolute path",
+            "'ledger.sqlite' is not an absolute path",
         ),
         (
             "{\"repairs\": {}, \"hosts\": {\"a\": {\"key\": \"k\"}}}".into(),
-            "'k' is no absolute path",
+            "'k' is not an absolute path",
         ),
         ("{\"repairs\": {}} x".into(), "trailing characters"),
         ("{\"repairs\": {}, \"repair\": 1}".into(), "unknown field `repair`"),
@@ -119,7 +119,7 @@ fn what_is_wrong_is_named_with_its_place() {
         (
             "{\"repairs\": {\"x\": {\"ladder\": [{\"local\": [\"sh\"]}], \"verify\": [\"/v\"]}}}"
                 .into(),
-            "'sh' is no absolute path",
+            "'sh' is not an absolute path",
         ),
         (
             repair(", \"cooldown\": \"10 minutes\""),
@@ -127,7 +127,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (repair(", \"cooldown\": 600"), "repairs.httpd.cooldown: invalid type: integer"),
         (repair(", \"cooldwn\": \"10m\""), "unknown field `cooldwn`"),
-        (repair(", \"on\": [\"OK\"]"), "'OK' is no state to repair"),
+        (repair(", \"on\": [\"OK\"]"), "'OK' is not a state to repair"),
         (repair(", \"soft_attempt\": 0"), "soft_attempt is 0"),
         (repair(", \"in_a_row\": 0"), "in_a_row is neither 1 nor 2"),
         (repair(", \"in_a_row\": 3"), "Nagios tells of the result before and of no more"),
@@ -151,7 +151,7 @@ fn what_is_wrong_is_named_with_its_place() {
             "hosts: 'a' stands there twice",
         ),
         ("{\"repairs\": {}, \"k\\u001b[31m\": 1}".into(), "unknown field `k\\u{1b}[31m`"),
-        ("{\"repairs\": {}, \"ledger\": \"a\\nb\"}".into(), "'a\\nb' is no absolute path"),
+        ("{\"repairs\": {}, \"ledger\": \"a\\nb\"}".into(), "'a\\nb' is not an absolute path"),
         (repair("").replace("/v", "{adress}"), "nothing fills {adress}"),
     ] {
         let refusal = read_text(&text).expect_err(&text);

@@ -1,4 +1,4 @@
-//! The command line: the commands, each with the arguments in its own folder.
+//! The command line: the commands; the arguments of each are in its folder.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ pub enum RepairctlCommand {
     Status(StatusArgs),
     /// Offer what lost its chance to be repaired once more
     Sweep(SweepArgs),
-    /// Look after the ledger
+    /// Maintain the ledger
     Ledger(LedgerArgs),
 }
 
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_sound_and_help_fits_the_terminal() {
+    fn is_valid_and_its_help_fits_a_terminal() {
         command().debug_assert();
         let mut all = command();
         all.build();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_command_line_is_one_line() {
+    fn prints_a_usage_error_on_one_line() {
         for (argv, wanted) in
             [(vec![], "which command?"), (vec!["pauze"], "pauze"), (vec!["show"], "<JOB>")]
         {

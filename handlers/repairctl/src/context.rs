@@ -13,7 +13,7 @@ use privsep::{Account, Role};
 /// Why the policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusablePolicy {
-    /// Others may read it.
+    /// This user may not read it; others may.
     #[error("{0}; run it as root, with sudo, or as the user of Nagios")]
     Forbidden(BadPolicy),
     /// It is missing or wrong.
@@ -51,12 +51,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// The site of this policy, with Nagios' main configuration if one is named.
+    /// Creates the context of this policy, with Nagios' main configuration if one is named.
     pub fn new(policy: PathBuf, nagios_cfg: Option<PathBuf>, role: Role) -> Context {
         Context { policy, nagios_cfg, role, config: OnceCell::new() }
     }
 
-    /// The policy and the paths in it, read once.
+    /// Returns the policy and the paths in it, read once.
     pub fn config(&self) -> Result<&Config, UnusablePolicy> {
         if let Some(read) = self.config.get() {
             return Ok(read);
@@ -65,7 +65,7 @@ impl Context {
         Ok(self.config.get_or_init(|| read))
     }
 
-    /// A policy by which nothing is run, so its owner does not matter.
+    /// Reads a policy by which nothing is run, so its owner does not matter.
     pub fn draft(&self) -> Result<Config, UnusablePolicy> {
         let unreadable = |why: safe_file::Error| BadPolicy::Unreadable {
             path: self.policy.clone(),
@@ -75,8 +75,8 @@ impl Context {
         Ok(policy_file::parse(&text, &self.policy)?)
     }
 
-    /// The account that owns the ledger or Nagios' files, when we are root and it is another one.
-    /// Before there is a ledger, it is the one that Nagios runs as.
+    /// Returns the account that owns the ledger or Nagios' files, when we are root and it is
+    /// another one. Before there is a ledger, it is the one that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
@@ -91,8 +91,8 @@ impl Context {
         }
     }
 
-    /// The same for a command that needs no policy: without one that root believes, it is the
-    /// account Nagios runs as.
+    /// Returns the same for a command that needs no policy. Without a policy that root believes, it
+    /// is the account Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
         // A policy that comes through a pipe can be read once, by the half that uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
@@ -104,7 +104,7 @@ impl Context {
         }
     }
 
-    /// The ledger, for reading; `None` before the first repair.
+    /// Opens the ledger read-only; `None` before the first repair.
     pub fn ledger(&self, config: &Config) -> Result<Option<Box<dyn Ledger>>, Problem> {
         match ledger::open_read_only(&config.ledger) {
             Ok(ledger) => Ok(Some(ledger)),
@@ -113,7 +113,7 @@ impl Context {
         }
     }
 
-    /// The ledger, for writing; it is made if it is not there yet.
+    /// Opens the ledger for writing, and creates it if it does not exist.
     pub fn ledger_to_write(&self, config: &Config) -> Result<Box<dyn Ledger>, Problem> {
         ledger::open(&config.ledger).map_err(Problem::failed)
     }

@@ -15,6 +15,7 @@ mod replay;
 mod report;
 mod show;
 mod split;
+mod sudo;
 mod sweep;
 mod trust;
 mod ui;
@@ -27,7 +28,7 @@ use cli::RepairctlCommand;
 use context::Context;
 use split::{CommandResult, run_as_nagios};
 
-/// Reads the command line and does what it asks for.
+/// Reads the command line and runs its command.
 pub fn run(argv: &[OsString], out: &mut Out) -> CommandResult {
     let (role, argv) = privsep::step_down(argv)?;
     let words = cli::read(argv)?;

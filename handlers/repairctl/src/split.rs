@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 
-/// How long root's half waits for the other one, which itself waits less for a gate or a locked
+/// Time that root's half waits for the other one, which itself waits less for a gate or a locked
 /// ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
@@ -54,18 +54,18 @@ pub trait Split {
         context.other_owner()
     }
 
-    /// How long root waits for the data.
+    /// Time that root waits for the data.
     fn timeout(&self) -> Duration {
         ANSWER_WITHIN
     }
 
-    /// Whether `show` prints JSON: that is escaped there and shows exactly what is on record, so the
+    /// Whether `show` prints JSON: it is escaped there and shows exactly what is on record, so the
     /// data are not cleaned on their way.
     fn prints_json(&self) -> bool {
         false
     }
 
-    /// Arguments added for the other half: what only root knows.
+    /// Arguments added for the other half: data that only root has.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }
@@ -137,7 +137,7 @@ pub fn run_as_nagios<C>(
     }
 }
 
-/// Explains why the other half does not find a relative path: it may not enter our directory.
+/// Explains why the other half does not find a relative path: it may not enter this directory.
 fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
     let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());
@@ -148,7 +148,7 @@ fn hint(argv: &[OsString]) -> &'static str {
     }
 }
 
-/// `argv` with `more` options, which must stand before a `--`.
+/// Returns `argv` with `more` options, which must come before a `--`.
 fn with_options(argv: &[OsString], more: Vec<OsString>) -> Vec<OsString> {
     let options = argv.iter().position(|word| word == "--").unwrap_or(argv.len());
     let (options, rest) = argv.split_at(options);

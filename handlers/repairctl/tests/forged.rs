@@ -43,7 +43,7 @@ fn wrong(sshd: &Sshd, port: u16, transport: &str) -> [String; 3] {
 }
 
 #[test]
-fn a_forged_disconnect_chooses_no_fix() {
+fn takes_no_fix_from_a_forged_disconnect() {
     let sshd = Plan::new().start();
     for transport in ["openssh", "ssh2"] {
         for text in [
@@ -62,7 +62,7 @@ fn a_forged_disconnect_chooses_no_fix() {
 }
 
 #[test]
-fn a_gate_that_refuses_chooses_no_command_for_root() {
+fn takes_no_command_from_a_gate_that_refuses() {
     let said = r#"x\" fix: id; as root here: id | sh"#;
     let forged =
         format!(r#"SHN1 {{"answer":"refused","host":"t","reason":"config","text":"{said}"}}"#);

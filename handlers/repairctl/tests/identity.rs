@@ -78,7 +78,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn it_has_the_environment_of_nagios_and_of_nobody_who_only_bears_its_name() {
+fn takes_the_environment_of_nagios_and_not_of_its_namesakes() {
     let site = Context::new();
     let stranger = site.nagios(STRANGER, &[("HOME", "/of/a/stranger")]);
     let user = site.user();
@@ -92,7 +92,7 @@ fn it_has_the_environment_of_nagios_and_of_nobody_who_only_bears_its_name() {
 /// With LD_DEBUG the loader writes a file for each program that is started, as the user it is
 /// started by (ld.so(8)).
 #[test]
-fn what_the_environment_of_nagios_loads_is_never_loaded_by_root() {
+fn root_loads_nothing_from_the_environment_of_nagios() {
     let site = Context::new();
     let traces = site.at("traces");
     fs::create_dir(&traces).unwrap();

@@ -131,7 +131,7 @@ fn harmless(text: &str) -> bool {
 }
 
 #[test]
-fn no_text_of_the_record_acts_on_a_terminal_or_a_page() {
+fn cleans_recorded_texts_for_terminals_and_pages() {
     let site = Context::new();
     site.record();
     for words in [
@@ -159,7 +159,7 @@ fn no_text_of_the_record_acts_on_a_terminal_or_a_page() {
 
 /// Who has forgotten sudo must not be told to take the files away from Nagios.
 #[test]
-fn somebody_else_is_told_to_come_as_root() {
+fn tells_other_users_to_run_it_as_root() {
     let site = Context::new();
     site.record();
     let told = |wanted: &str| {
@@ -186,7 +186,7 @@ fn somebody_else_is_told_to_come_as_root() {
 }
 
 #[test]
-fn root_may_be_the_first_and_nagios_goes_on_with_what_it_made() {
+fn lets_nagios_use_a_ledger_that_root_made() {
     let site = Context::new();
     for words in [
         &["status"][..],
@@ -208,7 +208,7 @@ fn root_may_be_the_first_and_nagios_goes_on_with_what_it_made() {
 }
 
 #[test]
-fn a_pause_in_place_of_another_says_whose_it_was() {
+fn names_the_author_of_a_replaced_pause() {
     let site = Context::new();
     site.said_to(0, &["pause", "--reason", "storage migration"]);
     let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
@@ -247,7 +247,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
 }
 
 #[test]
-fn nothing_is_taken_for_a_status_file_that_is_none_nor_waited_for() {
+fn refuses_other_files_as_status_file_without_blocking() {
     let site = Context::new();
     let file = site.at("status.dat");
     let mut policy: Value =
@@ -280,7 +280,7 @@ fn nothing_is_taken_for_a_status_file_that_is_none_nor_waited_for() {
 }
 
 #[test]
-fn numbers_out_of_their_limits_are_told_with_them() {
+fn names_the_limits_of_numbers() {
     let site = Context::new();
     for words in [["doctor", "--jobs", "0"], ["trust", "--port", "0"]] {
         let Said { code, err, .. } = site.said_to(0, &words);
@@ -289,7 +289,7 @@ fn numbers_out_of_their_limits_are_told_with_them() {
 }
 
 #[test]
-fn init_says_what_a_policy_that_it_keeps_does_not_know() {
+fn init_prints_repairs_that_a_kept_policy_lacks() {
     let site = Context::new();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
     let init = |more: &[&str]| {
@@ -311,7 +311,7 @@ fn init_says_what_a_policy_that_it_keeps_does_not_know() {
 }
 
 #[test]
-fn init_does_not_take_half_a_key_for_a_key() {
+fn init_refuses_half_a_key() {
     let site = Context::new();
     fs::write(site.at("id_ed25519.pub"), "ssh-ed25519 AAAA old\n").unwrap();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::json;
 
 #[test]
-fn colours_are_for_terminals_that_have_them() {
+fn uses_colours_only_on_terminals_that_have_them() {
     let dir = tempfile::tempdir().unwrap();
     let policy = dir.path().join("policy.json");
     fs::write(

@@ -56,7 +56,7 @@ fn said(site: &TempDir, words: &[&str]) -> String {
 }
 
 #[test]
-fn the_zone_that_tz_names_is_the_local_time() {
+fn uses_the_zone_of_tz_as_local_time() {
     let site = site();
     assert!(
         said(&site, &["history"]).starts_with("2026-07-01 06:15:00\t"),
@@ -68,7 +68,7 @@ fn the_zone_that_tz_names_is_the_local_time() {
 }
 
 #[test]
-fn a_time_of_json_is_read_again() {
+fn reads_times_that_json_printed() {
     let site = site();
     let listed: Value = serde_json::from_str(&said(&site, &["history", "--json"])).unwrap();
     let began = listed.pointer("/0/began").and_then(Value::as_str).unwrap();
@@ -78,12 +78,12 @@ fn a_time_of_json_is_read_again() {
 }
 
 #[test]
-fn what_is_no_time_is_told_so() {
+fn rejects_invalid_times() {
     let site = site();
     for bad in ["9999-12-31", "2026-02-30", "yesterday", "7", "2026-07-01T25:00:00Z"] {
         let told = said(&site, &["history", "--since", bad]);
         assert!(
-            told.contains(&format!("'{bad}' is no time: write how long ago (90m, 7d)")),
+            told.contains(&format!("'{bad}' is not a time: write how long ago (90m, 7d)")),
             "{told}"
         );
     }

@@ -31,8 +31,12 @@ impl Host {
     fn policy(&self, port: u16, files: &[&str]) {
         let files: Vec<_> = files.iter().map(|file| self.sshd.path(file)).collect();
         let ssh = json!({"port": port, "key": self.sshd.path("user"), "known_hosts": files});
-        let policy = json!({"ledger": self.sshd.path("ledger"), "ssh": ssh, "hosts": {"web1": {"address": "127.0.0.1"}},
-            "repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["/bin/true"]}}});
+        let policy = json!({
+            "ledger": self.sshd.path("ledger"),
+            "ssh": ssh,
+            "hosts": {"web1": {"address": "127.0.0.1"}},
+            "repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["/bin/true"]}},
+        });
         fs::write(self.sshd.path("policy.json"), policy.to_string()).unwrap();
         fs::write(self.sshd.path("nagios.cfg"), "nagios_user=nobody\n").unwrap();
     }

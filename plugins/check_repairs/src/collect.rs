@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Paused, Record, RefusalCount, RepairOutcome, came_back};
+use ledger::{Filter, Ledger, Paused, Record, RefusalCount, RepairOutcome, relapsed};
 use policy::{Event, FleetUsage, Limits, ObjectState, Reason, StateType, within_limits};
 use policy_file::Config;
 
@@ -112,7 +112,7 @@ fn read(
 ) -> Result<LedgerSummary, ledger::Error> {
     let filter = Filter { since: now.checked_sub(window), ..Filter::default() };
     let records = ledger.repairs(&filter)?;
-    let back = came_back(&records, |record| limits(config, &record.repair).relapse);
+    let back = relapsed(&records, |record| limits(config, &record.repair).relapse);
     let running = ledger.running()?;
     let mut summary = LedgerSummary {
         refused: ledger.refusal_counts(&filter)?,

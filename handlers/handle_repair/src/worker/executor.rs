@@ -182,7 +182,7 @@ impl Executor for LiveExecutor<'_> {
     fn still_wanted(&mut self) -> Result<(), CalledOff> {
         let RepairJob { invocation, config, called, .. } = *self.job;
         let known = reserve::history(Some(&mut *self.ledger), invocation, config, called);
-        still_wanted(&known.map_err(CalledOff::NotKnown)?).map_err(CalledOff::NotWanted)
+        still_wanted(&known?).map_err(CalledOff::NotWanted)
     }
 
     fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error> {

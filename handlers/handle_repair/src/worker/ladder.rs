@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ledger::{RepairOutcome, StepKind};
-use plugin_kit::{Problem, State};
+use plugin_kit::State;
 use policy::{Act, BadName, JobId, Reason, RepairName, Rules, Rung};
 
 use super::verify::CheckResult;
@@ -36,6 +36,17 @@ pub enum Attempt {
     Unknown(String),
 }
 
+/// Why a decision has nothing to go by.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKnown {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// The engine does not answer.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+}
+
 /// Why the first rung is not even taken.
 #[derive(Debug, thiserror::Error)]
 pub enum CalledOff {
@@ -43,8 +54,8 @@ pub enum CalledOff {
     #[error("{0}")]
     NotWanted(Reason),
     /// Whether it is still wanted could not be found out.
-    #[error("{0}")]
-    NotKnown(Problem),
+    #[error(transparent)]
+    NotKnown(#[from] NotKnown),
 }
 
 /// What the ladder needs of the world.

@@ -42,7 +42,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
             return rehearse(&invocation, &config, called);
         }
         Ok(config) => repair(&invocation, &config, called)
-            .inspect_err(|problem| notify::failure(&invocation, &config, problem)),
+            .inspect_err(|problem| notify::report_failure(&invocation, &config, problem)),
         Err(problem) => Err(problem),
     };
     match &told {
@@ -69,7 +69,7 @@ fn rehearse(
         opened => Some(opened.map_err(nothing_run)?),
     };
     let known = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
-    let history = reserve::history(known, invocation, config, called)?;
+    let history = reserve::history(known, invocation, config, called).map_err(nothing_run)?;
     let verdict = match policy::decide(&invocation.event, &config.policy, &history) {
         policy::Decision::NoAction(why) => no_action(invocation, &why),
         policy::Decision::Repair(name) => {
@@ -99,7 +99,8 @@ fn repair(
     recovery::close(ledger.as_mut(), invocation, config).map_err(nothing_run)?;
     let mut detail = Vec::new();
     if invocation.options.explain {
-        let history = reserve::history(Some(ledger.as_mut()), invocation, config, called)?;
+        let history = reserve::history(Some(ledger.as_mut()), invocation, config, called)
+            .map_err(nothing_run)?;
         detail = explain::lines(invocation, config, Some(&history));
     }
     let job = RepairJob { invocation, config, id, called };

@@ -35,7 +35,7 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
 }
 
 /// Nothing could be decided: in the background a comment is the only sign that people see.
-pub fn failure(invocation: &Invocation, config: &Config, problem: &Problem) {
+pub fn report_failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
         let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());
         let notification = Notification { event: &invocation.event, text: &text, healed: false };

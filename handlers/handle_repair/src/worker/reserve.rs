@@ -8,8 +8,9 @@ use plugin_kit::Problem;
 use policy::{History, Observation, Reason, RepairName, Rules, Rung, decide};
 use policy_file::Config;
 
+use super::ladder::{self, NotKnown};
 use super::repair_job::RepairJob;
-use super::{ladder, verify};
+use super::verify;
 use crate::cli::Invocation;
 use crate::handler::nothing_run;
 
@@ -20,11 +21,10 @@ pub fn history(
     invocation: &Invocation,
     config: &Config,
     called: SystemTime,
-) -> Result<History, Problem> {
+) -> Result<History, NotKnown> {
     let observed = observe(invocation, config, called)?;
     let window = config.policy.fleet.started.per;
-    ledger::gather(ledger, &invocation.event, window, SystemTime::now(), observed)
-        .map_err(nothing_run)
+    Ok(ledger::gather(ledger, &invocation.event, window, SystemTime::now(), observed)?)
 }
 
 /// Reserves the repair; the reason why not otherwise.
@@ -40,7 +40,7 @@ pub fn reserve<'a>(
         lease: rules.map(lease).unwrap_or_default(),
         fleet_window: policy.fleet.started.per,
         // Read before the ledger is locked: it can be large, and others wait.
-        observed: observe(job.invocation, job.config, job.called)?,
+        observed: observe(job.invocation, job.config, job.called).map_err(nothing_run)?,
     };
     let granted = ledger.reserve(&claim, &SystemTime::now, &|known| decide(event, policy, known));
     granted.map_err(nothing_run)?.map_or_else(
@@ -62,9 +62,9 @@ fn observe(
     invocation: &Invocation,
     config: &Config,
     called: SystemTime,
-) -> Result<Option<Observation>, Problem> {
+) -> Result<Option<Observation>, engine::Error> {
     let deadline = Instant::now() + ENGINE_TIMEOUT;
-    NagiosFiles::new(config).observe(&invocation.event, called, deadline).map_err(nothing_run)
+    NagiosFiles::new(config).observe(&invocation.event, called, deadline)
 }
 
 /// The longest a whole ladder can take; after it a repair whose worker is dead is over.

@@ -64,8 +64,8 @@ pub fn places(config: &Config) -> Vec<PathBuf> {
     config.plugin_places(us.as_deref().and_then(Path::parent))
 }
 
-/// Runs a verify command: its exit code is a Nagios state. Whatever is none proves nothing, neither
-/// health nor fault.
+/// Runs a verify command: its exit code is a Nagios state. Any other code proves nothing,
+/// neither health nor fault.
 pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> CheckResult {
     let unknown = |text| CheckResult { state: State::Unknown, text };
     let (program, arguments) = match find(argv, plugin_path) {

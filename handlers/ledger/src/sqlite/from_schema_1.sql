@@ -1,8 +1,8 @@
--- Makes schema 2 of schema 1, within one transaction. The tables of schema 2 are there already; those
--- of schema 1 have been renamed to old_*.
+-- Fills the tables of schema 2 from those of schema 1, which have been renamed to old_*. All of it is
+-- one transaction.
 INSERT INTO repair
-    SELECT job, 'main', '', CAST(host AS BLOB), CAST(service AS BLOB), repair, problem, event, reserved, lease_until,
-        rung,
+    SELECT job, 'main', '', CAST(host AS BLOB), CAST(service AS BLOB), repair, problem, event,
+        reserved, lease_until, rung,
         CASE
             WHEN act NOT LIKE 'ssh %' THEN NULL
             WHEN instr(act, ' at ') > 0 THEN CAST(substr(act, instr(act, ' at ') + 4) AS BLOB)
@@ -10,10 +10,12 @@ INSERT INTO repair
         END,
         NULL, ended, outcome, text
     FROM (
-        SELECT old_repair.*, coalesce(begun.rung, 0) AS rung, substr(begun.text, instr(begun.text, ': ') + 2) AS act
+        SELECT old_repair.*, coalesce(begun.rung, 0) AS rung,
+            substr(begun.text, instr(begun.text, ': ') + 2) AS act
         FROM old_repair LEFT JOIN (
-            -- Schema 1 has a step 'run' for every rung that was begun: 'rung 2 of 3: ssh restart at web2'.
-            SELECT job, count(*) AS rung, max(rowid), text FROM old_step WHERE what = 'run' GROUP BY job
+            -- Schema 1 has a step 'run' for every rung: 'rung 2 of 3: ssh restart at web2'.
+            SELECT job, count(*) AS rung, max(rowid), text
+            FROM old_step WHERE what = 'run' GROUP BY job
         ) AS begun USING (job)
         ORDER BY reserved
     );
@@ -38,7 +40,8 @@ INSERT INTO step (job, at, kind, rung, text)
     FROM old_step ORDER BY rowid;
 
 INSERT INTO refusal (at, job, site, server, host, service, event, reason, text)
-    SELECT at, job, 'main', '', CAST(host AS BLOB), CAST(service AS BLOB), event, why, text FROM old_refusal ORDER BY rowid;
+    SELECT at, job, 'main', '', CAST(host AS BLOB), CAST(service AS BLOB), event, why, text
+    FROM old_refusal ORDER BY rowid;
 
 INSERT INTO pause
     SELECT CAST(host AS BLOB), CAST(service AS BLOB), by_whom, reason, since, until FROM old_pause;

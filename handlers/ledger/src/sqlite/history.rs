@@ -190,7 +190,7 @@ fn repairs(
         .collect()
 }
 
-/// A call that Nagios merely repeated is no sign of new trouble.
+/// A call that Nagios merely repeated is not a sign of new trouble.
 fn refused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Vec<Duration>> {
     let (host, service) = object(event);
     let repeated = ReasonCode::SameEvent.as_str();

@@ -23,7 +23,7 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 /// The right to decide. Handlers queue for it in the kernel, which wakes one at a time.
 #[derive(Debug)]
 pub(super) struct DecisionLock {
-    _locked: File,
+    locked: File,
 }
 
 impl DecisionLock {
@@ -60,10 +60,14 @@ impl DecisionLock {
         }
     }
 
-    /// The time of the file shows the others that the queue moves on.
+    /// Shows the others that the queue moves on, by the time of the file.
+    pub(super) fn moves_on(&self) {
+        let _ = self.locked.set_modified(SystemTime::now());
+    }
+
     fn of(locked: File) -> io::Result<DecisionLock> {
         locked.set_modified(SystemTime::now())?;
-        Ok(DecisionLock { _locked: locked })
+        Ok(DecisionLock { locked })
     }
 }
 
@@ -95,7 +99,10 @@ impl Drop for WorkerLock {
 
 /// Whether the worker of a job still lives. When that cannot be found out, it does.
 pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
-    match File::open(place(ledger, job)) {
+    let mut options = OpenOptions::new();
+    // A pipe in its place must not be waited for.
+    options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
+    match options.open(place(ledger, job)) {
         Ok(file) => file.try_lock_shared().is_err(),
         Err(why) => why.kind() != ErrorKind::NotFound,
     }
@@ -159,7 +166,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     if !found.is_file() || found.nlink() > 1 {
         return Err(io::Error::new(
             ErrorKind::InvalidInput,
-            "it is no plain file, or has another name as well",
+            "it is not a plain file, or has another name as well",
         ));
     }
     Ok(file)
@@ -181,7 +188,7 @@ fn flags(flags: OFlags) -> i32 {
     i32::try_from(flags.bits()).unwrap_or_default()
 }
 
-/// What open(2) says of a link that is not to be followed is no help.
+/// What open(2) says of a link that is not followed does not help.
 fn no_link(why: io::Error) -> io::Error {
     match why.raw_os_error() == Some(Errno::LOOP.raw_os_error())
         || why.kind() == ErrorKind::NotADirectory

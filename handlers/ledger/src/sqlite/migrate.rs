@@ -1,13 +1,15 @@
 //! Brings a ledger of an older version to the current schema: once, with a copy kept beside it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::locks::{self, DecisionLock, directory_of, private_file};
+use super::locks::{self, DecisionLock, directory_of};
 use super::schema::{self, Schema};
-use super::store_error;
+use super::{WAL, store_error};
 use crate::Error;
 
 const SET_ASIDE: &str = "
@@ -24,25 +26,25 @@ const SET_ASIDE: &str = "
 const FROM_SCHEMA_1: &str = include_str!("from_schema_1.sql");
 
 /// Brings a ledger of schema 1 to the current one, in place: a program of the older version that has
-/// the file open fails at its next statement, before it runs anything.
+/// the file open can reserve nothing in it any more.
 ///
 /// # Errors
-/// [`Error::WorkerAtWork`] while a worker of the older version is repairing. Nothing is changed then,
-/// nor after any other error.
+/// [`Error::WorkerAtWork`] while a worker of the older version is repairing. After any error the
+/// ledger is as it was.
 pub(super) fn from_schema_1(store: &mut Connection, path: &Path) -> Result<(), Error> {
     // No program, of any version, reserves a repair while we hold this.
-    let _turn = DecisionLock::acquire(path)?;
+    let turn = DecisionLock::acquire(path)?;
     if schema::check(store, path)? == Schema::Current {
         return Ok(());
     }
     if let Some(job) = locks::any_alive(path)? {
         return Err(Error::WorkerAtWork { path: path.to_owned(), job });
     }
+    // A ledger that this user cannot write is not worth a copy.
+    store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(store_error(path))?;
     back_up(store, path)?;
-    change(store).map_err(store_error(path))?;
-    // It has the room of two ledgers now; where others are reading, that stays.
-    let _ = store.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
-    Ok(())
+    turn.moves_on();
+    change(store).map_err(store_error(path))
 }
 
 /// Copies the ledger, and makes the copy durable before the ledger is changed.
@@ -50,12 +52,11 @@ fn back_up(store: &Connection, path: &Path) -> Result<(), Error> {
     let copy = schema::backup(path, 1);
     let draft = copy.with_added_extension("new");
     let unusable = |why| Error::Directory { path: draft.clone(), why };
-    // What an earlier attempt left.
+    // An earlier attempt may have left one.
     let _ = fs::remove_file(&draft);
-    private_file(&draft).map_err(unusable)?;
-    let into = draft.to_string_lossy();
-    let copied = store.execute("VACUUM INTO ?1", [into.as_ref()]).map_err(store_error(path));
-    let kept = copied.and_then(|_| {
+    let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+    drop(new.map_err(unusable)?);
+    let kept = copy_into(store, &draft).and_then(|()| {
         let place = || {
             File::open(&draft)?.sync_all()?;
             fs::rename(&draft, &copy)?;
@@ -66,7 +67,19 @@ fn back_up(store: &Connection, path: &Path) -> Result<(), Error> {
     kept.inspect_err(|_| drop(fs::remove_file(&draft)))
 }
 
+fn copy_into(store: &Connection, draft: &Path) -> Result<(), Error> {
+    let unusable = |why| Error::Directory { path: draft.to_owned(), why };
+    let name =
+        draft.to_str().ok_or_else(|| unusable(io::Error::from(ErrorKind::InvalidFilename)))?;
+    store.execute("VACUUM INTO ?1", [name]).map_err(store_error(draft))?;
+    // SQLite does not copy this setting; without it readers would hold up reservations.
+    let copied = Connection::open(draft).map_err(store_error(draft))?;
+    copied.execute_batch(WAL).map_err(store_error(draft))?;
+    copied.close().map_err(|(_, why)| store_error(draft)(why))
+}
+
 fn change(store: &mut Connection) -> rusqlite::Result<()> {
+    store.execute_batch(WAL)?;
     // Within a transaction this switch does nothing; with it, every dropped row would be looked up.
     store.pragma_update(None, "foreign_keys", false)?;
     let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -74,5 +87,6 @@ fn change(store: &mut Connection) -> rusqlite::Result<()> {
     schema::write(&transaction)?;
     transaction.execute_batch(FROM_SCHEMA_1)?;
     transaction.commit()?;
-    store.pragma_update(None, "foreign_keys", true)
+    let _ = store.pragma_update(None, "foreign_keys", true);
+    Ok(())
 }

@@ -19,6 +19,9 @@ use rusqlite::{Connection, Params, Row};
 use crate::Error;
 use locks::WorkerLock;
 
+/// With a write-ahead log readers never hold up a reservation. Set once, it stays with the file.
+const WAL: &str = "PRAGMA journal_mode = WAL";
+
 /// How long refusals are kept; repairs are kept for ever.
 const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 

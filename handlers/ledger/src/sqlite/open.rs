@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::locks::{LOCK_WAIT, directory_of, private_file};
 use super::schema::{self, Schema};
-use super::{SqliteLedger, migrate, store_error};
+use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
 
 /// How long somebody may look, all queries together.
@@ -149,10 +149,7 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
         draft,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW,
     )?;
-    // The room of deleted rows can be given back in steps. To be set before the first table.
-    store.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    // With a write-ahead log readers never hold up a reservation. Set once, it stays with the file.
-    store.pragma_update(None, "journal_mode", "WAL")?;
+    store.execute_batch(WAL)?;
     schema::write(&store)?;
     store.close().map_err(|(_, why)| why)
 }

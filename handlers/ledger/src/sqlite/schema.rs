@@ -17,7 +17,7 @@ const FIRST_SQL: &str = include_str!("schema_1.sql");
 /// A schema that this program can use or bring to its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Schema {
-    /// The one of this program.
+    /// The schema of this program.
     Current,
     /// Schema 1, of versions before 1.0.
     First,
@@ -65,7 +65,8 @@ pub(super) fn older(path: &Path) -> Error {
 }
 
 fn newer(path: &Path, found: i64) -> Error {
-    Error::Newer { path: path.to_owned(), found, known: CURRENT, backup: backup(path, CURRENT) }
+    let backup = Some(backup(path, CURRENT)).filter(|copy| copy.exists());
+    Error::Newer { path: path.to_owned(), found, known: CURRENT, backup }
 }
 
 /// Whether the file has exactly these tables and indexes: a view in place of a table, or a trigger on

@@ -1,5 +1,7 @@
 -- Schema 2. Times are milliseconds since 1970 (UTC). Names of hosts and services are the bytes that
--- the monitoring engine gives; the empty service stands for the host itself.
+-- the monitoring engine gives; the empty service stands for the host itself. What no program fills
+-- or reads yet (site, server, rung_until, repair_group, reset, observed) is here so that it needs no
+-- other schema.
 CREATE TABLE repair (
     job         TEXT PRIMARY KEY,
     site        TEXT NOT NULL,              -- the servers that share one guard
@@ -11,11 +13,12 @@ CREATE TABLE repair (
     event       TEXT NOT NULL,              -- STATE;TYPE;ATTEMPT
     reserved    INTEGER NOT NULL,
     lease_until INTEGER NOT NULL,           -- after it, a repair whose worker is dead is over
-    rung        INTEGER NOT NULL,           -- the rung that was begun last, from 1; 0 before the first
-    rung_gate   BLOB,                       -- the host whose gate runs that rung; NULL for a program here
+    rung        INTEGER NOT NULL,           -- the rung begun last, from 1; 0 before the first
+    rung_gate   BLOB,                       -- the host whose gate runs it; NULL: a program here
     rung_until  INTEGER,                    -- the deadline of that rung
     ended       INTEGER,
-    outcome     TEXT CHECK (outcome IN ('healed', 'not-healed', 'could-not-run', 'unknown', 'observed')),
+    outcome     TEXT CHECK (outcome IN
+        ('healed', 'not-healed', 'could-not-run', 'unknown', 'observed')),
     text        TEXT NOT NULL,
     CHECK ((ended IS NULL) = (outcome IS NULL))
 ) STRICT;
@@ -36,8 +39,8 @@ CREATE TABLE step (
     id   INTEGER PRIMARY KEY,
     job  TEXT NOT NULL REFERENCES repair (job),
     at   INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('evidence', 'begun', 'ran', 'failed', 'not-run', 'refused', 'unknown', 'verified',
-        'notified', 'not-notified', 'note')),
+    kind TEXT NOT NULL CHECK (kind IN ('evidence', 'begun', 'ran', 'failed', 'not-run', 'refused',
+        'unknown', 'verified', 'notified', 'not-notified', 'note')),
     rung INTEGER,                           -- the rung it belongs to, from 1
     text TEXT NOT NULL
 ) STRICT;

@@ -1,10 +1,10 @@
-//! `repairctl doctor`.
+//! The arguments of `repairctl doctor`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The words of the command.
+/// The arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 As root, run the checks as Nagios' user, with Nagios' HOME, PATH and ssh-agent:
@@ -24,7 +24,8 @@ pub struct DoctorArgs {
     #[arg(value_name = "HOST")]
     pub hosts: Vec<String>,
     /// How many hosts are checked at the same time
-    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value = "8")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
     /// Print JSON
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! What a check found, and how it is shown.
+//! The result of a check, and its output.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::fix::{Fix, FixContext};
 use crate::ui::tone::Tone;
 
-/// What came of a check.
+/// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DoctorVerdict {
@@ -22,37 +22,37 @@ pub enum DoctorVerdict {
     Wrong,
 }
 
-/// One check's result.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorFinding {
-    /// What was looked at, in a word or two.
+    /// The name of the check, one or two words.
     pub check: Cow<'static, str>,
-    /// What came of it.
+    /// Its verdict.
     pub verdict: DoctorVerdict,
-    /// What was found.
+    /// The details.
     pub text: String,
-    /// How to fix it.
+    /// How to fix the problem; absent when there is none.
     pub fix: Option<Fix>,
 }
 
-/// A check that found everything as it should be.
+/// Returns the result of a check that found everything as it should be.
 pub fn ok(check: &'static str, text: impl Into<String>) -> DoctorFinding {
     let (check, text) = (check.into(), text.into());
     DoctorFinding { check, verdict: DoctorVerdict::Ok, text, fix: None }
 }
 
-/// A check that found a reason for repairs to fail.
+/// Returns the result of a check that found a reason for repairs to fail.
 pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
     let fix = Some(fix.into());
     DoctorFinding { verdict: DoctorVerdict::Wrong, fix, ..ok(check, text) }
 }
 
-/// A check that found something worth a look, with which repairs work.
+/// Returns the result of a check that found something worth a look, with which repairs work.
 pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
     DoctorFinding { verdict: DoctorVerdict::Note, ..wrong(check, text, fix) }
 }
 
-/// [`ok`] with this text, or [`wrong`] when there are reasons for it.
+/// Returns [`ok`] with this text, or [`wrong`] when there are reasons for it.
 pub fn ok_unless(
     check: &'static str,
     text: String,
@@ -62,14 +62,14 @@ pub fn ok_unless(
     if reasons.is_empty() { ok(check, text) } else { wrong(check, reasons.join("; "), fix) }
 }
 
-/// The text of an error without its consequence: no repair was requested here.
+/// Returns the text of an error without its consequence: no repair was requested here.
 pub fn cause(error: &transport::Error) -> String {
     let text = error.to_string();
     text.trim_end_matches("nothing was run").trim_end_matches(['?', ':', ';', ' ']).to_owned()
 }
 
 impl DoctorFinding {
-    /// For people: what was found, and below it the fix.
+    /// Returns the lines for people: the finding, and below it the fix.
     pub fn lines(&self, about: Option<&str>, context: &FixContext<'_>, out: &Out) -> Vec<String> {
         let (word, tone) = match self.verdict {
             DoctorVerdict::Ok => ("ok   ", Tone::Good),
@@ -83,7 +83,7 @@ impl DoctorFinding {
         std::iter::once(found).chain(fix).collect()
     }
 
-    /// For programs; `about` is a host, or null for this server.
+    /// Returns the finding for programs; `about` is its host, absent for this server.
     pub fn json(&self, about: Option<&str>, context: &FixContext<'_>) -> Value {
         let DoctorFinding { check, verdict, text, fix } = self;
         let fix = fix.as_ref().map(|fix| fix.text(about, context));
@@ -99,7 +99,7 @@ fn columns() -> usize {
     if columns > 0 { columns } else { 80 }
 }
 
-/// A text that others may have written, on one line. It cannot pass for a fix.
+/// Returns a text from outside on one line. It cannot pass for a fix.
 pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     clean(&words.join(" ")).replace("fix:", "fix ")

@@ -14,9 +14,9 @@ use crate::gate_setup::{self, GATE, GATE_STATE};
 /// How to fix a problem; each variant is one text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fix {
-    /// Of this server.
+    /// A fix on this server.
     Server(ServerFix),
-    /// Of the host that the finding is about.
+    /// A fix for the host that the finding is about.
     Host(HostFix),
 }
 
@@ -53,7 +53,7 @@ pub enum ServerFix {
     AddRepair,
 }
 
-/// A fix for one host, there or in what this server knows of it.
+/// A fix for one host: there, or in the data that this server has of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the texts say it")]
 pub enum HostFix {
@@ -165,7 +165,7 @@ impl ServerFix {
                 format!("install -d -o {user} -g {group} -m 750 {directory}")
             }
             MakeLedgerDirectory => format!("runuser -u {user} -- mkdir -m 750 {directory}"),
-            // In a directory of that user root follows no link, and leaves modes to that user.
+            // In a directory of that user root follows no link, and modes are left to that user.
             OwnLedger => format!(
                 "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
                  {directory}"
@@ -195,7 +195,7 @@ impl ServerFix {
 impl HostFix {
     fn text(self, name: &str, context: &FixContext<'_>) -> String {
         use HostFix::*;
-        // A name that could pass for an option is left to the reader.
+        // A name that could pass for an option is left for the reader to fill in.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let user = context.route(name).map_or("repair".into(), |route| quoted(&route.user));
         match self {
@@ -274,7 +274,7 @@ impl FixContext<'_> {
     }
 }
 
-/// Whether a command of root on `path` cannot be led elsewhere: no other account can change a
+/// Whether no other account can lead a command of root on `path` elsewhere: none can change a
 /// directory above it.
 fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();

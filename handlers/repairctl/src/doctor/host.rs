@@ -1,5 +1,4 @@
-//! What is checked of one host: the way to its gate, and what the gate says. Nothing is changed
-//! there.
+//! Checks one host: the route to its gate, and the gate's answers. Nothing is changed there.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,23 +11,23 @@ use transport::{
 use super::finding::{DoctorFinding, DoctorVerdict, cause, note, ok, wrong};
 use super::fix::HostFix;
 
-/// For all that is asked of one host.
+/// Time for all requests to one host.
 const LIMIT: Duration = Duration::from_secs(20);
-/// A clock that is off by more makes times in logs and records hard to compare.
+/// The largest clock skew, in seconds, with which logs and records are easy to compare.
 const SKEW: u64 = 60;
 
 /// A host to be checked.
 #[derive(Debug)]
 pub struct Target {
-    /// How it is reached.
+    /// The route to its gate.
     pub route: HostRoute,
     /// The repairs its gate must offer.
     pub needs: Vec<RepairName>,
-    /// Nothing says which of them it must offer: one is enough.
+    /// Whether one of them is enough: nothing says which ones it must offer.
     pub any: bool,
 }
 
-/// All checks, until one bars the way.
+/// Runs all checks, until one shows that the others would fail.
 pub fn examine(target: &Target) -> Vec<DoctorFinding> {
     let deadline = Instant::now() + LIMIT;
     let mut findings = Vec::new();
@@ -117,7 +116,7 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
     nearly_full(gate.as_mut(), deadline, findings);
 }
 
-/// Records that soon keep a repair from running. Older gates do not report them.
+/// Reports records that soon keep a repair from running. Older gates do not report their use.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
@@ -183,7 +182,7 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
     }
 }
 
-/// Whether there is any use in asking on.
+/// Checks one repair. Returns whether the gate answered, so that further requests make sense.
 fn ready(
     gate: &mut dyn Gate,
     name: &RepairName,
@@ -223,12 +222,12 @@ fn ready(
     answered
 }
 
-/// The gate's sentence as a quotation: a broken-in host may write anything.
+/// Quotes the gate's sentence: a host that was broken into may write anything.
 fn refusal_text(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }
 
-/// The gate chooses among these fixes, and writes none.
+/// Returns the fix. The gate chooses among ours, and writes none.
 fn refusal_fix(reason: GateReason) -> HostFix {
     match reason {
         GateReason::Config => HostFix::CheckGate,
@@ -252,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_not_found_in_time_is_no_matter_of_sshd() {
+    fn blames_the_name_when_resolution_times_out() {
         let late = |phase| Error::Timeout { host: "web1".into(), phase, within: LIMIT };
         assert_eq!(port_fix(&late(Phase::Resolve)), HostFix::CorrectAddress);
         assert_eq!(port_fix(&late(Phase::Connect)), HostFix::OpenPort);

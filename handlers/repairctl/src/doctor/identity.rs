@@ -1,5 +1,5 @@
-//! As whom doctor looks. What works for root, with root's HOME, groups and agent, proves nothing
-//! about a repair at night.
+//! Checks the account that doctor runs as. A check that succeeds for root, with root's HOME, groups
+//! and agent, proves nothing about a repair.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use privsep::Account;
 use super::finding::{DoctorFinding, ok, wrong};
 use super::fix::ServerFix;
 
-/// As whom, and with which HOME.
+/// Checks the account, and reports its HOME.
 pub fn check(account: &Account) -> DoctorFinding {
     let uid = rustix::process::geteuid().as_raw();
     if uid != account.uid {

@@ -1,5 +1,4 @@
-//! `repairctl doctor`: looks at everything between Nagios and the gates, as the user Nagios runs
-//! as.
+//! `repairctl doctor`: checks everything between Nagios and the gates, as the user Nagios runs as.
 
 pub mod args;
 mod finding;
@@ -32,7 +31,7 @@ use host::Target;
 /// Findings of this server (`None`), then of each host.
 type Checks = Vec<(Option<String>, Vec<DoctorFinding>)>;
 
-/// For all hosts together; each has a deadline of its own.
+/// Time for all hosts together; each has a deadline of its own.
 const WITHIN: Duration = Duration::from_secs(3600);
 
 impl Split for DoctorArgs {
@@ -131,7 +130,7 @@ fn nagios_config(
     findings
 }
 
-/// Hosts that were named on the command line and that nobody knows.
+/// Reports hosts of the command line that neither Nagios nor the policy knows.
 fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> Vec<DoctorFinding> {
     let known = |host: &&String| {
         objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)
@@ -143,8 +142,8 @@ fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> V
     unknown.collect()
 }
 
-/// Whom to look at: those that were named, or everybody who opted in, whom a ladder names, or whom
-/// the policy knows and who is not only on the way to others.
+/// Returns the hosts to check: those of the command line; or all that opted in, that a ladder
+/// names, or that the policy has, except for hosts that are only jump hosts.
 fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
     let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);

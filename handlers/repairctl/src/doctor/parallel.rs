@@ -1,4 +1,4 @@
-//! Many hosts at the same time, told in their order as they are done, with progress for a person.
+//! Checks many hosts at the same time, reports them in order, and shows the progress.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr};

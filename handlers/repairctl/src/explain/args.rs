@@ -1,8 +1,8 @@
-//! `repairctl explain`.
+//! The arguments of `repairctl explain`.
 
 use clap::Args;
 
-/// The words of the command.
+/// The arguments of `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = "Ends as 1 when it is broken and would not be repaired.
 

@@ -1,9 +1,9 @@
-//! `repairctl history`.
+//! The arguments of `repairctl history`.
 
 use clap::{Args, ValueEnum};
 use ledger::{RepairOutcome, RepairState};
 
-/// The words of the command.
+/// The arguments of `history`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   What was repaired since yesterday?     repairctl history --since 1d
@@ -27,7 +27,7 @@ pub struct HistoryArgs {
     /// List what was refused, and why, instead of what was repaired
     #[arg(long)]
     pub refused: bool,
-    /// At most so many, the newest; 0 for all
+    /// List at most N, the newest ones; 0 for all
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
     /// Print JSON

@@ -113,7 +113,7 @@ fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount]
     }
 }
 
-/// Hints at what else is on record.
+/// Prints what else is on record.
 fn footer(args: &HistoryArgs, listed: usize, refused: &[RefusalCount], out: &mut Out) {
     if args.limit > 0 && listed == args.limit as usize {
         out.line(format!("The newest {listed}; --limit 0 lists all."));
@@ -163,7 +163,7 @@ fn reasons(counts: &[RefusalCount]) -> String {
     plugin_kit::clean(&texts.collect::<Vec<_>>().join(", "))
 }
 
-/// The outcome of a repair, coloured by how good it is.
+/// Returns the outcome of a repair, coloured by how good it is.
 pub fn outcome(record: &Record) -> Cell {
     let tone = match record.state() {
         RepairState::Running => Tone::Plain,
@@ -174,7 +174,7 @@ pub fn outcome(record: &Record) -> Cell {
     Cell::toned(record.state().as_str(), tone)
 }
 
-/// A repair for programs: times in UTC, spans in seconds.
+/// Returns a repair for programs: times in UTC, spans in seconds.
 pub fn repair_json(record: &Record) -> Value {
     json!({
         "job": record.job,

@@ -1,10 +1,10 @@
-//! `repairctl init`.
+//! The arguments of `repairctl init`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The words of the command.
+/// The arguments of `init`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Needs root here, for it gives files to Nagios' user. What is there already is

@@ -7,7 +7,7 @@ use plugin_kit::{Problem, clean};
 
 use crate::gate_setup::GATE;
 
-/// Why `init` stops; what was made before stays.
+/// Why `init` stops. Everything it made before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// Another account than root called it.
@@ -48,7 +48,7 @@ pub enum InitError {
     ReadGate { path: PathBuf, why: io::Error },
     /// The user's name or the address could pass for something else on a command line.
     #[error(
-        "'{}@{}' cannot be logged in to: that is no account and address",
+        "'{}@{}' cannot be logged in to: that is not an account and an address",
         clean(.user), clean(.address)
     )]
     BadLogin { user: String, address: String },

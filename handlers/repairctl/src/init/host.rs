@@ -14,8 +14,9 @@ use super::args::InitArgs;
 use super::error::InitError;
 use super::script::{self, GateSource};
 use crate::context::Context;
-use crate::gate_setup;
+use crate::gate_setup::{self, GATE};
 use crate::split::CommandResult;
+use crate::sudo;
 use crate::trust;
 use crate::ui::question;
 
@@ -34,22 +35,20 @@ pub fn set_up(
     let line = gate_setup::public_half(&route.key)
         .map(|_| gate_setup::key_line(&route.key))
         .ok_or_else(|| InitError::NoPublicKey(route.key.clone()))?;
-    let program = read_gate()?;
-    out.line(format!("\nOn {} as root, by `{}`:\n", clean(host), argv.join(" ")));
+    let (program, host) = (read_gate()?, clean(host));
+    out.line(format!("\nOn {host} as root, by `{}`:\n", argv.join(" ")));
     out.line(script::text(&GateSource::Elided(&program), &line, repairs));
-    if !args.yes && !confirmed(host, out)? {
+    if !args.yes && !confirmed(&host, out)? {
         out.line("Nothing was done there.");
         return Ok(ToolResult::Failed);
     }
     out.flush();
     let script = script::text(&GateSource::Inside(&program), &line, repairs);
     let (done, fingerprint) = run(&argv, &script, out)?;
-    let host = clean(host);
     if !done {
-        let more = "what is above says why. It can be run again.";
-        out.line(format!("It did not go through on {host}; {more}"));
         out.line(format!(
-            "'{user}' there needs sudo without a password for this (sudo -n sh), or take \
+            "It did not go through on {host}; what is above says why. It can be run again.\n\
+             '{user}' there needs sudo without a password for this (sudo -n sh), or take \
              --sudo-user root, or paste it there."
         ));
         return Ok(ToolResult::Failed);
@@ -63,20 +62,20 @@ pub fn set_up(
 
 fn confirmed(host: &str, out: &mut Out) -> Result<bool, Problem> {
     let instead = "with --yes it is done without asking; nothing was done there";
-    let question = format!("Do this on {}? (yes/no)", clean(host));
-    Ok(question::ask(&question, instead, out)?.eq_ignore_ascii_case("yes"))
+    let answer = question::ask(&format!("Do this on {host}? (yes/no)"), instead, out)?;
+    Ok(answer.eq_ignore_ascii_case("yes"))
 }
 
-/// The gate that goes with this program, if it is on this server.
+/// Finds the gate of this version on this server.
 pub fn find_gate() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
-    let mut places = vec![us.with_file_name("repair_gate")];
-    if let Some(prefix) = us.parent().and_then(Path::parent) {
-        let packaged = prefix.join("libexec/nagios-selfheal");
-        places.extend([packaged.join("for-hosts/repair_gate"), packaged.join("repair_gate")]);
-    }
-    places.push(gate_setup::GATE.into());
-    places.into_iter().find(|place| place.is_file())
+    let beside = us.with_file_name("repair_gate");
+    let prefix = us.parent().and_then(Path::parent);
+    let libexec = prefix.map(|prefix| prefix.join("libexec/nagios-selfheal"));
+    let packaged = libexec.into_iter().flat_map(|libexec| {
+        ["for-hosts/repair_gate", "repair_gate"].map(|name| libexec.join(name))
+    });
+    [beside].into_iter().chain(packaged).chain([GATE.into()]).find(|path| path.is_file())
 }
 
 fn read_gate() -> Result<Vec<u8>, InitError> {
@@ -84,8 +83,8 @@ fn read_gate() -> Result<Vec<u8>, InitError> {
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// The command that runs a shell as root there, with the admin's own ssh configuration and keys; it
-/// may ask for a password.
+/// Returns the command that runs a shell as root there, with the admin's own ssh configuration and
+/// keys; it may ask for a password.
 fn ssh_command(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, InitError> {
     let plain = |text: &str, more: &[char]| {
         let fine = |c: char| {
@@ -103,20 +102,18 @@ fn ssh_command(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>
     Ok(args.iter().chain(shell).map(|word| (*word).to_owned()).collect())
 }
 
-/// The command, run as the caller of sudo(8): root does not have their keys and known hosts.
+/// Returns the command, run as the caller of sudo(8): root does not have their keys.
 fn as_sudo_caller(argv: &[String]) -> Command {
-    let is_number = |id: &String| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
-    let number = |name: &str| std::env::var(name).ok().filter(is_number);
-    let (Some(uid), Some(gid)) = (number("SUDO_UID").filter(|uid| uid != "0"), number("SUDO_GID"))
-    else {
-        let mut command = Command::new(argv.first().map_or("", String::as_str));
-        command.args(argv.iter().skip(1));
+    let mut words = argv.iter();
+    let Some((uid, gid)) = sudo::caller() else {
+        let mut command = Command::new(words.next().map_or("", String::as_str));
+        command.args(words);
         return command;
     };
     let mut command = Command::new("/usr/bin/setpriv");
     command.args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--init-groups", "--"]);
-    command.args(argv);
-    if let Some(account) = uid.parse().ok().and_then(|uid| Account::of_uid(uid).ok().flatten()) {
+    command.args(words);
+    if let Ok(Some(account)) = Account::of_uid(uid) {
         command.env("HOME", account.home);
     }
     command
@@ -146,7 +143,7 @@ fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<Str
     Ok((done, fingerprint))
 }
 
-/// The host writes this line, and what is found in it becomes part of a command to type here.
+/// Finds the fingerprint in a line of the host, which becomes part of a command to type here.
 fn fingerprint_in(line: &str) -> Option<String> {
     line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! `repairctl init`: from nothing to a policy, a key and the host's side.
+//! `repairctl init`: writes a first policy and a key, and sets a host up.
 
 pub mod args;
 mod error;
@@ -73,7 +73,7 @@ impl Split for InitArgs {
     }
 }
 
-/// The account Nagios runs as, printed with its source. Root takes the word of nobody else for it.
+/// Prints and returns the account Nagios runs as. Only root and the command line can name it.
 fn account_of_nagios(
     args: &InitArgs,
     nagios: &NagiosSettings,
@@ -96,7 +96,7 @@ fn account_of_nagios(
     Ok(account)
 }
 
-/// A policy that was kept may not know what the host is set up for.
+/// Prints the repairs of the host that a policy which was kept does not have.
 fn note_missing_repairs(context: &Context, recipes: &[Recipe], out: &mut Out) {
     let Ok(config) = context.config() else { return };
     let is_missing = |recipe: &&Recipe| !config.policy.repairs.contains_key(&recipe.name);
@@ -117,19 +117,19 @@ fn print_script(context: &Context, repairs: &str, out: &mut Out) {
     let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \
-        mode 755 (one static file, \
-         whatever the distribution); then as root there:\n",
+        mode 755 (one static file \
+         for any distribution); then as root there:\n",
         here.display(),
         gate_setup::GATE
     ));
-    // In a subshell, so that what goes wrong does not end the shell it is pasted into.
+    // In a subshell, so that an error does not end the shell it is pasted into.
     let key_line = gate_setup::key_line(&key);
     let script = script::text(&script::GateSource::Copied, &key_line, repairs);
     out.line(format!("(\n{script})"));
 }
 
-/// Where the package nagios-selfheal-config puts its templates, for Nagios to find; named twice,
-/// Nagios would refuse them.
+/// The templates of the package nagios-selfheal-config, which Nagios finds by itself. It refuses a
+/// template that is defined twice.
 const PACKAGED_OBJECTS: [&str; 2] =
     ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 

@@ -1,4 +1,4 @@
-//! First repairs: what is restarted on the host, and which check proves it. Pure.
+//! First repairs: the unit to restart on the host, and the check that proves it. Pure.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ pub enum BadRecipe {
     #[error(transparent)]
     Name(#[from] BadName),
     /// The name of the unit is not valid.
-    #[error("'{}' is no name of a systemd unit", plugin_kit::clean(.0))]
+    #[error("'{}' is not the name of a systemd unit", plugin_kit::clean(.0))]
     Unit(String),
     /// No check is known for the repair or its unit.
     #[error(
@@ -38,17 +38,17 @@ impl From<BadRecipe> for Problem {
     }
 }
 
-/// A repair as `--repair NAME[:UNIT]` names it.
+/// A repair from `--repair NAME[:UNIT]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
-    /// Its name, on both sides.
+    /// Its name in the policy and at the gate.
     pub name: RepairName,
-    /// The systemd unit that is restarted.
+    /// The systemd unit to restart.
     pub unit: String,
     verify: &'static [&'static str],
 }
 
-/// Which check proves a service; the address follows `-H`.
+/// The check for each service, by the names of its repair or unit.
 const CHECKS: [(&[&str], &[&str]); 6] = [
     (
         &["httpd", "apache", "apache2", "nginx", "lighttpd", "caddy", "haproxy"],
@@ -97,12 +97,12 @@ impl Recipe {
         }
     }
 
-    /// Its part of policy.json.
+    /// Returns its part of policy.json.
     pub fn for_policy(&self) -> Value {
         json!({"ladder": [{"ssh": self.name.as_str()}], "verify": self.verify})
     }
 
-    /// Its part of the host's repairs.json.
+    /// Returns its part of the host's repairs.json.
     pub fn for_gate(&self) -> Value {
         let unit = format!("{}.service", self.unit);
         json!({
@@ -117,7 +117,7 @@ impl Recipe {
     }
 }
 
-/// repairs.json, whole.
+/// Returns the host's repairs.json.
 pub fn repairs_json(recipes: &[Recipe]) -> String {
     let all: serde_json::Map<_, _> =
         recipes.iter().map(|one| (one.name.to_string(), one.for_gate())).collect();
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_or_its_unit_tells_the_check() {
+    fn finds_the_check_by_name_or_unit() {
         let httpd = Recipe::read("httpd:apache2.service").unwrap();
         assert_eq!(
             (httpd.name.as_str(), httpd.unit.as_str(), httpd.verify[0]),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_and_the_server_can_read_what_is_written() {
+    fn writes_repairs_that_the_gate_reads() {
         let recipes = [Recipe::read("httpd:apache2").unwrap(), Recipe::read("sshd:ssh").unwrap()];
         let text = repairs_json(&recipes);
         assert_eq!(repair_gate::config::parse(&text).unwrap().iter().count(), 2);

@@ -1,6 +1,6 @@
 //! The script that sets up the repaired host: to be read, pasted, or given to `sudo sh` over an
-//! admin's own ssh. Its text is fixed; everything that is filled in was checked: names, a public key,
-//! our own JSON, base64. Pure.
+//! admin's own ssh. Its text is fixed; everything that is filled in was checked: names, a public
+//! key, our own JSON, base64. Pure.
 
 use base64ct::{Base64, Encoding};
 
@@ -19,7 +19,7 @@ pub enum GateSource<'a> {
 /// The script, with `THE_GATE`, `THE_REPAIRS` and `KEY_LINE` to be filled in.
 const TEMPLATE: &str = include_str!("host.sh");
 
-/// The whole script. `key_line` and `repairs` hold no quote.
+/// Returns the whole script. `key_line` and `repairs` hold no quote.
 pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &str) -> String {
     // From the end of the script to its beginning, so no text that was filled in is searched.
     let script = TEMPLATE.replace("KEY_LINE", key_line);
@@ -53,9 +53,9 @@ fn gate(source: &GateSource<'_>) -> String {
     }
 }
 
-/// Base64 in lines that every decoder takes (RFC 2045, 6.8).
+/// Encodes in base64, with lines that every decoder accepts (RFC 2045, 6.8).
 fn base64_lines(bytes: &[u8]) -> String {
-    // 57 bytes are a line of 76 characters.
+    // 57 bytes make a line of 76 characters.
     bytes.chunks(57).map(|line| Base64::encode_string(line) + "\n").collect()
 }
 
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gate_is_in_it_whole_or_told() {
+    fn contains_the_gate_or_its_size() {
         let program: Vec<u8> = (0..=255).cycle().take(1000).collect();
         let with = text(&GateSource::Inside(&program), "restrict ssh-ed25519 AAAA", "{}\n");
         let body =
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_can_read_it() {
+    fn is_valid_shell() {
         for source in [GateSource::Copied, GateSource::Inside(b"x"), GateSource::Elided(b"x")] {
             let script =
                 text(&source, "restrict,command=\"/x\" ssh-ed25519 AAAA nagios-selfheal", "{}\n");

@@ -40,12 +40,12 @@ pub struct ServerSetup<'a> {
 }
 
 impl ServerSetup<'_> {
-    /// The private key.
+    /// Returns the path of the private key.
     pub fn key(&self) -> PathBuf {
         self.policy.with_file_name("id_ed25519")
     }
 
-    /// Makes what is missing.
+    /// Makes everything that is missing.
     pub fn set_up(&self, recipes: &[Recipe], out: &mut Out) -> Result<(), Problem> {
         let Account { uid, gid, group, .. } = self.account;
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
@@ -70,7 +70,7 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// Root gives away only a directory that it has just made, by its descriptor.
+    /// Makes a directory unless it is there. Root gives it away by its descriptor.
     fn directory(
         &self,
         path: &Path,
@@ -79,7 +79,7 @@ impl ServerSetup<'_> {
     ) -> Result<(), InitError> {
         let is_there = match Directory::open(path) {
             Ok(_) => true,
-            // Nagios' own, from an earlier time.
+            // It is Nagios' own, from an earlier run.
             Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. })
                 if exposed == path && theirs == owner =>
             {

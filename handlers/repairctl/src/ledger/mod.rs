@@ -56,17 +56,15 @@ impl Split for LedgerArgs {
     fn show(&self, migration: Migration, context: &Context, out: &mut Out) -> CommandResult {
         let path = context.config()?.ledger.display();
         let (line, result) = match migration {
-            Migration::NoLedger => {
-                (format!("{path}: none yet, the first repair creates it"), ToolResult::Fine)
-            }
+            Migration::NoLedger => (format!("{path}: there is none yet"), ToolResult::Fine),
             Migration::Current => {
                 (format!("{path}: has this version's schema already"), ToolResult::Fine)
             }
             Migration::Done(copy) => {
-                let text = format!("{path}: migrated; as it was before: {}", copy.display());
+                let text = format!("{path}: migrated; copy of the old ledger: {}", copy.display());
                 (text, ToolResult::Fine)
             }
-            Migration::Waiting(why) => (why, ToolResult::Failed),
+            Migration::Waiting(why) => (format!("{why}; run this again then"), ToolResult::Failed),
         };
         out.line(line);
         Ok(result)

@@ -1,10 +1,10 @@
-//! `repairctl lint`.
+//! The arguments of `repairctl lint`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The words of the command.
+/// The arguments of `lint`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes:
   0  nothing but notes was found

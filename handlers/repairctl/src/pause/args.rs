@@ -1,8 +1,8 @@
-//! `repairctl pause`, `resume` and `status`.
+//! The arguments of `repairctl pause`, `resume` and `status`.
 
 use clap::Args;
 
-/// The words of `pause`.
+/// The arguments of `pause`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "A repair that is running goes on to its end. A pause replaces an earlier one of
@@ -32,7 +32,7 @@ pub struct PauseArgs {
     pub by: Option<String>,
 }
 
-/// The words of `resume`.
+/// The arguments of `resume`.
 #[derive(Debug, Args)]
 #[command(after_help = "Ends the pause of just this scope, and says which others still hold.
 
@@ -44,7 +44,7 @@ pub struct ResumeArgs {
     pub service: Option<String>,
 }
 
-/// The words of `status`.
+/// The arguments of `status`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 when nothing is paused, 1 when something is.")]
 pub struct StatusArgs {

@@ -1,7 +1,6 @@
 //! `repairctl pause`, `resume` and `status`.
 
 pub mod args;
-mod author;
 mod status;
 mod text;
 
@@ -18,26 +17,26 @@ use serde::{Deserialize, Serialize};
 use crate::context::Context;
 use crate::object::Object;
 use crate::split::{CommandResult, Split};
+use crate::sudo;
 use crate::ui::json;
 use args::{PauseArgs, ResumeArgs, StatusArgs};
 use status::RepairStatus;
 use text::{describe, scope, scope_of};
 
-/// A pause that was made.
+/// The result of `pause`.
 #[derive(Serialize, Deserialize)]
 pub struct PauseResult {
     paused: Paused,
     replaced: Option<Paused>,
-    /// Why it may pause nothing.
+    /// The reason why it may pause nothing.
     warning: Option<String>,
 }
 
-/// Stops repairs.
 impl Split for PauseArgs {
     type Data = PauseResult;
 
     fn extra_args(&self) -> Vec<OsString> {
-        vec![format!("--by={}", author::name()).into()]
+        vec![format!("--by={}", sudo::caller_name()).into()]
     }
 
     fn collect(&self, context: &Context) -> Result<PauseResult, Problem> {
@@ -51,7 +50,7 @@ impl Split for PauseArgs {
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;
         let config = context.config()?;
-        let by = self.by.as_deref().map_or_else(author::name, clean);
+        let by = self.by.as_deref().map_or_else(sudo::caller_name, clean);
         let paused = Paused {
             host: self.host.clone(),
             service: self.service.clone(),
@@ -83,7 +82,6 @@ impl Split for PauseArgs {
     }
 }
 
-/// Lets them go on.
 impl Split for ResumeArgs {
     /// The pause that was ended, and those that still hold.
     type Data = (Option<Paused>, Vec<Paused>);
@@ -93,7 +91,7 @@ impl Split for ResumeArgs {
         scope(host, service)?;
         let now = SystemTime::now();
         let config = context.config()?;
-        // A ledger that is not there yet holds no pause, and resuming is no reason to make one.
+        // Before there is a ledger there is no pause, and resuming is not a reason to create one.
         if context.ledger(config)?.is_none() {
             return Ok((None, Vec::new()));
         }
@@ -116,7 +114,6 @@ impl Split for ResumeArgs {
     }
 }
 
-/// Says how it stands.
 impl Split for StatusArgs {
     type Data = RepairStatus;
 
@@ -139,17 +136,17 @@ impl Split for StatusArgs {
     }
 }
 
-/// When a pause of this span ends.
+/// Returns the end of a pause of this span.
 fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let Span(span) =
         span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;
     if span.is_zero() {
-        return Err(Problem::Usage("--for is no time at all; nothing was paused".into()));
+        return Err(Problem::Usage("--for is zero; nothing was paused".into()));
     }
     Ok(now + span)
 }
 
-/// A mistyped name pauses nothing: that must not be found out at night.
+/// Warns of a name that Nagios does not know: a mistyped name pauses nothing.
 fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
     let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
     match status_file::find(file, host, service) {

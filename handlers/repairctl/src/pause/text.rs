@@ -7,7 +7,7 @@ use plugin_kit::{Problem, clean};
 
 use crate::object::Object;
 
-/// The object of a command: `everything`, `web1` or `web1/HTTP`.
+/// Returns the object of a command: `everything`, `web1` or `web1/HTTP`.
 ///
 /// # Errors
 /// When a name is empty: a script whose variable was empty does not mean everything.
@@ -20,12 +20,12 @@ pub fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Proble
     Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))
 }
 
-/// The object of a pause.
+/// Returns the object of a pause.
 pub fn scope_of(paused: &Paused) -> String {
     scope(paused.host.as_deref(), paused.service.as_deref()).unwrap_or_default()
 }
 
-/// `paused by alice for another 2 h: migration`
+/// Describes a pause: `paused by alice for another 2 h: migration`.
 pub fn describe(paused: &Paused, now: SystemTime) -> String {
     let left = match paused.until {
         Some(until) => {

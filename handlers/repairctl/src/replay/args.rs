@@ -1,4 +1,4 @@
-//! `repairctl replay`.
+//! The arguments of `repairctl replay`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use policy::RepairName;
 use policy_file::Span;
 
-/// The words of the command.
+/// The arguments of `replay`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "A log cannot tell what a repair that was not made would have done, so something

@@ -1,10 +1,10 @@
-//! `repairctl report`.
+//! The arguments of `repairctl report`.
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-/// The words of the command.
+/// The arguments of `report`.
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("form").required(true).args(["html", "text"])),

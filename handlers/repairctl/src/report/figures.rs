@@ -1,4 +1,4 @@
-//! The figures of a report, computed from what is on record. Pure.
+//! The figures of a report, computed from the records. Pure.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -9,84 +9,84 @@ use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
 
-/// What is on record of one period.
+/// The records of one period.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PeriodRecord {
     /// The repairs, the newest first.
     pub repairs: Vec<Record>,
-    /// For each of them: whether it healed a fault that was soon back.
+    /// For each of them: whether it healed a fault that relapsed.
     pub relapsed: Vec<bool>,
     /// The refusals, counted by object and reason.
     pub refusals: Vec<RefusalCount>,
 }
 
-/// All that a report says.
+/// All figures of a report.
 #[derive(Debug)]
 pub struct Figures {
     /// The period and the one before.
     pub periods: Periods,
-    /// When they were computed.
+    /// The time of the computation.
     pub made: SystemTime,
-    /// Of the period.
+    /// The counts of the period.
     pub now: RepairCounts,
-    /// Of the period before.
+    /// The counts of the period before.
     pub before: RepairCounts,
-    /// How the period is divided.
+    /// The parts of the period.
     pub parts: Parts,
-    /// Each part of the period.
+    /// The counts of each part.
     pub trend: Vec<RepairCounts>,
     /// Each host, the one with the most repairs first.
     pub hosts: Vec<HostFigures>,
     /// Each object that was repaired, the worst first.
     pub objects: Vec<ObjectFigures>,
-    /// How often each reason was given, now and before, the most frequent first.
+    /// Each reason with its refusals now and before, the most frequent first.
     pub reasons: Vec<(String, u32, u32)>,
-    /// What the breaker stopped, by object.
+    /// The refusals of breakers, by object.
     pub stopped: Vec<RefusalCount>,
-    /// The repairs that were handed to people, the newest first.
+    /// The repairs that were escalated, the newest first.
     pub escalated: Vec<Record>,
 }
 
-/// Repairs, counted by how they ended.
+/// Repairs, counted by outcome.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RepairCounts {
-    /// Its check was good.
+    /// A rung ran and the check is good.
     pub healed: u32,
     /// The fault is still there.
     pub not_healed: u32,
     /// Nothing was run.
     pub could_not_run: u32,
-    /// Nobody knows.
+    /// The outcome is not known.
     pub unknown: u32,
-    /// Not ended.
+    /// Not ended yet.
     pub running: u32,
-    /// Healed, and the fault was soon back.
+    /// Healed, and the fault relapsed.
     pub relapsed: u32,
-    /// Healed before Nagios was sure (SOFT), and not soon back: nobody was notified.
+    /// Healed in a SOFT state without a relapse: Nagios notified nobody.
     pub pages_saved: u32,
     /// Refused.
     pub refused: u32,
-    /// How long each healing took, in order of length.
+    /// The duration of each healing, the shortest first.
     pub times: Vec<Duration>,
 }
 
-/// One host, part by part.
+/// The figures of one host.
 #[derive(Debug)]
 pub struct HostFigures {
     /// Its name in Nagios.
     pub host: String,
-    /// Healed and handed over, for each part.
+    /// Healed and escalated repairs, for each part.
     pub parts: Vec<(u32, u32)>,
     /// All parts together.
     pub sum: RepairCounts,
 }
 
-/// One service, or a host itself.
+/// The figures of one service, or of a host itself.
 #[derive(Debug)]
 pub struct ObjectFigures {
     /// The host's name.
     pub host: String,
-    /// The service's description.
+    /// The service's description; absent for the host itself.
     pub service: Option<String>,
     /// Its repairs and refusals.
     pub sum: RepairCounts,
@@ -118,29 +118,29 @@ impl RepairCounts {
         counts
     }
 
-    /// All that were started.
+    /// Returns the number of repairs that were started.
     pub fn repairs(&self) -> u32 {
         self.healed + self.escalated() + self.running
     }
 
-    /// Those that people had to go on with.
+    /// Returns the number of repairs that were escalated: people had to go on.
     pub fn escalated(&self) -> u32 {
         self.not_healed + self.could_not_run + self.unknown
     }
 
-    /// The percentage that was healed of those that ended.
+    /// Returns the percentage that was healed of those that ended; `None` if none has ended.
     pub fn healed_share(&self) -> Option<f64> {
         let ended = self.healed + self.escalated();
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
-    /// The time within which this part of the healings, 0 to 1, was done (nearest rank).
+    /// Returns the time within which this part of the healings, 0 to 1, was done (nearest rank).
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
 }
 
-/// By nearest rank, of values in order.
+/// Returns a quantile by nearest rank; `sorted` is in ascending order.
 fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
     #[allow(
         clippy::cast_possible_truncation,
@@ -159,7 +159,7 @@ impl PeriodRecord {
 }
 
 impl Figures {
-    /// Computes them all.
+    /// Computes all figures.
     pub fn of(
         periods: Periods,
         parts: Parts,
@@ -185,7 +185,7 @@ impl Figures {
         }
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to report.
     pub fn is_empty(&self) -> bool {
         self.now.repairs() == 0 && self.now.refused == 0
     }
@@ -226,8 +226,7 @@ fn hosts(parts: &Parts, recorded: &PeriodRecord) -> Vec<HostFigures> {
     hosts
 }
 
-/// The worst first: those that people had to go on with, then those whose fault came back, then the
-/// most repaired.
+/// Returns the objects, the worst first: by escalated and relapsed repairs, then by all repairs.
 fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
     let mut objects: HashMap<(&str, Option<&str>), RepairCounts> = HashMap::new();
     for (record, relapsed) in recorded.each() {
@@ -267,7 +266,7 @@ fn reasons(now: &PeriodRecord, before: &PeriodRecord) -> Vec<(String, u32, u32)>
     reasons
 }
 
-/// How many healings took how long: from, to (the last has no end), how many.
+/// Returns classes of durations: from, to (absent in the last), and the number of healings.
 pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)> {
     const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
     let edges: Vec<Duration> = EDGES.into_iter().map(Duration::from_secs).collect();
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_values_that_occurred() {
+    fn returns_quantiles_that_occurred() {
         let times = seconds(&[1, 2, 3, 4, 100]);
         assert_eq!(quantile(&times, 0.5), Some(Duration::from_secs(3)));
         assert_eq!(quantile(&times, 0.9), Some(Duration::from_secs(100)));
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn every_time_falls_into_one_class() {
+    fn puts_every_duration_into_one_class() {
         let times = seconds(&[0, 1, 4, 5, 59, 60, 1799, 1800, 90_000]);
         let classes = distribution(&times);
         assert_eq!(classes.iter().map(|class| class.2).sum::<u32>(), 9);

@@ -7,10 +7,12 @@ use std::path::Path;
 
 use safe_file::Directory;
 
+use crate::sudo;
+
 /// Why a file is not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
-    /// A directory, a link or a device has its name.
+    /// A directory, a link or a device has this name.
     #[error("not a regular file; name another one")]
     NotRegular,
     /// Another account can change the directory, so root does not write there.
@@ -29,21 +31,16 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     }
     let directory = to.parent().unwrap_or(&to);
     let name = to.file_name().unwrap_or_default();
-    let (opened, owner) = match (Directory::open(directory), caller_of_sudo()) {
-        // The caller of sudo gains nothing where they can write themselves.
-        (Err(_), Some(caller)) => (Directory::open_for(directory, caller.0), Some(caller)),
-        (opened, _) => (opened, None),
-    };
+    let (opened, owner) =
+        match (Directory::open(directory), sudo::caller().filter(|(_, gid)| *gid != 0)) {
+            // The caller of sudo gains nothing where they can write themselves.
+            (Err(_), Some(caller)) => (Directory::open_for(directory, caller.0), Some(caller)),
+            (opened, _) => (opened, None),
+        };
     let directory = opened.map_err(|why| ReplaceError::Directory(why.into()))?;
     // No other account can put a link in the way there.
     replaceable(directory.metadata(name).map_err(io::Error::from))?;
     Ok(directory.replace(name, bytes, 0o644, owner).map_err(io::Error::from)?)
-}
-
-/// User and group of the person behind sudo(8).
-fn caller_of_sudo() -> Option<(u32, u32)> {
-    let number = |name| std::env::var(name).ok()?.parse().ok().filter(|id| *id != 0);
-    Some((number("SUDO_UID")?, number("SUDO_GID")?))
 }
 
 fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {
@@ -54,7 +51,7 @@ fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {
     }
 }
 
-/// Mode 0644 less the umask.
+/// Replaces the file by its path; its mode is 0644 less the umask.
 fn by_name(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));
@@ -69,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_else_is() {
+    fn replaces_regular_files_only() {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("page.html");
         replace(&to, b"one").unwrap();

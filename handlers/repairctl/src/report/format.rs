@@ -1,10 +1,10 @@
-//! How numbers, times and reasons are written, the same on the page and in the mail.
+//! Numbers, times and reasons in words, the same on the page and in the mail.
 
 use std::time::Duration;
 
-/// `4,712`.
-pub fn number(n: impl TryInto<u32>) -> String {
-    let digits = n.try_into().unwrap_or(u32::MAX).to_string();
+/// Formats a number: `4,712`.
+pub fn number(n: impl ToString) -> String {
+    let digits = n.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -15,14 +15,13 @@ pub fn number(n: impl TryInto<u32>) -> String {
     text
 }
 
-/// `1 repair`, `2 repairs`.
-pub fn count(n: impl TryInto<u32>, what: &str) -> String {
-    let n = n.try_into().unwrap_or(u32::MAX);
-    format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
+/// Formats a number of things: `1 repair`, `2 repairs`.
+pub fn count(n: impl ToString, what: &str) -> String {
+    let n = number(n);
+    format!("{n} {what}{}", if n == "1" { "" } else { "s" })
 }
 
-/// `94 %`; `-` when there is nothing to divide by. Never rounded to the whole, or to nothing, that
-/// it is not.
+/// Formats a percentage: `94 %`, or `-` for none. Less than 100 % is never rounded to 100 %.
 pub fn percent(share: Option<f64>) -> String {
     match share {
         None => "-".into(),
@@ -31,7 +30,7 @@ pub fn percent(share: Option<f64>) -> String {
     }
 }
 
-/// `+12 %`, `-3 %`, `as many`; empty when there was nothing before.
+/// Formats a change: `+12 %`, `-3 %`, `as many`; empty when there was nothing before.
 pub fn change(now: u32, before: u32) -> String {
     let change = 100.0 * (f64::from(now) - f64::from(before)) / f64::from(before);
     match before {
@@ -42,7 +41,7 @@ pub fn change(now: u32, before: u32) -> String {
     }
 }
 
-/// `0.4 s`, `12 s`, `3.5 min`, `2 h`.
+/// Formats a duration: `0.4 s`, `12 s`, `3.5 min`, `2 h`.
 pub fn span(span: Duration) -> String {
     let seconds = span.as_secs_f64();
     let short = |value: f64, unit: &str| {
@@ -60,12 +59,12 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// The same of what may be unknown.
+/// Formats a duration, or `-` for none.
 pub fn span_or_dash(value: Option<Duration>) -> String {
     value.map_or_else(|| "-".into(), span)
 }
 
-/// A class of times: `under 1 s`, `2 to 5 s`, `30 min and more`.
+/// Formats a class of durations: `under 1 s`, `2 to 5 s`, `30 min and more`.
 pub fn time_class(from: Duration, to: Option<Duration>) -> String {
     match to {
         Some(to) if from.is_zero() => format!("under {}", span(to)),
@@ -82,7 +81,7 @@ pub fn time_class(from: Duration, to: Option<Duration>) -> String {
     }
 }
 
-/// A text of at most `length` characters, with a `mark` where something is missing.
+/// Cuts a text to `length` characters; `mark` shows that something is missing.
 pub fn cut(text: &str, length: usize, mark: char) -> String {
     match text.chars().count() > length {
         true => text.chars().take(length - 1).chain([mark]).collect(),
@@ -90,7 +89,7 @@ pub fn cut(text: &str, length: usize, mark: char) -> String {
     }
 }
 
-/// What a reason of the record means. One that is not known is shown as it is.
+/// Explains a reason on record. An unknown one is shown as it is.
 pub fn reason(code: &str) -> String {
     match code {
         "acknowledged" => "acknowledged: somebody was at it",
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_as_people_read_them() {
+    fn formats_numbers() {
         assert_eq!([7, 312, 5000, 1_234_567].map(number), ["7", "312", "5,000", "1,234,567"]);
         assert_eq!(
             [(112, 100), (97, 100), (5, 5), (5, 0), (30, 1)].map(|(n, b)| change(n, b)),
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn times_as_people_read_them() {
+    fn formats_durations() {
         let shown = [400, 4000, 59_400, 59_600, 210_000, 7_200_000]
             .map(|ms| span(Duration::from_millis(ms)));
         assert_eq!(shown, ["0.4 s", "4 s", "59 s", "1 min", "3.5 min", "2 h"]);

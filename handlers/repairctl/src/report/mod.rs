@@ -1,4 +1,4 @@
-//! `repairctl report`: what was repaired in a month, for people who were asleep.
+//! `repairctl report`: the repairs of a month, as a page or a mail.
 
 pub mod args;
 mod figures;
@@ -11,7 +11,7 @@ mod text;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Record, came_back};
+use ledger::{Filter, Ledger, Record, relapsed};
 use plugin_kit::{Out, Problem, ToolResult};
 use policy::Limits;
 use policy_file::Config;
@@ -32,7 +32,7 @@ struct PageError {
 }
 
 impl Split for ReportArgs {
-    /// What is on record of the period, and of the one before it.
+    /// The records of the period, and of the one before it.
     type Data = (PeriodRecord, PeriodRecord);
 
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
@@ -74,11 +74,14 @@ fn read(
         Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
     let repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
     let refusals = ledger.refusal_counts(&filter).map_err(Problem::failed)?;
-    let relapsed = came_back(&repairs, |record| relapse(record, config));
-    Ok(PeriodRecord { repairs, relapsed, refusals })
+    Ok(PeriodRecord {
+        relapsed: relapsed(&repairs, |record| relapse(record, config)),
+        repairs,
+        refusals,
+    })
 }
 
-/// The policy's, or the default of a repair that the policy no longer has.
+/// Returns the policy's limit, or the default for a repair that the policy no longer has.
 fn relapse(record: &Record, config: &Config) -> Duration {
     let rules = record.repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(|| Limits::default().relapse, |rules| rules.limits.relapse)

@@ -1,4 +1,4 @@
-//! The time a report is about, the time before it, and the parts into which charts divide it.
+//! The period of a report, the one before it, and the parts into which charts divide it.
 
 use std::time::SystemTime;
 
@@ -9,11 +9,11 @@ use plugin_kit::Problem;
 
 use crate::ui::time::{self, BadTime};
 
-/// Why the options name no period to report on.
+/// Why the options do not name a period.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPeriod {
     /// Not a year and a month.
-    #[error("'{}' is no month: write it like 2026-11", .0.escape_debug())]
+    #[error("'{}' is not a month: write it like 2026-11", .0.escape_debug())]
     NoMonth(String),
     /// A month of the future.
     #[error("{} has not begun yet", .0.strftime("%B %Y"))]
@@ -38,12 +38,12 @@ impl From<BadPeriod> for Problem {
     }
 }
 
-/// From a time to a time, and what it is called.
+/// A span of time with its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Period {
     /// Its beginning.
     pub from: SystemTime,
-    /// Its end, which does not belong to it.
+    /// Its end, exclusive.
     pub until: SystemTime,
     /// `November 2026`, `the time since 2026-11-17 08:00`.
     pub name: String,
@@ -52,15 +52,15 @@ pub struct Period {
 /// A period and the one that it is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Periods {
-    /// What the report is about.
+    /// The period of the report.
     pub now: Period,
-    /// What it is compared with.
+    /// The period it is compared with.
     pub before: Period,
 }
 
 impl Periods {
-    /// A month, `2026-11`, compared with the month before; of the month that is not over yet, with
-    /// as much of it.
+    /// Returns a month, `2026-11`, compared with the month before. A month that is not over yet is
+    /// compared with the same span of the month before.
     pub fn of_month(text: Option<&str>, now: SystemTime) -> Result<Periods, BadPeriod> {
         let today = zoned(now)?;
         let first = match text {
@@ -89,7 +89,7 @@ impl Periods {
         })
     }
 
-    /// From a time on, compared with as long a time before it.
+    /// Returns the time since `text`, compared with the same span before it.
     pub fn since(text: &str, now: SystemTime) -> Result<Periods, BadPeriod> {
         let from = time::read(text, now)?;
         let length =
@@ -129,24 +129,24 @@ fn midnight(date: Date) -> Result<SystemTime, jiff::Error> {
 pub struct Part {
     /// Its beginning.
     pub from: SystemTime,
-    /// Whole, for a table: `2026-11-03`, `Nov 3, 14:00`.
+    /// Its name in a table: `2026-11-03`, `2026-11-03 14:00`.
     pub name: String,
-    /// Short, for an axis; empty where it would stand too close to its neighbours.
+    /// Its name on an axis; empty where it would be too close to its neighbours.
     pub tick: String,
 }
 
-/// How a period is divided.
+/// The parts of a period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
-    /// `hour`, `day`, `week`, `month`, `year`.
+    /// The length of a part: `hour`, `day`, `week`, `month` or `year`.
     pub unit: &'static str,
-    /// In order, without gaps.
+    /// The parts in order, without gaps.
     pub parts: Vec<Part>,
 }
 
 impl Parts {
-    /// Hours up to three days, days up to a hundred, weeks up to eleven years, then months, and
-    /// years after 45 of them: at most 600.
+    /// Divides a period into hours up to three days, days up to a hundred, weeks up to eleven
+    /// years, then months, and years after 45 of them: at most 600 parts.
     pub fn of(period: &Period) -> Result<Parts, BadPeriod> {
         let hours = period.until.duration_since(period.from).unwrap_or_default().as_secs() / 3600;
         let (unit, span, every) = match hours {
@@ -174,7 +174,7 @@ impl Parts {
         Ok(Parts { unit, parts })
     }
 
-    /// In which part a time lies.
+    /// Returns the index of the part that holds a time.
     pub fn index(&self, at: SystemTime) -> usize {
         self.parts.partition_point(|part| part.from <= at).saturating_sub(1)
     }
@@ -188,7 +188,7 @@ fn part(unit: &str, at: &Zoned, ticked: bool) -> Part {
         "year" => ("%Y", "%Y"),
         _ => ("week from %Y-%m-%d", "%b %-d"),
     };
-    // The first of a month, and midnight, say of what.
+    // The first day of a month, and midnight, are marked with the date.
     let tick = match unit {
         "hour" if at.hour() == 0 => "%b %-d",
         "day" if at.day() == 1 => "%b 1",
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_is_compared_with_the_month_before() {
+    fn compares_a_month_with_the_month_before() {
         let whole = Periods::of_month(Some("2026-03"), at("2026-11-24")).unwrap();
         assert_eq!((whole.now.from, whole.now.until), (at("2026-03-01"), at("2026-04-01")));
         assert_eq!((whole.before.from, whole.before.until), (at("2026-02-01"), at("2026-03-01")));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_divided_into_what_a_chart_can_show() {
+    fn divides_a_period_into_parts_that_a_chart_can_show() {
         let now = at("2026-11-24");
         for (since, unit, count) in [
             ("1d", "hour", 24),

@@ -8,10 +8,10 @@ use crate::object::Object;
 use crate::ui::time;
 
 const WIDTH: usize = 78;
-/// How much of a bar a line has room for.
+/// The longest bar, in columns.
 const BAR: u32 = 40;
 
-/// The report, line by line.
+/// Returns the lines of the report.
 pub fn lines(figures: &Figures) -> Vec<String> {
     let mut lines = vec![
         format!("REPAIRS IN {}", figures.periods.now.name.to_uppercase()),
@@ -43,14 +43,14 @@ fn headline(figures: &Figures) -> Vec<String> {
         counted("repairs", now.repairs(), before.repairs()),
         counted("healed", now.healed, before.healed),
         row("  of those that ended", share, before_share, String::new()),
-        counted("handed to people", now.escalated(), before.escalated()),
-        counted("healed, but soon back", now.relapsed, before.relapsed),
+        counted("escalated", now.escalated(), before.escalated()),
+        counted("healed, but relapsed", now.relapsed, before.relapsed),
         counted("pages saved (1)", now.pages_saved, before.pages_saved),
         counted("refused", now.refused, before.refused),
         row("half of the healings within", median, before_median, String::new()),
         String::new(),
         format!("  before: {}", figures.periods.before.name),
-        "  (1) healed while SOFT, which Nagios tells nobody of, and not soon back".into(),
+        "  (1) healed while SOFT, which Nagios tells nobody of, and not relapsed".into(),
     ]
 }
 
@@ -83,16 +83,16 @@ fn offenders(figures: &Figures) -> Vec<String> {
     if figures.objects.is_empty() {
         return Vec::new();
     }
-    let row = |name: &str, [repairs, healed, escalated, back, refused]: [String; 5]| {
-        format!("  {name:<36}{repairs:>8}{healed:>8}{escalated:>8}{back:>6}{refused:>8}")
+    let row = |name: &str, [repairs, healed, escalated, relapsed, refused]: [String; 5]| {
+        format!("  {name:<32}{repairs:>8}{healed:>8}{escalated:>10}{relapsed:>9}{refused:>8}")
     };
-    let headings = ["repairs", "healed", "handed", "back", "refused"];
+    let headings = ["repairs", "healed", "escalated", "relapsed", "refused"];
     let mut lines = section("Worst offenders");
     lines.push(row("", headings.map(str::to_owned)));
     lines.extend(figures.objects.iter().take(10).map(|ObjectFigures { host, service, sum }| {
         let name = Object { host, service: service.as_deref() }.to_string();
         let counts = [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused];
-        row(&cut(&name, 35, '~'), counts.map(|n| n.to_string()))
+        row(&cut(&name, 31, '~'), counts.map(|n| n.to_string()))
     }));
     lines
 }
@@ -114,8 +114,7 @@ fn escalated(figures: &Figures) -> Vec<String> {
         return Vec::new();
     }
     const LISTED: usize = 20;
-    let all = count(figures.escalated.len(), "repair");
-    let mut lines = section(&format!("{all} handed to people"));
+    let mut lines = section(&count(figures.escalated.len(), "escalated repair"));
     for record in figures.escalated.iter().take(LISTED) {
         let (began, state) = (time::shown(record.reserved), record.state().as_str());
         lines.push(format!("  {began}  {state:<13}  {}", Object::from(record)));

@@ -1,8 +1,8 @@
-//! `repairctl show`.
+//! The arguments of `repairctl show`.
 
 use clap::Args;
 
-/// The words of the command.
+/// The arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The job, as history and comments in Nagios name it; its beginning is enough

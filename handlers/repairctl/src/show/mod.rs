@@ -65,7 +65,7 @@ impl Split for ShowArgs {
     }
 }
 
-/// The job with this ID, or the only one that starts with it.
+/// Returns the job with this ID, or the only one whose ID starts with it.
 fn match_one(prefix: &str, mut found: Vec<Record>) -> Result<Record, JobMatchError> {
     if let Some(exact) = found.iter().position(|record| record.job == prefix) {
         return Ok(found.swap_remove(exact));
@@ -136,8 +136,8 @@ fn steps_table(record: &Record, steps: &[Step]) -> Table {
     table
 }
 
-/// The lines of a step's text. The output of diagnostics is on record in one line, with ` / `
-/// between its lines.
+/// Returns the lines of a step's text. The output of diagnostics is on record in one line, with
+/// ` / ` between its lines.
 fn text_lines(step: &Step) -> Vec<String> {
     match step.kind {
         StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),

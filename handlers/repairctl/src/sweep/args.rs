@@ -1,10 +1,10 @@
-//! `repairctl sweep`.
+//! The arguments of `repairctl sweep`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The words of the command.
+/// The arguments of `sweep`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Reads Nagios' status file (status_file of the policy) and offers what is HARD

@@ -56,7 +56,7 @@ pub enum Ineligible {
     #[error("Nagios has not checked it since job {0} ended")]
     NotCheckedSince(String),
     /// Its repair ran and did not help.
-    #[error("handed to people: job {0} ran and did not help")]
+    #[error("escalated: job {0} ran and did not help")]
     Escalated(String),
     /// Its repair was verified, and Nagios sees it broken all the same, with no OK in between.
     #[error(
@@ -164,7 +164,7 @@ impl Ineligible {
             Ineligible::NotCheckedYet => "not-checked-yet",
             Ineligible::Running(_) => "running",
             Ineligible::NotCheckedSince(_) => "not-checked-since",
-            Ineligible::Escalated(_) => "handed-over",
+            Ineligible::Escalated(_) => "escalated",
             Ineligible::StillBroken(_) => "still-broken",
             Ineligible::UnknownTwice(_) => "unknown-twice",
             Ineligible::TriedLately { .. } => "tried-lately",
@@ -256,10 +256,10 @@ mod tests {
             (&[], Some("fleet-running"), "was refused (fleet-running)"),
             (&[], Some("host-not-up"), "was refused (host-not-up)"),
             // It ran.
-            (&[(2_000, Some(NotHealed))], None, "left: handed-over"),
-            (&[(2_000, Some(NotHealed))], Some("cooling-down"), "left: handed-over"),
-            (&[(3_000, Some(Unknown)), (2_000, Some(NotHealed))], None, "left: handed-over"),
-            (&[(3_000, Some(CouldNotRun)), (2_000, Some(NotHealed))], None, "left: handed-over"),
+            (&[(2_000, Some(NotHealed))], None, "left: escalated"),
+            (&[(2_000, Some(NotHealed))], Some("cooling-down"), "left: escalated"),
+            (&[(3_000, Some(Unknown)), (2_000, Some(NotHealed))], None, "left: escalated"),
+            (&[(3_000, Some(CouldNotRun)), (2_000, Some(NotHealed))], None, "left: escalated"),
             (&[(2_000, Some(Healed))], None, "left: still-broken"),
             (&[(3_000, Some(CouldNotRun)), (2_000, Some(Healed))], None, "left: still-broken"),
             (&[(2_000, None)], None, "left: running"),

@@ -1,10 +1,10 @@
-//! `repairctl trust`.
+//! The arguments of `repairctl trust`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The words of the command.
+/// The arguments of `trust`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The key goes into the first known_hosts file of the policy, under the name that

@@ -1,11 +1,11 @@
-//! What to do about the key that a host shows. Pure: the wish, the keys on file and the keys shown
+//! Decides about the key that a host shows. Pure: the options, the keys on file and the keys shown
 //! come in as values.
 
 use std::slice;
 
 use transport::known_hosts::{HostKeyCheck, RecordedHostKeys};
 
-/// What the admin asked for.
+/// The options of the admin.
 #[derive(Debug, Clone, Copy)]
 pub struct TrustOptions {
     /// The key was named by its fingerprint.
@@ -18,7 +18,7 @@ pub struct TrustOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum TrustAction {
-    /// Nothing to do: a repair believes what was asked for, and nothing else.
+    /// Nothing to do: a repair believes the requested keys, and no others.
     Keep,
     /// Record the key as the only one.
     Record,
@@ -30,7 +30,7 @@ pub enum TrustAction {
     Revoked(String),
 }
 
-/// Decides about `key`, one of those `shown`. Unless it is named or replaces others, any key that
+/// Decides about `key`, one of those `shown`. Unless it is named or replaces others, every key that
 /// the host shows is good.
 pub fn decide(
     options: TrustOptions,
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_file_only_when_a_repair_believes_exactly_what_was_asked_for() {
+    fn keeps_the_file_only_when_repairs_believe_exactly_the_requested_key() {
         use TrustAction::{Changed, Keep, Others, Record};
         let (new, old) = (blob(NEW), blob(OLD));
         let revoked = || TrustAction::Revoked("f:1".into());

@@ -11,7 +11,7 @@ use plugin_kit::Problem;
 use safe_file::Directory;
 use transport::known_hosts::{SharedLine, remove_host};
 
-/// How long another process that records a key is waited for.
+/// Time to wait for another process that records a key.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest known_hosts, in bytes; 10,000 hosts take 5 MB.
 const LONGEST: u64 = 64 << 20;
@@ -75,7 +75,7 @@ pub fn pin(
     key: &str,
 ) -> Result<(), KnownHostsFileError> {
     let file = KnownHostsFile::of(path)?;
-    // Two that record at the same time would lose one of the keys.
+    // Of two processes that record at the same time, one would lose its key.
     let _lock = file.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
     let before = file.read().map_err(|why| failed(path, why))?;
     let names: Vec<&str> = [name].into_iter().chain(former).collect();
@@ -89,7 +89,7 @@ pub fn pin(
     file.replace(&text).map_err(|why| failed(path, why))
 }
 
-/// The file and its directory, which nobody but root and us can change.
+/// The file, and its directory, which only root and this user can change.
 struct KnownHostsFile {
     directory: Directory,
     path: PathBuf,
@@ -149,7 +149,7 @@ mod tests {
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
 
     #[test]
-    fn everything_else_is_kept_and_the_name_has_one_key() {
+    fn keeps_other_lines_and_records_one_key_for_the_name() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("known_hosts");
         pin(&file, "web1", None, KEY).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_one_unless_somebody_else_has_made_it() {
+    fn keeps_links_and_refuses_those_of_other_users() {
         let dir = tempfile::tempdir().unwrap();
         let (file, link) = (dir.path().join("elsewhere"), dir.path().join("known_hosts"));
         fs::write(&file, "").unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn many_at_the_same_time_lose_nothing() {
+    fn loses_no_key_when_many_are_recorded_at_the_same_time() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("known_hosts");
         std::thread::scope(|scope| {

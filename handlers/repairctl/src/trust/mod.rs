@@ -22,7 +22,7 @@ use crate::ui::question;
 use crate::ui::tone::Tone;
 use args::TrustArgs;
 
-/// The limit for all connections together; a host shows up to five keys.
+/// Time for all connections together; a host shows up to five keys.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The data from the network. The half that records reads everything else itself.
@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct HostKeyProbe {
     /// The address in Nagios' object cache; absent when it has no such host.
     address: Option<String>,
-    /// The keys that the host shows, as it sends them, or why there are none.
+    /// The keys that the host shows, as it sends them; or the error.
     keys: Result<Vec<Vec<u8>>, String>,
 }
 
@@ -62,10 +62,15 @@ impl Split for TrustArgs {
         Ok(HostKeyProbe { address, keys: keys.map(blobs) })
     }
 
-    fn show(&self, survey: HostKeyProbe, context: &Context, out: &mut Out) -> CommandResult {
+    fn show(
+        &self,
+        HostKeyProbe { address, keys }: HostKeyProbe,
+        context: &Context,
+        out: &mut Out,
+    ) -> CommandResult {
         // The address in Nagios' files is a place to connect to, not a name to record.
-        let place = probe_target(self, &target(self, context, survey.address.as_deref())?);
-        let blobs = match survey.keys {
+        let place = probe_target(self, &target(self, context, address.as_deref())?);
+        let blobs = match keys {
             Ok(blobs) => blobs,
             Err(why) => {
                 out.line(plugin_kit::clean(&why));
@@ -91,8 +96,8 @@ fn compare(
     let options = TrustOptions { named: wanted.is_some(), replace: args.replace };
     match decision::decide(options, &on_file, key.blob(), &shown) {
         TrustAction::Keep => {
-            let (keys, places) = (on_file.describe(), places(&on_file));
-            out.line(format!("{} is recorded already: {keys} in {places}", args.host));
+            let (host, keys) = (&args.host, on_file.describe());
+            out.line(format!("{host} is recorded already: {keys} in {}", places(&on_file)));
             return Ok(ToolResult::Fine);
         }
         TrustAction::Record => {
@@ -105,11 +110,13 @@ fn compare(
         TrustAction::Changed => print_changed(args, &on_file, key, out),
         TrustAction::Others => print_other_keys(args, &on_file, key, out),
         TrustAction::Revoked(place) => {
-            let shown = format!("the key that {} shows. It is not recorded.", args.host);
-            print_alarm(out, &format!("REVOKED: {place} revokes {shown}"));
+            let host = &args.host;
+            let text =
+                format!("REVOKED: {place} revokes the key that {host} shows. It is not recorded.");
+            alarm(&text, out);
             out.line(
-                "Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), \
-                 then come back.",
+                "Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), then \
+                 come back.",
             );
         }
     }
@@ -129,16 +136,16 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
     let shown = plugin_kit::clean(text);
     let how = "write it as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it on the \
                host: SHA256:...";
-    Err(Problem::Usage(format!("'{shown}' is no fingerprint: {how}; nothing was recorded")))
+    Err(Problem::Usage(format!("'{shown}' is not a fingerprint: {how}; nothing was recorded")))
 }
 
-/// The host as a repair reaches it. Keys are judged and recorded for this target, even when they
-/// are fetched from another address.
+/// Returns the route of a repair to the host. Keys are judged and recorded for this route, even
+/// when they are fetched from another address.
 fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<HostRoute, Problem> {
     Ok(context.config()?.routes.route(&args.host, args.address.as_deref().or(known)))
 }
 
-/// The place to fetch the host's keys from.
+/// Returns the route to fetch the host's keys by.
 fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     let mut place = target.clone();
     place.port = args.port.unwrap_or(place.port);
@@ -148,55 +155,65 @@ fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     place
 }
 
-/// The key with the wanted fingerprint, or the best one.
+/// Returns the key with the wanted fingerprint, or the best one.
 fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
     if found.is_none() {
-        let what = "no key of it has the fingerprint";
-        print_alarm(out, &format!("ANOTHER HOST: {what} {wanted}. Nothing was recorded."));
-        for key in keys {
-            out.line(format!("  it shows {} {}", key.kind(), key.fingerprint()));
-        }
+        let text = format!(
+            "ANOTHER HOST: no key of it has the fingerprint {wanted}. Nothing was recorded."
+        );
+        alarm(&text, out);
+        keys.iter().for_each(|key| out.line(format!("  it shows {}", in_short(key))));
     }
     found
 }
 
+/// Returns the type and the fingerprint, as ssh-keygen(1) prints them.
+fn in_short(key: &ShownKey) -> String {
+    format!("{} {}", key.kind(), key.fingerprint())
+}
+
+/// Returns the lines of known_hosts that hold the keys.
+fn places(on_file: &RecordedHostKeys) -> String {
+    on_file.places().collect::<Vec<_>>().join(", ")
+}
+
 fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
-    let host = plugin_kit::clean(&args.host);
+    let (host, file) = (plugin_kit::clean(&args.host), key.file_on_host());
     let text = format!(
         "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired there."
     );
-    print_alarm(out, &text);
+    alarm(&text, out);
     out.line(format!("  on file  {} ({})", on_file.describe(), places(on_file)));
-    out.line(format!("  shown    {} {}", key.kind(), key.fingerprint()));
-    out.line(
-        "Either the host was reinstalled, or somebody stands between it and you. Ask whoever \
-              runs it, compare the",
-    );
+    out.line(format!("  shown    {}", in_short(key)));
     out.line(format!(
-        "fingerprint there (ssh-keygen -lf {}), and only then: repairctl trust {host} --replace",
-        key.file_on_host()
+        "Either the host was reinstalled, or somebody stands between it and you. Ask anyone who \
+         runs it, compare the\n\
+         fingerprint there (ssh-keygen -lf {file}), and only then: repairctl trust {host} --replace"
     ));
 }
 
 fn print_other_keys(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
-    let host = plugin_kit::clean(&args.host);
-    let why = "and a repair believes them. Nothing was recorded.";
-    print_alarm(out, &format!("OTHER KEYS OF {host} ARE ON FILE, {why}"));
+    let (host, file) = (plugin_kit::clean(&args.host), key.file_on_host());
+    let text = format!(
+        "OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."
+    );
+    alarm(&text, out);
     on_file.besides(&[]).for_each(|other| out.line(format!("  on file  {other}")));
-    out.line(format!("  shown    {} {}", key.kind(), key.fingerprint()));
     out.line(format!(
-        "To keep only the shown key, compare it there (ssh-keygen -lf {}), then:",
-        key.file_on_host()
+        "  shown    {}\n\
+         To keep only the shown key, compare it there (ssh-keygen -lf {file}), then:\n  repairctl \
+         trust {host} --replace --fingerprint {}",
+        in_short(key),
+        key.fingerprint()
     ));
-    out.line(format!("  repairctl trust {host} --replace --fingerprint {}", key.fingerprint()));
 }
 
 fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
-    let HostRoute { host, address, port, .. } = target;
-    out.line(format!("{} at {address}, port {port}, shows", plugin_kit::clean(host)));
-    out.line(format!("  {} {}", key.kind(), key.fingerprint()));
+    let HostRoute { address, port, .. } = target;
+    out.line(format!("{} at {address}, port {port}, shows", plugin_kit::clean(&target.host)));
+    out.line(format!("  {}", in_short(key)));
     if on_file.places().next().is_some() {
         out.line(format!("in place of {} ({})", on_file.describe(), places(on_file)));
     }
@@ -235,18 +252,15 @@ fn record(
         out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
         return Ok(ToolResult::Fine);
     }
-    let recorded = format!("Recorded in {} as {name}", known_hosts.display());
-    out.line(format!("{recorded}, but a repair still believes other keys; remove"));
+    out.line(format!(
+        "Recorded in {} as {name}, but a repair still believes other keys; remove",
+        known_hosts.display()
+    ));
     now.besides(&[key.blob()]).for_each(|other| out.line(format!("  {other}")));
     Ok(ToolResult::Wrong)
 }
 
-/// Where the keys are recorded, for people.
-fn places(on_file: &RecordedHostKeys) -> String {
-    on_file.places().collect::<Vec<_>>().join(", ")
-}
-
-fn print_alarm(out: &mut Out, text: &str) {
+fn alarm(text: &str, out: &mut Out) {
     let text = Tone::Bad.paint(&plugin_kit::clean(text), out);
     out.line(text);
 }

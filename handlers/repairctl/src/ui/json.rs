@@ -1,11 +1,11 @@
-//! What `--json` prints, put together from parts.
+//! The output of `--json`.
 
 use std::fmt::{Display, Write};
 
 use serde_json::Value;
 
-/// One object with the members of both; those of `more` win. Anything else than two objects stays
-/// as `value` is.
+/// Returns one object with the members of both; those of `more` win. If one of them is not an
+/// object, returns `value`.
 pub fn merged(mut value: Value, more: Value) -> Value {
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
         all.extend(more);
@@ -13,9 +13,8 @@ pub fn merged(mut value: Value, more: Value) -> Value {
     value
 }
 
-/// JSON as it is printed. People look at it too: what would act on their terminal or disguise what
-/// they read is escaped, and to a program it is the same. JSON itself only asks for that of ASCII
-/// (RFC 8259, 7).
+/// Returns JSON for a terminal: characters that act on it or disguise a text are escaped, which is
+/// the same to a program. JSON itself requires that of ASCII only (RFC 8259, 7).
 pub fn text(json: impl Display) -> String {
     let json = json.to_string();
     let mut text = String::with_capacity(json.len());
@@ -38,7 +37,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_acts_on_a_terminal_is_escaped() {
+    fn escapes_what_acts_on_a_terminal() {
         assert_eq!(
             text(json!(["\u{9b}31m\u{7f}", "\u{202e}é|"])),
             r#"["\u009b31m\u007f","\u202eé|"]"#
@@ -47,7 +46,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_says_the_same(said in any::<String>()) {
+        fn means_the_same(said in any::<String>()) {
             let value = json!({ &said: [said] });
             let pretty = text(format_args!("{value:#}"));
             prop_assert_eq!(serde_json::from_str::<Value>(&pretty).unwrap(), value);

@@ -1,11 +1,14 @@
-//! Asking the person at the terminal. Nobody else is asked: without a terminal there is no answer.
+//! Asks the person at the terminal. Without a terminal there is no answer.
 
 use std::io::{self, BufRead, IsTerminal};
 
 use plugin_kit::{Out, Problem};
 
-/// Shows what was written so far and the question, and reads one line. No line, as after Ctrl-D, is
-/// no answer. Without a terminal it fails with what to do `instead`.
+/// Shows the output so far and the question, and reads one line. Without a line, as after Ctrl-D,
+/// the answer is empty.
+///
+/// # Errors
+/// There is no terminal; the error says what to do `instead`.
 pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Problem> {
     if !io::stdin().is_terminal() {
         out.flush();

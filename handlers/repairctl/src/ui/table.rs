@@ -1,10 +1,10 @@
-//! Lists: a table on a terminal, lines with tabs when piped.
+//! Tables: columns on a terminal, lines with tabs when piped.
 
 use plugin_kit::{Out, clean};
 
 use super::tone::Tone;
 
-/// The widest column: one long name does not push the others off the screen.
+/// The widest column, in characters: one long name does not push the others off the screen.
 const WIDEST: usize = 60;
 
 /// Rows under headings. Cells are cleaned when they are added.
@@ -14,7 +14,7 @@ pub struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
-/// One cell, and how it looks on a terminal.
+/// The text of a cell, and its colour on a terminal.
 #[derive(Debug, Clone)]
 pub struct Cell {
     text: String,
@@ -22,12 +22,12 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell with its tone.
+    /// Creates a cell of this tone.
     pub fn toned(text: impl AsRef<str>, tone: Tone) -> Cell {
         Cell { text: clean(text.as_ref()), tone }
     }
 
-    /// Its text in its tone, when `out` may use colours.
+    /// Returns its text, in its tone when `out` may use colours.
     pub fn paint(&self, out: &Out) -> String {
         self.tone.paint(&self.text, out)
     }
@@ -40,22 +40,22 @@ impl<T: AsRef<str>> From<T> for Cell {
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub fn new<const N: usize>(headings: [&'static str; N]) -> Table {
         Table { headings: headings.to_vec(), rows: Vec::new() }
     }
 
-    /// One more row.
+    /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
         self.rows.push(cells.to_vec());
     }
 
-    /// Whether there is no row.
+    /// Whether the table has no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Writes it: with headings and columns for people, as bare lines with tabs for programs.
+    /// Writes the table: headings and columns for people, bare lines with tabs for programs.
     pub fn write(&self, out: &mut Out) {
         if !out.is_terminal() {
             for row in &self.rows {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_long_name_does_not_push_the_others_away() {
+    fn limits_the_width_of_a_column() {
         let mut table = Table::new(["OBJECT", "REPAIR"]);
         table.row(["web1".into(), "httpd".into()]);
         table.row(["x".repeat(3000).into(), "httpd".into()]);

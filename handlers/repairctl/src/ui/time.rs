@@ -1,4 +1,4 @@
-//! Times as people write and read them: local, and spans back from now.
+//! Times as people write and read them: local times, and spans back from now.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use policy_file::Span;
 /// A text that [`read`] does not take for a time.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "'{}' is no time: write how long ago (90m, 7d), a date (2026-11-01) or \"2026-11-01 14:30\"",
+    "'{}' is not a time: write how long ago (90m, 7d), a date (2026-11-01) or \"2026-11-01 14:30\"",
     .0.escape_debug()
 )]
 pub struct BadTime(String);
@@ -23,7 +23,7 @@ impl From<BadTime> for Problem {
     }
 }
 
-/// `2026-11-24 03:12:44` in the system's time zone.
+/// Formats a time in the system's time zone: `2026-11-24 03:12:44`.
 pub fn shown(at: SystemTime) -> String {
     match Timestamp::try_from(at) {
         Ok(at) => at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
@@ -31,15 +31,15 @@ pub fn shown(at: SystemTime) -> String {
     }
 }
 
-/// `2026-11-24T03:12:44Z`, for JSON.
+/// Formats a time for JSON: `2026-11-24T03:12:44Z`.
 pub fn rfc3339(at: SystemTime) -> String {
     Timestamp::try_from(at)
         .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
         .unwrap_or_default()
 }
 
-/// A time in the past as people write it: `7d` (that long ago), `2026-11-01`, or `2026-11-01 14:30`
-/// (local time); or as [`rfc3339`] does.
+/// Reads a time in the past as people write it, `7d` (that long ago), `2026-11-01` or
+/// `2026-11-01 14:30` (local time), or as [`rfc3339`] does.
 pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, BadTime> {
     if let Ok(Span(ago)) = text.parse::<Span>() {
         return Ok(now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
@@ -53,7 +53,7 @@ pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, BadTime> {
     at.map(SystemTime::from).map_err(|_| BadTime(text.to_owned()))
 }
 
-/// A span for people, to the second below a minute: `0.4 s`, `75 s`, `12 min`, `3.5 h`.
+/// Formats a span for people: `0.4 s`, `75 s`, `12 min`, `3.5 h`.
 pub fn span(span: Duration) -> String {
     if span < Duration::from_secs(60) {
         format!("{:.1} s", span.as_secs_f64())

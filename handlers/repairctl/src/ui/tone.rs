@@ -2,10 +2,10 @@
 
 use plugin_kit::Out;
 
-/// How a text looks where colours may be used.
+/// The importance of a text, shown as a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// As everything else.
+    /// No colour.
     Plain,
     /// As it should be.
     Good,
@@ -13,7 +13,7 @@ pub enum Tone {
     Uneasy,
     /// Wrong.
     Bad,
-    /// Of less weight.
+    /// Of less importance.
     Faint,
 }
 
@@ -29,7 +29,7 @@ impl Tone {
         }
     }
 
-    /// `text` in this tone, when `out` may use colours.
+    /// Returns `text`, in this tone when `out` may use colours.
     pub fn paint(self, text: &str, out: &Out) -> String {
         match self.sgr().filter(|_| out.has_colour()) {
             Some(sgr) => format!("\x1b[{sgr}m{text}\x1b[0m"),

@@ -91,6 +91,7 @@ fn parses_codes_and_states() {
     for words in [
         "--status 4x=ok",
         "--status 99=ok",
+        "--status 657xx=ok",
         "--status 200",
         "--timeout-result x",
         "--state-regex ok",

@@ -108,7 +108,8 @@ pub fn status_rules(text: &OsStr) -> Result<Vec<StatusRule>, Problem> {
         let (codes, to) = item.split_once('=')?;
         let (first, last) = match codes.trim().to_ascii_lowercase().strip_suffix("xx") {
             Some(class) => {
-                class.parse::<u16>().ok().map(|class| (class * 100, class * 100 + 99))?
+                let class = class.parse::<u16>().ok().filter(|class| (1..6).contains(class))?;
+                (class * 100, class * 100 + 99)
             }
             None => codes.trim().parse().ok().map(|code| (code, code))?,
         };

@@ -1,5 +1,5 @@
-//! Repairs over time: all hosts together, and below, on the same time axis, the hosts with the most
-//! of them.
+//! Repairs over time: all hosts together and, below, on the same time axis, the hosts with the most
+//! repairs.
 
 use super::super::figures::{Figures, HostFigures};
 use super::super::format::{count, number};
@@ -7,13 +7,13 @@ use super::super::period::Part;
 use super::html::{escape, shorten};
 use super::svg::{Anchor, Chart, ticks};
 
-/// So many hosts have a row of their own; a table has all.
+/// The number of hosts with a row of their own; a table has all.
 const SHOWN: usize = 30;
 
 const WIDTH: f64 = 940.0;
 const LEFT: f64 = 180.0;
 const RIGHT: f64 = 130.0;
-/// The panel of all hosts.
+/// The upper edge of the panel of all hosts.
 const TOP: f64 = 18.0;
 const PANEL: f64 = 150.0;
 const AXIS: f64 = 34.0;
@@ -27,14 +27,14 @@ struct Scale {
 }
 
 impl Scale {
-    /// Room for every count.
+    /// Creates a scale with room for every count.
     fn whole(height: f64, counts: &[(u32, u32)]) -> Scale {
         let most = |side: fn(&(u32, u32)) -> u32| counts.iter().map(side).max().unwrap_or(0);
         Scale::new(height, most(|count| count.0), most(|count| count.1))
     }
 
-    /// Room for all but the few longest, which would make dashes of the others: those are cut, and
-    /// say their number.
+    /// Creates a scale with room for all but the few longest bars, which would make dashes of the
+    /// others. Those are cut, and show their number.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();
@@ -54,19 +54,19 @@ impl Scale {
         f64::from(self.up) * self.unit
     }
 
-    /// What is there is seen, however little it is.
+    /// Returns the length of a bar; even the shortest one can be seen.
     fn length(&self, n: u32, longest: u32) -> f64 {
         if n == 0 { 0.0 } else { (f64::from(n.min(longest)) * self.unit).max(1.5) }
     }
 }
 
-/// The chart with its legend.
+/// Draws the chart with its legend.
 pub fn chart(figures: &Figures) -> String {
     let shown: Vec<&HostFigures> = figures.hosts.iter().take(SHOWN).collect();
     #[allow(clippy::cast_precision_loss, reason = "a few rows")]
     let height = TOP + PANEL + AXIS + shown.len() as f64 * ROW + 12.0;
     let name = format!("Repairs per {} and host", figures.parts.unit);
-    let about = "Bars above a line are healed faults, bars below it those handed to people. The \
+    let about = "Bars above a line are healed faults, bars below it escalated ones. The \
                  tables below have every number.";
     let mut chart = Chart::new(WIDTH, height, &name, about);
     all_hosts(&mut chart, figures);
@@ -89,23 +89,28 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
         rest => {
             let repairs: u32 =
                 figures.hosts.iter().skip(shown).map(|host| host.sum.repairs()).sum();
-            let (rest, repairs) = (count(rest, "host"), count(repairs, "repair"));
-            format!(" The other {rest} had {repairs}: see the table.")
+            let (hosts, repairs) = (count(rest, "host"), count(repairs, "repair"));
+            format!(" The other {hosts} had {repairs}: see the table.")
         }
     };
+    let key = |class: &str| {
+        format!(
+            "<span class=\"key\"><svg width=\"12\" height=\"12\" aria-hidden=\"true\">\
+             <rect class=\"{class}\" width=\"12\" height=\"12\"/></svg>"
+        )
+    };
     format!(
-        "Repairs per {unit}. <span class=\"key\"><svg \
-                                                width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"healed\" width=\"12\" height=\"12\"/></svg> \
-         healed, above the line</span> <span class=\"key\"><svg \
-                                                          width=\"12\" height=\"12\" aria-hidden=\"true\"><rect class=\"handed\" width=\"12\" height=\"12\"/></svg> \
-         handed to people, below it</span><br>The rows of the hosts share one scale: the longest \
-         bars are {} and {}, and one that is cut says its number.{rest}",
+        "Repairs per {unit}. {} healed, above the line</span> \
+         {} escalated, below it</span><br>The rows of the hosts share one scale: \
+         the longest bars are {} and {}, and one that is cut says its number.{rest}",
+        key("healed"),
+        key("escalated"),
         count(scale.up, "healed fault"),
-        count(scale.down, "repair") + " handed to people",
+        count(scale.down, "escalated repair"),
     )
 }
 
-/// Where a part begins, and how wide it is.
+/// Returns the left edge and the width of a part.
 #[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
 fn place(n: usize, of: usize) -> (f64, f64) {
     let step = (WIDTH - LEFT - RIGHT) / of.max(1) as f64;
@@ -148,12 +153,10 @@ fn bars(
     for (n, ((healed, escalated), part)) in counts.iter().zip(parts).enumerate() {
         let (x, step) = place(n, counts.len());
         let (x, width) = (x + step * 0.12, (step * 0.76).max(1.0));
-        let title =
-            format!("{whose}, {}: {healed} healed, {escalated} handed to people", part.name);
+        let title = format!("{whose}, {}: {healed} healed, {escalated} escalated", part.name);
         let sides =
-            [("healed", *healed, scale.up, true), ("handed", *escalated, scale.down, false)];
-        for (class, count, longest, is_up) in sides.into_iter().filter(|(_, count, ..)| *count > 0)
-        {
+            [("healed", *healed, scale.up, true), ("escalated", *escalated, scale.down, false)];
+        for (class, count, longest, is_up) in sides.into_iter().filter(|(_, n, ..)| *n > 0) {
             let length = scale.length(count, longest);
             let (top, label) = match is_up {
                 true => (baseline - length, baseline - length + 9.0),
@@ -167,7 +170,7 @@ fn bars(
     }
 }
 
-/// Between the panel and the rows, with marks down to the last row.
+/// Draws the axis between the panel and the rows, with marks down to the last row.
 fn time_axis(chart: &mut Chart, parts: &[Part], bottom: f64) {
     let y = TOP + PANEL;
     for (n, part) in parts.iter().enumerate().filter(|(_, part)| !part.tick.is_empty()) {
@@ -175,7 +178,7 @@ fn time_axis(chart: &mut Chart, parts: &[Part], bottom: f64) {
         chart.text("tick", Anchor::Middle, x + step / 2.0, y + 20.0, &part.tick);
         chart.line("mark", (x + step / 2.0, y + 25.0), (x + step / 2.0, bottom));
     }
-    chart.text("tick", Anchor::Start, WIDTH - RIGHT + 12.0, y + 20.0, "healed / handed");
+    chart.text("tick", Anchor::Start, WIDTH - RIGHT + 12.0, y + 20.0, "healed / escalated");
 }
 
 fn row(chart: &mut Chart, host: &HostFigures, parts: &[Part], scale: &Scale, y: f64) {

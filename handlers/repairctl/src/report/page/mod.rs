@@ -1,5 +1,5 @@
-//! The report as one page: no script, no network, nothing beside it. Charts are SVG within it, and
-//! each of their numbers stands in a table as well.
+//! The report as one page without scripts, network access or other files. Charts are SVG in the
+//! page, and each of their numbers is in a table as well.
 
 mod hosts;
 mod html;
@@ -10,11 +10,11 @@ mod times;
 use std::fmt::Write;
 
 use super::figures::Figures;
-use super::format::{change, count, number, percent, span, span_or_dash};
+use super::format::{change, count, number, percent, span_or_dash};
 use crate::ui::time;
 use html::escape;
 
-/// The whole page.
+/// Returns the whole page.
 pub fn page(figures: &Figures) -> String {
     let title = format!("Repairs in {}", escape(&figures.periods.now.name));
     let body: String = match figures.is_empty() {
@@ -23,7 +23,7 @@ pub fn page(figures: &Figures) -> String {
     };
     let made = time::shown(figures.made);
     let before = escape(&figures.periods.before.name);
-    // Whatever a hostile name might smuggle in, the browser loads and runs nothing.
+    // Even if a hostile name were markup, the browser would load and run nothing.
     let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -42,8 +42,8 @@ pub fn page(figures: &Figures) -> String {
 fn sections(figures: &Figures) -> Vec<String> {
     let mut sections = vec![lead(figures), tiles(figures)];
     if figures.now.repairs() > 0 {
-        let where_and_when = [hosts::chart, tables::parts, tables::hosts].map(|part| part(figures));
-        sections.push(section("When and where", &where_and_when.concat()));
+        let parts = [hosts::chart, tables::parts, tables::hosts].map(|part| part(figures));
+        sections.push(section("When and where", &parts.concat()));
     }
     if !figures.now.times.is_empty() {
         sections.push(section("Time to heal", &times::charts(figures)));
@@ -56,7 +56,7 @@ fn sections(figures: &Figures) -> Vec<String> {
         sections.push(section("What the breaker stopped", &tables::stopped(figures)));
     }
     if !figures.escalated.is_empty() {
-        sections.push(section("Handed to people", &tables::escalated(figures)));
+        sections.push(section("Escalated", &tables::escalated(figures)));
     }
     sections
 }
@@ -65,7 +65,7 @@ fn section(title: &str, body: &str) -> String {
     format!("<section>\n<h2>{title}</h2>\n{body}</section>\n")
 }
 
-/// The month in three sentences.
+/// Returns the period in three sentences.
 fn lead(figures: &Figures) -> String {
     let now = &figures.now;
     let hosts = count(figures.hosts.len(), "host");
@@ -74,14 +74,15 @@ fn lead(figures: &Figures) -> String {
         repairs => format!("{} on {hosts}.", count(repairs, "repair")),
     };
     if let (Some(share), Some(median)) = (now.healed_share(), now.percentile(0.5)) {
-        let (share, median) = (percent(Some(share)), span(median));
         let _ = write!(
             text,
-            " {share} of those that ended healed the fault, half of them within {median}."
+            " {} of those that ended healed the fault, half of them within {}.",
+            percent(Some(share)),
+            super::format::span(median)
         );
     }
     if now.escalated() > 0 {
-        let _ = write!(text, " {} handed to people.", were(now.escalated()));
+        let _ = write!(text, " {} escalated.", were(now.escalated()));
     }
     format!("<p class=\"lead\">{text}</p>\n")
 }
@@ -90,7 +91,7 @@ fn were(n: u32) -> String {
     format!("{} {}", number(n), if n == 1 { "was" } else { "were" })
 }
 
-/// The headline numbers, each with what it was before.
+/// Returns the headline numbers, each with its value before.
 fn tiles(figures: &Figures) -> String {
     let (now, before) = (&figures.now, &figures.before);
     let counted = |n: u32, b: u32| {
@@ -102,8 +103,8 @@ fn tiles(figures: &Figures) -> String {
         let more =
             if more.is_empty() { String::new() } else { format!("<dd class=\"note\">{more}</dd>") };
         format!(
-            "<div><dt>{name}</dt><dd class=\"value\">{value}</dd><dd \
-                                                    class=\"note\">{note}</dd>{more}</div>\n"
+            "<div><dt>{name}</dt><dd class=\"value\">{value}</dd>\
+             <dd class=\"note\">{note}</dd>{more}</div>\n"
         )
     };
     let [share, share_before] = [now, before].map(|all| percent(all.healed_share()));
@@ -113,11 +114,11 @@ fn tiles(figures: &Figures) -> String {
     let slow = format!("nine of ten within {}", span_or_dash(now.percentile(0.9)));
     let [failed, not_run, unknown] = [now.not_healed, now.could_not_run, now.unknown].map(number);
     let escalated = format!("{failed} not healed, {not_run} could not run, {unknown} unknown");
-    let relapsed = format!("{} more were soon back", number(now.relapsed));
+    let relapsed = format!("{} more relapsed", number(now.relapsed));
     let tiles = [
         tile("Repairs started", counted(now.repairs(), before.repairs()), &running(now.running)),
         tile("Healed", counted(now.healed, before.healed), &healed),
-        tile("Handed to people", counted(now.escalated(), before.escalated()), &escalated),
+        tile("Escalated", counted(now.escalated(), before.escalated()), &escalated),
         tile("Pages saved", counted(now.pages_saved, before.pages_saved), &relapsed),
         tile("Refused", counted(now.refused, before.refused), "nothing was run"),
         tile("Median time to heal", medians, &slow),

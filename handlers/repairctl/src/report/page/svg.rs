@@ -1,8 +1,8 @@
-//! The few shapes that the charts are made of.
+//! The shapes of the charts.
 
 use std::fmt::Write;
 
-/// A chart that is being drawn. Coordinates are CSS pixels from its upper left corner.
+/// A chart. Coordinates are CSS pixels from its upper left corner.
 pub struct Chart {
     width: f64,
     height: f64,
@@ -11,7 +11,7 @@ pub struct Chart {
     shapes: String,
 }
 
-/// Which end of a text is at its place.
+/// The part of a text that is at its coordinates.
 #[derive(Clone, Copy)]
 pub enum Anchor {
     /// Its beginning.
@@ -33,21 +33,22 @@ impl Anchor {
 }
 
 impl Chart {
-    /// An empty one. `name` and `about` are what a screen reader says of it; both are HTML.
+    /// Creates an empty chart. A screen reader reads `name` and `about`; both are HTML.
     pub fn new(width: f64, height: f64, name: &str, about: &str) -> Chart {
         let (name, about) = (name.to_owned(), about.to_owned());
         Chart { width, height, name, about, shapes: String::new() }
     }
 
-    /// A filled rectangle, with what the mouse finds on it.
+    /// Draws a filled rectangle; the mouse shows its title.
     pub fn bar(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
-            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"><title>{title}</title></rect>"
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+             height=\"{height:.1}\"><title>{title}</title></rect>"
         );
     }
 
-    /// A straight line.
+    /// Draws a straight line.
     pub fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         let _ = writeln!(
             self.shapes,
@@ -55,38 +56,40 @@ impl Chart {
         );
     }
 
-    /// A dot, with what the mouse finds on it.
+    /// Draws a dot; the mouse shows its title.
     pub fn dot(&mut self, class: &str, x: f64, y: f64, radius: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
-            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"><title>{title}</title></circle>"
+            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\">\
+             <title>{title}</title></circle>"
         );
     }
 
-    /// Text, which is HTML.
+    /// Draws a text, which is HTML.
     pub fn text(&mut self, class: &str, anchor: Anchor, x: f64, y: f64, text: &str) {
         let anchor = anchor.as_str();
         let _ = writeln!(
             self.shapes,
-            "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>"
+            "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">\
+             {text}</text>"
         );
     }
 
-    /// The chart with its caption, which is HTML. Where the screen is narrow it is moved sideways,
+    /// Returns the chart with its caption, which is HTML. On a narrow screen it scrolls sideways,
     /// by keyboard as well.
     pub fn figure(self, caption: &str) -> String {
         let Chart { width, height, name, about, shapes } = self;
         format!(
-            "<figure>\n<figcaption>{caption}</figcaption>\n<div \
-            class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{name}\">\n\
-             <svg role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} \
-                 {height}\">\
+            "<figure>\n<figcaption>{caption}</figcaption>\n\
+             <div class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{name}\">\n\
+             <svg role=\"img\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"0 0 {width} {height}\">\
              <title>{name}</title><desc>{about}</desc>\n{shapes}</svg>\n</div>\n</figure>\n"
         )
     }
 }
 
-/// Round numbers from 0 to at least `most`, at most about five of them.
+/// Returns up to about five round numbers from 0 to at least `most`.
 pub fn ticks(most: u32) -> Vec<u32> {
     let steps = (0..9).flat_map(|power| [1, 2, 5].map(|n| n * 10_u32.pow(power)));
     let step = steps.into_iter().find(|step| most.div_ceil(*step) <= 4).unwrap_or(u32::MAX);
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_have_few_round_numbers() {
+    fn draws_few_round_numbers_on_axes() {
         assert_eq!(ticks(1), [0, 1]);
         assert_eq!(ticks(7), [0, 2, 4, 6, 8]);
         assert_eq!(ticks(198), [0, 50, 100, 150, 200]);

@@ -8,8 +8,8 @@ use super::html::{escape, shorten};
 use crate::object::Object;
 use crate::ui::time;
 
-/// A table: a caption, headings, and rows of HTML cells. Headings that begin with `#` are of
-/// numbers, those with `@` of times.
+/// Returns a table of HTML cells. Headings that start with `#` are of numbers, those with `@` of
+/// times.
 fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let class = |n: usize| match headings.get(n).and_then(|heading| heading.chars().next()) {
         Some('#') => " class=\"n\"",
@@ -32,7 +32,8 @@ fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String
     };
     let rows: String = rows.map(row).collect();
     format!(
-        "<div class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}</caption>\n\
+        "<div class=\"chart\" role=\"group\" tabindex=\"0\" aria-label=\"{caption}\">\n\
+         <table>\n<caption>{caption}</caption>\n\
          <thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
     )
 }
@@ -41,16 +42,16 @@ fn folded(title: &str, body: &str) -> String {
     format!("<details>\n<summary>{title}</summary>\n{body}</details>\n")
 }
 
-/// A bar in a cell, as long as its part of the most; the number stands beside it.
+/// Returns a bar for a cell, as long as the share of `n` in `most`; another cell has the number.
 fn bar(class: &str, n: u32, most: u32) -> String {
     let length = 100.0 * f64::from(n) / f64::from(most.max(1));
     format!(
-        "<span class=\"bar\" aria-hidden=\"true\"><span \
-                                                 class=\"{class}\" style=\"width:{length:.1}%\"></span></span>"
+        "<span class=\"bar\" aria-hidden=\"true\">\
+         <span class=\"{class}\" style=\"width:{length:.1}%\"></span></span>"
     )
 }
 
-/// Every part of the period.
+/// Returns the table of the parts of the period.
 pub fn parts(figures: &Figures) -> String {
     let unit = figures.parts.unit;
     let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, counts)| {
@@ -62,12 +63,12 @@ pub fn parts(figures: &Figures) -> String {
             .collect()
     });
     let headings =
-        ["@From", "#Repairs", "#Healed", "#Handed to people", "#Soon back", "#Median time to heal"];
+        ["@From", "#Repairs", "#Healed", "#Escalated", "#Relapsed", "#Median time to heal"];
     let table = table(&format!("Repairs per {unit}"), &headings, rows);
     folded(&format!("Every {unit} as a table"), &table)
 }
 
-/// Every host.
+/// Returns the table of the hosts.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.hosts.iter().map(|host| {
         let numbers =
@@ -75,36 +76,36 @@ pub fn hosts(figures: &Figures) -> String {
                 .map(number);
         std::iter::once(escape(&host.host)).chain(numbers).collect()
     });
-    let headings = ["Host", "#Repairs", "#Healed", "#Handed to people", "#Soon back"];
+    let headings = ["Host", "#Repairs", "#Healed", "#Escalated", "#Relapsed"];
     let title = format!("{} as a table", count(figures.hosts.len(), "host"));
     folded(&title, &table("Repairs per host", &headings, rows))
 }
 
-/// The objects that made the most work.
+/// Returns the table of the objects that caused the most work.
 pub fn offenders(figures: &Figures) -> String {
     let worst = || figures.objects.iter().take(15);
     let most = worst().map(|object| object.sum.repairs()).max().unwrap_or(1);
     let rows = worst().map(|object| {
         let sum = &object.sum;
         let name = Object { host: &object.host, service: object.service.as_deref() }.to_string();
-        let bars = bar("healed", sum.healed, most) + &bar("handed", sum.escalated(), most);
+        let bars = bar("healed", sum.healed, most) + &bar("escalated", sum.escalated(), most);
         let numbers =
             [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused].map(number);
         [shorten(&name, 60), bars].into_iter().chain(numbers).collect()
     });
     let headings = [
         "Object",
-        "Healed, and handed to people below",
+        "Healed, and escalated below",
         "#Repairs",
         "#Healed",
-        "#Handed to people",
-        "#Soon back",
+        "#Escalated",
+        "#Relapsed",
         "#Refused",
     ];
-    table("Most handed to people or soon back, then most repaired", &headings, rows)
+    table("Most escalated or relapsed, then most repaired", &headings, rows)
 }
 
-/// Why repairs were refused.
+/// Returns the table of the reasons of refusals.
 pub fn reasons(figures: &Figures) -> String {
     let most = figures.reasons.first().map_or(1, |reason| reason.1);
     let rows = figures.reasons.iter().filter(|(_, now, _)| *now > 0).map(|(why, now, before)| {
@@ -121,7 +122,7 @@ pub fn reasons(figures: &Figures) -> String {
     table(&all, &["Reason", "", "#Now", "#Before", "#Change"], rows)
 }
 
-/// Whom the breaker kept from more repairs that do not help.
+/// Returns the table of the objects whose breaker refused repairs.
 pub fn stopped(figures: &Figures) -> String {
     if figures.stopped.is_empty() {
         return "<p>Nothing: no breaker refused a repair.</p>\n".into();
@@ -141,7 +142,7 @@ pub fn stopped(figures: &Figures) -> String {
     table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 
-/// The newest repairs that people had to go on with.
+/// Returns the table of the newest repairs that were escalated.
 pub fn escalated(figures: &Figures) -> String {
     const LISTED: usize = 25;
     let all = figures.escalated.len();

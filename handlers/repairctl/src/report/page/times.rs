@@ -1,4 +1,4 @@
-//! How long healing took: how often it took how long, and how that changed.
+//! Durations of healings: their distribution, and how they changed.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::svg::{Anchor, Chart};
 const WIDTH: f64 = 460.0;
 const ROW: f64 = 22.0;
 
-/// Both charts, side by side where there is room.
+/// Draws both charts, side by side where there is room.
 pub fn charts(figures: &Figures) -> String {
     format!(
         "<p>From the call of the event handler to the good check: half within {}, nine of ten \
@@ -57,7 +57,8 @@ fn log(time: Duration) -> f64 {
     time.as_secs_f64().max(0.001).log10()
 }
 
-/// The median of each part and what lies between a tenth and nine tenths, on a logarithmic scale.
+/// Draws the median of each part and the range from the tenth to the ninetieth percentile, on a
+/// logarithmic scale.
 fn trend(figures: &Figures) -> String {
     let (left, right, top, bottom, height) = (56.0, 10.0, 10.0, 34.0, 260.0);
     let all = &figures.now.times;
