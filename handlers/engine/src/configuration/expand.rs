@@ -21,7 +21,7 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// The command line of an event handler, which is a command's name and, after a `!`, arguments.
+    /// Returns the command line of an event handler: `name` or `name!argument!...`.
     pub fn command(&self, handler: &str) -> Option<&DirectiveValue> {
         self.commands.get(handler.split('!').next()?)
     }

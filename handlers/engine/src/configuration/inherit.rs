@@ -56,7 +56,7 @@ impl<'a> Templates<'a> {
         Templates(of_kind.filter_map(named).collect())
     }
 
-    /// The whole object. Templates that are defined nowhere go into `missing`.
+    /// Returns the whole object. Templates that are defined nowhere go into `missing`.
     pub fn fill(&self, definition: &Definition, missing: &mut MissingTemplates) -> ResolvedObject {
         let mut values = self.values(definition, &mut Vec::new(), missing);
         for value in values.values_mut() {

@@ -93,7 +93,7 @@ impl MainFile {
         self.directives.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The value of a switch that is off.
+    /// Returns the value of a switch that is off.
     pub fn off(&self, name: &str) -> Option<&DirectiveValue> {
         self.get(name).filter(|value| !value.is_on())
     }

@@ -38,7 +38,7 @@ impl DirectiveValue {
         number(&self.text).is_some_and(|number| number > 0.0)
     }
 
-    /// The file that it names, relative to the directory of the file that holds it.
+    /// Returns the file that it names, which is relative to the directory of the file it is in.
     pub fn path(&self) -> PathBuf {
         self.at.file.parent().unwrap_or(Path::new("")).join(&self.text)
     }

@@ -4,7 +4,8 @@ use std::io::{self, BufReader, Read};
 
 use crate::lines::read_line;
 
-/// Size of the buffer in bytes; Nagios cuts its lines far below that. A longer line is skipped.
+/// Size of the buffer and the longest line, in bytes. Nagios cuts its lines far below that; a longer
+/// one is skipped.
 const SIZE: usize = 256 * 1024;
 
 /// The lines of a log.
@@ -14,7 +15,7 @@ pub struct LogLines<R> {
 }
 
 impl<R: Read> LogLines<R> {
-    /// The lines of this file.
+    /// Creates the reader of this file.
     pub fn new(file: R) -> LogLines<R> {
         LogLines { file: BufReader::with_capacity(SIZE, file), line: Vec::new() }
     }

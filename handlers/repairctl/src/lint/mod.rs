@@ -12,8 +12,6 @@ mod object_rules;
 mod policies;
 mod retention;
 
-use std::path::PathBuf;
-
 use engine::configuration::{self, Configuration};
 use plugin_kit::{Out, Problem, ToolResult};
 use serde_json::json;
@@ -30,15 +28,11 @@ use policies::Policies;
 
 /// The command.
 pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
-    let main: PathBuf = match &args.main {
-        Some(main) => main.clone(),
-        None => configuration::find().ok_or_else(|| {
-            Problem::Usage(format!(
-                "no nagios.cfg is where one is looked for ({}): name yours",
-                configuration::places()
-            ))
-        })?,
+    let not_found = || {
+        let places = configuration::places();
+        Problem::Usage(format!("no nagios.cfg is where one is looked for ({places}): name yours"))
     };
+    let main = args.main.clone().or_else(configuration::find).ok_or_else(not_found)?;
     let configuration = configuration::read(&main);
     let (findings, counts) = check(&configuration, context);
     let whole = configuration.unreadable.is_empty();

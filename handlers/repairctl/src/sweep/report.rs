@@ -88,7 +88,7 @@ pub struct SweepRow {
 }
 
 impl SweepRow {
-    /// The row of an object for which no worker is started; `None` if the rules do not cover it.
+    /// Returns the row of an object without a worker; `None` if the rules do not cover it.
     pub fn of(key: ObjectKey, candidate: Candidate) -> Option<SweepRow> {
         let (outcome, code, text, missed) = match candidate {
             Candidate::NotCovered => return None,
