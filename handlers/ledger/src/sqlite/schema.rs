@@ -77,8 +77,10 @@ fn is_exactly(store: &Connection, wanted: &str) -> rusqlite::Result<bool> {
         "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_stat?'";
     let found: Vec<String> =
         store.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let statements = wanted.matches("CREATE ").count();
-    Ok(found.len() == statements && found.iter().all(|statement| wanted.contains(statement)))
+    let statements: Vec<&str> =
+        wanted.match_indices("CREATE ").filter_map(|(at, _)| wanted.get(at..)).collect();
+    let is_wanted = |found: &String| statements.iter().any(|one| one.starts_with(found.as_str()));
+    Ok(found.len() == statements.len() && found.iter().all(is_wanted))
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ pub struct LedgerArgs {
 pub enum LedgerAction {
     /// Bring a ledger of an older version to this version's schema
     #[command(
-        after_help = "The first repair after an upgrade does the same, and so does the package. A copy
-of the ledger as it was stays beside it.
+        after_help = "The first repair after an upgrade does the same, and so does the package.
+A copy of the ledger as it was stays beside it.
 
 Exit codes: 2 while a worker of the older version is still repairing."
     )]
