@@ -41,8 +41,8 @@ fn ended_at_every_moment(signal: Signal) {
     let whole = begun.elapsed();
     no_worker(&bed);
     let (mut started, mut moment) = (0, 0);
-    // On a busy machine a handler may take longer than the first did: then on to later moments, until
-    // one has started a worker.
+    // On a busy machine a handler may take longer than the first did: then on to later moments,
+    // until one has started a worker.
     while moment <= MOMENTS || started == 0 {
         let (ran, known) = (times_run(&bed), bed.monitor.records().len());
         let mut handler = background(&bed, &bed.monitor.policy).spawn().unwrap();

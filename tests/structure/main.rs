@@ -1,5 +1,5 @@
-//! The structure of the workspace, derived from `cargo metadata` and the sources: dependencies point
-//! one way, no modules import each other, and a type has one name.
+//! The structure of the workspace, derived from `cargo metadata` and the sources: dependencies
+//! point one way, no modules import each other, and a type has one name.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,7 +12,8 @@ use std::process::Command;
 use modules::Crate;
 use serde_json::Value;
 
-/// The crates of the programs, each with those it may depend on. ARCHITECTURE.md draws the same graph.
+/// The crates of the programs, each with those it may depend on. ARCHITECTURE.md draws the same
+/// graph.
 const LAYERS: [(&str, &[&str]); 14] = [
     ("policy", &[]),
     ("plugin-kit", &[]),
@@ -164,4 +165,33 @@ fn no_source_file_is_longer_than_400_lines() {
         }
     }
     assert!(long.is_empty(), "{long:?}");
+}
+
+/// Every Rust source below a directory, as one text.
+fn sources(directory: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn security_md_names_tests_that_exist() {
+    let text = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let (_, table) = text.split_once("\n## Attacks, each with its test\n").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with('|')).skip(2);
+    let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit_once(" | "));
+    let names: Vec<&str> =
+        cells.flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2)).collect();
+    let code: String =
+        ["handlers", "plugins", "tests"].map(|place| sources(&root().join(place))).concat();
+    let is_missing = |name: &&&str| !code.contains(&format!("fn {name}("));
+    let missing: Vec<_> = names.iter().filter(is_missing).collect();
+    assert!(names.len() > 60 && missing.is_empty(), "{missing:?}");
 }

@@ -135,7 +135,8 @@ impl Crate {
     }
 }
 
-/// The path from the root of what `words` mean in a module; `None` for other crates and local names.
+/// The path from the root of what `words` mean in a module; `None` for other crates and local
+/// names.
 fn absolute(words: &[String], module: &ModulePath, all: &Crate) -> Option<Vec<String>> {
     let (first, rest) = words.split_first()?;
     match first.as_str() {

@@ -92,7 +92,8 @@ pub enum NotStarted {
     NotInstalled(Vec<PathBuf>),
 }
 
-fn listed(places: &[PathBuf]) -> String {
+/// Paths, for people.
+pub(crate) fn listed(places: &[PathBuf]) -> String {
     let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
     places.join(", ")
 }

@@ -4,8 +4,8 @@ use plugin_kit::{Outcome, State};
 use policy::words;
 
 words! {
-    /// The first words of what the handler prints, logs and writes into comments. Scripts match them,
-    /// so they never change.
+    /// The first words of what the handler prints, logs and writes into comments. Scripts match
+    /// them, so they never change.
     pub enum Verdict {
         /// The worker was started: it reserves and repairs in the background.
         Dispatched = "DISPATCHED",

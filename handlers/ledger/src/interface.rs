@@ -36,7 +36,8 @@ pub trait Ledger: Send {
         now: SystemTime,
     ) -> Result<RecordedHistory, Error>;
 
-    /// Records that a rung is about to be taken: its step, and on the repair its place and deadline.
+    /// Records that a rung is about to be taken: its step, and on the repair its place and
+    /// deadline.
     fn begin_rung(
         &mut self,
         job: &JobId,
@@ -114,7 +115,8 @@ pub trait Ledger: Send {
     /// Stops repairs in the scope of `pause`, in place of an earlier pause of the same scope.
     fn pause(&mut self, pause: &Paused) -> Result<(), Error>;
 
-    /// Ends the pause of exactly this scope and returns it; `None` when there is none, or it is over.
+    /// Ends the pause of exactly this scope and returns it; `None` when there is none, or it is
+    /// over.
     fn resume(
         &mut self,
         host: Option<&str>,

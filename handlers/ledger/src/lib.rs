@@ -25,8 +25,8 @@ pub use record::{
 };
 pub use relapse::relapsed;
 
-/// Opens the ledger for writing; the first repair creates it. A ledger of an older version is brought
-/// to this one's schema, and a copy is kept beside it.
+/// Opens the ledger for writing; the first repair creates it. A ledger of an older version is
+/// brought to this one's schema, and a copy is kept beside it.
 ///
 /// # Errors
 /// When the ledger cannot be trusted or used, or a worker of the older version is still at work.
@@ -49,8 +49,8 @@ pub fn unwritable(path: &Path) -> Option<PathBuf> {
     sqlite::SqliteLedger::unwritable(path)
 }
 
-/// Gathers everything that a decision needs to know: what is on record, and what the monitoring engine
-/// shows. Without a ledger nothing is on record yet.
+/// Gathers everything that a decision needs to know: what is on record, and what the monitoring
+/// engine shows. Without a ledger nothing is on record yet.
 pub fn gather(
     ledger: Option<&mut dyn Ledger>,
     event: &Event,

@@ -57,8 +57,8 @@ pub fn consider<'a>(
     Ok((name, rules))
 }
 
-/// HARD is always sure enough. SOFT is from the wanted attempt on, or from the last one before HARD
-/// when `max_check_attempts` is so small that the wanted one never comes.
+/// HARD is always confirmed. SOFT is confirmed from the wanted attempt on, or at the last one
+/// before HARD if `max_check_attempts` is too small for the wanted one.
 fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let needed = match event.max_attempts {
         Some(0 | 1) => None,

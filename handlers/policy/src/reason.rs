@@ -20,7 +20,7 @@ pub enum Reason {
     Recovered(ObjectState),
     /// A state that the rules do not repair.
     StateNotCovered(ObjectState, Vec<ObjectState>),
-    /// Nagios is not sure enough yet.
+    /// Nagios has not confirmed the fault yet.
     TooEarly {
         /// The SOFT attempt of the event.
         attempt: u32,

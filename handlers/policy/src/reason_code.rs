@@ -1,7 +1,8 @@
 //! The codes of the reasons, for scripts and for the record.
 
 words! {
-    /// The code of a [`crate::Reason`]. Scripts match it, so a code never changes and is never used again.
+    /// The code of a [`crate::Reason`]. Scripts match it, so a code never changes and is never used
+    /// again.
     pub enum ReasonCode {
         /// The object did not opt in.
         NoRepairNamed = "no-repair-named",

@@ -147,7 +147,8 @@ impl Act {
         }
     }
 
-    /// The repair that a gate runs, and the other host whose gate it is; `None` when no gate runs it.
+    /// The repair that a gate runs, and the other host whose gate it is; `None` when no gate runs
+    /// it.
     pub fn at_gate(&self) -> Option<(&RepairName, Option<&str>)> {
         match self {
             Act::Ssh { repair, at } => Some((repair, at.as_deref())),

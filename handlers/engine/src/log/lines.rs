@@ -4,8 +4,8 @@ use std::io::{self, BufReader, Read};
 
 use crate::lines::read_line;
 
-/// Size of the buffer and the longest line, in bytes. Nagios cuts its lines far below that; a longer
-/// one is skipped.
+/// Size of the buffer and the longest line, in bytes. Nagios cuts its lines far below that; a
+/// longer one is skipped.
 const SIZE: usize = 256 * 1024;
 
 /// The lines of a log.

@@ -29,7 +29,8 @@ pub struct LiveExecutor<'a> {
     progress: ProgressView,
     /// One login to each host serves the whole ladder.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
-    /// A host that could not be reached for evidence is not tried again for the repair that follows.
+    /// A host that could not be reached for evidence is not tried again for the repair that
+    /// follows.
     unreached: Option<(Option<String>, Error)>,
     /// What could not be recorded or reported.
     pub warnings: Vec<String>,
@@ -60,7 +61,7 @@ impl<'a> LiveExecutor<'a> {
         transport::connect(&self.job.invocation.route(self.job.config, at), deadline)
     }
 
-    fn ask(
+    fn request(
         &mut self,
         at: Option<&str>,
         request: &Request,
@@ -79,10 +80,10 @@ impl<'a> LiveExecutor<'a> {
         Ok(answer)
     }
 
-    /// After a cut or a silence only the gate knows how the job stands: ask it until the job has
-    /// ended, or the time has. "No such job" is believed only when it is the last word: a gate may
-    /// be slow to begin.
-    fn ask_how_it_stands(
+    /// After a cut or a silence only the gate knows the state of the job: query it until the job
+    /// has ended, or the time has. "No such job" is believed only when it is the last word: a gate
+    /// may be slow to begin.
+    fn query_state(
         &mut self,
         at: Option<&str>,
         job: &JobId,
@@ -90,7 +91,7 @@ impl<'a> LiveExecutor<'a> {
         deadline: Instant,
     ) -> Attempt {
         loop {
-            let last = match self.ask(at, &Request::Status { job: job.clone() }, deadline) {
+            let last = match self.request(at, &Request::Status { job: job.clone() }, deadline) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
                     Attempt::Unknown(format!("{lost}; the gate says it still runs"))
                 }
@@ -154,7 +155,7 @@ impl Executor for LiveExecutor<'_> {
                 return Vec::new();
             }
         }
-        let asked = self.ask(
+        let asked = self.request(
             at,
             &Request::Diagnose { name: name.clone() },
             Instant::now() + limit.min(EVIDENCE_TIME),
@@ -205,10 +206,11 @@ impl Executor for LiveExecutor<'_> {
         if let Some((_, why)) = self.unreached.take_if(|(host, _)| host.as_deref() == at) {
             return Attempt::NotRun(why.to_string());
         }
-        match self.ask(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline) {
+        match self.request(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline)
+        {
             Ok(answer) => judge(answer),
             Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
-            Err(why) => self.ask_how_it_stands(at, job, &why, deadline + GRACE),
+            Err(why) => self.query_state(at, job, &why, deadline + GRACE),
         }
     }
 

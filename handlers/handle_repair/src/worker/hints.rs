@@ -1,4 +1,5 @@
-//! What to do when a program that is well known as a `local` rung reports why it cannot do its work.
+//! What to do when a program that is well known as a `local` rung reports why it cannot do its
+//! work.
 
 /// A program, what it prints, and what fixes that.
 const KNOWN: [(&str, &str, &str); 2] = [

@@ -29,8 +29,8 @@ pub enum Attempt {
     Failed(String),
     /// It is certain that nothing was run.
     NotRun(String),
-    /// The gate refuses: in maintenance, busy, cooling down, not to be trusted. A stronger rung would
-    /// be the wrong answer to that.
+    /// The gate refuses: in maintenance, busy, cooling down, not to be trusted. A stronger rung
+    /// would be the wrong answer to that.
     Refused(String),
     /// It may have run.
     Unknown(String),

@@ -1,5 +1,5 @@
-//! The worker: reserves a repair, climbs its ladder, records and notifies, in this order. It outlives
-//! the handler, and Nagios' timeout.
+//! The worker: reserves a repair, climbs its ladder, records and notifies, in this order. It
+//! outlives the handler, and Nagios' timeout.
 
 mod executor;
 mod hints;
@@ -149,8 +149,8 @@ fn act(ledger: &mut dyn Ledger, job: &RepairJob<'_>, name: &RepairName, rules: &
     executor.warnings.into_iter().fold(verdict, Outcome::line)
 }
 
-/// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of its
-/// own.
+/// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of
+/// its own.
 fn on_interrupt(job: &RepairJob<'_>) {
     let text = format!(
         "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep \

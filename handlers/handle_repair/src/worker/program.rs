@@ -1,5 +1,5 @@
-//! Runs a program of this server: a verify command, or a `local` rung. No shell, a clean environment,
-//! a limit.
+//! Runs a program of this server: a verify command, or a `local` rung. No shell, a clean
+//! environment, a limit.
 
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};

@@ -1,6 +1,6 @@
-//! Repairs whose worker died: killed with Nagios, by a full memory, by a reboot. None of them is
-//! repeated by itself; the gate is asked how it stands, so that the record says what is known, and
-//! the next decision counts it.
+//! Repairs whose worker died: killed with Nagios, for lack of memory, or by a reboot. None of them
+//! is repeated by itself. Their gates are queried, so that the record says what is known, and the
+//! next decision counts it.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,8 +16,8 @@ use crate::cli::Invocation;
 /// How long a gate may take to answer: another repair waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Ends the record of every repair of the event's host that has lost its worker, unless the gate says
-/// that it still runs.
+/// Ends the record of every repair of the event's host that has lost its worker, unless the gate
+/// says that it still runs.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
@@ -62,7 +62,7 @@ fn state_of(
     };
     let status = Request::Status { job };
     let mut answer = gate.request(&status, deadline);
-    while is_unknown_there(&answer) && is_recent(steps) && Instant::now() + POLL < deadline {
+    while has_no_such_job(&answer) && is_recent(steps) && Instant::now() + POLL < deadline {
         thread::sleep(POLL);
         answer = gate.request(&status, deadline);
     }
@@ -71,7 +71,7 @@ fn state_of(
         Ok(Answer::Job(report)) => {
             unknown(format!("the gate says: {}", executor::described(&report)))
         }
-        answer if is_unknown_there(&answer) => {
+        answer if has_no_such_job(&answer) => {
             Some((RepairOutcome::CouldNotRun, "the gate says it never began".into()))
         }
         Ok(Answer::Refused(refusal)) => {
@@ -82,7 +82,7 @@ fn state_of(
     }
 }
 
-fn is_unknown_there(answer: &Result<Answer, transport::Error>) -> bool {
+fn has_no_such_job(answer: &Result<Answer, transport::Error>) -> bool {
     matches!(answer, Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob)
 }
 

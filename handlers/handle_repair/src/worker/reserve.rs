@@ -14,8 +14,8 @@ use super::verify;
 use crate::cli::Invocation;
 use crate::handler::nothing_run;
 
-/// Gathers everything a decision needs to know now, from the ledger and the monitoring engine. Without
-/// a ledger nothing is on record yet.
+/// Gathers everything a decision needs to know now, from the ledger and the monitoring engine.
+/// Without a ledger nothing is on record yet.
 pub fn history(
     ledger: Option<&mut dyn Ledger>,
     invocation: &Invocation,
@@ -52,12 +52,12 @@ pub fn reserve<'a>(
     )
 }
 
-/// How long the monitoring engine may take to answer or to take a report. A Nagios that does not read
-/// its command file may be starting, or have many writers.
+/// How long the monitoring engine may take to answer or to take a report. A Nagios that does not
+/// read its command file may be starting, or have many writers.
 pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the engine shows, where the policy names a source. If that cannot be read nothing is repaired:
-/// an acknowledgement could not be seen.
+/// What the engine shows, where the policy names a source. If that cannot be read nothing is
+/// repaired: an acknowledgement could not be seen.
 fn observe(
     invocation: &Invocation,
     config: &Config,

@@ -10,6 +10,7 @@ use policy::Rung;
 use policy_file::Config;
 
 use super::program::{self, ProgramEnd};
+use crate::handler::listed;
 
 /// The result of a verify command.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,11 +46,6 @@ pub enum NotFound {
         /// The system's reason.
         why: io::Error,
     },
-}
-
-fn listed(places: &[PathBuf]) -> String {
-    let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-    places.join(", ")
 }
 
 /// How long a verify command may take: plugins end themselves after ten seconds, and none needs

@@ -143,8 +143,10 @@ fn unended(
     alive: Alive<'_>,
     now: SystemTime,
 ) -> rusqlite::Result<Vec<Unended>> {
-    let mut all = store
-        .prepare("SELECT job, lease_until > ?1, host, reserved FROM repair INDEXED BY repair_running WHERE ended IS NULL")?;
+    let mut all = store.prepare(
+        "SELECT job, lease_until > ?1, host, reserved FROM repair INDEXED BY repair_running \
+             WHERE ended IS NULL",
+    )?;
     let row = |row: &Row<'_>| {
         let job: String = row.get(0)?;
         let runs = row.get(1)? || alive(&job);

@@ -25,8 +25,8 @@ const SET_ASIDE: &str = "
     DROP INDEX refusal_by_object;";
 const FROM_SCHEMA_1: &str = include_str!("from_schema_1.sql");
 
-/// Brings a ledger of schema 1 to the current one, in place: a program of the older version that has
-/// the file open can reserve nothing in it any more.
+/// Brings a ledger of schema 1 to the current one, in place: a program of the older version that
+/// has the file open can reserve nothing in it any more.
 ///
 /// # Errors
 /// [`Error::WorkerAtWork`] while a worker of the older version is repairing. After any error the

@@ -93,7 +93,8 @@ impl SqliteLedger {
 }
 
 fn is_closed(error: &Error) -> bool {
-    matches!(error, Error::Store { why, .. } if why.sqlite_error_code() == Some(ErrorCode::CannotOpen))
+    let Error::Store { why, .. } = error else { return false };
+    why.sqlite_error_code() == Some(ErrorCode::CannotOpen)
 }
 
 /// Replaces SQLite's "cannot open" with the system's reason.

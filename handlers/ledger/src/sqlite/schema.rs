@@ -69,9 +69,9 @@ fn newer(path: &Path, found: i64) -> Error {
     Error::Newer { path: path.to_owned(), found, known: CURRENT, backup }
 }
 
-/// Whether the file has exactly these tables and indexes: a view in place of a table, or a trigger on
-/// one, would run its author's code in every query of ours. SQLite keeps each statement as it was
-/// given (<https://sqlite.org/schematab.html>).
+/// Whether the file has exactly these tables and indexes: a view in place of a table, or a trigger
+/// on one, would run its author's code in every query of ours. SQLite keeps each statement as it
+/// was given (<https://sqlite.org/schematab.html>).
 fn is_exactly(store: &Connection, wanted: &str) -> rusqlite::Result<bool> {
     let sql =
         "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_stat?'";

@@ -31,9 +31,8 @@ impl SqliteLedger {
     pub(super) fn count_refusals(&self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
         let terms = WhereClause::of(filter, "at");
         let sql = format!(
-            "SELECT host, service, reason, count(*) AS many, min(at), max(at) FROM refusal{} GROUP BY \
-             host, service, reason \
-             ORDER BY many DESC, host, service, reason{}",
+            "SELECT host, service, reason, count(*) AS many, min(at), max(at) FROM refusal{} \
+             GROUP BY host, service, reason ORDER BY many DESC, host, service, reason{}",
             terms.sql(),
             limit(filter)
         );

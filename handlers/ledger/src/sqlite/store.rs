@@ -23,7 +23,8 @@ impl Ledger for SqliteLedger {
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Reason>, Error> {
-        // Handlers queue here, in the kernel and in order; SQLite waits by sleeping and trying again.
+        // Handlers queue here, in the kernel and in order; SQLite waits by sleeping and trying
+        // again.
         let _turn = DecisionLock::acquire(&self.path)?;
         let lock = WorkerLock::acquire(&self.path, claim.job)?;
         let path = &self.path;
@@ -109,7 +110,8 @@ impl Ledger for SqliteLedger {
         text: &str,
     ) -> Result<(), Error> {
         let changed = self.named(self.store.execute(
-            "UPDATE repair SET ended = ?2, outcome = ?3, text = ?4 WHERE job = ?1 AND ended IS NULL",
+            "UPDATE repair SET ended = ?2, outcome = ?3, text = ?4 \
+             WHERE job = ?1 AND ended IS NULL",
             params![job.as_str(), millis(now), outcome.as_str(), text],
         ))?;
         self.held.remove(job);
