@@ -1,73 +1,16 @@
-//! The decision, as a table a person can read, and the promises that hold for every event.
+//! The decision, as a table a person can read.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::time::Duration;
 
+use common::{STILL_CRITICAL, after, decide, event, observed, policy_of, rules, verdict};
 use policy::{
-    Act, Decision, Event, Fleet, FleetUsage, History, ObjectNow, ObjectState, Observation,
-    PastOutcome, PastRepair, Pause, Policy, Reason, RecordedHistory, Rules, Rung, StateType,
+    Decision, Event, FleetUsage, ObjectNow, ObjectState, PastOutcome, Pause, Reason,
+    RecordedHistory, Rules, StateType,
 };
-use proptest::prelude::*;
-
-fn rules() -> Rules {
-    let rung = Rung {
-        act: Act::Ssh { repair: "httpd".parse().unwrap(), at: None },
-        timeout: Duration::from_secs(60),
-        settle: Duration::ZERO,
-        verify: vec!["check_http".into()],
-        good_results: 1,
-    };
-    Rules::with_ladder(vec![rung])
-}
-
-fn policy() -> Policy {
-    policy_of(rules())
-}
-
-fn policy_of(rules: Rules) -> Policy {
-    Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
-}
-
-/// An event written as Nagios' log writes it: `CRITICAL;SOFT;3/4`.
-fn event(text: &str) -> Event {
-    let mut fields = text.split(';');
-    let mut next = || fields.next().unwrap();
-    let (state, state_type) = (ObjectState::of_service(next()).unwrap(), next().parse().unwrap());
-    let (attempt, max) = next().split_once('/').unwrap();
-    Event {
-        max_attempts: Some(max.parse().unwrap()),
-        host_state: Some(ObjectState::Up),
-        problem_id: Some("1".into()),
-        repair: Some("httpd".parse().unwrap()),
-        ..Event::new("web1", Some("HTTP"), state, state_type, attempt.parse().unwrap())
-    }
-}
-
-/// Decides without an engine.
-fn decide(event: &Event, policy: &Policy, recorded: &RecordedHistory) -> Decision {
-    policy::decide(event, policy, &recorded.clone().into())
-}
-
-fn verdict(event: &Event, recorded: &RecordedHistory) -> &'static str {
-    code(&decide(event, &policy(), recorded))
-}
-
-/// The verdict when the engine shows this and nothing is on record.
-fn observed(event: &Event, object: ObjectNow, share: (u32, u32)) -> &'static str {
-    let observed = Some(Observation { object, share });
-    code(&policy::decide(event, &policy(), &History { observed, ..History::default() }))
-}
-
-fn code(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::Repair(_) => "repair",
-        Decision::NoAction(why) => why.code().as_str(),
-    }
-}
-
-const STILL_CRITICAL: ObjectNow =
-    ObjectNow { state: Some(ObjectState::Critical), acknowledged: false, flapping: false };
 
 #[test]
 fn the_default_trigger() {
@@ -196,17 +139,6 @@ fn each_reason_to_stand_still_is_its_own() {
     assert_eq!(now(|now| now.state = Some(ObjectState::Ok)), "recovered");
 }
 
-/// A history of repairs that ended so many seconds ago, the newest first.
-fn after(repairs: &[(u64, PastOutcome)]) -> RecordedHistory {
-    let past = |(ended, outcome): &(u64, PastOutcome)| PastRepair {
-        job: "j".into(),
-        began: Duration::from_secs(ended + 5),
-        ended: Duration::from_secs(*ended),
-        outcome: *outcome,
-    };
-    RecordedHistory { repairs: repairs.iter().map(past).collect(), ..RecordedHistory::default() }
-}
-
 #[test]
 fn repairs_that_do_not_help_come_to_an_end() {
     use PastOutcome::{Failed, Healed, NotRun};
@@ -317,108 +249,4 @@ fn every_refusal_reads_as_a_sentence() {
          again for a new problem, or \
          after 60 min"
     );
-}
-
-prop_compose! {
-    fn any_event()(
-        state in prop::sample::select(vec![ObjectState::Ok, ObjectState::Warning, ObjectState::Critical, ObjectState::Unknown]),
-        hard in any::<bool>(), attempt in 0..20u32, max in prop::option::of(0..12u32),
-        host_state in prop::option::of(prop::sample::select(vec![ObjectState::Up, ObjectState::Down, ObjectState::Unreachable])),
-        last_state in prop::option::of(prop::sample::select(vec![ObjectState::Ok, ObjectState::Warning, ObjectState::Critical, ObjectState::Unknown])),
-        downtime in 0..2u32, host_downtime in 0..2u32, named in any::<bool>(),
-    ) -> Event {
-        let state_type = if hard { StateType::Hard } else { StateType::Soft };
-        let repair = named.then(|| "httpd".parse().unwrap());
-        let max_attempts = max;
-        let called = Event { state, state_type, attempt, max_attempts, host_state, last_state, ..event("OK;SOFT;1/4") };
-        Event { downtime, host_downtime, repair, ..called }
-    }
-}
-
-prop_compose! {
-    fn any_history()(
-        same in any::<bool>(), problem in any::<bool>(), running in prop::option::of(0..1000u64), refused in prop::collection::vec(0..20_000u64, 0..6),
-        repairs in prop::collection::vec((0..100_000u64, 0..3usize), 0..8), fleet_running in 0..8u32, started in 0..30u32,
-    ) -> RecordedHistory {
-        let mut repairs: Vec<_> = repairs.into_iter().map(|(ended, n)| (ended, OUTCOMES[n])).collect();
-        repairs.sort_by_key(|(ended, _)| *ended);
-        let mut refused: Vec<Duration> = refused.into_iter().map(Duration::from_secs).collect();
-        refused.sort();
-        let fleet = FleetUsage { running: fleet_running, started, ..FleetUsage::default() };
-        let running = running.map(|seconds| ("j".to_owned(), Duration::from_secs(seconds)));
-        let (same_event, same_problem) = (same.then(|| "j".into()), problem.then(|| "j".into()));
-        RecordedHistory { same_event, same_problem, running, refused, fleet, ..after(&repairs) }
-    }
-}
-
-const OUTCOMES: [PastOutcome; 3] = [PastOutcome::Healed, PastOutcome::Failed, PastOutcome::NotRun];
-
-proptest! {
-    #[test]
-    fn never_repairs_what_is_well_in_downtime_or_not_asked_for(event in any_event(), history in any_history()) {
-        if let Decision::Repair(_) = decide(&event, &policy(), &history) {
-            prop_assert_eq!(event.state, ObjectState::Critical);
-            prop_assert!(event.repair.is_some());
-            prop_assert_eq!(event.downtime + event.host_downtime, 0);
-            prop_assert!(event.host_state.is_none_or(|state| state == ObjectState::Up));
-        }
-    }
-
-    #[test]
-    fn more_history_never_makes_it_bolder(
-        event in any_event(), history in any_history(), ended in 0..100_000u64, outcome in 0..3usize, refused in 0..20_000u64,
-    ) {
-        let mut more = history.clone();
-        more.repairs.extend(after(&[(ended, OUTCOMES[outcome])]).repairs);
-        more.repairs.sort_by_key(|past| past.ended);
-        more.refused.push(Duration::from_secs(refused));
-        more.refused.sort();
-        more.fleet.started += 1;
-        more.fleet.running += 1;
-        let what = ended % 6;
-        let job = || Some("j".to_owned());
-        match what {
-            0 => more.same_event = job(),
-            1 => more.same_problem = job(),
-            2 => more.running = Some(("j".into(), Duration::ZERO)),
-            3 => more.paused = Some(Pause { by: "ann".into(), reason: "x".into(), left: None }),
-            _ => {}
-        }
-        let acknowledged = ObjectNow { acknowledged: true, ..STILL_CRITICAL };
-        let observed = (what == 4).then_some(Observation { object: acknowledged, share: (1, 10) });
-        let more = History { recorded: more, observed };
-        if let Decision::Repair(_) = policy::decide(&event, &policy(), &more) {
-            prop_assert!(matches!(decide(&event, &policy(), &history), Decision::Repair(_)));
-        }
-    }
-
-    #[test]
-    fn no_limit_is_ever_exceeded(event in any_event(), history in any_history()) {
-        let limits = rules().limits;
-        if let Decision::Repair(_) = decide(&event, &policy(), &history) {
-            prop_assert!(history.running.is_none() && history.same_event.is_none() && history.same_problem.is_none());
-            let ran: Vec<&PastRepair> = history.repairs.iter().filter(|past| past.outcome != PastOutcome::NotRun).collect();
-            prop_assert!(ran.iter().all(|past| past.ended >= limits.cooldown));
-            prop_assert!(history.spent(&limits) < 3 && history.ineffective(&limits) < 3);
-            prop_assert!(ran.iter().filter(|past| past.began < limits.window.per).count() < 6);
-            prop_assert!(history.fleet.running < 5 && history.fleet.started < 20);
-        }
-    }
-
-    #[test]
-    fn two_in_a_row_are_two_and_never_bolder_than_one(event in any_event(), history in any_history()) {
-        let strict = policy_of(Rules { in_a_row: 2, ..rules() });
-        if let Decision::Repair(_) = decide(&event, &strict, &history) {
-            prop_assert_eq!((event.state, event.last_state), (ObjectState::Critical, Some(ObjectState::Critical)));
-            prop_assert!(matches!(decide(&event, &policy(), &history), Decision::Repair(_)));
-        }
-    }
-
-    #[test]
-    fn hard_is_never_too_early(event in any_event()) {
-        let hard = Event { state_type: StateType::Hard, ..event };
-        let decision = decide(&hard, &policy(), &RecordedHistory::default());
-        let too_early = matches!(decision, Decision::NoAction(Reason::TooEarly { .. }));
-        prop_assert!(!too_early);
-    }
 }

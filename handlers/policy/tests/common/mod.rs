@@ -1,0 +1,79 @@
+//! Rules, events and histories to decide on.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::time::Duration;
+
+use policy::{
+    Act, Decision, Event, Fleet, History, ObjectNow, ObjectState, Observation, PastOutcome,
+    PastRepair, Policy, RecordedHistory, Rules, Rung,
+};
+
+pub fn rules() -> Rules {
+    let rung = Rung {
+        act: Act::Ssh { repair: "httpd".parse().unwrap(), at: None },
+        timeout: Duration::from_secs(60),
+        settle: Duration::ZERO,
+        verify: vec!["check_http".into()],
+        good_results: 1,
+    };
+    Rules::with_ladder(vec![rung])
+}
+
+pub fn policy() -> Policy {
+    policy_of(rules())
+}
+
+pub fn policy_of(rules: Rules) -> Policy {
+    Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
+}
+
+/// An event written as Nagios' log writes it: `CRITICAL;SOFT;3/4`.
+pub fn event(text: &str) -> Event {
+    let mut fields = text.split(';');
+    let mut next = || fields.next().unwrap();
+    let (state, state_type) = (ObjectState::of_service(next()).unwrap(), next().parse().unwrap());
+    let (attempt, max) = next().split_once('/').unwrap();
+    Event {
+        max_attempts: Some(max.parse().unwrap()),
+        host_state: Some(ObjectState::Up),
+        problem_id: Some("1".into()),
+        repair: Some("httpd".parse().unwrap()),
+        ..Event::new("web1", Some("HTTP"), state, state_type, attempt.parse().unwrap())
+    }
+}
+
+/// Decides without an engine.
+pub fn decide(event: &Event, policy: &Policy, recorded: &RecordedHistory) -> Decision {
+    policy::decide(event, policy, &recorded.clone().into())
+}
+
+pub fn verdict(event: &Event, recorded: &RecordedHistory) -> &'static str {
+    code(&decide(event, &policy(), recorded))
+}
+
+/// The verdict when the engine shows this and nothing is on record.
+pub fn observed(event: &Event, object: ObjectNow, share: (u32, u32)) -> &'static str {
+    let observed = Some(Observation { object, share });
+    code(&policy::decide(event, &policy(), &History { observed, ..History::default() }))
+}
+
+pub fn code(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Repair(_) => "repair",
+        Decision::NoAction(why) => why.code().as_str(),
+    }
+}
+
+pub const STILL_CRITICAL: ObjectNow =
+    ObjectNow { state: Some(ObjectState::Critical), acknowledged: false, flapping: false };
+
+/// A history of repairs that ended so many seconds ago, the newest first.
+pub fn after(repairs: &[(u64, PastOutcome)]) -> RecordedHistory {
+    let past = |(ended, outcome): &(u64, PastOutcome)| PastRepair {
+        job: "j".into(),
+        began: Duration::from_secs(ended + 5),
+        ended: Duration::from_secs(*ended),
+        outcome: *outcome,
+    };
+    RecordedHistory { repairs: repairs.iter().map(past).collect(), ..RecordedHistory::default() }
+}
