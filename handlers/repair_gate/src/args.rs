@@ -58,6 +58,18 @@ Options:
   --state DIR     records and lock (/var/lib/nagios-selfheal/gate); it must
                   belong to the account the gate runs under, mode 0700
 
+Keys of a repair in repairs.json:
+  run             the command: an absolute path and its arguments
+  as              the account that runs it, through sudo; then letters, digits
+                  and _-./:=,+@%~{} alone, and at most 900 bytes
+  timeout         when it is stopped (200s: systemd may take 90 s to stop a unit
+                  and 90 s to start it). It takes 15 s more until nothing of it
+                  runs; the timeout of the rung in the server's policy.json (4m)
+                  must be longer still, by the time to connect
+  cooldown        time after its end in which it does not run again (1m)
+  budget          {\"count\": N, \"window\": TIME}: at most N runs in that time
+  diagnose        up to 8 commands that change nothing and show what is wrong
+
 Nothing is configured through the environment, which a client can send parts of.
 Exit code: 0 answered or done, 1 the repair failed, 2 it is running or nobody
 knows how it ended, 3 refused; 'within' hands on the program's.

@@ -8,8 +8,8 @@
 //! Pure modules: [`request`] (the words of a request), [`config`] (repairs.json), `rate_limit`
 //! (cooldown, budget and records), `durations`, `timestamps`, `record`, `rejection`, `answer` and
 //! `sudoers`. Modules that touch the machine: `ownership` (who can change a file), `store` (records
-//! and lock), `run`, `threads`, `output`, `stream`, `timeout`, `syslog`, `host`, `config_file` and
-//! `maintenance`. `dispatch` calls `job`, `diagnose`, `readiness` and `usage`, one for each
+//! and lock), `run`, `threads`, `output`, `stream`, `timeout`, `syslog`, `host`, `sudo`, `session`,
+//! `config_file` and `maintenance`. `dispatch` calls `job`, `diagnose`, `readiness` and `usage`, one for each
 //! request.
 
 use std::ffi::OsString;
@@ -37,8 +37,10 @@ mod record;
 mod rejection;
 pub mod request;
 mod run;
+mod session;
 mod store;
 mod stream;
+mod sudo;
 mod sudoers;
 mod syslog;
 mod threads;

@@ -12,7 +12,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, process};
+use std::{env, fs, process};
 
 use crate::durations::TimeLimit;
 use crate::output::Output;
@@ -44,7 +44,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Ends as the command did: with any exit code, for neither Nagios nor the server sees it.
 pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
-    let (code, stderr) = match run(argv, limit) {
+    // sudo compares arguments joined by blanks, so an account could join words of its own command.
+    let joined = env::var_os("SUDO_COMMAND").is_some() && argv.iter().any(|w| w.contains(' '));
+    let ran = if joined { Err(io::Error::other("a word holds a blank")) } else { run(argv, limit) };
+    let (code, stderr) = match ran {
         Ok(ProcessEnd::Exit(code)) => (u8::try_from(code).unwrap_or(u8::MAX), String::new()),
         Ok(ProcessEnd::TimedOut) => (TIMED_OUT, String::new()),
         Ok(ProcessEnd::Signal(signal)) => (die_of(signal), String::new()),
