@@ -88,6 +88,12 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
             .status
             .success()
     );
+    // A repair outlives its connection, even with KillUserProcesses=yes.
+    let spared = machine.must(
+        "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
+         org.freedesktop.login1.Manager KillExcludeUsers",
+    );
+    assert_eq!(spared, "as 2 \"root\" \"repair\"\n");
     // Once it is asked to, it follows repairs.json however often that is written.
     machine.must(
         r#"systemctl enable --now repair-gate-sudoers.path

@@ -87,7 +87,7 @@ impl LogindSettings {
             "systemd-logind kills a repair, and every daemon that it has started, when the SSH \
              connection ends (KillUserProcesses); as root here: mkdir -p {directory} && printf \
              '[Login]\\nKillExcludeUsers={root}{user}\\n' > {directory}/zz-repair-gate.conf && \
-             systemctl kill -s HUP systemd-logind"
+             systemctl kill --kill-who=main --signal=HUP systemd-logind"
         ))
     }
 }
