@@ -105,7 +105,7 @@ fn command_line(
 /// with the same code by itself, but then before the time was over.
 fn recognize_timeout(end: ProcessEnd, elapsed: Duration, limit: TimeLimit) -> ProcessEnd {
     let stopped = end == ProcessEnd::Exit(i32::from(timeout::TIMED_OUT));
-    if stopped && elapsed >= limit.timeout { ProcessEnd::TimedOut } else { end }
+    if stopped && elapsed >= limit.timeout { ProcessEnd::TimedOut } else { end.of_command() }
 }
 
 fn execute(words: &[String], limit: TimeLimit, excerpt: Excerpt) -> io::Result<ExecutedCommand> {

@@ -27,6 +27,18 @@ pub(crate) enum ProcessEnd {
     TimedOut,
 }
 
+impl ProcessEnd {
+    /// Returns the end of the command that `repair_gate within` has ended with.
+    pub(crate) fn of_command(self) -> ProcessEnd {
+        match self {
+            ProcessEnd::Exit(code) if SURVIVED.contains(&(code - 128)) => {
+                ProcessEnd::Signal(code - 128)
+            }
+            end => end,
+        }
+    }
+}
+
 impl From<ExitStatus> for ProcessEnd {
     fn from(status: ExitStatus) -> ProcessEnd {
         let signal = || ProcessEnd::Signal(status.signal().unwrap_or(0));
@@ -38,6 +50,9 @@ impl From<ExitStatus> for ProcessEnd {
 pub(crate) const TIMED_OUT: u8 = 124;
 const NOT_STARTED: u8 = 127;
 const KILL: &str = "/bin/kill";
+/// SIGBUS, SIGSEGV and SIGPIPE: older sudo-rs (up to 0.2.8 at least) survives its own, for Rust's
+/// runtime handles them, and exits with 0, as if the command had done its work.
+const SURVIVED: [i32; 3] = [7, 11, 13];
 /// errno(3): ENOMEM, ENFILE, EMFILE.
 const SHORTAGES: [i32; 3] = [12, 23, 24];
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -130,7 +145,7 @@ fn anyone_in(group: u32) -> bool {
 /// Dies as the command died, so that sudo(8), which does the same, passes the signal on to the
 /// gate. This process becomes kill(1), which signals itself.
 fn die_of(signal: i32) -> u8 {
-    if Path::new(KILL).exists() {
+    if !SURVIVED.contains(&signal) && Path::new(KILL).exists() {
         let _ = Command::new(KILL).args([format!("-{signal}"), process::id().to_string()]).exec();
     }
     u8::try_from(128 + signal).unwrap_or(u8::MAX)

@@ -1,4 +1,4 @@
-//! Both kinds of sudo, behind a real sshd: the original and sudo-rs read one and the same file, and
+//! All kinds of sudo, behind a real sshd: the original and sudo-rs read one and the same file, and
 //! let the gate's account run the same commands and no others. Root pastes what `ready` and `check`
 //! print about options under which repairs fail. These tests need root.
 #![allow(
@@ -18,7 +18,8 @@ use common::installed::{Installed, Sudo};
 use common::{JOB, alive, read_pid, wait_until};
 use serde_json::json;
 
-const BOTH: [Sudo; 2] = [Sudo::Original, Sudo::Rs];
+/// sudo-rs of Ubuntu 25.10, and a new one.
+const ALL: [Sudo; 3] = [Sudo::Original, Sudo::Rs("0.2.8"), Sudo::Rs("0.2.15")];
 const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
 /// A host whose repair `x` runs this script as root, with a word of every character that may stand
@@ -36,8 +37,13 @@ fn host_with(sudo: Sudo, timeout: &str, script: &str) -> Installed {
     let lab = host.lab.path("").display().to_string();
     fs::write(host.lab.path("script"), script.replace("LAB", lab.trim_end_matches('/'))).unwrap();
     let version = host.as_root(&["/usr/bin/sudo", "--version"]);
-    let version = String::from_utf8_lossy(&version.stdout).into_owned();
-    assert_eq!(version.starts_with("sudo-rs 0.2.15"), sudo == Sudo::Rs, "{version}");
+    let version = [version.stdout, version.stderr].concat();
+    let version = String::from_utf8_lossy(&version).into_owned();
+    let wanted = match sudo {
+        Sudo::Original => "Sudo version ".to_owned(),
+        Sudo::Rs(version) => format!("sudo-rs {version}\n"),
+    };
+    assert!(version.starts_with(&wanted), "{version}");
     host
 }
 
@@ -68,27 +74,29 @@ fn fix(text: &str) -> &str {
 }
 
 #[test]
-fn one_file_serves_both_from_visudo_to_the_repair() {
-    let files = BOTH.map(|sudo| {
+fn one_file_serves_all_from_visudo_to_the_repair() {
+    let files = ALL.map(|sudo| {
         let host = host(sudo, "id -un; echo \"$1 $2\"; exit 3");
         must(&host, "visudo -c");
         assert_eq!(obstacle(&host), "");
         let answer = host.request(&format!("repair x {JOB}"));
         assert_eq!(answer.is("failed").json["exit"], json!(3));
         assert_eq!(answer.output(), format!("root\nmore {WORD}"));
-        fs::write(host.lab.path("script"), "kill -SEGV $$").unwrap();
-        let answer = host.request("repair x 20261123-signal");
-        assert_eq!(answer.is("failed").json["signal"], json!(11));
+        for signal in [1, 2, 3, 6, 7, 8, 9, 10, 11, 13, 14, 15] {
+            fs::write(host.lab.path("script"), format!("kill -{signal} $$")).unwrap();
+            let answer = host.request(&format!("repair x 20261123-signal-{signal}"));
+            assert_eq!(answer.is("failed").json["signal"], json!(signal), "{sudo:?}");
+        }
         let lab = host.lab.path("").display().to_string();
         must(&host, "cat /etc/sudoers.d/nagios-selfheal").replace(lab.trim_end_matches('/'), "LAB")
     });
-    assert_eq!(files[0], files[1]);
+    assert!(files.iter().all(|file| *file == files[0]), "{files:#?}");
     assert!(!files[0].contains("requiretty"), "{}", files[0]);
 }
 
 #[test]
 fn daemons_outlive_a_repair_and_nothing_else_outlives_its_timeout() {
-    for sudo in BOTH {
+    for sudo in ALL {
         let host = host(
             sudo,
             "sh -c 'echo $$ > LAB/pid; while :; do echo here; sleep 0.1; done' & sleep 0.2",
@@ -99,7 +107,7 @@ fn daemons_outlive_a_repair_and_nothing_else_outlives_its_timeout() {
         assert!(alive(&pid), "{sudo:?} ended the daemon");
         must(&host, &format!("kill -KILL {pid}"));
     }
-    for sudo in BOTH {
+    for sudo in ALL {
         let deaf = "sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait";
         let host = host_with(sudo, "1s", deaf);
         host.request(&format!("repair x {JOB}")).is("timeout");
@@ -148,8 +156,8 @@ fn mutated(dice: &mut Dice, good: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn both_refuse_a_thousand_other_command_lines() {
-    for sudo in BOTH {
+fn all_refuse_a_thousand_other_command_lines() {
+    for sudo in ALL {
         let host = host(sudo, "touch LAB/marker");
         let script = host.lab.path("script").display().to_string();
         let good =
@@ -235,7 +243,7 @@ fn a_terminal_is_asked_for_only_where_the_file_says_no_to_it() {
 
 #[test]
 fn missing_rules_are_made_by_the_command_that_ready_prints() {
-    for sudo in BOTH {
+    for sudo in ALL {
         let host = host(sudo, "echo fine");
         must(&host, "rm /etc/sudoers.d/nagios-selfheal");
         let text = obstacle(&host);

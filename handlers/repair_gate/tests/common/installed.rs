@@ -18,16 +18,18 @@ use super::{GATE, GateLab, GateResult, free_port, wait_until};
 pub enum Sudo {
     /// Debian's own.
     Original,
-    /// sudo-rs, which `packaging/prerequisites test` builds.
-    Rs,
+    /// sudo-rs of that version, which `packaging/prerequisites test` builds.
+    Rs(&'static str),
 }
 
 impl Sudo {
     /// The directory to install from; empty if it is there.
-    fn directory(self) -> &'static str {
+    fn directory(self) -> String {
         match self {
-            Sudo::Original => "",
-            Sudo::Rs => concat!(env!("CARGO_TARGET_TMPDIR"), "/../sudo-rs/bin"),
+            Sudo::Original => String::new(),
+            Sudo::Rs(version) => {
+                format!("{}/../sudo-rs/{version}/bin", env!("CARGO_TARGET_TMPDIR"))
+            }
         }
     }
 }
@@ -199,7 +201,7 @@ fn start(lab: &GateLab, sudo: Sudo) -> Option<(Child, u16)> {
         .args(["--mount", "--propagation", "private", "/bin/sh", "-e", script])
         .arg(lab.path(""))
         .arg(GATE)
-        .args([&packaged_line(), sudo.directory()]);
+        .args([packaged_line(), sudo.directory()]);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
