@@ -10,7 +10,7 @@ use std::time::Duration;
 use e2e::{Machine, Place, shipped, until};
 
 /// What the package puts there, and a key.
-const INSTALL: &str = r#"
+const INSTALL: &str = r#"set -e
 ip link set lo up
 userdel repair 2>/dev/null || true
 useradd --system --home-dir /var/lib/nagios-selfheal/home --shell /bin/sh --password '*' repair
@@ -33,7 +33,8 @@ echo '{"repairs": {"x": {"run": ["/bin/sh", "/root/script"], "as": "root", "cool
 (umask 226; /usr/libexec/nagios-selfheal/repair_gate sudoers > /etc/sudoers.d/nagios-selfheal)
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -A > /dev/null
-grep -q '^UsePAM yes' /etc/ssh/sshd_config && grep -q pam_systemd /etc/pam.d/common-session
+grep -q '^UsePAM yes' /etc/ssh/sshd_config
+grep -q pam_systemd /etc/pam.d/common-session
 systemctl start ssh systemd-logind
 "#;
 
@@ -105,7 +106,7 @@ impl Host {
         let status = format!("{SSH} 'status {job}'");
         if lives {
             self.0.must(&format!(
-                "timeout 60 sh -c \"until {status} | grep -q done; do sleep 0.2; done\"; test -e \
+                "timeout 60 sh -c \"until {status} | grep -q done; do sleep 0.2; done\" && test -e \
                  /root/ended"
             ));
         } else {
@@ -119,7 +120,7 @@ impl Host {
         let alive = "kill -0 $(cat /root/daemon) 2>/dev/null";
         if lives {
             self.0.must(&format!(
-                "scope=$(grep -o 'session-.*scope' /proc/$(cat /root/daemon)/cgroup | head -n 1)
+                "set -e; scope=$(grep -o 'session-.*scope' /proc/$(cat /root/daemon)/cgroup | head -n 1)
                 timeout 60 sh -c \"until [ \\$(systemctl show -p SubState --value $scope) = \
                  abandoned ]; do sleep 0.1; done\"
                 sleep 1; {alive}"

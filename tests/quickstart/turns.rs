@@ -64,6 +64,28 @@ const TURNS: &[Turn] = &[
         undo: "mv /root/nagios-selfheal /etc/sudoers.d",
     },
     Turn {
+        name: "sudo logs what a repair prints",
+        on: On::Web1,
+        plant: "(umask 226; echo 'Defaults log_output' > /etc/sudoers.d/zz-admin)",
+        check: "can repair",
+        text: "sudo's option log_output kills a daemon that a repair has started",
+        fix: "on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check",
+        undo: "rm /etc/sudoers.d/zz-admin",
+    },
+    Turn {
+        name: "logind kills what is left of a session, whatever init has written",
+        on: On::Web1,
+        plant:
+            "test -e /etc/systemd/logind.conf.d/repair-gate.conf
+            printf '[Login]\\nKillUserProcesses=yes\\nKillExcludeUsers=\\n' > \
+            /etc/systemd/logind.conf.d/z.conf; systemctl kill --kill-who=main -s HUP systemd-logind",
+        check: "can repair",
+        text: "systemd-logind kills a repair",
+        fix: "on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check",
+        undo: "rm /etc/systemd/logind.conf.d/z.conf; systemctl kill --kill-who=main -s HUP \
+               systemd-logind",
+    },
+    Turn {
         name: "the private key is root's",
         on: On::Server,
         plant: "chown root /etc/nagios-selfheal/id_ed25519",
