@@ -119,10 +119,11 @@ impl Host {
     fn assert_daemon_after_session(&self, lives: bool) {
         let alive = "kill -0 $(cat /root/daemon) 2>/dev/null";
         if lives {
+            // A scope that logind has abandoned, or a service whose main process has ended.
             self.0.must(&format!(
-                "set -e; scope=$(grep -o 'session-.*scope' /proc/$(cat /root/daemon)/cgroup | head -n 1)
-                timeout 60 sh -c \"until [ \\$(systemctl show -p SubState --value $scope) = \
-                 abandoned ]; do sleep 0.1; done\"
+                "set -e; unit=$(sed -n 's,^0::.*/,,p' /proc/$(cat /root/daemon)/cgroup)
+                timeout 60 sh -c \"until systemctl show -p SubState --value $unit | grep -Eq \
+                 'abandoned|dead|failed'; do sleep 0.1; done\"
                 sleep 1; {alive}"
             ));
         } else {
@@ -193,4 +194,33 @@ fn the_packaged_file_adds_to_the_admins_list() {
     let text = host.obstacle("systemd-logind kills a repair");
     host.0.must(fix(&text));
     host.assert_ready();
+}
+
+/// sshd as some systems start it: one service for each connection, without a session of logind.
+const SERVICE_OF_CONNECTION: &str = "set -e
+sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
+cat > /etc/systemd/system/door@.service <<'END'
+[Service]
+ExecStart=-/usr/sbin/sshd -i
+StandardInput=socket
+RuntimeDirectory=sshd
+RuntimeDirectoryPreserve=yes
+END
+printf '[Socket]\\nListenStream=127.0.0.1:22\\nAccept=yes\\n' > /etc/systemd/system/door.socket
+systemctl daemon-reload
+systemctl stop ssh
+systemctl start door.socket
+";
+
+#[test]
+fn a_service_for_each_connection_leaves_repairs_alone_once_the_printed_fix_is_pasted() {
+    let host = Host::boot();
+    host.0.must(SERVICE_OF_CONNECTION);
+    let text = host.obstacle("with door@.service when the SSH connection ends");
+    host.assert_daemon_after_repair("20261123-service", false);
+    host.assert_repair_after_cut("20261123-service-cut", false);
+    host.0.must(fix(&text));
+    host.assert_ready();
+    host.assert_daemon_after_repair("20261123-fixed", true);
+    host.assert_repair_after_cut("20261123-fixed-cut", true);
 }

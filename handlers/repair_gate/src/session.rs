@@ -1,29 +1,33 @@
-//! Whether systemd-logind(8) kills a repair, and what it has started, when the SSH connection ends.
+//! Whether systemd kills a repair, and what it has started, when the SSH connection ends: as part of
+//! a session, or of the service that serves this one connection.
 
 use crate::rejection::{Rejection, RejectionReason};
 use crate::run;
 use crate::timeout::ProcessEnd;
 
 const BUSCTL: &str = "/usr/bin/busctl";
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
 const MANAGER: [&str; 3] =
     ["org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"];
 
-/// Checks that what the gate runs, under the account `user`, outlives its session.
+/// Checks that what the gate runs, under the account `user`, outlives the connection.
 ///
 /// # Errors
-/// It does not, or logind does not say.
+/// It does not, or systemd does not say.
 pub(crate) fn check(cgroup: &str, user: &str) -> Result<(), Rejection> {
-    if !in_session(cgroup) {
+    let harm = if in_session(cgroup) {
+        LogindSettings::of_this_host().map(|settings| settings.harm(user))
+    } else if let Some(unit) = service_of_connection(cgroup) {
+        kill_mode(unit).map(|mode| harm_of_service(unit, &mode))
+    } else {
         return Ok(());
-    }
-    let settings = LogindSettings::of_this_host().map_err(|why| {
-        RejectionReason::State.because(format!(
-            "whether systemd-logind kills a repair when the connection ends is not known: {why}"
-        ))
-    })?;
-    match settings.harm(user) {
-        Some(wrong) => Err(RejectionReason::Config.because(wrong)),
-        None => Ok(()),
+    };
+    match harm {
+        Ok(None) => Ok(()),
+        Ok(Some(wrong)) => Err(RejectionReason::Config.because(wrong)),
+        Err(why) => Err(RejectionReason::State.because(format!(
+            "whether systemd kills a repair when the connection ends is not known: {why}"
+        ))),
     }
 }
 
@@ -39,6 +43,38 @@ fn in_session(cgroup: &str) -> bool {
         .lines()
         .flat_map(|line| line.split('/'))
         .any(|part| part.starts_with("session-") && part.ends_with(".scope"))
+}
+
+/// Returns the unit if a socket has started it for this connection (systemd.socket(5), Accept=):
+/// `sshd@3-192.0.2.2:22-192.0.2.1:50000.service`.
+fn service_of_connection(cgroup: &str) -> Option<&str> {
+    let mut units = cgroup.lines().filter_map(|line| line.rsplit('/').next());
+    units.find(|unit| unit.contains('@') && unit.ends_with(".service"))
+}
+
+fn kill_mode(unit: &str) -> Result<String, String> {
+    let words = [SYSTEMCTL, "show", "--property=KillMode", "--", unit].map(str::to_owned);
+    let ran = run::query(&words);
+    let mode = ran.output.iter().find_map(|line| line.strip_prefix("KillMode="));
+    mode.map(str::to_owned).ok_or_else(|| {
+        let why = ran.no_exit_code().unwrap_or_else(|| ran.output.join("; "));
+        format!("systemctl show: {why}")
+    })
+}
+
+/// Returns why the processes of that unit are killed as a whole (systemd.kill(5)), and the fix.
+fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
+    if ["process", "none"].contains(&mode) {
+        return None;
+    }
+    let template = unit.split('@').next().unwrap_or_default();
+    let directory = format!("/etc/systemd/system/{template}@.service.d");
+    Some(format!(
+        "systemd kills a repair, and every daemon that it has started, with {template}@.service \
+         when the SSH connection ends (KillMode={mode}); as root here: mkdir -p {directory} && \
+         printf '[Service]\\nKillMode=process\\n' > {directory}/repair-gate.conf && systemctl \
+         daemon-reload"
+    ))
 }
 
 /// What logind.conf(5) says about the processes of a session that has ended.
@@ -105,6 +141,17 @@ mod tests {
         assert!(in_session("0::/user.slice/user-998.slice/session-3.scope\n"));
         assert!(in_session("1:name=systemd:/user.slice/user-0.slice/session-c1.scope\n0::/\n"));
         assert!(!in_session("0::/system.slice/ssh.service\n"));
+    }
+
+    #[test]
+    fn the_service_of_a_connection_must_leave_its_processes_alone() {
+        let unit = "sshd@3-192.0.2.2:22-192.0.2.1:50000.service";
+        let cgroup = format!("0::/system.slice/system-sshd.slice/{unit}\n");
+        assert_eq!(service_of_connection(&cgroup), Some(unit));
+        assert_eq!(service_of_connection("0::/system.slice/ssh.service\n0::/\n"), None);
+        assert_eq!(harm_of_service(unit, "process"), None);
+        let text = harm_of_service(unit, "control-group").unwrap();
+        assert!(text.contains("> /etc/systemd/system/sshd@.service.d/repair-gate.conf &&"));
     }
 
     #[test]
