@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, Filter, Ledger, Record, RepairOutcome, RepairState, RungStart, Which};
-use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
+use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
 use tempfile::TempDir;
 
 fn at(seconds: u64) -> SystemTime {
@@ -31,7 +31,7 @@ fn filled(dir: &TempDir) -> Box<dyn Ledger> {
                 job: &job(n),
                 event: &event,
                 lease: Duration::from_secs(60),
-                fleet_window: Duration::from_secs(60),
+                horizon: Policy::default().horizon(&event),
                 observed: None,
             };
             let decide = |_: &_| {
@@ -153,5 +153,5 @@ fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
     // What a decision is based on: a repair that still runs, on a host that is not known any more.
     assert!(ledger.running().is_err() && ledger.abandoned("web1").is_err());
     let event = Event::new("web9", None, ObjectState::Critical, StateType::Hard, 3);
-    assert!(ledger.history(&event, Duration::from_secs(60), at(50)).is_err());
+    assert!(ledger.history(&event, &Policy::default().horizon(&event), at(50)).is_err());
 }

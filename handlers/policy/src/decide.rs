@@ -110,22 +110,28 @@ pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Re
     within_fleet(fleet, history)
 }
 
-/// The part that can change between the event and the repair: recovery, acknowledgement, flapping
-/// and pauses.
+/// The part that can change between the event and the repair: recovery, downtimes, acknowledgement,
+/// flapping and pauses.
 pub fn still_wanted(history: &History) -> Result<(), Reason> {
-    match history.observed.map(|observed| observed.object) {
-        Some(ObjectNow { state: Some(state), .. }) if state.is_good() => {
-            return Err(Reason::Recovered(state));
-        }
-        Some(ObjectNow { acknowledged: true, .. }) => return Err(Reason::Acknowledged),
-        Some(ObjectNow { flapping: true, .. }) => return Err(Reason::Flapping),
-        _ => {}
+    if let Some(observed) = &history.observed {
+        unhindered(&observed.object)?;
     }
     match &history.recorded.paused {
         Some(Pause { by, reason, left }) => {
             Err(Reason::Paused { by: by.clone(), reason: reason.clone(), left: *left })
         }
         None => Ok(()),
+    }
+}
+
+fn unhindered(now: &ObjectNow) -> Result<(), Reason> {
+    match *now {
+        ObjectNow { state: Some(state), .. } if state.is_good() => Err(Reason::Recovered(state)),
+        ObjectNow { host_downtime: true, .. } => Err(Reason::HostDowntime),
+        ObjectNow { downtime: true, .. } => Err(Reason::ServiceDowntime),
+        ObjectNow { acknowledged: true, .. } => Err(Reason::Acknowledged),
+        ObjectNow { flapping: true, .. } => Err(Reason::Flapping),
+        _ => Ok(()),
     }
 }
 

@@ -29,6 +29,23 @@ impl From<RecordedHistory> for History {
     }
 }
 
+/// How far back a decision looks. Beyond it nothing that is on record can matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// The limits of the object: an incident goes back until a gap of `healthy_for`, however long
+    /// that is.
+    pub limits: Limits,
+    /// How far back the repairs of the whole fleet are counted.
+    pub fleet: Duration,
+}
+
+impl Horizon {
+    /// How far back single repairs are counted, whichever incident they belong to.
+    pub fn repairs(&self) -> Duration {
+        self.limits.cooldown.max(self.limits.window.per)
+    }
+}
+
 /// What the ledger has recorded of the object and of all repairs together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecordedHistory {
@@ -44,10 +61,14 @@ pub struct RecordedHistory {
     pub ahead: Option<(String, Duration)>,
     /// The repair that runs on the host, of any of its services, and for how long.
     pub running: Option<(String, Duration)>,
-    /// Earlier repairs of this object, the newest first.
+    /// Earlier repairs of this object within the [`Horizon`], the newest first.
     pub repairs: Vec<PastRepair>,
-    /// How long ago this object was in trouble and refused a repair, the newest first.
+    /// How long ago this object was in trouble and refused a repair, the newest first. Of the
+    /// refusals between two repairs only those are here that show whether an incident went on.
     pub refused: Vec<Duration>,
+    /// How long ago an admin closed the breaker of this object by hand: what ended before belongs to
+    /// no incident any more.
+    pub reset: Option<Duration>,
     /// What all repairs together do.
     pub fleet: FleetUsage,
 }
@@ -116,6 +137,10 @@ pub struct ObjectNow {
     pub acknowledged: bool,
     /// Nagios sees it flapping.
     pub flapping: bool,
+    /// It is in a downtime of its own.
+    pub downtime: bool,
+    /// Its host is in a downtime; for a host the same as `downtime`.
+    pub host_downtime: bool,
 }
 
 impl RecordedHistory {
@@ -129,7 +154,9 @@ impl RecordedHistory {
             let quiet_since = between.fold(trouble, |from, at| {
                 if at.saturating_sub(from) < limits.healthy_for { from.max(*at) } else { from }
             });
-            if past.ended.saturating_sub(quiet_since) >= limits.healthy_for {
+            if past.ended.saturating_sub(quiet_since) >= limits.healthy_for
+                || self.reset.is_some_and(|reset| past.ended >= reset)
+            {
                 break;
             }
             trouble = past.began;

@@ -25,8 +25,8 @@ mod rules;
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
 pub use event::{BadWord, Event, ObjectState, StateType};
 pub use history::{
-    FleetUsage, History, ObjectNow, Observation, PastOutcome, PastRepair, Pause, RecordedHistory,
-    SAME_EVENT_WITHIN,
+    FleetUsage, History, Horizon, ObjectNow, Observation, PastOutcome, PastRepair, Pause,
+    RecordedHistory, SAME_EVENT_WITHIN,
 };
 pub use names::{BadName, JobId, RepairName};
 pub use reason::Reason;

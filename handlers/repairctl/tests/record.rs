@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, RepairOutcome, StepKind};
-use policy::{Decision, Event, ObjectState, Reason, StateType};
+use policy::{Decision, Event, ObjectState, Policy, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::{copy_program, set_mode};
@@ -106,8 +106,8 @@ impl Context {
             ),
         ] {
             let job = job.parse().unwrap();
-            let claim =
-                Claim { job: &job, event: &event, lease: span, fleet_window: span, observed: None };
+            let horizon = Policy::default().horizon(&event);
+            let claim = Claim { job: &job, event: &event, lease: span, horizon, observed: None };
             if ledger.reserve(&claim, &SystemTime::now, &|_| decision.clone()).unwrap().is_ok() {
                 ledger.step(&job, SystemTime::now(), StepKind::Evidence, None, HOSTILE).unwrap();
                 ledger.finish(&job, SystemTime::now(), RepairOutcome::Unknown, HOSTILE).unwrap();

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, RepairOutcome};
-use policy::{Decision, Event, ObjectState, StateType};
+use policy::{Decision, Event, ObjectState, Policy, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,7 +29,13 @@ fn site() -> TempDir {
     let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
     let (job, span) = ("noon-0001".parse().unwrap(), Duration::from_secs(60));
     let event = Event::new("web1", None, ObjectState::Down, StateType::Hard, 3);
-    let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span, observed: None };
+    let claim = Claim {
+        job: &job,
+        event: &event,
+        lease: span,
+        horizon: Policy::default().horizon(&event),
+        observed: None,
+    };
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
     ledger.finish(&job, noon + span, RepairOutcome::Healed, "").unwrap();

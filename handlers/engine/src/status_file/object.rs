@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use policy::{ObjectState, StateType};
+use policy::{ObjectNow, ObjectState, StateType};
 
 use super::field::{number, split, time};
 
@@ -144,6 +144,18 @@ impl ObjectStatus {
     pub fn result_before(&self) -> Option<ObjectState> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())
+    }
+
+    /// Returns what a decision wants to know of it. `state` is its state where that counts, and
+    /// `host_downtime` the number of downtimes of its host.
+    pub fn object_now(&self, state: Option<ObjectState>, host_downtime: u32) -> ObjectNow {
+        ObjectNow {
+            state,
+            acknowledged: self.acknowledged,
+            flapping: self.flapping,
+            downtime: self.downtime > 0,
+            host_downtime: host_downtime > 0,
+        }
     }
 
     /// Whether it opts in to a repair.

@@ -68,7 +68,7 @@ pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> Chec
         Ok(found) => found,
         Err(why) => return unknown(why.to_string()),
     };
-    match program::run(&program, arguments, limit, None) {
+    match program::run(&program, arguments, limit) {
         Err(why) => unknown(format!("cannot run {}: {why}", program.display())),
         Ok(ProgramEnd { status: None, .. }) => {
             unknown(format!("{} did not end within {} s", program.display(), limit.as_secs()))
@@ -159,35 +159,6 @@ mod tests {
         let stopped = check("sleep 60 & sleep 60", Duration::from_millis(200));
         assert_eq!(stopped.state, State::Unknown);
         assert!(begun.elapsed() < Duration::from_secs(50));
-    }
-
-    #[test]
-    fn whoever_watches_hears_both_streams_while_it_runs() {
-        let dir = tempfile::tempdir().unwrap();
-        let go = dir.path().join("go");
-        let script = format!(
-            "echo out; echo err >&2; until [ -e {} ]; do sleep 0.02; done; echo last",
-            go.display()
-        );
-        let mut heard = Vec::new();
-        let mut watch = |line: &str| {
-            heard.push(line.to_owned());
-            if heard.len() == 2 {
-                std::fs::write(&go, "").unwrap();
-            }
-        };
-        let ran = program::run(
-            Path::new("/bin/sh"),
-            &["-c".into(), script],
-            Duration::from_secs(20),
-            Some(&mut watch),
-        )
-        .unwrap();
-        assert_eq!(
-            (ran.status.and_then(|status| status.code()), ran.line.as_str()),
-            (Some(0), "out")
-        );
-        assert_eq!(heard, ["out", "err", "last"]);
     }
 
     #[test]

@@ -5,14 +5,16 @@ use std::time::{Duration, SystemTime};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Result, Row};
 
-use crate::{Paused, Record, Refusal, RepairOutcome, Step, StepKind};
+use crate::{Paused, Record, Refusal, RepairOutcome, Reset, Step, StepKind};
 
 pub(super) const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, \
-    outcome, text, rung, rung_gate, problem FROM repair";
+    outcome, text, rung, rung_gate, problem, rung_until FROM repair";
 
 pub(super) const REFUSAL: &str = "SELECT at, host, service, reason, text, event FROM refusal";
 
 pub(super) const PAUSE: &str = "host, service, by_whom, reason, since, until";
+
+pub(super) const RESET: &str = "SELECT at, host, service, by_whom, reason FROM reset";
 
 pub(super) const STEP: &str = "SELECT at, kind, rung, text FROM step";
 
@@ -49,6 +51,7 @@ pub(super) fn record(row: &Row<'_>, read: ReadText) -> Result<Record> {
             _ => Some(read(row, 10)?),
         },
         problem: given(read(row, 11)?),
+        rung_until: row.get::<_, Option<i64>>(12)?.map(time),
     })
 }
 
@@ -66,6 +69,16 @@ pub(super) fn refusal(row: &Row<'_>, read: ReadText) -> Result<Refusal> {
 pub(super) fn step(row: &Row<'_>) -> Result<Step> {
     let kind = StepKind::from_word(row.get_ref(1)?.as_str()?).unwrap_or(StepKind::Note);
     Ok(Step { at: time(row.get(0)?), kind, rung: row.get(2)?, text: lossy(row, 3)? })
+}
+
+pub(super) fn reset(row: &Row<'_>) -> Result<Reset> {
+    Ok(Reset {
+        at: time(row.get(0)?),
+        host: lossy(row, 1)?,
+        service: given(lossy(row, 2)?),
+        by: row.get(3)?,
+        reason: row.get(4)?,
+    })
 }
 
 pub(super) fn paused(row: &Row<'_>) -> Result<Paused> {

@@ -125,13 +125,13 @@ fn history(
     is_real: bool,
     now: SystemTime,
 ) -> Result<History, Problem> {
+    let host_downtime = observed.host().map_or(0, |host| host.downtime);
     let object = observed.object().map_or(ObjectNow::default(), |object| ObjectNow {
-        state: is_real.then(|| object.state()),
         acknowledged: object.acknowledged && !object.state().is_good(),
-        flapping: object.flapping,
+        ..object.object_now(is_real.then(|| object.state()), host_downtime)
     });
     let shown = observed.report.as_ref().map(|report| Observation { object, share: report.share });
-    ledger::gather(ledger, &call.event, config.policy.fleet.started.per, now, shown)
+    ledger::gather(ledger, &call.event, &config.policy.horizon(&call.event), now, shown)
         .map_err(Problem::failed)
 }
 

@@ -28,6 +28,11 @@ impl ObservedObject<'_> {
         self.report.as_ref()?.object.as_ref()
     }
 
+    /// Its host, or itself; `None` if Nagios does not know it, or there is no status file.
+    pub fn host(&self) -> Option<&ObjectStatus> {
+        self.report.as_ref()?.host.as_ref()
+    }
+
     /// Its state, for people; `None` if there is no status file.
     pub fn state(&self, now: SystemTime) -> Option<String> {
         let report = self.report.as_ref()?;
@@ -97,7 +102,7 @@ impl ObservedObject<'_> {
     fn call_for(&self, event: [String; 3]) -> Result<Invocation, Problem> {
         let args = self.args;
         let object = self.object();
-        let host = self.report.as_ref().and_then(|report| report.host.as_ref());
+        let host = self.host();
         let of_object = || object.map(|object| String::from_utf8_lossy(&object.repair).into());
         let repair: String = args.repair.clone().or_else(of_object).unwrap_or_default();
         let [state, state_type, _] = &event;

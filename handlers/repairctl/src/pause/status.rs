@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use engine::status_snapshot::StatusSnapshot;
-use ledger::{Ledger, Paused, Record, Running};
+use ledger::{HeldBack, Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
-use policy::{Event, ObjectState, Quota, Rounded, Rules, StateType};
+use policy::{Quota, Reason, Rounded};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -130,12 +130,9 @@ impl RepairStatus {
         let (text, tone) = self.trouble(limits.share);
         row("in trouble", text, tone);
         for OpenBreaker { host, service, ineffective, left } in &self.breakers {
-            let (object, left) = (Object { host, service: service.as_deref() }, Rounded(*left));
-            let text = format!(
-                "{object}: {ineffective} repairs did not help; it closes after {left} without a \
-                 fault"
-            );
-            row("breaker", text, Tone::Bad);
+            let object = Object { host, service: service.as_deref() };
+            let why = Reason::BreakerOpen { ineffective: *ineffective, left: *left };
+            row("breaker", format!("{object}: {why}"), Tone::Bad);
         }
         for record in &self.unknown {
             let ago = Rounded(self.ago(record.ended.unwrap_or(record.reserved)));
@@ -246,30 +243,18 @@ fn tone(used: u32, allowed: u32) -> Tone {
     if used >= allowed { Tone::Uneasy } else { Tone::Plain }
 }
 
-/// The open breakers, searched among the objects that were in trouble recently.
+/// The open breakers.
 fn open_breakers(
     ledger: &mut dyn Ledger,
     config: &Config,
     now: SystemTime,
 ) -> Result<Vec<OpenBreaker>, ledger::Error> {
-    let gaps = config.policy.repairs.values().map(|rules| rules.limits.healthy_for);
-    let longest = gaps.max().unwrap_or_default();
-    let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut open: Vec<OpenBreaker> = Vec::new();
-    for (host, service, repair) in ledger.in_trouble_since(since)? {
-        let rules: Option<&Rules> =
-            repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
-        let Some(limits) = rules.map(|rules| &rules.limits) else { continue };
-        let event =
-            Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
-        let history = ledger.history(&event, config.policy.fleet.started.per, now)?;
-        let ineffective = history.ineffective(limits);
-        if ineffective >= limits.breaker {
-            let quiet = history.last_trouble().unwrap_or_default();
-            let left = limits.healthy_for.saturating_sub(quiet);
-            open.push(OpenBreaker { host, service, ineffective, left });
+    let held = ledger::held_back(ledger, &config.policy, now)?;
+    let open = held.into_iter().filter_map(|HeldBack { host, service, reason }| match reason {
+        Reason::BreakerOpen { ineffective, left } => {
+            Some(OpenBreaker { host, service, ineffective, left })
         }
-    }
-    open.dedup_by(|one, other| (&one.host, &one.service) == (&other.host, &other.service));
-    Ok(open)
+        _ => None,
+    });
+    Ok(open.collect())
 }

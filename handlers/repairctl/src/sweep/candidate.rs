@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine::status_file::ObjectStatus;
 use handle_repair::cli::{self, Invocation};
 use ledger::Ledger;
-use policy::{BadName, Decision, ObjectNow, Observation, Reason, RepairName, Rules, decide};
+use policy::{BadName, Decision, Observation, Reason, RepairName, Rules, decide};
 use policy_file::Config;
 
 use super::eligibility::{EligibilityFacts, Ineligible, MissedRepair, eligibility};
@@ -85,11 +85,10 @@ impl Assessor<'_> {
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
         let event = &worker.call.event;
-        let object =
-            ObjectNow { state: None, acknowledged: object.acknowledged, flapping: object.flapping };
+        let object = object.object_now(None, event.host_downtime);
         let observed = Some(Observation { object, share: self.nagios.snapshot.share });
-        let window = self.config.policy.fleet.started.per;
-        let history = ledger::gather(ledger, event, window, now, observed)?;
+        let horizon = self.config.policy.horizon(event);
+        let history = ledger::gather(ledger, event, &horizon, now, observed)?;
         Ok(match decide(event, &self.config.policy, &history) {
             Decision::Repair(_) => Candidate::Offered(missed, worker),
             Decision::NoAction(why) => Candidate::Refused(missed, why, Box::new(worker.call)),

@@ -235,9 +235,9 @@ impl<'a> Scheduler<'a> {
             return Ok(());
         }
         let Ok(job) = job::new() else { return Ok(()) };
-        let fleet_window = self.config.policy.fleet.started.per;
+        let horizon = self.config.policy.horizon(&call.event);
         let (event, lease) = (&call.event, Duration::ZERO);
-        let claim = Claim { job: &job, event, lease, fleet_window, observed: None };
+        let claim = Claim { job: &job, event, lease, horizon, observed: None };
         let refuse = |_: &_| Decision::NoAction(why.clone());
         self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }
