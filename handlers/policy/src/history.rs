@@ -192,6 +192,16 @@ impl RecordedHistory {
         count(self.incident(limits).iter())
     }
 
+    /// The repairs that count for the window, the newest first. What could not be run has changed
+    /// nothing: it starts no cooldown and spends no budget.
+    pub fn in_window<'a>(
+        &'a self,
+        limits: &Limits,
+    ) -> impl Iterator<Item = &'a PastRepair> + Clone + use<'a> {
+        let per = limits.window.per;
+        self.repairs.iter().filter(move |past| ran(past) && past.began < per)
+    }
+
     /// How long ago the last sign of trouble was.
     pub fn last_trouble(&self) -> Option<Duration> {
         let repair = self.repairs.first().map(|past| past.ended);
@@ -199,10 +209,14 @@ impl RecordedHistory {
     }
 }
 
+/// Whether it was run, or may have been.
+pub(crate) fn ran(past: &PastRepair) -> bool {
+    past.outcome != PastOutcome::NotRun
+}
+
 /// How many of these were run, or may have been.
 pub(crate) fn count<'a>(repairs: impl Iterator<Item = &'a PastRepair>) -> u32 {
-    u32::try_from(repairs.filter(|past| past.outcome != PastOutcome::NotRun).count())
-        .unwrap_or(u32::MAX)
+    u32::try_from(repairs.filter(|past| ran(past)).count()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

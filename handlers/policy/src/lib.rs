@@ -20,6 +20,7 @@ mod names;
 mod reason;
 mod reason_code;
 mod rounded;
+mod rule;
 mod rules;
 
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
@@ -32,4 +33,5 @@ pub use names::{BadName, JobId, RepairName};
 pub use reason::Reason;
 pub use reason_code::ReasonCode;
 pub use rounded::Rounded;
+pub use rule::Rule;
 pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung, RungKind};

@@ -15,6 +15,7 @@ use crate::lint::args::LintArgs;
 use crate::pause::args::{PauseArgs, ResumeArgs, StatusArgs};
 use crate::replay::args::ReplayArgs;
 use crate::report::args::ReportArgs;
+use crate::reset::args::ResetArgs;
 use crate::show::args::ShowArgs;
 use crate::sweep::args::SweepArgs;
 use crate::trust::args::TrustArgs;
@@ -70,6 +71,8 @@ pub enum RepairctlCommand {
     Pause(PauseArgs),
     /// Undo a pause
     Resume(ResumeArgs),
+    /// Close the breaker of a host or service by hand
+    Reset(ResetArgs),
     /// Say whether repairs are paused, running, or held by a limit
     Status(StatusArgs),
     /// Offer what lost its chance to be repaired once more

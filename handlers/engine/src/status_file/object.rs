@@ -24,6 +24,8 @@ pub struct ObjectStatus {
     pub max_attempts: u32,
     /// When it was checked last; 1970 when never.
     pub last_check: SystemTime,
+    /// When it is to be checked next; 1970 when that is not planned.
+    pub next_check: SystemTime,
     /// When its state last changed, SOFT or HARD; 1970 when never.
     pub last_change: SystemTime,
     /// When it last went from one HARD state to another; 1970 when never.
@@ -59,6 +61,7 @@ impl ObjectStatus {
             attempt: 0,
             max_attempts: 0,
             last_check: SystemTime::UNIX_EPOCH,
+            next_check: SystemTime::UNIX_EPOCH,
             last_change: SystemTime::UNIX_EPOCH,
             last_hard_change: SystemTime::UNIX_EPOCH,
             last_good: SystemTime::UNIX_EPOCH,
@@ -96,6 +99,7 @@ impl ObjectStatus {
             b"current_attempt" => self.attempt = number(value),
             b"max_attempts" => self.max_attempts = number(value),
             b"last_check" => self.last_check = time(value),
+            b"next_check" => self.next_check = time(value),
             b"last_state_change" => self.last_change = time(value),
             b"last_hard_state_change" => self.last_hard_change = time(value),
             b"last_time_ok" | b"last_time_up" => self.last_good = time(value),

@@ -89,7 +89,7 @@ impl<'a> LiveExecutor<'a> {
         &mut self,
         at: Option<&str>,
         job: &JobId,
-        lost: &Error,
+        lost: &str,
         deadline: Instant,
     ) -> Attempt {
         let longest = Instant::now() + LONGEST_AT_GATE;
@@ -104,7 +104,7 @@ impl<'a> LiveExecutor<'a> {
                     Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
                         (Attempt::NotRun(format!("{lost}; the gate says it never began")), deadline)
                     }
-                    Ok(_) | Err(_) => (Attempt::Unknown(lost.to_string()), deadline),
+                    Ok(_) | Err(_) => (Attempt::Unknown(lost.to_owned()), deadline),
                 };
             if Instant::now() + POLL >= until {
                 return last;
@@ -215,9 +215,12 @@ impl Executor for LiveExecutor<'_> {
         }
         match self.request(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline)
         {
+            Ok(Answer::Job(report)) if report.state == JobState::Running => {
+                self.query_state(at, job, &described(&report), deadline + GRACE)
+            }
             Ok(answer) => judge(answer),
             Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
-            Err(why) => self.query_state(at, job, &why, deadline + GRACE),
+            Err(why) => self.query_state(at, job, &why.to_string(), deadline + GRACE),
         }
     }
 

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::status_file::ObjectStatus;
+use engine::status_file::{ObjectStatus, ProgramStatus};
 use handle_repair::cli::{self, Invocation};
 use ledger::Ledger;
-use policy::{BadName, Decision, Observation, Reason, RepairName, Rules, decide};
+use policy::{BadName, Decision, Event, Observation, Reason, RepairName, Rules, decide};
 use policy_file::Config;
 
 use super::eligibility::{EligibilityFacts, Ineligible, MissedRepair, eligibility};
@@ -63,20 +63,9 @@ impl Assessor<'_> {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        let (mut repairs, mut refusal) = (Vec::new(), None);
-        if let Some(ledger) = ledger.as_deref_mut() {
-            repairs = ledger.repairs_since(&event, object.last_good)?;
-            refusal = ledger.last_refusal(&event, object.last_good)?;
-        }
-        let facts = EligibilityFacts {
-            object,
-            program: &self.nagios.snapshot.program,
-            repairs: &repairs,
-            refused: refusal.as_ref().map(|refusal| refusal.reason.as_str()),
-            cooldown: rules.limits.cooldown,
-            now,
-        };
-        let missed = match eligibility(&facts) {
+        let program = &self.nagios.snapshot.program;
+        let known = ledger.as_mut().map(|ledger| &mut **ledger as _);
+        let missed = match missed_repair(object, program, rules, &event, known, now)? {
             Ok(missed) => missed,
             Err(why) => return Ok(Candidate::Ineligible(why)),
         };
@@ -140,4 +129,31 @@ impl Assessor<'_> {
         let call = cli::read(&argv).map_err(|problem| problem.to_string())?;
         Ok(WorkerCall { call, argv })
     }
+}
+
+/// Returns whether an object has missed its repair since it was last in order.
+pub fn missed_repair(
+    object: &ObjectStatus,
+    program: &ProgramStatus,
+    rules: &Rules,
+    event: &Event,
+    ledger: Option<&mut dyn Ledger>,
+    now: SystemTime,
+) -> Result<Result<MissedRepair, Ineligible>, ledger::Error> {
+    let (mut repairs, mut refusal) = (Vec::new(), None);
+    if let Some(ledger) = ledger {
+        // An admin who has closed the breaker wants it to be tried again.
+        let reset = ledger.last_reset(event)?.map(|reset| reset.at);
+        let since = reset.map_or(object.last_good, |reset| reset.max(object.last_good));
+        repairs = ledger.repairs_since(event, since)?;
+        refusal = ledger.last_refusal(event, object.last_good)?;
+    }
+    Ok(eligibility(&EligibilityFacts {
+        object,
+        program,
+        repairs: &repairs,
+        refused: refusal.as_ref().map(|refusal| refusal.reason.as_str()),
+        cooldown: rules.limits.cooldown,
+        now,
+    }))
 }
