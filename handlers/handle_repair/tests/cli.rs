@@ -210,8 +210,10 @@ fn the_background_keeps_nothing_of_ours_open() {
 #[test]
 fn help_and_version_are_for_people() {
     let site = Site::new();
-    let (_, help) = site.call("--help");
+    let (code, help) = site.call("--help");
+    assert_eq!(code, 0);
     assert!(help.contains("Exit codes:") && help.contains("Examples:"), "{help}");
     assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
-    assert!(site.call("--version").1.starts_with("handle_repair "));
+    let (code, version) = site.call("--version");
+    assert!(code == 0 && version.starts_with("handle_repair "), "{code} {version}");
 }
