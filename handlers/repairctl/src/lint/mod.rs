@@ -41,7 +41,7 @@ pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
             "findings": findings.json(), "services": counts.services, "hosts": counts.hosts,
             "complete": whole,
         });
-        out.line(json::text(format_args!("{found:#}")));
+        json::print(found, out);
     } else {
         findings.write(out);
         out.line(summary(&findings, &counts));
