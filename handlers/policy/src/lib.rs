@@ -21,6 +21,7 @@ mod reason;
 mod reason_code;
 mod rounded;
 mod rules;
+mod spelling;
 
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
 pub use event::{BadWord, Event, ObjectState, StateType};
@@ -33,3 +34,4 @@ pub use reason::Reason;
 pub use reason_code::ReasonCode;
 pub use rounded::Rounded;
 pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung, RungKind};
+pub use spelling::{respell, spell, unspell};

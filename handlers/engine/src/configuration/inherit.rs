@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::define::{Definition, ObjectType};
+use super::define::{Definition, ObjectType, is_custom};
 use super::value::{DirectiveValue, Location};
 
 /// Templates that are defined nowhere, at the `use` line.
@@ -73,7 +73,7 @@ impl<'a> Templates<'a> {
         path: &mut Vec<Location>,
         missing: &mut MissingTemplates,
     ) -> HashMap<String, DirectiveValue> {
-        let mut values: HashMap<String, DirectiveValue> = of.values.iter().cloned().collect();
+        let mut values = own_values(of, path.is_empty());
         if path.contains(&of.at) {
             return values;
         }
@@ -90,6 +90,24 @@ impl<'a> Templates<'a> {
         path.pop();
         values
     }
+}
+
+/// The values of a definition itself. The last one of a name counts. A custom variable of the object
+/// itself may stand there several times, and the first one counts; of a template the last one is
+/// inherited (seen on Nagios 4.4.6).
+fn own_values(of: &Definition, is_the_object: bool) -> HashMap<String, DirectiveValue> {
+    let mut values: HashMap<String, DirectiveValue> = HashMap::new();
+    for (name, value) in of.values.iter().cloned() {
+        match values.get_mut(&name) {
+            None => drop(values.insert(name, value)),
+            Some(first) if is_custom(&name) && is_the_object => first.again = Some(value.at),
+            Some(before) => {
+                let again = Some(before.at.clone());
+                *before = DirectiveValue { again, ..value };
+            }
+        }
+    }
+    values
 }
 
 /// The object's own value goes before that of its templates; a list that begins with `+` is added

@@ -215,13 +215,13 @@ impl Executor for LiveExecutor<'_> {
     }
 
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt {
-        let argv = self.job.invocation.fill(argv);
-        let Some((program, arguments)) = argv.split_first() else {
+        let filled = self.job.invocation.fill(argv);
+        let (Some((place, arguments)), Some(program)) = (filled.split_first(), argv.first()) else {
             return Attempt::NotRun("there is no program to run".into());
         };
         let progress = self.progress;
         match program::run(
-            Path::new(program),
+            Path::new(place),
             arguments,
             limit,
             Some(&mut |line| progress.show("output", line)),
@@ -236,7 +236,7 @@ impl Executor for LiveExecutor<'_> {
             }
             Ok(ProgramEnd { status: Some(status), line }) => {
                 let fix =
-                    hints::about(&argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
+                    hints::about(argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
                 Attempt::Failed(format!(
                     "{program} ended with {}: {line}{fix}",
                     program::how(status)

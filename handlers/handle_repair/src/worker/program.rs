@@ -1,6 +1,7 @@
 //! Runs a program of this server: a verify command, or a `local` rung. No shell, a clean
 //! environment, a limit.
 
+use std::ffi::OsStr;
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -28,7 +29,7 @@ pub struct ProgramEnd {
 /// `watch` gets the lines of both its streams, as they come; without it stderr is dropped.
 pub fn run(
     program: &Path,
-    arguments: &[String],
+    arguments: &[impl AsRef<OsStr>],
     limit: Duration,
     watch: Option<&mut dyn FnMut(&str)>,
 ) -> io::Result<ProgramEnd> {
