@@ -18,6 +18,8 @@ pub enum ObjectType {
     HostGroup,
     /// A service.
     Service,
+    /// A time period.
+    TimePeriod,
     /// All others.
     Other,
 }
@@ -136,6 +138,7 @@ fn kind(rest: &str) -> ObjectType {
         Some("host") => ObjectType::Host,
         Some("hostgroup") => ObjectType::HostGroup,
         Some("service") => ObjectType::Service,
+        Some("timeperiod") => ObjectType::TimePeriod,
         _ => ObjectType::Other,
     }
 }

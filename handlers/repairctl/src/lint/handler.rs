@@ -2,6 +2,7 @@
 //! handle_repair itself would read it; the result shows what Nagios passes.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use engine::configuration::{DirectiveValue, MainFile};
@@ -9,6 +10,7 @@ use handle_repair::cli::{self, Invocation};
 
 use super::command_line::{CommandLine, Quote, fill};
 use super::finding::{LintFinding, error, note, warning};
+use super::macros::{self, Dollar};
 
 /// The kind of object that an event handler is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -124,8 +126,8 @@ pub fn call(
     event_handler: &str,
 ) -> Result<Invocation, RefusedArguments> {
     let given: Vec<&str> = event_handler.split('!').skip(1).collect();
-    let argv: Vec<OsString> =
-        arguments.iter().map(|word| fill(word, |name| sample(kind, &given, name)).into()).collect();
+    let filled = |word: &String| fill(word, |name| sample(kind, &given, name));
+    let argv: Vec<OsString> = arguments.iter().map(filled).map(OsString::from_vec).collect();
     cli::read(&argv).map_err(|problem| {
         RefusedArguments(problem.to_string().trim_end_matches("; nothing was run").to_owned())
     })
@@ -139,11 +141,15 @@ pub fn fixed_repair(call: &Invocation) -> Option<&str> {
 
 /// The policy that the command line names.
 pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
+    let place = |path: &str| {
+        let path = main.with_users(path);
+        PathBuf::from(OsString::from_vec(fill(&path, |_| None)))
+    };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.strip_prefix("--policy") {
-            Some("") => return words.next().map(|path| main.with_users(path).into()),
-            Some(rest) => return rest.strip_prefix('=').map(|path| main.with_users(path).into()),
+            Some("") => return words.next().map(|path| place(path)),
+            Some(rest) => return rest.strip_prefix('=').map(place),
             None => {}
         }
     }
@@ -153,8 +159,8 @@ pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
 /// Checks a command line for all objects.
 pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> Vec<LintFinding> {
     // The arguments after the cut are not reported as well.
-    if let Some(cut) = cut(line, words) {
-        return vec![cut];
+    if let Some(broken) = cut(line, words).or_else(|| text_for_macros(words)) {
+        return vec![broken];
     }
     if let HandlerCall::Nested = found {
         return vec![warning(
@@ -189,6 +195,25 @@ pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
         );
         error("cut-by-semicolon", text, r"write \; for a ';' that is meant")
     })
+}
+
+/// Nagios passes what is between two dollars and no macro as text, without a warning.
+pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
+    let (at, wrong) = words.dollars.iter().find_map(|(at, dollar)| match dollar {
+        Dollar::Macro(_) | Dollar::Escaped => None,
+        Dollar::Text(text) => Some((at, text.as_str())),
+        Dollar::Last => Some((at, "")),
+    })?;
+    if macros::is_like_a_name(wrong) {
+        let text = format!("${wrong}$ is not a macro of Nagios: handle_repair gets it as text");
+        return Some(error("unknown-macro", text, "correct the name of the macro"));
+    }
+    let text = format!(
+        "the $ at character {} of the command line begins no macro: from there on Nagios takes \
+         text for macros and passes macros as text",
+        at + 1
+    );
+    Some(error("stray-dollar", text, "write $$ for a $ that is meant, or remove it"))
 }
 
 fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {

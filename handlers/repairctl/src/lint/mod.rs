@@ -7,6 +7,7 @@ mod command_line;
 mod finding;
 mod global;
 mod handler;
+mod macros;
 mod object;
 mod object_rules;
 mod policies;
