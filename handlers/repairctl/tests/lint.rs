@@ -324,8 +324,5 @@ fn accepts_a_handler_period_without_a_gap() {
     site.edit("site.cfg", "", &period);
     let with_period = "_REPAIR             httpd\n    event_handler_period 24x7";
     site.edit("services.cfg", "_REPAIR             httpd", with_period);
-    assert_eq!(
-        text(&site.lint(&[])),
-        "nothing found in 1 service and 1 host with a repair\n"
-    );
+    assert_eq!(text(&site.lint(&[])), "nothing found in 1 service and 1 host with a repair\n");
 }

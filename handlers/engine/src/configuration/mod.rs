@@ -19,7 +19,7 @@ pub use expand::Objects;
 pub use inherit::ResolvedObject;
 pub use main_file::{MainFile, MainFileError, find, places};
 pub use object_cache::{ObjectCache, ObjectCacheError};
-pub use value::{DirectiveValue, Location, file_name, number};
+pub use value::{DirectiveValue, Location, number};
 
 use reader::ConfigurationReader;
 

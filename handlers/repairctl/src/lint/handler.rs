@@ -74,11 +74,14 @@ fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
         "_HOSTREPAIR" => host(if kind == ObjectKind::Host { REPAIR } else { REPAIR_OF_HOST }),
         other if other.starts_with("SERVICE") => service("lint-other"),
         other if other.starts_with("HOST") => host("lint-other"),
-        other => {
-            let number: usize = other.strip_prefix("ARG")?.parse().ok()?;
-            Some(arguments.get(number.checked_sub(1)?).copied().unwrap_or_default().to_owned())
-        }
+        other => argument(arguments, other),
     }
+}
+
+/// The value of `$ARGn$`, where a command is named with these arguments; `None` for other macros.
+pub fn argument(arguments: &[&str], name: &str) -> Option<String> {
+    let number: usize = name.strip_prefix("ARG")?.parse().ok()?;
+    Some(arguments.get(number.checked_sub(1)?).copied().unwrap_or_default().to_owned())
 }
 
 /// The place of handle_repair in a command line.
@@ -91,13 +94,19 @@ pub enum HandlerCall {
 
 /// Finds the call of handle_repair in a command line.
 pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
-    let is_ours = |text: &str| text.rsplit('/').next() == Some("handle_repair");
-    let at = line.words.iter().position(|word| is_ours(&main.with_users(&word.text)));
-    if let Some(at) = at {
-        let after = line.words.iter().skip(at + 1).take_while(|word| !word.is_operator);
-        return Some(HandlerCall::Direct(after.map(|word| word.text.clone()).collect()));
+    if let Some(arguments) = arguments_of("handle_repair", line, main) {
+        return Some(HandlerCall::Direct(arguments));
     }
     line.words.iter().any(|word| is_named(&word.text)).then_some(HandlerCall::Nested)
+}
+
+/// The arguments of a program in a command line, macros as they are, without what belongs to a
+/// shell; `None` if it is not called.
+pub fn arguments_of(program: &str, line: &CommandLine, main: &MainFile) -> Option<Vec<String>> {
+    let is_it = |text: &str| text.rsplit('/').next() == Some(program);
+    let at = line.words.iter().position(|word| is_it(&main.with_users(&word.text)))?;
+    let after = line.words.iter().skip(at + 1).take_while(|word| !word.is_operator);
+    Some(after.map(|word| word.text.clone()).collect())
 }
 
 /// Whether a text names handle_repair.

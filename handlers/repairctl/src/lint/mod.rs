@@ -3,6 +3,7 @@
 
 pub mod args;
 mod arguments;
+mod check_http;
 mod command_line;
 mod finding;
 mod global;

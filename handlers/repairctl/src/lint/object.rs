@@ -3,10 +3,11 @@
 
 use engine::configuration::{Configuration, DirectiveValue, Location, ResolvedObject};
 use plugin_kit::clean;
-use policy::{RepairName, Rules};
+use policy::{RepairName, Rules, spell};
 
 use super::arguments;
-use super::command_line::split;
+use super::check_http::{RefusedWord, refused};
+use super::command_line::{fill, split};
 use super::finding::{Findings, LintFinding, error, warning};
 use super::handler::{self, HandlerCall, ObjectKind};
 use super::object_rules::{self, AttachedHandler, LintedObject};
@@ -39,6 +40,7 @@ impl ObjectLinter<'_> {
         let subject = LintedObject { kind, object, labels: hosts.iter().map(label).collect() };
         let repair = object.get("_REPAIR");
         self.named_twice(&subject, repair);
+        self.check_words(&subject);
         let own = object.get("event_handler");
         if self.undefined(&subject, own) {
             return repair.is_some();
@@ -169,6 +171,20 @@ impl ObjectLinter<'_> {
             }
         }
         true
+    }
+
+    /// A word that check_http ignores today is refused by its next version: UNKNOWN at every check.
+    fn check_words(&mut self, subject: &LintedObject<'_>) {
+        let Configuration { objects, main, .. } = self.configuration;
+        let Some(named) = subject.object.get("check_command") else { return };
+        let Some(line) = objects.command(&named.text) else { return };
+        let given: Vec<&str> = named.text.split('!').skip(1).collect();
+        let filled = spell(&fill(&line.text, |name| handler::argument(&given, name)));
+        let arguments = handler::arguments_of("check_http", &split(&filled), main);
+        if let Some(RefusedWord { text, fix }) = arguments.and_then(|words| refused(&words)) {
+            let at = if line.text.contains("$ARG") { &named.at } else { &line.at };
+            self.add(subject, at, &warning("stray-word", text, fix));
+        }
     }
 
     /// A merge leaves such definitions behind, and Nagios accepts them.

@@ -212,6 +212,14 @@ pub const CASES: &[Case] = &[
         "--last-state '$LASTSERVICESTATE$'",
     ),
     case(
+        "two numbers for the days of a certificate",
+        &[(SERVICES, "selfheal_check_http", "selfheal_check_http!-S -C 30 14")],
+        (SERVICES, "-C 30 14"),
+        "warning",
+        "stray-word",
+        "-C 30,14",
+    ),
+    case(
         "a volatile service",
         &[(SERVICES, OPTED, "    _REPAIR             httpd\n    is_volatile         1")],
         (SERVICES, "is_volatile"),
