@@ -59,7 +59,7 @@ struct Arguments {
     service: Option<OsString>,
     /// The repair it opts in to, $_SERVICEREPAIR$; without one nothing is repaired
     #[arg(long, value_name = "NAME", help_heading = "The object")]
-    repair: Option<String>,
+    repair: Option<OsString>,
 
     /// $MAXSERVICEATTEMPTS$: with it the last SOFT attempt is known
     #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
@@ -266,9 +266,11 @@ fn check(words: Arguments) -> Result<Invocation, String> {
             .unwrap_or(0),
         // Nagios says 0 when it counts no problem: that identifies nothing.
         problem_id: given(words.problem_id).filter(|id| id != "0"),
-        repair: optional(words.repair, |text| {
-            text.parse().map_err(|bad: policy::BadName| format!("--repair: {bad}"))
-        })?,
+        repair: name(words.repair)
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|bad: policy::BadName| format!("--repair: {bad}"))?,
         host,
         service,
     };
