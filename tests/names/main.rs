@@ -131,3 +131,55 @@ fn a_pause_holds_a_service_in_iso_8859_1_and_the_sweep_repairs_it() {
     assert_eq!(swept["objects"][0]["outcome"], "healed", "{swept}");
     assert!(site.flag.exists());
 }
+
+/// What lint says of a command line is what Nagios makes of it.
+#[test]
+fn nagios_pairs_dollars_as_lint_does() {
+    let lab = Lab::new();
+    let record =
+        "#!/bin/sh\nout=$1; shift; for word; do printf '%s\\n' \"$word\"; done > \"$out\"\n";
+    let record = lab.place.file("monitor/record", record, 0o755, None);
+    let told = lab.place.directory("monitor/told", lab.monitor.nagios.ids());
+    let lines = [
+        ("good", "'$HOSTNAME$' 'a$$b' '$HOSTSTATE:web1$' '$_SERVICEREPAIR$'"),
+        ("unknown", "'$HOSTNAM$' '$HOSTNAME$'"),
+        ("stray", "'pa$s' '$HOSTNAME$' '$SERVICEDESC$'"),
+    ];
+    let periods = "check_period always\n notification_period always\n contacts pager";
+    let more = lines.map(|(name, words)| {
+        format!(
+            "define command {{\n command_name {name}\n command_line {} {} {words}\n}}\n\
+             define service {{\n use repairable-service\n host_name web1\n \
+             service_description {name}\n {periods}\n check_command fails\n event_handler {name}\n \
+             retry_interval 1\n _REPAIR httpd\n}}\n",
+            record.display(),
+            told.join(name).display()
+        )
+    });
+    let more = "define command {\n command_name fails\n command_line /bin/sh -c 'exit 2'\n}\n"
+        .to_owned()
+        + &more.concat();
+    let _nagios = lab.nagios(&Watch { more, ..Watch::default() });
+    let words = |name: &str| {
+        until(name, MINUTE, || {
+            let text = fs::read_to_string(told.join(name)).ok()?;
+            (!text.is_empty()).then(|| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        })
+    };
+    assert_eq!(words("good"), ["web1", "a$b", "UP", "httpd"]);
+    assert_eq!(words("unknown"), ["$HOSTNAM$", "web1"]);
+    assert_eq!(words("stray")[..2], ["pa$s", "$HOSTNAME$"]);
+    let cfg = lab.place.at("monitor/nagios/nagios.cfg");
+    let site = lab.place.at("monitor/nagios/objects.cfg");
+    let objects = fs::read_to_string(&site).unwrap();
+    fs::write(&site, objects.replace(&record.display().to_string(), "/usr/bin/handle_repair"))
+        .unwrap();
+    let linted = lab.monitor.ctl(&["lint", cfg.to_str().unwrap()]).output().unwrap();
+    let text = String::from_utf8(linted.stdout).unwrap();
+    let found = |code: &str, command: &str| {
+        text.lines().any(|line| line.contains(code) && line.contains(command))
+    };
+    assert!(found("[stray-dollar]", "command stray"), "{text}");
+    assert!(found("[unknown-macro]", "command unknown"), "{text}");
+    assert!(!found("[stray-dollar]", "command good"), "{text}");
+}

@@ -287,6 +287,10 @@ fn names_of_any_bytes_are_taken_and_printed_in_one_spelling() {
     let swept = site.json(&["sweep", "--dry-run"]);
     assert_eq!(swept["objects"][0]["service"], SPELLED);
     assert_eq!(swept["objects"][0]["outcome"], "would offer", "{swept}");
+    // The sweep decides about the same object.
+    assert_eq!(site.run(&["pause", r"w\xE41", SPELLED, "--reason", "x"]).0, 0);
+    let paused = site.json(&["sweep", "--dry-run"]);
+    assert_eq!(paused["objects"][0]["code"], "paused", "{paused}");
     // What the shell of an admin could take for a control sequence stays a name nobody has.
     let (code, out, err) = site.run(&["explain", r"w\x0A1", "HTTP"]);
     assert!(code == 3 && !format!("{out}{err}").trim_end().contains('\n'), "{code} {out} {err}");

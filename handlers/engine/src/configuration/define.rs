@@ -71,7 +71,7 @@ pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
     let is_cache = head.windows(CACHE_MARK.len()).any(|window| window == CACHE_MARK);
     let mut read = ObjectFile::default();
     let mut parser = DefinitionParser::new(path, |_| true);
-    for (line, text) in if is_cache { physical(bytes) } else { logical(bytes) } {
+    for (line, text) in if is_cache { physical(bytes).collect() } else { logical(bytes) } {
         let (text, cut) =
             if is_cache { (stripped(&text).to_owned(), None) } else { without_comment(&text) };
         match parser.line(line, &text, cut) {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::define::{Definition, ObjectType, is_custom};
+use super::lines::stripped;
 use super::value::{DirectiveValue, Location};
 
 /// Templates that are defined nowhere, at the `use` line.
@@ -42,7 +43,7 @@ impl ResolvedObject {
 
 /// The items of a comma-separated list.
 pub fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|item| !item.is_empty())
+    list.split(',').map(stripped).filter(|item| !item.is_empty())
 }
 
 /// Fills in templates of one kind.

@@ -7,14 +7,12 @@ use policy::spell;
 /// backslash at the end of a line goes on in the next one, without its leading blanks; two of them
 /// are one backslash.
 pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
-    let text = spell(bytes);
     let mut all = Vec::new();
     let mut open: Option<(u32, String)> = None;
-    for (number, physical) in (1..).zip(text.split('\n')) {
-        let physical = physical.strip_suffix('\r').unwrap_or(physical);
+    for (number, physical) in physical(bytes) {
         let (first, mut line) = match open.take() {
             Some((first, line)) => (first, line + physical.trim_start_matches([' ', '\t'])),
-            None => (number, physical.to_owned()),
+            None => (number, physical),
         };
         if line.ends_with(r"\\") {
             line.pop();
@@ -30,8 +28,9 @@ pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
 }
 
 /// The lines of a file as they are, numbered from 1.
-pub fn physical(bytes: &[u8]) -> Vec<(u32, String)> {
-    (1..).zip(spell(bytes).lines().map(str::to_owned)).collect()
+pub fn physical(bytes: &[u8]) -> impl Iterator<Item = (u32, String)> {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    (1..).zip(lines.map(|line| spell(line.strip_suffix(b"\r").unwrap_or(line))))
 }
 
 /// A line of an object file without its comment, and the comment: from the first `;` that has no
