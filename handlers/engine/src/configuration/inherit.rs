@@ -93,9 +93,8 @@ impl<'a> Templates<'a> {
     }
 }
 
-/// The values of a definition itself. The last one of a name counts. A custom variable of the object
-/// itself may stand there several times, and the first one counts; of a template the last one is
-/// inherited (seen on Nagios 4.4.6).
+/// The values of a definition itself. The last one of a name counts; but of a custom variable that
+/// an object itself has several times the first one (seen on Nagios 4.4.6).
 fn own_values(of: &Definition, is_the_object: bool) -> HashMap<String, DirectiveValue> {
     let mut values: HashMap<String, DirectiveValue> = HashMap::new();
     for (name, value) in of.values.iter().cloned() {
