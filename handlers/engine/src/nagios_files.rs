@@ -144,6 +144,23 @@ mod tests {
     }
 
     #[test]
+    fn finds_an_object_by_the_spelling_of_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("status.dat");
+        let file = status_file(BLOCKS).replace("web2", "w#b2").into_bytes();
+        let latin1: Vec<u8> = file.into_iter().map(|b| if b == b'#' { 0xe4 } else { b }).collect();
+        std::fs::write(&path, latin1).unwrap();
+        let critical = ObjectState::Critical;
+        let find = |host| {
+            let event = Event::new(host, Some("HTTP"), critical, policy::StateType::Hard, 1);
+            observe(&path, &event, SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(find(r"w\xE4b2").unwrap().object.state, Some(ObjectState::Ok));
+        let missing = find("wäb2").unwrap_err();
+        assert!(missing.to_string().contains("does not know wäb2/HTTP"), "{missing}");
+    }
+
+    #[test]
     fn ignores_a_state_from_before_the_event() {
         let web2 = observed("web2", Some("HTTP"), 100).unwrap();
         assert_eq!(

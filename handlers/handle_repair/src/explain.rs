@@ -179,12 +179,12 @@ fn rung_line(invocation: &Invocation, config: &Config, rung: &Rung) -> String {
             let via = via.map(|via| format!(" through {}", via.host)).unwrap_or_default();
             format!("asks the gate of {user}@{address} port {port}{via} for '{repair}'")
         }
-        Act::Local(argv) => format!("runs {}", invocation.fill(argv).join(" ")),
+        Act::Local(argv) => format!("runs {}", invocation.filled_text(argv)),
     };
     let limit = Rounded(rung.timeout);
     format!(
         "{act}, at most {limit}; waits {}; is verified by {}",
         Rounded(rung.settle),
-        invocation.fill(&rung.verify).join(" ")
+        invocation.filled_text(&rung.verify)
     )
 }

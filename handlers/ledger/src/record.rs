@@ -126,7 +126,7 @@ impl RepairState {
 pub struct Record {
     /// Its identity.
     pub job: String,
-    /// The host's name in Nagios.
+    /// The host's name in Nagios, spelled as [`policy::spell`] does, like all names here.
     pub host: String,
     /// The service's description; `None` for a repair of the host itself.
     pub service: Option<String>,

@@ -143,11 +143,11 @@ fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
     let shown = ledger.repairs(&all).unwrap();
     assert_eq!(
         (shown.len(), shown[0].host.as_str(), shown[0].text.as_str()),
-        (3, "w\u{fffd}", "\u{fffd}")
+        (3, r"w\xE9", "\u{fffd}")
     );
     assert_eq!(ledger.jobs("job-").unwrap().len(), 3);
     assert_eq!(ledger.steps(&job(1)).unwrap()[1].text, "\u{fffd}");
-    assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some("H\u{fffd}"));
+    assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some(r"H\xE9"));
     assert_eq!(ledger.refusal_counts(&all).unwrap().len(), 2);
     assert_eq!(ledger.pauses(at(0)).unwrap()[0].reason, "\u{fffd}");
     // What a decision is based on: a repair that still runs, on a host that is not known any more.

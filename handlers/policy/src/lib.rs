@@ -22,6 +22,7 @@ mod reason_code;
 mod rounded;
 mod rule;
 mod rules;
+mod spelling;
 
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
 pub use event::{BadWord, Event, ObjectState, StateType};
@@ -35,3 +36,4 @@ pub use reason_code::ReasonCode;
 pub use rounded::Rounded;
 pub use rule::Rule;
 pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung, RungKind};
+pub use spelling::{respell, spell, unspell};

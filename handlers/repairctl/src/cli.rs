@@ -21,6 +21,8 @@ use crate::sweep::args::SweepArgs;
 use crate::trust::args::TrustArgs;
 
 /// Sets up, understands, pauses, sweeps and reports what handle_repair does.
+///
+/// In names of hosts and services, a byte that is not UTF-8 is spelled \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "repairctl",

@@ -25,6 +25,8 @@ use std::ffi::OsString;
 
 use plugin_kit::Out;
 
+pub use ui::json::FORM as JSON_FORM;
+
 use cli::RepairctlCommand;
 use context::Context;
 use split::{CommandResult, run_as_nagios};

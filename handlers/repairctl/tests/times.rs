@@ -77,7 +77,7 @@ fn uses_the_zone_of_tz_as_local_time() {
 fn reads_times_that_json_printed() {
     let site = site();
     let listed: Value = serde_json::from_str(&said(&site, &["history", "--json"])).unwrap();
-    let began = listed.pointer("/0/began").and_then(Value::as_str).unwrap();
+    let began = listed.pointer("/repairs/0/began").and_then(Value::as_str).unwrap();
     assert_eq!(began, "2026-07-01T12:00:00Z");
     assert!(said(&site, &["history", "--since", began]).contains("noon-0001"));
     assert_eq!(said(&site, &["history", "--until", began]), "");

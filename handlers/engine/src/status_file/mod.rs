@@ -11,6 +11,8 @@ pub mod tests;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use policy::unspell;
+
 use crate::lines::read_line;
 
 pub use object::ObjectStatus;
@@ -56,7 +58,7 @@ pub struct ObjectReport {
     pub share: (u32, u32),
 }
 
-/// Reads what the file says of a host, or of one service of it.
+/// Reads what the file says of a host, or of one service of it, by their spelled names.
 ///
 /// # Errors
 /// The file is not readable.
@@ -65,13 +67,14 @@ pub fn find(
     host: &str,
     service: Option<&str>,
 ) -> Result<ObjectReport, StatusFileError> {
+    let (host, service) = (unspell(host), service.map(unspell));
     let (mut found, mut its_host, mut share) = (None, None, (0, 0));
     let program = read(path, |object| {
         object.count_in(&mut share);
-        if object.is(host, service) {
+        if object.is(&host, service.as_deref()) {
             found = Some(object.clone());
         }
-        if object.is(host, None) {
+        if object.is(&host, None) {
             its_host = Some(object.clone());
         }
     })?;

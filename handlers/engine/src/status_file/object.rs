@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use policy::{ObjectNow, ObjectState, StateType};
+use policy::{ObjectNow, ObjectState, StateType, spell};
 
 use super::field::{number, split, time};
 
@@ -14,6 +14,7 @@ pub struct ObjectStatus {
     /// The host's name.
     pub host: Vec<u8>,
     service: Vec<u8>,
+    has_custom_repair: bool,
     /// The repair it opts in to by `_REPAIR`; empty when it does not.
     pub repair: Vec<u8>,
     /// SOFT or HARD.
@@ -56,6 +57,7 @@ impl ObjectStatus {
             digit: 0,
             host: Vec::new(),
             service: Vec::new(),
+            has_custom_repair: false,
             repair: Vec::new(),
             state_type: StateType::Soft,
             attempt: 0,
@@ -111,8 +113,10 @@ impl ObjectStatus {
                 (self.event_handler_enabled, self.event_handler_line) = (flag, line)
             }
             b"modified_attributes" => self.is_modified = value != b"0",
-            // A custom variable: whether it was changed, then its value.
-            b"_REPAIR" => {
+            // A custom variable: whether it was changed, then its value. Of two of one name the
+            // first counts, as for the macro.
+            b"_REPAIR" if !self.has_custom_repair => {
+                self.has_custom_repair = true;
                 let after =
                     value.iter().position(|byte| *byte == b';').map_or(value.len(), |at| at + 1);
                 self.repair.extend_from_slice(value.get(after..).unwrap_or_default());
@@ -127,8 +131,13 @@ impl ObjectStatus {
     }
 
     /// Whether it is this host, or this service of it.
-    pub fn is(&self, host: &str, service: Option<&str>) -> bool {
-        self.host == host.as_bytes() && self.service() == service.map(str::as_bytes)
+    pub fn is(&self, host: &[u8], service: Option<&[u8]>) -> bool {
+        self.host == host && self.service() == service
+    }
+
+    /// The repair it opts in to, spelled.
+    pub fn repair_name(&self) -> String {
+        spell(&self.repair)
     }
 
     /// Its state at the last check.

@@ -11,6 +11,6 @@ fn main() -> ExitCode {
     let argv: Vec<OsString> = env::args_os().skip(1).collect();
     match argv.split_first() {
         Some((first, rest)) if first == supervisor::SUPERVISE => supervisor::main(rest),
-        _ => plugin_kit::guard("handle_repair", worker::run),
+        _ => plugin_kit::guard_handler("handle_repair", worker::run),
     }
 }

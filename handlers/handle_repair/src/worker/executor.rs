@@ -225,7 +225,7 @@ impl Executor for LiveExecutor<'_> {
     }
 
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt {
-        let argv = self.job.invocation.fill(argv);
+        let filled = self.job.invocation.fill(argv);
         let Some(program) = argv.first() else {
             return Attempt::NotRun("there is no program to run".into());
         };
@@ -235,7 +235,7 @@ impl Executor for LiveExecutor<'_> {
         };
         let progress = self.progress;
         let mut watch = |line: &str| progress.show("output", line);
-        let (end, line) = match supervisor::run(&lock, &argv, limit, &mut watch) {
+        let (end, line) = match supervisor::run(&lock, &filled, limit, &mut watch) {
             Ok(ended) => ended,
             Err(why) => return Attempt::NotRun(format!("cannot run {program}: {why}")),
         };
@@ -251,7 +251,7 @@ impl Executor for LiveExecutor<'_> {
             )),
             RungEnd::Exit(_) | RungEnd::Signal(_) => {
                 let fix =
-                    hints::about(&argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
+                    hints::about(argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
                 Attempt::Failed(format!("{program} ended with {end}: {line}{fix}"))
             }
         }

@@ -1,5 +1,6 @@
 //! Runs a program of this server: no shell, a clean environment, a limit.
 
+use std::ffi::OsStr;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -25,7 +26,11 @@ pub struct ProgramEnd {
 
 /// Runs a program to its end or its limit, and leaves none of its children behind at the limit. Its
 /// stderr is dropped.
-pub fn run(program: &Path, arguments: &[String], limit: Duration) -> io::Result<ProgramEnd> {
+pub fn run(
+    program: &Path,
+    arguments: &[impl AsRef<OsStr>],
+    limit: Duration,
+) -> io::Result<ProgramEnd> {
     let deadline = Instant::now() + limit;
     let (output, writer) = CapturedOutput::begin()?;
     let mut command = Command::new(program);

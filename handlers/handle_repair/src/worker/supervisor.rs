@@ -76,7 +76,7 @@ impl RungEnd {
 /// Nothing was run.
 pub fn run(
     lock: &File,
-    argv: &[String],
+    argv: &[OsString],
     limit: Duration,
     watch: &mut dyn FnMut(&str),
 ) -> io::Result<(RungEnd, String)> {

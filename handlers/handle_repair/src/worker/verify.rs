@@ -1,12 +1,14 @@
 //! The check that proves a repair: a plugin, whose exit code is a Nagios state.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use plugin_kit::State;
-use policy::Rung;
+use policy::{Rung, spell};
 use policy_file::Config;
 
 use super::program::{self, ProgramEnd};
@@ -62,7 +64,7 @@ pub fn places(config: &Config) -> Vec<PathBuf> {
 
 /// Runs a verify command: its exit code is a Nagios state. Any other code proves nothing,
 /// neither health nor fault.
-pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> CheckResult {
+pub fn verify(argv: &[OsString], plugin_path: &[PathBuf], limit: Duration) -> CheckResult {
     let unknown = |text| CheckResult { state: State::Unknown, text };
     let (program, arguments) = match find(argv, plugin_path) {
         Ok(found) => found,
@@ -88,15 +90,16 @@ pub fn verify(argv: &[String], plugin_path: &[PathBuf], limit: Duration) -> Chec
 
 /// The program of a command and its arguments. A name without a slash is looked for in the plugin
 /// directories alone, never in `PATH`.
-pub fn find<'a>(
-    argv: &'a [String],
+pub fn find<'a, W: AsRef<OsStr>>(
+    argv: &'a [W],
     plugin_path: &[PathBuf],
-) -> Result<(PathBuf, &'a [String]), NotFound> {
+) -> Result<(PathBuf, &'a [W]), NotFound> {
     let (program, arguments) = argv.split_first().ok_or(NotFound::Empty)?;
-    if program.contains('/') {
+    let program = program.as_ref();
+    if program.as_bytes().contains(&b'/') {
         return match is_file(Path::new(program))? {
             true => Ok((program.into(), arguments)),
-            false => Err(NotFound::NoFile(program.clone())),
+            false => Err(NotFound::NoFile(spell(program.as_bytes()))),
         };
     }
     for place in plugin_path.iter().map(|directory| directory.join(program)) {
@@ -104,7 +107,8 @@ pub fn find<'a>(
             return Ok((place, arguments));
         }
     }
-    Err(NotFound::Nowhere { program: program.clone(), places: plugin_path.to_vec() })
+    let program = spell(program.as_bytes());
+    Err(NotFound::Nowhere { program, places: plugin_path.to_vec() })
 }
 
 /// Whether there is such a file. A place that cannot be looked into is an error, for the program

@@ -44,7 +44,7 @@ fn age(at: i64, now: SystemTime) -> Duration {
 }
 
 /// The host and service of an event, as the ledger keeps them.
-pub(super) fn object(event: &Event) -> (&[u8], &[u8]) {
+pub(super) fn object(event: &Event) -> (Vec<u8>, Vec<u8>) {
     (bytes(Some(&event.host)), bytes(event.service.as_deref()))
 }
 
@@ -167,7 +167,8 @@ fn unended(
 }
 
 fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(String, Duration)> {
-    let here = unended.iter().find(|repair| repair.host == event.host.as_bytes())?;
+    let (host, _) = object(event);
+    let here = unended.iter().find(|repair| repair.host == host)?;
     Some((here.job.clone(), age(here.reserved, now)))
 }
 

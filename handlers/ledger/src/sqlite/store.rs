@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::locks::{self, DecisionLock, WorkerLock};
 use super::row::{
-    PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, paused, record, refusal,
-    reset, span_millis, step, strict,
+    PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, paused, record,
+    refusal, reset, span_millis, step, strict,
 };
 use super::{REFUSALS_KEPT, SqliteLedger, history};
 use crate::{
@@ -83,7 +83,7 @@ impl Ledger for SqliteLedger {
                 params![
                     job.as_str(),
                     rung.number,
-                    rung.gate.map(str::as_bytes),
+                    rung.gate.map(|gate| bytes(Some(gate))),
                     millis(rung.deadline)
                 ],
             )?;
@@ -222,7 +222,7 @@ impl Ledger for SqliteLedger {
                    WHERE refusal.host = repair.host AND refusal.service = repair.service \
                    AND at > ?1) ORDER BY 1, 2, 3";
         self.rows(sql, [millis(since)], |row| {
-            Ok((lossy(row, 0)?, given(lossy(row, 1)?), lossy(row, 2)?))
+            Ok((name(row, 0)?, given(name(row, 1)?), lossy(row, 2)?))
         })
     }
 

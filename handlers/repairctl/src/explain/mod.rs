@@ -96,7 +96,7 @@ impl Split for ExplainArgs {
 
     fn show(&self, explanation: Explanation, _: &Context, out: &mut Out) -> CommandResult {
         if self.json {
-            out.line(json::text(format_args!("{:#}", as_json(self, &explanation))));
+            json::print(as_json(self, &explanation), out);
         } else {
             print(self, &explanation, out);
         }
@@ -214,8 +214,10 @@ fn headline(what: &str, prediction: &Prediction, out: &mut Out) {
 fn as_json(args: &ExplainArgs, explanation: &Explanation) -> Value {
     let one = |prediction: &Prediction| {
         let why = prediction.no_action.as_ref();
-        let because =
-            prediction.because.iter().map(|(name, text)| (name.clone(), text.as_str().into()));
+        let because = prediction
+            .because
+            .iter()
+            .map(|(name, text)| (name.replace(' ', "_"), text.as_str().into()));
         let because: Map<String, Value> = because.collect();
         json!({
             "event": prediction.event, "repair": prediction.repair,

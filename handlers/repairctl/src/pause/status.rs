@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::text::{describe, scope_of};
 use crate::context::Context;
+use crate::history::repair_json;
 use crate::object::Object;
 use crate::ui::json::merged;
 use crate::ui::table::{Cell, Table};
@@ -198,7 +199,7 @@ impl RepairStatus {
         });
         let running = self.running.iter().map(|running| {
             let worker = if running.alive { "alive" } else { "dead" };
-            merged(job(&running.record), json!({"worker": worker}))
+            merged(repair_json(&running.record), json!({"worker": worker}))
         });
         let breakers = self.breakers.iter().map(|breaker| {
             json!({
@@ -225,18 +226,11 @@ impl RepairStatus {
                 "trouble": trouble,
             },
             "breakers": breakers.collect::<Vec<_>>(),
-            "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(), "policy": &context.policy,
-            "ledger": config.ledger,
+            "unknown": self.unknown.iter().map(repair_json).collect::<Vec<_>>(),
+            "policy": context.policy.display().to_string(),
+            "ledger": config.ledger.display().to_string(),
         })
     }
-}
-
-fn job(record: &Record) -> Value {
-    json!({
-        "job": record.job, "host": record.host, "service": record.service, "repair": record.repair,
-        "reserved": time::rfc3339(record.reserved), "ended": record.ended.map(time::rfc3339),
-        "text": record.text,
-    })
 }
 
 fn tone(used: u32, allowed: u32) -> Tone {

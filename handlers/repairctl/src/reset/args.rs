@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::object::name_parser;
+
 /// The arguments of `reset`.
 #[derive(Debug, Args)]
 #[command(
@@ -18,8 +20,10 @@ Example:
 )]
 pub struct ResetArgs {
     /// The host; without SERVICE all its services as well
+    #[arg(value_parser = name_parser())]
     pub host: String,
     /// Only this service of it
+    #[arg(value_parser = name_parser())]
     pub service: Option<String>,
     /// Why repairs may help again; it is kept with the reset
     #[arg(long, value_name = "TEXT")]
