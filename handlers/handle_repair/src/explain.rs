@@ -103,7 +103,7 @@ fn trigger(event: &Event, rules: &Rules) -> String {
 fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     match rule.check(limits, fleet, history) {
         Err(why) => format!("no: {why}"),
-        Ok(()) => format!("yes: {}", value(rule, limits, fleet, history)),
+        Ok(()) => format!("ok: {}", value(rule, limits, fleet, history)),
     }
 }
 

@@ -33,7 +33,7 @@ impl ProcessGroup {
         if id != rustix::process::getpid() {
             return Err(io::Error::other("this process leads no process group"));
         }
-        let us = Process::read(process::id().to_string().as_ref())?;
+        let us = GroupMember::read(process::id().to_string().as_ref())?;
         Ok(ProcessGroup { id, started: us.started, boot: boot()? })
     }
 
@@ -69,7 +69,7 @@ impl ProcessGroup {
         if boot().is_ok_and(|boot| boot != self.boot) {
             return false;
         }
-        let leader = Process::read(self.id.as_raw_nonzero().to_string().as_ref());
+        let leader = GroupMember::read(self.id.as_raw_nonzero().to_string().as_ref());
         if leader.is_ok_and(|leader| leader.started != self.started) {
             return false;
         }
@@ -94,27 +94,27 @@ impl ProcessGroup {
         let group = self.id.as_raw_nonzero().to_string();
         let all = fs::read_dir("/proc").ok()?.flatten();
         let members = all
-            .filter_map(|entry| Process::read(&entry.file_name()).ok())
+            .filter_map(|entry| GroupMember::read(&entry.file_name()).ok())
             .filter(|process| process.group == group);
         members.map(|member| !member.is_dead).reduce(|one, other| one || other)
     }
 }
 
 /// What `/proc/PID/stat` says of a process.
-struct Process {
+struct GroupMember {
     group: String,
     started: String,
     is_dead: bool,
 }
 
-impl Process {
-    fn read(pid: &std::ffi::OsStr) -> io::Result<Process> {
+impl GroupMember {
+    fn read(pid: &std::ffi::OsStr) -> io::Result<GroupMember> {
         let stat = fs::read(std::path::Path::new("/proc").join(pid).join("stat"))?;
         let stat = String::from_utf8_lossy(&stat);
         // `pid (name) state ppid pgrp ... starttime`, where the name may hold anything.
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
         match (fields.first(), fields.get(2), fields.get(19)) {
-            (Some(state), Some(group), Some(started)) => Ok(Process {
+            (Some(state), Some(group), Some(started)) => Ok(GroupMember {
                 group: (*group).to_owned(),
                 started: (*started).to_owned(),
                 is_dead: matches!(*state, "Z" | "X"),
@@ -140,7 +140,7 @@ mod tests {
     fn sleeping() -> (Child, ProcessGroup) {
         let child = Command::new("/bin/sleep").arg("600").process_group(0).spawn().unwrap();
         let pid = child.id().to_string();
-        let started = Process::read(pid.as_ref()).unwrap().started;
+        let started = GroupMember::read(pid.as_ref()).unwrap().started;
         let id = Pid::from_child(&child);
         (child, ProcessGroup { id, started, boot: boot().unwrap() })
     }

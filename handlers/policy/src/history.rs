@@ -29,23 +29,6 @@ impl From<RecordedHistory> for History {
     }
 }
 
-/// How far back a decision looks. Beyond it nothing that is on record can matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Horizon {
-    /// The limits of the object: an incident goes back until a gap of `healthy_for`, however long
-    /// that is.
-    pub limits: Limits,
-    /// How far back the repairs of the whole fleet are counted.
-    pub fleet: Duration,
-}
-
-impl Horizon {
-    /// How far back single repairs are counted, whichever incident they belong to.
-    pub fn repairs(&self) -> Duration {
-        self.limits.cooldown.max(self.limits.window.per)
-    }
-}
-
 /// What the ledger has recorded of the object and of all repairs together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecordedHistory {
@@ -61,7 +44,7 @@ pub struct RecordedHistory {
     pub ahead: Option<(String, Duration)>,
     /// The repair that runs on the host, of any of its services, and for how long.
     pub running: Option<(String, Duration)>,
-    /// Earlier repairs of this object within the [`Horizon`], the newest first.
+    /// Earlier repairs of this object within the [`Horizon`](crate::Horizon), the newest first.
     pub repairs: Vec<PastRepair>,
     /// How long ago this object was in trouble and refused a repair, the newest first. Of the
     /// refusals between two repairs only those are here that show whether an incident went on.

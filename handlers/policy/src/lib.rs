@@ -16,6 +16,7 @@ mod words;
 mod decide;
 mod event;
 mod history;
+mod horizon;
 mod names;
 mod reason;
 mod reason_code;
@@ -27,9 +28,10 @@ mod spelling;
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
 pub use event::{BadWord, Event, ObjectState, StateType};
 pub use history::{
-    FleetUsage, History, Horizon, ObjectNow, Observation, PastOutcome, PastRepair, Pause,
-    RecordedHistory, SAME_EVENT_WITHIN,
+    FleetUsage, History, ObjectNow, Observation, PastOutcome, PastRepair, Pause, RecordedHistory,
+    SAME_EVENT_WITHIN,
 };
+pub use horizon::Horizon;
 pub use names::{BadName, JobId, RepairName};
 pub use reason::Reason;
 pub use reason_code::ReasonCode;

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use crate::{Event, Horizon, ObjectState, RepairName};
+use crate::{ObjectState, RepairName};
 
 /// All repairs by name, and what holds for all of them together. Read from policy.json by the
 /// program; this crate knows no files.
@@ -17,15 +17,6 @@ pub struct Policy {
     pub repairs: BTreeMap<RepairName, Rules>,
     /// What holds for all of them together.
     pub fleet: Fleet,
-}
-
-impl Policy {
-    /// Returns how far back the decision about an event looks.
-    pub fn horizon(&self, event: &Event) -> Horizon {
-        let rules = event.repair.as_ref().and_then(|name| self.repairs.get(name));
-        let limits = rules.map(|rules| rules.limits).unwrap_or_default();
-        Horizon { limits, fleet: self.fleet.started.per }
-    }
 }
 
 /// When a repair may run, how often, and the ladder of what it then does.

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod next;
+mod no_action;
 mod observed;
 
 use std::time::SystemTime;
@@ -26,6 +27,7 @@ use crate::ui::time;
 use crate::ui::tone::Tone;
 use args::ExplainArgs;
 use next::{NextAttempt, Waiting};
+use no_action::NoAction;
 use observed::ObservedObject;
 
 /// The answer of the command.
@@ -49,17 +51,6 @@ struct Prediction {
     no_action: Option<NoAction>,
     /// The decision's own values, each under its name.
     because: Vec<(String, String)>,
-}
-
-/// Why nothing would be done.
-#[derive(Serialize, Deserialize)]
-struct NoAction {
-    code: String,
-    text: String,
-    recovered: bool,
-    /// When the reason will have passed, if time alone ends it; two of them start anew with every
-    /// sign of trouble.
-    allowed_at: Option<SystemTime>,
 }
 
 impl Split for ExplainArgs {

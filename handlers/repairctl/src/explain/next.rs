@@ -6,7 +6,7 @@ use engine::status_file::{ObjectReport, ObjectStatus, ProgramStatus};
 use policy::{Rules, StateType};
 use serde::{Deserialize, Serialize};
 
-use super::NoAction;
+use super::no_action::NoAction;
 use crate::sweep::eligibility::{Ineligible, MissedRepair};
 use crate::ui::time;
 
