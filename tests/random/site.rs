@@ -63,7 +63,7 @@ impl Site {
         {
             place.file(&format!("marks/{name}"), "", 0o666, None);
         }
-        let site = Site { monitor, web: web, place };
+        let site = Site { monitor, web, place };
         site.set_up_gates();
         site.write_policy();
         site
