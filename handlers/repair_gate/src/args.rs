@@ -43,9 +43,10 @@ Nagios server's key:
       repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB,
       list, version
   repair_gate [--config FILE] check
-      says what is wrong with the file, or lists its repairs
+      says what is wrong with the file, or lists its repairs; warns root of
+      settings of sudo and systemd under which a repair would die
   repair_gate [--config FILE] sudoers [USER]
-      prints the sudoers file for the account USER (repair)
+      prints the sudoers file for the account USER (repair), for sudo and sudo-rs
   repair_gate within SECONDS GRACE PROGRAM...
       runs a program; at the limit its process group gets SIGTERM, then SIGKILL;
       the gate runs every repair so, and sudo is told to

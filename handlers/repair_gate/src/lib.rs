@@ -9,8 +9,8 @@
 //! (cooldown, budget and records), `durations`, `timestamps`, `record`, `rejection`, `answer` and
 //! `sudoers`. Modules that touch the machine: `ownership` (who can change a file), `store` (records
 //! and lock), `run`, `threads`, `output`, `stream`, `timeout`, `syslog`, `host`, `sudo`, `session`,
-//! `config_file` and `maintenance`. `dispatch` calls `job`, `diagnose`, `readiness` and `usage`, one for each
-//! request.
+//! `config_file` and `maintenance`. `dispatch` calls `job`, `diagnose`, `readiness` and `usage`,
+//! one for each request.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -31,6 +31,7 @@ mod job;
 mod maintenance;
 mod output;
 mod ownership;
+mod processes;
 mod rate_limit;
 mod readiness;
 mod record;

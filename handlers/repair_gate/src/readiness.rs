@@ -24,7 +24,7 @@ pub(crate) fn ready(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection
     for (argv, limit) in repair.commands() {
         check_program(argv)?;
         if let Some(account) = account(repair, &host) {
-            sudo::check_command(argv, account, limit)?;
+            sudo::check_command(argv, account, limit, &args.config)?;
         }
     }
     if let Some(account) = account(repair, &host) {

@@ -1,6 +1,8 @@
 //! What sudo(8) lets the gate's account do, and under which options, as `sudo -l` lists it. Nothing
 //! is changed.
 
+use std::path::Path;
+
 use crate::context::gate_path;
 use crate::durations::TimeLimit;
 use crate::output::clean;
@@ -28,6 +30,7 @@ pub(crate) fn check_command(
     argv: &[String],
     account: &str,
     limit: TimeLimit,
+    config: &Path,
 ) -> Result<(), Rejection> {
     let gate = gate_path()?;
     let mut list = [SUDO, "-n", "-l", "-u", account, "--"].map(str::to_owned).to_vec();
@@ -41,7 +44,7 @@ pub(crate) fn check_command(
     let printed = printed.map_or(String::new(), |line| format!(" ({})", clean(line, 100)));
     Err(RejectionReason::Config.because(format!(
         "sudo does not let this account run '{command}' as {account}{printed}; as root here: {}",
-        sudoers::renewal(&gate)
+        sudoers::renewal(&gate, config)
     )))
 }
 

@@ -2,8 +2,10 @@
 //! no others.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::config::RepairDefinitions;
+use crate::ownership::shell_word;
 use crate::rejection::{Rejection, RejectionReason};
 
 const FILE: &str = "/etc/sudoers.d/nagios-selfheal";
@@ -52,11 +54,13 @@ pub(crate) fn file(
     Ok(text)
 }
 
-/// Returns the command of root that makes the file anew, whole or not at all.
-pub(crate) fn renewal(gate: &str) -> String {
+/// Returns root's command that makes the file of `config`, whole or not at all: sudo(8) reads no
+/// file with a dot in its name.
+pub(crate) fn renewal(gate: &str, config: &Path) -> String {
+    let (gate, config) = (shell_word(gate.as_ref()), shell_word(config));
     format!(
-        "{gate} check && (umask 226 && {gate} sudoers > {FILE}.new && visudo -cqf {FILE}.new && mv \
-         -f {FILE}.new {FILE})"
+        "(umask 226 && {gate} --config {config} sudoers > {FILE}.new && visudo -cqf {FILE}.new && \
+         mv -f {FILE}.new {FILE})"
     )
 }
 

@@ -1,7 +1,6 @@
 //! Executes rungs: at gates, and by programs of this server. Records and shows the steps.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,15 +9,18 @@ use policy::{JobId, RepairName, Rung, still_wanted};
 use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request};
 
 use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
-use super::program::{self, ProgramEnd};
 use super::progress::ProgressView;
 use super::repair_job::RepairJob;
+use super::supervisor::{self, RungEnd};
 use super::verify::{self, CheckResult};
 use super::{hints, reserve};
 use crate::cli::Mode;
 
 /// How often a gate is asked for the state of a job.
 pub const POLL: Duration = Duration::from_secs(1);
+/// The longest that a gate runs a repair: repairs.json allows an hour, and stopping it takes some
+/// seconds.
+pub const LONGEST_AT_GATE: Duration = Duration::from_secs(3700);
 /// How many lines of evidence a comment has; the ledger has all of them.
 const EVIDENCE_LINES: usize = 5;
 
@@ -81,27 +83,30 @@ impl<'a> LiveExecutor<'a> {
     }
 
     /// After a cut or a silence only the gate knows the state of the job: query it until the job
-    /// has ended, or the time has. "No such job" is believed only when it is the last word: a gate
-    /// may be slow to begin.
+    /// has ended, or the time has. A job that still runs keeps its host, until the gate has stopped
+    /// it. "No such job" is believed only when it is the last word: a gate may be slow to begin.
     fn query_state(
         &mut self,
         at: Option<&str>,
         job: &JobId,
-        lost: &Error,
+        lost: &str,
         deadline: Instant,
     ) -> Attempt {
+        let longest = Instant::now() + LONGEST_AT_GATE;
+        let status = Request::Status { job: job.clone() };
         loop {
-            let last = match self.request(at, &Request::Status { job: job.clone() }, deadline) {
-                Ok(Answer::Job(report)) if report.state == JobState::Running => {
-                    Attempt::Unknown(format!("{lost}; the gate says it still runs"))
-                }
-                Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
-                Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
-                    Attempt::NotRun(format!("{lost}; the gate says it never began"))
-                }
-                Ok(_) | Err(_) => Attempt::Unknown(lost.to_string()),
-            };
-            if Instant::now() + POLL >= deadline {
+            let (last, until) =
+                match self.request(at, &status, deadline.max(Instant::now() + GRACE)) {
+                    Ok(Answer::Job(report)) if report.state == JobState::Running => {
+                        (Attempt::Unknown(format!("{lost}; the gate says it still runs")), longest)
+                    }
+                    Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
+                    Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
+                        (Attempt::NotRun(format!("{lost}; the gate says it never began")), deadline)
+                    }
+                    Ok(_) | Err(_) => (Attempt::Unknown(lost.to_owned()), deadline),
+                };
+            if Instant::now() + POLL >= until {
                 return last;
             }
             thread::sleep(POLL);
@@ -115,8 +120,10 @@ fn judge(answer: Answer) -> Attempt {
             let text = described(&report);
             match report.state {
                 JobState::Done => Attempt::Ran(text),
-                JobState::Failed | JobState::Timeout => Attempt::Failed(text),
-                JobState::Running | JobState::Unknown => Attempt::Unknown(text),
+                JobState::Failed => Attempt::Failed(text),
+                // Stopping a command stops nothing that it has set going elsewhere: systemd may
+                // still be starting the unit.
+                JobState::Timeout | JobState::Running | JobState::Unknown => Attempt::Unknown(text),
             }
         }
         Answer::Refused(refusal) => {
@@ -208,39 +215,44 @@ impl Executor for LiveExecutor<'_> {
         }
         match self.request(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline)
         {
+            Ok(Answer::Job(report)) if report.state == JobState::Running => {
+                self.query_state(at, job, &described(&report), deadline + GRACE)
+            }
             Ok(answer) => judge(answer),
             Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
-            Err(why) => self.query_state(at, job, &why, deadline + GRACE),
+            Err(why) => self.query_state(at, job, &why.to_string(), deadline + GRACE),
         }
     }
 
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt {
-        let argv = self.job.invocation.fill(argv);
-        let Some((program, arguments)) = argv.split_first() else {
+        let filled = self.job.invocation.fill(argv);
+        let Some(program) = argv.first() else {
             return Attempt::NotRun("there is no program to run".into());
         };
+        let lock = match self.ledger.share_lock(self.job.id) {
+            Ok(lock) => lock,
+            Err(why) => return Attempt::NotRun(format!("cannot run {program}: {why}")),
+        };
         let progress = self.progress;
-        match program::run(
-            Path::new(program),
-            arguments,
-            limit,
-            Some(&mut |line| progress.show("output", line)),
-        ) {
-            Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
+        let mut watch = |line: &str| progress.show("output", line);
+        let (end, line) = match supervisor::run(&lock, &filled, limit, &mut watch) {
+            Ok(ended) => ended,
+            Err(why) => return Attempt::NotRun(format!("cannot run {program}: {why}")),
+        };
+        match end {
+            RungEnd::NotStarted(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
+            RungEnd::Exit(0) => Attempt::Ran(format!("{program}: {line}")),
             // Stopping it here stops nothing that it has set going elsewhere.
-            Ok(ProgramEnd { status: None, .. }) => {
+            RungEnd::TimedOut => {
                 Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs()))
             }
-            Ok(ProgramEnd { status: Some(status), line }) if status.success() => {
-                Attempt::Ran(format!("{program}: {line}"))
-            }
-            Ok(ProgramEnd { status: Some(status), line }) => {
+            RungEnd::Lost => Attempt::Unknown(format!(
+                "the supervisor of {program} was killed, so how it ended is not known"
+            )),
+            RungEnd::Exit(_) | RungEnd::Signal(_) => {
                 let fix =
-                    hints::about(&argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
-                Attempt::Failed(format!(
-                    "{program} ended with {}: {line}{fix}",
-                    program::how(status)
-                ))
+                    hints::about(argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
+                Attempt::Failed(format!("{program} ended with {end}: {line}{fix}"))
             }
         }
     }

@@ -86,7 +86,7 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
 fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
     if args.json {
         let list: Vec<Value> = records.iter().map(repair_json).collect();
-        out.line(json::text(format_args!("{:#}", Value::Array(list))));
+        json::print(json!({ "repairs": list }), out);
         return;
     }
     let mut table =
@@ -127,7 +127,7 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
     if args.json {
         let list: Vec<Value> = refusals.iter().map(refusal_json).collect();
         let counts: Vec<Value> = counts.iter().map(count_json).collect();
-        out.line(json::text(format_args!("{:#}", json!({ "refusals": list, "counts": counts }))));
+        json::print(json!({ "refusals": list, "counts": counts }), out);
         return;
     }
     let mut table = Table::new(["WHEN", "OBJECT", "EVENT", "REASON", "WHY"]);

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::object::name_parser;
+
 /// The arguments of `pause`.
 #[derive(Debug, Args)]
 #[command(
@@ -18,8 +20,10 @@ Examples:
 )]
 pub struct PauseArgs {
     /// Only this host [default: everything]
+    #[arg(value_parser = name_parser())]
     pub host: Option<String>,
     /// Only this service of it
+    #[arg(value_parser = name_parser())]
     pub service: Option<String>,
     /// For how long: 30m, 2h, 1d [default: until it is resumed]
     #[arg(long = "for", value_name = "SPAN")]
@@ -39,8 +43,10 @@ pub struct PauseArgs {
 Exit codes: 1 when there was no such pause.")]
 pub struct ResumeArgs {
     /// The host that was paused [default: the pause of everything]
+    #[arg(value_parser = name_parser())]
     pub host: Option<String>,
     /// The service of it that was paused
+    #[arg(value_parser = name_parser())]
     pub service: Option<String>,
 }
 
