@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{JobId, RepairName, Rung, still_wanted};
-use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request};
+use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, while_turned_away};
 
 use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
 use super::program::{self, ProgramEnd};
@@ -67,17 +67,19 @@ impl<'a> LiveExecutor<'a> {
         request: &Request,
         deadline: Instant,
     ) -> Result<Answer, Error> {
-        let key = at.map(str::to_owned);
-        let mut gate = match self.gates.remove(&key) {
-            Some(gate) => gate,
-            None => self.connect(at, deadline)?,
-        };
-        // A gate that failed to answer is not asked again over the same connection.
-        let progress = self.progress;
-        let answer = gate
-            .request_with_progress(request, deadline, &mut |line| progress.show("output", line))?;
-        self.gates.insert(key, gate);
-        Ok(answer)
+        let (key, progress) = (at.map(str::to_owned), self.progress);
+        while_turned_away(deadline, || {
+            let mut gate = match self.gates.remove(&key) {
+                Some(gate) => gate,
+                None => self.connect(at, deadline)?,
+            };
+            // A gate that failed to answer is not asked again over the same connection.
+            let answer = gate.request_with_progress(request, deadline, &mut |line| {
+                progress.show("output", line);
+            })?;
+            self.gates.insert(key.clone(), gate);
+            Ok(answer)
+        })
     }
 
     /// After a cut or a silence only the gate knows the state of the job: query it until the job
@@ -99,6 +101,10 @@ impl<'a> LiveExecutor<'a> {
                 Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
                     Attempt::NotRun(format!("{lost}; the gate says it never began"))
                 }
+                // Twice the same: there is no gate, and there will be none in a moment.
+                Err(why) if lost.is_without_gate() && why.is_without_gate() => {
+                    return Attempt::NotRun(why.to_string());
+                }
                 Ok(_) | Err(_) => Attempt::Unknown(lost.to_string()),
             };
             if Instant::now() + POLL >= deadline {
@@ -107,6 +113,11 @@ impl<'a> LiveExecutor<'a> {
             thread::sleep(POLL);
         }
     }
+}
+
+fn not_run(why: &Error) -> Attempt {
+    let later = if why.is_passing() { "; `repairctl sweep` offers it again" } else { "" };
+    Attempt::NotRun(format!("{why}{later}"))
 }
 
 fn judge(answer: Answer) -> Attempt {
@@ -148,7 +159,8 @@ pub fn described(report: &JobReport) -> String {
 
 impl Executor for LiveExecutor<'_> {
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
-        match self.connect(at, Instant::now() + limit) {
+        let deadline = Instant::now() + limit;
+        match while_turned_away(deadline, || self.connect(at, deadline)) {
             Ok(gate) => drop(self.gates.insert(at.map(str::to_owned), gate)),
             Err(why) => {
                 self.unreached = Some((at.map(str::to_owned), why));
@@ -204,12 +216,12 @@ impl Executor for LiveExecutor<'_> {
     ) -> Attempt {
         let deadline = Instant::now() + limit;
         if let Some((_, why)) = self.unreached.take_if(|(host, _)| host.as_deref() == at) {
-            return Attempt::NotRun(why.to_string());
+            return not_run(&why);
         }
         match self.request(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline)
         {
             Ok(answer) => judge(answer),
-            Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
+            Err(why) if why.nothing_was_run() => not_run(&why),
             Err(why) => self.query_state(at, job, &why, deadline + GRACE),
         }
     }
