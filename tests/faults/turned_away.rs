@@ -115,6 +115,21 @@ fn a_host_without_a_gate_ends_the_rung_at_once_and_nothing_is_credited() {
     }
 }
 
+/// The check is good all the same, but no gate has said that it ran anything.
+#[test]
+fn a_good_check_is_not_credited_to_a_rung_of_which_no_gate_says_that_it_ran() {
+    let bed = bed("ssh2", direct);
+    bed.policy(|policy| {
+        policy["repairs"]["httpd"]["timeout"] = json!("1s");
+        policy["repairs"]["httpd"]["verify"] = json!(["/bin/true"]);
+    });
+    bed.web.allow("restrict,command=\"echo done\"");
+    let seen = bed.call(CALL);
+    assert_eq!(seen.code, 2, "{}", seen.text);
+    assert!(seen.text.starts_with("OUTCOME UNKNOWN") && seen.text.contains("its check is OK"));
+    assert!(ended(&bed, RepairOutcome::Unknown).contains(&StepKind::Verified));
+}
+
 /// The title of a terminal ends without a newline.
 #[test]
 fn the_answer_is_found_behind_what_a_shell_prints_first() {

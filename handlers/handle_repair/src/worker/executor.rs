@@ -92,9 +92,11 @@ impl<'a> LiveExecutor<'a> {
         lost: &Error,
         deadline: Instant,
     ) -> Attempt {
+        let mut has_begun = false;
         loop {
             let last = match self.request(at, &Request::Status { job: job.clone() }, deadline) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
+                    has_begun = true;
                     Attempt::Unknown(format!("{lost}; the gate says it still runs"))
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
@@ -105,7 +107,8 @@ impl<'a> LiveExecutor<'a> {
                 Err(why) if lost.is_without_gate() && why.is_without_gate() => {
                     return Attempt::NotRun(why.to_string());
                 }
-                Ok(_) | Err(_) => Attempt::Unknown(lost.to_string()),
+                Ok(_) | Err(_) if has_begun => Attempt::Unknown(lost.to_string()),
+                Ok(_) | Err(_) => Attempt::NoAnswer(lost.to_string()),
             };
             if Instant::now() + POLL >= deadline {
                 return last;
