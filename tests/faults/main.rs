@@ -11,6 +11,7 @@ mod live;
 mod nagios;
 mod on_record;
 mod status;
+mod turned_away;
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,12 +1,13 @@
 //! Executes rungs: at gates, and by programs of this server. Records and shows the steps.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{JobId, RepairName, Rung, still_wanted};
-use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request};
+use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, while_turned_away};
 
 use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
 use super::progress::ProgressView;
@@ -69,17 +70,19 @@ impl<'a> LiveExecutor<'a> {
         request: &Request,
         deadline: Instant,
     ) -> Result<Answer, Error> {
-        let key = at.map(str::to_owned);
-        let mut gate = match self.gates.remove(&key) {
-            Some(gate) => gate,
-            None => self.connect(at, deadline)?,
-        };
-        // A gate that failed to answer is not asked again over the same connection.
-        let progress = self.progress;
-        let answer = gate
-            .request_with_progress(request, deadline, &mut |line| progress.show("output", line))?;
-        self.gates.insert(key, gate);
-        Ok(answer)
+        let (key, progress) = (at.map(str::to_owned), self.progress);
+        while_turned_away(deadline, || {
+            let mut gate = match self.gates.remove(&key) {
+                Some(gate) => gate,
+                None => self.connect(at, deadline)?,
+            };
+            // A gate that failed to answer is not asked again over the same connection.
+            let answer = gate.request_with_progress(request, deadline, &mut |line| {
+                progress.show("output", line);
+            })?;
+            self.gates.insert(key.clone(), gate);
+            Ok(answer)
+        })
     }
 
     /// After a cut or a silence only the gate knows the state of the job: query it until the job
@@ -89,27 +92,62 @@ impl<'a> LiveExecutor<'a> {
         &mut self,
         at: Option<&str>,
         job: &JobId,
-        lost: &str,
+        lost: &Lost<'_>,
         deadline: Instant,
     ) -> Attempt {
         let longest = Instant::now() + LONGEST_AT_GATE;
         let status = Request::Status { job: job.clone() };
+        let mut has_begun = matches!(lost, Lost::Sight(_));
         loop {
-            let (last, until) =
-                match self.request(at, &status, deadline.max(Instant::now() + GRACE)) {
-                    Ok(Answer::Job(report)) if report.state == JobState::Running => {
-                        (Attempt::Unknown(format!("{lost}; the gate says it still runs")), longest)
-                    }
-                    Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
-                    Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
-                        (Attempt::NotRun(format!("{lost}; the gate says it never began")), deadline)
-                    }
-                    Ok(_) | Err(_) => (Attempt::Unknown(lost.to_owned()), deadline),
-                };
+            let within = deadline.max(Instant::now() + GRACE);
+            let (last, until) = match self.request(at, &status, within) {
+                Ok(Answer::Job(report)) if report.state == JobState::Running => {
+                    has_begun = true;
+                    (Attempt::Unknown(format!("{lost}; the gate says it still runs")), longest)
+                }
+                Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
+                Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
+                    (Attempt::NotRun(format!("{lost}; the gate says it never began")), deadline)
+                }
+                // Twice the same: there is no gate, and there will be none in a moment.
+                Err(why) if lost.is_without_gate() && why.is_without_gate() => {
+                    return Attempt::NotRun(why.to_string());
+                }
+                Ok(_) | Err(_) if has_begun => (Attempt::Unknown(lost.to_string()), deadline),
+                Ok(_) | Err(_) => (Attempt::NoAnswer(lost.to_string()), deadline),
+            };
             if Instant::now() + POLL >= until {
                 return last;
             }
             thread::sleep(POLL);
+        }
+    }
+}
+
+fn not_run(why: &Error) -> Attempt {
+    let later = if why.is_passing() { "; `repairctl sweep` offers it again" } else { "" };
+    Attempt::NotRun(format!("{why}{later}"))
+}
+
+/// Why a gate has to be asked for the state of a job.
+enum Lost<'a> {
+    /// No answer came.
+    Answer(&'a Error),
+    /// The gate answers that it runs.
+    Sight(String),
+}
+
+impl Lost<'_> {
+    fn is_without_gate(&self) -> bool {
+        matches!(self, Lost::Answer(why) if why.is_without_gate())
+    }
+}
+
+impl fmt::Display for Lost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Answer(why) => why.fmt(f),
+            Lost::Sight(text) => f.write_str(text),
         }
     }
 }
@@ -155,7 +193,8 @@ pub fn described(report: &JobReport) -> String {
 
 impl Executor for LiveExecutor<'_> {
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
-        match self.connect(at, Instant::now() + limit) {
+        let deadline = Instant::now() + limit;
+        match while_turned_away(deadline, || self.connect(at, deadline)) {
             Ok(gate) => drop(self.gates.insert(at.map(str::to_owned), gate)),
             Err(why) => {
                 self.unreached = Some((at.map(str::to_owned), why));
@@ -211,16 +250,16 @@ impl Executor for LiveExecutor<'_> {
     ) -> Attempt {
         let deadline = Instant::now() + limit;
         if let Some((_, why)) = self.unreached.take_if(|(host, _)| host.as_deref() == at) {
-            return Attempt::NotRun(why.to_string());
+            return not_run(&why);
         }
         match self.request(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline)
         {
             Ok(Answer::Job(report)) if report.state == JobState::Running => {
-                self.query_state(at, job, &described(&report), deadline + GRACE)
+                self.query_state(at, job, &Lost::Sight(described(&report)), deadline + GRACE)
             }
             Ok(answer) => judge(answer),
-            Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
-            Err(why) => self.query_state(at, job, &why.to_string(), deadline + GRACE),
+            Err(why) if why.nothing_was_run() => not_run(&why),
+            Err(why) => self.query_state(at, job, &Lost::Answer(&why), deadline + GRACE),
         }
     }
 

@@ -34,6 +34,8 @@ pub enum Attempt {
     Refused(String),
     /// It may have run.
     Unknown(String),
+    /// It may have run, and no gate has said a word about it.
+    NoAnswer(String),
 }
 
 /// Why a decision has nothing to go by.
@@ -171,7 +173,7 @@ impl Attempt {
             Attempt::Failed(_) => StepKind::Failed,
             Attempt::NotRun(_) => StepKind::NotRun,
             Attempt::Refused(_) => StepKind::Refused,
-            Attempt::Unknown(_) => StepKind::Unknown,
+            Attempt::Unknown(_) | Attempt::NoAnswer(_) => StepKind::Unknown,
         }
     }
 
@@ -181,7 +183,8 @@ impl Attempt {
             | Attempt::Failed(text)
             | Attempt::NotRun(text)
             | Attempt::Refused(text)
-            | Attempt::Unknown(text) => text,
+            | Attempt::Unknown(text)
+            | Attempt::NoAnswer(text) => text,
         }
     }
 }
@@ -200,11 +203,16 @@ fn judge(
         Attempt::NotRun(_) => return NextStep::Rung(text.to_owned()),
         Attempt::Refused(_) => return NextStep::End(unhealed(ran), text.to_owned()),
         Attempt::Failed(_) => Duration::ZERO,
-        Attempt::Ran(_) | Attempt::Unknown(_) => rung.settle,
+        Attempt::Ran(_) | Attempt::Unknown(_) | Attempt::NoAnswer(_) => rung.settle,
     };
     let check = verified(number, rung, settle, executor);
     let both = format!("{text}; its check says: {}", check.text);
     match (check.state, attempt) {
+        // What no gate says it has run has not healed anything.
+        (_, Attempt::NoAnswer(_)) => {
+            let checked = format!("{text}; its check is {}: {}", check.state, check.text);
+            NextStep::End(RepairOutcome::Unknown, checked)
+        }
         (State::Ok, _) => NextStep::End(RepairOutcome::Healed, check.text),
         (State::Unknown, _) => {
             let inconclusive = format!("{text}; its check cannot tell: {}", check.text);

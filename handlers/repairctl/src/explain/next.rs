@@ -69,8 +69,13 @@ fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
         let why = "nothing: event handlers are off in Nagios (enable_event_handlers)";
         return Some(NextAttempt::never(why));
     }
-    (!object.event_handler_enabled)
+    is_switched_off(object)
         .then(|| NextAttempt::never("nothing: its event handler is off in Nagios"))
+}
+
+/// Whether the file says that Nagios does not call its event handler.
+fn is_switched_off(object: &ObjectStatus) -> bool {
+    !object.event_handler_enabled && object.event_handler_line > 0
 }
 
 /// Nagios calls the handler at each SOFT result and when the state gets HARD.
@@ -126,5 +131,6 @@ fn by_sweep(
 /// Whether it is a confirmed fault that these rules repair: Nagios does not call for it again while
 /// it stays so.
 pub fn is_left_to_the_sweep(object: &ObjectStatus, rules: &Rules) -> bool {
-    object.state_type == StateType::Hard && rules.on.contains(&object.state())
+    let is_switched_on = object.event_handler_enabled || object.event_handler_line > 0;
+    is_switched_on && object.state_type == StateType::Hard && rules.on.contains(&object.state())
 }

@@ -249,3 +249,13 @@ fn after_an_unknown_outcome_nothing_more_is_tried() {
     let (ending, _) = run([Attempt::Unknown(text("cut"))], [State::Ok]);
     assert_eq!(ending.outcome, RepairOutcome::Healed);
 }
+
+#[test]
+fn what_no_gate_says_it_has_run_has_not_healed_anything() {
+    for state in [State::Ok, State::Critical, State::Unknown] {
+        let (ending, asked) = run([Attempt::NoAnswer(text("cut"))], [state]);
+        let said = format!("cut; its check is {state}: the check's line");
+        assert_eq!((ending.outcome, ending.text), (RepairOutcome::Unknown, said));
+        assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check"]);
+    }
+}
