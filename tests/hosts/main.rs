@@ -77,7 +77,7 @@ impl Host {
     /// What the gate says is in the way; empty if nothing is.
     fn ready(&self) -> String {
         let answer = self.0.root(&format!("{SSH} 'ready x'"));
-        let line = String::from_utf8(answer.stdout).unwrap();
+        let line = String::from_utf8(answer.stdout).unwrap().trim().to_owned();
         let answer: serde_json::Value =
             serde_json::from_str(line.strip_prefix("SHN1 ").unwrap_or_else(|| panic!("{line}")))
                 .unwrap();
