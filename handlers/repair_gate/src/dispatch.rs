@@ -40,7 +40,7 @@ pub(crate) fn main(argv: &[OsString]) -> Output {
 
 fn sudoers_file(args: &GateArgs, user: &str) -> Result<String, Rejection> {
     let repairs = config_file::load(&args.config)?;
-    sudoers::file(&repairs, user, &gate_path()?, sudo::requires_terminal(user))
+    sudoers::file(&repairs, user, &gate_path()?, sudo::requires_terminal(user)?)
 }
 
 fn answered(answer: &GateAnswer) -> Output {

@@ -67,14 +67,15 @@ pub(crate) fn warning(user: &str, account: &str) -> Option<String> {
 
 /// Whether sudo wants a terminal from `user`, which a forced command has not. Only root can list
 /// the options of another account.
-pub(crate) fn requires_terminal(user: &str) -> bool {
+pub(crate) fn requires_terminal(user: &str) -> Result<bool, Rejection> {
     if !host::is_root() {
-        return false;
+        return Ok(false);
     }
-    let printed = list(Some(user)).output;
+    let ran = list(Some(user));
+    answered(&ran, "whether sudo wants a terminal")?;
     // Where root, too, needs a terminal, that is all the answer.
-    printed.iter().any(|line| line.contains("you must have a tty"))
-        || SudoOptions::read(&printed).general.iter().any(|option| option == "requiretty")
+    Ok(ran.output.iter().any(|line| line.contains("you must have a tty"))
+        || SudoOptions::read(&ran.output).general.iter().any(|option| option == "requiretty"))
 }
 
 fn list(user: Option<&str>) -> ExecutedCommand {
