@@ -116,11 +116,12 @@ fn debs_take_over_nobody_and_follow_no_link() {
     assert_eq!(machine.must(entry), before);
     machine.must("userdel --remove repair; apt-get purge --yes repair-gate");
 
-    // Nagios' user had the directory to itself once, and planted links in it.
+    // Nagios' user had the directories to itself once, and planted links in one of them.
     machine.must(
-        "install -d -o nagios /var/lib/nagios-selfheal && cd /var/lib/nagios-selfheal && for link \
-         in /etc=ledger /srv=gate \
-         /mnt=home; do runuser -u nagios -- ln -s ${link%=*} ${link#*=}; done",
+        "install -d -o nagios /etc/nagios-selfheal /var/lib/nagios-selfheal
+        cd /var/lib/nagios-selfheal && for link in /etc=ledger /srv=gate /mnt=home; do
+            runuser -u nagios -- ln -s ${link%=*} ${link#*=}
+        done",
     );
     let strangers = "stat --format '%U:%G %a %n' /etc /srv /mnt && ls -A /srv /mnt";
     let before = machine.must(strangers);
@@ -130,6 +131,7 @@ fn debs_take_over_nobody_and_follow_no_link() {
             "{without}dpkg --install /parts/nagios-selfheal_*.deb /parts/repair-gate_*.deb"
         ));
         assert_eq!(machine.must(strangers), before);
+        assert_eq!(machine.must("ls -A /etc/nagios-selfheal"), "");
     }
     assert!(
         machine.must("getent shadow repair").starts_with("repair:*:"),
