@@ -239,6 +239,11 @@ fn an_upgrade_never_asks_about_nor_loses_configuration() {
 }
 
 #[test]
+fn a_new_installation_keeps_what_a_removal_left() {
+    with_lifecycle(|life| life.keeps_configuration_of_a_removed_package());
+}
+
+#[test]
 fn a_first_installation_keeps_what_is_there() {
     with_lifecycle(|life| life.installs_beside_configuration());
 }

@@ -64,6 +64,19 @@ impl Lifecycle<'_> {
         }
     }
 
+    /// So does what was written before a removal, when the next version is installed.
+    pub fn keeps_configuration_of_a_removed_package(&self) {
+        for command in [self.old, WRITERS[1].1, self.remove] {
+            self.machine.must(command);
+        }
+        let written = configuration(self.machine);
+        assert!(written.contains("policy.json") && written.contains("repairs.json"), "{written}");
+        for command in [self.new, self.remove, self.newer] {
+            let told = self.machine.must(command);
+            assert_eq!(configuration(self.machine), written, "{command}: {told}");
+        }
+    }
+
     /// What is there before the first installation stays as well.
     pub fn installs_beside_configuration(&self) {
         self.machine.must(
