@@ -176,6 +176,17 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the file is damaged, and can only be replaced.
+    pub fn is_damage(&self) -> bool {
+        let code = match self {
+            Error::Store { why, .. } => why.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    }
+}
+
 /// The next step, when SQLite cannot use the file.
 fn of_store(code: Option<ErrorCode>) -> &'static str {
     match code {

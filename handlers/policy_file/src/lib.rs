@@ -70,6 +70,14 @@ pub enum BadPolicy {
     },
 }
 
+impl BadPolicy {
+    /// Whether the text may be right, but its owner or mode lets others change it.
+    pub fn is_about_its_owner(&self) -> bool {
+        use BadPolicy::{Owner, WritableByAll, WritableByGroup};
+        matches!(self, WritableByAll(_) | WritableByGroup(_) | Owner { .. })
+    }
+}
+
 /// Reads and checks a policy file.
 pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     let unreadable = |why| BadPolicy::Unreadable { path: path.to_owned(), why };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 use plugin_kit::Problem;
 
+use crate::context::DEFAULT_POLICY;
 use crate::doctor::args::DoctorArgs;
 use crate::explain::args::ExplainArgs;
 use crate::history::args::HistoryArgs;
@@ -37,7 +38,7 @@ pub struct RepairctlArgs {
         long,
         global = true,
         value_name = "FILE",
-        default_value = "/etc/nagios-selfheal/policy.json"
+        default_value = DEFAULT_POLICY
     )]
     pub policy: PathBuf,
     /// What to do.

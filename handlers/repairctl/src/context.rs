@@ -10,6 +10,9 @@ use plugin_kit::Problem;
 use policy_file::{BadPolicy, Config};
 use privsep::{Account, Role};
 
+/// The policy that is used unless another one is named.
+pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
+
 /// Why the policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusablePolicy {

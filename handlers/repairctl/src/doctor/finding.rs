@@ -7,7 +7,8 @@ use rustix::termios::tcgetwinsize;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fix::{Fix, FixContext};
+use super::advice::FixContext;
+use super::fix::Fix;
 use crate::ui::tone::Tone;
 
 /// The verdict of a check.

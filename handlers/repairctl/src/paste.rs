@@ -1,0 +1,114 @@
+//! Commands that an admin can paste: complete, for a named account on a named machine, with each
+//! word quoted for a shell.
+
+use std::fmt;
+use std::path::Path;
+
+use privsep::quoted;
+
+use crate::context::{Context, DEFAULT_POLICY};
+
+/// A command line, and where it is to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paste {
+    /// The host, quoted; absent for this server.
+    host: Option<String>,
+    account: &'static str,
+    line: String,
+}
+
+impl Paste {
+    /// A command for root on this server.
+    pub fn here(line: impl Into<String>) -> Paste {
+        Paste { host: None, account: "root", line: line.into() }
+    }
+
+    /// A command for root on `host`, whose name is quoted already.
+    pub fn on(host: &str, line: impl Into<String>) -> Paste {
+        Paste { host: Some(host.to_owned()), ..Paste::here(line) }
+    }
+
+    /// A command that logs in elsewhere as the admin, who has the keys for that and may use sudo.
+    pub fn as_yourself(line: impl Into<String>) -> Paste {
+        Paste { account: "yourself", ..Paste::here(line) }
+    }
+}
+
+impl fmt::Display for Paste {
+    /// `on web1, as root: COMMAND`. The command ends the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = &self.host {
+            write!(f, "on {host}, ")?;
+        }
+        write!(f, "as {}: {}", self.account, self.line)
+    }
+}
+
+/// Returns the command line of this program with `words`, for the policy in use.
+pub fn repairctl(context: &Context, words: &str) -> String {
+    let mut line = program();
+    if context.policy != Path::new(DEFAULT_POLICY) {
+        line.push_str(&format!(" --policy {}", absolute(&context.policy)));
+    }
+    line.push(' ');
+    line.push_str(words);
+    line
+}
+
+/// Returns the same for a command that reads Nagios' main configuration, where one was named.
+pub fn repairctl_with_nagios(context: &Context, words: &str) -> String {
+    let line = repairctl(context, words);
+    match &context.nagios_cfg {
+        Some(file) => format!("{line} --nagios-cfg {}", absolute(file)),
+        None => line,
+    }
+}
+
+/// Quotes a path.
+pub fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+/// Quotes a path that is true in every directory.
+fn absolute(relative: &Path) -> String {
+    path(&std::path::absolute(relative).unwrap_or_else(|_| relative.to_owned()))
+}
+
+/// Where sudo(8) and root's shells look for programs.
+const PATH: [&str; 6] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// Returns the name of this program, with its directory unless every root has that in PATH.
+fn program() -> String {
+    let Ok(us) = std::env::current_exe() else { return "repairctl".into() };
+    let is_known = us.parent().is_some_and(|parent| PATH.iter().any(|known| parent == *known));
+    match us.file_name() {
+        Some(name) if is_known => path(Path::new(name)),
+        _ => path(&us),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use privsep::Role;
+
+    use super::*;
+
+    #[test]
+    fn completes_and_quotes_every_command() {
+        let usual = Context::new(DEFAULT_POLICY.into(), None, Role::Started);
+        let line = repairctl(&usual, "trust web1");
+        // The test program stands in for repairctl, outside of PATH.
+        assert!(line.starts_with('/') && line.ends_with(" trust web1"), "{line}");
+        assert!(!line.contains("--policy"), "{line}");
+        let other =
+            Context::new("/a b/policy.json".into(), Some("/c'd/n.cfg".into()), Role::Started);
+        let line = repairctl_with_nagios(&other, "doctor");
+        assert!(
+            line.ends_with(" --policy '/a b/policy.json' doctor --nagios-cfg '/c'\\''d/n.cfg'"),
+            "{line}"
+        );
+        assert_eq!(Paste::on("web1", "id").to_string(), "on web1, as root: id");
+        assert_eq!(Paste::as_yourself("sudo id").to_string(), "as yourself: sudo id");
+    }
+}
