@@ -86,6 +86,7 @@ impl RepairctlCommand {
             RepairctlCommand::Init(words) => words.nagios_cfg.as_ref(),
             RepairctlCommand::Trust(words) => words.nagios_cfg.as_ref(),
             RepairctlCommand::Doctor(words) => words.nagios_cfg.as_ref(),
+            RepairctlCommand::Pause(words) => words.nagios_cfg.as_ref(),
             _ => None,
         }
     }
