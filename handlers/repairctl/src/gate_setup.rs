@@ -14,6 +14,9 @@ pub const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 /// Where the gate keeps its records on the host; its account's own, mode 700.
 pub const GATE_STATE: &str = "/var/lib/nagios-selfheal/gate";
 
+/// What may be run on the host.
+pub const REPAIRS: &str = "/etc/nagios-selfheal/repairs.json";
+
 /// The file that stops all repairs on the host while it is there.
 pub const HOLD: &str = "/etc/nagios-selfheal/hold";
 

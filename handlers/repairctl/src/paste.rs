@@ -46,7 +46,7 @@ impl fmt::Display for Paste {
 
 /// Returns the command line of this program with `words`, for the policy in use.
 pub fn repairctl(context: &Context, words: &str) -> String {
-    let mut line = program();
+    let mut line = program("repairctl");
     if context.policy != Path::new(DEFAULT_POLICY) {
         line.push_str(&format!(" --policy {}", absolute(&context.policy)));
     }
@@ -78,14 +78,12 @@ fn absolute(relative: &Path) -> String {
 const PATH: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Returns the name of this program, with its directory unless every root has that in PATH.
-fn program() -> String {
-    let Ok(us) = std::env::current_exe() else { return "repairctl".into() };
-    let is_known = us.parent().is_some_and(|parent| PATH.iter().any(|known| parent == *known));
-    match us.file_name() {
-        Some(name) if is_known => path(Path::new(name)),
-        _ => path(&us),
-    }
+/// Returns the name of a program beside this one, with its directory unless every root has that in
+/// PATH.
+pub fn program(name: &str) -> String {
+    let us = std::env::current_exe().unwrap_or_default();
+    let is_known = us.parent().is_none_or(|parent| PATH.iter().any(|known| parent == *known));
+    if is_known { name.to_owned() } else { path(&us.with_file_name(name)) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use plugin_kit::{Problem, clean};
 
+use super::merge::MergeError;
 use crate::gate_setup::GATE;
 
 /// Why `init` stops. Everything it made before stays.
@@ -46,12 +47,19 @@ pub enum InitError {
     /// The gate on this server could not be read.
     #[error("{path}: {why}")]
     ReadGate { path: PathBuf, why: io::Error },
-    /// The user's name or the address could pass for something else on a command line.
+    /// The name could pass for something else on a command line.
     #[error(
-        "'{}@{}' cannot be logged in to: that is not an account and an address",
-        clean(.user), clean(.address)
+        "ssh takes no host named '{}': give the name that you type after ssh, with --address; \
+         nothing was done there",
+        clean(.0)
     )]
-    BadLogin { user: String, address: String },
+    BadTarget(String),
+    /// The user's name could pass for something else on a command line.
+    #[error("--sudo-user: '{}' is not the name of an account; nothing was done there", clean(.0))]
+    BadLogin(String),
+    /// Repairs cannot be added to a file.
+    #[error("{place}: {why}; nothing was added there")]
+    Merge { place: String, why: MergeError },
     /// The ssh program could not be run.
     #[error("ssh: {0}")]
     Ssh(io::Error),
