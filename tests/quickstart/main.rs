@@ -7,6 +7,11 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod host_mistakes;
+mod mistake;
+mod printed;
+mod second_repair;
+mod server_mistakes;
 mod turns;
 
 use std::fs;
@@ -21,6 +26,7 @@ install -D -m 755 -t /usr/libexec/nagios-selfheal /parts/repair_worker /parts/re
 install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http
 install -d /usr/share/nagios-selfheal
 cp -a /parts/nagios-config /usr/share/nagios-selfheal/
+install -m 644 -t /usr/lib/systemd/system /parts/systemd/repairctl-sweep.*
 ";
 
 /// Both show this machine, which may have had the programs before.
@@ -35,7 +41,9 @@ pub fn boot() -> Site {
     for program in ["handle_repair", "repairctl", "repair_worker", "repair_gate", "check_http"] {
         fs::copy(place.program(program), parts.join(program)).unwrap();
     }
-    run(Command::new("cp").arg("-a").arg(shipped("nagios-config")).arg(&parts));
+    for directory in ["nagios-config", "packaging/systemd", "packaging/cron/repairctl-sweep"] {
+        run(Command::new("cp").arg("-a").arg(shipped(directory)).arg(&parts));
+    }
     Site::boot(
         place,
         &Plan {

@@ -20,6 +20,10 @@ pub const REPAIRS: &str = "/etc/nagios-selfheal/repairs.json";
 /// The file that stops all repairs on the host while it is there.
 pub const HOLD: &str = "/etc/nagios-selfheal/hold";
 
+/// The command that gives the host new host keys. The service is `ssh` on Debian.
+pub const NEW_HOST_KEYS: &str = "rm -f /etc/ssh/ssh_host_*_key* && ssh-keygen -A && \
+                                 { systemctl restart sshd || systemctl restart ssh; }";
+
 /// The command that makes the sudoers file of repairs.json on the host, whole or not at all.
 pub fn renew_sudoers() -> String {
     let file = "/etc/sudoers.d/nagios-selfheal";

@@ -218,7 +218,10 @@ impl FixContext<'_> {
             TrustUnlessConfigured => {
                 Advice::then("unless ssh_config names another source of host keys", trust())
             }
-            NewHostKey => Advice::then("give it a new host key, then", trust()),
+            NewHostKey => Advice::then(
+                format!("give it new host keys, there `{}`; then", gate_setup::NEW_HOST_KEYS),
+                trust(),
+            ),
             CorrectAddress => format!(
                 "correct its address in Nagios, or give hosts.{host}.address in the policy; look \
                  after name resolution here"

@@ -22,7 +22,6 @@ say "account repair, and its directories"
 # THE_GATE
 # What may be run here, and it is all that can be.
 # THE_REPAIRS
-/usr/libexec/nagios-selfheal/repair_gate check
 
 # Exactly those commands, for exactly that account. Run this again after every change of repairs.json.
 helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
@@ -35,7 +34,7 @@ mv $helper.new $helper
 say "$helper"
 fi
 $helper
-visudo -cq
+checked=$(visudo -c 2>&1) || { echo "$checked" >&2; exit 1; }
 
 # The Nagios server's key, which opens nothing but the gate.
 home=$(getent passwd repair | cut -d: -f6)
