@@ -239,7 +239,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         name: "the host's key is revoked",
         fixes: &["NewHostKey"],
         on: On::Server,
-        plant: "cp -p /etc/nagios-selfheal/known_hosts /root; sed -i 's/^/@revoked /' /etc/nagios-selfheal/known_hosts",
+        plant: "cp -p /etc/nagios-selfheal/known_hosts /root; sed 's,^,@revoked ,' /root/known_hosts >> /etc/nagios-selfheal/known_hosts",
         check: "known host",
         text: "is revoked by",
         fix: "give it new host keys, there `rm -f /etc/ssh/ssh_host_",

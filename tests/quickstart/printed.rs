@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Machine, Site, until};
+use e2e::{Machine, Site};
 
 /// A finding of doctor as it is printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +87,10 @@ impl Command {
     }
 }
 
-/// Waits until doctor does not find this any more: a daemon that was started needs a moment.
+/// Waits until doctor finds nothing wrong with what this is about any more: a daemon that was started needs a moment.
 pub fn is_gone(site: &Site, options: &str, finding: &Printed) -> bool {
     let same = |found: &Printed| {
-        (&found.about, &found.check, &found.fix) == (&finding.about, &finding.check, &finding.fix)
+        found.verdict != "ok" && (&found.about, &found.check) == (&finding.about, &finding.check)
     };
     e2e::within(Duration::from_secs(20), || {
         (!doctor(&site.server, options).1.iter().any(same)).then_some(())
@@ -98,12 +98,13 @@ pub fn is_gone(site: &Site, options: &str, finding: &Printed) -> bool {
     .is_some()
 }
 
-/// Waits until all is well again.
-pub fn is_well(site: &Site) {
+/// Waits until all is well again, and returns what is not.
+pub fn unwell(site: &Site) -> Vec<Printed> {
     let mut last = Vec::new();
-    until("doctor without a finding", Duration::from_secs(60), || {
+    e2e::within(Duration::from_secs(20), || {
         let (_, findings) = doctor(&site.server, "");
         last = findings.into_iter().filter(|found| found.verdict != "ok").collect();
         last.is_empty().then_some(())
     });
+    last
 }

@@ -310,7 +310,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         name: "the ledger is damaged",
         fixes: &["SetLedgerAside"],
         on: On::Server,
-        plant: "repairctl pause --reason x; repairctl resume; cp -a /var/lib/nagios-selfheal/ledger /root/ledger; for file in /var/lib/nagios-selfheal/ledger/ledger.sqlite; do yes damaged | head -c 8192 > $file; done; rm -f /var/lib/nagios-selfheal/ledger/ledger.sqlite-*",
+        plant: "repairctl pause --reason x; repairctl resume; cp -a /var/lib/nagios-selfheal/ledger /root/ledger; yes damaged | dd bs=1 seek=100 count=3000 iflag=fullblock conv=notrunc status=none of=/var/lib/nagios-selfheal/ledger/ledger.sqlite; rm -f /var/lib/nagios-selfheal/ledger/ledger.sqlite-*",
         check: "ledger",
         text: "cannot be used",
         fix: "put a copy of it back, or begin with an empty history, as root: mv",

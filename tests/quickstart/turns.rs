@@ -8,7 +8,7 @@ use e2e::shipped;
 use crate::boot;
 use crate::host_mistakes::ON_THE_HOST;
 use crate::mistake::{Deed, Mistake};
-use crate::printed::{Printed, command, doctor, is_gone, is_well};
+use crate::printed::{Printed, command, doctor, is_gone, unwell};
 use crate::server_mistakes::ON_THE_SERVER;
 
 /// Fixes that no mistake of this test provokes, and why.
@@ -56,12 +56,12 @@ fn doctor_names_every_mistake_and_its_fix_works() {
     let site = boot();
     site.follow_readme();
     site.web1.must("systemctl start apache2");
-    is_well(&site);
+    assert_eq!(unwell(&site), []);
     let mut missed = Vec::new();
     for mistake in all() {
         println!("{}", mistake.name);
         missed.extend(mistake.is_fixed(&site).err());
-        is_well(&site);
+        assert_eq!(unwell(&site), [], "after '{}'; {missed:#?}", mistake.name);
     }
     assert!(missed.is_empty(), "{}", missed.join("\n\n"));
     let pasted = all().filter(|mistake| !matches!(mistake.deed, Deed::Words(..))).count();
