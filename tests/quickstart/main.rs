@@ -7,6 +7,9 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod configuration_mistakes;
+mod errors;
+mod errors_table;
 mod host_mistakes;
 mod mistake;
 mod printed;

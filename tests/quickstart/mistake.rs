@@ -80,10 +80,10 @@ impl Mistake {
 
 /// Pastes the command, and whatever that tells to do first.
 fn paste(command: &Command, site: &Site) -> String {
-    let (done, mut screen) = command.paste(site);
+    let (done, mut screen) = command.paste(site, &site.server);
     if let Some(next) = next_command(&screen).filter(|_| !done) {
-        screen.push_str(&next.paste(site).1);
-        screen.push_str(&command.paste(site).1);
+        screen.push_str(&next.paste(site, &site.server).1);
+        screen.push_str(&command.paste(site, &site.server).1);
     }
     screen
 }

@@ -47,21 +47,49 @@ pub fn doctor(server: &Machine, options: &str) -> (i32, Vec<Printed>) {
 /// A command in a text for people, and where it says it is to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    pub on_web1: bool,
-    /// As whoever may use sudo, with their own keys, and not as root.
-    pub as_yourself: bool,
+    pub account: Account,
+    pub place: Place,
     pub line: String,
 }
 
-/// Returns the command at the end of a line; nothing for words alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    Root,
+    /// Whoever may use sudo, with their own keys.
+    Yourself,
+    Nagios,
+}
+
+/// The machine that a text names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Web1,
+    /// Where the text was printed.
+    Here,
+}
+
+/// How a text names an account in front of a command.
+const ACCOUNTS: [(&str, Account); 4] = [
+    ("as root: ", Account::Root),
+    ("as root here: ", Account::Root),
+    ("as yourself: ", Account::Yourself),
+    ("as the user Nagios runs as: ", Account::Nagios),
+];
+
+/// Returns the command in a line: in backticks, or else at the end of the line, which may be a text
+/// in quotes. Nothing for words alone.
 pub fn command(line: &str) -> Option<Command> {
-    let after = |mark: &str| line.rsplit_once(mark);
-    let (before, line, as_yourself) = match (after("as root: "), after("as yourself: ")) {
-        (_, Some((before, line))) => (before, line, true),
-        (Some((before, line)), None) => (before, line, false),
-        (None, None) => return None,
+    let found = ACCOUNTS.into_iter().filter_map(|(mark, account)| {
+        let (before, rest) = line.split_once(mark)?;
+        Some((before, rest, account))
+    });
+    let (before, rest, account) = found.max_by_key(|(before, ..)| before.len())?;
+    let line = match rest.strip_prefix('`') {
+        Some(rest) => rest.split('`').next().unwrap_or_default(),
+        None => rest.trim_end().trim_end_matches(['"', '}']),
     };
-    Some(Command { on_web1: before.ends_with("on web1, "), as_yourself, line: line.to_owned() })
+    let place = if before.ends_with("on web1, ") { Place::Web1 } else { Place::Here };
+    Some(Command { account, place, line: line.to_owned() })
 }
 
 /// Returns the command of the first line that has one, or that ends with what the gate's own texts
@@ -70,20 +98,25 @@ pub fn next_command(screen: &str) -> Option<Command> {
     let of_gate = |line: &str| {
         let (_, found) = line.rsplit_once(": ")?;
         let is_one = ["chown ", "chmod "].iter().any(|word| found.starts_with(word));
-        is_one.then(|| Command { on_web1: true, as_yourself: false, line: found.to_owned() })
+        let line = found.to_owned();
+        is_one.then_some(Command { account: Account::Root, place: Place::Web1, line })
     };
     screen.lines().map(str::trim_end).find_map(|line| command(line).or_else(|| of_gate(line)))
 }
 
 impl Command {
     /// Pastes it at a terminal, and returns what that showed. Every question is answered with yes.
-    pub fn paste(&self, site: &Site) -> (bool, String) {
-        let machine = if self.on_web1 { &site.web1 } else { &site.server };
-        if self.as_yourself {
-            return machine.typed(&self.line);
-        }
+    pub fn paste(&self, site: &Site, here: &Machine) -> (bool, String) {
+        let machine = match self.place {
+            Place::Web1 => &site.web1,
+            Place::Here => here,
+        };
         machine.must(&format!("cat > /tmp/pasted <<'END_OF_PASTED'\n{}\nEND_OF_PASTED", self.line));
-        machine.typed("sudo --login bash /tmp/pasted")
+        machine.typed(match self.account {
+            Account::Root => "sudo --login bash /tmp/pasted",
+            Account::Yourself => "bash /tmp/pasted",
+            Account::Nagios => "sudo runuser -u nagios -- bash /tmp/pasted",
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use e2e::shipped;
 
 use crate::boot;
+use crate::configuration_mistakes::IN_THE_CONFIGURATION;
 use crate::host_mistakes::ON_THE_HOST;
 use crate::mistake::{Deed, Mistake};
 use crate::printed::{Printed, command, doctor, is_gone, unwell};
@@ -36,7 +37,7 @@ fn variants() -> BTreeSet<String> {
 }
 
 fn all() -> impl Iterator<Item = &'static Mistake> {
-    ON_THE_SERVER.iter().chain(ON_THE_HOST)
+    IN_THE_CONFIGURATION.iter().chain(ON_THE_SERVER).chain(ON_THE_HOST)
 }
 
 /// A new fix needs a mistake that provokes it.
@@ -88,7 +89,7 @@ fn doctor_names_the_options_that_it_needs() {
     let done = site.server.root("runuser -u admin -- repairctl doctor --nagios-user nagios");
     let shown = String::from_utf8_lossy(&done.stdout).into_owned();
     let line = shown.lines().find(|line| line.contains("fix: as root: ")).unwrap();
-    let (done, screen) = command(line).unwrap().paste(&site);
+    let (done, screen) = command(line).unwrap().paste(&site, &site.server);
     assert!(done && !screen.contains("but Nagios runs as"), "{screen}");
     // A host that nobody knows.
     let unknown = found(doctor(&site.server, "web9").1, "host");

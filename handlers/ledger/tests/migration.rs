@@ -295,5 +295,5 @@ fn newer_schemas_name_the_copy_to_go_back_to() {
     assert!(refused().ends_with("upgrade the package"), "{}", refused());
     let copy = place.path().with_added_extension("schema-2");
     fs::write(&copy, "").unwrap();
-    assert!(refused().contains(&format!("mv {} ", copy.display())), "{}", refused());
+    assert!(refused().contains(&format!("mv '{}' ", copy.display())), "{}", refused());
 }

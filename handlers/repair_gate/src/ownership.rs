@@ -104,11 +104,16 @@ fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, UnusablePath> 
     Ok(Some(file))
 }
 
+/// Quotes a path for the shell that a fix is pasted into.
+pub(crate) fn shell_word(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
 fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), UnusablePath> {
     if !owners.contains(&found.uid()) {
         let whose = if owners == [0] { "root" } else { "root or the gate's account" };
-        let (uid, name) = (found.uid(), path.display());
-        return refuse(path, format!("belongs to uid {uid}, not to {whose}: chown root '{name}'"));
+        let (uid, name) = (found.uid(), shell_word(path));
+        return refuse(path, format!("belongs to uid {uid}, not to {whose}: chown root {name}"));
     }
     if found.mode() & 0o022 != 0 {
         // A directory that is everybody's on purpose, as /tmp, must stay so.
@@ -116,7 +121,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
         let fix = if shared {
             "keep what the gate needs elsewhere".into()
         } else {
-            format!("chmod go-w '{}'", path.display())
+            format!("chmod go-w {}", shell_word(path))
         };
         let mode = found.mode() & 0o7777;
         return refuse(path, format!("can be written by others (mode {mode:04o}): {fix}"));

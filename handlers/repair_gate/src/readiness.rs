@@ -4,12 +4,14 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use crate::answer::GateAnswer;
 use crate::args::GateArgs;
 use crate::context::{account, find, gate_path, now};
 use crate::durations::TimeLimit;
 use crate::host::LocalHost;
+use crate::ownership::shell_word;
 use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
 use crate::store::RecordStore;
@@ -25,7 +27,7 @@ pub(crate) fn ready(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection
     for (argv, limit) in repair.commands() {
         check_program(argv)?;
         if let Some(account) = account(repair, &host) {
-            check_sudo(argv, account, limit)?;
+            check_sudo(argv, account, limit, &args.config)?;
         }
     }
     maintenance::check(&args.config)?;
@@ -46,7 +48,12 @@ fn check_program(argv: &[String]) -> Result<(), Rejection> {
 }
 
 /// sudo(8), `-l` with a command: exit 0 if it is permitted as it stands, and nothing is run.
-fn check_sudo(argv: &[String], account: &str, limit: TimeLimit) -> Result<(), Rejection> {
+fn check_sudo(
+    argv: &[String],
+    account: &str,
+    limit: TimeLimit,
+    config: &Path,
+) -> Result<(), Rejection> {
     let mut list = ["/usr/bin/sudo", "-n", "-l", "-u", account, "--"].map(str::to_owned).to_vec();
     list.extend(limit.command_line(&gate_path()?, argv));
     let ran = run::run(&list, None, TimeLimit::DIAGNOSIS, None);
@@ -63,8 +70,18 @@ fn check_sudo(argv: &[String], account: &str, limit: TimeLimit) -> Result<(), Re
     let printed = ran.output.iter().find(|line| !line.trim().is_empty());
     let printed = printed.map_or(String::new(), |line| format!(" ({line})"));
     Err(RejectionReason::Config.because(format!(
-        "sudo does not let this account run '{command}' as {account}{printed}; as root here: \
-         repair_gate sudoers > /etc/sudoers.d/nagios-selfheal && chmod 440 \
-         /etc/sudoers.d/nagios-selfheal && visudo -c"
+        "sudo does not let this account run '{command}' as {account}{printed}; as root here: {}",
+        renew_sudoers(&gate_path()?, config)
     )))
+}
+
+/// Returns the command that makes the sudoers file, whole or not at all: sudo(8) reads no file with
+/// a dot in its name.
+fn renew_sudoers(gate: &str, config: &Path) -> String {
+    let (gate, config) = (shell_word(gate.as_ref()), shell_word(config));
+    let file = "/etc/sudoers.d/nagios-selfheal";
+    format!(
+        "(umask 226 && {gate} --config {config} sudoers > {file}.new && visudo -cqf {file}.new && \
+         mv -f {file}.new {file})"
+    )
 }

@@ -6,8 +6,6 @@ use std::path::Path;
 
 use privsep::quoted;
 
-use crate::context::{Context, DEFAULT_POLICY};
-
 /// A command line, and where it is to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paste {
@@ -44,24 +42,11 @@ impl fmt::Display for Paste {
     }
 }
 
-/// Returns the command line of this program with `words`, for the policy in use.
-pub fn repairctl(context: &Context, words: &str) -> String {
-    let mut line = program("repairctl");
-    if context.policy != Path::new(DEFAULT_POLICY) {
-        line.push_str(&format!(" --policy {}", absolute(&context.policy)));
-    }
-    line.push(' ');
-    line.push_str(words);
-    line
-}
-
-/// Returns the same for a command that reads Nagios' main configuration, where one was named.
-pub fn repairctl_with_nagios(context: &Context, words: &str) -> String {
-    let line = repairctl(context, words);
-    match &context.nagios_cfg {
-        Some(file) => format!("{line} --nagios-cfg {}", absolute(file)),
-        None => line,
-    }
+/// Returns this very command, for an admin who has called it without sudo.
+pub fn with_sudo() -> Paste {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    let words: Vec<String> = [program("repairctl")].into_iter().chain(words).collect();
+    Paste::as_yourself(format!("sudo {}", words.join(" ")))
 }
 
 /// Quotes a path.
@@ -70,7 +55,7 @@ pub fn path(path: &Path) -> String {
 }
 
 /// Quotes a path that is true in every directory.
-fn absolute(relative: &Path) -> String {
+pub fn absolute(relative: &Path) -> String {
     path(&std::path::absolute(relative).unwrap_or_else(|_| relative.to_owned()))
 }
 
@@ -88,25 +73,15 @@ pub fn program(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use privsep::Role;
-
     use super::*;
 
     #[test]
-    fn completes_and_quotes_every_command() {
-        let usual = Context::new(DEFAULT_POLICY.into(), None, Role::Started);
-        let line = repairctl(&usual, "trust web1");
-        // The test program stands in for repairctl, outside of PATH.
-        assert!(line.starts_with('/') && line.ends_with(" trust web1"), "{line}");
-        assert!(!line.contains("--policy"), "{line}");
-        let other =
-            Context::new("/a b/policy.json".into(), Some("/c'd/n.cfg".into()), Role::Started);
-        let line = repairctl_with_nagios(&other, "doctor");
-        assert!(
-            line.ends_with(" --policy '/a b/policy.json' doctor --nagios-cfg '/c'\\''d/n.cfg'"),
-            "{line}"
-        );
+    fn names_machine_and_account() {
         assert_eq!(Paste::on("web1", "id").to_string(), "on web1, as root: id");
+        assert_eq!(Paste::here("id").to_string(), "as root: id");
         assert_eq!(Paste::as_yourself("sudo id").to_string(), "as yourself: sudo id");
+        // The test program stands in for repairctl, outside of PATH.
+        assert!(program("repairctl").starts_with('/'));
+        assert_eq!(absolute(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }
 }

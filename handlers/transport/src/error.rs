@@ -119,7 +119,7 @@ pub enum Error {
     #[error("private key {file} cannot be read: {why}; nothing was run")]
     KeyFileUnreadable { file: PathBuf, why: String },
     /// The private key, or its passphrase, belongs to another account or may be read by others.
-    #[error("{file} {why}: nothing was run")]
+    #[error("{file} {why}; `repairctl doctor` as root names the fix; nothing was run")]
     KeyFileOpen { file: PathBuf, why: String },
     /// The private key is not one that can be used.
     #[error("private key {file} cannot be used: {why}; nothing was run")]

@@ -11,7 +11,7 @@ use safe_file::Directory;
 use super::fix::{Advice, CRON_EXAMPLE, CRON_FILE, Fix, HostFix, SWEEP_TIMER, ServerFix, SiteFile};
 use crate::context::Context;
 use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
-use crate::paste::{Paste, path, repairctl, repairctl_with_nagios};
+use crate::paste::{Paste, path};
 
 /// What the half that prints a fix has read itself.
 pub struct FixContext<'a> {
@@ -39,7 +39,7 @@ impl FixContext<'_> {
         let site = self.site;
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         let policy = &absolute(&site.policy);
-        let ours = |words: &str| Paste::here(repairctl_with_nagios(site, words));
+        let ours = |words: &str| Paste::here(site.repairctl_with_nagios(words));
         match fix {
             RunAsRoot => ours(&format!("doctor --nagios-user {user}")).into(),
             Init => ours("init").into(),
@@ -104,7 +104,7 @@ impl FixContext<'_> {
             EnableSweep => Paste::here(format!("systemctl enable --now {SWEEP_TIMER}")).into(),
             AddSweepTimer => format!(
                 "install the package nagios-selfheal, or let cron run as {user}: {}",
-                repairctl(site, "sweep")
+                site.repairctl("sweep")
             )
             .into(),
             AddSweepJob => Paste::here(format!("cp {CRON_EXAMPLE} {CRON_FILE}")).into(),
@@ -129,7 +129,7 @@ impl FixContext<'_> {
                  {directory}"
             ))
             .into(),
-            ServerFix::MigrateLedger => Paste::here(repairctl(self.site, "ledger migrate")).into(),
+            ServerFix::MigrateLedger => Paste::here(self.site.repairctl("ledger migrate")).into(),
             ServerFix::SetLedgerAside if is_roots => Advice::then(
                 "put a copy of it back, or begin with an empty history",
                 Paste::here(format!("mv {directory} {directory}.damaged && {make}")),
@@ -210,7 +210,7 @@ impl FixContext<'_> {
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let host = host.as_str();
         let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));
-        let ours = |words: &str| Paste::here(repairctl_with_nagios(self.site, words));
+        let ours = |words: &str| Paste::here(self.site.repairctl_with_nagios(words));
         let trust = || ours(&format!("trust {host}"));
         let renew = || Paste::on(host, gate_setup::renew_sudoers());
         match fix {
@@ -290,7 +290,7 @@ impl FixContext<'_> {
 
     /// The command that puts everything onto the host that is missing there.
     fn set_up(&self, host: &str) -> Paste {
-        let line = repairctl_with_nagios(self.site, &format!("init --target {host}"));
+        let line = self.site.repairctl_with_nagios(&format!("init --target {host}"));
         Paste::as_yourself(format!("sudo {line}"))
     }
 

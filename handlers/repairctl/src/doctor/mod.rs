@@ -87,10 +87,11 @@ impl Split for DoctorArgs {
 
     fn show(&self, mut checks: Checks, context: &Context, out: &mut Out) -> CommandResult {
         let account = account::trusted(self.nagios_user.as_deref(), context.nagios_cfg.as_deref())?;
-        let config = context.config().ok();
-        if let (Some((None, findings)), Some(config)) = (checks.first_mut(), config) {
-            findings.extend(sweep::check(config));
+        if let Some((None, findings)) = checks.first_mut() {
+            findings.extend(server::policy_of_root(context));
+            findings.extend(context.config().ok().and_then(sweep::check));
         }
+        let config = context.config().ok();
         let context = FixContext { account: &account, site: context, config };
         let wrong = count(&checks, DoctorVerdict::Wrong);
         let counts = (wrong, count(&checks, DoctorVerdict::Note));

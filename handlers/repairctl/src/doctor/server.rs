@@ -12,15 +12,27 @@ use engine::status_snapshot::StatusSnapshot;
 use handle_repair::handler;
 use handle_repair::worker::verify;
 use plugin_kit::program_places;
-use policy_file::{Config, HostRoute};
+use policy_file::{BadPolicy, Config, HostRoute};
 use rustix::fs::{Access, access};
 use transport::{Error, probe};
+
+use crate::context::{Context, UnusablePolicy};
 
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
 
 /// Nagios writes its status every few seconds; older than this, it does not run.
 const STATUS_AGE: Duration = Duration::from_secs(300);
+
+/// Reports a policy that Nagios' user may use and this one, root, may not.
+pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
+    match context.config() {
+        Err(UnusablePolicy::Bad(why @ BadPolicy::WritableByGroup(_))) => {
+            Some(wrong("policy", why.to_string(), ServerFix::OwnPolicy))
+        }
+        _ => None,
+    }
+}
 
 /// Checks the programs that verify, the local rungs and the worker.
 pub fn programs(config: &Config) -> Vec<DoctorFinding> {

@@ -16,7 +16,7 @@ use super::script::{self, GateSource, RepairsFile};
 use super::server::difference;
 use crate::context::Context;
 use crate::gate_setup::{self, GATE, REPAIRS};
-use crate::paste::{Paste, repairctl_with_nagios};
+use crate::paste::Paste;
 use crate::split::CommandResult;
 use crate::trust;
 use crate::ui::question;
@@ -64,7 +64,7 @@ pub fn set_up(
         return Ok(explain(why, args, host, &login, context, out));
     }
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
-    let trust = repairctl_with_nagios(context, &format!("trust {}{how}", quoted(host)));
+    let trust = context.repairctl_with_nagios(&format!("trust {}{how}", quoted(host)));
     out.line(format!(
         "\n{shown} is set up. To record its key, as your own ssh has just seen it, {}",
         Paste::here(trust)
@@ -138,10 +138,9 @@ fn explain(
     out: &mut Out,
 ) -> ToolResult {
     let (shown, by_hand) = (clean(host), Paste::as_yourself(login.by_hand()));
-    let again = |option: &str| {
-        let words = format!("init --target {}{option}", quoted(host));
-        repairctl_with_nagios(context, &words)
-    };
+    let repairs: String =
+        args.repairs.iter().map(|repair| format!(" --repair {}", quoted(repair))).collect();
+    let init = |options: &str| context.repairctl_with_nagios(&format!("init{repairs}{options}"));
     let user = args.sudo_user.as_deref().unwrap_or("your account there");
     out.line(match why {
         LoginFailure::Name => format!(
@@ -157,12 +156,15 @@ fn explain(
         LoginFailure::Denied => format!(
             "{shown} did not let you in: see whether it does, {by_hand}\n\
              If your key is in an ssh-agent, which sudo hides, {}",
-            Paste::as_yourself(format!("sudo --preserve-env=SSH_AUTH_SOCK {}", again("")))
+            Paste::as_yourself(format!(
+                "sudo --preserve-env=SSH_AUTH_SOCK {}",
+                init(&format!(" --target {}", quoted(host)))
+            ))
         ),
         LoginFailure::Sudo => format!(
             "'{user}' may not use sudo without a password on {shown}. Allow that for the time \
              being, or log in as root with --sudo-user root, or paste there what this prints, {}",
-            Paste::here(repairctl_with_nagios(context, "init"))
+            Paste::here(init(""))
         ),
         LoginFailure::Script => {
             format!(

@@ -71,10 +71,10 @@ impl Login {
         words
     }
 
-    /// What an admin types to see the same.
+    /// What an admin types to see the same, and to be asked about the host's key.
     pub fn by_hand(&self) -> String {
         let user = self.user.as_ref().map(|user| format!("-l {} ", quoted(user)));
-        format!("ssh {}{}", user.unwrap_or_default(), quoted(&self.name))
+        format!("ssh {}{} true", user.unwrap_or_default(), quoted(&self.name))
     }
 
     /// Runs a script there as root, and hands each line of its output to `line`. Standard error is
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(login.to_string(), "/usr/bin/ssh -o ConnectTimeout=20 -- web1-admin");
         let login = Login::new("web1", Some("anna")).unwrap();
         assert_eq!(login.to_string(), "/usr/bin/ssh -o ConnectTimeout=20 -l anna -- web1");
-        assert_eq!(login.by_hand(), "ssh -l anna web1");
+        assert_eq!(login.by_hand(), "ssh -l anna web1 true");
         for (name, user) in [
             ("-oProxyCommand=id", None),
             ("web1;id", None),

@@ -18,7 +18,7 @@ use privsep::{Account, quoted};
 
 use crate::context::{Context, DEFAULT_POLICY};
 use crate::gate_setup;
-use crate::paste::{self, Paste, repairctl_with_nagios};
+use crate::paste::{self, Paste};
 use crate::split::{CommandResult, Split};
 use args::InitArgs;
 use error::InitError;
@@ -152,7 +152,7 @@ fn print_next_steps(
     out.line("       use      repairable-service,generic-service");
     out.line(format!("       _REPAIR  {repair}"));
     out.line("     then restart Nagios");
-    let ours = |words: &str| Paste::here(repairctl_with_nagios(context, words));
+    let ours = |words: &str| Paste::here(context.repairctl_with_nagios(words));
     out.line(format!("  2. {}", ours(&format!("trust {host}"))));
     out.line(format!("  3. {}", ours("doctor")));
     let policy = match context.policy == Path::new(DEFAULT_POLICY) {

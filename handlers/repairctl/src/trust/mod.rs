@@ -19,7 +19,7 @@ use transport::probe::{self, ShownKey};
 use self::decision::{TrustAction, TrustOptions};
 use crate::context::Context;
 use crate::gate_setup::NEW_HOST_KEYS;
-use crate::paste::{Paste, repairctl_with_nagios};
+use crate::paste::Paste;
 use crate::split::{CommandResult, Split};
 use crate::ui::question;
 use crate::ui::tone::Tone;
@@ -187,7 +187,7 @@ fn replace(args: &TrustArgs, context: &Context, more: &str) -> Paste {
     let port = args.port.map(|port| format!(" --port {port}"));
     let options = [address, port].into_iter().flatten().collect::<String>();
     let words = format!("trust {} --replace{more}{options}", quoted(&args.host));
-    Paste::here(repairctl_with_nagios(context, &words))
+    Paste::here(context.repairctl_with_nagios(&words))
 }
 
 fn print_changed(
