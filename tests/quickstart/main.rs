@@ -26,7 +26,7 @@ use e2e::{Place, Plan, Site, quick_start, run, shipped};
 /// What `make install` puts there, on a copy of this system that has Nagios, sshd and Apache.
 const SERVER: &str = "install -D -m 755 -t /usr/bin /parts/handle_repair /parts/repairctl
 install -D -m 755 -t /usr/libexec/nagios-selfheal /parts/repair_worker /parts/repair_gate
-install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http
+install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http /parts/check_repairs
 install -d /usr/share/nagios-selfheal
 cp -a /parts/nagios-config /usr/share/nagios-selfheal/
 install -m 644 -t /usr/lib/systemd/system /parts/systemd/repairctl-sweep.*
@@ -41,7 +41,14 @@ rm -rf /home/repair /etc/nagios-selfheal /var/lib/nagios-selfheal /etc/sudoers.d
 pub fn boot() -> Site {
     let place = Place::new();
     let parts = place.directory("programs", None);
-    for program in ["handle_repair", "repairctl", "repair_worker", "repair_gate", "check_http"] {
+    for program in [
+        "handle_repair",
+        "repairctl",
+        "repair_worker",
+        "repair_gate",
+        "check_http",
+        "check_repairs",
+    ] {
         fs::copy(place.program(program), parts.join(program)).unwrap();
     }
     for directory in ["nagios-config", "packaging/systemd", "packaging/cron/repairctl-sweep"] {

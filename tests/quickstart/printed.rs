@@ -86,7 +86,7 @@ pub fn command(line: &str) -> Option<Command> {
     let (before, rest, account) = found.max_by_key(|(before, ..)| before.len())?;
     let line = match rest.strip_prefix('`') {
         Some(rest) => rest.split('`').next().unwrap_or_default(),
-        None => rest.trim_end().trim_end_matches(['"', '}']),
+        None => rest.trim_end_matches("\"}").trim_end_matches('"'),
     };
     let place = if before.ends_with("on web1, ") { Place::Web1 } else { Place::Here };
     Some(Command { account, place, line: line.to_owned() })
