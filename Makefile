@@ -86,7 +86,7 @@ test: build
 # the tests alone.
 INSTALLED = $(BINDIR):$(LIBEXECDIR):$(LIBEXECDIR)/plugins
 AS_INSTALLED = $(AS_ROOT) $(CURDIR)/packaging/as-installed $(or $(abspath $(DESTDIR)),/)
-TEST_INSTALLED ?= cfengine chain faults portable privileges replay report scale sweep watch
+TEST_INSTALLED ?= cfengine chain faults names portable privileges replay report scale sweep watch
 test-installed:
 	packaging/prerequisites test
 	SELFHEAL_PROGRAMS=$(INSTALLED) $(CARGO) test --locked --no-fail-fast -p e2e $(TEST_INSTALLED:%=--test %) \

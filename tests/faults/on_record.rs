@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use e2e::{run, until};
 use ledger::{Claim, Paused, Record, RepairOutcome, RungStart, StepKind};
-use policy::{Decision, Event, ObjectState, StateType};
+use policy::{Decision, Event, ObjectState, Policy, StateType};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -29,7 +29,13 @@ fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[DeadStep]) -> Record {
         Event::new("web1", Some("HTTP"), ObjectState::Critical, StateType::Hard, 4),
     );
     let span = Duration::from_secs(600);
-    let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span, observed: None };
+    let claim = Claim {
+        job: &job,
+        event: &event,
+        lease: span,
+        horizon: Policy::default().horizon(&event),
+        observed: None,
+    };
     let then = SystemTime::now() - ago;
     bed.monitor.write(|ledger| {
         ledger
@@ -69,13 +75,22 @@ fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
 #[test]
 fn asks_the_gate_on_record_though_the_ladder_has_changed() {
     let bed = Bed::new();
-    let record = after_a_dead_worker(
-        &bed,
-        Duration::from_secs(60),
-        &[DeadStep::Begun(1, Some("hypervisor1"))],
-    );
+    // Its deadline, 600 seconds after its beginning, has passed.
+    let steps = [DeadStep::Begun(1, Some("hypervisor1"))];
+    let record = after_a_dead_worker(&bed, Duration::from_secs(601), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
     assert!(record.text.contains("its gate cannot be asked: "), "{}", record.text);
+}
+
+#[test]
+fn a_host_whose_gate_cannot_be_asked_is_kept_until_the_deadline_of_its_rung() {
+    let mut bed = Bed::new();
+    bed.web.sshd.stop();
+    let steps = [DeadStep::Begun(1, Some("web1"))];
+    let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
+    assert_eq!(record.outcome, None, "{}", record.text);
+    let seen = bed.call(CALL);
+    assert!(seen.text.contains("has been repairing on this host"), "{}", seen.text);
 }
 
 /// The worker is killed with Nagios, Nagios is started again: all that within the second that an

@@ -98,3 +98,68 @@ fn a_problem_that_is_over_before_the_worker_has_its_turn_is_not_repaired() {
 fn a_job_that_is_older_than_the_last_ok_is_dropped_though_it_is_broken_again() {
     over_before_its_turn(&[(0, "mended by hand"), (2, "broken again")]);
 }
+
+/// Between two rungs Nagios is told something that speaks against a stronger one: the first rung
+/// waits until the status file shows it.
+fn hindered_between_rungs(command: &str, shown: &str, wanted: &str) {
+    let place = Place::new();
+    let web = WebSide::start(&place);
+    let monitor = Monitor::new(&place, &web);
+    let marks = place.directory("marks", monitor.nagios.ids());
+    let status_file = place.at("monitor/nagios/status.dat");
+    let first =
+        format!("touch {0}/first; until [ -e {0}/go ]; do sleep 0.05; done", marks.display());
+    let mut policy = monitor.default_policy(&web);
+    policy["status_file"] = json!(status_file);
+    policy["fleet"]["share"] = json!(100);
+    policy["repairs"]["httpd"]["timeout"] = json!("60s");
+    policy["repairs"]["httpd"]["ladder"] = json!([
+        {"local": ["/bin/sh", "-c", first]},
+        {"local": ["/usr/bin/touch", marks.join("stronger")]},
+    ]);
+    monitor.write_policy(&policy);
+    let nagios =
+        Nagios::start(&place, &monitor, &web, &Watch { retry_interval: 3, ..Watch::default() });
+    let lab = StatusLab { nagios, monitor, web, _place: place };
+    lab.web.apache.kill();
+    until("the first rung", LONG, || marks.join("first").exists().then_some(()));
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let hour = format!("{};{};1;0;3600;ann;migration", seconds - 1, seconds + 3600);
+    lab.command(&command.replace("HOUR", &hour));
+    until(shown, LONG, || fs::read_to_string(&status_file).ok()?.contains(shown).then_some(()));
+    fs::write(marks.join("go"), "").unwrap();
+    let record = until("the end", LONG, || {
+        lab.monitor.records().into_iter().next().filter(|record| record.ended.is_some())
+    });
+    assert_eq!(record.outcome, Some(RepairOutcome::NotHealed), "{record:?}");
+    let reason = format!("rung 2 was not taken: {wanted}");
+    assert!(record.text.contains(&reason), "{record:?}");
+    assert!(!marks.join("stronger").exists(), "the stronger rung was taken");
+}
+
+#[test]
+fn a_downtime_of_the_service_ends_the_climb() {
+    hindered_between_rungs(
+        "SCHEDULE_SVC_DOWNTIME;web1;HTTP;HOUR",
+        "scheduled_downtime_depth=1",
+        "the service is in downtime",
+    );
+}
+
+#[test]
+fn a_downtime_of_the_host_ends_the_climb() {
+    hindered_between_rungs(
+        "SCHEDULE_HOST_DOWNTIME;web1;HOUR",
+        "scheduled_downtime_depth=1",
+        "the host is in downtime",
+    );
+}
+
+#[test]
+fn an_acknowledgement_ends_the_climb() {
+    hindered_between_rungs(
+        "ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;0;0;ann;I am at it",
+        "problem_has_been_acknowledged=1",
+        "the problem is acknowledged",
+    );
+}

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use policy::{spell, unspell};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::daemon::Daemon;
@@ -27,7 +28,7 @@ pub struct Watch {
     pub retain: bool,
     /// More lines of the host's definition.
     pub host: &'static str,
-    /// More object definitions.
+    /// More object definitions, spelled: `\xF6` is a byte.
     pub more: String,
 }
 
@@ -70,7 +71,8 @@ impl Nagios {
         let port = web.apache.port;
         place.file("monitor/nagios/commands.cfg", &commands(monitor), 0o644, None);
         place.file("monitor/nagios/templates.cfg", &read_shipped("templates.cfg"), 0o644, None);
-        place.file("monitor/nagios/objects.cfg", &objects(port, watch), 0o644, None);
+        let file = place.file("monitor/nagios/objects.cfg", "", 0o644, None);
+        fs::write(file, unspell(&objects(port, watch))).expect("objects.cfg");
         let config = place.file(
             "monitor/nagios/nagios.cfg",
             &main_file(&directory, &monitor.command_file, watch),
@@ -146,7 +148,7 @@ impl Nagios {
 
     /// The lines of its log.
     pub fn log_lines(&self) -> Vec<String> {
-        fs::read_to_string(&self.log).unwrap_or_default().lines().map(str::to_owned).collect()
+        spelled(&self.log).lines().map(str::to_owned).collect()
     }
 
     /// How often it has called the handler of the service with this event, like `CRITICAL;HARD;4`.
@@ -169,7 +171,7 @@ impl Nagios {
 
     /// A field of the service in the status file.
     pub fn service(&self, field: &str) -> Option<String> {
-        let status = fs::read_to_string(&self.status).ok()?;
+        let status = spelled(&self.status);
         let block = status.split("servicestatus {").nth(1)?;
         let start = format!("\n\t{field}=");
         block.split_once(&start)?.1.lines().next().map(str::to_owned)
@@ -186,15 +188,21 @@ impl Nagios {
     }
 
     fn comments_on(&self, block: &str) -> Vec<String> {
-        let status = fs::read_to_string(&self.status).unwrap_or_default();
+        let status = spelled(&self.status);
         status
             .split(block)
             .skip(1)
             .filter_map(|block| {
-                Some(block.split_once("comment_data=")?.1.lines().next()?.to_owned())
+                let text = unspell(block.split_once("comment_data=")?.1.lines().next()?);
+                Some(String::from_utf8_lossy(&text).into_owned())
             })
             .collect()
     }
+}
+
+/// A file of Nagios, whose names may be of any bytes; empty if there is none.
+fn spelled(file: &Path) -> String {
+    spell(&fs::read(file).unwrap_or_default())
 }
 
 fn read_shipped(name: &str) -> String {

@@ -132,7 +132,8 @@ fn print_logs(directory: &Path) {
         if path.is_dir() {
             print_logs(&path);
         } else if path.extension() == Some(OsStr::new("log")) {
-            eprintln!("---- {}\n{}", path.display(), fs::read_to_string(&path).unwrap_or_default());
+            let text = fs::read(&path).unwrap_or_default();
+            eprintln!("---- {}\n{}", path.display(), String::from_utf8_lossy(&text));
         }
     }
 }

@@ -23,6 +23,7 @@ pub const DAY: &[&[&str]] = &[
     &["sweep", "--dry-run"],
     &["pause", "web1", "--reason", "a look"],
     &["resume", "web1"],
+    &["reset", "web1", "HTTP", "--reason", "the cause is fixed"],
     &["status"],
     &["sweep"],
     &["history"],

@@ -68,7 +68,7 @@ fn a_real_log_gives_the_decisions_that_were_made() {
             .iter()
             .map(|line| match line["decision"].as_str().unwrap() {
                 "repair" => format!("repair {}", line["event"].as_str().unwrap()),
-                why => why.to_owned(),
+                _ => line["reason"].as_str().unwrap().to_owned(),
             })
             .collect();
         assert_eq!(replayed, made, "{assume}");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, Ledger, RepairOutcome, RungStart, StepKind};
-use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
+use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
 
 /// October 2024, when the whole month has long passed wherever this runs, and the month before it.
 pub const MONTH: &str = "2024-10";
@@ -161,8 +161,13 @@ impl Month {
             if self.dice.roll() < 0.85 { (StateType::Soft, 3) } else { (StateType::Hard, 4) };
         let event = Event::new(host, Some(service), ObjectState::Critical, state_type, attempt);
         let minute = Duration::from_secs(60);
-        let claim =
-            Claim { job: &job, event: &event, lease: minute, fleet_window: minute, observed: None };
+        let claim = Claim {
+            job: &job,
+            event: &event,
+            lease: minute,
+            horizon: Policy::default().horizon(&event),
+            observed: None,
+        };
         let _ = self.ledger.reserve(&claim, &|| seconds(at), &|_| decision.clone()).unwrap();
         job
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, run, system_program, until};
 use ledger::{Claim, Ledger, Paused, RepairOutcome};
-use policy::{Decision, Event, ObjectState, StateType};
+use policy::{Decision, Event, ObjectState, Policy, StateType};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -122,8 +122,13 @@ fn failed(ledger: &mut dyn Ledger, n: u32, service: &str, minutes: u64) {
     let began = SystemTime::now() - Duration::from_secs(minutes * 60);
     let event = Event::new("web1", Some(service), ObjectState::Critical, StateType::Hard, 4);
     let minute = Duration::from_secs(60);
-    let claim =
-        Claim { job: &job, event: &event, lease: minute, fleet_window: minute, observed: None };
+    let claim = Claim {
+        job: &job,
+        event: &event,
+        lease: minute,
+        horizon: Policy::default().horizon(&event),
+        observed: None,
+    };
     let granted =
         ledger.reserve(&claim, &|| began, &|_| Decision::Repair("httpd".parse().unwrap())).unwrap();
     assert!(granted.is_ok());

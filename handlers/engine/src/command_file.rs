@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use plugin_kit::clean;
+use policy::unspell;
 use policy_file::WatchService;
 
 use crate::notification::Notification;
@@ -58,9 +59,9 @@ pub fn send(
 /// Writes a command at once, which is no longer than PIPE_BUF: it is taken whole or not at all, and
 /// commands of several writers do not mix. A Nagios that does not read its pipe may be starting, or
 /// have many writers.
-fn put(pipe: &mut File, command: &str, deadline: Instant) -> io::Result<()> {
+fn put(pipe: &mut File, command: &[u8], deadline: Instant) -> io::Result<()> {
     loop {
-        match pipe.write_all(command.as_bytes()) {
+        match pipe.write_all(command) {
             Err(why) if why.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(20))
             }
@@ -95,33 +96,41 @@ fn harmless(text: &str) -> String {
 const PIPE_BUF: usize = 4096;
 
 /// One command, with as much of the text as one write has room for.
-fn whole(head: String, text: &str) -> String {
+fn whole(head: &[&[u8]], text: &str) -> Vec<u8> {
+    let head = head.concat();
     let room = PIPE_BUF.saturating_sub(head.len() + 1);
     let (text, _) = text.split_at(text.floor_char_boundary(room));
-    head + text + "\n"
+    [&head, text.as_bytes(), b"\n"].concat()
 }
 
 fn commands(
     notification: &Notification<'_>,
     watch: Option<&WatchService>,
     now: SystemTime,
-) -> Vec<String> {
+) -> Vec<Vec<u8>> {
     let Notification { event, text, healed } = notification;
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     let text: String = harmless(text).chars().take(LONGEST).collect();
+    let begin = |command: &str| format!("[{seconds}] {command};").into_bytes();
     let (object, kind) = match &event.service {
-        Some(service) => (format!("{};{service}", event.host), "SVC"),
-        None => (event.host.clone(), "HOST"),
+        Some(service) => (service_of(&event.host, service), "SVC"),
+        None => (unspell(&event.host), "HOST"),
     };
-    let mut commands =
-        vec![whole(format!("[{seconds}] ADD_{kind}_COMMENT;{object};0;nagios-selfheal;"), &text)];
+    let comment = begin(&format!("ADD_{kind}_COMMENT"));
+    let mut commands = vec![whole(&[&comment, &object, b";0;nagios-selfheal;"], &text)];
     if *healed {
-        commands.push(format!("[{seconds}] SCHEDULE_FORCED_{kind}_CHECK;{object};{seconds}\n"));
+        let check = begin(&format!("SCHEDULE_FORCED_{kind}_CHECK"));
+        commands.push(whole(&[&check, &object, b";"], &seconds.to_string()));
     } else if let Some(WatchService { host, service }) = watch {
-        let head = format!("[{seconds}] PROCESS_SERVICE_CHECK_RESULT;{host};{service};2;");
-        commands.push(whole(head, &text));
+        let result = begin("PROCESS_SERVICE_CHECK_RESULT");
+        commands.push(whole(&[&result, &service_of(host, service), b";2;"], &text));
     }
     commands
+}
+
+/// `host;service`, as Nagios writes them.
+fn service_of(host: &str, service: &str) -> Vec<u8> {
+    [unspell(host), unspell(service)].join(&b';')
 }
 
 #[cfg(test)]
@@ -146,7 +155,8 @@ mod tests {
     }
 
     fn made(event: &Event, text: &str, healed: bool) -> Vec<String> {
-        commands(&ended(event, text, healed), None, at_42())
+        let commands = commands(&ended(event, text, healed), None, at_42());
+        commands.into_iter().map(|command| String::from_utf8(command).unwrap()).collect()
     }
 
     #[test]
@@ -181,7 +191,7 @@ mod tests {
         );
         for command in commands(&ended(&event, &text, false), Some(&watch), at_42()) {
             assert!(
-                command.len() <= PIPE_BUF && command.ends_with("\u{1f525}\n"),
+                command.len() <= PIPE_BUF && command.ends_with("\u{1f525}\n".as_bytes()),
                 "{}",
                 command.len()
             );
@@ -193,8 +203,21 @@ mod tests {
         let watch = WatchService { host: "mon".into(), service: "Repairs".into() };
         let service = event(Some("HTTP"));
         let sent = commands(&ended(&service, "not healed", false), Some(&watch), at_42());
-        assert_eq!(sent[1], "[42] PROCESS_SERVICE_CHECK_RESULT;mon;Repairs;2;not healed\n");
+        assert_eq!(sent[1], b"[42] PROCESS_SERVICE_CHECK_RESULT;mon;Repairs;2;not healed\n");
         assert_eq!(made(&service, "not healed", false).len(), 1);
+    }
+
+    #[test]
+    fn writes_the_bytes_of_names_and_spells_them_in_texts() {
+        let watch = WatchService { host: "mon".into(), service: r"Repar\xE9".into() };
+        let service = event(Some(r"Gr\xF6\xDFe C:\x5Cxfade"));
+        let text = format!("not healed: {}", service.object());
+        let sent = commands(&ended(&service, &text, false), Some(&watch), at_42());
+        let name = b"Gr\xf6\xdfe C:\\xfade";
+        let comment = br";0;nagios-selfheal;not healed: web1/Gr\xF6\xDFe C:\x5Cxfade";
+        let wanted = [b"[42] ADD_SVC_COMMENT;web1;".as_slice(), name, comment, b"\n"].concat();
+        assert_eq!(sent[0], wanted);
+        assert!(sent[1].starts_with(b"[42] PROCESS_SERVICE_CHECK_RESULT;mon;Repar\xe9;2;not "));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
-use policy::{Event, ObjectNow, ObjectState, Observation};
+use policy::{Event, ObjectState, Observation};
 use policy_file::Config;
 
 use crate::command_file;
@@ -26,7 +26,8 @@ impl<'a> NagiosFiles<'a> {
 }
 
 impl Engine for NagiosFiles<'_> {
-    /// Acknowledgements and flapping are in no macro that is set. Opening and reading a regular
+    /// Acknowledgements and flapping are in no macro that is set, and a downtime may have begun since
+    /// the event. Opening and reading a regular
     /// file does not wait, so there is no use for the deadline.
     fn observe(
         &mut self,
@@ -56,38 +57,42 @@ fn observe(path: &Path, event: &Event, since: SystemTime) -> Result<Observation,
         path: path.to_owned(),
         object: event.object(),
     })?;
-    Ok(Observation { object: object_now(&object, since), share: found.share })
+    let host_downtime = found.host.map_or(0, |host| host.downtime);
+    let object = object.object_now(state_since(&object, since), host_downtime);
+    Ok(Observation { object, share: found.share })
 }
 
 /// Nagios writes the file every few seconds only, so a state counts only if it was checked after
 /// `since`, and its times are whole seconds: a check within that of the call was before it. An
 /// object that was in order since then, and is broken, has a new fault with calls of its own.
-fn object_now(object: &ObjectStatus, since: SystemTime) -> ObjectNow {
+fn state_since(object: &ObjectStatus, since: SystemTime) -> Option<ObjectState> {
     let seconds = |at: SystemTime| {
         at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     };
     let is_later = |at: SystemTime| seconds(at) > seconds(since);
     let good = if object.service().is_some() { ObjectState::Ok } else { ObjectState::Up };
-    let state = if is_later(object.last_good) {
+    if is_later(object.last_good) {
         Some(good)
     } else {
         is_later(object.last_check).then_some(object.state())
-    };
-    ObjectNow { state, acknowledged: object.acknowledged, flapping: object.flapping }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use policy::ObjectNow;
+
     use super::*;
     use crate::status_file::tests::status_file;
 
     const BLOCKS: &str = "info created=1\n\
         hoststatus host_name=web1 current_state=0 last_check=100 is_flapping=0\n\
+        hoststatus host_name=web2 current_state=0 scheduled_downtime_depth=2\n\
         servicestatus host_name=web1 service_description=HTTP current_state=2 last_check=100 \
         plugin_output=current_state=0 problem_has_been_acknowledged=1 is_flapping=0 \
-        _REPAIR=0;httpd\n\
+        scheduled_downtime_depth=1 _REPAIR=0;httpd\n\
         servicestatus host_name=web2 service_description=HTTP current_state=0 last_check=100 \
         is_flapping=1 _REPAIR=0;httpd\n\
         servicestatus host_name=web2 service_description=Disk current_state=2 last_check=100 \
@@ -116,22 +121,52 @@ mod tests {
         let web1 = observed("web1", Some("HTTP"), 99).unwrap();
         assert_eq!(
             web1.object,
-            ObjectNow { state: Some(ObjectState::Critical), acknowledged: true, flapping: false }
+            ObjectNow {
+                state: Some(ObjectState::Critical),
+                acknowledged: true,
+                downtime: true,
+                ..ObjectNow::default()
+            }
         );
         // Only objects that opted in count.
         assert_eq!(web1.share, (1, 2));
         let web2 = observed("web2", Some("HTTP"), 99).unwrap();
         assert_eq!(
             web2.object,
-            ObjectNow { state: Some(ObjectState::Ok), acknowledged: false, flapping: true }
+            ObjectNow {
+                state: Some(ObjectState::Ok),
+                flapping: true,
+                host_downtime: true,
+                ..ObjectNow::default()
+            }
         );
         assert_eq!(state("web1", None, 99), Some(ObjectState::Up));
     }
 
     #[test]
+    fn finds_an_object_by_the_spelling_of_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("status.dat");
+        let file = status_file(BLOCKS).replace("web2", "w#b2").into_bytes();
+        let latin1: Vec<u8> = file.into_iter().map(|b| if b == b'#' { 0xe4 } else { b }).collect();
+        std::fs::write(&path, latin1).unwrap();
+        let critical = ObjectState::Critical;
+        let find = |host| {
+            let event = Event::new(host, Some("HTTP"), critical, policy::StateType::Hard, 1);
+            observe(&path, &event, SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(find(r"w\xE4b2").unwrap().object.state, Some(ObjectState::Ok));
+        let missing = find("wäb2").unwrap_err();
+        assert!(missing.to_string().contains("does not know wäb2/HTTP"), "{missing}");
+    }
+
+    #[test]
     fn ignores_a_state_from_before_the_event() {
         let web2 = observed("web2", Some("HTTP"), 100).unwrap();
-        assert_eq!(web2.object, ObjectNow { state: None, acknowledged: false, flapping: true });
+        assert_eq!(
+            web2.object,
+            ObjectNow { flapping: true, host_downtime: true, ..ObjectNow::default() }
+        );
     }
 
     #[test]
@@ -151,5 +186,23 @@ mod tests {
             matches!(observed(host, service, 99), Err(StatusFileError::NoSuchObject { .. }))
         };
         assert!(missing("web9", None) && missing("web1", Some("FTP")));
+    }
+
+    #[test]
+    fn refuses_a_file_that_ends_in_the_middle_of_a_block() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("status.dat");
+        let whole = status_file(BLOCKS);
+        let event = Event::new("web1", None, ObjectState::Down, policy::StateType::Hard, 1);
+        let read = |length: usize| {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            observe(&path, &event, SystemTime::UNIX_EPOCH)
+        };
+        assert!(read(whole.len()).is_ok());
+        let last_block = whole.rfind("servicecomment {").unwrap() + "servicecomment {".len();
+        for length in last_block..whole.len() - "}\n".len() {
+            let refused = read(length).unwrap_err();
+            assert!(refused.to_string().contains("it is truncated"), "{length}: {refused}");
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! The command line of both programs. The only file that knows clap; what it returns is checked.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
 use plugin_kit::Problem;
-use policy::{Event, JobId, ObjectState};
+use policy::{Event, JobId, ObjectState, spell, unspell};
 
 use policy_file::{Config, HostRoute};
 
@@ -15,6 +16,7 @@ use policy_file::{Config, HostRoute};
 ///
 /// The three words are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or the $HOST...$ three
 /// without --service. An empty value, or a macro that Nagios left unexpanded, counts as not given.
+/// Names may be of any bytes; in the output a byte that is not UTF-8 is spelled \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "handle_repair",
@@ -48,16 +50,16 @@ struct Arguments {
 
     /// The host's name in Nagios
     #[arg(long, value_name = "NAME", help_heading = "The object")]
-    host: String,
+    host: OsString,
     /// Where the host is reached [default: its name]
     #[arg(long, value_name = "ADDR", help_heading = "The object")]
-    address: Option<String>,
+    address: Option<OsString>,
     /// The service's description; without it the event is the host's own
     #[arg(long, value_name = "DESC", help_heading = "The object")]
-    service: Option<String>,
+    service: Option<OsString>,
     /// The repair it opts in to, $_SERVICEREPAIR$; without one nothing is repaired
     #[arg(long, value_name = "NAME", help_heading = "The object")]
-    repair: Option<String>,
+    repair: Option<OsString>,
 
     /// $MAXSERVICEATTEMPTS$: with it the last SOFT attempt is known
     #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
@@ -110,7 +112,7 @@ struct Arguments {
 pub struct Invocation {
     /// What Nagios reports.
     pub event: Event,
-    /// Where the host is reached.
+    /// Where the host is reached, spelled as the names of the event are.
     pub address: String,
     /// How to run.
     pub options: Options,
@@ -152,15 +154,22 @@ impl Options {
 
 impl Invocation {
     /// Returns a command with `{host}`, `{address}` and `{service}` filled in, each within its own
-    /// word.
-    pub fn fill(&self, argv: &[String]) -> Vec<String> {
+    /// word, as the bytes that Nagios gave.
+    pub fn fill(&self, argv: &[String]) -> Vec<OsString> {
+        let values = self.values().map(|(holder, value)| (holder, unspell(value)));
+        argv.iter().map(|word| OsString::from_vec(fill(word, &values))).collect()
+    }
+
+    /// The same command for people.
+    pub fn filled_text(&self, argv: &[String]) -> String {
+        let values = self.values().map(|(holder, value)| (holder, value.as_bytes().to_vec()));
+        let words = argv.iter().map(|word| fill(word, &values));
+        String::from_utf8_lossy(&words.collect::<Vec<_>>().join(&b' ')).into_owned()
+    }
+
+    fn values(&self) -> [(&'static str, &str); 3] {
         let service = self.event.service.as_deref().unwrap_or_default();
-        let values = [
-            ("{host}", self.event.host.as_str()),
-            ("{address}", &self.address),
-            ("{service}", service),
-        ];
-        argv.iter().map(|word| fill(word, &values)).collect()
+        [("{host}", &self.event.host), ("{address}", &self.address), ("{service}", service)]
     }
 
     /// Returns how the gate of a rung is reached: the host's own, or that of the host `at`.
@@ -173,26 +182,40 @@ impl Invocation {
 }
 
 /// Fills all place holders in one pass: what a value holds is never a place holder itself.
-fn fill(word: &str, values: &[(&str, &str)]) -> String {
-    let (mut filled, mut rest) = (String::new(), word);
+fn fill(word: &str, values: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let (mut filled, mut rest) = (Vec::new(), word);
     while let Some(open) = rest.find('{') {
         let (before, at) = rest.split_at(open);
-        filled.push_str(before);
+        filled.extend_from_slice(before.as_bytes());
         match values
             .iter()
             .find_map(|(name, value)| at.strip_prefix(name).map(|after| (value, after)))
         {
             Some((value, after)) => {
-                filled.push_str(value);
+                filled.extend_from_slice(value);
                 rest = after;
             }
             None => {
-                filled.push('{');
+                filled.push(b'{');
                 rest = at.strip_prefix('{').unwrap_or_default();
             }
         }
     }
-    filled + rest
+    filled.extend_from_slice(rest.as_bytes());
+    filled
+}
+
+/// Returns the word `--option=NAME` for [`read`], with the bytes of a spelled name.
+pub fn with_name(option: &str, name: &str) -> OsString {
+    with_value(option, OsStr::from_bytes(&unspell(name)))
+}
+
+/// Returns the word `--option=VALUE` for [`read`].
+pub fn with_value(option: &str, value: impl AsRef<OsStr>) -> OsString {
+    let mut word = OsString::from(option);
+    word.push("=");
+    word.push(value);
+    word
 }
 
 /// The options of `handle_repair`, for man pages and completions.
@@ -209,9 +232,10 @@ pub fn read(argv: &[OsString]) -> Result<Invocation, Problem> {
 }
 
 fn check(words: Arguments) -> Result<Invocation, String> {
-    let host = given(Some(words.host)).ok_or("--host is empty: give the host's name in Nagios")?;
-    let address = given(words.address).unwrap_or_else(|| host.clone());
-    let service = given(words.service);
+    let name = |bytes: Option<OsString>| given(bytes.map(|bytes| spell(bytes.as_bytes())));
+    let host = name(Some(words.host)).ok_or("--host is empty: give the host's name in Nagios")?;
+    let address = name(words.address).unwrap_or_else(|| host.clone());
+    let service = name(words.service);
     for (option, value) in
         [("--host", Some(&host)), ("--address", Some(&address)), ("--service", service.as_ref())]
     {
@@ -242,9 +266,11 @@ fn check(words: Arguments) -> Result<Invocation, String> {
             .unwrap_or(0),
         // Nagios says 0 when it counts no problem: that identifies nothing.
         problem_id: given(words.problem_id).filter(|id| id != "0"),
-        repair: optional(words.repair, |text| {
-            text.parse().map_err(|bad: policy::BadName| format!("--repair: {bad}"))
-        })?,
+        repair: name(words.repair)
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|bad: policy::BadName| format!("--repair: {bad}"))?,
         host,
         service,
     };
@@ -292,7 +318,7 @@ fn plain(option: &str, value: &str) -> Result<(), String> {
     if value.starts_with('-') || value.chars().any(|c| c.is_control() || c == ';') {
         return Err(format!(
             "{option} is '{}': it may not begin with '-' or hold ';' or control characters",
-            value.escape_debug()
+            plugin_kit::clean(value)
         ));
     }
     Ok(())

@@ -1,8 +1,6 @@
-//! The reasons behind a decision, one line each, for `--explain` and `repairctl explain`.
+//! The values behind a decision, a line for each rule, for `--explain` and `repairctl explain`.
 
-use policy::{
-    Act, Event, Fleet, History, ObjectState, PastRepair, RecordedHistory, Rounded, Rules, Rung,
-};
+use policy::{Act, Event, Fleet, History, Limits, ObjectState, Rounded, Rule, Rules, Rung};
 
 use crate::cli::Invocation;
 use policy_file::{Config, HostRoute};
@@ -24,9 +22,9 @@ pub fn rows(
     match history {
         None => rows.push(row("history", "not asked: the event alone decides".to_owned())),
         Some(known) => {
-            rows.push(row("history", past(event, known)));
-            rows.push(row("limits", limits(rules, &known.recorded)));
-            rows.push(row("fleet", fleet(&config.policy.fleet, known)));
+            rows.extend(Rule::ALL.iter().map(|rule| {
+                row(rule.as_str(), rule_line(*rule, &rules.limits, &config.policy.fleet, known))
+            }));
         }
     }
     let rungs = rules.ladder.iter().enumerate();
@@ -36,6 +34,9 @@ pub fn rows(
     rows
 }
 
+/// The width of the longest name of a row.
+pub const COLUMN: usize = 15;
+
 /// The same as lines.
 pub(crate) fn lines(
     invocation: &Invocation,
@@ -44,7 +45,7 @@ pub(crate) fn lines(
 ) -> Vec<String> {
     rows(invocation, config, history)
         .into_iter()
-        .map(|(name, text)| format!("  {name:<8} {text}"))
+        .map(|(name, text)| format!("  {name:<COLUMN$} {text}"))
         .collect()
 }
 
@@ -98,63 +99,76 @@ fn trigger(event: &Event, rules: &Rules) -> String {
     format!("repairs {}{soft} and when HARD{row}", on.join(" or "))
 }
 
-fn past(event: &Event, known: &History) -> String {
-    let recorded = &known.recorded;
-    let running = match &recorded.running {
-        Some((job, since)) => {
-            format!("job {job} has been running on {} for {}", event.host, Rounded(*since))
-        }
-        None => format!("no repair runs on {}", event.host),
-    };
-    // One that still runs is among the repairs, as one that may end any moment.
-    let is_over =
-        |past: &&PastRepair| recorded.running.as_ref().is_none_or(|(job, _)| *job != past.job);
-    let last = match recorded.repairs.iter().find(is_over) {
-        Some(past) => format!("job {} ended {} ago", past.job, Rounded(past.ended)),
-        None => "never repaired before".to_owned(),
-    };
-    let now = match known.observed.map(|observed| observed.object) {
-        Some(now) => {
-            let state = now.state.map_or("nothing newer".to_owned(), |state| state.to_string());
-            let acknowledged = if now.acknowledged { ", acknowledged" } else { "" };
-            let flapping = if now.flapping { ", flapping" } else { "" };
-            format!("; Nagios' status file says {state}{acknowledged}{flapping}")
-        }
-        None => String::new(),
-    };
-    format!("{running}; {last}{now}")
+/// What a rule says: the reason to refuse, or the values on which it allows the repair.
+fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
+    match rule.check(limits, fleet, history) {
+        Err(why) => format!("no: {why}"),
+        Ok(()) => format!("ok: {}", value(rule, limits, fleet, history)),
+    }
 }
 
-fn limits(rules: &Rules, known: &RecordedHistory) -> String {
-    let limits = &rules.limits;
-    format!(
-        "cooldown {}; {} of {} repairs of this incident, {} of {} without effect; at most {} in {}",
-        Rounded(limits.cooldown),
-        known.incident(limits).len(),
-        limits.per_incident,
-        known.ineffective(limits),
-        limits.breaker,
-        limits.window.count,
-        Rounded(limits.window.per),
-    )
-}
-
-fn fleet(fleet: &Fleet, known: &History) -> String {
-    let now = &known.recorded.fleet;
-    let share = match known.observed.map(|observed| observed.share) {
-        Some((troubled, of)) => {
-            format!("{troubled} of {of} objects in trouble, at most {} %", fleet.share)
-        }
-        None => "the share in trouble is not known without status_file".to_owned(),
+/// The values on which a rule allows a repair.
+fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
+    let recorded = &history.recorded;
+    let seen = |text: &str| match history.observed {
+        Some(_) => text.to_owned(),
+        None => "not known without status_file".to_owned(),
     };
-    let (running, started) = (fleet.running, fleet.started);
-    format!(
-        "{} of {running} running; {} of {} started in {}; {share}",
-        now.running,
-        now.started,
-        started.count,
-        Rounded(started.per)
-    )
+    match rule {
+        Rule::Recovery => seen("Nagios has not seen it in order since the event"),
+        Rule::Downtime => seen("no downtime in Nagios' status file"),
+        Rule::Acknowledgement => seen("nobody has acknowledged it"),
+        Rule::Flapping => seen("it does not flap"),
+        Rule::Pause => "nothing is paused here".to_owned(),
+        Rule::SameEvent => "no job has answered this event".to_owned(),
+        Rule::Clock => "nothing on record lies ahead of the clock".to_owned(),
+        Rule::Running => "no repair runs on its host".to_owned(),
+        Rule::Cooldown => match recorded.repairs.first() {
+            Some(last) => format!(
+                "job {} ended {} ago, the cooldown is {}",
+                last.job,
+                Rounded(last.ended),
+                Rounded(limits.cooldown)
+            ),
+            None => "it was not repaired lately".to_owned(),
+        },
+        Rule::Breaker => format!(
+            "{} of {} repairs of this incident did not help{}",
+            recorded.ineffective(limits),
+            limits.breaker,
+            recorded
+                .reset
+                .map(|reset| format!("; reset {} ago", Rounded(reset)))
+                .unwrap_or_default()
+        ),
+        Rule::Incident => {
+            format!(
+                "{} of {} repairs of this incident",
+                recorded.spent(limits),
+                limits.per_incident
+            )
+        }
+        Rule::Window => format!(
+            "{} of {} repairs in {}",
+            recorded.in_window(limits).count(),
+            limits.window.count,
+            Rounded(limits.window.per)
+        ),
+        Rule::SameProblem => "no job has repaired this very problem".to_owned(),
+        Rule::FleetRunning => format!("{} of {} running", recorded.fleet.running, fleet.running),
+        Rule::FleetStarted => format!(
+            "{} of {} started in {}",
+            recorded.fleet.started,
+            fleet.started.count,
+            Rounded(fleet.started.per)
+        ),
+        Rule::FleetShare => match history.observed.map(|observed| observed.share) {
+            Some((troubled, of)) => {
+                format!("{troubled} of {of} objects in trouble, at most {} %", fleet.share)
+            }
+            None => seen(""),
+        },
+    }
 }
 
 fn rung_line(invocation: &Invocation, config: &Config, rung: &Rung) -> String {
@@ -165,46 +179,12 @@ fn rung_line(invocation: &Invocation, config: &Config, rung: &Rung) -> String {
             let via = via.map(|via| format!(" through {}", via.host)).unwrap_or_default();
             format!("asks the gate of {user}@{address} port {port}{via} for '{repair}'")
         }
-        Act::Local(argv) => format!("runs {}", invocation.fill(argv).join(" ")),
+        Act::Local(argv) => format!("runs {}", invocation.filled_text(argv)),
     };
     let limit = Rounded(rung.timeout);
     format!(
         "{act}, at most {limit}; waits {}; is verified by {}",
         Rounded(rung.settle),
-        invocation.fill(&rung.verify).join(" ")
+        invocation.filled_text(&rung.verify)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use policy::{PastOutcome, StateType};
-
-    use super::*;
-
-    #[test]
-    fn a_repair_that_runs_has_not_ended() {
-        let event = Event::new("web1", Some("HTTP"), ObjectState::Critical, StateType::Hard, 4);
-        let repair = |job: &str, ended| PastRepair {
-            job: job.into(),
-            began: Duration::from_secs(90),
-            ended: Duration::from_secs(ended),
-            outcome: PastOutcome::Failed,
-        };
-        let mut known = RecordedHistory {
-            repairs: vec![repair("job-2", 0), repair("job-1", 60)],
-            ..RecordedHistory::default()
-        };
-        known.running = Some(("job-2".into(), Duration::from_secs(23)));
-        assert_eq!(
-            past(&event, &known.clone().into()),
-            "job job-2 has been running on web1 for 23 s; job job-1 ended 60 s ago"
-        );
-        known.repairs.pop();
-        assert_eq!(
-            past(&event, &known.clone().into()),
-            "job job-2 has been running on web1 for 23 s; never repaired before"
-        );
-    }
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    plugin_kit::guard("handle_repair", handle_repair::handler::run)
+    plugin_kit::guard_handler("handle_repair", handle_repair::handler::run)
 }

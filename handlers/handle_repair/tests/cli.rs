@@ -207,11 +207,40 @@ fn the_background_keeps_nothing_of_ours_open() {
     fs::write(go, "").unwrap();
 }
 
+/// Nagios passes names as they are; none of their bytes reaches a terminal, a log or a line of the
+/// command file as anything but a name.
+#[test]
+fn takes_names_of_any_bytes_but_none_that_acts() {
+    let site = Site::new();
+    let call = |service: &[u8]| {
+        let mut command = site.command("CRITICAL HARD 4 --host web1 --repair httpd --dry-run");
+        let done = command.arg("--service").arg(OsStr::from_bytes(service)).output().unwrap();
+        assert!(done.stderr.is_empty());
+        (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap())
+    };
+    let (code, text) = call(b"Gr\xf6\xdfe \x9b31m C:\\xfade");
+    let spelled = r"WOULD REPAIR web1/Gr\xF6\xDFe \x9B31m C:\x5Cxfade (CRITICAL;HARD;4) with httpd";
+    assert_eq!((code, text.trim_end()), (0, spelled));
+    for hostile in [
+        b"a\xf6\n[1] SHUTDOWN_PROGRAM".as_slice(),
+        b"a\xf6\x1b[2J",
+        "a\u{9b}31m".as_bytes(),
+        b"a\xf6;b",
+        b"\xf6\x7f",
+    ] {
+        let (code, text) = call(hostile);
+        assert!(code == 3 && text.contains("--service is '"), "{code} {text}");
+        assert!(!text.trim_end().contains(char::is_control), "{text:?}");
+    }
+}
+
 #[test]
 fn help_and_version_are_for_people() {
     let site = Site::new();
-    let (_, help) = site.call("--help");
+    let (code, help) = site.call("--help");
+    assert_eq!(code, 0);
     assert!(help.contains("Exit codes:") && help.contains("Examples:"), "{help}");
     assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
-    assert!(site.call("--version").1.starts_with("handle_repair "));
+    let (code, version) = site.call("--version");
+    assert!(code == 0 && version.starts_with("handle_repair "), "{code} {version}");
 }

@@ -1,14 +1,17 @@
 //! The interface of the ledger, which every store implements.
 
 use std::any::Any;
+use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use policy::{Decision, Event, FleetUsage, History, JobId, Reason, RecordedHistory, RepairName};
+use policy::{
+    Decision, Event, FleetUsage, History, Horizon, JobId, Reason, RecordedHistory, RepairName,
+};
 
 use crate::error::Error;
 use crate::filter::{Filter, RefusalCount};
 use crate::record::{
-    Claim, Paused, Record, Refusal, RepairOutcome, RungStart, Running, Step, StepKind,
+    Claim, Paused, Record, Refusal, RepairOutcome, Reset, RungStart, Running, Step, StepKind,
 };
 
 /// The right to sweep: one sweep at a time. It ends when this is dropped.
@@ -32,7 +35,7 @@ pub trait Ledger: Send {
     fn history(
         &mut self,
         event: &Event,
-        fleet_window: Duration,
+        horizon: &Horizon,
         now: SystemTime,
     ) -> Result<RecordedHistory, Error>;
 
@@ -55,6 +58,17 @@ pub trait Ledger: Send {
         rung: Option<u32>,
         text: &str,
     ) -> Result<(), Error>;
+
+    /// Returns another handle on the lock of a job that this ledger has reserved, for the supervisor
+    /// of a local rung. The job lives as long as the handle is open, and as long as the
+    /// [`ProcessGroup`](crate::ProcessGroup) that is recorded in the file.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchJob`] when this ledger has not reserved it.
+    fn share_lock(&mut self, job: &JobId) -> Result<File, Error>;
+
+    /// Keeps a repair without a worker as running until `until`, because its gate says so.
+    fn renew(&mut self, job: &JobId, until: SystemTime) -> Result<(), Error>;
 
     /// Ends a repair, which frees its host.
     ///
@@ -126,6 +140,12 @@ pub trait Ledger: Send {
 
     /// Returns the pauses that hold at `now`, the widest first.
     fn pauses(&mut self, now: SystemTime) -> Result<Vec<Paused>, Error>;
+
+    /// Closes the breakers of an object, or of a host and all its services, by hand.
+    fn reset(&mut self, reset: &Reset) -> Result<(), Error>;
+
+    /// Returns the newest reset that covers an object.
+    fn last_reset(&mut self, event: &Event) -> Result<Option<Reset>, Error>;
 
     /// Takes the right to sweep; `None` while another sweep has it.
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error>;

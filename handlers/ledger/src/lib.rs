@@ -6,22 +6,26 @@
 
 mod error;
 mod filter;
+mod held_back;
 mod interface;
+mod process_group;
 mod record;
 mod relapse;
 mod sqlite;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use policy::{Event, History, Observation, RecordedHistory};
+use policy::{Event, History, Horizon, Observation, RecordedHistory};
 
 pub use error::Error;
 pub use filter::{Filter, RefusalCount, Which};
+pub use held_back::{HeldBack, held_back};
 pub use interface::{Ledger, SweepLock};
+pub use process_group::ProcessGroup;
 pub use record::{
-    Claim, Paused, Record, RecordedReason, Refusal, RepairOutcome, RepairState, RungStart, Running,
-    Step, StepKind,
+    Claim, Paused, Record, RecordedReason, Refusal, RepairOutcome, RepairState, Reset, RungStart,
+    Running, Step, StepKind,
 };
 pub use relapse::relapsed;
 
@@ -54,12 +58,12 @@ pub fn unwritable(path: &Path) -> Option<PathBuf> {
 pub fn gather(
     ledger: Option<&mut dyn Ledger>,
     event: &Event,
-    fleet_window: Duration,
+    horizon: &Horizon,
     now: SystemTime,
     observed: Option<Observation>,
 ) -> Result<History, Error> {
     let recorded = match ledger {
-        Some(ledger) => ledger.history(event, fleet_window, now)?,
+        Some(ledger) => ledger.history(event, horizon, now)?,
         None => RecordedHistory::default(),
     };
     Ok(History { recorded, observed })

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Event, JobId, Observation, ReasonCode, words};
+use policy::{Event, Horizon, JobId, Observation, ReasonCode, words};
 use serde::{Deserialize, Serialize};
 
 /// Somebody wants to repair.
@@ -15,8 +15,8 @@ pub struct Claim<'a> {
     /// The longest the whole repair may take; after it, a repair whose worker is dead is over,
     /// even if its gate does not answer.
     pub lease: Duration,
-    /// How far back the policy counts the repairs of the whole fleet.
-    pub fleet_window: Duration,
+    /// How far back the decision looks.
+    pub horizon: Horizon,
     /// What the monitoring engine shows; `None` when the policy names no source for it.
     pub observed: Option<Observation>,
 }
@@ -126,7 +126,7 @@ impl RepairState {
 pub struct Record {
     /// Its identity.
     pub job: String,
-    /// The host's name in Nagios.
+    /// The host's name in Nagios, spelled as [`policy::spell`] does, like all names here.
     pub host: String,
     /// The service's description; `None` for a repair of the host itself.
     pub service: Option<String>,
@@ -146,6 +146,8 @@ pub struct Record {
     pub rungs: u32,
     /// The host whose gate runs that rung; `None` for a program of this server.
     pub gate: Option<String>,
+    /// When that rung is over at the latest; `None` before the first.
+    pub rung_until: Option<SystemTime>,
     /// `$SERVICEPROBLEMID$` or `$HOSTPROBLEMID$`, constant over one problem of Nagios.
     pub problem: Option<String>,
 }
@@ -222,6 +224,22 @@ pub struct Running {
     pub record: Record,
     /// Whether its worker lives; when that cannot be told, it does.
     pub alive: bool,
+}
+
+/// A breaker that an admin closed by hand: what is on record before it belongs to no incident any
+/// more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    /// When.
+    pub at: SystemTime,
+    /// The host.
+    pub host: String,
+    /// The service of the host; `None` when it is about the host and all its services.
+    pub service: Option<String>,
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A pause. In its scope nothing is repaired.

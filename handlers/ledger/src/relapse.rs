@@ -42,6 +42,7 @@ mod tests {
             text: String::new(),
             rungs: 1,
             gate: None,
+            rung_until: None,
             problem: None,
         }
     }

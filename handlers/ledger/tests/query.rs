@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, Filter, Ledger, Record, RepairOutcome, RepairState, RungStart, Which};
-use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
+use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
 use tempfile::TempDir;
 
 fn at(seconds: u64) -> SystemTime {
@@ -31,7 +31,7 @@ fn filled(dir: &TempDir) -> Box<dyn Ledger> {
                 job: &job(n),
                 event: &event,
                 lease: Duration::from_secs(60),
-                fleet_window: Duration::from_secs(60),
+                horizon: Policy::default().horizon(&event),
                 observed: None,
             };
             let decide = |_: &_| {
@@ -143,15 +143,15 @@ fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
     let shown = ledger.repairs(&all).unwrap();
     assert_eq!(
         (shown.len(), shown[0].host.as_str(), shown[0].text.as_str()),
-        (3, "w\u{fffd}", "\u{fffd}")
+        (3, r"w\xE9", "\u{fffd}")
     );
     assert_eq!(ledger.jobs("job-").unwrap().len(), 3);
     assert_eq!(ledger.steps(&job(1)).unwrap()[1].text, "\u{fffd}");
-    assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some("H\u{fffd}"));
+    assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some(r"H\xE9"));
     assert_eq!(ledger.refusal_counts(&all).unwrap().len(), 2);
     assert_eq!(ledger.pauses(at(0)).unwrap()[0].reason, "\u{fffd}");
     // What a decision is based on: a repair that still runs, on a host that is not known any more.
     assert!(ledger.running().is_err() && ledger.abandoned("web1").is_err());
     let event = Event::new("web9", None, ObjectState::Critical, StateType::Hard, 3);
-    assert!(ledger.history(&event, Duration::from_secs(60), at(50)).is_err());
+    assert!(ledger.history(&event, &Policy::default().horizon(&event), at(50)).is_err());
 }

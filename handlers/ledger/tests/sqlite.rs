@@ -7,7 +7,7 @@ mod common;
 use std::time::SystemTime;
 use std::{fs, thread};
 
-use common::{HOUR, Place, at, code, event, job, reserve};
+use common::{HOUR, Place, at, code, event, job, policy, reserve};
 use ledger::{Error, Paused, RepairOutcome, RungStart, StepKind};
 
 #[test]
@@ -211,7 +211,7 @@ fn a_pause_holds_in_its_scope_until_it_ends_or_is_resumed() {
         ledger.pause(&pause(host, service, None)).unwrap();
         for (event, holds) in [&web1, &web2].into_iter().zip(holds) {
             assert_eq!(
-                ledger.history(event, HOUR, at(1)).unwrap().paused.is_some(),
+                ledger.history(event, &policy().horizon(event), at(1)).unwrap().paused.is_some(),
                 holds,
                 "{n}: {}",
                 event.host

@@ -59,8 +59,13 @@ fn follows_no_link_beside_the_ledger() {
     let (now, policy) = (at(0), policy());
     let mut reserve = |n| {
         let (job, event) = (job(n), event("web1", &n.to_string(), 4));
-        let claim =
-            Claim { job: &job, event: &event, lease: HOUR, fleet_window: HOUR, observed: None };
+        let claim = Claim {
+            job: &job,
+            event: &event,
+            lease: HOUR,
+            horizon: policy.horizon(&event),
+            observed: None,
+        };
         ledger.reserve(&claim, &|| now, &|history: &History| -> Decision {
             decide(&event, &policy, history)
         })
@@ -166,7 +171,9 @@ fn looking_creates_nothing() {
     drop(place.open());
     let mut reader = ledger::open_read_only(&place.path()).unwrap();
     assert_eq!(
-        reader.history(&event("web1", "1", 4), HOUR, at(0)).unwrap(),
+        reader
+            .history(&event("web1", "1", 4), &policy().horizon(&event("web1", "1", 4)), at(0))
+            .unwrap(),
         RecordedHistory::default()
     );
     assert!(reader.step(&job(1), at(0), StepKind::Ran, None, "y").is_err());

@@ -1,10 +1,9 @@
-//! The rules themselves, in the order in which a person would ask them. The first that says no is
-//! the answer.
+//! The decision: what the event alone decides, then the rules that history decides. The first that
+//! says no is the answer.
 
-use crate::history::count;
 use crate::{
-    Event, Fleet, History, Limits, ObjectNow, ObjectState, PastOutcome, PastRepair, Pause, Policy,
-    Reason, RecordedHistory, RepairName, Rules, StateType,
+    Event, Fleet, History, Limits, ObjectState, Policy, Reason, RecordedHistory, RepairName, Rule,
+    Rules, StateType,
 };
 
 /// What is to be done about an event.
@@ -92,92 +91,16 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
 
 /// The part that history decides. It can only say no: more history never makes it bolder.
 pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Reason> {
-    still_wanted(history)?;
-    let recorded = &history.recorded;
-    if let Some(job) = &recorded.same_event {
-        return Err(Reason::SameEvent { job: job.clone() });
-    }
-    if let Some((job, ahead)) = &recorded.ahead {
-        return Err(Reason::ClockWentBack { job: job.clone(), ahead: *ahead });
-    }
-    if let Some((job, since)) = &recorded.running {
-        return Err(Reason::AlreadyRunning { job: job.clone(), since: *since });
-    }
-    within_limits(limits, recorded)?;
-    if let Some(job) = &recorded.same_problem {
-        return Err(Reason::SameProblem { job: job.clone() });
-    }
-    within_fleet(fleet, history)
+    Rule::ALL.iter().try_for_each(|rule| rule.check(limits, fleet, history))
 }
 
-/// The part that can change between the event and the repair: recovery, acknowledgement, flapping
-/// and pauses.
+/// The part that can change between the event and the repair: recovery, downtimes, acknowledgement,
+/// flapping and pauses.
 pub fn still_wanted(history: &History) -> Result<(), Reason> {
-    match history.observed.map(|observed| observed.object) {
-        Some(ObjectNow { state: Some(state), .. }) if state.is_good() => {
-            return Err(Reason::Recovered(state));
-        }
-        Some(ObjectNow { acknowledged: true, .. }) => return Err(Reason::Acknowledged),
-        Some(ObjectNow { flapping: true, .. }) => return Err(Reason::Flapping),
-        _ => {}
-    }
-    match &history.recorded.paused {
-        Some(Pause { by, reason, left }) => {
-            Err(Reason::Paused { by: by.clone(), reason: reason.clone(), left: *left })
-        }
-        None => Ok(()),
-    }
+    Rule::CHANGING.iter().try_for_each(|rule| rule.check_now(history))
 }
 
 /// The limits of one object: cooldown, breaker, and the budgets of incident and window.
 pub fn within_limits(limits: &Limits, history: &RecordedHistory) -> Result<(), Reason> {
-    // What could not be run has changed nothing: it starts no cooldown and spends no budget.
-    let ran = |past: &&PastRepair| past.outcome != PastOutcome::NotRun;
-    if let Some(last) = history.repairs.iter().filter(ran).find(|past| past.ended < limits.cooldown)
-    {
-        return Err(Reason::CoolingDown {
-            job: last.job.clone(),
-            left: limits.cooldown - last.ended,
-        });
-    }
-    let until_healthy =
-        limits.healthy_for.saturating_sub(history.last_trouble().unwrap_or_default());
-    let ineffective = history.ineffective(limits);
-    if ineffective >= limits.breaker {
-        return Err(Reason::BreakerOpen { ineffective, left: until_healthy });
-    }
-    let spent = history.spent(limits);
-    if spent >= limits.per_incident {
-        return Err(Reason::IncidentBudget { spent, left: until_healthy });
-    }
-    let window = history.repairs.iter().filter(ran).filter(|past| past.began < limits.window.per);
-    let spent = count(window.clone());
-    if spent >= limits.window.count {
-        let oldest = window.map(|past| past.began).max().unwrap_or_default();
-        return Err(Reason::WindowBudget { spent, left: limits.window.per.saturating_sub(oldest) });
-    }
-    Ok(())
-}
-
-fn within_fleet(fleet: &Fleet, history: &History) -> Result<(), Reason> {
-    let now = &history.recorded.fleet;
-    if now.running >= fleet.running {
-        return Err(Reason::FleetRunning(now.running));
-    }
-    if now.started >= fleet.started.count {
-        return Err(Reason::FleetStarted {
-            started: now.started,
-            left: fleet.started.per.saturating_sub(now.oldest_start),
-        });
-    }
-    match history.observed.map(|observed| observed.share) {
-        // One object in trouble is never "too many", however few there are.
-        Some((troubled, of))
-            if troubled > 1
-                && u64::from(troubled) * 100 > u64::from(of) * u64::from(fleet.share) =>
-        {
-            Err(Reason::FleetShare { troubled, of, allowed: fleet.share })
-        }
-        _ => Ok(()),
-    }
+    Rule::OF_OBJECT.iter().try_for_each(|rule| rule.check_limit(limits, history))
 }

@@ -140,9 +140,9 @@ pub struct Event {
     pub attempt: u32,
     /// `max_check_attempts` of the object.
     pub max_attempts: Option<u32>,
-    /// The host's name in Nagios.
+    /// The host's name in Nagios, spelled as [`spell`](crate::spell) does.
     pub host: String,
-    /// The service's description; `None` for an event of the host itself.
+    /// The service's description, spelled as well; `None` for an event of the host itself.
     pub service: Option<String>,
     /// The state of the host the service runs on.
     pub host_state: Option<ObjectState>,

@@ -44,10 +44,14 @@ pub struct RecordedHistory {
     pub ahead: Option<(String, Duration)>,
     /// The repair that runs on the host, of any of its services, and for how long.
     pub running: Option<(String, Duration)>,
-    /// Earlier repairs of this object, the newest first.
+    /// Earlier repairs of this object within the [`Horizon`](crate::Horizon), the newest first.
     pub repairs: Vec<PastRepair>,
-    /// How long ago this object was in trouble and refused a repair, the newest first.
+    /// How long ago this object was in trouble and refused a repair, the newest first. Of the
+    /// refusals between two repairs only those are here that show whether an incident went on.
     pub refused: Vec<Duration>,
+    /// How long ago an admin closed the breaker of this object by hand: what ended before belongs to
+    /// no incident any more.
+    pub reset: Option<Duration>,
     /// What all repairs together do.
     pub fleet: FleetUsage,
 }
@@ -116,6 +120,10 @@ pub struct ObjectNow {
     pub acknowledged: bool,
     /// Nagios sees it flapping.
     pub flapping: bool,
+    /// It is in a downtime of its own.
+    pub downtime: bool,
+    /// Its host is in a downtime; for a host the same as `downtime`.
+    pub host_downtime: bool,
 }
 
 impl RecordedHistory {
@@ -129,7 +137,9 @@ impl RecordedHistory {
             let quiet_since = between.fold(trouble, |from, at| {
                 if at.saturating_sub(from) < limits.healthy_for { from.max(*at) } else { from }
             });
-            if past.ended.saturating_sub(quiet_since) >= limits.healthy_for {
+            if past.ended.saturating_sub(quiet_since) >= limits.healthy_for
+                || self.reset.is_some_and(|reset| past.ended >= reset)
+            {
                 break;
             }
             trouble = past.began;
@@ -165,6 +175,16 @@ impl RecordedHistory {
         count(self.incident(limits).iter())
     }
 
+    /// The repairs that count for the window, the newest first. What could not be run has changed
+    /// nothing: it starts no cooldown and spends no budget.
+    pub fn in_window<'a>(
+        &'a self,
+        limits: &Limits,
+    ) -> impl Iterator<Item = &'a PastRepair> + Clone + use<'a> {
+        let per = limits.window.per;
+        self.repairs.iter().filter(move |past| ran(past) && past.began < per)
+    }
+
     /// How long ago the last sign of trouble was.
     pub fn last_trouble(&self) -> Option<Duration> {
         let repair = self.repairs.first().map(|past| past.ended);
@@ -172,10 +192,14 @@ impl RecordedHistory {
     }
 }
 
+/// Whether it was run, or may have been.
+pub(crate) fn ran(past: &PastRepair) -> bool {
+    past.outcome != PastOutcome::NotRun
+}
+
 /// How many of these were run, or may have been.
 pub(crate) fn count<'a>(repairs: impl Iterator<Item = &'a PastRepair>) -> u32 {
-    u32::try_from(repairs.filter(|past| past.outcome != PastOutcome::NotRun).count())
-        .unwrap_or(u32::MAX)
+    u32::try_from(repairs.filter(|past| ran(past)).count()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

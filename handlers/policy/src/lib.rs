@@ -16,11 +16,14 @@ mod words;
 mod decide;
 mod event;
 mod history;
+mod horizon;
 mod names;
 mod reason;
 mod reason_code;
 mod rounded;
+mod rule;
 mod rules;
+mod spelling;
 
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
 pub use event::{BadWord, Event, ObjectState, StateType};
@@ -28,8 +31,11 @@ pub use history::{
     FleetUsage, History, ObjectNow, Observation, PastOutcome, PastRepair, Pause, RecordedHistory,
     SAME_EVENT_WITHIN,
 };
+pub use horizon::Horizon;
 pub use names::{BadName, JobId, RepairName};
 pub use reason::Reason;
 pub use reason_code::ReasonCode;
 pub use rounded::Rounded;
+pub use rule::Rule;
 pub use rules::{Act, Fleet, Limits, Policy, Quota, Rules, Rung, RungKind};
+pub use spelling::{respell, spell, unspell};

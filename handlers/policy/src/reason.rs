@@ -274,7 +274,7 @@ impl fmt::Display for Reason {
             Reason::BreakerOpen { ineffective, left } => write!(
                 f,
                 "the breaker is open, for {ineffective} repairs of this incident did not help: it \
-                 closes after {} without a fault",
+                 closes after {} without a fault, or by repairctl reset",
                 Rounded(*left)
             ),
             Reason::IncidentBudget { spent, left } => {

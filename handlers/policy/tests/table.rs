@@ -218,7 +218,7 @@ fn every_refusal_reads_as_a_sentence() {
     assert_eq!(
         Reason::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
         "the breaker is open, for 3 repairs of this incident did not help: it closes after 50 min \
-         without a fault"
+         without a fault, or by repairctl reset"
     );
     assert_eq!(
         Reason::CoolingDown { job: "j".into(), left }.to_string(),

@@ -1,8 +1,11 @@
 //! The shape of policy.json.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use policy::{Fleet, Policy, Quota, RepairName};
+use policy::{Fleet, Policy, Quota, RepairName, respell};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -35,10 +38,34 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchService {
-    /// The host it is defined on.
+    /// The host it is defined on, spelled.
+    #[serde(deserialize_with = "name")]
     pub host: String,
-    /// Its description.
+    /// Its description, spelled.
+    #[serde(deserialize_with = "name")]
     pub service: String,
+}
+
+fn name<'de, D: Deserializer<'de>>(json: D) -> Result<String, D::Error> {
+    Ok(respell(&String::deserialize(json)?))
+}
+
+/// The spelled name of a host.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct HostName(String);
+
+impl FromStr for HostName {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<HostName, Infallible> {
+        Ok(HostName(respell(text)))
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
 }
 
 impl Config {
@@ -83,7 +110,7 @@ struct Keys {
     #[serde(default)]
     ssh: SshKeys,
     #[serde(default)]
-    hosts: Unique<String, SshKeys>,
+    hosts: Unique<HostName, SshKeys>,
 }
 
 const DEFAULT_LEDGER: &str = "/var/lib/nagios-selfheal/ledger/ledger.sqlite";
@@ -97,6 +124,7 @@ const DEFAULT_PLUGIN_PATH: [&str; 4] = [
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Config, D::Error> {
         let keys = Keys::deserialize(json)?;
+        let hosts = keys.hosts.0.into_iter().map(|(host, keys)| (host.0, keys)).collect();
         let repairs = keys.repairs.0.into_iter().map(|(name, repair)| (name, repair.0)).collect();
         Ok(Config {
             policy: Policy { repairs, fleet: keys.fleet },
@@ -107,7 +135,7 @@ impl<'de> Deserialize<'de> for Config {
             plugin_path: keys
                 .plugin_path
                 .unwrap_or_else(|| DEFAULT_PLUGIN_PATH.map(PathBuf::from).to_vec()),
-            routes: HostRoutes::new(keys.ssh, keys.hosts.0),
+            routes: HostRoutes::new(keys.ssh, hosts),
         })
     }
 }

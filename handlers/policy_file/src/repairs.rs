@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy::{Act, Limits, ObjectState, Quota, RepairName, Rules, Rung};
+use policy::{Act, Limits, ObjectState, Quota, RepairName, Rules, Rung, respell};
 use serde::Deserialize;
 
 use super::span::Span;
@@ -145,7 +145,7 @@ fn act_of(rung: &RungKeys) -> Result<Act, String> {
         (Some(name), None, at) => {
             let repair: RepairName =
                 name.parse().map_err(|bad: policy::BadName| bad.to_string())?;
-            Ok(Act::Ssh { repair, at: at.clone() })
+            Ok(Act::Ssh { repair, at: at.as_deref().map(respell) })
         }
         (None, Some(argv), None) => {
             let program = argv.first().ok_or("local names no program")?;

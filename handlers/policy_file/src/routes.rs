@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use policy::respell;
 use serde::Deserialize;
 
 /// The keys of `ssh`, and of each host in `hosts`.
@@ -43,7 +44,7 @@ pub struct HostRoutes {
 /// The route to the gate of one host, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRoute {
-    /// Nagios' name of the host: its key is recorded under this name, and messages use it.
+    /// Nagios' name of the host, spelled: its key is recorded under this name, and messages use it.
     pub host: String,
     /// A host name or an IP address to connect to.
     pub address: String,
@@ -108,7 +109,8 @@ impl HostRoutes {
         let none = SshKeys::default();
         let keys = [self.hosts.get(host).unwrap_or(&none), &self.all];
         // A jump host is not reached through itself.
-        let via = first(keys, |keys| &keys.via).filter(|via| via != host && chain > 0);
+        let via = first(keys, |keys| &keys.via).map(|via| respell(&via));
+        let via = via.filter(|via| via != host && chain > 0);
         HostRoute {
             host: host.to_owned(),
             address: keys[0].address.as_deref().or(address).unwrap_or(host).to_owned(),

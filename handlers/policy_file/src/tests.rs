@@ -186,3 +186,27 @@ proptest! {
         let _ = read_text(&text);
     }
 }
+
+#[test]
+fn names_have_one_spelling() {
+    let config = read_text(
+        r#"{"repairs": {"x": {"ladder": [{"ssh": "x", "at": "w\\xe42"}], "verify": ["/a", "\\x41"]}},
+            "hosts": {"w\\xe41": {"user": "fix", "via": "gr\\xfcn"}},
+            "check_repairs": {"host": "w\\xE4", "service": "\\xC3\\xB6"}}"#,
+    )
+    .unwrap();
+    let route = config.routes.route(r"w\xE41", None);
+    assert_eq!(route.user, "fix");
+    assert_eq!(route.via.unwrap().host, r"gr\xFCn");
+    let watch = config.check_repairs.unwrap();
+    assert_eq!((watch.host.as_str(), watch.service.as_str()), (r"w\xE4", "ö"));
+    let rules = config.policy.repairs.values().next().unwrap();
+    assert_eq!(rules.ladder[0].act.at_gate().unwrap().1, Some(r"w\xE42"));
+    // The words of a command are no names.
+    assert_eq!(rules.ladder[0].verify[1], r"\x41");
+    let twice = read_text(r#"{"repairs": {}, "hosts": {"w\\xe41": {}, "w\\xE41": {}}}"#);
+    assert!(
+        twice.as_ref().is_err_and(|why| why.contains(r"'w\xE41' stands there twice")),
+        "{twice:?}"
+    );
+}

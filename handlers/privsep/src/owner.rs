@@ -1,7 +1,8 @@
 //! Finds out whether a site is root's alone, or belongs to an account that root must not trust.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use safe_file::Directory;
@@ -51,8 +52,21 @@ pub fn refuse_root<'a>(
 /// Returns the command with which root runs `program` as `account`, ready to be pasted.
 fn line_to_use(account: &Account, program: &Path, argv: &[OsString]) -> String {
     let words = std::iter::once(program.as_os_str()).chain(argv.iter().map(OsString::as_os_str));
-    let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+    let words: Vec<String> = words.map(quoted_bytes).collect();
     format!("runuser -u {} -- {}", quoted(&account.name), words.join(" "))
+}
+
+/// Quotes a word of any bytes for the shell: those of a name in ISO-8859-1 as `$'Gr\366n'`
+/// (POSIX.1-2024; bash, zsh and ksh).
+fn quoted_bytes(word: &OsStr) -> String {
+    let octal = |byte: &u8| match byte {
+        b'\'' | b'\\' | ..b' ' | 0x7f.. => format!("\\{byte:03o}"),
+        byte => char::from(*byte).to_string(),
+    };
+    match word.to_str() {
+        Some(word) => quoted(word),
+        None => format!("$'{}'", word.as_bytes().iter().map(octal).collect::<String>()),
+    }
 }
 
 /// Quotes a word for the shell.
@@ -79,5 +93,9 @@ mod tests {
             "runuser -u root -- '/opt/our programs/handle_repair' --host 'web 1' 'it'\\''s' '' \
              '$(id)'"
         );
+        let latin1 = OsStr::from_bytes(b"it's Gr\xf6\xdfe \\1\n");
+        let command = format!("printf %s {}", quoted_bytes(latin1));
+        let done = std::process::Command::new("bash").args(["-c", &command]).output().unwrap();
+        assert_eq!(done.stdout, latin1.as_bytes(), "{command}");
     }
 }

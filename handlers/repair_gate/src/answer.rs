@@ -42,7 +42,8 @@ pub(crate) enum GateAnswer {
 }
 
 impl GateAnswer {
-    /// Returns the line, with its newline.
+    /// Returns the line with its newline, and with one before it: an rc file may have begun a line,
+    /// with the terminal's title, say. A server passes over empty lines.
     pub(crate) fn frame(&self, host: &str) -> String {
         let mut object = match self {
             GateAnswer::Repair(record) => job_json("repair", record),
@@ -68,7 +69,7 @@ impl GateAnswer {
             GateAnswer::Refused(refusal, job) => refusal_json(refusal, job.as_ref()),
         };
         put(&mut object, "host", Some(host));
-        format!("SHN1 {object}\n")
+        format!("\nSHN1 {object}\n")
     }
 
     /// Returns the exit code: information only, and in 0..3.
@@ -149,7 +150,8 @@ mod tests {
     use crate::rejection::RejectionReason;
 
     fn parsed(answer: &GateAnswer) -> Value {
-        let line = answer.frame("web1");
+        let frame = answer.frame("web1");
+        let line = frame.strip_prefix('\n').unwrap();
         assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
         serde_json::from_str(line.strip_prefix("SHN1 ").unwrap()).unwrap()
     }

@@ -6,7 +6,7 @@ use crate::host::LocalHost;
 use crate::record::Now;
 use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
-use crate::{run, timestamps};
+use crate::{processes, run, timestamps};
 
 /// Returns the account to change to, if it is not the gate's own.
 pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Option<&'a str> {
@@ -32,7 +32,7 @@ pub(crate) fn find<'a>(
 }
 
 pub(crate) fn now(host: &LocalHost) -> Now<'_> {
-    Now { time: timestamps::now(), boot: &host.boot }
+    Now { time: timestamps::now(), boot: &host.boot, lives: processes::any_in_session }
 }
 
 /// Returns where this program is, for sudo.

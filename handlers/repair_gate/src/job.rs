@@ -109,8 +109,9 @@ fn run_recorded(
     record
 }
 
+/// Puts the end of a command on its record. One that was lost sight of may still run: by its record
+/// it does, until its deadline.
 fn complete(record: &mut JobRecord, ran: ExecutedCommand) {
-    record.ended = Some(timestamps::now().max(record.started));
     (record.elapsed, record.output) = (ran.elapsed, ran.output);
     record.state = match ran.end {
         Ok(ProcessEnd::Exit(code)) => {
@@ -126,8 +127,9 @@ fn complete(record: &mut JobRecord, ran: ExecutedCommand) {
             record.output.push(clean(&why, 300));
             RunState::Failed
         }
-        Err(ExecutionFailure::Lost) => RunState::Unknown,
+        Err(ExecutionFailure::Lost) => return,
     };
+    record.ended = Some(timestamps::now().max(record.started));
 }
 
 /// Reports a job that is known already, which is never run again.

@@ -31,6 +31,7 @@ mod job;
 mod maintenance;
 mod output;
 mod ownership;
+mod processes;
 mod rate_limit;
 mod readiness;
 mod record;

@@ -5,17 +5,21 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use crate::durations::fractional_seconds;
+use crate::processes;
 use crate::request::{Job, Name};
 use crate::timestamps::{from_millis, to_millis, until};
 
 /// More than a record can need: 41 lines of 303 bytes, each byte at most two of JSON.
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
-/// The clock, and the boot that this host is in.
+/// What shows whether a repair without an end still runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now<'a> {
     pub(crate) time: SystemTime,
+    /// The boot that this host is in.
     pub(crate) boot: &'a str,
+    /// Whether a living process is in a session.
+    pub(crate) lives: fn(u32) -> bool,
 }
 
 /// What has become of a job.
@@ -59,6 +63,8 @@ pub(crate) struct JobRecord {
     pub(crate) boot: String,
     /// The process of its gate.
     pub(crate) pid: u32,
+    /// The session of its gate and of what it runs; 0 when not known.
+    pub(crate) session: u32,
     pub(crate) exit: Option<i32>,
     pub(crate) signal: Option<i32>,
     /// How long it ran; zero in a record of one that runs.
@@ -83,6 +89,7 @@ impl JobRecord {
             ended: None,
             boot: now.boot.to_owned(),
             pid: std::process::id(),
+            session: processes::own_session(),
             exit: None,
             signal: None,
             elapsed: Duration::ZERO,
@@ -92,10 +99,12 @@ impl JobRecord {
 
     /// Returns the state as it must be taken now: one that "runs" past its deadline, or since
     /// before the last boot, has lost its gate. A clock that went back leaves it running, which is
-    /// the careful reading.
+    /// the careful reading. So does a process of its session: what keeps the time may have been
+    /// killed with the gate.
     pub(crate) fn state_at(&self, now: Now<'_>) -> RunState {
-        let lost = self.boot != now.boot || now.time > self.deadline;
-        if self.state == RunState::Running && lost { RunState::Unknown } else { self.state }
+        let lost = self.state == RunState::Running
+            && (self.boot != now.boot || now.time > self.deadline && !(now.lives)(self.session));
+        if lost { RunState::Unknown } else { self.state }
     }
 
     /// Returns the record as an answer reports it: with the state as of now, and with the time that
@@ -118,6 +127,7 @@ impl JobRecord {
             "job": self.job.as_str(), "repair": self.repair.as_str(), "state": self.state.word(),
             "started": to_millis(self.started), "deadline": to_millis(self.deadline),
             "ended": self.ended.map(to_millis), "boot": self.boot, "pid": self.pid,
+            "session": self.session,
             "exit": self.exit, "signal": self.signal, "seconds": fractional_seconds(self.elapsed),
             "output": self.output,
         });
@@ -139,6 +149,8 @@ impl JobRecord {
             ended: optional(map, "ended", time)?,
             boot: map.get("boot")?.as_str()?.to_owned(),
             pid: u32::try_from(map.get("pid")?.as_u64()?).ok()?,
+            // A gate of an older version wrote none.
+            session: u32::try_from(map.get("session").and_then(Value::as_u64).unwrap_or(0)).ok()?,
             exit: optional(map, "exit", small)?,
             signal: optional(map, "signal", small)?,
             elapsed: Duration::try_from_secs_f64(map.get("seconds")?.as_f64()?).ok()?,
@@ -179,7 +191,7 @@ pub(crate) mod tests {
     pub(crate) const S: u64 = 1000;
 
     pub(crate) fn now(millis: u64) -> Now<'static> {
-        Now { time: from_millis(millis), boot: "b1" }
+        Now { time: from_millis(millis), boot: "b1", lives: |_| false }
     }
 
     /// A record of the repair httpd, with times in milliseconds.
@@ -202,13 +214,13 @@ pub(crate) mod tests {
         let mut written = record("20261123-aa", RunState::Failed, 5 * S, Some(6_500));
         (written.exit, written.elapsed) = (Some(3), Duration::from_millis(1500));
         written.output = vec!["no \"way\"".into(), "ü".into()];
-        written.pid = 8589;
+        (written.pid, written.session) = (8589, 8588);
         let text = written.to_json();
         assert_eq!(
             text,
             "{\"boot\":\"b1\",\"deadline\":80000,\"ended\":6500,\"exit\":3,\"job\":\"20261123-aa\",\
              \"output\":[\"no \\\"way\\\"\",\"ü\"],\"pid\":8589,\"repair\":\"httpd\",\
-             \"seconds\":1.5,\"signal\":null,\"started\":5000,\"state\":\"failed\"}\n"
+             \"seconds\":1.5,\"session\":8588,\"signal\":null,\"started\":5000,\"state\":\"failed\"}\n"
         );
         assert_eq!(JobRecord::from_json(&text), Some(written));
     }
@@ -226,7 +238,9 @@ pub(crate) mod tests {
         let running = record("20261123-aa", RunState::Running, 5 * S, None);
         assert_eq!(running.state_at(now(80 * S)), RunState::Running);
         assert_eq!(running.state_at(now(80 * S + 1)), RunState::Unknown);
-        let rebooted = Now { boot: "b2", ..now(6 * S) };
+        let alive = Now { lives: |_| true, ..now(80 * S + 1) };
+        assert_eq!(running.state_at(alive), RunState::Running, "its command lives");
+        let rebooted = Now { boot: "b2", lives: |_| true, ..now(6 * S) };
         assert_eq!(running.state_at(rebooted), RunState::Unknown);
         assert_eq!(running.state_at(now(S)), RunState::Running, "the clock went back");
         let done = record("20261123-aa", RunState::Done, 5 * S, Some(6 * S));

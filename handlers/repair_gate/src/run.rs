@@ -2,7 +2,7 @@
 //! output. Returns when the command has ended, no matter what it has left running.
 
 use std::io::{self, PipeReader, PipeWriter, Read, pipe};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +34,7 @@ pub(crate) fn gate_path() -> io::Result<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExecutionFailure {
     NotStarted(String),
-    /// It did not end at the hard limit, and the gate waits no longer.
+    /// It did not end at the hard limit, or what keeps its time was killed. It may still run.
     Lost,
 }
 
@@ -108,6 +108,7 @@ fn execute(
     let drained = drain(reader, Arc::clone(&excerpt))?;
     let ended = start(command(words, writer)?)?;
     let end = match ended.recv_timeout(limit.hard()) {
+        Ok(Ok(status)) if status.signal() == Some(timeout::KILLED) => Err(ExecutionFailure::Lost),
         Ok(Ok(status)) => Ok(recognize_timeout(status.into(), begun.elapsed(), limit)),
         Ok(Err(e)) => {
             let program = words.first().map_or("", String::as_str);

@@ -41,11 +41,13 @@ pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
 }
 
 impl LineStream {
-    /// Writes a line, which must be clean.
+    /// Writes a line, which must be clean. The first one ends a line that an rc file has begun, as
+    /// the answer does.
     pub(crate) fn line(&mut self, text: &str) {
         if self.left > 0 {
+            let line_break = if self.left == MOST { "\n" } else { "" };
             self.left -= 1;
-            let _ = self.lines.send(format!("SHP1 {text}\n"));
+            let _ = self.lines.send(format!("{line_break}SHP1 {text}\n"));
         }
     }
 }

@@ -16,7 +16,7 @@ use std::{fs, process};
 
 use crate::durations::TimeLimit;
 use crate::output::Output;
-use crate::threads;
+use crate::{processes, threads};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl From<ExitStatus> for ProcessEnd {
 /// The exit code of a command that was stopped, as timeout(1) has it.
 pub(crate) const TIMED_OUT: u8 = 124;
 const NOT_STARTED: u8 = 127;
+/// SIGKILL: signal(7).
+pub(crate) const KILLED: i32 = 9;
 const KILL: &str = "/bin/kill";
-/// errno(3): ENOMEM, ENFILE, EMFILE.
-const SHORTAGES: [i32; 3] = [12, 23, 24];
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Ends as the command did: with any exit code, for neither Nagios nor the server sees it.
@@ -47,6 +47,9 @@ pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
     let (code, stderr) = match run(argv, limit) {
         Ok(ProcessEnd::Exit(code)) => (u8::try_from(code).unwrap_or(u8::MAX), String::new()),
         Ok(ProcessEnd::TimedOut) => (TIMED_OUT, String::new()),
+        // As a shell reports it: dying of this signal shows that this process was killed, and that
+        // the command may still run.
+        Ok(ProcessEnd::Signal(KILLED)) => (128 + 9, String::new()),
         Ok(ProcessEnd::Signal(signal)) => (die_of(signal), String::new()),
         Err(e) => {
             let program = argv.first().map_or("", String::as_str);
@@ -84,7 +87,7 @@ fn run(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd> {
 fn stop(group: u32, grace: Duration) {
     let until = Instant::now() + grace;
     let mut signalled = signal("-TERM", group);
-    while anyone_in(group) {
+    while processes::any_in_group(group) {
         if Instant::now() >= until && signal("-KILL", group) {
             break;
         }
@@ -105,23 +108,6 @@ fn signal(name: &str, group: u32) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok()
-}
-
-/// Returns whether a living process is in that group: proc(5), stat: `pid (name) state ppid pgrp
-/// ...`, of which the name may hold anything, brackets too.
-fn anyone_in(group: u32) -> bool {
-    let Ok(entries) = fs::read_dir("/proc") else { return true };
-    entries.flatten().any(|entry| {
-        let stat = match fs::read(entry.path().join("stat")) {
-            Ok(stat) => stat,
-            // Most have ended meanwhile. If memory or descriptors ran out, its group is not known.
-            Err(e) => return e.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number)),
-        };
-        let stat = String::from_utf8_lossy(&stat);
-        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-        let dead = matches!(fields.next(), Some("Z" | "X"));
-        !dead && fields.nth(1) == Some(&group.to_string())
-    })
 }
 
 /// Dies as the command died, so that sudo(8), which does the same, passes the signal on to the

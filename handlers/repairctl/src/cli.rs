@@ -16,11 +16,14 @@ use crate::lint::args::LintArgs;
 use crate::pause::args::{PauseArgs, ResumeArgs, StatusArgs};
 use crate::replay::args::ReplayArgs;
 use crate::report::args::ReportArgs;
+use crate::reset::args::ResetArgs;
 use crate::show::args::ShowArgs;
 use crate::sweep::args::SweepArgs;
 use crate::trust::args::TrustArgs;
 
 /// Sets up, understands, pauses, sweeps and reports what handle_repair does.
+///
+/// In names of hosts and services, a byte that is not UTF-8 is spelled \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "repairctl",
@@ -71,6 +74,8 @@ pub enum RepairctlCommand {
     Pause(PauseArgs),
     /// Undo a pause
     Resume(ResumeArgs),
+    /// Close the breaker of a host or service by hand
+    Reset(ResetArgs),
     /// Say whether repairs are paused, running, or held by a limit
     Status(StatusArgs),
     /// Offer what lost its chance to be repaired once more

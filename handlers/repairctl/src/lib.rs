@@ -14,6 +14,7 @@ mod paste;
 mod pause;
 mod replay;
 mod report;
+mod reset;
 mod show;
 mod split;
 mod sudo;
@@ -24,6 +25,8 @@ mod ui;
 use std::ffi::OsString;
 
 use plugin_kit::Out;
+
+pub use ui::json::FORM as JSON_FORM;
 
 use cli::RepairctlCommand;
 use context::Context;
@@ -46,6 +49,7 @@ pub fn run(argv: &[OsString], out: &mut Out) -> CommandResult {
         RepairctlCommand::Replay(words) => run_as_nagios(replay::run, &words, &context, argv, out),
         RepairctlCommand::Pause(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Resume(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::Reset(args) => split::run(&args, &context, argv, out),
         RepairctlCommand::Status(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Ledger(args) => split::run(&args, &context, argv, out),
         RepairctlCommand::Sweep(words) => run_as_nagios(sweep::run, &words, &context, argv, out),

@@ -1,13 +1,24 @@
 //! What a command is about: everything, a host with its services, or one service.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use ledger::Record;
+use policy::{respell, spell};
+
+/// Parses a name on the command line: the bytes of Nagios, or the spelling that we print.
+pub fn name_parser() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|word| match word.to_str() {
+        Some(spelled) => respell(spelled),
+        None => spell(word.as_bytes()),
+    })
+}
 
 /// A host, perhaps one service of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object<'a> {
-    /// The host's name in Nagios.
+    /// The host's name in Nagios, spelled.
     pub host: &'a str,
     /// The service's description; `None` is the host itself.
     pub service: Option<&'a str>,

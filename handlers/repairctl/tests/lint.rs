@@ -314,3 +314,15 @@ fn reads_the_object_cache_of_nagios() {
     assert!(said.contains(&format!("objects.precache:{number}: error: the policy")), "{said}");
     assert!(said.ends_with("\n1 error in 1 service and 1 host with a repair\n"), "{said}");
 }
+
+#[test]
+fn accepts_a_handler_period_without_a_gap() {
+    let site = Context::new();
+    let days = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+    let days: String = days.map(|day| format!(" {day} 00:00-24:00\n")).concat();
+    let period = format!("define timeperiod {{\n timeperiod_name 24x7\n alias all\n{days}}}\n");
+    site.edit("site.cfg", "", &period);
+    let with_period = "_REPAIR             httpd\n    event_handler_period 24x7";
+    site.edit("services.cfg", "_REPAIR             httpd", with_period);
+    assert_eq!(text(&site.lint(&[])), "nothing found in 1 service and 1 host with a repair\n");
+}

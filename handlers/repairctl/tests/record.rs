@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -11,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, RepairOutcome, StepKind};
-use policy::{Decision, Event, ObjectState, Reason, StateType};
+use policy::{Decision, Event, ObjectState, Policy, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::{copy_program, set_mode};
@@ -64,7 +66,7 @@ impl Context {
         self.at("ledger/ledger.sqlite")
     }
 
-    fn said_to(&self, uid: u32, words: &[&str]) -> Said {
+    fn said_to<W: AsRef<OsStr>>(&self, uid: u32, words: &[W]) -> Said {
         let mut command = Command::new(self.at("repairctl"));
         command
             .arg("--policy")
@@ -106,8 +108,8 @@ impl Context {
             ),
         ] {
             let job = job.parse().unwrap();
-            let claim =
-                Claim { job: &job, event: &event, lease: span, fleet_window: span, observed: None };
+            let horizon = Policy::default().horizon(&event);
+            let claim = Claim { job: &job, event: &event, lease: span, horizon, observed: None };
             if ledger.reserve(&claim, &SystemTime::now, &|_| decision.clone()).unwrap().is_ok() {
                 ledger.step(&job, SystemTime::now(), StepKind::Evidence, None, HOSTILE).unwrap();
                 ledger.finish(&job, SystemTime::now(), RepairOutcome::Unknown, HOSTILE).unwrap();
@@ -205,6 +207,22 @@ fn lets_nagios_use_a_ledger_that_root_made() {
         code == 0 && out.contains("everything: paused by nobody for another 60 min: mine"),
         "{code} {out} {err}"
     );
+}
+
+#[test]
+fn root_passes_names_of_any_bytes_to_the_other_half() {
+    let site = Context::new();
+    site.record();
+    let words = |command| [command, OsStr::from_bytes(b"w\xe41"), OsStr::new("--reason=x")];
+    let Said { code, out, err } = site.said_to(0, &words(OsStr::new("pause")));
+    assert!(code == 0 && out.starts_with(r"w\xE41: paused by root"), "{code} {out} {err}");
+    let status = site.said_to(0, &["status"]).out;
+    assert!(status.contains("paused\tw\\xE41: paused by root"), "{status}");
+    let store = rusqlite::Connection::open(site.ledger()).unwrap();
+    let host = store.query_row("SELECT host FROM pause", [], |row| row.get::<_, Vec<u8>>(0));
+    assert_eq!(host.unwrap(), b"w\xe41");
+    let Said { code, out, err } = site.said_to(0, &["resume", r"w\xE41"]);
+    assert!(code == 0 && out.contains("resumed"), "{code} {out} {err}");
 }
 
 #[test]

@@ -33,3 +33,21 @@ fn uses_colours_only_on_terminals_that_have_them() {
         assert!(text.contains(on) && !text.contains('\u{1b}'), "{name}={value}: {text:?}");
     }
 }
+
+/// A script that asks for the version, and a person who reads the help of any command.
+#[test]
+fn help_and_version_exit_0() {
+    let mut program = repairctl::cli::command();
+    program.build();
+    let commands = program.get_subcommands().map(|command| vec![command.get_name(), "--help"]);
+    let asked = [vec!["--help"], vec!["-h"], vec!["--version"], vec!["help"], vec!["help", "lint"]];
+    for words in commands.chain(asked) {
+        if words == ["help", "--help"] {
+            continue;
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
+        let done = command.args(&words).output().unwrap();
+        assert_eq!(done.status.code(), Some(0), "{words:?}");
+        assert!(!done.stdout.is_empty() && done.stderr.is_empty(), "{words:?}: {done:?}");
+    }
+}

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, RepairOutcome};
-use policy::{Decision, Event, ObjectState, StateType};
+use policy::{Decision, Event, ObjectState, Policy, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,7 +29,13 @@ fn site() -> TempDir {
     let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
     let (job, span) = ("noon-0001".parse().unwrap(), Duration::from_secs(60));
     let event = Event::new("web1", None, ObjectState::Down, StateType::Hard, 3);
-    let claim = Claim { job: &job, event: &event, lease: span, fleet_window: span, observed: None };
+    let claim = Claim {
+        job: &job,
+        event: &event,
+        lease: span,
+        horizon: Policy::default().horizon(&event),
+        observed: None,
+    };
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
     ledger.finish(&job, noon + span, RepairOutcome::Healed, "").unwrap();
@@ -71,7 +77,7 @@ fn uses_the_zone_of_tz_as_local_time() {
 fn reads_times_that_json_printed() {
     let site = site();
     let listed: Value = serde_json::from_str(&said(&site, &["history", "--json"])).unwrap();
-    let began = listed.pointer("/0/began").and_then(Value::as_str).unwrap();
+    let began = listed.pointer("/repairs/0/began").and_then(Value::as_str).unwrap();
     assert_eq!(began, "2026-07-01T12:00:00Z");
     assert!(said(&site, &["history", "--since", began]).contains("noon-0001"));
     assert_eq!(said(&site, &["history", "--until", began]), "");

@@ -143,6 +143,14 @@ pub enum Error {
          where it ends; nothing was run"
     )]
     NoLogin { host: String, address: String, detail: String },
+    /// The host closed the connection before there were keys: most often its sshd has too many
+    /// clients, or penalises our address for a while (sshd_config(5), MaxStartups,
+    /// PerSourcePenalties). Anyone on the network can do and write that.
+    #[error(
+        "{host} turned us away before the login ({detail}): its sshd may have too many clients \
+         (MaxStartups), or a penalty for our address (PerSourcePenalties); nothing was run"
+    )]
+    TurnedAway { host: String, detail: String },
     /// The address cannot be looked up.
     #[error("address {address} of {host} cannot be looked up: {why}; nothing was run")]
     Resolve { host: String, address: String, why: String },
@@ -167,12 +175,13 @@ pub enum Error {
          nothing was run"
     )]
     Denied { host: String, what: &'static str, detail: String },
-    /// The output is not a framed answer to this request.
+    /// The output is not a framed answer to this request. With `no_gate`, the command ended by
+    /// itself and left no sign of a gate.
     #[error(
         "{host} gave no answer that can be believed to `{request}`: {why}; is repair_gate the \
          forced command of this key there? {}", .phase.consequence()
     )]
-    NotFramed { host: String, request: String, why: String, phase: Phase },
+    NotFramed { host: String, request: String, why: String, phase: Phase, no_gate: bool },
     /// An earlier request over this connection failed; a new connection is needed.
     #[error(
         "the connection to {host} is used up after an earlier failure: connect again; nothing was \
@@ -196,6 +205,18 @@ impl Error {
         }
     }
 
+    /// Whether the cause ends by itself, so that the same request may soon be answered. Nothing was
+    /// run then.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Error::TurnedAway { .. })
+    }
+
+    /// Whether something else than a gate answered, as far as that can be seen from one answer:
+    /// nologin, or a shell that does not find the command.
+    pub fn is_without_gate(&self) -> bool {
+        matches!(self, Error::NotFramed { no_gate: true, .. })
+    }
+
     /// A short, stable token for the ledger and for counting.
     pub fn code(&self) -> &'static str {
         match self {
@@ -214,6 +235,7 @@ impl Error {
             Error::Agent { .. } => "agent",
             Error::AuthRefused { .. } => "auth-refused",
             Error::NoLogin { .. } => "no-login",
+            Error::TurnedAway { .. } => "turned-away",
             Error::Resolve { .. } => "resolve",
             Error::Connect { .. } => "connect",
             Error::Timeout { .. } => "timeout",

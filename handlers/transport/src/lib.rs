@@ -18,6 +18,7 @@ pub mod probe;
 mod request;
 mod resolve;
 mod response_buffer;
+mod retry;
 mod route;
 mod ssh;
 mod text;
@@ -36,6 +37,7 @@ pub use gate::Gate;
 pub use lines::OutputLines;
 pub use openssh::OpenSshGate;
 pub use request::Request;
+pub use retry::while_turned_away;
 pub use text::in_quotes;
 
 /// Connects to the gate of a host by the backend that its route names.

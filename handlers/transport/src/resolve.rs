@@ -1,5 +1,6 @@
 //! Connects a socket to an address before the deadline. Every address of a name is tried.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
@@ -17,18 +18,26 @@ pub(crate) fn connect(
     port: u16,
 ) -> Result<TcpStream, Error> {
     let all = addresses(deadline, address, port)?;
-    let mut tries = Vec::new();
+    let (mut tries, mut was_reset) = (Vec::new(), false);
     for (tried, address) in all.iter().enumerate() {
         let left = deadline.left(Phase::Connect)?;
         // An address that swallows packets gets its share, so that the next one is still tried.
         let share = left / u32::try_from(all.len() - tried).unwrap_or(u32::MAX);
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
             Ok(socket) => return prepared(socket),
-            Err(e) => tries.push(format!("{address}: {e}")),
+            Err(e) => {
+                was_reset |= e.kind() == ErrorKind::ConnectionReset;
+                tries.push(format!("{address}: {e}"));
+            }
         }
     }
     deadline.left(Phase::Connect)?;
-    Err(Error::Connect { host: deadline.host().into(), tries: tries.join("; ") })
+    let (host, tries) = (deadline.host().into(), tries.join("; "));
+    // Something listens there, and has taken the connection.
+    if was_reset {
+        return Err(Error::TurnedAway { host, detail: tries });
+    }
+    Err(Error::Connect { host, tries })
 }
 
 /// Disables Nagle's algorithm, and lets the kernel notice a cut link while nothing is sent.

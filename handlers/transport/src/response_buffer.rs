@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use crate::answer::Answer;
 use crate::error::{Error, Phase};
-use crate::frame::{has_frame, read_answer};
-use crate::lines::OutputLines;
+use crate::frame::{FRAME, has_frame, read_answer};
+use crate::lines::{OutputLines, PROGRESS};
 use crate::request::Request;
 use crate::text::quoted;
 
-/// The limit of bytes of stdout. A gate limits its own output far below.
-const MAX_STDOUT: usize = 256 * 1024;
+/// The limit of bytes of stdout: 256 KiB for the gate, which limits its own output below that, and
+/// 64 KiB for what an rc file prints before.
+const MAX_STDOUT: usize = (256 + 64) * 1024;
 /// The bytes of stderr that are kept for messages.
 const MAX_STDERR: usize = 4 * 1024;
 /// Time to wait for the end of the output after the answer. A daemon that a repair has started may
@@ -27,12 +28,15 @@ pub(crate) struct ResponseBuffer {
     pub(crate) overflowed: bool,
     /// How the command ended, for a message only.
     pub(crate) ending: Option<String>,
+    /// The exit status of the command, if it is known to have sent one.
+    pub(crate) exit: Option<i32>,
 }
 
 impl ResponseBuffer {
     pub(crate) fn new() -> ResponseBuffer {
         let (stdout, stderr, lines) = (Vec::new(), Vec::new(), OutputLines::of_gate());
-        ResponseBuffer { stdout, lines, stderr, answered: false, overflowed: false, ending: None }
+        let (answered, overflowed, ending, exit) = (false, false, None, None);
+        ResponseBuffer { stdout, lines, stderr, answered, overflowed, ending, exit }
     }
 
     pub(crate) fn push_stdout(&mut self, bytes: &[u8], progress: &mut dyn FnMut(&str)) {
@@ -76,6 +80,15 @@ impl ResponseBuffer {
         format!("; stderr says, unverified: {}", quoted(&self.stderr))
     }
 
+    /// Whether something else than a gate ran and ended by itself. A gate without a frame ends with
+    /// 2, by a panic; with 128 and more, a shell reports that it was killed; and libssh2 has 0
+    /// where the host has sent no status.
+    fn is_without_gate(&self) -> bool {
+        let ended = matches!(self.exit, Some(1 | 3..=127));
+        let is_gates = |part: &[u8]| part == FRAME || part == PROGRESS;
+        ended && !self.overflowed && !self.stdout.windows(FRAME.len()).any(is_gates)
+    }
+
     /// Returns the answer, or why there is none, with stderr and the end of the command.
     pub(crate) fn answer(
         self,
@@ -83,8 +96,14 @@ impl ResponseBuffer {
         request: &Request,
         phase: Phase,
     ) -> Result<Answer, Error> {
-        let failed =
-            |why| Error::NotFramed { host: host.into(), request: request.to_string(), why, phase };
+        let no_gate = self.is_without_gate();
+        let failed = |why| Error::NotFramed {
+            host: host.into(),
+            request: request.to_string(),
+            why,
+            phase,
+            no_gate,
+        };
         if self.overflowed {
             return Err(failed(format!("it is longer than {} KiB", MAX_STDOUT / 1024)));
         }

@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Plan, fails, repair, send, signal, soon};
+use common::{Plan, by_openssh, fails, repair, send, signal, soon};
 use rustix::process::Signal;
 use transport::{Answer, Error, GateReason, JobState, Request};
 
@@ -74,6 +74,31 @@ fn shows_output_of_a_host_without_gate() {
     assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
 }
 
+/// Only what cannot have been a gate counts as none: not a gate that was killed, has panicked, or
+/// whose answer cannot be believed.
+#[test]
+fn tells_a_missing_gate_from_one_that_may_have_begun() {
+    for (script, is_missing) in [
+        ("exec /usr/sbin/nologin", true),
+        ("exit 1", true),
+        ("echo oops; exec /nonexistent/repair_gate", true),
+        ("exit 0", false),
+        ("exit 2", false),
+        ("exit 137", false),
+        ("kill -9 $$", false),
+        ("printf '\\033]0;web1\\007SHN1 {}\\n'; exit 1", false),
+        ("echo 'SHP1 it begins'; exit 1", false),
+        ("head -c 1000000 /dev/zero; exit 1", false),
+    ] {
+        let sshd = Plan::new().gate(script).start();
+        for route in [sshd.route(), by_openssh(sshd.route())] {
+            let error = fails(&route, &repair());
+            assert!(!error.nothing_was_run(), "{script}: {error}");
+            assert_eq!(error.is_without_gate(), is_missing, "{script}: {error}");
+        }
+    }
+}
+
 #[test]
 fn escape_sequences_do_not_reach_a_terminal() {
     not_believed(r"printf '\033[2J\033]0;owned\007\302\233\342\200\256\n'; printf '\033[31m' >&2");
@@ -87,7 +112,7 @@ fn escape_sequences_do_not_reach_a_terminal() {
 #[test]
 fn ten_megabytes_of_stdout_are_not_an_answer() {
     let error = not_believed(&format!("head -c 10000000 /dev/zero; echo; echo 'SHN1 {DONE}'"));
-    assert!(error.to_string().contains("256 KiB"), "{error}");
+    assert!(error.to_string().contains("320 KiB"), "{error}");
     not_believed("yes");
 }
 

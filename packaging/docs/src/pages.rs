@@ -113,6 +113,9 @@ fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     if name == "handle_repair" {
         all_words(&mut rest);
     }
+    if name == "repairctl" {
+        sections(&mut rest, "JSON", repairctl::JSON_FORM);
+    }
     end(&mut rest, &format!("{name}(1)"), &SERVER, names);
     rest.to_writer(&mut text)?;
     Ok(Page { file: format!("{name}.1"), text })

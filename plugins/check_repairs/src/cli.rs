@@ -1,11 +1,13 @@
 //! The command line. The only module that uses clap; it returns checked values.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use plugin_kit::{Problem, Range};
+use policy::spell;
 use policy_file::Span;
 
 /// Report the state of the repairs themselves to Nagios.
@@ -77,7 +79,7 @@ struct CheckRepairsArgs {
     /// a running repair are reported as OK. Repeatable; HOST=ADDRESS when the
     /// policy does not know the address
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
-    gate: Vec<String>,
+    gate: Vec<OsString>,
     /// The rules
     #[arg(
         long,
@@ -147,7 +149,7 @@ pub struct GatesCheck {
 /// A host whose gate is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateHost {
-    /// Its name in Nagios.
+    /// Its name in Nagios, spelled.
     pub host: String,
     /// Its address, unless the policy has another.
     pub address: Option<String>,
@@ -192,7 +194,8 @@ fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
         let failed = Thresholds { warning, critical };
         CheckMode::Ledger(LedgerCheck { window, failed, budget })
     } else {
-        let gates = args.gate.iter().map(|text| gate(text)).collect::<Result<_, _>>()?;
+        let gates =
+            args.gate.iter().map(|word| gate(&spell(word.as_bytes()))).collect::<Result<_, _>>()?;
         CheckMode::Gates(GatesCheck { gates, seconds: Thresholds { warning, critical } })
     };
     Ok(CheckOptions {
@@ -217,7 +220,7 @@ fn gate(text: &str) -> Result<GateHost, String> {
     if bad(host) || address.as_deref().is_some_and(bad) {
         return Err(format!(
             "--gate '{}' is not a host: write its name in Nagios, or HOST=ADDRESS",
-            text.escape_debug()
+            plugin_kit::clean(text)
         ));
     }
     Ok(GateHost { host: host.to_owned(), address })
@@ -225,6 +228,8 @@ fn gate(text: &str) -> Result<GateHost, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     fn words(text: &str) -> Result<CheckOptions, String> {
@@ -253,6 +258,13 @@ mod tests {
         let CheckMode::Gates(GatesCheck { gates, .. }) = mode else { panic!("not gates") };
         assert_eq!(gates[0], GateHost { host: "web1".into(), address: None });
         assert_eq!(gates[1].address.as_deref(), Some("192.0.2.2"));
+        let latin1 = OsStr::from_bytes(b"w\xe41=192.0.2.1").to_owned();
+        let CheckMode::Gates(GatesCheck { gates, .. }) =
+            read(&["--gate".into(), latin1]).unwrap().mode
+        else {
+            panic!("not gates")
+        };
+        assert_eq!(gates[0].host, r"w\xE41");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Paused, Record, RefusalCount, RepairOutcome, relapsed};
-use policy::{Event, FleetUsage, Limits, ObjectState, Reason, StateType, within_limits};
+use ledger::{Filter, HeldBack, Ledger, Paused, Record, RefusalCount, RepairOutcome, relapsed};
+use policy::{FleetUsage, Limits};
 use policy_file::Config;
 
 /// Why the ledger cannot be read.
@@ -50,15 +50,6 @@ pub struct LedgerSummary {
     pub held_back: Vec<HeldBack>,
     /// The pauses that hold.
     pub pauses: Vec<Paused>,
-}
-
-/// An object whose breaker is open or whose budget is spent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeldBack {
-    /// `host/service` or `host`.
-    pub object: String,
-    /// The rule that refuses a repair.
-    pub reason: Reason,
 }
 
 /// Reads the ledger. Before the first repair there is none, which is fine if its directory exists.
@@ -118,7 +109,7 @@ fn read(
         refused: ledger.refusal_counts(&filter)?,
         fleet: ledger.fleet(config.policy.fleet.started.per, now)?,
         pauses: ledger.pauses(now)?,
-        held_back: held_back(ledger, config, now)?,
+        held_back: ledger::held_back(ledger, &config.policy, now)?,
         running: count(running.iter().filter(|running| running.alive).count()),
         unknown: running
             .into_iter()
@@ -147,35 +138,4 @@ fn count(n: usize) -> u32 {
 fn limits(config: &Config, repair: &str) -> Limits {
     let rules = repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(Limits::default, |rules| rules.limits)
-}
-
-/// Returns the objects that the rules hold back for their own history. Reasons that end soon by
-/// themselves, a cooldown or a running repair, do not count.
-fn held_back(
-    ledger: &mut dyn Ledger,
-    config: &Config,
-    now: SystemTime,
-) -> Result<Vec<HeldBack>, ledger::Error> {
-    let remembered = |limits: &Limits| limits.healthy_for.max(limits.window.per);
-    let longest = config
-        .policy
-        .repairs
-        .values()
-        .map(|rules| remembered(&rules.limits))
-        .max()
-        .unwrap_or_default();
-    let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut held: Vec<HeldBack> = Vec::new();
-    for (host, service, repair) in ledger.in_trouble_since(since)? {
-        let event =
-            Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
-        let known = ledger.history(&event, Duration::ZERO, now)?;
-        let limits = Limits { cooldown: Duration::ZERO, ..limits(config, &repair) };
-        if let Err(reason) = within_limits(&limits, &known) {
-            held.push(HeldBack { object: event.object(), reason });
-        }
-    }
-    // An object with several repairs counts once, with the reason of the first.
-    held.dedup_by(|one, other| one.object == other.object);
-    Ok(held)
 }

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use ledger::{Paused, Record};
+use ledger::{HeldBack, Paused, Record};
 use plugin_kit::{Number, Outcome, Perfdata, Range, State};
 use policy::{Policy, Reason, Rounded};
 use transport::{GateReason, Usage};
 
 use crate::cli::{CheckOptions, GatesCheck, LedgerCheck, Thresholds};
-use crate::collect::{HeldBack, LedgerSummary};
+use crate::collect::LedgerSummary;
 use crate::gate::GateReply;
 
 /// The prefix of the plugin's lines.
@@ -201,8 +201,8 @@ fn held_back(
     held: &[&HeldBack],
     text: impl Fn(String) -> String,
 ) -> Option<CheckFinding> {
-    let objects = format!("{}{}", held.first()?.object, and_more(held.len()));
-    let detail = held.iter().map(|held| format!("{}: {}", held.object, held.reason)).collect();
+    let objects = format!("{}{}", held.first()?.object(), and_more(held.len()));
+    let detail = held.iter().map(|held| format!("{}: {}", held.object(), held.reason)).collect();
     Some(CheckFinding { state, text: text(objects), detail })
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use std::{fs, thread};
 
 use ledger::{Claim, Ledger, Paused, RepairOutcome};
-use policy::{Decision, Event, JobId, ObjectState, Reason, StateType};
+use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -61,7 +61,7 @@ impl Site {
             job: &job,
             event: &event,
             lease: Duration::from_secs(60),
-            fleet_window: Duration::ZERO,
+            horizon: Policy::default().horizon(&event),
             observed: None,
         };
         let _ = self.ledger.reserve(&claim, &|| ago(minutes_ago), &|_| decision.clone()).unwrap();

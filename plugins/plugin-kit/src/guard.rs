@@ -60,9 +60,27 @@ impl Problem {
 /// Runs `run` on the arguments after the program's name and turns its result into one write to
 /// stdout and an exit code in 0..3. A problem is printed as `name: text`.
 ///
-/// A panic does the same through the panic hook, which also works with `panic = "abort"`.
+/// A panic does the same through the panic hook, which also works with `panic = "abort"`. Help and
+/// version exit 3 (UNKNOWN), as those of all plugins.
 pub fn guard(
     name: &'static str,
+    run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,
+) -> ExitCode {
+    guarded(name, State::Unknown, run)
+}
+
+/// Does the same for an event handler, whose help and version exit 0: Nagios reads no state from
+/// it.
+pub fn guard_handler(
+    name: &'static str,
+    run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,
+) -> ExitCode {
+    guarded(name, State::Ok, run)
+}
+
+fn guarded(
+    name: &'static str,
+    help: State,
     run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,
 ) -> ExitCode {
     set_panic_hook(name);
@@ -71,9 +89,7 @@ pub fn guard(
     let (text, state) = match run(&argv) {
         Ok(outcome) => (outcome.render(), outcome.state()),
         // Not cleaned: it is our own text, and its `|` separates choices.
-        Err(Problem::HelpRequested(text)) => {
-            (format!("{}\n", text.trim_end()).into_bytes(), State::Unknown)
-        }
+        Err(Problem::HelpRequested(text)) => (format!("{}\n", text.trim_end()).into_bytes(), help),
         Err(problem) => {
             let line = format!("{name}: {problem}");
             (Outcome::new(State::Unknown, line).render(), State::Unknown)

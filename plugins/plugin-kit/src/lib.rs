@@ -15,7 +15,7 @@ mod state;
 mod text;
 
 pub use cli_tool::{Out, ToolResult, cli_tool};
-pub use guard::{Problem, end, guard};
+pub use guard::{Problem, end, guard, guard_handler};
 pub use outcome::Outcome;
 pub use perfdata::{Number, Perfdata};
 pub use places::{LIBEXEC, program_places};

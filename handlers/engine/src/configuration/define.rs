@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::lines::{logical, physical, without_comment};
+use super::lines::{logical, physical, stripped, without_comment};
 use super::value::{DirectiveValue, Location};
 
 /// The types of objects that are read.
@@ -18,6 +18,8 @@ pub enum ObjectType {
     HostGroup,
     /// A service.
     Service,
+    /// A time period.
+    TimePeriod,
     /// All others.
     Other,
 }
@@ -33,9 +35,11 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// The value that counts: the last one.
+    /// The value that counts: the last one; of a custom variable the first.
     pub fn get(&self, name: &str) -> Option<&DirectiveValue> {
-        self.values.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+        let mut values =
+            self.values.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+        if is_custom(name) { values.next() } else { values.next_back() }
     }
 }
 
@@ -67,9 +71,9 @@ pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
     let is_cache = head.windows(CACHE_MARK.len()).any(|window| window == CACHE_MARK);
     let mut read = ObjectFile::default();
     let mut parser = DefinitionParser::new(path, |_| true);
-    for (line, text) in if is_cache { physical(bytes) } else { logical(bytes) } {
+    for (line, text) in if is_cache { physical(bytes).collect() } else { logical(bytes) } {
         let (text, cut) =
-            if is_cache { (text.trim().to_owned(), None) } else { without_comment(&text) };
+            if is_cache { (stripped(&text).to_owned(), None) } else { without_comment(&text) };
         match parser.line(line, &text, cut) {
             Some(Item::Definition(definition)) => read.definitions.push(definition),
             Some(Item::Include(name, value)) => read.includes.push((name, value)),
@@ -116,11 +120,12 @@ impl DefinitionParser {
             let (name, value) = text.split_once([' ', '\t']).unwrap_or((text, ""));
             let name = canonical(definition.kind, name);
             if (self.is_wanted)(&name) {
-                let value = DirectiveValue { text: value.trim().to_owned(), cut, at: at() };
+                let text = stripped(value).to_owned();
+                let value = DirectiveValue { text, cut, at: at(), again: None };
                 definition.values.push((name.into_owned(), value));
             }
         } else if let Some((name, value)) = text.split_once('=') {
-            let value = DirectiveValue { text: value.to_owned(), cut, at: at() };
+            let value = DirectiveValue { text: value.to_owned(), cut, at: at(), again: None };
             return Some(Item::Include(name.to_owned(), value));
         }
         None
@@ -133,13 +138,19 @@ fn kind(rest: &str) -> ObjectType {
         Some("host") => ObjectType::Host,
         Some("hostgroup") => ObjectType::HostGroup,
         Some("service") => ObjectType::Service,
+        Some("timeperiod") => ObjectType::TimePeriod,
         _ => ObjectType::Other,
     }
 }
 
+/// Whether this is the name of a custom variable.
+pub fn is_custom(name: &str) -> bool {
+    name.starts_with('_')
+}
+
 /// Custom variables are the same in any case; some directives have older names.
 fn canonical(kind: ObjectType, name: &str) -> Cow<'_, str> {
-    if name.starts_with('_') {
+    if is_custom(name) {
         return name.to_ascii_uppercase().into();
     }
     match (kind, name) {

@@ -16,6 +16,8 @@ pub struct Objects {
     pub hosts: Vec<HostDefinition>,
     /// In the order of the files; one definition may be on many hosts.
     pub services: Vec<ServiceDefinition>,
+    /// The time periods that have no gap.
+    pub always: BTreeSet<String>,
     /// Templates that are defined nowhere, at the `use` line.
     pub missing: MissingTemplates,
 }
@@ -61,10 +63,22 @@ pub fn expand(all: &[Definition]) -> Objects {
             objects.hosts.push(HostDefinition { name, object });
         }
     }
+    for period in registered(ObjectType::TimePeriod, all, &mut objects.missing) {
+        let name = period.text("timeperiod_name").filter(|_| has_no_gap(&period));
+        objects.always.extend(name.map(str::to_owned));
+    }
     let groups = registered(ObjectType::HostGroup, all, &mut objects.missing);
     let groups = HostGroups::new(&groups, &objects.hosts);
     objects.services = place(registered(ObjectType::Service, all, &mut objects.missing), &groups);
     objects
+}
+
+/// Whether a time period covers the whole week.
+fn has_no_gap(period: &ResolvedObject) -> bool {
+    const DAYS: [&str; 7] =
+        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let is_whole = |day| period.list(day).any(|range| range == "00:00-24:00");
+    DAYS.into_iter().all(is_whole) && period.get("exclude").is_none()
 }
 
 fn registered(

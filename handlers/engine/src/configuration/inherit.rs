@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::define::{Definition, ObjectType};
+use super::define::{Definition, ObjectType, is_custom};
+use super::lines::stripped;
 use super::value::{DirectiveValue, Location};
 
 /// Templates that are defined nowhere, at the `use` line.
@@ -42,7 +43,7 @@ impl ResolvedObject {
 
 /// The items of a comma-separated list.
 pub fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|item| !item.is_empty())
+    list.split(',').map(stripped).filter(|item| !item.is_empty())
 }
 
 /// Fills in templates of one kind.
@@ -73,7 +74,7 @@ impl<'a> Templates<'a> {
         path: &mut Vec<Location>,
         missing: &mut MissingTemplates,
     ) -> HashMap<String, DirectiveValue> {
-        let mut values: HashMap<String, DirectiveValue> = of.values.iter().cloned().collect();
+        let mut values = own_values(of, path.is_empty());
         if path.contains(&of.at) {
             return values;
         }
@@ -90,6 +91,23 @@ impl<'a> Templates<'a> {
         path.pop();
         values
     }
+}
+
+/// The values of a definition itself. The last one of a name counts; but of a custom variable that
+/// an object itself has several times the first one (seen on Nagios 4.4.6).
+fn own_values(of: &Definition, is_the_object: bool) -> HashMap<String, DirectiveValue> {
+    let mut values: HashMap<String, DirectiveValue> = HashMap::new();
+    for (name, value) in of.values.iter().cloned() {
+        match values.get_mut(&name) {
+            None => drop(values.insert(name, value)),
+            Some(first) if is_custom(&name) && is_the_object => first.again = Some(value.at),
+            Some(before) => {
+                let again = Some(before.at.clone());
+                *before = DirectiveValue { again, ..value };
+            }
+        }
+    }
+    values
 }
 
 /// The object's own value goes before that of its templates; a list that begins with `+` is added

@@ -1,18 +1,18 @@
 //! Lines as Nagios reads them (`mmap_fgets_multiline` and `xodtemplate_process_config_file` of its
-//! core; seen on 4.4.6).
+//! core; seen on 4.4.6). Their bytes are spelled as names are, so no text is lost.
+
+use policy::spell;
 
 /// The logical lines of a file with the number, from 1, of the physical line they begin on. A
 /// backslash at the end of a line goes on in the next one, without its leading blanks; two of them
 /// are one backslash.
 pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
-    let text = String::from_utf8_lossy(bytes);
     let mut all = Vec::new();
     let mut open: Option<(u32, String)> = None;
-    for (number, physical) in (1..).zip(text.split('\n')) {
-        let physical = physical.strip_suffix('\r').unwrap_or(physical);
+    for (number, physical) in physical(bytes) {
         let (first, mut line) = match open.take() {
             Some((first, line)) => (first, line + physical.trim_start_matches([' ', '\t'])),
-            None => (number, physical.to_owned()),
+            None => (number, physical),
         };
         if line.ends_with(r"\\") {
             line.pop();
@@ -28,8 +28,9 @@ pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
 }
 
 /// The lines of a file as they are, numbered from 1.
-pub fn physical(bytes: &[u8]) -> Vec<(u32, String)> {
-    (1..).zip(String::from_utf8_lossy(bytes).lines().map(str::to_owned)).collect()
+pub fn physical(bytes: &[u8]) -> impl Iterator<Item = (u32, String)> {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    (1..).zip(lines.map(|line| spell(line.strip_suffix(b"\r").unwrap_or(line))))
 }
 
 /// A line of an object file without its comment, and the comment: from the first `;` that has no
@@ -47,12 +48,26 @@ pub fn without_comment(line: &str) -> (String, Option<String>) {
 }
 
 fn unescaped(text: &str) -> String {
-    text.trim().replace(r"\;", ";")
+    stripped(text).replace(r"\;", ";")
+}
+
+/// A text without the blanks around it that Nagios strips: a no-break space is part of a name.
+pub fn stripped(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\r', '\n'])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keeps_every_byte_of_a_line() {
+        let bytes = b"Gr\xf6\xdfe C:\\xfade \\\n\xa0;x\n";
+        let lines = logical(bytes);
+        assert_eq!(lines[0], (1, r"Gr\xF6\xDFe C:\x5Cxfade \xA0;x".to_owned()));
+        assert_eq!(without_comment(&lines[0].1).0, r"Gr\xF6\xDFe C:\x5Cxfade \xA0");
+        assert_eq!(stripped(" HTTP\u{a0}\t"), "HTTP\u{a0}");
+    }
 
     #[test]
     fn joins_lines_after_a_backslash() {

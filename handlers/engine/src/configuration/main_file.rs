@@ -9,7 +9,7 @@ use safe_file::Directory;
 
 use super::lines::logical;
 use super::object_cache::{ObjectCache, ObjectCacheError};
-use super::value::{DirectiveValue, Location, number};
+use super::value::{DirectiveValue, Location, file_name, number};
 
 /// Where distributions and `make install` put the main file: Nagios 4, 3, Naemon, Icinga 1.
 const PLACES: [&str; 7] = [
@@ -123,7 +123,7 @@ impl MainFile {
     /// # Errors
     /// It names none, or that is not readable.
     pub fn objects(&self) -> Result<ObjectCache, ObjectCacheError> {
-        let path = PathBuf::from(self.text("object_cache_file").ok_or(ObjectCacheError::NotSet)?);
+        let path = file_name(self.text("object_cache_file").ok_or(ObjectCacheError::NotSet)?);
         ObjectCache::read(&path).map_err(|why| ObjectCacheError::Unreadable { path, why })
     }
 
@@ -141,7 +141,7 @@ pub fn directives(path: &Path, text: &[u8]) -> Vec<(String, DirectiveValue)> {
     let directive = |(line, text): (u32, String)| {
         let (name, value) = text.trim().split_once('=')?;
         let at = Location { file: Rc::clone(&file), line };
-        let value = DirectiveValue { text: value.trim().to_owned(), cut: None, at };
+        let value = DirectiveValue { text: value.trim().to_owned(), cut: None, at, again: None };
         (!name.starts_with('#')).then(|| (name.trim_end().to_owned(), value))
     };
     lines.filter_map(directive).collect()

@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::define::{Definition, DefinitionParser, Item};
+use policy::spell;
 
-/// The hosts of an object cache.
+use super::define::{Definition, DefinitionParser, Item};
+use super::lines::stripped;
+
+/// The hosts of an object cache, by their spelled names.
 #[derive(Debug, Default)]
 pub struct ObjectCache {
     addresses: HashMap<String, String>,
@@ -56,8 +59,8 @@ impl ObjectCache {
         let (mut line, mut number) = (Vec::new(), 0);
         while file.read_until(b'\n', &mut line)? > 0 {
             number += 1;
-            let text = String::from_utf8_lossy(&line);
-            if let Some(Item::Definition(found)) = parser.line(number, text.trim(), None) {
+            let text = spell(&line);
+            if let Some(Item::Definition(found)) = parser.line(number, stripped(&text), None) {
                 cache.take(&found);
             }
             line.clear();
@@ -68,8 +71,8 @@ impl ObjectCache {
     fn take(&mut self, definition: &Definition) {
         let text = |name| definition.get(name).map(|value| value.text.as_str());
         let Some(host) = text("host_name") else { return };
-        // Only hosts have an address. One that is not UTF-8 leads nowhere.
-        if let Some(address) = text("address").filter(|text| !text.contains('\u{fffd}')) {
+        // Only hosts have an address.
+        if let Some(address) = text("address") {
             self.addresses.insert(host.to_owned(), address.to_owned());
         }
         if let Some(repair) = text("_REPAIR").filter(|name| !name.is_empty()) {
@@ -109,6 +112,15 @@ mod tests {
             Some(&vec!["reboot".to_owned(), "httpd".to_owned()])
         );
         assert_eq!(objects.opted.len(), 1);
+    }
+
+    #[test]
+    fn spells_names_and_takes_the_first_repair() {
+        let text = b"define host {\n\thost_name\tGr\xf6\xdfe\n\taddress\tw\xe4b\n\t_REPAIR\tone\n\
+                     \t_REPAIR\ttwo\n\t}\n";
+        let objects = ObjectCache::scan(Path::new("objects.cache"), text.as_slice()).unwrap();
+        assert_eq!(objects.address(r"Gr\xF6\xDFe"), Some(r"w\xE4b"));
+        assert_eq!(objects.opted.get(r"Gr\xF6\xDFe"), Some(&vec!["one".to_owned()]));
     }
 
     #[test]

@@ -57,6 +57,9 @@ fn expands_objects_as_nagios_does() {
         place("conf.d/below/objects.cfg"),
     )
     .unwrap();
+    let latin1 =
+        b"define service {\n use first\n host_name h1\n service_description Gr\xf6\xdfe\xa0\n}\n";
+    fs::write(place("conf.d/latin1.cfg"), latin1).unwrap();
     fs::write(place("conf.d/ignored.txt"), "define nonsense").unwrap();
     let main =
         "cfg_dir=conf.d\nlog_file=log\nobject_cache_file=cache\nprecached_object_file=precached\n";
@@ -79,7 +82,8 @@ fn expands_objects_as_nagios_does() {
             .collect()
     };
     assert_eq!(lines(&ours), lines(&theirs));
-    assert_eq!(all_directives(&ours).len(), 3 + 13);
+    assert_eq!(all_directives(&ours).len(), 3 + 17);
+    assert!(all_directives(&ours).contains_key(r"h1/Gr\xF6\xDFe\xA0"));
     assert_eq!(all_directives(&ours), all_directives(&theirs));
 }
 

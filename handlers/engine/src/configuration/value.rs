@@ -1,8 +1,12 @@
 //! A value of the configuration, and where it is written.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+
+use policy::unspell;
 
 /// A line of a file, counted from 1; line 0 is the whole file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,12 +28,14 @@ impl fmt::Display for Location {
 /// The value of a directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectiveValue {
-    /// Without its comment, `\;` undone.
+    /// Without its comment, `\;` undone; spelled as [`policy::spell`] does.
     pub text: String,
     /// The comment that a `;` began, with the `;`.
     pub cut: Option<String>,
     /// Where it is written.
     pub at: Location,
+    /// Where the same definition writes it again, to no effect.
+    pub again: Option<Location>,
 }
 
 impl DirectiveValue {
@@ -40,8 +46,13 @@ impl DirectiveValue {
 
     /// Returns the file that it names, which is relative to the directory of the file it is in.
     pub fn path(&self) -> PathBuf {
-        self.at.file.parent().unwrap_or(Path::new("")).join(&self.text)
+        self.at.file.parent().unwrap_or(Path::new("")).join(file_name(&self.text))
     }
+}
+
+/// The path that a spelled text names.
+pub fn file_name(text: &str) -> PathBuf {
+    OsString::from_vec(unspell(text)).into()
 }
 
 /// The number a value begins with, as atoi(3) and strtod(3) see it; `None` if there is none.

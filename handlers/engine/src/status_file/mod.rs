@@ -12,6 +12,8 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use policy::unspell;
+
 use crate::lines::read_line;
 
 pub use object::ObjectStatus;
@@ -57,7 +59,7 @@ pub struct ObjectReport {
     pub share: (u32, u32),
 }
 
-/// Reads what the file says of a host, or of one service of it.
+/// Reads what the file says of a host, or of one service of it, by their spelled names.
 ///
 /// # Errors
 /// The file is not readable.
@@ -66,13 +68,14 @@ pub fn find(
     host: &str,
     service: Option<&str>,
 ) -> Result<ObjectReport, StatusFileError> {
+    let (host, service) = (unspell(host), service.map(unspell));
     let (mut found, mut its_host, mut share) = (None, None, (0, 0));
     let program = read(path, |object| {
         object.count_in(&mut share);
-        if object.is(host, service) {
+        if object.is(&host, service.as_deref()) {
             found = Some(object.clone());
         }
-        if object.is(host, None) {
+        if object.is(&host, None) {
             its_host = Some(object.clone());
         }
     })?;
@@ -113,19 +116,20 @@ pub fn read(
 /// before the services.
 ///
 /// # Errors
-/// Those of reading; all content is accepted.
+/// Those of reading, and the file ends in the middle of a block. All other content is accepted.
 pub fn scan(
     mut file: impl BufRead,
     mut each: impl FnMut(&ObjectStatus),
 ) -> io::Result<ProgramStatus> {
     let mut program = ProgramStatus::nothing();
     let mut object = ObjectStatus::nothing();
-    let mut within = Block::Other;
+    let (mut within, mut is_open) = (Block::Other, false);
     let mut line = Vec::new();
     let mut number = 0;
     while read_line(&mut file, &mut line, LONGEST_LINE)?.is_some() {
         number += 1;
         let text = line.trim_ascii();
+        is_open = text != b"}" && (is_open || text.ends_with(b" {"));
         match (within, text) {
             (_, b"hoststatus {" | b"servicestatus {") => {
                 object.clear(text == b"servicestatus {");
@@ -143,8 +147,14 @@ pub fn scan(
             (Block::Other, _) => {}
         }
     }
+    if is_open {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, TRUNCATED));
+    }
     Ok(program)
 }
+
+/// Nagios writes the file anew beside the old one, so it never ends like this by itself.
+const TRUNCATED: &str = "it is truncated: it ends in the middle of an object";
 
 /// No field that matters is longer, in bytes; what a line has beyond it is skipped.
 const LONGEST_LINE: usize = 64 * 1024;

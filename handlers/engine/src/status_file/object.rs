@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use policy::{ObjectState, StateType};
+use policy::{ObjectNow, ObjectState, StateType, spell};
 
 use super::field::{number, split, time};
 
@@ -14,6 +14,7 @@ pub struct ObjectStatus {
     /// The host's name.
     pub host: Vec<u8>,
     service: Vec<u8>,
+    has_custom_repair: bool,
     /// The repair it opts in to by `_REPAIR`; empty when it does not.
     pub repair: Vec<u8>,
     /// SOFT or HARD.
@@ -24,6 +25,8 @@ pub struct ObjectStatus {
     pub max_attempts: u32,
     /// When it was checked last; 1970 when never.
     pub last_check: SystemTime,
+    /// When it is to be checked next; 1970 when that is not planned.
+    pub next_check: SystemTime,
     /// When its state last changed, SOFT or HARD; 1970 when never.
     pub last_change: SystemTime,
     /// When it last went from one HARD state to another; 1970 when never.
@@ -54,11 +57,13 @@ impl ObjectStatus {
             digit: 0,
             host: Vec::new(),
             service: Vec::new(),
+            has_custom_repair: false,
             repair: Vec::new(),
             state_type: StateType::Soft,
             attempt: 0,
             max_attempts: 0,
             last_check: SystemTime::UNIX_EPOCH,
+            next_check: SystemTime::UNIX_EPOCH,
             last_change: SystemTime::UNIX_EPOCH,
             last_hard_change: SystemTime::UNIX_EPOCH,
             last_good: SystemTime::UNIX_EPOCH,
@@ -96,6 +101,7 @@ impl ObjectStatus {
             b"current_attempt" => self.attempt = number(value),
             b"max_attempts" => self.max_attempts = number(value),
             b"last_check" => self.last_check = time(value),
+            b"next_check" => self.next_check = time(value),
             b"last_state_change" => self.last_change = time(value),
             b"last_hard_state_change" => self.last_hard_change = time(value),
             b"last_time_ok" | b"last_time_up" => self.last_good = time(value),
@@ -107,8 +113,10 @@ impl ObjectStatus {
                 (self.event_handler_enabled, self.event_handler_line) = (flag, line)
             }
             b"modified_attributes" => self.is_modified = value != b"0",
-            // A custom variable: whether it was changed, then its value.
-            b"_REPAIR" => {
+            // A custom variable: whether it was changed, then its value. Of two of one name the
+            // first counts, as for the macro.
+            b"_REPAIR" if !self.has_custom_repair => {
+                self.has_custom_repair = true;
                 let after =
                     value.iter().position(|byte| *byte == b';').map_or(value.len(), |at| at + 1);
                 self.repair.extend_from_slice(value.get(after..).unwrap_or_default());
@@ -123,8 +131,13 @@ impl ObjectStatus {
     }
 
     /// Whether it is this host, or this service of it.
-    pub fn is(&self, host: &str, service: Option<&str>) -> bool {
-        self.host == host.as_bytes() && self.service() == service.map(str::as_bytes)
+    pub fn is(&self, host: &[u8], service: Option<&[u8]>) -> bool {
+        self.host == host && self.service() == service
+    }
+
+    /// The repair it opts in to, spelled.
+    pub fn repair_name(&self) -> String {
+        spell(&self.repair)
     }
 
     /// Its state at the last check.
@@ -144,6 +157,18 @@ impl ObjectStatus {
     pub fn result_before(&self) -> Option<ObjectState> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())
+    }
+
+    /// Returns what a decision wants to know of it. `state` is its state where that counts, and
+    /// `host_downtime` the number of downtimes of its host.
+    pub fn object_now(&self, state: Option<ObjectState>, host_downtime: u32) -> ObjectNow {
+        ObjectNow {
+            state,
+            acknowledged: self.acknowledged,
+            flapping: self.flapping,
+            downtime: self.downtime > 0,
+            host_downtime: host_downtime > 0,
+        }
     }
 
     /// Whether it opts in to a repair.

@@ -52,7 +52,9 @@ fn reads_every_host_and_service() {
     assert_eq!(program, wanted);
     let [host, http, disk] = all.as_slice() else { panic!("{all:?}") };
     assert!(
-        host.is("web1", None) && http.is("web1", Some("HTTP")) && disk.is("web1", Some("Disk"))
+        host.is(b"web1", None)
+            && http.is(b"web1", Some(b"HTTP"))
+            && disk.is(b"web1", Some(b"Disk"))
     );
     assert_eq!(
         (host.state(), host.state_type, host.last_good, host.downtime),
@@ -74,6 +76,16 @@ fn reads_every_host_and_service() {
         (ObjectState::Ok, at(0), false)
     );
     assert_eq!((disk.is_modified, disk.event_handler_line), (false, 0));
+}
+
+#[test]
+fn takes_the_first_of_two_repairs_as_the_macro_does() {
+    let repair = |second: &str| {
+        let text = file().replace("_REPAIR=0;httpd", second);
+        objects(text.as_bytes()).0[1].repair_name()
+    };
+    assert_eq!(repair("_REPAIR=0;first\n\t_REPAIR=0;second"), "first");
+    assert_eq!(repair("_REPAIR=0;\n\t_REPAIR=0;second"), "");
 }
 
 #[test]
@@ -104,15 +116,15 @@ fn skips_the_rest_of_a_long_line_in_constant_memory() {
 
 proptest! {
     #[test]
-    fn accepts_any_file(
+    fn any_file_is_read_or_refused(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         cut in 0..file().len(),
     ) {
-        objects(&bytes);
+        let _ = scan(bytes.as_slice(), |_| ());
         let mut text = file().into_bytes();
         text.truncate(cut);
         text.extend(bytes);
-        objects(&text);
+        let _ = scan(text.as_slice(), |_| ());
     }
 
     #[test]

@@ -1,7 +1,16 @@
-//! The part that acts, started by `handle_repair`: see `handle_repair::worker`.
+//! The part that acts, started by `handle_repair`: see `handle_repair::worker`. It starts itself once
+//! more as the supervisor of a `local` rung.
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use handle_repair::worker::{self, supervisor};
+
 fn main() -> ExitCode {
-    plugin_kit::guard("handle_repair", handle_repair::worker::run)
+    let argv: Vec<OsString> = env::args_os().skip(1).collect();
+    match argv.split_first() {
+        Some((first, rest)) if first == supervisor::SUPERVISE => supervisor::main(rest),
+        _ => plugin_kit::guard_handler("handle_repair", worker::run),
+    }
 }

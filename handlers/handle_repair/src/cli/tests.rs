@@ -87,6 +87,29 @@ fn place_holders_are_filled_once_and_within_their_word() {
 }
 
 #[test]
+fn spells_names_of_any_bytes_and_fills_in_the_bytes() {
+    let word = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let read_host = |host: &[u8]| {
+        let argv = ["CRITICAL", "HARD", "4", "--service"].map(OsString::from);
+        let service = word(b"Gr\xf6\xdfe C:\\xfade {host}");
+        read(&[argv.as_slice(), &[service, "--host".into(), word(host)]].concat())
+    };
+    let call = read_host(b"w\xe4b1").unwrap();
+    assert_eq!(call.event.object(), r"w\xE4b1/Gr\xF6\xDFe C:\x5Cxfade {host}");
+    assert_eq!(call.address, r"w\xE4b1");
+    let argv = ["{host}", r"-r \x41", "{service}"].map(str::to_owned);
+    let filled = [b"w\xe4b1".as_slice(), br"-r \x41", b"Gr\xf6\xdfe C:\\xfade {host}"];
+    assert_eq!(call.fill(&argv), filled.map(word));
+    assert_eq!(call.filled_text(&argv), r"w\xE4b1 -r \x41 Gr\xF6\xDFe C:\x5Cxfade {host}");
+    // What could end a line or a word is refused in any spelling.
+    for hostile in [b"w\n1".as_slice(), "w\u{9b}1".as_bytes(), b"w\xe4;1", b"w\xe4\x7f"] {
+        let refusal = read_host(hostile).unwrap_err().to_string();
+        assert!(refusal.contains("--host") && !refusal.contains(char::is_control), "{refusal}");
+    }
+    assert_eq!(read_host(br"w\x0A1").unwrap().event.host, r"w\x5Cx0A1");
+}
+
+#[test]
 fn help_fits_the_terminal() {
     let help = command().render_long_help().to_string();
     for line in help.lines() {
@@ -96,8 +119,10 @@ fn help_fits_the_terminal() {
 
 proptest! {
     #[test]
-    fn no_argument_panics(words in prop::collection::vec("\\PC{0,12}", 0..8)) {
-        let argv: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    fn no_argument_panics(
+        words in prop::collection::vec(prop::collection::vec(1_u8.., 0..12), 0..8),
+    ) {
+        let argv: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();
         let _ = read(&argv);
     }
 }

@@ -1,24 +1,27 @@
 //! Executes rungs: at gates, and by programs of this server. Records and shows the steps.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{JobId, RepairName, Rung, still_wanted};
-use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request};
+use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, while_turned_away};
 
 use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
-use super::program::{self, ProgramEnd};
 use super::progress::ProgressView;
 use super::repair_job::RepairJob;
+use super::supervisor::{self, RungEnd};
 use super::verify::{self, CheckResult};
 use super::{hints, reserve};
 use crate::cli::Mode;
 
 /// How often a gate is asked for the state of a job.
 pub const POLL: Duration = Duration::from_secs(1);
+/// The longest that a gate runs a repair: repairs.json allows an hour, and stopping it takes some
+/// seconds.
+pub const LONGEST_AT_GATE: Duration = Duration::from_secs(3700);
 /// How many lines of evidence a comment has; the ledger has all of them.
 const EVIDENCE_LINES: usize = 5;
 
@@ -67,44 +70,84 @@ impl<'a> LiveExecutor<'a> {
         request: &Request,
         deadline: Instant,
     ) -> Result<Answer, Error> {
-        let key = at.map(str::to_owned);
-        let mut gate = match self.gates.remove(&key) {
-            Some(gate) => gate,
-            None => self.connect(at, deadline)?,
-        };
-        // A gate that failed to answer is not asked again over the same connection.
-        let progress = self.progress;
-        let answer = gate
-            .request_with_progress(request, deadline, &mut |line| progress.show("output", line))?;
-        self.gates.insert(key, gate);
-        Ok(answer)
+        let (key, progress) = (at.map(str::to_owned), self.progress);
+        while_turned_away(deadline, || {
+            let mut gate = match self.gates.remove(&key) {
+                Some(gate) => gate,
+                None => self.connect(at, deadline)?,
+            };
+            // A gate that failed to answer is not asked again over the same connection.
+            let answer = gate.request_with_progress(request, deadline, &mut |line| {
+                progress.show("output", line);
+            })?;
+            self.gates.insert(key.clone(), gate);
+            Ok(answer)
+        })
     }
 
     /// After a cut or a silence only the gate knows the state of the job: query it until the job
-    /// has ended, or the time has. "No such job" is believed only when it is the last word: a gate
-    /// may be slow to begin.
+    /// has ended, or the time has. A job that still runs keeps its host, until the gate has stopped
+    /// it. "No such job" is believed only when it is the last word: a gate may be slow to begin.
     fn query_state(
         &mut self,
         at: Option<&str>,
         job: &JobId,
-        lost: &Error,
+        lost: &Lost<'_>,
         deadline: Instant,
     ) -> Attempt {
+        let longest = Instant::now() + LONGEST_AT_GATE;
+        let status = Request::Status { job: job.clone() };
+        let mut has_begun = matches!(lost, Lost::Sight(_));
         loop {
-            let last = match self.request(at, &Request::Status { job: job.clone() }, deadline) {
+            let within = deadline.max(Instant::now() + GRACE);
+            let (last, until) = match self.request(at, &status, within) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
-                    Attempt::Unknown(format!("{lost}; the gate says it still runs"))
+                    has_begun = true;
+                    (Attempt::Unknown(format!("{lost}; the gate says it still runs")), longest)
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
                 Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
-                    Attempt::NotRun(format!("{lost}; the gate says it never began"))
+                    (Attempt::NotRun(format!("{lost}; the gate says it never began")), deadline)
                 }
-                Ok(_) | Err(_) => Attempt::Unknown(lost.to_string()),
+                // Twice the same: there is no gate, and there will be none in a moment.
+                Err(why) if lost.is_without_gate() && why.is_without_gate() => {
+                    return Attempt::NotRun(why.to_string());
+                }
+                Ok(_) | Err(_) if has_begun => (Attempt::Unknown(lost.to_string()), deadline),
+                Ok(_) | Err(_) => (Attempt::NoAnswer(lost.to_string()), deadline),
             };
-            if Instant::now() + POLL >= deadline {
+            if Instant::now() + POLL >= until {
                 return last;
             }
             thread::sleep(POLL);
+        }
+    }
+}
+
+fn not_run(why: &Error) -> Attempt {
+    let later = if why.is_passing() { "; `repairctl sweep` offers it again" } else { "" };
+    Attempt::NotRun(format!("{why}{later}"))
+}
+
+/// Why a gate has to be asked for the state of a job.
+enum Lost<'a> {
+    /// No answer came.
+    Answer(&'a Error),
+    /// The gate answers that it runs.
+    Sight(String),
+}
+
+impl Lost<'_> {
+    fn is_without_gate(&self) -> bool {
+        matches!(self, Lost::Answer(why) if why.is_without_gate())
+    }
+}
+
+impl fmt::Display for Lost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Answer(why) => why.fmt(f),
+            Lost::Sight(text) => f.write_str(text),
         }
     }
 }
@@ -115,8 +158,10 @@ fn judge(answer: Answer) -> Attempt {
             let text = described(&report);
             match report.state {
                 JobState::Done => Attempt::Ran(text),
-                JobState::Failed | JobState::Timeout => Attempt::Failed(text),
-                JobState::Running | JobState::Unknown => Attempt::Unknown(text),
+                JobState::Failed => Attempt::Failed(text),
+                // Stopping a command stops nothing that it has set going elsewhere: systemd may
+                // still be starting the unit.
+                JobState::Timeout | JobState::Running | JobState::Unknown => Attempt::Unknown(text),
             }
         }
         Answer::Refused(refusal) => {
@@ -148,7 +193,8 @@ pub fn described(report: &JobReport) -> String {
 
 impl Executor for LiveExecutor<'_> {
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String> {
-        match self.connect(at, Instant::now() + limit) {
+        let deadline = Instant::now() + limit;
+        match while_turned_away(deadline, || self.connect(at, deadline)) {
             Ok(gate) => drop(self.gates.insert(at.map(str::to_owned), gate)),
             Err(why) => {
                 self.unreached = Some((at.map(str::to_owned), why));
@@ -204,43 +250,48 @@ impl Executor for LiveExecutor<'_> {
     ) -> Attempt {
         let deadline = Instant::now() + limit;
         if let Some((_, why)) = self.unreached.take_if(|(host, _)| host.as_deref() == at) {
-            return Attempt::NotRun(why.to_string());
+            return not_run(&why);
         }
         match self.request(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline)
         {
+            Ok(Answer::Job(report)) if report.state == JobState::Running => {
+                self.query_state(at, job, &Lost::Sight(described(&report)), deadline + GRACE)
+            }
             Ok(answer) => judge(answer),
-            Err(why) if why.nothing_was_run() => Attempt::NotRun(why.to_string()),
-            Err(why) => self.query_state(at, job, &why, deadline + GRACE),
+            Err(why) if why.nothing_was_run() => not_run(&why),
+            Err(why) => self.query_state(at, job, &Lost::Answer(&why), deadline + GRACE),
         }
     }
 
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt {
-        let argv = self.job.invocation.fill(argv);
-        let Some((program, arguments)) = argv.split_first() else {
+        let filled = self.job.invocation.fill(argv);
+        let Some(program) = argv.first() else {
             return Attempt::NotRun("there is no program to run".into());
         };
+        let lock = match self.ledger.share_lock(self.job.id) {
+            Ok(lock) => lock,
+            Err(why) => return Attempt::NotRun(format!("cannot run {program}: {why}")),
+        };
         let progress = self.progress;
-        match program::run(
-            Path::new(program),
-            arguments,
-            limit,
-            Some(&mut |line| progress.show("output", line)),
-        ) {
-            Err(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
+        let mut watch = |line: &str| progress.show("output", line);
+        let (end, line) = match supervisor::run(&lock, &filled, limit, &mut watch) {
+            Ok(ended) => ended,
+            Err(why) => return Attempt::NotRun(format!("cannot run {program}: {why}")),
+        };
+        match end {
+            RungEnd::NotStarted(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
+            RungEnd::Exit(0) => Attempt::Ran(format!("{program}: {line}")),
             // Stopping it here stops nothing that it has set going elsewhere.
-            Ok(ProgramEnd { status: None, .. }) => {
+            RungEnd::TimedOut => {
                 Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs()))
             }
-            Ok(ProgramEnd { status: Some(status), line }) if status.success() => {
-                Attempt::Ran(format!("{program}: {line}"))
-            }
-            Ok(ProgramEnd { status: Some(status), line }) => {
+            RungEnd::Lost => Attempt::Unknown(format!(
+                "the supervisor of {program} was killed, so how it ended is not known"
+            )),
+            RungEnd::Exit(_) | RungEnd::Signal(_) => {
                 let fix =
-                    hints::about(&argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
-                Attempt::Failed(format!(
-                    "{program} ended with {}: {line}{fix}",
-                    program::how(status)
-                ))
+                    hints::about(argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
+                Attempt::Failed(format!("{program} ended with {end}: {line}{fix}"))
             }
         }
     }

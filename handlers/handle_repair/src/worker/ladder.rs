@@ -34,6 +34,8 @@ pub enum Attempt {
     Refused(String),
     /// It may have run.
     Unknown(String),
+    /// It may have run, and no gate has said a word about it.
+    NoAnswer(String),
 }
 
 /// Why a decision has nothing to go by.
@@ -65,7 +67,7 @@ pub trait Executor {
     /// the rung itself.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
     /// Checks once more that the repair is still wanted: since the event others may have had their
-    /// turn first, and collecting evidence took its time.
+    /// turn first, and collecting evidence and earlier rungs took their time.
     fn still_wanted(&mut self) -> Result<(), CalledOff>;
     /// Records that a rung is about to be taken. After an error it is not taken: later nobody would
     /// know that it may have run.
@@ -97,16 +99,25 @@ pub struct Ending {
     pub evidence: Vec<String>,
 }
 
-/// Climbs until a rung is verified, or none is left, or going on would be wrong.
+/// Climbs until a rung is verified, or none is left, or going on would be wrong. Before each rung it
+/// looks once more whether the repair is still wanted.
 ///
 /// # Errors
 /// When the first rung is not even taken.
 pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<Ending, CalledOff> {
     let evidence = collect_evidence(rules, executor);
-    executor.still_wanted()?;
     let (mut ran, mut tried, mut last) = (false, Vec::new(), String::new());
+    let mut before = None;
     for (number, rung) in (1..).zip(&rules.ladder) {
         let (of, act) = (rules.ladder.len(), name_of(&rung.act));
+        match (executor.still_wanted(), before.replace(rung)) {
+            (Ok(()), _) => {}
+            (Err(why), None) => return Err(why),
+            (Err(why), Some(before)) => {
+                let (outcome, text) = stop(&why, number, before, ran, executor);
+                return Ok(Ending { outcome, text, tried, evidence });
+            }
+        }
         if let Err(why) = executor.begin(number, rung, &format!("rung {number} of {of}: {act}")) {
             let text =
                 format!("rung {number} of {of} cannot be put on record, so it is not taken: {why}");
@@ -127,6 +138,24 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
     Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
+/// The end of a climb whose rung `number` is not wanted any more, after the rung `before`. If the
+/// engine sees a recovery, the check says whether the repair is the reason.
+fn stop(
+    why: &CalledOff,
+    number: u32,
+    before: &Rung,
+    ran: bool,
+    executor: &mut dyn Executor,
+) -> (RepairOutcome, String) {
+    if ran && matches!(why, CalledOff::NotWanted(Reason::Recovered(_))) {
+        let check = verified(number - 1, before, Duration::ZERO, executor);
+        if check.state == State::Ok {
+            return (RepairOutcome::Healed, check.text);
+        }
+    }
+    (unhealed(ran), format!("rung {number} was not taken: {why}"))
+}
+
 /// What follows from one rung.
 enum NextStep {
     End(RepairOutcome, String),
@@ -144,7 +173,7 @@ impl Attempt {
             Attempt::Failed(_) => StepKind::Failed,
             Attempt::NotRun(_) => StepKind::NotRun,
             Attempt::Refused(_) => StepKind::Refused,
-            Attempt::Unknown(_) => StepKind::Unknown,
+            Attempt::Unknown(_) | Attempt::NoAnswer(_) => StepKind::Unknown,
         }
     }
 
@@ -154,7 +183,8 @@ impl Attempt {
             | Attempt::Failed(text)
             | Attempt::NotRun(text)
             | Attempt::Refused(text)
-            | Attempt::Unknown(text) => text,
+            | Attempt::Unknown(text)
+            | Attempt::NoAnswer(text) => text,
         }
     }
 }
@@ -173,11 +203,16 @@ fn judge(
         Attempt::NotRun(_) => return NextStep::Rung(text.to_owned()),
         Attempt::Refused(_) => return NextStep::End(unhealed(ran), text.to_owned()),
         Attempt::Failed(_) => Duration::ZERO,
-        Attempt::Ran(_) | Attempt::Unknown(_) => rung.settle,
+        Attempt::Ran(_) | Attempt::Unknown(_) | Attempt::NoAnswer(_) => rung.settle,
     };
     let check = verified(number, rung, settle, executor);
     let both = format!("{text}; its check says: {}", check.text);
     match (check.state, attempt) {
+        // What no gate says it has run has not healed anything.
+        (_, Attempt::NoAnswer(_)) => {
+            let checked = format!("{text}; its check is {}: {}", check.state, check.text);
+            NextStep::End(RepairOutcome::Unknown, checked)
+        }
         (State::Ok, _) => NextStep::End(RepairOutcome::Healed, check.text),
         (State::Unknown, _) => {
             let inconclusive = format!("{text}; its check cannot tell: {}", check.text);

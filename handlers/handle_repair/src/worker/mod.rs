@@ -10,6 +10,7 @@ mod progress;
 mod recovery;
 mod repair_job;
 mod reserve;
+pub mod supervisor;
 mod syslog;
 pub mod verify;
 

@@ -1,12 +1,12 @@
-//! Runs a program of this server: a verify command, or a `local` rung. No shell, a clean
-//! environment, a limit.
+//! Runs a program of this server: no shell, a clean environment, a limit.
 
-use std::io::{self, PipeReader, Read};
+use std::ffi::OsStr;
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Sender};
-use std::thread;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use plugin_kit::clean;
@@ -24,51 +24,69 @@ pub struct ProgramEnd {
     pub line: String,
 }
 
-/// Runs a program to its end or its limit, and leaves none of its children behind at the limit.
-/// `watch` gets the lines of both its streams, as they come; without it stderr is dropped.
+/// Runs a program to its end or its limit, and leaves none of its children behind at the limit. Its
+/// stderr is dropped.
 pub fn run(
     program: &Path,
-    arguments: &[String],
+    arguments: &[impl AsRef<OsStr>],
     limit: Duration,
-    watch: Option<&mut dyn FnMut(&str)>,
 ) -> io::Result<ProgramEnd> {
     let deadline = Instant::now() + limit;
-    let (output, writer) = io::pipe()?;
+    let (output, writer) = CapturedOutput::begin()?;
     let mut command = Command::new(program);
+    clean_room(&mut command).args(arguments).process_group(0);
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(writer).spawn()?;
+    // It holds our copy of the writing end, and the pipe would never end.
+    drop(command);
+    let status = wait(&mut child, deadline, &mut || ())?;
+    Ok(ProgramEnd { status, line: output.first_line(&mut |_| ()) })
+}
+
+/// Gives a command nothing of our environment and none of our directories.
+pub fn clean_room(command: &mut Command) -> &mut Command {
     command
-        .args(arguments)
         .env_clear()
         .envs([("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C")])
         .current_dir("/")
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stderr(if watch.is_some() { Stdio::from(writer.try_clone()?) } else { Stdio::null() })
-        .stdout(writer);
-    let (tell, lines) = mpsc::channel();
-    // A thread of its own: a child that fills the pipe must not stop us from watching the clock. It
-    // is not joined when the program is stopped, for a grandchild may hold the pipe for ever. It is
-    // there before the program is: where there is no room for it, nothing has been run.
-    let reader = thread::Builder::new().spawn(move || listen(output, &tell))?;
-    let mut child = command.spawn()?;
-    // It holds our copies of the writing end, and the pipe would never end.
-    drop(command);
-    let mut quiet = |_: &str| ();
-    let watch = watch.unwrap_or(&mut quiet);
-    let mut show = || lines.try_iter().for_each(|line: String| watch(&line));
-    let status = wait(&mut child, deadline, &mut show)?;
-    let patience = Instant::now() + Duration::from_millis(200);
-    while !reader.is_finished() && Instant::now() < patience {
-        thread::sleep(Duration::from_millis(1));
+}
+
+/// What a program prints.
+pub struct CapturedOutput {
+    reader: JoinHandle<Vec<u8>>,
+    lines: Receiver<String>,
+}
+
+impl CapturedOutput {
+    /// Returns the end to write to as well.
+    ///
+    /// A thread of its own reads: a child that fills the pipe must not stop us from watching the
+    /// clock. It is not joined when the program is stopped, for a grandchild may hold the pipe for
+    /// ever. It is there before the program is: where there is no room for it, nothing has been run.
+    pub fn begin() -> io::Result<(CapturedOutput, PipeWriter)> {
+        let (output, writer) = io::pipe()?;
+        let (tell, lines) = mpsc::channel();
+        let reader = thread::Builder::new().spawn(move || listen(output, &tell))?;
+        Ok((CapturedOutput { reader, lines }, writer))
     }
-    show();
-    let kept = if reader.is_finished() { reader.join().unwrap_or_default() } else { Vec::new() };
-    let line = String::from_utf8_lossy(&kept).lines().next().unwrap_or_default().to_owned();
-    let text = line.split('|').next().unwrap_or_default().trim_end();
-    let text = clean(text);
-    Ok(ProgramEnd {
-        status,
-        line: if text.trim().is_empty() { "no output".to_owned() } else { text },
-    })
+
+    /// Passes the lines that have come since the last call to `watch`.
+    pub fn show(&self, watch: &mut dyn FnMut(&str)) {
+        self.lines.try_iter().for_each(|line| watch(&line));
+    }
+
+    /// Returns the first line, cleaned, once the program has ended; `no output` when there is none.
+    pub fn first_line(self, watch: &mut dyn FnMut(&str)) -> String {
+        let patience = Instant::now() + Duration::from_millis(200);
+        while !self.reader.is_finished() && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.show(watch);
+        let is_read = self.reader.is_finished();
+        let kept = if is_read { self.reader.join().unwrap_or_default() } else { Vec::new() };
+        let line = String::from_utf8_lossy(&kept).lines().next().unwrap_or_default().to_owned();
+        let text = clean(line.split('|').next().unwrap_or_default().trim_end());
+        if text.trim().is_empty() { "no output".to_owned() } else { text }
+    }
 }
 
 /// Reads to the end, keeps the beginning, and tells each line as it comes.
@@ -84,8 +102,9 @@ fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
     kept
 }
 
-/// Waits with growing pauses: most checks end within milliseconds, repairs take seconds.
-fn wait(
+/// Waits for a child that leads a process group, and kills the group at the deadline. The pauses
+/// grow: most checks end within milliseconds, repairs take seconds.
+pub fn wait(
     child: &mut Child,
     deadline: Instant,
     show: &mut dyn FnMut(),

@@ -23,8 +23,8 @@ pub fn history(
     called: SystemTime,
 ) -> Result<History, NotKnown> {
     let observed = observe(invocation, config, called)?;
-    let window = config.policy.fleet.started.per;
-    Ok(ledger::gather(ledger, &invocation.event, window, SystemTime::now(), observed)?)
+    let horizon = config.policy.horizon(&invocation.event);
+    Ok(ledger::gather(ledger, &invocation.event, &horizon, SystemTime::now(), observed)?)
 }
 
 /// Reserves the repair; the reason why not otherwise.
@@ -38,7 +38,7 @@ pub fn reserve<'a>(
         job: job.id,
         event,
         lease: rules.map(lease).unwrap_or_default(),
-        fleet_window: policy.fleet.started.per,
+        horizon: policy.horizon(event),
         // Read before the ledger is locked: it can be large, and others wait.
         observed: observe(job.invocation, job.config, job.called).map_err(nothing_run)?,
     };

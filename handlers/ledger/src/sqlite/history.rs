@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use policy::{
-    Event, FleetUsage, PastOutcome, PastRepair, Pause, ReasonCode, RecordedHistory,
+    Event, FleetUsage, Horizon, PastOutcome, PastRepair, Pause, ReasonCode, RecordedHistory,
     SAME_EVENT_WITHIN,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -11,30 +11,30 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::row::{bytes, millis, span_millis, time};
 use crate::RepairOutcome;
 
-/// More repairs or refusals of one object than any limit can ask about.
-const ENOUGH: u32 = 1000;
-
 /// Whether the worker of a job lives.
 pub(super) type Alive<'a> = &'a dyn Fn(&str) -> bool;
 
-/// What is known at `now` of the event's object and of the fleet; `fleet_window` is the policy's.
+/// What is known at `now` of the event's object and of the fleet, as far back as `horizon`.
 pub(super) fn read(
     store: &Connection,
     alive: Alive<'_>,
     event: &Event,
-    fleet_window: Duration,
+    horizon: &Horizon,
     now: SystemTime,
 ) -> rusqlite::Result<RecordedHistory> {
     let unended = unended(store, alive, now)?;
+    let reset = last_reset(store, event)?;
+    let trouble = Trouble::read(store, event, horizon, now)?;
     Ok(RecordedHistory {
         paused: paused(store, event, now)?,
         same_event: same_event(store, event, now)?,
-        same_problem: same_problem(store, event, now)?,
+        same_problem: same_problem(store, event, reset, now)?,
         ahead: ahead(store, event, now)?,
         running: running(&unended, event, now),
-        repairs: repairs(store, event, now)?,
-        refused: refused(store, event, now)?,
-        fleet: fleet_beside(store, &unended, fleet_window, now)?,
+        repairs: trouble.repairs,
+        refused: trouble.refused,
+        reset: reset.map(|at| age(at, now)),
+        fleet: fleet_beside(store, &unended, horizon.fleet, now)?,
     })
 }
 
@@ -44,7 +44,7 @@ fn age(at: i64, now: SystemTime) -> Duration {
 }
 
 /// The host and service of an event, as the ledger keeps them.
-pub(super) fn object(event: &Event) -> (&[u8], &[u8]) {
+pub(super) fn object(event: &Event) -> (Vec<u8>, Vec<u8>) {
     (bytes(Some(&event.host)), bytes(event.service.as_deref()))
 }
 
@@ -71,27 +71,31 @@ fn same_event(
     event: &Event,
     now: SystemTime,
 ) -> rusqlite::Result<Option<String>> {
-    answered(store, event, Some(&event.change()), now)
+    answered(store, event, Some(&event.change()), None, now)
 }
 
+/// An admin who has closed the breaker wants the problem to be repaired again.
 fn same_problem(
     store: &Connection,
     event: &Event,
+    reset: Option<i64>,
     now: SystemTime,
 ) -> rusqlite::Result<Option<String>> {
-    answered(store, event, None, now)
+    answered(store, event, None, reset, now)
 }
 
-/// The newest job for this problem, at this event if one is given; what could not be run has
-/// answered nothing.
+/// The newest job after `since` for this problem, at this event if one is given; what could not be
+/// run has answered nothing.
 fn answered(
     store: &Connection,
     event: &Event,
     at: Option<&str>,
+    since: Option<i64>,
     now: SystemTime,
 ) -> rusqlite::Result<Option<String>> {
     let Some(problem) = &event.problem_id else { return Ok(None) };
     let (host, service) = object(event);
+    let remembered = millis(now) - span_millis(SAME_EVENT_WITHIN);
     store
         .query_row(
             "SELECT job FROM repair WHERE host = ?1 AND service = ?2 AND problem = ?3 \
@@ -102,12 +106,19 @@ fn answered(
                 service,
                 problem,
                 at,
-                millis(now) - span_millis(SAME_EVENT_WITHIN),
+                since.unwrap_or(remembered).max(remembered),
                 RepairOutcome::CouldNotRun.as_str()
             ],
             |row| row.get(0),
         )
         .optional()
+}
+
+/// The newest reset of the object, or of its whole host.
+fn last_reset(store: &Connection, event: &Event) -> rusqlite::Result<Option<i64>> {
+    let (host, service) = object(event);
+    let sql = "SELECT max(at) FROM reset WHERE host = ?1 AND service IN (x'', ?2)";
+    store.query_row(sql, params![host, service], |row| row.get(0))
 }
 
 /// Clocks of one machine are corrected by less than this.
@@ -156,53 +167,118 @@ fn unended(
 }
 
 fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(String, Duration)> {
-    let here = unended.iter().find(|repair| repair.host == event.host.as_bytes())?;
+    let (host, _) = object(event);
+    let here = unended.iter().find(|repair| repair.host == host)?;
     Some((here.job.clone(), age(here.reserved, now)))
 }
 
-/// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody
-/// knows what it did.
-fn repairs(
-    store: &Connection,
-    event: &Event,
-    now: SystemTime,
-) -> rusqlite::Result<Vec<PastRepair>> {
-    let (host, service) = object(event);
-    store
-        .prepare(
-            "SELECT job, reserved, coalesce(ended, lease_until) AS over, outcome FROM repair \
-             WHERE host = ?1 AND service = ?2 ORDER BY over DESC LIMIT ?3",
-        )?
-        .query_map(params![host, service, ENOUGH], |row| {
-            let word: Option<String> = row.get(3)?;
-            let outcome = match word.as_deref().and_then(RepairOutcome::from_word) {
-                Some(RepairOutcome::Healed) => PastOutcome::Healed,
-                Some(RepairOutcome::CouldNotRun) => PastOutcome::NotRun,
-                Some(RepairOutcome::NotHealed | RepairOutcome::Unknown) | None => {
-                    PastOutcome::Failed
-                }
-            };
-            Ok(PastRepair {
-                job: row.get(0)?,
-                began: age(row.get(1)?, now),
-                ended: age(row.get(2)?, now),
-                outcome,
-            })
-        })?
-        .collect()
+/// The signs of trouble of one object: its repairs, and the refusals that hold an incident together.
+#[derive(Default)]
+struct Trouble {
+    repairs: Vec<PastRepair>,
+    refused: Vec<Duration>,
 }
 
-/// A call that Nagios merely repeated is not a sign of new trouble.
-fn refused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Vec<Duration>> {
-    let (host, service) = object(event);
-    let repeated = ReasonCode::SameEvent.as_str();
-    store
-        .prepare(
-            "SELECT at FROM refusal WHERE host = ?1 AND service = ?2 AND reason <> ?3 \
-             ORDER BY at DESC LIMIT ?4",
-        )?
-        .query_map(params![host, service, repeated, ENOUGH], |row| Ok(age(row.get(0)?, now)))?
-        .collect()
+impl Trouble {
+    /// Reads back in time until the incident is over and no quota counts any more.
+    fn read(
+        store: &Connection,
+        event: &Event,
+        horizon: &Horizon,
+        now: SystemTime,
+    ) -> rusqlite::Result<Trouble> {
+        let refusals = Refusals { store, event };
+        let quiet = span_millis(horizon.limits.healthy_for);
+        let mut trouble = Trouble::default();
+        let newest = refusals.newest_between(i64::MIN, i64::MAX)?;
+        trouble.refused.extend(newest.map(|at| age(at, now)));
+        let (mut since, mut is_over) = (millis(now), false);
+        let mut rows = store.prepare(REPAIRS)?;
+        let (host, service) = object(event);
+        let mut rows = rows.query(params![host, service])?;
+        while let Some(row) = rows.next()? {
+            let (began, ended): (i64, i64) = (row.get(1)?, row.get(2)?);
+            if !is_over {
+                let chain = refusals.chain(ended, since, quiet)?;
+                since = chain.last().map_or(since, |oldest| since.min(*oldest));
+                is_over = since.saturating_sub(ended) >= quiet;
+                trouble.refused.extend(chain.into_iter().map(|at| age(at, now)));
+            }
+            if is_over && age(ended, now) >= horizon.repairs() {
+                break;
+            }
+            let relapse = ended.saturating_add(span_millis(horizon.limits.relapse));
+            let soon = refusals.newest_between(ended, relapse)?;
+            trouble.refused.extend(soon.map(|at| age(at, now)));
+            trouble.repairs.push(past_repair(row, now)?);
+            since = since.min(began);
+        }
+        trouble.refused.sort_unstable();
+        trouble.refused.dedup();
+        Ok(trouble)
+    }
+}
+
+/// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody
+/// knows what it did. The repairs of one object do not overlap, so they end in the order in which
+/// they were reserved, of which there is an index.
+const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outcome FROM repair \
+    WHERE host = ?1 AND service = ?2 ORDER BY reserved DESC";
+
+fn past_repair(row: &Row<'_>, now: SystemTime) -> rusqlite::Result<PastRepair> {
+    let word: Option<String> = row.get(3)?;
+    let outcome = match word.as_deref().and_then(RepairOutcome::from_word) {
+        Some(RepairOutcome::Healed) => PastOutcome::Healed,
+        Some(RepairOutcome::CouldNotRun) => PastOutcome::NotRun,
+        Some(RepairOutcome::NotHealed | RepairOutcome::Unknown) | None => PastOutcome::Failed,
+    };
+    Ok(PastRepair {
+        job: row.get(0)?,
+        began: age(row.get(1)?, now),
+        ended: age(row.get(2)?, now),
+        outcome,
+    })
+}
+
+/// The refusals of one object, without those of a call that Nagios merely repeated: these are not a
+/// sign of new trouble.
+struct Refusals<'a> {
+    store: &'a Connection,
+    event: &'a Event,
+}
+
+impl Refusals<'_> {
+    /// The newest one between two times, both excluded.
+    fn newest_between(&self, after: i64, before: i64) -> rusqlite::Result<Option<i64>> {
+        self.one("SELECT max(at)", after, before)
+    }
+
+    /// Goes from `since` back to `until` by refusals that follow each other within less than
+    /// `quiet`, and returns those it needs: a handful, however many there are.
+    fn chain(&self, until: i64, since: i64, quiet: i64) -> rusqlite::Result<Vec<i64>> {
+        let (mut chain, mut from) = (Vec::new(), since);
+        while let Some(at) = self.one(
+            "SELECT min(at)",
+            from.saturating_sub(quiet).max(until.saturating_sub(1)),
+            from,
+        )? {
+            chain.push(at);
+            from = at;
+        }
+        Ok(chain)
+    }
+
+    fn one(&self, what: &str, after: i64, before: i64) -> rusqlite::Result<Option<i64>> {
+        let (host, service) = object(self.event);
+        let repeated = ReasonCode::SameEvent.as_str();
+        let sql = format!(
+            "{what} FROM refusal WHERE host = ?1 AND service = ?2 AND at > ?3 AND at < ?4 \
+             AND reason <> ?5"
+        );
+        self.store
+            .prepare(&sql)?
+            .query_row(params![host, service, after, before, repeated], |row| row.get(0))
+    }
 }
 
 pub(super) fn fleet(

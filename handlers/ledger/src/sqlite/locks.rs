@@ -14,7 +14,7 @@ use policy::JobId;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::Error;
+use crate::{Error, ProcessGroup};
 
 /// How long a reservation waits for one that does not end; each holds the lock for a few
 /// milliseconds.
@@ -71,12 +71,13 @@ impl DecisionLock {
     }
 }
 
-/// The lock of a living worker. Nagios' service manager may kill a worker with Nagios; the next
-/// worker then sees it.
+/// The lock of a living worker, and of the supervisor of its local rung. Nagios' service manager
+/// may kill a worker with Nagios; the next worker then sees it.
 #[derive(Debug)]
 pub(super) struct WorkerLock {
     path: PathBuf,
-    _locked: File,
+    locked: File,
+    is_shared: bool,
 }
 
 impl WorkerLock {
@@ -87,23 +88,34 @@ impl WorkerLock {
         make_directory(directory_of(&path)).map_err(unusable)?;
         let file = private_file(&path).map_err(unusable)?;
         file.lock().map_err(unusable)?;
-        Ok(WorkerLock { path, _locked: file })
+        Ok(WorkerLock { path, locked: file, is_shared: false })
+    }
+
+    /// Returns another handle on this lock, which holds it as well.
+    pub(super) fn share(&mut self) -> Result<File, Error> {
+        self.is_shared = true;
+        let unusable = |why| Error::Directory { path: self.path.clone(), why };
+        self.locked.try_clone().map_err(unusable)
     }
 }
 
 impl Drop for WorkerLock {
+    /// Leaves the file to a supervisor that may still hold the lock; [`forget`] removes it later.
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.is_shared {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
-/// Whether the worker of a job still lives. When that cannot be found out, it does.
+/// Whether anything of a job still lives: its worker, the supervisor of its local rung, or a process
+/// of that rung. When that cannot be found out, it does.
 pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
     let mut options = OpenOptions::new();
     // A pipe in its place must not be waited for.
     options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
     match options.open(place(ledger, job)) {
-        Ok(file) => file.try_lock_shared().is_err(),
+        Ok(file) => file.try_lock_shared().is_err() || is_group_running(&file),
         Err(why) => why.kind() != ErrorKind::NotFound,
     }
 }
@@ -130,6 +142,10 @@ pub(super) fn forget(ledger: &Path, job: &str) {
     if !is_alive(ledger, job) {
         let _ = fs::remove_file(place(ledger, job));
     }
+}
+
+fn is_group_running(lock: &File) -> bool {
+    ProcessGroup::recorded(lock).map_or(true, |group| group.is_some_and(|group| group.is_running()))
 }
 
 /// Takes the lock of the only sweep; `None` while another one has it.

@@ -2,17 +2,20 @@
 
 use std::time::{Duration, SystemTime};
 
+use policy::{spell, unspell};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Result, Row};
 
-use crate::{Paused, Record, Refusal, RepairOutcome, Step, StepKind};
+use crate::{Paused, Record, Refusal, RepairOutcome, Reset, Step, StepKind};
 
 pub(super) const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, \
-    outcome, text, rung, rung_gate, problem FROM repair";
+    outcome, text, rung, rung_gate, problem, rung_until FROM repair";
 
 pub(super) const REFUSAL: &str = "SELECT at, host, service, reason, text, event FROM refusal";
 
 pub(super) const PAUSE: &str = "host, service, by_whom, reason, since, until";
+
+pub(super) const RESET: &str = "SELECT at, host, service, by_whom, reason FROM reset";
 
 pub(super) const STEP: &str = "SELECT at, kind, rung, text FROM step";
 
@@ -31,12 +34,17 @@ pub(super) fn lossy(row: &Row<'_>, column: usize) -> Result<String> {
     Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }
 
+/// Reads the name of a host or service, spelled: any bytes are a name.
+pub(super) fn name(row: &Row<'_>, column: usize) -> Result<String> {
+    Ok(spell(row.get_ref(column)?.as_bytes()?))
+}
+
 pub(super) fn record(row: &Row<'_>, read: ReadText) -> Result<Record> {
     let outcome: Option<String> = row.get(7)?;
     Ok(Record {
         job: read(row, 0)?,
-        host: read(row, 1)?,
-        service: given(read(row, 2)?),
+        host: name(row, 1)?,
+        service: given(name(row, 2)?),
         repair: read(row, 3)?,
         event: read(row, 4)?,
         reserved: time(row.get(5)?),
@@ -46,17 +54,18 @@ pub(super) fn record(row: &Row<'_>, read: ReadText) -> Result<Record> {
         rungs: row.get(9)?,
         gate: match row.get_ref(10)? {
             ValueRef::Null => None,
-            _ => Some(read(row, 10)?),
+            _ => Some(name(row, 10)?),
         },
         problem: given(read(row, 11)?),
+        rung_until: row.get::<_, Option<i64>>(12)?.map(time),
     })
 }
 
 pub(super) fn refusal(row: &Row<'_>, read: ReadText) -> Result<Refusal> {
     Ok(Refusal {
         at: time(row.get(0)?),
-        host: read(row, 1)?,
-        service: given(read(row, 2)?),
+        host: name(row, 1)?,
+        service: given(name(row, 2)?),
         reason: read(row, 3)?.into(),
         text: read(row, 4)?,
         event: read(row, 5)?,
@@ -68,10 +77,20 @@ pub(super) fn step(row: &Row<'_>) -> Result<Step> {
     Ok(Step { at: time(row.get(0)?), kind, rung: row.get(2)?, text: lossy(row, 3)? })
 }
 
+pub(super) fn reset(row: &Row<'_>) -> Result<Reset> {
+    Ok(Reset {
+        at: time(row.get(0)?),
+        host: name(row, 1)?,
+        service: given(name(row, 2)?),
+        by: lossy(row, 3)?,
+        reason: lossy(row, 4)?,
+    })
+}
+
 pub(super) fn paused(row: &Row<'_>) -> Result<Paused> {
     Ok(Paused {
-        host: given(lossy(row, 0)?),
-        service: given(lossy(row, 1)?),
+        host: given(name(row, 0)?),
+        service: given(name(row, 1)?),
         by: lossy(row, 2)?,
         reason: lossy(row, 3)?,
         since: time(row.get(4)?),
@@ -79,9 +98,9 @@ pub(super) fn paused(row: &Row<'_>) -> Result<Paused> {
     })
 }
 
-/// The bytes of a name; none at all where there is no name.
-pub(super) fn bytes(name: Option<&str>) -> &[u8] {
-    name.unwrap_or_default().as_bytes()
+/// The bytes of a spelled name; none at all where there is no name.
+pub(super) fn bytes(name: Option<&str>) -> Vec<u8> {
+    unspell(name.unwrap_or_default())
 }
 
 /// An empty text stands for none.

@@ -1,7 +1,6 @@
 -- Schema 2. Times are milliseconds since 1970 (UTC). Names of hosts and services are the bytes that
 -- the monitoring engine gives; the empty service stands for the host itself. What no program fills
--- or reads yet (site, server, rung_until, repair_group, reset, observed) is here so that it needs no
--- other schema.
+-- or reads yet (site, server, repair_group, observed) is here so that it needs no other schema.
 CREATE TABLE repair (
     job         TEXT PRIMARY KEY,
     site        TEXT NOT NULL,              -- the servers that share one guard

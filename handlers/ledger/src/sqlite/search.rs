@@ -4,7 +4,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::SqliteLedger;
-use super::row::{RECORD, REFUSAL, given, lossy, millis, record, refusal, time};
+use super::row::{RECORD, REFUSAL, bytes, given, lossy, millis, name, record, refusal, time};
 use crate::{Error, Filter, Record, Refusal, RefusalCount, RepairState, Which};
 
 impl SqliteLedger {
@@ -38,8 +38,8 @@ impl SqliteLedger {
         );
         self.rows(&sql, params_from_iter(&terms.values), |row| {
             Ok(RefusalCount {
-                host: lossy(row, 0)?,
-                service: given(lossy(row, 1)?),
+                host: name(row, 0)?,
+                service: given(name(row, 1)?),
                 reason: lossy(row, 2)?.into(),
                 count: row.get(3)?,
                 first: time(row.get(4)?),
@@ -66,10 +66,10 @@ impl WhereClause {
         let mut terms = WhereClause::default();
         match filter.which {
             Which::All => {}
-            Which::Host(host) => terms.and("host = ?", Value::Blob(host.into())),
+            Which::Host(host) => terms.and("host = ?", Value::Blob(bytes(Some(host)))),
             Which::Object(host, service) => {
-                terms.and("host = ?", Value::Blob(host.into()));
-                terms.and("service = ?", Value::Blob(service.unwrap_or_default().into()));
+                terms.and("host = ?", Value::Blob(bytes(Some(host))));
+                terms.and("service = ?", Value::Blob(bytes(service)));
             }
         }
         if let Some(since) = filter.since {

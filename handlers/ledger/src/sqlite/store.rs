@@ -1,19 +1,22 @@
 //! The interface of the ledger on SQLite.
 
+use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use policy::{Decision, Event, FleetUsage, History, JobId, Reason, RecordedHistory, RepairName};
+use policy::{
+    Decision, Event, FleetUsage, History, Horizon, JobId, Reason, RecordedHistory, RepairName,
+};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::locks::{self, DecisionLock, WorkerLock};
 use super::row::{
-    PAUSE, RECORD, REFUSAL, STEP, bytes, given, lossy, millis, paused, record, refusal,
-    span_millis, step, strict,
+    PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, paused, record,
+    refusal, reset, span_millis, step, strict,
 };
 use super::{REFUSALS_KEPT, SqliteLedger, history};
 use crate::{
-    Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, RungStart,
-    Running, Step, StepKind, SweepLock,
+    Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, Reset,
+    RungStart, Running, Step, StepKind, SweepLock,
 };
 
 impl Ledger for SqliteLedger {
@@ -35,8 +38,7 @@ impl Ledger for SqliteLedger {
                 self.store.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let now = clock();
             let alive = |job: &str| locks::is_alive(path, job);
-            let recorded =
-                history::read(&transaction, &alive, claim.event, claim.fleet_window, now)?;
+            let recorded = history::read(&transaction, &alive, claim.event, &claim.horizon, now)?;
             let decision = decide(&History { recorded, observed: claim.observed });
             match &decision {
                 Decision::Repair(name) => {
@@ -60,11 +62,11 @@ impl Ledger for SqliteLedger {
     fn history(
         &mut self,
         event: &Event,
-        fleet_window: Duration,
+        horizon: &Horizon,
         now: SystemTime,
     ) -> Result<RecordedHistory, Error> {
         let alive = |job: &str| self.is_alive(job);
-        self.named(history::read(&self.store, &alive, event, fleet_window, now))
+        self.named(history::read(&self.store, &alive, event, horizon, now))
     }
 
     fn begin_rung(
@@ -81,7 +83,7 @@ impl Ledger for SqliteLedger {
                 params![
                     job.as_str(),
                     rung.number,
-                    rung.gate.map(str::as_bytes),
+                    rung.gate.map(|gate| bytes(Some(gate))),
                     millis(rung.deadline)
                 ],
             )?;
@@ -100,6 +102,19 @@ impl Ledger for SqliteLedger {
         text: &str,
     ) -> Result<(), Error> {
         self.named(insert_step(&self.store, job, now, kind, rung, text))
+    }
+
+    fn share_lock(&mut self, job: &JobId) -> Result<File, Error> {
+        match self.held.get_mut(job) {
+            Some(lock) => lock.share(),
+            None => Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() }),
+        }
+    }
+
+    fn renew(&mut self, job: &JobId, until: SystemTime) -> Result<(), Error> {
+        let sql = "UPDATE repair SET lease_until = max(lease_until, ?2) \
+                   WHERE job = ?1 AND ended IS NULL";
+        self.named(self.store.execute(sql, params![job.as_str(), millis(until)])).map(drop)
     }
 
     fn finish(
@@ -207,7 +222,7 @@ impl Ledger for SqliteLedger {
                    WHERE refusal.host = repair.host AND refusal.service = repair.service \
                    AND at > ?1) ORDER BY 1, 2, 3";
         self.rows(sql, [millis(since)], |row| {
-            Ok((lossy(row, 0)?, given(lossy(row, 1)?), lossy(row, 2)?))
+            Ok((name(row, 0)?, given(name(row, 1)?), lossy(row, 2)?))
         })
     }
 
@@ -247,6 +262,26 @@ impl Ledger for SqliteLedger {
             "SELECT {PAUSE} FROM pause WHERE until IS NULL OR until > ?1 ORDER BY host, service"
         );
         self.rows(&sql, [millis(now)], paused)
+    }
+
+    fn reset(&mut self, reset: &Reset) -> Result<(), Error> {
+        let sql =
+            "INSERT INTO reset (at, host, service, by_whom, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let row = params![
+            millis(reset.at),
+            bytes(Some(&reset.host)),
+            bytes(reset.service.as_deref()),
+            reset.by,
+            reset.reason
+        ];
+        self.named(self.store.execute(sql, row)).map(drop)
+    }
+
+    fn last_reset(&mut self, event: &Event) -> Result<Option<Reset>, Error> {
+        let (host, service) = history::object(event);
+        let sql =
+            format!("{RESET} WHERE host = ?1 AND service IN (x'', ?2) ORDER BY at DESC LIMIT 1");
+        Ok(self.rows(&sql, params![host, service], reset)?.pop())
     }
 
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error> {

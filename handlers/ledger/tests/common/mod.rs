@@ -64,7 +64,7 @@ pub fn reserve(
         job: &job,
         event,
         lease: Duration::from_secs(120),
-        fleet_window: HOUR,
+        horizon: policy.horizon(event),
         observed: None,
     };
     let granted = ledger.reserve(&claim, &|| now, &|history: &History| -> Decision {

@@ -64,8 +64,13 @@ pub fn code(decision: &Decision) -> &'static str {
     }
 }
 
-pub const STILL_CRITICAL: ObjectNow =
-    ObjectNow { state: Some(ObjectState::Critical), acknowledged: false, flapping: false };
+pub const STILL_CRITICAL: ObjectNow = ObjectNow {
+    state: Some(ObjectState::Critical),
+    acknowledged: false,
+    flapping: false,
+    downtime: false,
+    host_downtime: false,
+};
 
 /// A history of repairs that ended so many seconds ago, the newest first.
 pub fn after(repairs: &[(u64, PastOutcome)]) -> RecordedHistory {

@@ -18,15 +18,16 @@ fn lines_come_while_the_repair_runs() {
     let mut stdout = BufReader::new(gate.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    assert_eq!(line, "SHP1 begun\n");
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "\nSHP1 begun\n");
     // Only now may it end: the line has come before the answer could.
     fs::write(lab.path("go"), "").unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert!(
-        rest.starts_with("SHP1 the end\nSHN1 {")
+        rest.starts_with("SHP1 the end\n\nSHN1 {")
             && rest.contains("\"done\"")
-            && rest.lines().count() == 2,
+            && rest.lines().count() == 3,
         "{rest}"
     );
     assert!(gate.wait().unwrap().success());

@@ -35,15 +35,16 @@ pub struct GateResult {
 }
 
 impl GateResult {
-    /// Checks all that holds for every answer: an exit code in 0..3, lines of a repair's output,
-    /// one framed line at the end and nothing else.
+    /// Checks all that holds for every answer: an exit code in 0..3, a line break before anything
+    /// else, lines of a repair's output, one framed line at the end and nothing else.
     pub fn of(output: &Output) -> GateResult {
         let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
         assert!((0..=3).contains(&code), "{output:?}");
         let stdout = String::from_utf8(output.stdout.clone()).expect("the answer is UTF-8");
         assert!(stdout.ends_with('\n'), "cut short: {output:?}");
+        assert!(stdout.starts_with('\n'), "on a line that was begun before: {output:?}");
         assert!(!stdout.replace('\n', "").contains(char::is_control), "{stdout:?}");
-        let mut lines: Vec<&str> = stdout.lines().collect();
+        let mut lines: Vec<&str> = stdout.lines().filter(|line| !line.is_empty()).collect();
         let object = lines
             .pop()
             .and_then(|last| last.strip_prefix("SHN1 "))

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::object::name_parser;
+
 /// The arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,7 +23,7 @@ Examples:
 pub struct DoctorArgs {
     /// Hosts to check, by their names in Nagios [default: those that opted in,
     /// and those of the policy]
-    #[arg(value_name = "HOST")]
+    #[arg(value_name = "HOST", value_parser = name_parser())]
     pub hosts: Vec<String>,
     /// How many hosts are checked at the same time
     #[arg(long, value_name = "N", default_value = "8")]

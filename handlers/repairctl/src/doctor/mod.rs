@@ -215,8 +215,7 @@ fn print_json(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>,
         findings.iter().map(|finding| finding.json(host.as_deref(), context))
     });
     let checks: Vec<Value> = all.collect();
-    let json = json!({"wrong": counts.0, "notes": counts.1, "checks": checks});
-    out.line(json::text(format_args!("{json:#}")));
+    json::print(json!({"wrong": counts.0, "notes": counts.1, "checks": checks}), out);
 }
 
 fn print(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>, out: &mut Out) {

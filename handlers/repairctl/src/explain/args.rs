@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::object::name_parser;
+
 /// The arguments of `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = "Ends as 1 when it is broken and would not be repaired.
@@ -13,8 +15,10 @@ Examples:
                                       --state 'CRITICAL;SOFT;2'")]
 pub struct ExplainArgs {
     /// The host's name in Nagios
+    #[arg(value_parser = name_parser())]
     pub host: String,
     /// The service's description; without it, the host itself
+    #[arg(value_parser = name_parser())]
     pub service: Option<String>,
     /// As if it were in this state: CRITICAL (HARD), or CRITICAL;SOFT;2 as
     /// Nagios' log writes it [default: as the status file says]

@@ -1,6 +1,8 @@
 //! `repairctl explain`: what would happen to an object now, and why.
 
 pub mod args;
+mod next;
+mod no_action;
 mod observed;
 
 use std::time::SystemTime;
@@ -19,10 +21,13 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::object::Object;
 use crate::split::{CommandResult, Split};
+use crate::sweep::missed_repair;
 use crate::ui::json::{self, merged};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 use args::ExplainArgs;
+use next::{NextAttempt, Waiting};
+use no_action::NoAction;
 use observed::ObservedObject;
 
 /// The answer of the command.
@@ -33,6 +38,8 @@ pub struct Explanation {
     prediction: Prediction,
     /// For an object that is well: whether it will be repaired when it breaks.
     if_broken: Option<Prediction>,
+    /// What triggers the next attempt; `None` for a state that is only supposed.
+    next: Option<NextAttempt>,
 }
 
 /// The decision about one call.
@@ -44,17 +51,6 @@ struct Prediction {
     no_action: Option<NoAction>,
     /// The decision's own values, each under its name.
     because: Vec<(String, String)>,
-}
-
-/// Why nothing would be done.
-#[derive(Serialize, Deserialize)]
-struct NoAction {
-    code: String,
-    text: String,
-    recovered: bool,
-    /// When the reason will have passed, if time alone ends it; two of them start anew with every
-    /// sign of trouble.
-    allowed_at: Option<SystemTime>,
 }
 
 impl Split for ExplainArgs {
@@ -79,15 +75,20 @@ impl Split for ExplainArgs {
             Ok(predict(call, config, &history, now))
         };
         let is_real = self.state.is_none();
-        let prediction = predict(&observed.call()?, is_real)?;
+        let call = observed.call()?;
+        let mut prediction = predict(&call, is_real)?;
         let is_well = is_real && prediction.no_action.as_ref().is_some_and(|no| no.recovered);
         let if_broken = is_well.then(|| predict(&observed.call_if_broken()?, false)).transpose()?;
-        Ok(Explanation { state: observed.state(now), prediction, if_broken })
+        let next = match is_real {
+            true => Some(next(&observed, &call, config, ledger, &mut prediction, now)?),
+            false => None,
+        };
+        Ok(Explanation { state: observed.state(now), prediction, if_broken, next })
     }
 
     fn show(&self, explanation: Explanation, _: &Context, out: &mut Out) -> CommandResult {
         if self.json {
-            out.line(json::text(format_args!("{:#}", as_json(self, &explanation))));
+            json::print(as_json(self, &explanation), out);
         } else {
             print(self, &explanation, out);
         }
@@ -116,6 +117,39 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
     }
 }
 
+/// What triggers the next attempt. A repair that nothing triggers would not be run, whatever the
+/// decision says.
+fn next(
+    observed: &ObservedObject<'_>,
+    call: &Invocation,
+    config: &Config,
+    mut ledger: Option<Box<dyn Ledger>>,
+    prediction: &mut Prediction,
+    now: SystemTime,
+) -> Result<NextAttempt, Problem> {
+    let repair = call.event.repair.as_ref();
+    let rules = repair.and_then(|name| config.policy.repairs.get(name));
+    let waiting = match (&observed.report, observed.object(), rules) {
+        (Some(report), Some(object), Some(rules)) if next::is_left_to_the_sweep(object, rules) => {
+            let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
+            let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
+                .map_err(Problem::failed)?;
+            if let (Err(why), None) = (&missed, &prediction.no_action) {
+                prediction.no_action = Some(NoAction {
+                    code: why.code().to_owned(),
+                    text: why.to_string(),
+                    recovered: false,
+                    allowed_at: None,
+                });
+            }
+            Waiting::Sweep(report, object, missed)
+        }
+        (Some(report), Some(object), _) => Waiting::Result(report, object),
+        _ => Waiting::NotKnown,
+    };
+    Ok(NextAttempt::of(&waiting, rules, prediction.no_action.as_ref(), now))
+}
+
 /// What the ledger and the status file know. The real state says nothing about one that is only
 /// supposed.
 fn history(
@@ -126,18 +160,18 @@ fn history(
     is_real: bool,
     now: SystemTime,
 ) -> Result<History, Problem> {
+    let host_downtime = observed.host().map_or(0, |host| host.downtime);
     let object = observed.object().map_or(ObjectNow::default(), |object| ObjectNow {
-        state: is_real.then(|| object.state()),
         acknowledged: object.acknowledged && !object.state().is_good(),
-        flapping: object.flapping,
+        ..object.object_now(is_real.then(|| object.state()), host_downtime)
     });
     let shown = observed.report.as_ref().map(|report| Observation { object, share: report.share });
-    ledger::gather(ledger, &call.event, config.policy.fleet.started.per, now, shown)
+    ledger::gather(ledger, &call.event, &config.policy.horizon(&call.event), now, shown)
         .map_err(Problem::failed)
 }
 
 fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
-    let Explanation { state, prediction, if_broken } = explanation;
+    let Explanation { state, prediction, if_broken, next } = explanation;
     let object = Object { host: &args.host, service: args.service.as_deref() };
     headline(&object.to_string(), prediction, out);
     if let Some(broken) = if_broken {
@@ -147,8 +181,9 @@ fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
     let unknown = "as given: without status_file in the policy nobody knows how it is now";
     let state = ("state".to_owned(), state.clone().unwrap_or_else(|| unknown.to_owned()));
     let because = &if_broken.as_ref().unwrap_or(prediction).because;
-    for (name, text) in std::iter::once(&state).chain(because) {
-        let name = Tone::Faint.paint(&format!("{:<8}", clean(name)), out);
+    let next = next.as_ref().map(|next| ("next".to_owned(), next.text()));
+    for (name, text) in std::iter::once(&state).chain(because).chain(&next) {
+        let name = Tone::Faint.paint(&format!("{:<1$}", clean(name), explain::COLUMN), out);
         out.line(format!("  {name} {}", clean(text)));
     }
 }
@@ -171,8 +206,10 @@ fn headline(what: &str, prediction: &Prediction, out: &mut Out) {
 fn as_json(args: &ExplainArgs, explanation: &Explanation) -> Value {
     let one = |prediction: &Prediction| {
         let why = prediction.no_action.as_ref();
-        let because =
-            prediction.because.iter().map(|(name, text)| (name.clone(), text.as_str().into()));
+        let because = prediction
+            .because
+            .iter()
+            .map(|(name, text)| (name.replace(' ', "_"), text.as_str().into()));
         let because: Map<String, Value> = because.collect();
         json!({
             "event": prediction.event, "repair": prediction.repair,
@@ -184,6 +221,9 @@ fn as_json(args: &ExplainArgs, explanation: &Explanation) -> Value {
     let about = json!({
         "host": args.host, "service": args.service,
         "if_broken": explanation.if_broken.as_ref().map(one),
+        "next": explanation.next.as_ref().map(|next| json!({
+            "trigger": next.trigger, "at": next.at.map(time::rfc3339),
+        })),
     });
     merged(one(&explanation.prediction), about)
 }

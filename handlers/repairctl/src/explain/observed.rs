@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use engine::status_file::{self, ObjectReport, ObjectStatus};
-use handle_repair::cli::{self, Invocation};
+use handle_repair::cli::{self, Invocation, with_name, with_value};
 use plugin_kit::Problem;
 use policy::{ObjectState, Rounded, StateType};
 
@@ -30,6 +30,11 @@ impl ObservedObject<'_> {
         self.report.as_ref()?.object.as_ref()
     }
 
+    /// Its host, or itself; `None` if Nagios does not know it, or there is no status file.
+    pub fn host(&self) -> Option<&ObjectStatus> {
+        self.report.as_ref()?.host.as_ref()
+    }
+
     /// Its state, for people; `None` if there is no status file.
     pub fn state(&self, now: SystemTime) -> Option<String> {
         let report = self.report.as_ref()?;
@@ -41,7 +46,7 @@ impl ObservedObject<'_> {
             ));
         };
         let repair = match object.has_repair() {
-            true => String::from_utf8_lossy(&object.repair),
+            true => object.repair_name(),
             false => "none".into(),
         };
         let host = report.host.as_ref().filter(|_| object.service().is_some());
@@ -102,37 +107,39 @@ impl ObservedObject<'_> {
     fn call_for(&self, event: [String; 3]) -> Result<Invocation, Problem> {
         let args = self.args;
         let object = self.object();
-        let host = self.report.as_ref().and_then(|report| report.host.as_ref());
-        let of_object = || object.map(|object| String::from_utf8_lossy(&object.repair).into());
-        let repair: String = args.repair.clone().or_else(of_object).unwrap_or_default();
+        let host = self.host();
+        let of_object = || object.map(ObjectStatus::repair_name);
+        let repair = args.repair.clone().or_else(of_object).unwrap_or_default();
         let [state, state_type, _] = &event;
         // The status file has no state before this one; one that has been HARD for more than one
         // check was the same before.
         let is_same = |object: &ObjectStatus| object.last_check > object.last_hard_change;
         let settled = object.is_some_and(|object| is_same(object) || args.state.is_some());
         let last = if state_type == "HARD" && settled { state.clone() } else { String::new() };
-        let mut argv: Vec<String> = event.to_vec();
-        argv.push(format!("--last-state={last}"));
-        argv.push(format!("--host={}", args.host));
-        argv.push(format!("--repair={repair}"));
-        argv.push(format!("--policy={}", self.policy.display()));
+        let mut argv: Vec<OsString> = event.map(OsString::from).to_vec();
+        argv.push(with_value("--last-state", last));
+        argv.push(with_name("--host", &args.host));
+        argv.push(with_value("--repair", repair));
+        argv.push(with_value("--policy", self.policy));
+        let mut number = |option, number: u64| {
+            argv.push(with_value(option, number.to_string()));
+        };
         if let Some(host) = host {
-            argv.push(format!("--host-downtime={}", host.downtime));
+            number("--host-downtime", host.downtime.into());
         }
         if let Some(object) = object {
-            argv.push(format!("--max-attempts={}", object.max_attempts));
+            number("--max-attempts", object.max_attempts.into());
             // A state that is only supposed is another problem than the present one.
             let is_real = args.state.is_none() && !object.state().is_good();
             let id = if is_real { object.problem_id } else { 0 };
-            argv.push(format!("--problem-id={id}"));
+            number("--problem-id", id);
         }
         if let Some(service) = &args.service {
-            argv.push(format!("--service={service}"));
-            argv.push(format!("--downtime={}", object.map_or(0, |object| object.downtime)));
+            number("--downtime", object.map_or(0, |object| object.downtime).into());
+            argv.push(with_name("--service", service));
             let state = host.map(|host| host.state().to_string()).unwrap_or_default();
-            argv.push(format!("--host-state={state}"));
+            argv.push(with_value("--host-state", state));
         }
-        let argv: Vec<OsString> = argv.into_iter().map(OsString::from).collect();
         cli::read(&argv)
             .map_err(|problem| Problem::Usage(problem.to_string().replace("; nothing was run", "")))
     }

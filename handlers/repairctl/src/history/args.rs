@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use ledger::{RepairOutcome, RepairState};
 
+use crate::object::name_parser;
+
 /// The arguments of `history`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -12,8 +14,10 @@ use ledger::{RepairOutcome, RepairState};
   Why does it refuse to repair web1?     repairctl history web1 --refused")]
 pub struct HistoryArgs {
     /// Only this host and its services
+    #[arg(value_parser = name_parser())]
     pub host: Option<String>,
     /// Only this service of it
+    #[arg(value_parser = name_parser())]
     pub service: Option<String>,
     /// Only from then on: 90m, 7d, 2026-11-01, "2026-11-01 14:30"
     #[arg(long, value_name = "TIME")]

@@ -89,7 +89,7 @@ const NO_REFUSAL: &str = "No refusal of that kind is on record; they are kept fo
 fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
     if args.json {
         let list: Vec<Value> = records.iter().map(repair_json).collect();
-        out.line(json::text(format_args!("{:#}", Value::Array(list))));
+        json::print(json!({ "repairs": list }), out);
         if records.is_empty() {
             state_empty(NO_REPAIR, false, out);
         }
@@ -129,7 +129,7 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
     if args.json {
         let list: Vec<Value> = refusals.iter().map(refusal_json).collect();
         let counts: Vec<Value> = counts.iter().map(count_json).collect();
-        out.line(json::text(format_args!("{:#}", json!({ "refusals": list, "counts": counts }))));
+        json::print(json!({ "refusals": list, "counts": counts }), out);
         if refusals.is_empty() {
             state_empty(NO_REFUSAL, false, out);
         }

@@ -1,6 +1,10 @@
 //! Splits a command line into words and macros, as Nagios does, or the shell that it starts if it
 //! must.
 
+use policy::{spell, unspell};
+
+use super::macros::{self, Dollar};
+
 /// The quotes around a part of a command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quote {
@@ -15,7 +19,7 @@ pub enum Quote {
 /// One word.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandWord {
-    /// Without its quotes, macros as they are.
+    /// Without its quotes, macros as they are; spelled.
     pub text: String,
     /// Whether it begins a redirection, pipe or list, which is the shell's.
     pub is_operator: bool,
@@ -26,6 +30,8 @@ pub struct CommandWord {
 pub struct CommandLine {
     /// Its words.
     pub words: Vec<CommandWord>,
+    /// All its `$`, each with its place.
+    pub dollars: Vec<(usize, Dollar)>,
     /// Each macro, without its `$`, and its quotes.
     pub macros: Vec<(String, Quote)>,
     /// Whether a quote is not closed.
@@ -34,69 +40,81 @@ pub struct CommandLine {
     pub needs_shell: bool,
 }
 
-/// Splits a command line.
+/// Splits a command line, which is spelled as all texts of the configuration are.
 pub fn split(line: &str) -> CommandLine {
-    let mut found = CommandLine::default();
-    let mut word: Option<CommandWord> = None;
+    let line = unspell(line);
+    let mut found = CommandLine { dollars: macros::find(&line), ..CommandLine::default() };
+    let mut macros = found.dollars.clone().into_iter().peekable();
+    let mut word: Option<RawWord> = None;
     let mut quote = Quote::None;
-    let mut chars = line.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match (c, quote) {
-            ('\'', Quote::None) => quote = Quote::Single,
-            ('"', Quote::None) => quote = Quote::Double,
-            ('\'', Quote::Single) | ('"', Quote::Double) => quote = Quote::None,
-            (' ' | '\t', Quote::None) => {
-                found.words.extend(word.take());
+    let mut bytes = line.iter().copied().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match (byte, quote) {
+            (b'\'', Quote::None) => quote = Quote::Single,
+            (b'"', Quote::None) => quote = Quote::Double,
+            (b'\'', Quote::Single) | (b'"', Quote::Double) => quote = Quote::None,
+            (b' ' | b'\t', Quote::None) => {
+                found.words.extend(word.take().map(RawWord::spelled));
                 continue;
             }
-            ('\\', Quote::None | Quote::Double) => {
-                if let Some((_, escaped)) = chars.next() {
-                    word.get_or_insert_default().text.push(escaped);
-                }
+            (b'\\', Quote::None | Quote::Double) => {
+                word.get_or_insert_default().bytes.extend(bytes.next().map(|(_, escaped)| escaped));
                 continue;
             }
             _ => {
-                if let Some(name) = line.get(at..).and_then(macro_at) {
-                    found.macros.push((name.to_owned(), quote));
+                while macros.next_if(|(place, _)| *place < at).is_some() {}
+                if let Some((_, Dollar::Macro(name))) = macros.next_if(|(place, _)| *place == at) {
+                    found.macros.push((name, quote));
                 }
                 let own = word.get_or_insert_default();
-                if quote == Quote::None && "|&;<>".contains(c) {
-                    own.is_operator = true;
-                }
-                found.needs_shell |= quote == Quote::None && "|&;<>`()*?~{}[]!#".contains(c)
-                    || quote == Quote::Double && c == '`';
-                own.text.push(c);
+                let is_shell = |these: &[u8]| quote == Quote::None && these.contains(&byte);
+                own.is_operator |= is_shell(b"|&;<>");
+                found.needs_shell |=
+                    is_shell(b"|&;<>`()*?~{}[]!#") || quote == Quote::Double && byte == b'`';
+                own.bytes.push(byte);
                 continue;
             }
         }
         word.get_or_insert_default();
     }
-    found.words.extend(word);
+    found.words.extend(word.map(RawWord::spelled));
     found.unclosed = quote != Quote::None;
     found
 }
 
-/// The name of the macro that begins here: `$NAME$`.
-fn macro_at(text: &str) -> Option<&str> {
-    let (name, _) = text.strip_prefix('$')?.split_once('$')?;
-    let is_name = |c: char| {
-        c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | ':' | '-' | '.')
-    };
-    (!name.is_empty() && name.chars().all(is_name)).then_some(name)
+/// A word whose end is not reached yet.
+#[derive(Default)]
+struct RawWord {
+    bytes: Vec<u8>,
+    is_operator: bool,
 }
 
-/// Fills in macros; those that `value` does not know stay as they are, as in Nagios.
-pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
-    let (mut filled, mut rest) = (String::new(), text);
-    while let Some(dollar) = rest.find('$') {
-        let (before, at) = rest.split_at(dollar);
-        filled.push_str(before);
-        let known = macro_at(at).and_then(|name| Some((value(name)?, name.len() + 2)));
-        let (text, length) = known.unwrap_or_else(|| ("$".to_owned(), 1));
-        filled.push_str(&text);
-        rest = at.get(length..).unwrap_or_default();
+impl RawWord {
+    fn spelled(self) -> CommandWord {
+        CommandWord { text: spell(&self.bytes), is_operator: self.is_operator }
     }
-    filled + rest
+}
+
+/// Fills in macros, and returns the bytes that Nagios passes; macros that `value` does not know
+/// stay as they are. All texts are spelled.
+pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Vec<u8> {
+    let text = unspell(text);
+    let (mut filled, mut done) = (Vec::new(), 0);
+    for (at, dollar) in macros::find(&text) {
+        let (value, length) = match dollar {
+            Dollar::Escaped => (b"$".to_vec(), 2),
+            Dollar::Macro(name) => match value(&name) {
+                Some(value) => (unspell(&value), unspell(&name).len() + 2),
+                None => continue,
+            },
+            Dollar::Text(_) | Dollar::Last => continue,
+        };
+        filled.extend_from_slice(text.get(done..at).unwrap_or_default());
+        filled.extend_from_slice(&value);
+        done = at + length;
+    }
+    filled.extend_from_slice(text.get(done..).unwrap_or_default());
+    filled
 }
 
 #[cfg(test)]
@@ -125,8 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn splits_bytes_that_are_not_utf_8() {
+        let line = split(r"-p Gr\xF6\xDFe.json '\x5Cx41' \x5Cx41");
+        let texts: Vec<&str> = line.words.iter().map(|word| word.text.as_str()).collect();
+        assert_eq!(texts, ["-p", r"Gr\xF6\xDFe.json", r"\x5Cx41", "x41"]);
+    }
+
+    #[test]
     fn keeps_unknown_macros() {
-        let value = |name: &str| (name == "A").then(|| "$B$".to_owned());
-        assert_eq!(fill("x$A$$B$ $ $$A$", value), "x$B$$B$ $ $$B$");
+        let value = |name: &str| (name == "ARG1").then(|| r"$ARG1$\xF6".to_owned());
+        assert_eq!(fill("x$ARG1$$ARG2$ $$", value), b"x$ARG1$\xf6$ARG2$ $");
+        assert_eq!(fill("a$b $ARG1$", value), b"a$b $ARG1$");
     }
 }

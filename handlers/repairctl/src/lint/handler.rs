@@ -2,6 +2,7 @@
 //! handle_repair itself would read it; the result shows what Nagios passes.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use engine::configuration::{DirectiveValue, MainFile};
@@ -9,6 +10,7 @@ use handle_repair::cli::{self, Invocation};
 
 use super::command_line::{CommandLine, Quote, fill};
 use super::finding::{LintFinding, error, note, warning};
+use super::macros::{self, Dollar};
 
 /// The kind of object that an event handler is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,11 +74,14 @@ fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
         "_HOSTREPAIR" => host(if kind == ObjectKind::Host { REPAIR } else { REPAIR_OF_HOST }),
         other if other.starts_with("SERVICE") => service("lint-other"),
         other if other.starts_with("HOST") => host("lint-other"),
-        other => {
-            let number: usize = other.strip_prefix("ARG")?.parse().ok()?;
-            Some(arguments.get(number.checked_sub(1)?).copied().unwrap_or_default().to_owned())
-        }
+        other => argument(arguments, other),
     }
+}
+
+/// The value of `$ARGn$`, where a command is named with these arguments; `None` for other macros.
+pub fn argument(arguments: &[&str], name: &str) -> Option<String> {
+    let number: usize = name.strip_prefix("ARG")?.parse().ok()?;
+    Some(arguments.get(number.checked_sub(1)?).copied().unwrap_or_default().to_owned())
 }
 
 /// The place of handle_repair in a command line.
@@ -89,13 +94,19 @@ pub enum HandlerCall {
 
 /// Finds the call of handle_repair in a command line.
 pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
-    let is_ours = |text: &str| text.rsplit('/').next() == Some("handle_repair");
-    let at = line.words.iter().position(|word| is_ours(&main.with_users(&word.text)));
-    if let Some(at) = at {
-        let after = line.words.iter().skip(at + 1).take_while(|word| !word.is_operator);
-        return Some(HandlerCall::Direct(after.map(|word| word.text.clone()).collect()));
+    if let Some(arguments) = arguments_of("handle_repair", line, main) {
+        return Some(HandlerCall::Direct(arguments));
     }
     line.words.iter().any(|word| is_named(&word.text)).then_some(HandlerCall::Nested)
+}
+
+/// The arguments of a program in a command line, macros as they are, without what belongs to a
+/// shell; `None` if it is not called.
+pub fn arguments_of(program: &str, line: &CommandLine, main: &MainFile) -> Option<Vec<String>> {
+    let is_it = |text: &str| text.rsplit('/').next() == Some(program);
+    let at = line.words.iter().position(|word| is_it(&main.with_users(&word.text)))?;
+    let after = line.words.iter().skip(at + 1).take_while(|word| !word.is_operator);
+    Some(after.map(|word| word.text.clone()).collect())
 }
 
 /// Whether a text names handle_repair.
@@ -124,8 +135,8 @@ pub fn call(
     event_handler: &str,
 ) -> Result<Invocation, RefusedArguments> {
     let given: Vec<&str> = event_handler.split('!').skip(1).collect();
-    let argv: Vec<OsString> =
-        arguments.iter().map(|word| fill(word, |name| sample(kind, &given, name)).into()).collect();
+    let filled = |word: &String| fill(word, |name| sample(kind, &given, name));
+    let argv: Vec<OsString> = arguments.iter().map(filled).map(OsString::from_vec).collect();
     cli::read(&argv).map_err(|problem| {
         RefusedArguments(problem.to_string().trim_end_matches("; nothing was run").to_owned())
     })
@@ -139,11 +150,15 @@ pub fn fixed_repair(call: &Invocation) -> Option<&str> {
 
 /// The policy that the command line names.
 pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
+    let place = |path: &str| {
+        let path = main.with_users(path);
+        PathBuf::from(OsString::from_vec(fill(&path, |_| None)))
+    };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.strip_prefix("--policy") {
-            Some("") => return words.next().map(|path| main.with_users(path).into()),
-            Some(rest) => return rest.strip_prefix('=').map(|path| main.with_users(path).into()),
+            Some("") => return words.next().map(|path| place(path)),
+            Some(rest) => return rest.strip_prefix('=').map(place),
             None => {}
         }
     }
@@ -153,8 +168,8 @@ pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
 /// Checks a command line for all objects.
 pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> Vec<LintFinding> {
     // The arguments after the cut are not reported as well.
-    if let Some(cut) = cut(line, words) {
-        return vec![cut];
+    if let Some(broken) = cut(line, words).or_else(|| text_for_macros(words)) {
+        return vec![broken];
     }
     if let HandlerCall::Nested = found {
         return vec![warning(
@@ -189,6 +204,25 @@ pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
         );
         error("cut-by-semicolon", text, r"write \; for a ';' that is meant")
     })
+}
+
+/// Nagios passes what is between two dollars and no macro as text, without a warning.
+pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
+    let (at, wrong) = words.dollars.iter().find_map(|(at, dollar)| match dollar {
+        Dollar::Macro(_) | Dollar::Escaped => None,
+        Dollar::Text(text) => Some((at, text.as_str())),
+        Dollar::Last => Some((at, "")),
+    })?;
+    if macros::is_like_a_name(wrong) {
+        let text = format!("${wrong}$ is not a macro of Nagios: handle_repair gets it as text");
+        return Some(error("unknown-macro", text, "correct the name of the macro"));
+    }
+    let text = format!(
+        "the $ at character {} of the command line begins no macro: from there on Nagios takes \
+         text for macros and passes macros as text",
+        at + 1
+    );
+    Some(error("stray-dollar", text, "write $$ for a $ that is meant, or remove it"))
 }
 
 fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {

@@ -3,10 +3,12 @@
 
 pub mod args;
 mod arguments;
+mod check_http;
 mod command_line;
 mod finding;
 mod global;
 mod handler;
+mod macros;
 mod object;
 mod object_rules;
 mod policies;
@@ -41,7 +43,7 @@ pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
             "findings": findings.json(), "services": counts.services, "hosts": counts.hosts,
             "complete": whole,
         });
-        out.line(json::text(format_args!("{found:#}")));
+        json::print(found, out);
     } else {
         findings.write(out);
         out.line(summary(&findings, &counts));

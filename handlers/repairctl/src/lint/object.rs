@@ -3,10 +3,11 @@
 
 use engine::configuration::{Configuration, DirectiveValue, Location, ResolvedObject};
 use plugin_kit::clean;
-use policy::{RepairName, Rules};
+use policy::{RepairName, Rules, spell};
 
 use super::arguments;
-use super::command_line::split;
+use super::check_http::{RefusedWord, refused};
+use super::command_line::{fill, split};
 use super::finding::{Findings, LintFinding, error, warning};
 use super::handler::{self, HandlerCall, ObjectKind};
 use super::object_rules::{self, AttachedHandler, LintedObject};
@@ -38,6 +39,8 @@ impl ObjectLinter<'_> {
         };
         let subject = LintedObject { kind, object, labels: hosts.iter().map(label).collect() };
         let repair = object.get("_REPAIR");
+        self.named_twice(&subject, repair);
+        self.check_words(&subject);
         let own = object.get("event_handler");
         if self.undefined(&subject, own) {
             return repair.is_some();
@@ -136,7 +139,8 @@ impl ObjectLinter<'_> {
             }
             return false;
         };
-        if handler::cut(line, &split(&line.text)).is_none() {
+        let words = split(&line.text);
+        if handler::cut(line, &words).or_else(|| handler::text_for_macros(&words)).is_none() {
             for finding in arguments::check(subject.kind, &attached.arguments, &attached.call) {
                 let is_other = finding.code == arguments::OTHER_KIND;
                 self.add(subject, if is_other { &attached.named.at } else { &line.at }, &finding);
@@ -152,6 +156,7 @@ impl ObjectLinter<'_> {
             let fix = "set event_handler_enabled to 1";
             self.add(subject, &value.at, &error("handler-disabled", text, fix));
         }
+        self.period(subject);
         if let (Some(value), Some(fixed)) = (repair, fixed.filter(|fixed| *fixed != name)) {
             let text = format!("_REPAIR is not asked: the command line says --repair {fixed}");
             let fix = "pass --repair '$_SERVICEREPAIR$' there, or remove this line";
@@ -166,6 +171,51 @@ impl ObjectLinter<'_> {
             }
         }
         true
+    }
+
+    /// A word that check_http ignores today is refused by its next version: UNKNOWN at every check.
+    fn check_words(&mut self, subject: &LintedObject<'_>) {
+        let Configuration { objects, main, .. } = self.configuration;
+        let Some(named) = subject.object.get("check_command") else { return };
+        let Some(line) = objects.command(&named.text) else { return };
+        let given: Vec<&str> = named.text.split('!').skip(1).collect();
+        let filled = spell(&fill(&line.text, |name| handler::argument(&given, name)));
+        let arguments = handler::arguments_of("check_http", &split(&filled), main);
+        if let Some(RefusedWord { text, fix }) = arguments.and_then(|words| refused(&words)) {
+            let at = if line.text.contains("$ARG") { &named.at } else { &line.at };
+            self.add(subject, at, &warning("stray-word", text, fix));
+        }
+    }
+
+    /// A merge leaves such definitions behind, and Nagios accepts them.
+    fn named_twice(&mut self, subject: &LintedObject<'_>, repair: Option<&DirectiveValue>) {
+        let Some((value, again)) = repair.and_then(|value| Some((value, value.again.as_ref()?)))
+        else {
+            return;
+        };
+        let text = format!(
+            "_REPAIR stands twice in this definition: Nagios takes this one and ignores that of \
+             line {}",
+            again.line
+        );
+        let fix = "remove the one that is not meant";
+        self.add(subject, &value.at, &warning("repair-named-twice", text, fix));
+    }
+
+    /// Nagios has this directive since 4.5.
+    fn period(&mut self, subject: &LintedObject<'_>) {
+        let Some(value) = subject.object.get("event_handler_period") else { return };
+        if self.configuration.objects.always.contains(&value.text) {
+            return;
+        }
+        let text = format!(
+            "event_handler_period is '{}': outside of it Nagios calls no handler, and a fault that \
+             becomes HARD then is not repaired",
+            value.text
+        );
+        let fix = "remove it, or enable repairctl-sweep.timer, which offers such faults, \
+                   outside of this period as well";
+        self.add(subject, &value.at, &warning("handler-period", text, fix));
     }
 
     /// handle_repair refuses ambiguous names; a `'` ends the quotes around one.

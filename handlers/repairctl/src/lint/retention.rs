@@ -7,6 +7,8 @@ use std::rc::Rc;
 use engine::configuration::{Configuration, Location};
 use engine::status_file::{self, ObjectStatus};
 
+use policy::spell;
+
 use super::finding::{Findings, error};
 
 /// Checks the status file, unless it cannot be read.
@@ -37,10 +39,9 @@ pub fn check(configuration: &Configuration, findings: &mut Findings) {
 }
 
 fn switched_off(at: &Location, object: &ObjectStatus, findings: &mut Findings) {
-    let name = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (kind, label) = match object.service() {
-        Some(service) => ("SVC", format!("{}/{}", name(&object.host), name(service))),
-        None => ("HOST", name(&object.host)),
+        Some(service) => ("SVC", format!("{}/{}", spell(&object.host), spell(service))),
+        None => ("HOST", spell(&object.host)),
     };
     let text = "its event handler was switched off while Nagios ran: handle_repair is never called";
     let fix = format!(

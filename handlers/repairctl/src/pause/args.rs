@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::object::name_parser;
+
 /// The arguments of `pause`.
 #[derive(Debug, Args)]
 #[command(
@@ -22,8 +24,10 @@ Examples:
 )]
 pub struct PauseArgs {
     /// Only this host [default: everything]
+    #[arg(value_parser = name_parser())]
     pub host: Option<String>,
     /// Only this service of it
+    #[arg(value_parser = name_parser())]
     pub service: Option<String>,
     /// For how long: 30m, 2h, 1d [default: until it is resumed]
     #[arg(long = "for", value_name = "SPAN")]
@@ -46,8 +50,10 @@ pub struct PauseArgs {
 Exit codes: 1 when there was no such pause.")]
 pub struct ResumeArgs {
     /// The host that was paused [default: the pause of everything]
+    #[arg(value_parser = name_parser())]
     pub host: Option<String>,
     /// The service of it that was paused
+    #[arg(value_parser = name_parser())]
     pub service: Option<String>,
 }
 

@@ -133,7 +133,7 @@ impl Split for StatusArgs {
     fn show(&self, status: RepairStatus, context: &Context, out: &mut Out) -> CommandResult {
         let config = context.config()?;
         if self.json {
-            out.line(json::text(status.json(context, config)));
+            json::print(status.json(context, config), out);
         } else {
             status.table(context, config).write(out);
         }

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use engine::status_snapshot::StatusSnapshot;
-use ledger::{Ledger, Paused, Record, Running};
+use ledger::{HeldBack, Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
-use policy::{Event, ObjectState, Quota, Rounded, Rules, StateType};
+use policy::{Quota, Reason, Rounded};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::text::{describe, scope_of};
 use crate::context::Context;
+use crate::history::repair_json;
 use crate::object::Object;
 use crate::ui::json::merged;
 use crate::ui::table::{Cell, Table};
@@ -130,12 +131,9 @@ impl RepairStatus {
         let (text, tone) = self.trouble(limits.share);
         row("in trouble", text, tone);
         for OpenBreaker { host, service, ineffective, left } in &self.breakers {
-            let (object, left) = (Object { host, service: service.as_deref() }, Rounded(*left));
-            let text = format!(
-                "{object}: {ineffective} repairs did not help; it closes after {left} without a \
-                 fault"
-            );
-            row("breaker", text, Tone::Bad);
+            let object = Object { host, service: service.as_deref() };
+            let why = Reason::BreakerOpen { ineffective: *ineffective, left: *left };
+            row("breaker", format!("{object}: {why}"), Tone::Bad);
         }
         for record in &self.unknown {
             let ago = Rounded(self.ago(record.ended.unwrap_or(record.reserved)));
@@ -201,7 +199,7 @@ impl RepairStatus {
         });
         let running = self.running.iter().map(|running| {
             let worker = if running.alive { "alive" } else { "dead" };
-            merged(job(&running.record), json!({"worker": worker}))
+            merged(repair_json(&running.record), json!({"worker": worker}))
         });
         let breakers = self.breakers.iter().map(|breaker| {
             json!({
@@ -228,48 +226,29 @@ impl RepairStatus {
                 "trouble": trouble,
             },
             "breakers": breakers.collect::<Vec<_>>(),
-            "unknown": self.unknown.iter().map(job).collect::<Vec<_>>(), "policy": &context.policy,
-            "ledger": config.ledger,
+            "unknown": self.unknown.iter().map(repair_json).collect::<Vec<_>>(),
+            "policy": context.policy.display().to_string(),
+            "ledger": config.ledger.display().to_string(),
         })
     }
-}
-
-fn job(record: &Record) -> Value {
-    json!({
-        "job": record.job, "host": record.host, "service": record.service, "repair": record.repair,
-        "reserved": time::rfc3339(record.reserved), "ended": record.ended.map(time::rfc3339),
-        "text": record.text,
-    })
 }
 
 fn tone(used: u32, allowed: u32) -> Tone {
     if used >= allowed { Tone::Uneasy } else { Tone::Plain }
 }
 
-/// The open breakers, searched among the objects that were in trouble recently.
+/// The open breakers.
 fn open_breakers(
     ledger: &mut dyn Ledger,
     config: &Config,
     now: SystemTime,
 ) -> Result<Vec<OpenBreaker>, ledger::Error> {
-    let gaps = config.policy.repairs.values().map(|rules| rules.limits.healthy_for);
-    let longest = gaps.max().unwrap_or_default();
-    let since = now.checked_sub(longest).unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut open: Vec<OpenBreaker> = Vec::new();
-    for (host, service, repair) in ledger.in_trouble_since(since)? {
-        let rules: Option<&Rules> =
-            repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
-        let Some(limits) = rules.map(|rules| &rules.limits) else { continue };
-        let event =
-            Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
-        let history = ledger.history(&event, config.policy.fleet.started.per, now)?;
-        let ineffective = history.ineffective(limits);
-        if ineffective >= limits.breaker {
-            let quiet = history.last_trouble().unwrap_or_default();
-            let left = limits.healthy_for.saturating_sub(quiet);
-            open.push(OpenBreaker { host, service, ineffective, left });
+    let held = ledger::held_back(ledger, &config.policy, now)?;
+    let open = held.into_iter().filter_map(|HeldBack { host, service, reason }| match reason {
+        Reason::BreakerOpen { ineffective, left } => {
+            Some(OpenBreaker { host, service, ineffective, left })
         }
-    }
-    open.dedup_by(|one, other| (&one.host, &one.service) == (&other.host, &other.service));
-    Ok(open)
+        _ => None,
+    });
+    Ok(open.collect())
 }

@@ -24,7 +24,7 @@ use args::ReplayArgs;
 use objects::{RepairSource, ReplayedObjects, TooManyObjects};
 use progress::ProgressBar;
 use simulation::{OnDecision, ReplayDecision, ReplayOptions, Simulation};
-use summary::{Summary, decision_line};
+use summary::{Summary, print_decision};
 
 /// The command.
 pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult {
@@ -48,7 +48,7 @@ pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult
     for log in &logs {
         let mut on_decision = |decision: &ReplayDecision<'_>| {
             if args.decisions {
-                out.line(decision_line(decision, args.json));
+                print_decision(decision, args.json, out);
             }
         };
         match read(log, before, &mut simulation, &mut progress, &mut on_decision) {
@@ -62,7 +62,7 @@ pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult
     let logs = logs.len();
     let summary = Summary { simulation: &simulation, options, known_from, logs, bad: &bad };
     if args.json {
-        out.line(summary.json(args.decisions));
+        summary.print_json(args.decisions, out);
     } else {
         summary.write(out);
     }

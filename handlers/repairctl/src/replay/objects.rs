@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use engine::configuration::{Configuration, ResolvedObject};
 use engine::log::StateChange;
-use policy::{Event, ObjectState, RepairName, StateType};
+use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
 
@@ -98,7 +98,7 @@ impl ObjectCounts {
 pub struct ReplayedObjects {
     all: Vec<ReplayedObject>,
     /// By `host` or `host;service`.
-    index: HashMap<String, usize>,
+    index: HashMap<Vec<u8>, usize>,
     /// The repair of services that are added as the log names them.
     repair: Option<RepairName>,
     /// The number of objects with a repair.
@@ -147,7 +147,8 @@ impl ReplayedObjects {
         repair: Option<RepairName>,
         max_attempts: Option<u32>,
     ) -> usize {
-        let key = service.map_or_else(|| host.to_owned(), |service| format!("{host};{service}"));
+        let names = [Some(host), service];
+        let key = names.into_iter().flatten().map(unspell).collect::<Vec<_>>().join(&b';');
         if let Some(known) = self.index.get(&key) {
             return *known;
         }
@@ -176,18 +177,18 @@ impl ReplayedObjects {
 
     /// The index of a line's object; `None` for one without a repair. Names in logs are any bytes.
     pub fn find(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
-        let name = String::from_utf8_lossy(object);
-        if let Some(known) = self.index.get(name.as_ref()) {
+        if let Some(known) = self.index.get(object) {
             return Ok(Some(*known));
         }
         let Some(repair) = self.repair.clone() else { return Ok(None) };
         if self.all.len() >= MOST {
             return Err(TooManyObjects);
         }
-        Ok(Some(match name.split_once(';') {
-            Some((host, service)) => self.add(host, Some(service), Some(repair), None),
-            None => self.add(&name, None, None, None),
-        }))
+        let mut parts = object.splitn(2, |byte| *byte == b';').map(spell);
+        let host = parts.next().unwrap_or_default();
+        let service = parts.next();
+        let repair = service.as_ref().map(|_| repair);
+        Ok(Some(self.add(&host, service.as_deref(), repair, None)))
     }
 
     /// The object of this index.

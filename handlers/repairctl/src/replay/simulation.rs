@@ -202,8 +202,13 @@ impl<'a> Simulation<'a> {
                 fleet,
                 ..RecordedHistory::default()
             };
-            let (acknowledged, flapping) = (object.acknowledged, object.flapping);
-            let now = ObjectNow { state: None, acknowledged, flapping };
+            let now = ObjectNow {
+                state: None,
+                acknowledged: object.acknowledged,
+                flapping: object.flapping,
+                downtime: object.downtime > 0,
+                host_downtime: host_downtime > 0,
+            };
             let observed = knows_status.then_some(Observation { object: now, share });
             History { recorded, observed }
         };

@@ -1,10 +1,12 @@
 //! Prints the result of a replay: for people, and as JSON.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use engine::log::LogError;
 use plugin_kit::{Out, clean};
+use policy::{Reason, RepairName};
 use serde_json::{Value as Json, json};
 
 use super::args::Assume;
@@ -32,23 +34,26 @@ pub struct Summary<'a> {
 /// The number of objects that are listed for people; JSON has all.
 const LISTED: usize = 20;
 
-/// Formats one decision.
-pub fn decision_line(decision: &ReplayDecision<'_>, as_json: bool) -> String {
+/// Prints one decision.
+pub fn print_decision(decision: &ReplayDecision<'_>, as_json: bool, out: &mut Out) {
     let event = decision.event;
-    let change = format!("{};{};{}", event.state, event.state_type, event.attempt);
+    let (repair, why) = (decision.verdict.ok(), decision.verdict.err());
+    if as_json {
+        let json = json!({
+            "at": time::rfc3339(time(decision.at)), "host": event.host, "service": event.service,
+            "event": event.change(),
+            "decision": if repair.is_some() { "repair" } else { "no-action" },
+            "repair": repair.map(RepairName::as_str), "reason": why.map(|why| why.code().as_str()),
+            "text": why.map(Reason::to_string),
+        });
+        return json::print_line(json, out);
+    }
     let (word, text) = match decision.verdict {
         Ok(name) => ("repair", name.to_string()),
         Err(why) => (why.code().as_str(), why.to_string()),
     };
-    if as_json {
-        let json = json!({
-            "at": time::rfc3339(time(decision.at)), "host": event.host, "service": event.service,
-            "event": change, "decision": word, "text": text,
-        });
-        return json::text(json);
-    }
     let (at, object) = (time::shown(time(decision.at)), clean(&event.object()));
-    format!("{at}  {object}  {change}  {word}: {}", clean(&text))
+    out.line(format!("{at}  {object}  {}  {word}: {}", event.change(), clean(&text)));
 }
 
 fn time(at: u64) -> SystemTime {
@@ -166,7 +171,7 @@ impl Summary<'_> {
     }
 
     /// For programs; in one line when decisions stand before it.
-    pub fn json(&self, in_one_line: bool) -> String {
+    pub fn print_json(&self, in_one_line: bool, out: &mut Out) {
         let (counts, total) = (&self.simulation.counts, self.totals());
         let (first, last) = counts.span.map_or((None, None), |(first, last)| {
             (Some(time::rfc3339(time(first))), Some(time::rfc3339(time(last))))
@@ -179,17 +184,25 @@ impl Summary<'_> {
                 "saved": counts.saved,
             })
         };
+        let by_reason = |counts: &BTreeMap<&'static str, u64>| -> Json {
+            let count = |(reason, count)| json!({"reason": reason, "count": count});
+            counts.iter().map(count).collect()
+        };
         let json = json!({
             "from": first, "to": last, "lines": counts.lines, "logs": self.logs,
             "not_read": self.bad.iter().map(LogError::to_string).collect::<Vec<_>>(),
             "objects_known_from": self.known_from, "assumed": self.assumed(),
             "incidents": total.incidents, "repairs": total.repairs, "healed": counts.healed,
-            "not_healed": counts.failed, "refused": counts.refused,
-            "no_repair_called_for": counts.not_called_for,
+            "not_healed": counts.failed, "refused": total.refused,
+            "refusals": by_reason(&counts.refused),
+            "no_repair_called_for": by_reason(&counts.not_called_for),
             "events_that_would_not_have_been": counts.spared, "notifications": total.pages,
             "notifications_saved": total.saved,
             "objects": self.worst().iter().map(object).collect::<Vec<_>>(),
         });
-        json::text(if in_one_line { json.to_string() } else { format!("{json:#}") })
+        match in_one_line {
+            true => json::print_line(json, out),
+            false => json::print(json, out),
+        }
     }
 }

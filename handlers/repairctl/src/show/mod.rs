@@ -56,8 +56,7 @@ impl Split for ShowArgs {
     fn show(&self, (record, steps): Self::Data, _: &Context, out: &mut Out) -> CommandResult {
         if self.json {
             let steps: Vec<_> = steps.iter().map(|step| step_json(step, record.reserved)).collect();
-            let whole = merged(repair_json(&record), json!({"steps": steps}));
-            out.line(json::text(format_args!("{whole:#}")));
+            json::print(merged(repair_json(&record), json!({"steps": steps})), out);
         } else {
             print_record(&record, &steps, out);
         }

@@ -1,13 +1,14 @@
 //! Assesses one object: did it miss its repair, and what is the decision now?
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::status_file::ObjectStatus;
-use handle_repair::cli::{self, Invocation};
+use engine::status_file::{ObjectStatus, ProgramStatus};
+use handle_repair::cli::{self, Invocation, with_name, with_value};
 use ledger::Ledger;
-use policy::{BadName, Decision, ObjectNow, Observation, Reason, RepairName, Rules, decide};
+use policy::{BadName, Decision, Event, Observation, Reason, RepairName, Rules, decide};
 use policy_file::Config;
 
 use super::eligibility::{EligibilityFacts, Ineligible, MissedRepair, eligibility};
@@ -63,20 +64,9 @@ impl Assessor<'_> {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        let (mut repairs, mut refusal) = (Vec::new(), None);
-        if let Some(ledger) = ledger.as_deref_mut() {
-            repairs = ledger.repairs_since(&event, object.last_good)?;
-            refusal = ledger.last_refusal(&event, object.last_good)?;
-        }
-        let facts = EligibilityFacts {
-            object,
-            program: &self.nagios.snapshot.program,
-            repairs: &repairs,
-            refused: refusal.as_ref().map(|refusal| refusal.reason.as_str()),
-            cooldown: rules.limits.cooldown,
-            now,
-        };
-        let missed = match eligibility(&facts) {
+        let program = &self.nagios.snapshot.program;
+        let known = ledger.as_mut().map(|ledger| &mut **ledger as _);
+        let missed = match missed_repair(object, program, rules, &event, known, now)? {
             Ok(missed) => missed,
             Err(why) => return Ok(Candidate::Ineligible(why)),
         };
@@ -85,11 +75,10 @@ impl Assessor<'_> {
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
         let event = &worker.call.event;
-        let object =
-            ObjectNow { state: None, acknowledged: object.acknowledged, flapping: object.flapping };
+        let object = object.object_now(None, event.host_downtime);
         let observed = Some(Observation { object, share: self.nagios.snapshot.share });
-        let window = self.config.policy.fleet.started.per;
-        let history = ledger::gather(ledger, event, window, now, observed)?;
+        let horizon = self.config.policy.horizon(event);
+        let history = ledger::gather(ledger, event, &horizon, now, observed)?;
         Ok(match decide(event, &self.config.policy, &history) {
             Decision::Repair(_) => Candidate::Offered(missed, worker),
             Decision::NoAction(why) => Candidate::Refused(missed, why, Box::new(worker.call)),
@@ -97,8 +86,8 @@ impl Assessor<'_> {
     }
 
     fn rules(&self, object: &ObjectStatus) -> Result<&Rules, String> {
-        let name = String::from_utf8_lossy(&object.repair);
-        let name: RepairName = name.parse().map_err(|bad: BadName| format!("_REPAIR: {bad}"))?;
+        let name = object.repair_name().parse();
+        let name: RepairName = name.map_err(|bad: BadName| format!("_REPAIR: {bad}"))?;
         self.config.policy.repairs.get(&name).ok_or_else(|| Reason::UnknownRepair(name).to_string())
     }
 
@@ -109,36 +98,62 @@ impl Assessor<'_> {
         object: &ObjectStatus,
         missed: &MissedRepair,
     ) -> Result<WorkerCall, String> {
-        let text = |bytes| str::from_utf8(bytes).map_err(|_| "its name is not UTF-8".to_owned());
         let address = self.nagios.address(&object.host);
         let address = address.ok_or("Nagios' object cache has no address of its host")?;
         let host = self.nagios.snapshot.host(&object.host);
         let host = host.ok_or("Nagios' status file does not show its host")?;
         let checked = object.last_check.duration_since(UNIX_EPOCH);
-        let mut words = vec![
-            object.state().to_string(),
-            object.state_type.to_string(),
-            object.attempt.to_string(),
-            format!("--host={}", text(&object.host)?),
-            format!("--address={address}"),
-            format!("--repair={}", text(&object.repair)?),
-            format!("--max-attempts={}", object.max_attempts),
-            format!("--host-downtime={}", host.downtime),
-            format!("--problem-id={}", missed.problem_id(object.problem_id).unwrap_or_default()),
-            format!("--policy={}", self.policy.display()),
+        let problem = missed.problem_id(object.problem_id).unwrap_or_default();
+        let mut argv = vec![
+            object.state().to_string().into(),
+            object.state_type.to_string().into(),
+            object.attempt.to_string().into(),
+            with_value("--host", OsStr::from_bytes(&object.host)),
+            with_name("--address", address),
+            with_value("--repair", OsStr::from_bytes(&object.repair)),
+            with_value("--max-attempts", object.max_attempts.to_string()),
+            with_value("--host-downtime", host.downtime.to_string()),
+            with_value("--problem-id", problem),
+            with_value("--policy", self.policy),
             // It may have been checked again since, and the file with that be written by now.
-            format!("--seen={}", checked.map_or(0, |since| since.as_secs())),
+            with_value("--seen", checked.map_or(0, |since| since.as_secs()).to_string()),
         ];
         if let Some(before) = object.result_before() {
-            words.push(format!("--last-state={before}"));
+            argv.push(with_value("--last-state", before.to_string()));
         }
         if let Some(service) = object.service() {
-            words.push(format!("--service={}", text(service)?));
-            words.push(format!("--host-state={}", host.state));
-            words.push(format!("--downtime={}", object.downtime));
+            argv.push(with_value("--service", OsStr::from_bytes(service)));
+            argv.push(with_value("--host-state", host.state.to_string()));
+            argv.push(with_value("--downtime", object.downtime.to_string()));
         }
-        let argv: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         let call = cli::read(&argv).map_err(|problem| problem.to_string())?;
         Ok(WorkerCall { call, argv })
     }
+}
+
+/// Returns whether an object has missed its repair since it was last in order.
+pub fn missed_repair(
+    object: &ObjectStatus,
+    program: &ProgramStatus,
+    rules: &Rules,
+    event: &Event,
+    ledger: Option<&mut dyn Ledger>,
+    now: SystemTime,
+) -> Result<Result<MissedRepair, Ineligible>, ledger::Error> {
+    let (mut repairs, mut refusal) = (Vec::new(), None);
+    if let Some(ledger) = ledger {
+        // An admin who has closed the breaker wants it to be tried again.
+        let reset = ledger.last_reset(event)?.map(|reset| reset.at);
+        let since = reset.map_or(object.last_good, |reset| reset.max(object.last_good));
+        repairs = ledger.repairs_since(event, since)?;
+        refusal = ledger.last_refusal(event, object.last_good)?;
+    }
+    Ok(eligibility(&EligibilityFacts {
+        object,
+        program,
+        repairs: &repairs,
+        refused: refusal.as_ref().map(|refusal| refusal.reason.as_str()),
+        cooldown: rules.limits.cooldown,
+        now,
+    }))
 }

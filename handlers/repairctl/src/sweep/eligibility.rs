@@ -210,6 +210,7 @@ mod tests {
             problem: None,
             rungs: 1,
             gate: None,
+            rung_until: None,
         };
         all.iter().map(record).collect()
     }

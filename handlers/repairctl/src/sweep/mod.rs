@@ -3,7 +3,7 @@
 
 pub mod args;
 mod candidate;
-mod eligibility;
+pub mod eligibility;
 mod error;
 mod nagios_state;
 mod report;
@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::split::CommandResult;
 use args::SweepArgs;
 use candidate::Assessor;
+pub use candidate::missed_repair;
 use error::SweepError;
 use nagios_state::NagiosState;
 use report::{SweepEnd, SweepReport, SweepRow};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use engine::configuration::ObjectCache;
 use engine::status_file::StatusFileError;
 use engine::status_snapshot::{ObjectKey, StatusSnapshot};
-use policy::Rounded;
+use policy::{Rounded, spell};
 
 use super::error::SweepError;
 
@@ -64,7 +64,7 @@ impl NagiosState {
 
     /// The address of a host; `None` if the object cache has none.
     pub fn address(&self, host: &[u8]) -> Option<&str> {
-        self.objects.address(&String::from_utf8_lossy(host))
+        self.objects.address(&spell(host))
     }
 
     /// All faults, the oldest first.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::status_snapshot::ObjectKey;
 use ledger::RepairOutcome;
 use plugin_kit::{Out, ToolResult, clean};
-use policy::RepairName;
+use policy::{RepairName, spell};
 use serde_json::{Value, json};
 
 use super::candidate::Candidate;
@@ -163,7 +163,7 @@ impl<'a> SweepReport<'a> {
         let mut sums: BTreeMap<SweepOutcome, usize> = BTreeMap::new();
         self.rows.iter().for_each(|row| *sums.entry(row.outcome).or_default() += 1);
         if self.json {
-            self.out.line(json::text(self.json(end, waiting, running)));
+            json::print(self.json(end, waiting, running), self.out);
         } else {
             let parts: Vec<String> =
                 sums.iter().map(|(outcome, count)| format!("{count} {}", outcome.word())).collect();
@@ -196,10 +196,10 @@ impl<'a> SweepReport<'a> {
 
     fn json(&self, end: &SweepEnd, waiting: usize, running: &[String]) -> Value {
         let rows = self.rows.iter().map(|row| {
-            let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             json!({
-                "host": name(&row.key.0), "service": row.key.1.as_deref().map(name),
-                "fate": row.outcome.word(), "code": row.code, "text": row.text, "lost": row.missed,
+                "host": spell(&row.key.0), "service": row.key.1.as_deref().map(spell),
+                "outcome": row.outcome.word(), "code": row.code, "text": row.text,
+                "missed": row.missed,
                 "job": row.job,
             })
         });
@@ -217,7 +217,7 @@ impl<'a> SweepReport<'a> {
 
 /// `host/service` for people.
 fn object(key: &ObjectKey) -> String {
-    let name = |bytes: &[u8]| clean(&String::from_utf8_lossy(bytes));
+    let name = |bytes: &[u8]| clean(&spell(bytes));
     match &key.1 {
         Some(service) => format!("{}/{}", name(&key.0), name(service)),
         None => name(&key.0),

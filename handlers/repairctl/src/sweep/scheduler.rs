@@ -12,7 +12,7 @@ use handle_repair::cli::{Invocation, Options};
 use handle_repair::{handler, job, worker};
 use ledger::{Claim, Ledger, Running};
 use plugin_kit::ToolResult;
-use policy::{Decision, Event, JobId, ObjectState, Reason, ReasonCode, StateType};
+use policy::{Decision, Event, JobId, ObjectState, Reason, ReasonCode, StateType, unspell};
 use policy_file::Config;
 
 use super::candidate::{Assessor, Candidate, WorkerCall};
@@ -146,9 +146,9 @@ impl<'a> Scheduler<'a> {
     /// The hosts on which a repair runs, and the number of repairs that may be started.
     fn room(&mut self, now: SystemTime) -> Result<(HashSet<Vec<u8>>, u32), ledger::Error> {
         let mut busy: HashSet<Vec<u8>> =
-            self.started.iter().map(|ours| ours.host.clone().into_bytes()).collect();
+            self.started.iter().map(|ours| unspell(&ours.host)).collect();
         let running = self.ledger.running()?;
-        busy.extend(running.iter().map(|Running { record, .. }| record.host.clone().into_bytes()));
+        busy.extend(running.iter().map(|Running { record, .. }| unspell(&record.host)));
         let is_ours = |job: &str| self.started.iter().any(|ours| ours.job.as_str() == job);
         let ours_on_record = running.iter().filter(|one| is_ours(&one.record.job)).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
@@ -169,7 +169,7 @@ impl<'a> Scheduler<'a> {
             if alive {
                 continue;
             }
-            let address = self.nagios.address(record.host.as_bytes()).unwrap_or(&record.host);
+            let address = self.nagios.address(&unspell(&record.host)).unwrap_or(&record.host);
             let (host, service) = (&record.host, record.service.as_deref());
             let event = Event::new(host, service, ObjectState::Critical, StateType::Hard, 1);
             let options = Options::background(self.policy.to_owned());
@@ -235,9 +235,9 @@ impl<'a> Scheduler<'a> {
             return Ok(());
         }
         let Ok(job) = job::new() else { return Ok(()) };
-        let fleet_window = self.config.policy.fleet.started.per;
+        let horizon = self.config.policy.horizon(&call.event);
         let (event, lease) = (&call.event, Duration::ZERO);
-        let claim = Claim { job: &job, event, lease, fleet_window, observed: None };
+        let claim = Claim { job: &job, event, lease, horizon, observed: None };
         let refuse = |_: &_| Decision::NoAction(why.clone());
         self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }

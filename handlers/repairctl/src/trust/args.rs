@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::object::name_parser;
+
 /// The arguments of `trust`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -19,6 +21,7 @@ Examples:
   repairctl trust web1 --replace     (the host was reinstalled)")]
 pub struct TrustArgs {
     /// The host's name in Nagios
+    #[arg(value_parser = name_parser())]
     pub host: String,
     /// Record the key with this fingerprint, without a question
     #[arg(long, value_name = "SHA256:...")]

@@ -2,7 +2,68 @@
 
 use std::fmt::{Display, Write};
 
-use serde_json::Value;
+use plugin_kit::Out;
+use serde_json::{Value, json};
+
+/// The version of the form. It grows when a key goes or changes its meaning; new keys may come at
+/// any time.
+const VERSION: u32 = 1;
+
+/// The form of all output of `--json`, for the manual page. A test compares it with the output.
+pub const FORM: &str = r#"Every command with --json prints one object. Its "version" is 1: it grows
+when a key goes or changes its meaning, so ignore keys that you do not know.
+What is not known or does not apply is null. Times are in UTC, as in
+2026-11-24T03:12:44Z; spans are in seconds. Names of hosts and services are
+UTF-8; a byte of a name that is not is spelled \xF6, and a backslash that would
+begin such a spelling is spelled \x5C. The commands for people print names the
+same way, and take them as they are printed.
+
+A REPAIR is {job, host, service, repair, event, problem, began, ended, seconds,
+rungs, outcome, text}.
+
+  doctor   {version, wrong, notes, checks: [{host, check, verdict, text, fix}]}
+  explain  {version, host, service, event, decision, repair, reason, text,
+           allowed_at, because: {...}, if_broken: {event, decision, repair,
+           reason, text, allowed_at, because: {...}}, next: {trigger, at}}
+  history  {version, repairs: [REPAIR]}
+  history --refused
+           {version, refusals: [{at, host, service, event, reason, text}],
+           counts: [{host, service, reason, count, first, last}]}
+  lint     {version, services, hosts, complete, findings: [{level, code, file,
+           line, text, objects, fix}]}
+  replay   {version, from, to, lines, logs, not_read, objects_known_from,
+           assumed, incidents, repairs, healed, not_healed, refused,
+           refusals: [{reason, count}], no_repair_called_for: [{reason,
+           count}], events_that_would_not_have_been, notifications,
+           notifications_saved, objects: [{host, service, incidents, repairs,
+           refused, notifications, saved}]}
+  replay --decisions
+           the same on the last line; on each line before it a decision:
+           {version, at, host, service, event, decision, repair, reason, text}
+  show     {version, steps: [{at, after_seconds, step, rung, text}]} and the
+           keys of a REPAIR
+  status   {version, paused, pauses: [{host, service, by, reason, since,
+           until}], running: [REPAIR, worker], unknown: [REPAIR],
+           breakers: [{host, service, ineffective, seconds_left}],
+           fleet: {running: {now, allowed}, started: {now, allowed,
+           per_seconds}, trouble: {now, of, allowed_percent, seconds_old}},
+           policy, ledger}
+  sweep    {version, ended, why, not_offered, still_running, objects: [{host,
+           service, outcome, code, text, missed, job}]}"#;
+
+/// Prints the output of a command: its members, and the version of the form.
+pub fn print(members: Value, out: &mut Out) {
+    out.line(text(format_args!("{:#}", versioned(members))));
+}
+
+/// Prints the same on one line, for a command that prints several objects.
+pub fn print_line(members: Value, out: &mut Out) {
+    out.line(text(versioned(members)));
+}
+
+fn versioned(members: Value) -> Value {
+    merged(members, json!({ "version": VERSION }))
+}
 
 /// Returns one object with the members of both; those of `more` win. If one of them is not an
 /// object, returns `value`.
@@ -15,7 +76,7 @@ pub fn merged(mut value: Value, more: Value) -> Value {
 
 /// Returns JSON for a terminal: characters that act on it or disguise a text are escaped, which is
 /// the same to a program. JSON itself requires that of ASCII only (RFC 8259, 7).
-pub fn text(json: impl Display) -> String {
+fn text(json: impl Display) -> String {
     let json = json.to_string();
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
@@ -34,7 +95,6 @@ pub fn text(json: impl Display) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
 
     #[test]
     fn escapes_what_acts_on_a_terminal() {

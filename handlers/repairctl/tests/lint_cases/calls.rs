@@ -148,12 +148,47 @@ pub const CASES: &[Case] = &[
         &[(
             COMMANDS,
             "/usr/bin/handle_repair '$SERVICESTATE$'",
-            "/bin/sh -c 'exec /usr/bin/handle_repair \"$@\"' x '$SERVICESTATE$'",
+            "/bin/sh -c 'exec /usr/bin/handle_repair \"$$@\"' x '$SERVICESTATE$'",
         )],
         (COMMANDS, LINE),
         "warning",
         "nested-in-a-shell",
         "call handle_repair itself",
+    ),
+    case(
+        "a dollar that begins no macro",
+        &[
+            (
+                "pa$s.json",
+                "",
+                r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["/bin/true"]}}}"#,
+            ),
+            (
+                COMMANDS,
+                "--host '$HOSTNAME$' --address '$HOSTADDRESS$' --service",
+                "--policy 'DIR/pa$s.json' --host '$HOSTNAME$' --address '$HOSTADDRESS$' --service",
+            ),
+        ],
+        (COMMANDS, LINE),
+        "error",
+        "stray-dollar",
+        "write $$",
+    ),
+    case(
+        "a dollar at the end",
+        &[(COMMANDS, "'$SERVICEPROBLEMID$'", "'$SERVICEPROBLEMID$' --explain $")],
+        (COMMANDS, LINE),
+        "error",
+        "stray-dollar",
+        "write $$",
+    ),
+    case(
+        "a macro that there is not",
+        &[(COMMANDS, "'$HOSTSTATE$' --last-state", "'$HOSTSTATUS$' --last-state")],
+        (COMMANDS, LINE),
+        "error",
+        "unknown-macro",
+        "correct the name",
     ),
     case(
         "a redirection",

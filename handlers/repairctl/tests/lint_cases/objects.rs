@@ -1,6 +1,8 @@
 //! Hosts and services: whether they are checked, call, and name a repair that fits them.
 
-use super::{COMMANDS, Case, ENABLED, LINE, MAIN, OPTED, POLICY, SERVICES, TEMPLATES, case};
+use super::{
+    COMMANDS, Case, ENABLED, LINE, MAIN, OPTED, POLICY, SERVICES, TEMPLATES, case, refused,
+};
 
 pub const CASES: &[Case] = &[
     case(
@@ -210,6 +212,14 @@ pub const CASES: &[Case] = &[
         "--last-state '$LASTSERVICESTATE$'",
     ),
     case(
+        "two numbers for the days of a certificate",
+        &[(SERVICES, "selfheal_check_http", "selfheal_check_http!-S -C 30 14")],
+        (SERVICES, "-C 30 14"),
+        "warning",
+        "stray-word",
+        "-C 30,14",
+    ),
+    case(
         "a volatile service",
         &[(SERVICES, OPTED, "    _REPAIR             httpd\n    is_volatile         1")],
         (SERVICES, "is_volatile"),
@@ -225,6 +235,40 @@ pub const CASES: &[Case] = &[
         "retry-shorter-than-settle",
         "retry_interval",
     ),
+    case(
+        "a repair that stands twice",
+        &[(SERVICES, OPTED, "    _REPAIR             httpd\n    _Repair             other")],
+        (SERVICES, OPTED),
+        "warning",
+        "repair-named-twice",
+        "remove the one",
+    ),
+    case(
+        "a template with two repairs, of which Nagios inherits the last",
+        &[
+            (SERVICES, OPTED, ""),
+            (
+                TEMPLATES,
+                ENABLED,
+                "event_handler           handle_repair\n    _REPAIR other\n    _REPAIR httpd",
+            ),
+        ],
+        (TEMPLATES, "_REPAIR httpd"),
+        "warning",
+        "repair-named-twice",
+        "remove the one",
+    ),
+    refused(case(
+        "a period in which alone the handler is called",
+        &[
+            ("site.cfg", "", "define timeperiod {\n timeperiod_name office\n alias office\n}\n"),
+            (SERVICES, OPTED, "    _REPAIR             httpd\n    event_handler_period office"),
+        ],
+        (SERVICES, "event_handler_period"),
+        "warning",
+        "handler-period",
+        "repairctl-sweep.timer",
+    )),
     case(
         "a quote in a name",
         &[

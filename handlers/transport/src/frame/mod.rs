@@ -2,7 +2,8 @@
 //! anything.
 //!
 //! A gate answers with exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, output
-//! of an rc file, the repair's output as it comes) are skipped. Two frames, an unknown shape, or an
+//! of an rc file, the repair's output as it comes) are skipped; the gate ends what an rc file has
+//! left without a newline. Two frames, an unknown shape, or an
 //! answer to another request are not an answer.
 
 mod json;
@@ -15,7 +16,7 @@ use crate::request::Request;
 use crate::text::{clean, quoted};
 
 /// The prefix of the one line of a gate's answer.
-const FRAME: &[u8] = b"SHN1 ";
+pub(crate) const FRAME: &[u8] = b"SHN1 ";
 
 /// Why output is not an answer: one line for a message, cleaned and short.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

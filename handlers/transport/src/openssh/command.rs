@@ -64,7 +64,7 @@ impl SshCommand {
             // ssh closes every other descriptor that it inherits, so it opens its end of the log by
             // the name of its stdin. It does not read that (-n), and our own /proc/PID/fd may be
             // closed to it (PR_SET_DUMPABLE).
-            .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=INFO"])
+            .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=DEBUG1"])
             .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
             .args(["--", &self.route.address, &request.to_string()])
             .env_clear()

@@ -20,7 +20,7 @@ use crate::error::{Error, Phase};
 use crate::request::Request;
 use crate::response_buffer::{GRACE, ResponseBuffer};
 
-/// The bytes of the log that are kept; ssh writes a few lines.
+/// The bytes of the log that are kept; ssh writes a few KiB.
 const MAX_LOG: usize = 64 * 1024;
 
 /// The result of a run of `ssh`.
@@ -58,7 +58,8 @@ pub(super) fn run(
     streams.drain(progress);
     let SshStreams { mut response, logged, .. } = streams;
     let log = String::from_utf8_lossy(&logged).into_owned();
-    let logged_in = response.remove_mark(&mark) || log.contains(&mark);
+    // A log that was not kept to its end may have held the mark.
+    let logged_in = response.remove_mark(&mark) || log.contains(&mark) || logged.len() == MAX_LOG;
     Ok(SshOutcome { response, log, status, timed_out, logged_in })
 }
 

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
+use super::kexinit;
 use super::relay::{self, ReceiveLimit, Remote};
 use super::watchdog::Watchdog;
 use crate::deadline::RequestDeadline;
@@ -196,6 +197,12 @@ impl Connection {
                     | code::CHANNEL_CLOSED
             )
             || failure.text.starts_with("Waiting for");
+        if ended && phase == Phase::Handshake && !self.flooded() {
+            let said = kexinit::greeting(&self.head());
+            let detail = said.map(|said| format!("it says, unverified: {said}"));
+            let detail = detail.unwrap_or_else(|| failure.text.clone());
+            return Error::TurnedAway { host: self.host().into(), detail };
+        }
         if ended {
             return self.cut(phase, &failure.text);
         }

@@ -77,7 +77,7 @@ fn receive(
         match read {
             Ok(()) if channel.eof() => {
                 if !response.answered() {
-                    response.ending = ending(connection, channel, phase);
+                    (response.ending, response.exit) = ending(connection, channel, phase);
                 }
                 return Ok(response);
             }
@@ -129,19 +129,27 @@ fn take<'a>(stream: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8], St
     }
 }
 
-/// Returns how the command ended. The status may come after the end of the output, so the close of
-/// the channel is waited for a little. libssh2 returns 0 when there is no exit status.
-fn ending(connection: &mut Connection, channel: &mut Channel, phase: Phase) -> Option<String> {
+/// Returns how the command ended, in words and as its exit status. The status may come after the
+/// end of the output, so the close of the channel is waited for a little. libssh2 returns 0 when
+/// there is no exit status.
+fn ending(
+    connection: &mut Connection,
+    channel: &mut Channel,
+    phase: Phase,
+) -> (Option<String>, Option<i32>) {
     let until = Instant::now() + GRACE;
     while Instant::now() < until && channel.wait_close().is_err_and(|e| again(&e)) {
-        connection.wait(phase, Some(until)).ok()?;
+        if connection.wait(phase, Some(until)).is_err() {
+            return (None, None);
+        }
     }
     let signal = channel.exit_signal().ok().and_then(|ended| ended.exit_signal);
     match (signal, channel.exit_status()) {
         (Some(signal), _) => {
-            Some(format!("the command was killed by signal {}", quoted(signal.as_bytes())))
+            let how = format!("the command was killed by signal {}", quoted(signal.as_bytes()));
+            (Some(how), None)
         }
-        (None, Ok(0)) | (None, Err(_)) => None,
-        (None, Ok(code)) => Some(format!("the command exited with {code}")),
+        (None, Ok(0)) | (None, Err(_)) => (None, None),
+        (None, Ok(code)) => (Some(format!("the command exited with {code}")), Some(code)),
     }
 }

@@ -51,6 +51,15 @@ fn lists(head: &[u8]) -> Option<Vec<String>> {
     Some(lists)
 }
 
+/// Returns what a host wrote instead of its version, on one line and in quotes (RFC 4253, 4.2);
+/// `None` if it wrote nothing.
+pub(super) fn greeting(head: &[u8]) -> Option<String> {
+    let lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let said: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
+    let is_refusal = !said.is_empty() && !said.iter().any(|line| line.starts_with(b"SSH-"));
+    is_refusal.then(|| quoted(&said.join(b" / ".as_slice())))
+}
+
 /// Skips the line that begins with "SSH-" and other lines before it (RFC 4253, 4.2).
 fn after_banner(head: &[u8]) -> Option<&[u8]> {
     let mut rest = head;

@@ -181,15 +181,15 @@ impl Plan {
         let dir = dir.display();
         let keys: String =
             self.host_keys.iter().map(|kind| format!("HostKey {dir}/host_{kind}\n")).collect();
-        // The first value of an option counts, so a test's own lines come first. Password root is
+        // The first value of an option counts, so a test's own lines come first; but of MaxStartups
+        // it is the last. Password root is
         // '*', not '!', which sshd takes for locked without PAM. SHLVL keeps bash from reading the
         // user's .bashrc, as it does below sshd.
         format!(
-            "{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\nStrictModes no\n\
+            "MaxStartups 100\n{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\nStrictModes no\n\
              PermitRootLogin forced-commands-only\nPasswordAuthentication \
              no\nKbdInteractiveAuthentication no\n\
-             AuthorizedKeysFile {dir}/authorized_keys\nLogLevel DEBUG1\nUseDNS no\nMaxStartups \
-             100\nSetEnv SHLVL=9\n",
+             AuthorizedKeysFile {dir}/authorized_keys\nLogLevel DEBUG1\nUseDNS no\nSetEnv SHLVL=9\n",
             self.config, self.address
         )
     }

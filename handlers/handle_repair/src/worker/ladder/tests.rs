@@ -7,7 +7,8 @@ struct Scripted {
     attempts: VecDeque<Attempt>,
     checks: VecDeque<State>,
     asked: Vec<String>,
-    called_off: Option<Reason>,
+    /// What is found when it looks once more, before each rung.
+    hindrances: VecDeque<Option<Reason>>,
     /// So many rungs can be put on record.
     room: Option<usize>,
 }
@@ -18,7 +19,8 @@ impl Executor for Scripted {
     }
 
     fn still_wanted(&mut self) -> Result<(), CalledOff> {
-        self.called_off.take().map_or(Ok(()), |why| Err(CalledOff::NotWanted(why)))
+        let hindrance = self.hindrances.pop_front().flatten();
+        hindrance.map_or(Ok(()), |why| Err(CalledOff::NotWanted(why)))
     }
 
     fn begin(&mut self, _: u32, _: &Rung, _: &str) -> Result<(), ledger::Error> {
@@ -104,10 +106,44 @@ fn the_first_rung_that_verifies_ends_the_climb() {
 
 #[test]
 fn what_is_not_called_for_any_more_is_not_begun() {
-    let mut executor = Scripted { called_off: Some(Reason::Flapping), ..Scripted::default() };
+    let hindrances = [Some(Reason::Flapping)].into();
+    let mut executor = Scripted { hindrances, ..Scripted::default() };
     let called_off = climb(&rules(), &"job-00001".parse().unwrap(), &mut executor);
     assert!(matches!(called_off, Err(CalledOff::NotWanted(Reason::Flapping))));
     assert!(executor.asked.is_empty());
+}
+
+/// The end of a climb that finds this after its first rung, which did not help.
+fn hindered(hindrance: Reason, checks: &[State]) -> (Ending, Vec<String>) {
+    let mut executor = Scripted {
+        attempts: [Attempt::Ran(text("ok"))].into(),
+        checks: checks.to_vec().into(),
+        hindrances: [None, Some(hindrance)].into(),
+        ..Scripted::default()
+    };
+    let ending = climb(&rules(), &"job-00001".parse().unwrap(), &mut executor).unwrap();
+    assert!(executor.checks.is_empty(), "{:?}", executor.asked);
+    (ending, executor.asked)
+}
+
+#[test]
+fn a_stronger_rung_is_not_taken_when_something_speaks_against_it_meanwhile() {
+    for hindrance in [Reason::Acknowledged, Reason::ServiceDowntime, Reason::HostDowntime] {
+        let (ending, asked) = hindered(hindrance.clone(), &[State::Critical]);
+        assert_eq!(ending.outcome, RepairOutcome::NotHealed);
+        assert_eq!(ending.text, format!("rung 2 was not taken: {hindrance}"));
+        assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check"]);
+    }
+}
+
+#[test]
+fn a_recovery_between_two_rungs_is_checked() {
+    let recovered = Reason::Recovered(policy::ObjectState::Ok);
+    let (ending, _) = hindered(recovered.clone(), &[State::Critical, State::Ok]);
+    assert_eq!((ending.outcome, ending.text.as_str()), (RepairOutcome::Healed, "the check's line"));
+    assert_eq!(ending.tried.len(), 1);
+    let (ending, _) = hindered(recovered, &[State::Critical, State::Critical]);
+    assert_eq!(ending.outcome, RepairOutcome::NotHealed);
 }
 
 #[test]
@@ -212,4 +248,14 @@ fn after_an_unknown_outcome_nothing_more_is_tried() {
     assert!(!asked.iter().any(|step| step.starts_with("local")));
     let (ending, _) = run([Attempt::Unknown(text("cut"))], [State::Ok]);
     assert_eq!(ending.outcome, RepairOutcome::Healed);
+}
+
+#[test]
+fn what_no_gate_says_it_has_run_has_not_healed_anything() {
+    for state in [State::Ok, State::Critical, State::Unknown] {
+        let (ending, asked) = run([Attempt::NoAnswer(text("cut"))], [state]);
+        let said = format!("cut; its check is {state}: the check's line");
+        assert_eq!((ending.outcome, ending.text), (RepairOutcome::Unknown, said));
+        assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check"]);
+    }
 }

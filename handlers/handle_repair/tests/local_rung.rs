@@ -1,0 +1,158 @@
+//! A local rung keeps its host and its slots until nothing of it runs any more, whoever is killed.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const FAULT: &str = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --foreground";
+
+/// A policy whose one rung runs a script of the test.
+struct Site {
+    dir: TempDir,
+}
+
+impl Site {
+    fn new(script: &str, timeout: &str) -> Site {
+        let site = Site { dir: tempfile::tempdir().unwrap() };
+        fs::write(site.at("script"), script.replace("DIR", site.dir.path().to_str().unwrap()))
+            .unwrap();
+        let policy = format!(
+            "{{\"ledger\": {:?}, \"repairs\": {{\"httpd\": {{\"ladder\": [{{\"local\": \
+             [\"/bin/sh\", {:?}], \"timeout\": {timeout:?}}}], \"verify\": [\"/bin/true\"], \
+             \"settle\": \"0s\", \"cooldown\": \"0s\"}}}}}}",
+            site.at("ledger.sqlite"),
+            site.at("script")
+        );
+        fs::write(site.at("policy.json"), policy).unwrap();
+        site
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_handle_repair"));
+        command.args(FAULT.split_whitespace()).arg("--policy").arg(self.at("policy.json"));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn call(&self) -> String {
+        String::from_utf8(self.command().output().unwrap().stdout).unwrap()
+    }
+
+    /// Starts a call, and waits until its rung has begun.
+    fn begin(&self) -> Child {
+        let worker = self.command().stdout(Stdio::null()).spawn().unwrap();
+        wait_until("the rung has begun", || self.at("begun").exists());
+        worker
+    }
+
+    /// The supervisor of the rung: the leader of the group of the script.
+    fn supervisor(&self) -> String {
+        let script = fs::read_to_string(self.at("begun")).unwrap();
+        stat(script.trim())[2].clone()
+    }
+}
+
+/// The fields of /proc/PID/stat from the third on: state, parent, group.
+fn stat(pid: &str) -> Vec<String> {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().split(' ').map(str::to_owned).collect()
+}
+
+fn kill(pid: &str) {
+    assert!(Command::new("/bin/kill").args(["-KILL", pid]).status().unwrap().success());
+}
+
+fn wait_until(what: &str, ready: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !ready() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Says that it runs, waits for the test, and says that it has ended.
+const WAITS: &str = "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; until [ -e DIR/go ]; do sleep 0.02; done; : > DIR/done";
+
+#[test]
+fn keeps_its_host_when_its_worker_is_killed() {
+    let site = Site::new(WAITS, "60s");
+    let mut worker = site.begin();
+    kill(&worker.id().to_string());
+    worker.wait().unwrap();
+    let refused = site.call();
+    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    fs::write(site.at("go"), "").unwrap();
+    wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
+    assert!(site.at("done").exists(), "the first one was stopped");
+}
+
+#[test]
+fn keeps_its_host_when_its_worker_and_its_supervisor_are_killed() {
+    let site = Site::new(WAITS, "60s");
+    let mut worker = site.begin();
+    let supervisor = site.supervisor();
+    kill(&worker.id().to_string());
+    worker.wait().unwrap();
+    kill(&supervisor);
+    let refused = site.call();
+    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    fs::write(site.at("go"), "").unwrap();
+    wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
+    assert!(site.at("done").exists(), "the first one was stopped");
+}
+
+#[test]
+fn is_waited_for_when_only_its_supervisor_is_killed() {
+    let site = Site::new(WAITS, "60s");
+    let mut worker = site.begin();
+    kill(&site.supervisor());
+    let refused = site.call();
+    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(worker.try_wait().unwrap().is_none());
+    fs::write(site.at("go"), "").unwrap();
+    worker.wait().unwrap();
+    assert!(site.at("done").exists());
+}
+
+#[test]
+fn is_stopped_at_its_deadline_though_its_worker_was_killed() {
+    let site =
+        Site::new("trap '' TERM; sleep 600 & echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; wait", "2s");
+    let mut worker = site.begin();
+    let script = fs::read_to_string(site.at("begun")).unwrap();
+    let group = stat(script.trim())[2].clone();
+    kill(&worker.id().to_string());
+    worker.wait().unwrap();
+    let lives = || {
+        let ran = Command::new("pgrep").args(["-g", &group]).output().unwrap();
+        String::from_utf8(ran.stdout).unwrap().lines().any(|pid| stat_of(pid) != "Z")
+    };
+    wait_until("its whole group has been killed", || !lives());
+    wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
+}
+
+/// The state of a process; Z when it has gone meanwhile.
+fn stat_of(pid: &str) -> String {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
+    stat.rsplit(") ").next().and_then(|rest| rest.split(' ').next()).unwrap_or("Z").to_owned()
+}
+
+#[test]
+fn a_daemon_that_it_leaves_behind_does_not_keep_its_host() {
+    let site = Site::new("sleep 600 & echo $! > DIR/daemon", "60s");
+    for _ in 0..2 {
+        let text = site.call();
+        assert!(text.starts_with("REPAIRED"), "{text}");
+        kill(fs::read_to_string(site.at("daemon")).unwrap().trim());
+    }
+}

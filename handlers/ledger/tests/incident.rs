@@ -1,0 +1,187 @@
+//! How far back an incident is read: as far as it goes, however much is on record.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::time::{Duration, SystemTime};
+
+use common::{HOUR, Place, at, code, event, job, policy, reserve};
+use ledger::{Claim, Ledger, RepairOutcome, Reset};
+use policy::{
+    Decision, Limits, PastOutcome, PastRepair, Quota, Reason, RecordedHistory, within_limits,
+};
+use proptest::prelude::*;
+
+const MINUTE: u64 = 60;
+
+fn refuse(ledger: &mut Box<dyn Ledger>, n: u32, problem: &str, now: SystemTime) {
+    let (job, event) = (job(n), event("web1", problem, 4));
+    let lease = Duration::ZERO;
+    let horizon = policy().horizon(&event);
+    let claim = Claim { job: &job, event: &event, lease, horizon, observed: None };
+    let refused = ledger.reserve(&claim, &|| now, &|_| Decision::NoAction(Reason::Flapping));
+    assert!(refused.unwrap().is_err());
+}
+
+/// Three repairs that did not help: the breaker is open. Returns the minute after it.
+fn open_breaker(ledger: &mut Box<dyn Ledger>) -> u64 {
+    for n in 0..3 {
+        let began = at(u64::from(n) * 15 * MINUTE);
+        let problem = n.to_string();
+        assert_eq!(code(reserve(ledger, n, &event("web1", &problem, 4), began)), "repair");
+        ledger.finish(&job(n), began, RepairOutcome::NotHealed, "").unwrap();
+    }
+    45 * MINUTE
+}
+
+#[test]
+fn a_breaker_stays_open_however_often_it_refuses() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    let mut now = open_breaker(&mut ledger);
+    for n in 10..1_600 {
+        refuse(&mut ledger, n, "9", at(now));
+        now += MINUTE;
+    }
+    assert_eq!(
+        code(reserve(&mut ledger, 9_000, &event("web1", "9", 4), at(now))),
+        "breaker-open",
+        "after 1,590 refusals in {} hours",
+        now / 3600
+    );
+    // An hour without a fault ends it.
+    now += 61 * MINUTE;
+    assert_eq!(code(reserve(&mut ledger, 9_001, &event("web1", "10", 4), at(now))), "repair");
+}
+
+#[test]
+fn a_reset_closes_a_breaker_and_nothing_else() {
+    for (service, host, wanted) in [
+        (Some("HTTP"), "web1", "repair"),
+        (None, "web1", "repair"),
+        (Some("Disk"), "web1", "breaker-open"),
+        (Some("HTTP"), "web2", "breaker-open"),
+    ] {
+        let place = Place::new();
+        let mut ledger = place.open();
+        let now = open_breaker(&mut ledger);
+        let again = event("web1", "2", 5);
+        assert_eq!(code(reserve(&mut ledger, 8_000, &again, at(now))), "breaker-open");
+        let reset = Reset {
+            at: at(now + 1),
+            host: host.into(),
+            service: service.map(str::to_owned),
+            by: "alice".into(),
+            reason: "the disk is replaced".into(),
+        };
+        ledger.reset(&reset).unwrap();
+        assert_eq!(code(reserve(&mut ledger, 8_001, &again, at(now + 2))), wanted);
+        let covers = ledger.last_reset(&again).unwrap();
+        assert_eq!(covers, (wanted == "repair").then_some(reset));
+    }
+}
+
+#[test]
+fn the_cooldown_outlives_a_reset() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
+    ledger.finish(&job(1), at(5), RepairOutcome::NotHealed, "").unwrap();
+    let (host, by, reason) = ("web1".to_owned(), "alice".to_owned(), "x".to_owned());
+    ledger.reset(&Reset { at: at(6), host, service: None, by, reason }).unwrap();
+    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "1", 5), at(7))), "cooling-down");
+}
+
+/// A sign of trouble: minutes since the one before, and a repair of so many minutes with its outcome.
+type Sign = (u64, Option<(u64, RepairOutcome)>);
+
+fn signs() -> impl Strategy<Value = Vec<Sign>> {
+    use RepairOutcome::{CouldNotRun, Healed, NotHealed};
+    let outcome = prop::sample::select(vec![Healed, NotHealed, CouldNotRun]);
+    prop::collection::vec((0..50u64, prop::option::of((0..5u64, outcome))), 0..40)
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (0..20u64, 1..6u32, 1..600u64, 0..40u64, 1..4u32, 1..60u64).prop_map(
+        |(cooldown, per_incident, per, relapse, breaker, healthy_for)| Limits {
+            cooldown: minutes(cooldown),
+            per_incident,
+            window: Quota { count: 5, per: minutes(per) },
+            relapse: minutes(relapse),
+            breaker,
+            healthy_for: minutes(healthy_for),
+        },
+    )
+}
+
+/// Puts the signs on record, and returns all of them as they are at the end, `quiet` minutes after
+/// the last.
+fn record(
+    ledger: &mut Box<dyn Ledger>,
+    signs: &[Sign],
+    quiet: u64,
+) -> (RecordedHistory, SystemTime) {
+    let (mut minute, mut seen) = (0, Vec::new());
+    for (n, (gap, repair)) in (0..).zip(signs) {
+        minute += gap;
+        let began = at(minute * MINUTE);
+        if let Some((took, outcome)) = repair {
+            let (job, event) = (job(n), event("web1", "1", n));
+            let (lease, horizon) = (HOUR, policy().horizon(&event));
+            let claim = Claim { job: &job, event: &event, lease, horizon, observed: None };
+            let repair = Decision::Repair("httpd".parse().unwrap());
+            ledger.reserve(&claim, &|| began, &|_| repair.clone()).unwrap().unwrap();
+            minute += took;
+            ledger.finish(&job, at(minute * MINUTE), *outcome, "").unwrap();
+            seen.push((began, Some((at(minute * MINUTE), *outcome))));
+        } else {
+            refuse(ledger, n, "1", began);
+            seen.push((began, None));
+        }
+    }
+    let now = at((minute + quiet) * MINUTE + 1);
+    let age = |then: SystemTime| now.duration_since(then).unwrap();
+    let mut all = RecordedHistory::default();
+    for (began, repair) in seen.into_iter().rev() {
+        let Some((ended, outcome)) = repair else {
+            all.refused.push(age(began));
+            continue;
+        };
+        let outcome = match outcome {
+            RepairOutcome::Healed => PastOutcome::Healed,
+            RepairOutcome::CouldNotRun => PastOutcome::NotRun,
+            RepairOutcome::NotHealed | RepairOutcome::Unknown => PastOutcome::Failed,
+        };
+        let (began, ended) = (age(began), age(ended));
+        all.repairs.push(PastRepair { job: String::new(), began, ended, outcome });
+    }
+    (all, now)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn decides_as_on_everything_that_is_on_record(
+        signs in signs(), limits in limits(), quiet in 0..90u64
+    ) {
+        let place = Place::new();
+        let mut ledger = place.open();
+        let (all, now) = record(&mut ledger, &signs, quiet);
+        let mut rules = policy();
+        rules.repairs.values_mut().for_each(|one| one.limits = limits);
+        let asked = event("web1", "2", 4);
+        let read = ledger.history(&asked, &rules.horizon(&asked), now).unwrap();
+        let decided = |history: &RecordedHistory| {
+            let reason = within_limits(&limits, history).err();
+            let left = reason.as_ref().and_then(Reason::retry_after);
+            let counts = (history.spent(&limits), history.ineffective(&limits));
+            (reason.map(|why| why.code()), left, counts)
+        };
+        prop_assert_eq!(decided(&read), decided(&all));
+    }
+}
+
+fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * MINUTE)
+}

@@ -1,0 +1,148 @@
+//! What triggers the next attempt, and how an admin brings it about.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use ledger::{Claim, RepairOutcome};
+use policy::{Decision, Event, ObjectState, Policy, StateType};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+struct Site {
+    dir: TempDir,
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+}
+
+impl Site {
+    fn new() -> Site {
+        let site = Site { dir: tempfile::tempdir().unwrap() };
+        let at = |name: &str| site.dir.path().join(name);
+        let policy = json!({
+            "ledger": at("ledger.sqlite"), "status_file": at("status.dat"),
+            "repairs": {"httpd": {
+                "ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"], "cooldown": "0s",
+            }},
+        });
+        fs::write(at("policy.json"), policy.to_string()).unwrap();
+        site
+    }
+
+    /// Nagios shows the service so.
+    fn shows(&self, state: u8, state_type: u8, attempt: u8, more: &str) {
+        let now = seconds(SystemTime::now());
+        let text = format!(
+            "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tenable_event_handlers=1\n\
+             \tprogram_start={}\n\t}}\nhoststatus {{\n\thost_name=web1\n\tcurrent_state=0\n\t}}\n\
+             servicestatus {{\n\thost_name=web1\n\tservice_description=HTTP\n\
+             \tcurrent_state={state}\n\tstate_type={state_type}\n\tcurrent_attempt={attempt}\n\
+             \tmax_attempts=4\n\tlast_check={}\n\tnext_check={}\n\tlast_time_ok={}\n\
+             \tevent_handler_enabled=1\n\t_REPAIR=0;httpd\n{more}\t}}\n",
+            now - 50_000,
+            now + 5,
+            now + 45,
+            now - 40_000
+        );
+        fs::write(self.dir.path().join("status.dat"), text).unwrap();
+    }
+
+    /// Three repairs that did not help, the last one just now.
+    fn open_breaker(&self) {
+        let mut ledger = ledger::open(&self.dir.path().join("ledger.sqlite")).unwrap();
+        for n in 0..3u32 {
+            let now = SystemTime::now() - Duration::from_secs(u64::from(10 * (3 - n)));
+            let job = format!("job-0000{n}").parse().unwrap();
+            let (critical, hard) = (ObjectState::Critical, StateType::Hard);
+            let event = Event::new("web1", Some("HTTP"), critical, hard, 4);
+            let horizon = Policy::default().horizon(&event);
+            let lease = Duration::from_secs(60);
+            let claim = Claim { job: &job, event: &event, lease, horizon, observed: None };
+            let repair = Decision::Repair("httpd".parse().unwrap());
+            ledger.reserve(&claim, &|| now, &|_| repair.clone()).unwrap().unwrap();
+            ledger.finish(&job, now, RepairOutcome::NotHealed, "").unwrap();
+        }
+    }
+
+    fn ctl(&self, words: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
+        command.arg("--policy").arg(self.dir.path().join("policy.json")).args(words);
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
+    fn explain(&self) -> Value {
+        let (_, text) = self.ctl(&["explain", "web1", "HTTP", "--json"]);
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+#[test]
+fn names_what_triggers_the_next_attempt() {
+    let site = Site::new();
+    let trigger = |wanted: &str| {
+        let explained = site.explain();
+        let next = &explained["next"];
+        assert!(next["trigger"].as_str().unwrap().starts_with(wanted), "{wanted}: {explained:#}");
+        next["at"].as_str().map(str::to_owned)
+    };
+    site.shows(0, 1, 1, "");
+    assert_eq!(trigger("a fault: Nagios calls from SOFT 3 on"), None);
+    site.shows(2, 0, 2, "");
+    assert!(trigger("Nagios' next result, attempt 3 of 4").is_some());
+    site.shows(2, 1, 4, "");
+    trigger("the next sweep: never tried");
+    site.shows(2, 1, 4, "\tevent_handler_enabled=0\n");
+    trigger("nothing: its event handler is off");
+    site.shows(1, 1, 4, "");
+    trigger("the next change of its state");
+}
+
+#[test]
+fn a_repair_that_nothing_triggers_is_not_announced() {
+    let site = Site::new();
+    site.open_breaker();
+    site.shows(2, 1, 4, "");
+    // The decision alone would allow it.
+    let policy = site.dir.path().join("policy.json");
+    let patient = fs::read_to_string(&policy)
+        .unwrap()
+        .replace("\"cooldown\":\"0s\"", "\"cooldown\":\"0s\",\"breaker\":9,\"per_incident\":9");
+    fs::write(&policy, patient).unwrap();
+    let explained = site.explain();
+    assert_eq!(explained["decision"], "no-action", "{explained:#}");
+    assert_eq!(explained["reason"], "escalated");
+    assert!(explained["next"]["trigger"].as_str().unwrap().starts_with("nothing, until"));
+}
+
+#[test]
+fn a_reset_closes_the_breaker_and_lets_the_sweep_try_again() {
+    let site = Site::new();
+    site.open_breaker();
+    site.shows(2, 1, 4, "");
+    let explained = site.explain();
+    assert_eq!(explained["reason"], "breaker-open", "{explained:#}");
+    let because = explained["because"]["breaker"].as_str().unwrap().to_owned();
+    let (_, status) = site.ctl(&["status"]);
+    let sentence = because.strip_prefix("no: ").unwrap();
+    let counted = sentence.split(" without a fault").next().unwrap();
+    assert!(status.contains(counted.split("closes after").next().unwrap()), "{status}\n{because}");
+
+    let (code, text) = site.ctl(&["reset", "web1", "HTTTP", "--reason", "x"]);
+    assert!(code == 1 && text.contains("is the name right?"), "{code} {text}");
+    assert_eq!(site.explain()["reason"], "breaker-open");
+    let (code, text) = site.ctl(&["reset", "web1", "HTTP", "--reason", " "]);
+    assert!(code == 3 && text.contains("--reason is empty"), "{code} {text}");
+
+    let (code, text) = site.ctl(&["reset", "web1", "HTTP", "--reason", "disk replaced"]);
+    assert!(code == 0 && text.contains("it was held back: the breaker is open"), "{code} {text}");
+    let explained = site.explain();
+    assert_eq!(explained["decision"], "repair", "{explained:#}");
+    assert!(explained["next"]["trigger"].as_str().unwrap().starts_with("the next sweep"));
+    assert!(explained["because"]["breaker"].as_str().unwrap().contains("reset"));
+}

@@ -1,0 +1,198 @@
+//! Random events on the real programs, while handlers, workers, supervisors and gates are killed.
+//! Judged by what ran: never two repairs on a host, never more than the limit, and every event is
+//! on record.
+//!
+//! SELFHEAL_SEED repeats the choices of a run, though not its timing.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod processes;
+mod random;
+mod site;
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{Write, stdout};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use e2e::until;
+use processes::Role;
+use random::Random;
+use site::{HOSTS, SERVICES, Site};
+
+const EVENTS: u32 = 10_000;
+const REPAIRS: usize = 1_000;
+const KILLS: u32 = 300;
+/// The events after which the figures above must have been reached.
+const MOST_EVENTS: u32 = 40_000;
+/// Workers at once: two cores run them, and the limit lets fewer repair.
+const WORKERS: usize = 20;
+
+#[derive(Default)]
+struct Figures {
+    events: u32,
+    dispatched: Vec<String>,
+    no_action: u32,
+    killed: BTreeMap<&'static str, u32>,
+    /// The jobs whose worker was killed.
+    killed_jobs: HashSet<String>,
+    shifts: u32,
+    /// When what was killed.
+    kill_log: Vec<(SystemTime, String)>,
+}
+
+impl Figures {
+    fn kills(&self) -> u32 {
+        self.killed.values().sum()
+    }
+
+    /// Reads the ledger, so it does not ask it at each event.
+    fn are_enough(&self, site: &Site) -> bool {
+        self.events >= EVENTS
+            && self.kills() >= KILLS
+            && self.events.is_multiple_of(100)
+            && site.started().0 >= REPAIRS
+    }
+}
+
+#[test]
+fn no_two_repairs_run_on_a_host_whoever_is_killed() {
+    let seed = Random::seed();
+    let mut random = Random::new(seed);
+    let site = Site::new();
+    say(&format!("seed {seed} (SELFHEAL_SEED={seed} repeats its choices)"));
+    let mut figures = Figures::default();
+    while !figures.are_enough(&site) {
+        assert!(figures.events < MOST_EVENTS, "{:?}, {} kills", site.started(), figures.kills());
+        step(&site, &mut random, &mut figures);
+        let faults = site.faults();
+        let story = || site.story(&faults, &figures.kill_log);
+        assert!(faults.is_empty(), "seed {seed}: {faults}{}", story());
+    }
+    settle(&site);
+    let (repairs, rungs) = site.started();
+    say(&format!(
+        "{} events: {} dispatched, {} without action; {} repairs ran {} rungs; {} kills while one \
+         ran: {:?}; the clock was moved {} times",
+        figures.events,
+        figures.dispatched.len(),
+        figures.no_action,
+        repairs,
+        rungs,
+        figures.kills(),
+        figures.killed,
+        figures.shifts,
+    ));
+    judge(&site, &figures, seed);
+}
+
+/// One event, and sometimes a kill or a jump of the clock.
+fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
+    figures.events += 1;
+    let host = random.choose(&HOSTS);
+    if random.one_in(2) {
+        site.break_host(host);
+    }
+    let words = event(random, host, figures.events);
+    let is_running = site.is_repairing();
+    if is_running && random.one_in(60) {
+        if site.kill_handler(&words, random.below(3_000)) {
+            *figures.killed.entry("handler").or_default() += 1;
+        }
+    } else {
+        match site.call(&words) {
+            Some(job) => figures.dispatched.push(job),
+            None => figures.no_action += 1,
+        }
+    }
+    if is_running && random.one_in(8) {
+        kill_one(site, random, figures);
+    }
+    if figures.events.is_multiple_of(100) {
+        site.move_clock(Duration::from_secs(random.below(90)));
+        figures.shifts += 1;
+    }
+    if figures.events.is_multiple_of(4) {
+        until("room for a worker", Duration::from_secs(120), || {
+            (site.processes(Role::Worker).len() < WORKERS).then_some(())
+        });
+    }
+}
+
+fn event(random: &mut Random, host: &str, number: u32) -> String {
+    let change = random.choose(&[
+        "CRITICAL HARD 4",
+        "CRITICAL SOFT 3",
+        "CRITICAL HARD 4",
+        "CRITICAL SOFT 1",
+        "WARNING HARD 4",
+        "OK HARD 1",
+    ]);
+    // Nagios repeats calls, and one problem has several of them.
+    let problem = number - u32::try_from(random.below(3)).unwrap().min(number);
+    let service = random.choose(&SERVICES);
+    let repair = if host.starts_with("web") { "remote" } else { "here" };
+    format!(
+        "{change} --host {host} --address 127.0.0.1 --service {service} --repair {repair} \
+         --max-attempts 4 --host-state UP --problem-id {problem}"
+    )
+}
+
+/// Kills one process of a running repair.
+fn kill_one(site: &Site, random: &mut Random, figures: &mut Figures) {
+    // A host whose gate was killed is kept until the deadline, so most kills hit others.
+    use Role::{Gate, Supervisor, Timer, Worker};
+    let role =
+        random.choose(&[Worker, Worker, Worker, Supervisor, Supervisor, Supervisor, Gate, Timer]);
+    let mut found = site.processes(role);
+    if found.is_empty() {
+        return;
+    }
+    let index = usize::try_from(random.below(u64::try_from(found.len()).unwrap())).unwrap();
+    let process = found.swap_remove(index);
+    if process.kill() {
+        *figures.killed.entry(role.name()).or_default() += 1;
+        figures.killed_jobs.extend(process.job());
+        figures.kill_log.push((SystemTime::now(), process.to_string()));
+    }
+}
+
+/// Waits until nothing runs any more, and until the next calls have closed what was left open.
+fn settle(site: &Site) {
+    until("the end of all workers", Duration::from_secs(300), || {
+        Role::ALL.iter().all(|role| site.processes(*role).is_empty()).then_some(())
+    });
+    until("an end of every repair", Duration::from_secs(300), || {
+        for host in HOSTS {
+            let repair = if host.starts_with("web") { "remote" } else { "here" };
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            site.call(&format!(
+                "CRITICAL HARD 4 --host {host} --address 127.0.0.1 --service last --repair \
+                 {repair} --problem-id {}",
+                now.as_micros()
+            ));
+        }
+        thread::sleep(Duration::from_secs(2));
+        site.running().is_empty().then_some(())
+    });
+}
+
+fn judge(site: &Site, figures: &Figures, seed: u64) {
+    assert_eq!(site.faults(), "", "seed {seed}");
+    let on_record = site.jobs_on_record();
+    let lost: Vec<&String> = figures
+        .dispatched
+        .iter()
+        .filter(|job| !on_record.contains(*job) && !figures.killed_jobs.contains(*job))
+        .collect();
+    assert!(lost.is_empty(), "seed {seed}: neither repaired nor refused: {lost:?}");
+    assert!(figures.events >= EVENTS && figures.kills() >= KILLS);
+    for role in Role::ALL.iter().map(|role| role.name()).chain(["handler"]) {
+        assert!(figures.killed.contains_key(role), "seed {seed}: no {role} was killed");
+    }
+}
+
+/// Prints also when the test passes: the figures are its result.
+fn say(text: &str) {
+    let _ = writeln!(stdout(), "random events: {text}");
+}

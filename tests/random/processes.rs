@@ -1,0 +1,83 @@
+//! The processes of a site, by what they do.
+
+use std::path::Path;
+use std::{fmt, fs};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What a process does for a repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Worker,
+    Supervisor,
+    Gate,
+    /// `repair_gate within`, which keeps the time of the gate's command.
+    Timer,
+}
+
+impl Role {
+    pub const ALL: [Role; 4] = [Role::Worker, Role::Supervisor, Role::Gate, Role::Timer];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Worker => "worker",
+            Role::Supervisor => "supervisor",
+            Role::Gate => "gate",
+            Role::Timer => "timer of a gate",
+        }
+    }
+
+    fn of(words: &[String]) -> Option<Role> {
+        let first = words.first()?.rsplit('/').next()?;
+        let second = words.get(1).map_or("", String::as_str);
+        match (first, second) {
+            ("repair_worker", "--supervise") => Some(Role::Supervisor),
+            ("repair_worker", _) => Some(Role::Worker),
+            ("repair_gate", "within") => Some(Role::Timer),
+            ("repair_gate", _) => Some(Role::Gate),
+            _ => None,
+        }
+    }
+}
+
+/// A living process.
+pub struct Process {
+    pid: Pid,
+    words: Vec<String>,
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.pid.as_raw_nonzero(), self.words.join(" "))
+    }
+}
+
+impl Process {
+    /// Kills it; false when it has ended before.
+    pub fn kill(&self) -> bool {
+        kill_process(self.pid, Signal::KILL).is_ok()
+    }
+
+    /// The job of a worker.
+    pub fn job(&self) -> Option<String> {
+        self.words.iter().find_map(|word| word.strip_prefix("--job=")).map(str::to_owned)
+    }
+}
+
+/// The processes of this role whose command line names something in `place`.
+pub fn find(role: Role, place: &Path) -> Vec<Process> {
+    let place = place.to_str().unwrap();
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| {
+            let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let words: Vec<String> = line
+                .split(|byte| *byte == 0)
+                .map(|word| String::from_utf8_lossy(word).into_owned())
+                .collect();
+            let is_ours = words.iter().any(|word| word.contains(place));
+            (is_ours && Role::of(&words) == Some(role)).then_some(Process { pid, words })
+        })
+        .collect()
+}
