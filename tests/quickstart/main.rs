@@ -30,6 +30,9 @@ install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http /par
 install -d /usr/share/nagios-selfheal
 cp -a /parts/nagios-config /usr/share/nagios-selfheal/
 install -m 644 -t /usr/lib/systemd/system /parts/systemd/repairctl-sweep.*
+# The tests restart Nagios more often than an admin would.
+install -d /etc/systemd/system/nagios4.service.d
+printf '[Unit]\\nStartLimitIntervalSec=0\\n' > /etc/systemd/system/nagios4.service.d/often.conf
 ";
 
 /// Both show this machine, which may have had the programs before.

@@ -12,7 +12,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use policy::unspell;
+use policy::{spell, unspell};
 
 use crate::lines::read_line;
 
@@ -87,10 +87,11 @@ pub fn find(
 /// # Errors
 /// The file cannot be read, or is not a status file.
 pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFileError> {
+    let host = unspell(host);
     let (mut is_known, mut services) = (false, Vec::new());
     let program = read(path, |object| match object.service() {
-        _ if object.host != host.as_bytes() => {}
-        Some(service) => services.push(String::from_utf8_lossy(service).into_owned()),
+        _ if object.host != host => {}
+        Some(service) => services.push(spell(service)),
         None => is_known = true,
     })?;
     if program.written == SystemTime::UNIX_EPOCH {

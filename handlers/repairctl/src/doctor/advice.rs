@@ -59,16 +59,14 @@ impl FixContext<'_> {
             CorrectPolicy => "correct the policy there".into(),
             NameNagiosCfg => "name it with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
-            ReadNagiosFile(file) => match self.place(file) {
-                // Root follows no link in a directory of Nagios', and modes are left to that user.
-                Some(place) => {
-                    let place = path(&place);
-                    Paste::here(format!(
-                        "chown -h {user} {place} && runuser -u {user} -- chmod u+rw {place}"
-                    ))
-                    .into()
-                }
-                None => format!("let {user} read it: look at its owner and mode").into(),
+            // Nagios makes the file anew. Root itself touches nothing in Nagios' directories.
+            ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
+                (Some(place), Some(unit)) => Paste::here(format!(
+                    "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
+                    path(&place)
+                ))
+                .into(),
+                _ => format!("let {user} use it: look at its owner and mode").into(),
             },
             NameObjectCache => "set object_cache_file in nagios.cfg, and restart Nagios".into(),
             CorrectHost => "correct its name".into(),
