@@ -73,7 +73,7 @@ static:
 	fi
 
 demo: build
-	packaging/prerequisites test
+	packaging/prerequisites demo
 	$(CARGO) build -q --locked -p e2e --bins
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/demo $(if $(KEEP),--keep)
 

@@ -12,6 +12,8 @@ DESTDIR ?=
 BINDIR = $(PREFIX)/bin
 LIBEXECDIR = $(PREFIX)/libexec/nagios-selfheal
 DATADIR = $(PREFIX)/share/nagios-selfheal
+# The files that a first installation starts with. They name no repair.
+DEFAULTS = $(DATADIR)/defaults
 DOCDIR = $(PREFIX)/share/doc
 MANDIR = $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -41,7 +43,10 @@ complete = $(call put,644,$(DOCS)/completions/bash/$(1),$(PREFIX)/share/bash-com
 papers = $(call put,644,README.md SECURITY.md CHANGELOG.md LICENSE LICENSE-APACHE LICENSE-MIT $(DOCS)/sbom/$(1).cdx.json,$(DOCDIR)/$(1))
 
 .PHONY: install install-ready install-selfheal install-plugins install-config install-gate
+# By hand. The packages' scripts do the same, once: what `repairctl init` and an admin write there is in no package.
 install: install-selfheal install-plugins install-config install-gate
+	$(call keep,packaging/policy.json,$(SYSCONFDIR)/nagios-selfheal/policy.json)
+	$(call keep,packaging/gate/repairs.json,$(SYSCONFDIR)/nagios-selfheal/repairs.json)
 
 install-ready:
 	@[ -x $(OUT)/handle_repair ] && [ -d $(DOCS)/man ] || { echo "nothing to install: run 'make build docs' first" >&2; exit 1; }
@@ -55,7 +60,8 @@ install-selfheal: install-ready
 	$(call put,644,$(DOCS)/man/nagios-selfheal-policy.5,$(MANDIR)/man5)
 	$(call complete,handle_repair)
 	$(call complete,repairctl)
-	$(call keep,packaging/policy.json,$(SYSCONFDIR)/nagios-selfheal/policy.json)
+	$(call put,644,packaging/policy.json,$(DEFAULTS))
+	install -d $(DESTDIR)$(SYSCONFDIR)/nagios-selfheal
 	$(call fill,packaging/systemd/repairctl-sweep.service,$(UNITDIR)/repairctl-sweep.service)
 	$(call fill,packaging/systemd/repairctl-sweep.timer,$(UNITDIR)/repairctl-sweep.timer)
 	$(call fill,packaging/sysusers.d/nagios-selfheal.conf,$(SYSUSERSDIR)/nagios-selfheal.conf)
@@ -87,7 +93,8 @@ install-config: install-ready
 install-gate: install-ready
 	$(call put,755,$(OUT)/repair_gate packaging/gate/repair-gate-sudoers,$(LIBEXECDIR))
 	$(call put,644,$(DOCS)/man/repair_gate.8,$(MANDIR)/man8)
-	$(call keep,packaging/gate/repairs.json,$(SYSCONFDIR)/nagios-selfheal/repairs.json)
+	$(call put,644,packaging/gate/repairs.json,$(DEFAULTS))
+	install -d $(DESTDIR)$(SYSCONFDIR)/nagios-selfheal
 	$(call fill,packaging/systemd/repair-gate-sudoers.service,$(UNITDIR)/repair-gate-sudoers.service)
 	$(call fill,packaging/systemd/repair-gate-sudoers.path,$(UNITDIR)/repair-gate-sudoers.path)
 	$(call fill,packaging/sysusers.d/repair-gate.conf,$(SYSUSERSDIR)/repair-gate.conf)

@@ -26,5 +26,5 @@ pub use nagios::{Nagios, Watch};
 pub use place::{Place, run, shipped, system_program};
 pub use readme::quick_start;
 pub use testkit::free_port;
-pub use wait::{clean_up_when_interrupted, until, within};
+pub use wait::{clean_up_when_interrupted, interrupted, until, within};
 pub use web::{Apache, Sshd, WebSide, gate_records};

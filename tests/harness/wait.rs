@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// However little is to be waited for: on a busy machine everything takes its time, and what comes
 /// is not waited for longer.
-const LEAST: Duration = Duration::from_secs(60);
+const LEAST: Duration = Duration::from_secs(180);
 
 /// Looks until `what` gives something, or panics after `limit` naming what was waited for.
 pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
@@ -23,7 +23,8 @@ pub fn clean_up_when_interrupted() {
         .expect("one handler of signals");
 }
 
-pub(crate) fn interrupted() -> bool {
+/// Whether one of them has come.
+pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 

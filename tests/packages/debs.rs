@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
-use e2e::{Machine, Place, Plan, Site};
+use e2e::{Machine, Place, Plan, Site, run, shipped, system_program};
 use rusqlite::Connection;
 
+use crate::lifecycle::Lifecycle;
 use crate::{
-    WRITTEN, assert_files, assert_installed, assert_kept_what_programs_wrote,
-    assert_no_program_is_left, assert_no_unit_is_on, assert_still_paused, debian, kept, packages,
+    WRITTEN, assert_files, assert_installed, assert_kept_what_programs_wrote, assert_no_unit_is_on,
+    assert_still_paused, debian, kept, packages, programs,
 };
 
 const SERVER: [&str; 3] = ["nagios-selfheal", "nagios-plugins-selfheal", "nagios-selfheal-config"];
@@ -93,7 +95,7 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
         r#"systemctl enable --now repair-gate-sudoers.path
         for n in 1 2 3 4 5 6 7 8; do
             echo "{\"repairs\": {\"x\": {\"run\": [\"/bin/echo\", \"$n\"], \"as\": \"root\"}}}" > /etc/nagios-selfheal/repairs.json
-            timeout 20 sh -c "until grep -q 'echo $n' /etc/sudoers.d/nagios-selfheal; do sleep 0.1; done"
+            timeout 300 sh -c "until grep -q 'echo $n' /etc/sudoers.d/nagios-selfheal; do sleep 0.1; done"
         done"#,
     );
 }
@@ -114,11 +116,12 @@ fn debs_take_over_nobody_and_follow_no_link() {
     assert_eq!(machine.must(entry), before);
     machine.must("userdel --remove repair; apt-get purge --yes repair-gate");
 
-    // Nagios' user had the directory to itself once, and planted links in it.
+    // Nagios' user had the directories to itself once, and planted links in one of them.
     machine.must(
-        "install -d -o nagios /var/lib/nagios-selfheal && cd /var/lib/nagios-selfheal && for link \
-         in /etc=ledger /srv=gate \
-         /mnt=home; do runuser -u nagios -- ln -s ${link%=*} ${link#*=}; done",
+        "install -d -o nagios /etc/nagios-selfheal /var/lib/nagios-selfheal
+        cd /var/lib/nagios-selfheal && for link in /etc=ledger /srv=gate /mnt=home; do
+            runuser -u nagios -- ln -s ${link%=*} ${link#*=}
+        done",
     );
     let strangers = "stat --format '%U:%G %a %n' /etc /srv /mnt && ls -A /srv /mnt";
     let before = machine.must(strangers);
@@ -128,6 +131,7 @@ fn debs_take_over_nobody_and_follow_no_link() {
             "{without}dpkg --install /parts/nagios-selfheal_*.deb /parts/repair-gate_*.deb"
         ));
         assert_eq!(machine.must(strangers), before);
+        assert_eq!(machine.must("ls -A /etc/nagios-selfheal"), "");
     }
     assert!(
         machine.must("getent shadow repair").starts_with("repair:*:"),
@@ -141,16 +145,16 @@ fn debs_take_over_nobody_and_follow_no_link() {
     assert_eq!(machine.must("cat /etc/sudoers.d/nagios-selfheal"), "# mine\n");
 }
 
-/// The same packages under a higher version, with configuration files that were changed by whoever
-/// makes them.
+/// The same packages under a higher version, with other files for a first installation, and other
+/// conffiles if they had any.
 fn newer(machine: &Machine) {
     machine.must(
         "mkdir /newer; for deb in /parts/*.deb; do
             rm -rf /tmp/deb; dpkg-deb --raw-extract $deb /tmp/deb
             sed -i \"s/$(dpkg-deb --field $deb Version)/99-1/\" /tmp/deb/DEBIAN/control
-            for file in policy.json repairs.json; do
-                if [ -e /tmp/deb/etc/nagios-selfheal/$file ]; then echo >> \
-                /tmp/deb/etc/nagios-selfheal/$file; fi
+            for file in /tmp/deb/usr/share/nagios-selfheal/defaults/* \
+                /tmp/deb/etc/nagios-selfheal/*; do
+                if [ -e $file ]; then echo >> $file; fi
             done
             dpkg-deb -Znone --build --root-owner-group /tmp/deb /newer/$(basename $deb) >/dev/null
         done",
@@ -173,12 +177,108 @@ fn an_upgrade_keeps_what_was_written() {
     );
     assert_eq!(versions.matches(" 99-1 installed\n").count(), 4, "{versions}");
     assert_eq!(kept(&machine), before);
-    // The makers' files lie beside the admin's.
-    machine.must(
-        "cd /etc/nagios-selfheal && test -e policy.json.dpkg-dist && test -e \
-                  repairs.json.dpkg-dist",
-    );
     assert_still_paused(&machine);
+}
+
+/// What commit 7740e3e made of a package: its scripts and its conffiles, with today's programs.
+fn old(place: &Place, name: &str) {
+    let deb = packages(".deb").into_iter().find(|deb| {
+        deb.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&format!("{name}_")))
+    });
+    let script = "work=$1 deb=$2 scripts=$3 out=$4
+        dpkg-deb --raw-extract $deb $work
+        rm -rf $work/usr/share/nagios-selfheal/defaults
+        cd $work/DEBIAN; rm -f preinst postinst prerm postrm md5sums; cp $scripts/* .
+        sed -i 's/^Version: .*/Version: 0.0.9-1/' control
+        for file in $(cat conffiles); do [ -e ..$file ] || echo '{\"repairs\": {}}' > ..$file; done
+        dpkg-deb -Znone --build --root-owner-group $work $out >/dev/null";
+    let work = place.directory(&format!("old/{name}"), None);
+    let scripts = shipped("tests/packages/7740e3e").join(name);
+    let out = place.directory("debs/old", None);
+    let words = [&work, &deb.expect("a deb"), &scripts, &out.join(format!("{name}_old.deb"))];
+    run(Command::new(system_program(&["sh"])).args(["-euc", script, "sh"]).args(words));
+}
+
+/// A machine with the old packages, those under test and the next ones.
+fn generations(place: &Place) -> Machine {
+    let parts = parts(place);
+    for name in ["nagios-selfheal", GATE] {
+        old(place, name);
+    }
+    let machine = Machine::alone(place, debian::root(), &parts);
+    newer(&machine);
+    machine
+}
+
+/// apt as it is, with nobody to answer.
+const APT: &str = "DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --no-install-recommends";
+
+fn with_lifecycle(test: impl FnOnce(&Lifecycle<'_>)) {
+    let place = Place::new();
+    let machine = generations(&place);
+    let install = |directory: &str| {
+        let names = format!("{directory}/nagios-selfheal_*.deb {directory}/repair-gate_*.deb");
+        format!("{APT} install {names} </dev/null")
+    };
+    test(&Lifecycle {
+        machine: &machine,
+        old: &install("/parts/old"),
+        new: &install("/parts"),
+        newer: &install("/newer"),
+        remove: &format!("{APT} remove nagios-selfheal repair-gate </dev/null"),
+    });
+}
+
+#[test]
+fn an_upgrade_never_asks_about_nor_loses_configuration() {
+    with_lifecycle(|life| {
+        life.keeps_configuration(&format!(
+            "{APT} purge nagios-selfheal repair-gate; ! test -e /etc/nagios-selfheal"
+        ));
+    });
+}
+
+#[test]
+fn a_new_installation_keeps_what_a_removal_left() {
+    with_lifecycle(|life| life.keeps_configuration_of_a_removed_package());
+}
+
+#[test]
+fn a_first_installation_keeps_what_is_there() {
+    with_lifecycle(|life| life.installs_beside_configuration());
+}
+
+#[test]
+fn an_upgrade_leaves_units_as_they_are() {
+    with_lifecycle(|life| life.keeps_units_as_they_are());
+}
+
+#[test]
+fn a_removal_leaves_no_unit_at_work_or_failed() {
+    with_lifecycle(|life| life.removes_units());
+}
+
+#[test]
+fn an_upgrade_renews_the_rules_of_sudo() {
+    with_lifecycle(|life| life.renews_sudoers());
+}
+
+#[test]
+fn rules_that_visudo_refuses_are_not_put_in_place() {
+    let place = Place::new();
+    let machine = Machine::alone(&place, debian::root(), &parts(&place));
+    install(&machine, &[GATE]);
+    newer(&machine);
+    machine.must(
+        r#"dpkg-deb --raw-extract /newer/repair-gate_*.deb /tmp/gate
+        printf '#!/bin/sh\n[ "$1" = check ] || echo "repair ALL=((("\n' > /tmp/gate/usr/libexec/nagios-selfheal/repair_gate
+        dpkg-deb -Znone --build --root-owner-group /tmp/gate /newer/repair-gate_*.deb"#,
+    );
+    let rules = "cat /etc/sudoers.d/nagios-selfheal; ls -A /etc/sudoers.d";
+    let before = machine.must(rules);
+    let told = apt(&machine, "install /newer/repair-gate_*.deb");
+    assert!(told.contains("visudo refuses"), "{told}");
+    assert_eq!(machine.must(rules), before);
 }
 
 #[test]
@@ -203,11 +303,13 @@ fn an_upgrade_migrates_a_ledger_of_an_older_version() {
 fn a_removal_leaves_no_program_behind_and_a_purge_nothing_but_accounts() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
+    let before = programs(&machine);
     install(&machine, &SERVER);
     install(&machine, &[GATE]);
+    assert_ne!(programs(&machine), before);
     machine.must(WRITTEN);
     apt(&machine, &format!("remove {} {GATE}", SERVER.join(" ")));
-    assert_no_program_is_left(&machine);
+    assert_eq!(programs(&machine), before);
     // What may be run as root goes with the gate that ran it; what was written stays.
     assert!(!machine.root("test -e /etc/sudoers.d/nagios-selfheal").status.success());
     assert_files(
@@ -222,7 +324,8 @@ fn a_removal_leaves_no_program_behind_and_a_purge_nothing_but_accounts() {
 
     let told = apt(&machine, &format!("purge {} {GATE}", SERVER.join(" ")));
     let left = machine.must(
-        "find /etc /var /usr -name '*selfheal*' -not -path '/var/log/*' -not -path '/var/cache/*'",
+        r"find /etc /var /usr \( -name '*selfheal*' -o -name 'repair[-_c]*' \) -not -path '/var/log/*' \
+          -not -path '/var/cache/*'",
     );
     assert!(left.trim().is_empty(), "{left}\n{told}");
     // Accounts stay, as files of theirs may be anywhere.

@@ -7,9 +7,10 @@ use std::process::Command;
 
 use e2e::{Machine, Place, run, shipped, system_program};
 
+use crate::lifecycle::Lifecycle;
 use crate::{
-    WRITTEN, assert_installed, assert_kept_what_programs_wrote, assert_no_program_is_left,
-    assert_no_unit_is_on, assert_still_paused, kept, packages,
+    WRITTEN, assert_installed, assert_kept_what_programs_wrote, assert_no_unit_is_on,
+    assert_still_paused, kept, packages, programs,
 };
 
 /// What this system has and its own packages do not tell rpm of.
@@ -19,7 +20,7 @@ Release: 1
 Summary: What this system has
 License: none
 BuildArch: noarch
-Provides: nagios, openssh-clients, openssh-server, sudo, systemd, /bin/sh, /bin/kill, /usr/bin/kill
+Provides: coreutils, nagios, openssh-clients, openssh-server, sudo, systemd, /bin/sh, /bin/kill, /usr/bin/kill
 Provides: /usr/sbin/groupadd, /usr/sbin/useradd, /usr/sbin/usermod, user(nagios), group(nagios), \
 user(repair), group(repair)
 %description
@@ -75,16 +76,32 @@ fn build(place: &Place, spec: &Path, into: &Path, more: &[String]) {
     run(&mut rpmbuild);
 }
 
-/// Builds the same programs with a higher release, and with configuration files that were changed
-/// by whoever makes them.
+/// Builds the same programs with a higher release, and with other first configuration files.
 fn upgrade(place: &Place) {
+    let spec = fs::read_to_string(shipped("packaging/rpm/nagios-selfheal.spec")).unwrap();
+    rebuild(place, "newer", &with_release(&spec, "99"));
+}
+
+/// Builds the same programs as commit 7740e3e packaged them.
+fn old(place: &Place) {
+    let spec = fs::read_to_string(shipped("tests/packages/7740e3e/nagios-selfheal.spec")).unwrap();
+    let files = "cd %{buildroot}%{_sysconfdir}/nagios-selfheal
+        for file in policy.json repairs.json; do echo '{\"repairs\": {}}' > $file; done";
+    let spec = with_release(&spec, "0").replacen("\n%pre\n", &format!("\n{files}\n\n%pre\n"), 1);
+    rebuild(place, "old", &format!("%global _unpackaged_files_terminate_build 0\n{spec}"));
+}
+
+fn with_release(spec: &str, release: &str) -> String {
+    let (before, after) = spec.split_once("\nRelease:        1%").expect("a Release");
+    format!("{before}\nRelease:        {release}%{after}")
+}
+
+/// Builds a spec of ours into /parts/`name`.
+fn rebuild(place: &Place, name: &str, spec: &str) {
     let sources = packages(".rpm")[0].with_file_name("");
     let target = sources.parent().unwrap();
-    let spec = fs::read_to_string(shipped("packaging/rpm/nagios-selfheal.spec")).unwrap();
-    let spec = spec.replace("\nRelease:        1%{?dist}\n", "\nRelease:        99%{?dist}\n");
-    assert!(spec.contains("99%"), "the spec has another Release");
-    let spec = place.file("newer.spec", &spec, 0o644, None);
-    let work = place.directory("sources", None);
+    let spec = place.file(&format!("{name}.spec"), spec, 0o644, None);
+    let work = place.directory(&format!("sources/{name}"), None);
     let script =
         "cd $1; tar -xzf $2/nagios-selfheal-*[0-9].tar.gz; for file in */packaging/policy.json \
          */packaging/gate/repairs.json; do
@@ -97,9 +114,9 @@ fn upgrade(place: &Place) {
     more.extend(define("_sourcedir", &work));
     more.extend(define("programs", &target.join("release").canonicalize().unwrap()));
     more.extend(define("docs", &target.join("docs").canonicalize().unwrap()));
-    let newer = place.directory("rpms/newer", None);
-    build(place, &spec, &newer, &more);
-    index(&newer);
+    let into = place.directory(&format!("rpms/{name}"), None);
+    build(place, &spec, &into, &more);
+    index(&into);
 }
 
 const DNF: &str = "dnf --quiet --assumeyes --nogpgcheck --disablerepo='*' \
@@ -152,25 +169,74 @@ fn an_upgrade_keeps_what_was_written() {
         machine.must(&format!("rpm --query --queryformat '%{{name}} %{{release}}\\n' {NAMES}"));
     assert_eq!(versions.matches(" 99\n").count(), 4, "{versions}");
     assert_eq!(kept(&machine), before);
-    // The makers' files lie beside the admin's.
-    machine
-        .must("cd /etc/nagios-selfheal; test -e policy.json.rpmnew; test -e repairs.json.rpmnew");
     assert_still_paused(&machine);
+}
+
+fn with_lifecycle(test: impl FnOnce(&Lifecycle<'_>)) {
+    let place = Place::new();
+    old(&place);
+    upgrade(&place);
+    let machine = machine(&place);
+    let install = |release: &str| {
+        let named = ["nagios-selfheal", "repair-gate"]
+            .map(|name| format!("{name}-{}-{release}", env!("CARGO_PKG_VERSION")));
+        format!(
+            "{DNF} --repofrompath=old,/parts/old --repofrompath=newer,/parts/newer \
+             --setopt=install_weak_deps=False install {}",
+            named.join(" ")
+        )
+    };
+    test(&Lifecycle {
+        machine: &machine,
+        old: &install("0"),
+        new: &install("1"),
+        newer: &install("99"),
+        remove: &format!("{DNF} remove nagios-selfheal repair-gate"),
+    });
+}
+
+#[test]
+fn an_upgrade_and_a_removal_never_lose_configuration() {
+    with_lifecycle(|life| {
+        life.keeps_configuration("rm -rf /etc/nagios-selfheal /var/lib/nagios-selfheal");
+    });
+}
+
+#[test]
+fn a_first_installation_keeps_what_is_there() {
+    with_lifecycle(|life| life.installs_beside_configuration());
+}
+
+#[test]
+fn an_upgrade_leaves_units_as_they_are() {
+    with_lifecycle(|life| life.keeps_units_as_they_are());
+}
+
+#[test]
+fn a_removal_leaves_no_unit_at_work_or_failed() {
+    with_lifecycle(|life| life.removes_units());
+}
+
+#[test]
+fn an_upgrade_renews_the_rules_of_sudo() {
+    with_lifecycle(|life| life.renews_sudoers());
 }
 
 #[test]
 fn a_removal_leaves_no_program_behind_and_keeps_what_was_written() {
     let place = Place::new();
     let machine = machine(&place);
+    let before = programs(&machine);
     install(&machine);
+    assert_ne!(programs(&machine), before);
     machine.must(WRITTEN);
     machine.must(&format!("{DNF} remove {NAMES}"));
-    assert_no_program_is_left(&machine);
+    assert_eq!(programs(&machine), before);
     assert!(
         !machine.root("test -e /etc/sudoers.d/nagios-selfheal").status.success(),
         "a rule without its gate"
     );
     assert_kept_what_programs_wrote(&machine);
     machine
-        .must("cd /etc/nagios-selfheal; test -e policy.json.rpmsave; test -e repairs.json.rpmsave");
+        .must("cd /etc/nagios-selfheal; grep -q httpd policy.json && grep -q httpd repairs.json");
 }

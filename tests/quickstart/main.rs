@@ -35,11 +35,6 @@ install -d /etc/systemd/system/nagios4.service.d
 printf '[Unit]\\nStartLimitIntervalSec=0\\n' > /etc/systemd/system/nagios4.service.d/often.conf
 ";
 
-/// Both show this machine, which may have had the programs before.
-const CLEAN: &str = "! id repair 2>/dev/null || userdel repair
-rm -rf /home/repair /etc/nagios-selfheal /var/lib/nagios-selfheal /etc/sudoers.d/nagios-selfheal
-";
-
 /// Two machines, as they are before README is read.
 pub fn boot() -> Site {
     let place = Place::new();
@@ -57,15 +52,7 @@ pub fn boot() -> Site {
     for directory in ["nagios-config", "packaging/systemd", "packaging/cron/repairctl-sweep"] {
         run(Command::new("cp").arg("-a").arg(shipped(directory)).arg(&parts));
     }
-    Site::boot(
-        place,
-        &Plan {
-            base: Path::new("/"),
-            parts: &parts,
-            server: &[CLEAN, SERVER].concat(),
-            web1: CLEAN,
-        },
-    )
+    Site::boot(place, &Plan { base: Path::new("/"), parts: &parts, server: SERVER, web1: "" })
 }
 
 #[test]

@@ -19,8 +19,9 @@ Only one sweep runs at a time. After Ctrl-C or SIGTERM, running repairs finish.
 
 Exit codes:
   0  every lost chance was taken and healed, or there was none
-  1  something is still broken: not healed, or refused for now
-  2  ended before everything was offered, and says why
+  1  something is still broken: not healed, refused for now, or not offered
+     because a signal ended the sweep
+  2  ended by itself before everything was offered, and says why
   3  bad arguments or configuration; nothing was done"
 )]
 pub struct SweepArgs {

@@ -189,8 +189,9 @@ impl<'a> SweepReport<'a> {
         let fine = |outcome: &SweepOutcome| matches!(outcome, Healed | Recovered | LeftAlone);
         match end {
             SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
-            SweepEnd::Done => ToolResult::Wrong,
-            SweepEnd::Held(_) | SweepEnd::Interrupted => ToolResult::Failed,
+            // Stopping the unit is not a failure of it; the next sweep offers the rest.
+            SweepEnd::Done | SweepEnd::Interrupted => ToolResult::Wrong,
+            SweepEnd::Held(_) => ToolResult::Failed,
         }
     }
 
