@@ -97,8 +97,10 @@ fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<Str
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
+        // Root, who tries it by hand, must not take it away from Nagios.
+        let hint = if me == 0 { "; run this as that user" } else { "" };
         return Err(open(format!(
-            "belongs to user {}, not to this user ({me}) or root",
+            "belongs to user {}, not to this user ({me}) or root{hint}",
             metadata.uid()
         )));
     }
