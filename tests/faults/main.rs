@@ -43,7 +43,7 @@ fn a_wrong_host_key_is_refused() {
 fn an_unknown_host_is_refused_and_says_how_to_record_its_key() {
     let bed = Bed::new();
     bed.monitor.record_host_key(&bed.web, "");
-    bed.could_not_run("ssh-keyscan");
+    bed.could_not_run("`repairctl trust web1`");
 }
 
 #[test]

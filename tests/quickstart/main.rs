@@ -7,6 +7,14 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod configuration_mistakes;
+mod errors;
+mod errors_table;
+mod host_mistakes;
+mod mistake;
+mod printed;
+mod second_repair;
+mod server_mistakes;
 mod turns;
 
 use std::fs;
@@ -18,19 +26,32 @@ use e2e::{Place, Plan, Site, quick_start, run, shipped};
 /// What `make install` puts there, on a copy of this system that has Nagios, sshd and Apache.
 const SERVER: &str = "install -D -m 755 -t /usr/bin /parts/handle_repair /parts/repairctl
 install -D -m 755 -t /usr/libexec/nagios-selfheal /parts/repair_worker /parts/repair_gate
-install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http
+install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http /parts/check_repairs
 install -d /usr/share/nagios-selfheal
 cp -a /parts/nagios-config /usr/share/nagios-selfheal/
+install -m 644 -t /usr/lib/systemd/system /parts/systemd/repairctl-sweep.*
+# The tests restart Nagios more often than an admin would.
+install -d /etc/systemd/system/nagios4.service.d
+printf '[Unit]\\nStartLimitIntervalSec=0\\n' > /etc/systemd/system/nagios4.service.d/often.conf
 ";
 
 /// Two machines, as they are before README is read.
 pub fn boot() -> Site {
     let place = Place::new();
     let parts = place.directory("programs", None);
-    for program in ["handle_repair", "repairctl", "repair_worker", "repair_gate", "check_http"] {
+    for program in [
+        "handle_repair",
+        "repairctl",
+        "repair_worker",
+        "repair_gate",
+        "check_http",
+        "check_repairs",
+    ] {
         fs::copy(place.program(program), parts.join(program)).unwrap();
     }
-    run(Command::new("cp").arg("-a").arg(shipped("nagios-config")).arg(&parts));
+    for directory in ["nagios-config", "packaging/systemd", "packaging/cron/repairctl-sweep"] {
+        run(Command::new("cp").arg("-a").arg(shipped(directory)).arg(&parts));
+    }
     Site::boot(place, &Plan { base: Path::new("/"), parts: &parts, server: SERVER, web1: "" })
 }
 

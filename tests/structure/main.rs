@@ -22,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("policy_file", &["policy", "safe_file"]),
     ("privsep", &["plugin-kit", "safe_file"]),
     ("ledger", &["policy"]),
-    ("transport", &["policy", "policy_file", "safe_file"]),
+    ("transport", &["policy", "policy_file", "safe_file", "privsep"]),
     ("engine", &["policy", "policy_file", "plugin-kit", "safe_file", "privsep"]),
     ("check_http", &["plugin-kit", "safe_file"]),
     ("check_repairs", &["plugin-kit", "policy", "policy_file", "privsep", "ledger", "transport"]),

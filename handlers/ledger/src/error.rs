@@ -66,7 +66,7 @@ pub enum Error {
     /// Written by an older version of these programs, and opened only to be read.
     #[error(
         "the ledger {path} has schema {found} of an older version; the next repair migrates it to \
-         schema {known}, and so does: repairctl ledger migrate"
+         schema {known}, and so does `repairctl ledger migrate`"
     )]
     Older {
         /// The file.
@@ -91,14 +91,14 @@ pub enum Error {
     },
     /// Others could have changed it.
     #[error(
-        "the ledger {0} can be written by others: its history cannot be trusted; look at it, then \
-         chmod go-w it"
+        "the ledger {0} can be written by others: its history cannot be trusted; {next}",
+        next = DOCTOR
     )]
     Writable(PathBuf),
     /// Others could take the ledger away, and its history with it.
     #[error(
-        "the ledger's directory {0} is for others to write too: its history cannot be trusted; \
-         chown it to the user Nagios runs as, chmod 0750 it"
+        "the ledger's directory {0} is for others to write too: its history cannot be trusted; {next}",
+        next = DOCTOR
     )]
     Exposed(PathBuf),
     /// Somebody has held the lock for too long.
@@ -135,17 +135,28 @@ const LIMITS: &str = "raise the limits of what started this program (ulimit -n a
 const READ_ONLY: &str = "mount its disk read-write again";
 /// The user may be the wrong one, and not the files: an admin without sudo must not be told to
 /// take them from Nagios.
-const NOT_OURS: &str = "it is for root and the user Nagios runs as: run this as one of them; see \
-                        'sudo repairctl doctor' if it is that user";
+const NOT_OURS: &str = "it is for root and the user Nagios runs as: run this as one of them, or, \
+                        if it is that user, `repairctl doctor` as root names the fix";
+/// Commands for root come from root's half alone: this text may come from the user's.
+const DOCTOR: &str = "`repairctl doctor` as root names the fix";
+
+/// Quotes a path for the shell that a command is pasted into.
+fn shell_word(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
 
 /// How to go on with the older version: what SQLite keeps beside the newer ledger must not be taken
 /// for the copy's.
 fn way_back(path: &Path, backup: Option<&Path>) -> String {
     backup.map_or_else(String::new, |backup| {
-        let (ledger, backup) = (path.display(), backup.display());
+        let beside = |end| shell_word(Path::new(&format!("{}{end}", path.display())));
         format!(
-            ", or go back, without what was recorded since, when no program uses the ledger: rm -f \
-             {ledger}-wal {ledger}-shm && mv {backup} {ledger}"
+            ", or go back, without what was recorded since, when no program uses the ledger, as the \
+             user Nagios runs as: rm -f {} {} && mv {} {}",
+            beside("-wal"),
+            beside("-shm"),
+            shell_word(backup),
+            shell_word(path)
         )
     })
 }
@@ -159,7 +170,7 @@ fn of_directory(why: &io::Error) -> &'static str {
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => NOT_OURS,
         ErrorKind::InvalidInput => "look who put it there, and remove it",
-        ErrorKind::NotFound => "create it, owned by the user Nagios runs as, mode 0750",
+        ErrorKind::NotFound => DOCTOR,
         _ => "look at it and at its disk",
     }
 }
@@ -173,6 +184,17 @@ impl Error {
     /// Whether this process lacks something, and the ledger may be as good as ever.
     pub fn is_our_shortage(&self) -> bool {
         matches!(self, Error::Directory { why, .. } if is_shortage(why))
+    }
+}
+
+impl Error {
+    /// Whether the file is damaged, and can only be replaced.
+    pub fn is_damage(&self) -> bool {
+        let code = match self {
+            Error::Store { why, .. } => why.sqlite_error_code(),
+            _ => None,
+        };
+        matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
 }
 

@@ -153,7 +153,7 @@ fn readers_name_the_command_that_migrates() {
     let place = old();
     let refused = ledger::open_read_only(&place.path()).err().unwrap();
     assert!(matches!(refused, Error::Older { found: 1, known: 2, .. }), "{refused}");
-    assert!(refused.to_string().ends_with("repairctl ledger migrate"), "{refused}");
+    assert!(refused.to_string().ends_with("`repairctl ledger migrate`"), "{refused}");
 }
 
 #[test]
@@ -297,5 +297,5 @@ fn newer_schemas_name_the_copy_to_go_back_to() {
     assert!(refused().ends_with("upgrade the package"), "{}", refused());
     let copy = place.path().with_added_extension("schema-2");
     fs::write(&copy, "").unwrap();
-    assert!(refused().contains(&format!("mv {} ", copy.display())), "{}", refused());
+    assert!(refused().contains(&format!("mv '{}' ", copy.display())), "{}", refused());
 }

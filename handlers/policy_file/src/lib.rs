@@ -30,10 +30,13 @@ pub enum BadPolicy {
         why: io::Error,
     },
     /// Everybody could tell us what to run.
-    #[error("the policy {0} can be written by everybody: chmod o-w it")]
+    #[error("the policy {0} can be written by everybody; `repairctl doctor` as root names the fix")]
     WritableByAll(PathBuf),
     /// Its group could tell root what to run.
-    #[error("the policy {0} can be written by its group, so root does not use it: chmod g-w it")]
+    #[error(
+        "the policy {0} can be written by its group, so root does not use it; `repairctl doctor` \
+         as root names the fix"
+    )]
     WritableByGroup(PathBuf),
     /// Programs are started from any directory.
     #[error("{path}: '{}' is not an absolute path", printable(&.place.display().to_string()))]
@@ -45,8 +48,8 @@ pub enum BadPolicy {
     },
     /// Somebody else could tell us what to run.
     #[error(
-        "the policy {path} belongs to uid {owner}, not to root or us: chown root it, or run this \
-         as that user"
+        "the policy {path} belongs to uid {owner}, not to root or us: run this as that user, or \
+         see `repairctl doctor`, which names the fix to root"
     )]
     Owner {
         /// The file.
@@ -68,6 +71,14 @@ pub enum BadPolicy {
         /// What is wrong there.
         what: String,
     },
+}
+
+impl BadPolicy {
+    /// Whether the text may be right, but its owner or mode lets others change it.
+    pub fn is_about_its_owner(&self) -> bool {
+        use BadPolicy::{Owner, WritableByAll, WritableByGroup};
+        matches!(self, WritableByAll(_) | WritableByGroup(_) | Owner { .. })
+    }
 }
 
 /// Reads and checks a policy file.

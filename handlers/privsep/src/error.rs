@@ -15,7 +15,7 @@ pub enum Error {
     #[error("no account {0} is known here; run this as the owner of the ledger")]
     NoAccount(String),
     /// Root does not do the work of another account.
-    #[error("root does not run {account}'s repairs, so nothing was run; use: {line}")]
+    #[error("root does not run {account}'s repairs, so nothing was run; instead, as root: {line}")]
     AsRoot { account: String, line: String },
     /// Another account used the internal option.
     #[error("--step-down is internal; leave it out")]

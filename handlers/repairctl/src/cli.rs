@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 use plugin_kit::Problem;
 
+use crate::context::DEFAULT_POLICY;
 use crate::doctor::args::DoctorArgs;
 use crate::explain::args::ExplainArgs;
 use crate::history::args::HistoryArgs;
@@ -40,7 +41,7 @@ pub struct RepairctlArgs {
         long,
         global = true,
         value_name = "FILE",
-        default_value = "/etc/nagios-selfheal/policy.json"
+        default_value = DEFAULT_POLICY
     )]
     pub policy: PathBuf,
     /// What to do.
@@ -90,6 +91,7 @@ impl RepairctlCommand {
             RepairctlCommand::Init(words) => words.nagios_cfg.as_ref(),
             RepairctlCommand::Trust(words) => words.nagios_cfg.as_ref(),
             RepairctlCommand::Doctor(words) => words.nagios_cfg.as_ref(),
+            RepairctlCommand::Pause(words) => words.nagios_cfg.as_ref(),
             _ => None,
         }
     }

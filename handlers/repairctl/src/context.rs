@@ -10,11 +10,16 @@ use plugin_kit::Problem;
 use policy_file::{BadPolicy, Config};
 use privsep::{Account, Role};
 
+use crate::paste::{absolute, program, with_sudo};
+
+/// The policy that is used unless another one is named.
+pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
+
 /// Why the policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusablePolicy {
     /// This user may not read it; others may.
-    #[error("{0}; run it as root, with sudo, or as the user of Nagios")]
+    #[error("{0}; run this as the user of Nagios, or, {sudo}", sudo = with_sudo())]
     Forbidden(BadPolicy),
     /// It is missing or wrong.
     #[error(transparent)]
@@ -104,6 +109,24 @@ impl Context {
         }
     }
 
+    /// Returns the command line of this program with `words`, for this policy.
+    pub fn repairctl(&self, words: &str) -> String {
+        let policy = match self.policy == Path::new(DEFAULT_POLICY) {
+            true => String::new(),
+            false => format!(" --policy {}", absolute(&self.policy)),
+        };
+        format!("{}{policy} {words}", program("repairctl"))
+    }
+
+    /// Returns the same for a command that reads Nagios' main configuration, where one was named.
+    pub fn repairctl_with_nagios(&self, words: &str) -> String {
+        let line = self.repairctl(words);
+        match &self.nagios_cfg {
+            Some(file) => format!("{line} --nagios-cfg {}", absolute(file)),
+            None => line,
+        }
+    }
+
     /// Opens the ledger read-only; `None` before the first repair.
     pub fn ledger(&self, config: &Config) -> Result<Option<Box<dyn Ledger>>, Problem> {
         match ledger::open_read_only(&config.ledger) {
@@ -116,5 +139,24 @@ impl Context {
     /// Opens the ledger for writing, and creates it if it does not exist.
     pub fn ledger_to_write(&self, config: &Config) -> Result<Box<dyn Ledger>, Problem> {
         ledger::open(&config.ledger).map_err(Problem::failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completes_and_quotes_its_commands() {
+        let usual = Context::new(DEFAULT_POLICY.into(), None, Role::Started);
+        let line = usual.repairctl_with_nagios("trust web1");
+        assert!(line.ends_with(" trust web1") && !line.contains("--policy"), "{line}");
+        let other =
+            Context::new("/a b/policy.json".into(), Some("/c'd/n.cfg".into()), Role::Started);
+        let line = other.repairctl_with_nagios("doctor");
+        assert!(
+            line.ends_with(" --policy '/a b/policy.json' doctor --nagios-cfg '/c'\\''d/n.cfg'"),
+            "{line}"
+        );
     }
 }

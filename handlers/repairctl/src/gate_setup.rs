@@ -14,6 +14,16 @@ pub const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 /// Where the gate keeps its records on the host; its account's own, mode 700.
 pub const GATE_STATE: &str = "/var/lib/nagios-selfheal/gate";
 
+/// What may be run on the host.
+pub const REPAIRS: &str = "/etc/nagios-selfheal/repairs.json";
+
+/// The file that stops all repairs on the host while it is there.
+pub const HOLD: &str = "/etc/nagios-selfheal/hold";
+
+/// The command that gives the host new host keys. The service is `ssh` on Debian.
+pub const NEW_HOST_KEYS: &str = "rm -f /etc/ssh/ssh_host_*_key* && ssh-keygen -A && \
+                                 { systemctl restart sshd || systemctl restart ssh; }";
+
 /// The command that makes the sudoers file of repairs.json on the host, whole or not at all.
 pub fn renew_sudoers() -> String {
     let file = "/etc/sudoers.d/nagios-selfheal";
@@ -41,13 +51,4 @@ pub fn public_half(private: &Path) -> Option<String> {
     let words: Vec<&str> = line.split(' ').collect();
     (words.len() >= 2 && words.iter().all(|word| !word.is_empty() && word.chars().all(plain)))
         .then(|| line.to_owned())
-}
-
-/// What to do when no gate answers.
-pub fn install_gate(host: &str) -> String {
-    format!(
-        "install the package repair-gate on {host}, or copy {GATE} to {host}, same place, mode \
-         755, and let the forced command in \
-         authorized_keys name it"
-    )
 }

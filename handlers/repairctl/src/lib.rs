@@ -10,6 +10,7 @@ mod init;
 mod ledger;
 mod lint;
 mod object;
+mod paste;
 mod pause;
 mod replay;
 mod report;

@@ -24,6 +24,20 @@ pub struct Object<'a> {
     pub service: Option<&'a str>,
 }
 
+impl Object<'_> {
+    /// Says that Nagios does not know it, and which services its host has; `None` is a host that
+    /// Nagios does not know either.
+    pub fn is_unknown(&self, services: Option<&[String]>) -> String {
+        let Some(services) = services else {
+            let host = Object { host: self.host, service: None };
+            return format!("Nagios knows no host {host}");
+        };
+        let services: Vec<String> = services.iter().map(|name| plugin_kit::clean(name)).collect();
+        let has = if services.is_empty() { "none".into() } else { services.join(", ") };
+        format!("Nagios knows no {self}; services of {}: {has}", plugin_kit::clean(self.host))
+    }
+}
+
 impl<'a> From<&'a Record> for Object<'a> {
     fn from(record: &'a Record) -> Object<'a> {
         Object { host: &record.host, service: record.service.as_deref() }

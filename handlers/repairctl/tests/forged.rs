@@ -91,5 +91,8 @@ fn asks_to_verify_host_when_algorithms_differ() {
         check == "known host" && text.contains("unverified: \"rsa-sha2-512\""),
         "{check} {text}"
     );
-    assert!(fix.starts_with("find out whether web1 was reinstalled; only then: "), "{fix}");
+    assert!(
+        fix.starts_with("find out whether web1 was reinstalled; only then, as root: "),
+        "{fix}"
+    );
 }

@@ -282,7 +282,7 @@ fn names_of_any_bytes_are_taken_and_printed_in_one_spelling() {
         assert_eq!(code, 0, "{out} {err}");
         assert!(out.starts_with(&format!(r"w\xE41/{SPELLED}: WOULD REPAIR with httpd")), "{out}");
         let (_, out, _) = run("history", &[]);
-        assert!(out.contains("json-job-0007") && out.lines().count() == 1, "{out}");
+        assert!(out.contains("json-job-0007") && out.lines().count() == 2, "{out}");
         let (code, out, err) = run("pause", &["--reason", "x"]);
         assert_eq!((code, err.as_str()), (0, ""), "{out}");
         assert!(out.starts_with(&format!(r"w\xE41/{SPELLED}: paused by ")), "{out}");

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -184,7 +184,7 @@ fn tells_other_users_to_run_it_as_root() {
     set_mode(site.at("ledger"), 0o755);
     told("run this as root or as the user Nagios runs as");
     set_mode(site.at("policy.json"), 0o600);
-    told("run it as root, with sudo");
+    told("run this as the user of Nagios, or, as yourself: sudo /");
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
         let fix = found["fix"].as_str().unwrap();
         assert!(
-            fix.starts_with("chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "),
+            fix.starts_with("as root: chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "),
             "{found}"
         );
         chown(&file, Some(NAGIOS), Some(NAGIOS)).unwrap();
@@ -307,17 +307,35 @@ fn names_the_limits_of_numbers() {
 }
 
 #[test]
-fn init_prints_repairs_that_a_kept_policy_lacks() {
+fn init_adds_repairs_that_a_kept_policy_lacks() {
     let site = Context::new();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
     let init = |more: &[&str]| {
         let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
         site.said_to(0, &[&words, more].concat())
     };
-    let Said { code, out, err } = init(&["--repair", "httpd", "--repair", "mariadb"]);
-    assert!(code == 0 && out.contains("nobody") && out.contains("(says /"), "{code} {out} {err}");
-    assert!(out.contains("has no repair 'mariadb': add \"mariadb\": {\"ladder\":"), "{out}");
-    assert!(!out.contains("has no repair 'httpd'"), "{out}");
+    let policy = || fs::read_to_string(site.at("policy.json")).unwrap();
+    let before = policy();
+    let both = &["--repair", "httpd", "--repair", "mariadb"];
+    // The difference is shown; nobody is at a terminal to say yes.
+    let Said { code, out, err } = init(both);
+    assert!(code == 3 && out.contains("nobody") && out.contains("(says /"), "{code} {out} {err}");
+    assert!(out.contains("  +     \"mariadb\": {") && !out.contains("+     \"httpd\""), "{out}");
+    assert!(err.contains("with --yes it is done without asking"), "{err}");
+    assert_eq!(policy(), before);
+    // Only what is missing is added, and owner and mode stay.
+    set_mode(site.at("policy.json"), 0o640);
+    chown(site.at("policy.json"), Some(0), Some(NAGIOS)).unwrap();
+    let Said { code, out, err } = init(&[&both[..], &["--yes"]].concat());
+    assert!(code == 0 && out.contains("changed  "), "{code} {out} {err}");
+    let (old, mut new): (Value, Value) =
+        (serde_json::from_str(&before).unwrap(), serde_json::from_str(&policy()).unwrap());
+    let added = new["repairs"].as_object_mut().unwrap().remove("mariadb").unwrap();
+    assert_eq!((&new, &added["ladder"]), (&old, &json!([{"ssh": "mariadb"}])));
+    let found = fs::metadata(site.at("policy.json")).unwrap();
+    assert_eq!((found.mode() & 0o777, found.uid(), found.gid()), (0o640, 0, NAGIOS));
+    let Said { code, out, .. } = init(both);
+    assert!(code == 0 && !out.contains("  + "), "{code} {out}");
     let Said { code, out, err } = init(&["--repair", "httpd:nginx", "--repair", "httpd:apache2"]);
     assert!(
         code == 3 && out.is_empty() && err.contains("'httpd' is named twice"),

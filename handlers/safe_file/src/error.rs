@@ -21,8 +21,8 @@ pub enum Error {
     Link { path: PathBuf, writer: Writer },
     /// A directory that another account can change.
     #[error(
-        "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); give it to root \
-         with chown, and take write permission from group and others with chmod go-w",
+        "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); use a \
+         directory that only root can change, or make this one so",
         path.display()
     )]
     Exposed { path: PathBuf, writer: Writer, owner: u32, mode: u32 },

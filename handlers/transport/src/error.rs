@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use privsep::quoted;
+
 /// The step of a conversation in which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -62,15 +64,18 @@ pub enum Error {
     BadTarget { what: &'static str, shown: String, why: &'static str },
     /// No host key of this host is recorded.
     #[error(
-        "no host key of {host} is recorded in {files}: record it at a time you trust, with \
-         `{keyscan}`, after comparing its fingerprint; nothing was run"
+        "no host key of {host} is recorded in {files}: compare and record it, as root here: \
+         `repairctl trust {}`; nothing was run",
+        quoted(.host)
     )]
-    HostKeyUnknown { host: String, files: String, keyscan: String },
+    HostKeyUnknown { host: String, files: String },
     /// The host showed another key than the recorded one: it was reinstalled, or there is an
     /// attacker in between.
     #[error(
         "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
-         whether the host was reinstalled before replacing the line; nothing was run"
+         whether the host was reinstalled, and only then, as root here: \
+         `repairctl trust {} --replace`; nothing was run",
+        quoted(.host)
     )]
     HostKeyMismatch {
         host: String,
@@ -81,8 +86,9 @@ pub enum Error {
     },
     /// The host showed a key that a `@revoked` line names, or only revoked keys are recorded.
     #[error(
-        "the host key of {host} is revoked by {place}: give the host a new key and record it; \
-         nothing was run"
+        "the host key of {host} is revoked by {place}: give the host a new key, then, as root \
+         here: `repairctl trust {}`; nothing was run",
+        quoted(.host)
     )]
     HostKeyRevoked { host: String, place: String },
     /// Only a `@cert-authority` line covers this host, and libssh2 does not know host certificates.
@@ -97,10 +103,11 @@ pub enum Error {
     KnownHosts { file: PathBuf, why: String },
     /// None of the known_hosts files exists, or none holds a single key.
     #[error(
-        "{files} {state}: record the key of {host} at a time you trust, with `{keyscan}`, after \
-         comparing the fingerprint; nothing was run"
+        "{files} {state}: compare and record the key of {host}, as root here: \
+         `repairctl trust {}`; nothing was run",
+        quoted(.host)
     )]
-    KnownHostsEmpty { host: String, files: String, state: &'static str, keyscan: String },
+    KnownHostsEmpty { host: String, files: String, state: &'static str },
     /// The two sides have no algorithm in common; most often the host has no key of the recorded
     /// type any more.
     #[error(
@@ -112,7 +119,7 @@ pub enum Error {
     #[error("private key {file} cannot be read: {why}; nothing was run")]
     KeyFileUnreadable { file: PathBuf, why: String },
     /// The private key, or its passphrase, belongs to another account or may be read by others.
-    #[error("{file} {why}: nothing was run")]
+    #[error("{file} {why}; `repairctl doctor` as root names the fix; nothing was run")]
     KeyFileOpen { file: PathBuf, why: String },
     /// The private key is not one that can be used.
     #[error("private key {file} cannot be used: {why}; nothing was run")]
@@ -248,6 +255,13 @@ mod tests {
 
     fn timeout(phase: Phase) -> Error {
         Error::Timeout { host: "web1".into(), phase, within: Duration::from_secs(5) }
+    }
+
+    #[test]
+    fn quotes_the_host_in_commands() {
+        let error = Error::HostKeyUnknown { host: "it's; id".into(), files: "f".into() };
+        let text = error.to_string();
+        assert!(text.contains(r"as root here: `repairctl trust 'it'\''s; id'`"), "{text}");
     }
 
     #[test]

@@ -93,17 +93,14 @@ fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<Str
         safe_file::open(file).map_err(|e| unreadable(io::Error::from(e).to_string()))?;
     let metadata = handle.metadata().map_err(|e| unreadable(e.to_string()))?;
     if metadata.mode() & 0o077 != 0 {
-        return Err(open(format!(
-            "may be used by others (mode {:04o}); chmod 600 it",
-            metadata.mode() & 0o7777
-        )));
+        return Err(open(format!("may be used by others (mode {:04o})", metadata.mode() & 0o7777)));
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
         // Root, who tries it by hand, must not take it away from Nagios.
-        let fix = if me == 0 { "run this as that user" } else { "chown it" };
+        let hint = if me == 0 { "; run this as that user" } else { "" };
         return Err(open(format!(
-            "belongs to user {}, not to this user ({me}) or root; {fix}",
+            "belongs to user {}, not to this user ({me}) or root{hint}",
             metadata.uid()
         )));
     }

@@ -11,15 +11,6 @@ pub(crate) fn known_hosts_files(route: &HostRoute) -> String {
     if files.is_empty() { "no known_hosts file".into() } else { files.join(", ") }
 }
 
-/// Returns the command that prints the host's keys. The address was checked, so a shell reads it as
-/// one word.
-pub(crate) fn keyscan_command(route: &HostRoute) -> String {
-    match route.port {
-        22 => format!("ssh-keyscan {}", route.address),
-        port => format!("ssh-keyscan -p {port} {}", route.address),
-    }
-}
-
 /// Returns address and port for a message.
 pub(crate) fn address_and_port(route: &HostRoute) -> String {
     if route.address.contains(':') {

@@ -78,7 +78,7 @@ fn writable(ledger: &Path) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
         None => Ok(()),
         Some(file) => Err(CollectError::Unusable(format!(
-            "{} is not for this user to write; see 'sudo repairctl doctor'",
+            "{} is not for this user to write; `repairctl doctor` as root names the fix",
             file.display()
         ))),
     }
@@ -88,8 +88,8 @@ fn no_ledger_yet(path: &Path) -> Result<LedgerSummary, CollectError> {
     match path.parent() {
         Some(directory) if directory.is_dir() => Ok(LedgerSummary::default()),
         _ => Err(CollectError::Unusable(format!(
-            "the directory of the ledger {} is not there; create it, owned by the user Nagios runs \
-             as",
+            "the directory of the ledger {} is not there; `repairctl doctor` as root names the \
+             fix",
             path.display()
         ))),
     }

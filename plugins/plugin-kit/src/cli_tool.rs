@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::guard::{Problem, catch_limit_signals, set_panic_hook};
 use crate::state::State;
-use crate::text::clean;
+use crate::text::printable;
 
 /// How a command ended, as its exit code. A [`Problem`] exits 3, as in a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,8 @@ pub fn cli_tool(
     match out.close().and(result) {
         Ok(result) => ExitCode::from(result as u8),
         Err(problem) => {
-            let _ = writeln!(io::stderr(), "{name}: {}", clean(&problem.to_string()));
+            // A `|` is perfdata to Nagios alone, and a pipe in a command that is to be pasted.
+            let _ = writeln!(io::stderr(), "{name}: {}", printable(&problem.to_string()));
             ExitCode::from(State::Unknown.code())
         }
     }

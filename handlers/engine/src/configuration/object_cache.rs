@@ -26,13 +26,21 @@ pub enum ObjectCacheError {
     #[error("no object_cache_file is set")]
     NotSet,
     /// Missing, or not readable for us.
-    #[error("{}: {why}; Nagios writes it when it starts", path.display())]
+    #[error("cannot read {}: {why}{}", path.display(), when_written(why))]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// The system's error.
         why: io::Error,
     },
+}
+
+/// When Nagios makes the file, where it is missing.
+fn when_written(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::NotFound => "; Nagios writes it when it starts",
+        _ => "",
+    }
 }
 
 impl ObjectCache {

@@ -10,8 +10,9 @@ pub mod tests;
 
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use policy::unspell;
+use policy::{spell, unspell};
 
 use crate::lines::read_line;
 
@@ -79,6 +80,24 @@ pub fn find(
         }
     })?;
     Ok(ObjectReport { program, object: found, host: its_host, share })
+}
+
+/// Returns the services of a host; `None` if the file does not show the host itself.
+///
+/// # Errors
+/// The file cannot be read, or is not a status file.
+pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFileError> {
+    let host = unspell(host);
+    let (mut is_known, mut services) = (false, Vec::new());
+    let program = read(path, |object| match object.service() {
+        _ if object.host != host => {}
+        Some(service) => services.push(spell(service)),
+        None => is_known = true,
+    })?;
+    if program.written == SystemTime::UNIX_EPOCH {
+        return Err(StatusFileError::Foreign(path.to_owned()));
+    }
+    Ok(is_known.then_some(services))
 }
 
 /// Reads the file as [`scan`] does.

@@ -7,7 +7,8 @@ use rustix::termios::tcgetwinsize;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fix::{Fix, FixContext};
+use super::advice::FixContext;
+use super::fix::Fix;
 use crate::ui::tone::Tone;
 
 /// The verdict of a check.
@@ -35,9 +36,13 @@ pub struct DoctorFinding {
     pub fix: Option<Fix>,
 }
 
+/// What errors say elsewhere.
+const SEE_DOCTOR: &str = "; `repairctl doctor` as root names the fix";
+
 /// Returns the result of a check that found everything as it should be.
 pub fn ok(check: &'static str, text: impl Into<String>) -> DoctorFinding {
-    let (check, text) = (check.into(), text.into());
+    let text: String = text.into();
+    let (check, text) = (check.into(), text.replace(SEE_DOCTOR, ""));
     DoctorFinding { check, verdict: DoctorVerdict::Ok, text, fix: None }
 }
 
@@ -62,9 +67,12 @@ pub fn ok_unless(
     if reasons.is_empty() { ok(check, text) } else { wrong(check, reasons.join("; "), fix) }
 }
 
-/// Returns the text of an error without its consequence: no repair was requested here.
+/// Returns the text of an error without its consequence, as no repair was requested here, and
+/// without its command: the fix has it, on a line that is not wrapped.
 pub fn cause(error: &transport::Error) -> String {
     let text = error.to_string();
+    let what = text.split_once("as root here: `").and_then(|(before, _)| before.rsplit_once(": "));
+    let text = what.map_or(text.as_str(), |(what, _)| what);
     text.trim_end_matches("nothing was run").trim_end_matches(['?', ':', ';', ' ']).to_owned()
 }
 

@@ -1,5 +1,6 @@
 //! `repairctl doctor`: checks everything between Nagios and the gates, as the user Nagios runs as.
 
+mod advice;
 pub mod args;
 mod finding;
 mod fix;
@@ -7,6 +8,7 @@ mod host;
 mod identity;
 mod parallel;
 mod server;
+mod sweep;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,9 +25,10 @@ use crate::context::{Context, UnusablePolicy};
 use crate::split::{CommandResult, Split};
 use crate::ui::json;
 use crate::ui::tone::Tone;
+use advice::FixContext;
 use args::DoctorArgs;
 use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
-use fix::{FixContext, ServerFix};
+use fix::{ServerFix, SiteFile};
 use host::Target;
 
 /// Findings of this server (`None`), then of each host.
@@ -71,6 +74,10 @@ impl Split for DoctorArgs {
         if let (Ok(config), Some(objects)) = (&config, known) {
             findings.extend(unknown_hosts(self, config, objects));
         }
+        if targets.is_empty() && config.is_ok() {
+            let text = "none: neither Nagios' objects nor the policy name one to be repaired";
+            findings.push(wrong("hosts", text, ServerFix::OptIn));
+        }
         let mut checks = vec![(None, findings)];
         parallel::examine(&targets, self.jobs.into(), |target, findings| {
             checks.push((Some(target.route.host.clone()), findings))
@@ -78,10 +85,14 @@ impl Split for DoctorArgs {
         Ok(checks)
     }
 
-    fn show(&self, checks: Checks, context: &Context, out: &mut Out) -> CommandResult {
+    fn show(&self, mut checks: Checks, context: &Context, out: &mut Out) -> CommandResult {
         let account = account::trusted(self.nagios_user.as_deref(), context.nagios_cfg.as_deref())?;
+        if let Some((None, findings)) = checks.first_mut() {
+            findings.extend(server::policy_of_root(context));
+            findings.extend(context.config().ok().and_then(sweep::check));
+        }
         let config = context.config().ok();
-        let context = FixContext { account: &account, policy: &context.policy, config };
+        let context = FixContext { account: &account, site: context, config };
         let wrong = count(&checks, DoctorVerdict::Wrong);
         let counts = (wrong, count(&checks, DoctorVerdict::Note));
         match self.json {
@@ -98,13 +109,18 @@ fn policy(config: &Result<&Config, UnusablePolicy>, context: &Context) -> Doctor
         Err(why) => why,
         Ok(config) => {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
+            if names.is_empty() {
+                let text = format!("{path} has no repair, so nothing is repaired");
+                return wrong("policy", text, ServerFix::AddFirstRepair);
+            }
             return ok("policy", format!("{path}: {}", names.join(", ")));
         }
     };
     let fix = match (context.policy.try_exists(), why) {
         (Ok(false), _) => ServerFix::Init,
-        (Err(_), _) => ServerFix::OpenPolicyDirectory,
-        (Ok(true), UnusablePolicy::Forbidden(_)) => ServerFix::GivePolicyToGroup,
+        (Err(_), _) => ServerFix::EnterDirectories(SiteFile::Policy),
+        (Ok(true), UnusablePolicy::Forbidden(_)) => ServerFix::OwnPolicy,
+        (Ok(true), UnusablePolicy::Bad(why)) if why.is_about_its_owner() => ServerFix::OwnPolicy,
         (Ok(true), UnusablePolicy::Bad(_)) => ServerFix::CorrectPolicy,
     };
     wrong("policy", why.to_string(), fix)
@@ -119,11 +135,9 @@ fn nagios_config(
         let text = "not found where distributions put it";
         return vec![note("nagios.cfg", text, ServerFix::NameNagiosCfg)];
     };
-    let mut findings = vec![server::settings(main, config)];
+    let mut findings = server::settings(main, config);
     match (objects, config) {
-        (Some(Err(why)), _) => {
-            findings.push(note("opted in", why.to_string(), ServerFix::StartNagios))
-        }
+        (Some(Err(why)), _) => findings.push(server::unknown_objects(why)),
         (Some(Ok(objects)), Some(config)) => findings.push(server::opted(objects, config)),
         _ => {}
     }
@@ -186,6 +200,11 @@ fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     Target { route, needs: needs.into_iter().collect(), any: !named }
 }
 
+/// Whether this finding says that no object opted in, as far as is known.
+fn is_unused(finding: &DoctorFinding) -> bool {
+    finding.check == server::OPTED_IN && finding.verdict != DoctorVerdict::Ok
+}
+
 fn count(checks: &Checks, verdict: DoctorVerdict) -> usize {
     let all = checks.iter().flat_map(|(_, findings)| findings);
     all.filter(|finding| finding.verdict == verdict).count()
@@ -211,7 +230,12 @@ fn print(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>, out:
     let all = format!("{checked} checks, {hosts} {}", if hosts == 1 { "host" } else { "hosts" });
     let (text, tone) = match counts {
         (0, 0) => (format!("{all}: all is well"), Tone::Good),
-        (0, notes) => (format!("{all}: repairs work; {notes} worth a look"), Tone::Uneasy),
+        (0, notes) => {
+            // Gates that answer repair nothing before Nagios calls for it.
+            let unused = checks.iter().flat_map(|(_, findings)| findings).any(is_unused);
+            let works = if unused { "nothing asks for a repair yet" } else { "repairs work" };
+            (format!("{all}: {works}; {notes} worth a look"), Tone::Uneasy)
+        }
         (wrong, _) => (format!("{all}: {wrong} wrong"), Tone::Bad),
     };
     out.line(tone.paint(&text, out));

@@ -1,24 +1,38 @@
 //! Checks this server: everything that a repair needs before the gate of a host.
 
 use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use engine::command_file;
-use engine::configuration::{MainFile, ObjectCache};
+use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
+use engine::status_file::StatusFileError;
 use engine::status_snapshot::StatusSnapshot;
 use handle_repair::handler;
 use handle_repair::worker::verify;
 use plugin_kit::program_places;
-use policy_file::{Config, HostRoute};
+use policy_file::{BadPolicy, Config, HostRoute};
 use rustix::fs::{Access, access};
 use transport::{Error, probe};
 
+use crate::context::{Context, UnusablePolicy};
+
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
-use super::fix::ServerFix;
+use super::fix::{ServerFix, SiteFile};
 
 /// Nagios writes its status every few seconds; older than this, it does not run.
 const STATUS_AGE: Duration = Duration::from_secs(300);
+
+/// Reports a policy that Nagios' user may use and this one, root, may not.
+pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
+    match context.config() {
+        Err(UnusablePolicy::Bad(why @ BadPolicy::WritableByGroup(_))) => {
+            Some(wrong("policy", why.to_string(), ServerFix::OwnPolicy))
+        }
+        _ => None,
+    }
+}
 
 /// Checks the programs that verify, the local rungs and the worker.
 pub fn programs(config: &Config) -> Vec<DoctorFinding> {
@@ -83,12 +97,16 @@ pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<DoctorFindin
 }
 
 fn key_fix(why: &Error, route: &HostRoute) -> ServerFix {
-    match why {
-        Error::KeyFileUnreadable { .. } if !route.key.exists() => ServerFix::MakeKey,
-        Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. } => {
-            ServerFix::OwnKey { host: route.host.clone() }
+    let host = || route.host.clone();
+    match (why, route.key.try_exists()) {
+        (Error::KeyFileUnreadable { .. }, Err(_)) => {
+            ServerFix::EnterDirectories(SiteFile::Key(host()))
         }
-        Error::Passphrase { .. } => ServerFix::PassphraseFile,
+        (Error::KeyFileUnreadable { .. }, Ok(false)) => ServerFix::MakeKey { host: host() },
+        (Error::KeyFileUnreadable { .. } | Error::KeyFileOpen { .. }, _) => {
+            ServerFix::OwnKey { host: host() }
+        }
+        (Error::Passphrase { .. }, _) => ServerFix::PassphraseFile,
         _ => ServerFix::NamePrivateKey,
     }
 }
@@ -99,7 +117,11 @@ pub fn ledger(config: &Config) -> DoctorFinding {
     let directory = path.parent().unwrap_or(Path::new("/"));
     if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let text = format!("{} is not there, or not this user's to write", directory.display());
-        return wrong("ledger", text, ServerFix::MakeLedgerDirectory);
+        let fix = match directory.try_exists() {
+            Err(_) => ServerFix::EnterDirectories(SiteFile::Ledger),
+            Ok(_) => ServerFix::MakeLedgerDirectory,
+        };
+        return wrong("ledger", text, fix);
     }
     // Left by root before the directory was given to this user, it keeps that user out.
     if let Some(file) = ledger::unwritable(path) {
@@ -116,9 +138,11 @@ pub fn ledger(config: &Config) -> DoctorFinding {
 }
 
 fn ledger_fix(why: &ledger::Error) -> ServerFix {
-    use ledger::Error::{Exposed, Owner, Writable};
+    use ledger::Error::{Exposed, Older, Owner, Writable};
     match why {
         Exposed(_) | Writable(_) | Owner { .. } => ServerFix::CloseLedger,
+        Older { .. } => ServerFix::MigrateLedger,
+        why if why.is_damage() => ServerFix::SetLedgerAside,
         _ => ServerFix::CorrectLedger,
     }
 }
@@ -143,37 +167,65 @@ pub fn files_of_nagios(config: &Config) -> Vec<DoctorFinding> {
 }
 
 fn pipe_fix(file: &Path) -> ServerFix {
-    match access(file, Access::WRITE_OK) {
-        _ if !file.exists() => ServerFix::MakeCommandFile,
-        Err(_) => ServerFix::OpenCommandFile,
-        Ok(()) => ServerFix::ReadCommandFile,
+    match file.try_exists() {
+        Err(_) => ServerFix::EnterDirectories(SiteFile::CommandFile),
+        Ok(true) if access(file, Access::WRITE_OK).is_err() => {
+            ServerFix::ReadNagiosFile(SiteFile::CommandFile)
+        }
+        // Nagios makes the pipe when it starts, and reads it while it runs.
+        Ok(_) => ServerFix::StartNagios,
     }
 }
 
+/// Checks that Nagios writes its status where the policy says.
 fn status(file: &Path) -> DoctorFinding {
     match StatusSnapshot::read(file).map(|snapshot| snapshot.program.age(SystemTime::now())) {
         Err(why) => {
             let text = format!("{why}; nothing is repaired without it");
-            wrong("status file", text, ServerFix::StatusFile)
+            wrong("status file", text, status_fix(&why))
         }
         Ok(age) if age > STATUS_AGE => {
             let text = format!("{} was written {} min ago", file.display(), age.as_secs() / 60);
-            wrong("status file", text, ServerFix::StatusFile)
+            wrong("status file", text, ServerFix::StartNagios)
         }
         Ok(_) => ok("status file", file.display().to_string()),
     }
 }
 
+fn status_fix(why: &StatusFileError) -> ServerFix {
+    match why {
+        StatusFileError::Unreadable { path, why } => {
+            unreadable(path, why, SiteFile::StatusFile, ServerFix::NameStatusFile)
+        }
+        _ => ServerFix::NameStatusFile,
+    }
+}
+
+/// Returns the fix for a file that Nagios writes and that could not be read.
+fn unreadable(path: &Path, why: &io::Error, file: SiteFile, otherwise: ServerFix) -> ServerFix {
+    match why.kind() {
+        ErrorKind::NotFound => ServerFix::StartNagios,
+        ErrorKind::PermissionDenied if path.try_exists().is_err() => {
+            ServerFix::EnterDirectories(file)
+        }
+        ErrorKind::PermissionDenied => ServerFix::ReadNagiosFile(file),
+        _ => otherwise,
+    }
+}
+
 /// Checks the settings of nagios.cfg without which Nagios never calls, or hears of no repair.
-pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
-    let mut wrong = Vec::new();
+pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> {
+    let mut findings = Vec::new();
+    let mut add = |text: &str, fix| findings.push(wrong("nagios.cfg", text, fix));
     let is = |name: &str, value: &str| main.text(name) == Some(value);
     if is("enable_event_handlers", "0") {
-        wrong.push("enable_event_handlers=0: no repair is ever called for".to_owned());
+        let text = "enable_event_handlers=0: no repair is ever called for";
+        add(text, ServerFix::EnableEventHandlers);
     }
     if let Some(config) = config {
         if config.command_file.is_some() && is("check_external_commands", "0") {
-            wrong.push("check_external_commands=0: Nagios does not hear of repairs".to_owned());
+            let text = "check_external_commands=0: Nagios does not hear of repairs";
+            add(text, ServerFix::EnableExternalCommands);
         }
         for (name, ours) in
             [("command_file", &config.command_file), ("status_file", &config.status_file)]
@@ -181,7 +233,8 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
             if let (Some(theirs), Some(ours)) = (main.text(name), ours)
                 && Path::new(theirs) != ours
             {
-                wrong.push(format!("{name} is {theirs}, but {} in the policy", ours.display()));
+                let text = format!("{name} is {theirs}, but {} in the policy", ours.display());
+                add(&text, ServerFix::MatchNagiosCfg);
             }
         }
     }
@@ -189,12 +242,29 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> DoctorFinding {
     if timeout.is_some_and(|seconds: u32| seconds < 5) {
         let text = "event_handler_timeout is below 5 s: on a busy server the handler may be \
                     killed before it has begun";
-        wrong.push(text.to_owned());
+        add(text, ServerFix::RaiseHandlerTimeout);
     }
-    let path = main.path().display();
-    let ok = format!("{path}: event handlers are on (repairctl lint reads the objects)");
-    ok_unless("nagios.cfg", ok, wrong, ServerFix::ChangeNagiosCfg)
+    if findings.is_empty() {
+        let path = main.path().display();
+        let text = format!("{path}: event handlers are on (repairctl lint reads the objects)");
+        findings.push(ok("nagios.cfg", text));
+    }
+    findings
 }
+
+/// Reports objects that cannot be read: who opted in is then not known.
+pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
+    let fix = match why {
+        ObjectCacheError::Unreadable { path, why } => {
+            unreadable(path, why, SiteFile::ObjectCache, ServerFix::NameObjectCache)
+        }
+        ObjectCacheError::NotSet => ServerFix::NameObjectCache,
+    };
+    note("objects", why.to_string(), fix)
+}
+
+/// The check of who opted in.
+pub const OPTED_IN: &str = "opted in";
 
 /// Checks that some object opted in, with repairs that the policy has.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
@@ -206,9 +276,9 @@ pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
         .map(|(host, name)| format!("{host}: _REPAIR {name}"))
         .collect();
     if all.is_empty() {
-        return note("opted in", "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
+        return note(OPTED_IN, "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
     }
     let ok =
         format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
-    ok_unless("opted in", ok, unknown, ServerFix::AddRepair)
+    ok_unless(OPTED_IN, ok, unknown, ServerFix::AddRepair)
 }

@@ -65,8 +65,9 @@ impl Split for ExplainArgs {
         let config = context.config()?;
         let service = self.service.as_deref();
         let read = |file| status_file::find(file, &self.host, service);
-        let report = config.status_file.as_deref().map(read).transpose()?;
-        let observed = ObservedObject { args: self, policy: &context.policy, report };
+        let status_file = config.status_file.as_deref();
+        let report = status_file.map(read).transpose()?;
+        let observed = ObservedObject { args: self, policy: &context.policy, status_file, report };
         let mut ledger = context.ledger(config)?;
         let mut predict = |call: &Invocation, is_real: bool| -> Result<Prediction, Problem> {
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);

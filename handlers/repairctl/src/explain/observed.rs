@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
-use engine::status_file::{ObjectReport, ObjectStatus};
+use engine::status_file::{self, ObjectReport, ObjectStatus};
 use handle_repair::cli::{self, Invocation, with_name, with_value};
 use plugin_kit::Problem;
 use policy::{ObjectState, Rounded, StateType};
@@ -18,6 +18,8 @@ pub struct ObservedObject<'a> {
     pub args: &'a ExplainArgs,
     /// The policy's file.
     pub policy: &'a Path,
+    /// Nagios' status file, if the policy names one.
+    pub status_file: Option<&'a Path>,
     /// What the status file says; `None` if the policy names none.
     pub report: Option<ObjectReport>,
 }
@@ -81,8 +83,11 @@ impl ObservedObject<'_> {
 
     fn unknown(&self) -> String {
         let object = Object { host: &self.args.host, service: self.args.service.as_deref() };
-        let known = match self.report {
-            Some(_) => format!("Nagios' status file does not show {object}: is the name right?"),
+        let known = match self.status_file {
+            Some(file) => {
+                let services = status_file::services(file, &self.args.host).unwrap_or_default();
+                format!("{}. Is the name right?", object.is_unknown(services.as_deref()))
+            }
             None => "how it is now is not known: the policy has no \"status_file\"".to_owned(),
         };
         format!("{known} Else say what to suppose: --state CRITICAL --repair NAME")

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::object::Object;
 use crate::split::{CommandResult, Split};
 use crate::ui::json;
-use crate::ui::table::{Cell, Table};
+use crate::ui::table::{Cell, Table, state_empty};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 use args::{HistoryArgs, OutcomeArg};
@@ -83,10 +83,16 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
     Ok(Filter { which, since, until, state: args.outcome.map(OutcomeArg::state), limit })
 }
 
+const NO_REPAIR: &str = "No repair of that kind is on record.";
+const NO_REFUSAL: &str = "No refusal of that kind is on record; they are kept for 90 days.";
+
 fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
     if args.json {
         let list: Vec<Value> = records.iter().map(repair_json).collect();
         json::print(json!({ "repairs": list }), out);
+        if records.is_empty() {
+            state_empty(NO_REPAIR, false, out);
+        }
         return;
     }
     let mut table =
@@ -103,11 +109,7 @@ fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount]
             Cell::toned(&record.job, Tone::Faint),
         ]);
     }
-    if out.is_terminal() && table.is_empty() {
-        out.line("No repair of that kind is on record.");
-    } else {
-        table.write(out);
-    }
+    table.write_or(NO_REPAIR, out);
     if out.is_terminal() {
         footer(args, records.len(), refused, out);
     }
@@ -128,6 +130,9 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
         let list: Vec<Value> = refusals.iter().map(refusal_json).collect();
         let counts: Vec<Value> = counts.iter().map(count_json).collect();
         json::print(json!({ "refusals": list, "counts": counts }), out);
+        if refusals.is_empty() {
+            state_empty(NO_REFUSAL, false, out);
+        }
         return;
     }
     let mut table = Table::new(["WHEN", "OBJECT", "EVENT", "REASON", "WHY"]);
@@ -141,13 +146,10 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
             refusal.text.as_str().into(),
         ]);
     }
-    table.write(out);
-    if out.is_terminal() {
+    table.write_or(NO_REFUSAL, out);
+    if out.is_terminal() && !counts.is_empty() {
         let total: u32 = counts.iter().map(|count| count.count).sum();
-        out.line(match counts.is_empty() {
-            true => "No refusal of that kind is on record; they are kept for 90 days.".to_owned(),
-            false => format!("{total} in all: {}.", reasons(counts)),
-        });
+        out.line(format!("{total} in all: {}.", reasons(counts)));
     }
 }
 

@@ -8,16 +8,18 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Needs root here, for it gives files to Nagios' user. What is there already is
-kept as it is, so it can be run again.
+kept as it is, so it can be run again. A repair that policy.json lacks is added
+to it, once you have seen the difference and said yes.
 
 With --target the host is set up as well: everything that will be done there is
-shown first, and you are asked. Your own login and keys are used for that (those
-of the user who called sudo), never the repair key.
+shown first, and you are asked. It logs in as you would (as the user who called
+sudo) by `ssh HOST`, with your own ssh_config, keys and known_hosts, never with
+the repair key. A repair that repairs.json there lacks is added to it.
 
 Examples:
   sudo repairctl init --repair httpd
   sudo repairctl init --repair httpd:apache2 --repair mariadb
-  sudo repairctl init --repair httpd:apache2 --target web1 --sudo-user admin")]
+  sudo repairctl init --repair httpd:apache2 --target web1")]
 pub struct InitArgs {
     /// A repair for the first policy, and the systemd unit that it restarts
     /// [default: httpd]
@@ -26,14 +28,15 @@ pub struct InitArgs {
     /// Set this host up as well, over ssh, after showing what will be done
     #[arg(long, value_name = "HOST")]
     pub target: Option<String>,
-    /// Log in there as this user, who may use sudo without a password, or root
+    /// Log in there as this user, who is root or may use sudo without a password
+    /// [default: as your ssh_config says]
     #[arg(long, value_name = "USER", requires = "target")]
     pub sudo_user: Option<String>,
-    /// Where the host is [default: as in the policy, or its name]
+    /// Log in to this address, or name of your ssh_config [default: HOST]
     #[arg(long, value_name = "ADDRESS", requires = "target")]
     pub address: Option<String>,
-    /// Do not ask before the host is set up
-    #[arg(long, requires = "target")]
+    /// Do not ask before the policy or the host is changed
+    #[arg(long)]
     pub yes: bool,
     /// Where the ledger is kept
     #[arg(long, value_name = "DIR", default_value = "/var/lib/nagios-selfheal/ledger")]

@@ -1,22 +1,23 @@
-//! Sets the host up over the admin's own ssh: shows the whole script, asks, then runs it. Nagios
-//! never does this.
+//! Sets the host up over the admin's own ssh: looks what is there, shows the whole script, asks,
+//! then runs it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
 
-use plugin_kit::{Out, Problem, ToolResult, clean};
-use privsep::Account;
+use plugin_kit::{Out, ToolResult, clean};
+use privsep::quoted;
 
 use super::args::InitArgs;
 use super::error::InitError;
-use super::script::{self, GateSource};
+use super::login::{Login, LoginFailure};
+use super::merge::{MergedFile, merge};
+use super::recipe::{self, Recipe};
+use super::script::{self, GateSource, RepairsFile};
+use super::server::difference;
 use crate::context::Context;
-use crate::gate_setup::{self, GATE};
+use crate::gate_setup::{self, GATE, REPAIRS};
+use crate::paste::Paste;
 use crate::split::CommandResult;
-use crate::sudo;
 use crate::trust;
 use crate::ui::question;
 
@@ -25,45 +26,153 @@ pub fn set_up(
     args: &InitArgs,
     host: &str,
     context: &Context,
-    repairs: &str,
+    recipes: &[Recipe],
     out: &mut Out,
 ) -> CommandResult {
-    let config = context.config()?;
-    let route = config.routes.route(host, args.address.as_deref());
-    let user = args.sudo_user.as_deref().unwrap_or("root");
-    let argv = ssh_command(&route, user)?;
-    let line = gate_setup::public_half(&route.key)
-        .map(|_| gate_setup::key_line(&route.key))
-        .ok_or_else(|| InitError::NoPublicKey(route.key.clone()))?;
-    let (program, host) = (read_gate()?, clean(host));
-    out.line(format!("\nOn {host} as root, by `{}`:\n", argv.join(" ")));
-    out.line(script::text(&GateSource::Elided(&program), &line, repairs));
-    if !args.yes && !confirmed(&host, out)? {
+    let login = Login::new(args.address.as_deref().unwrap_or(host), args.sudo_user.as_deref())?;
+    let key = context.config()?.routes.route(host, None).key;
+    let line = gate_setup::public_half(&key)
+        .map(|_| gate_setup::key_line(&key))
+        .ok_or_else(|| InitError::NoPublicKey(key.clone()))?;
+    let (program, shown) = (read_gate()?, clean(host));
+    out.line(format!("\nLooking at {shown}, by `{login}`"));
+    out.flush();
+    let there = match look(&login)? {
+        Ok(there) => there,
+        Err(why) => return Ok(explain(why, args, host, &login, context, out)),
+    };
+    let repairs = repairs_file(host, there, args, recipes)?;
+    let text = |gate| script::text(&gate, &line, &repairs);
+    out.line(format!("On {shown} as root:\n"));
+    out.line(text(GateSource::Elided(&program)));
+    if let RepairsFile::Merged { added, .. } = &repairs {
+        out.line(format!("This adds to {REPAIRS} there:\n{}\n", difference(added)));
+    }
+    let instead = "with --yes it is done without asking; nothing was done there";
+    if !args.yes && !question::agrees(&format!("Do this on {shown}?"), instead, out)? {
         out.line("Nothing was done there.");
         return Ok(ToolResult::Failed);
     }
     out.flush();
-    let script = script::text(&GateSource::Inside(&program), &line, repairs);
-    let (done, fingerprint) = run(&argv, &script, out)?;
-    if !done {
-        out.line(format!(
-            "It did not go through on {host}; what is above says why. It can be run again.\n\
-             '{user}' there needs sudo without a password for this (sudo -n sh), or take \
-             --sudo-user root, or paste it there."
-        ));
-        return Ok(ToolResult::Failed);
+    let mut fingerprint = None;
+    let done = login.run(&text(GateSource::Inside(&program)), |line| {
+        out.line(clean(line));
+        out.flush();
+        fingerprint = fingerprint_in(line).or(fingerprint.take());
+    })?;
+    if let Err(why) = done {
+        return Ok(explain(why, args, host, &login, context, out));
     }
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
+    let trust = context.repairctl_with_nagios(&format!("trust {}{how}", quoted(host)));
     out.line(format!(
-        "\n{host} is set up. Its key, as your own ssh has just seen it: repairctl trust {host}{how}"
+        "\n{shown} is set up. To record its key, as your own ssh has just seen it, {}",
+        Paste::here(trust)
     ));
     Ok(ToolResult::Fine)
 }
 
-fn confirmed(host: &str, out: &mut Out) -> Result<bool, Problem> {
-    let instead = "with --yes it is done without asking; nothing was done there";
-    let answer = question::ask(&format!("Do this on {host}? (yes/no)"), instead, out)?;
-    Ok(answer.eq_ignore_ascii_case("yes"))
+/// The line that the first look prints before the file: a login shell may print things of its own.
+const MARK: &str = "nagios-selfheal: repairs.json";
+
+/// The host's repairs.json.
+#[derive(Default)]
+struct HostRepairs {
+    /// What cksum(1) prints of it: whether it is still the same is found out by that.
+    sum: String,
+    /// Empty if there is no such file.
+    text: String,
+}
+
+/// Reads the host's repairs.json.
+fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
+    let script =
+        format!("echo '{MARK}'\nif [ -e {REPAIRS} ]; then cksum < {REPAIRS}; cat {REPAIRS}; fi\n");
+    let (mut is_marked, mut there) = (false, HostRepairs::default());
+    let done = login.run(&script, |line| {
+        if !is_marked {
+            is_marked = line == MARK;
+        } else if there.sum.is_empty() {
+            // It becomes part of the script.
+            there.sum = line.chars().filter(|c| c.is_ascii_digit() || *c == ' ').collect();
+        } else if there.text.len() < LARGEST {
+            there.text.extend([line, "\n"]);
+        }
+    })?;
+    Ok(done.map(|()| there))
+}
+
+/// The most of the host's repairs.json that is read, in bytes.
+const LARGEST: usize = 1 << 20;
+/// The package's file, which names nothing.
+const PACKAGED: &str = include_str!("../../../../packaging/gate/repairs.json");
+
+/// Returns what the host's repairs.json becomes.
+fn repairs_file(
+    host: &str,
+    HostRepairs { sum, text }: HostRepairs,
+    args: &InitArgs,
+    recipes: &[Recipe],
+) -> Result<RepairsFile, InitError> {
+    if text.trim().is_empty() || text.trim() == PACKAGED.trim() {
+        return Ok(RepairsFile::New(recipe::repairs_json(recipes)));
+    }
+    // Without --repair, what is there stays as it is.
+    if args.repairs.is_empty() {
+        return Ok(RepairsFile::Kept);
+    }
+    match merge(&text, &recipe::for_gate(recipes)) {
+        Ok(None) => Ok(RepairsFile::Kept),
+        Ok(Some(MergedFile { text, added })) => Ok(RepairsFile::Merged { sum, text, added }),
+        Err(why) => Err(InitError::Merge { place: format!("{REPAIRS} on {}", clean(host)), why }),
+    }
+}
+
+/// Prints the next step after a failure.
+fn explain(
+    why: LoginFailure,
+    args: &InitArgs,
+    host: &str,
+    login: &Login,
+    context: &Context,
+    out: &mut Out,
+) -> ToolResult {
+    let (shown, by_hand) = (clean(host), Paste::as_yourself(login.by_hand()));
+    let repairs: String =
+        args.repairs.iter().map(|repair| format!(" --repair {}", quoted(repair))).collect();
+    let init = |options: &str| context.repairctl_with_nagios(&format!("init{repairs}{options}"));
+    let user = args.sudo_user.as_deref().unwrap_or("your account there");
+    out.line(match why {
+        LoginFailure::Name => format!(
+            "ssh knows no address of {shown}: add it to your ssh_config, or give the name that \
+             you type after ssh with --address NAME"
+        ),
+        LoginFailure::HostKey => format!(
+            "your own known_hosts has no key of {shown}, or another one: compare it once, {by_hand}"
+        ),
+        LoginFailure::Connection => {
+            format!("no connection to {shown}: find out why, {by_hand}")
+        }
+        LoginFailure::Denied => format!(
+            "{shown} did not let you in: see whether it does, {by_hand}\n\
+             If your key is in an ssh-agent, which sudo hides, {}",
+            Paste::as_yourself(format!(
+                "sudo --preserve-env=SSH_AUTH_SOCK {}",
+                init(&format!(" --target {}", quoted(host)))
+            ))
+        ),
+        LoginFailure::Sudo => format!(
+            "'{user}' may not use sudo without a password on {shown}. Allow that for the time \
+             being, or log in as root with --sudo-user root, or paste there what this prints, {}",
+            Paste::here(init(""))
+        ),
+        LoginFailure::Script => {
+            format!(
+                "It did not go through on {shown}; what is above says why. It can be run again."
+            )
+        }
+    });
+    ToolResult::Failed
 }
 
 /// Finds the gate of this version on this server.
@@ -81,66 +190,6 @@ pub fn find_gate() -> Option<PathBuf> {
 fn read_gate() -> Result<Vec<u8>, InitError> {
     let path = find_gate().ok_or(InitError::NoGate)?;
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
-}
-
-/// Returns the command that runs a shell as root there, with the admin's own ssh configuration and
-/// keys; it may ask for a password.
-fn ssh_command(route: &policy_file::HostRoute, user: &str) -> Result<Vec<String>, InitError> {
-    let plain = |text: &str, more: &[char]| {
-        let fine = |c: char| {
-            c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || more.contains(&c)
-        };
-        !text.is_empty() && !text.starts_with('-') && text.chars().all(fine)
-    };
-    if !plain(user, &['@']) || !plain(&route.address, &[':', '%']) {
-        return Err(InitError::BadLogin { user: user.into(), address: route.address.clone() });
-    }
-    let port = route.port.to_string();
-    let args =
-        ["/usr/bin/ssh", "-o", "ConnectTimeout=20", "-p", &port, "-l", user, "--", &route.address];
-    let shell: &[&str] = if user == "root" { &["sh"] } else { &["sudo", "-n", "sh"] };
-    Ok(args.iter().chain(shell).map(|word| (*word).to_owned()).collect())
-}
-
-/// Returns the command, run as the caller of sudo(8): root does not have their keys.
-fn as_sudo_caller(argv: &[String]) -> Command {
-    let mut words = argv.iter();
-    let Some((uid, gid)) = sudo::caller() else {
-        let mut command = Command::new(words.next().map_or("", String::as_str));
-        command.args(words);
-        return command;
-    };
-    let mut command = Command::new("/usr/bin/setpriv");
-    command.args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--init-groups", "--"]);
-    command.args(words);
-    if let Ok(Some(account)) = Account::of_uid(uid) {
-        command.env("HOME", account.home);
-    }
-    command
-}
-
-/// Runs the script there. Returns whether it succeeded, and the fingerprint of the host's key that
-/// it printed.
-fn run(argv: &[String], script: &str, out: &mut Out) -> Result<(bool, Option<String>), InitError> {
-    let mut child = as_sudo_caller(argv)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(InitError::Ssh)?;
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let mut fingerprint = None;
-    thread::scope(|scope| {
-        // A host that ends early leaves the rest unread; the exit code shows it.
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
-        let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
-        for line in lines.map_while(Result::ok) {
-            out.line(clean(&line));
-            out.flush();
-            fingerprint = fingerprint_in(&line).or(fingerprint.take());
-        }
-    });
-    let done = child.wait().map_err(InitError::Ssh)?.success();
-    Ok((done, fingerprint))
 }
 
 /// Finds the fingerprint in a line of the host, which becomes part of a command to type here.

@@ -27,28 +27,21 @@ if [ -d /run/systemd/system ] && [ ! -e /usr/lib/systemd/logind.conf.d/repair-ga
 fi
 
 # THE_GATE
-# What may be run here, and it is all that can be. The package's file names nothing and makes route.
-if [ -e /etc/nagios-selfheal/repairs.json ] && ! grep -qxF '{"repairs": {}}' /etc/nagios-selfheal/repairs.json; then
-    say "/etc/nagios-selfheal/repairs.json was there already"
-else
-cat > /etc/nagios-selfheal/repairs.json <<'END_OF_REPAIRS'
+# What may be run here, and it is all that can be.
 # THE_REPAIRS
-END_OF_REPAIRS
-fi
-/usr/libexec/nagios-selfheal/repair_gate check
 
-# Exactly those commands, for exactly that account.
-file=/etc/sudoers.d/nagios-selfheal
-if [ -e $file ] && ! grep -q '^# Made by `repair_gate sudoers`' $file; then
-    echo "$file was written by somebody: move it to another name" >&2; exit 1
+# Exactly those commands, for exactly that account. Run this again after every change of repairs.json.
+helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
+if [ ! -e $helper ]; then
+cat > $helper.new <<'END_OF_HELPER'
+# THE_HELPER
+END_OF_HELPER
+chmod 755 $helper.new
+mv $helper.new $helper
+say "$helper"
 fi
-new=/etc/sudoers.d/.nagios-selfheal.new
-/usr/libexec/nagios-selfheal/repair_gate sudoers > $new
-chmod 440 $new
-visudo -cqf $new
-mv $new $file
-visudo -cq
-say "$file"
+$helper
+checked=$(visudo -c 2>&1) || { echo "$checked" >&2; exit 1; }
 
 # The Nagios server's key, which opens nothing but the gate.
 home=$(getent passwd repair | cut -d: -f6)
@@ -69,4 +62,7 @@ keys=$home/.ssh/authorized_keys
 if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home/.ssh" /etc/nagios-selfheal /usr/libexec/nagios-selfheal || :; fi
 say "$keys"
 say "done; the key of this host is"
-ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+for type in ed25519 ecdsa rsa; do
+    key=/etc/ssh/ssh_host_${type}_key.pub
+    if [ -e $key ]; then ssh-keygen -lf $key; break; fi
+done

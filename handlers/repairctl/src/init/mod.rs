@@ -3,6 +3,8 @@
 pub mod args;
 mod error;
 mod host;
+mod login;
+mod merge;
 mod recipe;
 mod script;
 mod server;
@@ -12,14 +14,16 @@ use std::path::Path;
 use engine::account;
 use engine::configuration::{self, MainFile};
 use plugin_kit::{Out, Problem, ToolResult};
-use privsep::Account;
+use privsep::{Account, quoted};
 
-use crate::context::Context;
+use crate::context::{Context, DEFAULT_POLICY};
 use crate::gate_setup;
+use crate::paste::{self, Paste};
 use crate::split::{CommandResult, Split};
 use args::InitArgs;
 use error::InitError;
 use recipe::Recipe;
+use script::{GateSource, RepairsFile};
 use server::{NagiosSettings, ServerSetup};
 
 impl Split for InitArgs {
@@ -57,17 +61,20 @@ impl Split for InitArgs {
         let account = &account_of_nagios(self, &nagios, context, out)?;
         let (policy, ledger_directory, nagios) = (&context.policy, &self.dir, &nagios);
         ServerSetup { policy, ledger_directory, account, nagios }.set_up(&recipes, out)?;
-        note_missing_repairs(context, &recipes, out);
-        let repairs = recipe::repairs_json(&recipes);
+        if !self.repairs.is_empty()
+            && !server::add_repairs(&context.policy, &recipes, self.yes, out)?
+        {
+            return Ok(ToolResult::Failed);
+        }
         let found = match &self.target {
-            Some(host) => host::set_up(self, host, context, &repairs, out)?,
+            Some(host) => host::set_up(self, host, context, &recipes, out)?,
             None => {
-                print_script(context, &repairs, out);
+                print_script(context, recipe::repairs_json(&recipes), out);
                 ToolResult::Fine
             }
         };
         if found == ToolResult::Fine {
-            print_next_steps(self, &recipes, context.nagios_cfg.as_deref(), account, out);
+            print_next_steps(self, &recipes, context, account, out);
         }
         Ok(found)
     }
@@ -96,20 +103,7 @@ fn account_of_nagios(
     Ok(account)
 }
 
-/// Prints the repairs of the host that a policy which was kept does not have.
-fn note_missing_repairs(context: &Context, recipes: &[Recipe], out: &mut Out) {
-    let Ok(config) = context.config() else { return };
-    let is_missing = |recipe: &&Recipe| !config.policy.repairs.contains_key(&recipe.name);
-    for recipe in recipes.iter().filter(is_missing) {
-        let (policy, name) = (context.policy.display(), &recipe.name);
-        let rules = recipe.for_policy();
-        out.line(format!(
-            "note  {policy} has no repair '{name}': add \"{name}\": {rules} to its repairs"
-        ));
-    }
-}
-
-fn print_script(context: &Context, repairs: &str, out: &mut Out) {
+fn print_script(context: &Context, repairs: String, out: &mut Out) {
     let key = context
         .config()
         .map(|config| config.routes.route("", None).key)
@@ -124,7 +118,7 @@ fn print_script(context: &Context, repairs: &str, out: &mut Out) {
     ));
     // In a subshell, so that an error does not end the shell it is pasted into.
     let key_line = gate_setup::key_line(&key);
-    let script = script::text(&script::GateSource::Copied, &key_line, repairs);
+    let script = script::text(&GateSource::Copied, &key_line, &RepairsFile::New(repairs));
     out.line(format!("(\n{script})"));
 }
 
@@ -136,14 +130,14 @@ const PACKAGED_OBJECTS: [&str; 2] =
 fn print_next_steps(
     args: &InitArgs,
     recipes: &[Recipe],
-    nagios_cfg: Option<&Path>,
+    context: &Context,
     account: &Account,
     out: &mut Out,
 ) {
-    let host = args.target.as_deref().map_or("HOST".to_owned(), plugin_kit::clean);
+    let host = args.target.as_deref().map_or("HOST".to_owned(), quoted);
     let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
     let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
-    let file = nagios_cfg.map(Path::to_owned).or_else(configuration::find);
+    let file = context.nagios_cfg.clone().or_else(configuration::find);
     let file = file.unwrap_or_else(|| "nagios.cfg".into());
     out.line("\nWhat is left:");
     if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
@@ -158,11 +152,18 @@ fn print_next_steps(
     out.line("       use      repairable-service,generic-service");
     out.line(format!("       _REPAIR  {repair}"));
     out.line("     then restart Nagios");
-    out.line(format!("  2. sudo repairctl trust {host}"));
-    out.line("  3. sudo repairctl doctor");
-    out.line(format!(
-        "  4. sudo -u {} handle_repair CRITICAL SOFT 3 --host {host} --service HTTP --repair \
-         {repair} --dry-run --explain",
-        account.name
-    ));
+    let ours = |words: &str| Paste::here(context.repairctl_with_nagios(words));
+    out.line(format!("  2. {}", ours(&format!("trust {host}"))));
+    out.line(format!("  3. {}", ours("doctor")));
+    let policy = match context.policy == Path::new(DEFAULT_POLICY) {
+        true => String::new(),
+        false => format!(" --policy {}", paste::path(&context.policy)),
+    };
+    let call = format!(
+        "runuser -u {} -- {} CRITICAL SOFT 3 --host {host} --service HTTP --repair {repair}{policy} \
+         --dry-run --explain",
+        quoted(&account.name),
+        paste::program("handle_repair")
+    );
+    out.line(format!("  4. {}", Paste::here(call)));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use plugin_kit::Problem;
 use policy::{BadName, RepairName};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Why a text does not describe a repair.
 #[derive(Debug, thiserror::Error)]
@@ -97,13 +97,11 @@ impl Recipe {
         }
     }
 
-    /// Returns its part of policy.json.
-    pub fn for_policy(&self) -> Value {
+    fn for_policy(&self) -> Value {
         json!({"ladder": [{"ssh": self.name.as_str()}], "verify": self.verify})
     }
 
-    /// Returns its part of the host's repairs.json.
-    pub fn for_gate(&self) -> Value {
+    fn for_gate(&self) -> Value {
         let unit = format!("{}.service", self.unit);
         json!({
             "run": ["/usr/bin/systemctl", "restart", unit],
@@ -117,11 +115,19 @@ impl Recipe {
     }
 }
 
+/// Returns their part of policy.json, by name.
+pub fn for_policy(recipes: &[Recipe]) -> Map<String, Value> {
+    recipes.iter().map(|one| (one.name.to_string(), one.for_policy())).collect()
+}
+
+/// Returns their part of the host's repairs.json, by name.
+pub fn for_gate(recipes: &[Recipe]) -> Map<String, Value> {
+    recipes.iter().map(|one| (one.name.to_string(), one.for_gate())).collect()
+}
+
 /// Returns the host's repairs.json.
 pub fn repairs_json(recipes: &[Recipe]) -> String {
-    let all: serde_json::Map<_, _> =
-        recipes.iter().map(|one| (one.name.to_string(), one.for_gate())).collect();
-    format!("{:#}\n", json!({"repairs": all}))
+    format!("{:#}\n", json!({"repairs": for_gate(recipes)}))
 }
 
 #[cfg(test)]

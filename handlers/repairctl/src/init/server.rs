@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::fchown;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::InitError;
-use super::recipe::Recipe;
+use super::merge::{MergedFile, merge};
+use super::recipe::{self, Recipe};
+use crate::ui::question;
 
 /// Settings of Nagios' main configuration, read by Nagios' own user.
 #[derive(Serialize, Deserialize)]
@@ -167,6 +169,47 @@ fn new_policy(directory: &Directory, name: &OsStr, text: &str, group: u32) -> io
     }
 }
 
+/// Adds repairs that a kept policy lacks, after showing them and asking. Returns whether the policy
+/// has all of them now.
+pub fn add_repairs(
+    policy: &Path,
+    recipes: &[Recipe],
+    yes: bool,
+    out: &mut Out,
+) -> Result<bool, Problem> {
+    let directory = Directory::open(policy.parent().unwrap_or(Path::new("/")));
+    let directory = directory.map_err(|why| failed(policy, why))?;
+    let text = directory.read(name(policy), policy_file::LONGEST);
+    let text = text.map_err(|why| failed(policy, why))?;
+    let shown = policy.display().to_string();
+    let merged = merge(&String::from_utf8_lossy(&text), &recipe::for_policy(recipes))
+        .map_err(|why| InitError::Merge { place: shown.clone(), why })?;
+    let Some(MergedFile { text, added }) = merged else { return Ok(true) };
+    policy_file::parse(text.as_bytes(), policy).map_err(Problem::failed)?;
+    out.line(format!("\nThe repairs of {shown} get\n{}", difference(&added)));
+    let instead = format!("with --yes it is done without asking; {shown} was not changed");
+    if !yes && !question::agrees("Add this?", &instead, out)? {
+        out.line(format!("{shown} was not changed, and nothing else was done."));
+        return Ok(false);
+    }
+    let found = directory.metadata(name(policy)).map_err(|why| failed(policy, why))?;
+    let owner = Some((found.uid(), found.gid()));
+    directory
+        .replace(name(policy), text.as_bytes(), found.mode() & 0o7777, owner)
+        .map_err(|why| failed(policy, why))?;
+    out.line(format!("changed  {shown}"));
+    Ok(true)
+}
+
+/// Each line marked as new.
+pub fn difference(added: &str) -> String {
+    added
+        .lines()
+        .map(|line| format!("  + {}", plugin_kit::clean(line)))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 fn policy_text(setup: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
     let mut policy = serde_json::Map::new();
     for (name, place) in
@@ -179,7 +222,6 @@ fn policy_text(setup: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
     let known_hosts = setup.policy.with_file_name("known_hosts");
     let ssh = json!({"user": "repair", "key": setup.key(), "known_hosts": [known_hosts]});
     policy.insert("ssh".into(), ssh);
-    let repairs = recipes.iter().map(|recipe| (recipe.name.to_string(), recipe.for_policy()));
-    policy.insert("repairs".into(), Value::Object(repairs.collect()));
+    policy.insert("repairs".into(), Value::Object(recipe::for_policy(recipes)));
     format!("{:#}\n", Value::Object(policy))
 }

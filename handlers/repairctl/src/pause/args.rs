@@ -1,5 +1,7 @@
 //! The arguments of `repairctl pause`, `resume` and `status`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::object::name_parser;
@@ -8,9 +10,11 @@ use crate::object::name_parser;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A repair that is running goes on to its end. A pause replaces an earlier one of
-the same scope. check_repairs warns as long as one holds.
+the same scope. check_repairs warns as long as one holds. A host or service that
+Nagios does not know is refused.
 
-Exit codes: 1 when it is paused, but Nagios does not know HOST or SERVICE.
+Exit codes: 1 when it is paused, but whether Nagios knows HOST or SERVICE could
+not be looked up.
 
 Examples:
   Nothing is to be repaired during tonight's migration:
@@ -31,6 +35,9 @@ pub struct PauseArgs {
     /// Reason; it is shown wherever a repair is refused for it
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// Nagios' main configuration [default: where distributions put it]
+    #[arg(long, value_name = "NAGIOS.CFG")]
+    pub nagios_cfg: Option<PathBuf>,
     /// Name of the person, passed on by root's half.
     #[arg(long, hide = true, value_name = "NAME")]
     pub by: Option<String>,

@@ -1,6 +1,7 @@
 //! `repairctl pause`, `resume` and `status`.
 
 pub mod args;
+mod known;
 mod status;
 mod text;
 
@@ -8,18 +9,17 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::time::SystemTime;
 
-use engine::status_file;
 use ledger::Paused;
 use plugin_kit::{Out, Problem, ToolResult, clean};
-use policy_file::{Config, Span};
+use policy_file::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
-use crate::object::Object;
 use crate::split::{CommandResult, Split};
 use crate::sudo;
 use crate::ui::json;
 use args::{PauseArgs, ResumeArgs, StatusArgs};
+use known::UnknownObject;
 use status::RepairStatus;
 use text::{describe, scope, scope_of};
 
@@ -50,6 +50,11 @@ impl Split for PauseArgs {
         let now = SystemTime::now();
         let until = self.span.as_deref().map(|span| end_of(span, now)).transpose()?;
         let config = context.config()?;
+        let warning = match known::check(context, config, host, service) {
+            Ok(()) => None,
+            Err(UnknownObject::NotLookedUp(why)) => Some(why),
+            Err(why) => return Err(Problem::Usage(format!("{why}; nothing was paused"))),
+        };
         let by = self.by.as_deref().map_or_else(sudo::caller_name, clean);
         let paused = Paused {
             host: self.host.clone(),
@@ -64,7 +69,7 @@ impl Split for PauseArgs {
             |earlier: &Paused| (&earlier.host, &earlier.service) == (&paused.host, &paused.service);
         let replaced = ledger.pauses(now).map_err(Problem::failed)?.into_iter().find(same);
         ledger.pause(&paused).map_err(Problem::failed)?;
-        Ok(PauseResult { paused, replaced, warning: unknown_object(config, host, service) })
+        Ok(PauseResult { paused, replaced, warning })
     }
 
     fn show(&self, made: PauseResult, _: &Context, out: &mut Out) -> CommandResult {
@@ -144,17 +149,4 @@ fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
         return Err(Problem::Usage("--for is zero; nothing was paused".into()));
     }
     Ok(now + span)
-}
-
-/// Warns of a name that Nagios does not know: a mistyped name pauses nothing.
-fn unknown_object(config: &Config, host: Option<&str>, service: Option<&str>) -> Option<String> {
-    let (Some(host), Some(file)) = (host, &config.status_file) else { return None };
-    match status_file::find(file, host, service) {
-        Ok(found) if found.object.is_some() => None,
-        Ok(_) => Some(format!(
-            "Nagios does not know {}, so this pauses nothing: resume it if it is mistyped",
-            Object { host, service }
-        )),
-        Err(why) => Some(format!("whether Nagios knows it was not looked up: {why}")),
-    }
 }

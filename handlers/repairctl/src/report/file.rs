@@ -3,10 +3,12 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use privsep::{Account, quoted};
 use safe_file::Directory;
 
+use crate::paste::{Paste, path, program};
 use crate::sudo;
 
 /// Why a file is not replaced.
@@ -16,11 +18,33 @@ pub enum ReplaceError {
     #[error("not a regular file; name another one")]
     NotRegular,
     /// Another account can change the directory, so root does not write there.
-    #[error("{0}; or let its owner write it: runuser -u OWNER -- repairctl report ...")]
-    Directory(io::Error),
+    #[error("{why}{}", by_owner(why, to))]
+    Directory { why: safe_file::Error, to: PathBuf },
     /// A system call failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// Says how the directory's owner writes the file, while root makes the page.
+fn by_owner(why: &safe_file::Error, to: &Path) -> String {
+    let safe_file::Error::Exposed { owner, .. } = why else { return String::new() };
+    let Ok(Some(Account { name, uid: 1.., .. })) = Account::of_uid(*owner) else {
+        return String::new();
+    };
+    let (mut words, mut is_file) = (vec![program("repairctl")], false);
+    for word in std::env::args_os().skip(1) {
+        let word = word.to_string_lossy();
+        let is_both = word.starts_with("--html=");
+        words.push(match () {
+            () if is_both => "--html=-".to_owned(),
+            () if is_file => "-".to_owned(),
+            () => quoted(&word),
+        });
+        is_file = word == "--html";
+    }
+    let page = words.join(" ");
+    let write = format!("runuser -u {} -- tee {} > /dev/null", quoted(&name), path(to));
+    format!("; or, {}", Paste::here(format!("{page} | {write}")))
 }
 
 /// Replaces the file, or makes it. Refuses to replace anything but a regular file.
@@ -37,7 +61,7 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
             (Err(_), Some(caller)) => (Directory::open_for(directory, caller.0), Some(caller)),
             (opened, _) => (opened, None),
         };
-    let directory = opened.map_err(|why| ReplaceError::Directory(why.into()))?;
+    let directory = opened.map_err(|why| ReplaceError::Directory { why, to: to.clone() })?;
     // No other account can put a link in the way there.
     replaceable(directory.metadata(name).map_err(io::Error::from))?;
     Ok(directory.replace(name, bytes, 0o644, owner).map_err(io::Error::from)?)

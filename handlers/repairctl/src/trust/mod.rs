@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use engine::configuration::MainFile;
 use plugin_kit::{Out, Problem, ToolResult};
 use policy_file::HostRoute;
+use privsep::quoted;
 use serde::{Deserialize, Serialize};
 use transport::Error;
 use transport::known_hosts::{HostKeyNames, RecordedHostKeys};
@@ -17,6 +18,8 @@ use transport::probe::{self, ShownKey};
 
 use self::decision::{TrustAction, TrustOptions};
 use crate::context::Context;
+use crate::gate_setup::NEW_HOST_KEYS;
+use crate::paste::Paste;
 use crate::split::{CommandResult, Split};
 use crate::ui::question;
 use crate::ui::tone::Tone;
@@ -78,17 +81,18 @@ impl Split for TrustArgs {
             }
         };
         let keys: Vec<ShownKey> = blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
-        compare(self, &target(self, context, None)?, &place, &keys, out)
+        compare(self, context, &place, &keys, out)
     }
 }
 
 fn compare(
     args: &TrustArgs,
-    target: &HostRoute,
+    context: &Context,
     place: &HostRoute,
     keys: &[ShownKey],
     out: &mut Out,
 ) -> CommandResult {
+    let target = &target(args, context, None)?;
     let on_file = probe::recorded(target).map_err(Problem::failed)?;
     let wanted = args.fingerprint.as_deref();
     let Some(key) = choose(keys, wanted, out) else { return Ok(ToolResult::Failed) };
@@ -107,17 +111,15 @@ fn compare(
             }
             out.line("Nothing was recorded.");
         }
-        TrustAction::Changed => print_changed(args, &on_file, key, out),
-        TrustAction::Others => print_other_keys(args, &on_file, key, out),
+        TrustAction::Changed => print_changed(args, context, &on_file, key, out),
+        TrustAction::Others => print_other_keys(args, context, &on_file, key, out),
         TrustAction::Revoked(place) => {
             let host = &args.host;
             let text =
                 format!("REVOKED: {place} revokes the key that {host} shows. It is not recorded.");
             alarm(&text, out);
-            out.line(
-                "Give the host a new key (ssh-keygen -A, after removing /etc/ssh/ssh_host_*), then \
-                 come back.",
-            );
+            let renew = Paste::on(&quoted(host), NEW_HOST_KEYS);
+            out.line(format!("Then come back. To give the host new keys, {renew}"));
         }
     }
     Ok(ToolResult::Failed)
@@ -179,7 +181,22 @@ fn places(on_file: &RecordedHostKeys) -> String {
     on_file.places().collect::<Vec<_>>().join(", ")
 }
 
-fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
+/// Returns the command that records the key in place of others.
+fn replace(args: &TrustArgs, context: &Context, more: &str) -> Paste {
+    let address = args.address.as_ref().map(|address| format!(" --address {}", quoted(address)));
+    let port = args.port.map(|port| format!(" --port {port}"));
+    let options = [address, port].into_iter().flatten().collect::<String>();
+    let words = format!("trust {} --replace{more}{options}", quoted(&args.host));
+    Paste::here(context.repairctl_with_nagios(&words))
+}
+
+fn print_changed(
+    args: &TrustArgs,
+    context: &Context,
+    on_file: &RecordedHostKeys,
+    key: &ShownKey,
+    out: &mut Out,
+) {
     let (host, file) = (plugin_kit::clean(&args.host), key.file_on_host());
     let text = format!(
         "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired there."
@@ -190,11 +207,18 @@ fn print_changed(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, o
     out.line(format!(
         "Either the host was reinstalled, or somebody stands between it and you. Ask anyone who \
          runs it, compare the\n\
-         fingerprint there (ssh-keygen -lf {file}), and only then: repairctl trust {host} --replace"
+         fingerprint there (ssh-keygen -lf {file}), and only then, {}",
+        replace(args, context, "")
     ));
 }
 
-fn print_other_keys(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
+fn print_other_keys(
+    args: &TrustArgs,
+    context: &Context,
+    on_file: &RecordedHostKeys,
+    key: &ShownKey,
+    out: &mut Out,
+) {
     let (host, file) = (plugin_kit::clean(&args.host), key.file_on_host());
     let text = format!(
         "OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."
@@ -203,10 +227,9 @@ fn print_other_keys(args: &TrustArgs, on_file: &RecordedHostKeys, key: &ShownKey
     on_file.besides(&[]).for_each(|other| out.line(format!("  on file  {other}")));
     out.line(format!(
         "  shown    {}\n\
-         To keep only the shown key, compare it there (ssh-keygen -lf {file}), then:\n  repairctl \
-         trust {host} --replace --fingerprint {}",
+         To keep only the shown key, compare it there (ssh-keygen -lf {file}), then, {}",
         in_short(key),
-        key.fingerprint()
+        replace(args, context, &format!(" --fingerprint {}", key.fingerprint()))
     ));
 }
 
@@ -225,7 +248,7 @@ fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out
 fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
     let host = plugin_kit::clean(&args.host);
     let instead = format!(
-        "give the fingerprint you compared, `repairctl trust {host} --fingerprint SHA256:...`; \
+        "give the fingerprint you compared, repairctl trust {host} --fingerprint SHA256:...; \
          nothing was recorded"
     );
     let answer = question::ask("Is it the same? (yes/no/the fingerprint)", &instead, out)?;

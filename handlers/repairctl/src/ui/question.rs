@@ -23,3 +23,8 @@ pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Probl
         Err(_) => String::new(),
     })
 }
+
+/// Asks a question that only `yes` agrees to; see [`ask`].
+pub fn agrees(question: &str, instead: &str, out: &mut Out) -> Result<bool, Problem> {
+    Ok(ask(&format!("{question} (yes/no)"), instead, out)?.eq_ignore_ascii_case("yes"))
+}

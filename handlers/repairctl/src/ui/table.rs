@@ -1,5 +1,7 @@
 //! Tables: columns on a terminal, lines with tabs when piped.
 
+use std::io::{Write, stderr};
+
 use plugin_kit::{Out, clean};
 
 use super::tone::Tone;
@@ -50,14 +52,20 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
-    /// Whether the table has no row.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// Writes the table; one without rows says `nothing`.
+    pub fn write_or(&self, nothing: &str, out: &mut Out) {
+        if !self.rows.is_empty() || !out.is_terminal() {
+            self.write(out);
+        }
+        if self.rows.is_empty() {
+            state_empty(nothing, out.is_terminal(), out);
+        }
     }
 
-    /// Writes the table: headings and columns for people, bare lines with tabs for programs.
+    /// Writes the table: columns for people, lines with tabs for programs, both with their headings.
     pub fn write(&self, out: &mut Out) {
         if !out.is_terminal() {
+            out.line(self.headings.join("\t"));
             for row in &self.rows {
                 out.line(row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join("\t"));
             }
@@ -89,6 +97,16 @@ impl Table {
         }
         widths
     }
+}
+
+/// Says that there is `nothing`: to people on standard output, beside data for programs on standard
+/// error.
+pub fn state_empty(nothing: &str, is_for_people: bool, out: &mut Out) {
+    if is_for_people {
+        return out.line(nothing);
+    }
+    out.flush();
+    let _ = writeln!(stderr(), "repairctl: {nothing}");
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::parse::{KnownHostsText, look_up};
 use super::patterns::HostKeyNames;
 use super::recorded::{HostKeyStatus, RecordedHostKeys};
 use crate::error::Error;
-use crate::route::{address_and_port, keyscan_command, known_hosts_files};
+use crate::route::{address_and_port, known_hosts_files};
 
 /// The limit of bytes of known_hosts: 10,000 hosts take 5 MB.
 const LONGEST: u64 = 64 << 20;
@@ -32,7 +32,6 @@ pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
         host: route.host.clone(),
         files: known_hosts_files(route),
         state: if files.is_empty() { "does not exist" } else { "holds no host key" },
-        keyscan: keyscan_command(route),
     })
 }
 
@@ -50,7 +49,7 @@ pub(crate) fn algorithms(route: &HostRoute, recorded: &RecordedHostKeys) -> Resu
             if let Some(place) = recorded.malformed().first() {
                 files.push_str(&format!(" ({place} names it, but holds no key that can be read)"));
             }
-            return Err(Error::HostKeyUnknown { host, files, keyscan: keyscan_command(route) });
+            return Err(Error::HostKeyUnknown { host, files });
         }
         HostKeyStatus::Known => {}
     }

@@ -1,0 +1,356 @@
+//! The texts of the fixes.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use engine::configuration::{self, MainFile};
+use policy_file::{Config, HostRoute};
+use privsep::{Account, quoted};
+use safe_file::Directory;
+
+use super::fix::{Advice, CRON_EXAMPLE, CRON_FILE, Fix, HostFix, SWEEP_TIMER, ServerFix, SiteFile};
+use crate::context::Context;
+use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
+use crate::paste::{Paste, path};
+
+/// What the half that prints a fix has read itself.
+pub struct FixContext<'a> {
+    /// The account Nagios runs as.
+    pub account: &'a Account,
+    /// The policy's place, and the options of the command line.
+    pub site: &'a Context,
+    /// The policy; absent if it cannot be used.
+    pub config: Option<&'a Config>,
+}
+
+impl Fix {
+    /// Returns the text for a person; `host` is the one that the finding is about.
+    pub fn text(&self, host: Option<&str>, context: &FixContext<'_>) -> String {
+        match self {
+            Fix::Server(fix) => context.on_server(fix).to_string(),
+            Fix::Host(fix) => context.on_host(*fix, host.unwrap_or("HOST")).to_string(),
+        }
+    }
+}
+
+impl FixContext<'_> {
+    fn on_server(&self, fix: &ServerFix) -> Advice {
+        use ServerFix::*;
+        let site = self.site;
+        let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
+        let policy = &absolute(&site.policy);
+        let ours = |words: &str| Paste::here(site.repairctl_with_nagios(words));
+        match fix {
+            RunAsRoot => ours(&format!("doctor --nagios-user {user}")).into(),
+            Init => ours("init").into(),
+            AddFirstRepair => {
+                Advice::then("name what is to be repaired, here httpd", ours("init --repair httpd"))
+            }
+            EnterDirectories(file) => self.enter_directories(file),
+            OwnPolicy if roots_alone(policy) => {
+                let policy = path(policy);
+                let line = format!("chown root:{group} {policy} && chmod 640 {policy}");
+                Advice::then("see that its content is right, then", Paste::here(line))
+            }
+            OwnPolicy => {
+                format!("move the policy to a directory of root's, for group {group}, mode 640")
+                    .into()
+            }
+            CorrectPolicy => "correct the policy there".into(),
+            NameNagiosCfg => "name it with --nagios-cfg".into(),
+            StartNagios => self.control_nagios("start"),
+            // Nagios makes the file anew. Root itself touches nothing in Nagios' directories.
+            ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
+                (Some(place), Some(unit)) => Paste::here(format!(
+                    "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
+                    path(&place)
+                ))
+                .into(),
+                _ => format!("let {user} use it: look at its owner and mode").into(),
+            },
+            NameObjectCache => "set object_cache_file in nagios.cfg, and restart Nagios".into(),
+            CorrectHost => "correct its name".into(),
+            EnableEventHandlers => self.set_in_nagios_cfg("enable_event_handlers", "1"),
+            EnableExternalCommands => self.set_in_nagios_cfg("check_external_commands", "1"),
+            RaiseHandlerTimeout => self.set_in_nagios_cfg("event_handler_timeout", "30"),
+            MatchNagiosCfg => "name the same file in the policy as in nagios.cfg".into(),
+            InstallVerify => "install it, or name its place in plugin_path".into(),
+            InstallLocalRung => "install it, or make it executable".into(),
+            InstallWorker => "install the package nagios-selfheal anew".into(),
+            MakeKey { host } => self.make_key(host),
+            OwnKey { host } => match self.place(&SiteFile::Key(host.clone())) {
+                Some(key) if roots_alone(&key) => {
+                    Paste::here(format!("chown {user} {0} && chmod 600 {0}", path(&key))).into()
+                }
+                _ => format!("give the key to {user}, mode 0600; its directory should be root's")
+                    .into(),
+            },
+            PassphraseFile => {
+                "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into()
+            }
+            NamePrivateKey => "name the private key itself as ssh.key".into(),
+            MakeLedgerDirectory | OwnLedger | CloseLedger | MigrateLedger | SetLedgerAside => {
+                self.for_ledger(fix)
+            }
+            CorrectLedger => "see what the message says".into(),
+            SetCommandFile => "set command_file in the policy to that of nagios.cfg".into(),
+            NameStatusFile => "name the status_file of nagios.cfg in the policy".into(),
+            OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and \
+                      restart Nagios"
+                .into(),
+            AddRepair => "the policy has no such repair: add it there, or correct the name".into(),
+            EnableSweep => Paste::here(format!("systemctl enable --now {SWEEP_TIMER}")).into(),
+            AddSweepTimer => format!(
+                "install the package nagios-selfheal, or let cron run as {user}: {}",
+                site.repairctl("sweep")
+            )
+            .into(),
+            AddSweepJob => Paste::here(format!("cp {CRON_EXAMPLE} {CRON_FILE}")).into(),
+        }
+    }
+
+    fn for_ledger(&self, fix: &ServerFix) -> Advice {
+        let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
+        let directory = self.place(&SiteFile::Ledger).and_then(|file| Some(file.parent()?.into()));
+        let Some::<PathBuf>(directory) = directory else { return "see the policy first".into() };
+        let is_roots = roots_alone(&directory);
+        let directory = path(&directory);
+        let make = format!("install -d -o {user} -g {group} -m 750 {directory}");
+        match fix {
+            ServerFix::MakeLedgerDirectory if is_roots => Paste::here(make).into(),
+            ServerFix::MakeLedgerDirectory => {
+                Paste::here(format!("runuser -u {user} -- mkdir -m 750 {directory}")).into()
+            }
+            // In a directory of that user root follows no link, and modes are left to that user.
+            ServerFix::OwnLedger => Paste::here(format!(
+                "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
+                 {directory}"
+            ))
+            .into(),
+            ServerFix::MigrateLedger => Paste::here(self.site.repairctl("ledger migrate")).into(),
+            ServerFix::SetLedgerAside if is_roots => Advice::then(
+                "put a copy of it back, or begin with an empty history",
+                Paste::here(format!("mv {directory} {directory}.damaged && {make}")),
+            ),
+            ServerFix::SetLedgerAside => {
+                "put a copy of it back, or move it away: repairs begin with an empty history then"
+                    .into()
+            }
+            _ => Advice::then(
+                "see that its history is right, then",
+                Paste::here(format!(
+                    "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R \
+                     g-w,o= {directory}"
+                )),
+            ),
+        }
+    }
+
+    fn enter_directories(&self, file: &SiteFile) -> Advice {
+        let user = quoted(&self.account.name);
+        let file = self.place(file).unwrap_or_default();
+        let opened: Vec<String> = file.ancestors().skip(1).filter_map(|d| self.open(d)).collect();
+        match opened.is_empty() {
+            true => format!("let {user} enter every directory above it").into(),
+            false => Paste::here(opened.join(" && ")).into(),
+        }
+    }
+
+    /// Returns the command that lets Nagios' user enter a directory that only root can change;
+    /// `None` if that user can enter it.
+    fn open(&self, directory: &Path) -> Option<String> {
+        let found = directory.symlink_metadata().ok().filter(|_| roots_alone(directory))?;
+        let (who, bit) = if found.gid() == self.account.gid { ("g", 0o010) } else { ("a", 0o001) };
+        (found.mode() & bit == 0).then(|| format!("chmod {who}+x {}", path(directory)))
+    }
+
+    /// Makes a key where the policy names it, as `init` does beside the policy.
+    fn make_key(&self, host: &str) -> Advice {
+        let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
+        match self.place(&SiteFile::Key(host.to_owned())) {
+            Some(key) if roots_alone(&key) => {
+                let key = path(&key);
+                Advice::then(
+                    "its public half then belongs on the hosts",
+                    Paste::here(format!(
+                        "ssh-keygen -q -t ed25519 -N '' -C nagios-selfheal -f {key} && chown \
+                         {user}:{group} {key} {key}.pub"
+                    )),
+                )
+            }
+            _ => "name another place as ssh.key, in a directory of root's".into(),
+        }
+    }
+
+    fn control_nagios(&self, verb: &str) -> Advice {
+        match nagios_unit() {
+            Some(unit) => Paste::here(format!("systemctl {verb} {unit}")).into(),
+            None => format!("{verb} Nagios").into(),
+        }
+    }
+
+    fn set_in_nagios_cfg(&self, name: &str, value: &str) -> Advice {
+        let file = self.site.nagios_cfg.clone().or_else(configuration::find);
+        let change = file.map(|file| absolute(&file)).filter(|file| roots_alone(file));
+        match (change, nagios_unit()) {
+            (Some(file), Some(unit)) => Paste::here(format!(
+                "sed -i 's/^{name}=.*/{name}={value}/' {} && systemctl restart {unit}",
+                path(&file)
+            ))
+            .into(),
+            _ => format!("set {name}={value} there, and restart Nagios").into(),
+        }
+    }
+
+    fn on_host(&self, fix: HostFix, name: &str) -> Advice {
+        use HostFix::*;
+        // A name that could pass for an option is left for the reader to fill in.
+        let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
+        let host = host.as_str();
+        let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));
+        let ours = |words: &str| Paste::here(self.site.repairctl_with_nagios(words));
+        let trust = || ours(&format!("trust {host}"));
+        let renew = || Paste::on(host, gate_setup::renew_sudoers());
+        match fix {
+            Trust => trust().into(),
+            TrustUnlessConfigured => {
+                Advice::then("unless ssh_config names another source of host keys", trust())
+            }
+            NewHostKey => Advice::then(
+                format!("give it new host keys, there `{}`; then", gate_setup::NEW_HOST_KEYS),
+                trust(),
+            ),
+            CorrectAddress => format!(
+                "correct its address in Nagios, or give hosts.{host}.address in the policy; look \
+                 after name resolution here"
+            )
+            .into(),
+            InstallGate => Advice::then(
+                format!("install the package repair-gate on {host}, or copy it from here"),
+                self.set_up(host),
+            ),
+            UpdateGate => {
+                format!("update repair_gate on {host} or this server; both versions work together")
+                    .into()
+            }
+            Replace => Advice::then(
+                format!("find out whether {host} was reinstalled; only then"),
+                ours(&format!("trust {host} --replace")),
+            ),
+            CompareKey => {
+                Advice::then(format!("look at sshd's log on {host}; compare its key"), trust())
+            }
+            AuthorizedKeys if user == "repair" => self.set_up(host).into(),
+            AuthorizedKeys => format!(
+                "on {host}, create the account {user} (ssh.user) and put this line into \
+                 ~{user}/.ssh/authorized_keys: {}",
+                self.key_line(name)
+            )
+            .into(),
+            ForcedCommand => format!(
+                "on {host}, the line of ~{user}/.ssh/authorized_keys must be: {}",
+                self.key_line(name)
+            )
+            .into(),
+            ReadSshdLog => format!("look at sshd's log on {host}").into(),
+            ReadLog => format!("look at the system's log on {host}").into(),
+            CheckGate => {
+                Paste::on(host, format!("{GATE} check && {}", gate_setup::renew_sudoers())).into()
+            }
+            OwnGateState => {
+                Paste::on(host, format!("install -d -o {user} -g {user} -m 700 {GATE_STATE}"))
+                    .into()
+            }
+            NameRepair => Advice::then(
+                format!("name it in /etc/nagios-selfheal/repairs.json on {host}, then"),
+                renew(),
+            ),
+            EndHold => {
+                Advice::then("when the work there is done", Paste::on(host, format!("rm {HOLD}")))
+            }
+            ManyRequests => format!(
+                "wait; if you did not request these repairs, look for the client in the system \
+                 log of {host}"
+            )
+            .into(),
+            OpenKnownHosts => self.open_known_hosts(name),
+            UseOpenSsh => r#"set "transport": "openssh" for this host in the policy"#.into(),
+            OpenPort => {
+                "start sshd there, open the firewall, or correct ssh.port in the policy".into()
+            }
+            KeyFirst => "fix the key first (see 'this server' above)".into(),
+            StartAgent => "start the agent in Nagios' environment, or use a key file".into(),
+            KeepTime => {
+                format!("synchronise the clock of {host}, with chrony or systemd-timesyncd").into()
+            }
+        }
+    }
+
+    /// The command that puts everything onto the host that is missing there.
+    fn set_up(&self, host: &str) -> Paste {
+        let line = self.site.repairctl_with_nagios(&format!("init --target {host}"));
+        Paste::as_yourself(format!("sudo {line}"))
+    }
+
+    fn open_known_hosts(&self, host: &str) -> Advice {
+        let files = self.route(host).map(|route| route.known_hosts).unwrap_or_default();
+        let ours: Vec<&PathBuf> =
+            files.iter().filter(|file| file.exists() && roots_alone(file)).collect();
+        if ours.is_empty() {
+            return "let Nagios' user read that file".into();
+        }
+        let quoted: Vec<String> = ours.iter().map(|file| path(file)).collect();
+        Paste::here(format!("chmod a+r {}", quoted.join(" "))).into()
+    }
+
+    /// Returns the place of a file by what root itself has read.
+    fn place(&self, file: &SiteFile) -> Option<PathBuf> {
+        match file {
+            SiteFile::Policy => Some(absolute(&self.site.policy)),
+            SiteFile::Key(host) => Some(self.route(host)?.key),
+            SiteFile::Ledger => Some(self.config?.ledger.clone()),
+            SiteFile::CommandFile => self.config?.command_file.clone(),
+            SiteFile::StatusFile => self.config?.status_file.clone(),
+            SiteFile::ObjectCache => {
+                let main = MainFile::of_root(self.site.nagios_cfg.as_deref())?;
+                main.text("object_cache_file").map(PathBuf::from)
+            }
+        }
+    }
+
+    fn route(&self, host: &str) -> Option<HostRoute> {
+        self.config.map(|config| config.routes.route(host, None))
+    }
+
+    fn key_line(&self, host: &str) -> String {
+        self.route(host)
+            .map_or_else(|| "see repairctl init".into(), |route| gate_setup::key_line(&route.key))
+    }
+}
+
+/// Whether no other account can lead a command of root on `path` elsewhere: none can change a
+/// directory above it.
+fn roots_alone(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
+    let found = Directory::open(path.parent().unwrap_or(path))
+        .map(|above| above.metadata(path.file_name().unwrap_or_default()));
+    found.is_ok_and(|found| found.map_or(true, |found| !found.is_symlink()))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Returns the unit by which systemd runs Nagios here.
+fn nagios_unit() -> Option<&'static str> {
+    const DIRECTORIES: [&str; 4] = [
+        "/etc/systemd/system",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+        "/lib/systemd/system",
+    ];
+    let is_there = |unit: &&str| {
+        DIRECTORIES.iter().any(|place| Path::new(place).join(format!("{unit}.service")).exists())
+    };
+    ["nagios4", "nagios", "naemon", "icinga"].into_iter().find(is_there)
+}

@@ -1,0 +1,62 @@
+//! Whether Nagios knows an object: a pause of a mistyped name pauses nothing.
+
+use engine::configuration::{self, MainFile};
+use engine::status_file;
+use policy_file::Config;
+
+use crate::context::Context;
+use crate::object::Object;
+
+/// Why a name is not known to be one of Nagios'.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownObject {
+    /// Nagios' objects are known, and this is not one of them.
+    #[error("{0}")]
+    NotThere(String),
+    /// The status file cannot be read, and neither can the objects.
+    #[error("{0}")]
+    NotLookedUp(String),
+}
+
+/// Looks in Nagios' status file, or else in its objects, where one of them can be read.
+pub fn check(
+    context: &Context,
+    config: &Config,
+    host: Option<&str>,
+    service: Option<&str>,
+) -> Result<(), UnknownObject> {
+    let Some(host) = host else { return Ok(()) };
+    let object = Object { host, service };
+    let unread = match &config.status_file {
+        Some(file) => match status_file::services(file, host) {
+            Ok(services) => return judge(&object, services.as_deref()),
+            Err(why) => Some(format!("whether Nagios knows {object} was not looked up: {why}")),
+        },
+        None => None,
+    };
+    match services_in_objects(context, host) {
+        Some(services) => judge(&object, services.as_deref()),
+        None => unread.map_or(Ok(()), |why| Err(UnknownObject::NotLookedUp(why))),
+    }
+}
+
+fn judge(object: &Object<'_>, services: Option<&[String]>) -> Result<(), UnknownObject> {
+    let known = |all: &[String]| object.service.is_none_or(|name| all.iter().any(|it| it == name));
+    if services.is_some_and(known) {
+        return Ok(());
+    }
+    Err(UnknownObject::NotThere(object.is_unknown(services)))
+}
+
+/// Returns the services of a host by the object cache, if that can be read; `Some(None)` for a host
+/// that is not in it.
+fn services_in_objects(context: &Context, host: &str) -> Option<Option<Vec<String>>> {
+    let main = MainFile::find(context.nagios_cfg.as_deref()).ok()??;
+    let read = configuration::read(main.text("object_cache_file")?.as_ref());
+    if !read.unreadable.is_empty() {
+        return None;
+    }
+    let is_known = read.objects.hosts.iter().any(|known| known.name == host);
+    let of_host = read.objects.services.iter().filter(|one| one.hosts.iter().any(|it| it == host));
+    Some(is_known.then(|| of_host.map(|service| service.description.clone()).collect()))
+}

@@ -1,0 +1,176 @@
+//! Names that Nagios does not know, and questions to which nothing is the answer.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A site of whoever runs the test.
+struct Site {
+    dir: TempDir,
+}
+
+/// Exit code, standard output and standard error.
+type Ended = (i32, String, String);
+
+impl Site {
+    /// With a status file that shows web1 with two services, and an object cache of the same.
+    fn new() -> Site {
+        let site = Site { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(site.at("ledger")).unwrap();
+        let cfg = format!("object_cache_file={}\n", site.at("objects.cache").display());
+        fs::write(site.at("nagios.cfg"), cfg).unwrap();
+        site.policy(json!({"status_file": site.at("status.dat")}));
+        site.write_status();
+        site
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn policy(&self, more: Value) {
+        let mut policy = json!({"ledger": self.at("ledger/ledger.sqlite"), "repairs":
+            {"httpd": {"ladder": [{"local": ["/bin/true"]}], "verify": ["/bin/true"]}}});
+        policy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fs::write(self.at("policy.json"), policy.to_string()).unwrap();
+    }
+
+    fn write_status(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let mut status = format!("info {{\n\tcreated={now}\n\t}}\n");
+        status.push_str("hoststatus {\n\thost_name=web1\n\t}\n");
+        for name in ["HTTP", "SSH"] {
+            status.push_str(&format!(
+                "servicestatus {{\n\thost_name=web1\n\tservice_description={name}\n\t}}\n"
+            ));
+        }
+        fs::write(self.at("status.dat"), status).unwrap();
+    }
+
+    fn write_objects(&self) {
+        let mut objects = "define host {\n\thost_name\tweb1\n\t}\n".to_owned();
+        for name in ["HTTP", "SSH"] {
+            objects.push_str(&format!(
+                "define service {{\n\thost_name\tweb1\n\tservice_description\t{name}\n\t}}\n"
+            ));
+        }
+        fs::write(self.at("objects.cache"), objects).unwrap();
+    }
+
+    fn ctl(&self, words: &[&str]) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
+        let done =
+            command.arg("--policy").arg(self.at("policy.json")).args(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (done.status.code().unwrap(), text(&done.stdout), text(&done.stderr))
+    }
+
+    fn pause(&self, object: &[&str]) -> Ended {
+        let cfg = self.at("nagios.cfg");
+        let options = ["--reason", "x", "--nagios-cfg", cfg.to_str().unwrap()];
+        self.ctl(&[&["pause"], object, &options].concat())
+    }
+
+    fn is_paused(&self) -> bool {
+        let (_, out, _) = self.ctl(&["status", "--json"]);
+        serde_json::from_str::<Value>(&out).unwrap()["paused"] == true
+    }
+}
+
+#[test]
+fn pause_refuses_names_that_nagios_does_not_know() {
+    let site = Site::new();
+    let refused = |source: &str| {
+        for (object, wanted) in [
+            (&["web9"][..], "Nagios knows no host web9"),
+            (&["web9", "HTTP"], "Nagios knows no host web9"),
+            (&["web1", "HTTTP"], "Nagios knows no web1/HTTTP; services of web1: HTTP, SSH"),
+        ] {
+            let (code, out, err) = site.pause(object);
+            let said = err.contains(wanted) && err.contains("; nothing was paused");
+            assert!(code == 3 && out.is_empty() && said, "{source} {object:?}: {code} {out} {err}");
+        }
+        assert!(!site.is_paused(), "{source}");
+        for object in [&["web1"][..], &["web1", "SSH"]] {
+            let (code, _, err) = site.pause(object);
+            assert_eq!((code, err.as_str()), (0, ""), "{source} {object:?}");
+            assert_eq!(site.ctl(&[&["resume"], object].concat()).0, 0);
+        }
+    };
+    refused("the status file");
+    // Without a status file that can be read, the object cache.
+    site.write_objects();
+    fs::write(site.at("status.dat"), "").unwrap();
+    refused("the objects, for the status file is empty");
+    site.policy(json!({}));
+    refused("the objects");
+    // Without any of them nobody knows.
+    fs::remove_file(site.at("objects.cache")).unwrap();
+    assert_eq!(site.pause(&["web9"]).0, 0);
+    site.policy(json!({"status_file": site.at("status.dat")}));
+    let (code, _, err) = site.pause(&["web8"]);
+    assert!(code == 1 && err.contains("whether Nagios knows web8 was not looked up"), "{err}");
+}
+
+#[test]
+fn explain_lists_the_services_of_the_host() {
+    let site = Site::new();
+    let (code, out, err) = site.ctl(&["explain", "web1", "HTTTP"]);
+    assert!(code == 3 && out.is_empty(), "{code} {out} {err}");
+    assert!(err.contains("Nagios knows no web1/HTTTP; services of web1: HTTP, SSH"), "{err}");
+    let (code, _, err) = site.ctl(&["explain", "web9", "HTTP"]);
+    assert!(code == 3 && err.contains("Nagios knows no host web9"), "{code} {err}");
+}
+
+/// A program gets its data, with a heading, and a person the reason why they are empty.
+#[test]
+fn history_states_that_there_is_nothing() {
+    let site = Site::new();
+    for (words, heading, nothing) in [
+        (&["history"][..], "BEGAN\tOBJECT\tREPAIR\t", "No repair of that kind is on record."),
+        (
+            &["history", "--refused"],
+            "WHEN\tOBJECT\tEVENT\t",
+            "No refusal of that kind is on record",
+        ),
+    ] {
+        let (code, out, err) = site.ctl(words);
+        assert_eq!((code, out.lines().count()), (0, 1), "{out}");
+        assert!(out.starts_with(heading) && err.contains(nothing), "{out} {err}");
+        let (code, out, err) = site.ctl(&[words, &["--json"]].concat());
+        serde_json::from_str::<Value>(&out).unwrap();
+        assert!(code == 0 && err.contains(nothing), "{out} {err}");
+    }
+    let (_, out, _) = site.ctl(&["status"]);
+    assert!(out.starts_with("WHAT\tHOW IT STANDS\n"), "{out}");
+}
+
+/// What is not set up does not work, whatever else is in order.
+#[test]
+fn doctor_finds_nothing_that_works_without_repair_or_host() {
+    let site = Site::new();
+    let cfg = site.at("nagios.cfg");
+    let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let options = ["--nagios-cfg", cfg.to_str().unwrap(), "--nagios-user", user.trim()];
+    let doctor = || site.ctl(&[&["doctor"], &options[..]].concat());
+    site.write_objects();
+    let (code, out, _) = doctor();
+    assert!(code == 1 && !out.contains("repairs work") && !out.contains("all is well"), "{out}");
+    assert!(out.contains("WRONG hosts "), "{out}");
+    site.policy(json!({"repairs": {}}));
+    let (code, out, _) = doctor();
+    assert!(code == 1 && out.contains("has no repair, so nothing is repaired"), "{out}");
+    let ctl = env!("CARGO_BIN_EXE_repairctl");
+    let (policy, cfg) = (site.at("policy.json"), cfg.display());
+    let next = format!(
+        "as root: {ctl} --policy {} init --repair httpd --nagios-cfg {cfg}\n",
+        policy.display()
+    );
+    assert!(out.contains(&next), "{out}");
+}
