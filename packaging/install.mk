@@ -19,6 +19,7 @@ MANDIR = $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+LOGINDDIR ?= $(PREFIX)/lib/systemd/logind.conf.d
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 # Where this distribution's own plugins are, and where its Nagios looks for objects.
 PLUGINDIR ?= $(firstword $(wildcard /usr/lib64/nagios/plugins) $(PREFIX)/lib/nagios/plugins)
@@ -97,6 +98,7 @@ install-gate: install-ready
 	install -d $(DESTDIR)$(SYSCONFDIR)/nagios-selfheal
 	$(call fill,packaging/systemd/repair-gate-sudoers.service,$(UNITDIR)/repair-gate-sudoers.service)
 	$(call fill,packaging/systemd/repair-gate-sudoers.path,$(UNITDIR)/repair-gate-sudoers.path)
+	$(call fill,packaging/systemd/repair-gate.conf,$(LOGINDDIR)/repair-gate.conf)
 	$(call fill,packaging/sysusers.d/repair-gate.conf,$(SYSUSERSDIR)/repair-gate.conf)
 	$(call fill,packaging/tmpfiles.d/repair-gate.conf,$(TMPFILESDIR)/repair-gate.conf)
 	$(call put,644,nagios-config/repairs.json $(wildcard nagios-config/cfengine/*.cf),$(DOCDIR)/repair-gate/examples)

@@ -90,6 +90,19 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
             .status
             .success()
     );
+    // A repair outlives its connection, even with KillUserProcesses=yes.
+    let spared = machine.must(
+        "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
+         org.freedesktop.login1.Manager KillExcludeUsers",
+    );
+    assert_eq!(spared, "as 2 \"root\" \"repair\"\n");
+    // As on old RHEL, sudo asks for a terminal: the unit finds out, and the account needs none.
+    machine.must(
+        "set -e; sed -i '1i Defaults requiretty' /etc/sudoers; systemctl start repair-gate-sudoers
+        grep -q '^Defaults:repair !requiretty' /etc/sudoers.d/nagios-selfheal
+        sed -i 1d /etc/sudoers; systemctl start repair-gate-sudoers
+        ! grep requiretty /etc/sudoers.d/nagios-selfheal",
+    );
     // Once it is asked to, it follows repairs.json however often that is written.
     machine.must(
         r#"systemctl enable --now repair-gate-sudoers.path

@@ -36,13 +36,14 @@ fn packages(end: &str) -> Vec<PathBuf> {
 }
 
 /// Owner, mode and path of the files in packages of every kind.
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "root:root 755 /usr/bin/handle_repair",
     "root:root 755 /usr/bin/repairctl",
     "root:root 755 /usr/libexec/nagios-selfheal/repair_worker",
     "root:root 755 /usr/libexec/nagios-selfheal/repair_gate",
     "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_http",
     "root:root 755 /usr/libexec/nagios-selfheal/plugins/check_repairs",
+    "root:root 644 /usr/lib/systemd/logind.conf.d/repair-gate.conf",
     "root:root 644 /usr/share/doc/nagios-selfheal/examples/repairctl-sweep",
     "root:nagios 640 /etc/nagios-selfheal/policy.json",
     "root:root 644 /etc/nagios-selfheal/repairs.json",

@@ -56,7 +56,7 @@ impl Figures {
 }
 
 #[test]
-fn no_two_repairs_run_on_a_host_whoever_is_killed() {
+fn no_two_repairs_run_on_a_host_though_workers_and_gates_are_killed() {
     let seed = Random::seed();
     let mut random = Random::new(seed);
     let site = Site::new();

@@ -34,9 +34,9 @@ exec 9>>"$1.host"; flock -n 9 || echo "$(date +%s.%N) two repairs run on $1" >> 
 n=1
 while [ $n -le LIMIT ]; do exec 8>>"slot.$n"; flock -n 8 && break; n=$((n + 1)); done
 [ $n -le LIMIT ] || echo "more than LIMIT repairs run: one on $1" >> faults
-echo "$1" >> started
+echo "$1" >> started; echo working
 [ $(($$ % 80)) = 0 ] && sleep 30
-sleep 0.$(($$ % 4))
+sleep 0.$(($$ % 4)); echo still working
 [ $(($$ % 3)) = 0 ] || rm -f "$1.broken"
 exit 0
 "#;

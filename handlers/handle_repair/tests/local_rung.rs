@@ -1,4 +1,5 @@
-//! A local rung keeps its host and its slots until nothing of it runs any more, whoever is killed.
+//! A local rung keeps its host and its slots until nothing of it runs any more, even when those who
+//! look after it are killed.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -55,10 +56,10 @@ impl Site {
         worker
     }
 
-    /// The supervisor of the rung: the leader of the group of the script.
+    /// The supervisor of the rung: the parent of the script.
     fn supervisor(&self) -> String {
         let script = fs::read_to_string(self.at("begun")).unwrap();
-        stat(script.trim())[2].clone()
+        stat(script.trim())[1].clone()
     }
 }
 
@@ -80,8 +81,9 @@ fn wait_until(what: &str, ready: impl Fn() -> bool) {
     }
 }
 
-/// Says that it runs, waits for the test, and says that it has ended.
-const WAITS: &str = "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; until [ -e DIR/go ]; do sleep 0.02; done; : > DIR/done";
+/// Says that it runs, waits for the test, prints, and says that it has ended.
+const WAITS: &str = "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; \
+                     until [ -e DIR/go ]; do sleep 0.02; done; echo going on; : > DIR/done";
 
 #[test]
 fn keeps_its_host_when_its_worker_is_killed() {
@@ -124,21 +126,65 @@ fn is_waited_for_when_only_its_supervisor_is_killed() {
     assert!(site.at("done").exists());
 }
 
-#[test]
-fn is_stopped_at_its_deadline_though_its_worker_was_killed() {
-    let site =
-        Site::new("trap '' TERM; sleep 600 & echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; wait", "2s");
-    let mut worker = site.begin();
-    let script = fs::read_to_string(site.at("begun")).unwrap();
-    let group = stat(script.trim())[2].clone();
-    kill(&worker.id().to_string());
-    worker.wait().unwrap();
+/// What hangs: in its own group, and in one of another program's making.
+const HANGS: [&str; 3] = [
+    "trap '' TERM; sleep 600 & echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; wait",
+    "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; exec timeout 600 sleep 600",
+    "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; exec bash -mc 'sleep 600 & wait'",
+];
+
+/// The session of a rung, and a wait for its end.
+fn session_of(site: &Site) -> String {
+    stat(fs::read_to_string(site.at("begun")).unwrap().trim())[3].clone()
+}
+
+fn wait_for_end_of(session: &str) {
     let lives = || {
-        let ran = Command::new("pgrep").args(["-g", &group]).output().unwrap();
+        let ran = Command::new("pgrep").args(["-s", session]).output().unwrap();
         String::from_utf8(ran.stdout).unwrap().lines().any(|pid| stat_of(pid) != "Z")
     };
-    wait_until("its whole group has been killed", || !lives());
-    wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
+    wait_until("nothing of the rung is left", || !lives());
+}
+
+#[test]
+fn is_stopped_at_its_deadline_though_its_worker_was_killed() {
+    for script in HANGS {
+        let site = Site::new(script, "2s");
+        let mut worker = site.begin();
+        let session = session_of(&site);
+        kill(&worker.id().to_string());
+        worker.wait().unwrap();
+        wait_for_end_of(&session);
+        wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
+    }
+}
+
+#[test]
+fn is_stopped_by_the_next_call_when_nobody_is_left_to_keep_its_time() {
+    for script in HANGS {
+        let site = Site::new(script, "3s");
+        let mut worker = site.begin();
+        let (supervisor, session) = (site.supervisor(), session_of(&site));
+        kill(&worker.id().to_string());
+        worker.wait().unwrap();
+        kill(&supervisor);
+        let refused = site.call();
+        assert!(refused.contains("has been repairing on this host"), "{refused}");
+        wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
+        wait_for_end_of(&session);
+    }
+}
+
+#[test]
+fn a_script_that_signals_its_group_does_not_end_its_supervisor() {
+    let site = Site::new("kill 0", "60s");
+    let text = site.call();
+    assert!(text.starts_with("REPAIRED"), "{text}");
+    let (shown, job) = (site.at("policy.json"), text.rsplit("(job ").next().unwrap());
+    let job = job.trim_end().trim_end_matches(')').parse().unwrap();
+    let mut ledger = ledger::open_read_only(&shown.with_file_name("ledger.sqlite")).unwrap();
+    let steps = ledger.steps(&job).unwrap();
+    assert!(steps.iter().any(|step| step.text.contains("signal 15")), "{steps:?}");
 }
 
 /// The state of a process; Z when it has gone meanwhile.

@@ -61,11 +61,15 @@ pub trait Ledger: Send {
 
     /// Returns another handle on the lock of a job that this ledger has reserved, for the supervisor
     /// of a local rung. The job lives as long as the handle is open, and as long as the
-    /// [`ProcessGroup`](crate::ProcessGroup) that is recorded in the file.
+    /// [`RungSession`](crate::RungSession) that is recorded in the file.
     ///
     /// # Errors
     /// [`Error::NoSuchJob`] when this ledger has not reserved it.
     fn share_lock(&mut self, job: &JobId) -> Result<File, Error>;
+
+    /// Kills what is left of local rungs of a host past their deadline, whose worker and supervisor
+    /// are dead.
+    fn stop_overdue(&mut self, host: &str) -> Result<(), Error>;
 
     /// Keeps a repair without a worker as running until `until`, because its gate says so.
     fn renew(&mut self, job: &JobId, until: SystemTime) -> Result<(), Error>;
@@ -144,8 +148,8 @@ pub trait Ledger: Send {
     /// Closes the breakers of an object, or of a host and all its services, by hand.
     fn reset(&mut self, reset: &Reset) -> Result<(), Error>;
 
-    /// Returns the newest reset that covers an object.
-    fn last_reset(&mut self, event: &Event) -> Result<Option<Reset>, Error>;
+    /// Returns the newest reset that covers an object. One that lies ahead does not count.
+    fn last_reset(&mut self, event: &Event, now: SystemTime) -> Result<Option<Reset>, Error>;
 
     /// Takes the right to sweep; `None` while another sweep has it.
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error>;

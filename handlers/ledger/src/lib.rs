@@ -8,9 +8,9 @@ mod error;
 mod filter;
 mod held_back;
 mod interface;
-mod process_group;
 mod record;
 mod relapse;
+mod rung_session;
 mod sqlite;
 
 use std::path::{Path, PathBuf};
@@ -22,12 +22,12 @@ pub use error::Error;
 pub use filter::{Filter, RefusalCount, Which};
 pub use held_back::{HeldBack, held_back};
 pub use interface::{Ledger, SweepLock};
-pub use process_group::ProcessGroup;
 pub use record::{
     Claim, Paused, Record, RecordedReason, Refusal, RepairOutcome, RepairState, Reset, RungStart,
     Running, Step, StepKind,
 };
 pub use relapse::relapsed;
+pub use rung_session::RungSession;
 
 /// Opens the ledger for writing; the first repair creates it. A ledger of an older version is
 /// brought to this one's schema, and a copy is kept beside it.

@@ -60,14 +60,15 @@ fn a_reset_closes_a_breaker_and_nothing_else() {
     for (service, host, wanted) in [
         (Some("HTTP"), "web1", "repair"),
         (None, "web1", "repair"),
-        (Some("Disk"), "web1", "breaker-open"),
-        (Some("HTTP"), "web2", "breaker-open"),
+        (Some("Disk"), "web1", "same-event"),
+        (Some("HTTP"), "web2", "same-event"),
     ] {
         let place = Place::new();
         let mut ledger = place.open();
         let now = open_breaker(&mut ledger);
-        let again = event("web1", "2", 5);
-        assert_eq!(code(reserve(&mut ledger, 8_000, &again, at(now))), "breaker-open");
+        // The very event of the last repair, as the sweep offers it.
+        let again = event("web1", "2", 4);
+        assert_eq!(code(reserve(&mut ledger, 8_000, &again, at(now))), "same-event");
         let reset = Reset {
             at: at(now + 1),
             host: host.into(),
@@ -77,9 +78,22 @@ fn a_reset_closes_a_breaker_and_nothing_else() {
         };
         ledger.reset(&reset).unwrap();
         assert_eq!(code(reserve(&mut ledger, 8_001, &again, at(now + 2))), wanted);
-        let covers = ledger.last_reset(&again).unwrap();
+        let covers = ledger.last_reset(&again, at(now + 2)).unwrap();
         assert_eq!(covers, (wanted == "repair").then_some(reset));
     }
+}
+
+#[test]
+fn a_reset_of_a_clock_that_was_ahead_closes_nothing() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    let now = open_breaker(&mut ledger);
+    let (host, by, reason) = ("web1".to_owned(), "alice".to_owned(), "x".to_owned());
+    let tomorrow = at(now + 24 * 3600);
+    ledger.reset(&Reset { at: tomorrow, host, service: None, by, reason }).unwrap();
+    let next = event("web1", "9", 4);
+    assert_eq!(code(reserve(&mut ledger, 8_000, &next, at(now))), "breaker-open");
+    assert_eq!(ledger.last_reset(&next, at(now)).unwrap(), None);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn the_smallest_policy_is_complete() {
     );
     assert_eq!(
         (rules.limits.cooldown, rules.ladder[0].timeout),
-        (Duration::from_secs(600), Duration::from_secs(90))
+        (Duration::from_secs(600), Duration::from_secs(240))
     );
     let way = config.routes.route("web1", None);
     assert_eq!(rules.ladder[0].verify, ["check_http", "-H", "{address}"]);

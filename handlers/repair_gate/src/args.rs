@@ -43,9 +43,10 @@ Nagios server's key:
       repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB,
       list, version
   repair_gate [--config FILE] check
-      says what is wrong with the file, or lists its repairs
+      says what is wrong with the file, or lists its repairs; warns root of
+      settings of sudo and systemd under which a repair would die
   repair_gate [--config FILE] sudoers [USER]
-      prints the sudoers file for the account USER (repair)
+      prints the sudoers file for the account USER (repair), for sudo and sudo-rs
   repair_gate within SECONDS GRACE PROGRAM...
       runs a program; at the limit its process group gets SIGTERM, then SIGKILL;
       the gate runs every repair so, and sudo is told to
@@ -57,6 +58,18 @@ Options:
                   nobody else. A file 'hold' beside it stops all repairs.
   --state DIR     records and lock (/var/lib/nagios-selfheal/gate); it must
                   belong to the account the gate runs under, mode 0700
+
+Keys of a repair in repairs.json:
+  run             the command: an absolute path and its arguments
+  as              the account that runs it, through sudo; then letters, digits
+                  and _-./:=,+@%~{} alone, and at most 900 bytes
+  timeout         when it is stopped (200s: systemd may take 90 s to stop a unit
+                  and 90 s to start it). It takes 15 s more until nothing of it
+                  runs; the timeout of the rung in the server's policy.json (4m)
+                  must be longer still, by the time to connect
+  cooldown        time after its end in which it does not run again (1m)
+  budget          {\"count\": N, \"window\": TIME}: at most N runs in that time
+  diagnose        up to 8 commands that change nothing and show what is wrong
 
 Nothing is configured through the environment, which a client can send parts of.
 Exit code: 0 answered or done, 1 the repair failed, 2 it is running or nobody

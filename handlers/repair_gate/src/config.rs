@@ -17,6 +17,13 @@ pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
 /// The largest `count` of a budget.
 pub(crate) const MOST_RUNS: u64 = 1000;
 const MOST_REPORTS: usize = 8;
+/// Bytes of a command that sudo runs: with the gate's path and `within` it must fit the 1,024 that
+/// sudo-rs reads of one.
+const LONGEST_EXACT: usize = 900;
+/// The time that `systemctl restart` may take: systemd gives a unit 90 s to stop and as much to
+/// start (DefaultTimeoutStopSec=, DefaultTimeoutStartSec=). A repair that is stopped earlier leaves
+/// systemd at work on the unit.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(200);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
@@ -93,6 +100,12 @@ impl RepairDefinition {
         std::iter::once((&self.run, TimeLimit::of_repair(self.timeout))).chain(diagnose)
     }
 
+    /// Returns the time after which it has certainly been stopped. A server that waits longer is
+    /// told how it ended.
+    pub fn longest_run(&self) -> Duration {
+        TimeLimit::of_repair(self.timeout).longest_run()
+    }
+
     /// Returns the time for which records must be kept so that neither cooldown nor budget forgets
     /// a run.
     pub fn retention(&self) -> Duration {
@@ -135,7 +148,7 @@ fn repair(key: &ConfigValue<'_>) -> Result<RepairDefinition, BadConfig> {
     let exact = user.is_some();
     Ok(RepairDefinition {
         run: command(&key.need("run")?, exact)?,
-        timeout: key.get("timeout").map_or(Ok(MINUTE), |key| duration(&key, 1, HOUR))?,
+        timeout: key.get("timeout").map_or(Ok(DEFAULT_TIMEOUT), |key| duration(&key, 1, HOUR))?,
         cooldown: key.get("cooldown").map_or(Ok(MINUTE), |key| duration(&key, 0, WEEK))?,
         budget: key.get("budget").map(|key| budget(&key)).transpose()?,
         diagnose: key.get("diagnose").map_or(Ok(Vec::new()), |key| reports(&key, exact))?,
@@ -185,7 +198,8 @@ pub(crate) fn is_account(name: &str) -> bool {
 
 /// Reads an argv. With `exact` it goes into a sudoers file, where arguments are joined by blanks
 /// before they are compared: a blank inside a word, or a character that has a meaning there, could
-/// let another command through.
+/// let another command through. The original sudo reads `*`, `?` and `[` as wildcards unless they
+/// are escaped, and sudo-rs refuses a file with these escapes; no form means the same to both.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());
@@ -200,17 +214,24 @@ fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig>
             );
         }
         if exact
-            && !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:=,+@%~*?[]{}".contains(&b))
+            && !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:=,+@%~{}".contains(&b))
         {
             return Err(item.wrong(
-                "with \"as\", sudoers must be able to say it exactly: letters, digits and \
-                 _-./:=,+@%~*?[]{} only",
+                "with \"as\", sudo and sudo-rs must be able to say it exactly: letters, digits and \
+                 _-./:=,+@%~{} only; put the rest into a script of root's, and name that",
             ));
         }
         words.push(word.to_owned());
     }
-    if words.is_empty() || words.len() > 64 || words.iter().map(String::len).sum::<usize>() > 2048 {
+    let bytes: usize = words.iter().map(String::len).sum();
+    if words.is_empty() || words.len() > 64 || bytes > 2048 {
         return Err(key.wrong("a command has 1 to 64 words and at most 2048 bytes"));
+    }
+    if exact && bytes + words.len() > LONGEST_EXACT {
+        return Err(key.wrong(&format!(
+            "with \"as\", a command and its blanks have at most {LONGEST_EXACT} bytes, because \
+             sudo-rs reads no more; put it into a script of root's, and name that"
+        )));
     }
     Ok(words)
 }

@@ -1,12 +1,16 @@
 //! repairs.json on disk: read if only root can change it, and listed by `repair_gate check`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use crate::config::{self, RepairDefinitions};
 use crate::rejection::{Rejection, RejectionReason};
-use crate::{maintenance, ownership, run};
+use crate::{host, maintenance, ownership, run, session, sudo};
+
+/// The gate's account, as the package and `repairctl init` make it.
+pub(crate) const GATE_ACCOUNT: &str = "repair";
 
 /// Returns the repairs.
 ///
@@ -54,8 +58,23 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
     {
         let _ = writeln!(text, "warning: {e}");
     }
+    for warning in around(repairs) {
+        let _ = writeln!(text, "warning: {warning}");
+    }
     if let Err(held) = maintenance::check(config) {
         let _ = writeln!(text, "warning: {}", held.text);
     }
     text
+}
+
+/// Returns what on this host, around the gate, will make repairs fail. Only root is told.
+fn around(repairs: &RepairDefinitions) -> impl Iterator<Item = String> {
+    let accounts: BTreeSet<&str> =
+        repairs.iter().filter_map(|(_, repair)| repair.user.as_deref()).collect();
+    let tells = host::is_root() && host::has_account(GATE_ACCOUNT);
+    let options = accounts.into_iter().filter(move |_| tells);
+    options
+        .filter_map(|account| sudo::warning(GATE_ACCOUNT, account))
+        .take(1)
+        .chain(tells.then(|| session::warning(GATE_ACCOUNT)).flatten())
 }

@@ -10,7 +10,7 @@ use crate::context::gate_path;
 use crate::output::{Output, clean};
 use crate::rejection::{Rejection, RejectionReason};
 use crate::request::{self, GateRequest};
-use crate::{config_file, diagnose, host, job, readiness, sudoers, syslog, timeout, usage};
+use crate::{config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, usage};
 
 /// Runs the whole program.
 pub(crate) fn main(argv: &[OsString]) -> Output {
@@ -33,12 +33,14 @@ pub(crate) fn main(argv: &[OsString]) -> Output {
             config_file::load(&args.config)
                 .map(|repairs| config_file::overview(&args.config, &repairs)),
         ),
-        GateCommand::Sudoers(user) => for_people(
-            config_file::load(&args.config)
-                .and_then(|repairs| Ok(sudoers::file(&repairs, user, &gate_path()?))),
-        ),
+        GateCommand::Sudoers(user) => for_people(sudoers_file(&args, user)),
         GateCommand::Within(limit, argv) => timeout::main(argv, *limit),
     }
+}
+
+fn sudoers_file(args: &GateArgs, user: &str) -> Result<String, Rejection> {
+    let repairs = config_file::load(&args.config)?;
+    sudoers::file(&repairs, user, &gate_path()?, sudo::requires_terminal(user)?)
 }
 
 fn answered(answer: &GateAnswer) -> Output {

@@ -16,6 +16,8 @@ pub(crate) struct LocalHost {
     pub(crate) uid: u32,
     /// What is taken away from the mode of new files; unknown on kernels before 4.7.
     umask: Option<u32>,
+    /// Text of /proc/self/cgroup; empty where the kernel has none.
+    pub(crate) cgroup: String,
     /// Text of /etc/passwd.
     passwd: String,
 }
@@ -28,14 +30,14 @@ impl LocalHost {
     pub(crate) fn read() -> Result<LocalHost, Rejection> {
         check_file_size_limit(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
-        let uid =
-            field(&status, "Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
         let boot = read("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         Ok(LocalHost {
-            uid: uid.ok_or_else(|| wrong("/proc/self/status has no Uid line"))?,
+            uid: effective_uid(&status)
+                .ok_or_else(|| wrong("/proc/self/status has no Uid line"))?,
             boot: if boot.is_empty() { return Err(wrong("the boot id is empty")) } else { boot },
             umask: field(&status, "Umask:")
                 .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
+            cgroup: lossy("/proc/self/cgroup").unwrap_or_default(),
             passwd: passwd()?,
         })
     }
@@ -52,6 +54,15 @@ impl LocalHost {
     }
 }
 
+/// Whether this process is root's.
+pub(crate) fn is_root() -> bool {
+    lossy("/proc/self/status").is_ok_and(|status| effective_uid(&status) == Some(0))
+}
+
+fn effective_uid(status: &str) -> Option<u32> {
+    field(status, "Uid:")?.split_whitespace().nth(1)?.parse().ok()
+}
+
 fn wrong(text: &str) -> Rejection {
     RejectionReason::State.because(text)
 }
@@ -60,9 +71,10 @@ fn unreadable(path: &str, e: &io::Error) -> Rejection {
     wrong(&format!("{path} cannot be read: {e}"))
 }
 
-/// A system without accounts of its own has no such file.
+/// Returns the text of /etc/passwd, in which a person's name may be in any encoding. A system
+/// without accounts of its own has no such file.
 fn passwd() -> Result<String, Rejection> {
-    match fs::read_to_string("/etc/passwd") {
+    match lossy("/etc/passwd") {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
         read => read.map_err(|e| unreadable("/etc/passwd", &e)),
     }
@@ -74,9 +86,14 @@ pub(crate) fn name() -> String {
     clean(name.trim(), 100)
 }
 
+/// Whether /etc/passwd has `account`.
+pub(crate) fn has_account(account: &str) -> bool {
+    lossy("/etc/passwd").is_ok_and(|passwd| uid_of(account, &passwd).is_some())
+}
+
 /// Returns the account of that uid, or the number.
 pub(crate) fn account(uid: u32) -> String {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let passwd = lossy("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&number));
     line.and_then(|line| line.split(':').next())
@@ -98,8 +115,11 @@ fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
 }
 
 fn read(path: &str) -> Result<String, Rejection> {
-    let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    lossy(path).map_err(|e| unreadable(path, &e))
+}
+
+fn lossy(path: &str) -> io::Result<String> {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {

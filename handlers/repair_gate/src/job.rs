@@ -60,8 +60,7 @@ pub(crate) fn repair(
     may_run()?;
     store.file_ended(&host.boot)?;
     prune(&store, &repairs, name)?;
-    let limit = TimeLimit::of_repair(repair.timeout);
-    let record = JobRecord::beginning(job.clone(), name.clone(), now(&host), limit.longest_run());
+    let record = JobRecord::beginning(job.clone(), name.clone(), now(&host), repair.longest_run());
     store.write(&record)?;
     syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
     Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host))))

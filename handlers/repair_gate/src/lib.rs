@@ -8,9 +8,9 @@
 //! Pure modules: [`request`] (the words of a request), [`config`] (repairs.json), `rate_limit`
 //! (cooldown, budget and records), `durations`, `timestamps`, `record`, `rejection`, `answer` and
 //! `sudoers`. Modules that touch the machine: `ownership` (who can change a file), `store` (records
-//! and lock), `run`, `threads`, `output`, `stream`, `timeout`, `syslog`, `host`, `config_file` and
-//! `maintenance`. `dispatch` calls `job`, `diagnose`, `readiness` and `usage`, one for each
-//! request.
+//! and lock), `run`, `threads`, `output`, `stream`, `timeout`, `syslog`, `host`, `sudo`, `session`,
+//! `config_file` and `maintenance`. `dispatch` calls `job`, `diagnose`, `readiness` and `usage`,
+//! one for each request.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -38,8 +38,10 @@ mod record;
 mod rejection;
 pub mod request;
 mod run;
+mod session;
 mod store;
 mod stream;
+mod sudo;
 mod sudoers;
 mod syslog;
 mod threads;

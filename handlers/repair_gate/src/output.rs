@@ -37,10 +37,13 @@ impl Output {
     }
 }
 
+/// Bytes of a line that this program reads itself: the options of sudoers(5) are listed in one.
+const LINE_TO_READ: usize = 64 * 1024;
+
 /// Takes output piece by piece, keeps its two ends, and sends each line to a stream.
-#[derive(Default)]
 pub(crate) struct Excerpt {
     stream: Option<LineStream>,
+    longest_line: usize,
     head: Vec<Vec<u8>>,
     tail: VecDeque<Vec<u8>>,
     left_out: u64,
@@ -48,10 +51,29 @@ pub(crate) struct Excerpt {
     in_line: bool,
 }
 
+impl Default for Excerpt {
+    fn default() -> Excerpt {
+        Excerpt::streaming(None)
+    }
+}
+
 impl Excerpt {
-    /// Returns an empty excerpt.
+    /// Returns an empty excerpt for people.
     pub(crate) fn streaming(stream: Option<LineStream>) -> Excerpt {
-        Excerpt { stream, ..Excerpt::default() }
+        Excerpt {
+            stream,
+            longest_line: LINE,
+            head: Vec::new(),
+            tail: VecDeque::new(),
+            left_out: 0,
+            line: Vec::new(),
+            in_line: false,
+        }
+    }
+
+    /// Returns an empty excerpt for this program, with long lines.
+    pub(crate) fn to_read() -> Excerpt {
+        Excerpt { longest_line: LINE_TO_READ, ..Excerpt::default() }
     }
 
     /// Adds output, cut anywhere.
@@ -61,7 +83,7 @@ impl Excerpt {
                 self.end_line();
             } else {
                 self.in_line = true;
-                if self.line.len() <= LINE {
+                if self.line.len() <= self.longest_line {
                     self.line.push(byte);
                 }
             }
@@ -72,7 +94,7 @@ impl Excerpt {
         self.in_line = false;
         let line = std::mem::take(&mut self.line);
         if let Some(stream) = &mut self.stream {
-            stream.line(&shown(&line));
+            stream.line(&shown(&line, self.longest_line));
         }
         if self.head.len() < LINES_EACH_END {
             self.head.push(line);
@@ -90,17 +112,18 @@ impl Excerpt {
         if self.in_line {
             self.end_line();
         }
-        let mut lines: Vec<String> = self.head.iter().map(|line| shown(line)).collect();
+        let show = |line: &Vec<u8>| shown(line, self.longest_line);
+        let mut lines: Vec<String> = self.head.iter().map(show).collect();
         if self.left_out > 0 {
             lines.push(format!("... {} lines not shown ...", self.left_out));
         }
-        lines.extend(self.tail.iter().map(|line| shown(line)));
+        lines.extend(self.tail.iter().map(show));
         lines
     }
 }
 
-fn shown(line: &[u8]) -> String {
-    clean(&String::from_utf8_lossy(line), LINE)
+fn shown(line: &[u8], longest: usize) -> String {
+    clean(&String::from_utf8_lossy(line), longest)
 }
 
 /// Returns `text` on one line of at most `most` bytes and, if it is longer, three dots, without

@@ -5,16 +5,17 @@ use std::fs;
 /// errno(3): ENOMEM, ENFILE, EMFILE.
 const SHORTAGES: [i32; 3] = [12, 23, 24];
 
-/// Returns whether a living process is in a process group. If that cannot be told, one is.
+/// Returns whether a living process is in a process group; true if that is not known.
 pub(crate) fn any_in_group(group: u32) -> bool {
     any(|process| process.group == group)
 }
 
 /// Returns whether a living process is in a session, to which all processes of one SSH request
-/// belong. If that cannot be told, one is. The session of this process does not count: someone who
+/// belong; true if that is not known. The session of this process does not count: someone who
 /// calls the gate by hand is in it.
 pub(crate) fn any_in_session(session: u32) -> bool {
-    session != own_session() && any(|process| process.session == session)
+    // Session 0 is that of the kernel's threads, and of a record that knows none.
+    session != 0 && session != own_session() && any(|process| process.session == session)
 }
 
 /// Returns the session of this process; 0 if it is not known.

@@ -12,6 +12,10 @@ use crate::timestamps::{from_millis, to_millis, until};
 /// More than a record can need: 41 lines of 303 bytes, each byte at most two of JSON.
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
+/// How long after its deadline a repair that nobody stopped keeps the host busy. What is left then
+/// is a daemon, or another process that was given its session's number.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
+
 /// What shows whether a repair without an end still runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now<'a> {
@@ -102,8 +106,10 @@ impl JobRecord {
     /// the careful reading. So does a process of its session: what keeps the time may have been
     /// killed with the gate.
     pub(crate) fn state_at(&self, now: Now<'_>) -> RunState {
-        let lost = self.state == RunState::Running
-            && (self.boot != now.boot || now.time > self.deadline && !(now.lives)(self.session));
+        let is_over = now.time > self.deadline;
+        let lives = || now.time <= self.deadline + GIVEN_UP_AFTER && (now.lives)(self.session);
+        let lost =
+            self.state == RunState::Running && (self.boot != now.boot || is_over && !lives());
         if lost { RunState::Unknown } else { self.state }
     }
 
@@ -240,6 +246,11 @@ pub(crate) mod tests {
         assert_eq!(running.state_at(now(80 * S + 1)), RunState::Unknown);
         let alive = Now { lives: |_| true, ..now(80 * S + 1) };
         assert_eq!(running.state_at(alive), RunState::Running, "its command lives");
+        let later = Now { lives: |_| true, ..now(80 * S + 3_600_001) };
+        assert_eq!(running.state_at(later), RunState::Unknown, "an hour later");
+        let old = JobRecord { session: 0, ..running.clone() };
+        let real = Now { lives: processes::any_in_session, ..now(80 * S + 1) };
+        assert_eq!(old.state_at(real), RunState::Unknown, "of an older version");
         let rebooted = Now { boot: "b2", lives: |_| true, ..now(6 * S) };
         assert_eq!(running.state_at(rebooted), RunState::Unknown);
         assert_eq!(running.state_at(now(S)), RunState::Running, "the clock went back");

@@ -67,8 +67,22 @@ pub(crate) fn run(
     limit: TimeLimit,
     stream: Option<LineStream>,
 ) -> ExecutedCommand {
+    run_into(Excerpt::streaming(stream), argv, account, limit)
+}
+
+/// Runs a program whose output this program reads itself.
+pub(crate) fn query(argv: &[String]) -> ExecutedCommand {
+    run_into(Excerpt::to_read(), argv, None, TimeLimit::DIAGNOSIS)
+}
+
+fn run_into(
+    excerpt: Excerpt,
+    argv: &[String],
+    account: Option<&str>,
+    limit: TimeLimit,
+) -> ExecutedCommand {
     gate_path()
-        .and_then(|gate| execute(&command_line(&gate, argv, account, limit), limit, stream))
+        .and_then(|gate| execute(&command_line(&gate, argv, account, limit), limit, excerpt))
         .unwrap_or_else(|e| ExecutedCommand {
             end: Err(ExecutionFailure::NotStarted(e.to_string())),
             elapsed: Duration::ZERO,
@@ -91,18 +105,14 @@ fn command_line(
 /// with the same code by itself, but then before the time was over.
 fn recognize_timeout(end: ProcessEnd, elapsed: Duration, limit: TimeLimit) -> ProcessEnd {
     let stopped = end == ProcessEnd::Exit(i32::from(timeout::TIMED_OUT));
-    if stopped && elapsed >= limit.timeout { ProcessEnd::TimedOut } else { end }
+    if stopped && elapsed >= limit.timeout { ProcessEnd::TimedOut } else { end.of_command() }
 }
 
-fn execute(
-    words: &[String],
-    limit: TimeLimit,
-    stream: Option<LineStream>,
-) -> io::Result<ExecutedCommand> {
+fn execute(words: &[String], limit: TimeLimit, excerpt: Excerpt) -> io::Result<ExecutedCommand> {
     let begun = Instant::now();
     let (reader, writer) = pipe()?;
     let leftover = reader.try_clone()?;
-    let excerpt = Arc::new(Mutex::new(Excerpt::streaming(stream)));
+    let excerpt = Arc::new(Mutex::new(excerpt));
     // Both threads are there before anything runs: a machine that has no room for them has run
     // nothing.
     let drained = drain(reader, Arc::clone(&excerpt))?;

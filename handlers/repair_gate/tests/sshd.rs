@@ -374,7 +374,10 @@ fn ready_reports_what_is_in_the_way_of_a_repair_and_runs_nothing() {
         .map(|line| format!("{line}\n"))
         .collect();
     fs::write(&sudoers, less).unwrap();
-    refused("config", "sudoers > /etc/sudoers.d/nagios-selfheal.new && visudo -cqf ");
+    refused(
+        "config",
+        "/etc/nagios-selfheal/repairs.json' sudoers > /etc/sudoers.d/nagios-selfheal.new",
+    );
     fs::remove_file(&sudoers).unwrap();
     refused("config", "a password is required");
     fs::write(&sudoers, rules).unwrap();

@@ -41,7 +41,7 @@ impl Site {
              \tprogram_start={}\n\t}}\nhoststatus {{\n\thost_name=web1\n\tcurrent_state=0\n\t}}\n\
              servicestatus {{\n\thost_name=web1\n\tservice_description=HTTP\n\
              \tcurrent_state={state}\n\tstate_type={state_type}\n\tcurrent_attempt={attempt}\n\
-             \tmax_attempts=4\n\tlast_check={}\n\tnext_check={}\n\tlast_time_ok={}\n\
+             \tmax_attempts=4\n\tcurrent_problem_id=7\n\tlast_check={}\n\tnext_check={}\n\tlast_time_ok={}\n\
              \tevent_handler_enabled=1\n\t_REPAIR=0;httpd\n{more}\t}}\n",
             now - 50_000,
             now + 5,
@@ -51,14 +51,15 @@ impl Site {
         fs::write(self.dir.path().join("status.dat"), text).unwrap();
     }
 
-    /// Three repairs that did not help, the last one just now.
-    fn open_breaker(&self) {
+    /// Three repairs that did not help, the last one just now, of three problems from this one on.
+    fn open_breaker(&self, first: u32) {
         let mut ledger = ledger::open(&self.dir.path().join("ledger.sqlite")).unwrap();
         for n in 0..3u32 {
             let now = SystemTime::now() - Duration::from_secs(u64::from(10 * (3 - n)));
             let job = format!("job-0000{n}").parse().unwrap();
             let (critical, hard) = (ObjectState::Critical, StateType::Hard);
-            let event = Event::new("web1", Some("HTTP"), critical, hard, 4);
+            let mut event = Event::new("web1", Some("HTTP"), critical, hard, 4);
+            event.problem_id = Some((first + n).to_string());
             let horizon = Policy::default().horizon(&event);
             let lease = Duration::from_secs(60);
             let claim = Claim { job: &job, event: &event, lease, horizon, observed: None };
@@ -92,9 +93,9 @@ fn names_what_triggers_the_next_attempt() {
         next["at"].as_str().map(str::to_owned)
     };
     site.shows(0, 1, 1, "");
-    assert_eq!(trigger("a fault: Nagios calls from SOFT 3 on"), None);
+    assert_eq!(trigger("a fault: from SOFT 3 on, and when it is HARD"), None);
     site.shows(2, 0, 2, "");
-    assert!(trigger("Nagios' next result, attempt 3 of 4").is_some());
+    assert!(trigger("Nagios' result at attempt 3 of 4").is_some());
     site.shows(2, 1, 4, "");
     trigger("the next sweep: never tried");
     site.shows(2, 1, 4, "\tevent_handler_enabled=0\n");
@@ -106,7 +107,7 @@ fn names_what_triggers_the_next_attempt() {
 #[test]
 fn a_repair_that_nothing_triggers_is_not_announced() {
     let site = Site::new();
-    site.open_breaker();
+    site.open_breaker(50);
     site.shows(2, 1, 4, "");
     // The decision alone would allow it.
     let policy = site.dir.path().join("policy.json");
@@ -117,16 +118,22 @@ fn a_repair_that_nothing_triggers_is_not_announced() {
     let explained = site.explain();
     assert_eq!(explained["decision"], "no-action", "{explained:#}");
     assert_eq!(explained["reason"], "escalated");
-    assert!(explained["next"]["trigger"].as_str().unwrap().starts_with("nothing, until"));
+    assert!(
+        explained["next"]["trigger"]
+            .as_str()
+            .unwrap()
+            .starts_with("nothing while it stays CRITICAL")
+    );
 }
 
 #[test]
 fn a_reset_closes_the_breaker_and_lets_the_sweep_try_again() {
     let site = Site::new();
-    site.open_breaker();
+    // The last one has answered the very event that the sweep would offer.
+    site.open_breaker(5);
     site.shows(2, 1, 4, "");
     let explained = site.explain();
-    assert_eq!(explained["reason"], "breaker-open", "{explained:#}");
+    assert_eq!(explained["reason"], "same-event", "{explained:#}");
     let because = explained["because"]["breaker"].as_str().unwrap().to_owned();
     let (_, status) = site.ctl(&["status"]);
     let sentence = because.strip_prefix("no: ").unwrap();
@@ -135,7 +142,7 @@ fn a_reset_closes_the_breaker_and_lets_the_sweep_try_again() {
 
     let (code, text) = site.ctl(&["reset", "web1", "HTTTP", "--reason", "x"]);
     assert!(code == 1 && text.contains("is the name right?"), "{code} {text}");
-    assert_eq!(site.explain()["reason"], "breaker-open");
+    assert_eq!(site.explain()["reason"], "same-event");
     let (code, text) = site.ctl(&["reset", "web1", "HTTP", "--reason", " "]);
     assert!(code == 3 && text.contains("--reason is empty"), "{code} {text}");
 

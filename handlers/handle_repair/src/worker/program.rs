@@ -54,6 +54,7 @@ pub fn clean_room(command: &mut Command) -> &mut Command {
 pub struct CapturedOutput {
     reader: JoinHandle<Vec<u8>>,
     lines: Receiver<String>,
+    pipe: PipeReader,
 }
 
 impl CapturedOutput {
@@ -64,9 +65,9 @@ impl CapturedOutput {
     /// ever. It is there before the program is: where there is no room for it, nothing has been run.
     pub fn begin() -> io::Result<(CapturedOutput, PipeWriter)> {
         let (output, writer) = io::pipe()?;
-        let (tell, lines) = mpsc::channel();
+        let (pipe, (tell, lines)) = (output.try_clone()?, mpsc::channel());
         let reader = thread::Builder::new().spawn(move || listen(output, &tell))?;
-        Ok((CapturedOutput { reader, lines }, writer))
+        Ok((CapturedOutput { reader, lines, pipe }, writer))
     }
 
     /// Passes the lines that have come since the last call to `watch`.
@@ -81,12 +82,24 @@ impl CapturedOutput {
             thread::sleep(Duration::from_millis(1));
         }
         self.show(watch);
-        let is_read = self.reader.is_finished();
-        let kept = if is_read { self.reader.join().unwrap_or_default() } else { Vec::new() };
+        let kept = if self.reader.is_finished() {
+            self.reader.join().unwrap_or_default()
+        } else {
+            keep_reading(self.pipe);
+            Vec::new()
+        };
         let line = String::from_utf8_lossy(&kept).lines().next().unwrap_or_default().to_owned();
         let text = clean(line.split('|').next().unwrap_or_default().trim_end());
         if text.trim().is_empty() { "no output".to_owned() } else { text }
     }
+}
+
+/// Lets cat(1) read on for a daemon that a program has left behind: it would be killed when it next
+/// prints into a pipe that nobody reads.
+pub fn keep_reading(pipe: impl Into<Stdio>) {
+    let mut cat = Command::new("/bin/cat");
+    clean_room(&mut cat).process_group(0).stdin(pipe);
+    let _ = cat.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
 /// Reads to the end, keeps the beginning, and tells each line as it comes.

@@ -25,44 +25,46 @@ pub fn close(
     invocation: &Invocation,
     config: &Config,
 ) -> Result<(), ledger::Error> {
+    ledger.stop_overdue(&invocation.event.host)?;
     for record in ledger.abandoned(&invocation.event.host)? {
         let Ok(job) = record.job.parse() else { continue };
         let steps = ledger.steps(&job)?;
         let now = SystemTime::now();
         match remains_of(&record, &steps, invocation, config) {
-            Remains::Running if may_run_at_gate(&steps, now) => {
-                ledger.renew(&job, now + RENEWED)?
+            Remains::Running if now < longest_at_gate(&steps, now) => {
+                ledger.renew(&job, longest_at_gate(&steps, now))?
             }
             Remains::NotKnown(_) if record.rung_until.is_some_and(|until| now < until) => {}
-            Remains::Running => end(ledger, &job, RepairOutcome::Unknown, ENDLESS)?,
+            Remains::Running => end(ledger, &record, &job, RepairOutcome::Unknown, ENDLESS)?,
             Remains::NotKnown(text) | Remains::Ended(text) => {
-                end(ledger, &job, RepairOutcome::Unknown, &text)?
+                end(ledger, &record, &job, RepairOutcome::Unknown, &text)?
             }
             Remains::NeverBegan(text) => {
                 // The last rung never began: the rungs before it did.
                 let has_run = steps.iter().any(|step| step.kind.may_have_run());
                 let outcome =
                     if has_run { RepairOutcome::Unknown } else { RepairOutcome::CouldNotRun };
-                end(ledger, &job, outcome, &text)?;
+                end(ledger, &record, &job, outcome, &text)?;
             }
         }
     }
     Ok(())
 }
 
-/// How long a repair that its gate reports as running keeps its slots without being asked for again.
-const RENEWED: Duration = Duration::from_secs(60);
+const ENDLESS: &str = "the gate reports that it runs, longer than a gate lets a repair run";
 
-const ENDLESS: &str = "the gate says that it runs longer than any gate lets a repair run";
-
+/// The repair may have ended long before anybody looked: then its cooldown does not begin now.
 fn end(
     ledger: &mut dyn Ledger,
+    record: &Record,
     job: &JobId,
     outcome: RepairOutcome,
     text: &str,
 ) -> Result<(), ledger::Error> {
     let text = format!("its worker died; {text} (job {job})");
-    match ledger.finish(job, SystemTime::now(), outcome, &text) {
+    let now = SystemTime::now();
+    let ended = record.rung_until.map_or(now, |until| until.min(now));
+    match ledger.finish(job, ended, outcome, &text) {
         // Another worker was faster.
         Err(ledger::Error::NoSuchJob { .. }) => Ok(()),
         ended => ended,
@@ -90,13 +92,13 @@ fn remains_of(
     if record.rungs == 0 {
         return Remains::NeverBegan("nothing had been asked of a gate yet".into());
     }
+    if let Some(ended) = ended_on_record(record, steps) {
+        return ended;
+    }
     let Some(host) = &record.gate else {
         // Its supervisor and its processes would have kept the job alive.
         return Remains::Ended("its rung ran on this server, and nothing of it is left".into());
     };
-    if let Some(ended) = ended_on_record(record, steps) {
-        return ended;
-    }
     let Ok(job) = rung_job(&record.job, record.rungs) else {
         return Remains::NeverBegan("its rung has no job".into());
     };
@@ -120,7 +122,7 @@ fn remains_of(
             Remains::NeverBegan("the gate says it never began".into())
         }
         Ok(Answer::Refused(refusal)) => {
-            Remains::NotKnown(format!("the gate refuses to say: {}", refusal.text))
+            Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
         }
         Ok(_) => Remains::NotKnown("the gate answered another question".into()),
         Err(why) => Remains::NotKnown(format!("its gate does not answer: {why}")),
@@ -142,9 +144,10 @@ fn ended_on_record(record: &Record, steps: &[Step]) -> Option<Remains> {
     })
 }
 
-/// Whether a gate may still run what was begun last.
-fn may_run_at_gate(steps: &[Step], now: SystemTime) -> bool {
-    begun_for(steps, now).is_none_or(|age| age < LONGEST_AT_GATE)
+/// When no gate runs any more what was begun last.
+fn longest_at_gate(steps: &[Step], now: SystemTime) -> SystemTime {
+    let age = begun_for(steps, now).unwrap_or_default();
+    now + LONGEST_AT_GATE.saturating_sub(age)
 }
 
 /// How long ago the last rung was begun.

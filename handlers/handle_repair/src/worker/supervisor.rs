@@ -1,8 +1,8 @@
-//! The supervisor of a `local` rung: this program once more, in the process group of the rung.
+//! The supervisor of a `local` rung: this program once more, in the session of the rung.
 //!
-//! It holds the lock of the job, keeps the deadline and kills the group, also when the worker has
-//! died. A lock that the rung's program inherits would not do: sudo(8) closes it, and a daemon that
-//! the program starts would keep it.
+//! It holds the lock of the job, keeps the deadline and kills what is left of the session, also
+//! when the worker has died. A lock that the rung's program inherits would not do: sudo(8) closes
+//! it, and a daemon that the program starts would keep it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,10 +12,10 @@ use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use ledger::ProcessGroup;
-use rustix::process::{Signal, kill_current_process_group};
+use ledger::RungSession;
+use rustix::process::{Pid, getppid};
 
 use super::program::{self, CapturedOutput};
 
@@ -26,6 +26,9 @@ pub const SUPERVISE: &str = "--supervise";
 /// How much later than the supervisor the worker enforces the limit: the supervisor may hang.
 const SECOND_GUARD: Duration = Duration::from_secs(2);
 
+/// How long the worker waits after the limit for programs of other users, which it cannot kill.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// How a program of a `local` rung ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RungEnd {
@@ -33,7 +36,7 @@ pub enum RungEnd {
     Exit(i32),
     /// By this signal.
     Signal(i32),
-    /// Its process group was killed at the limit.
+    /// Its session was killed at the limit.
     TimedOut,
     /// It was not started, for this reason.
     NotStarted(String),
@@ -70,7 +73,7 @@ impl RungEnd {
 }
 
 /// Runs a program under a supervisor. Returns its end and the first line it printed once nothing of
-/// its process group is left, or once it has ended by itself. `lock` is the lock of the job.
+/// its session is left, or once it has ended by itself. `lock` is the lock of the job.
 ///
 /// # Errors
 /// Nothing was run.
@@ -85,7 +88,7 @@ pub fn run(
     let (mut report, report_writer) = io::pipe()?;
     // The program that runs, even if an upgrade has replaced its file.
     let mut command = Command::new("/proc/self/exe");
-    program::clean_room(&mut command).arg0("repair_worker").process_group(0);
+    program::clean_room(&mut command).arg0("repair_worker");
     command.arg(SUPERVISE).arg(limit.as_millis().to_string()).args(argv);
     command.stdin(lock.try_clone()?).stdout(writer).stderr(report_writer);
     let mut supervisor = command.spawn()?;
@@ -99,19 +102,22 @@ pub fn run(
         Ok(_) => RungEnd::read(text.trim_end()),
         Err(_) => RungEnd::Lost,
     };
-    wait_for_group(lock, deadline);
+    wait_for_session(lock, deadline);
+    let end =
+        if end == RungEnd::Lost && Instant::now() >= deadline { RungEnd::TimedOut } else { end };
     Ok((end, output.first_line(watch)))
 }
 
-/// Waits until the process group of a rung is empty. Killing it fails for programs of other users,
-/// as sudo runs them; these are waited for.
-fn wait_for_group(lock: &File, deadline: Instant) {
+/// Waits until the session of a rung is empty. Killing it fails for programs of other users, as
+/// sudo runs them; these are waited for.
+fn wait_for_session(lock: &File, deadline: Instant) {
     let mut pause = Duration::from_millis(5);
-    while let Ok(Some(group)) = ProcessGroup::recorded(lock)
-        && group.is_running()
+    while let Ok(Some(session)) = RungSession::recorded(lock)
+        && session.is_running()
+        && Instant::now() < deadline + LONGEST_WAIT
     {
         if Instant::now() >= deadline {
-            group.kill();
+            session.kill();
         }
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_secs(1));
@@ -130,36 +136,87 @@ fn supervise(argv: &[OsString]) -> io::Result<RungEnd> {
     let bad_call = || io::Error::other("call: repair_worker --supervise MILLISECONDS PROGRAM...");
     let [limit, program, arguments @ ..] = argv else { return Err(bad_call()) };
     let limit = limit.to_str().and_then(|text| text.parse().ok()).ok_or_else(bad_call)?;
-    let deadline = Instant::now() + Duration::from_millis(limit);
+    let limit = Duration::from_millis(limit);
+    let deadline = Instant::now() + limit;
     let lock = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    ProcessGroup::led_by_us()?.record(&lock)?;
-    let end = supervise_until(deadline, program, arguments);
-    // What a program that has ended leaves behind is a daemon.
-    let _ = ProcessGroup::erase(&lock);
+    let session = RungSession::begin(SystemTime::now() + limit)?;
+    session.record(&lock)?;
+    let end = supervise_until(deadline, &session, program, arguments);
+    let _ = RungSession::erase(&lock);
     end
 }
 
-/// Does not return at the deadline: this process is in the group that is killed then.
+/// Returns once the program has ended by itself, or once nothing of its session is left.
 fn supervise_until(
     deadline: Instant,
+    session: &RungSession,
     program: &OsString,
     arguments: &[OsString],
 ) -> io::Result<RungEnd> {
+    let mut output = HeldOutput::open()?;
+    let stdout = || io::stdout().as_fd().try_clone_to_owned();
     let mut command = Command::new(program);
-    program::clean_room(&mut command).args(arguments).stdin(Stdio::null());
-    let mut child = command.stderr(io::stdout().as_fd().try_clone_to_owned()?).spawn()?;
-    let mut pause = Duration::from_micros(500);
+    // In a group of its own: a script that signals its group does not mean us.
+    program::clean_room(&mut command).args(arguments).process_group(0).stdin(Stdio::null());
+    let mut child = command.stdout(stdout()?).stderr(stdout()?).spawn()?;
+    let (mut pause, mut end) = (Duration::from_micros(500), None);
     loop {
-        if let Ok(Some(status)) = child.try_wait() {
-            let signal = || RungEnd::Signal(status.signal().unwrap_or_default());
-            return Ok(status.code().map_or_else(signal, RungEnd::Exit));
+        output.drain_without_worker();
+        if let Ok(Some(status)) = child.try_wait()
+            && end.is_none()
+        {
+            match status.code() {
+                // What a program that has ended leaves behind is a daemon.
+                Some(code) => return Ok(output.ended(RungEnd::Exit(code))),
+                // What a program that was killed leaves behind is its work.
+                None => end = Some(RungEnd::Signal(status.signal().unwrap_or_default())),
+            }
+        }
+        if let Some(end) = &end
+            && !session.is_running()
+        {
+            return Ok(end.clone());
         }
         if Instant::now() >= deadline {
-            let _ = writeln!(io::stderr(), "{}", RungEnd::TimedOut);
-            let _ = kill_current_process_group(Signal::KILL);
+            end = Some(RungEnd::TimedOut);
+            session.kill();
         }
-        thread::sleep(pause.min(deadline.saturating_duration_since(Instant::now())));
+        thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// The pipe to which the program prints. The worker reads it. A program that prints must not die
+/// when the worker has died, so from then on we read.
+struct HeldOutput {
+    pipe: File,
+    worker: Option<Pid>,
+    is_drained: bool,
+}
+
+impl HeldOutput {
+    fn open() -> io::Result<HeldOutput> {
+        // Opening a pipe there opens its other end: proc_pid_fd(5).
+        let pipe = File::open("/proc/self/fd/1")?;
+        Ok(HeldOutput { pipe, worker: getppid(), is_drained: false })
+    }
+
+    fn drain_without_worker(&mut self) {
+        if self.is_drained || getppid() == self.worker {
+            return;
+        }
+        self.is_drained = true;
+        if let Ok(mut pipe) = self.pipe.try_clone() {
+            let _ = thread::Builder::new().spawn(move || io::copy(&mut pipe, &mut io::sink()));
+        }
+    }
+
+    /// What the program has left running may print as well.
+    fn ended(self, end: RungEnd) -> RungEnd {
+        if self.is_drained {
+            program::keep_reading(self.pipe);
+        }
+        end
     }
 }
 

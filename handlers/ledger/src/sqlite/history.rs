@@ -8,6 +8,7 @@ use policy::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::TOLERATED;
 use super::row::{bytes, millis, span_millis, time};
 use crate::RepairOutcome;
 
@@ -23,11 +24,11 @@ pub(super) fn read(
     now: SystemTime,
 ) -> rusqlite::Result<RecordedHistory> {
     let unended = unended(store, alive, now)?;
-    let reset = last_reset(store, event)?;
+    let reset = last_reset(store, event, now)?;
     let trouble = Trouble::read(store, event, horizon, now)?;
     Ok(RecordedHistory {
         paused: paused(store, event, now)?,
-        same_event: same_event(store, event, now)?,
+        same_event: same_event(store, event, reset, now)?,
         same_problem: same_problem(store, event, reset, now)?,
         ahead: ahead(store, event, now)?,
         running: running(&unended, event, now),
@@ -66,15 +67,16 @@ fn paused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resul
         .optional()
 }
 
+/// An admin who has closed the breaker wants the event, and the problem, to be answered again.
 fn same_event(
     store: &Connection,
     event: &Event,
+    reset: Option<i64>,
     now: SystemTime,
 ) -> rusqlite::Result<Option<String>> {
-    answered(store, event, Some(&event.change()), None, now)
+    answered(store, event, Some(&event.change()), reset, now)
 }
 
-/// An admin who has closed the breaker wants the problem to be repaired again.
 fn same_problem(
     store: &Connection,
     event: &Event,
@@ -114,15 +116,13 @@ fn answered(
         .optional()
 }
 
-/// The newest reset of the object, or of its whole host.
-fn last_reset(store: &Connection, event: &Event) -> rusqlite::Result<Option<i64>> {
+/// The newest reset of the object, or of its whole host. One that lies ahead does not count: it
+/// would hide every repair until then.
+fn last_reset(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<i64>> {
     let (host, service) = object(event);
-    let sql = "SELECT max(at) FROM reset WHERE host = ?1 AND service IN (x'', ?2)";
-    store.query_row(sql, params![host, service], |row| row.get(0))
+    let sql = "SELECT max(at) FROM reset WHERE host = ?1 AND service IN (x'', ?2) AND at <= ?3";
+    store.query_row(sql, params![host, service, millis(now + TOLERATED)], |row| row.get(0))
 }
-
-/// Clocks of one machine are corrected by less than this.
-const TOLERATED: Duration = Duration::from_secs(5);
 
 fn ahead(
     store: &Connection,
@@ -254,7 +254,7 @@ impl Refusals<'_> {
     }
 
     /// Goes from `since` back to `until` by refusals that follow each other within less than
-    /// `quiet`, and returns those it needs: a handful, however many there are.
+    /// `quiet`, and returns those it needs: about one for each `quiet`.
     fn chain(&self, until: i64, since: i64, quiet: i64) -> rusqlite::Result<Vec<i64>> {
         let (mut chain, mut from) = (Vec::new(), since);
         while let Some(at) = self.one(

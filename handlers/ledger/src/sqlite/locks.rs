@@ -14,7 +14,7 @@ use policy::JobId;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::{Error, ProcessGroup};
+use crate::{Error, RungSession};
 
 /// How long a reservation waits for one that does not end; each holds the lock for a few
 /// milliseconds.
@@ -115,7 +115,7 @@ pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
     // A pipe in its place must not be waited for.
     options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
     match options.open(place(ledger, job)) {
-        Ok(file) => file.try_lock_shared().is_err() || is_group_running(&file),
+        Ok(file) => file.try_lock_shared().is_err() || is_session_running(&file),
         Err(why) => why.kind() != ErrorKind::NotFound,
     }
 }
@@ -144,8 +144,17 @@ pub(super) fn forget(ledger: &Path, job: &str) {
     }
 }
 
-fn is_group_running(lock: &File) -> bool {
-    ProcessGroup::recorded(lock).map_or(true, |group| group.is_some_and(|group| group.is_running()))
+fn is_session_running(lock: &File) -> bool {
+    RungSession::recorded(lock).map_or(true, |session| session.is_some_and(|one| one.is_running()))
+}
+
+/// Returns the session of a job that nobody keeps the time of any more.
+pub(super) fn orphan(ledger: &Path, job: &str) -> Option<RungSession> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
+    let file = options.open(place(ledger, job)).ok()?;
+    file.try_lock_shared().ok()?;
+    RungSession::recorded(&file).ok()?
 }
 
 /// Takes the lock of the only sweep; `None` while another one has it.

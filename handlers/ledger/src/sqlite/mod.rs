@@ -25,6 +25,9 @@ const WAL: &str = "PRAGMA journal_mode = WAL";
 /// How long refusals are kept; repairs are kept for ever.
 const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
+/// Clocks of one machine are corrected by less than this.
+const TOLERATED: Duration = Duration::from_secs(5);
+
 /// A ledger in a SQLite file.
 pub struct SqliteLedger {
     store: Connection,

@@ -13,10 +13,10 @@ use super::row::{
     PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, paused, record,
     refusal, reset, span_millis, step, strict,
 };
-use super::{REFUSALS_KEPT, SqliteLedger, history};
+use super::{REFUSALS_KEPT, SqliteLedger, TOLERATED, history};
 use crate::{
     Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, Reset,
-    RungStart, Running, Step, StepKind, SweepLock,
+    RungSession, RungStart, Running, Step, StepKind, SweepLock,
 };
 
 impl Ledger for SqliteLedger {
@@ -79,7 +79,8 @@ impl Ledger for SqliteLedger {
         let begun = (|| {
             let transaction = self.store.transaction()?;
             transaction.execute(
-                "UPDATE repair SET rung = ?2, rung_gate = ?3, rung_until = ?4 WHERE job = ?1",
+                "UPDATE repair SET rung = ?2, rung_gate = ?3, rung_until = ?4, \
+                 lease_until = max(lease_until, ?4) WHERE job = ?1",
                 params![
                     job.as_str(),
                     rung.number,
@@ -109,6 +110,13 @@ impl Ledger for SqliteLedger {
             Some(lock) => lock.share(),
             None => Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() }),
         }
+    }
+
+    fn stop_overdue(&mut self, host: &str) -> Result<(), Error> {
+        let here = self.running()?.into_iter().filter(|one| one.record.host == host);
+        let orphans = here.filter_map(|one| locks::orphan(&self.path, &one.record.job));
+        orphans.filter(RungSession::is_overdue).for_each(|session| session.kill());
+        Ok(())
     }
 
     fn renew(&mut self, job: &JobId, until: SystemTime) -> Result<(), Error> {
@@ -277,11 +285,14 @@ impl Ledger for SqliteLedger {
         self.named(self.store.execute(sql, row)).map(drop)
     }
 
-    fn last_reset(&mut self, event: &Event) -> Result<Option<Reset>, Error> {
+    fn last_reset(&mut self, event: &Event, now: SystemTime) -> Result<Option<Reset>, Error> {
         let (host, service) = history::object(event);
-        let sql =
-            format!("{RESET} WHERE host = ?1 AND service IN (x'', ?2) ORDER BY at DESC LIMIT 1");
-        Ok(self.rows(&sql, params![host, service], reset)?.pop())
+        let sql = format!(
+            "{RESET} WHERE host = ?1 AND service IN (x'', ?2) AND at <= ?3 \
+             ORDER BY at DESC LIMIT 1"
+        );
+        let keys = params![host, service, millis(now + TOLERATED)];
+        Ok(self.rows(&sql, keys, reset)?.pop())
     }
 
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error> {

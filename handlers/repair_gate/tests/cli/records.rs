@@ -52,7 +52,7 @@ fn a_clock_that_went_back_makes_it_no_bolder() {
 
 #[test]
 fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again() {
-    let lab = GateLab::with(&format!("{NOTE}; sleep 2"), &json!({}));
+    let lab = GateLab::with(&format!("{NOTE}; sleep 2"), &json!({"timeout": "60s"}));
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
     wait_until("it runs", || lab.runs() == 1);
     gate.kill().unwrap();

@@ -22,7 +22,7 @@ fn accepts_the_shipped_repairs_and_sudo_accepts_their_rules() {
     assert_eq!(lab.request("list").json["repairs"], json!(["httpd", "httpd-policy"]));
     let sudoers = String::from_utf8(lab.people(&["sudoers"]).stdout).unwrap();
     let expected = format!(
-        "repair ALL=(root) NOPASSWD: NOSETENV: {GATE} within 60 10 /usr/bin/systemctl restart \
+        "repair ALL=(root) NOPASSWD: NOSETENV: {GATE} within 200 10 /usr/bin/systemctl restart \
          httpd.service\n"
     );
     assert!(sudoers.contains(&expected), "{sudoers}");

@@ -13,6 +13,27 @@ use serde_json::{Value, json};
 
 use super::{GATE, GateLab, GateResult, free_port, wait_until};
 
+/// The sudo of a host. Both are on it as its package puts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sudo {
+    /// Debian's own.
+    Original,
+    /// sudo-rs of that version, which `packaging/prerequisites test` builds.
+    Rs(&'static str),
+}
+
+impl Sudo {
+    /// The directory to install from; empty if it is there.
+    fn directory(self) -> String {
+        match self {
+            Sudo::Original => String::new(),
+            Sudo::Rs(version) => {
+                format!("{}/../sudo-rs/{version}/bin", env!("CARGO_TARGET_TMPDIR"))
+            }
+        }
+    }
+}
+
 /// The host, its sshd and the key that opens it.
 pub struct Installed {
     pub lab: GateLab,
@@ -35,6 +56,11 @@ impl Installed {
     /// Starts it with these repairs; `LAB` in them stands for its directory, of which `drop` is
     /// writable by everyone.
     pub fn with(repairs: &Value) -> Installed {
+        Installed::with_sudo(Sudo::Original, repairs)
+    }
+
+    /// The same, with that sudo.
+    pub fn with_sudo(sudo: Sudo, repairs: &Value) -> Installed {
         let lab = GateLab::new();
         let here = lab.path("").display().to_string();
         lab.config_text(
@@ -52,8 +78,9 @@ impl Installed {
                 .status();
             assert!(made.unwrap().success());
         }
-        let (sshd, port) =
-            (0..5).find_map(|_| start(&lab)).expect("sshd starts on a free port; its log is above");
+        let (sshd, port) = (0..5)
+            .find_map(|_| start(&lab, sudo))
+            .expect("sshd starts on a free port; its log is above");
         let host_key = fs::read_to_string(lab.path("host_key.pub")).unwrap();
         fs::write(lab.path("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
         Installed { lab, sshd, port, log: listen(log) }
@@ -112,11 +139,14 @@ impl Installed {
 
     /// A command run by the account of the gate, behind this sshd.
     pub fn as_repair(&self, words: &[&str]) -> Output {
+        let account = ["/usr/bin/setpriv", "--reuid=29990", "--regid=29990", "--clear-groups"];
+        self.as_root(&[&account[..], words].concat())
+    }
+
+    /// A command run by root, behind this sshd.
+    pub fn as_root(&self, words: &[&str]) -> Output {
         let mut command = Command::new("/usr/bin/nsenter");
-        command.args(["-m", "-t", &self.sshd.id().to_string(), "--"]);
-        command
-            .args(["/usr/bin/setpriv", "--reuid=29990", "--regid=29990", "--clear-groups"])
-            .args(words);
+        command.args(["-m", "-t", &self.sshd.id().to_string(), "--"]).args(words);
         command.stdin(Stdio::null()).output().unwrap()
     }
 
@@ -162,7 +192,7 @@ fn packaged_line() -> String {
     line.to_owned()
 }
 
-fn start(lab: &GateLab) -> Option<(Child, u16)> {
+fn start(lab: &GateLab, sudo: Sudo) -> Option<(Child, u16)> {
     let port = free_port();
     fs::write(lab.path("sshd_config"), config(lab, port)).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/install.sh");
@@ -171,7 +201,7 @@ fn start(lab: &GateLab) -> Option<(Child, u16)> {
         .args(["--mount", "--propagation", "private", "/bin/sh", "-e", script])
         .arg(lab.path(""))
         .arg(GATE)
-        .arg(packaged_line());
+        .args([packaged_line(), sudo.directory()]);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

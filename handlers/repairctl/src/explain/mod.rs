@@ -13,7 +13,7 @@ use handle_repair::explain;
 use handle_repair::verdict::Verdict;
 use ledger::Ledger;
 use plugin_kit::{Out, Problem, ToolResult, clean};
-use policy::{Decision, History, ObjectNow, Observation, Reason, decide};
+use policy::{Decision, History, ObjectNow, Observation, Reason, ReasonCode, decide};
 use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -117,8 +117,8 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
     }
 }
 
-/// What triggers the next attempt. A repair that nothing triggers would not be run, whatever the
-/// decision says.
+/// What triggers the next attempt. A repair that nothing triggers would not be run, even if
+/// the decision allows it.
 fn next(
     observed: &ObservedObject<'_>,
     call: &Invocation,
@@ -134,6 +134,14 @@ fn next(
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
             let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
                 .map_err(Problem::failed)?;
+            // These end after a time without a fault, and there is one.
+            if let Some(why) = &mut prediction.no_action
+                && [ReasonCode::BreakerOpen, ReasonCode::IncidentBudget]
+                    .iter()
+                    .any(|code| code.as_str() == why.code)
+            {
+                why.allowed_at = None;
+            }
             if let (Err(why), None) = (&missed, &prediction.no_action) {
                 prediction.no_action = Some(NoAction {
                     code: why.code().to_owned(),

@@ -80,19 +80,17 @@ fn is_switched_off(object: &ObjectStatus) -> bool {
 
 /// Nagios calls the handler at each SOFT result and when the state gets HARD.
 fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
-    let first = rules.soft_attempt.min(object.max_attempts.saturating_sub(1)).max(1);
+    let soft = rules.soft_attempt.min(object.max_attempts.saturating_sub(1));
+    let first = if soft > 0 { format!("from SOFT {soft} on, and ") } else { String::new() };
     match (object.state().is_good(), object.state_type) {
-        (true, _) => NextAttempt::never(format!(
-            "a fault: Nagios calls from SOFT {first} on, and when it is HARD"
-        )),
-        (false, StateType::Soft) => NextAttempt {
-            trigger: format!(
-                "Nagios' next result, attempt {} of {}",
-                object.attempt.saturating_add(1),
-                object.max_attempts
-            ),
-            at: (object.next_check > SystemTime::UNIX_EPOCH).then_some(object.next_check),
-        },
+        (true, _) => NextAttempt::never(format!("a fault: {first}when it is HARD")),
+        (false, StateType::Soft) => {
+            let next = object.attempt.saturating_add(1);
+            let due = (next >= soft && object.next_check > SystemTime::UNIX_EPOCH)
+                .then_some(object.next_check);
+            let (attempt, of) = (next.max(soft), object.max_attempts);
+            NextAttempt { trigger: format!("Nagios' result at attempt {attempt} of {of}"), at: due }
+        }
         (false, StateType::Hard) => NextAttempt::never("the next change of its state in Nagios"),
     }
 }
@@ -105,25 +103,31 @@ fn by_sweep(
 ) -> NextAttempt {
     let checked = (object.next_check > now).then_some(object.next_check);
     let (trigger, at) = match (missed, refused) {
-        (Ok(missed), None) => (format!("the next sweep: {missed}"), None),
-        (Ok(_), Some(refused)) if refused.allowed_at.is_some() => {
+        (Err(why @ Ineligible::Running(_)), _) => (format!("nothing yet: {why}"), None),
+        (
+            Err(
+                why @ (Ineligible::Escalated(_)
+                | Ineligible::StillBroken(_)
+                | Ineligible::UnknownTwice(_)
+                | Ineligible::HandlerDisabled),
+            ),
+            _,
+        ) => {
+            let state = object.state();
+            let reset = "unless it is reset (repairctl reset)";
+            (format!("nothing while it stays {state}, {reset}: {why}"), None)
+        }
+        (_, Some(refused)) if refused.allowed_at.is_some() => {
             ("the first sweep after that time".to_owned(), refused.allowed_at)
         }
-        (Ok(_), Some(_)) => ("the first sweep after this has ended".to_owned(), None),
-        (Err(Ineligible::TriedLately { left, .. }), _) => {
+        (_, Some(_)) => ("the first sweep after this has ended".to_owned(), None),
+        (Ok(missed), None) => (format!("the next sweep: {missed}"), None),
+        (Err(Ineligible::TriedLately { left, .. }), None) => {
             ("the first sweep after a pause".to_owned(), now.checked_add(*left))
         }
-        (Err(why @ (Ineligible::NotCheckedYet | Ineligible::NotCheckedSince(_))), _) => {
+        (Err(why @ (Ineligible::NotCheckedYet | Ineligible::NotCheckedSince(_))), None) => {
             (format!("the first sweep after Nagios' next check; {why}"), checked)
         }
-        (Err(why @ Ineligible::Running(_)), _) => (format!("nothing yet: {why}"), None),
-        (Err(why), _) => (
-            format!(
-                "nothing, until it has been {} once or is reset: {why}",
-                if object.service().is_some() { "OK" } else { "UP" }
-            ),
-            None,
-        ),
     };
     NextAttempt { trigger, at }
 }

@@ -18,6 +18,13 @@ fi
 install -d -o root -g root -m 755 /etc/nagios-selfheal /usr/libexec/nagios-selfheal $lib
 install -d -o repair -g repair -m 700 $lib/gate
 say "account repair, and its directories"
+# With KillUserProcesses=yes a repair, and a daemon that it started, would die with the SSH connection.
+if [ -d /run/systemd/system ] && [ ! -e /usr/lib/systemd/logind.conf.d/repair-gate.conf ]; then
+    install -d -m 755 /etc/systemd/logind.conf.d
+    printf '[Login]\nKillExcludeUsers=root repair\n' > /etc/systemd/logind.conf.d/repair-gate.conf
+    systemctl kill --kill-who=main --signal=HUP systemd-logind 2>/dev/null || :
+    say "/etc/systemd/logind.conf.d/repair-gate.conf"
+fi
 
 # THE_GATE
 # What may be run here, and it is all that can be.

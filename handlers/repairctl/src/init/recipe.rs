@@ -105,7 +105,7 @@ impl Recipe {
         let unit = format!("{}.service", self.unit);
         json!({
             "run": ["/usr/bin/systemctl", "restart", unit],
-            "as": "root", "timeout": "60s", "cooldown": "60s",
+            "as": "root", "timeout": "200s", "cooldown": "60s",
             "budget": {"count": 5, "window": "1h"},
             "diagnose": [
                 ["/usr/bin/systemctl", "status", "--no-pager", "--lines=0", unit],

@@ -143,7 +143,7 @@ pub fn missed_repair(
     let (mut repairs, mut refusal) = (Vec::new(), None);
     if let Some(ledger) = ledger {
         // An admin who has closed the breaker wants it to be tried again.
-        let reset = ledger.last_reset(event)?.map(|reset| reset.at);
+        let reset = ledger.last_reset(event, now)?.map(|reset| reset.at);
         let since = reset.map_or(object.last_good, |reset| reset.max(object.last_good));
         repairs = ledger.repairs_since(event, since)?;
         refusal = ledger.last_refusal(event, object.last_good)?;

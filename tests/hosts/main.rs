@@ -1,0 +1,226 @@
+//! The gate on a machine with systemd, behind its own sshd with PAM: what a repair has begun, and
+//! the daemon that it starts, outlive the connection, even where logind ends sessions as a whole.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use e2e::{Machine, Place, shipped, until};
+
+/// What the package puts there, and a key.
+const INSTALL: &str = r#"set -e
+ip link set lo up
+userdel repair 2>/dev/null || true
+useradd --system --home-dir /var/lib/nagios-selfheal/home --shell /bin/sh --password '*' repair
+install -D -m 755 -t /usr/libexec/nagios-selfheal /parts/repair_gate
+install -d -m 755 /etc/nagios-selfheal /var/lib/nagios-selfheal/home
+install -d -o repair -g repair -m 700 /var/lib/nagios-selfheal/gate
+install -d -o root -g repair -m 750 /var/lib/nagios-selfheal/home/.ssh
+ssh-keygen -q -t ed25519 -N '' -f /root/key
+echo "restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" $(cat /root/key.pub)" \
+    > /var/lib/nagios-selfheal/home/.ssh/authorized_keys
+cat > /root/script <<'END'
+setsid sh -c 'echo $$ > /root/daemon; exec sleep 600' > /dev/null 2>&1 < /dev/null &
+until [ -s /root/daemon ]; do sleep 0.05; done
+touch /root/begun
+until [ -e /root/go ]; do sleep 0.05; done
+touch /root/ended
+END
+echo '{"repairs": {"x": {"run": ["/bin/sh", "/root/script"], "as": "root", "cooldown": "0s"}}}' \
+    > /etc/nagios-selfheal/repairs.json
+(umask 226; /usr/libexec/nagios-selfheal/repair_gate sudoers > /etc/sudoers.d/nagios-selfheal)
+rm -f /etc/ssh/ssh_host_*
+ssh-keygen -A > /dev/null
+grep -q '^UsePAM yes' /etc/ssh/sshd_config
+grep -q pam_systemd /etc/pam.d/common-session
+systemctl start ssh systemd-logind
+"#;
+
+const SSH: &str = "ssh -F /dev/null -i /root/key -o BatchMode=yes -o StrictHostKeyChecking=no \
+                   -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR repair@127.0.0.1";
+const CHECK: &str = "/usr/libexec/nagios-selfheal/repair_gate check";
+
+struct Host(Machine);
+
+impl Host {
+    fn boot() -> Host {
+        let place = Place::new();
+        let parts = place.directory("programs", None);
+        fs::copy(place.program("repair_gate"), parts.join("repair_gate")).unwrap();
+        fs::copy(shipped("packaging/systemd/repair-gate.conf"), parts.join("repair-gate.conf"))
+            .unwrap();
+        let machine = Machine::alone(&place, Path::new("/"), &parts);
+        machine.must(INSTALL);
+        Host(machine)
+    }
+
+    /// Makes this file logind's, and has it read.
+    fn logind(&self, path: &str, text: &str) {
+        self.0.must(&format!(
+            "install -d $(dirname {path}); printf '[Login]\\n{text}' > {path}; {RELOAD}"
+        ));
+    }
+
+    /// Waits until the gate says that this is in the way: logind reads its files after its signal.
+    fn obstacle(&self, part: &str) -> String {
+        until(part, Duration::from_secs(60), || Some(self.ready()).filter(|it| it.contains(part)))
+    }
+
+    fn assert_ready(&self) {
+        until("a gate that is ready", Duration::from_secs(60), || {
+            self.ready().is_empty().then_some(())
+        });
+    }
+
+    /// What the gate says is in the way; empty if nothing is.
+    fn ready(&self) -> String {
+        let answer = self.0.root(&format!("{SSH} 'ready x'"));
+        let line = String::from_utf8(answer.stdout).unwrap().trim().to_owned();
+        let answer: serde_json::Value =
+            serde_json::from_str(line.strip_prefix("SHN1 ").unwrap_or_else(|| panic!("{line}")))
+                .unwrap();
+        answer["text"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Runs the repair to its end, which is also the end of the session: what it started lives on,
+    /// or does not.
+    fn assert_daemon_after_repair(&self, job: &str, lives: bool) {
+        self.0.must(&format!(
+            "touch /root/go; {SSH} 'repair x {job}' | grep -q '\"state\":\"done\"'"
+        ));
+        self.assert_daemon_after_session(lives);
+        self.tidy();
+    }
+
+    /// Cuts the connection while the repair runs: it and what it started go on, or do not.
+    fn assert_repair_after_cut(&self, job: &str, lives: bool) {
+        self.0.must(&format!(
+            "{SSH} 'repair x {job}' > /root/answer 2>&1 & client=$!
+            timeout 60 sh -c 'until [ -e /root/begun ]; do sleep 0.1; done' || cat /root/answer
+            kill -KILL $client"
+        ));
+        self.assert_daemon_after_session(lives);
+        self.0.must("touch /root/go");
+        let status = format!("{SSH} 'status {job}'");
+        if lives {
+            self.0.must(&format!(
+                "timeout 60 sh -c \"until {status} | grep -q done; do sleep 0.2; done\" && test -e \
+                 /root/ended"
+            ));
+        } else {
+            self.0.must(&format!("{status} | grep running; sleep 1; ! test -e /root/ended"));
+        }
+        self.tidy();
+    }
+
+    /// Waits until logind has done with the session, in which the daemon is.
+    fn assert_daemon_after_session(&self, lives: bool) {
+        let alive = "kill -0 $(cat /root/daemon) 2>/dev/null";
+        if lives {
+            // A scope that logind has abandoned, or a service whose main process has ended.
+            self.0.must(&format!(
+                "set -e; unit=$(sed -n 's,^0::.*/,,p' /proc/$(cat /root/daemon)/cgroup)
+                timeout 60 sh -c \"until systemctl show -p SubState --value $unit | grep -Eq \
+                 'abandoned|dead|failed'; do sleep 0.1; done\"
+                sleep 1; {alive}"
+            ));
+        } else {
+            self.0.must(&format!("timeout 60 sh -c 'while {alive}; do sleep 0.1; done'"));
+        }
+    }
+
+    /// Ends what is left of a repair, and forgets it.
+    fn tidy(&self) {
+        self.0.must(
+            "pkill -KILL -F /root/daemon || true; rm -rf /root/begun /root/ended /root/daemon \
+             /root/go
+            rm -rf /var/lib/nagios-selfheal/gate/jobs/*
+            timeout 60 sh -c 'while loginctl list-sessions --no-legend | grep -q repair; do sleep \
+             0.2; done'",
+        );
+    }
+}
+
+const RELOAD: &str = "systemctl kill --kill-who=main --signal=HUP systemd-logind";
+const ADMINS: &str = "/etc/systemd/logind.conf.d/50-admin.conf";
+
+/// The command that follows "as root here: ".
+fn fix(text: &str) -> &str {
+    text.split_once("as root here: ").unwrap_or_else(|| panic!("no fix: {text}")).1.trim_end()
+}
+
+#[test]
+fn what_a_repair_started_outlives_its_connection_once_the_printed_fix_is_pasted() {
+    let host = Host::boot();
+    host.assert_ready();
+    host.assert_daemon_after_repair("20261123-default", true);
+    host.assert_repair_after_cut("20261123-default-cut", true);
+
+    host.logind(ADMINS, "KillUserProcesses=yes\\n");
+    let text = host.obstacle("systemd-logind kills a repair");
+    assert!(host.0.must(CHECK).contains(fix(&text)));
+    // It is true.
+    host.assert_daemon_after_repair("20261123-kill", false);
+    host.assert_repair_after_cut("20261123-kill-cut", false);
+
+    host.0.must(fix(&text));
+    host.assert_ready();
+    assert!(!host.0.must(CHECK).contains("warning: systemd"));
+    host.assert_daemon_after_repair("20261123-fixed", true);
+    host.assert_repair_after_cut("20261123-fixed-cut", true);
+}
+
+#[test]
+fn the_packaged_file_adds_to_the_admins_list() {
+    let host = Host::boot();
+    host.logind(ADMINS, "KillUserProcesses=yes\\nKillExcludeUsers=ann\\n");
+    // Root is not in that list.
+    host.obstacle("KillExcludeUsers=repair\\n");
+    host.0.must(&format!(
+        "install -D -m 644 -t /usr/lib/systemd/logind.conf.d /parts/repair-gate.conf; {RELOAD}"
+    ));
+    host.assert_ready();
+    let list = host.0.must(
+        "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
+         org.freedesktop.login1.Manager KillExcludeUsers",
+    );
+    assert_eq!(list, "as 3 \"ann\" \"root\" \"repair\"\n");
+    host.assert_daemon_after_repair("20261123-packaged", true);
+    host.assert_repair_after_cut("20261123-packaged-cut", true);
+    // One who is to be killed whatever else is said.
+    host.logind("/etc/systemd/logind.conf.d/z.conf", "KillExcludeUsers=\\nKillOnlyUsers=repair\\n");
+    let text = host.obstacle("systemd-logind kills a repair");
+    host.0.must(fix(&text));
+    host.assert_ready();
+}
+
+/// sshd as some systems start it: one service for each connection, without a session of logind.
+const SERVICE_OF_CONNECTION: &str = "set -e
+sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
+cat > /etc/systemd/system/door@.service <<'END'
+[Service]
+ExecStart=-/usr/sbin/sshd -i
+StandardInput=socket
+RuntimeDirectory=sshd
+RuntimeDirectoryPreserve=yes
+END
+printf '[Socket]\\nListenStream=127.0.0.1:22\\nAccept=yes\\n' > /etc/systemd/system/door.socket
+systemctl daemon-reload
+systemctl stop ssh
+systemctl start door.socket
+";
+
+#[test]
+fn a_service_for_each_connection_leaves_repairs_alone_once_the_printed_fix_is_pasted() {
+    let host = Host::boot();
+    host.0.must(SERVICE_OF_CONNECTION);
+    let text = host.obstacle("with door@.service when the SSH connection ends");
+    host.assert_daemon_after_repair("20261123-service", false);
+    host.assert_repair_after_cut("20261123-service-cut", false);
+    host.0.must(fix(&text));
+    host.assert_ready();
+    host.assert_daemon_after_repair("20261123-fixed", true);
+    host.assert_repair_after_cut("20261123-fixed-cut", true);
+}

@@ -1,0 +1,45 @@
+//! A server waits longer for a repair than its gate does: by default, and in the files that are
+//! shipped.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use policy::Act;
+use repair_gate::config::{self, RepairDefinitions};
+use repair_gate::request::Name;
+
+/// Time to connect, and to carry an answer back.
+const WAY: Duration = Duration::from_secs(5);
+
+/// Checks each rung at a gate with these repairs, and returns how many there are.
+fn compare(policy: &str, repairs: &RepairDefinitions) -> usize {
+    let config = policy_file::parse(policy.as_bytes(), Path::new("policy.json")).unwrap();
+    let rungs = config.policy.repairs.values().flat_map(|rules| rules.ladder.iter());
+    let mut compared = 0;
+    for rung in rungs {
+        let Act::Ssh { repair, .. } = &rung.act else { continue };
+        let gate = repairs.get(&Name::new(&repair.to_string()).unwrap()).unwrap();
+        assert!(rung.timeout >= gate.longest_run() + WAY, "{repair}: {:?}", rung.timeout);
+        compared += 1;
+    }
+    compared
+}
+
+#[test]
+fn the_servers_default_is_longer_than_the_gates() {
+    let policy = r#"{"repairs": {"x": {"ladder": [{"ssh": "x"}], "verify": ["check_http"]}}}"#;
+    let repairs = config::parse(r#"{"repairs": {"x": {"run": ["/bin/true"]}}}"#).unwrap();
+    assert_eq!(compare(policy, &repairs), 1);
+}
+
+#[test]
+fn the_shipped_files_agree() {
+    let shipped = |name: &str| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nagios-config").join(name);
+        fs::read_to_string(file).unwrap()
+    };
+    let repairs = config::parse(&shipped("repairs.json")).unwrap();
+    assert_eq!(compare(&shipped("policy.json"), &repairs), 2);
+}
