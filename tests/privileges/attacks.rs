@@ -132,7 +132,7 @@ fn report_as_root_writes_into_no_directory_of_another_account() {
     for to in [&page, &link] {
         let refused = report(to, "1");
         assert!(
-            refused.code == 3 && refused.err.contains("runuser -u OWNER -- repairctl report"),
+            refused.code == 3 && refused.err.contains(" | runuser -u nagios -- tee "),
             "{refused:?}"
         );
     }
@@ -249,15 +249,18 @@ fn no_name_of_a_host_becomes_a_command_of_root() {
     let fixes: Vec<&str> =
         doctor.out.lines().filter_map(|line| Some(line.split_once("fix: ")?.1)).collect();
     assert!(
-        fixes.iter().filter(|fix| fix.starts_with("sudo repairctl trust ")).count() >= names.len(),
+        fixes.iter().filter(|fix| fix.contains(" trust ")).count() >= names.len(),
         "{doctor:?}"
     );
     let json: serde_json::Value =
         serde_json::from_str(&site.ctl(None, &["doctor", "--json"]).out).unwrap();
     let more = json["checks"].as_array().unwrap().iter().filter_map(|check| check["fix"].as_str());
-    for fix in fixes.into_iter().chain(more) {
+    // What names no host is pasted elsewhere, on a machine of its own.
+    for fix in fixes.into_iter().chain(more).filter(|fix| fix.contains("touch")) {
+        let line = fix.rsplit_once("as root: ").map_or(fix, |(_, line)| line);
+        let line = line.replacen(&site.ctl.display().to_string(), ":", 1);
         // `touch` and `sudo` are functions here, so an injected command runs.
-        let builtin = format!("sudo() {{ :; }}; touch() {{ > {}; }}; {fix}", pwned.display());
+        let builtin = format!("sudo() {{ :; }}; touch() {{ > {}; }}; {line}", pwned.display());
         let _ = Command::new("/bin/sh")
             .args(["-c", &builtin])
             .env("PATH", "/nonexistent")

@@ -253,7 +253,7 @@ fn handle_repair_as_root_runs_nothing_and_prints_the_line_to_use() {
         let done = Command::new(&site.handler).args(words.split(' ')).output().unwrap();
         let text = String::from_utf8(done.stdout).unwrap();
         assert!(done.status.code() == Some(3) && !site.mark.exists(), "{text}");
-        let line = text.split("use: ").nth(1).unwrap().to_owned();
+        let line = text.split("as root: ").nth(1).unwrap().to_owned();
         assert!(
             line.starts_with(&format!("runuser -u nagios -- {} ", site.handler.display())),
             "{line}"

@@ -64,12 +64,9 @@ fn said(site: &TempDir, words: &[&str]) -> String {
 #[test]
 fn uses_the_zone_of_tz_as_local_time() {
     let site = site();
-    assert!(
-        said(&site, &["history"]).starts_with("2026-07-01 06:15:00\t"),
-        "{}",
-        said(&site, &["history"])
-    );
-    assert_eq!(said(&site, &["history", "--since", "2026-07-01 06:16"]), "");
+    let listed = said(&site, &["history"]);
+    assert!(listed.contains("\n2026-07-01 06:15:00\t"), "{listed}");
+    assert!(said(&site, &["history", "--since", "2026-07-01 06:16"]).contains("No repair of"));
     assert!(said(&site, &["history", "--until", "2026-07-01 06:16"]).contains("noon-0001"));
 }
 
@@ -80,7 +77,7 @@ fn reads_times_that_json_printed() {
     let began = listed.pointer("/repairs/0/began").and_then(Value::as_str).unwrap();
     assert_eq!(began, "2026-07-01T12:00:00Z");
     assert!(said(&site, &["history", "--since", began]).contains("noon-0001"));
-    assert_eq!(said(&site, &["history", "--until", began]), "");
+    assert!(said(&site, &["history", "--until", began]).contains("No repair of"));
 }
 
 #[test]
