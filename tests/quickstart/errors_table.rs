@@ -255,6 +255,13 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("whether sudo lets this account run", "says what is not known"),
     ("its program is there, and sudo lets the account", "says that all is well"),
     ("too old to check the sudo rule", "says why nothing is known"),
+    ("under which options sudo runs", "says what is not known"),
+    ("whether sudo wants a terminal", "says what is not known"),
+    ("sudo's option {} {harm}", "pasted by repair_gate's tests of sudo"),
+    ("sudo and sudo-rs must be able", "says what a name may hold"),
+    ("systemctl show: {why}", "quotes systemctl"),
+    ("systemd kills a repair, and every daemon", "pasted by the tests of hosts"),
+    ("systemd-logind kills a repair", "pasted by the tests of hosts"),
     ("If your key is in an ssh-agent", "the text before, whose command is pasted"),
     (
         "may not use sudo without a password",
