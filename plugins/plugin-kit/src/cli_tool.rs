@@ -37,7 +37,7 @@ impl Out {
         Out { to: BufWriter::new(stdout), failed: None, terminal }
     }
 
-    /// Writes one line as it is. Text from others has to go through [`clean`] first.
+    /// Writes one line as it is. Text from others has to go through [`clean`](crate::clean) first.
     pub fn line(&mut self, text: impl AsRef<str>) {
         self.bytes(text.as_ref().as_bytes());
         self.bytes(b"\n");
