@@ -46,7 +46,7 @@ Nagios server's key:
       says what is wrong with the file, or lists its repairs; warns root of
       settings of sudo and systemd under which a repair would die
   repair_gate [--config FILE] sudoers [USER]
-      prints the sudoers file for the account USER (repair), for sudo and sudo-rs
+      prints a sudoers file for USER (repair), as sudo and sudo-rs read it
   repair_gate within SECONDS GRACE PROGRAM...
       runs a program; at the limit its process group gets SIGTERM, then SIGKILL;
       the gate runs every repair so, and sudo is told to
