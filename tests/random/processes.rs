@@ -42,6 +42,7 @@ impl Role {
 
 /// A living process.
 pub struct Process {
+    pub role: Role,
     pid: Pid,
     words: Vec<String>,
 }
@@ -64,8 +65,8 @@ impl Process {
     }
 }
 
-/// The processes of this role whose command line names something in `place`.
-pub fn find(role: Role, place: &Path) -> Vec<Process> {
+/// The processes with a role whose command line names something in `place`.
+pub fn find(place: &Path) -> Vec<Process> {
     let place = place.to_str().unwrap();
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries
@@ -77,7 +78,8 @@ pub fn find(role: Role, place: &Path) -> Vec<Process> {
                 .map(|word| String::from_utf8_lossy(word).into_owned())
                 .collect();
             let is_ours = words.iter().any(|word| word.contains(place));
-            (is_ours && Role::of(&words) == Some(role)).then_some(Process { pid, words })
+            let role = Role::of(&words).filter(|_| is_ours)?;
+            Some(Process { role, pid, words })
         })
         .collect()
 }

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use testkit::set_mode;
 
-use crate::processes::{self, Process, Role};
+use crate::processes::{self, Process};
 
 /// The hosts: `web` ones have a gate, `box` ones are repaired from the server.
 pub const HOSTS: [&str; 20] = [
@@ -23,7 +23,7 @@ pub const HOSTS: [&str; 20] = [
 ];
 pub const SERVICES: [&str; 2] = ["HTTP", "Disk"];
 /// How many repairs may run at once.
-const LIMIT: u32 = 8;
+const LIMIT: u32 = 12;
 
 /// What a rung runs. It holds two locks while it works, which the kernel frees when its last process
 /// has died: that of its host, which must be free, and one of those of the limit. It heals two times
@@ -146,14 +146,8 @@ impl Site {
         handler.wait().unwrap().code().is_none()
     }
 
-    pub fn processes(&self, role: Role) -> Vec<Process> {
-        processes::find(role, self.place.path())
-    }
-
-    /// Whether a rung runs: whether anything keeps its time. Its locks are not looked at, because
-    /// that would take one for a moment.
-    pub fn is_repairing(&self) -> bool {
-        [Role::Supervisor, Role::Timer].iter().any(|role| !self.processes(*role).is_empty())
+    pub fn processes(&self) -> Vec<Process> {
+        processes::find(self.place.path())
     }
 
     pub fn break_host(&self, host: &str) {
@@ -165,11 +159,14 @@ impl Site {
         fs::read_to_string(self.place.at("marks/faults")).unwrap()
     }
 
-    /// How many repairs have been started, and how many rungs have been run for them.
-    pub fn started(&self) -> (usize, usize) {
-        let records = self.monitor.records();
-        let repairs = records.iter().filter(|record| record.rungs > 0).count();
-        (repairs, fs::read_to_string(self.place.at("marks/started")).unwrap().lines().count())
+    /// How many repairs have been started. Reads the ledger.
+    pub fn repairs(&self) -> usize {
+        self.monitor.records().iter().filter(|record| record.rungs > 0).count()
+    }
+
+    /// How many rungs have been run for them.
+    pub fn rungs(&self) -> usize {
+        fs::read_to_string(self.place.at("marks/started")).unwrap().lines().count()
     }
 
     /// Lets the clock jump ahead, by moving what is on record back: the programs are static, so no
