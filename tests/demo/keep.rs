@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use e2e::{Lab, Nagios, interrupted};
 
-/// Describes the lab and what to type in it: two definitions for the shell, then one command a line.
+/// Describes the lab and what to type in it: two definitions for the shell, then one command a
+/// line.
 pub fn invitation(lab: &Lab, nagios: &Nagios) -> String {
     let end = if stdin().is_terminal() {
         "you press Enter".to_owned()

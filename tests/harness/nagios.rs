@@ -200,7 +200,7 @@ impl Nagios {
     }
 }
 
-/// A file of Nagios, whose names may be of any bytes; empty if there is none.
+/// Reads a file of Nagios, whose names may hold any bytes; empty if it is missing.
 fn spelled(file: &Path) -> String {
     spell(&fs::read(file).unwrap_or_default())
 }

@@ -78,7 +78,7 @@ impl Mistake {
     }
 }
 
-/// Pastes the command, and whatever that tells to do first.
+/// Pastes the command, after any command that its output names as the next step.
 fn paste(command: &Command, site: &Site) -> String {
     let (done, mut screen) = command.paste(site, &site.server);
     if let Some(next) = next_command(&screen).filter(|_| !done) {

@@ -55,7 +55,7 @@ pub struct Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
     Root,
-    /// Whoever may use sudo, with their own keys.
+    /// A person who may use sudo, with keys of their own.
     Yourself,
     Nagios,
 }
@@ -120,7 +120,8 @@ impl Command {
     }
 }
 
-/// Waits until doctor finds nothing wrong with what this is about any more: a daemon that was started needs a moment.
+/// Waits until doctor finds nothing wrong with what this is about any more: a daemon that was
+/// started needs a moment.
 pub fn is_gone(site: &Site, options: &str, finding: &Printed) -> bool {
     let same = |found: &Printed| {
         found.verdict != "ok" && (&found.about, &found.check) == (&finding.about, &finding.check)

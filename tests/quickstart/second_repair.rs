@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::boot;
 
 /// Only ssh_config knows where web1 is, and as whom the admin logs in there. On port 22, where
-/// Nagios' address leads, the host lets in nobody but the gate's account. Nobody waits for a password.
+/// Nagios' address leads, the host lets in nobody but the gate's account. Nobody waits for a
+/// password.
 const SSH_CONFIG: &str = "Host web1
     HostName 192.0.2.2
     Port 2222

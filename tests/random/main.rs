@@ -95,8 +95,8 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
         site.break_host(host);
     }
     let words = event(random, host, figures.events);
-    // Whether a rung runs: whether anything keeps its time. Its locks are not looked at, because that
-    // would take one for a moment.
+    // Whether a rung runs: whether anything keeps its time. Its locks are not looked at, because
+    // that would take one for a moment.
     let processes = site.processes();
     let is_running = processes.iter().any(|one| matches!(one.role, Role::Supervisor | Role::Timer));
     let is_full = processes.iter().filter(|one| one.role == Role::Worker).count() >= WORKERS;

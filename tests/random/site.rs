@@ -25,9 +25,9 @@ pub const SERVICES: [&str; 2] = ["HTTP", "Disk"];
 /// How many repairs may run at once.
 const LIMIT: u32 = 12;
 
-/// What a rung runs. It holds two locks while it works, which the kernel frees when its last process
-/// has died: that of its host, which must be free, and one of those of the limit. It heals two times
-/// out of three; once in eighty it hangs.
+/// What a rung runs. It holds two locks while it works, which the kernel frees when its last
+/// process has died: that of its host, which must be free, and one of those of the limit. It heals
+/// two times out of three; once in eighty it hangs.
 const WORK: &str = r#"#!/bin/sh
 cd MARKS || exit 9
 exec 9>>"$1.host"; flock -n 9 || echo "$(date +%s.%N) two repairs run on $1" >> faults

@@ -26,9 +26,9 @@ impl<'a> NagiosFiles<'a> {
 }
 
 impl Engine for NagiosFiles<'_> {
-    /// Acknowledgements and flapping are in no macro that is set, and a downtime may have begun since
-    /// the event. Opening and reading a regular
-    /// file does not wait, so there is no use for the deadline.
+    /// Acknowledgements and flapping are in no macro that is set, and a downtime may have begun
+    /// since the event. Opening and reading a regular file does not wait, so there is no use for
+    /// the deadline.
     fn observe(
         &mut self,
         event: &Event,

@@ -16,7 +16,7 @@ use policy_file::{Config, HostRoute};
 ///
 /// The three words are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or the $HOST...$ three
 /// without --service. An empty value, or a macro that Nagios left unexpanded, counts as not given.
-/// Names may be of any bytes; in the output a byte that is not UTF-8 is spelled \xF6.
+/// Names may hold any bytes; in the output a byte that is not UTF-8 is spelled \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "handle_repair",

@@ -59,8 +59,8 @@ pub trait Ledger: Send {
         text: &str,
     ) -> Result<(), Error>;
 
-    /// Returns another handle on the lock of a job that this ledger has reserved, for the supervisor
-    /// of a local rung. The job lives as long as the handle is open, and as long as the
+    /// Returns another handle on the lock of a job that this ledger has reserved, for the
+    /// supervisor of a local rung. The job lives as long as the handle is open, and as long as the
     /// [`RungSession`](crate::RungSession) that is recorded in the file.
     ///
     /// # Errors

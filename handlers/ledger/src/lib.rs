@@ -41,8 +41,8 @@ pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
 /// Opens an existing ledger for reading only.
 ///
 /// # Errors
-/// [`Error::Missing`] before the first repair; [`Error::Older`] until the ledger has been brought to
-/// this version's schema; otherwise as [`open`].
+/// [`Error::Missing`] before the first repair; [`Error::Older`] until the ledger has been brought
+/// to this version's schema; otherwise as [`open`].
 pub fn open_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open_read_only(path)?))
 }

@@ -107,7 +107,8 @@ fn the_cooldown_outlives_a_reset() {
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "1", 5), at(7))), "cooling-down");
 }
 
-/// A sign of trouble: minutes since the one before, and a repair of so many minutes with its outcome.
+/// A sign of trouble: minutes since the one before, and a repair of so many minutes with its
+/// outcome.
 type Sign = (u64, Option<(u64, RepairOutcome)>);
 
 fn signs() -> impl Strategy<Value = Vec<Sign>> {

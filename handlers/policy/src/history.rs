@@ -49,8 +49,8 @@ pub struct RecordedHistory {
     /// How long ago this object was in trouble and refused a repair, the newest first. Of the
     /// refusals between two repairs only those are here that show whether an incident went on.
     pub refused: Vec<Duration>,
-    /// How long ago an admin closed the breaker of this object by hand: what ended before belongs to
-    /// no incident any more.
+    /// How long ago an admin closed the breaker of this object by hand: what ended before belongs
+    /// to no incident any more.
     pub reset: Option<Duration>,
     /// What all repairs together do.
     pub fleet: FleetUsage,

@@ -154,7 +154,8 @@ fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<Loc
         if let Some(lock) = store.try_lock("lock")? {
             return Ok(LockWait::Acquired(lock));
         }
-        // Before the job's own record is looked for: written in between, it is not "another repair".
+        // Before the job's own record is looked for: written in between, it is not "another
+        // repair".
         let idle = rate_limit::check_idle(&store.unfiled()?, now(host));
         if let Some(known) = store.record(job)? {
             return Ok(LockWait::JobKnown(known));

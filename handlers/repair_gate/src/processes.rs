@@ -33,8 +33,8 @@ struct Process {
 }
 
 impl Process {
-    /// Reads `pid (name) state ppid pgrp session ...`, of which the name may hold anything, brackets
-    /// too.
+    /// Reads `pid (name) state ppid pgrp session ...`, of which the name may hold anything,
+    /// brackets too.
     fn read(stat: &[u8]) -> Option<Process> {
         let stat = String::from_utf8_lossy(stat);
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');

@@ -1,5 +1,5 @@
-//! Whether systemd kills a repair, and what it has started, when the SSH connection ends: as part of
-//! a session, or of the service that serves this one connection.
+//! Whether systemd kills a repair, and what it has started, when the SSH connection ends: as part
+//! of a session, or of the service that serves this one connection.
 
 use crate::rejection::{Rejection, RejectionReason};
 use crate::run;

@@ -13,8 +13,8 @@ use crate::{host, sudoers};
 
 const SUDO: &str = "/usr/bin/sudo";
 
-/// SudoOptions of sudoers(5) under which a repair, or a daemon that it starts, does not live. All are
-/// the original sudo's; sudo-rs has `noexec` alone, and lists it nowhere.
+/// SudoOptions of sudoers(5) under which a repair, or a daemon that it starts, does not live. All
+/// are the original sudo's; sudo-rs has `noexec` alone, and lists it nowhere.
 const HARMFUL: [(&str, &str); 7] = [
     ("intercept", "lets a repair start no program"),
     ("noexec", "lets a repair start no program"),
@@ -25,7 +25,8 @@ const HARMFUL: [(&str, &str); 7] = [
     ("command_timeout", "stops a repair before its own timeout"),
 ];
 
-/// Checks that sudo permits `argv` as it stands: `-l` with a command exits 0 then, and runs nothing.
+/// Checks that sudo permits `argv` as it stands: `-l` with a command exits 0 then, and runs
+/// nothing.
 pub(crate) fn check_command(
     argv: &[String],
     account: &str,

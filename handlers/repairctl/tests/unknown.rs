@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A site of whoever runs the test.
+/// A site of the user who runs the test.
 struct Site {
     dir: TempDir,
 }
@@ -151,7 +151,7 @@ fn history_states_that_there_is_nothing() {
     assert!(out.starts_with("WHAT\tHOW IT STANDS\n"), "{out}");
 }
 
-/// What is not set up does not work, whatever else is in order.
+/// A site without repairs or hosts does not work, even if all else is in order.
 #[test]
 fn doctor_finds_nothing_that_works_without_repair_or_host() {
     let site = Site::new();

@@ -1,5 +1,5 @@
-//! The part that acts, started by `handle_repair`: see `handle_repair::worker`. It starts itself once
-//! more as the supervisor of a `local` rung.
+//! The part that acts, started by `handle_repair`: see `handle_repair::worker`. It starts itself
+//! once more as the supervisor of a `local` rung.
 
 use std::env;
 use std::ffi::OsString;

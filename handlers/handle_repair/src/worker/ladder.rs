@@ -99,8 +99,8 @@ pub struct Ending {
     pub evidence: Vec<String>,
 }
 
-/// Climbs until a rung is verified, or none is left, or going on would be wrong. Before each rung it
-/// looks once more whether the repair is still wanted.
+/// Climbs until a rung is verified, or none is left, or going on would be wrong. Before each rung
+/// it looks once more whether the repair is still wanted.
 ///
 /// # Errors
 /// When the first rung is not even taken.

@@ -62,7 +62,8 @@ impl CapturedOutput {
     ///
     /// A thread of its own reads: a child that fills the pipe must not stop us from watching the
     /// clock. It is not joined when the program is stopped, for a grandchild may hold the pipe for
-    /// ever. It is there before the program is: where there is no room for it, nothing has been run.
+    /// ever. It is there before the program is: where there is no room for it, nothing has been
+    /// run.
     pub fn begin() -> io::Result<(CapturedOutput, PipeWriter)> {
         let (output, writer) = io::pipe()?;
         let (pipe, (tell, lines)) = (output.try_clone()?, mpsc::channel());

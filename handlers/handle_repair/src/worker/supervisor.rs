@@ -26,9 +26,6 @@ pub const SUPERVISE: &str = "--supervise";
 /// How much later than the supervisor the worker enforces the limit: the supervisor may hang.
 const SECOND_GUARD: Duration = Duration::from_secs(2);
 
-/// How long the worker waits after the limit for programs of other users, which it cannot kill.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
 /// How a program of a `local` rung ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RungEnd {
@@ -108,13 +105,12 @@ pub fn run(
     Ok((end, output.first_line(watch)))
 }
 
-/// Waits until the session of a rung is empty. Killing it fails for programs of other users, as
-/// sudo runs them; these are waited for.
+/// Waits until the session of a rung is empty, or is given up. Killing it fails for programs of other
+/// users, as sudo runs them; these are waited for.
 fn wait_for_session(lock: &File, deadline: Instant) {
     let mut pause = Duration::from_millis(5);
     while let Ok(Some(session)) = RungSession::recorded(lock)
         && session.is_running()
-        && Instant::now() < deadline + LONGEST_WAIT
     {
         if Instant::now() >= deadline {
             session.kill();

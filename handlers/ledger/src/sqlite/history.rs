@@ -172,7 +172,8 @@ fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(Strin
     Some((here.job.clone(), age(here.reserved, now)))
 }
 
-/// The signs of trouble of one object: its repairs, and the refusals that hold an incident together.
+/// The signs of trouble of one object: its repairs, and the refusals that hold an incident
+/// together.
 #[derive(Default)]
 struct Trouble {
     repairs: Vec<PastRepair>,

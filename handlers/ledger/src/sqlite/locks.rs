@@ -108,16 +108,20 @@ impl Drop for WorkerLock {
     }
 }
 
-/// Whether anything of a job still lives: its worker, the supervisor of its local rung, or a process
-/// of that rung. When that cannot be found out, it does.
+/// Whether anything of a job still lives: its worker, the supervisor of its local rung, or a
+/// process of that rung. When that cannot be found out, it does.
 pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
-    let mut options = OpenOptions::new();
-    // A pipe in its place must not be waited for.
-    options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
-    match options.open(place(ledger, job)) {
+    match open_lock(ledger, job) {
         Ok(file) => file.try_lock_shared().is_err() || is_session_running(&file),
         Err(why) => why.kind() != ErrorKind::NotFound,
     }
+}
+
+/// Opens the lock file of a job for a look. A pipe in its place is not waited for.
+fn open_lock(ledger: &Path, job: &str) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
+    options.open(place(ledger, job))
 }
 
 /// Returns the job of a worker that lives, of any version of these programs.
@@ -150,9 +154,7 @@ fn is_session_running(lock: &File) -> bool {
 
 /// Returns the session of a job that nobody keeps the time of any more.
 pub(super) fn orphan(ledger: &Path, job: &str) -> Option<RungSession> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
-    let file = options.open(place(ledger, job)).ok()?;
+    let file = open_lock(ledger, job).ok()?;
     file.try_lock_shared().ok()?;
     RungSession::recorded(&file).ok()?
 }

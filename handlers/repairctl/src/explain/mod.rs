@@ -136,9 +136,8 @@ fn next(
                 .map_err(Problem::failed)?;
             // These end after a time without a fault, and there is one.
             if let Some(why) = &mut prediction.no_action
-                && [ReasonCode::BreakerOpen, ReasonCode::IncidentBudget]
-                    .iter()
-                    .any(|code| code.as_str() == why.code)
+                && let Some(ReasonCode::BreakerOpen | ReasonCode::IncidentBudget) =
+                    ReasonCode::from_word(&why.code)
             {
                 why.allowed_at = None;
             }

@@ -23,7 +23,8 @@ pub struct NextAttempt {
 pub enum Waiting<'a> {
     /// Nobody knows its state.
     NotKnown,
-    /// It is in order, or not in a state that is repaired, or Nagios has still to confirm the fault.
+    /// It is in order, or not in a state that is repaired, or Nagios has still to confirm the
+    /// fault.
     Result(&'a ObjectReport, &'a ObjectStatus),
     /// Its fault is confirmed: Nagios calls no handler again while it stays so.
     Sweep(&'a ObjectReport, &'a ObjectStatus, Result<MissedRepair, Ineligible>),

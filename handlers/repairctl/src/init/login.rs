@@ -12,7 +12,7 @@ use privsep::{Account, quoted};
 use super::error::InitError;
 use crate::sudo;
 
-/// ssh(1), which is not looked for in the PATH of whoever called sudo.
+/// ssh(1), by its full path: the PATH of the caller of sudo is not searched.
 const SSH: &str = "/usr/bin/ssh";
 /// A shell of root there. The account may be root or use sudo without a password.
 const ROOTS_SHELL: &str = "sh -c 'if [ \"$(id -u)\" = 0 ]; then exec sh; fi; \

@@ -62,7 +62,8 @@ impl Table {
         }
     }
 
-    /// Writes the table: columns for people, lines with tabs for programs, both with their headings.
+    /// Writes the table: columns for people, lines with tabs for programs, both with their
+    /// headings.
     pub fn write(&self, out: &mut Out) {
         if !out.is_terminal() {
             out.line(self.headings.join("\t"));
