@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, getpgrp, kill_process_group, setsid, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process_group};
 
 /// More than a session is written in, in bytes.
 const LONGEST: u64 = 160;
@@ -108,22 +108,25 @@ impl RungSession {
 
     /// The process groups of its living processes that can be seen, without our own.
     fn groups(&self) -> Vec<Pid> {
-        let ours = getpgrp();
+        let ours = Member::read("self".as_ref()).ok().and_then(|us| us.group);
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let members = entries.filter_map(|entry| Member::read(&entry.file_name()).ok());
         let mut groups: Vec<Pid> = members
-            .filter(|member| member.session == self.id && !member.is_dead && member.group != ours)
-            .map(|member| member.group)
+            .filter(|member| member.session == Some(self.id) && !member.is_dead)
+            .filter_map(|member| member.group.filter(|group| Some(*group) != ours))
             .collect();
         groups.dedup();
         groups
     }
 }
 
-/// What `/proc/PID/stat` says of a process.
+/// A process as `/proc/PID/stat` shows it.
 struct Member {
-    group: Pid,
-    session: Pid,
+    /// Its process group; `None` when the group's leader is outside of our PID namespace, as for
+    /// what `docker exec` starts: pid_namespaces(7).
+    group: Option<Pid>,
+    /// Its session; `None` as for `group`.
+    session: Option<Pid>,
     started: String,
     is_dead: bool,
 }
@@ -131,20 +134,19 @@ struct Member {
 impl Member {
     fn read(pid: &OsStr) -> io::Result<Member> {
         let stat = fs::read(Path::new("/proc").join(pid).join("stat"))?;
-        // `pid (name) state ppid pgrp session ... starttime`, where the name may hold anything.
-        let stat = String::from_utf8_lossy(&stat);
+        Member::parse(&String::from_utf8_lossy(&stat)).ok_or(io::Error::other("not a process"))
+    }
+
+    /// Parses `pid (name) state ppid pgrp session ... starttime`, where the name may hold anything.
+    fn parse(stat: &str) -> Option<Member> {
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let pid =
-            |at: usize| fields.get(at).and_then(|field| field.parse().ok()).and_then(Pid::from_raw);
-        match (fields.first(), pid(2), pid(3), fields.get(19)) {
-            (Some(state), Some(group), Some(session), Some(started)) => Ok(Member {
-                group,
-                session,
-                started: (*started).to_owned(),
-                is_dead: matches!(*state, "Z" | "X"),
-            }),
-            _ => Err(io::Error::other("not a process")),
-        }
+        let pid = |at: usize| fields.get(at)?.parse().ok().map(Pid::from_raw);
+        Some(Member {
+            group: pid(2)?,
+            session: pid(3)?,
+            started: (*fields.get(19)?).to_owned(),
+            is_dead: matches!(*fields.first()?, "Z" | "X"),
+        })
     }
 }
 
@@ -165,7 +167,7 @@ mod tests {
         let child = Command::new("setsid").args(["/bin/bash", "-c", script]).spawn().unwrap();
         let id = Pid::from_child(&child);
         let member = || Member::read(child.id().to_string().as_ref()).unwrap();
-        while member().session != id {
+        while member().session != Some(id) {
             std::thread::yield_now();
         }
         let until = SystemTime::now();
@@ -215,6 +217,14 @@ mod tests {
         assert!(child.try_wait().unwrap().is_none() && session.is_running());
         session.kill();
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_whose_session_began_outside_of_the_container_is_read() {
+        let stat = format!("7 (a) b) S 0 0 0 {}1234 0", "0 ".repeat(15));
+        let process = Member::parse(&stat).unwrap();
+        assert_eq!((process.group, process.session), (None, None));
+        assert_eq!(process.started, "1234");
     }
 
     #[test]
