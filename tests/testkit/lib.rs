@@ -1,6 +1,8 @@
 //! Helpers for the tests of several crates. They have no dependencies, so they cost no build time.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod random;
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -10,6 +12,8 @@ use std::process::{Child, Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use random::Random;
 
 /// Returns a loopback port that no other test gets: below those that the kernel assigns by itself
 /// (ip(7), ip_local_port_range), and each process begins with another one.
