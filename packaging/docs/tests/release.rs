@@ -111,10 +111,7 @@ fn refuses_uncommitted_changes_and_missing_or_wrong_tag() {
     assert!(copy.refusal().contains("uncommitted changes"));
     copy.commit();
     let refusal = copy.refusal();
-    assert!(
-        refusal.contains("tag of this commit") && refusal.contains("version ''"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("tag of this commit") && refusal.contains("version ''"), "{refusal}");
     copy.git(&["tag", "v9.9.9"]);
     assert!(copy.refusal().contains("version '9.9.9'"));
 }
