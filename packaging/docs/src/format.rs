@@ -1,20 +1,20 @@
-//! The manual page of policy.json: README's chapter, of which there is but one.
+//! The manual page of policy.json, generated from the chapter "policy.json" of README.md.
 
 use std::io;
 
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
-/// What the page is called.
+/// Name of the manual page.
 pub const NAME: &str = "nagios-selfheal-policy";
 
 const README: &str = include_str!("../../../README.md");
 
-/// The page, from its NAME to the end of the chapter.
+/// Writes the page from its title to the end of the chapter.
 pub fn page(roff: &mut Roff, source: &str) -> io::Result<()> {
     roff.control("TH", [NAME, "5", "", source, "nagios-selfheal"]);
     roff.control("SH", ["NAME"]);
     roff.text([roman(format!(
-        "{NAME} - the rules of handle_repair, /etc/nagios-selfheal/policy.json"
+        "{NAME} - format of /etc/nagios-selfheal/policy.json, the rules of handle_repair"
     ))]);
     roff.control("SH", ["DESCRIPTION"]);
     let chapter =
@@ -37,7 +37,7 @@ pub fn page(roff: &mut Roff, source: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// A row of the table: a key, its default, what it is.
+/// Writes a row of the table, which has the columns key, default and description.
 fn key(roff: &mut Roff, row: &str) {
     let mut cells = row.trim_end_matches('|').splitn(3, '|').map(str::trim);
     let mut cell = || cells.next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Manual pages. clap_mangen writes the options; what stands behind them in the help becomes
-//! sections here.
+//! Manual pages. clap_mangen writes the options. The text after the options in the help becomes the
+//! sections that follow.
 
 use std::fs;
 use std::io;
@@ -15,46 +15,51 @@ use policy::ReasonCode;
 use crate::format;
 use crate::programs::programs;
 
-/// What is read and written on the Nagios server.
+/// Files that the programs use on the Nagios server.
 const SERVER: [(&str, &str); 5] = [
     ("/etc/nagios-selfheal/policy.json", "the rules"),
     (
         "/etc/nagios-selfheal/id_ed25519",
-        "the key that opens the gates, readable by Nagios' user alone",
+        "the private key for the gates, readable only by Nagios' user",
     ),
     ("/etc/nagios-selfheal/known_hosts", "the recorded keys of the repaired hosts"),
     ("/var/lib/nagios-selfheal/ledger/", "reservations and the record of every repair"),
     (
         "/usr/libexec/nagios-selfheal/repair_worker",
-        "started by handle_repair with the same arguments: reserves, repairs, verifies, records",
+        "reserves, runs, verifies and records a repair; handle_repair starts it with its own \
+         arguments",
     ),
 ];
 
-/// The same on a repaired host.
+/// Files that the gate uses on a repaired host.
 const HOST: [(&str, &str); 4] = [
-    ("/etc/nagios-selfheal/repairs.json", "the repairs, and all that can be run"),
-    ("/etc/sudoers.d/nagios-selfheal", "made of it by repair-gate-sudoers.service"),
-    ("/var/lib/nagios-selfheal/gate/", "records and lock"),
+    ("/etc/nagios-selfheal/repairs.json", "the repairs that the gate can run"),
+    (
+        "/etc/sudoers.d/nagios-selfheal",
+        "the sudo rules, written from repairs.json by repair-gate-sudoers.service",
+    ),
+    ("/var/lib/nagios-selfheal/gate/", "the gate's records and its lock file"),
     (
         "/var/lib/nagios-selfheal/home/.ssh/authorized_keys",
-        "whose key opens the gate; root's, as the package makes the account",
+        "the public keys that can log in to the gate; owned by root if the package created the \
+         account",
     ),
 ];
 
-/// A page: its name with the section, and its text.
+/// A manual page.
 pub struct Page {
-    /// As its file is called, `repairctl-lint.1`.
+    /// File name of the page, for example `repairctl-lint.1`.
     pub file: String,
-    /// In roff.
+    /// Source text in roff.
     pub text: Vec<u8>,
 }
 
-/// Writes all pages.
+/// Writes all pages into `directory`.
 pub fn write(directory: &Path) -> io::Result<()> {
     all()?.into_iter().try_for_each(|page| fs::write(directory.join(page.file), page.text))
 }
 
-/// A page for every program, and for every command of repairctl.
+/// Returns a page for every program, every command of repairctl and policy.json.
 pub fn all() -> io::Result<Vec<Page>> {
     let mut commands = Vec::new();
     for mut program in programs() {
@@ -73,7 +78,7 @@ pub fn all() -> io::Result<Vec<Page>> {
     Ok(pages)
 }
 
-/// Adds a command after those below it.
+/// Appends all visible subcommands of a command, then the command itself.
 fn add(commands: &mut Vec<Command>, command: Command) {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         add(commands, below.clone());
@@ -121,7 +126,7 @@ fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     Ok(Page { file: format!("{name}.1"), text })
 }
 
-/// The words that scripts may match, in output, in the record and in JSON.
+/// Writes the sections with the words that scripts can match in output, in the ledger and in JSON.
 fn all_words(roff: &mut Roff) {
     let verdicts = Verdict::ALL.iter().map(|word| (word.as_str(), word.about()));
     words(roff, "FIRST WORDS", verdicts);
@@ -142,7 +147,7 @@ fn words<'a>(roff: &mut Roff, title: &str, words: impl Iterator<Item = (&'a str,
     }
 }
 
-/// The gate has no clap: its page is what its --help says.
+/// Returns the page of the gate. The gate does not use clap, so its page is its help text.
 fn gate(names: &[String]) -> io::Result<Page> {
     let (about, rest) = repair_gate::HELP.split_once("\n\n").unwrap_or((repair_gate::HELP, ""));
     let mut roff = Roff::default();
@@ -169,8 +174,8 @@ fn source() -> String {
     format!("nagios-selfheal {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The text of a help, in which a line such as `Examples:` begins a section. Indented lines stay as
-/// they are.
+/// Converts help text to roff. A line like `Examples:` starts a section. Indented lines keep their
+/// line breaks.
 fn sections(roff: &mut Roff, first: &str, text: &str) {
     let mut heading = Some(first.to_owned());
     let mut as_it_is = false;
@@ -195,7 +200,7 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
         if let Some(heading) = heading.take_if(|_| !line.is_empty()) {
             roff.control("SH", [heading.as_str()]);
             if as_it_is {
-                // A heading fills again.
+                // The heading has switched back to filled text.
                 keep(roff);
             }
         } else if line.is_empty() {
@@ -210,7 +215,7 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
     }
 }
 
-/// Lines as they are: at the left, for they are as wide as a terminal.
+/// Starts unfilled text. It is set at the left margin because the lines are up to a terminal wide.
 fn keep(roff: &mut Roff) {
     roff.control("RS", ["-7n"]);
     roff.control("nf", []);
@@ -229,7 +234,7 @@ fn end(roff: &mut Roff, own: &str, files: &[(&str, &str)], names: &[String]) {
         roff.text([roman(*what)]);
     }
     roff.control("SH", ["SEE ALSO"]);
-    // Names are neither cut nor stretched.
+    // Neither hyphenate the names nor stretch the spaces between them.
     roff.control("nh", []);
     roff.control("ad", ["l"]);
     let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != own).collect();
