@@ -30,16 +30,16 @@ include packaging/install.mk
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 
 # Programs that run often, or on repaired hosts of any age, are linked statically. They start in a
-# fraction of the time and need no library. rustup provides the musl target. Without rustup, the gate
-# is linked statically against glibc and the others dynamically.
+# fraction of the time and need no library. rustup provides the musl target. Without rustup, the
+# gate is linked statically against glibc and the others dynamically.
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
 RELEASE = $(CARGO) build --release --locked
 
 # HIDE_PATHS removes the paths of the build machine from the programs, so that builds on different
-# machines are identical. Set it for packages that you distribute. Two paths remain in OpenSSL, which
-# looks for modules below the build directory, so always build in the same directory, as mock does.
-# It is off by default because changing the flags recompiles everything.
+# machines are identical. Set it for packages that you distribute. Two paths remain in OpenSSL,
+# which looks for modules below the build directory, so always build in the same directory, as mock
+# does. It is off by default because changing the flags recompiles everything.
 ifdef HIDE_PATHS
 HIDDEN = $(CURDIR)=/nagios-selfheal $(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 export RUSTFLAGS := $(RUSTFLAGS) $(addprefix --remap-path-prefix=,$(HIDDEN))
@@ -48,7 +48,8 @@ endif
 
 # The tests start sshd and need a directory that belongs to root. They are built as the calling user
 # and run as root, so `make test` also runs the tests that are marked as ignored because they need
-# root. The feature check_http/openssl builds check_http_openssl, which the tests of legacy TLS need.
+# root. The feature check_http/openssl builds check_http_openssl, which the tests of legacy TLS
+# need.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
@@ -129,8 +130,8 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 # Without a network, check the advisory database that was fetched last. Without a database, print a
-# note. Only an advisory is an error. cargo-deny exits with 1 in both cases, so look for the database
-# first.
+# note. Only an advisory is an error. cargo-deny exits with 1 in both cases, so look for the
+# database first.
 ADVISORIES = $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 deny:
 	$(CARGO) deny --locked check licenses bans sources

@@ -1,6 +1,6 @@
-# Where each file goes. `make install`, the rpms and the debs all use these targets, one per package.
-# They create no account and start nothing. The packages' scripts do, or systemd-sysusers and
-# systemd-tmpfiles.
+# Where each file goes. `make install`, the rpms and the debs all use these targets, one per
+# package. They create no account and start nothing. The packages' scripts do, or systemd-sysusers
+# and systemd-tmpfiles.
 #
 #   install-selfheal  nagios-selfheal          the event handler, its worker, repairctl, the timer of the sweep
 #   install-plugins   nagios-plugins-selfheal  check_http and check_repairs
@@ -45,8 +45,8 @@ complete = $(call put,644,$(DOCS)/completions/bash/$(1),$(PREFIX)/share/bash-com
 papers = $(call put,644,README.md SECURITY.md CHANGELOG.md LICENSE LICENSE-APACHE LICENSE-MIT $(DOCS)/sbom/$(1).cdx.json,$(DOCDIR)/$(1))
 
 .PHONY: install install-ready install-selfheal install-plugins install-config install-gate
-# For installation without a package. The packages' scripts also install these two files only if they
-# are missing, because `repairctl init` and the admin write to them.
+# For installation without a package. The packages' scripts also install these two files only if
+# they are missing, because `repairctl init` and the admin write to them.
 install: install-selfheal install-plugins install-config install-gate
 	$(call keep,packaging/policy.json,$(SYSCONFDIR)/nagios-selfheal/policy.json)
 	$(call keep,packaging/gate/repairs.json,$(SYSCONFDIR)/nagios-selfheal/repairs.json)
