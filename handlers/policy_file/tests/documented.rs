@@ -1,5 +1,5 @@
-//! The table of policy keys in the README is the reference that users read, and the manual page is
-//! made of it: it has every key, and its defaults are those of the code.
+//! Checks that the table of policy keys in the README has every key, with the default of the code.
+//! The manual page is generated from this table.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 const README: &str = include_str!("../../../README.md");
 
-/// The keys of the table with their defaults, as JSON; `None` where there is none to compare.
+/// Returns the keys of the table with their defaults as JSON. `None` stands for a key without a
+/// comparable default.
 fn table() -> Vec<(String, Option<Value>)> {
     let (_, section) = README.split_once("\n## policy.json\n").unwrap();
     let rows = section.lines().skip_while(|line| !line.starts_with("| ---")).skip(1);
@@ -45,7 +46,7 @@ fn read(policy: &Value) -> Config {
     parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
 }
 
-/// All that a configuration comes to.
+/// Returns a text with every value of a configuration, for comparisons.
 fn effect(config: &Config) -> String {
     let Config { policy, ledger, command_file, status_file, check_repairs, plugin_path, routes } =
         config;
@@ -57,7 +58,7 @@ fn effect(config: &Config) -> String {
 }
 
 #[test]
-fn a_documented_default_changes_nothing() {
+fn documented_defaults_match_the_code() {
     let defaults = effect(&read(&smallest()));
     let mut compared = 0;
     for (key, default) in table() {
@@ -75,7 +76,7 @@ fn a_documented_default_changes_nothing() {
     assert!(compared >= 17, "only {compared} defaults were compared");
 }
 
-/// An unknown key is refused with the list of the known ones.
+/// Returns the known keys of an object, from the error message for an unknown key.
 fn known_keys(place: &str) -> Vec<String> {
     let mut policy = smallest();
     if place == "/ssh" {
@@ -88,7 +89,7 @@ fn known_keys(place: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_key_is_documented() {
+fn documents_every_key() {
     let (_, section) = README.split_once("\n## policy.json\n").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
     let words: BTreeSet<&str> =
@@ -101,7 +102,7 @@ fn every_key_is_documented() {
 }
 
 #[test]
-fn every_kind_of_rung_can_be_written_and_is_documented() {
+fn reads_and_documents_every_kind_of_rung() {
     for kind in RungKind::ALL {
         let written = json!({kind.as_str(): match kind {
             RungKind::Ssh => json!("NAME"),
