@@ -50,7 +50,7 @@ fn an_acknowledged_problem_is_left_to_the_person_who_is_at_it() {
     lab.command("ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;0;0;ann;I am at it");
     let refusal = until("the refusal", LONG, || lab.monitor.refusals().into_iter().next());
     assert_eq!(
-        (refusal.reason.as_str(), refusal.text.contains("somebody is at it")),
+        (refusal.reason.as_str(), refusal.text.contains("when the acknowledgement is removed")),
         ("acknowledged", true),
         "{refusal:?}"
     );

@@ -384,7 +384,7 @@ fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
         "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
          --problem-id {problem} --foreground"
     ));
-    Seen::from(repeated).is(0, "has answered this very event");
+    Seen::from(repeated).is(0, "has already answered this event");
     site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed");
     let outcomes: Vec<_> =
         site.monitor.records().into_iter().map(|record| record.outcome).collect();

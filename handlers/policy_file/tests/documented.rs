@@ -36,7 +36,7 @@ fn read(policy: &Value) -> Config {
     parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
 }
 
-/// All that a configuration comes to.
+/// Returns a text with every value of a configuration, for comparisons.
 fn effect(config: &Config) -> String {
     let Config { policy, ledger, command_file, status_file, check_repairs, plugin_path, routes } =
         config;
@@ -48,7 +48,7 @@ fn effect(config: &Config) -> String {
 }
 
 #[test]
-fn a_documented_default_changes_nothing() {
+fn documented_defaults_match_the_code() {
     let defaults = effect(&read(&smallest()));
     let mut compared = 0;
     for (key, default) in keys() {
@@ -66,7 +66,7 @@ fn a_documented_default_changes_nothing() {
     assert!(compared >= 17, "only {compared} defaults were compared");
 }
 
-/// An unknown key is refused with the list of the known ones.
+/// Returns the known keys of an object, from the error message for an unknown key.
 fn known_keys(place: &str) -> Vec<String> {
     let mut policy = smallest();
     if place == "/ssh" {
@@ -79,7 +79,7 @@ fn known_keys(place: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_key_is_documented() {
+fn documents_every_key() {
     let words: BTreeSet<&str> =
         PAGE.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
     for place in ["", "/repairs/NAME", "/repairs/NAME/ladder/0", "/ssh"] {
@@ -90,7 +90,7 @@ fn every_key_is_documented() {
 }
 
 #[test]
-fn every_kind_of_rung_can_be_written_and_is_documented() {
+fn reads_and_documents_every_kind_of_rung() {
     for kind in RungKind::ALL {
         let written = json!({kind.as_str(): match kind {
             RungKind::Ssh => json!("NAME"),

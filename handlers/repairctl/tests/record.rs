@@ -288,7 +288,7 @@ fn refuses_other_files_as_status_file_without_blocking() {
     fs::write(&file, "").unwrap();
     assert_eq!(verdict(), "wrong");
     let out = site.said_to(0, &["status"]).out;
-    assert!(out.contains("not known:") && out.contains("is no status file of Nagios"), "{out}");
+    assert!(out.contains("not known:") && out.contains("is not a status file of Nagios"), "{out}");
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     assert_eq!(verdict(), "wrong");

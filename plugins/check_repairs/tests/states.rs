@@ -161,8 +161,8 @@ fn an_open_breaker_is_the_worst_and_comes_first() {
     assert!(perfdata.contains("breakers=1;;;0;"));
     assert!(
         output.1.contains(
-            "web1/HTTP: the breaker is open, for 3 repairs of this incident did not \
-                         help: it closes after"
+            "web1/HTTP: the breaker is open because 3 repairs of this incident did not help: it \
+             closes after"
         ),
         "{}",
         output.1
