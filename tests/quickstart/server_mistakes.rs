@@ -133,7 +133,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         on: On::Server,
         plant: "repairctl pause --reason x; repairctl resume; chmod 777 /var/lib/nagios-selfheal/ledger",
         check: "ledger",
-        text: "is for others to write too",
+        text: "can be written by others",
         fix: "see that its history is right, then, as root: chown -hR",
         deed: Deed::Paste,
         undo: "chmod 750 /var/lib/nagios-selfheal/ledger",
