@@ -155,7 +155,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         on: On::Server,
         plant: "repairctl pause --reason x; repairctl resume; mv /var/lib/nagios-selfheal/ledger/ledger.sqlite /var/lib/nagios-selfheal/ledger/other; ln -s other /var/lib/nagios-selfheal/ledger/ledger.sqlite; chown -h nagios /var/lib/nagios-selfheal/ledger/ledger.sqlite",
         check: "ledger",
-        text: "is a link",
+        text: "is a symbolic link",
         fix: "see what the message says",
         deed: Deed::Words(
             On::Server,
