@@ -150,7 +150,7 @@ fn shows_damaged_text_but_does_not_decide_on_it() {
     assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some(r"H\xE9"));
     assert_eq!(ledger.refusal_counts(&all).unwrap().len(), 2);
     assert_eq!(ledger.pauses(at(0)).unwrap()[0].reason, "\u{fffd}");
-    // Decisions depend on running repairs. The one here has a damaged host name.
+    // Decisions depend on the running repair, whose job ID and text are damaged.
     assert!(ledger.running().is_err() && ledger.abandoned("web1").is_err());
     let event = Event::new("web9", None, ObjectState::Critical, StateType::Hard, 3);
     assert!(ledger.history(&event, &Policy::default().horizon(&event), at(50)).is_err());

@@ -35,12 +35,12 @@ fn rejects_ledger_that_others_can_replace() {
             opened.err()
         );
     }
-    // Does not create a ledger that others could replace.
+    // Opening does not create a ledger in a directory where others could replace it.
     mode(0o777);
     fs::remove_file(place.path()).unwrap();
     assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
     assert!(!place.path().exists());
-    // Root does not create a ledger in a directory of another account.
+    // Root creates no ledger in a directory of another account.
     mode(0o750);
     chown(place.dir.path(), Some(65534), None).unwrap();
     assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
