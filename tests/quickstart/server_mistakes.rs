@@ -133,7 +133,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         on: On::Server,
         plant: "repairctl pause --reason x; repairctl resume; chmod 777 /var/lib/nagios-selfheal/ledger",
         check: "ledger",
-        text: "is for others to write too",
+        text: "can be written by others",
         fix: "see that its history is right, then, as root: chown -hR",
         deed: Deed::Paste,
         undo: "chmod 750 /var/lib/nagios-selfheal/ledger",
@@ -155,7 +155,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         on: On::Server,
         plant: "repairctl pause --reason x; repairctl resume; mv /var/lib/nagios-selfheal/ledger/ledger.sqlite /var/lib/nagios-selfheal/ledger/other; ln -s other /var/lib/nagios-selfheal/ledger/ledger.sqlite; chown -h nagios /var/lib/nagios-selfheal/ledger/ledger.sqlite",
         check: "ledger",
-        text: "is a link",
+        text: "is a symbolic link",
         fix: "see what the message says",
         deed: Deed::Words(
             On::Server,

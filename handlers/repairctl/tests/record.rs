@@ -258,7 +258,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
     }
     set_mode(site.at("ledger"), 0o775);
     assert!(
-        finding()["text"].as_str().unwrap().contains("is for others to write too"),
+        finding()["text"].as_str().unwrap().contains("can be written by others"),
         "{}",
         finding()
     );
