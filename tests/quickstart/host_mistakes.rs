@@ -122,7 +122,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Web1,
         plant: "mv /usr/libexec/nagios-selfheal/repair_gate /root",
         check: "gate",
-        text: "no answer that can be believed to `version`",
+        text: "no valid answer from web1 to `version`",
         fix: "install the package repair-gate on web1, or copy it from here, as yourself: sudo repairctl init",
         deed: Deed::Paste,
         undo: "rm /root/repair_gate",

@@ -69,7 +69,7 @@ fn quotes_an_sshd_with_too_many_clients_and_is_let_in_later() {
     for route in both_backends(&sshd.route()) {
         let place = hold_the_only_place(&sshd);
         let text = turned_away(&route);
-        assert!(text.contains("it says, unverified: \"Exceeded MaxStartups\""), "{text}");
+        assert!(text.contains("it sent, unverified: \"Exceeded MaxStartups\""), "{text}");
 
         let (mut tries, mut place) = (0, Some(place));
         let deadline = soon();
@@ -90,7 +90,7 @@ fn quotes_what_a_server_says_instead_of_its_version() {
     let sshd = Plan::new().start();
     for route in both_backends(&greeted(&sshd, b"Not allowed at this time\r\n", closes)) {
         let text = turned_away(&route);
-        assert!(text.contains("it says, unverified: \"Not allowed at this time\""), "{text}");
+        assert!(text.contains("it sent, unverified: \"Not allowed at this time\""), "{text}");
     }
 }
 
@@ -112,7 +112,7 @@ fn a_connection_that_ends_before_the_version_is_the_same_without_a_word() {
     for end in [closes, resets] {
         for route in both_backends(&greeted(&sshd, b"", end)) {
             let text = turned_away(&route);
-            assert!(!text.contains("it says"), "{text}");
+            assert!(!text.contains("it sent"), "{text}");
         }
     }
 }
