@@ -73,7 +73,7 @@ pub enum Error {
     /// intercepts the connection.
     #[error(
         "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
-         whether the host was reinstalled, and only if it was, as root here: \
+         whether the host was reinstalled, and only then, as root here: \
          `repairctl trust {} --replace`; nothing was run",
         quoted(.host)
     )]

@@ -109,7 +109,7 @@ fn mutated(dice: &mut Dice, corpus: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn the_corpora_and_their_mutations_keep_the_invariants() {
+fn keeps_the_invariants_for_corpora_and_mutations() {
     for (name, invariant) in TARGETS {
         let corpus = corpus(name);
         corpus.iter().for_each(|bytes| hold(name, *invariant, bytes));
@@ -131,7 +131,7 @@ fn the_corpora_and_their_mutations_keep_the_invariants() {
 }
 
 #[test]
-fn every_target_has_its_program_and_its_corpus_and_the_other_way_round() {
+fn has_one_program_and_one_corpus_for_each_target() {
     let wanted = {
         let mut names: Vec<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
         names.sort();

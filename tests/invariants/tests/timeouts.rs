@@ -28,14 +28,14 @@ fn compare(policy: &str, repairs: &RepairDefinitions) -> usize {
 }
 
 #[test]
-fn the_servers_default_is_longer_than_the_gates() {
+fn waits_longer_than_the_gate_by_default() {
     let policy = r#"{"repairs": {"x": {"ladder": [{"ssh": "x"}], "verify": ["check_http"]}}}"#;
     let repairs = config::parse(r#"{"repairs": {"x": {"run": ["/bin/true"]}}}"#).unwrap();
     assert_eq!(compare(policy, &repairs), 1);
 }
 
 #[test]
-fn the_shipped_files_agree() {
+fn waits_longer_than_the_gate_in_the_shipped_files() {
     let shipped = |name: &str| {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nagios-config").join(name);
         fs::read_to_string(file).unwrap()
