@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_nothing_after_the_deadline() {
+    fn does_not_connect_after_the_deadline() {
         let past = RequestDeadline::new("web1", Instant::now());
         assert_eq!(connect(&past, "127.0.0.1", 22).unwrap_err().code(), "timeout");
     }

@@ -1,5 +1,5 @@
-//! A server waits longer for a repair than its gate does: by default, and in the files that are
-//! shipped.
+//! The server waits longer for a repair than the gate lets it run, both with the defaults and in
+//! the shipped configuration files.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -10,10 +10,11 @@ use policy::Act;
 use repair_gate::config::{self, RepairDefinitions};
 use repair_gate::request::Name;
 
-/// Time to connect, and to carry an answer back.
+/// Time for connecting and for sending the answer.
 const WAY: Duration = Duration::from_secs(5);
 
-/// Checks each rung at a gate with these repairs, and returns how many there are.
+/// Compares the timeout of each rung that uses a gate with that of the gate. Returns the number of
+/// such rungs.
 fn compare(policy: &str, repairs: &RepairDefinitions) -> usize {
     let config = policy_file::parse(policy.as_bytes(), Path::new("policy.json")).unwrap();
     let rungs = config.policy.repairs.values().flat_map(|rules| rules.ladder.iter());

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_member_of_a_job() {
+    fn parses_all_members_of_a_job() {
         let Ok(Answer::Job(report)) = read_answer(&request(), &line(REPORT)) else { panic!() };
         assert_eq!((report.state, report.exit, report.signal), (JobState::Failed, None, Some(9)));
         assert_eq!(
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_answer_of_the_contract() {
+    fn parses_every_kind_of_answer() {
         let list = r#"{"answer":"list","host":"h","repairs":["a","b"]}"#;
         assert_eq!(
             read_answer(&Request::List, &line(list)),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_state_of_a_job_and_every_reason_of_a_refusal() {
+    fn parses_every_job_state_and_refusal_reason() {
         for state in ["failed", "timeout", "running", "unknown"] {
             let json = REPORT
                 .replace("failed", state)

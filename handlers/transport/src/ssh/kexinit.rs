@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_any_bytes(bytes: Vec<u8>) {
+        fn does_not_panic_on_any_input(bytes: Vec<u8>) {
             let head = [b"SSH-2.0-x\n".as_slice(), &bytes].concat();
             let _ = disagreement(&head, &[("host keys", "x", 1)]);
         }
