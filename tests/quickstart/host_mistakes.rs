@@ -64,7 +64,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/known_hosts /root; cp -p /etc/nagios-selfheal/policy.json /root/policy; ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"@cert-authority web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         check: "known host",
-        text: "by a @cert-authority only",
+        text: "only by a @cert-authority",
         fix: "set \"transport\": \"openssh\"",
         deed: Deed::Words(
             On::Server,
@@ -122,7 +122,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Web1,
         plant: "mv /usr/libexec/nagios-selfheal/repair_gate /root",
         check: "gate",
-        text: "no answer that can be believed to `version`",
+        text: "no valid answer from web1 to `version`",
         fix: "install the package repair-gate on web1, or copy it from here, as yourself: sudo repairctl init",
         deed: Deed::Paste,
         undo: "rm /root/repair_gate",
