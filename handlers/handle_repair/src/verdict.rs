@@ -11,7 +11,7 @@ words! {
         Dispatched = "DISPATCHED",
         /// No repair was run. The reason follows.
         NoAction = "NO ACTION",
-        /// The result of `--dry-run` when the repair would be run now.
+        /// The repair would be run now. Only with --dry-run.
         WouldRepair = "WOULD REPAIR",
         /// A repair ran and its check is OK.
         Repaired = "REPAIRED",
