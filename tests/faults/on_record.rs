@@ -68,7 +68,7 @@ fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
     let steps = [DeadStep::Begun(1, None), DeadStep::Ran(1), DeadStep::Begun(2, Some("web1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate says it never began"), "{}", record.text);
+    assert!(record.text.contains("the gate reports that it never began"), "{}", record.text);
 }
 
 /// The host's own gate would say truly that it knows nothing.
@@ -79,7 +79,7 @@ fn asks_the_gate_on_record_though_the_ladder_has_changed() {
     let steps = [DeadStep::Begun(1, Some("hypervisor1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(601), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("its gate cannot be asked: "), "{}", record.text);
+    assert!(record.text.contains("its gate cannot be queried: "), "{}", record.text);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
         after_a_dead_worker(&bed, Duration::ZERO, &[DeadStep::Begun(1, Some("web1"))])
     });
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
+    assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
 }
 
 /// Calls the handler and runs `meanwhile` while the gate collects evidence.
@@ -162,9 +162,8 @@ fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
     });
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(
-        seen.text.starts_with(
-            "COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be put on record"
-        ),
+        seen.text
+            .starts_with("COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be recorded"),
         "{}",
         seen.text
     );

@@ -132,7 +132,7 @@ fn hindered_between_rungs(command: &str, shown: &str, wanted: &str) {
         lab.monitor.records().into_iter().next().filter(|record| record.ended.is_some())
     });
     assert_eq!(record.outcome, Some(RepairOutcome::NotHealed), "{record:?}");
-    let reason = format!("rung 2 was not taken: {wanted}");
+    let reason = format!("rung 2 was not run: {wanted}");
     assert!(record.text.contains(&reason), "{record:?}");
     assert!(!marks.join("stronger").exists(), "the stronger rung was taken");
 }

@@ -126,7 +126,7 @@ fn a_good_check_is_not_credited_to_a_rung_of_which_no_gate_says_that_it_ran() {
     bed.web.allow("restrict,command=\"echo done\"");
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 2, "{}", seen.text);
-    assert!(seen.text.starts_with("OUTCOME UNKNOWN") && seen.text.contains("its check is OK"));
+    assert!(seen.text.starts_with("OUTCOME UNKNOWN") && seen.text.contains("the check is OK"));
     assert!(ended(&bed, RepairOutcome::Unknown).contains(&StepKind::Verified));
 }
 

@@ -258,7 +258,7 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("under which options sudo runs", "says what is not known"),
     ("whether sudo wants a terminal", "says what is not known"),
     ("sudo's option {} {harm}", "pasted by repair_gate's tests of sudo"),
-    ("sudo and sudo-rs must be able", "says what a name may hold"),
+    ("sudo and sudo-rs must match", "says what a command may contain"),
     ("systemctl show: {why}", "quotes systemctl"),
     ("systemd kills a repair, and every daemon", "pasted by the tests of hosts"),
     ("systemd-logind kills a repair", "pasted by the tests of hosts"),

@@ -376,7 +376,7 @@ fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
     site.ctl(&["sweep"]).is(0, "left alone\tNagios has not checked it since");
     let record = &site.monitor.records()[0];
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown));
-    assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
+    assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
     site.checks(3);
 
     let problem = site.nagios.service("current_problem_id").unwrap();
