@@ -248,7 +248,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         let file = PathBuf::from(format!("{}{end}", site.ledger().display()));
         chown(&file, Some(0), Some(0)).unwrap();
         let found = finding();
-        assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
+        assert_eq!(found["text"], format!("{} is not writable by this user", file.display()));
         let fix = found["fix"].as_str().unwrap();
         assert!(
             fix.starts_with("as root: chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "),
