@@ -31,11 +31,12 @@ impl Object<'_> {
     pub fn is_unknown(&self, services: Option<&[String]>) -> String {
         let Some(services) = services else {
             let host = Object { host: self.host, service: None };
-            return format!("Nagios knows no host {host}");
+            return format!("Nagios does not know host {host}");
         };
         let services: Vec<String> = services.iter().map(|name| plugin_kit::clean(name)).collect();
         let has = if services.is_empty() { "none".into() } else { services.join(", ") };
-        format!("Nagios knows no {self}; services of {}: {has}", plugin_kit::clean(self.host))
+        let host = plugin_kit::clean(self.host);
+        format!("Nagios does not know {self}; services of {host}: {has}")
     }
 }
 

@@ -27,8 +27,7 @@ impl Paste {
     }
 
     /// Creates a command for the admin's own account, which may use sudo and has the SSH keys to
-    /// log
-    /// in to hosts.
+    /// log in to hosts.
     pub fn as_yourself(line: impl Into<String>) -> Paste {
         Paste { account: "yourself", ..Paste::here(line) }
     }

@@ -1,7 +1,6 @@
 //! Runs the commands, in two processes if root starts them (see `privsep`). A command that
 //! implements [`Split`] collects its data in a process that runs as Nagios' user, and prints them
-//! in
-//! the process that runs as root. Every other command runs entirely as Nagios' user.
+//! in the process that runs as root. Every other command runs entirely as Nagios' user.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

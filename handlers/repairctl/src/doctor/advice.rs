@@ -61,8 +61,7 @@ impl FixContext<'_> {
             NameNagiosCfg => "name it with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
             // After the restart Nagios creates a new file. Root must not change files in
-            // directories
-            // of Nagios, so the command deletes the old one as Nagios' user.
+            // directories of Nagios, so the command deletes the old one as Nagios' user.
             ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
                 (Some(place), Some(unit)) => Paste::here(format!(
                     "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
@@ -128,8 +127,7 @@ impl FixContext<'_> {
                 Paste::here(format!("runuser -u {user} -- mkdir -m 750 {directory}")).into()
             }
             // That user can put links into its directory. So root's chown follows none (-h), and
-            // the
-            // chmod runs as that user.
+            // the chmod runs as that user.
             ServerFix::OwnLedger => Paste::here(format!(
                 "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
                  {directory}"

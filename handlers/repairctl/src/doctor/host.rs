@@ -117,8 +117,7 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
 }
 
 /// Adds a note for each kind of record that is nearly full and will soon prevent repairs. Older
-/// gates
-/// do not answer this request.
+/// gates do not answer this request.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
