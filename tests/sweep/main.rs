@@ -328,7 +328,7 @@ fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
     let repairs = json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", slow], "timeout": "30s", "cooldown": "1s"}}});
     site.web.write_repairs(&repairs);
     let typo = site.ctl(&["pause", "web1", "HTPP", "--reason", "x"]);
-    typo.is(3, "Nagios knows no web1/HTPP; services of web1: HTTP; nothing was paused");
+    typo.is(3, "Nagios does not know web1/HTPP; services of web1: HTTP; nothing was paused");
     assert!(
         site.ctl(&["pause", "web1", "HTTP", "--reason", "x"]).ok()
             && site.ctl(&["resume", "web1", "HTTP"]).ok()
