@@ -32,7 +32,7 @@ use policies::Policies;
 pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
     let not_found = || {
         let places = configuration::places();
-        Problem::Usage(format!("nagios.cfg not found in any of {places}; pass its path"))
+        Problem::Usage(format!("nagios.cfg not found (tried {places}); pass its path"))
     };
     let main = args.main.clone().or_else(configuration::find).ok_or_else(not_found)?;
     let configuration = configuration::read(&main);
