@@ -9,8 +9,9 @@ lib=/var/lib/nagios-selfheal
 least=$(sed -n 's/^UID_MIN[[:space:]]*//p' /etc/login.defs 2>/dev/null) || :
 home=$(getent passwd repair | cut -d: -f6)
 if [ -n "$home" ] && [ "$home" != $lib/home ] && [ "$(id -u repair)" -ge "${least:-1000}" ]; then
-    echo "the account 'repair' (home $home) exists and seems to belong to a person. To rename it:" >&2
-    echo "usermod --login NEW repair. If only the gate uses it: usermod --home $lib/home repair" >&2
+    echo "the account 'repair' (home $home) exists and seems to belong to a person." >&2
+    echo "To rename it: usermod --login NEW repair" >&2
+    echo "If only the gate uses it: usermod --home $lib/home repair" >&2
     exit 1
 fi
 id repair >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh --password '*' repair
@@ -35,8 +36,8 @@ fi
 # The repairs. The gate runs only the commands in this file.
 # THE_REPAIRS
 
-# The sudo rules, which permit the account exactly these commands. Run this program again after every
-# change of repairs.json.
+# The sudo rules, which permit the account exactly these commands. Run this program again after
+# every change of repairs.json.
 helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
 if [ ! -e $helper ]; then
 cat > $helper.new <<'END_OF_HELPER'
@@ -51,7 +52,10 @@ checked=$(visudo -c 2>&1) || { echo "$checked" >&2; exit 1; }
 
 # The key of the Nagios server, which can start only the gate.
 home=$(getent passwd repair | cut -d: -f6)
-[ -d "$home" ] || { echo "$home: home of the account repair is missing; create it, owner root, mode 755" >&2; exit 1; }
+[ -d "$home" ] || {
+    echo "$home: home of the account repair is missing; create it with owner root, mode 755" >&2
+    exit 1
+}
 write='umask 027
 [ -d "$HOME/.ssh" ] || mkdir -m 750 "$HOME/.ssh"
 read -r line
