@@ -274,5 +274,5 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("exec sudo -n sh", "run by init"),
     ("write it as `ssh-keygen -lf", "shows how a fingerprint looks"),
     ("  ssh-keygen -lf {}", "prints the fingerprint to compare"),
-    ("give the fingerprint you compared", "only the admin knows the fingerprint"),
+    ("pass the fingerprint you compared", "only the admin knows the fingerprint"),
 ];
