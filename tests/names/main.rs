@@ -99,7 +99,7 @@ fn a_service_in_iso_8859_1_is_repaired_recorded_and_reported() {
     assert!(site.ctl(&["history", "web1", SERVICE]).1.contains(&object));
     let cfg = site.lab.place.at("monitor/nagios/nagios.cfg");
     let (_, text) = site.ctl(&["lint", cfg.to_str().unwrap()]);
-    assert!(text.contains("_REPAIR stands twice in this definition"), "{text}");
+    assert!(text.contains("duplicate _REPAIR in this definition"), "{text}");
     assert!(text.contains(&object) && !text.contains("unusable-name"), "{text}");
 }
 

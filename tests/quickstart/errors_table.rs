@@ -51,7 +51,7 @@ pub const ERRORS: &[PastedError] = &[
         on: On::Server,
         plant: "mkdir /root/key; cp -a /etc/nagios-selfheal/id_ed25519* /root/key; rm /etc/nagios-selfheal/id_ed25519",
         call: "sudo repairctl init",
-        text: "is there without its private key",
+        text: "exists without its private key",
         then: Then::CallAgain,
         undo: "mv -f /root/key/* /etc/nagios-selfheal; rmdir /root/key",
     },
@@ -274,5 +274,5 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("exec sudo -n sh", "run by init"),
     ("write it as `ssh-keygen -lf", "shows how a fingerprint looks"),
     ("  ssh-keygen -lf {}", "prints the fingerprint to compare"),
-    ("give the fingerprint you compared", "only the admin knows the fingerprint"),
+    ("pass the fingerprint you compared", "only the admin knows the fingerprint"),
 ];

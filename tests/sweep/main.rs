@@ -183,7 +183,7 @@ fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
         (records.len(), records[0].outcome, records[0].event.as_str()),
         (1, Some(RepairOutcome::Healed), "CRITICAL;HARD;1")
     );
-    site.ctl(&["sweep"]).is(0, "nothing with a repair is HARD broken");
+    site.ctl(&["sweep"]).is(0, "no object with a repair has a HARD problem");
     assert_eq!(site.monitor.records().len(), 1);
 }
 
@@ -337,12 +337,12 @@ fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
 
     let first = site.sweep_in_background();
     until("the gate at work", MINUTE, || (site.web.jobs().len() == 1).then_some(()));
-    site.ctl(&["sweep"]).is(2, "another sweep is at work");
+    site.ctl(&["sweep"]).is(2, "another sweep is running");
     site.ctl(&["status"]).is(0, "web1/HTTP with httpd for");
     run(Command::new("kill").args(["-TERM", &first.id().to_string()]));
     let first = Seen::from(first.wait_with_output().unwrap());
     first.is(1, "Interrupted");
-    first.is(1, "goes on to its end");
+    first.is(1, "is still running and will finish");
     assert_eq!(site.monitor.records()[0].outcome, None);
     fs::write(&go, "").unwrap();
     until("the worker's end", MINUTE, || {

@@ -319,9 +319,9 @@ fn init_adds_repairs_that_a_kept_policy_lacks() {
     let both = &["--repair", "httpd", "--repair", "mariadb"];
     // The difference is shown; nobody is at a terminal to say yes.
     let Said { code, out, err } = init(both);
-    assert!(code == 3 && out.contains("nobody") && out.contains("(says /"), "{code} {out} {err}");
+    assert!(code == 3 && out.contains("nobody") && out.contains("(from /"), "{code} {out} {err}");
     assert!(out.contains("  +     \"mariadb\": {") && !out.contains("+     \"httpd\""), "{out}");
-    assert!(err.contains("with --yes it is done without asking"), "{err}");
+    assert!(err.contains("pass --yes to skip the question"), "{err}");
     assert_eq!(policy(), before);
     // Only what is missing is added, and owner and mode stay.
     set_mode(site.at("policy.json"), 0o640);
@@ -338,12 +338,12 @@ fn init_adds_repairs_that_a_kept_policy_lacks() {
     assert!(code == 0 && !out.contains("  + "), "{code} {out}");
     let Said { code, out, err } = init(&["--repair", "httpd:nginx", "--repair", "httpd:apache2"]);
     assert!(
-        code == 3 && out.is_empty() && err.contains("'httpd' is named twice"),
+        code == 3 && out.is_empty() && err.contains("duplicate repair 'httpd'"),
         "{code} {out} {err}"
     );
     fs::write(&cfg, "").unwrap();
     let Said { code, out, .. } = init(&["--nagios-user", "nobody"]);
-    assert!(code == 0 && out.contains("(says --nagios-user)"), "{code} {out}");
+    assert!(code == 0 && out.contains("(from --nagios-user)"), "{code} {out}");
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn init_refuses_half_a_key() {
     let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
     let Said { code, err, .. } = site.said_to(0, &words);
     assert!(
-        code == 3 && err.contains("id_ed25519.pub is there without its private key"),
+        code == 3 && err.contains("id_ed25519.pub exists without its private key"),
         "{code} {err}"
     );
     fs::remove_file(site.at("id_ed25519.pub")).unwrap();
