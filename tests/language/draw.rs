@@ -4,12 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool of the tests")]
 
-mod texts;
-
 use std::io::{self, Write};
 
+use e2e::texts::{self, Text};
 use testkit::Random;
-use texts::Text;
 
 const COMMENTS: usize = 200;
 const OUTPUTS: usize = 60;

@@ -1,5 +1,7 @@
 //! What a person reads in this repository: comments, the texts of the programs, and documents.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
