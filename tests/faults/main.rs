@@ -245,7 +245,7 @@ fn a_second_call_while_one_runs_does_nothing() {
     let second = bed.call(CALL);
     assert_eq!(second.code, 0);
     assert!(
-        second.text.starts_with("NO ACTION") && second.text.contains("has been repairing"),
+        second.text.starts_with("NO ACTION") && second.text.contains("is already running"),
         "{}",
         second.text
     );
@@ -273,7 +273,7 @@ fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
 
     let running = bed.call(CALL);
     assert!(
-        running.text.contains("has been repairing"),
+        running.text.contains("is already running"),
         "the gate still runs it: {}",
         running.text
     );

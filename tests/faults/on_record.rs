@@ -90,7 +90,7 @@ fn a_host_whose_gate_cannot_be_asked_is_kept_until_the_deadline_of_its_rung() {
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, None, "{}", record.text);
     let seen = bed.call(CALL);
-    assert!(seen.text.contains("has been repairing on this host"), "{}", seen.text);
+    assert!(seen.text.contains("is already running on this host"), "{}", seen.text);
 }
 
 /// The worker is killed with Nagios, Nagios is started again: all that within the second that an

@@ -92,7 +92,7 @@ fn keeps_its_host_when_its_worker_is_killed() {
     kill(&worker.id().to_string());
     worker.wait().unwrap();
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     fs::write(site.at("go"), "").unwrap();
     wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
     assert!(site.at("done").exists(), "the first one was stopped");
@@ -107,7 +107,7 @@ fn keeps_its_host_when_its_worker_and_its_supervisor_are_killed() {
     worker.wait().unwrap();
     kill(&supervisor);
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     fs::write(site.at("go"), "").unwrap();
     wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
     assert!(site.at("done").exists(), "the first one was stopped");
@@ -119,7 +119,7 @@ fn is_waited_for_when_only_its_supervisor_is_killed() {
     let mut worker = site.begin();
     kill(&site.supervisor());
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     assert!(worker.try_wait().unwrap().is_none());
     fs::write(site.at("go"), "").unwrap();
     worker.wait().unwrap();
@@ -169,7 +169,7 @@ fn is_stopped_by_the_next_call_when_nobody_is_left_to_keep_its_time() {
         worker.wait().unwrap();
         kill(&supervisor);
         let refused = site.call();
-        assert!(refused.contains("has been repairing on this host"), "{refused}");
+        assert!(refused.contains("is already running on this host"), "{refused}");
         wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
         wait_for_end_of(&session);
     }

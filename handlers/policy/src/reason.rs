@@ -256,9 +256,11 @@ impl fmt::Display for Reason {
                  caught up; if it was wrong when the job ran, delete the row of that job",
                 Rounded(*ahead)
             ),
-            Reason::AlreadyRunning { job, since } => {
-                write!(f, "job {job} has been repairing on this host for {}", Rounded(*since))
-            }
+            Reason::AlreadyRunning { job, since } => write!(
+                f,
+                "another repair is already running on this host (job {job}, for {})",
+                Rounded(*since)
+            ),
             Reason::CoolingDown { job, left } => {
                 write!(f, "cooling down after job {job}: allowed again in {}", Rounded(*left))
             }

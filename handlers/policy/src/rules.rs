@@ -45,7 +45,7 @@ pub struct Quota {
     pub per: Duration,
 }
 
-/// How often one object may be repaired.
+/// The limits on repairs of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Time after a repair in which the object is not repaired again.

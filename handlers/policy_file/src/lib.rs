@@ -30,12 +30,12 @@ pub enum BadPolicy {
         why: io::Error,
     },
     /// Every account can write to the policy, and so choose the programs that are run.
-    #[error("the policy {0} can be written by everybody; `repairctl doctor` as root names the fix")]
+    #[error("the policy {0} is writable by every user; `repairctl doctor` as root names the fix")]
     WritableByAll(PathBuf),
     /// The group of the policy can write to it, and so choose the programs that root runs.
     #[error(
-        "the policy {0} can be written by its group, so root does not use it; `repairctl doctor` \
-         as root names the fix"
+        "the policy {0} is writable by its group, so root does not use it; `repairctl doctor` as \
+         root names the fix"
     )]
     WritableByGroup(PathBuf),
     /// The policy names a relative path. Programs are started from any directory, so a relative
