@@ -148,7 +148,7 @@ fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> Bad
     BadPolicy::Malformed { path: path.to_owned(), line, column, key, what }
 }
 
-/// Escapes a text from the file, so that it takes one line and has no control characters.
+/// Escapes line ends and control characters in a text from the file.
 fn printable(text: &str) -> String {
     let kept = |c: &char| matches!(c, '\'' | '"' | '\\');
     text.chars()
