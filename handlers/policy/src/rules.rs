@@ -166,7 +166,7 @@ impl Act {
 }
 
 impl Rules {
-    /// The maximum of `in_a_row`: an event holds only its own result and the previous one.
+    /// Maximum value of `in_a_row`. An event holds only its own result and the previous one.
     pub const MOST_IN_A_ROW: u32 = 2;
 
     /// Returns the default rules with this ladder: CRITICAL or DOWN, from SOFT 3 on, with the
