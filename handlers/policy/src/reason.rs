@@ -164,9 +164,9 @@ impl Reason {
 }
 
 impl Reason {
-    /// Returns the time after which the reason ends by itself. The breaker and the budget of an
-    /// incident end then only if no fault occurs before. `None` for a reason that time does not
-    /// end.
+    /// Returns the time after which the reason ends by itself; `None` if it does not end by itself.
+    /// For the breaker and the budget of an incident, the time holds only if no fault occurs until
+    /// then.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,
