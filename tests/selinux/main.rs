@@ -162,7 +162,7 @@ fn attributes(text: &str) -> HashSet<String> {
 }
 
 #[test]
-fn the_module_allows_what_the_programs_do_and_no_more() {
+fn module_allows_only_documented_accesses() {
     let mut policy = Policy::linked();
     let mut wrong = Vec::new();
     for row in table("What the programs do") {

@@ -62,7 +62,7 @@ pub(crate) fn repair(
     prune(&store, &repairs, name)?;
     let record = JobRecord::beginning(job.clone(), name.clone(), now(&host), repair.longest_run());
     store.write(&record)?;
-    syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
+    syslog::info(&format!("{peer} requested {name}, job {job}: starting it"));
     Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host))))
 }
 

@@ -141,7 +141,7 @@ fn a_reset_closes_the_breaker_and_lets_the_sweep_try_again() {
     assert!(status.contains(counted.split("closes after").next().unwrap()), "{status}\n{because}");
 
     let (code, text) = site.ctl(&["reset", "web1", "HTTTP", "--reason", "x"]);
-    assert!(code == 1 && text.contains("is the name right?"), "{code} {text}");
+    assert!(code == 1 && text.contains("check the name"), "{code} {text}");
     assert_eq!(site.explain()["reason"], "same-event");
     let (code, text) = site.ctl(&["reset", "web1", "HTTP", "--reason", " "]);
     assert!(code == 3 && text.contains("--reason is empty"), "{code} {text}");

@@ -99,7 +99,7 @@ fn limits_endless_responses() {
             3,
             "Failed to unchunk message body",
         ),
-        ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim answers"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim responses"),
     ] {
         let (exit, output, peak) = watched(&endless(head, forever), SHORT, &["-s", "needle", "-B"]);
         assert!(

@@ -124,7 +124,7 @@ fn sends_the_chosen_version_of_http() {
             && requests[0].contains("\r\nHost: h:PORT\r\n")
     );
     let run = support::run(PROGRAM, &["-H", "h", "--http-version", "2"]);
-    assert!(run.code == Some(3) && run.text.contains("this program speaks 1.0 and 1.1"), "{run:?}");
+    assert!(run.code == Some(3) && run.text.contains("only 1.0 and 1.1 are supported"), "{run:?}");
 }
 
 #[test]
@@ -246,5 +246,5 @@ fn checks_json_bodies() {
         "200 OK - JSON: not /status==\"down\" (\"up\") - ",
     );
     let run = support::run(PROGRAM, &["-H", "h", "--json", "/status==up"]);
-    assert!(run.code == Some(3) && run.text.contains("a text goes in quotes"), "{run:?}");
+    assert!(run.code == Some(3) && run.text.contains("put a string in quotes"), "{run:?}");
 }

@@ -196,7 +196,7 @@ fn verifies_chain_and_name_on_request() {
         let run = server.run(PROGRAM, refused);
         assert_eq!(run.code, Some(2), "{refused:?}: {}", run.text);
         assert!(
-            run.text.contains("is not to be trusted: ") && run.text.lines().count() == 1,
+            run.text.contains("is not trusted: ") && run.text.lines().count() == 1,
             "{}",
             run.text
         );

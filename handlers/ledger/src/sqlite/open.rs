@@ -1,4 +1,4 @@
-//! Opening the ledger, or saying why it cannot be trusted.
+//! Opens the ledger, or reports why it cannot be trusted.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -17,11 +17,11 @@ use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
 
-/// How long somebody may look, all queries together.
+/// Time limit for all queries together of a ledger that is open for reading only.
 const LOOKING: Duration = Duration::from_secs(100);
 
 impl SqliteLedger {
-    /// Opens the ledger for writing; the first repair creates it, mode 0600.
+    /// Opens the ledger for writing. Creates it with mode 0600 if it does not exist.
     pub fn open(path: &Path) -> Result<SqliteLedger, Error> {
         match fs::symlink_metadata(path) {
             Err(why) if why.kind() == ErrorKind::NotFound => {
@@ -31,7 +31,7 @@ impl SqliteLedger {
             _ => {}
         }
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // A reservation must survive a power cut: that costs one fsync.
+        // A reservation must survive a power failure. This costs one fsync(2).
         ledger.named(ledger.store.pragma_update(None, "synchronous", "FULL"))?;
         Ok(ledger)
     }
@@ -51,8 +51,9 @@ impl SqliteLedger {
         Ok(ledger)
     }
 
-    /// What keeps this user from writing the ledger, though it may read it: its directory, or a
-    /// file beside it that somebody else has left. Then nothing is repaired.
+    /// Returns the path that keeps this user from writing the ledger: its directory, the ledger
+    /// itself, or a file next to it that another account has created. Nothing is repaired while
+    /// there is such a path.
     pub fn unwritable(path: &Path) -> Option<PathBuf> {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
@@ -97,7 +98,7 @@ fn is_closed(error: &Error) -> bool {
     why.sqlite_error_code() == Some(ErrorCode::CannotOpen)
 }
 
-/// Replaces SQLite's "cannot open" with the system's reason.
+/// Replaces SQLite's "cannot open" with the error of the system call.
 fn explained(error: Error, file: &Path) -> Error {
     if !is_closed(&error) {
         return error;
@@ -109,10 +110,12 @@ fn explained(error: Error, file: &Path) -> Error {
     }
 }
 
-/// A backup by root's sqlite3(1) makes SQLite's files beside a ledger anew, and SQLite gives them
-/// to the ledger's owner in a second step: what is closed to us may be open in a moment.
+/// Time for which an inaccessible file is tried again. When root makes a backup with sqlite3(1),
+/// SQLite creates its files next to the ledger as root and only then gives them to the owner of the
+/// ledger.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Calls `look` until its result is no longer closed, at most for [`PATIENCE`].
 fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -124,8 +127,8 @@ fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
     }
 }
 
-/// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one
-/// and of two first repairs one wins.
+/// Creates a complete ledger under a temporary name and links it to `path`. No process ever sees an
+/// incomplete ledger, and if two processes create one at the same time, one of them wins.
 fn create(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
@@ -155,7 +158,8 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
     store.close().map_err(|(_, why)| why)
 }
 
-/// History that somebody else could write or delete could make a repair bolder than the policy.
+/// Checks that only root and we can write the ledger. A forged history could allow repairs that the
+/// policy forbids.
 fn check_owner(path: &Path) -> Result<(), Error> {
     let unreadable = |why| Error::Directory { path: path.to_owned(), why };
     let found = fs::symlink_metadata(path).map_err(unreadable)?;
@@ -172,8 +176,8 @@ fn check_owner(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Who may delete a history may begin a new one. In a directory with the sticky bit nobody deletes
-/// what is another's.
+/// Checks that no other account can replace the ledger. An account that can delete the history can
+/// start an empty one. In a directory with the sticky bit, only the owner of a file can delete it.
 fn check_directory(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
