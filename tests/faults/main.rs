@@ -245,7 +245,7 @@ fn second_call_during_repair_does_nothing() {
     let second = bed.call(CALL);
     assert_eq!(second.code, 0);
     assert!(
-        second.text.starts_with("NO ACTION") && second.text.contains("has been repairing"),
+        second.text.starts_with("NO ACTION") && second.text.contains("is already running"),
         "{}",
         second.text
     );
@@ -273,7 +273,7 @@ fn next_call_closes_record_of_killed_worker() {
 
     let running = bed.call(CALL);
     assert!(
-        running.text.contains("has been repairing"),
+        running.text.contains("is already running"),
         "the gate still runs it: {}",
         running.text
     );

@@ -91,7 +91,7 @@ fn keeps_host_locked_until_deadline_if_gate_is_unreachable() {
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, None, "{}", record.text);
     let seen = bed.call(CALL);
-    assert!(seen.text.contains("has been repairing on this host"), "{}", seen.text);
+    assert!(seen.text.contains("is already running on this host"), "{}", seen.text);
 }
 
 /// The worker is killed together with Nagios, and Nagios is started again, all within the second

@@ -1,5 +1,5 @@
-//! Writes to Nagios' external command file: a comment, and a forced check, with which Nagios sees a
-//! recovery immediately.
+//! Writes to Nagios' external command file. Every repair adds a comment. After a success, a forced
+//! check lets Nagios see the recovery immediately.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -89,8 +89,8 @@ pub fn open(file: &Path) -> Result<File, CommandFileError> {
     })
 }
 
-/// Removes control characters and HTML from a text. Parts of it come from the repaired host, and
-/// Nagios' own web pages do not escape comments.
+/// Removes control characters from a text and replaces the special characters of HTML. Parts of the
+/// text come from the repaired host, and Nagios' own web pages do not escape comments.
 fn harmless(text: &str) -> String {
     clean(text).replace('<', "(").replace('>', ")").replace('&', "+")
 }

@@ -10,7 +10,7 @@ use crate::notification::Notification;
 /// A monitoring engine.
 pub trait Engine {
     /// Returns the present condition of the event's object. The state is included only if it comes
-    /// from a check after `since`. Returns `None` if the policy names no source, for example no
+    /// from a check after `since`. Returns `None` if the policy does not name a source such as the
     /// status file.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ pub trait Engine {
 
     /// Reports the end of a repair with a comment. After a success, it also forces a check of the
     /// object. Otherwise it submits a CRITICAL result for the service that reports repairs. Returns
-    /// `false` if the policy names no destination, for example no command file.
+    /// `false` if the policy does not name a destination such as the command file.
     ///
     /// # Errors
     /// The engine does not take the report before `deadline`. The result of the repair is not

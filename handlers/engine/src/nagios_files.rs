@@ -12,7 +12,7 @@ use crate::interface::Engine;
 use crate::notification::Notification;
 use crate::status_file::{self, ObjectStatus, StatusFileError};
 
-/// The files of Nagios that the policy names.
+/// Nagios as an engine, with the files that the policy names.
 #[derive(Debug, Clone, Copy)]
 pub struct NagiosFiles<'a> {
     config: &'a Config,

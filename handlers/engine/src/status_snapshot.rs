@@ -24,7 +24,7 @@ pub struct StatusSnapshot {
     hosts: HashMap<Vec<u8>, HostStatus>,
 }
 
-/// The status of a host, as far as its services need it.
+/// The part of a host's status that decisions about its services need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostStatus {
     /// State of the host at the last check.

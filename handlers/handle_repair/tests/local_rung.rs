@@ -92,7 +92,7 @@ fn host_stays_reserved_when_worker_is_killed() {
     kill(&worker.id().to_string());
     worker.wait().unwrap();
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     fs::write(site.at("go"), "").unwrap();
     wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
     assert!(site.at("done").exists(), "the first repair was stopped");
@@ -107,7 +107,7 @@ fn host_stays_reserved_when_worker_and_supervisor_are_killed() {
     worker.wait().unwrap();
     kill(&supervisor);
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     fs::write(site.at("go"), "").unwrap();
     wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
     assert!(site.at("done").exists(), "the first repair was stopped");
@@ -119,7 +119,7 @@ fn worker_waits_for_rung_when_supervisor_is_killed() {
     let mut worker = site.begin();
     kill(&site.supervisor());
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     assert!(worker.try_wait().unwrap().is_none());
     fs::write(site.at("go"), "").unwrap();
     worker.wait().unwrap();
@@ -169,7 +169,7 @@ fn next_call_stops_overdue_rung_when_worker_and_supervisor_were_killed() {
         worker.wait().unwrap();
         kill(&supervisor);
         let refused = site.call();
-        assert!(refused.contains("has been repairing on this host"), "{refused}");
+        assert!(refused.contains("is already running on this host"), "{refused}");
         wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
         wait_for_end_of(&session);
     }

@@ -1,4 +1,4 @@
-//! The event: what Nagios passes when it calls the event handler.
+//! The data that Nagios passes when it calls the event handler.
 
 use alloc::borrow::ToOwned;
 use alloc::format;

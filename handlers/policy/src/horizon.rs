@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::{Event, Limits, Policy};
 
-/// How far back a decision looks. Older records cannot change it.
+/// How far back a decision looks. Older records cannot change the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizon {
     /// The limits of the object. An incident has no maximum age: it reaches back to the first gap

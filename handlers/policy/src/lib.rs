@@ -1,4 +1,4 @@
-//! Decides whether to repair. [`decide`] takes an [`Event`] of Nagios, the [`Policy`] and the
+//! Decides whether to repair. [`decide()`] takes an [`Event`] of Nagios, the [`Policy`] and the
 //! [`History`] of earlier repairs, and returns a [`Decision`]. When in doubt, it refuses.
 //!
 //! This crate uses no clock, no files and no sockets: it is `no_std`, and its manifest lists no

@@ -164,9 +164,9 @@ impl Reason {
 }
 
 impl Reason {
-    /// Returns the time after which the reason ends by itself. The breaker and the budget of an
-    /// incident end then only if no fault occurs before. `None` for a reason that time does not
-    /// end.
+    /// Returns the time after which the reason ends by itself; `None` if it does not end by itself.
+    /// For the breaker and the budget of an incident, the time holds only if no fault occurs until
+    /// then.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,
@@ -256,9 +256,11 @@ impl fmt::Display for Reason {
                  caught up; if it was wrong when the job ran, delete the row of that job",
                 Rounded(*ahead)
             ),
-            Reason::AlreadyRunning { job, since } => {
-                write!(f, "job {job} has been repairing on this host for {}", Rounded(*since))
-            }
+            Reason::AlreadyRunning { job, since } => write!(
+                f,
+                "another repair is already running on this host (job {job}, for {})",
+                Rounded(*since)
+            ),
             Reason::CoolingDown { job, left } => {
                 write!(f, "cooling down after job {job}: allowed again in {}", Rounded(*left))
             }

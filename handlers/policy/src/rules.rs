@@ -45,7 +45,7 @@ pub struct Quota {
     pub per: Duration,
 }
 
-/// How often one object may be repaired.
+/// The limits on repairs of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Time after a repair in which the object is not repaired again.
@@ -166,7 +166,7 @@ impl Act {
 }
 
 impl Rules {
-    /// The maximum of `in_a_row`: an event holds only its own result and the previous one.
+    /// Maximum value of `in_a_row`. An event holds only its own result and the previous one.
     pub const MOST_IN_A_ROW: u32 = 2;
 
     /// Returns the default rules with this ladder: CRITICAL or DOWN, from SOFT 3 on, with the

@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Returns the spelling of a name.
+/// Encodes a name in its spelling, which is always valid UTF-8.
 pub fn spell(name: &[u8]) -> String {
     let mut spelled = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
@@ -27,7 +27,7 @@ pub fn spell(name: &[u8]) -> String {
     spelled
 }
 
-/// Returns the name with this spelling. Accepts any text, including lower-case hex digits and
+/// Decodes a spelling and returns the name. Accepts any text, including lower-case hex digits and
 /// escapes of bytes that need none.
 pub fn unspell(spelled: &str) -> Vec<u8> {
     let mut name = Vec::with_capacity(spelled.len());

@@ -179,7 +179,7 @@ proptest! {
             prop_assert!(begun().filter(|other| other.ended > at).count() <= policy.fleet.running as usize);
             prop_assert!(within(policy.fleet.started.per).count() <= policy.fleet.started.count as usize);
             let here = within(limits.window.per).filter(|other| other.host == repair.host);
-            // The repair that begins now counts even if it will end as not run.
+            // The repair that begins now counts, even if it later turns out that nothing was run.
             let ran = here.filter(|other| other.outcome != PastOutcome::NotRun || other.began == at);
             prop_assert!(ran.count() <= limits.window.count as usize);
             let on_the_host = begun().filter(|other| other.host == repair.host && other.ended > at);

@@ -30,12 +30,12 @@ pub enum BadPolicy {
         why: io::Error,
     },
     /// Every account can write to the policy, and so choose the programs that are run.
-    #[error("the policy {0} can be written by everybody; `repairctl doctor` as root names the fix")]
+    #[error("the policy {0} is writable by every user; `repairctl doctor` as root names the fix")]
     WritableByAll(PathBuf),
     /// The group of the policy can write to it, and so choose the programs that root runs.
     #[error(
-        "the policy {0} can be written by its group, so root does not use it; `repairctl doctor` \
-         as root names the fix"
+        "the policy {0} is writable by its group, so root does not use it; `repairctl doctor` as \
+         root names the fix"
     )]
     WritableByGroup(PathBuf),
     /// The policy names a relative path. Programs are started from any directory, so a relative
@@ -148,7 +148,7 @@ fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> Bad
     BadPolicy::Malformed { path: path.to_owned(), line, column, key, what }
 }
 
-/// Escapes a text from the file, so that it takes one line and has no control characters.
+/// Escapes line ends and control characters in a text from the file.
 fn printable(text: &str) -> String {
     let kept = |c: &char| matches!(c, '\'' | '"' | '\\');
     text.chars()

@@ -13,8 +13,8 @@ pub struct Span(pub Duration);
 
 /// A text that is not a duration of at most ten years.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' is not a duration (of at most ten years): write a number and a unit, \
-         like \"30s\", \"10m\" or \"1h30m\"", .0.escape_debug())]
+#[error("'{}' is not a duration; write numbers with units, such as \"30s\", \"10m\" or \"1h30m\", \
+         at most ten years", .0.escape_debug())]
 pub struct BadSpan(String);
 
 impl FromStr for Span {

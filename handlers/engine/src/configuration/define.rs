@@ -10,17 +10,12 @@ use super::value::{DirectiveValue, Location};
 /// The types of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectType {
-    /// A command definition.
     Command,
-    /// A host definition.
     Host,
-    /// A host group definition.
     HostGroup,
-    /// A service definition.
     Service,
-    /// A time period definition.
     TimePeriod,
-    /// A definition of another type, which is not used.
+    /// Any other type. These definitions are not used.
     Other,
 }
 
@@ -84,7 +79,7 @@ pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
     read
 }
 
-/// An item that is complete after a line of an object file.
+/// An item of an object file. The parser returns it after the last line of the item.
 pub enum Item {
     /// A definition, which ends with `}`.
     Definition(Definition),

@@ -95,7 +95,7 @@ impl<'a> Templates<'a> {
 }
 
 /// Returns the values of a definition without its templates. If a name occurs more than once, the
-/// last value counts. Only for a custom variable of the object itself, the first one counts
+/// last value counts. For a custom variable of the object itself, however, the first one counts
 /// (observed in Nagios 4.4.6).
 fn own_values(of: &Definition, is_the_object: bool) -> HashMap<String, DirectiveValue> {
     let mut values: HashMap<String, DirectiveValue> = HashMap::new();

@@ -35,7 +35,7 @@ pub enum ObjectCacheError {
     },
 }
 
-/// Returns an explanation for a missing file.
+/// Explains when Nagios writes the file, if the file is missing.
 fn when_written(why: &io::Error) -> &'static str {
     match why.kind() {
         io::ErrorKind::NotFound => "; Nagios writes it when it starts",

@@ -1,5 +1,8 @@
-//! Parses lines of Nagios' log without copying, for example `[1700000000] SERVICE ALERT:
-//! web1;HTTP;CRITICAL;SOFT;3;output`.
+//! Parses lines of Nagios' log without copying, for example:
+//!
+//! ```text
+//! [1700000000] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;output
+//! ```
 
 use memchr::{memchr, memchr2};
 use policy::{ObjectState, StateType};

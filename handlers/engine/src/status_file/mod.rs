@@ -1,7 +1,7 @@
 //! Reads Nagios' status file, which holds the status of every host and service.
 //!
-//! The reader takes bytes, because the file contains any output of plugins. It reads one block at a
-//! time in constant memory, because the file of a large site has tens of megabytes.
+//! The file is read as bytes, because the output of plugins can have any encoding. It is read block
+//! by block in constant memory, because the file of a large site has tens of megabytes.
 
 mod field;
 mod object;
