@@ -62,7 +62,7 @@ fn search(
 ) {
     let want = &spec.response;
     let searched = response.searched.map_or(String::new(), |limit| {
-        format!(" (only its first {} MiB are searched)", limit >> 20)
+        format!(" (only the first {} MiB were searched)", limit >> 20)
     });
     let matches = &response.matches;
     for (string, _) in want.strings.iter().zip(&matches.strings).filter(|(_, found)| !**found) {

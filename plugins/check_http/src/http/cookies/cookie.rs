@@ -36,8 +36,8 @@ pub struct Cookie {
 const MAX_COOKIE: usize = 4096;
 
 impl Cookie {
-    /// Parses a Set-Cookie header from `target`. Returns `None` if the header is invalid or `target`
-    /// may not set this cookie.
+    /// Parses a Set-Cookie header from `target`. Returns `None` if the header is invalid or if
+    /// `target` may not set this cookie.
     pub fn parse(header: &[u8], target: &HttpTarget, now: i64) -> Option<Cookie> {
         let text = std::str::from_utf8(header).ok()?;
         let mut parts = text.split(';');
