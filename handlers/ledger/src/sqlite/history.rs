@@ -176,7 +176,7 @@ fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(Strin
     Some((here.job.clone(), age(here.reserved, now)))
 }
 
-/// The repairs of one object, and those of its refusals that show whether an incident went on.
+/// The repairs of one object, and the refusals that show how long its incident lasted.
 #[derive(Default)]
 struct Trouble {
     repairs: Vec<PastRepair>,
@@ -224,9 +224,9 @@ impl Trouble {
     }
 }
 
-/// The repairs of one object, the newest first. A repair whose worker died has no recorded end, so
-/// it counts as ended when its lease does. The repairs of one object do not overlap, so they end in
-/// the order in which they were reserved, and there is an index for that order.
+/// Selects the repairs of one object, the newest first. A repair whose worker died has no recorded
+/// end, so it counts as ended when its lease ends. The repairs of one object do not overlap, so
+/// they end in the order in which they were reserved, and there is an index for that order.
 const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outcome FROM repair \
     WHERE host = ?1 AND service = ?2 ORDER BY reserved DESC";
 
@@ -258,8 +258,8 @@ impl Refusals<'_> {
         self.one("SELECT max(at)", after, before)
     }
 
-    /// Follows refusals that are less than `quiet` apart, from `since` back to `until`. Returns the
-    /// refusals that it needs for this, about one for each span of `quiet`.
+    /// Returns a chain of refusals that leads from `since` back towards `until` in steps shorter
+    /// than `quiet`. Each step is as long as possible, so the chain has few elements.
     fn chain(&self, until: i64, since: i64, quiet: i64) -> rusqlite::Result<Vec<i64>> {
         let (mut chain, mut from) = (Vec::new(), since);
         while let Some(at) = self.one(

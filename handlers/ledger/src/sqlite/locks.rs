@@ -1,6 +1,6 @@
 //! The lock files next to the ledger. The kernel releases a lock when the process that holds it
-//! dies. Handlers that want a decision queue for one lock, each job has a lock that its worker
-//! holds, and another lock lets only one sweep run at a time.
+//! dies. Processes hold the decision lock while they decide, a worker holds the lock of its job,
+//! and the sweep lock lets only one sweep run at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -16,8 +16,8 @@ use rustix::io::Errno;
 
 use crate::{Error, RungSession};
 
-/// Time that a reservation waits for another one that does not end. A reservation normally holds
-/// the lock for a few milliseconds.
+/// Time after which a reservation gives up if another process holds the lock without progress. A
+/// reservation normally holds the lock for a few milliseconds.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
 /// The lock that a process must hold while it decides. Handlers queue for it in the kernel, which
@@ -74,7 +74,7 @@ impl DecisionLock {
     }
 }
 
-/// The lock that a worker, and the supervisor of its local rung, hold while they are alive. A
+/// The lock that a worker holds while it is alive. The supervisor of its local rung holds it too. A
 /// service manager can kill a worker together with Nagios. The next worker notices this because the
 /// lock is free.
 #[derive(Debug)]
@@ -158,7 +158,8 @@ fn is_session_running(lock: &File) -> bool {
     RungSession::recorded(lock).map_or(true, |session| session.is_some_and(|one| one.is_running()))
 }
 
-/// Returns the recorded session of a job if no process is left that would enforce its deadline.
+/// Returns the recorded session of a job whose worker and supervisor are dead. No process enforces
+/// the deadline of such a session.
 pub(super) fn orphan(ledger: &Path, job: &str) -> Option<RungSession> {
     let file = open_lock(ledger, job).ok()?;
     file.try_lock_shared().ok()?;

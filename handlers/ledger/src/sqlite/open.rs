@@ -17,7 +17,7 @@ use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
 
-/// Time limit for all queries together of a ledger that is open for reading only.
+/// Total time limit for the queries of a ledger that was opened for reading only.
 const LOOKING: Duration = Duration::from_secs(100);
 
 impl SqliteLedger {
@@ -51,9 +51,9 @@ impl SqliteLedger {
         Ok(ledger)
     }
 
-    /// Returns the path that keeps this user from writing the ledger: its directory, the ledger
-    /// itself, or a file next to it that another account has created. Nothing is repaired while
-    /// there is such a path.
+    /// Returns the file or directory that keeps this user from writing the ledger, if there is one.
+    /// This is its directory, the ledger itself, or a file next to it that another account has
+    /// created. Nothing is repaired in that case.
     pub fn unwritable(path: &Path) -> Option<PathBuf> {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
@@ -115,7 +115,7 @@ fn explained(error: Error, file: &Path) -> Error {
 /// ledger.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Calls `look` until its result is no longer closed, at most for [`PATIENCE`].
+/// Calls `look` again until `is_closed` returns `false` for the result, at most for [`PATIENCE`].
 fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
