@@ -8,7 +8,7 @@ use policy::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::TOLERATED;
+use super::CLOCK_TOLERANCE;
 use super::row::{bytes, millis, span_millis, time};
 use crate::RepairOutcome;
 
@@ -125,7 +125,7 @@ fn answered(
 fn last_reset(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<i64>> {
     let (host, service) = object(event);
     let sql = "SELECT max(at) FROM reset WHERE host = ?1 AND service IN (x'', ?2) AND at <= ?3";
-    store.query_row(sql, params![host, service, millis(now + TOLERATED)], |row| row.get(0))
+    store.query_row(sql, params![host, service, millis(now + CLOCK_TOLERANCE)], |row| row.get(0))
 }
 
 fn ahead(
@@ -138,7 +138,7 @@ fn ahead(
         .query_row(
             "SELECT job, max(coalesce(ended, reserved)) AS newest FROM repair \
              WHERE host = ?1 AND service = ?2 HAVING newest > ?3",
-            params![host, service, millis(now + TOLERATED)],
+            params![host, service, millis(now + CLOCK_TOLERANCE)],
             |row| Ok((row.get(0)?, time(row.get(1)?).duration_since(now).unwrap_or_default())),
         )
         .optional()

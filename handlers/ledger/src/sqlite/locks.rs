@@ -87,7 +87,7 @@ pub(super) struct WorkerLock {
 impl WorkerLock {
     /// Acquires the lock of a job, before the job is recorded.
     pub(super) fn acquire(ledger: &Path, job: &JobId) -> Result<WorkerLock, Error> {
-        let path = place(ledger, job.as_str());
+        let path = lock_path(ledger, job.as_str());
         let unusable = |why| Error::Directory { path: path.clone(), why };
         make_directory(directory_of(&path)).map_err(unusable)?;
         let file = private_file(&path).map_err(unusable)?;
@@ -126,7 +126,7 @@ pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
 fn open_lock(ledger: &Path, job: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
-    options.open(place(ledger, job))
+    options.open(lock_path(ledger, job))
 }
 
 /// Returns the ID of a job that is still alive, if there is one. Older versions use the same lock
@@ -150,7 +150,7 @@ pub(super) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
 /// Removes the lock file of a job whose processes are all dead.
 pub(super) fn forget(ledger: &Path, job: &str) {
     if !is_alive(ledger, job) {
-        let _ = fs::remove_file(place(ledger, job));
+        let _ = fs::remove_file(lock_path(ledger, job));
     }
 }
 
@@ -182,7 +182,7 @@ fn jobs_directory(ledger: &Path) -> PathBuf {
     ledger.with_added_extension("jobs")
 }
 
-fn place(ledger: &Path, job: &str) -> PathBuf {
+fn lock_path(ledger: &Path, job: &str) -> PathBuf {
     jobs_directory(ledger).join(job)
 }
 

@@ -29,7 +29,7 @@ const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Tolerance for corrections of the system clock. A recorded time further in the future means that
 /// the clock was set back.
-const TOLERATED: Duration = Duration::from_secs(5);
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// A ledger in a SQLite file.
 pub struct SqliteLedger {
