@@ -9,7 +9,7 @@ use rustix::io::Errno;
 /// A failure to open, read or write the ledger. Most messages end with the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The ledger file does not exist, and a reader must not create it.
+    /// The ledger file does not exist. Opening it for reading does not create it.
     #[error("the ledger {0} does not exist yet; the first repair creates it")]
     Missing(PathBuf),
     /// The ledger's directory, or a file in it, is missing or not writable.
@@ -64,7 +64,8 @@ pub enum Error {
         /// not exist.
         backup: Option<PathBuf>,
     },
-    /// An older version of these programs wrote the ledger. A reader does not migrate it.
+    /// An older version of these programs wrote the ledger. Opening it for reading does not migrate
+    /// it.
     #[error(
         "the ledger {path} has schema {found} of an older version; the next repair migrates it to \
          schema {known}, and so does `repairctl ledger migrate`"
@@ -82,7 +83,7 @@ pub enum Error {
     /// A worker of the older version is still repairing. A migration would lose its records.
     #[error(
         "the ledger {path} cannot be migrated yet: job {job} of an older version is still \
-         running; wait until it ends, no other repair starts before"
+         running; wait for it to end, because no repair starts until then"
     )]
     WorkerAtWork {
         /// Path of the ledger.
@@ -136,11 +137,11 @@ const FULL: &str =
 const LIMITS: &str = "raise the limits of the process that started this program (ulimit -n and \
                       -f, LimitNOFILE= and LimitFSIZE=)";
 const READ_ONLY: &str = "mount its disk read-write again";
-/// The files may be right and only the user wrong. An admin without sudo must not be advised to
-/// take them from Nagios.
+/// The program may simply run as the wrong user. Then an admin must not be advised to take the
+/// files away from Nagios' user.
 const NOT_OURS: &str = "only root and the user Nagios runs as can use it; run this as one of them, \
                         or, if this is that user, `repairctl doctor` as root names the fix";
-/// Names no command for root to run. This text can come from the half of a program that runs as
+/// Contains no command for root to run. This text can come from the half of a program that runs as
 /// Nagios' user, and only root's half may print commands for root.
 const DOCTOR: &str = "`repairctl doctor` as root names the fix";
 
@@ -155,8 +156,8 @@ fn way_back(path: &Path, backup: Option<&Path>) -> String {
     backup.map_or_else(String::new, |backup| {
         let beside = |end| shell_word(Path::new(&format!("{}{end}", path.display())));
         format!(
-            ", or go back to the older version, which loses what was recorded since: when no \
-             program uses the ledger, as the user Nagios runs as: rm -f {} {} && mv {} {}",
+            ", or go back to the older version when no program uses the ledger, and lose what was \
+             recorded since, as the user Nagios runs as: rm -f {} {} && mv {} {}",
             beside("-wal"),
             beside("-shm"),
             shell_word(backup),
@@ -185,8 +186,8 @@ fn is_shortage(why: &io::Error) -> bool {
 }
 
 impl Error {
-    /// Whether this process or machine is out of descriptors or memory. The ledger itself may be
-    /// fine.
+    /// Whether this process or machine has run out of descriptors or memory. The ledger itself may
+    /// be fine.
     pub fn is_our_shortage(&self) -> bool {
         matches!(self, Error::Directory { why, .. } if is_shortage(why))
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{RecordedReason, RepairState};
 
-/// A filter for repairs and refusals. The default passes everything, and each field narrows it.
+/// A filter for repairs and refusals. The default matches everything, and each field narrows it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter<'a> {
     /// Hosts and services to include.
@@ -17,7 +17,7 @@ pub struct Filter<'a> {
     pub until: Option<SystemTime>,
     /// State of the repair. Queries for refusals ignore this field.
     pub state: Option<RepairState>,
-    /// Number of results to return at most, the newest first.
+    /// Maximum number of results. The newest ones are returned.
     pub limit: Option<u32>,
 }
 
@@ -42,10 +42,10 @@ pub struct RefusalCount {
     pub service: Option<String>,
     /// Reason that all of these refusals share.
     pub reason: RecordedReason,
-    /// Number of refusals within the filter.
+    /// Number of refusals that match the filter.
     pub count: u32,
-    /// Time of the first refusal within the filter.
+    /// Time of the first refusal that matches the filter.
     pub first: SystemTime,
-    /// Time of the last refusal within the filter.
+    /// Time of the last refusal that matches the filter.
     pub last: SystemTime,
 }

@@ -73,8 +73,8 @@ pub trait Ledger: Send {
     /// both their worker and their supervisor.
     fn stop_overdue(&mut self, host: &str) -> Result<(), Error>;
 
-    /// Extends the lease of a repair to `until`. Used when the worker is dead and the gate reports
-    /// that the repair still runs.
+    /// Extends the lease of a repair to `until`. The caller does this when the worker is dead and
+    /// the gate reports that the repair still runs.
     fn renew(&mut self, job: &JobId, until: SystemTime) -> Result<(), Error>;
 
     /// Records the end of a repair. The host can then be repaired again.
@@ -96,13 +96,13 @@ pub trait Ledger: Send {
     /// `window`.
     fn fleet(&mut self, window: Duration, now: SystemTime) -> Result<FleetUsage, Error>;
 
-    /// Returns the repairs that pass the filter, the newest first.
+    /// Returns the repairs that match the filter, the newest first.
     fn repairs(&mut self, filter: &Filter<'_>) -> Result<Vec<Record>, Error>;
 
-    /// Returns the refusals that pass the filter, the newest first.
+    /// Returns the refusals that match the filter, the newest first.
     fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error>;
 
-    /// Returns the refusals that pass the filter, counted by object and reason, the most frequent
+    /// Counts the refusals that match the filter by object and reason. Returns the highest count
     /// first.
     fn refusal_counts(&mut self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error>;
 

@@ -2,8 +2,8 @@
 //!
 //! One transaction reads the history, lets the rules decide, and writes the reservation or the
 //! refusal. If it fails, nothing is written and nothing is repaired. A crash after the transaction
-//! does not undo the reservation. A ledger that cannot be read is an error. It is never treated as
-//! empty, so then nothing is repaired.
+//! does not undo the reservation. A ledger that cannot be read is an error and is never treated as
+//! empty. Nothing is repaired in that case.
 
 mod error;
 mod filter;
@@ -48,14 +48,14 @@ pub fn open_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open_read_only(path)?))
 }
 
-/// Returns the path that keeps this user from writing the ledger, which is its directory or one of
-/// its files. Nothing is repaired while there is such a path.
+/// Returns the file or directory that keeps this user from writing the ledger, if there is one.
+/// Nothing is repaired in that case.
 pub fn unwritable(path: &Path) -> Option<PathBuf> {
     sqlite::SqliteLedger::unwritable(path)
 }
 
-/// Combines the recorded history with what the monitoring engine shows, as a decision needs both.
-/// Without a ledger, the recorded history is empty.
+/// Returns everything that a decision depends on: the recorded history, and the state in the
+/// monitoring engine. Without a ledger, the recorded history is empty.
 pub fn gather(
     ledger: Option<&mut dyn Ledger>,
     event: &Event,

@@ -15,7 +15,7 @@ pub struct Claim<'a> {
     /// Longest time that the whole repair can take. After this time, a repair whose worker is dead
     /// counts as ended even if its gate does not answer.
     pub lease: Duration,
-    /// How far back in time the decision needs the history.
+    /// How much of the history the decision needs.
     pub horizon: Horizon,
     /// State of the object in the monitoring engine; `None` if the policy names no source for it.
     pub observed: Option<Observation>,
@@ -224,7 +224,7 @@ impl From<String> for RecordedReason {
 pub struct Running {
     /// Record of the repair.
     pub record: Record,
-    /// Whether any process of the repair is alive. It is `true` if that cannot be determined.
+    /// Whether any process of the repair is alive; `true` if that cannot be determined.
     pub alive: bool,
 }
 

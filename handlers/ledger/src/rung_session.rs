@@ -14,10 +14,10 @@ use std::time::{Duration, SystemTime};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process_group};
 
-/// Limit for reading a recorded session, in bytes. A record is always shorter.
+/// Maximum number of bytes to read from a lock file. A recorded session is always shorter.
 const LONGEST: u64 = 160;
 
-/// Time after the deadline until a session counts as ended even if it still has processes. We
+/// A session counts as ended this long after its deadline, even if it still has processes. We
 /// cannot kill processes of another user.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
@@ -53,8 +53,8 @@ impl RungSession {
         writeln!(lock, "{id} {} {} {millis}", self.started, self.boot)
     }
 
-    /// Records that the rung has ended. Processes that remain in the session count as daemons, so
-    /// nobody waits for them.
+    /// Records that the rung has ended. Processes that remain in the session count as daemons and
+    /// are left running.
     pub fn erase(lock: &File) -> io::Result<()> {
         lock.set_len(0)
     }
@@ -165,8 +165,8 @@ mod tests {
 
     use super::*;
 
-    /// Starts a session with two process groups: that of the leader, and that of a `sleep` which
-    /// the leader started.
+    /// Starts a session with two process groups. One contains the leader, and the other a `sleep`
+    /// that the leader started.
     fn sleeping() -> (Child, RungSession) {
         let script = "set -m; sleep 600 & wait";
         let child = Command::new("setsid").args(["/bin/bash", "-c", script]).spawn().unwrap();

@@ -67,7 +67,7 @@ fn reset_closes_only_breakers_that_it_covers() {
         let place = Place::new();
         let mut ledger = place.open();
         let now = open_breaker(&mut ledger);
-        // The sweep offers the same event as that of the last repair.
+        // The sweep offers the event of the last repair again.
         let again = event("web1", "2", 4);
         assert_eq!(code(reserve(&mut ledger, 8_000, &again, at(now))), "same-event");
         let reset = Reset {
@@ -108,7 +108,7 @@ fn reset_does_not_end_cooldown() {
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "1", 5), at(7))), "cooling-down");
 }
 
-/// A record of trouble: the minutes since the previous one, and the duration in minutes and the
+/// A sign of trouble: the minutes since the previous sign, and the duration in minutes and the
 /// outcome of a repair. `None` is a refusal.
 type Sign = (u64, Option<(u64, RepairOutcome)>);
 
@@ -131,8 +131,8 @@ fn limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-/// Records the signs in the ledger. Returns the complete history that they make, and the time
-/// `quiet` minutes after the last one, at which that history is valid.
+/// Records the signs of trouble in the ledger. Returns the complete history, with ages relative to
+/// the time `quiet` minutes after the last sign, and that time.
 fn record(
     ledger: &mut Box<dyn Ledger>,
     signs: &[Sign],

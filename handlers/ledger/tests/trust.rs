@@ -1,5 +1,5 @@
-//! The ledger rejects files that are damaged, foreign, or that other accounts could have changed.
-//! It follows no link to files of other accounts.
+//! The ledger rejects damaged files, foreign files, and files that other accounts could have
+//! changed. It follows no links.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

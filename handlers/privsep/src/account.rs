@@ -1,4 +1,4 @@
-//! Looks up accounts with getpwnam(3) and getgrnam(3), which include directory services.
+//! Looks up accounts with getpwnam(3) and getgrnam(3), which also query directory services.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Errors of splitting a program.
+//! Errors from splitting a program.
 
 use std::io;
 use std::path::PathBuf;

@@ -17,13 +17,13 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::step_down::option;
 
-/// Size limit of an answer in bytes. This is enough for a few hundred thousand repairs.
+/// Maximum size of an answer in bytes, enough for a few hundred thousand repairs.
 const LONGEST: usize = 64 << 20;
 /// Time to wait for the remaining standard error of the other half.
 const STDERR_GRACE: Duration = Duration::from_secs(1);
 /// Time between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
-/// Length limit in bytes of a line that is displayed. Longer lines are split.
+/// Maximum length of a displayed line in bytes. Longer lines are split.
 const LONGEST_LINE: u64 = 64 << 10;
 
 /// The environment of the other half. It contains only the variables in `NAMES`. Other variables,
@@ -35,7 +35,7 @@ impl Environment {
     const NAMES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
     const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-    /// Returns a default environment for an account, with our own language and time zone.
+    /// Returns the default environment for an account, with our own language and time zone.
     pub fn of(account: &Account) -> Environment {
         let ours =
             ["LANG", "TZ"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -66,7 +66,7 @@ impl Environment {
     }
 }
 
-/// The other half: a child process that runs as Nagios' user.
+/// The other half of the program, a child process that runs as Nagios' user.
 pub struct Half {
     account: String,
     child: Child,

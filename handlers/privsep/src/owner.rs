@@ -1,4 +1,4 @@
-//! Finds the owner of a site, which can be an account that root must not trust.
+//! Finds out whether a site belongs to root or to an account that root must not trust.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -50,7 +50,7 @@ pub fn refuse_root<'a>(
     Err(Error::AsRoot { line: line_to_use(&account, &program, argv), account: account.name })
 }
 
-/// Returns a command for pasting, with which root runs `program` as `account`.
+/// Returns a command that root can paste to run `program` as `account`.
 fn line_to_use(account: &Account, program: &Path, argv: &[OsString]) -> String {
     let words = std::iter::once(program.as_os_str()).chain(argv.iter().map(OsString::as_os_str));
     let words: Vec<String> = words.map(quoted_bytes).collect();

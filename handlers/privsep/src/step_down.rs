@@ -84,8 +84,8 @@ fn become_account(text: &str) -> Result<(), Error> {
     {
         return Err(failed("giving up root for good")(nix::Error::EPERM));
     }
-    // End with root's half, because nobody reads the answer after that. setuid(2) clears the
-    // parent death signal, so set it last.
+    // Get SIGTERM when root's half ends, because nobody reads the answer after that. setuid(2)
+    // clears the parent death signal, so set it last.
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|why| Error::StepDown {
         account: text.to_owned(),
         step: "PR_SET_PDEATHSIG",
@@ -111,7 +111,7 @@ fn close_inherited() -> io::Result<()> {
         .filter_map(|entry| number(&entry.file_name()))
         .collect();
     for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
-        // The descriptor of read_dir is already closed, so this can fail.
+        // The list includes the descriptor of read_dir, which is already closed, so this can fail.
         let _ = close(descriptor);
     }
     Ok(())

@@ -25,9 +25,9 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 const STICKY: u32 = 0o1000;
 const SHARED: u32 = 0o022;
 
-/// A directory that only root and our effective user can change, together with all directories
-/// above it. All operations use its descriptor, so nobody can redirect them by replacing a
-/// directory in its path.
+/// A directory that only root and our effective user can change, as well as all directories above
+/// it. All operations use the descriptor of the directory, so nobody can redirect them by replacing
+/// a directory in its path.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,

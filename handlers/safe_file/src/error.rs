@@ -1,4 +1,4 @@
-//! Errors of opening and reading files.
+//! Errors from opening and reading files.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,7 @@ use crate::kind::FileKind;
 use crate::walk;
 
 /// Largest buffer that is allocated in advance, in bytes.
-const MOST_AT_ONCE: u64 = 1 << 20;
+const MAX_CAPACITY: u64 = 1 << 20;
 
 /// A file or an inherited descriptor that is read up to a size limit and a deadline.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Input {
     pub fn read_all(mut self) -> Result<Vec<u8>, Error> {
         // The size is only a hint. A file in /proc reports none, and a sparse file can report any.
         let mut content = Vec::with_capacity(
-            usize::try_from(self.size.min(MOST_AT_ONCE)).unwrap_or_default() + 1,
+            usize::try_from(self.size.min(MAX_CAPACITY)).unwrap_or_default() + 1,
         );
         match self.read_to_end(&mut content) {
             Ok(_) => Ok(content),

@@ -6,7 +6,8 @@
 //! then uses:
 //!
 //! - A file must be a regular file or /dev/null, and opening it never blocks.
-//! - A symbolic link is followed only if only root and our effective user can replace it.
+//! - A symbolic link is followed only if no account other than root and our effective user can
+//!   replace it.
 //! - Reading stops at a size limit and at a deadline. [`Input`] also reads descriptors of any kind
 //!   that the caller has opened (`/dev/stdin`, `<(...)`).
 //! - Only root and our effective user can change a [`Directory`] and the directories above it.

@@ -27,8 +27,8 @@ const MAX_LINKS: usize = 40;
 pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<File, Error> {
     let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS)
     {
-        // LOOP: the path contains a link. NOSYS: the kernel is too old. PERM: a system call filter
-        // does not know openat2(2).
+        // The path contains a link (LOOP), the kernel is too old for openat2(2) (NOSYS), or a
+        // system call filter does not know openat2(2) (PERM).
         Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
             walk(path, flags, |_, _| Ok(())).map(|place| place.fd)
         }
@@ -51,7 +51,7 @@ fn unopenable(path: &Path, why: Error, expected: FileKind) -> Error {
     }
 }
 
-/// Opens a path component by component. Calls `enter` to check every directory in the path.
+/// Opens a path component by component, and calls `enter` to check every directory in it.
 pub(crate) fn walk(
     path: &Path,
     flags: OFlags,
@@ -60,8 +60,8 @@ pub(crate) fn walk(
     let mut here = OpenedPath::start(path)?;
     let mut names = names(path);
     let mut links = 0;
-    // When we open a directory, the caller must be able to check all directories above it. We then
-    // resolve links in /proc by their target's name instead of jumping to the open file.
+    // To open a directory, we must check all directories above it. So a link in /proc to an open
+    // directory is followed through the path of its target.
     let by_name = flags.contains(OFlags::DIRECTORY);
     while let Some(name) = names.pop() {
         let directory = stat(&here.path, &here.fd)?;

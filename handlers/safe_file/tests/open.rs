@@ -1,4 +1,4 @@
-//! Which files are opened and which are refused. Neither blocks.
+//! Tests which files are opened and which are refused. Neither may block.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self};
@@ -108,8 +108,8 @@ fn follows_links_in_proc_to_open_files() {
     assert_eq!(read(path(file.as_raw_fd()), 100, None).unwrap(), b"content");
     let refused = open(path(reader.as_raw_fd())).unwrap_err();
     assert!(matches!(refused, Error::Kind { found: FileKind::Pipe, .. }), "{refused:?}");
-    // A directory is opened by name, because the directories above it must be checked. That fails
-    // if it was removed.
+    // A link to an open directory is followed through the path of the directory. That fails if the
+    // directory was removed.
     let directory = fs::File::open("/").unwrap();
     assert!(Directory::open(path(directory.as_raw_fd())).is_ok());
     let gone = tempdir().unwrap();

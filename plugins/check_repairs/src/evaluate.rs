@@ -59,11 +59,8 @@ pub fn ledger(
 pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) -> Outcome {
     let seconds = &check.seconds;
     let slowest = replies.iter().map(|reply| reply.took).max().unwrap_or_default();
-    let mut findings: Vec<CheckFinding> = replies
-        .iter()
-        .filter_map(unreached)
-        .chain(replies.iter().flat_map(kept_from_repairing))
-        .collect();
+    let mut findings: Vec<CheckFinding> =
+        replies.iter().filter_map(unreached).chain(replies.iter().flat_map(obstacles)).collect();
     let state = level(seconds, slowest.as_secs_f64());
     if state != State::Ok && replies.iter().all(|reply| reply.version.is_ok()) {
         findings.push(CheckFinding {
@@ -99,7 +96,7 @@ fn unreached(reply: &GateReply) -> Option<CheckFinding> {
 
 /// Returns a finding for each repair that the gate would refuse now or whose records are nearly
 /// full. An obstacle that concerns the whole host is reported once.
-fn kept_from_repairing(reply: &GateReply) -> Vec<CheckFinding> {
+fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     let mut texts: Vec<(State, String)> = match &reply.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),
         Err(why) => {

@@ -32,7 +32,8 @@ pub struct GateReply {
     pub version: Result<String, GateError>,
     /// Time from the start of the connection to the answer with the version.
     pub took: Duration,
-    /// How much of its limits each repair has used. Empty if the gate does not support the request.
+    /// How much of its limits each repair has used. Empty if the gate did not answer or does not
+    /// support the request.
     pub usage: Result<Vec<Usage>, GateError>,
 }
 

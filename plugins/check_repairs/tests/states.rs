@@ -71,7 +71,7 @@ impl Site {
     /// Records a repair that started `minutes_ago` and took one minute.
     fn repair(&mut self, host: &str, minutes_ago: u64, outcome: RepairOutcome) {
         let job = self.begin(host, minutes_ago, &granted());
-        self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "said the check").unwrap();
+        self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "the check is CRITICAL").unwrap();
     }
 }
 
@@ -127,7 +127,9 @@ fn compares_number_of_failed_repairs_with_thresholds() {
     assert_eq!(parts(&output).0, 1);
     assert!(output.1.starts_with("REPAIRS WARNING: 2 repairs failed in 24 h |"), "{}", output.1);
     assert!(
-        output.1.contains("\n  web1/HTTP with httpd, job job-00001: not-healed: said the check\n"),
+        output.1.contains(
+            "\n  web1/HTTP with httpd, job job-00001: not-healed: the check is CRITICAL\n"
+        ),
         "{}",
         output.1
     );

@@ -8,7 +8,7 @@ use policy::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::TOLERATED;
+use super::CLOCK_TOLERANCE;
 use super::row::{bytes, millis, span_millis, time};
 use crate::RepairOutcome;
 
@@ -125,7 +125,7 @@ fn answered(
 fn last_reset(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<i64>> {
     let (host, service) = object(event);
     let sql = "SELECT max(at) FROM reset WHERE host = ?1 AND service IN (x'', ?2) AND at <= ?3";
-    store.query_row(sql, params![host, service, millis(now + TOLERATED)], |row| row.get(0))
+    store.query_row(sql, params![host, service, millis(now + CLOCK_TOLERANCE)], |row| row.get(0))
 }
 
 fn ahead(
@@ -138,7 +138,7 @@ fn ahead(
         .query_row(
             "SELECT job, max(coalesce(ended, reserved)) AS newest FROM repair \
              WHERE host = ?1 AND service = ?2 HAVING newest > ?3",
-            params![host, service, millis(now + TOLERATED)],
+            params![host, service, millis(now + CLOCK_TOLERANCE)],
             |row| Ok((row.get(0)?, time(row.get(1)?).duration_since(now).unwrap_or_default())),
         )
         .optional()
@@ -176,7 +176,7 @@ fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(Strin
     Some((here.job.clone(), age(here.reserved, now)))
 }
 
-/// The repairs of one object, and those of its refusals that show whether an incident went on.
+/// The repairs of one object, and the refusals that show how long its incident lasted.
 #[derive(Default)]
 struct Trouble {
     repairs: Vec<PastRepair>,
@@ -224,9 +224,9 @@ impl Trouble {
     }
 }
 
-/// The repairs of one object, the newest first. A repair whose worker died has no recorded end, so
-/// it counts as ended when its lease does. The repairs of one object do not overlap, so they end in
-/// the order in which they were reserved, and there is an index for that order.
+/// Selects the repairs of one object, the newest first. A repair whose worker died has no recorded
+/// end, so it counts as ended when its lease ends. The repairs of one object do not overlap, so
+/// they end in the order in which they were reserved, and there is an index for that order.
 const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outcome FROM repair \
     WHERE host = ?1 AND service = ?2 ORDER BY reserved DESC";
 
@@ -258,8 +258,8 @@ impl Refusals<'_> {
         self.one("SELECT max(at)", after, before)
     }
 
-    /// Follows refusals that are less than `quiet` apart, from `since` back to `until`. Returns the
-    /// refusals that it needs for this, about one for each span of `quiet`.
+    /// Returns a chain of refusals that leads from `since` back towards `until` in steps shorter
+    /// than `quiet`. Each step is as long as possible, so the chain has few elements.
     fn chain(&self, until: i64, since: i64, quiet: i64) -> rusqlite::Result<Vec<i64>> {
         let (mut chain, mut from) = (Vec::new(), since);
         while let Some(at) = self.one(

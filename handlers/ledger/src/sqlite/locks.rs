@@ -1,6 +1,6 @@
 //! The lock files next to the ledger. The kernel releases a lock when the process that holds it
-//! dies. Handlers that want a decision queue for one lock, each job has a lock that its worker
-//! holds, and another lock lets only one sweep run at a time.
+//! dies. Processes hold the decision lock while they decide, a worker holds the lock of its job,
+//! and the sweep lock lets only one sweep run at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -16,8 +16,8 @@ use rustix::io::Errno;
 
 use crate::{Error, RungSession};
 
-/// Time that a reservation waits for another one that does not end. A reservation normally holds
-/// the lock for a few milliseconds.
+/// Time after which a reservation gives up if another process holds the lock without progress. A
+/// reservation normally holds the lock for a few milliseconds.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
 /// The lock that a process must hold while it decides. Handlers queue for it in the kernel, which
@@ -74,7 +74,7 @@ impl DecisionLock {
     }
 }
 
-/// The lock that a worker, and the supervisor of its local rung, hold while they are alive. A
+/// The lock that a worker holds while it is alive. The supervisor of its local rung holds it too. A
 /// service manager can kill a worker together with Nagios. The next worker notices this because the
 /// lock is free.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ pub(super) struct WorkerLock {
 impl WorkerLock {
     /// Acquires the lock of a job, before the job is recorded.
     pub(super) fn acquire(ledger: &Path, job: &JobId) -> Result<WorkerLock, Error> {
-        let path = place(ledger, job.as_str());
+        let path = lock_path(ledger, job.as_str());
         let unusable = |why| Error::Directory { path: path.clone(), why };
         make_directory(directory_of(&path)).map_err(unusable)?;
         let file = private_file(&path).map_err(unusable)?;
@@ -126,7 +126,7 @@ pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
 fn open_lock(ledger: &Path, job: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
-    options.open(place(ledger, job))
+    options.open(lock_path(ledger, job))
 }
 
 /// Returns the ID of a job that is still alive, if there is one. Older versions use the same lock
@@ -150,7 +150,7 @@ pub(super) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
 /// Removes the lock file of a job whose processes are all dead.
 pub(super) fn forget(ledger: &Path, job: &str) {
     if !is_alive(ledger, job) {
-        let _ = fs::remove_file(place(ledger, job));
+        let _ = fs::remove_file(lock_path(ledger, job));
     }
 }
 
@@ -158,7 +158,8 @@ fn is_session_running(lock: &File) -> bool {
     RungSession::recorded(lock).map_or(true, |session| session.is_some_and(|one| one.is_running()))
 }
 
-/// Returns the recorded session of a job if no process is left that would enforce its deadline.
+/// Returns the recorded session of a job whose worker and supervisor are dead. No process enforces
+/// the deadline of such a session.
 pub(super) fn orphan(ledger: &Path, job: &str) -> Option<RungSession> {
     let file = open_lock(ledger, job).ok()?;
     file.try_lock_shared().ok()?;
@@ -181,7 +182,7 @@ fn jobs_directory(ledger: &Path) -> PathBuf {
     ledger.with_added_extension("jobs")
 }
 
-fn place(ledger: &Path, job: &str) -> PathBuf {
+fn lock_path(ledger: &Path, job: &str) -> PathBuf {
     jobs_directory(ledger).join(job)
 }
 

@@ -72,7 +72,8 @@ fn copy_into(store: &Connection, draft: &Path) -> Result<(), Error> {
     let name =
         draft.to_str().ok_or_else(|| unusable(io::Error::from(ErrorKind::InvalidFilename)))?;
     store.execute("VACUUM INTO ?1", [name]).map_err(store_error(draft))?;
-    // VACUUM INTO does not copy this setting. Without it, readers would block reservations.
+    // VACUUM INTO does not copy the journal mode. Without a write-ahead log, readers would block
+    // reservations.
     let copied = Connection::open(draft).map_err(store_error(draft))?;
     copied.execute_batch(WAL).map_err(store_error(draft))?;
     copied.close().map_err(|(_, why)| store_error(draft)(why))
@@ -80,8 +81,8 @@ fn copy_into(store: &Connection, draft: &Path) -> Result<(), Error> {
 
 fn change(store: &mut Connection) -> rusqlite::Result<()> {
     store.execute_batch(WAL)?;
-    // Without foreign keys, SQLite need not look up references to every dropped row. The setting
-    // has no effect within a transaction, so change it before.
+    // Without foreign keys, SQLite does not look up references to every dropped row. This pragma
+    // has no effect within a transaction, so it comes first.
     store.pragma_update(None, "foreign_keys", false)?;
     let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(SET_ASIDE)?;

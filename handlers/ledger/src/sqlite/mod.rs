@@ -27,9 +27,9 @@ const WAL: &str = "PRAGMA journal_mode = WAL";
 /// Time for which refusals are kept. Repairs are kept forever.
 const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Largest correction of the system clock that is tolerated. A recorded time that is further in the
-/// future means that the clock was set back.
-const TOLERATED: Duration = Duration::from_secs(5);
+/// Tolerance for corrections of the system clock. A recorded time further in the future means that
+/// the clock was set back.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// A ledger in a SQLite file.
 pub struct SqliteLedger {

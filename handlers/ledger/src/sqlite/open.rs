@@ -17,8 +17,8 @@ use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
 
-/// Time limit for all queries together of a ledger that is open for reading only.
-const LOOKING: Duration = Duration::from_secs(100);
+/// Total time limit for the queries of a ledger that was opened for reading only.
+const READ_TIME_LIMIT: Duration = Duration::from_secs(100);
 
 impl SqliteLedger {
     /// Opens the ledger for writing. Creates it with mode 0600 if it does not exist.
@@ -45,15 +45,15 @@ impl SqliteLedger {
             _ => {}
         }
         let mut ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let until = Instant::now() + LOOKING;
+        let until = Instant::now() + READ_TIME_LIMIT;
         let is_late = move || Instant::now() >= until;
         ledger.store.progress_handler(10_000, Some(is_late)).map_err(store_error(path))?;
         Ok(ledger)
     }
 
-    /// Returns the path that keeps this user from writing the ledger: its directory, the ledger
-    /// itself, or a file next to it that another account has created. Nothing is repaired while
-    /// there is such a path.
+    /// Returns the file or directory that keeps this user from writing the ledger, if there is one.
+    /// This is its directory, the ledger itself, or a file next to it that another account has
+    /// created. Nothing is repaired in that case.
     pub fn unwritable(path: &Path) -> Option<PathBuf> {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
@@ -65,13 +65,13 @@ impl SqliteLedger {
         });
         let places: Vec<PathBuf> =
             std::iter::once(directory_of(path).to_owned()).chain(beside).collect();
-        patiently(|| places.iter().find(|place| closed(place)).cloned(), Option::is_some)
+        retry(|| places.iter().find(|place| closed(place)).cloned(), Option::is_some)
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
         let closed = |tried: &Result<_, Error>| tried.as_ref().is_err_and(is_closed);
-        patiently(|| SqliteLedger::connect_once(path, access), closed)
-            .map_err(|error| explained(error, path))
+        retry(|| SqliteLedger::connect_once(path, access), closed)
+            .map_err(|error| with_system_error(error, path))
     }
 
     fn connect_once(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
@@ -99,7 +99,7 @@ fn is_closed(error: &Error) -> bool {
 }
 
 /// Replaces SQLite's "cannot open" with the error of the system call.
-fn explained(error: Error, file: &Path) -> Error {
+fn with_system_error(error: Error, file: &Path) -> Error {
     if !is_closed(&error) {
         return error;
     }
@@ -113,13 +113,14 @@ fn explained(error: Error, file: &Path) -> Error {
 /// Time for which an inaccessible file is tried again. When root makes a backup with sqlite3(1),
 /// SQLite creates its files next to the ledger as root and only then gives them to the owner of the
 /// ledger.
-const PATIENCE: Duration = Duration::from_secs(1);
+const RETRY_TIME: Duration = Duration::from_secs(1);
 
-/// Calls `look` until its result is no longer closed, at most for [`PATIENCE`].
-fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
-    let until = Instant::now() + PATIENCE;
+/// Calls `attempt` again until `is_closed` returns `false` for the result, for at most
+/// [`RETRY_TIME`].
+fn retry<T>(attempt: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
+    let until = Instant::now() + RETRY_TIME;
     loop {
-        let seen = look();
+        let seen = attempt();
         if !is_closed(&seen) || Instant::now() >= until {
             return seen;
         }
@@ -138,8 +139,9 @@ fn create(path: &Path) -> Result<(), Error> {
         std::thread::current().id()
     ));
     private_file(&draft).map_err(unusable)?;
-    let written =
-        write_schema(&draft).map_err(store_error(path)).map_err(|error| explained(error, &draft));
+    let written = write_schema(&draft)
+        .map_err(store_error(path))
+        .map_err(|error| with_system_error(error, &draft));
     let made = written.and_then(|()| match fs::hard_link(&draft, path) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(unusable(why)),
         _ => Ok(()),

@@ -13,7 +13,7 @@ use super::row::{
     PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, paused, record,
     refusal, reset, span_millis, step, strict,
 };
-use super::{REFUSALS_KEPT, SqliteLedger, TOLERATED, history};
+use super::{CLOCK_TOLERANCE, REFUSALS_KEPT, SqliteLedger, history};
 use crate::{
     Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, Reset,
     RungSession, RungStart, Running, Step, StepKind, SweepLock,
@@ -290,7 +290,7 @@ impl Ledger for SqliteLedger {
             "{RESET} WHERE host = ?1 AND service IN (x'', ?2) AND at <= ?3 \
              ORDER BY at DESC LIMIT 1"
         );
-        let keys = params![host, service, millis(now + TOLERATED)];
+        let keys = params![host, service, millis(now + CLOCK_TOLERANCE)];
         Ok(self.rows(&sql, keys, reset)?.pop())
     }
 
