@@ -1,4 +1,5 @@
-//! Collects the output of a host up to a limit and extracts the answer. Both backends use this.
+//! Collects the output of a host up to a limit and extracts the answer. Both backends use this
+//! module.
 
 use std::time::Duration;
 

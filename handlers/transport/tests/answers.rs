@@ -1,5 +1,5 @@
-//! The interpretation of a host's output. Only a framed answer to the request counts, with any exit
-//! status. No output can block the client, fill its memory or fake an answer.
+//! The interpretation of a host's output. Only a framed answer to the request counts, regardless of
+//! the exit status. No output can block the client, fill its memory or fake an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

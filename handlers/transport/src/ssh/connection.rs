@@ -226,8 +226,8 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Shuts down the socket before libssh2 frees the session. libssh2 closes the channels of a
-    /// session first and waits for the host, but not if the socket is shut down.
+    /// Shuts down the socket before the session is freed. Otherwise libssh2 would first close the
+    /// session's channels and wait for the host.
     fn drop(&mut self) {
         if !self.abandoned {
             let _ = self.session.disconnect(None, "done", None);
