@@ -179,7 +179,8 @@ fn measure(argv: &[String]) -> (Duration, Duration) {
 }
 
 /// Returns the CPU time of all ended children, from fields 16 and 17 of proc_pid_stat(5). They
-/// count ticks of 10 ms, but the kernel carries fractions over, so a sum of many runs is exact.
+/// count ticks of 10 ms. Fractions of a tick carry over to the next run, so the mean of many runs
+/// is accurate.
 fn children_cpu() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();

@@ -119,8 +119,9 @@ struct SshStreams {
 }
 
 impl SshStreams {
-    /// Reads until the output ends, until [`GRACE`] after the answer, or until the deadline.
-    /// Returns whether the deadline passed before an answer arrived.
+    /// Reads until stdout and stderr end, but not longer than [`GRACE`] after the answer or the end
+    /// of stdout, and not beyond the deadline. Returns whether the deadline passed before an answer
+    /// arrived.
     fn read(&mut self, deadline: &RequestDeadline, progress: &mut dyn FnMut(&str)) -> bool {
         let mut grace: Option<Instant> = None;
         loop {
