@@ -127,7 +127,7 @@ pub enum Error {
     /// The private key is encrypted, and its passphrase is missing, unreadable or wrong.
     #[error("private key {file} is encrypted: {why}; nothing was run")]
     Passphrase { file: PathBuf, why: String },
-    /// The ssh-agent does not answer, or it does not hold the key.
+    /// Connecting to the ssh-agent failed, or the agent does not hold the key.
     #[error("ssh-agent: {why}; nothing was run")]
     Agent { why: String },
     /// The host refused the login.
@@ -143,8 +143,8 @@ pub enum Error {
          where it fails; nothing was run"
     )]
     NoLogin { host: String, address: String, detail: String },
-    /// The host closed the connection before the key exchange. In most cases its sshd has too many
-    /// clients or penalises our address for a while (sshd_config(5), MaxStartups,
+    /// The host closed the connection before the key exchange was complete. In most cases its sshd
+    /// has too many clients or penalises our address for a while (sshd_config(5), MaxStartups,
     /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
         "{host} closed the connection before the login ({detail}): its sshd may have too many \

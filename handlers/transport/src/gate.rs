@@ -25,7 +25,7 @@ pub trait Gate {
     /// They are not part of the answer, and some gates send none.
     ///
     /// # Errors
-    /// Those of [`Gate::request`].
+    /// The same errors as [`Gate::request`].
     fn request_with_progress(
         &mut self,
         request: &Request,

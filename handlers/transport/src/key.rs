@@ -10,7 +10,7 @@ use ssh_key::{Algorithm, HashAlg, PrivateKey};
 
 use crate::error::Error;
 
-/// The number of bytes read from a key file at most. No private key is that long.
+/// Maximum number of bytes to read from a key file. No private key is that long.
 pub(crate) const LONGEST: u64 = 64 * 1024;
 
 /// A private key in the form that libssh2 takes.

@@ -7,9 +7,9 @@ use crate::text::excerpt;
 
 /// The prefix that a gate puts before each line of the repair's output.
 pub(crate) const PROGRESS: &[u8] = b"SHP1 ";
-/// The number of lines that are shown at most. Nobody reads that many.
+/// Maximum number of lines to show. Nobody reads that many.
 const MAX_LINES: usize = 200;
-/// The number of bytes of an unfinished line that are kept at most.
+/// Maximum number of bytes of an unfinished line to keep.
 const MAX_LINE: usize = 1024;
 
 /// Splits output into lines and shows those with a given prefix, without the prefix.

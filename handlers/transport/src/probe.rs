@@ -43,7 +43,7 @@ impl ShownKey {
         self.key.algorithm().to_string()
     }
 
-    /// Returns the path of the public key on the host if its OpenSSH uses the default file names.
+    /// Returns the default path of the public key on a host with OpenSSH.
     pub fn file_on_host(&self) -> String {
         let kind = self.kind();
         let short =

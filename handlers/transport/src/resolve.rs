@@ -11,7 +11,7 @@ use rustix::net::sockopt;
 use crate::deadline::RequestDeadline;
 use crate::error::{Error, Phase};
 
-/// Tries the addresses of the host in turn and returns the first connection.
+/// Tries the addresses of the host in turn and returns the first connection that succeeds.
 pub(crate) fn connect(
     deadline: &RequestDeadline,
     address: &str,

@@ -1,4 +1,5 @@
-//! Collects the output of a host up to a limit and extracts the answer. Both backends use this.
+//! Collects the output of a host up to a limit and extracts the answer. Both backends use this
+//! module.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crate::lines::{OutputLines, PROGRESS};
 use crate::request::Request;
 use crate::text::quoted;
 
-/// The number of bytes of stdout at most: 256 KiB for the gate, which limits its own output to less
-/// than that, and 64 KiB for the output of an rc file before it.
+/// Maximum number of bytes of stdout. The gate limits its own output to less than 256 KiB. Another
+/// 64 KiB are for output of an rc file before it.
 const MAX_STDOUT: usize = (256 + 64) * 1024;
 /// The number of bytes of stderr that are kept for messages.
 const MAX_STDERR: usize = 4 * 1024;

@@ -1,10 +1,10 @@
 //! Makes text from a host safe to log and to print.
 
-/// The number of characters of a host's output that a message shows at most.
+/// Maximum number of characters of a host's output in a message.
 const SHOWN: usize = 160;
 
 /// Makes text from a host safe to log and to print on a terminal. Replaces control characters,
-/// which end lines and begin escape sequences, and characters that reorder text.
+/// which can end lines and begin escape sequences, and characters that reorder text.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| {

@@ -1,5 +1,5 @@
-//! The interpretation of a host's output. Only a framed answer to the request counts, with any exit
-//! status. No output can block the client, fill its memory or fake an answer.
+//! The interpretation of a host's output. Only a framed answer to the request counts, regardless of
+//! the exit status. No output can block the client, fill its memory or fake an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -75,8 +75,8 @@ fn shows_output_of_a_host_without_gate() {
     assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
 }
 
-/// A gate counts as missing only if the output cannot come from a gate. A gate may have been
-/// killed, may have panicked, or may have sent a malformed answer.
+/// A gate counts as missing only if no gate can have produced the output. A gate that was killed,
+/// panicked or sent a malformed answer is not missing.
 #[test]
 fn distinguishes_a_missing_gate_from_a_failed_one() {
     for (script, is_missing) in [

@@ -18,7 +18,7 @@ use transport::{Error, Gate, OpenSshGate};
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Texts that could be mistaken for messages of ssh or could change the terminal.
+/// Texts that look like messages of ssh or contain escape sequences.
 const TEXTS: [&str; 9] = [
     "x\r\nAuthenticated to 127.0.0.1 ([127.0.0.1]:22) using \"publickey\".\r\nbye",
     "x\nREMOTE HOST IDENTIFICATION HAS CHANGED!\nThe fingerprint is\nSHA256:forged\n",

@@ -1,4 +1,5 @@
-//! The backend that runs the `ssh` program. It supports more than libssh2 and is as strict.
+//! Tests of the backend that runs the `ssh` program. It supports more than the libssh2 backend and
+//! checks host keys just as strictly.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -78,7 +79,8 @@ fn refuses_wrong_unknown_and_revoked_host_keys() {
         &sshd.route_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")),
         "no-login",
     );
-    // ssh looks up a single name. By itself it would accept a key that is revoked under the other.
+    // ssh looks up a single name. Without our own check it would accept a key that is revoked under
+    // the other name.
     let lines = format!("[web1]:{port} {key}\n[web1]:{port} {other}\n@revoked 127.0.0.1 {key}\n");
     refused(&sshd.route_with(&lines), "host-key-revoked");
     assert!(sshd.requests().is_empty());

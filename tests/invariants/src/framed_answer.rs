@@ -6,7 +6,7 @@ use transport::{Answer, JobState, Request, read_answer};
 use crate::gate_words::server_request;
 use crate::text::{first_line, is_harmless};
 
-/// The length of an error text at most, in bytes. The text goes into a log.
+/// Maximum length of an error message in bytes. The message goes into a log.
 const LONGEST_WHY: usize = 1000;
 
 /// Checks the parser with a request and an output. The first line of `bytes` is the request, or

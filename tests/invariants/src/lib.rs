@@ -1,8 +1,8 @@
 //! Invariants of the parsers that read untrusted or hand-written input. Each function takes
 //! arbitrary bytes and panics if an invariant does not hold.
 //!
-//! The fuzz targets in `tests/fuzz` call these functions for any length of time (`make fuzz`). The
-//! tests of this crate call them with the committed corpora and some mutations (`make test`).
+//! `make fuzz` calls these functions through the fuzz targets in `tests/fuzz`. `make test` calls
+//! them with the committed corpora and some mutations of these.
 
 mod framed_answer;
 mod gate_words;

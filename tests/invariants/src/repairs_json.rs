@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::json::keys_are_unique;
 use crate::text::is_harmless;
 
-/// The length of an error message, in bytes, must be less than this. It has to fit into a log line.
+/// Upper bound for the length of an error message in bytes. The message must fit into a log line.
 const LONGEST_COMPLAINT: usize = 1000;
 
 /// Checks that an accepted file has no duplicate or unknown keys and names programs by absolute
@@ -78,8 +78,8 @@ fn sound(repair: &RepairDefinition) {
         assert!(parts.clone().all(|part| !["", ".", ".."].contains(&part)), "{program:?}");
         for word in argv {
             assert!(!word.is_empty() && !word.chars().any(char::is_control), "{word:?}");
-            // With a user, the command is also written to a sudoers file, where these characters
-            // are special.
+            // If the repair has a user, the command is also written to a sudoers file. These
+            // characters are special there.
             assert!(
                 repair.user.is_none()
                     || !word

@@ -18,7 +18,8 @@ use crate::text::{clean, quoted};
 /// The prefix of the line with a gate's answer.
 pub(crate) const FRAME: &[u8] = b"SHN1 ";
 
-/// The reason why output is not a valid answer: one short line without control characters.
+/// The reason why output is not a valid answer. Its text is one short line without control
+/// characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidAnswer(String);

@@ -4,7 +4,7 @@ use ssh_key::known_hosts::HostPatterns;
 
 use super::patterns::covers;
 
-/// The number of a line, counted from 1, that matches the name by a pattern for several hosts.
+/// The number, counted from 1, of a line that matches the name by a pattern for several hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {0} matches the name by a pattern that also matches other hosts")]
 pub struct SharedLine(pub usize);

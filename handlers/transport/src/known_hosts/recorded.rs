@@ -7,7 +7,7 @@ use ssh_key::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 pub(super) struct RecordedKey {
     pub(super) key: PublicKey,
     pub(super) blob: Vec<u8>,
-    /// File and line number, as `known_hosts:3`.
+    /// File and line number, for example `known_hosts:3`.
     pub(super) place: String,
 }
 
@@ -15,7 +15,7 @@ pub(super) struct RecordedKey {
 #[derive(Debug, Clone, Default)]
 pub struct RecordedHostKeys {
     pub(super) keys: Vec<RecordedKey>,
-    /// The name under which `keys` are recorded, or `None` without keys.
+    /// The name under which `keys` are recorded, or `None` if there are no keys.
     pub(super) name: Option<String>,
     pub(super) revoked: Vec<RecordedKey>,
     pub(super) authority: Option<String>,
@@ -27,13 +27,13 @@ pub struct RecordedHostKeys {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum HostKeyStatus {
-    /// At least one key that is not revoked.
+    /// At least one key is recorded and not revoked.
     Known,
-    /// No key.
+    /// No key is recorded.
     Unknown,
-    /// Only revoked keys. The string is the file and line of a `@revoked` entry.
+    /// Only revoked keys are recorded. The string is the file and line of a `@revoked` entry.
     Revoked(String),
-    /// No key, but a certificate authority. The string is its file and line.
+    /// A certificate authority is recorded, but no key. The string is its file and line.
     AuthorityOnly(String),
 }
 

@@ -13,8 +13,8 @@ use crate::request::Request;
 use crate::text::clean;
 use crate::{key, route};
 
-/// Options of every run. A configuration file cannot change them, because ssh uses the value on the
-/// command line (ssh_config(5)).
+/// Options of every run. A configuration file cannot change them, because the command line takes
+/// precedence (ssh_config(5)).
 const FIXED: &[&str] = &[
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
@@ -42,7 +42,7 @@ pub(super) struct SshCommand {
 }
 
 impl SshCommand {
-    /// Checks the route and its jump hosts, with the files of each.
+    /// Checks the route, its jump hosts and the files of all of them.
     pub(super) fn new(program: PathBuf, route: &HostRoute) -> Result<SshCommand, Error> {
         let options = checked_options(&program, route, route.config.as_deref())?;
         Ok(SshCommand { program, route: route.clone(), options })

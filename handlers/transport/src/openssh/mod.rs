@@ -40,7 +40,7 @@ impl OpenSshGate {
     /// `/usr/bin/ssh`.
     ///
     /// # Errors
-    /// Those of [`OpenSshGate::new`].
+    /// The same errors as [`OpenSshGate::new`].
     pub fn with_program(
         route: &HostRoute,
         program: impl Into<PathBuf>,

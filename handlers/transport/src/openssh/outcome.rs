@@ -83,7 +83,7 @@ fn greeting(log: &str) -> Option<String> {
     (!text.is_empty()).then(|| quoted(text.join(" / ").as_bytes()))
 }
 
-/// Returns the text of the host in a debug line that reports a line before the version.
+/// Returns the text that the host sent before its version, if this debug line contains it.
 fn greeting_line(line: &str) -> Option<&str> {
     let numbered = line.strip_prefix("kex_exchange_identification: banner line ");
     let numbered = numbered.and_then(|rest| Some(rest.split_once(": ")?.1));

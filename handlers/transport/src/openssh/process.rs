@@ -26,7 +26,7 @@ const MAX_LOG: usize = 64 * 1024;
 /// The result of a run of `ssh`.
 pub(super) struct SshOutcome {
     pub(super) response: ResponseBuffer,
-    /// The log of ssh itself. It can contain lines of anyone on the network.
+    /// The log of ssh itself. Anyone on the network can inject lines into it.
     pub(super) log: String,
     /// The exit status of ssh, or `None` if it had to be killed.
     pub(super) status: Option<ExitStatus>,
@@ -55,7 +55,7 @@ pub(super) fn run(
     let (process, mut streams) = start(command, request, &mark)?;
     let timed_out = streams.read(deadline, progress);
     let status = process.end(if timed_out { Duration::ZERO } else { GRACE });
-    // Output up to the end of ssh counts as well. It shows whether ssh had logged in.
+    // Read the last output of ssh. It may contain the mark, which shows that ssh had logged in.
     streams.drain(progress);
     let SshStreams { mut response, logged, .. } = streams;
     let log = String::from_utf8_lossy(&logged).into_owned();
@@ -119,8 +119,9 @@ struct SshStreams {
 }
 
 impl SshStreams {
-    /// Reads until the output ends, until [`GRACE`] after the answer, or until the deadline.
-    /// Returns whether the deadline passed before an answer arrived.
+    /// Reads until stdout and stderr end, but not longer than [`GRACE`] after the answer or the end
+    /// of stdout, and not beyond the deadline. Returns whether the deadline passed before an answer
+    /// arrived.
     fn read(&mut self, deadline: &RequestDeadline, progress: &mut dyn FnMut(&str)) -> bool {
         let mut grace: Option<Instant> = None;
         loop {

@@ -18,17 +18,17 @@ use super::connection::{Connection, Ssh2Failure};
 use crate::error::{Error, Phase};
 use crate::{key, known_hosts};
 
-/// The number of keys to offer at most. By default sshd disconnects after six attempts
-/// (sshd_config(5), MaxAuthTries).
+/// Maximum number of keys to offer. By default sshd disconnects after six attempts (sshd_config(5),
+/// MaxAuthTries).
 const TRIES: usize = 5;
 
-/// The result of a login for which the agent has signed.
+/// The result of a login attempt with a working agent.
 pub(crate) enum AgentLogin {
     /// The host accepted a key.
     LoggedIn,
     /// The host refused all keys. The string lists them for a message.
     Refused(String),
-    /// The connection failed.
+    /// The connection to the host failed.
     Failed(Ssh2Failure),
 }
 

@@ -41,7 +41,7 @@ const REQUEST_LIMIT: usize = 32 * 1024 * 1024;
 /// The number of unanswered keepalive requests after which a connection counts as cut.
 const MAX_UNANSWERED: u32 = 4;
 
-/// A session on a socket, with the deadline of the current request.
+/// An SSH session over a relayed socket, and the deadline of the current request.
 pub(crate) struct Connection {
     pub(crate) session: Session,
     socket: UnixStream,
@@ -99,7 +99,7 @@ impl Connection {
         self.limit.reached()
     }
 
-    /// Returns the first bytes that the host sent, unencrypted and unverified.
+    /// Returns the first bytes that the host sent. They are not verified.
     pub(crate) fn head(&self) -> Vec<u8> {
         self.limit.head()
     }
@@ -226,8 +226,8 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Shuts down the socket before libssh2 frees the session. libssh2 closes the channels of a
-    /// session first and waits for the host, but not if the socket is shut down.
+    /// Shuts down the socket before the session is freed. Otherwise libssh2 would first close the
+    /// session's channels and wait for the host.
     fn drop(&mut self) {
         if !self.abandoned {
             let _ = self.session.disconnect(None, "done", None);

@@ -44,8 +44,8 @@ pub(crate) fn log_in(route: &HostRoute, deadline: RequestDeadline) -> Result<Con
     Ok(connection)
 }
 
-/// Opens a connection to the host without sending anything to it. If the route has a jump host,
-/// this logs in to that one.
+/// Opens a connection to the host of a route without sending anything to it. If the route has a
+/// jump host, this function logs in to the jump host first.
 pub(crate) fn connect(route: &HostRoute, deadline: RequestDeadline) -> Result<Connection, Error> {
     match &route.via {
         None => {

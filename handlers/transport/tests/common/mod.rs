@@ -124,7 +124,7 @@ impl Plan {
         fs::write(at("gate"), script).unwrap();
         set_mode(at("gate"), 0o755);
         let public = fs::read_to_string(at("user.pub")).unwrap();
-        // Without exec, some login shells would stay the parent of the gate.
+        // Without exec, some login shells keep running as the parent of the gate.
         let line = format!("{},command=\"exec {}\" {public}", self.options, at("gate").display());
         fs::write(at("authorized_keys"), line).unwrap();
         if rustix::process::geteuid().is_root() {
