@@ -198,7 +198,7 @@ fn a_relative_path_in_a_closed_directory_is_explained() {
         .unwrap();
     let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
     assert!(
-        text.contains("cannot be read: No such file") && text.contains("write whole paths"),
+        text.contains("cannot be read: No such file") && text.contains("use absolute paths"),
         "{text}"
     );
 }

@@ -32,7 +32,7 @@ use crate::trust::args::TrustArgs;
     after_help = "Exit codes:
   0  done, and nothing is wrong
   1  done, but the command found a problem
-  2  failed, or only done in part
+  2  failed, or only partly done
   3  bad arguments or configuration; nothing was done"
 )]
 pub struct RepairctlArgs {

@@ -1,4 +1,4 @@
-//! What the commands need of the site: the policy, the ledger, and the account that owns them.
+//! The context of a command: the policy, the ledger, and the account that owns them.
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
@@ -19,7 +19,7 @@ pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
 #[derive(Debug, thiserror::Error)]
 pub enum UnusablePolicy {
     /// This user may not read the policy, but Nagios' user or root may.
-    #[error("{0}; run this as the user of Nagios, or, {sudo}", sudo = with_sudo())]
+    #[error("{0}; run this as Nagios' user, or, {sudo}", sudo = with_sudo())]
     Forbidden(BadPolicy),
     /// The policy is missing or invalid.
     #[error(transparent)]
@@ -43,7 +43,7 @@ impl From<UnusablePolicy> for Problem {
     }
 }
 
-/// The site that a command works on. The policy is read when a command first needs it.
+/// The files that a command works on. The policy is read when the command first needs it.
 #[derive(Debug)]
 pub struct Context {
     /// Path of the policy, as given on the command line.
@@ -86,7 +86,7 @@ impl Context {
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
-            // Accounts other than root can change these directories.
+            // Several accounts can change a directory, so it does not show a single owner.
             Err(privsep::Error::Owner { .. }) => {
                 Ok(account::to_become(None, self.nagios_cfg.as_deref())?)
             }
@@ -97,8 +97,8 @@ impl Context {
         }
     }
 
-    /// Returns the account to run as for a command that needs no policy. Without a policy that root
-    /// trusts, this is the account that Nagios runs as.
+    /// Returns the account of [`Context::other_owner`] for a command that needs no policy. Without
+    /// a policy that root trusts, returns the account that Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
         // A policy that comes through a pipe can be read only once. Leave it to the process that
         // uses it.
@@ -129,7 +129,7 @@ impl Context {
         }
     }
 
-    /// Opens the ledger read-only. Returns `None` if there is no ledger before the first repair.
+    /// Opens the ledger read-only. Returns `None` if it does not exist yet.
     pub fn ledger(&self, config: &Config) -> Result<Option<Box<dyn Ledger>>, Problem> {
         match ledger::open_read_only(&config.ledger) {
             Ok(ledger) => Ok(Some(ledger)),

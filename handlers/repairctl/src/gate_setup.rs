@@ -34,7 +34,7 @@ pub fn renew_sudoers() -> String {
     )
 }
 
-/// Returns the line for authorized_keys of the gate's account, with the public half of the key.
+/// Returns the authorized_keys line of the gate's account, with the public half of `private`.
 pub fn key_line(private: &Path) -> String {
     format!(
         "restrict,command=\"{GATE}\" {}",

@@ -60,12 +60,12 @@ pub fn absolute(relative: &Path) -> String {
     path(&std::path::absolute(relative).unwrap_or_else(|_| relative.to_owned()))
 }
 
-/// Where sudo(8) and root's shells look for programs.
+/// The directories in which sudo(8) and root's shells look for programs.
 const PATH: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Returns the command that starts a program from the directory of this one: its name if root's
-/// PATH has the directory, otherwise its path.
+/// Returns the name of a program that is installed in the same directory as this one. Includes the
+/// directory unless root's shells find the program by its name.
 pub fn program(name: &str) -> String {
     let us = std::env::current_exe().unwrap_or_default();
     let is_known = us.parent().is_none_or(|parent| PATH.iter().any(|known| parent == *known));

@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 
-/// Time that root's process waits for the data. The collecting process itself waits for less time,
-/// whether for a gate or for a locked ledger.
+/// Time that root's process waits for the data. The collecting process waits less than this for a
+/// gate or a locked ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// The result of a command.
@@ -112,7 +112,8 @@ pub fn run<C: Split>(
     command.show(data, context, out)
 }
 
-/// Runs a command in one process. If this process is root, runs the command as Nagios' user.
+/// Runs a command that does not implement [`Split`]. If this process is root, runs the whole
+/// command as Nagios' user.
 pub fn run_as_nagios<C>(
     run: fn(&C, &Context, &mut Out) -> CommandResult,
     command: &C,
@@ -138,13 +139,13 @@ pub fn run_as_nagios<C>(
     }
 }
 
-/// Returns the end of an error message for relative paths in a directory that Nagios' user may not
-/// enter; empty in every other case.
+/// Returns a hint for the end of an error message if an argument is a relative path and other users
+/// may not enter the current directory. Otherwise returns an empty string.
 fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
     let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());
     if is_closed && is_relative() {
-        "; it may not enter this directory: write whole paths"
+        "; it may not enter this directory, so use absolute paths"
     } else {
         ""
     }

@@ -11,7 +11,8 @@ pub fn caller() -> Option<(u32, u32)> {
     Some((number("SUDO_UID").filter(|uid| *uid != 0)?, number("SUDO_GID")?))
 }
 
-/// Returns the name of the caller of sudo. Without sudo, returns the name of the process' account.
+/// Returns the name of the caller of sudo. Without sudo, returns the name of the account that runs
+/// this process.
 pub fn caller_name() -> String {
     let sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     sudo.or_else(own_name).map_or_else(|| "somebody".to_owned(), |name| clean(&name))

@@ -95,7 +95,7 @@ fn names_what_triggers_the_next_attempt() {
     site.shows(0, 1, 1, "");
     assert_eq!(trigger("a fault: from SOFT 3 on, and when it is HARD"), None);
     site.shows(2, 0, 2, "");
-    assert!(trigger("Nagios' result at attempt 3 of 4").is_some());
+    assert!(trigger("Nagios' check result at attempt 3 of 4").is_some());
     site.shows(2, 1, 4, "");
     trigger("the next sweep: never tried");
     site.shows(2, 1, 4, "\tevent_handler_enabled=0\n");

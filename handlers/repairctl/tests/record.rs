@@ -184,7 +184,7 @@ fn tells_other_users_to_run_it_as_root() {
     set_mode(site.at("ledger"), 0o755);
     told("run this as root or as the user Nagios runs as");
     set_mode(site.at("policy.json"), 0o600);
-    told("run this as the user of Nagios, or, as yourself: sudo /");
+    told("run this as Nagios' user, or, as yourself: sudo /");
 }
 
 #[test]

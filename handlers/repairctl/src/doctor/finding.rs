@@ -36,7 +36,7 @@ pub struct DoctorFinding {
     pub fix: Option<Fix>,
 }
 
-/// The hint with which other programs end an error message. doctor itself prints the fix instead.
+/// A hint at the end of some error messages. doctor removes it, because it prints the fix itself.
 const SEE_DOCTOR: &str = "; `repairctl doctor` as root names the fix";
 
 /// Returns the result of a check that found no problem.
@@ -108,8 +108,7 @@ fn columns() -> usize {
     if columns > 0 { columns } else { 80 }
 }
 
-/// Puts an untrusted text on one line and changes any "fix:" in it, which could pass for a fix of
-/// doctor.
+/// Returns an untrusted text on one line, without any "fix:" that could pass for a fix of doctor.
 pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     clean(&words.join(" ")).replace("fix:", "fix ")

@@ -2,7 +2,7 @@
 //!
 //! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. Root's
 //! process makes the text from a template and from data that it read itself. Nagios' user can forge
-//! the findings, but of their data only names of hosts get into a command, and these are quoted.
+//! findings, but the only data that commands take from a finding are names of hosts, in quotes.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub enum Fix {
 
 /// The fixes for problems of this server and its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the texts say it")]
+#[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum ServerFix {
     RunAsRoot,
     Init,
@@ -86,7 +86,7 @@ pub enum SiteFile {
 
 /// The fixes for problems of a host, either on the host or in the data about it on this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the texts say it")]
+#[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum HostFix {
     Trust,
     TrustUnlessConfigured,

@@ -21,7 +21,8 @@ use crate::context::{Context, UnusablePolicy};
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
 
-/// The largest age of the status file while Nagios runs. Nagios writes it every few seconds.
+/// Age of the status file above which Nagios is considered stopped. Nagios writes the file every
+/// few seconds.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
 /// Reports a policy that Nagios' user accepts but root does not, because a group can write it.
@@ -267,7 +268,8 @@ pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
 /// The name of the check whether any object opted in.
 pub const OPTED_IN: &str = "opted in";
 
-/// Checks that an object opted in, and that the policy has each repair that an object names.
+/// Checks that at least one object opted in, and that the policy has every repair that objects
+/// name.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = &objects.opted;
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);

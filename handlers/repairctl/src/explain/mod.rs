@@ -117,7 +117,7 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
     }
 }
 
-/// Returns what triggers the next attempt. Changes the prediction to no action if the decision
+/// Returns what triggers the next attempt. Sets `no_action` of the prediction if the decision
 /// allows a repair but the sweep would not offer the object.
 fn next(
     observed: &ObservedObject<'_>,
@@ -134,8 +134,8 @@ fn next(
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
             let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
                 .map_err(Problem::failed)?;
-            // These two reasons end after a time without a fault, so no end is known while the
-            // object is broken.
+            // An open breaker and a used up incident budget end after a time without a fault. While
+            // the object is broken, this time is unknown.
             if let Some(why) = &mut prediction.no_action
                 && let Some(ReasonCode::BreakerOpen | ReasonCode::IncidentBudget) =
                     ReasonCode::from_word(&why.code)

@@ -93,7 +93,8 @@ fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
             let due = (next >= soft && object.next_check > SystemTime::UNIX_EPOCH)
                 .then_some(object.next_check);
             let (attempt, of) = (next.max(soft), object.max_attempts);
-            NextAttempt { trigger: format!("Nagios' result at attempt {attempt} of {of}"), at: due }
+            let trigger = format!("Nagios' check result at attempt {attempt} of {of}");
+            NextAttempt { trigger, at: due }
         }
         (false, StateType::Hard) => NextAttempt::never("the next change of its state in Nagios"),
     }

@@ -70,7 +70,8 @@ impl ObservedObject<'_> {
         ))
     }
 
-    /// Returns the call of handle_repair for the state of `--state`, or else for the present state.
+    /// Returns the call that Nagios would make for the state given with `--state`, or else for the
+    /// present state.
     pub fn call(&self) -> Result<Invocation, Problem> {
         match (&self.args.state, self.object()) {
             (Some(text), _) => self.call_for(event_words(text)?),
@@ -95,7 +96,7 @@ impl ObservedObject<'_> {
         format!("{known}, or assume a state with --state CRITICAL --repair NAME")
     }
 
-    /// Returns the call of handle_repair for a HARD fault of the object.
+    /// Returns the call that Nagios would make for a HARD fault of the object.
     pub fn call_if_broken(&self) -> Result<Invocation, Problem> {
         let state = match self.args.service {
             Some(_) => ObjectState::Critical,

@@ -115,10 +115,10 @@ fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount]
     }
 }
 
-/// Prints a hint at further repairs, and the number of refusals.
+/// Prints whether there may be more repairs than listed, and the number of refusals.
 fn footer(args: &HistoryArgs, listed: usize, refused: &[RefusalCount], out: &mut Out) {
     if args.limit > 0 && listed == args.limit as usize {
-        out.line(format!("The newest {listed}; --limit 0 lists all."));
+        out.line(format!("These are the newest {listed}; --limit 0 lists all."));
     }
     if !refused.is_empty() {
         out.line(format!("Refused: {} (see --refused).", reasons(refused)));
@@ -149,7 +149,7 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
     table.write_or(NO_REFUSAL, out);
     if out.is_terminal() && !counts.is_empty() {
         let total: u32 = counts.iter().map(|count| count.count).sum();
-        out.line(format!("{total} in all: {}.", reasons(counts)));
+        out.line(format!("{total} in total: {}.", reasons(counts)));
     }
 }
 

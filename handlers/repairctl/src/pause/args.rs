@@ -29,7 +29,7 @@ pub struct PauseArgs {
     /// Pause only this service of HOST
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
-    /// End the pause after this time: 30m, 2h, 1d [default: at resume]
+    /// End the pause after this time: 30m, 2h, 1d [default: when resumed]
     #[arg(long = "for", value_name = "SPAN")]
     pub span: Option<String>,
     /// Reason for the pause, shown with every repair that is refused

@@ -45,7 +45,7 @@ pub struct RepairStatus {
 enum FleetTrouble {
     /// The policy names no status file.
     NotKnown,
-    /// The status file cannot be used, for this reason.
+    /// The reason why the status file cannot be used.
     Unreadable(String),
     /// The number of objects in trouble, the number of all objects, and the age of the status file.
     Share { troubled: u32, all: u32, age: Duration },

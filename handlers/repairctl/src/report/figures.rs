@@ -137,8 +137,7 @@ impl RepairCounts {
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
-    /// Returns the time within which a part of the healed repairs ended, by nearest rank. `part` is
-    /// between 0 and 1.
+    /// Returns a percentile of the times to heal, by nearest rank. `part` is between 0 and 1.
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
@@ -196,7 +195,7 @@ impl Figures {
     }
 }
 
-/// Whether the repair was escalated, which every ended repair is that did not heal the fault.
+/// Whether the repair ended without healing the fault. Every such repair is escalated.
 fn is_escalated(record: &Record) -> bool {
     record.outcome.is_some_and(|how| how != RepairOutcome::Healed)
 }

@@ -38,7 +38,7 @@ impl From<BadPeriod> for Problem {
     }
 }
 
-/// A span of time with its name.
+/// A period of time with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Period {
     /// Start of the period.

@@ -53,7 +53,7 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
-    /// Writes the table. If it has no rows, writes the sentence `nothing`.
+    /// Writes the table. If it has no rows, writes the sentence `nothing` with [`state_empty`].
     pub fn write_or(&self, nothing: &str, out: &mut Out) {
         if !self.rows.is_empty() || !out.is_terminal() {
             self.write(out);

@@ -13,7 +13,7 @@ const SHOWN: usize = 30;
 const WIDTH: f64 = 940.0;
 const LEFT: f64 = 180.0;
 const RIGHT: f64 = 130.0;
-/// The upper edge of the panel of all hosts.
+/// Upper edge of the panel that shows all hosts together.
 const TOP: f64 = 18.0;
 const PANEL: f64 = 150.0;
 const AXIS: f64 = 34.0;

@@ -14,7 +14,7 @@ use super::format::{change, count, number, percent, span_or_dash};
 use crate::ui::time;
 use html::escape;
 
-/// Returns the whole page.
+/// Returns the report as an HTML document.
 pub fn page(figures: &Figures) -> String {
     let title = format!("Repairs in {}", escape(&figures.periods.now.name));
     let body: String = match figures.is_empty() {

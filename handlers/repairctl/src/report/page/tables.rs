@@ -9,8 +9,7 @@ use crate::object::Object;
 use crate::ui::time;
 
 /// Returns an HTML table. The cells are HTML that the caller has escaped. A heading that starts
-/// with
-/// `#` marks a column of numbers, and one that starts with `@` a column of times.
+/// with `#` marks a column of numbers, and one that starts with `@` a column of times.
 fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let class = |n: usize| match headings.get(n).and_then(|heading| heading.chars().next()) {
         Some('#') => " class=\"n\"",
