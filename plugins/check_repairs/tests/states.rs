@@ -326,7 +326,8 @@ fn reports_a_read_only_ledger_as_critical() {
         let (code, text) = check();
         assert!(
             code == Some(2)
-                && text.contains(&format!("nothing is repaired: {} is not writ", file.display())),
+                && text
+                    .contains(&format!("nothing is repaired: {} is not writable", file.display())),
             "{text}"
         );
         of_nobody(&file);
