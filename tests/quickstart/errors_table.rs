@@ -256,7 +256,7 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("its program is there, and sudo lets the account", "says that all is well"),
     ("too old to check the sudo rule", "says why nothing is known"),
     ("under which options sudo runs", "says what is not known"),
-    ("whether sudo wants a terminal", "says what is not known"),
+    ("whether sudo requires a terminal", "says what is not known"),
     ("sudo's option {} {harm}", "pasted by repair_gate's tests of sudo"),
     ("sudo and sudo-rs must match", "says what a command may contain"),
     ("systemctl show: {why}", "quotes systemctl"),
