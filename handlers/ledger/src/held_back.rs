@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Event, Limits, ObjectState, Policy, Reason, StateType, within_limits};
+use policy::{Event, Limits, ObjectState, Policy, Reason, StateType, object_name, within_limits};
 
 use crate::{Error, Ledger};
 
@@ -20,8 +20,7 @@ pub struct HeldBack {
 impl HeldBack {
     /// Returns `web1` for a host and `web1/HTTP` for a service.
     pub fn object(&self) -> String {
-        let service = self.service.iter().map(|service| format!("/{service}"));
-        std::iter::once(self.host.clone()).chain(service).collect()
+        object_name(&self.host, self.service.as_deref())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Event, Horizon, JobId, Observation, ReasonCode, words};
+use policy::{Event, Horizon, JobId, Observation, Reason, ReasonCode, object_name, words};
 use serde::{Deserialize, Serialize};
 
 /// A request to reserve a repair.
@@ -155,6 +155,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Returns the name of the repaired object, for messages: `web1`, or `web1/HTTP`.
+    pub fn object(&self) -> String {
+        object_name(&self.host, self.service.as_deref())
+    }
+
     /// Returns whether the repair is running, or how it ended.
     pub fn state(&self) -> RepairState {
         self.outcome.map_or(RepairState::Running, RepairState::Ended)
@@ -259,4 +264,23 @@ pub struct Paused {
     pub since: SystemTime,
     /// End of the pause; `None` if it lasts until a user resumes repairs.
     pub until: Option<SystemTime>,
+}
+
+impl Paused {
+    /// Returns what is paused, for messages: `everything`, `web1` or `web1/HTTP`.
+    pub fn scope(&self) -> String {
+        match &self.host {
+            Some(host) => object_name(host, self.service.as_deref()),
+            None => "everything".into(),
+        }
+    }
+
+    /// Returns the reason for which the pause keeps repairs from running at the time `now`.
+    pub fn as_reason(&self, now: SystemTime) -> Reason {
+        Reason::Paused {
+            by: self.by.clone(),
+            reason: self.reason.clone(),
+            left: self.until.map(|until| until.duration_since(now).unwrap_or_default()),
+        }
+    }
 }

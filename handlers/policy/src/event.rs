@@ -197,10 +197,15 @@ impl Event {
 
     /// Returns `host` or `host/service`, for messages.
     pub fn object(&self) -> String {
-        match &self.service {
-            Some(service) => format!("{}/{service}", self.host),
-            None => self.host.clone(),
-        }
+        object_name(&self.host, self.service.as_deref())
+    }
+}
+
+/// Returns the name of an object for messages: `host`, or `host/service`.
+pub fn object_name(host: &str, service: Option<&str>) -> String {
+    match service {
+        Some(service) => format!("{host}/{service}"),
+        None => host.into(),
     }
 }
 

@@ -26,7 +26,7 @@ mod rules;
 mod spelling;
 
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
-pub use event::{BadWord, Event, ObjectState, StateType};
+pub use event::{BadWord, Event, ObjectState, StateType, object_name};
 pub use history::{
     FleetUsage, History, ObjectNow, Observation, PastOutcome, PastRepair, Pause, RecordedHistory,
     SAME_EVENT_WITHIN,

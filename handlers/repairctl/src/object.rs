@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use ledger::Record;
-use policy::{respell, spell};
+use policy::{object_name, respell, spell};
 
 /// Returns a parser for names of hosts and services on the command line. It accepts the raw bytes
 /// that Nagios uses, and the escaped form that repairctl prints.
@@ -49,10 +49,6 @@ impl<'a> From<&'a Record> for Object<'a> {
 impl fmt::Display for Object<'_> {
     /// Writes `host/service`, without control characters: the names come from files.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.service {
-            Some(service) => format!("{}/{service}", self.host),
-            None => self.host.to_owned(),
-        };
-        f.pad(&plugin_kit::clean(&text))
+        f.pad(&plugin_kit::clean(&object_name(self.host, self.service)))
     }
 }

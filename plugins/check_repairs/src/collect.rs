@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, HeldBack, Ledger, Paused, Record, RefusalCount, RepairOutcome, relapsed};
-use policy::{FleetUsage, Limits};
+use ledger::{Filter, HeldBack, Ledger, Record, RefusalCount, RepairOutcome, relapsed};
+use policy::{FleetUsage, Limits, Reason};
 use policy_file::Config;
 
 /// The state of repairs could not be collected.
@@ -50,7 +50,16 @@ pub struct LedgerSummary {
     /// Objects that are not repaired because of an open breaker or a used-up budget.
     pub held_back: Vec<HeldBack>,
     /// Pauses in effect.
-    pub pauses: Vec<Paused>,
+    pub pauses: Vec<PausedScope>,
+}
+
+/// A pause in effect.
+#[derive(Debug)]
+pub struct PausedScope {
+    /// What is paused: `everything`, a host or a service.
+    pub scope: String,
+    /// Who paused it, for how long and why.
+    pub reason: Reason,
 }
 
 /// Reads the ledger. There is no ledger before the first repair, which is fine if its directory
@@ -108,10 +117,14 @@ fn read(
     let records = ledger.repairs(&filter)?;
     let back = relapsed(&records, |record| limits(config, &record.repair).relapse);
     let running = ledger.running()?;
+    let pauses = ledger.pauses(now)?;
     let mut summary = LedgerSummary {
         refused: ledger.refusal_counts(&filter)?,
         fleet: ledger.fleet(config.policy.fleet.started.per, now)?,
-        pauses: ledger.pauses(now)?,
+        pauses: pauses
+            .iter()
+            .map(|pause| PausedScope { scope: pause.scope(), reason: pause.as_reason(now) })
+            .collect(),
         held_back: ledger::held_back(ledger, &config.policy, now)?,
         running: count(running.iter().filter(|running| running.alive).count()),
         unknown: running

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use ledger::{HeldBack, Paused, Record};
+use ledger::{HeldBack, Record};
 use plugin_kit::{Number, Outcome, Perfdata, Range, State};
 use policy::{Policy, Reason, Rounded};
 use transport::{GateReason, Usage};
 
 use crate::cli::{CheckOptions, GatesCheck, LedgerCheck, Thresholds};
-use crate::collect::LedgerSummary;
+use crate::collect::{LedgerSummary, PausedScope};
 use crate::gate::GateReply;
 
 /// Prefix of the first line of output.
@@ -254,39 +254,22 @@ fn fleet(
 fn unknown(records: &[Record], window: Duration) -> Option<CheckFinding> {
     let first = records.first()?;
     let more = and_more(records.len());
-    let text = format!("outcome unknown for {}{more} in {}", object(first), Rounded(window));
+    let text = format!("outcome unknown for {}{more} in {}", first.object(), Rounded(window));
     Some(CheckFinding { state: State::Warning, text, detail: records.iter().map(job).collect() })
 }
 
-fn paused(pauses: &[Paused]) -> Option<CheckFinding> {
-    let first = pauses.first()?;
-    let more =
-        if pauses.len() > 1 { format!(", and {} more", pauses.len() - 1) } else { String::new() };
-    let text = format!("paused: {} by {} ({}){more}", scope(first), first.by, first.reason);
-    let line = |pause: &Paused| format!("{} by {}: {}", scope(pause), pause.by, pause.reason);
-    Some(CheckFinding { state: State::Warning, text, detail: pauses.iter().map(line).collect() })
-}
-
-fn scope(pause: &Paused) -> String {
-    match (&pause.host, &pause.service) {
-        (None, _) => "everything".into(),
-        (Some(host), None) => host.clone(),
-        (Some(host), Some(service)) => format!("{host}/{service}"),
-    }
-}
-
-fn object(record: &Record) -> String {
-    match &record.service {
-        Some(service) => format!("{}/{service}", record.host),
-        None => record.host.clone(),
-    }
+fn paused(pauses: &[PausedScope]) -> Option<CheckFinding> {
+    let lines: Vec<String> =
+        pauses.iter().map(|PausedScope { scope, reason }| format!("{scope}: {reason}")).collect();
+    let text = format!("{}{}", lines.first()?, and_more(lines.len()));
+    Some(CheckFinding { state: State::Warning, text, detail: lines })
 }
 
 fn job(record: &Record) -> String {
     let text = if record.ended.is_none() { "its worker is dead" } else { &record.text };
     format!(
         "{} with {}, job {}: {}: {text}",
-        object(record),
+        record.object(),
         record.repair,
         record.job,
         record.state().as_str()

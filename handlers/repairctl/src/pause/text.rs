@@ -20,19 +20,12 @@ pub fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Proble
     Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))
 }
 
-/// Returns the scope of a pause; see [`scope`].
+/// Returns the scope of a pause, safe to print on a terminal.
 pub fn scope_of(paused: &Paused) -> String {
-    scope(paused.host.as_deref(), paused.service.as_deref()).unwrap_or_default()
+    clean(&paused.scope())
 }
 
 /// Describes a pause: `paused by alice for another 2 h: migration`.
 pub fn describe(paused: &Paused, now: SystemTime) -> String {
-    let left = match paused.until {
-        Some(until) => {
-            let left = until.duration_since(now).unwrap_or_default();
-            format!("for another {}", policy::Rounded(left))
-        }
-        None => "until it is resumed".to_owned(),
-    };
-    format!("paused by {} {left}: {}", clean(&paused.by), clean(&paused.reason))
+    clean(&paused.as_reason(now).to_string())
 }

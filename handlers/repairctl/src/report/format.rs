@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use policy::ReasonCode;
+
+use crate::ui::time::span;
+
 /// Formats a number with commas between the thousands: `4,712`.
 pub fn number(n: impl ToString) -> String {
     let digits = n.to_string();
@@ -41,24 +45,6 @@ pub fn change(now: u32, before: u32) -> String {
     }
 }
 
-/// Formats a duration: `0.4 s`, `12 s`, `3.5 min`, `2 h`.
-pub fn span(span: Duration) -> String {
-    let seconds = span.as_secs_f64();
-    let short = |value: f64, unit: &str| {
-        let tenths = format!("{value:.1}");
-        match tenths.strip_suffix(".0") {
-            Some(whole) => format!("{whole} {unit}"),
-            None if value < 9.95 => format!("{tenths} {unit}"),
-            None => format!("{value:.0} {unit}"),
-        }
-    };
-    match seconds {
-        s if s < 59.5 => short(s, "s"),
-        s if s < 3570.0 => short(s / 60.0, "min"),
-        s => short(s / 3600.0, "h"),
-    }
-}
-
 /// Formats a duration, or `-` for `None`.
 pub fn span_or_dash(value: Option<Duration>) -> String {
     value.map_or_else(|| "-".into(), span)
@@ -89,29 +75,12 @@ pub fn cut(text: &str, length: usize, mark: char) -> String {
     }
 }
 
-/// Describes the code of a reason, in at most 40 characters. Shows an unknown code itself.
+/// Describes the code of a reason. Shows a code itself that this version does not know.
 pub fn reason(code: &str) -> String {
-    match code {
-        "acknowledged" => "acknowledged by an admin",
-        "already-running" => "a repair was already running on the host",
-        "breaker-open" => "breaker open: repairs did not help",
-        "cooling-down" => "cooling down after a repair",
-        "fleet-running" => "fleet limit of running repairs reached",
-        "fleet-share" => "too many objects in trouble",
-        "fleet-started" => "fleet limit of started repairs reached",
-        "flapping" => "flapping",
-        "host-downtime" => "the host was in downtime",
-        "host-not-up" => "the host was not up",
-        "incident-budget" => "repair budget of the incident used up",
-        "paused" => "paused",
-        "recovered" => "recovered by itself",
-        "same-event" => "the same event again",
-        "same-problem" => "the same problem again",
-        "service-downtime" => "the service was in downtime",
-        "window-budget" => "repair budget of the window used up",
-        other => return other.replace('-', " "),
+    match ReasonCode::from_word(code) {
+        Some(known) => known.about().trim_end_matches('.').to_owned(),
+        None => code.replace('-', " "),
     }
-    .into()
 }
 
 #[cfg(test)]

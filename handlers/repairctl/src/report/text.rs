@@ -103,8 +103,8 @@ fn refusals(figures: &Figures) -> Vec<String> {
     }
     let mut lines = section("Refused");
     for (why, now, before) in figures.reasons.iter().filter(|(_, now, _)| *now > 0) {
-        let (why, now, before) = (cut(&reason(why), 40, '~'), number(*now), number(*before));
-        lines.push(format!("  {why:<40}{now:>8}{before:>10} before"));
+        let (why, now, before) = (cut(&reason(why), 52, '~'), number(*now), number(*before));
+        lines.push(format!("  {why:<52}{now:>7}{before:>10} before"));
     }
     lines
 }

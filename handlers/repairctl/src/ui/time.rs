@@ -53,11 +53,20 @@ pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, BadTime> {
     at.map(SystemTime::from).map_err(|_| BadTime(text.to_owned()))
 }
 
-/// Formats a duration for output: `0.4 s`, `75 s`, `12 min`, `3.5 h`.
+/// Formats a duration: `0.4 s`, `12 s`, `3.5 min`, `2 h`.
 pub fn span(span: Duration) -> String {
-    if span < Duration::from_secs(60) {
-        format!("{:.1} s", span.as_secs_f64())
-    } else {
-        policy::Rounded(span).to_string()
+    let seconds = span.as_secs_f64();
+    let short = |value: f64, unit: &str| {
+        let tenths = format!("{value:.1}");
+        match tenths.strip_suffix(".0") {
+            Some(whole) => format!("{whole} {unit}"),
+            None if value < 9.95 => format!("{tenths} {unit}"),
+            None => format!("{value:.0} {unit}"),
+        }
+    };
+    match seconds {
+        s if s < 59.5 => short(s, "s"),
+        s if s < 3570.0 => short(s / 60.0, "min"),
+        s => short(s / 3600.0, "h"),
     }
 }

@@ -79,7 +79,7 @@ fn lead(figures: &Figures) -> String {
             text,
             " {} of the completed repairs healed the fault, half of them within {}.",
             percent(Some(share)),
-            super::format::span(median)
+            crate::ui::time::span(median)
         );
     }
     if now.escalated() > 0 {

@@ -3,7 +3,9 @@
 use ledger::Record;
 
 use super::super::figures::Figures;
-use super::super::format::{change, count, number, reason, span, span_or_dash};
+use crate::ui::time::span;
+
+use super::super::format::{change, count, number, reason, span_or_dash};
 use super::html::{escape, shorten};
 use crate::object::Object;
 use crate::ui::time;

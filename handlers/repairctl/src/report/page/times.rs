@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::figures::{Figures, distribution};
-use super::super::format::{count, number, span, span_or_dash, time_class};
+use crate::ui::time::span;
+
+use super::super::format::{count, number, span_or_dash, time_class};
 use super::svg::{Anchor, Chart};
 
 const WIDTH: f64 = 460.0;
