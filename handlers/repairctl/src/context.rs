@@ -50,8 +50,8 @@ pub struct Context {
     pub policy: PathBuf,
     /// Path of Nagios' main configuration, if the command line names one.
     pub nagios_cfg: Option<PathBuf>,
-    /// Whether this process is the one that was started or the one that stepped down; see
-    /// `privsep`.
+    /// Whether this is the process that the admin started, or the second process, which runs as
+    /// Nagios' user; see `privsep`.
     pub role: Role,
     config: OnceCell<Config>,
 }

@@ -126,8 +126,8 @@ impl FixContext<'_> {
             ServerFix::MakeLedgerDirectory => {
                 Paste::here(format!("runuser -u {user} -- mkdir -m 750 {directory}")).into()
             }
-            // That user can put links into its directory. So root's chown follows none (-h), and
-            // the chmod runs as that user.
+            // Nagios' user can put links into this directory. So chown, which runs as root, must
+            // not follow links (-h), and chmod runs as Nagios' user.
             ServerFix::OwnLedger => Paste::here(format!(
                 "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
                  {directory}"

@@ -228,7 +228,7 @@ fn refusal_text(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }
 
-/// Returns the fix for a refusal. The gate sends only the reason; the text of the fix is ours.
+/// Returns the fix for a refusal. The gate sends only the reason and never the text of a fix.
 fn refusal_fix(reason: GateReason) -> HostFix {
     match reason {
         GateReason::Config => HostFix::CheckGate,

@@ -271,8 +271,8 @@ fn reasons(now: &PeriodRecord, before: &PeriodRecord) -> Vec<(String, u32, u32)>
     reasons
 }
 
-/// Counts durations by class. Returns the start, the end and the count of each class. The last
-/// class has no end.
+/// Sorts durations into classes for a histogram. Returns the start, the end and the count of each
+/// class. The last class has no end.
 pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)> {
     const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
     let edges: Vec<Duration> = EDGES.into_iter().map(Duration::from_secs).collect();

@@ -25,8 +25,9 @@ pub enum ReplaceError {
     Io(#[from] io::Error),
 }
 
-/// Returns the end of an error message with a command, in which root makes the page and the owner
-/// of the directory writes it. Returns an empty string if the owner is root or has no account.
+/// Returns a command to append to an error message. In this command root makes the page, and the
+/// owner of the directory writes it. Returns an empty string if the owner is root or has no
+/// account.
 fn by_owner(why: &safe_file::Error, to: &Path) -> String {
     let safe_file::Error::Exposed { owner, .. } = why else { return String::new() };
     let Ok(Some(Account { name, uid: 1.., .. })) = Account::of_uid(*owner) else {
