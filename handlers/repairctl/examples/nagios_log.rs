@@ -1,5 +1,5 @@
-//! Writes a made-up log of Nagios, or with `objects` the objects it is about: `nagios_log 1000 >
-//! nagios.log` writes 1000 MB. For measuring `repairctl replay` by hand.
+//! Generates a Nagios log to measure `repairctl replay` by hand. `nagios_log 1000 > nagios.log`
+//! writes 1000 MB, and `nagios_log objects` writes the matching object cache.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool for measuring")]
 

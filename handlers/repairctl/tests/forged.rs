@@ -1,4 +1,4 @@
-//! `repairctl doctor` and texts that others write: they are shown, and choose no fix.
+//! Tests that `repairctl doctor` shows texts from the network, but never derives a fix from them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,7 +15,8 @@ use common::{GOOD_GATE, Plan, Sshd};
 use peer::{disconnect, peer};
 use serde_json::{Value, json};
 
-/// What `repairctl doctor` finds wrong with the host at this port: the check, the text and the fix.
+/// Runs `repairctl doctor` for the host at this port. Returns check, text and fix of the first
+/// problem.
 fn wrong(sshd: &Sshd, port: u16, transport: &str) -> [String; 3] {
     let (known, config) = (sshd.path("known_hosts"), sshd.path("nagios.cfg"));
     fs::write(&known, format!("[*]:* {}\n", sshd.host_key("ed25519"))).unwrap();
@@ -43,7 +44,7 @@ fn wrong(sshd: &Sshd, port: u16, transport: &str) -> [String; 3] {
 }
 
 #[test]
-fn takes_no_fix_from_a_forged_disconnect() {
+fn ignores_forged_disconnect_messages_when_choosing_a_fix() {
     let sshd = Plan::new().start();
     for transport in ["openssh", "ssh2"] {
         for text in [
@@ -62,7 +63,7 @@ fn takes_no_fix_from_a_forged_disconnect() {
 }
 
 #[test]
-fn takes_no_command_from_a_gate_that_refuses() {
+fn never_prints_a_command_from_a_gates_refusal_as_fix() {
     let said = r#"x\" fix: id; as root here: id | sh"#;
     let forged =
         format!(r#"SHN1 {{"answer":"refused","host":"t","reason":"config","text":"{said}"}}"#);
@@ -81,9 +82,9 @@ fn takes_no_command_from_a_gate_that_refuses() {
     );
 }
 
-/// Anyone on the network can offer other algorithms, as anyone can show another key.
+/// An attacker on the network can offer different algorithms just as well as a different key.
 #[test]
-fn asks_to_verify_host_when_algorithms_differ() {
+fn advises_to_verify_the_host_when_algorithms_differ() {
     let sshd =
         Plan::new().host_keys(&["ed25519", "rsa"]).config("HostKeyAlgorithms rsa-sha2-512").start();
     let [check, text, fix] = wrong(&sshd, sshd.port, "ssh2");

@@ -1,5 +1,5 @@
-//! `repairctl doctor` as root becomes the user Nagios runs as, in Nagios' environment. That is for
-//! others to write: root must not be had by it.
+//! Tests how `repairctl doctor` switches from root to the user Nagios runs as, with Nagios'
+//! environment. Other users can choose that environment, so root must not be affected by it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,9 +13,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testkit::{copy_program, set_mode, wait_until};
 
-/// As whom Nagios runs here: nobody(5) of every system.
+/// UID of the user Nagios runs as in these tests: nobody.
 const NAGIOS: u32 = 65534;
-/// Somebody else: daemon.
+/// UID of an unrelated user: daemon.
 const STRANGER: u32 = 1;
 
 struct Context {
@@ -34,7 +34,7 @@ impl Context {
         self.dir.path().join(name)
     }
 
-    /// A process that looks like Nagios, of this user, with this environment.
+    /// Starts a process named nagios with this user and environment.
     fn nagios(&self, uid: u32, environment: &[(&str, &str)]) -> Running {
         copy_program("/usr/bin/tail", self.at("nagios"));
         let mut command = Command::new(self.at("nagios"));
@@ -51,9 +51,9 @@ impl Context {
         Running(child)
     }
 
-    /// What doctor says of its user, in JSON.
+    /// Runs doctor as root, and returns the text of its check `user`.
     fn user(&self) -> String {
-        // Where that user can start it.
+        // Copy the program to a place where Nagios' user can start it.
         copy_program(env!("CARGO_BIN_EXE_repairctl"), self.at("repairctl"));
         let mut command = Command::new(self.at("repairctl"));
         command
@@ -78,7 +78,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn takes_the_environment_of_nagios_and_not_of_its_namesakes() {
+fn uses_the_environment_of_nagios_and_not_of_other_users_processes() {
     let site = Context::new();
     let stranger = site.nagios(STRANGER, &[("HOME", "/of/a/stranger")]);
     let user = site.user();
@@ -89,10 +89,10 @@ fn takes_the_environment_of_nagios_and_not_of_its_namesakes() {
     assert!(user.starts_with("nobody, with HOME=/of/nagios"), "{user}");
 }
 
-/// With LD_DEBUG the loader writes a file for each program that is started, as the user it is
-/// started by (ld.so(8)).
+/// With LD_DEBUG_OUTPUT the loader writes a file for each process (ld.so(8)). The owner of the file
+/// shows which user's process had Nagios' environment.
 #[test]
-fn root_loads_nothing_from_the_environment_of_nagios() {
+fn root_does_not_adopt_the_environment_of_nagios() {
     let site = Context::new();
     let traces = site.at("traces");
     fs::create_dir(&traces).unwrap();

@@ -1,5 +1,5 @@
-//! `--json` of every command has the one form that the manual page describes, and names of any
-//! bytes go in and out of every command in one spelling.
+//! Tests that `--json` of every command has the form in the manual page, and that all commands
+//! accept and print names that are not UTF-8 in the same encoding.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -16,8 +16,9 @@ use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A service in ISO-8859-1, and how it is spelled.
+/// Name of a service in ISO-8859-1.
 const SERVICE: &[u8] = b"Gr\xf6\xdfe C:\\xfade";
+/// The same name as repairctl prints it.
 const SPELLED: &str = r"Gr\xF6\xDFe C:\x5Cxfade";
 
 struct Site {
@@ -25,8 +26,8 @@ struct Site {
 }
 
 impl Site {
-    /// A record of everything: repairs that healed, failed, run, and whose end is unknown, an open
-    /// breaker, a refusal and a pause.
+    /// Creates a ledger with repairs of every outcome, a running repair, an open breaker, a refusal
+    /// and a pause.
     fn new() -> Site {
         let site = Site { dir: tempfile::tempdir().unwrap() };
         testkit::set_mode(site.dir.path(), 0o755);
@@ -55,7 +56,8 @@ impl Site {
              hoststatus {{\n\thost_name=w#1\n\tcurrent_state=0\n\t}}\n\
              servicestatus {{\n\thost_name=w#1\n\tservice_description=@\n\tcurrent_state=2\n\
              \tstate_type=1\n\tcurrent_attempt=4\n\tmax_attempts=4\n\tcurrent_problem_id=7\n\
-             \tlast_check={now}\n\tlast_time_ok={0}\n\tlast_hard_state_change={0}\n\tevent_handler_enabled=1\n\
+             \tlast_check={now}\n\tlast_time_ok={0}\n\tlast_hard_state_change={0}\n\
+             \tevent_handler_enabled=1\n\
              \t_REPAIR=0;httpd\n\t}}\n",
             now - 600,
         );
@@ -155,7 +157,8 @@ fn reserve(
     let _ = ledger.reserve(&claim, &|| at, &|_| decision.clone()).unwrap();
 }
 
-/// All keys of a document, at any depth; the members of `because` are names of rules.
+/// Collects the keys of a document at any depth, except the members of `because`, which are names
+/// of rules.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
@@ -175,7 +178,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_ascii_lowercase() || c == '_')).filter(|word| !word.is_empty())
 }
 
-/// The keys that the manual page gives for a command.
+/// Returns the keys that the manual page lists for a command.
 fn documented(command: &str) -> BTreeSet<String> {
     let form = repairctl::JSON_FORM;
     let is_start = |end| form.find(&format!("\n  {command}{end}"));
@@ -194,7 +197,7 @@ fn documented(command: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_command_prints_the_form_of_the_manual_page() {
+fn json_of_every_command_matches_the_manual_page() {
     let site = Site::new();
     let place = |name: &str| site.at(name).display().to_string();
     let (cfg, cache, log) = (place("nagios.cfg"), place("objects.cache"), place("nagios.log"));
@@ -223,7 +226,7 @@ fn every_command_prints_the_form_of_the_manual_page() {
     assert!(names.clone().all(|name| words(name).eq([name])), "{because}");
 }
 
-/// The commands that take `--json`.
+/// Returns the names of the commands that accept `--json`.
 fn with_json() -> BTreeSet<&'static str> {
     let command: &'static mut _ = Box::leak(Box::new(repairctl::cli::command()));
     command.build();
@@ -234,7 +237,7 @@ fn with_json() -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn replay_prints_a_document_on_each_line() {
+fn replay_prints_one_json_document_per_line() {
     let site = Site::new();
     let place = |name: &str| site.at(name).display().to_string();
     let (log, cache) = (place("nagios.log"), place("objects.cache"));
@@ -259,7 +262,7 @@ fn replay_prints_a_document_on_each_line() {
 }
 
 #[test]
-fn names_of_any_bytes_are_taken_and_printed_in_one_spelling() {
+fn accepts_and_prints_names_that_are_not_utf_8() {
     let site = Site::new();
     let raw = |words: &[&[u8]]| -> Vec<OsString> {
         words.iter().map(|word| OsStr::from_bytes(word).to_owned()).collect()
@@ -293,11 +296,11 @@ fn names_of_any_bytes_are_taken_and_printed_in_one_spelling() {
     let swept = site.json(&["sweep", "--dry-run"]);
     assert_eq!(swept["objects"][0]["service"], SPELLED);
     assert_eq!(swept["objects"][0]["outcome"], "would offer", "{swept}");
-    // The sweep decides about the same object.
+    // The sweep recognizes the paused object by the same name.
     assert_eq!(site.run(&["pause", r"w\xE41", SPELLED, "--reason", "x"]).0, 0);
     let paused = site.json(&["sweep", "--dry-run"]);
     assert_eq!(paused["objects"][0]["code"], "paused", "{paused}");
-    // What the shell of an admin could take for a control sequence stays a name nobody has.
+    // `\x0A` in an argument does not become a line break. The name just does not exist.
     let (code, out, err) = site.run(&["explain", r"w\x0A1", "HTTP"]);
     assert!(code == 3 && !format!("{out}{err}").trim_end().contains('\n'), "{code} {out} {err}");
 }

@@ -1,4 +1,4 @@
-//! `repairctl ledger migrate` on a ledger that version 7740e3e wrote.
+//! Tests `repairctl ledger migrate` on a ledger that version 7740e3e wrote.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,7 +30,7 @@ impl OldSite {
         self.0.path().join(name)
     }
 
-    /// The exit code of repairctl and all it prints.
+    /// Runs repairctl. Returns the exit code and the output of both streams.
     fn repairctl(&self, args: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
         let done = command.arg("--policy").arg(self.at("policy.json")).args(args).output().unwrap();
@@ -58,7 +58,7 @@ fn migrates_an_old_ledger_once_and_shows_its_records() {
 }
 
 #[test]
-fn waits_for_a_worker_of_the_old_version() {
+fn refuses_migration_while_an_old_worker_is_running() {
     let site = OldSite::new();
     fs::create_dir(site.at("ledger.sqlite.jobs")).unwrap();
     let job = "6ab2c005-4f3a9c2b11d05e05";
@@ -72,7 +72,7 @@ fn waits_for_a_worker_of_the_old_version() {
 }
 
 #[test]
-fn creates_no_ledger() {
+fn migrate_does_not_create_a_ledger() {
     let site = OldSite::new();
     fs::remove_file(site.at("ledger.sqlite")).unwrap();
     let (code, text) = site.repairctl(&["ledger", "migrate"]);

@@ -1,6 +1,6 @@
-//! `repairctl lint` on what is shipped in nagios-config/, on Debian's stock configuration, and on
-//! copies of the first with one defect each. Nagios itself accepts those: that is what makes the
-//! defects silent.
+//! Tests `repairctl lint` on the shipped nagios-config/, on Debian's default configuration, and on
+//! copies of the shipped one with one defect each. Nagios itself accepts most of the defects
+//! without a message.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,8 +13,8 @@ use std::process::{Command, Output};
 use lint_cases::{ACCEPTED, Case, REFUSED, cases};
 use tempfile::TempDir;
 
-/// The part that each site writes itself: a contact, a period, and a host whose power can be
-/// cycled.
+/// The part of the configuration that every site writes itself: a contact, a time period, and a
+/// host with the repair `power-cycle`.
 const SITE: &str = "\
 define command {
     command_name  page
@@ -70,7 +70,7 @@ define service {
 }
 ";
 
-/// Settings as a distribution makes them.
+/// A nagios.cfg with settings like those of a distribution.
 const MAIN: &str = "\
 cfg_file=site.cfg
 cfg_file=commands.cfg
@@ -91,7 +91,7 @@ illegal_macro_output_chars=`~$&|'\"<>
 log_service_retries=1
 ";
 
-/// A directory with a whole configuration.
+/// A directory with a complete configuration.
 struct Context {
     directory: TempDir,
 }
@@ -99,7 +99,7 @@ struct Context {
 impl Context {
     fn new() -> Context {
         let directory = tempfile::tempdir().unwrap();
-        // Nagios reads it as its own user.
+        // Nagios reads the configuration as its own user.
         testkit::set_mode(directory.path(), 0o755);
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nagios-config");
         let site = Context { directory };
@@ -152,7 +152,7 @@ impl Context {
         lint(&self.at("nagios.cfg"), &self.at("policy.json"), more)
     }
 
-    /// Whether Nagios has anything against it.
+    /// Runs `nagios4 -v`, and returns its output if Nagios refuses the configuration.
     fn nagios_accepts(&self) -> Result<(), String> {
         let done = Command::new("/usr/sbin/nagios4")
             .arg("-v")
@@ -194,7 +194,7 @@ fn finds_nothing_in_the_shipped_configuration() {
 }
 
 #[test]
-fn finds_nothing_in_the_configuration_of_debian() {
+fn finds_nothing_in_the_default_configuration_of_debian() {
     let stock =
         lint(Path::new("/etc/nagios4/nagios.cfg"), Path::new("/nonexistent/policy.json"), &[]);
     assert_eq!(
@@ -205,7 +205,7 @@ fn finds_nothing_in_the_configuration_of_debian() {
 }
 
 #[test]
-fn finds_each_planted_defect_alone_with_its_place_and_fix() {
+fn reports_each_defect_with_its_location_and_fix() {
     let mut wrong = Vec::new();
     for case in cases() {
         let site = Context::with(case);
@@ -250,7 +250,7 @@ fn line(one: &serde_json::Value) -> String {
 }
 
 #[test]
-fn prints_place_defect_objects_and_fix_for_people() {
+fn prints_location_defect_objects_and_fix() {
     let site = Context::new();
     site.edit("templates.cfg", "event_handler_enabled   1", "event_handler_enabled   0");
     let output = site.lint(&[]);
@@ -267,7 +267,7 @@ fn prints_place_defect_objects_and_fix_for_people() {
 }
 
 #[test]
-fn reports_unreadable_files_and_ends_as_2() {
+fn exits_with_2_for_unreadable_files() {
     let site = Context::new();
     site.edit("nagios.cfg", "", "cfg_dir=missing.d\n");
     let output = site.lint(&[]);
@@ -292,7 +292,7 @@ fn reports_unreadable_files_and_ends_as_2() {
 }
 
 #[test]
-fn never_shows_secrets_of_the_resource_file() {
+fn never_prints_secrets_from_the_resource_file() {
     let site = Context::new();
     site.edit("commands.cfg", "'$SERVICESTATE$'", "'$USER2$'");
     let said = text(&site.lint(&[]));
@@ -316,7 +316,7 @@ fn reads_the_object_cache_of_nagios() {
 }
 
 #[test]
-fn accepts_a_handler_period_without_a_gap() {
+fn accepts_an_event_handler_period_that_covers_the_whole_week() {
     let site = Context::new();
     let days = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
     let days: String = days.map(|day| format!(" {day} 00:00-24:00\n")).concat();

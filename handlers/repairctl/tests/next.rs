@@ -1,4 +1,4 @@
-//! What triggers the next attempt, and how an admin brings it about.
+//! Tests what explain prints about the next attempt, and how an admin triggers one.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -33,7 +33,7 @@ impl Site {
         site
     }
 
-    /// Nagios shows the service so.
+    /// Writes a status file with the service in this state.
     fn shows(&self, state: u8, state_type: u8, attempt: u8, more: &str) {
         let now = seconds(SystemTime::now());
         let text = format!(
@@ -41,7 +41,8 @@ impl Site {
              \tprogram_start={}\n\t}}\nhoststatus {{\n\thost_name=web1\n\tcurrent_state=0\n\t}}\n\
              servicestatus {{\n\thost_name=web1\n\tservice_description=HTTP\n\
              \tcurrent_state={state}\n\tstate_type={state_type}\n\tcurrent_attempt={attempt}\n\
-             \tmax_attempts=4\n\tcurrent_problem_id=7\n\tlast_check={}\n\tnext_check={}\n\tlast_time_ok={}\n\
+             \tmax_attempts=4\n\tcurrent_problem_id=7\n\tlast_check={}\n\tnext_check={}\n\
+             \tlast_time_ok={}\n\
              \tevent_handler_enabled=1\n\t_REPAIR=0;httpd\n{more}\t}}\n",
             now - 50_000,
             now + 5,
@@ -51,7 +52,8 @@ impl Site {
         fs::write(self.dir.path().join("status.dat"), text).unwrap();
     }
 
-    /// Three repairs that did not help, the last one just now, of three problems from this one on.
+    /// Records three repairs without success, the last one a few seconds ago. Their problem IDs
+    /// count from `first`.
     fn open_breaker(&self, first: u32) {
         let mut ledger = ledger::open(&self.dir.path().join("ledger.sqlite")).unwrap();
         for n in 0..3u32 {
@@ -84,7 +86,7 @@ impl Site {
 }
 
 #[test]
-fn names_what_triggers_the_next_attempt() {
+fn explain_names_the_trigger_of_the_next_attempt() {
     let site = Site::new();
     let trigger = |wanted: &str| {
         let explained = site.explain();
@@ -105,11 +107,11 @@ fn names_what_triggers_the_next_attempt() {
 }
 
 #[test]
-fn a_repair_that_nothing_triggers_is_not_announced() {
+fn explain_announces_no_repair_that_nothing_triggers() {
     let site = Site::new();
     site.open_breaker(50);
     site.shows(2, 1, 4, "");
-    // The decision alone would allow it.
+    // With these limits the decision alone would permit a repair.
     let policy = site.dir.path().join("policy.json");
     let patient = fs::read_to_string(&policy)
         .unwrap()
@@ -127,9 +129,9 @@ fn a_repair_that_nothing_triggers_is_not_announced() {
 }
 
 #[test]
-fn a_reset_closes_the_breaker_and_lets_the_sweep_try_again() {
+fn reset_closes_the_breaker_and_permits_another_sweep() {
     let site = Site::new();
-    // The last one has answered the very event that the sweep would offer.
+    // The last recorded repair was for the same event that the sweep would offer.
     site.open_breaker(5);
     site.shows(2, 1, 4, "");
     let explained = site.explain();

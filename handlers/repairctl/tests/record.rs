@@ -1,5 +1,5 @@
-//! `repairctl` on a record whose every text is hostile, run by root, by Nagios' user and by
-//! somebody else.
+//! Tests `repairctl` with hostile texts in the ledger, run as root, as Nagios' user and as an
+//! unrelated user.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::{copy_program, set_mode};
 
-/// As whom Nagios runs here: nobody(5) of every system.
+/// UID of the user Nagios runs as in these tests: nobody.
 const NAGIOS: u32 = 65534;
-/// Somebody else: daemon.
+/// UID of an unrelated user: daemon.
 const STRANGER: u32 = 1;
 
-/// What a terminal obeys, in seven bits and in eight; what turns text around; what is markup,
-/// perfdata, a new line.
+/// Terminal control sequences in 7-bit and 8-bit form, a right-to-left override, HTML, perfdata and
+/// line breaks.
 const HOSTILE: &str =
     "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}<script>alert(1)</script>\"'|x=1\nOK\r\u{85}";
 
@@ -32,7 +32,7 @@ struct Context {
     dir: TempDir,
 }
 
-/// How a command ended, and what it said on both streams.
+/// Exit code and output of a command.
 struct Said {
     code: i32,
     out: String,
@@ -80,7 +80,7 @@ impl Context {
         Said { code: done.status.code().unwrap(), out: text(&done.stdout), err: text(&done.stderr) }
     }
 
-    /// The result of one of doctor's checks.
+    /// Runs doctor as root, and returns the result of one check.
     fn doctor_check(&self, name: &str) -> Value {
         let cfg = self.at("nagios.cfg");
         let said = self.said_to(0, &["doctor", "--json", "--nagios-cfg", cfg.to_str().unwrap()]);
@@ -89,9 +89,9 @@ impl Context {
         checks.find(|check| check["check"] == name).unwrap().clone()
     }
 
-    /// One repair and one refusal, as hostile as they come.
+    /// Records one repair and one refusal with hostile texts.
     fn record(&self) {
-        // Only who owns a ledger can write it.
+        // Only its owner can write a ledger, and the test runs as root.
         self.give_ledger_to(0);
         let mut ledger = ledger::open(&self.ledger()).unwrap();
         let event = Event::new(HOSTILE, Some(HOSTILE), ObjectState::Critical, StateType::Hard, 4);
@@ -127,7 +127,7 @@ impl Context {
     }
 }
 
-/// Nothing a terminal acts on, nothing that reorders what is read.
+/// Whether a text contains no control characters and no right-to-left override.
 fn harmless(text: &str) -> bool {
     !text.chars().any(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}')
 }
@@ -153,15 +153,15 @@ fn cleans_recorded_texts_for_terminals_and_pages() {
         let Said { code, out, .. } = site.said_to(0, &[words, &["--json"]].concat());
         assert!(code == 0 && harmless(&out), "{words:?}: {code} {out}");
         let json: Value = serde_json::from_str(&out).unwrap();
-        // A program is told just what is on record.
+        // JSON contains the recorded text unchanged, with escapes.
         assert!(out.contains("\\u009b31m"), "{out}");
         assert!(json.to_string().contains('\u{9b}'), "{json}");
     }
 }
 
-/// Who has forgotten sudo must not be told to take the files away from Nagios.
+/// An admin who forgot sudo must not be advised to change the owner of Nagios' files.
 #[test]
-fn tells_other_users_to_run_it_as_root() {
+fn advises_other_users_to_run_it_as_root() {
     let site = Context::new();
     site.record();
     let told = |wanted: &str| {
@@ -188,7 +188,7 @@ fn tells_other_users_to_run_it_as_root() {
 }
 
 #[test]
-fn lets_nagios_use_a_ledger_that_root_made() {
+fn nagios_can_use_a_ledger_created_by_root() {
     let site = Context::new();
     for words in [
         &["status"][..],
@@ -210,7 +210,7 @@ fn lets_nagios_use_a_ledger_that_root_made() {
 }
 
 #[test]
-fn root_passes_names_of_any_bytes_to_the_other_half() {
+fn pause_as_root_accepts_names_that_are_not_utf_8() {
     let site = Context::new();
     site.record();
     let words = |command| [command, OsStr::from_bytes(b"w\xe41"), OsStr::new("--reason=x")];
@@ -265,7 +265,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
 }
 
 #[test]
-fn refuses_other_files_as_status_file_without_blocking() {
+fn rejects_fifo_and_other_files_as_status_file_without_blocking() {
     let site = Context::new();
     let file = site.at("status.dat");
     let mut policy: Value =
@@ -298,7 +298,7 @@ fn refuses_other_files_as_status_file_without_blocking() {
 }
 
 #[test]
-fn names_the_limits_of_numbers() {
+fn prints_the_range_of_a_rejected_number() {
     let site = Context::new();
     for words in [["doctor", "--jobs", "0"], ["trust", "--port", "0"]] {
         let Said { code, err, .. } = site.said_to(0, &words);
@@ -307,7 +307,7 @@ fn names_the_limits_of_numbers() {
 }
 
 #[test]
-fn init_adds_repairs_that_a_kept_policy_lacks() {
+fn init_adds_missing_repairs_to_an_existing_policy() {
     let site = Context::new();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));
     let init = |more: &[&str]| {
@@ -317,13 +317,13 @@ fn init_adds_repairs_that_a_kept_policy_lacks() {
     let policy = || fs::read_to_string(site.at("policy.json")).unwrap();
     let before = policy();
     let both = &["--repair", "httpd", "--repair", "mariadb"];
-    // The difference is shown; nobody is at a terminal to say yes.
+    // Init shows the difference and fails, because there is no terminal to ask at.
     let Said { code, out, err } = init(both);
     assert!(code == 3 && out.contains("nobody") && out.contains("(from /"), "{code} {out} {err}");
     assert!(out.contains("  +     \"mariadb\": {") && !out.contains("+     \"httpd\""), "{out}");
     assert!(err.contains("pass --yes to skip the question"), "{err}");
     assert_eq!(policy(), before);
-    // Only what is missing is added, and owner and mode stay.
+    // With --yes, init adds only the missing repair and keeps owner and mode.
     set_mode(site.at("policy.json"), 0o640);
     chown(site.at("policy.json"), Some(0), Some(NAGIOS)).unwrap();
     let Said { code, out, err } = init(&[&both[..], &["--yes"]].concat());
@@ -347,7 +347,7 @@ fn init_adds_repairs_that_a_kept_policy_lacks() {
 }
 
 #[test]
-fn init_refuses_half_a_key() {
+fn init_refuses_public_key_without_private_key() {
     let site = Context::new();
     fs::write(site.at("id_ed25519.pub"), "ssh-ed25519 AAAA old\n").unwrap();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));

@@ -1,5 +1,5 @@
-//! `repairctl replay` on files: archives in any order, packed or not, hostile ones, and large ones
-//! in little memory.
+//! Tests `repairctl replay` with archives in any order, compressed logs, hostile logs, and large
+//! logs in little memory.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -84,11 +84,11 @@ fn packed(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn replays_logs_in_order_of_time_packed_or_not() {
+fn sorts_plain_and_compressed_logs_by_time() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_200_000, "web1").as_bytes());
     site.write("archive-1.log", fault(1_700_000_000, "web1").as_bytes());
-    // Two packed parts in one file, as `cat a.gz b.gz` makes them.
+    // The file contains two gzip members, as after `cat a.gz b.gz`.
     let (early, late) = (fault(1_700_100_000, "web1"), fault(1_700_110_000, "web2"));
     site.write("archive-2.gz", &[packed(&early), packed(&late)].concat());
     site.write("empty.log", b"");
@@ -116,7 +116,7 @@ fn replays_logs_in_order_of_time_packed_or_not() {
 }
 
 #[test]
-fn tells_a_truncated_log_from_a_missing_one() {
+fn distinguishes_a_truncated_log_from_a_missing_one() {
     let site = Context::new();
     let whole = packed(&fault(1_700_000_000, "web1").repeat(100));
     site.write("cut.gz", &whole[..whole.len() / 2]);
@@ -128,7 +128,7 @@ fn tells_a_truncated_log_from_a_missing_one() {
 }
 
 #[test]
-fn prints_assumptions_and_result_for_people() {
+fn prints_decisions_assumptions_and_summary() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     let output =
@@ -137,7 +137,7 @@ fn prints_assumptions_and_result_for_people() {
     let begin = "2023-11-14 22:15:20  web1/HTTP  CRITICAL;SOFT;3  repair: httpd\n\
                  2023-11-14 22:16:20  web1/HTTP  CRITICAL;HARD;4  cooling-down: cooling down after \
                  job 1: allowed again in 10 min\n\
-                 2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines, logs: 1\n\
+                 2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines in 1 log\n\
                  objects: every service is assumed to have the repair 'httpd'\n\
                  assumed: each repair takes 10.0 s and healed if the logs show a recovery next; \
                  all lines count; nothing was paused; acknowledgements and flapping are ignored, \
@@ -152,7 +152,7 @@ fn prints_assumptions_and_result_for_people() {
 }
 
 #[test]
-fn takes_repairs_and_attempts_from_the_configuration() {
+fn reads_repairs_and_max_attempts_from_the_object_cache() {
     let site = Context::new();
     let service = |host: &str, repair: &str| {
         format!(
@@ -175,7 +175,7 @@ fn takes_repairs_and_attempts_from_the_configuration() {
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{text}");
-    // The last SOFT before HARD.
+    // SOFT 1 is the last SOFT attempt before HARD, because max_check_attempts is 2.
     assert_eq!(
         (&lines[0]["host"], &lines[0]["event"], &lines[0]["decision"]),
         (&"web1".into(), &"CRITICAL;SOFT;1".into(), &"repair".into())
@@ -187,7 +187,7 @@ fn takes_repairs_and_attempts_from_the_configuration() {
 }
 
 #[test]
-fn reports_other_files_and_replays_the_logs() {
+fn reports_unusable_files_and_replays_the_rest() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     site.write(
@@ -212,7 +212,7 @@ fn reports_other_files_and_replays_the_logs() {
 }
 
 #[test]
-fn ends_as_3_for_wrong_arguments() {
+fn exits_with_3_for_bad_arguments() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_000_000, "web1").as_bytes());
     site.write("web1.cfg", b"define host {\n host_name web1\n}\n");
@@ -235,9 +235,9 @@ fn ends_as_3_for_wrong_arguments() {
     }
 }
 
-/// Names in logs are written by others: bytes, escape sequences, enormous ones.
+/// Names in logs can contain arbitrary bytes and escape sequences, and can be huge.
 #[test]
-fn shows_hostile_names_cleaned() {
+fn cleans_hostile_names_in_the_output() {
     let site = Context::new();
     let mut log = fault(1_700_000_000, "web\x1b[31m1").into_bytes();
     log.extend(
@@ -262,8 +262,8 @@ fn shows_hostile_names_cleaned() {
     assert_eq!(text.matches("  repair: httpd\n").count(), 4, "{text}");
 }
 
-/// The whole program, its libraries included, in 64 MB of addresses, which is less than as much of
-/// memory: a log that is larger than that, of ten thousand services that all have a repair.
+/// Limits the address space, which includes the program and its libraries, to 64 MB. The log is
+/// larger than that and contains ten thousand services, each with a repair.
 #[test]
 fn reads_a_large_log_in_little_memory() {
     let site = Context::new();
@@ -282,7 +282,7 @@ fn reads_a_large_log_in_little_memory() {
 }
 
 #[test]
-fn repairs_services_that_opted_in_within_a_made_up_month() {
+fn repairs_only_services_with_a_repair_in_a_generated_month() {
     let site = Context::new();
     let mut log = Vec::new();
     month::write(&mut log, 5_000_000).unwrap();

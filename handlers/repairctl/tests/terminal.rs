@@ -1,4 +1,4 @@
-//! What a terminal is shown, which script(1) is here.
+//! Tests the output on a terminal, which script(1) simulates.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -34,9 +34,8 @@ fn uses_colours_only_on_terminals_that_have_them() {
     }
 }
 
-/// A script that asks for the version, and a person who reads the help of any command.
 #[test]
-fn help_and_version_exit_0() {
+fn help_and_version_exit_with_0() {
     let mut program = repairctl::cli::command();
     program.build();
     let commands = program.get_subcommands().map(|command| vec![command.get_name(), "--help"]);

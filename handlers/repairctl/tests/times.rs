@@ -1,5 +1,5 @@
-//! Times in and out: local ones for people, in whatever zone TZ names, and those that `--json`
-//! prints.
+//! Tests times in arguments and output: local times in the zone that TZ names, and the UTC times
+//! that `--json` prints.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,8 @@ use tempfile::TempDir;
 /// 2026-07-01 12:00 UTC.
 const NOON: u64 = 1_782_907_200;
 
-/// One repair at noon, and a time zone that no system has: 5:45 h before UTC (RFC 9636, version 2).
+/// Creates a ledger with one repair at noon UTC, and a time zone file (RFC 9636, version 2) for a
+/// fictional zone with an offset of -5:45 h.
 fn site() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
@@ -39,8 +40,8 @@ fn site() -> TempDir {
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
     ledger.finish(&job, noon + span, RepairOutcome::Healed, "").unwrap();
-    // Twice a header, the counts (one type of local time, four bytes of its name), that type and
-    // the name; then the rule.
+    // The file contains this block twice and then the rule. The block is a header, the counts (one
+    // type of local time, four bytes for its name), the type and the name.
     let block = [
         b"TZif2".as_slice(),
         &[0; 15 + 16],
@@ -62,7 +63,7 @@ fn said(site: &TempDir, words: &[&str]) -> String {
 }
 
 #[test]
-fn uses_the_zone_of_tz_as_local_time() {
+fn uses_time_zone_from_tz_variable() {
     let site = site();
     let listed = said(&site, &["history"]);
     assert!(listed.contains("\n2026-07-01 06:15:00\t"), "{listed}");
@@ -71,7 +72,7 @@ fn uses_the_zone_of_tz_as_local_time() {
 }
 
 #[test]
-fn reads_times_that_json_printed() {
+fn accepts_times_printed_as_json() {
     let site = site();
     let listed: Value = serde_json::from_str(&said(&site, &["history", "--json"])).unwrap();
     let began = listed.pointer("/repairs/0/began").and_then(Value::as_str).unwrap();

@@ -1,5 +1,5 @@
-//! `repairctl trust` against a real sshd: 0 means that a repair believes the wanted key and no
-//! other.
+//! Tests `repairctl trust` against a real sshd. Exit code 0 means that repairs accept the wanted
+//! key and no other.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use std::process::Command;
 use common::{Plan, Sshd, keygen, public_key};
 use serde_json::json;
 
-/// A host that shows its new key and the one it had before.
+/// A host that shows both its new key and its old key.
 struct Host {
     sshd: Sshd,
     new: String,
@@ -41,7 +41,7 @@ impl Host {
         fs::write(self.sshd.path("nagios.cfg"), "nagios_user=nobody\n").unwrap();
     }
 
-    /// A line of known_hosts, as a repair of this host looks for it.
+    /// Returns a line of known_hosts with the name under which repairs look up this host.
     fn line(&self, key: &str) -> String {
         format!("[web1]:{} {key}\n", self.sshd.port)
     }
@@ -63,7 +63,7 @@ impl Host {
         String::from_utf8(listed.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
     }
 
-    /// Runs `repairctl trust web1`, with nobody there to be asked.
+    /// Runs `repairctl trust web1` without a terminal.
     fn trust(&self, words: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
         command.arg("--policy").arg(self.sshd.path("policy.json")).args([
@@ -76,14 +76,14 @@ impl Host {
         (done.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
 
-    /// The same, with the new key's fingerprint.
+    /// Runs `repairctl trust web1` with the fingerprint of the new key.
     fn trust_new(&self, words: &[&str]) -> (i32, String) {
         self.trust(&[words, &["--fingerprint", &self.fingerprint("ed25519")]].concat())
     }
 }
 
 #[test]
-fn replaces_the_key_on_file_while_the_host_still_shows_it() {
+fn replaces_a_recorded_key_that_the_host_still_shows() {
     let host = Host::new();
     let (new, old) = (host.line(&host.new), host.line(&host.old));
     for before in [old.clone(), format!("{old}{new}"), format!("127.0.0.1 {}\n", host.old)] {
@@ -96,7 +96,7 @@ fn replaces_the_key_on_file_while_the_host_still_shows_it() {
 }
 
 #[test]
-fn fails_without_replace_when_other_keys_are_on_file() {
+fn refuses_without_replace_if_other_keys_are_recorded() {
     let host = Host::new();
     let (new, old) = (host.line(&host.new), host.line(&host.old));
     keygen("ed25519", "", &host.sshd.path("other"));
@@ -111,7 +111,7 @@ fn fails_without_replace_when_other_keys_are_on_file() {
         assert!(code == 2 && text.contains(said), "before:\n{before}{code} {text}");
         assert_eq!(host.read(), before);
     }
-    // Without a fingerprint each key that the host shows is good, and no other.
+    // Without a fingerprint, every key that the host shows is accepted, and no other.
     for (before, code) in
         [(old.clone(), 0), (format!("{old}{new}"), 0), (format!("{old}{other}"), 2)]
     {
@@ -122,7 +122,7 @@ fn fails_without_replace_when_other_keys_are_on_file() {
 }
 
 #[test]
-fn does_not_end_as_recorded_when_another_line_is_still_believed() {
+fn fails_if_repairs_still_accept_another_recorded_key() {
     let host = Host::new();
     let (new, old) = (host.line(&host.new), host.line(&host.old));
     host.write("more", &old);
@@ -132,13 +132,13 @@ fn does_not_end_as_recorded_when_another_line_is_still_believed() {
         "{code} {text}"
     );
     assert_eq!(host.read(), new);
-    // A pattern covers other hosts as well, so it stays.
+    // A line with a pattern covers other hosts as well, so trust does not remove it.
     let pattern = format!("[web*]:* {}\n", host.old);
     host.write("known_hosts", &pattern);
     let (code, text) = host.trust_new(&["--replace"]);
     assert!(code == 3 && text.contains("change that line by hand"), "{code} {text}");
     assert_eq!(host.read(), pattern);
-    // What is revoked is not recorded.
+    // A revoked key is never recorded.
     let revoked = format!("@revoked * {}\n{old}", host.new);
     host.write("known_hosts", &revoked);
     let (code, text) = host.trust_new(&["--replace"]);
@@ -147,7 +147,7 @@ fn does_not_end_as_recorded_when_another_line_is_still_believed() {
 }
 
 #[test]
-fn records_for_the_port_of_the_policy() {
+fn records_the_key_for_the_port_in_the_policy() {
     let host = Host::new();
     host.policy(22, &["known_hosts"]);
     let (code, text) = host.trust_new(&["--port", &host.sshd.port.to_string()]);

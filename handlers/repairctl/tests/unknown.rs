@@ -1,4 +1,4 @@
-//! Names that Nagios does not know, and questions to which nothing is the answer.
+//! Tests commands with names that Nagios does not know, and commands with an empty result.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A site of the user who runs the test.
+/// Policy, ledger and Nagios files, owned by the user who runs the test.
 struct Site {
     dir: TempDir,
 }
@@ -19,7 +19,7 @@ struct Site {
 type Ended = (i32, String, String);
 
 impl Site {
-    /// With a status file that shows web1 with two services, and an object cache of the same.
+    /// Writes a status file with the host web1 and two services on it.
     fn new() -> Site {
         let site = Site { dir: tempfile::tempdir().unwrap() };
         fs::create_dir(site.at("ledger")).unwrap();
@@ -84,7 +84,7 @@ impl Site {
 }
 
 #[test]
-fn pause_refuses_names_that_nagios_does_not_know() {
+fn pause_rejects_names_that_nagios_does_not_know() {
     let site = Site::new();
     let refused = |source: &str| {
         for (object, wanted) in [
@@ -104,13 +104,13 @@ fn pause_refuses_names_that_nagios_does_not_know() {
         }
     };
     refused("the status file");
-    // Without a status file that can be read, the object cache.
+    // If the status file is unreadable, repairctl uses the object cache.
     site.write_objects();
     fs::write(site.at("status.dat"), "").unwrap();
     refused("the objects, for the status file is empty");
     site.policy(json!({}));
     refused("the objects");
-    // Without any of them nobody knows.
+    // Without both files repairctl cannot check names and accepts them.
     fs::remove_file(site.at("objects.cache")).unwrap();
     assert_eq!(site.pause(&["web9"]).0, 0);
     site.policy(json!({"status_file": site.at("status.dat")}));
@@ -128,9 +128,9 @@ fn explain_lists_the_services_of_the_host() {
     assert!(code == 3 && err.contains("Nagios does not know host web9"), "{code} {err}");
 }
 
-/// A program gets its data, with a heading, and a person the reason why they are empty.
+/// Standard output contains only the data with its heading. The explanation goes to standard error.
 #[test]
-fn history_states_that_there_is_nothing() {
+fn history_explains_an_empty_result() {
     let site = Site::new();
     for (words, heading, nothing) in [
         (&["history"][..], "BEGAN\tOBJECT\tREPAIR\t", "No matching repair is on record."),
@@ -147,9 +147,9 @@ fn history_states_that_there_is_nothing() {
     assert!(out.starts_with("WHAT\tSTATE\n"), "{out}");
 }
 
-/// A site without repairs or hosts does not work, even if all else is in order.
+/// Without repairs or hosts nothing can be repaired, even if everything else is in order.
 #[test]
-fn doctor_finds_nothing_that_works_without_repair_or_host() {
+fn doctor_reports_a_site_without_repairs_or_hosts() {
     let site = Site::new();
     let cfg = site.at("nagios.cfg");
     let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();

@@ -25,7 +25,7 @@ pub enum InitError {
     )]
     UnprovenUser(String),
     /// A file or directory could not be created or changed.
-    #[error("{path}: cannot create or change it: {why}")]
+    #[error("{path}: cannot be created or changed: {why}")]
     Make { path: PathBuf, why: io::Error },
     /// There is a public key without its private key. Init does not overwrite the public key.
     #[error(
@@ -34,7 +34,9 @@ pub enum InitError {
     )]
     NoPrivateKey { public: PathBuf, private: PathBuf },
     /// ssh-keygen(1) could not be run.
-    #[error("/usr/bin/ssh-keygen: {0}; install your distribution's openssh-client, then come back")]
+    #[error(
+        "/usr/bin/ssh-keygen: {0}; install your distribution's openssh-client and run init again"
+    )]
     NoKeygen(io::Error),
     /// ssh-keygen(1) failed with this text.
     #[error("ssh-keygen made no key at {path}: {text}")]

@@ -72,8 +72,8 @@ pub fn set_up(
     Ok(ToolResult::Fine)
 }
 
-/// Line that the reading script prints before the file, because a login shell can print its own
-/// text before it.
+/// Marks the start of the file in the script's output, because a login shell can print its own text
+/// first.
 const MARK: &str = "nagios-selfheal: repairs.json";
 
 /// The host's repairs.json.

@@ -23,8 +23,8 @@ pub struct MergedFile {
     pub added: String,
 }
 
-/// Adds those of `repairs` that are missing in the object `repairs` of `text`. Returns `None` if
-/// none is missing.
+/// Adds the entries of `repairs` that are missing in the object `repairs` of `text`. Returns `None`
+/// if none is missing.
 pub fn merge(text: &str, repairs: &Map<String, Value>) -> Result<Option<MergedFile>, MergeError> {
     let mut wanted: Value = serde_json::from_str(text)?;
     let known = wanted.get_mut("repairs").and_then(Value::as_object_mut);

@@ -8,7 +8,7 @@ use crate::gate_setup::{GATE, REPAIRS};
 
 /// How the gate gets to the host.
 pub enum GateSource<'a> {
-    /// The admin copied the program to the host before.
+    /// The admin has already copied the program to the host.
     Copied,
     /// The script contains the program.
     Inside(&'a [u8]),
@@ -67,7 +67,7 @@ fn repairs_part(repairs: &RepairsFile) -> String {
         ),
         RepairsFile::Merged { sum, text, .. } => format!(
             "[ \"$(cksum < {REPAIRS})\" = '{sum}' ] || {{ echo '{REPAIRS} has changed since it \
-             was read; run init again' >&2; exit 1; }}\n{}say '{REPAIRS} with added repairs'\n",
+             was read; run init again' >&2; exit 1; }}\n{}say '{REPAIRS}, with added repairs'\n",
             write(text)
         ),
     }

@@ -65,7 +65,7 @@ impl ServerSetup<'_> {
             .map_err(|bad| Problem::Internal(bad.to_string()))?;
         let made = new_policy(&configuration, name(self.policy), &text, *gid)
             .map_err(|why| failed(self.policy, why))?;
-        print_result(made, self.policy, &format!("the rules, root:{group} 640"), out);
+        print_result(made, self.policy, &format!("policy, root:{group} 640"), out);
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl ServerSetup<'_> {
     ) -> Result<(), InitError> {
         let is_there = match Directory::open(path) {
             Ok(_) => true,
-            // Nagios' user owns the directory since an earlier run of init.
+            // The directory belongs to Nagios' user because of an earlier run of init.
             Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. })
                 if exposed == path && theirs == owner =>
             {
@@ -123,7 +123,7 @@ impl ServerSetup<'_> {
                 fchown(made, Some(*uid), Some(*gid)).map_err(|why| failed(file, why))?;
             }
         }
-        print_result(!is_there, path, &format!("the private key, {} 600", self.account.name), out);
+        print_result(!is_there, path, &format!("private key, {} 600", self.account.name), out);
         Ok(())
     }
 }

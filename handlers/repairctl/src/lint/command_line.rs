@@ -40,7 +40,7 @@ pub struct CommandLine {
     pub needs_shell: bool,
 }
 
-/// Splits a command line of the configuration, which is encoded by [`spell`].
+/// Splits a command line. `line` is encoded by [`spell`], like all texts of the configuration.
 pub fn split(line: &str) -> CommandLine {
     let line = unspell(line);
     let mut found = CommandLine { dollars: macros::find(&line), ..CommandLine::default() };

@@ -13,7 +13,7 @@ use crate::ui::tone::Tone;
 pub enum LintLevel {
     /// A fault is not repaired, or a repair runs when it must not.
     Error,
-    /// Repairs work, but not in every case or at a cost.
+    /// Repairs work, but not in every case, or they have side effects.
     Warning,
     /// Something an admin should know. Repairs still work.
     Note,
@@ -42,7 +42,7 @@ impl LintLevel {
 #[derive(Debug, Clone)]
 pub struct LintFinding {
     pub level: LintLevel,
-    /// Code of the problem, for example `unquoted-macro`, by which scripts can filter.
+    /// Identifier of the kind of problem, for example `unquoted-macro`. Scripts can filter by it.
     pub code: &'static str,
     /// What is wrong.
     pub text: String,
@@ -59,7 +59,7 @@ pub struct Findings(BTreeMap<(Location, &'static str, String), (LintFinding, Vec
 const NAMED: usize = 2;
 
 impl Findings {
-    /// Adds a finding about `object`, which is empty for a finding about no single object.
+    /// Adds a finding. `object` is the affected host or service, or empty.
     pub fn add(&mut self, at: &Location, finding: LintFinding, object: &str) {
         let key = (at.clone(), finding.code, finding.text.clone());
         let (_, objects) = self.0.entry(key).or_insert_with(|| (finding, Vec::new()));

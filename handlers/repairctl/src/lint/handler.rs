@@ -165,7 +165,7 @@ pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
 
 /// Checks a command line, independent of the objects that use it.
 pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> Vec<LintFinding> {
-    // Report only the break. Findings about the missing arguments would follow from it.
+    // Report only this error. Findings about missing arguments would only follow from it.
     if let Some(broken) = cut(line, words).or_else(|| text_for_macros(words)) {
         return vec![broken];
     }

@@ -67,7 +67,7 @@ impl ObjectLinter<'_> {
         if undefined {
             let name = handler.text.split('!').next().unwrap_or_default();
             let text = format!(
-                "the command of event_handler '{name}' is not defined: Nagios refuses this \
+                "the event_handler '{name}' is not a defined command: Nagios refuses this \
                  configuration"
             );
             let fix = "include nagios-config/commands.cfg, or correct the name";
@@ -201,7 +201,7 @@ impl ObjectLinter<'_> {
         self.add(subject, &value.at, &warning("repair-named-twice", text, fix));
     }
 
-    /// Checks `event_handler_period`, which Nagios supports since 4.5.
+    /// Checks `event_handler_period`, a directive of Nagios 4.5 and later.
     fn period(&mut self, subject: &LintedObject<'_>) {
         let Some(value) = subject.object.get("event_handler_period") else { return };
         if self.configuration.objects.always.contains(&value.text) {
@@ -245,7 +245,8 @@ impl ObjectLinter<'_> {
         }
         let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
         let text = format!("the policy {} has no repair '{}'", path.display(), name.escape_debug());
-        let fix = format!("use one of {}, or add the repair to the policy", names.join(", "));
+        let fix =
+            format!("use one of its repairs ({}), or add this one to the policy", names.join(", "));
         self.add(subject, at, &error("unknown-repair", text, fix));
         None
     }

@@ -14,7 +14,7 @@ use super::handler::{ObjectKind, RefusedArguments};
 pub struct AttachedHandler<'a> {
     /// The directive that names the command, for example `event_handler`.
     pub named: &'a DirectiveValue,
-    /// The command line of the command.
+    /// The directive `command_line` of the command.
     pub line: &'a DirectiveValue,
     /// The arguments of handle_repair, with unexpanded macros.
     pub arguments: Vec<String>,

@@ -23,7 +23,7 @@ pub enum RepairSource<'a> {
 pub struct ReplayedObject {
     /// The object's names and repair. State and downtimes are filled in before each decision.
     pub event: Event,
-    /// Index of a service's host; `None` for a host.
+    /// Index of the service's host; `None` if the object is a host.
     pub host: Option<usize>,
     /// The object's state; `None` until the log shows one.
     pub state: Option<ObjectState>,

@@ -21,8 +21,7 @@ pub struct SimulatedRepair {
     pub ended: u64,
     /// The state change that would have started the repair.
     pub change: StateChange,
-    /// The value of [`ReplayedObject::problem`](super::objects::ReplayedObject::problem) at the
-    /// start.
+    /// Number of the object's problem that would have started the repair.
     pub problem: u64,
     /// The outcome; `None` until the log has shown it.
     pub outcome: Option<PastOutcome>,

@@ -21,8 +21,8 @@ pub struct ReplayOptions<'a> {
     pub assume: Assume,
     /// The assumed duration of a repair.
     pub takes: Duration,
-    /// Whether the policy names a status file. Only then acknowledgements, flapping and the share
-    /// of objects in trouble affect decisions.
+    /// Whether the policy names a status file. Without one, acknowledgements, flapping and the
+    /// share of objects in trouble do not affect decisions.
     pub knows_status: bool,
 }
 
@@ -137,7 +137,7 @@ impl<'a> Simulation<'a> {
         self.decide(index, at, change, on_decision);
     }
 
-    /// Whether the change was already processed because of the other of its two lines.
+    /// Whether the other log line about this change has already been processed.
     fn is_known(&mut self, index: usize, at: u64, change: StateChange, as_call: bool) -> bool {
         let Some(object) = self.objects.get_mut(index) else { return true };
         if let Some(last) = &mut object.last_change
@@ -307,8 +307,8 @@ fn longest(rules: &Rules) -> u64 {
     rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
 }
 
-/// Counts a notification. It is saved if a repair has ended the fault before. A notification in the
-/// second in which a HARD event started a repair was already on its way.
+/// Counts a notification, and counts it as saved if a repair has already ended the fault. A
+/// notification in the same second as a HARD event was on its way before the repair.
 fn notified(object: &mut ReplayedObject, at: u64) {
     if object.event.repair.is_some() {
         object.counts.pages += 1;

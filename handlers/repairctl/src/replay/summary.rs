@@ -101,7 +101,8 @@ impl Summary<'_> {
             return;
         };
         let (from, to) = (time::shown(time(first)), time::shown(time(last)));
-        out.line(format!("{from} to {to}: {} lines, logs: {}", counts.lines, self.logs));
+        let logs = if self.logs == 1 { "1 log".into() } else { format!("{} logs", self.logs) };
+        out.line(format!("{from} to {to}: {} lines in {logs}", counts.lines));
         out.line(format!("objects: {}", clean(&self.known_from)));
         out.line(format!("assumed: {}; nothing was paused{}", self.assumed(), self.status()));
         out.line("");

@@ -20,7 +20,7 @@ user. Only one sweep runs at a time. After Ctrl-C or SIGTERM, running repairs
 finish.
 
 Exit codes:
-  0  every missed repair was made up for and healed, or there was none
+  0  all missed repairs were run and healed, or there were none
   1  something is still broken: not healed, refused for now, or not offered
      because a signal ended the sweep
   2  the sweep stopped before everything was offered; the output has the reason

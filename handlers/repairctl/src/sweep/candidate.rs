@@ -16,7 +16,7 @@ use super::nagios_state::NagiosState;
 
 /// What the sweep does with one object.
 pub enum Candidate {
-    /// The rules of its repair do not cover its current state.
+    /// The rules of the object's repair do not cover its current state.
     NotCovered,
     /// The object did not miss its repair, or it is too early for another try.
     Ineligible(Ineligible),
@@ -56,8 +56,8 @@ impl Assessor<'_> {
             Ok(rules) => rules,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        // The event's identity depends on why the repair was missed. The ledger is searched by
-        // host and service only, which are the same for every reason.
+        // The event's problem ID depends on why the repair was missed. To find that out in the
+        // ledger, only host and service matter, so any event of this object will do.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),

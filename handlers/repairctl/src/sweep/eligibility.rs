@@ -12,7 +12,7 @@ use engine::status_file::{ObjectStatus, ProgramStatus};
 use ledger::{Record, RepairOutcome};
 use policy::Rounded;
 
-/// The input of the rule.
+/// The facts by which [`eligibility`] decides.
 pub struct EligibilityFacts<'a> {
     /// The object, which is in a HARD problem state.
     pub object: &'a ObjectStatus,
@@ -112,7 +112,7 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Doubles the pause after each repair that could not be run. Every try adds a comment in Nagios,
-/// and constant pauses would fill a night with them.
+/// so a fixed pause would produce many comments overnight.
 fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRepair, Ineligible> {
     let could_not_run = |record: &&Record| record.outcome == Some(RepairOutcome::CouldNotRun);
     let tries = facts.repairs.iter().filter(could_not_run).count();

@@ -16,7 +16,7 @@ const OLDEST: Duration = Duration::from_secs(120);
 /// Time after which the status file is read again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
-/// The content of both files.
+/// The content of the status file and the object cache.
 pub struct NagiosState {
     file: PathBuf,
     objects: ObjectCache,
@@ -26,8 +26,8 @@ pub struct NagiosState {
 }
 
 impl NagiosState {
-    /// Reads both files. By default the object cache is expected next to the status file, its place
-    /// in Nagios itself and in all distributions.
+    /// Reads the status file and the object cache. By default the object cache is expected next to
+    /// the status file, as in Nagios itself and all distributions.
     pub fn read(file: &Path, objects: Option<&Path>) -> Result<NagiosState, SweepError> {
         let path = objects.map_or_else(|| file.with_file_name("objects.cache"), Path::to_owned);
         let objects =

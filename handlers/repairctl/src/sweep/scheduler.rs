@@ -21,11 +21,11 @@ use super::error::SweepError;
 use super::nagios_state::NagiosState;
 use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 
-/// Time between two looks for finished workers and free slots.
+/// Interval at which the sweep looks for finished workers and free slots.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Time between two queries of the gates of dead workers.
+/// Minimum time between two queries of the gates of dead workers.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
-/// Maximum number of offers of one object that loses its slot to another repair each time.
+/// Maximum number of offers of one object if other repairs keep taking its slot.
 const MOST_TRIES: u32 = 5;
 
 /// Set by a signal. No further worker is started, and running repairs finish.
@@ -291,7 +291,7 @@ impl<'a> Scheduler<'a> {
     }
 }
 
-/// The result of one offer.
+/// The result of offering one object.
 enum OfferResult {
     /// The object was removed from the queue without starting a worker.
     Done,

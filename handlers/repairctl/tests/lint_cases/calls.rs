@@ -1,10 +1,10 @@
-//! The command and its line: what Nagios passes to handle_repair.
+//! Defects of the command line with which Nagios calls handle_repair.
 
 use super::{COMMANDS, Case, LINE, case};
 
 pub const CASES: &[Case] = &[
     case(
-        "a command line that a semicolon cuts",
+        "a command line cut off by a semicolon",
         &[(
             COMMANDS,
             " --problem-id '$SERVICEPROBLEMID$'",
@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
         r"\;",
     ),
     case(
-        "a handler behind a semicolon",
+        "a handler after a semicolon",
         &[(
             COMMANDS,
             "/usr/bin/handle_repair '$SERVICESTATE$'",
@@ -104,7 +104,7 @@ pub const CASES: &[Case] = &[
         "--repair '$_SERVICEREPAIR$'",
     ),
     case(
-        "the host's alias for its name",
+        "the host's alias in place of its name",
         &[(COMMANDS, "--host '$HOSTNAME$'", "--host '$HOSTALIAS$'")],
         (COMMANDS, "$HOSTALIAS$"),
         "error",
@@ -124,7 +124,7 @@ pub const CASES: &[Case] = &[
         "'$SERVICESTATE$' '$SERVICESTATETYPE$' '$SERVICEATTEMPT$'",
     ),
     case(
-        "an option that there is not",
+        "an option that does not exist",
         &[(COMMANDS, "--service '$SERVICEDESC$'", "--servce '$SERVICEDESC$'")],
         (COMMANDS, LINE),
         "error",
@@ -132,7 +132,7 @@ pub const CASES: &[Case] = &[
         "commands.cfg",
     ),
     case(
-        "a dry run for ever",
+        "a permanent dry run",
         &[(
             COMMANDS,
             "/usr/bin/handle_repair '$SERVICESTATE$'",
@@ -144,7 +144,7 @@ pub const CASES: &[Case] = &[
         "remove --dry-run",
     ),
     case(
-        "a handler within a shell's argument",
+        "a handler inside an argument of a shell",
         &[(
             COMMANDS,
             "/usr/bin/handle_repair '$SERVICESTATE$'",
@@ -156,7 +156,7 @@ pub const CASES: &[Case] = &[
         "call handle_repair itself",
     ),
     case(
-        "a dollar that begins no macro",
+        "a dollar that does not begin a macro",
         &[
             (
                 "pa$s.json",
@@ -183,7 +183,7 @@ pub const CASES: &[Case] = &[
         "write $$",
     ),
     case(
-        "a macro that there is not",
+        "a macro that does not exist",
         &[(COMMANDS, "'$HOSTSTATE$' --last-state", "'$HOSTSTATUS$' --last-state")],
         (COMMANDS, LINE),
         "error",

@@ -1,10 +1,10 @@
-//! What holds for the whole site: nagios.cfg, and the policy beside it.
+//! Defects of nagios.cfg and of the policy.
 
 use super::{COMMANDS, Case, MAIN, OPTED, POLICY, SERVICES, case, refused};
 
 pub const CASES: &[Case] = &[
     case(
-        "a ladder in the foreground that outlasts event_handler_timeout",
+        "a foreground ladder longer than event_handler_timeout",
         &[(
             COMMANDS,
             "/usr/bin/handle_repair '$SERVICESTATE$'",
@@ -32,7 +32,7 @@ pub const CASES: &[Case] = &[
         "check_external_commands=1",
     ),
     case(
-        "another command file",
+        "a different command file",
         &[(MAIN, "/var/spool/nagios/cmd/nagios.cmd", "/var/lib/nagios4/rw/nagios.cmd")],
         (POLICY, "command_file"),
         "error",
@@ -40,7 +40,7 @@ pub const CASES: &[Case] = &[
         "/var/lib/nagios4/rw/nagios.cmd",
     ),
     case(
-        "another status file",
+        "a different status file",
         &[(
             POLICY,
             "\"ssh\": {",
@@ -52,7 +52,7 @@ pub const CASES: &[Case] = &[
         "status.dat",
     ),
     case(
-        "a status file that is seldom written",
+        "a rarely written status file",
         &[
             (POLICY, "\"ssh\": {", "\"status_file\": \"DIR/status.dat\",\n    \"ssh\": {"),
             (MAIN, "", "status_update_interval=300\n"),
@@ -95,7 +95,7 @@ pub const CASES: &[Case] = &[
         "log_service_retries=1",
     ),
     refused(case(
-        "a handler that is defined nowhere",
+        "an undefined handler",
         &[(
             SERVICES,
             OPTED,
@@ -107,7 +107,7 @@ pub const CASES: &[Case] = &[
         "commands.cfg",
     )),
     case(
-        "a verify command that is not there",
+        "a missing verify command",
         &[(POLICY, "\"verify\": [\"check_http\", \"-H\"", "\"verify\": [\"check_htpp\", \"-H\"")],
         (POLICY, "check_htpp"),
         "error",
@@ -115,7 +115,7 @@ pub const CASES: &[Case] = &[
         "plugin_path",
     ),
     case(
-        "a service of ours that Nagios does not know",
+        "a check_repairs service that Nagios does not know",
         &[(POLICY, "\"service\": \"Repairs\"", "\"service\": \"Repair\"")],
         (POLICY, "\"Repair\""),
         "error",
@@ -123,7 +123,7 @@ pub const CASES: &[Case] = &[
         "nagios-config/services.cfg",
     ),
     case(
-        "a policy with a mistake",
+        "a policy with an unknown key",
         &[(POLICY, "\"cooldown\": \"10m\"", "\"coldown\": \"10m\"")],
         (POLICY, "coldown"),
         "error",

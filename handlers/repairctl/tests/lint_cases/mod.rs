@@ -1,30 +1,31 @@
-//! The planted defects: each is an edit or two of a good configuration, and what lint has to say
-//! about it.
+//! The defects for the tests of lint. Each case edits a good configuration and names the expected
+//! finding.
 
 mod calls;
 mod main_config;
 mod objects;
 
-/// One broken configuration.
+/// A configuration with one defect.
 pub struct Case {
-    /// What it holds.
+    /// The defect.
     pub name: &'static str,
-    /// File, text, what stands there instead; an empty text appends. `DIR` is the directory of the
-    /// configuration.
+    /// Replacements: file, old text, new text. An empty old text appends. `DIR` in a new text is
+    /// the directory of the configuration.
     pub edits: &'static [(&'static str, &'static str, &'static str)],
-    /// The file and a text that ends in the line that is found; an empty text is the whole file.
+    /// Location of the finding: a file, and a text whose last line has the finding. With an empty
+    /// text, the finding is about the whole file.
     pub at: (&'static str, &'static str),
     pub level: &'static str,
     pub code: &'static str,
-    /// A part of the fix.
+    /// A part of the expected fix.
     pub fix: &'static str,
     /// [`ACCEPTED`] or [`REFUSED`].
     pub nagios: &'static str,
 }
 
-/// `nagios -v` has nothing against it.
+/// `nagios -v` accepts the configuration.
 pub const ACCEPTED: &str = "Nagios accepts it";
-/// `nagios -v` refuses it.
+/// `nagios -v` refuses the configuration.
 pub const REFUSED: &str = "Nagios refuses it";
 
 const fn case(
@@ -47,12 +48,12 @@ const TEMPLATES: &str = "templates.cfg";
 const SERVICES: &str = "services.cfg";
 const MAIN: &str = "nagios.cfg";
 const POLICY: &str = "policy.json";
-/// The line of the service's handler.
+/// A word on the command line of the service's handler.
 const LINE: &str = "'$SERVICESTATE$'";
 const ENABLED: &str = "event_handler           handle_repair\n    event_handler_enabled   1";
 const OPTED: &str = "    _REPAIR             httpd";
 
-/// All of them.
+/// Returns all cases.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     [calls::CASES, objects::CASES, main_config::CASES].into_iter().flatten()
 }

@@ -1,4 +1,4 @@
-//! Hosts and services: whether they are checked, call, and name a repair that fits them.
+//! Defects of hosts and services that prevent or disturb their repairs.
 
 use super::{
     COMMANDS, Case, ENABLED, LINE, MAIN, OPTED, POLICY, SERVICES, TEMPLATES, case, refused,
@@ -33,7 +33,7 @@ pub const CASES: &[Case] = &[
         "handle_host_repair",
     ),
     case(
-        "a handler that is switched off for one service",
+        "a handler disabled for one service",
         &[(SERVICES, OPTED, "    _REPAIR             httpd\n    event_handler_enabled 0")],
         (SERVICES, "event_handler_enabled 0"),
         "error",
@@ -41,7 +41,7 @@ pub const CASES: &[Case] = &[
         "set event_handler_enabled to 1",
     ),
     case(
-        "a template that switches the handler off",
+        "a template that disables the handler",
         &[(
             TEMPLATES,
             ENABLED,
@@ -53,7 +53,7 @@ pub const CASES: &[Case] = &[
         "set event_handler_enabled to 1",
     ),
     case(
-        "event handlers that are switched off for all",
+        "event handlers disabled for all objects",
         &[(MAIN, "enable_event_handlers=1", "enable_event_handlers=0")],
         (MAIN, "enable_event_handlers=0"),
         "error",
@@ -61,7 +61,7 @@ pub const CASES: &[Case] = &[
         "enable_event_handlers=1",
     ),
     case(
-        "a handler that was switched off while Nagios ran",
+        "a handler switched off while Nagios was running",
         &[(
             "status.dat",
             "",
@@ -82,7 +82,7 @@ pub const CASES: &[Case] = &[
         "_REPAIR NAME",
     ),
     case(
-        "a repair that is taken back with null",
+        "a repair removed with null",
         &[(SERVICES, OPTED, "    _REPAIR             null")],
         (SERVICES, "define service"),
         "warning",
@@ -110,7 +110,7 @@ pub const CASES: &[Case] = &[
         "event_handler handle_repair",
     ),
     case(
-        "a repair on the host that was meant for its service",
+        "a repair on the host instead of its service",
         &[(
             SERVICES,
             "    retry_interval      1\n",
@@ -122,7 +122,7 @@ pub const CASES: &[Case] = &[
         "handle_host_repair",
     ),
     case(
-        "a repair that the policy does not have",
+        "a repair that is missing in the policy",
         &[(SERVICES, OPTED, "    _REPAIR             htpd")],
         (SERVICES, "htpd"),
         "error",
@@ -179,7 +179,7 @@ pub const CASES: &[Case] = &[
         "max_check_attempts to 4",
     ),
     case(
-        "one attempt, and two results in a row are wanted",
+        "one attempt with a policy that requires two results in a row",
         &[
             (SERVICES, OPTED, "    _REPAIR             httpd\n    max_check_attempts  1"),
             (POLICY, "\"cooldown\": \"10m\"", "\"cooldown\": \"10m\", \"in_a_row\": 2"),
@@ -190,7 +190,7 @@ pub const CASES: &[Case] = &[
         "max_check_attempts to 4",
     ),
     case(
-        "two attempts that are not passed",
+        "two attempts without --max-attempts",
         &[
             (SERVICES, OPTED, "    _REPAIR             httpd\n    max_check_attempts  2"),
             (COMMANDS, " --max-attempts '$MAXSERVICEATTEMPTS$'", ""),
@@ -201,7 +201,7 @@ pub const CASES: &[Case] = &[
         "--max-attempts '$MAXSERVICEATTEMPTS$'",
     ),
     case(
-        "two results in a row, and the one before is not passed",
+        "two results in a row without --last-state",
         &[
             (POLICY, "\"cooldown\": \"10m\"", "\"cooldown\": \"10m\", \"in_a_row\": 2"),
             (COMMANDS, " --last-state '$LASTSERVICESTATE$'", ""),
@@ -212,7 +212,7 @@ pub const CASES: &[Case] = &[
         "--last-state '$LASTSERVICESTATE$'",
     ),
     case(
-        "two numbers for the days of a certificate",
+        "two separate numbers after -C",
         &[(SERVICES, "selfheal_check_http", "selfheal_check_http!-S -C 30 14")],
         (SERVICES, "-C 30 14"),
         "warning",
@@ -228,7 +228,7 @@ pub const CASES: &[Case] = &[
         "is_volatile to 0",
     ),
     case(
-        "a retry before the repaired thing is up",
+        "a retry interval shorter than the settle time",
         &[(POLICY, "\"settle\": \"5s\"", "\"settle\": \"90s\"")],
         (TEMPLATES, "retry_interval"),
         "warning",
@@ -236,7 +236,7 @@ pub const CASES: &[Case] = &[
         "retry_interval",
     ),
     case(
-        "a repair that stands twice",
+        "a duplicate repair",
         &[(SERVICES, OPTED, "    _REPAIR             httpd\n    _Repair             other")],
         (SERVICES, OPTED),
         "warning",
@@ -244,7 +244,7 @@ pub const CASES: &[Case] = &[
         "remove the one",
     ),
     case(
-        "a template with two repairs, of which Nagios inherits the last",
+        "a duplicate repair in a template, where the last one counts",
         &[
             (SERVICES, OPTED, ""),
             (
@@ -259,7 +259,7 @@ pub const CASES: &[Case] = &[
         "remove the one",
     ),
     refused(case(
-        "a period in which alone the handler is called",
+        "an event handler period",
         &[
             ("site.cfg", "", "define timeperiod {\n timeperiod_name office\n alias office\n}\n"),
             (SERVICES, OPTED, "    _REPAIR             httpd\n    event_handler_period office"),

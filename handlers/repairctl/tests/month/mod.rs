@@ -1,11 +1,11 @@
-//! A month of an ordinary Nagios with 1,000 hosts and 10,000 services, made up: the same for the
-//! same size.
+//! Generates a month of logs of an ordinary Nagios with 1,000 hosts and 10,000 services. The same
+//! size always gives the same log.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
-/// Where it begins, in seconds since 1970.
+/// Time of the first line, in seconds since 1970.
 pub const BEGIN: u64 = 1_790_000_000;
 const HOSTS: u64 = 1000;
 const SERVICES: u64 = 10;
@@ -21,7 +21,7 @@ pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
         random: 0x9e37_79b9_7f4a_7c15,
         later: BinaryHeap::new(),
     };
-    // One fault per step of this length fills a month.
+    // Average number of seconds between two events that spreads the log over a month.
     let pace = (31 * 24 * 3600 * 2000 / size.max(1)).clamp(1, 600);
     let mut day = 0;
     while month.written < size {
@@ -36,8 +36,7 @@ pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
     month.flush(u64::MAX)
 }
 
-/// The objects of that Nagios, as its object cache has them; every fifth service has the repair
-/// `httpd`.
+/// Returns the matching object cache. Every fifth service has the repair `httpd`.
 pub fn objects() -> String {
     let mut text = String::new();
     for host in 0..HOSTS {
@@ -58,7 +57,7 @@ struct Month<'a, W> {
     at: u64,
     written: u64,
     random: u64,
-    /// Lines whose time has not come: a log is in order of time.
+    /// Lines that follow later, by their time, because a log is sorted by time.
     later: BinaryHeap<Reverse<(u64, u64, String)>>,
 }
 
@@ -122,7 +121,7 @@ impl<W: Write> Month<'_, W> {
         }
     }
 
-    /// One bad check, and it is over.
+    /// A single failed check, followed by a recovery.
     fn blip(&mut self, host: &str, name: &str) -> io::Result<()> {
         self.line(
             0,
@@ -142,7 +141,7 @@ impl<W: Write> Month<'_, W> {
         self.line(60, &format!("SERVICE EVENT HANDLER: {host};{name};OK;SOFT;2;handle_repair"))
     }
 
-    /// A fault that somebody has to fix: three people are notified, again and again.
+    /// A fault that lasts more than an hour. Nagios notifies three people three times.
     fn fault(&mut self, host: &str, name: &str) -> io::Result<()> {
         let output = "connect to address 192.0.2.1 and port 80: Connection refused";
         for (attempt, kind) in [(1, "SOFT"), (2, "SOFT"), (3, "SOFT"), (4, "HARD")] {
@@ -227,7 +226,7 @@ impl<W: Write> Month<'_, W> {
         )
     }
 
-    /// What a collector sends for all services of a host.
+    /// Passive results for all services of a host.
     fn passive(&mut self, host: &str) -> io::Result<()> {
         for name in NAMES {
             let value = self.next() % 1000;
