@@ -1,4 +1,4 @@
-//! TCP and unix sockets that never block beyond the deadline.
+//! TCP and Unix sockets that never block beyond the deadline.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -69,7 +69,7 @@ impl Socket {
         }
     }
 
-    /// Connects to a unix socket.
+    /// Connects to the Unix socket at `path`.
     pub fn connect_path(path: &str, deadline: &Deadline) -> Result<Socket, Fault> {
         let left = deadline.left()?;
         let connect = || {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_own_shortage_as_unknown() {
+    fn reports_lack_of_resources_as_unknown() {
         assert_eq!(unconnected(Errno::MFILE), Fault::OutOfResources("Too many open files".into()));
         assert_eq!(unconnected(Errno::CONNREFUSED), Fault::Connect("Connection refused".into()));
     }

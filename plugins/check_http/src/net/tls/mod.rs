@@ -41,7 +41,7 @@ pub struct TlsSpec {
     pub ca_bundle: Option<PemFile>,
 }
 
-/// A TLS connection.
+/// A TLS connection after its handshake.
 #[derive(Debug)]
 pub struct TlsConnection {
     /// Stream that encrypts what is written and decrypts what is read.
