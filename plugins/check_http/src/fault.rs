@@ -8,7 +8,7 @@ use crate::deadline::TimedOut;
 /// Reason why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The time limit passed.
+    /// The time limit passed before the response was complete.
     Timeout,
     /// The name has no address.
     Name(&'static str),
@@ -33,7 +33,7 @@ pub enum Fault {
     LimitExceeded(&'static str),
 }
 
-/// Why a TLS handshake failed.
+/// Reason why a TLS handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFault {
     /// Reason that the TLS library gives.
@@ -48,7 +48,7 @@ pub fn is_shortage(why: Errno) -> bool {
 }
 
 impl Fault {
-    /// The private key does not belong to the client certificate.
+    /// Fault for a private key that does not belong to the client certificate.
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
 

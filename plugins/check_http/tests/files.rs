@@ -303,7 +303,7 @@ fn refuses_encrypted_files_without_prompting() {
 }
 
 #[test]
-fn reading_a_slow_file_counts_for_timeout_but_not_for_response_time() {
+fn slow_file_counts_for_timeout_but_not_response_time() {
     let late = |limit: &[&str], server: &Server| {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let slow = thread::spawn(move || {

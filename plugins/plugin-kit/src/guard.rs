@@ -70,8 +70,8 @@ pub fn guard(
     guarded(name, State::Unknown, run)
 }
 
-/// Runs an event handler as [`guard()`] runs a plugin, but help and version exit 0: Nagios does not
-/// read a state from an event handler.
+/// Runs an event handler as [`guard()`] runs a plugin, but help and version exit 0, because Nagios
+/// does not read a state from an event handler.
 pub fn guard_handler(
     name: &'static str,
     run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,

@@ -4,8 +4,8 @@ use crate::perfdata::Perfdata;
 use crate::state::State;
 use crate::text::{clean, clean_lines};
 
-/// A state with its text and perfdata. [`Outcome::render`] cleans the text, so it may contain what
-/// a server sent.
+/// Result of a plugin, with its state, text and perfdata. The text may contain what a server sent,
+/// because [`Outcome::render`] cleans it.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Outcome {

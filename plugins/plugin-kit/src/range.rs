@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn prints_the_text_it_was_parsed_from() {
+    fn prints_parsed_ranges_unchanged() {
         for text in [
             "10", "10:", "~:10", "10:20", "@10", "@10:20", "~:", "@~:3", "-5:", "-5:-1", "1.5",
             "0:", "@0:",

@@ -1,8 +1,8 @@
 //! Cleaning of untrusted text before it is printed.
 
-/// Makes `text` safe for a line of plugin output. Replaces `|`, which would start perfdata, with
-/// `/`. Replaces newlines, which would start another line, with blanks, and likewise control
-/// characters and bidirectional marks, which could disguise the output.
+/// Makes `text` safe for a line of plugin output. `|`, which would start perfdata, becomes `/`.
+/// Newlines, which would start another line, become blanks. Control characters and bidirectional
+/// marks, which could disguise the output, become blanks as well.
 pub fn clean(text: &str) -> String {
     text.chars().map(clean_char).collect()
 }

@@ -65,7 +65,7 @@ impl PeerCertificate {
         self.not_after.saturating_sub(now) / 86400
     }
 
-    /// Returns the state and the message of monitoring-plugins for this certificate.
+    /// Returns the state of this certificate and a message, worded as in monitoring-plugins.
     pub fn judge(&self, days: CertificateDays, now: i64) -> (State, String) {
         let name = self.common_name.as_deref().unwrap_or("Unknown CN");
         let left = self.not_after.saturating_sub(now);

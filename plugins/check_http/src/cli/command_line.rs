@@ -25,7 +25,7 @@ pub struct ParsedOptions {
     /// Options as clap parsed them.
     pub cli: Cli,
     /// Options as normalised words. The options from the files of --extra-opts are included.
-    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "for check_http_openssl only"))]
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "only check_http uses it"))]
     pub words: Vec<OsString>,
     /// For each -H, whether an option that implies TLS follows it. Such an option resets the port
     /// to 443.

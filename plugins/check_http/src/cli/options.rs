@@ -128,8 +128,8 @@ pub struct Cli {
     #[arg(short = 'N', long, help_heading = REQUEST)]
     pub no_body: bool,
 
-    /// Use TLS. VERSION 1, 1.1, 1.2 or 1.3 allows only that version; with +, newer ones too. Attach
-    /// the value: -S1.2 or --ssl=1.2+.
+    /// Use TLS. VERSION 1, 1.1, 1.2 or 1.3 allows only that version; a + also allows newer ones.
+    /// Attach the value: -S1.2 or --ssl=1.2+.
     #[arg(short = 'S', long, value_name = "VERSION[+]", help_heading = TLS)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub ssl: Option<OsString>,
@@ -188,7 +188,7 @@ pub struct Cli {
     #[arg(short = 'd', long, value_name = "TEXT", help_heading = EXPECT)]
     pub header_string: Option<OsString>,
 
-    /// Expect a match of this regular expression in the headers, ignoring case.
+    /// Expect the headers to match this regular expression, ignoring case.
     #[arg(long, value_name = "REGEX", help_heading = EXPECT)]
     pub header_regex: Option<OsString>,
 
@@ -196,7 +196,7 @@ pub struct Cli {
     #[arg(short, long, value_name = "TEXT", help_heading = EXPECT)]
     pub string: Vec<OsString>,
 
-    /// Expect a match of this POSIX extended regular expression in the body.
+    /// Expect the body to match this POSIX extended regular expression.
     #[arg(short, long, visible_alias = "ereg", value_name = "REGEX", help_heading = EXPECT)]
     pub regex: Vec<OsString>,
 
@@ -209,7 +209,7 @@ pub struct Cli {
     #[arg(action = ArgAction::Count, overrides_with = "linespan")]
     pub linespan: u8,
 
-    /// Expect that the regular expression does not match.
+    /// Expect the regular expression not to match.
     #[arg(long, help_heading = EXPECT)]
     pub invert_regex: bool,
 

@@ -202,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_body_in_pieces_or_at_once(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
+        fn reads_same_body_from_pieces(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
             let text: Vec<u8> = [b"3\r\nabc\r\n", bytes.as_slice()].concat();
             let new = || Framing::Chunked(ChunkState::Size(Vec::new()));
             let (mut whole, mut parts) = ((new(), Vec::new()), (new(), Vec::new()));

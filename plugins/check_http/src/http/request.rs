@@ -32,9 +32,7 @@ pub struct RequestSpec {
 /// An HTTP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
-    /// HTTP/1.0
     V1_0,
-    /// HTTP/1.1
     V1_1,
 }
 

@@ -14,7 +14,7 @@ pub const MAX_KEPT: usize = (1 << 20) + 1;
 /// Number of bytes that are kept of a compressed body, and of its decompressed content.
 pub const MAX_DECOMPRESSED: usize = 16 << 20;
 
-/// A response.
+/// A response, with the results of searching its body.
 #[derive(Debug, Default)]
 pub struct Response {
     /// Head of the response, and measurements.

@@ -25,9 +25,9 @@ const WRONG_FAMILY: &str = "Address family for hostname not supported";
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// IPv4 (-4)
+    /// IPv4 only (-4).
     V4,
-    /// IPv6 (-6)
+    /// IPv6 only (-6).
     V6,
 }
 

@@ -1,4 +1,4 @@
-//! TCP and unix sockets that never block beyond the deadline.
+//! TCP and Unix sockets that never block beyond the deadline.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -69,7 +69,7 @@ impl Socket {
         }
     }
 
-    /// Connects to a unix socket.
+    /// Connects to the Unix socket at `path`.
     pub fn connect_path(path: &str, deadline: &Deadline) -> Result<Socket, Fault> {
         let left = deadline.left()?;
         let connect = || {
@@ -142,7 +142,8 @@ fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno>
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // Otherwise every small write could wait up to 40 ms for the peer's delayed acknowledgement.
+    // With Nagle's algorithm, every small write could wait 40 ms for the peer's delayed
+    // acknowledgement.
     sockopt::set_tcp_nodelay(&fd, true)?;
     if let Some(source) = source {
         net::bind(&fd, &SocketAddr::new(source, 0))?;
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_own_shortage_as_unknown() {
+    fn reports_lack_of_resources_as_unknown() {
         assert_eq!(unconnected(Errno::MFILE), Fault::OutOfResources("Too many open files".into()));
         assert_eq!(unconnected(Errno::CONNREFUSED), Fault::Connect("Connection refused".into()));
     }

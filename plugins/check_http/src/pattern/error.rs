@@ -2,7 +2,7 @@
 
 /// Reason why a pattern is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "each variant's message says what it is")]
+#[allow(missing_docs, reason = "the message of each variant describes it")]
 pub enum BadPattern {
     #[error("( without )")]
     OpenGroup,

@@ -29,7 +29,7 @@ pub struct CheckContext<'a> {
     pub pinned: Option<(&'a str, IpAddr)>,
 }
 
-/// An open connection.
+/// An open connection to a target, ready for a request.
 pub(super) struct OpenConnection {
     pub(super) stream: Box<dyn ByteStream>,
     /// Certificate chain of the peer in DER, with its own certificate first. Empty without TLS.

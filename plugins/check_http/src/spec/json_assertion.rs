@@ -32,7 +32,7 @@ const COMPARISONS: [(&str, Comparison); 6] = [
 
 /// Error in the text of an assertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "each variant's message says what it is")]
+#[allow(missing_docs, reason = "the message of each variant describes it")]
 pub enum BadAssertion {
     #[error("a JSON pointer starts with /")]
     Pointer,

@@ -1,6 +1,5 @@
 //! The HTTP proxy of -x, and the hosts that bypass it.
 
-/// An HTTP proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Host name or address of the proxy.

@@ -153,8 +153,8 @@ impl RawTransport {
         self.head.extend_from_slice(bytes);
         self.ended = bytes.is_empty();
         if self.interim > 0 && !may_be_head(&self.head) {
-            // The bytes after the interim response are not another response. The interim response
-            // was therefore the final one. This part can arrive in a later read than the head.
+            // The bytes after the interim response are not another response, so the interim
+            // response was the final one. These bytes can arrive in a later read than the head.
             let rest = std::mem::take(&mut self.head);
             let head = self.meta().head.clone();
             self.begin_body(head, &rest);

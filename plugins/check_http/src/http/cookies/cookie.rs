@@ -10,7 +10,6 @@ use crate::date;
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// A cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
     /// Domain of the cookie, which is the host that set it or the value of the Domain attribute. In

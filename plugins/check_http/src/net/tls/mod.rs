@@ -15,13 +15,9 @@ use pem::PemFile;
 /// A TLS version. SSL 2 and 3 are not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
-    /// TLS 1.0
     V1_0,
-    /// TLS 1.1
     V1_1,
-    /// TLS 1.2
     V1_2,
-    /// TLS 1.3
     V1_3,
 }
 
@@ -41,7 +37,7 @@ pub struct TlsSpec {
     pub ca_bundle: Option<PemFile>,
 }
 
-/// A TLS connection.
+/// A TLS connection after its handshake.
 #[derive(Debug)]
 pub struct TlsConnection {
     /// Stream that encrypts what is written and decrypts what is read.

@@ -17,7 +17,7 @@ const MAX_FILE: u64 = 16 << 20;
 
 type FileContent = Result<Vec<u8>, Error>;
 
-/// A file in PEM format.
+/// An open file in PEM format, which is read when its content is needed.
 #[derive(Debug)]
 pub struct PemFile {
     /// Path of the file, for messages.
