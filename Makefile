@@ -7,6 +7,7 @@
 # make fuzz            run each fuzz target for FUZZ_SECONDS=60 (needs nightly Rust and cargo-fuzz)
 # make bench           measure our programs and the originals in the same run and print the ratios
 # make lint            check formatting, clippy and the documentation
+# make draw            print texts at random for readers to rate (SELFHEAL_SEED=n repeats a draw)
 # make deny            check licences, bans, sources and advisories of all dependencies (needs
 #                      cargo-deny)
 # make docs            write manual pages, completions and bills of materials to target/docs
@@ -54,7 +55,7 @@ AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
 
-.PHONY: build static docs demo test test-installed fuzz bench lint deny dist srpm packages reproducible release clean
+.PHONY: build static docs demo test test-installed fuzz bench lint draw deny dist srpm packages reproducible release clean
 
 build:
 	packaging/prerequisites build
@@ -128,6 +129,9 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --features check_http/openssl --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+draw:
+	@$(CARGO) run -q --locked -p e2e --bin draw
 
 # Without a network, check the advisory database that was fetched last. Without a database, print a
 # note. Only an advisory is an error. cargo-deny exits with 1 in both cases, so look for the

@@ -61,6 +61,7 @@ install-selfheal: install-ready
 	$(call put,755,$(OUT)/repair_gate,$(LIBEXECDIR)/for-hosts)
 	$(call put,644,$(DOCS)/man/handle_repair.1 $(wildcard $(DOCS)/man/repairctl*.1),$(MANDIR)/man1)
 	$(call put,644,$(DOCS)/man/nagios-selfheal-policy.5,$(MANDIR)/man5)
+	$(call put,644,$(DOCS)/man/nagios-selfheal.7,$(MANDIR)/man7)
 	$(call complete,handle_repair)
 	$(call complete,repairctl)
 	$(call put,644,packaging/policy.json,$(DEFAULTS))

@@ -107,16 +107,20 @@ type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 #[test]
 fn refuses_damaged_or_foreign_ledger_unchanged() {
     let damages: [Damage; 6] = [
-        ("garbage behind the first page", &garble, &["it is damaged, and never reset by itself"]),
+        (
+            "garbage behind the first page",
+            &garble,
+            &["it is damaged, and is never reset automatically"],
+        ),
         (
             "emptied",
             &|path| fs::write(path, "").unwrap(),
-            &["is not a ledger of nagios-selfheal: it is never reset by itself"],
+            &["is not a ledger of nagios-selfheal, and is never reset automatically"],
         ),
         (
             "cut",
             &|path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(5000).unwrap(),
-            &["never reset by itself"],
+            &["never reset automatically"],
         ),
         (
             "of somebody else",
@@ -136,7 +140,7 @@ fn refuses_damaged_or_foreign_ledger_unchanged() {
                 fs::rename(path, path.with_extension("moved")).unwrap();
                 symlink(path.with_extension("moved"), path).unwrap();
             },
-            &["is a link, or no plain file: name the file itself"],
+            &["is a symbolic link or not a regular file; name the file itself"],
         ),
     ];
     for (what, damage, wanted) in damages {

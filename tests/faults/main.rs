@@ -173,7 +173,7 @@ fn runs_no_stronger_rung_after_inconclusive_check() {
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(
-        seen.text.contains("cannot tell") && bed.mark.exists() && !strong.exists(),
+        seen.text.contains("is inconclusive") && bed.mark.exists() && !strong.exists(),
         "{}",
         seen.text
     );
@@ -245,7 +245,7 @@ fn second_call_during_repair_does_nothing() {
     let second = bed.call(CALL);
     assert_eq!(second.code, 0);
     assert!(
-        second.text.starts_with("NO ACTION") && second.text.contains("has been repairing"),
+        second.text.starts_with("NO ACTION") && second.text.contains("is already running"),
         "{}",
         second.text
     );
@@ -273,7 +273,7 @@ fn next_call_closes_record_of_killed_worker() {
 
     let running = bed.call(CALL);
     assert!(
-        running.text.contains("has been repairing"),
+        running.text.contains("is already running"),
         "the gate still runs it: {}",
         running.text
     );
@@ -284,7 +284,7 @@ fn next_call_closes_record_of_killed_worker() {
     let records = bed.monitor.records();
     assert_eq!((records.len(), records[1].outcome), (2, Some(RepairOutcome::Unknown)));
     assert!(
-        records[1].text.contains("its worker died; the gate says: repair 'httpd' exit 0"),
+        records[1].text.contains("its worker died; the gate reports: repair 'httpd' exit 0"),
         "{}",
         records[1].text
     );

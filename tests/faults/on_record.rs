@@ -69,7 +69,7 @@ fn records_unknown_outcome_for_worker_killed_between_rungs() {
     let steps = [DeadStep::Begun(1, None), DeadStep::Ran(1), DeadStep::Begun(2, Some("web1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate says it never began"), "{}", record.text);
+    assert!(record.text.contains("the gate reports that it never began"), "{}", record.text);
 }
 
 /// The host's own gate would truthfully report that it does not know the job.
@@ -80,7 +80,7 @@ fn queries_recorded_gate_after_change_of_ladder() {
     let steps = [DeadStep::Begun(1, Some("hypervisor1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(601), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("its gate cannot be asked: "), "{}", record.text);
+    assert!(record.text.contains("its gate cannot be queried: "), "{}", record.text);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn keeps_host_locked_until_deadline_if_gate_is_unreachable() {
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, None, "{}", record.text);
     let seen = bed.call(CALL);
-    assert!(seen.text.contains("has been repairing on this host"), "{}", seen.text);
+    assert!(seen.text.contains("is already running on this host"), "{}", seen.text);
 }
 
 /// The worker is killed together with Nagios, and Nagios is started again, all within the second
@@ -119,7 +119,7 @@ fn waits_for_gate_that_starts_slowly() {
         after_a_dead_worker(&bed, Duration::ZERO, &[DeadStep::Begun(1, Some("web1"))])
     });
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
+    assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
 }
 
 /// Calls the handler and runs `meanwhile` while the gate collects evidence.
@@ -163,9 +163,8 @@ fn skips_rung_that_cannot_be_recorded() {
     });
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(
-        seen.text.starts_with(
-            "COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be put on record"
-        ),
+        seen.text
+            .starts_with("COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be recorded"),
         "{}",
         seen.text
     );

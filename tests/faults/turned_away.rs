@@ -127,7 +127,7 @@ fn does_not_credit_ok_check_to_unconfirmed_rung() {
     bed.web.allow("restrict,command=\"echo done\"");
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 2, "{}", seen.text);
-    assert!(seen.text.starts_with("OUTCOME UNKNOWN") && seen.text.contains("its check is OK"));
+    assert!(seen.text.starts_with("OUTCOME UNKNOWN") && seen.text.contains("the check is OK"));
     assert!(ended(&bed, RepairOutcome::Unknown).contains(&StepKind::Verified));
 }
 

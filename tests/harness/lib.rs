@@ -12,6 +12,7 @@ mod monitor;
 mod nagios;
 mod place;
 mod readme;
+pub mod texts;
 mod wait;
 mod web;
 

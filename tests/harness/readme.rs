@@ -10,9 +10,9 @@ use crate::wait::until;
 /// Returns the blocks of commands in the section "Ten minutes" of README.md, in order.
 pub fn quick_start() -> Vec<String> {
     let readme = fs::read_to_string(shipped("README.md")).expect("README.md");
-    let section =
-        readme.split("\n### Ten minutes\n").nth(1).expect("README has a section 'Ten minutes'");
-    let section = section.split("\n### ").next().unwrap_or_default();
+    let section = readme.split("\n## Ten minutes\n").nth(1);
+    let section = section.expect("README has a section 'Ten minutes'");
+    let section = section.split("\n## ").next().unwrap_or_default();
     let (mut blocks, mut block) = (Vec::new(), String::new());
     for line in section.lines().chain(["the end"]) {
         match line.strip_prefix("    ") {

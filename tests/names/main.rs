@@ -102,7 +102,7 @@ fn repairs_and_records_service_in_iso_8859_1() {
     assert!(site.ctl(&["history", "web1", SERVICE]).1.contains(&object));
     let cfg = site.lab.place.at("monitor/nagios/nagios.cfg");
     let (_, text) = site.ctl(&["lint", cfg.to_str().unwrap()]);
-    assert!(text.contains("_REPAIR stands twice in this definition"), "{text}");
+    assert!(text.contains("duplicate _REPAIR in this definition"), "{text}");
     assert!(text.contains(&object) && !text.contains("unusable-name"), "{text}");
 }
 

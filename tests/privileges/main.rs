@@ -201,7 +201,7 @@ fn explains_relative_path_in_closed_directory() {
         .unwrap();
     let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
     assert!(
-        text.contains("cannot be read: No such file") && text.contains("write whole paths"),
+        text.contains("cannot be read: No such file") && text.contains("use absolute paths"),
         "{text}"
     );
 }

@@ -73,12 +73,12 @@ fn adds_second_repair_with_ssh_of_admin() {
     // Nagios' user can still read the policy.
     site.server.must(&format!("runuser -u nagios -- test -r {POLICY}"));
     let (done, shown) = site.server.typed(second);
-    assert!(done && !shown.contains("  + ") && shown.contains("was there already"), "{shown}");
+    assert!(done && !shown.contains("  + ") && shown.contains("already exists"), "{shown}");
     assert_eq!(both(), (names(), names()));
 
     // Without a terminal nobody can confirm.
     let (code, shown) = unattended(&site, "--repair redis --target web1");
-    assert!(code == 3 && shown.contains("with --yes it is done without asking"), "{code} {shown}");
+    assert!(code == 3 && shown.contains("pass --yes to skip the question"), "{code} {shown}");
     assert_eq!(both(), (names(), names()));
     let (code, shown) = unattended(&site, "--repair redis --target web1 --yes");
     assert_eq!(code, 0, "{shown}");
@@ -101,25 +101,25 @@ fn explains_failed_login_of_admin() {
             &site.server,
             format!("sed -i.good 's/Host web1/Host web2/' {config}"),
             format!("mv {config}.good {config}"),
-            "ssh knows no address of web1: add it to your ssh_config",
+            "ssh cannot resolve web1: add it to your ssh_config",
         ),
         (
             &site.server,
             "mv /home/admin/.ssh/known_hosts /root".into(),
             "mv /root/known_hosts /home/admin/.ssh".into(),
-            "your own known_hosts has no key of web1, or another one: compare it once, as yourself: ssh web1",
+            "your own known_hosts has no key of web1, or a different one: compare it once, as yourself: ssh web1",
         ),
         (
             &site.server,
             format!("sed -i.good 's/Port .*/Port 2223/' {config}"),
             format!("mv {config}.good {config}"),
-            "no connection to web1: find out why, as yourself: ssh web1",
+            "cannot connect to web1: to see why, as yourself: ssh web1",
         ),
         (
             &site.server,
             format!("sed -i.good 's/User .*/User nobody/' {config}"),
             format!("mv {config}.good {config}"),
-            "web1 did not let you in: see whether it does, as yourself: ssh web1",
+            "web1 refused your login: to try it by hand, as yourself: ssh web1",
         ),
         (
             &site.web1,
@@ -131,7 +131,7 @@ fn explains_failed_login_of_admin() {
             &site.web1,
             "mv /usr/sbin/visudo /root".into(),
             "mv /root/visudo /usr/sbin".into(),
-            "It did not go through on web1; what is above says why",
+            "The script failed on web1; see its output above",
         ),
     ] {
         machine.must(&plant);

@@ -7,7 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod processes;
-mod random;
 mod site;
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,8 +16,8 @@ use std::time::{Duration, SystemTime};
 
 use e2e::until;
 use processes::{Process, Role};
-use random::Random;
 use site::{HOSTS, SERVICES, Site};
+use testkit::Random;
 
 const EVENTS: u32 = 10_000;
 const REPAIRS: usize = 1_000;

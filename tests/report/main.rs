@@ -170,7 +170,7 @@ fn renders_5000_repairs_on_300_hosts() {
 fn renders_month_with_few_repairs() {
     let site = Site::new();
     let page = site.report("0");
-    assert!(page.opened().contains("Nothing was repaired, and nothing refused."));
+    assert!(page.opened().contains("Nothing was repaired or refused."));
     page.picture("light", "1100,600", &[]);
 
     let mut month = Month::new(&site.ledger);
@@ -181,7 +181,7 @@ fn renders_month_with_few_repairs() {
     let page = site.report("3");
     let dom = page.opened();
     assert!(
-        dom.contains("3 repairs on 2 hosts. 67 % of those that ended healed the fault")
+        dom.contains("3 repairs on 2 hosts. 67 % of the completed repairs healed the fault")
             && dom.contains(" 1 was escalated.")
     );
     assert!(

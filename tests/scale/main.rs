@@ -40,7 +40,7 @@ fn limits_a_thousand_faults_and_sweeps_the_rest() {
     let swept = until("a sweep that finds nothing", Duration::from_secs(300), || {
         let seen = fleet.sweep();
         assert!(!seen.contains("not healed"), "{seen}");
-        seen.contains("nothing with a repair is HARD broken").then_some(seen)
+        seen.contains("no object with a repair has a HARD problem").then_some(seen)
     });
     assert!(fleet.most_at_once() <= CAP, "{} repairs ran at once: {swept}", fleet.most_at_once());
     until("everything OK in Nagios", Duration::from_secs(30), || {

@@ -183,7 +183,7 @@ fn sweep_heals_service_that_failed_while_host_was_down() {
         (records.len(), records[0].outcome, records[0].event.as_str()),
         (1, Some(RepairOutcome::Healed), "CRITICAL;HARD;1")
     );
-    site.ctl(&["sweep"]).is(0, "nothing with a repair is HARD broken");
+    site.ctl(&["sweep"]).is(0, "no object with a repair has a HARD problem");
     assert_eq!(site.monitor.records().len(), 1);
 }
 
@@ -329,7 +329,7 @@ fn allows_one_sweep_at_a_time_and_ends_it_cleanly() {
     let repairs = json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", slow], "timeout": "30s", "cooldown": "1s"}}});
     site.web.write_repairs(&repairs);
     let typo = site.ctl(&["pause", "web1", "HTPP", "--reason", "x"]);
-    typo.is(3, "Nagios knows no web1/HTPP; services of web1: HTTP; nothing was paused");
+    typo.is(3, "Nagios does not know web1/HTPP; services of web1: HTTP; nothing was paused");
     assert!(
         site.ctl(&["pause", "web1", "HTTP", "--reason", "x"]).ok()
             && site.ctl(&["resume", "web1", "HTTP"]).ok()
@@ -338,12 +338,12 @@ fn allows_one_sweep_at_a_time_and_ends_it_cleanly() {
 
     let first = site.sweep_in_background();
     until("the gate at work", MINUTE, || (site.web.jobs().len() == 1).then_some(()));
-    site.ctl(&["sweep"]).is(2, "another sweep is at work");
+    site.ctl(&["sweep"]).is(2, "another sweep is running");
     site.ctl(&["status"]).is(0, "web1/HTTP with httpd for");
     run(Command::new("kill").args(["-TERM", &first.id().to_string()]));
     let first = Seen::from(first.wait_with_output().unwrap());
     first.is(1, "Interrupted");
-    first.is(1, "goes on to its end");
+    first.is(1, "is still running and will finish");
     assert_eq!(site.monitor.records()[0].outcome, None);
     fs::write(&go, "").unwrap();
     until("the worker's end", MINUTE, || {
@@ -376,7 +376,7 @@ fn queries_gate_for_dead_worker_and_retries() {
     site.ctl(&["sweep"]).is(0, "left alone\tNagios has not checked it since");
     let record = &site.monitor.records()[0];
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown));
-    assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
+    assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
     site.checks(3);
 
     let problem = site.nagios.service("current_problem_id").unwrap();
@@ -384,7 +384,7 @@ fn queries_gate_for_dead_worker_and_retries() {
         "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
          --problem-id {problem} --foreground"
     ));
-    Seen::from(repeated).is(0, "has answered this very event");
+    Seen::from(repeated).is(0, "has already answered this event");
     site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed");
     let outcomes: Vec<_> =
         site.monitor.records().into_iter().map(|record| record.outcome).collect();

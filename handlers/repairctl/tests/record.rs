@@ -184,7 +184,7 @@ fn tells_other_users_to_run_it_as_root() {
     set_mode(site.at("ledger"), 0o755);
     told("run this as root or as the user Nagios runs as");
     set_mode(site.at("policy.json"), 0o600);
-    told("run this as the user of Nagios, or, as yourself: sudo /");
+    told("run this as Nagios' user, or, as yourself: sudo /");
 }
 
 #[test]
@@ -230,10 +230,10 @@ fn names_the_author_of_a_replaced_pause() {
     let site = Context::new();
     site.said_to(0, &["pause", "--reason", "storage migration"]);
     let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
-    assert!(!narrower.out.contains("In place of"), "{}", narrower.out);
+    assert!(!narrower.out.contains("Replaces"), "{}", narrower.out);
     let Said { out, .. } = site.said_to(NAGIOS, &["pause", "--for", "30m", "--reason", "a look"]);
     assert!(
-        out.contains("In place of: paused by root until it is resumed: storage migration"),
+        out.contains("Replaces: paused by root until it is resumed: storage migration"),
         "{out}"
     );
 }
@@ -248,7 +248,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         let file = PathBuf::from(format!("{}{end}", site.ledger().display()));
         chown(&file, Some(0), Some(0)).unwrap();
         let found = finding();
-        assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
+        assert_eq!(found["text"], format!("{} is not writable by this user", file.display()));
         let fix = found["fix"].as_str().unwrap();
         assert!(
             fix.starts_with("as root: chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "),
@@ -258,7 +258,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
     }
     set_mode(site.at("ledger"), 0o775);
     assert!(
-        finding()["text"].as_str().unwrap().contains("is for others to write too"),
+        finding()["text"].as_str().unwrap().contains("can be written by others"),
         "{}",
         finding()
     );
@@ -282,13 +282,13 @@ fn refuses_other_files_as_status_file_without_blocking() {
     let out = site.said_to(0, &["status"]).out;
     assert!(
         out.contains("0 of 1 objects with a repair")
-            && out.contains("unless it is one alone, nothing"),
+            && out.contains("unless only one object is in trouble"),
         "{out}"
     );
     fs::write(&file, "").unwrap();
     assert_eq!(verdict(), "wrong");
     let out = site.said_to(0, &["status"]).out;
-    assert!(out.contains("not known:") && out.contains("is no status file of Nagios"), "{out}");
+    assert!(out.contains("unknown:") && out.contains("is not a status file of Nagios"), "{out}");
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     assert_eq!(verdict(), "wrong");
@@ -319,9 +319,9 @@ fn init_adds_repairs_that_a_kept_policy_lacks() {
     let both = &["--repair", "httpd", "--repair", "mariadb"];
     // The difference is shown; nobody is at a terminal to say yes.
     let Said { code, out, err } = init(both);
-    assert!(code == 3 && out.contains("nobody") && out.contains("(says /"), "{code} {out} {err}");
+    assert!(code == 3 && out.contains("nobody") && out.contains("(from /"), "{code} {out} {err}");
     assert!(out.contains("  +     \"mariadb\": {") && !out.contains("+     \"httpd\""), "{out}");
-    assert!(err.contains("with --yes it is done without asking"), "{err}");
+    assert!(err.contains("pass --yes to skip the question"), "{err}");
     assert_eq!(policy(), before);
     // Only what is missing is added, and owner and mode stay.
     set_mode(site.at("policy.json"), 0o640);
@@ -338,12 +338,12 @@ fn init_adds_repairs_that_a_kept_policy_lacks() {
     assert!(code == 0 && !out.contains("  + "), "{code} {out}");
     let Said { code, out, err } = init(&["--repair", "httpd:nginx", "--repair", "httpd:apache2"]);
     assert!(
-        code == 3 && out.is_empty() && err.contains("'httpd' is named twice"),
+        code == 3 && out.is_empty() && err.contains("duplicate repair 'httpd'"),
         "{code} {out} {err}"
     );
     fs::write(&cfg, "").unwrap();
     let Said { code, out, .. } = init(&["--nagios-user", "nobody"]);
-    assert!(code == 0 && out.contains("(says --nagios-user)"), "{code} {out}");
+    assert!(code == 0 && out.contains("(from --nagios-user)"), "{code} {out}");
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn init_refuses_half_a_key() {
     let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
     let Said { code, err, .. } = site.said_to(0, &words);
     assert!(
-        code == 3 && err.contains("id_ed25519.pub is there without its private key"),
+        code == 3 && err.contains("id_ed25519.pub exists without its private key"),
         "{code} {err}"
     );
     fs::remove_file(site.at("id_ed25519.pub")).unwrap();

@@ -122,7 +122,7 @@ fn tells_a_truncated_log_from_a_missing_one() {
     site.write("cut.gz", &whole[..whole.len() / 2]);
     let output = site.replay(&["cut.gz", "/nonexistent.log", "--repair", "httpd"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("not read to its end: ") && text.contains("/cut.gz: "), "{text}");
+    assert!(text.contains("not read to the end: ") && text.contains("/cut.gz: "), "{text}");
     assert!(text.contains("not read: /nonexistent.log: "), "{text}");
     assert_eq!(output.status.code(), Some(2), "{text}");
 }
@@ -138,11 +138,10 @@ fn prints_assumptions_and_result_for_people() {
                  2023-11-14 22:16:20  web1/HTTP  CRITICAL;HARD;4  cooling-down: cooling down after \
                  job 1: allowed again in 10 min\n\
                  2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines, logs: 1\n\
-                 objects: every service is taken to have the repair 'httpd'\n\
-                 assumed: each repair takes 10.0 s, and healed if a recovery is what the logs show \
-                 next; nothing else changes; \
-                 nothing was paused; the policy has no status_file, so acknowledgements and \
-                 flapping are not known to it\n";
+                 objects: every service is assumed to have the repair 'httpd'\n\
+                 assumed: each repair takes 10.0 s and healed if the logs show a recovery next; \
+                 all lines count; nothing was paused; acknowledgements and flapping are ignored, \
+                 because the policy has no status_file\n";
     assert!(text.starts_with(begin), "{text}");
     assert!(
         text.contains("\nrepairs                            1  0 healed, 1 did not\n"),
@@ -183,7 +182,7 @@ fn takes_repairs_and_attempts_from_the_configuration() {
     );
     assert_eq!(
         lines[1]["objects_known_from"],
-        format!("1 with a repair, as {} says now", site.at("objects.cache").display())
+        format!("1 with a repair according to {}", site.at("objects.cache").display())
     );
 }
 

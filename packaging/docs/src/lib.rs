@@ -2,7 +2,7 @@
 //! definitions in the programs.
 
 pub mod completions;
-mod format;
+mod markdown;
 pub mod pages;
 mod programs;
 pub mod sbom;

@@ -12,7 +12,7 @@ use handle_repair::verdict::Verdict;
 use ledger::{RepairOutcome, StepKind};
 use policy::ReasonCode;
 
-use crate::format;
+use crate::markdown;
 use crate::programs::programs;
 
 /// Files that the programs use on the Nagios server.
@@ -46,6 +46,37 @@ const HOST: [(&str, &str); 4] = [
     ),
 ];
 
+/// A document in Markdown that is a manual page as well.
+struct Document {
+    name: &'static str,
+    section: &'static str,
+    text: &'static str,
+    /// The files of its FILES section, which is left out when there are none.
+    files: &'static [(&'static str, &'static str)],
+}
+
+impl Document {
+    /// Returns the name as other pages refer to it, for example `nagios-selfheal(7)`.
+    fn title(&self) -> String {
+        format!("{}({})", self.name, self.section)
+    }
+}
+
+const DOCUMENTS: [Document; 2] = [
+    Document {
+        name: "nagios-selfheal-policy",
+        section: "5",
+        text: include_str!("../policy.md"),
+        files: &SERVER,
+    },
+    Document {
+        name: "nagios-selfheal",
+        section: "7",
+        text: include_str!("../guide.md"),
+        files: &[],
+    },
+];
+
 /// A manual page.
 pub struct Page {
     /// File name of the page, for example `repairctl-lint.1`.
@@ -59,7 +90,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
     all()?.into_iter().try_for_each(|page| fs::write(directory.join(page.file), page.text))
 }
 
-/// Returns a page for every program, every command of repairctl and policy.json.
+/// Returns a page for every program, every command of repairctl and every document.
 pub fn all() -> io::Result<Vec<Page>> {
     let mut commands = Vec::new();
     for mut program in programs() {
@@ -68,13 +99,15 @@ pub fn all() -> io::Result<Vec<Page>> {
     }
     let mut names: Vec<String> = commands.iter().map(|one| format!("{}(1)", name(one))).collect();
     names.push("repair_gate(8)".into());
-    names.push(format!("{}(5)", format::NAME));
+    names.extend(DOCUMENTS.iter().map(Document::title));
     let mut pages = commands
         .into_iter()
         .map(|command| page(command, &names))
         .collect::<io::Result<Vec<_>>>()?;
     pages.push(gate(&names)?);
-    pages.push(policy(&names)?);
+    for document in &DOCUMENTS {
+        pages.push(written(document, &names)?);
+    }
     Ok(pages)
 }
 
@@ -161,13 +194,15 @@ fn gate(names: &[String]) -> io::Result<Page> {
     Ok(Page { file: "repair_gate.8".into(), text })
 }
 
-fn policy(names: &[String]) -> io::Result<Page> {
+/// A page that is written in Markdown.
+fn written(document: &Document, names: &[String]) -> io::Result<Page> {
     let mut roff = Roff::default();
-    format::page(&mut roff, &source())?;
-    end(&mut roff, &format!("{}(5)", format::NAME), &SERVER, names);
+    roff.control("TH", [document.name, document.section, "", &source(), "nagios-selfheal"]);
+    markdown::render(&mut roff, document.text);
+    end(&mut roff, &document.title(), document.files, names);
     let mut text = Vec::new();
     roff.to_writer(&mut text)?;
-    Ok(Page { file: format!("{}.5", format::NAME), text })
+    Ok(Page { file: format!("{}.{}", document.name, document.section), text })
 }
 
 fn source() -> String {
@@ -227,7 +262,9 @@ fn fill(roff: &mut Roff) {
 }
 
 fn end(roff: &mut Roff, own: &str, files: &[(&str, &str)], names: &[String]) {
-    roff.control("SH", ["FILES"]);
+    if !files.is_empty() {
+        roff.control("SH", ["FILES"]);
+    }
     for (file, what) in files {
         roff.control("TP", []);
         roff.text([bold(*file)]);

@@ -28,12 +28,7 @@ fn shown(page: &Path) -> String {
     assert!(done.status.success() && complaints.is_empty(), "{}: {complaints}", page.display());
     let text = String::from_utf8(done.stdout).unwrap();
     let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
-    // The smallest policy is a single long line in README.md as well.
-    assert!(
-        wide.iter().all(|line| line.contains("{\"repairs\": {\"httpd\"")),
-        "{}: {wide:#?}",
-        page.display()
-    );
+    assert!(wide.is_empty(), "{}: {wide:#?}", page.display());
     text
 }
 
@@ -49,7 +44,7 @@ fn with_commands(mut program: Clap) -> Vec<Clap> {
 fn renders_pages_that_document_every_option() {
     let place = tempfile::tempdir().unwrap();
     docs::pages::write(place.path()).unwrap();
-    let mut pages = 2;
+    let mut pages = 3;
     for command in docs::programs().into_iter().flat_map(with_commands) {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let text = shown(&place.path().join(format!("{name}.1")));
@@ -74,6 +69,7 @@ fn renders_pages_that_document_every_option() {
     for line in repair_gate::HELP.lines().filter(|line| line.starts_with("  ")) {
         assert!(gate.contains(line.trim()), "{line}\n{gate}");
     }
+    shown(&place.path().join("nagios-selfheal.7"));
     let policy = shown(&place.path().join("nagios-selfheal-policy.5"));
     for key in [
         "repairs.NAME.ladder",

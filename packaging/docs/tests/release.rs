@@ -28,7 +28,7 @@ impl Copy {
         let version = env!("CARGO_PKG_VERSION");
         let changes = fs::read_to_string(copy.at("CHANGELOG.md")).unwrap();
         let newest = changes.lines().find(|line| line.starts_with("## ")).unwrap();
-        copy.replace("CHANGELOG.md", newest, &format!("## {version} (2026-11-24)"));
+        copy.replace("CHANGELOG.md", newest, &format!("## [{version}] - 2026-11-24"));
         copy.git(&["init", "-q"]);
         copy.commit();
         copy.git(&["tag", &format!("v{version}")]);
@@ -90,7 +90,7 @@ fn refuses_and_names_file_with_different_version() {
     for (place, old, named) in [
         ("Cargo.toml", format!("\nversion = \"{version}\""), "Cargo.lock"),
         ("Cargo.lock", format!("name = \"policy\"\nversion = \"{version}\""), "Cargo.lock"),
-        ("CHANGELOG.md", format!("## {version}"), "CHANGELOG.md"),
+        ("CHANGELOG.md", format!("## [{version}]"), "CHANGELOG.md"),
         (spec, format!("Version:        {version}"), "Version in packaging/rpm"),
         (spec, format!("> - {version}-1"), "%changelog of packaging/rpm"),
         ("packaging/debian/changelog", format!("({version}-1)"), "packaging/debian/changelog"),

@@ -1,4 +1,4 @@
-//! Why `init` stops.
+//! The errors of `repairctl init`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use super::merge::MergeError;
 use crate::gate_setup::GATE;
 use crate::paste::{Paste, path, with_sudo};
 
-/// Why `init` stops. Everything it made before stays.
+/// Why `init` stops. Files that it has already created stay.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// Another account than root called it.
+    /// The effective user is not root.
     #[error(
-        "init gives files to root and to Nagios' user, so it needs root; nothing was done; {}",
+        "init creates files for root and Nagios' user, so it needs root; nothing was done; {}",
         with_sudo()
     )]
     NotRoot,
-    /// Another account than root can change the file that names Nagios' user.
+    /// The file that names Nagios' user can be changed by accounts other than root.
     #[error(
-        "Nagios' main configuration, which others than root can change, says that it runs as \
-         '{0}': if that is right, give --nagios-user; nothing was done"
+        "Nagios' main configuration names the user '{0}', but others than root can change this \
+         file: if the user is right, pass it with --nagios-user; nothing was done"
     )]
     UnprovenUser(String),
-    /// A file or a directory could not be made.
-    #[error("cannot make {path}: {why}")]
+    /// A file or directory could not be created or changed.
+    #[error("{path}: cannot create or change it: {why}")]
     Make { path: PathBuf, why: io::Error },
-    /// One half of the key is missing, and the other one is not replaced.
+    /// There is a public key without its private key. Init does not overwrite the public key.
     #[error(
-        "{public} is there without its private key {private}: put that back, or, for a new pair, {}",
+        "{public} exists without its private key {private}: restore that, or, for a new pair, {}",
         Paste::here(format!("rm {}", path(.public)))
     )]
     NoPrivateKey { public: PathBuf, private: PathBuf },
@@ -39,34 +39,37 @@ pub enum InitError {
     /// ssh-keygen(1) failed with this text.
     #[error("ssh-keygen made no key at {path}: {text}")]
     Keygen { path: PathBuf, text: String },
-    /// The file beside the private key is missing or not valid.
+    /// The public key next to the private key is missing or invalid.
     #[error("there is no public key at {0}.pub; {make}", make = public_half(.0))]
     NoPublicKey(PathBuf),
-    /// The package's gate is not on this server.
-    #[error("no repair_gate is here to be copied: install it as {GATE}")]
+    /// This server has no gate that could be copied to the host.
+    #[error("there is no repair_gate on this server to copy to the host: install it as {GATE}")]
     NoGate,
     /// The gate on this server could not be read.
     #[error("{path}: {why}")]
     ReadGate { path: PathBuf, why: io::Error },
-    /// The name could pass for something else on a command line.
+    /// The host's name contains characters that are unsafe on a command line.
     #[error(
-        "ssh takes no host named '{}': give the name that you type after ssh, with --address; \
-         nothing was done there",
+        "'{}' is not a host name for ssh: pass the name that you type after ssh with --address; \
+         nothing was done on the host",
         clean(.0)
     )]
     BadTarget(String),
-    /// The user's name could pass for something else on a command line.
-    #[error("--sudo-user: '{}' is not the name of an account; nothing was done there", clean(.0))]
+    /// The user's name contains characters that are unsafe on a command line.
+    #[error(
+        "--sudo-user: '{}' is not the name of an account; nothing was done on the host",
+        clean(.0)
+    )]
     BadLogin(String),
-    /// Repairs cannot be added to a file.
-    #[error("{place}: {why}; nothing was added there")]
+    /// Repairs cannot be added to a policy.json or repairs.json.
+    #[error("{place}: {why}; nothing was added")]
     Merge { place: String, why: MergeError },
     /// The ssh program could not be run.
     #[error("ssh: {0}")]
     Ssh(io::Error),
 }
 
-/// The command that makes the public key of a private one.
+/// Returns the command that derives the public key from the private key.
 fn public_half(key: &Path) -> Paste {
     let key = path(key);
     Paste::here(format!("ssh-keygen -y -f {key} > {key}.pub"))

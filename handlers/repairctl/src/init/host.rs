@@ -1,5 +1,5 @@
-//! Sets the host up over the admin's own ssh: looks what is there, shows the whole script, asks,
-//! then runs it.
+//! Sets up a host over the admin's own ssh: reads the host's repairs.json, shows the whole script,
+//! asks, and runs the script.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::split::CommandResult;
 use crate::trust;
 use crate::ui::question;
 
-/// Sets the host up and prints what comes next.
+/// Sets up the host and prints the next step.
 pub fn set_up(
     args: &InitArgs,
     host: &str,
@@ -35,7 +35,7 @@ pub fn set_up(
         .map(|_| gate_setup::key_line(&key))
         .ok_or_else(|| InitError::NoPublicKey(key.clone()))?;
     let (program, shown) = (read_gate()?, clean(host));
-    out.line(format!("\nLooking at {shown}, by `{login}`"));
+    out.line(format!("\nReading repairs.json on {shown} with `{login}`"));
     out.flush();
     let there = match look(&login)? {
         Ok(there) => there,
@@ -46,11 +46,11 @@ pub fn set_up(
     out.line(format!("On {shown} as root:\n"));
     out.line(text(GateSource::Elided(&program)));
     if let RepairsFile::Merged { added, .. } = &repairs {
-        out.line(format!("This adds to {REPAIRS} there:\n{}\n", difference(added)));
+        out.line(format!("The script adds this to {REPAIRS}:\n{}\n", difference(added)));
     }
-    let instead = "with --yes it is done without asking; nothing was done there";
+    let instead = "pass --yes to skip the question; nothing was done on the host";
     if !args.yes && !question::agrees(&format!("Do this on {shown}?"), instead, out)? {
-        out.line("Nothing was done there.");
+        out.line(format!("Nothing was done on {shown}."));
         return Ok(ToolResult::Failed);
     }
     out.flush();
@@ -66,21 +66,22 @@ pub fn set_up(
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
     let trust = context.repairctl_with_nagios(&format!("trust {}{how}", quoted(host)));
     out.line(format!(
-        "\n{shown} is set up. To record its key, as your own ssh has just seen it, {}",
+        "\n{shown} is set up. To record its key, which came over your own ssh connection, {}",
         Paste::here(trust)
     ));
     Ok(ToolResult::Fine)
 }
 
-/// The line that the first look prints before the file: a login shell may print things of its own.
+/// Line that the reading script prints before the file, because a login shell can print its own
+/// text before it.
 const MARK: &str = "nagios-selfheal: repairs.json";
 
 /// The host's repairs.json.
 #[derive(Default)]
 struct HostRepairs {
-    /// What cksum(1) prints of it: whether it is still the same is found out by that.
+    /// Output of cksum(1). The script compares it to notice that the file has changed.
     sum: String,
-    /// Empty if there is no such file.
+    /// Content of the file; empty if it does not exist.
     text: String,
 }
 
@@ -93,7 +94,7 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
         if !is_marked {
             is_marked = line == MARK;
         } else if there.sum.is_empty() {
-            // It becomes part of the script.
+            // Keep only harmless characters, because the sum becomes part of the script.
             there.sum = line.chars().filter(|c| c.is_ascii_digit() || *c == ' ').collect();
         } else if there.text.len() < LARGEST {
             there.text.extend([line, "\n"]);
@@ -102,12 +103,12 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     Ok(done.map(|()| there))
 }
 
-/// The most of the host's repairs.json that is read, in bytes.
+/// Maximum size of the host's repairs.json in bytes; the rest is ignored.
 const LARGEST: usize = 1 << 20;
-/// The package's file, which names nothing.
+/// The repairs.json of the package repair-gate, which contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/gate/repairs.json");
 
-/// Returns what the host's repairs.json becomes.
+/// Decides what the script does with the host's repairs.json.
 fn repairs_file(
     host: &str,
     HostRepairs { sum, text }: HostRepairs,
@@ -117,7 +118,7 @@ fn repairs_file(
     if text.trim().is_empty() || text.trim() == PACKAGED.trim() {
         return Ok(RepairsFile::New(recipe::repairs_json(recipes)));
     }
-    // Without --repair, what is there stays as it is.
+    // Without --repair, an existing file stays unchanged.
     if args.repairs.is_empty() {
         return Ok(RepairsFile::Kept);
     }
@@ -144,17 +145,18 @@ fn explain(
     let user = args.sudo_user.as_deref().unwrap_or("your account there");
     out.line(match why {
         LoginFailure::Name => format!(
-            "ssh knows no address of {shown}: add it to your ssh_config, or give the name that \
-             you type after ssh with --address NAME"
+            "ssh cannot resolve {shown}: add it to your ssh_config, or pass the name that you type \
+             after ssh with --address NAME"
         ),
         LoginFailure::HostKey => format!(
-            "your own known_hosts has no key of {shown}, or another one: compare it once, {by_hand}"
+            "your own known_hosts has no key of {shown}, or a different one: compare it once, \
+             {by_hand}"
         ),
         LoginFailure::Connection => {
-            format!("no connection to {shown}: find out why, {by_hand}")
+            format!("cannot connect to {shown}: to see why, {by_hand}")
         }
         LoginFailure::Denied => format!(
-            "{shown} did not let you in: see whether it does, {by_hand}\n\
+            "{shown} refused your login: to try it by hand, {by_hand}\n\
              If your key is in an ssh-agent, which sudo hides, {}",
             Paste::as_yourself(format!(
                 "sudo --preserve-env=SSH_AUTH_SOCK {}",
@@ -162,20 +164,18 @@ fn explain(
             ))
         ),
         LoginFailure::Sudo => format!(
-            "'{user}' may not use sudo without a password on {shown}. Allow that for the time \
-             being, or log in as root with --sudo-user root, or paste there what this prints, {}",
+            "'{user}' may not use sudo without a password on {shown}. Allow that temporarily, log \
+             in as root with --sudo-user root, or paste on the host what this prints, {}",
             Paste::here(init(""))
         ),
         LoginFailure::Script => {
-            format!(
-                "It did not go through on {shown}; what is above says why. It can be run again."
-            )
+            format!("The script failed on {shown}; see its output above. You can run init again.")
         }
     });
     ToolResult::Failed
 }
 
-/// Finds the gate of this version on this server.
+/// Finds the repair_gate that belongs to this version, to copy it to the host.
 pub fn find_gate() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
@@ -192,7 +192,8 @@ fn read_gate() -> Result<Vec<u8>, InitError> {
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// Finds the fingerprint in a line of the host, which becomes part of a command to type here.
+/// Finds a fingerprint in a line of the host's output. It becomes part of a command that the admin
+/// pastes, so nothing but a valid fingerprint is accepted.
 fn fingerprint_in(line: &str) -> Option<String> {
     line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
 }

@@ -3,22 +3,28 @@ umask 022
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 say() { echo "  $*"; }
 
-# The unprivileged account of the gate. No password fits '*'. One that is a person's is not made the gate's.
+# The unprivileged account of the gate. '*' disables its password. If an account with this name
+# seems to belong to a person, stop.
 lib=/var/lib/nagios-selfheal
 least=$(sed -n 's/^UID_MIN[[:space:]]*//p' /etc/login.defs 2>/dev/null) || :
 home=$(getent passwd repair | cut -d: -f6)
 if [ -n "$home" ] && [ "$home" != $lib/home ] && [ "$(id -u repair)" -ge "${least:-1000}" ]; then
-    echo "the account 'repair' (home $home) is here already and seems to be a person's. Give it another name:" >&2
-    echo "usermod --login NEW repair. Or, if it is for the gate alone: usermod --home $lib/home repair" >&2; exit 1
+    echo "the account 'repair' (home $home) exists and seems to belong to a person." >&2
+    echo "To rename it: usermod --login NEW repair" >&2
+    echo "If only the gate uses it: usermod --home $lib/home repair" >&2
+    exit 1
 fi
 id repair >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh --password '*' repair
 if [ -e $lib ] && [ "$(stat -c %u $lib)" != 0 ]; then
-    echo "$lib is not root's. Is this the Nagios server itself? Then see 'The repaired host' in README." >&2; exit 1
+    echo "$lib does not belong to root." >&2
+    echo "If this is the Nagios server itself, see 'The repaired host' in README." >&2
+    exit 1
 fi
 install -d -o root -g root -m 755 /etc/nagios-selfheal /usr/libexec/nagios-selfheal $lib
 install -d -o repair -g repair -m 700 $lib/gate
-say "account repair, and its directories"
-# With KillUserProcesses=yes a repair, and a daemon that it started, would die with the SSH connection.
+say "account repair and its directories"
+# With KillUserProcesses=yes, logind would kill a repair and the daemons that it started when the
+# SSH connection ends.
 if [ -d /run/systemd/system ] && [ ! -e /usr/lib/systemd/logind.conf.d/repair-gate.conf ]; then
     install -d -m 755 /etc/systemd/logind.conf.d
     printf '[Login]\nKillExcludeUsers=root repair\n' > /etc/systemd/logind.conf.d/repair-gate.conf
@@ -27,10 +33,11 @@ if [ -d /run/systemd/system ] && [ ! -e /usr/lib/systemd/logind.conf.d/repair-ga
 fi
 
 # THE_GATE
-# What may be run here, and it is all that can be.
+# The repairs. The gate runs only the commands in this file.
 # THE_REPAIRS
 
-# Exactly those commands, for exactly that account. Run this again after every change of repairs.json.
+# The sudo rules, which permit the account exactly these commands. Run this program again after
+# every change of repairs.json.
 helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
 if [ ! -e $helper ]; then
 cat > $helper.new <<'END_OF_HELPER'
@@ -43,25 +50,28 @@ fi
 $helper
 checked=$(visudo -c 2>&1) || { echo "$checked" >&2; exit 1; }
 
-# The Nagios server's key, which opens nothing but the gate.
+# The key of the Nagios server, which can start only the gate.
 home=$(getent passwd repair | cut -d: -f6)
-[ -d "$home" ] || { echo "the account repair has no home $home: make it, root's, mode 755" >&2; exit 1; }
+[ -d "$home" ] || {
+    echo "$home: home of the account repair is missing; create it with owner root, mode 755" >&2
+    exit 1
+}
 write='umask 027
 [ -d "$HOME/.ssh" ] || mkdir -m 750 "$HOME/.ssh"
 read -r line
 grep -sqxF "$line" "$HOME/.ssh/authorized_keys" || echo "$line" >> "$HOME/.ssh/authorized_keys"'
 if [ "$(stat -c %u "$home")" = 0 ] && { [ ! -e "$home/.ssh" ] || [ "$(stat -c %u "$home/.ssh")" = 0 ]; }; then
-    # Root's, as the package makes it, so that the account can read its keys and not change them.
+    # Root owns the home, as in the package, so the account can read its keys but not change them.
     echo 'KEY_LINE' | HOME=$home sh -c "$write"
     chgrp repair "$home/.ssh" "$home/.ssh/authorized_keys"
 else
-    # Its own: it writes there itself, for root would follow the links that it can have put there.
+    # The account owns the home, so the account writes the file. Root would follow any links in it.
     echo 'KEY_LINE' | su -s /bin/sh repair -c "$write"
 fi
 keys=$home/.ssh/authorized_keys
 if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home/.ssh" /etc/nagios-selfheal /usr/libexec/nagios-selfheal || :; fi
 say "$keys"
-say "done; the key of this host is"
+say "done; the SSH host key of this host is"
 for type in ed25519 ecdsa rsa; do
     key=/etc/ssh/ssh_host_${type}_key.pub
     if [ -e $key ]; then ssh-keygen -lf $key; break; fi

@@ -1,5 +1,5 @@
-//! The admin's own login to the host: by the name as typed, with their ssh configuration, port,
-//! keys and known_hosts. Nagios never does this.
+//! Logs the admin in to the host with ssh(1), using the name as typed and the admin's own
+//! ssh_config, keys and known_hosts. Nagios never uses this login.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write, stderr};
@@ -12,44 +12,44 @@ use privsep::{Account, quoted};
 use super::error::InitError;
 use crate::sudo;
 
-/// ssh(1), by its full path: the PATH of the caller of sudo is not searched.
+/// Full path of ssh(1), so the PATH of the user who called sudo is not searched.
 const SSH: &str = "/usr/bin/ssh";
-/// A shell of root there. The account may be root or use sudo without a password.
+/// Remote command that starts a root shell. The account must be root or able to use sudo without a
+/// password.
 const ROOTS_SHELL: &str = "sh -c 'if [ \"$(id -u)\" = 0 ]; then exec sh; fi; \
                            sudo -n true </dev/null || exit 93; exec sudo -n sh'";
-/// Its exit code when sudo refuses; no program of the script uses it.
+/// Exit code of the remote command when sudo refuses. No program in the script uses this code.
 const NO_SUDO: i32 = 93;
-/// ssh(1): an error occurred, before or during the connection.
+/// Exit code of ssh(1) for an error before or during the connection.
 const SSH_FAILED: i32 = 255;
-/// The longest line, and the most of standard error, that is looked at, in bytes.
+/// Maximum length of a line in bytes. A longer line is split.
 const LONGEST: u64 = 1 << 20;
 
-/// Where and as whom the admin logs in.
+/// The host and user of the admin's login.
 #[derive(Debug)]
 pub struct Login {
     name: String,
     user: Option<String>,
 }
 
-/// Why a script did not succeed, as far as it can be told from here. It only chooses a hint.
+/// Probable reason why a script failed. It only selects the hint that init prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginFailure {
-    /// The name has no address.
+    /// ssh cannot resolve the host's name.
     Name,
-    /// The admin's known_hosts does not have this key.
+    /// The admin's known_hosts has no key or a different key for the host.
     HostKey,
-    /// No connection.
     Connection,
-    /// The host does not let the admin in.
+    /// The host refused the login.
     Denied,
     /// sudo does not let the account become root.
     Sudo,
-    /// The script itself.
+    /// The login worked, but the script failed.
     Script,
 }
 
 impl Login {
-    /// Checks the name and the user, which a command line could take for something else.
+    /// Checks that the name and the user are safe on a command line.
     pub fn new(name: &str, user: Option<&str>) -> Result<Login, InitError> {
         let plain = |text: &str, more: &[char]| {
             let fine = |c: char| {
@@ -71,14 +71,14 @@ impl Login {
         words
     }
 
-    /// What an admin types to see the same, and to be asked about the host's key.
+    /// Returns the command with which an admin reproduces the error, or confirms the host's key.
     pub fn by_hand(&self) -> String {
         let user = self.user.as_ref().map(|user| format!("-l {} ", quoted(user)));
         format!("ssh {}{} true", user.unwrap_or_default(), quoted(&self.name))
     }
 
-    /// Runs a script there as root, and hands each line of its output to `line`. Standard error is
-    /// shown as it comes.
+    /// Runs a script on the host as root, and passes each line of its output to `line`. Prints its
+    /// standard error immediately.
     pub fn run(
         &self,
         script: &str,
@@ -88,7 +88,8 @@ impl Login {
         let (stdin, stdout, errors) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let said = thread::scope(|scope| {
-            // A host that ends early leaves the rest unread; the exit code shows it.
+            // Ignore a write error. It means that the script ended early, which its exit code
+            // shows.
             scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
             let said = scope.spawn(move || relay_errors(errors.into_iter()));
             for text in lines(stdout.into_iter()) {
@@ -105,7 +106,7 @@ impl Login {
         })
     }
 
-    /// Starts it as the caller of sudo(8): root does not have their keys.
+    /// Starts ssh as the user who called sudo(8), because root does not have that user's keys.
     fn start(&self) -> std::io::Result<Child> {
         let mut command = match sudo::caller() {
             None => Command::new(SSH),
@@ -125,13 +126,13 @@ impl Login {
 }
 
 impl fmt::Display for Login {
-    /// The command as it is run, without the shell there.
+    /// Formats the ssh command without the remote command.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SSH} {}", self.words().join(" "))
     }
 }
 
-/// The lines of the host, of bounded length.
+/// Returns the lines of the host's output, of at most [`LONGEST`] bytes each.
 fn lines(from: impl Iterator<Item = impl Read>) -> impl Iterator<Item = String> {
     from.flat_map(|from| {
         let mut from = BufReader::new(from);
@@ -144,7 +145,7 @@ fn lines(from: impl Iterator<Item = impl Read>) -> impl Iterator<Item = String> 
     })
 }
 
-/// Shows the lines of standard error, and returns the first of them.
+/// Prints the lines of standard error, and returns about the first 64 KiB of them.
 fn relay_errors(from: impl Iterator<Item = impl Read>) -> String {
     let mut said = String::new();
     for line in lines(from) {
@@ -157,8 +158,8 @@ fn relay_errors(from: impl Iterator<Item = impl Read>) -> String {
     said
 }
 
-/// Reads the messages of OpenSSH's ssh(1), which are not translated. The host can write them as
-/// well, and would mislead nobody but its admin.
+/// Recognizes the messages of OpenSSH's ssh(1), which are never translated. The host can forge
+/// them, but the result only selects the hint for the host's own admin.
 fn failure(said: &str) -> LoginFailure {
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
     if has(&["Could not resolve hostname"]) {
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logs_in_by_the_name_as_typed() {
+    fn passes_the_typed_name_to_ssh_and_rejects_unsafe_names() {
         let login = Login::new("web1-admin", None).unwrap();
         assert_eq!(login.to_string(), "/usr/bin/ssh -o ConnectTimeout=20 -- web1-admin");
         let login = Login::new("web1", Some("anna")).unwrap();

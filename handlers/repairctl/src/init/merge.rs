@@ -1,30 +1,30 @@
-//! Adds repairs to a policy.json or repairs.json that is there already, without touching the rest
-//! of its text. Pure.
+//! Adds repairs to the text of an existing policy.json or repairs.json and keeps the rest of the
+//! text as it is. Pure functions.
 
 use serde_json::{Map, Value};
 
 /// Why repairs cannot be added to a file.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// It is not JSON.
+    /// The file is not valid JSON.
     #[error("{0}")]
     NotJson(#[from] serde_json::Error),
-    /// The object `repairs` is missing, or is not where it was looked for.
-    #[error("it has no object \"repairs\" to which they could be added")]
+    /// The object `repairs` is missing at the top level, or its end was not found in the text.
+    #[error("there is no object \"repairs\" to which repairs could be added")]
     NoRepairs,
 }
 
-/// A file with more repairs.
+/// A file with added repairs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MergedFile {
-    /// The whole text.
+    /// The whole new text.
     pub text: String,
-    /// The lines that are new.
+    /// The added lines only.
     pub added: String,
 }
 
-/// Adds those of `repairs` that `text` does not name to its object `repairs`. `None` if it names
-/// all of them.
+/// Adds those of `repairs` that are missing in the object `repairs` of `text`. Returns `None` if
+/// none is missing.
 pub fn merge(text: &str, repairs: &Map<String, Value>) -> Result<Option<MergedFile>, MergeError> {
     let mut wanted: Value = serde_json::from_str(text)?;
     let known = wanted.get_mut("repairs").and_then(Value::as_object_mut);
@@ -48,13 +48,13 @@ pub fn merge(text: &str, repairs: &Map<String, Value>) -> Result<Option<MergedFi
     }
 }
 
-/// One repair as it stands in the object, indented.
+/// Formats one repair as an indented member of the object `repairs`.
 fn entry(name: &str, repair: &Value) -> String {
     let text = format!("{}: {repair:#}", Value::from(name));
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns where the brace stands that ends the object `repairs` of a text that is JSON.
+/// Returns the byte offset of the brace that closes the object `repairs`. `text` is valid JSON.
 fn end_of_repairs(text: &str) -> Option<usize> {
     let (mut at, mut depth, mut repairs, mut is_next) = (0, 0_u32, None, false);
     while let Some(c) = text.get(at..)?.chars().next() {
@@ -81,7 +81,7 @@ fn end_of_repairs(text: &str) -> Option<usize> {
     None
 }
 
-/// The length in bytes of the JSON string at the start of `text`, with its quotes.
+/// Returns the length in bytes of the JSON string at the start of `text`, including its quotes.
 fn string_length(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn adds_what_is_missing_and_keeps_the_rest() {
+    fn adds_missing_repairs_and_keeps_the_rest() {
         let text = "{ \"note\": \"repairs: }\\\"\\\\\",\n  \"repairs\":   {\"httpd\":{ }}  }\n";
         let merged = merge(text, &repairs(&["httpd", "mariadb"])).unwrap().unwrap();
         assert_eq!(
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_the_place_among_all_strings(
+        fn finds_the_object_repairs_despite_arbitrary_strings(
             key in ".*", value in ".*", name in ".*", pretty in any::<bool>(),
         ) {
             let file = json!({ "a": {"repairs": {"x": &value}}, &key: [&value, {}],

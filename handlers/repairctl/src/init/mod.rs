@@ -1,4 +1,4 @@
-//! `repairctl init`: writes a first policy and a key, and sets a host up.
+//! `repairctl init`: writes the first policy and a key pair, and sets up a host.
 
 pub mod args;
 mod error;
@@ -36,8 +36,8 @@ impl Split for InitArgs {
     fn validate(&self, context: &Context) -> Result<(), Problem> {
         Recipe::read_all(&self.repairs)?;
         if !context.policy.is_absolute() || !self.dir.is_absolute() {
-            let text = "--policy and --dir must be absolute: Nagios starts programs anywhere; \
-                        nothing was done";
+            let text = "--policy and --dir must be absolute paths, because Nagios can start \
+                        programs in any directory; nothing was done";
             return Err(Problem::Usage(text.into()));
         }
         if !rustix::process::geteuid().is_root() {
@@ -80,7 +80,8 @@ impl Split for InitArgs {
     }
 }
 
-/// Prints and returns the account Nagios runs as. Only root and the command line can name it.
+/// Prints and returns the account Nagios runs as. A name from a nagios.cfg that others than root
+/// can change is not trusted.
 fn account_of_nagios(
     args: &InitArgs,
     nagios: &NagiosSettings,
@@ -95,8 +96,8 @@ fn account_of_nagios(
         return Err(InitError::UnprovenUser(user.clone()).into());
     }
     let source = match &main {
-        _ if args.nagios_user.is_some() => "says --nagios-user".to_owned(),
-        Some(main) if main.user().is_some() => format!("says {}", main.path().display()),
+        _ if args.nagios_user.is_some() => "from --nagios-user".to_owned(),
+        Some(main) if main.user().is_some() => format!("from {}", main.path().display()),
         _ => "found by its usual name".to_owned(),
     };
     out.line(format!("Nagios runs as {}:{} ({source})", account.name, account.group));
@@ -110,20 +111,20 @@ fn print_script(context: &Context, repairs: String, out: &mut Out) {
         .unwrap_or_else(|_| context.policy.with_file_name("id_ed25519"));
     let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
-        "\nOn each host to be repaired: install the package repair-gate, or copy {} there\nas {}, \
-        mode 755 (one static file \
-         for any distribution); then as root there:\n",
+        "\nOn each host to be repaired, install the package repair-gate, or copy {} there\nas {} \
+         with mode 755 (a static program for any distribution).\nThen run this on the host as \
+         root:\n",
         here.display(),
         gate_setup::GATE
     ));
-    // In a subshell, so that an error does not end the shell it is pasted into.
+    // Use a subshell, so an error does not end the shell into which the admin pastes the script.
     let key_line = gate_setup::key_line(&key);
     let script = script::text(&GateSource::Copied, &key_line, &RepairsFile::New(repairs));
     out.line(format!("(\n{script})"));
 }
 
-/// The templates of the package nagios-selfheal-config, which Nagios finds by itself. It refuses a
-/// template that is defined twice.
+/// The templates of the package nagios-selfheal-config, in directories that Nagios already reads.
+/// Nagios refuses a template that is defined twice.
 const PACKAGED_OBJECTS: [&str; 2] =
     ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 
@@ -139,15 +140,15 @@ fn print_next_steps(
     let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
     let file = context.nagios_cfg.clone().or_else(configuration::find);
     let file = file.unwrap_or_else(|| "nagios.cfg".into());
-    out.line("\nWhat is left:");
+    out.line("\nNext steps:");
     if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
-        out.line("  1. in each service that is to be repaired:");
+        out.line("  1. add to each service that needs this repair:");
     } else {
-        out.line(format!("  1. in {}:", file.display()));
+        out.line(format!("  1. add to {}:", file.display()));
         for name in ["commands.cfg", "templates.cfg"] {
             out.line(format!("       cfg_file={}", share.join(name).display()));
         }
-        out.line("     and in each service that is to be repaired:");
+        out.line("     and to each service that needs this repair:");
     }
     out.line("       use      repairable-service,generic-service");
     out.line(format!("       _REPAIR  {repair}"));
@@ -160,8 +161,8 @@ fn print_next_steps(
         false => format!(" --policy {}", paste::path(&context.policy)),
     };
     let call = format!(
-        "runuser -u {} -- {} CRITICAL SOFT 3 --host {host} --service HTTP --repair {repair}{policy} \
-         --dry-run --explain",
+        "runuser -u {} -- {} CRITICAL SOFT 3 --host {host} --service HTTP \
+         --repair {repair}{policy} --dry-run --explain",
         quoted(&account.name),
         paste::program("handle_repair")
     );

@@ -1,4 +1,5 @@
-//! First repairs: the unit to restart on the host, and the check that proves it. Pure.
+//! Simple repairs for a first setup: the unit that the host restarts, and the check that verifies
+//! the restart. Pure functions.
 
 use std::collections::BTreeSet;
 
@@ -6,29 +7,27 @@ use plugin_kit::Problem;
 use policy::{BadName, RepairName};
 use serde_json::{Map, Value, json};
 
-/// Why a text does not describe a repair.
+/// Why the value of `--repair` is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRecipe {
-    /// The name of the repair is not valid.
     #[error(transparent)]
     Name(#[from] BadName),
-    /// The name of the unit is not valid.
+    /// The part after the colon is not the name of a systemd unit.
     #[error("'{}' is not the name of a systemd unit", plugin_kit::clean(.0))]
     Unit(String),
-    /// No check is known for the repair or its unit.
+    /// Neither the repair nor its unit has one of the names for which init has a check.
     #[error(
-        "no check is known that proves '{name}': name it after one of {} (--repair httpd:{unit}), \
-         or write it into the policy by hand",
+        "no check is known for '{name}': use one of the names {} (--repair httpd:{unit}), or add \
+         the repair to the policy by hand",
         known_names().join(", ")
     )]
     NoCheck {
-        /// The name of the repair.
         name: RepairName,
-        /// The unit that it restarts.
+        /// The unit that the repair restarts.
         unit: String,
     },
-    /// Two repairs have this name.
-    #[error("'{0}' is named twice")]
+    /// Two values of `--repair` have the same name.
+    #[error("duplicate repair '{0}'")]
     Duplicate(RepairName),
 }
 
@@ -41,14 +40,14 @@ impl From<BadRecipe> for Problem {
 /// A repair from `--repair NAME[:UNIT]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
-    /// Its name in the policy and at the gate.
+    /// Name of the repair in the policy and at the gate.
     pub name: RepairName,
-    /// The systemd unit to restart.
+    /// The systemd unit that the repair restarts, without `.service`.
     pub unit: String,
     verify: &'static [&'static str],
 }
 
-/// The check for each service, by the names of its repair or unit.
+/// The check of each known service, by the names that its repair or unit can have.
 const CHECKS: [(&[&str], &[&str]); 6] = [
     (
         &["httpd", "apache", "apache2", "nginx", "lighttpd", "caddy", "haproxy"],
@@ -66,7 +65,7 @@ fn known_names() -> Vec<&'static str> {
 }
 
 impl Recipe {
-    /// Reads `httpd`, or `httpd:apache2`.
+    /// Parses a value such as `httpd` or `httpd:apache2`.
     pub fn read(text: &str) -> Result<Recipe, BadRecipe> {
         let (name, unit) = text.split_once(':').unwrap_or((text, text));
         let unit = unit.strip_suffix(".service").unwrap_or(unit);
@@ -84,7 +83,7 @@ impl Recipe {
         }
     }
 
-    /// Reads each of them; `httpd` if there are none.
+    /// Parses all values of `--repair`. Without any, returns the recipe for `httpd`.
     pub fn read_all(texts: &[String]) -> Result<Vec<Recipe>, BadRecipe> {
         let default = ["httpd".to_owned()];
         let texts = if texts.is_empty() { &default } else { texts };
@@ -115,17 +114,17 @@ impl Recipe {
     }
 }
 
-/// Returns their part of policy.json, by name.
+/// Returns the recipes as members of `repairs` in policy.json.
 pub fn for_policy(recipes: &[Recipe]) -> Map<String, Value> {
     recipes.iter().map(|one| (one.name.to_string(), one.for_policy())).collect()
 }
 
-/// Returns their part of the host's repairs.json, by name.
+/// Returns the recipes as members of `repairs` in the host's repairs.json.
 pub fn for_gate(recipes: &[Recipe]) -> Map<String, Value> {
     recipes.iter().map(|one| (one.name.to_string(), one.for_gate())).collect()
 }
 
-/// Returns the host's repairs.json.
+/// Returns a complete repairs.json for a host.
 pub fn repairs_json(recipes: &[Recipe]) -> String {
     format!("{:#}\n", json!({"repairs": for_gate(recipes)}))
 }
@@ -135,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_check_by_name_or_unit() {
+    fn finds_check_by_name_or_unit_and_rejects_bad_values() {
         let httpd = Recipe::read("httpd:apache2.service").unwrap();
         assert_eq!(
             (httpd.name.as_str(), httpd.unit.as_str(), httpd.verify[0]),
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_repairs_that_the_gate_reads() {
+    fn writes_repairs_json_that_the_gate_accepts() {
         let recipes = [Recipe::read("httpd:apache2").unwrap(), Recipe::read("sshd:ssh").unwrap()];
         let text = repairs_json(&recipes);
         assert_eq!(repair_gate::config::parse(&text).unwrap().iter().count(), 2);

@@ -1,46 +1,47 @@
-//! The script that sets up the repaired host: to be read, pasted, or given to `sudo sh` over an
-//! admin's own ssh. Its text is fixed; everything that is filled in was checked: names, a public
-//! key, our own JSON, base64. Pure.
+//! The script that sets up a repaired host. An admin reads it and pastes it, or init passes it to
+//! `sudo sh` over the admin's own ssh. The text is a fixed template. All inserted values are safe:
+//! checked names, a public key, JSON that init writes, and base64. Pure functions.
 
 use base64ct::{Base64, Encoding};
 
 use crate::gate_setup::{GATE, REPAIRS};
 
-/// The source of the gate.
+/// How the gate gets to the host.
 pub enum GateSource<'a> {
-    /// An admin has copied it to the host.
+    /// The admin copied the program to the host before.
     Copied,
-    /// The script contains it.
+    /// The script contains the program.
     Inside(&'a [u8]),
-    /// As `Inside`, but only its size is printed, for people who read the script first.
+    /// Like `Inside`, but with the size in place of the program, for an admin who reads the script.
     Elided(&'a [u8]),
 }
 
-/// What becomes of the host's repairs.json.
+/// What the script does with the host's repairs.json.
 pub enum RepairsFile {
-    /// It is this text, unless somebody has written one.
+    /// Writes this text unless the file exists and is not the package's empty one.
     New(String),
-    /// It stays as it is.
+    /// Leaves the file unchanged.
     Kept,
-    /// It gets more repairs, if it still is the file that was read.
+    /// Adds repairs, unless the file has changed since init read it.
     Merged {
-        /// What cksum(1) printed of it.
+        /// Output of cksum(1) for the file that init read.
         sum: String,
-        /// The text it gets.
+        /// The new content.
         text: String,
-        /// The lines that are new, for people.
+        /// The added lines only, which init shows to the admin.
         added: String,
     },
 }
 
-/// The script, with `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE` to be filled in.
+/// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
-/// Makes the sudoers file of repairs.json, at the end of this script and after every change.
+/// Program that writes the sudoers file for repairs.json. The script installs and runs it, and an
+/// admin runs it after every change of repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
-/// Returns the whole script. `key_line` holds no quote.
+/// Returns the whole script. `key_line` must not contain quotes.
 pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> String {
-    // From the end of the script to its beginning, so no text that was filled in is searched.
+    // Fill in the last placeholder first, so inserted text is never searched for placeholders.
     let script = TEMPLATE.replace("KEY_LINE", key_line);
     let script = script.replacen("# THE_REPAIRS\n", &repairs_part(repairs), 1);
     let script = script.replacen("# THE_HELPER\n", HELPER, 1);
@@ -48,7 +49,7 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> S
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
-    // No line of JSON can be the end of a here-document.
+    // A line of JSON never equals the end marker of the here-document.
     let write = |text: &str| {
         let text = text.trim_end();
         format!(
@@ -57,16 +58,16 @@ fn repairs_part(repairs: &RepairsFile) -> String {
         )
     };
     match repairs {
-        RepairsFile::Kept => format!("say '{REPAIRS} was there already'\n"),
-        // The package's file names nothing and makes room.
+        RepairsFile::Kept => format!("say '{REPAIRS} already exists'\n"),
+        // The package's own file contains no repairs and is replaced.
         RepairsFile::New(text) => format!(
             "if [ -e {REPAIRS} ] && ! grep -qxF '{{\"repairs\": {{}}}}' {REPAIRS}; then\n    \
-             say '{REPAIRS} was there already'\nelse\n{}fi\n",
+             say '{REPAIRS} already exists'\nelse\n{}fi\n",
             write(text)
         ),
         RepairsFile::Merged { sum, text, .. } => format!(
-            "[ \"$(cksum < {REPAIRS})\" = '{sum}' ] || {{ echo '{REPAIRS} has changed meanwhile' \
-             >&2; exit 1; }}\n{}say '{REPAIRS} has more repairs'\n",
+            "[ \"$(cksum < {REPAIRS})\" = '{sum}' ] || {{ echo '{REPAIRS} has changed since it \
+             was read; run init again' >&2; exit 1; }}\n{}say '{REPAIRS} with added repairs'\n",
             write(text)
         ),
     }
@@ -75,7 +76,7 @@ fn repairs_part(repairs: &RepairsFile) -> String {
 fn gate(source: &GateSource<'_>) -> String {
     match source {
         GateSource::Copied => format!(
-            "# The gate, which you have copied there.\n\
+            "# The gate, which you have copied to this host.\n\
              [ -x {GATE} ] || {{ echo '{GATE} is missing' >&2; exit 1; }}\n\n"
         ),
         GateSource::Inside(program) | GateSource::Elided(program) => {
@@ -87,18 +88,18 @@ fn gate(source: &GateSource<'_>) -> String {
                 _ => base64_lines(program),
             };
             format!(
-                "# The gate: one static program, copied unless one is there.\n\
-                 if [ -e {GATE} ]; then say '{GATE} was there already'; else\n\
+                "# The gate: one static program, installed unless it exists.\n\
+                 if [ -e {GATE} ]; then say '{GATE} already exists'; else\n\
                  base64 -d > {GATE}.new <<'END_OF_GATE'\n{body}END_OF_GATE\n\
                  [ \"$(wc -c < {GATE}.new)\" -eq {size} ] || \
-                 {{ echo 'the gate did not arrive whole' >&2; exit 1; }}\n\
+                 {{ echo '{GATE}: incomplete transfer; run init again' >&2; exit 1; }}\n\
                  chmod 755 {GATE}.new\nmv {GATE}.new {GATE}\nsay '{GATE}'\nfi\n\n"
             )
         }
     }
 }
 
-/// Encodes in base64, with lines that every decoder accepts (RFC 2045, 6.8).
+/// Encodes bytes as base64 in lines of 76 characters, which every decoder accepts (RFC 2045, 6.8).
 fn base64_lines(bytes: &[u8]) -> String {
     // 57 bytes make a line of 76 characters.
     bytes.chunks(57).map(|line| Base64::encode_string(line) + "\n").collect()
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn is_valid_shell() {
+    fn produces_valid_shell() {
         let merged = RepairsFile::Merged {
             sum: "1 2".into(),
             text: "{\"repairs\": {\"it's\": {}}}\n".into(),

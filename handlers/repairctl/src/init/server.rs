@@ -1,5 +1,5 @@
-//! Sets this server up: directories, key and policy, each with its owner. What is there already is
-//! kept.
+//! Sets up the Nagios server: creates directories, key and policy with the right owners. Existing
+//! files are kept.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -18,26 +18,23 @@ use super::merge::{MergedFile, merge};
 use super::recipe::{self, Recipe};
 use crate::ui::question;
 
-/// Settings of Nagios' main configuration, read by Nagios' own user.
+/// Settings from Nagios' main configuration. The half that runs as Nagios' user reads them.
 #[derive(Serialize, Deserialize)]
 pub struct NagiosSettings {
-    /// The user that Nagios runs as.
+    /// Value of `nagios_user`.
     pub user: Option<String>,
-    /// The pipe that Nagios reads commands from.
     pub command_file: Option<String>,
-    /// The file that Nagios writes its status to.
     pub status_file: Option<String>,
 }
 
-/// The files of this server, and their owner.
+/// The files to create on this server, and their owner.
 pub struct ServerSetup<'a> {
-    /// policy.json; key and known_hosts are in the same directory.
+    /// Path of policy.json. The key and known_hosts are in the same directory.
     pub policy: &'a Path,
-    /// The ledger's directory.
     pub ledger_directory: &'a Path,
     /// The account that Nagios runs as.
     pub account: &'a Account,
-    /// What the policy takes over from Nagios.
+    /// Settings that are copied into the policy.
     pub nagios: &'a NagiosSettings,
 }
 
@@ -47,14 +44,14 @@ impl ServerSetup<'_> {
         self.policy.with_file_name("id_ed25519")
     }
 
-    /// Makes everything that is missing.
+    /// Creates the files and directories that are missing.
     pub fn set_up(&self, recipes: &[Recipe], out: &mut Out) -> Result<(), Problem> {
         let Account { uid, gid, group, .. } = self.account;
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
         self.directory(configuration, (0, "root"), out)?;
         if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
-            // It is root's, and open to all, so that a gate on this machine can keep its records
-            // below it.
+            // Root owns the parent and everybody can enter it, because a gate on the same machine
+            // keeps its records in there as well.
             let made = parent_directory(parent)?.create_dir(name(parent), 0o755);
             made.map_err(|why| failed(parent, why))?;
             print_result(true, parent, "directory, root 755", out);
@@ -72,7 +69,8 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// Makes a directory unless it is there. Root gives it away by its descriptor.
+    /// Creates a directory unless it exists. Root changes its owner through the open descriptor,
+    /// not through the path.
     fn directory(
         &self,
         path: &Path,
@@ -81,7 +79,7 @@ impl ServerSetup<'_> {
     ) -> Result<(), InitError> {
         let is_there = match Directory::open(path) {
             Ok(_) => true,
-            // It is Nagios' own, from an earlier run.
+            // Nagios' user owns the directory since an earlier run of init.
             Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. })
                 if exposed == path && theirs == owner =>
             {
@@ -101,8 +99,8 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// Makes the key with ssh-keygen(1), which every server with an ssh client has. Nobody else can
-    /// put a link where it writes.
+    /// Creates the key pair with ssh-keygen(1), which every server with an ssh client has. No other
+    /// account can place a link in this directory for ssh-keygen to follow.
     fn new_key(&self, configuration: &Directory, out: &mut Out) -> Result<(), InitError> {
         let path = &self.key();
         let public = path.with_added_extension("pub");
@@ -130,7 +128,8 @@ impl ServerSetup<'_> {
     }
 }
 
-/// Opens the directory of `path`. Root makes nothing where another account could lead it elsewhere.
+/// Opens the parent directory of `path`. Fails if another account could redirect root to another
+/// directory.
 fn parent_directory(path: &Path) -> Result<Directory, InitError> {
     Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))
 }
@@ -147,14 +146,14 @@ fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
     let path = path.display();
     out.line(match made {
         true => format!("made  {path} ({what})"),
-        false => format!("kept  {path}: it is there already"),
+        false => format!("kept  {path} (already exists)"),
     });
 }
 
-/// The policy of the package: it has no repair, so it is not kept.
+/// The policy.json of the package. Init replaces it, because it contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 
-/// Makes the policy atomically unless one is there; returns whether it was made.
+/// Creates the policy atomically unless one exists. Returns whether it was created.
 fn new_policy(directory: &Directory, name: &OsStr, text: &str, group: u32) -> io::Result<bool> {
     match directory.read(name, PACKAGED.len() as u64) {
         Ok(text) if text == PACKAGED.as_bytes() => directory.remove(name)?,
@@ -169,8 +168,8 @@ fn new_policy(directory: &Directory, name: &OsStr, text: &str, group: u32) -> io
     }
 }
 
-/// Adds repairs that a kept policy lacks, after showing them and asking. Returns whether the policy
-/// has all of them now.
+/// Adds repairs that an existing policy lacks, after showing them and asking. Returns whether the
+/// policy contains all of them afterwards.
 pub fn add_repairs(
     policy: &Path,
     recipes: &[Recipe],
@@ -186,8 +185,8 @@ pub fn add_repairs(
         .map_err(|why| InitError::Merge { place: shown.clone(), why })?;
     let Some(MergedFile { text, added }) = merged else { return Ok(true) };
     policy_file::parse(text.as_bytes(), policy).map_err(Problem::failed)?;
-    out.line(format!("\nThe repairs of {shown} get\n{}", difference(&added)));
-    let instead = format!("with --yes it is done without asking; {shown} was not changed");
+    out.line(format!("\nThis will be added to the repairs of {shown}:\n{}", difference(&added)));
+    let instead = format!("pass --yes to skip the question; {shown} was not changed");
     if !yes && !question::agrees("Add this?", &instead, out)? {
         out.line(format!("{shown} was not changed, and nothing else was done."));
         return Ok(false);
@@ -201,7 +200,7 @@ pub fn add_repairs(
     Ok(true)
 }
 
-/// Each line marked as new.
+/// Marks each line with a `+`, as in a diff.
 pub fn difference(added: &str) -> String {
     added
         .lines()

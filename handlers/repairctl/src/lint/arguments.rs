@@ -1,4 +1,4 @@
-//! The arguments of a call: what Nagios has to pass to handle_repair.
+//! Checks that a call passes the arguments that handle_repair needs.
 
 use handle_repair::cli::{Invocation, Mode};
 use policy::ObjectState;
@@ -6,12 +6,12 @@ use policy::ObjectState;
 use super::finding::{LintFinding, LintLevel, error};
 use super::handler::{HOST, ObjectKind, REPAIR_OF_HOST, RefusedArguments, SERVICE};
 
-/// A host names the handler of services, or the other way round: wrong where it is named, not at
-/// the command.
+/// Code of the finding that a host uses the handler for services, or the reverse. Its location is
+/// the `event_handler` line, because the command itself is correct.
 pub const OTHER_KIND: &str = "handler-of-other-kind";
 
-/// An argument that a call has to pass: the finding if it does not, with `{kind}` and `{KIND}` for
-/// the kind of object.
+/// A required argument, and the finding if a call does not pass it. In `text` and `fix`, `{kind}`
+/// and `{KIND}` stand for `host` or `service` in lower and upper case.
 struct ArgumentCheck {
     level: LintLevel,
     code: &'static str,
@@ -25,14 +25,16 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         level: LintLevel::Error,
         code: "host-not-passed",
         is_passed: |_, call| call.event.host == HOST,
-        text: "--host is not $HOSTNAME$: pauses, locks and the status file go by that name",
+        text: "--host is not $HOSTNAME$, the name by which pauses, locks and the status file know \
+               the host",
         fix: "write --host '$HOSTNAME$'",
     },
     ArgumentCheck {
         level: LintLevel::Error,
         code: "service-not-passed",
         is_passed: |_, call| call.event.service.as_deref().is_none_or(|name| name == SERVICE),
-        text: "--service is not $SERVICEDESC$: pauses and the status file go by that name",
+        text: "--service is not $SERVICEDESC$, the name by which pauses and the status file know \
+               the service",
         fix: "write --service '$SERVICEDESC$'",
     },
     ArgumentCheck {
@@ -41,15 +43,15 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         is_passed: |kind, call| {
             kind == ObjectKind::Host || call.event.host_state == Some(ObjectState::Down)
         },
-        text: "$HOSTSTATE$ is not passed: it would repair services of a host that is down",
+        text: "$HOSTSTATE$ is not passed: repairs would run for services of a host that is down",
         fix: "add --host-state '$HOSTSTATE$' to the command line",
     },
     ArgumentCheck {
         level: LintLevel::Error,
         code: "downtime-not-passed",
         is_passed: |kind, call| kind == ObjectKind::Host || call.event.downtime == 5,
-        text: "$SERVICEDOWNTIME$ is not passed: it would repair during planned work, for Nagios \
-               calls in downtimes too",
+        text: "$SERVICEDOWNTIME$ is not passed: repairs would run during planned work, because \
+               Nagios calls event handlers in downtimes too",
         fix: "add --downtime '$SERVICEDOWNTIME$' to the command line",
     },
     ArgumentCheck {
@@ -58,8 +60,8 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         is_passed: |kind, call| {
             call.event.host_downtime == 6 || kind == ObjectKind::Host && call.event.downtime == 6
         },
-        text: "$HOSTDOWNTIME$ is not passed: it would repair during planned work, and a host's \
-               downtime is not its services'",
+        text: "$HOSTDOWNTIME$ is not passed: repairs would run during planned work, because a \
+               host's downtime does not include its services",
         fix: "add --host-downtime '$HOSTDOWNTIME$' to the command line",
     },
     ArgumentCheck {
@@ -68,34 +70,34 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         is_passed: |_, call| {
             call.event.repair.as_ref().is_some_and(|name| name.as_str() != REPAIR_OF_HOST)
         },
-        text: "_REPAIR is not passed: no {kind} can opt in",
+        text: "_REPAIR is not passed: no {kind} can choose a repair",
         fix: "add --repair '$_{KIND}REPAIR$' to the command line",
     },
     ArgumentCheck {
         level: LintLevel::Warning,
         code: "problem-id-not-passed",
         is_passed: |_, call| call.event.problem_id.is_some(),
-        text: "${KIND}PROBLEMID$ is not passed: a call that Nagios repeats, when a worker of its \
-               dies, is taken for a new one",
+        text: "${KIND}PROBLEMID$ is not passed: if a Nagios worker process dies and Nagios repeats \
+               the call, it counts as a new event",
         fix: "add --problem-id '${KIND}PROBLEMID$' to the command line",
     },
     ArgumentCheck {
         level: LintLevel::Note,
         code: "address-not-passed",
         is_passed: |_, call| call.address != HOST,
-        text: "--address is not passed: the host is reached by its name",
+        text: "--address is not passed: repairs connect to the host by its name",
         fix: "add --address '$HOSTADDRESS$' to the command line",
     },
     ArgumentCheck {
         level: LintLevel::Error,
         code: "dry-run",
         is_passed: |_, call| call.options.mode != Mode::DryRun,
-        text: "--dry-run stands in the command line: nothing is ever repaired",
+        text: "the command line contains --dry-run: nothing is ever repaired",
         fix: "remove --dry-run",
     },
 ];
 
-/// Checks what a call passes.
+/// Checks the arguments of a call for objects of one kind.
 pub fn check(
     kind: ObjectKind,
     arguments: &[String],
@@ -109,17 +111,17 @@ pub fn check(
         (ObjectKind::Service, None) => {
             return vec![error(
                 OTHER_KIND,
-                "a service names a handler without --service: handle_repair takes its event for \
-                 one of the host",
-                "name handle_repair as its event_handler, or add --service '$SERVICEDESC$' and the \
-                 $SERVICE...$ macros",
+                "a service uses a handler without --service: handle_repair takes its events for \
+                 events of the host",
+                "set event_handler to handle_repair, or add --service '$SERVICEDESC$' and the \
+                 $SERVICE...$ macros to the command line",
             )];
         }
         (ObjectKind::Host, Some(_)) => {
             return vec![error(
                 OTHER_KIND,
-                "a host names a handler with --service",
-                "name handle_host_repair as its event_handler",
+                "a host uses a handler with --service",
+                "set event_handler to handle_host_repair",
             )];
         }
         _ => {}
@@ -150,7 +152,7 @@ fn refused(kind: ObjectKind, arguments: &[String], why: &RefusedArguments) -> Li
     if has(kind) && !places.is_sorted() {
         return error(
             "argument-order",
-            format!("its first three words are in a wrong order: {why}"),
+            format!("the first three arguments are in the wrong order: {why}"),
             format!("write {positional}"),
         );
     }
@@ -158,13 +160,13 @@ fn refused(kind: ObjectKind, arguments: &[String], why: &RefusedArguments) -> Li
         let (word, other) = (kind.word(), other.word());
         return error(
             OTHER_KIND,
-            format!("a {word} names a handler with the macros of a {other}: {why}"),
-            format!("name {} as its event_handler: {positional}", kind.command()),
+            format!("a {word} uses a handler with the macros of a {other}: {why}"),
+            format!("set event_handler to {}, which passes {positional}", kind.command()),
         );
     }
     error(
         "refused-arguments",
-        format!("handle_repair refuses its arguments: {why}"),
-        "compare with nagios-config/commands.cfg",
+        format!("handle_repair refuses these arguments: {why}"),
+        "compare the command line with nagios-config/commands.cfg",
     )
 }

@@ -1,18 +1,19 @@
-//! Words of a check_http command line that belong to no option. monitoring-plugins' check_http, and
-//! ours today, take the first for an address and ignore the rest; the next version refuses them.
+//! Finds words in a check_http command line that belong to no option. monitoring-plugins'
+//! check_http and the one of this project use the first such word as an address and ignore the
+//! rest. The next version of this project's check_http refuses them.
 
 use std::net::IpAddr;
 
-/// The letters of options with a value.
+/// Letters of the options that take a value.
 const SHORT: &str = "HIpxujPTkAabCJKedsrRMmfwct";
-/// Their long names, and those of options without a letter.
+/// Long names of the options that take a value.
 const LONG: &str = "hostname IP-address port source-address proxy noproxy url uri method post \
     content-type header useragent authorization proxy-authorization authorization-file \
     proxy-authorization-file cookie-jar http-version certificate client-cert private-key ca-cert \
     expect status header-string header-regex string regex ereg eregi state-regex json max-age \
     pagesize onredirect max-redirs warning critical timeout timeout-result json-perfdata";
 
-/// What the next version says of a word.
+/// A word that the next version refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedWord {
     /// What is wrong.
@@ -21,14 +22,15 @@ pub struct RefusedWord {
     pub fix: String,
 }
 
-/// The option before a word, as it is written, and its value.
+/// The option before a word.
 #[derive(Clone, Copy)]
 struct OptionBefore<'a> {
+    /// The option as written, with its hyphens.
     name: &'a str,
     value: Option<&'a str>,
 }
 
-/// Returns the first word that the next version refuses; macros stand for words that it accepts.
+/// Returns the first word that the next version refuses. Words with macros are assumed to be valid.
 pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
     let (mut addresses, mut before) = (Vec::new(), None);
     let (mut has_address, mut has_name) = (false, false);
@@ -51,20 +53,20 @@ pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
         has_address |= matches!(name, "-I" | "--IP-address");
         has_name |= matches!(name, "-H" | "--hostname");
         if value == Some("") && matches!(name, "-H" | "--hostname") {
-            let text = "check_http gets an empty -H, which its next version refuses".to_owned();
-            return Some(RefusedWord { text, fix: "give it a name, or remove -H".into() });
+            let text = "check_http has an empty -H, which its next version refuses".to_owned();
+            return Some(RefusedWord { text, fix: "add a host name, or remove -H".into() });
         }
         before = Some(OptionBefore { name, value });
     }
     let used = usize::from(!has_address) + usize::from(!has_name);
     let is_odd = |(n, word): &(usize, &&str)| *n >= used || !is_address(word);
     addresses.iter().enumerate().find(is_odd).map(|(_, word)| RefusedWord {
-        text: format!("check_http takes no word '{word}', and its next version refuses it"),
-        fix: "remove it, give it its option, or quote the words that are one value".into(),
+        text: format!("check_http ignores '{word}', and its next version refuses it"),
+        fix: "remove it, add the missing option, or quote a value with blanks".into(),
     })
 }
 
-/// An option and its attached value; `None` for any other word.
+/// Splits an option from its attached value. Returns `None` for a word that is not an option.
 fn option(word: &str) -> Option<(&str, Option<&str>)> {
     if word.starts_with("--") {
         let (name, value) = word.split_once('=').map_or((word, None), |(n, v)| (n, Some(v)));
@@ -76,7 +78,8 @@ fn option(word: &str) -> Option<(&str, Option<&str>)> {
     Some((if attached { name } else { word }, attached.then_some(rest)))
 }
 
-/// Whether the option has a value: by its last letter, or by its name or the beginning of it.
+/// Whether the option takes a value. For a group of short options the last letter decides. A long
+/// option can be abbreviated.
 fn takes_value(name: &str) -> bool {
     match name.strip_prefix("--") {
         Some(long) => LONG.split_ascii_whitespace().any(|known| known.starts_with(long)),
@@ -84,8 +87,8 @@ fn takes_value(name: &str) -> bool {
     }
 }
 
-/// Whether the next version knows what is meant: the version of TLS, or a switch that is said to
-/// be on.
+/// Whether the next version accepts the word after this option: a TLS version after `--ssl`, or a
+/// word such as `on` after a switch.
 fn belongs(option: OptionBefore<'_>, word: &str) -> bool {
     let is_tls = matches!(option.name, "-S" | "--ssl")
         && ["1", "1.0", "1.1", "1.2", "1.3"].contains(&word.trim_end_matches('+'));
@@ -112,12 +115,13 @@ fn split(option: OptionBefore<'_>, word: &str) -> RefusedWord {
         _ => format!("{name} {value}"),
     };
     RefusedWord {
-        text: format!("check_http takes no word '{word}', and its next version refuses it"),
+        text: format!("check_http ignores '{word}', and its next version refuses it"),
         fix: format!("write {whole}"),
     }
 }
 
-/// A name of at least two characters with a letter, an IP address, or what a macro stands for.
+/// Whether the word is an IP address, contains a macro, or is a name of at least two characters
+/// with a letter.
 fn is_address(word: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     word.contains('$')
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_what_the_next_version_accepts() {
+    fn accepts_valid_command_lines_of_the_next_version() {
         for line in [
             "-H $HOSTADDRESS$ -I $HOSTADDRESS$ ''",
             "www.example.org",
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_word_that_is_refused() {
+    fn names_the_refused_word_and_its_fix() {
         for (line, word, fix) in [
             ("-H h1 -C 30 14", "'14'", "write -C 30,14"),
             ("-H h1 -w 10 5", "'5'", "write -w 10"),
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_options_of_check_http() {
+    fn knows_all_options_of_check_http() {
         let command = check_http::command();
         let with_value = |arg: &&clap::Arg| {
             arg.get_action().takes_values() && arg.get_num_args().is_none_or(|n| n.min_values() > 0)

@@ -1,5 +1,5 @@
-//! Splits a command line into words and macros, as Nagios does, or the shell that it starts if it
-//! must.
+//! Splits a command line into words and macros. Follows the rules of Nagios, and those of the shell
+//! that Nagios starts for command lines with shell syntax.
 
 use policy::{spell, unspell};
 
@@ -8,39 +8,39 @@ use super::macros::{self, Dollar};
 /// The quotes around a part of a command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quote {
-    /// Not at all.
+    /// No quotes.
     None,
-    /// `'...'`: nothing is expanded but macros.
+    /// `'...'`: only macros are expanded.
     Single,
-    /// `"..."`: a shell expands `$(...)` and backticks in it.
+    /// `"..."`: macros are expanded, and a shell also expands `$(...)` and backticks.
     Double,
 }
 
-/// One word.
+/// One word of a command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandWord {
-    /// Without its quotes, macros as they are; spelled.
+    /// The word without its quotes and with unexpanded macros. Bytes that are not UTF-8 are encoded
+    /// by [`spell`].
     pub text: String,
-    /// Whether it begins a redirection, pipe or list, which is the shell's.
+    /// Whether the word contains an unquoted shell operator: `|`, `&`, `;`, `<` or `>`.
     pub is_operator: bool,
 }
 
-/// A command line.
+/// A command line, split into words and macros.
 #[derive(Debug, Default)]
 pub struct CommandLine {
-    /// Its words.
     pub words: Vec<CommandWord>,
-    /// All its `$`, each with its place.
+    /// Each `$` that opens a pair, with its byte offset.
     pub dollars: Vec<(usize, Dollar)>,
-    /// Each macro, without its `$`, and its quotes.
+    /// The name of each macro, without `$`, and the quotes around the macro.
     pub macros: Vec<(String, Quote)>,
-    /// Whether a quote is not closed.
+    /// Whether a closing quote is missing.
     pub unclosed: bool,
-    /// Whether only a shell understands it.
+    /// Whether the line contains shell syntax, so Nagios runs it in a shell.
     pub needs_shell: bool,
 }
 
-/// Splits a command line, which is spelled as all texts of the configuration are.
+/// Splits a command line of the configuration, which is encoded by [`spell`].
 pub fn split(line: &str) -> CommandLine {
     let line = unspell(line);
     let mut found = CommandLine { dollars: macros::find(&line), ..CommandLine::default() };
@@ -82,7 +82,7 @@ pub fn split(line: &str) -> CommandLine {
     found
 }
 
-/// A word whose end is not reached yet.
+/// The bytes of the current word, before its end is found.
 #[derive(Default)]
 struct RawWord {
     bytes: Vec<u8>,
@@ -95,8 +95,8 @@ impl RawWord {
     }
 }
 
-/// Fills in macros, and returns the bytes that Nagios passes; macros that `value` does not know
-/// stay as they are. All texts are spelled.
+/// Expands macros and returns the bytes that Nagios passes. A macro stays unexpanded if `value`
+/// returns `None` for its name. `text` and the values are encoded by [`spell`].
 pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Vec<u8> {
     let text = unspell(text);
     let (mut filled, mut done) = (Vec::new(), 0);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_unknown_macros() {
+    fn leaves_unknown_macros_unexpanded() {
         let value = |name: &str| (name == "ARG1").then(|| r"$ARG1$\xF6".to_owned());
         assert_eq!(fill("x$ARG1$$ARG2$ $$", value), b"x$ARG1$\xf6$ARG2$ $");
         assert_eq!(fill("a$b $ARG1$", value), b"a$b $ARG1$");

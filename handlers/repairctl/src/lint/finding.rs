@@ -1,4 +1,4 @@
-//! Findings: what is wrong, where, and how to fix it.
+//! The findings of lint: what is wrong, in which file and line, and how to fix it.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use crate::ui::tone::Tone;
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LintLevel {
-    /// Something is not repaired, or repaired when it must not be.
+    /// A fault is not repaired, or a repair runs when it must not.
     Error,
-    /// It works, but not as well, or not in every case.
+    /// Repairs work, but not in every case or at a cost.
     Warning,
-    /// Worth knowing.
+    /// Something an admin should know. Repairs still work.
     Note,
 }
 
 impl LintLevel {
-    /// The word for it.
+    /// Returns the level's name in the output and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             LintLevel::Error => "error",
@@ -38,12 +38,11 @@ impl LintLevel {
     }
 }
 
-/// One thing that is wrong.
+/// One problem in the configuration.
 #[derive(Debug, Clone)]
 pub struct LintFinding {
-    /// The severity.
     pub level: LintLevel,
-    /// A short word, the same for every occurrence.
+    /// Code of the problem, for example `unquoted-macro`, by which scripts can filter.
     pub code: &'static str,
     /// What is wrong.
     pub text: String,
@@ -51,15 +50,16 @@ pub struct LintFinding {
     pub fix: String,
 }
 
-/// All findings, by place; the same one at one place for many objects is one finding.
+/// All findings, sorted by location. A finding that many objects share at one location is stored
+/// once, with the names of the objects.
 #[derive(Debug, Default)]
 pub struct Findings(BTreeMap<(Location, &'static str, String), (LintFinding, Vec<String>)>);
 
-/// The number of objects that are named in a line.
+/// Maximum number of objects that the text output names per finding.
 const NAMED: usize = 2;
 
 impl Findings {
-    /// Adds a finding; `object` is its object, or empty.
+    /// Adds a finding about `object`, which is empty for a finding about no single object.
     pub fn add(&mut self, at: &Location, finding: LintFinding, object: &str) {
         let key = (at.clone(), finding.code, finding.text.clone());
         let (_, objects) = self.0.entry(key).or_insert_with(|| (finding, Vec::new()));
@@ -68,12 +68,12 @@ impl Findings {
         }
     }
 
-    /// The number of findings of a level.
+    /// Returns the number of findings of a level.
     pub fn count(&self, level: LintLevel) -> usize {
         self.0.values().filter(|(finding, _)| finding.level == level).count()
     }
 
-    /// For people: two lines each on a terminal, one when piped.
+    /// Prints each finding on two lines on a terminal, and on one line otherwise.
     pub fn write(&self, out: &mut Out) {
         for ((at, code, _), (finding, objects)) in &self.0 {
             let level = finding.level.tone().paint(finding.level.as_str(), out);
@@ -83,7 +83,7 @@ impl Findings {
         }
     }
 
-    /// For programs.
+    /// Returns the findings as JSON objects.
     pub fn json(&self) -> Vec<Json> {
         let all = self.0.iter().map(|((at, code, _), (finding, objects))| {
             json!({
@@ -96,7 +96,7 @@ impl Findings {
     }
 }
 
-/// ` (web1/HTTP, web2/HTTP and 8 more)`
+/// Formats the names of objects, for example ` (web1/HTTP, web2/HTTP and 8 more)`.
 fn named(objects: &[String]) -> String {
     let shown = objects.get(..NAMED.min(objects.len())).unwrap_or_default().join(", ");
     match objects.len() {
@@ -106,17 +106,14 @@ fn named(objects: &[String]) -> String {
     }
 }
 
-/// An error.
 pub fn error(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> LintFinding {
     LintFinding { level: LintLevel::Error, code, text: text.into(), fix: fix.into() }
 }
 
-/// A warning.
 pub fn warning(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> LintFinding {
     LintFinding { level: LintLevel::Warning, code, text: text.into(), fix: fix.into() }
 }
 
-/// A note.
 pub fn note(code: &'static str, text: impl Into<String>, fix: impl Into<String>) -> LintFinding {
     LintFinding { level: LintLevel::Note, code, text: text.into(), fix: fix.into() }
 }

@@ -1,5 +1,5 @@
-//! Checks the main file: its settings for event handlers, and whether the policies name the same
-//! files.
+//! Checks nagios.cfg: its settings for event handlers, and whether the policies name the same
+//! command file and status file.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::finding::{Findings, LintFinding, LintLevel, error, warning};
 use super::handler;
 use super::policies::{Policies, place};
 
-/// Checks the main file, unless an object file was named instead.
+/// Checks nagios.cfg. Does nothing if lint reads an object file instead.
 pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut Findings) {
     let main = &configuration.main;
     let Some(whole) = main.whole() else { return };
@@ -21,8 +21,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
     for (path, config) in policies.usable() {
         if let Some(ours) = &config.command_file {
             if let Some(value) = main.off("check_external_commands") {
-                let text = "check_external_commands is 0: Nagios hears of no repair, and no check \
-                            follows it";
+                let text = "check_external_commands is 0: Nagios gets no comments about repairs \
+                            and schedules no check after them";
                 let fix = "set check_external_commands=1";
                 findings.add(&value.at, error("no-external-commands", text, fix), "");
             }
@@ -34,8 +34,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
             if interval > 60.0 {
                 let at = main.get("status_update_interval").map_or(&whole, |value| &value.at);
                 let text = format!(
-                    "the status file is {interval} s old at times: an acknowledgement or flapping \
-                     is known as late as that"
+                    "Nagios writes the status file only every {interval} s: repairs notice \
+                     acknowledgements and flapping with that delay"
                 );
                 let fix = "set status_update_interval=10";
                 findings.add(at, warning("old-status-file", text, fix), "");
@@ -44,7 +44,7 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
     }
 }
 
-/// A setting that can be wrong for event handlers.
+/// A setting of nagios.cfg, and the finding if its value prevents or harms repairs.
 struct Switch {
     name: &'static str,
     is_wrong: fn(&MainFile) -> bool,
@@ -60,7 +60,7 @@ const SWITCHES: [Switch; 7] = [
         is_wrong: |main| main.off("enable_event_handlers").is_some(),
         level: LintLevel::Error,
         code: "handlers-disabled",
-        text: "enable_event_handlers is 0: Nagios calls no event handler at all",
+        text: "enable_event_handlers is 0: Nagios calls no event handlers",
         fix: "set enable_event_handlers=1",
     },
     Switch {
@@ -68,17 +68,17 @@ const SWITCHES: [Switch; 7] = [
         is_wrong: |main| is_on(main, "enable_environment_macros"),
         level: LintLevel::Warning,
         code: "environment-macros",
-        text: "enable_environment_macros is 1: every call gets hundreds of variables, plugin \
-               output among them, and costs many times as much",
-        fix: "set enable_environment_macros=0; handle_repair needs none of them",
+        text: "enable_environment_macros is 1: every call is much more expensive and gets hundreds \
+               of environment variables, including plugin output",
+        fix: "set enable_environment_macros=0; handle_repair does not use them",
     },
     Switch {
         name: "retain_state_information",
         is_wrong: |main| !is_on(main, "retain_state_information"),
         level: LintLevel::Warning,
         code: "no-retention",
-        text: "state is not retained: after a restart of Nagios every fault begins again at SOFT \
-               1, acknowledgements are lost, and it is repaired again",
+        text: "retain_state_information is not 1: after a restart of Nagios every fault starts \
+               again at SOFT 1, without its acknowledgement, and is repaired again",
         fix: "set retain_state_information=1, with a state_retention_file",
     },
     Switch {
@@ -86,7 +86,8 @@ const SWITCHES: [Switch; 7] = [
         is_wrong: |main| main.text("illegal_macro_output_chars").is_none_or(str::is_empty),
         level: LintLevel::Warning,
         code: "no-illegal-characters",
-        text: "illegal_macro_output_chars is empty: plugin output reaches command lines as it is",
+        text: "illegal_macro_output_chars is empty: Nagios puts plugin output into command lines \
+               unfiltered",
         fix: "set illegal_macro_output_chars=`~$&|'\"<>",
     },
     Switch {
@@ -94,7 +95,7 @@ const SWITCHES: [Switch; 7] = [
         is_wrong: |main| main.off("log_service_retries").is_some(),
         level: LintLevel::Note,
         code: "no-soft-states-in-log",
-        text: "log_service_retries is 0: the log does not show SOFT states, which repairctl \
+        text: "log_service_retries is 0: the log does not contain SOFT states, which repairctl \
                replay needs",
         fix: "set log_service_retries=1 and log_host_retries=1",
     },
@@ -103,8 +104,7 @@ const SWITCHES: [Switch; 7] = [
         is_wrong: |main| is_on(main, "use_regexp_matching"),
         level: LintLevel::Note,
         code: "names-are-patterns",
-        text: "use_regexp_matching is 1: services whose hosts are chosen by patterns are not \
-               looked at",
+        text: "use_regexp_matching is 1: lint skips services that select their hosts by pattern",
         fix: EXPANDED,
     },
     Switch {
@@ -114,13 +114,13 @@ const SWITCHES: [Switch; 7] = [
         },
         level: LintLevel::Note,
         code: "names-are-patterns",
-        text: "use_true_regexp_matching is 1: services whose hosts are chosen by patterns are not \
-               looked at",
+        text: "use_true_regexp_matching is 1: lint skips services that select their hosts by \
+               pattern",
         fix: EXPANDED,
     },
 ];
 
-const EXPANDED: &str = "lint the object_cache_file as well: there they are expanded";
+const EXPANDED: &str = "lint the object_cache_file as well, in which the patterns are expanded";
 
 fn is_on(main: &MainFile, name: &str) -> bool {
     main.get(name).is_some_and(|value| value.is_on())
@@ -141,21 +141,21 @@ fn global_handler(name: &'static str, configuration: &Configuration, findings: &
     let line = configuration.objects.command(&value.text);
     if line.is_some_and(|line| handler::find(&split(&line.text), &configuration.main).is_some()) {
         let text = format!(
-            "{name} is handle_repair: it is started for every change of everything, and twice \
-             where an object names it too"
+            "{name} is handle_repair: Nagios starts it for every state change of every object, \
+             and twice for objects whose own event_handler is handle_repair"
         );
-        let fix = "remove it, and name handle_repair where there is a _REPAIR";
+        let fix = "remove it, and set event_handler on the objects with a _REPAIR";
         findings.add(&value.at, warning("global-handler", text, fix), "");
     }
 }
 
-/// Nagios' file and the policy's must be the same one; links to it are.
+/// Checks that Nagios and the policy name the same file, after resolving symbolic links.
 fn same_file(name: &str, ours: &Path, policy: &Path, main: &MainFile, findings: &mut Findings) {
     let Some(theirs) = main.get(name) else { return };
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if real(ours) != real(&theirs.path()) {
         let code = if name == "command_file" { "other-command-file" } else { "other-status-file" };
-        let text = format!("{name} is {}, and Nagios' own is {}", ours.display(), theirs.text);
+        let text = format!("{name} is {}, but in nagios.cfg it is {}", ours.display(), theirs.text);
         let fix = format!("write \"{name}\": \"{}\"", theirs.text);
         findings.add(&place(policy, name), error(code, text, fix), "");
     }

@@ -1,5 +1,5 @@
-//! A command line that calls handle_repair. It is filled with sample values and read as
-//! handle_repair itself would read it; the result shows what Nagios passes.
+//! Checks command lines that call handle_repair. Lint expands the macros with sample values and
+//! parses the arguments with handle_repair's own parser, to see what Nagios passes.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -15,14 +15,12 @@ use super::macros::{self, Dollar};
 /// The kind of object that an event handler is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectKind {
-    /// A host.
     Host,
-    /// A service.
     Service,
 }
 
 impl ObjectKind {
-    /// The word for it; in capitals it begins the names of its macros.
+    /// Returns `host` or `service`. In upper case this is the prefix of the kind's macros.
     pub fn word(self) -> &'static str {
         match self {
             ObjectKind::Host => "host",
@@ -30,7 +28,7 @@ impl ObjectKind {
         }
     }
 
-    /// Its command in nagios-config/commands.cfg.
+    /// Returns the command for this kind in nagios-config/commands.cfg.
     pub fn command(self) -> &'static str {
         match self {
             ObjectKind::Host => "handle_host_repair",
@@ -39,16 +37,16 @@ impl ObjectKind {
     }
 }
 
-/// The sample of `$HOSTNAME$`.
+/// Sample value of `$HOSTNAME$`.
 pub const HOST: &str = "lint-host";
-/// The sample of `$SERVICEDESC$`.
+/// Sample value of `$SERVICEDESC$`.
 pub const SERVICE: &str = "lint-service";
 const REPAIR: &str = "lint-repair";
-/// The sample of `$_HOSTREPAIR$` in a service's handler.
+/// Sample value of `$_HOSTREPAIR$` in a service's handler.
 pub const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
 
-/// A sample value for each macro that handle_repair wants, each different. In a host's handler
-/// Nagios leaves the macros of services as they are.
+/// Returns the sample value of a macro. All sample values differ. In a host's handler the macros of
+/// services have none, because Nagios does not expand them there.
 fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
     let service = |value: &str| (kind == ObjectKind::Service).then(|| value.to_owned());
     let host = |value: &str| Some(value.to_owned());
@@ -78,17 +76,17 @@ fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
     }
 }
 
-/// The value of `$ARGn$`, where a command is named with these arguments; `None` for other macros.
+/// Returns the value of `$ARGn$` for a command with these arguments, or `None` for other macros.
 pub fn argument(arguments: &[&str], name: &str) -> Option<String> {
     let number: usize = name.strip_prefix("ARG")?.parse().ok()?;
     Some(arguments.get(number.checked_sub(1)?).copied().unwrap_or_default().to_owned())
 }
 
-/// The place of handle_repair in a command line.
+/// How a command line calls handle_repair.
 pub enum HandlerCall {
-    /// Its arguments, macros as they are, without what belongs to a shell.
+    /// As a word of its own. Holds the arguments up to a shell operator, with unexpanded macros.
     Direct(Vec<String>),
-    /// Within one word, as in `sh -c '...'`.
+    /// Inside an argument of another program, as in `sh -c '...'`.
     Nested,
 }
 
@@ -100,8 +98,8 @@ pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
     line.words.iter().any(|word| is_named(&word.text)).then_some(HandlerCall::Nested)
 }
 
-/// The arguments of a program in a command line, macros as they are, without what belongs to a
-/// shell; `None` if it is not called.
+/// Returns the arguments of a program in a command line, up to a shell operator and with unexpanded
+/// macros. Returns `None` if the command line does not call the program.
 pub fn arguments_of(program: &str, line: &CommandLine, main: &MainFile) -> Option<Vec<String>> {
     let is_it = |text: &str| text.rsplit('/').next() == Some(program);
     let at = line.words.iter().position(|word| is_it(&main.with_users(&word.text)))?;
@@ -114,21 +112,21 @@ pub fn is_named(text: &str) -> bool {
     text.contains("handle_repair")
 }
 
-/// Whether what a `;` cuts off a command line names handle_repair.
+/// Whether the part of a command line after a `;` names handle_repair.
 pub fn is_cut_off(line: &DirectiveValue) -> bool {
     line.cut.as_deref().is_some_and(is_named)
 }
 
-/// Why handle_repair refuses its arguments.
+/// The message with which handle_repair refuses its arguments.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RefusedArguments(String);
 
-/// Returns the call that Nagios would make, with sample values. `$USERn$` stays as it is, for its
-/// value might be a password, which would be shown.
+/// Returns the call that Nagios would make, with sample values. `$USERn$` macros stay unexpanded,
+/// because their value can be a password, which a finding must not print.
 ///
 /// # Errors
-/// handle_repair would refuse it.
+/// Returns an error if handle_repair would refuse the arguments.
 pub fn call(
     arguments: &[String],
     kind: ObjectKind,
@@ -142,13 +140,13 @@ pub fn call(
     })
 }
 
-/// The repair that `_REPAIR` or the command line itself names: the second is the same for all.
+/// Returns the repair that the command line itself names, or `None` if `_REPAIR` chooses it.
 pub fn fixed_repair(call: &Invocation) -> Option<&str> {
     let name = call.event.repair.as_ref().map(policy::RepairName::as_str);
     name.filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))
 }
 
-/// The policy that the command line names.
+/// Returns the path after `--policy`, with expanded `$USERn$` macros.
 pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
     let place = |path: &str| {
         let path = main.with_users(path);
@@ -165,19 +163,19 @@ pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
     None
 }
 
-/// Checks a command line for all objects.
+/// Checks a command line, independent of the objects that use it.
 pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> Vec<LintFinding> {
-    // The arguments after the cut are not reported as well.
+    // Report only the break. Findings about the missing arguments would follow from it.
     if let Some(broken) = cut(line, words).or_else(|| text_for_macros(words)) {
         return vec![broken];
     }
     if let HandlerCall::Nested = found {
         return vec![warning(
             "nested-in-a-shell",
-            "handle_repair is called from within another program's argument, where its own cannot \
-             be checked",
-            "call handle_repair itself, each macro in single quotes of its own, as \
-             nagios-config/commands.cfg does",
+            "handle_repair is called inside an argument of another program, where lint cannot \
+             check its arguments",
+            "call handle_repair itself, with each macro in single quotes, as in \
+             nagios-config/commands.cfg",
         )];
     }
     let quoting = |(name, quote): &(String, Quote)| quoting(name, *quote);
@@ -185,28 +183,29 @@ pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> 
     if words.needs_shell {
         all.push(note(
             "through-a-shell",
-            "the command line holds what only a shell understands: Nagios starts /bin/sh for every \
-             call",
-            "leave redirections and wild cards out: handle_repair logs what it does itself",
+            "the command line contains shell syntax: Nagios starts /bin/sh for every call",
+            "leave redirections and wildcards out; handle_repair writes its own log",
         ));
     }
     all
 }
 
-/// Nagios takes an unescaped `;` for the beginning of a comment, without a warning.
+/// Reports a `;` that cuts off a command line. Nagios takes an unescaped `;` for the beginning of a
+/// comment, without a warning.
 pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     let cut = line.cut.as_ref()?;
     let goes_on = words.unclosed || cut.contains('$') || is_named(cut) || cut.contains(" --");
     goes_on.then(|| {
         let text = format!(
-            "the command line ends at its ';', which begins a comment: Nagios never sees '{}'",
+            "the ';' in the command line begins a comment: Nagios ignores '{}'",
             cut.trim()
         );
-        error("cut-by-semicolon", text, r"write \; for a ';' that is meant")
+        error("cut-by-semicolon", text, r"write \; for a literal ';'")
     })
 }
 
-/// Nagios passes what is between two dollars and no macro as text, without a warning.
+/// Reports text between two `$` that is not a macro. Nagios passes it on unchanged, without a
+/// warning.
 pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
     let (at, wrong) = words.dollars.iter().find_map(|(at, dollar)| match dollar {
         Dollar::Macro(_) | Dollar::Escaped => None,
@@ -214,19 +213,20 @@ pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
         Dollar::Last => Some((at, "")),
     })?;
     if macros::is_like_a_name(wrong) {
-        let text = format!("${wrong}$ is not a macro of Nagios: handle_repair gets it as text");
+        let text =
+            format!("Nagios has no macro ${wrong}$: handle_repair gets the text ${wrong}$ itself");
         return Some(error("unknown-macro", text, "correct the name of the macro"));
     }
     let text = format!(
-        "the $ at character {} of the command line begins no macro: from there on Nagios takes \
-         text for macros and passes macros as text",
+        "the $ at character {} of the command line does not begin a macro: Nagios confuses text \
+         and macros from this character on",
         at + 1
     );
-    Some(error("stray-dollar", text, "write $$ for a $ that is meant, or remove it"))
+    Some(error("stray-dollar", text, "write $$ for a literal $, or remove it"))
 }
 
 fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
-    // A state or a number of Nagios' own is always one word.
+    // Nagios itself sets these macros to a state or a number, which is always one word.
     let own_words = ["STATE", "STATETYPE", "ATTEMPT", "DOWNTIME"];
     let own = name.strip_prefix("SERVICE").or_else(|| name.strip_prefix("HOST"));
     let is_output = ["OUTPUT", "PERFDATA", "COMMENT", "AUTHOR", "AUTHORNAME", "AUTHORALIAS"]
@@ -234,8 +234,8 @@ fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
         .any(|end| name.ends_with(end));
     if is_output {
         let text = format!(
-            "${name}$ is text that anybody can write who can make a plugin print it, and no part \
-             of the decision"
+            "${name}$ is text that others can choose, for example through a plugin's output, and \
+             handle_repair does not need it"
         );
         return Some(error("output-macro", text, format!("leave ${name}$ out")));
     }
@@ -247,14 +247,15 @@ fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
     match quote {
         Quote::None if !is_harmless => {
             let text = format!(
-                "${name}$ is not quoted: a blank in it, or nothing in it, shifts all words after it"
+                "${name}$ is not quoted: if its value is empty or contains a blank, all arguments \
+                 after it shift"
             );
             Some(error("unquoted-macro", text, fix))
         }
         Quote::Double if !is_harmless => {
             let text = format!(
-                "${name}$ is in double quotes, in which a shell still runs what stands in \
-                 backticks or $(...)"
+                "${name}$ is in double quotes: a shell runs commands in backticks or $(...) in its \
+                 value"
             );
             Some(warning("double-quoted-macro", text, fix))
         }

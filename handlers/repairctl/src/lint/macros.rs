@@ -1,22 +1,22 @@
-//! The macros of a command line, as Nagios finds them.
+//! Finds the macros of a command line in the way Nagios does.
 
 use policy::spell;
 
-/// A `$` of a command line, with what Nagios makes of it and of the text up to the next one.
+/// How Nagios interprets a `$` in a command line and the text up to the next `$`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dollar {
-    /// A macro, by its name.
+    /// A macro with this name.
     Macro(String),
-    /// `$$`, which is one `$`.
+    /// `$$`, which stands for one `$`.
     Escaped,
-    /// A text that is no macro: Nagios passes it on as it is, with both its `$`.
+    /// Text between two `$` that is not a macro. Nagios passes it on unchanged, with both `$`.
     Text(String),
-    /// The last one, which has no second one.
+    /// The last `$` of the line, without a partner.
     Last,
 }
 
-/// Finds the dollars of a line, each with its place. Nagios pairs them from the left
-/// (`process_macros_r` of its core): what follows a stray one is paired wrongly to the end.
+/// Finds each `$` that opens a pair, with its byte offset. Nagios pairs them from the left
+/// (`process_macros_r` in its core), so all pairs after a stray `$` are wrong.
 pub fn find(line: &[u8]) -> Vec<(usize, Dollar)> {
     let mut found = Vec::new();
     let mut places = line.iter().enumerate().filter(|(_, byte)| **byte == b'$').map(|(at, _)| at);
@@ -39,13 +39,14 @@ fn kind(between: &[u8]) -> Dollar {
     }
 }
 
-/// Whether a text could be meant as the name of a macro.
+/// Whether the text consists only of characters that occur in names of macros.
 pub fn is_like_a_name(text: &str) -> bool {
     let is_of_a_name = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
     !text.is_empty() && text.bytes().all(is_of_a_name)
 }
 
-/// Whether Nagios has a macro of this name. A `:` begins the object of an on-demand macro.
+/// Whether Nagios has a macro with this name. In an on-demand macro, a `:` separates the name from
+/// the object.
 fn is_known(name: &str) -> bool {
     let name = name.split(':').next().unwrap_or_default();
     let is_numbered = |kind: &str, most: u32| {
@@ -60,7 +61,7 @@ fn is_known(name: &str) -> bool {
         || ["_HOST", "_SERVICE", "_CONTACT"].into_iter().any(is_custom)
 }
 
-/// The standard macros of Nagios 4 (`init_macrox_names` of its core), up to 4.5.
+/// The standard macros of Nagios 4 up to 4.5 (`init_macrox_names` in its core).
 const NAMES: &str = "
     HOSTNAME HOSTALIAS HOSTADDRESS HOSTDISPLAYNAME HOSTSTATE HOSTSTATEID HOSTSTATETYPE HOSTATTEMPT
     MAXHOSTATTEMPTS HOSTOUTPUT LONGHOSTOUTPUT HOSTPERFDATA HOSTCHECKCOMMAND HOSTCHECKTYPE
@@ -127,12 +128,14 @@ mod tests {
         assert_eq!(kinds("a$"), [Dollar::Last]);
     }
 
-    /// The names are those of the Nagios that is installed; two came later.
+    /// The installed Nagios contains all names except the two that end in CHECKSOURCE, which newer
+    /// versions have.
     #[test]
     fn knows_the_macros_of_nagios() {
         let program = std::fs::read("/usr/sbin/nagios4").expect("nagios4-core");
         for name in NAMES.split_ascii_whitespace() {
-            // A compiler keeps a word that ends another one with that one.
+            // Search for the name as a suffix. A compiler can store a string that is the end of
+            // another string inside that string.
             let word = [name.as_bytes(), b"\0"].concat();
             let is_there = program.windows(word.len()).any(|window| window == word);
             assert_eq!(is_there, !name.ends_with("CHECKSOURCE"), "{name}");

@@ -1,5 +1,5 @@
-//! `repairctl lint`: reads Nagios' configuration and finds what silently keeps it from calling for
-//! repairs.
+//! `repairctl lint`: reads Nagios' configuration and finds mistakes that Nagios accepts but that
+//! prevent repairs.
 
 pub mod args;
 mod arguments;
@@ -28,11 +28,11 @@ use handler::{HandlerCall, ObjectKind};
 use object::ObjectLinter;
 use policies::Policies;
 
-/// The command.
+/// Runs `repairctl lint`.
 pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
     let not_found = || {
         let places = configuration::places();
-        Problem::Usage(format!("no nagios.cfg is where one is looked for ({places}): name yours"))
+        Problem::Usage(format!("nagios.cfg not found (tried {places}); pass its path"))
     };
     let main = args.main.clone().or_else(configuration::find).ok_or_else(not_found)?;
     let configuration = configuration::read(&main);
@@ -56,24 +56,25 @@ pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
     })
 }
 
-/// The numbers of objects with a repair, and of commands that call handle_repair.
 #[derive(Debug, Default)]
 struct LintCounts {
+    /// Services with a `_REPAIR`.
     services: usize,
+    /// Hosts with a `_REPAIR`.
     hosts: usize,
+    /// Commands that call handle_repair.
     commands: usize,
 }
 
 fn check(configuration: &Configuration, context: &Context) -> (Findings, LintCounts) {
     let mut findings = Findings::default();
     for (at, why) in &configuration.unreadable {
-        let fix = "without it this is not the whole picture: run repairctl as root or as Nagios' \
-                   user, or correct the name";
+        let fix = "run repairctl as root or as Nagios' user, or correct the name; without this \
+                   file the result is incomplete";
         findings.add(at, error("unreadable", format!("cannot be read: {why}"), fix), "");
     }
     for (at, name) in &configuration.objects.missing {
-        let text =
-            format!("the template '{name}' is defined nowhere: what it was to bring is missing");
+        let text = format!("template '{name}' is not defined, so its directives are missing");
         let fix = "correct the name, or define the template";
         findings.add(at, error("no-such-template", text, fix), "");
     }
@@ -103,7 +104,8 @@ fn check(configuration: &Configuration, context: &Context) -> (Findings, LintCou
     (findings, counts)
 }
 
-/// Checks each command that calls handle_repair, used or not. Returns their number.
+/// Checks each command that calls handle_repair, whether an object uses it or not. Returns the
+/// number of such commands.
 fn commands(configuration: &Configuration, findings: &mut Findings) -> usize {
     let mut count = 0;
     for (name, line) in &configuration.objects.commands {

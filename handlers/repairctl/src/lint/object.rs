@@ -1,5 +1,5 @@
-//! A host or service that opted in, or that calls handle_repair: does a fault of it ever lead to a
-//! repair?
+//! Checks whether a fault of a host or service can lead to a repair. Covers every object that has a
+//! `_REPAIR` or calls handle_repair.
 
 use engine::configuration::{Configuration, DirectiveValue, Location, ResolvedObject};
 use plugin_kit::clean;
@@ -15,18 +15,15 @@ use super::policies::Policies;
 
 /// Checks objects, and collects findings.
 pub struct ObjectLinter<'a> {
-    /// The configuration of Nagios.
     pub configuration: &'a Configuration,
-    /// The policies that were read.
     pub policies: Policies,
-    /// The findings.
     pub findings: &'a mut Findings,
-    /// Whether handle_repair is called for anything.
+    /// Whether Nagios calls handle_repair for at least one object.
     pub used: bool,
 }
 
 impl ObjectLinter<'_> {
-    /// Checks one definition. Returns whether it opted in.
+    /// Checks one definition, and returns whether it has a repair.
     pub fn object(
         &mut self,
         kind: ObjectKind,
@@ -72,7 +69,7 @@ impl ObjectLinter<'_> {
         if undefined {
             let name = handler.text.split('!').next().unwrap_or_default();
             let text = format!(
-                "the event_handler '{name}' is no command that is defined: Nagios refuses this \
+                "the command of event_handler '{name}' is not defined: Nagios refuses this \
                  configuration"
             );
             let fix = "include nagios-config/commands.cfg, or correct the name";
@@ -103,7 +100,8 @@ impl ObjectLinter<'_> {
         let handler = subject.object.text("event_handler");
         let line = handler.and_then(|text| self.configuration.objects.command(text));
         if line.is_some_and(|line| handler::is_named(&line.text) || handler::is_cut_off(line)) {
-            // Called from within another argument, which is a finding of the command itself.
+            // The command calls handle_repair inside another argument or behind a `;`. The check of
+            // the command reports that.
             return;
         }
         let (word, right) = (subject.kind.word(), subject.kind.command());
@@ -132,9 +130,10 @@ impl ObjectLinter<'_> {
         let name = repair.map(|value| value.text.as_str()).or(fixed);
         let Some(name) = name else {
             if is_own {
-                let text = "calls handle_repair and names no repair: it never does anything";
-                let fix = "add a line '_REPAIR NAME' with a name of the policy, or take the \
-                           event_handler away";
+                let text = "the event_handler calls handle_repair, but there is no _REPAIR: \
+                            nothing is ever repaired";
+                let fix = "add a line '_REPAIR NAME' with the name of a repair in the policy, or \
+                           remove the event_handler";
                 self.add(subject, &subject.object.at, &warning("no-repair-named", text, fix));
             }
             return false;
@@ -148,7 +147,8 @@ impl ObjectLinter<'_> {
         }
         let is_service = subject.kind == ObjectKind::Service;
         if attached.call.as_ref().is_ok_and(|call| call.event.service.is_some() != is_service) {
-            // The handler of the other kind: all other findings would follow from that.
+            // The handler is for the other kind of object. All other findings would only follow
+            // from this mistake.
             return true;
         }
         if let Some(value) = subject.object.off("event_handler_enabled") {
@@ -158,8 +158,8 @@ impl ObjectLinter<'_> {
         }
         self.period(subject);
         if let (Some(value), Some(fixed)) = (repair, fixed.filter(|fixed| *fixed != name)) {
-            let text = format!("_REPAIR is not asked: the command line says --repair {fixed}");
-            let fix = "pass --repair '$_SERVICEREPAIR$' there, or remove this line";
+            let text = format!("_REPAIR has no effect: the command line contains --repair {fixed}");
+            let fix = "write --repair '$_SERVICEREPAIR$' in the command line, or remove _REPAIR";
             self.add(subject, &value.at, &warning("repair-ignored", text, fix));
         }
         self.names(subject);
@@ -173,7 +173,8 @@ impl ObjectLinter<'_> {
         true
     }
 
-    /// A word that check_http ignores today is refused by its next version: UNKNOWN at every check.
+    /// Reports words that check_http ignores. Its next version refuses them, and every check would
+    /// then return UNKNOWN.
     fn check_words(&mut self, subject: &LintedObject<'_>) {
         let Configuration { objects, main, .. } = self.configuration;
         let Some(named) = subject.object.get("check_command") else { return };
@@ -187,45 +188,46 @@ impl ObjectLinter<'_> {
         }
     }
 
-    /// A merge leaves such definitions behind, and Nagios accepts them.
+    /// Reports a definition with two `_REPAIR` lines, which a merge can leave behind and Nagios
+    /// accepts.
     fn named_twice(&mut self, subject: &LintedObject<'_>, repair: Option<&DirectiveValue>) {
         let Some((value, again)) = repair.and_then(|value| Some((value, value.again.as_ref()?)))
         else {
             return;
         };
         let text = format!(
-            "_REPAIR stands twice in this definition: Nagios takes this one and ignores that of \
-             line {}",
+            "duplicate _REPAIR in this definition: Nagios uses this line and ignores line {}",
             again.line
         );
-        let fix = "remove the one that is not meant";
+        let fix = "remove the one that is wrong";
         self.add(subject, &value.at, &warning("repair-named-twice", text, fix));
     }
 
-    /// Nagios has this directive since 4.5.
+    /// Checks `event_handler_period`, which Nagios supports since 4.5.
     fn period(&mut self, subject: &LintedObject<'_>) {
         let Some(value) = subject.object.get("event_handler_period") else { return };
         if self.configuration.objects.always.contains(&value.text) {
             return;
         }
         let text = format!(
-            "event_handler_period is '{}': outside of it Nagios calls no handler, and a fault that \
-             becomes HARD then is not repaired",
+            "event_handler_period is '{}': a fault that becomes HARD outside this period is not \
+             repaired, because Nagios does not call the handler",
             value.text
         );
-        let fix = "remove it, or enable repairctl-sweep.timer, which offers such faults, \
-                   outside of this period as well";
+        let fix = "remove it, or enable repairctl-sweep.timer, which repairs such faults inside \
+                   and outside the period";
         self.add(subject, &value.at, &warning("handler-period", text, fix));
     }
 
-    /// handle_repair refuses ambiguous names; a `'` ends the quotes around one.
+    /// Reports names that break the call. A `'` ends the quotes around the name, and handle_repair
+    /// refuses names that start with `-`.
     fn names(&mut self, subject: &LintedObject<'_>) {
         let is_odd = |label: &&String| label.starts_with('-') || label.contains(['\'', ';']);
         for label in subject.labels.iter().filter(is_odd) {
-            let text = "its name holds a ' or ;, or begins with -: the command line is cut there, \
-                        or handle_repair refuses it";
-            let fix = "give it another name (illegal_object_name_chars in nagios.cfg keeps Nagios \
-                       from taking such names)";
+            let text = "the name contains ' or ; or starts with -: the command line breaks, or \
+                        handle_repair refuses the name";
+            let fix = "choose another name (with illegal_object_name_chars in nagios.cfg, Nagios \
+                       rejects such names)";
             self.findings.add(&subject.object.at, error("unusable-name", text, fix), label);
         }
     }
@@ -245,7 +247,7 @@ impl ObjectLinter<'_> {
         }
         let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
         let text = format!("the policy {} has no repair '{}'", path.display(), name.escape_debug());
-        let fix = format!("write one of its names ({}), or add it there", names.join(", "));
+        let fix = format!("use one of {}, or add the repair to the policy", names.join(", "));
         self.add(subject, at, &error("unknown-repair", text, fix));
         None
     }

@@ -1,4 +1,5 @@
-//! Whether the settings of an object let a fault of it lead to the repair of these rules.
+//! Compares the settings of an object with the rules of its repair in the policy. Finds settings
+//! that prevent or delay the repair.
 
 use std::time::Duration;
 
@@ -11,27 +12,25 @@ use super::handler::{ObjectKind, RefusedArguments};
 
 /// The call of handle_repair for an object.
 pub struct AttachedHandler<'a> {
-    /// The directive that names it.
+    /// The directive that names the command, for example `event_handler`.
     pub named: &'a DirectiveValue,
-    /// The command line.
+    /// The command line of the command.
     pub line: &'a DirectiveValue,
-    /// The arguments of handle_repair, macros as they are.
+    /// The arguments of handle_repair, with unexpanded macros.
     pub arguments: Vec<String>,
-    /// The call with sample values.
+    /// The arguments as handle_repair parses them, with sample values for the macros.
     pub call: Result<Invocation, RefusedArguments>,
 }
 
-/// An object and its names, for findings.
+/// The definition of a host or service.
 pub struct LintedObject<'a> {
-    /// Host or service.
     pub kind: ObjectKind,
-    /// Its definition.
     pub object: &'a ResolvedObject,
-    /// `host` or `host/service` of each object that the definition makes.
+    /// `host` or `host/service` for each object that the definition creates.
     pub labels: Vec<String>,
 }
 
-/// Compares an object with the rules of its repair, which is named `at` this place.
+/// Compares an object with the rules of its repair. `at` is the line that names the repair.
 pub fn check(
     subject: &LintedObject<'_>,
     at: &Location,
@@ -53,7 +52,8 @@ pub fn check(
     found.chain(foreground(rules, attached, main)).collect()
 }
 
-/// With `--foreground` Nagios waits for the whole ladder.
+/// Checks `event_handler_timeout` for calls with `--foreground`, because Nagios then waits for the
+/// whole ladder.
 fn foreground(
     rules: &Rules,
     attached: &AttachedHandler<'_>,
@@ -65,8 +65,8 @@ fn foreground(
     let (limit, needs) = (main.number("event_handler_timeout", 30.0), longest(rules).as_secs());
     (limit < needs as f64).then(|| {
         let text = format!(
-            "event_handler_timeout is {limit} s, and with --foreground a ladder may take {needs} \
-             s: Nagios kills it half-way"
+            "event_handler_timeout is {limit} s, but a ladder with --foreground can take {needs} \
+             s: Nagios kills handle_repair during a repair"
         );
         let fix = format!(
             "remove --foreground from the command line, or set event_handler_timeout={needs}"
@@ -75,12 +75,12 @@ fn foreground(
     })
 }
 
-/// The longest a ladder takes before its last check.
+/// Returns the maximum duration of a ladder, without its last check.
 fn longest(rules: &Rules) -> Duration {
     rules.ladder.iter().map(|rung| rung.timeout + rung.settle).sum()
 }
 
-/// Whether the repair is for states of the other kind only.
+/// Checks whether the repair covers at least one state that this kind of object can have.
 fn states(subject: &LintedObject<'_>, rules: &Rules) -> Option<LintFinding> {
     let of_kind = |state: &&ObjectState| {
         matches!(state, ObjectState::Down | ObjectState::Unreachable)
@@ -92,12 +92,13 @@ fn states(subject: &LintedObject<'_>, rules: &Rules) -> Option<LintFinding> {
     let on: Vec<String> = rules.on.iter().map(ObjectState::to_string).collect();
     let word = subject.kind.word();
     let wanted = if subject.kind == ObjectKind::Host { "DOWN" } else { "CRITICAL" };
-    let text = format!("its repair is for {} alone, which no {word} ever is", on.join(", "));
-    let fix = format!("add {wanted} to its \"on\" in the policy, or name another repair");
+    let text =
+        format!("the repair covers only {}, but a {word} never has such a state", on.join(", "));
+    let fix = format!("add {wanted} to \"on\" of the repair, or choose another repair");
     Some(error("trigger-unreachable", text, fix))
 }
 
-/// Whether it is checked, and how.
+/// Checks that Nagios gets results for the object, and warns if all of them are passive.
 fn checks<'a>(
     subject: &'a LintedObject<'_>,
     main: &'a MainFile,
@@ -117,30 +118,29 @@ fn checks<'a>(
         .map(|value| &value.at);
     let inactive = inactive.or(no_command.then_some(&object.at))?;
     if let Some(impassive) = object.off("passive_checks_enabled").or_else(|| main.off(&passive)) {
-        let text = "is checked neither actively nor passively: it never is in trouble";
+        let text = "active and passive checks are off: Nagios never sees a fault";
         return Some((&impassive.at, error("trigger-unreachable", text, "switch one of them on")));
     }
     let text = if no_command {
-        "has no check_command: only passive results ever make it DOWN, and no check follows a \
-         repair"
+        "there is no check_command: only passive results can set the host DOWN, and no check \
+         follows a repair"
     } else {
-        "has passive results only: its attempts go on only when a result comes in, and a recovery \
-         is not seen before that"
+        "there are only passive results: without new results the attempts are not counted and a \
+         recovery is not seen"
     };
-    let fix =
-        "give it an active check, or see to it that results keep coming while it is in trouble";
+    let fix = "add an active check, or make sure that results keep coming in during a fault";
     Some((inactive, warning("passive-only", text, fix)))
 }
 
 fn volatile<'a>(subject: &'a LintedObject<'_>) -> Option<(&'a Location, LintFinding)> {
     let value = subject.object.get("is_volatile").filter(|value| value.is_on())?;
-    let text = "is volatile: every check of it in HARD calls again and pages again, while a repair \
-                only helps once";
-    Some((&value.at, warning("volatile", text, "set is_volatile to 0, or take _REPAIR away")))
+    let text = "is_volatile is 1: at every check in a HARD problem state Nagios calls the handler \
+                and notifies again, although a repair helps only once";
+    Some((&value.at, warning("volatile", text, "set is_volatile to 0, or remove _REPAIR")))
 }
 
-/// With one attempt it is HARD at once: the page and the repair start at the same moment, and the
-/// result before was a good one.
+/// Checks objects with `max_check_attempts 1`. Their first bad result is HARD, so the notification
+/// and the repair start together, and the result before was always good.
 fn attempts<'a>(
     subject: &'a LintedObject<'_>,
     rules: &Rules,
@@ -150,14 +150,14 @@ fn attempts<'a>(
     let fix = "set max_check_attempts to 4: three failures, a repair, and one more check";
     let finding = match rules.in_a_row {
         0 | 1 => {
-            let text = "max_check_attempts is 1: people are paged at the very moment at which the \
-                        repair begins";
+            let text = "max_check_attempts is 1: Nagios notifies at the moment when the repair \
+                        begins";
             warning("page-before-repair", text, fix)
         }
         wanted => {
             let text = format!(
-                "max_check_attempts is 1, and the policy wants {wanted} results in a row: Nagios \
-                 never calls for the second"
+                "max_check_attempts is 1, but the policy requires {wanted} bad results in a row: \
+                 Nagios calls the handler only for the first"
             );
             error("trigger-unreachable", text, fix)
         }
@@ -178,16 +178,16 @@ fn settles<'a>(
         rules.ladder.iter().map(|rung| rung.settle).max().unwrap_or_default().as_secs_f64();
     (retry < settle).then(|| {
         let text = format!(
-            "is checked again after {retry} s, while what was repaired may take {settle} s to come \
-             up: Nagios counts that as another failure, and pages"
+            "Nagios checks again after {retry} s, but a repair can take {settle} s to settle: the \
+             check in between fails and can lead to a notification"
         );
         let fix = "make retry_interval longer than the repair's settle time";
         (value.map_or(at, |value| &value.at), warning("retry-shorter-than-settle", text, fix))
     })
 }
 
-/// Without `--max-attempts` the last SOFT before HARD is not known, if there are fewer SOFT
-/// attempts than the policy waits for.
+/// Checks that `--max-attempts` is passed if the object has fewer SOFT attempts than the policy's
+/// `soft_attempt`. Without the option handle_repair does not recognize the last SOFT attempt.
 fn last_soft(
     subject: &LintedObject<'_>,
     rules: &Rules,
@@ -198,8 +198,8 @@ fn last_soft(
     let name = format!("MAX{}ATTEMPTS", subject.kind.word().to_uppercase());
     (max > 1.0 && max <= f64::from(rules.soft_attempt)).then(|| {
         let text = format!(
-            "${name}$ is not passed, and SOFT {} never comes: it repairs only when HARD, with the \
-             page",
+            "${name}$ is not passed and there is no SOFT attempt {}: the repair starts only in \
+             HARD, together with the notification",
             rules.soft_attempt
         );
         let fix = format!("add --max-attempts '${name}$' to the command line");
@@ -207,7 +207,7 @@ fn last_soft(
     })
 }
 
-/// Two results in a row are known only if the one before is passed.
+/// Checks that `--last-state` is passed if the policy requires several bad results in a row.
 fn in_a_row(
     subject: &LintedObject<'_>,
     rules: &Rules,
@@ -217,7 +217,8 @@ fn in_a_row(
     let name = format!("LAST{}STATE", subject.kind.word().to_uppercase());
     (rules.in_a_row > 1 && call.event.last_state.is_none()).then(|| {
         let text = format!(
-            "${name}$ is not passed, and the policy wants {} results in a row: it never repairs",
+            "${name}$ is not passed, but the policy requires {} bad results in a row: no repair \
+             ever runs",
             rules.in_a_row
         );
         error(

@@ -1,4 +1,4 @@
-//! The policies that the handlers read: usually one.
+//! Checks the policies that the event handlers read. Most sites have a single policy.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,40 +11,39 @@ use policy_file::{BadPolicy, Config, WatchService};
 use super::finding::{Findings, error};
 use crate::context::Context;
 
-/// Each policy that was needed.
+/// Cache of the policies that the handlers name.
 pub struct Policies {
-    /// The one that a handler without `--policy` reads.
+    /// Path of the policy for handlers without `--policy`.
     default: PathBuf,
     read: BTreeMap<PathBuf, Result<Config, BadPolicy>>,
 }
 
 impl Policies {
-    /// No policy yet.
     pub fn new(context: &Context) -> Policies {
         Policies { default: context.policy.to_owned(), read: BTreeMap::new() }
     }
 
-    /// The policy that a command line names; `None` if it cannot be used, which is then a finding.
+    /// Returns the policy at the path `named`, or the default policy. Returns `None` if the policy
+    /// is unusable, which [`Policies::check`] reports.
     pub fn get(&mut self, named: Option<&Path>) -> Option<(PathBuf, &Config)> {
         let path = named.unwrap_or(&self.default).to_owned();
         let read = self.read.entry(path.clone()).or_insert_with(|| policy_file::read(&path));
         Some((path, read.as_ref().ok()?))
     }
 
-    /// Those that can be used.
+    /// Returns the policies that were read without an error.
     pub fn usable(&self) -> impl Iterator<Item = (&Path, &Config)> {
         self.read.iter().filter_map(|(path, read)| Some((path.as_path(), read.as_ref().ok()?)))
     }
 
-    /// Checks them on this server.
+    /// Reports unusable policies, missing verify commands and a wrong `check_repairs` service.
     pub fn check(&self, configuration: &Configuration, findings: &mut Findings) {
         for (path, read) in &self.read {
             match read {
                 Err(bad) => {
                     let line = if let BadPolicy::Malformed { line, .. } = bad { *line } else { 0 };
-                    let text = format!("the policy cannot be used: {bad}");
-                    let fix = "until it is fixed every call ends without a repair; name another \
-                               one with --policy";
+                    let text = format!("the policy is invalid, so no repair runs: {bad}");
+                    let fix = "correct the file, or choose another one with --policy";
                     findings.add(&at(path, line), error("unusable-policy", text, fix), "");
                 }
                 Ok(config) => {
@@ -58,7 +57,7 @@ impl Policies {
     }
 }
 
-/// The place of a word in a policy: the first line that holds it in quotes.
+/// Returns the location of a word in a policy: the first line that contains it in quotes.
 pub fn place(path: &Path, word: &str) -> Location {
     let text = safe_file::read(path, policy_file::LONGEST, None).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -80,11 +79,10 @@ fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
             };
             if !is_there {
                 let text = format!(
-                    "the verify command '{program}' is not on this server: repair '{name}' is \
-                     never begun"
+                    "the verify command '{program}' is not on this server: repair '{name}' never \
+                     starts"
                 );
-                let fix =
-                    "install it, name it by its whole path, or add its directory to plugin_path";
+                let fix = "install it, write its full path, or add its directory to plugin_path";
                 findings.add(&place(path, program), error("no-verify-command", text, fix), "");
             }
         }
@@ -103,14 +101,15 @@ fn check_repairs(
     let label = format!("{host}/{service}");
     match known {
         None => {
-            let text = "check_repairs names a service that Nagios does not know: nobody hears of a \
-                        repair that gave up";
-            let fix = "define it as nagios-config/services.cfg does, or correct the names";
+            let text = "check_repairs names a service that Nagios does not know: escalations go \
+                        unnoticed";
+            let fix = "define it as in nagios-config/services.cfg, or correct the names";
             findings.add(&place(path, service), error("no-check-repairs", text, fix), &label);
         }
         Some(one) => {
             if let Some(value) = one.object.off("passive_checks_enabled") {
-                let text = "takes no passive results: nobody hears of a repair that gave up";
+                let text = "passive_checks_enabled is 0 for the check_repairs service: escalations \
+                            go unnoticed";
                 let fix = "set passive_checks_enabled to 1";
                 findings.add(&value.at, error("no-check-repairs", text, fix), &label);
             }

@@ -1,5 +1,5 @@
-//! Event handlers that were switched off while Nagios ran: that survives restarts in the retention
-//! file, and no configuration shows it.
+//! Finds event handlers that were switched off while Nagios was running. The retention file keeps
+//! that setting across restarts, and the configuration files do not contain it.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use policy::spell;
 
 use super::finding::{Findings, error};
 
-/// Checks the status file, unless it cannot be read.
+/// Checks the status file. An unreadable status file is ignored.
 pub fn check(configuration: &Configuration, findings: &mut Findings) {
     let main = &configuration.main;
     let Some(named) = main.get("status_file") else { return };
@@ -30,8 +30,8 @@ pub fn check(configuration: &Configuration, findings: &mut Findings) {
         && program.event_handlers_line > 0
         && !is_meant
     {
-        let text = "event handlers were switched off while Nagios ran: Nagios calls none at all";
-        let fix = "switch them on in Nagios' web pages, or send ENABLE_EVENT_HANDLERS to its \
+        let text = "all event handlers were switched off while Nagios was running: no repair runs";
+        let fix = "switch them on in Nagios' web interface, or send ENABLE_EVENT_HANDLERS to its \
                    command file";
         let finding = error("handlers-switched-off", text, fix);
         findings.add(&at(program.event_handlers_line), finding, "");
@@ -43,9 +43,11 @@ fn switched_off(at: &Location, object: &ObjectStatus, findings: &mut Findings) {
         Some(service) => ("SVC", format!("{}/{}", spell(&object.host), spell(service))),
         None => ("HOST", spell(&object.host)),
     };
-    let text = "its event handler was switched off while Nagios ran: handle_repair is never called";
+    let text = "the event handler was switched off while Nagios was running: handle_repair is \
+                never called";
     let fix = format!(
-        "switch it on in Nagios' web pages, or send ENABLE_{kind}_EVENT_HANDLER to its command file"
+        "switch it on in Nagios' web interface, or send ENABLE_{kind}_EVENT_HANDLER to its \
+         command file"
     );
     findings.add(at, error("handler-switched-off", text, fix), &label);
 }

@@ -6,14 +6,13 @@ use clap::{Args, ValueEnum};
 use policy::RepairName;
 use policy_file::Span;
 
-/// The arguments of `replay`.
+/// Arguments of `repairctl replay`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "A log cannot tell what a repair that was not made would have done, so something
-is assumed: with 'heals' (the default) each repair ends the trouble, and what
-the log shows of it afterwards would not have been; with 'log' a repair healed
-if a recovery is the next thing that the log shows of the object, and what
-follows stays as it was. Nobody paused anything. The truth lies between.
+#[command(after_help = "A log does not show what a repair would have changed, so replay makes an
+assumption. With 'heals' (the default), every repair ends the fault, and later
+lines about the fault are ignored. With 'log', a repair healed if the next line
+about the object is a recovery, and all lines count. The truth lies between.
+Replay assumes that no repairs were paused.
 
 Exit codes:
   0  replayed
@@ -21,42 +20,41 @@ Exit codes:
   3  bad arguments or configuration
 
 Examples:
-  What would a new policy have done in all of the archives?
+  Try a new policy on all archives:
     repairctl --policy new.json replay /var/log/nagios4/nagios.log \\
         /var/log/nagios4/archives/*
-  What if every service had opted in to the repair 'httpd'?
-    repairctl replay --repair httpd nagios.log"
-)]
+  Assume that every service has the repair 'httpd':
+    repairctl replay --repair httpd nagios.log")]
 pub struct ReplayArgs {
-    /// Nagios' logs and archives, in any order; packed by gzip or not
+    /// Nagios' logs and archives in any order, plain or compressed with gzip
     #[arg(value_name = "NAGIOS.LOG", required = true)]
     pub logs: Vec<PathBuf>,
-    /// What knows _REPAIR and max_check_attempts, which no log tells: nagios.cfg
-    /// or the object cache [default: nagios.cfg where distributions put it]
+    /// Read _REPAIR and max_check_attempts from this nagios.cfg or object cache
+    /// [default: the nagios.cfg of the distribution]
     #[arg(long, value_name = "FILE", conflicts_with = "repair")]
     pub objects: Option<PathBuf>,
-    /// Take every service in the logs to have this repair
+    /// Assume that every service in the logs has this repair
     #[arg(long, value_name = "NAME")]
     pub repair: Option<RepairName>,
-    /// What is assumed of the repairs
+    /// Assumed effect of repairs
     #[arg(long, value_name = "WHAT", default_value = "heals")]
     pub assume: Assume,
-    /// How long a repair is taken to last
+    /// Assumed duration of a repair
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub takes: Span,
-    /// Print every repair, and every refusal of one, as it comes
+    /// Print each repair and each refusal
     #[arg(long)]
     pub decisions: bool,
-    /// Print JSON: with --decisions one object a line, the sum last
+    /// Print JSON; with --decisions one object per line, the summary last
     #[arg(long)]
     pub json: bool,
 }
 
-/// The assumed effect of repairs: no log can tell what a repair that was not made would have done.
+/// The assumed effect of repairs, which the log itself does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Assume {
-    /// Each ends the trouble
+    /// Every repair ends the fault
     Heals,
-    /// The log shows how each ended
+    /// A repair healed if the log shows a recovery next
     Log,
 }

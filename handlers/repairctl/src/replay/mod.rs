@@ -1,4 +1,4 @@
-//! `repairctl replay`: runs a policy over Nagios' logs. What would it have done?
+//! `repairctl replay`: runs a policy over Nagios' logs and shows what it would have done.
 
 pub mod args;
 mod objects;
@@ -26,7 +26,7 @@ use progress::ProgressBar;
 use simulation::{OnDecision, ReplayDecision, ReplayOptions, Simulation};
 use summary::{Summary, print_decision};
 
-/// The command.
+/// Runs `repairctl replay`.
 pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult {
     let config = context.draft()?;
     let (objects, known_from) = objects(args)?;
@@ -69,17 +69,17 @@ pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult
     Ok(if bad.is_empty() { ToolResult::Fine } else { ToolResult::Failed })
 }
 
-/// The objects with a repair, and where they are known from.
+/// Returns the objects with a repair, and a text that names the source of this information.
 fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
     if let Some(repair) = &args.repair {
-        let known_from = format!("every service is taken to have the repair '{repair}'");
+        let known_from = format!("every service is assumed to have the repair '{repair}'");
         return Ok((ReplayedObjects::new(RepairSource::All(repair.clone())), known_from));
     }
     let file: PathBuf = args.objects.clone().or_else(configuration::find).ok_or_else(|| {
         let places = configuration::places();
         Problem::Usage(format!(
-            "no nagios.cfg tells which objects have a repair (looked for {places}): give --objects \
-             FILE or --repair NAME"
+            "nagios.cfg not found (tried {places}): pass --objects FILE or --repair NAME, because \
+             the logs do not show which objects have a repair"
         ))
     })?;
     let configuration = configuration::read(&file);
@@ -90,14 +90,14 @@ fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
     let (count, file) = (objects.with_repair, file.display());
     if count == 0 {
         return Err(Problem::failed(format!(
-            "{file}: no host or service has a _REPAIR; to try one on every service, give --repair \
-             NAME"
+            "{file}: no host or service has a _REPAIR; to try a repair on every service, pass \
+             --repair NAME"
         )));
     }
-    Ok((objects, format!("{count} with a repair, as {file} says now")))
+    Ok((objects, format!("{count} with a repair according to {file}")))
 }
 
-/// Why a log is not read to its end.
+/// Why a log was not read to its end.
 enum ReadError {
     Log(LogError),
     TooManyObjects(TooManyObjects),

@@ -1,4 +1,5 @@
-//! The objects of a replay: which have a repair, and what the log has shown of each so far.
+//! The objects of a replay: which of them have a repair, and their state at the current line of the
+//! log.
 
 use std::collections::HashMap;
 
@@ -8,72 +9,67 @@ use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
 
-/// Where the repairs of objects are known from: the log does not have them.
+/// The source of the objects' repairs, which are not in the log.
 #[derive(Debug)]
 pub enum RepairSource<'a> {
     /// Nagios' configuration or object cache.
     Configuration(&'a Configuration),
-    /// Every service of the log is assumed to have this one.
+    /// Every service in the log is assumed to have this repair.
     All(RepairName),
 }
 
-/// An object, as the log has shown it so far.
+/// The state of an object at the current line of the log.
 #[derive(Debug)]
 pub struct ReplayedObject {
-    /// The template of its next event.
+    /// The object's names and repair. State and downtimes are filled in before each decision.
     pub event: Event,
-    /// The index of a service's host; `None` for a host.
+    /// Index of a service's host; `None` for a host.
     pub host: Option<usize>,
-    /// Its state; `None` until the log shows one.
+    /// The object's state; `None` until the log shows one.
     pub state: Option<ObjectState>,
-    /// The number of downtimes it is in.
+    /// Number of downtimes in effect.
     pub downtime: u32,
-    /// Somebody has acknowledged the problem.
     pub acknowledged: bool,
-    /// Nagios sees it flapping.
     pub flapping: bool,
-    /// The number of its problems so far: the log does not show the id that Nagios gives each.
+    /// Number of problems so far. It replaces the problem ID of Nagios, which is not in the log.
     pub problem: u64,
-    /// The last change.
     pub last_change: Option<LoggedChange>,
-    /// What the ledger would hold.
     pub ledger: SimulatedLedger,
-    /// Begin and end of a repair that is assumed to have ended the trouble which the log still
-    /// shows.
+    /// Start and end of a repair that is assumed to have ended the fault, in seconds since 1970.
+    /// `None` when the log shows a recovery.
     pub healed: Option<(u64, u64)>,
-    /// Begin, end and job of the last repair of any service of this host.
+    /// Start, end and job of the last repair of this host or of a service on it.
     pub busy: Option<(u64, u64, u64)>,
-    /// Its counts.
     pub counts: ObjectCounts,
 }
 
-/// A change. With `log_event_handlers` the log has it twice: as an alert and as a call.
+/// A state change in the log. With `log_event_handlers`, Nagios logs a change twice: as an alert
+/// and as a call of the event handler.
 #[derive(Debug, Clone, Copy)]
 pub struct LoggedChange {
-    /// The change.
     pub change: StateChange,
-    /// Seconds since 1970.
+    /// Time of the first line in seconds since 1970.
     pub at: u64,
-    /// Whether it was logged as a call of the event handler.
+    /// Whether the first line was a call of the event handler.
     pub as_call: bool,
-    /// Whether both lines were logged.
+    /// Whether the log contained both lines.
     pub twice: bool,
 }
 
 /// The counts of one object.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ObjectCounts {
-    /// Spans of trouble that the rules cover.
+    /// Faults that the rules cover.
     pub incidents: u64,
-    /// Repairs.
+    /// Repairs that would have run.
     pub repairs: u64,
-    /// Repairs that were refused.
+    /// Events that called for a repair and were refused.
     pub refused: u64,
-    /// Notifications of problems.
+    /// Problem notifications in the log.
     pub pages: u64,
-    /// Notifications that would not have been sent.
+    /// Problem notifications that a repair would have prevented.
     pub saved: u64,
-    /// The problem that was counted last.
+    /// The problem for which `incidents` was last increased.
     counted: Option<u64>,
 }
 
@@ -87,31 +83,31 @@ impl ObjectCounts {
         self.saved += other.saved;
     }
 
-    /// Counts the incident of this problem, once.
+    /// Counts an incident, once per problem.
     pub fn incident(&mut self, problem: u64) {
         self.incidents += u64::from(self.counted.replace(problem) != Some(problem));
     }
 }
 
-/// All objects.
+/// All objects of a replay.
 #[derive(Debug, Default)]
 pub struct ReplayedObjects {
     all: Vec<ReplayedObject>,
-    /// By `host` or `host;service`.
+    /// Index into `all` by `host` or `host;service`.
     index: HashMap<Vec<u8>, usize>,
-    /// The repair of services that are added as the log names them.
+    /// The repair that every service in the log is assumed to have.
     repair: Option<RepairName>,
-    /// The number of objects with a repair.
+    /// Number of objects with a repair.
     pub with_repair: u32,
-    /// The number of these that are in trouble.
+    /// Number of objects with a repair that are CRITICAL, DOWN or UNREACHABLE.
     pub troubled: u32,
 }
 
-/// The most objects; a log with more is not of one Nagios, but made to fill the memory.
+/// Maximum number of objects. Only a forged log, made to exhaust the memory, contains more.
 const MOST: usize = 200_000;
 
 impl ReplayedObjects {
-    /// The objects that have a repair, and their hosts.
+    /// Collects the objects with a repair and their hosts.
     pub fn new(source: RepairSource<'_>) -> ReplayedObjects {
         let mut objects = ReplayedObjects::default();
         match source {
@@ -175,7 +171,8 @@ impl ReplayedObjects {
         self.all.len() - 1
     }
 
-    /// The index of a line's object; `None` for one without a repair. Names in logs are any bytes.
+    /// Returns the index of the object that a line names, or `None` for an object without a repair.
+    /// Names in logs can be arbitrary bytes.
     pub fn find(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
         if let Some(known) = self.index.get(object) {
             return Ok(Some(*known));
@@ -191,17 +188,15 @@ impl ReplayedObjects {
         Ok(Some(self.add(&host, service.as_deref(), repair, None)))
     }
 
-    /// The object of this index.
     pub fn get_mut(&mut self, index: usize) -> Option<&mut ReplayedObject> {
         self.all.get_mut(index)
     }
 
-    /// All objects.
     pub fn iter(&self) -> impl Iterator<Item = &ReplayedObject> {
         self.all.iter()
     }
 
-    /// Sets a state, and returns the one before.
+    /// Sets the state of an object, and returns its previous state.
     pub fn set_state(&mut self, index: usize, state: ObjectState) -> Option<ObjectState> {
         let object = self.all.get_mut(index)?;
         let before = object.state.replace(state);
@@ -219,11 +214,11 @@ impl ReplayedObjects {
     }
 }
 
-/// The log names more objects than any Nagios has.
+/// The log contains more objects than any real Nagios has.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the logs name more than {MOST} hosts and services: is this one Nagios' log? Name its objects \
-     with --objects"
+    "the logs contain more than {MOST} hosts and services: check that they are from one Nagios, \
+     or pass its objects with --objects"
 )]
 pub struct TooManyObjects;
 

@@ -1,13 +1,13 @@
-//! A progress bar on standard error, when that is a terminal.
+//! A progress bar on standard error, shown only on a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// How often it is drawn.
+/// Minimum time between two updates.
 const EVERY: Duration = Duration::from_millis(200);
+/// Width of the bar in characters.
 const WIDTH: u64 = 30;
 
-/// The bar.
 pub struct ProgressBar {
     total: u64,
     begun: Instant,
@@ -16,7 +16,7 @@ pub struct ProgressBar {
 }
 
 impl ProgressBar {
-    /// A bar for `total` bytes.
+    /// Creates a bar for `total` bytes.
     pub fn new(total: u64) -> ProgressBar {
         ProgressBar {
             total: total.max(1),
@@ -26,7 +26,7 @@ impl ProgressBar {
         }
     }
 
-    /// Shows that `read` bytes have been read.
+    /// Updates the bar after `read` bytes have been read.
     pub fn at(&mut self, read: u64) {
         if self.shown && self.drawn.unwrap_or(self.begun).elapsed() >= EVERY {
             self.drawn = Some(Instant::now());
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_a_bar_within_its_frame() {
+    fn never_draws_beyond_the_end_of_the_bar() {
         assert_eq!(
             bar(0, 10, Duration::ZERO),
             format!("[{}] 0 MB of 0 MB, 0 s left ", " ".repeat(30))

@@ -1,4 +1,4 @@
-//! The ledger's content about one object, as it would be.
+//! The records that the ledger would contain about one object.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,50 +6,52 @@ use std::time::Duration;
 use engine::log::StateChange;
 use policy::{Limits, PastOutcome, PastRepair, SAME_EVENT_WITHIN};
 
-/// The most repairs or refusals of one object that are kept, as in the ledger: no limit is higher.
+/// Maximum number of repairs or refusals that are kept per object, as in the real ledger. No limit
+/// of a policy is higher.
 const ENOUGH: usize = 1000;
 
-/// A repair that would have been.
+/// A repair that would have run.
 #[derive(Debug, Clone)]
 pub struct SimulatedRepair {
-    /// Its number, from 1.
+    /// Number of the repair, counted from 1 over all objects.
     pub job: u64,
-    /// When, in seconds since 1970.
+    /// Start in seconds since 1970.
     pub began: u64,
-    /// When it would have ended.
+    /// End in seconds since 1970.
     pub ended: u64,
-    /// The change that would have started it.
+    /// The state change that would have started the repair.
     pub change: StateChange,
-    /// The problem that would have started it.
+    /// The value of [`ReplayedObject::problem`](super::objects::ReplayedObject::problem) at the
+    /// start.
     pub problem: u64,
-    /// Its outcome; `None` until the log has shown it.
+    /// The outcome; `None` until the log has shown it.
     pub outcome: Option<PastOutcome>,
 }
 
 /// The repairs and refusals of one object, the newest first.
 #[derive(Debug, Default)]
 pub struct SimulatedLedger {
-    /// The repairs.
     pub repairs: VecDeque<SimulatedRepair>,
-    /// The times of refusals, in seconds since 1970.
+    /// Times of the refusals, in seconds since 1970.
     pub refused: VecDeque<u64>,
 }
 
 impl SimulatedLedger {
-    /// Adds a repair, and removes what no limit needs any more.
+    /// Adds a repair, and removes records that no limit needs.
     pub fn repaired(&mut self, repair: SimulatedRepair, limits: &Limits) {
         self.forget(repair.began, limits);
         self.repairs.push_front(repair);
     }
 
-    /// Adds a refusal.
+    /// Adds a refusal, and removes records that no limit needs.
     pub fn refused(&mut self, at: u64, limits: &Limits) {
         self.forget(at, limits);
         self.refused.push_front(at);
     }
 
-    /// A gap of `healthy_for` ends an incident, after which its refusals do not count; repairs
-    /// count in their window as well.
+    /// Removes records that no limit needs. A gap of `healthy_for` ends an incident, and its
+    /// refusals then do not count. Its repairs count until their window, the cooldown and the time
+    /// for repeated events have passed.
     fn forget(&mut self, now: u64, limits: &Limits) {
         let repaired = self.repairs.front().map(|repair| repair.ended);
         let last = repaired.max(self.refused.front().copied()).unwrap_or(now);
@@ -62,7 +64,7 @@ impl SimulatedLedger {
         self.repairs.truncate(ENOUGH - 1);
     }
 
-    /// The repairs, for the decision.
+    /// Returns the repairs in the form that the decision needs.
     pub fn repairs_at(&self, now: u64) -> Vec<PastRepair> {
         let past = |repair: &SimulatedRepair| PastRepair {
             job: repair.job.to_string(),
@@ -73,12 +75,12 @@ impl SimulatedLedger {
         self.repairs.iter().map(past).collect()
     }
 
-    /// The ages of refusals, for the decision.
+    /// Returns the ages of the refusals, which the decision needs.
     pub fn refused_at(&self, now: u64) -> Vec<Duration> {
         self.refused.iter().map(|at| age(*at, now)).collect()
     }
 
-    /// The recent job for this problem; for the very same change, if one is given.
+    /// Returns a recent job for this problem and, if `change` is given, for exactly this change.
     pub fn answered(&self, problem: u64, change: Option<StateChange>, now: u64) -> Option<String> {
         let same = |repair: &&SimulatedRepair| {
             let lately = age(repair.began, now) < SAME_EVENT_WITHIN;
@@ -90,7 +92,7 @@ impl SimulatedLedger {
     }
 }
 
-/// The age of a time, both in seconds since 1970.
+/// Returns the age of the time `at`. Both arguments are in seconds since 1970.
 pub fn age(at: u64, now: u64) -> Duration {
     Duration::from_secs(now.saturating_sub(at))
 }

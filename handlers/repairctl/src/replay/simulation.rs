@@ -1,4 +1,4 @@
-//! Decides about every event of a log, and keeps the record that the ledger would hold.
+//! Makes the decision for every event of a log, and simulates the ledger's records.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,81 +13,80 @@ use super::args::Assume;
 use super::objects::{LoggedChange, ReplayedObject, ReplayedObjects, TooManyObjects};
 use super::simulated_ledger::{SimulatedRepair, age};
 
-/// How a replay is made.
+/// The policy and the assumptions of a replay.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplayOptions<'a> {
-    /// The rules.
     pub policy: &'a Policy,
     /// The assumed effect of repairs.
     pub assume: Assume,
     /// The assumed duration of a repair.
     pub takes: Duration,
-    /// Whether acknowledgements, flapping and the share in trouble count: the policy names a status
-    /// file.
+    /// Whether the policy names a status file. Only then acknowledgements, flapping and the share
+    /// of objects in trouble affect decisions.
     pub knows_status: bool,
 }
 
-/// A repair, or the refusal of one that was called for.
+/// The decision to repair, or to refuse a repair that an event called for.
 #[derive(Debug)]
 pub struct ReplayDecision<'a> {
-    /// Seconds since 1970.
+    /// Time of the event in seconds since 1970.
     pub at: u64,
-    /// The event.
     pub event: &'a Event,
     /// The repair, or the reason against it.
     pub verdict: Result<&'a RepairName, &'a Reason>,
 }
 
-/// The counts over all objects.
+/// Counts over all objects.
 #[derive(Debug, Default)]
 pub struct ReplayCounts {
-    /// The first and last time, in seconds since 1970.
+    /// Times of the earliest and latest line, in seconds since 1970.
     pub span: Option<(u64, u64)>,
-    /// Lines read.
+    /// Number of lines read.
     pub lines: u64,
     /// Repairs that would have healed.
     pub healed: u64,
-    /// Repairs after which the log shows the trouble going on.
+    /// Repairs after which the log still shows the fault.
     pub failed: u64,
     /// Events that called for a repair and were refused, by reason.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Events that called for none, by reason.
+    /// Events that did not call for a repair, by reason.
     pub not_called_for: BTreeMap<&'static str, u64>,
-    /// Events that would not have been, for the trouble is assumed to be over.
+    /// Events that are ignored, because a repair is assumed to have ended the fault before.
     pub spared: u64,
 }
 
-/// Takes decisions.
+/// Callback for each decision.
 pub type OnDecision<'a> = &'a mut dyn FnMut(&ReplayDecision<'_>);
 
-/// A replay.
+/// The state of a replay.
 pub struct Simulation<'a> {
     options: ReplayOptions<'a>,
-    /// The objects.
     pub objects: ReplayedObjects,
-    /// The counts.
     pub counts: ReplayCounts,
-    /// Begin and end of the repairs within the fleet's window.
+    /// Start and end of the repairs that count for the fleet limits, in seconds since 1970.
     fleet: VecDeque<(u64, u64)>,
+    /// Number of repairs so far, which is also the ID of the last job.
     jobs: u64,
 }
 
-/// The most seconds between an alert and its call in the log, usually 0 or 1.
+/// Maximum number of seconds between the two lines that Nagios logs for one change, an alert and a
+/// handler call. The difference is usually 0 or 1.
 const LOGGED_TWICE_WITHIN: u64 = 60;
-/// The seconds after its longest time in which a check shows the effect of a repair.
+/// Number of seconds after the longest possible repair in which a recovery still counts as its
+/// effect.
 const SEEN_WITHIN: u64 = 120;
 
 impl<'a> Simulation<'a> {
-    /// A replay over these objects.
+    /// Starts a replay for these objects.
     pub fn new(options: ReplayOptions<'a>, objects: ReplayedObjects) -> Simulation<'a> {
         let (counts, fleet) = (ReplayCounts::default(), VecDeque::new());
         Simulation { options, objects, counts, fleet, jobs: 0 }
     }
 
-    /// Takes in a line of the log.
+    /// Processes one line of the log.
     ///
     /// # Errors
-    /// The log names too many objects.
+    /// Returns an error if the log contains too many objects.
     pub fn take(
         &mut self,
         entry: &LogEntry<'_>,
@@ -138,7 +137,7 @@ impl<'a> Simulation<'a> {
         self.decide(index, at, change, on_decision);
     }
 
-    /// Whether the other of two lines about this change was taken already.
+    /// Whether the change was already processed because of the other of its two lines.
     fn is_known(&mut self, index: usize, at: u64, change: StateChange, as_call: bool) -> bool {
         let Some(object) = self.objects.get_mut(index) else { return true };
         if let Some(last) = &mut object.last_change
@@ -154,7 +153,7 @@ impl<'a> Simulation<'a> {
         false
     }
 
-    /// Ends the last repair of the object: the next line about it shows the outcome.
+    /// Sets the outcome of the object's last repair, which the next line about the object shows.
     fn settle(&mut self, index: usize, at: u64, good: bool) {
         let (policy, assume) = (self.options.policy, self.options.assume);
         let Some(object) = self.objects.get_mut(index) else { return };
@@ -224,8 +223,8 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// State and downtimes of an object's host, and begin, end and job of the last repair there. A
-    /// host is its own.
+    /// Returns the state and the downtimes of an object's host, and start, end and job of the last
+    /// repair on the host. If the object is itself a host, the state is `None`.
     fn host_of(&mut self, index: usize) -> (Option<ObjectState>, u32, Option<(u64, u64, u64)>) {
         let its_host = self.objects.get_mut(index).and_then(|object| object.host);
         match (its_host, self.objects.get_mut(its_host.unwrap_or(index))) {
@@ -271,7 +270,8 @@ impl<'a> Simulation<'a> {
         object.ledger.repaired(repair, &rules.limits);
         object.counts.repairs += 1;
         if assume == Assume::Heals {
-            // A page at SOFT is not of this event; one at HARD may be.
+            // A HARD event can cause a notification in the same second, which the repair did not
+            // prevent. A SOFT event causes none, so its second already counts as healed.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }
@@ -297,17 +297,18 @@ impl<'a> Simulation<'a> {
     }
 }
 
-/// The rules of an event's repair; `None` if it names none that the policy knows.
+/// Returns the rules of an event's repair, or `None` if the policy has no such repair.
 fn rules<'a>(event: &Event, policy: &'a Policy) -> Option<&'a Rules> {
     policy.repairs.get(event.repair.as_ref()?)
 }
 
-/// The longest a ladder may take, in seconds.
+/// Returns the maximum duration of a ladder in seconds.
 fn longest(rules: &Rules) -> u64 {
     rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
 }
 
-/// Counts a notification. One of the second in which a repair began at HARD was on its way already.
+/// Counts a notification. It is saved if a repair has ended the fault before. A notification in the
+/// second in which a HARD event started a repair was already on its way.
 fn notified(object: &mut ReplayedObject, at: u64) {
     if object.event.repair.is_some() {
         object.counts.pages += 1;
@@ -316,16 +317,16 @@ fn notified(object: &mut ReplayedObject, at: u64) {
     }
 }
 
-/// The effect of a decision against a repair.
+/// How a decision against a repair counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RefusalEffect {
     /// The event did not call for a repair.
     None,
-    /// It will call for one later: an incident.
+    /// The event belongs to an incident, but calls for a repair only at a later attempt.
     Early,
-    /// It called for one.
+    /// The event called for a repair.
     Refused,
-    /// It called for one, and the ledger would hold the refusal.
+    /// The event called for a repair, and the ledger would record the refusal.
     Recorded,
 }
 

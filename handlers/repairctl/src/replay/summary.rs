@@ -1,4 +1,4 @@
-//! Prints the result of a replay: for people, and as JSON.
+//! Prints the result of a replay as text or JSON.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,24 +17,22 @@ use crate::ui::table::{Cell, Table};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 
-/// A replay and its options.
+/// The data of the summary.
 pub struct Summary<'a> {
-    /// The replay.
     pub simulation: &'a Simulation<'a>,
-    /// Its options.
     pub options: ReplayOptions<'a>,
-    /// Where the objects' repairs are known from.
+    /// The source of the objects' repairs, as printed.
     pub known_from: String,
-    /// The number of logs that were read.
+    /// Number of logs that were read.
     pub logs: usize,
-    /// Those that could not be read, or not to their end.
+    /// Errors of the logs that could not be read completely.
     pub bad: &'a [LogError],
 }
 
-/// The number of objects that are listed for people; JSON has all.
+/// Maximum number of objects in the text output. JSON contains all objects.
 const LISTED: usize = 20;
 
-/// Prints one decision.
+/// Prints one decision on a line of its own.
 pub fn print_decision(decision: &ReplayDecision<'_>, as_json: bool, out: &mut Out) {
     let event = decision.event;
     let (repair, why) = (decision.verdict.ok(), decision.verdict.err());
@@ -61,14 +59,14 @@ fn time(at: u64) -> SystemTime {
 }
 
 impl Summary<'_> {
-    /// The counts of all objects together.
+    /// Returns the sum of the counts of all objects.
     fn totals(&self) -> ObjectCounts {
         let mut total = ObjectCounts::default();
         self.simulation.objects.iter().for_each(|object| total.add(&object.counts));
         total
     }
 
-    /// The objects with incidents, those with the most first.
+    /// Returns the objects with incidents, sorted by the number of incidents, highest first.
     fn worst(&self) -> Vec<&ReplayedObject> {
         let objects = self.simulation.objects.iter();
         let mut all: Vec<_> = objects.filter(|object| object.counts.incidents > 0).collect();
@@ -80,26 +78,26 @@ impl Summary<'_> {
         let takes = time::span(self.options.takes);
         match self.options.assume {
             Assume::Heals => format!(
-                "each repair ends the trouble within {takes}, and what the logs show of it after \
-                 that would not have been"
+                "each repair ends the fault within {takes}, and later lines about the fault are \
+                 ignored"
             ),
             Assume::Log => format!(
-                "each repair takes {takes}, and healed if a recovery is what the logs show next; \
-                 nothing else changes"
+                "each repair takes {takes} and healed if the logs show a recovery next; all lines \
+                 count"
             ),
         }
     }
 
-    /// For people.
+    /// Prints the summary as text.
     pub fn write(&self, out: &mut Out) {
         let (counts, total) = (&self.simulation.counts, self.totals());
         for bad in self.bad {
             let is_broken = matches!(bad, LogError::Broken { .. });
-            let how = if is_broken { "not read to its end:" } else { "not read:" };
+            let how = if is_broken { "not read to the end:" } else { "not read:" };
             out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
         }
         let Some((first, last)) = counts.span else {
-            out.line("there is no line of Nagios' log in these files");
+            out.line("these files contain no lines of a Nagios log");
             return;
         };
         let (from, to) = (time::shown(time(first)), time::shown(time(last)));
@@ -110,40 +108,41 @@ impl Summary<'_> {
         let row = |out: &mut Out, name: &str, count: u64, text: &str| {
             out.line(format!("{name:<26} {count:>9}  {text}").trim_end());
         };
-        row(out, "incidents", total.incidents, "spans of trouble that the policy has a repair for");
+        row(out, "incidents", total.incidents, "faults that the policy has a repair for");
         row(out, "repairs", total.repairs, &self.endings());
-        row(out, "refused", total.refused, "calls that wanted a repair");
+        row(out, "refused", total.refused, "calls for a repair");
         for (code, count) in &counts.refused {
             row(out, &format!("  {code}"), *count, "");
         }
-        row(out, "no repair called for", counts.not_called_for.values().sum(), "calls");
+        row(out, "no repair due", counts.not_called_for.values().sum(), "other calls");
         for (code, count) in &counts.not_called_for {
             row(out, &format!("  {code}"), *count, "");
         }
-        row(out, "notifications of problems", total.pages, "sent to people about these objects");
+        row(out, "problem notifications", total.pages, "sent about these objects");
         if self.options.assume == Assume::Heals {
             row(out, "  would not have been sent", total.saved, "");
         }
         self.list(out);
     }
 
-    /// Without the status file the policy does not know some of what the logs show.
+    /// Returns the note about a policy without a status file, in which acknowledgements and
+    /// flapping do not count although the logs show them.
     fn status(&self) -> &'static str {
         if self.options.knows_status {
             ""
         } else {
-            "; the policy has no status_file, so acknowledgements and flapping are not known to it"
+            "; acknowledgements and flapping are ignored, because the policy has no status_file"
         }
     }
 
     fn endings(&self) -> String {
         let (counts, total) = (&self.simulation.counts, self.totals());
         match self.options.assume {
-            Assume::Heals => "taken to heal".to_owned(),
+            Assume::Heals => "assumed to heal".to_owned(),
             Assume::Log => {
                 let open = total.repairs.saturating_sub(counts.healed + counts.failed);
                 let open =
-                    if open > 0 { format!(", {open} not seen to end") } else { String::new() };
+                    if open > 0 { format!(", {open} without an outcome") } else { String::new() };
                 format!("{} healed, {} did not{open}", counts.healed, counts.failed)
             }
         }
@@ -166,11 +165,11 @@ impl Summary<'_> {
         }
         table.write(out);
         if worst.len() > LISTED {
-            out.line(format!("and {} more objects; --json has all of them", worst.len() - LISTED));
+            out.line(format!("and {} more objects; --json lists them all", worst.len() - LISTED));
         }
     }
 
-    /// For programs; in one line when decisions stand before it.
+    /// Prints the summary as JSON, on one line if it follows decisions that are lines of JSON.
     pub fn print_json(&self, in_one_line: bool, out: &mut Out) {
         let (counts, total) = (&self.simulation.counts, self.totals());
         let (first, last) = counts.span.map_or((None, None), |(first, last)| {

@@ -1,4 +1,4 @@
-//! Short logs, and what a policy would have done.
+//! Tests that replay short logs and compare the decisions.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ fn policy(limits: Limits) -> Policy {
     Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
-/// Replays lines without their brackets; each decision is a line.
+/// Replays lines of the form `TIME TEXT`. Returns the decisions as text, the number of saved
+/// notifications and the number of incidents.
 fn replay(
     lines: &[&str],
     change: impl Fn(&mut ReplayOptions<'_>),
@@ -68,14 +69,14 @@ const FAULT: [&str; 7] = [
 ];
 
 #[test]
-fn saves_what_the_log_shows_after_a_repair_that_is_assumed_to_heal() {
+fn counts_notifications_saved_by_a_repair_that_is_assumed_to_heal() {
     let heals = |options: &mut ReplayOptions<'_>| options.assume = Assume::Heals;
     let (told, saved, incidents) = replay(&FAULT, heals, &policy(Limits::default()));
     assert_eq!((told, saved, incidents), (vec!["1120 web1/HTTP repair httpd".to_owned()], 2, 1));
 }
 
 #[test]
-fn counts_a_repair_without_a_recovery_in_the_log_as_failed() {
+fn counts_repair_without_recovery_in_the_log_as_failed() {
     let (told, saved, _) = replay(&FAULT, |_| {}, &policy(Limits::default()));
     assert_eq!(told, ["1120 web1/HTTP repair httpd", "1180 web1/HTTP cooling-down"]);
     assert_eq!(saved, 0);
@@ -87,7 +88,7 @@ fn counts_a_repair_without_a_recovery_in_the_log_as_failed() {
 }
 
 #[test]
-fn does_not_save_a_page_that_is_sent_with_the_repair() {
+fn does_not_count_a_notification_sent_with_the_repair_as_saved() {
     let hard_at_once = [
         "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
         "1000 SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;refused",
@@ -99,7 +100,7 @@ fn does_not_save_a_page_that_is_sent_with_the_repair() {
 }
 
 #[test]
-fn takes_a_change_that_is_logged_twice_as_one_call() {
+fn counts_a_change_that_is_logged_twice_as_one_call() {
     let twice = [
         "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
         "1000 SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;HARD;1;handle_repair",
@@ -110,7 +111,7 @@ fn takes_a_change_that_is_logged_twice_as_one_call() {
 }
 
 #[test]
-fn refuses_for_hosts_down_downtimes_and_running_repairs() {
+fn refuses_during_host_problems_downtimes_and_running_repairs() {
     let lines = [
         "900 HOST ALERT: web1;DOWN;SOFT;1;gone",
         "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
@@ -161,8 +162,8 @@ fn counts_acknowledgements_and_flapping_only_with_a_status_file() {
     assert_eq!(decisions(&lines)[0], "1100 web1/HTTP repair httpd");
 }
 
-/// Each repair heals, and the fault is back ten minutes later: the breaker opens, until there is an
-/// hour without a fault.
+/// Each repair heals, but the fault returns ten minutes later. The breaker opens and closes again
+/// after an hour without a fault.
 #[test]
 fn opens_the_breaker_for_a_fault_that_returns() {
     let mut lines = Vec::new();
@@ -198,7 +199,7 @@ fn opens_the_breaker_for_a_fault_that_returns() {
 }
 
 #[test]
-fn holds_many_faults_by_the_fleet_limits() {
+fn applies_the_fleet_limits_to_many_simultaneous_faults() {
     let lines: Vec<String> = (0..30)
         .map(|n| format!("1000 SERVICE ALERT: web{n};HTTP;CRITICAL;HARD;4;refused"))
         .collect();

@@ -4,32 +4,34 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// The arguments of `sweep`.
+/// Arguments of `repairctl sweep`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Reads Nagios' status file (status_file of the policy) and offers what is HARD
-broken, has a _REPAIR, and has not had its chance: the host or Nagios was down
-when it broke, a limit that has passed refused it, the repair could not be run,
-or its worker died. The oldest fault comes first, and never more run at once
-than the policy allows. A fault whose repair ran and did not help was handed to
-people: it is left alone.
+    after_help = "Reads Nagios' status file (status_file in the policy) and looks for hosts and
+services that have a _REPAIR, are in a HARD problem state and missed their
+repair. A repair is missed if the host or Nagios was down when the fault began,
+if a limit refused it that no longer applies, if it could not be run, or if its
+worker died. The sweep offers the oldest fault first and never exceeds the
+limits of the policy. It leaves a fault alone whose repair ran without success:
+that fault was escalated.
 
-Run it as Nagios' user, by hand or by a timer; root is switched to that user.
-Only one sweep runs at a time. After Ctrl-C or SIGTERM, running repairs finish.
+Run it as Nagios' user, by hand or from a timer; as root it switches to that
+user. Only one sweep runs at a time. After Ctrl-C or SIGTERM, running repairs
+finish.
 
 Exit codes:
-  0  every lost chance was taken and healed, or there was none
+  0  every missed repair was made up for and healed, or there was none
   1  something is still broken: not healed, refused for now, or not offered
      because a signal ended the sweep
-  2  ended by itself before everything was offered, and says why
+  2  the sweep stopped before everything was offered; the output has the reason
   3  bad arguments or configuration; nothing was done"
 )]
 pub struct SweepArgs {
-    /// Say what would be offered; start nothing
+    /// Print what would be offered; start nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Nagios' object cache, for the hosts' addresses [default: objects.cache
-    /// beside the status file]
+    /// next to the status file]
     #[arg(long, value_name = "FILE")]
     pub objects: Option<PathBuf>,
     /// Print JSON

@@ -1,4 +1,4 @@
-//! Assesses one object: did it miss its repair, and what is the decision now?
+//! Assesses one object: whether it missed its repair, and what the current decision is.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -14,40 +14,37 @@ use policy_file::Config;
 use super::eligibility::{EligibilityFacts, Ineligible, MissedRepair, eligibility};
 use super::nagios_state::NagiosState;
 
-/// What is to be done with one object.
+/// What the sweep does with one object.
 pub enum Candidate {
-    /// The rules do not cover its state: it was never to be repaired.
+    /// The rules of its repair do not cover its current state.
     NotCovered,
-    /// It has not missed its repair, or it is too early for another one.
+    /// The object did not miss its repair, or it is too early for another try.
     Ineligible(Ineligible),
-    /// It cannot be offered at all.
+    /// The object cannot be offered, for example because its host has no address.
     Unfit(String),
-    /// The decision is against it.
+    /// The object missed its repair, but the current decision is against a repair.
     Refused(MissedRepair, Reason, Box<Invocation>),
-    /// A worker may try.
+    /// The object missed its repair, and a worker can be started for it.
     Offered(MissedRepair, WorkerCall),
 }
 
-/// The arguments of a worker.
+/// The call with which Nagios would start a worker.
 pub struct WorkerCall {
-    /// The call that Nagios would make.
     pub call: Invocation,
-    /// The same as words.
+    /// The command line from which `call` was parsed.
     pub argv: Vec<OsString>,
 }
 
-/// What an object is assessed by.
+/// Assesses objects by the policy and by Nagios' files.
 pub struct Assessor<'a> {
-    /// The policy and the places it names.
     pub config: &'a Config,
-    /// The policy's file.
+    /// Path of the policy.
     pub policy: &'a Path,
-    /// Nagios' files.
     pub nagios: &'a NagiosState,
 }
 
 impl Assessor<'_> {
-    /// Assesses an object, then decides by what is known now.
+    /// Checks whether an object missed its repair, then decides by the current ledger and state.
     pub fn assess(
         &self,
         object: &ObjectStatus,
@@ -59,7 +56,8 @@ impl Assessor<'_> {
             Ok(rules) => rules,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        // The identity of the event depends on what is known; its object does not.
+        // The event's identity depends on why the repair was missed. The ledger is searched by
+        // host and service only, which are the same for every reason.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),
@@ -91,17 +89,17 @@ impl Assessor<'_> {
         self.config.policy.repairs.get(&name).ok_or_else(|| Reason::UnknownRepair(name).to_string())
     }
 
-    /// The words with which Nagios would call, as commands.cfg of this project has them, and when
-    /// it saw the fault.
+    /// Returns the call that Nagios would make with this project's commands.cfg, plus `--seen` with
+    /// the time of the last check.
     fn worker_call(
         &self,
         object: &ObjectStatus,
         missed: &MissedRepair,
     ) -> Result<WorkerCall, String> {
         let address = self.nagios.address(&object.host);
-        let address = address.ok_or("Nagios' object cache has no address of its host")?;
+        let address = address.ok_or("Nagios' object cache has no address for its host")?;
         let host = self.nagios.snapshot.host(&object.host);
-        let host = host.ok_or("Nagios' status file does not show its host")?;
+        let host = host.ok_or("Nagios' status file does not contain its host")?;
         let checked = object.last_check.duration_since(UNIX_EPOCH);
         let problem = missed.problem_id(object.problem_id).unwrap_or_default();
         let mut argv = vec![
@@ -115,7 +113,8 @@ impl Assessor<'_> {
             with_value("--host-downtime", host.downtime.to_string()),
             with_value("--problem-id", problem),
             with_value("--policy", self.policy),
-            // It may have been checked again since, and the file with that be written by now.
+            // Nagios can check the object again and rewrite the status file before the worker
+            // reads it.
             with_value("--seen", checked.map_or(0, |since| since.as_secs()).to_string()),
         ];
         if let Some(before) = object.result_before() {
@@ -131,7 +130,7 @@ impl Assessor<'_> {
     }
 }
 
-/// Returns whether an object has missed its repair since it was last in order.
+/// Returns why an object missed its repair since it was last OK, or why it is ineligible.
 pub fn missed_repair(
     object: &ObjectStatus,
     program: &ProgramStatus,
@@ -142,7 +141,7 @@ pub fn missed_repair(
 ) -> Result<Result<MissedRepair, Ineligible>, ledger::Error> {
     let (mut repairs, mut refusal) = (Vec::new(), None);
     if let Some(ledger) = ledger {
-        // An admin who has closed the breaker wants it to be tried again.
+        // An admin who resets the breaker wants the repair to be tried again.
         let reset = ledger.last_reset(event, now)?.map(|reset| reset.at);
         let since = reset.map_or(object.last_good, |reset| reset.max(object.last_good));
         repairs = ledger.repairs_since(event, since)?;

@@ -1,8 +1,9 @@
-//! The rule of the sweep: which objects have missed their repair. Pure: the clock is an argument.
+//! The rule that decides which objects missed their repair. A pure function: the current time is an
+//! argument.
 //!
-//! A sweep that runs every few minutes must never become a restart loop. So only an object that has
-//! had no real try since it was last in order is offered; whether it may be repaired is then up to
-//! the same decision as always.
+//! A sweep that runs every few minutes must never become a restart loop. The sweep therefore offers
+//! only objects on which no repair is known to have run since they were last OK. The usual decision
+//! then says whether such an object is repaired.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -13,70 +14,66 @@ use policy::Rounded;
 
 /// The input of the rule.
 pub struct EligibilityFacts<'a> {
-    /// The object, which is HARD and in a bad state.
+    /// The object, which is in a HARD problem state.
     pub object: &'a ObjectStatus,
-    /// Nagios itself.
     pub program: &'a ProgramStatus,
-    /// The object's repairs since it was last in order, the newest first.
+    /// The object's repairs since it was last OK, the newest first.
     pub repairs: &'a [Record],
-    /// Why it was last refused since then, as [`policy::Reason::code`].
+    /// The [`policy::Reason::code`] of the last refusal since the object was OK.
     pub refused: Option<&'a str>,
-    /// The cooldown of its repair.
+    /// The cooldown of the object's repair.
     pub cooldown: Duration,
-    /// Now.
     pub now: SystemTime,
 }
 
-/// Why an object has missed its repair.
+/// Why an object missed its repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MissedRepair {
-    /// Nagios never called, or its call came to nothing: the host, Nagios or the server was down.
+    /// The event handler left no record: the host, Nagios or the whole server was down.
     NeverTried,
-    /// A limit of that time refused it.
+    /// A limit refused the repair. Holds the reason's code.
     Refused(String),
-    /// A repair was reserved and could not be run.
+    /// The job with this ID was reserved but could not run its repair.
     CouldNotRun(String),
-    /// A repair may have run; its worker or the answer was lost.
+    /// The repair of the job with this ID may have run. Its worker died or its answer was lost.
     Unknown(String),
 }
 
-/// Why an object is left alone.
+/// Why the sweep leaves an object alone. The strings are job IDs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ineligible {
-    /// Nagios does not call its handler: an admin wants it so.
+    /// An admin disabled the object's event handler.
     #[error("its event handler is disabled in Nagios")]
     HandlerDisabled,
-    /// All that is known of it is from before Nagios was started.
-    #[error("Nagios has not checked it since it was started")]
+    /// The object's state is from before the last start of Nagios.
+    #[error("Nagios has not checked it since Nagios was started")]
     NotCheckedYet,
-    /// Its repair runs.
+    /// A repair is running.
     #[error("job {0} is repairing it")]
     Running(String),
-    /// Nagios has not checked it since its last repair.
+    /// Nagios has not checked the object since its last repair ended.
     #[error("Nagios has not checked it since job {0} ended")]
     NotCheckedSince(String),
-    /// Its repair ran and did not help.
+    /// The repair ran without success.
     #[error("escalated: job {0} ran and did not help")]
     Escalated(String),
-    /// Its repair was verified, and Nagios sees it broken all the same, with no OK in between.
-    #[error(
-        "for people: job {0} repaired it by its own check, and Nagios sees it broken all the same"
-    )]
+    /// The check after the repair was OK, but Nagios has reported the fault ever since.
+    #[error("needs an admin: job {0} passed its own check, but Nagios still reports the fault")]
     StillBroken(String),
-    /// The outcome of two repairs is unknown: a third one would be guessing.
-    #[error("for people: the outcome of job {0} is unknown, as of one before it")]
+    /// The outcome of two repairs is unknown. A third one would be guessing.
+    #[error("needs an admin: the outcome of job {0} is unknown, and so is that of an earlier one")]
     UnknownTwice(String),
-    /// It could not be run, again and again: the next try comes later than the one before.
+    /// The repair could not be run. The pause before the next try doubles after each failure.
     #[error("job {job} could not run; it is offered again in {}", Rounded(*.left))]
     TriedLately {
-        /// The last job.
+        /// ID of the last job.
         job: String,
-        /// When it is offered again, from now.
+        /// Time until the object is offered again.
         left: Duration,
     },
 }
 
-/// Whether an object has missed its repair, and why.
+/// Returns why an object missed its repair, or why the sweep leaves the object alone.
 pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligible> {
     if !facts.object.event_handler_enabled {
         return Err(Ineligible::HandlerDisabled);
@@ -85,7 +82,7 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
         return Err(Ineligible::NotCheckedYet);
     }
     let with = |outcome| facts.repairs.iter().filter(move |record| record.outcome == outcome);
-    // The gates of dead workers have been asked before: their records have an end.
+    // The scheduler has already queried the gates of dead workers and closed their records.
     if let Some(running) = with(None).next() {
         return Err(Ineligible::Running(running.job.clone()));
     }
@@ -111,11 +108,11 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
     }
 }
 
-/// The cooldown may be zero.
+/// Minimum pause between two tries, needed because the cooldown can be zero.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The pause doubles after each repair that could not be run: each try is a comment in Nagios, all
-/// night long.
+/// Doubles the pause after each repair that could not be run. Every try adds a comment in Nagios,
+/// and constant pauses would fill a night with them.
 fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRepair, Ineligible> {
     let could_not_run = |record: &&Record| record.outcome == Some(RepairOutcome::CouldNotRun);
     let tries = facts.repairs.iter().filter(could_not_run).count();
@@ -132,10 +129,10 @@ fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRe
 }
 
 impl MissedRepair {
-    /// The problem's identity for the event that the sweep offers: Nagios' own, so that its call
-    /// and the sweep's are one event, in any order. A job of unknown outcome has answered that one,
-    /// and Nagios' repetitions of it stay answered; the sweep's offer is another event, once for
-    /// that job.
+    /// Returns the problem ID of the event that the sweep offers. It is usually Nagios' own ID, so
+    /// a call of Nagios and an offer of the sweep count as one event, in any order. A job with an
+    /// unknown outcome has used up that event, and calls that Nagios repeats for it are still
+    /// ignored. The sweep then appends the job's ID, which permits one new event for that job.
     pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
         let known = (of_nagios != 0).then(|| of_nagios.to_string());
         match self {
@@ -157,7 +154,7 @@ impl fmt::Display for MissedRepair {
 }
 
 impl Ineligible {
-    /// A short word, the same for every occurrence.
+    /// Returns the code of the reason in JSON.
     pub fn code(&self) -> &'static str {
         match self {
             Ineligible::HandlerDisabled => "handler-disabled",
@@ -183,7 +180,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// Broken since 1000, checked at `last_check`.
+    /// Returns a service that was last OK at 1000 and last checked at `last_check`.
     fn object(last_check: u64, handler: bool) -> ObjectStatus {
         let text = format!(
             "servicestatus {{\n\tcurrent_state=2\n\tstate_type=1\n\tlast_check={last_check}\n\
@@ -195,7 +192,8 @@ mod tests {
         found.unwrap()
     }
 
-    /// `(ended, outcome)`, the newest first; the job is named after its end.
+    /// Builds records from pairs of `(ended, outcome)`, the newest first. The job ID contains the
+    /// time of the end.
     fn records(all: &[(u64, Option<RepairOutcome>)]) -> Vec<Record> {
         let record = |(ended, outcome): &(u64, Option<RepairOutcome>)| Record {
             job: format!("job-{ended:05}"),
@@ -248,15 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn finds_missed_repairs_by_the_table() {
+    fn tells_missed_repairs_from_objects_to_leave_alone() {
         use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
         let checked = 9_000;
         for (repairs, refused, wanted) in [
-            // The host was down, or Nagios, or the server.
+            // Nothing has run. The host, Nagios or the server was down.
             (&[][..], None, "never tried"),
             (&[], Some("fleet-running"), "was refused (fleet-running)"),
             (&[], Some("host-not-up"), "was refused (host-not-up)"),
-            // It ran.
+            // A repair ran.
             (&[(2_000, Some(NotHealed))], None, "left: escalated"),
             (&[(2_000, Some(NotHealed))], Some("cooling-down"), "left: escalated"),
             (&[(3_000, Some(Unknown)), (2_000, Some(NotHealed))], None, "left: escalated"),
@@ -264,7 +262,7 @@ mod tests {
             (&[(2_000, Some(Healed))], None, "left: still-broken"),
             (&[(3_000, Some(CouldNotRun)), (2_000, Some(Healed))], None, "left: still-broken"),
             (&[(2_000, None)], None, "left: running"),
-            // It may have run: once more, and not twice.
+            // A repair may have run. One more try is permitted, but not two.
             (&[(2_000, Some(Unknown))], None, "the outcome of job job-02000 is unknown"),
             (&[(3_000, Some(Unknown)), (2_000, Some(Unknown))], None, "left: unknown-twice"),
             (
@@ -272,7 +270,7 @@ mod tests {
                 None,
                 "the outcome of job job-03000 is unknown",
             ),
-            // It did not run: again, after longer and longer pauses.
+            // No repair ran. Further tries are permitted after longer and longer pauses.
             (&[(2_000, Some(CouldNotRun))], None, "job job-02000 could not run"),
             (&[(9_700, Some(CouldNotRun))], None, "left: not-checked-since"),
             (&[(8_800, Some(CouldNotRun)), (2_000, Some(CouldNotRun))], None, "left: tried-lately"),
@@ -305,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn wants_a_check_after_the_last_repair_and_after_the_start_of_nagios() {
+    fn requires_a_check_after_the_last_repair_and_the_start_of_nagios() {
         use RepairOutcome::Unknown;
         assert_eq!(assessed(&[], None, 499, 9_999), "left: not-checked-yet");
         assert_eq!(assessed(&[], None, 500, 9_999), "never tried");
@@ -320,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn respects_a_disabled_handler() {
+    fn leaves_objects_with_a_disabled_handler_alone() {
         let program = program(1, 1);
         let object = object(9_000, false);
         let cooldown = Duration::ZERO;
@@ -335,7 +333,7 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// With frequent sweeps and any outcome, an incident has few real tries.
+    /// Sweeping every minute for a day leads to few tries, for any outcome.
     #[test]
     fn tries_rarely_with_a_sweep_every_minute() {
         for outcome in [
@@ -360,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn offers_nagios_own_event_unless_a_lost_job_has_answered_it() {
+    fn reuses_the_problem_id_unless_the_outcome_is_unknown() {
         assert_eq!(MissedRepair::NeverTried.problem_id(12).as_deref(), Some("12"));
         assert_eq!(
             MissedRepair::CouldNotRun("job-00001".into()).problem_id(12).as_deref(),

@@ -1,4 +1,4 @@
-//! Why a sweep does not begin or go on.
+//! The errors of `repairctl sweep`.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use engine::status_file::StatusFileError;
 use plugin_kit::Problem;
 
-/// Why a sweep does not begin or go on.
+/// Why a sweep does not begin or stops early.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The policy names no status file.
+    /// The policy does not name a status file.
     #[error(
-        "a sweep reads Nagios' status file, which {} does not name: give it \"status_file\", as \
-         status_file of nagios.cfg says; nothing was done",
+        "{}: there is no \"status_file\", which a sweep needs; copy the value of status_file from \
+         nagios.cfg; nothing was done",
         policy.display()
     )]
     NoStatusFile {
-        /// The policy's file.
+        /// Path of the policy.
         policy: PathBuf,
     },
     /// The status file cannot be used.
@@ -24,23 +24,22 @@ pub enum SweepError {
     StatusFile(#[from] StatusFileError),
     /// The object cache cannot be read.
     #[error(
-        "cannot read Nagios' object cache {}, which has the hosts' addresses: {why}; give \
-         --objects, as object_cache_file of nagios.cfg says; nothing was done",
+        "{}: cannot read Nagios' object cache, which has the hosts' addresses: {why}; pass the \
+         value of object_cache_file in nagios.cfg with --objects; nothing was done",
         path.display()
     )]
     ObjectCache {
-        /// The file.
+        /// Path of the object cache.
         path: PathBuf,
-        /// The system's error.
         why: io::Error,
     },
-    /// The ledger cannot be used before anything is offered.
+    /// The ledger failed before anything was offered.
     #[error(transparent)]
     NotBegun(ledger::Error),
-    /// The ledger cannot be used any more.
-    #[error("{0}; what runs goes on to its end")]
+    /// The ledger failed while the sweep was running.
+    #[error("{0}; repairs that are running will finish")]
     Ledger(#[from] ledger::Error),
-    /// The current directory is gone.
+    /// The path of the policy is relative and the current directory does not exist.
     #[error("--policy: {0}")]
     Policy(io::Error),
 }

@@ -1,5 +1,5 @@
-//! `repairctl sweep`: offers what has missed its repair to the same decision, and to the same
-//! worker, once more.
+//! `repairctl sweep`: gives objects that missed their repair another chance. They pass the same
+//! decision as a call of Nagios, and the same worker runs the repair.
 
 pub mod args;
 mod candidate;
@@ -26,7 +26,7 @@ use nagios_state::NagiosState;
 use report::{SweepEnd, SweepReport, SweepRow};
 use scheduler::{INTERRUPTED, Scheduler};
 
-/// The command.
+/// Runs `repairctl sweep`.
 pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult {
     let config = context.config()?;
     let no_file = || SweepError::NoStatusFile { policy: context.policy.clone() };
@@ -38,10 +38,10 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let mut ledger = context.ledger_to_write(config)?;
     let Some(_only) = ledger.lock_sweep().map_err(SweepError::NotBegun)? else {
         let report = SweepReport::new(out, args.json, [].iter());
-        return Ok(report.end(&SweepEnd::Held("another sweep is at work".into()), 0, &[]));
+        return Ok(report.end(&SweepEnd::Held("another sweep is running".into()), 0, &[]));
     };
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).map_err(|why| {
-        Problem::Internal(format!("SIGTERM cannot be waited for: {why}; nothing was done"))
+        Problem::Internal(format!("cannot handle SIGTERM: {why}; nothing was done"))
     })?;
     let policy = absolute_policy(context)?;
     let keys = nagios.oldest_first();
@@ -49,7 +49,7 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     Ok(Scheduler::new(config, &policy, nagios, ledger, report).run()?)
 }
 
-/// Shows what would be offered; nothing is started or written.
+/// Prints what would be offered, without starting or writing anything.
 fn rehearse(
     args: &SweepArgs,
     context: &Context,
@@ -77,7 +77,7 @@ fn rehearse(
     Ok(report.end(&SweepEnd::Done, 0, &[]))
 }
 
-/// The worker leaves the directory it is started in.
+/// Returns the absolute path of the policy, because a worker changes its directory.
 fn absolute_policy(context: &Context) -> Result<PathBuf, SweepError> {
     std::path::absolute(&context.policy).map_err(SweepError::Policy)
 }

@@ -1,4 +1,4 @@
-//! Nagios' status file and object cache; the first is read again while the sweep runs.
+//! Nagios' status file and object cache. The status file is read again while the sweep runs.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,24 +10,24 @@ use policy::{Rounded, spell};
 
 use super::error::SweepError;
 
-/// The oldest status file that is believed. Nagios writes it every `status_update_interval`: 10
-/// seconds as it is shipped, 60 seconds where nagios.cfg does not say.
+/// Maximum age of a status file that the sweep trusts. Nagios writes the file every
+/// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default.
 const OLDEST: Duration = Duration::from_secs(120);
-/// How long one reading is used.
+/// Time after which the status file is read again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
-/// What both files say.
+/// The content of both files.
 pub struct NagiosState {
     file: PathBuf,
     objects: ObjectCache,
     read: Instant,
-    /// The last reading of the status file.
+    /// The status file as last read.
     pub snapshot: StatusSnapshot,
 }
 
 impl NagiosState {
-    /// Reads both files. The object cache is expected beside the status file, where Nagios and all
-    /// distributions have it.
+    /// Reads both files. By default the object cache is expected next to the status file, its place
+    /// in Nagios itself and in all distributions.
     pub fn read(file: &Path, objects: Option<&Path>) -> Result<NagiosState, SweepError> {
         let path = objects.map_or_else(|| file.with_file_name("objects.cache"), Path::to_owned);
         let objects =
@@ -36,7 +36,7 @@ impl NagiosState {
         Ok(NagiosState { file: file.to_owned(), objects, read: Instant::now(), snapshot })
     }
 
-    /// Reads the status file again if the last reading is old.
+    /// Reads the status file again if it was read more than [`GOOD_FOR`] ago.
     pub fn refresh(&mut self) -> Result<(), StatusFileError> {
         if self.read.elapsed() >= GOOD_FOR {
             self.snapshot = StatusSnapshot::read(&self.file)?;
@@ -45,7 +45,7 @@ impl NagiosState {
         Ok(())
     }
 
-    /// Why nothing may be repaired by this reading, if so.
+    /// Returns why the status file must not be used for repairs, if there is a reason.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         let (program, file) = (&self.snapshot.program, self.file.display());
         let age = program.age(now);
@@ -56,18 +56,18 @@ impl NagiosState {
             ));
         }
         if program.written > now + OLDEST {
-            return Some(format!("{file} was written in the future: look after the clocks"));
+            return Some(format!("{file} was written in the future; check the clocks"));
         }
         (!program.event_handlers)
             .then(|| "event handlers are disabled in Nagios (enable_event_handlers)".to_owned())
     }
 
-    /// The address of a host; `None` if the object cache has none.
+    /// Returns the address of a host, or `None` if the object cache does not contain it.
     pub fn address(&self, host: &[u8]) -> Option<&str> {
         self.objects.address(&spell(host))
     }
 
-    /// All faults, the oldest first.
+    /// Returns all faults, the oldest first.
     pub fn oldest_first(&self) -> Vec<ObjectKey> {
         let faults = self.snapshot.faults.iter();
         let mut keys: Vec<(SystemTime, &ObjectKey)> =

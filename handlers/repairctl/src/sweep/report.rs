@@ -1,4 +1,4 @@
-//! Prints the outcome of each object as it comes, and the sum.
+//! Prints the outcome of each object as soon as it is known, and a summary at the end.
 
 use std::collections::BTreeMap;
 
@@ -12,24 +12,24 @@ use super::candidate::Candidate;
 use crate::ui::json;
 use crate::ui::tone::Tone;
 
-/// The outcome of one object.
+/// The outcome for one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SweepOutcome {
-    /// It was repaired.
+    /// The repair ran and its check is OK.
     Healed,
-    /// It was in order again before its turn came.
+    /// The object recovered before its turn came.
     Recovered,
-    /// Its repair ran and did not help.
+    /// The repair ran without success.
     NotHealed,
-    /// Nothing could be run.
+    /// The repair could not be run.
     CouldNotRun,
-    /// It is not known.
+    /// Whether the repair ran or helped is unknown.
     Unknown,
-    /// Only a dry run.
+    /// The object would be offered without `--dry-run`.
     WouldOffer,
-    /// The decision is against it.
+    /// The decision was against a repair.
     Refused,
-    /// It has not missed its repair.
+    /// The object did not miss its repair, or it is too early for another try.
     LeftAlone,
 }
 
@@ -45,7 +45,7 @@ impl From<RepairOutcome> for SweepOutcome {
 }
 
 impl SweepOutcome {
-    /// The word for it.
+    /// Returns the word for the outcome in the output and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             SweepOutcome::Healed => "healed",
@@ -73,22 +73,21 @@ impl SweepOutcome {
 
 /// One object and its outcome.
 pub struct SweepRow {
-    /// The object.
     pub key: ObjectKey,
-    /// Its outcome.
     pub outcome: SweepOutcome,
-    /// A short word for the reason; `None` if the outcome says it all.
+    /// Code of the reason in JSON; absent if the outcome needs no reason.
     pub code: Option<&'static str>,
-    /// For people.
+    /// Explanation of the outcome.
     pub text: String,
-    /// Why it has missed its repair.
+    /// Why the object missed its repair.
     pub missed: Option<String>,
-    /// The job that was started.
+    /// ID of the job that the sweep started.
     pub job: Option<String>,
 }
 
 impl SweepRow {
-    /// Returns the row of an object without a worker; `None` if the rules do not cover it.
+    /// Returns the row of an object for which no worker was started, or `None` if the rules do not
+    /// cover its state.
     pub fn of(key: ObjectKey, candidate: Candidate) -> Option<SweepRow> {
         let (outcome, code, text, missed) = match candidate {
             Candidate::NotCovered => return None,
@@ -112,11 +111,11 @@ impl SweepRow {
 
 /// Why the sweep ended.
 pub enum SweepEnd {
-    /// Everything was offered once.
+    /// Every candidate was offered once.
     Done,
-    /// A limit that only time lifts holds for all, or Nagios' files cannot be used any more.
+    /// A limit that applies to every object was reached, or Nagios' files became unusable.
     Held(String),
-    /// By a signal.
+    /// A signal ended the sweep.
     Interrupted,
 }
 
@@ -128,11 +127,11 @@ pub struct SweepReport<'a> {
     rows: Vec<SweepRow>,
 }
 
-/// The widest column of objects.
+/// Maximum width of the column of objects, in characters.
 const WIDEST: usize = 40;
 
 impl<'a> SweepReport<'a> {
-    /// A report about these objects.
+    /// Starts a report. `keys` are all objects that can appear in it and set the column's width.
     pub fn new<'k>(
         out: &'a mut Out,
         json: bool,
@@ -142,7 +141,7 @@ impl<'a> SweepReport<'a> {
         SweepReport { out, json, width, rows: Vec::new() }
     }
 
-    /// Prints one row, unless JSON is wanted.
+    /// Prints one row. With `--json`, only stores it for [`SweepReport::end`].
     pub fn row(&mut self, row: SweepRow) {
         if !self.json {
             let (object, word, text) = (object(&row.key), row.outcome.word(), clean(&row.text));
@@ -158,7 +157,8 @@ impl<'a> SweepReport<'a> {
         self.rows.push(row);
     }
 
-    /// Prints the sum. `waiting` objects were not offered, the jobs `running` go on.
+    /// Prints the summary. `waiting` is the number of objects that were not offered, and `running`
+    /// are the IDs of jobs that have not finished.
     pub fn end(self, end: &SweepEnd, waiting: usize, running: &[String]) -> ToolResult {
         let mut sums: BTreeMap<SweepOutcome, usize> = BTreeMap::new();
         self.rows.iter().for_each(|row| *sums.entry(row.outcome).or_default() += 1);
@@ -168,7 +168,7 @@ impl<'a> SweepReport<'a> {
             let parts: Vec<String> =
                 sums.iter().map(|(outcome, count)| format!("{count} {}", outcome.word())).collect();
             let sum = match (end, parts.is_empty()) {
-                (SweepEnd::Done, true) => "nothing with a repair is HARD broken".to_owned(),
+                (SweepEnd::Done, true) => "no object with a repair has a HARD problem".to_owned(),
                 (_, true) => "nothing".to_owned(),
                 (_, false) => parts.join(", "),
             };
@@ -182,14 +182,14 @@ impl<'a> SweepReport<'a> {
                 SweepEnd::Interrupted => format!("Interrupted. So far: {sum}{rest}."),
             });
             for job in running {
-                self.out.line(format!("Job {job} goes on to its end."));
+                self.out.line(format!("Job {job} is still running and will finish."));
             }
         }
         use SweepOutcome::{Healed, LeftAlone, Recovered};
         let fine = |outcome: &SweepOutcome| matches!(outcome, Healed | Recovered | LeftAlone);
         match end {
             SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
-            // Stopping the unit is not a failure of it; the next sweep offers the rest.
+            // Stopping the systemd unit is not a failure. The next sweep offers the rest.
             SweepEnd::Done | SweepEnd::Interrupted => ToolResult::Wrong,
             SweepEnd::Held(_) => ToolResult::Failed,
         }
@@ -216,7 +216,7 @@ impl<'a> SweepReport<'a> {
     }
 }
 
-/// `host/service` for people.
+/// Formats an object as `host/service` or `host`, safe to print on a terminal.
 fn object(key: &ObjectKey) -> String {
     let name = |bytes: &[u8]| clean(&spell(bytes));
     match &key.1 {

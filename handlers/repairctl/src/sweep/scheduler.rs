@@ -1,4 +1,4 @@
-//! Starts a worker whenever the limits leave room, and watches those it has started.
+//! Starts a worker whenever the limits permit one, and waits for the workers that it started.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -21,37 +21,37 @@ use super::error::SweepError;
 use super::nagios_state::NagiosState;
 use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 
-/// How often ended workers and free slots are looked for.
+/// Time between two looks for finished workers and free slots.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often the gates of dead workers are asked.
-const ASK_EVERY: Duration = Duration::from_secs(5);
-/// How often an object is offered again after others were faster.
+/// Time between two queries of the gates of dead workers.
+const QUERY_EVERY: Duration = Duration::from_secs(5);
+/// Maximum number of offers of one object that loses its slot to another repair each time.
 const MOST_TRIES: u32 = 5;
 
-/// Set by a signal; what runs goes on.
+/// Set by a signal. No further worker is started, and running repairs finish.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// A sweep that runs.
+/// A running sweep.
 pub struct Scheduler<'a> {
     config: &'a Config,
-    /// The policy's file.
+    /// Path of the policy.
     policy: &'a Path,
     nagios: NagiosState,
     ledger: Box<dyn Ledger>,
     report: SweepReport<'a>,
     queue: Vec<QueuedObject>,
     started: Vec<StartedWorker>,
-    /// When the gates of dead workers were asked last.
-    asked: Option<Instant>,
+    /// Time of the last query of the gates of dead workers.
+    queried: Option<Instant>,
 }
 
-/// An object whose turn has not come.
+/// An object that has not been offered.
 struct QueuedObject {
     key: ObjectKey,
     tries: u32,
 }
 
-/// A worker of ours.
+/// A worker that this sweep started.
 struct StartedWorker {
     object: QueuedObject,
     missed: String,
@@ -62,7 +62,7 @@ struct StartedWorker {
 }
 
 impl<'a> Scheduler<'a> {
-    /// A sweep of all faults that Nagios shows.
+    /// Prepares a sweep of all faults in Nagios' status file.
     pub fn new(
         config: &'a Config,
         policy: &'a Path,
@@ -72,11 +72,11 @@ impl<'a> Scheduler<'a> {
     ) -> Scheduler<'a> {
         let keys = nagios.oldest_first().into_iter();
         let queue = keys.map(|key| QueuedObject { key, tries: 0 }).collect();
-        let (started, asked) = (Vec::new(), None);
-        Scheduler { config, policy, nagios, ledger, report, queue, started, asked }
+        let (started, queried) = (Vec::new(), None);
+        Scheduler { config, policy, nagios, ledger, report, queue, started, queried }
     }
 
-    /// Sweeps to the end.
+    /// Runs the sweep to its end and prints the summary.
     pub fn run(mut self) -> Result<ToolResult, SweepError> {
         let mut held = None;
         let end = loop {
@@ -98,8 +98,8 @@ impl<'a> Scheduler<'a> {
         Ok(self.report.end(&end, self.queue.len(), &running))
     }
 
-    /// Offers objects, the oldest fault first, while there is room. Returns a limit that holds for
-    /// all of them.
+    /// Offers objects, the oldest fault first, while there are free slots. Returns the reason if
+    /// something prevents repairs of all objects.
     fn fill(&mut self) -> Result<Option<String>, ledger::Error> {
         if self.queue.is_empty() {
             return Ok(None);
@@ -118,7 +118,7 @@ impl<'a> Scheduler<'a> {
             let paused = Reason::Paused { by: pause.by, reason: pause.reason, left };
             return Ok(Some(paused.to_string()));
         }
-        self.ask_about_dead_workers()?;
+        self.recover_dead_workers()?;
         let (mut busy, mut room) = self.room(now)?;
         let mut at = 0;
         while room > 0
@@ -143,7 +143,7 @@ impl<'a> Scheduler<'a> {
         Ok(None)
     }
 
-    /// The hosts on which a repair runs, and the number of repairs that may be started.
+    /// Returns the hosts on which a repair is running, and the number of free slots.
     fn room(&mut self, now: SystemTime) -> Result<(HashSet<Vec<u8>>, u32), ledger::Error> {
         let mut busy: HashSet<Vec<u8>> =
             self.started.iter().map(|ours| unspell(&ours.host)).collect();
@@ -152,19 +152,20 @@ impl<'a> Scheduler<'a> {
         let is_ours = |job: &str| self.started.iter().any(|ours| ours.job.as_str() == job);
         let ours_on_record = running.iter().filter(|one| is_ours(&one.record.job)).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
-        // A worker of ours that has not reserved yet takes its slot all the same.
+        // A worker of this sweep takes a slot even before it has reserved its repair.
         let [ours, ours_on_record] =
             [self.started.len(), ours_on_record].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
         let taken = on_record.saturating_sub(ours_on_record).saturating_add(ours);
         Ok((busy, self.config.policy.fleet.running.saturating_sub(taken)))
     }
 
-    /// Asks the gates for the outcome of repairs without a worker; their hosts are free then.
-    fn ask_about_dead_workers(&mut self) -> Result<(), ledger::Error> {
-        if self.asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
+    /// Queries the gates for the outcome of repairs whose worker died, and closes their records.
+    /// Their hosts are then free for other repairs.
+    fn recover_dead_workers(&mut self) -> Result<(), ledger::Error> {
+        if self.queried.is_some_and(|queried| queried.elapsed() < QUERY_EVERY) {
             return Ok(());
         }
-        self.asked = Some(Instant::now());
+        self.queried = Some(Instant::now());
         for Running { record, alive } in self.ledger.running()? {
             if alive {
                 continue;
@@ -179,13 +180,14 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
-    /// Offers the object at this place of the queue.
+    /// Offers the object at index `at` of the queue.
     fn offer(&mut self, at: usize) -> Result<OfferResult, ledger::Error> {
         let Some(QueuedObject { key, .. }) = self.queue.get(at) else {
             return Ok(OfferResult::NoSlot);
         };
         let Some(object) = self.nagios.snapshot.faults.get(key) else {
-            let (key, text) = (self.queue.remove(at).key, "it is in order again".to_owned());
+            let key = self.queue.remove(at).key;
+            let text = "it recovered before its turn came".to_owned();
             let (outcome, code, missed, job) = (SweepOutcome::Recovered, None, None, None);
             self.report.row(SweepRow { key, outcome, code, text, missed, job });
             return Ok(OfferResult::Done);
@@ -228,8 +230,8 @@ impl<'a> Scheduler<'a> {
         OfferResult::Started
     }
 
-    /// Records that the fault is still there, if an incident's budget or its breaker refuses: these
-    /// end after a time without a fault, and no record would look like that.
+    /// Records that the fault persists if the incident's budget or breaker refused the repair. An
+    /// incident ends after some time without records, so it would otherwise end during the fault.
     fn record_trouble(&mut self, why: &Reason, call: &Invocation) -> Result<(), ledger::Error> {
         if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
             return Ok(());
@@ -242,7 +244,7 @@ impl<'a> Scheduler<'a> {
         self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }
 
-    /// Finds workers of ours that have ended, and what is on record of them.
+    /// Collects the workers that have exited, and reports the outcomes from the ledger.
     fn reap(&mut self) -> Result<(), ledger::Error> {
         let mut at = 0;
         while let Some(started) = self.started.get_mut(at) {
@@ -268,7 +270,7 @@ impl<'a> Scheduler<'a> {
                 None => (
                     SweepOutcome::Unknown,
                     Some("worker-died"),
-                    format!("its worker died ({how}); the next sweep asks its gate"),
+                    format!("its worker died ({how}); the next sweep queries its gate"),
                 ),
             }
         } else if let Some(refusal) = self.ledger.refusal_of(&job, at)? {
@@ -282,7 +284,7 @@ impl<'a> Scheduler<'a> {
             (
                 SweepOutcome::CouldNotRun,
                 Some("no-record"),
-                format!("its worker left no record ({how}); syslog has its reason"),
+                format!("its worker left no record ({how}); see syslog for the reason"),
             )
         };
         let (missed, job) = (Some(missed), Some(job.to_string()));
@@ -293,14 +295,14 @@ impl<'a> Scheduler<'a> {
 
 /// The result of one offer.
 enum OfferResult {
-    /// The object needs no more attention.
+    /// The object was removed from the queue without starting a worker.
     Done,
     /// A worker was started.
     Started,
-    /// Another repair runs on its host.
+    /// Another repair is running on the object's host.
     HostBusy,
-    /// The fleet's limit of running repairs is reached.
+    /// The fleet limit of running repairs is reached.
     NoSlot,
-    /// A limit that holds for all objects.
+    /// A limit prevents repairs of all objects.
     Held(String),
 }

@@ -6,14 +6,14 @@ use clap::Args;
 
 use crate::object::name_parser;
 
-/// The arguments of `trust`.
+/// Arguments of `repairctl trust`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The key goes into the first known_hosts file of the policy, under the name that
-repairs look for. Nothing is ever recorded silently: a person says yes, or the
-fingerprint is given. With --fingerprint or --replace, 0 means that a repair
-believes this key and no other; without, that it believes only keys which the
-host shows.
+Records the key in the first known_hosts file of the policy, under the name that
+repairs look up. A key is recorded only if you answer yes or pass its
+fingerprint. With --fingerprint or --replace, exit code 0 means that repairs
+accept this key and no other. Without these options, 0 means that repairs accept
+only keys that the host shows.
 
 Examples:
   repairctl trust web1
@@ -23,19 +23,20 @@ pub struct TrustArgs {
     /// The host's name in Nagios
     #[arg(value_parser = name_parser())]
     pub host: String,
-    /// Record the key with this fingerprint, without a question
+    /// Record the key with this fingerprint, without asking
     #[arg(long, value_name = "SHA256:...")]
     pub fingerprint: Option<String>,
-    /// Replace all keys on file for this host
+    /// Replace all recorded keys of this host
     #[arg(long)]
     pub replace: bool,
-    /// Fetch the keys from this address [default: as in the policy, or in Nagios]
+    /// Fetch the keys from this address [default: the address in the policy, or
+    /// in Nagios]
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
-    /// Fetch the keys from this port [default: as in the policy]
+    /// Fetch the keys from this port [default: the port in the policy]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// Nagios' main configuration [default: where distributions put it]
+    /// Nagios' main configuration [default: the nagios.cfg of the distribution]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
 }

@@ -1,37 +1,37 @@
-//! Decides about the key that a host shows. Pure: the options, the keys on file and the keys shown
-//! come in as values.
+//! Decides whether to record a key that a host shows. A pure function of the options, the recorded
+//! keys and the keys that the host shows.
 
 use std::slice;
 
 use transport::known_hosts::{HostKeyCheck, RecordedHostKeys};
 
-/// The options of the admin.
+/// The options of the command line.
 #[derive(Debug, Clone, Copy)]
 pub struct TrustOptions {
-    /// The key was named by its fingerprint.
+    /// Whether the admin passed the key's fingerprint.
     pub named: bool,
-    /// Other keys on file are to be removed.
+    /// Whether to remove all other recorded keys.
     pub replace: bool,
 }
 
-/// The next step.
+/// What to do with the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum TrustAction {
-    /// Nothing to do: a repair believes the requested keys, and no others.
+    /// Change nothing, because repairs already accept the requested keys and no others.
     Keep,
     /// Record the key as the only one.
     Record,
-    /// Refuse: none of the keys on file is shown.
+    /// Refuse, because the host shows none of the recorded keys.
     Changed,
-    /// Refuse: the host shows a key on file, and other keys are on file as well.
+    /// Refuse, because other keys are recorded in addition to a key that the host shows.
     Others,
-    /// Refuse: the key is revoked, here.
+    /// Refuse, because the line at this place in known_hosts revokes the key.
     Revoked(String),
 }
 
-/// Decides about `key`, one of those `shown`. Unless it is named or replaces others, every key that
-/// the host shows is good.
+/// Decides about `key`, which is one of the keys in `shown`. Without options, every key that the
+/// host shows counts as requested.
 pub fn decide(
     options: TrustOptions,
     on_file: &RecordedHostKeys,
@@ -70,20 +70,20 @@ mod tests {
         )
     }
 
-    /// A key as the host sends it.
+    /// Returns a key in the form in which a host sends it.
     fn blob(key: &str) -> Vec<u8> {
         Base64::decode_vec(key.split(' ').nth(1).unwrap()).unwrap()
     }
 
     #[test]
-    fn keeps_the_file_only_when_repairs_believe_exactly_the_requested_key() {
+    fn keeps_the_file_only_if_repairs_accept_exactly_the_requested_keys() {
         use TrustAction::{Changed, Keep, Others, Record};
         let (new, old) = (blob(NEW), blob(OLD));
         let revoked = || TrustAction::Revoked("f:1".into());
         let line = |name: &str, key: &str| format!("{name} {key}\n");
         let (web1_new, web1_old) = (line("web1", NEW), line("web1", OLD));
-        // On file; shown; the steps without options, with --fingerprint NEW, with --replace, with
-        // both.
+        // Each row: the recorded lines, the keys that the host shows, and the actions without
+        // options, with --fingerprint NEW, with --replace, and with both.
         let (only, both) = (&[new.as_slice()][..], &[new.as_slice(), old.as_slice()][..]);
         for (text, shown, wanted) in [
             (String::new(), only, [Record, Record, Record, Record]),
@@ -94,11 +94,11 @@ mod tests {
             (web1_old.clone(), both, [Keep, Others, Record, Record]),
             (format!("{web1_old}{web1_new}"), only, [Others, Others, Record, Record]),
             (format!("{web1_old}{web1_new}"), both, [Keep, Others, Record, Record]),
-            // By a pattern, and by the address.
+            // The recorded line contains a pattern or the address.
             (line("web*", OLD), both, [Keep, Others, Record, Record]),
             (line("192.0.2.1", NEW), both, [Keep, Keep, Keep, Keep]),
             (line("192.0.2.1", OLD), only, [Changed, Changed, Record, Record]),
-            // The name has a key, so a repair does not look under the address.
+            // There is a key for the name, so repairs ignore the key for the address.
             (format!("{web1_new}{}", line("192.0.2.1", OLD)), both, [Keep, Keep, Keep, Keep]),
             (line("@cert-authority *", OLD), both, [Record, Record, Record, Record]),
             (line("@revoked *", NEW), both, [revoked(), revoked(), revoked(), revoked()]),
@@ -112,7 +112,7 @@ mod tests {
                 both,
                 [Keep, revoked(), revoked(), revoked()],
             ),
-            // A revoked key is still on file: the `ssh` program refuses the host for it.
+            // A key is recorded and also revoked. ssh(1) refuses a host that shows it.
             (
                 format!("{}{web1_new}{web1_old}", line("@revoked *", OLD)),
                 both,

@@ -1,4 +1,5 @@
-//! Changes known_hosts on disk: atomically, one change at a time. Everything else in it is kept.
+//! Changes known_hosts on disk. Each change is atomic, is made under a lock and keeps all other
+//! lines.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,29 +12,29 @@ use plugin_kit::Problem;
 use safe_file::Directory;
 use transport::known_hosts::{SharedLine, remove_host};
 
-/// Time to wait for another process that records a key.
+/// Maximum time to wait for another process that records a key.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest known_hosts, in bytes; 10,000 hosts take 5 MB.
+/// Maximum size of known_hosts in bytes. The keys of 10,000 hosts take 5 MB.
 const LONGEST: u64 = 64 << 20;
 
-/// Why no key is recorded.
+/// Why the key was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum KnownHostsFileError {
-    /// The list in the policy is empty.
-    #[error("the policy names no known_hosts file to record the key in: see ssh.known_hosts")]
+    /// The list `ssh.known_hosts` in the policy is empty.
+    #[error("the policy names no known_hosts file for the key: add one to ssh.known_hosts")]
     NoFile,
     /// The file cannot be read or replaced.
     #[error("cannot write {path}: {why}{}; nothing was recorded", next_step(.why))]
     Unwritable { path: PathBuf, why: io::Error },
-    /// A line holds the key of this host and of others.
+    /// A line matches this host and other hosts.
     #[error(
-        "{path}:{line} covers {names} by a pattern that is for other hosts too: change that line \
-         by hand; nothing was recorded"
+        "{path}:{line} covers {names} with a pattern that matches other hosts too: change that \
+         line by hand; nothing was recorded"
     )]
     Pattern { path: PathBuf, line: usize, names: String },
-    /// Another account made the link, so root does not write where it leads.
+    /// Another account owns the symbolic link, so root does not follow it.
     #[error(
-        "{path} is a link that uid {owner} has made: name the file itself in the policy; nothing \
+        "{path} is a link that belongs to uid {owner}: name the file itself in the policy; nothing \
          was recorded"
     )]
     Link { path: PathBuf, owner: u32 },
@@ -56,8 +57,8 @@ fn failed(path: &Path, why: impl Into<io::Error>) -> KnownHostsFileError {
     KnownHostsFileError::Unwritable { path: path.to_owned(), why: why.into() }
 }
 
-/// Checks that these files can be read safely and the first of them can be changed, before a
-/// person is asked anything.
+/// Checks that these files are safe to read and that the first one can be changed. Called before
+/// the command asks the admin anything.
 pub fn check(files: &[PathBuf]) -> Result<(), KnownHostsFileError> {
     let first = files.first().ok_or(KnownHostsFileError::NoFile)?;
     let directory = KnownHostsFile::of(first)?.directory;
@@ -66,8 +67,8 @@ pub fn check(files: &[PathBuf]) -> Result<(), KnownHostsFileError> {
     files.iter().try_for_each(|file| KnownHostsFile::of(file).map(drop))
 }
 
-/// Records `key` (type and base64) as the only key under exactly this name, and removes the keys
-/// under `former`, the name of those it replaces.
+/// Records `key` (type and base64) as the only key under `name`. Also removes the keys under
+/// `former`, the name under which the replaced keys were recorded.
 pub fn pin(
     path: &Path,
     name: &str,
@@ -75,7 +76,7 @@ pub fn pin(
     key: &str,
 ) -> Result<(), KnownHostsFileError> {
     let file = KnownHostsFile::of(path)?;
-    // Of two processes that record at the same time, one would lose its key.
+    // Without the lock, one of two simultaneous changes would be lost.
     let _lock = file.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
     let before = file.read().map_err(|why| failed(path, why))?;
     let names: Vec<&str> = [name].into_iter().chain(former).collect();
@@ -89,15 +90,16 @@ pub fn pin(
     file.replace(&text).map_err(|why| failed(path, why))
 }
 
-/// The file, and its directory, which only root and this user can change.
+/// A known_hosts file in a directory that only root and the current user can change.
 struct KnownHostsFile {
     directory: Directory,
     path: PathBuf,
 }
 
 impl KnownHostsFile {
-    /// Follows a link, so that it stays one; but not one of another account, which could lead root
-    /// anywhere.
+    /// Opens the directory of the file to which `path` leads. Follows a symbolic link, so a change
+    /// does not replace the link by a file. Refuses a link that belongs to another account, which
+    /// could send root to any file.
     fn of(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
         let ours = [0, rustix::process::geteuid().as_raw()];
         let file = KnownHostsFile::without_links(path)?;
@@ -130,7 +132,8 @@ impl KnownHostsFile {
         }
     }
 
-    /// Keeps mode and owner; everybody can read a new file, for host keys are not secret.
+    /// Replaces the content and keeps mode and owner. A new file is readable by everybody, because
+    /// host keys are not secret.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
         let was = self.directory.metadata(self.name()).ok();
         let mode = was.as_ref().map_or(0o644, |was| was.mode() & 0o7777);
@@ -149,7 +152,7 @@ mod tests {
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
 
     #[test]
-    fn keeps_other_lines_and_records_one_key_for_the_name() {
+    fn records_one_key_per_name_and_keeps_other_lines() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("known_hosts");
         pin(&file, "web1", None, KEY).unwrap();
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_links_and_refuses_those_of_other_users() {
+    fn follows_own_links_and_refuses_links_of_other_users() {
         let dir = tempfile::tempdir().unwrap();
         let (file, link) = (dir.path().join("elsewhere"), dir.path().join("known_hosts"));
         fs::write(&file, "").unwrap();
@@ -186,13 +189,13 @@ mod tests {
             pin(&link, "web2", None, KEY)
                 .unwrap_err()
                 .to_string()
-                .contains("a link that uid 65534 has made")
+                .contains("a link that belongs to uid 65534")
         );
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
     }
 
     #[test]
-    fn loses_no_key_when_many_are_recorded_at_the_same_time() {
+    fn keeps_all_keys_of_concurrent_changes() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("known_hosts");
         std::thread::scope(|scope| {

@@ -1,5 +1,5 @@
-//! `repairctl trust`: shows a host's key, asks, and records it. Repairs believe the keys that are
-//! recorded here, so none is recorded before a person has compared it.
+//! `repairctl trust`: shows a host's key, asks, and records it. Repairs accept the recorded keys,
+//! so trust records a key only after a person has compared it.
 
 pub mod args;
 mod decision;
@@ -25,21 +25,24 @@ use crate::ui::question;
 use crate::ui::tone::Tone;
 use args::TrustArgs;
 
-/// Time for all connections together; a host shows up to five keys.
+/// Maximum time for all connections to the host. A host shows up to five keys, one per connection.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The data from the network. The half that records reads everything else itself.
+/// The data that Nagios' user collects for the half that records the key. The recording half reads
+/// everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
-    /// The address in Nagios' object cache; absent when it has no such host.
+    /// The host's address in Nagios' object cache; absent if the cache does not contain the host.
     address: Option<String>,
-    /// The keys that the host shows, as it sends them; or the error.
+    /// The keys in the form in which the host sends them, or the error.
     keys: Result<Vec<Vec<u8>>, String>,
 }
 
-/// No name of the host has the form of one in known_hosts.
+/// Neither the name nor the address of the host is valid in known_hosts.
 #[derive(Debug, thiserror::Error)]
-#[error("neither its name nor its address can stand in known_hosts; nothing was recorded")]
+#[error(
+    "neither the name nor the address of the host is valid in known_hosts; nothing was recorded"
+)]
 struct NoRecordableName;
 
 impl Split for TrustArgs {
@@ -71,7 +74,7 @@ impl Split for TrustArgs {
         context: &Context,
         out: &mut Out,
     ) -> CommandResult {
-        // The address in Nagios' files is a place to connect to, not a name to record.
+        // The address from Nagios' files is used to connect, but never recorded as a name.
         let place = probe_target(self, &target(self, context, address.as_deref())?);
         let blobs = match keys {
             Ok(blobs) => blobs,
@@ -101,7 +104,7 @@ fn compare(
     match decision::decide(options, &on_file, key.blob(), &shown) {
         TrustAction::Keep => {
             let (host, keys) = (&args.host, on_file.describe());
-            out.line(format!("{host} is recorded already: {keys} in {}", places(&on_file)));
+            out.line(format!("{host} is already recorded: {keys} in {}", places(&on_file)));
             return Ok(ToolResult::Fine);
         }
         TrustAction::Record => {
@@ -115,11 +118,12 @@ fn compare(
         TrustAction::Others => print_other_keys(args, context, &on_file, key, out),
         TrustAction::Revoked(place) => {
             let host = &args.host;
-            let text =
-                format!("REVOKED: {place} revokes the key that {host} shows. It is not recorded.");
+            let text = format!(
+                "REVOKED: {place} revokes the key that {host} shows. Nothing was recorded."
+            );
             alarm(&text, out);
             let renew = Paste::on(&quoted(host), NEW_HOST_KEYS);
-            out.line(format!("Then come back. To give the host new keys, {renew}"));
+            out.line(format!("To give the host new keys before you try again, {renew}"));
         }
     }
     Ok(ToolResult::Failed)
@@ -141,13 +145,13 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
     Err(Problem::Usage(format!("'{shown}' is not a fingerprint: {how}; nothing was recorded")))
 }
 
-/// Returns the route of a repair to the host. Keys are judged and recorded for this route, even
-/// when they are fetched from another address.
+/// Returns the route by which repairs reach the host. Keys are checked and recorded for this route,
+/// even if trust fetches them from another address.
 fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<HostRoute, Problem> {
     Ok(context.config()?.routes.route(&args.host, args.address.as_deref().or(known)))
 }
 
-/// Returns the route to fetch the host's keys by.
+/// Returns the route by which trust fetches the host's keys.
 fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     let mut place = target.clone();
     place.port = args.port.unwrap_or(place.port);
@@ -157,16 +161,17 @@ fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     place
 }
 
-/// Returns the key with the wanted fingerprint, or the best one.
+/// Returns the key with the wanted fingerprint. Without one, returns the first and best key.
 fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
     if found.is_none() {
         let text = format!(
-            "ANOTHER HOST: no key of it has the fingerprint {wanted}. Nothing was recorded."
+            "FINGERPRINT MISMATCH: no key of the host has the fingerprint {wanted}. Nothing was \
+             recorded."
         );
         alarm(&text, out);
-        keys.iter().for_each(|key| out.line(format!("  it shows {}", in_short(key))));
+        keys.iter().for_each(|key| out.line(format!("  shown    {}", in_short(key))));
     }
     found
 }
@@ -176,12 +181,12 @@ fn in_short(key: &ShownKey) -> String {
     format!("{} {}", key.kind(), key.fingerprint())
 }
 
-/// Returns the lines of known_hosts that hold the keys.
+/// Returns the files and line numbers of the recorded keys.
 fn places(on_file: &RecordedHostKeys) -> String {
     on_file.places().collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the command that records the key in place of others.
+/// Returns the command that replaces the recorded keys by this key.
 fn replace(args: &TrustArgs, context: &Context, more: &str) -> Paste {
     let address = args.address.as_ref().map(|address| format!(" --address {}", quoted(address)));
     let port = args.port.map(|port| format!(" --port {port}"));
@@ -199,14 +204,14 @@ fn print_changed(
 ) {
     let (host, file) = (plugin_kit::clean(&args.host), key.file_on_host());
     let text = format!(
-        "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded, and nothing is repaired there."
+        "THE HOST KEY OF {host} HAS CHANGED. Nothing was recorded. Repairs refuse this host."
     );
     alarm(&text, out);
-    out.line(format!("  on file  {} ({})", on_file.describe(), places(on_file)));
+    out.line(format!("  recorded {} ({})", on_file.describe(), places(on_file)));
     out.line(format!("  shown    {}", in_short(key)));
     out.line(format!(
-        "Either the host was reinstalled, or somebody stands between it and you. Ask anyone who \
-         runs it, compare the\n\
+        "Either the host was reinstalled, or somebody is intercepting the connection. Ask the \
+         host's admin, compare the\n\
          fingerprint there (ssh-keygen -lf {file}), and only then, {}",
         replace(args, context, "")
     ));
@@ -220,14 +225,13 @@ fn print_other_keys(
     out: &mut Out,
 ) {
     let (host, file) = (plugin_kit::clean(&args.host), key.file_on_host());
-    let text = format!(
-        "OTHER KEYS OF {host} ARE ON FILE, and a repair believes them. Nothing was recorded."
-    );
+    let text =
+        format!("OTHER KEYS OF {host} ARE ON FILE, and repairs accept them. Nothing was recorded.");
     alarm(&text, out);
-    on_file.besides(&[]).for_each(|other| out.line(format!("  on file  {other}")));
+    on_file.besides(&[]).for_each(|other| out.line(format!("  recorded {other}")));
     out.line(format!(
         "  shown    {}\n\
-         To keep only the shown key, compare it there (ssh-keygen -lf {file}), then, {}",
+         To keep only the shown key, compare it there (ssh-keygen -lf {file}) and then, {}",
         in_short(key),
         replace(args, context, &format!(" --fingerprint {}", key.fingerprint()))
     ));
@@ -235,23 +239,24 @@ fn print_other_keys(
 
 fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let HostRoute { address, port, .. } = target;
-    out.line(format!("{} at {address}, port {port}, shows", plugin_kit::clean(&target.host)));
+    let host = plugin_kit::clean(&target.host);
+    out.line(format!("{host} at {address}, port {port}, shows this key:"));
     out.line(format!("  {}", in_short(key)));
     if on_file.places().next().is_some() {
-        out.line(format!("in place of {} ({})", on_file.describe(), places(on_file)));
+        out.line(format!("It replaces {} ({}).", on_file.describe(), places(on_file)));
     }
-    out.line("Compare it with what the host itself says, there:");
+    out.line("Compare it with the output of this command on the host itself:");
     out.line(format!("  ssh-keygen -lf {}", key.file_on_host()));
 }
 
-/// Asks. As with ssh(1), the answer is yes or the fingerprint itself.
+/// Asks whether the key is right. As with ssh(1), the answer can be yes or the fingerprint.
 fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
     let host = plugin_kit::clean(&args.host);
     let instead = format!(
-        "give the fingerprint you compared, repairctl trust {host} --fingerprint SHA256:...; \
+        "pass the fingerprint you compared, repairctl trust {host} --fingerprint SHA256:...; \
          nothing was recorded"
     );
-    let answer = question::ask("Is it the same? (yes/no/the fingerprint)", &instead, out)?;
+    let answer = question::ask("Is it the same? (yes/no/fingerprint)", &instead, out)?;
     Ok(answer.eq_ignore_ascii_case("yes") || answer == key.fingerprint())
 }
 
@@ -267,8 +272,8 @@ fn record(
     let unwritable = || Problem::Internal("the key cannot be written".to_owned());
     let line = key.line().ok_or_else(unwritable)?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
-    // Read back as a repair will read it: another file, or a line before it, may still say
-    // something else.
+    // Read the keys back as a repair does. Another file or an earlier line can still contain other
+    // keys.
     let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {
@@ -276,7 +281,7 @@ fn record(
         return Ok(ToolResult::Fine);
     }
     out.line(format!(
-        "Recorded in {} as {name}, but a repair still believes other keys; remove",
+        "Recorded in {} as {name}, but repairs still accept other keys. Remove these lines:",
         known_hosts.display()
     ));
     now.besides(&[key.blob()]).for_each(|other| out.line(format!("  {other}")));

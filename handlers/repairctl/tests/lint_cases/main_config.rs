@@ -128,6 +128,6 @@ pub const CASES: &[Case] = &[
         (POLICY, "coldown"),
         "error",
         "unusable-policy",
-        "fixed",
+        "correct the file",
     ),
 ];
