@@ -26,7 +26,7 @@ pub const IN_THE_CONFIGURATION: &[Mistake] = &[
         undo: "chmod 750 /etc/nagios-selfheal",
     },
     Mistake {
-        name: "the policy is not for Nagios' group",
+        name: "Nagios' group cannot read the policy",
         fixes: &["OwnPolicy"],
         on: On::Server,
         plant: "chgrp root /etc/nagios-selfheal/policy.json",
@@ -92,7 +92,7 @@ pub const IN_THE_CONFIGURATION: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "nobody may write the pipe",
+        name: "Nagios' user cannot write to the pipe",
         fixes: &["ReadNagiosFile"],
         on: On::Server,
         plant: "chown root:root /var/lib/nagios4/rw/nagios.cmd; chmod 600 /var/lib/nagios4/rw/nagios.cmd",
@@ -103,7 +103,7 @@ pub const IN_THE_CONFIGURATION: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "the object cache is root's",
+        name: "the object cache belongs to root",
         fixes: &["ReadNagiosFile"],
         on: On::Server,
         plant: "chown root:root /var/lib/nagios4/objects.cache; chmod 600 /var/lib/nagios4/objects.cache",
@@ -172,7 +172,7 @@ pub const IN_THE_CONFIGURATION: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "the status file is no status file",
+        name: "the status file has another format",
         fixes: &["NameStatusFile"],
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,/var/lib/nagios4/status.dat,/etc/hostname,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",

@@ -1,10 +1,10 @@
-//! Mistakes in the other files of the Nagios server.
+//! Mistakes in other files of the Nagios server.
 
 use crate::mistake::{Deed, Mistake, On};
 
 pub const ON_THE_SERVER: &[Mistake] = &[
     Mistake {
-        name: "the verify command is not there",
+        name: "the verify command is missing",
         fixes: &["InstallVerify"],
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's/\"check_http\"/\"check_htpt\"/' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
@@ -48,7 +48,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         undo: "mv -f /root/key/* /etc/nagios-selfheal; rmdir /root/key",
     },
     Mistake {
-        name: "the private key is root's",
+        name: "the private key belongs to root",
         fixes: &["OwnKey"],
         on: On::Server,
         plant: "chown root /etc/nagios-selfheal/id_ed25519",
@@ -106,7 +106,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         undo: "chmod 644 /etc/nagios-selfheal/id_ed25519.pub",
     },
     Mistake {
-        name: "the ledger's directory is root's",
+        name: "the ledger's directory belongs to root",
         fixes: &["MakeLedgerDirectory"],
         on: On::Server,
         plant: "chown root /var/lib/nagios-selfheal/ledger",
@@ -117,7 +117,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "the ledger is root's",
+        name: "the ledger belongs to root",
         fixes: &["OwnLedger"],
         on: On::Server,
         plant: "repairctl pause --reason x; repairctl resume; chown root /var/lib/nagios-selfheal/ledger/ledger.sqlite",
@@ -189,7 +189,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "the service names a repair that the policy has not",
+        name: "the policy does not have the service's repair",
         fixes: &["AddRepair"],
         on: On::Server,
         plant: "sed -i.good 's/_REPAIR.*httpd/_REPAIR http/' /var/lib/nagios4/objects.cache",
